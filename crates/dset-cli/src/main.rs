@@ -1,0 +1,2 @@
+//! Speaks.
+fn main() {}

@@ -1,0 +1,44 @@
+//! What came back from one ask: bytes, or the way the bytes failed to come.
+
+use std::time::Duration;
+
+/// A reply received whole: status, headers and decoded body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers in the order they came; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body after decompression, at most [`REPLY_BYTES_MAX`].
+    pub body: Vec<u8>,
+}
+
+impl HttpReply {
+    /// Returns the first header of this name (lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// The largest reply that is read, after decompression: more than any model can write in one
+/// answer, and little enough that a hostile service cannot fill the memory.
+pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Why no whole reply came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// No connection: refused, no route, no such host, TLS.
+    Connect(String),
+    /// The connection went away before the reply began.
+    Reset(String),
+    /// The reply began and did not end; it may have been paid for.
+    Cut(String),
+    /// Nothing whole within the time for one ask.
+    TimedOut(Duration),
+    /// More than [`REPLY_BYTES_MAX`].
+    TooLarge,
+}
+
+/// What an ask came to.
+pub type Reply = Result<HttpReply, Broken>;

@@ -1,0 +1,68 @@
+//! A moment, as the machine is told it.
+//!
+//! Waits are measured on the monotonic part, which no clock change can move; stamps and minute
+//! windows that must survive a restart use the Unix part.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since the run began, and Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Time {
+    /// Milliseconds since the start of this life of the run; never goes back.
+    pub monotonic_ms: u64,
+    /// Milliseconds since 1970-01-01 UTC; may jump when the clock is set.
+    pub unix_ms: i64,
+}
+
+impl Time {
+    /// Returns the moment `span` later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Time {
+        let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Time {
+            monotonic_ms: self.monotonic_ms.saturating_add(ms),
+            unix_ms: self.unix_ms.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Returns how long ago `earlier` was, zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_millis(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
+    }
+
+    /// Tells whether this moment has come at `now`.
+    #[must_use]
+    pub fn has_come(self, now: Time) -> bool {
+        self.monotonic_ms <= now.monotonic_ms
+    }
+}
+
+/// Returns `YYYY-MM-DD HH:MM:SS` in UTC, the stamp of the outputs.
+///
+/// Out of range (beyond the years ±9999) gives the Unix epoch.
+#[must_use]
+pub fn stamp(unix_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Returns a name for a moment that any file system takes, like `20261122T143045Z`.
+#[must_use]
+pub fn file_stamp(unix_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_utc_to_the_second() {
+        assert_eq!(stamp(1_795_348_164_999), "2026-11-22 11:49:24");
+        assert_eq!(file_stamp(1_795_348_164_999), "20261122T114924Z");
+    }
+}
