@@ -6,6 +6,11 @@
 
 pub mod answer;
 pub mod ask;
+pub mod bookmark;
+pub mod machine;
+pub mod outcome;
+pub mod pace;
+pub mod provider;
 pub mod question;
 pub mod reply;
 pub mod time;

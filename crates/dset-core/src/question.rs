@@ -62,4 +62,6 @@ pub struct Question {
     pub key: Key,
     /// What it is known by under any settings.
     pub id: QuestionId,
+    /// Its row says ERROR.
+    pub marked: bool,
 }

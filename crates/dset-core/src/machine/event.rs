@@ -1,0 +1,115 @@
+//! What the machine is told.
+
+use std::time::Duration;
+
+use crate::answer::Reading;
+use crate::ask::AskId;
+use crate::bookmark::Marks;
+use crate::question::{Question, QuestionIndex};
+
+/// Numbers the records of this life from 1, in the order they were given; never stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The plan stands; comes first, once.
+    Started(PlanSummary),
+    /// The questions that `Effect::Read` asked for: pending ones, in the order of the input.
+    Questions(Vec<Question>),
+    /// There are no more questions to read.
+    QuestionsEnd,
+    /// The input is no longer what was planned; no question can be read from it any more.
+    QuestionsChanged {
+        /// The first row that differs, as a spreadsheet counts it, where known.
+        row_number: Option<u64>,
+    },
+    /// An ask came to something.
+    Replied {
+        /// Which ask.
+        ask: AskId,
+        /// What the reply means.
+        reading: Reading,
+    },
+    /// An ask was dropped before anything came, as `Effect::Abandon` wanted.
+    Abandoned {
+        /// Which ask.
+        ask: AskId,
+    },
+    /// All records up to this one are durable.
+    Synced {
+        /// The last durable record.
+        upto: Seq,
+    },
+    /// The store failed: the records up to this one that were not durable yet are not in it.
+    SyncFailed {
+        /// The last record that is lost to the store.
+        upto: Seq,
+    },
+    /// That many rows of this life are in every output, durably.
+    Emitted {
+        /// Rows emitted in this life.
+        upto: u64,
+    },
+    /// An output cannot be written; nothing is emitted any more.
+    EmitFailed,
+    /// The marks are in the input file.
+    Marked {
+        /// How long the rewriting took.
+        took: Duration,
+    },
+    /// The marks could not be written; the store has them, and the next run writes them.
+    MarkFailed,
+    /// The time of the last `Effect::WakeAt` has come.
+    Woke,
+    /// Somebody wants the run to stop.
+    Stopped(StopSignal),
+}
+
+/// What somebody pressed or sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// Ctrl-C: once to drain, twice to stop now.
+    Interrupt,
+    /// SIGTERM: drains for [`super::TERM_GRACE`] at most.
+    Terminate,
+}
+
+/// Where each question stands before the first ask.
+#[derive(Debug, Clone, Default)]
+pub struct PlanSummary {
+    /// One state a question, in the order of the input.
+    pub states: Vec<Planned>,
+    /// Bookmarks that the store wants and the input lacks, or the other way round.
+    pub marks: Marks,
+}
+
+/// Where one question stands before the first ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Planned {
+    /// Answered, and its place in the outputs is decided.
+    Settled,
+    /// Answered, but its place in the outputs is not decided yet.
+    Unplaced,
+    /// Before a bookmark of the original script: taken as answered.
+    Presumed,
+    /// Cut by the token limit, which is no higher now: not asked again.
+    Kept,
+    /// To be asked.
+    Pending,
+}
+
+impl PlanSummary {
+    /// Counts the questions in this state.
+    #[must_use]
+    pub fn count(&self, planned: Planned) -> u64 {
+        self.states.iter().filter(|&&state| state == planned).count() as u64
+    }
+
+    /// Returns the questions in this state, in the order of the input.
+    pub fn indexes(&self, planned: Planned) -> impl Iterator<Item = QuestionIndex> + '_ {
+        let index = |at: usize| QuestionIndex::try_from(at).expect("a plan has at most u32 rows");
+        self.states.iter().enumerate().filter(move |(_, s)| **s == planned).map(move |(i, _)| index(i))
+    }
+}

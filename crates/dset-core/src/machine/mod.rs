@@ -1,0 +1,411 @@
+//! Decides what happens next in a run: one event in, effects out.
+//!
+//! Driven by the engine's loop in production and by a simulator in tests. A question moves one
+//! way: read, asked, perhaps asked again, and at last answered, rejected or given up; its answer
+//! keeps the slot of its ask until it is durable, so that a crash costs at most the asks on their
+//! way. Which files exist, how a reply looks and what time it is are none of its business.
+
+mod books;
+mod effect;
+mod event;
+mod replied;
+mod slots;
+mod suspects;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use effect::{Effect, Ending, Notice, Record, Why};
+pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
+
+use crate::answer::Failure;
+use crate::ask::AskId;
+use crate::outcome::Ledger;
+use crate::pace::outage::{Backoff, Failures, Outage};
+use crate::pace::width::Width;
+use crate::question::{Question, QuestionIndex};
+use crate::time::Time;
+use books::{MarkBook, State};
+use suspects::Suspects;
+
+/// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
+pub const TERM_GRACE: Duration = Duration::from_secs(20);
+
+/// What a run goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How many asks at once, at most.
+    pub width: u32,
+    /// The schedule of an outage.
+    pub backoff: Backoff,
+    /// Stop at the first failing question.
+    pub pause_on_error: bool,
+    /// Ask so many questions at most.
+    pub limit: Option<u64>,
+    /// Seeds the jitter of waits.
+    pub seed: u64,
+}
+
+/// The state of a run. See [`Machine::handle`].
+#[derive(Debug)]
+pub struct Machine {
+    rules: Rules,
+    states: Vec<State>,
+    ledger: Ledger,
+
+    /// Questions whose texts are held: asked, or waiting to be.
+    held: BTreeMap<QuestionIndex, Held>,
+    /// Held questions that may be asked now, earliest in the file first.
+    ready: BTreeSet<QuestionIndex>,
+    /// Held questions that may be asked from a moment on (its monotonic milliseconds).
+    waiting: BTreeSet<(u64, QuestionIndex)>,
+    flights: BTreeMap<AskId, Flight>,
+    asks_count: u64,
+    read: Read,
+
+    width: Width,
+    failures: Failures,
+    outage: Option<Outage>,
+    /// The failure that began or prolonged the outage.
+    last_failure: Option<Box<Failure>>,
+    suspects: Suspects,
+
+    records: Records,
+    output: Output,
+    marks: MarkBook,
+
+    stop: Option<Why>,
+    signal: Option<StopSignal>,
+    stop_now: bool,
+    stop_now_at: Option<Time>,
+    dropped: u64,
+    bookmark: Option<Arc<Question>>,
+    answers_count: u64,
+    wake_at: Option<Time>,
+    finished: bool,
+}
+
+/// A question whose text is held.
+#[derive(Debug)]
+struct Held {
+    question: Arc<Question>,
+    attempts: u32,
+    /// Failures that count towards giving up.
+    failures: u32,
+    /// How often the service had answered when this question first failed.
+    first_failed_at: Option<u64>,
+}
+
+/// An ask on its way.
+#[derive(Debug)]
+struct Flight {
+    index: QuestionIndex,
+    sent_at: Time,
+    abandoned: bool,
+}
+
+/// What was read of the input.
+#[derive(Debug, Default)]
+struct Read {
+    outstanding: bool,
+    ended: bool,
+    taken: u64,
+}
+
+/// What was given to the store.
+#[derive(Debug, Default)]
+struct Records {
+    given: Seq,
+    synced: Seq,
+    /// Answers that keep a slot until they are durable, in the order they were given.
+    answers: VecDeque<(Seq, QuestionIndex)>,
+    failed: bool,
+}
+
+/// What was given to the outputs.
+#[derive(Debug, Default)]
+struct Output {
+    /// Every question before this one has been placed or cannot be answered in this run.
+    next: QuestionIndex,
+    emitted: u64,
+    confirmed: u64,
+    flushed: bool,
+    failed: bool,
+}
+
+/// Where the run stands, for whoever draws it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Where every question stands.
+    pub ledger: Ledger,
+    /// Asks on their way.
+    pub in_flight: usize,
+    /// How many at once there may be.
+    pub slots: usize,
+    /// Questions waiting to be asked again.
+    pub retrying: usize,
+    /// Questions answered in this life.
+    pub answered: u64,
+    /// When the next retry of an outage begins, and which of how many it is.
+    pub outage: Option<(Option<Time>, u32, u32)>,
+    /// Nothing is sent before this moment, because the service asked for it.
+    pub paused_until: Option<Time>,
+    /// The asks that have been on their way longest: question and time sent.
+    pub longest: Vec<(Arc<Question>, Time)>,
+    /// The run is stopping.
+    pub stopping: bool,
+}
+
+impl Machine {
+    /// Makes the machine of one run; nothing happens before `Event::Started`.
+    #[must_use]
+    pub fn new(rules: Rules) -> Machine {
+        let width = Width::new(rules.width);
+        Machine {
+            width,
+            rules,
+            states: Vec::new(),
+            ledger: Ledger::default(),
+            held: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            asks_count: 0,
+            read: Read::default(),
+            failures: Failures::default(),
+            outage: None,
+            last_failure: None,
+            suspects: Suspects::default(),
+            records: Records::default(),
+            output: Output::default(),
+            marks: MarkBook::default(),
+            stop: None,
+            signal: None,
+            stop_now: false,
+            stop_now_at: None,
+            dropped: 0,
+            bookmark: None,
+            answers_count: 0,
+            wake_at: None,
+            finished: false,
+        }
+    }
+
+    /// Decides what happens next. Called once per event, never re-entered, never blocks.
+    ///
+    /// Appends to `effects`, in the order they are to be begun.
+    pub fn handle(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
+        assert!(!self.finished, "an event came after the end");
+        match event {
+            Event::Started(plan) => self.started(plan),
+            Event::Questions(questions) => self.take_questions(questions),
+            Event::QuestionsEnd => (self.read.outstanding, self.read.ended) = (false, true),
+            Event::QuestionsChanged { row_number } => {
+                (self.read.outstanding, self.read.ended) = (false, true);
+                self.stop(Why::InputChanged { row_number });
+            }
+            Event::Replied { ask, reading } => self.replied(now, ask, reading, effects),
+            Event::Abandoned { ask } => self.abandoned(ask),
+            Event::Synced { upto } => self.synced(upto),
+            Event::SyncFailed { upto } => self.sync_failed(upto),
+            Event::Emitted { upto } => self.output.confirmed = upto,
+            Event::EmitFailed => {
+                self.output.failed = true;
+                self.stop(Why::OutputFailed);
+            }
+            Event::Marked { took } => self.marks.written(now, took),
+            Event::MarkFailed => self.marks.failed(now),
+            Event::Woke => self.wake_at = None,
+            Event::Stopped(signal) => self.stopped(now, signal, effects),
+        }
+        self.go_on(now, effects);
+        debug_assert!(self.ledger.balances(), "the ledger balances at every event");
+        debug_assert!(
+            self.flights.len() + self.records.answers.len() <= self.rules.width.max(1) as usize,
+            "asked + waiting for the disk <= width"
+        );
+    }
+
+    /// Tells where the run stands.
+    #[must_use]
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        let longest = self.flights.values().take(2);
+        Snapshot {
+            ledger: self.ledger,
+            in_flight: self.flights.len(),
+            slots: self.width.slots(),
+            retrying: self.waiting.len(),
+            answered: self.answers_count,
+            outage: self
+                .outage
+                .as_ref()
+                .map(|o| (o.retry_at, o.retries.max(1), self.rules.backoff.retries)),
+            paused_until: self.width.paused_until(now),
+            longest: longest
+                .filter_map(|f| Some((Arc::clone(&self.held.get(&f.index)?.question), f.sent_at)))
+                .collect(),
+            stopping: self.stop.is_some(),
+        }
+    }
+
+    /// Returns where every question stands.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
+    fn started(&mut self, plan: PlanSummary) {
+        assert!(self.states.is_empty(), "a run starts once");
+        self.ledger = Ledger {
+            questions: plan.states.len() as u64,
+            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            presumed: plan.count(Planned::Presumed),
+            rejected: plan.count(Planned::Kept),
+            gave_up: 0,
+            pending: plan.count(Planned::Pending),
+        };
+        self.states = plan.states.into_iter().map(State::from).collect();
+        self.read.ended = self.ledger.pending == 0;
+        self.marks.want(plan.marks);
+    }
+
+    fn stopped(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
+        let again = self.signal.is_some() && signal == StopSignal::Interrupt;
+        self.signal.get_or_insert(signal);
+        self.stop(Why::Stopped(signal));
+        if again {
+            self.stop_now = true;
+            self.abandon_all(effects);
+            return;
+        }
+        if signal == StopSignal::Terminate {
+            self.stop_now_at.get_or_insert(now.after(TERM_GRACE));
+        }
+        if let Some(oldest) = self.flights.values().map(|f| f.sent_at).min() {
+            let (in_flight, longest) = (self.flights.len(), now.since(oldest));
+            effects.push(Effect::Show(Notice::Draining { signal, in_flight, longest }));
+        }
+    }
+
+    /// Ends the run for this reason, unless a weightier one is known.
+    fn stop(&mut self, why: Why) {
+        if self.stop.as_ref().is_none_or(|known| why.rank() < known.rank()) {
+            self.stop = Some(why);
+        }
+    }
+
+    fn abandon_all(&mut self, effects: &mut Vec<Effect>) {
+        for (&ask, flight) in self.flights.iter_mut().filter(|(_, f)| !f.abandoned) {
+            flight.abandoned = true;
+            effects.push(Effect::Abandon(ask));
+        }
+    }
+
+    fn abandoned(&mut self, ask: AskId) {
+        let flight = self.flights.remove(&ask).expect("an ask is answered once");
+        self.dropped += 1;
+        self.ready.insert(flight.index);
+    }
+
+    /// Everything that may follow from any event, in one place.
+    fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.stop_now_at.is_some_and(|at| at.has_come(now)) {
+            self.stop_now_at = None;
+            self.stop_now = true;
+            self.abandon_all(effects);
+        }
+        self.end_outage_if_final(effects);
+        if self.stop.is_none() {
+            self.read_more(effects);
+            self.send(now, effects);
+        }
+        self.place(effects);
+        if self.is_over() {
+            self.wind_up(now, effects);
+        } else if let Some(marks) = self.marks.due(now, self.records.synced) {
+            effects.push(Effect::Mark(marks));
+        }
+        if !self.finished {
+            self.set_alarm(now, effects);
+        }
+    }
+
+    /// Nothing is on its way and nothing will be sent.
+    fn is_over(&self) -> bool {
+        let nothing_left = self.read.ended && self.held.is_empty() && self.outage.is_none();
+        (self.stop.is_some() || nothing_left)
+            && self.flights.is_empty()
+            && !self.read.outstanding
+    }
+
+    /// The last records, rows and marks; then the end.
+    fn wind_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.stop.is_none() {
+            self.settle_suspects(now, effects);
+        }
+        if self.records.synced < self.records.given {
+            return;
+        }
+        let disk_failed = self.records.failed || self.output.failed;
+        if !disk_failed && !self.stop_now {
+            self.place_rest(effects);
+        }
+        if !disk_failed && self.output.confirmed < self.output.emitted {
+            if !std::mem::replace(&mut self.output.flushed, true) {
+                effects.push(Effect::Flush);
+            }
+            return;
+        }
+        if let Some(marks) = self.marks.last(self.records.failed) {
+            effects.push(Effect::Mark(marks));
+        }
+        if self.marks.is_busy() {
+            return;
+        }
+        let complete = self.ledger.pending == 0 && self.ledger.failed() == 0;
+        let why = match self.stop.take() {
+            Some(Why::Stopped(_) | Why::Paused) if complete => Why::Complete,
+            Some(why) => why,
+            None => Why::Complete,
+        };
+        self.finished = true;
+        effects.push(Effect::Finish(Ending {
+            why,
+            ledger: self.ledger,
+            dropped: self.dropped,
+            bookmark: self.bookmark.take(),
+        }));
+    }
+
+    fn set_alarm(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let stopping = self.stop.is_some();
+        let retry = self.outage.as_ref().map(|outage| outage.retry_at);
+        let waiting = match retry {
+            _ if stopping => None,
+            Some(retry_at) => retry_at,
+            None => {
+                let first = self.waiting.first().map(|&(ms, _)| self.moment(now, ms));
+                let room = self.flights.len() + self.records.answers.len() < self.width.slots();
+                let paused = self.width.paused_until(now);
+                let ready = (!self.ready.is_empty()).then_some(paused).flatten();
+                // A question whose time has come but for which there is no slot needs no alarm:
+                // whatever frees the slot is an event.
+                let first = first.map(|at| paused.map_or(at, |paused| at.max(paused)));
+                [ready, first.filter(|_| room)].into_iter().flatten().min()
+            }
+        };
+        let at = [waiting, self.stop_now_at, self.marks.wake_at()].into_iter().flatten().min();
+        if at.is_some() && at != self.wake_at {
+            self.wake_at = at;
+            effects.extend(at.map(Effect::WakeAt));
+        }
+    }
+
+    fn moment(&self, now: Time, monotonic_ms: u64) -> Time {
+        now.after(Duration::from_millis(monotonic_ms.saturating_sub(now.monotonic_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,395 @@
+//! What follows from a reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::books::State;
+use super::suspects::Verdict;
+use super::{Effect, Machine, Notice, Record, Seq, Why};
+use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
+use crate::ask::AskId;
+use crate::outcome::Fault;
+use crate::pace::outage::Outage;
+use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait, jittered};
+use crate::question::{Question, QuestionId, QuestionIndex};
+use crate::time::Time;
+
+/// How long a refused ask waits before its question is tried again, where the service names no
+/// time: other questions may be sent meanwhile.
+const THROTTLED_WAIT: Duration = Duration::from_millis(500);
+
+/// An ask that has come back.
+struct Back {
+    ask: AskId,
+    index: QuestionIndex,
+    sent_at: Time,
+    attempts: u32,
+    question: Arc<Question>,
+}
+
+impl Machine {
+    pub(super) fn replied(
+        &mut self,
+        now: Time,
+        ask: AskId,
+        reading: Reading,
+        effects: &mut Vec<Effect>,
+    ) {
+        let flight = self.flights.remove(&ask).expect("an ask is answered once");
+        let held = self.held.get(&flight.index).expect("a question on its way is held");
+        let back = Back {
+            ask,
+            index: flight.index,
+            sent_at: flight.sent_at,
+            attempts: held.attempts,
+            question: Arc::clone(&held.question),
+        };
+        match reading {
+            Reading::Answer(answer) => self.answered(now, back, answer, effects),
+            Reading::Failure(failure) => self.failed(now, back, failure, effects),
+        }
+    }
+
+    fn answered(&mut self, now: Time, back: Back, answer: Answer, effects: &mut Vec<Effect>) {
+        self.service_works(now, effects);
+        self.width.answered();
+        self.answers_count += 1;
+        for (question, failure) in self.suspects.settle() {
+            self.reject(now, question, failure, effects);
+        }
+        self.held.remove(&back.index);
+        effects.push(Effect::Show(Notice::Answered {
+            question: Arc::clone(&back.question),
+            took: now.since(back.sent_at),
+            usage: answer.usage,
+            attempts: back.attempts,
+        }));
+        let (id, marked) = (back.question.id, back.question.marked);
+        let seq = self.record(
+            Record::Answered {
+                question: back.question,
+                ask: back.ask,
+                attempts: back.attempts,
+                sent_at: back.sent_at,
+                at: now,
+                answer: Box::new(answer),
+            },
+            effects,
+        );
+        self.states[back.index as usize] = State::Unsynced;
+        self.records.answers.push_back((seq, back.index));
+        if marked {
+            self.marks.clear(id, seq);
+        }
+    }
+
+    fn failed(&mut self, now: Time, back: Back, failure: Failure, effects: &mut Vec<Effect>) {
+        self.record(
+            Record::Failed {
+                question: Arc::clone(&back.question),
+                ask: back.ask,
+                attempt: back.attempts,
+                sent_at: back.sent_at,
+                at: now,
+                failure: Box::new(failure.clone()),
+            },
+            effects,
+        );
+        match failure.class {
+            FailureClass::Throttled { wait, width } => {
+                self.throttled(now, &back, failure, wait, width, effects);
+            }
+            FailureClass::Transient => self.transient(now, &back, failure, effects),
+            FailureClass::Forbidden if self.answers_count == 0 => {
+                self.key_refused(&back, failure, effects);
+            }
+            FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
+            FailureClass::OutOfMoney => {
+                self.ready.insert(back.index);
+                self.stop(Why::OutOfMoney(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Settings) => {
+                self.ready.insert(back.index);
+                self.suspects.settle();
+                self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Request | Refusal::Question)
+            | FailureClass::Forbidden => self.refused(now, back, failure, effects),
+            FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
+                self.service_works(now, effects);
+                self.reject(now, back.question, failure, effects);
+            }
+        }
+    }
+
+    fn throttled(
+        &mut self,
+        now: Time,
+        back: &Back,
+        failure: Failure,
+        wait: Option<Duration>,
+        width: Option<u32>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(wait) = wait.filter(|wait| *wait > RETRY_AFTER_MAX) {
+            self.ready.insert(back.index);
+            self.stop(Why::ToldToWait(Box::new(failure), wait));
+            return;
+        }
+        if self.outage.is_some() {
+            self.failed_in_outage(now, back, failure, effects);
+            return;
+        }
+        let only_refusals = self.width.refused(now, back.sent_at, self.flights.len(), wait, width);
+        if only_refusals {
+            self.begin_outage(now, back, failure, effects);
+            return;
+        }
+        let pause = jittered(self.rules.seed, back.index, back.attempts, THROTTLED_WAIT);
+        self.ask_again(now, back.index, wait.unwrap_or(pause));
+        let wait = wait.unwrap_or(pause);
+        self.show_retry(back, failure, wait, effects);
+    }
+
+    fn transient(&mut self, now: Time, back: &Back, failure: Failure, effects: &mut Vec<Effect>) {
+        if self.stop.is_some() {
+            self.ready.insert(back.index);
+            return;
+        }
+        if self.outage.is_some() {
+            self.failed_in_outage(now, back, failure, effects);
+            return;
+        }
+        let answered = self.failures.answered_count();
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let first_failed_at = *held.first_failed_at.get_or_insert(answered);
+        if self.failures.failed(first_failed_at, self.flights.len(), self.width.slots()) {
+            self.begin_outage(now, back, failure, effects);
+            return;
+        }
+        held.failures += 1;
+        let failures = held.failures;
+        if failures > HICCUP_RETRIES_MAX {
+            self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
+            return;
+        }
+        let wait = hiccup_wait(self.rules.seed, back.index, failures);
+        self.ask_again(now, back.index, wait);
+        self.show_retry(back, failure, wait, effects);
+    }
+
+    fn show_retry(&self, back: &Back, failure: Failure, wait: Duration, effects: &mut Vec<Effect>) {
+        if self.stop.is_none() {
+            let question = Arc::clone(&back.question);
+            let failure = Box::new(failure);
+            effects.push(Effect::Show(Notice::Retrying { question, failure, wait }));
+        }
+    }
+
+    fn begin_outage(
+        &mut self,
+        now: Time,
+        back: &Back,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.ready.insert(back.index);
+        if self.stop.is_some() {
+            return;
+        }
+        let outage = Outage::begin(now, back.index, &self.rules.backoff);
+        let wait = outage.retry_at.map(|at| at.since(now));
+        self.outage = Some(outage);
+        self.last_failure = Some(Box::new(failure.clone()));
+        effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
+    }
+
+    /// A failure in an outage costs its question nothing; the probe's moves the schedule on.
+    fn failed_in_outage(
+        &mut self,
+        now: Time,
+        back: &Back,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.ready.insert(back.index);
+        self.last_failure = Some(Box::new(failure.clone()));
+        let outage = self.outage.as_mut().expect("called in an outage");
+        if outage.probe != Some(back.ask) {
+            return;
+        }
+        if let Some(wait) = outage.probe_failed(now, &self.rules.backoff) {
+            let failure = Box::new(failure);
+            effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
+        }
+    }
+
+    /// The service answered something that is about the question: it is there.
+    fn service_works(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.failures.answered();
+        if let Some(outage) = self.outage.take() {
+            self.last_failure = None;
+            effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
+        }
+    }
+
+    fn key_refused(&mut self, back: &Back, failure: Failure, effects: &mut Vec<Effect>) {
+        self.ready.insert(back.index);
+        self.stop(Why::KeyRefused(Box::new(failure)));
+        // Before any success nothing on its way can be worth waiting for; after one it may be paid.
+        if self.answers_count == 0 {
+            self.abandon_all(effects);
+        }
+    }
+
+    fn refused(&mut self, now: Time, back: Back, failure: Failure, effects: &mut Vec<Effect>) {
+        self.service_works(now, effects);
+        if matches!(self.stop, Some(Why::WrongSettings(_))) {
+            self.ready.insert(back.index);
+            return;
+        }
+        if self.answers_count > 0 || self.rules.pause_on_error || self.stop.is_some() {
+            self.reject(now, back.question, failure, effects);
+            return;
+        }
+        self.held.remove(&back.index);
+        match self.suspects.refused(back.question, failure.clone()) {
+            Verdict::Open => {}
+            Verdict::Settings => {
+                self.suspects.settle();
+                self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            Verdict::Questions(refused) => {
+                for (question, failure) in refused {
+                    self.reject(now, question, failure, effects);
+                }
+            }
+        }
+    }
+
+    /// At the end of a run the questions still under suspicion are taken as refused.
+    pub(super) fn settle_suspects(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for (question, failure) in self.suspects.settle() {
+            self.reject(now, question, failure, effects);
+        }
+    }
+
+    fn reject(
+        &mut self,
+        now: Time,
+        question: Arc<Question>,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.end(now, question, Fault::Rejected, failure, effects);
+    }
+
+    /// A question ends without an answer: marked ERROR, and the run goes on.
+    fn end(
+        &mut self,
+        now: Time,
+        question: Arc<Question>,
+        fault: Fault,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.held.remove(&question.index);
+        let (state, count) = match fault {
+            Fault::Rejected => (State::Rejected, &mut self.ledger.rejected),
+            Fault::GaveUp => (State::GaveUp, &mut self.ledger.gave_up),
+        };
+        *count += 1;
+        self.ledger.pending -= 1;
+        self.states[question.index as usize] = state;
+        let cut = failure.class == FailureClass::CutByLength;
+        let cut_at_tokens =
+            failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);
+        self.record(
+            Record::Ended {
+                question: Arc::clone(&question),
+                fault,
+                cause: failure.cause,
+                at: now,
+                cut_at_tokens,
+            },
+            effects,
+        );
+        self.bookmark_row(question.id, effects);
+        effects.push(Effect::Show(Notice::Ended { question, fault, failure: Box::new(failure) }));
+        if self.rules.pause_on_error {
+            self.stop(Why::Paused);
+        }
+    }
+
+    /// Marks a row ERROR: in the store first, then in the file.
+    pub(super) fn bookmark_row(&mut self, id: QuestionId, effects: &mut Vec<Effect>) {
+        let seq = self.record(Record::Bookmarked { id }, effects);
+        self.marks.set(id, seq);
+    }
+
+    fn record(&mut self, record: Record, effects: &mut Vec<Effect>) -> Seq {
+        self.records.given.0 += 1;
+        effects.push(Effect::Record(self.records.given, record));
+        self.records.given
+    }
+
+    pub(super) fn synced(&mut self, upto: Seq) {
+        assert!(upto <= self.records.given, "what is synced was given");
+        self.records.synced = self.records.synced.max(upto);
+        while let Some(&(seq, index)) = self.records.answers.front() {
+            if seq > upto {
+                break;
+            }
+            self.records.answers.pop_front();
+            self.states[index as usize] = State::Durable;
+            self.ledger.answered += 1;
+            self.ledger.pending -= 1;
+        }
+    }
+
+    /// The answers up to `upto` that were not durable are not in the store: they stay pending in
+    /// this life, and the engine has put them where the next finds them.
+    pub(super) fn sync_failed(&mut self, upto: Seq) {
+        self.records.failed = true;
+        self.stop(Why::StoreFailed);
+        self.records.synced = self.records.synced.max(upto);
+        while self.records.answers.front().is_some_and(|&(seq, _)| seq <= upto) {
+            let (_, index) = self.records.answers.pop_front().expect("there is a front");
+            self.states[index as usize] = State::Pending;
+        }
+    }
+
+    /// Places durable answers in the outputs, in the order of the input: a row waits for every
+    /// earlier question that may still be answered in this run.
+    pub(super) fn place(&mut self, effects: &mut Vec<Effect>) {
+        let mut questions = Vec::new();
+        while let Some(&state) = self.states.get(self.output.next as usize) {
+            if state.is_open() {
+                break;
+            }
+            if state == State::Durable {
+                questions.push(self.output.next);
+            }
+            self.output.next += 1;
+        }
+        self.emit(questions, effects);
+    }
+
+    /// Places the durable answers that still wait, past the questions that stay unanswered.
+    pub(super) fn place_rest(&mut self, effects: &mut Vec<Effect>) {
+        let rest = self.output.next..QuestionIndex::try_from(self.states.len()).expect("u32 rows");
+        let questions = rest.filter(|&i| self.states[i as usize] == State::Durable).collect();
+        self.emit(questions, effects);
+    }
+
+    fn emit(&mut self, questions: Vec<QuestionIndex>, effects: &mut Vec<Effect>) {
+        if questions.is_empty() || self.output.failed || self.records.failed {
+            return;
+        }
+        for &index in &questions {
+            self.states[index as usize] = State::Placed;
+        }
+        self.output.emitted += questions.len() as u64;
+        effects.push(Effect::Emit { upto: self.output.emitted, questions });
+    }
+}

@@ -1,0 +1,147 @@
+//! Tells an outage from a hiccup, and keeps its schedule.
+//!
+//! A failure is a hiccup while other questions succeed. It is an outage once the transient
+//! failures since the last success number at least `min(width, 5)` and at least as many as the
+//! asks on their way: errors are fast and answers slow, so with many at once several fail before
+//! the first succeeds. With one at a time the first failure already is one, and the waits are the
+//! original's 1, 2 and 4 minutes.
+
+use std::time::Duration;
+
+use crate::ask::AskId;
+use crate::question::QuestionIndex;
+use crate::time::Time;
+
+/// So many failures in a row are an outage whatever the width.
+const FAILURES_MIN: u32 = 5;
+
+/// Counts the failures since the service last answered.
+#[derive(Debug, Clone, Default)]
+pub struct Failures {
+    answered: u64,
+    failed: u32,
+}
+
+impl Failures {
+    /// Returns how often the service has answered; a question remembers it with its first failure.
+    #[must_use]
+    pub fn answered_count(&self) -> u64 {
+        self.answered
+    }
+
+    /// Takes any sign that the service works.
+    pub fn answered(&mut self) {
+        self.answered += 1;
+        self.failed = 0;
+    }
+
+    /// Takes a transient failure of a question that first failed when `first_failed_at` answers
+    /// had come; tells whether the service is out.
+    ///
+    /// A question that had already failed before the last answer does not count: a few poisonous
+    /// ones at the end of a run are no outage.
+    pub fn failed(&mut self, first_failed_at: u64, in_flight: usize, slots: usize) -> bool {
+        if first_failed_at == self.answered {
+            self.failed += 1;
+        }
+        let enough = FAILURES_MIN.min(u32::try_from(slots).unwrap_or(FAILURES_MIN)).max(1);
+        self.failed >= enough && self.failed as usize >= in_flight
+    }
+}
+
+/// The waits of an outage: `retries` of them, the last repeated where the list is shorter.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    /// How many retries there are.
+    pub retries: u32,
+    /// The wait before each; empty means none.
+    pub waits: Vec<Duration>,
+}
+
+impl Backoff {
+    fn wait(&self, retry: u32) -> Option<Duration> {
+        let at = (retry as usize).min(self.waits.len().saturating_sub(1));
+        (retry < self.retries).then(|| self.waits.get(at).copied().unwrap_or(Duration::ZERO))
+    }
+}
+
+/// An outage: everything waits but one probing question.
+#[derive(Debug, Clone)]
+pub struct Outage {
+    /// When the first failure of it came.
+    pub since: Time,
+    /// Retries begun.
+    pub retries: u32,
+    /// When the next begins; absent while one is on its way, and after the last.
+    pub retry_at: Option<Time>,
+    /// The retry on its way.
+    pub probe: Option<AskId>,
+    /// The question that was probed last, or whose failure began it.
+    pub question: QuestionIndex,
+}
+
+impl Outage {
+    /// Begins one; the first retry follows after the first wait, if any is allowed.
+    #[must_use]
+    pub fn begin(now: Time, question: QuestionIndex, backoff: &Backoff) -> Outage {
+        let retry_at = backoff.wait(0).map(|wait| now.after(wait));
+        Outage { since: now, retries: 0, retry_at, probe: None, question }
+    }
+
+    /// Takes the sending of a probe.
+    pub fn probing(&mut self, ask: AskId, question: QuestionIndex) {
+        self.retries += 1;
+        self.retry_at = None;
+        self.probe = Some(ask);
+        self.question = question;
+    }
+
+    /// Takes the failure of the probe; returns the wait before the next, if there is one.
+    pub fn probe_failed(&mut self, now: Time, backoff: &Backoff) -> Option<Duration> {
+        self.probe = None;
+        let wait = backoff.wait(self.retries);
+        self.retry_at = wait.map(|wait| now.after(wait));
+        wait
+    }
+
+    /// Tells whether every retry has failed.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.probe.is_none() && self.retry_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_one_at_a_time_the_first_failure_is_an_outage() {
+        assert!(Failures::default().failed(0, 0, 1));
+    }
+
+    #[test]
+    fn with_many_at_once_as_many_must_fail_as_are_on_their_way() {
+        let mut failures = Failures::default();
+        let verdicts: Vec<bool> = (0..8).map(|i| failures.failed(0, 11 - i, 500)).collect();
+        assert_eq!(verdicts, [false, false, false, false, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_question_that_failed_before_the_last_answer_does_not_count() {
+        let mut failures = Failures::default();
+        failures.answered();
+        assert!((0..20).all(|_| !failures.failed(0, 0, 8)));
+    }
+
+    #[test]
+    fn a_list_shorter_than_the_retries_repeats_its_last_wait() {
+        let minutes = |m| Duration::from_secs(60 * m);
+        let backoff = Backoff { retries: 4, waits: vec![minutes(1), minutes(2)] };
+        let waits: Vec<_> = (0..5).map(|retry| backoff.wait(retry)).collect();
+        assert_eq!(
+            waits,
+            [Some(minutes(1)), Some(minutes(2)), Some(minutes(2)), Some(minutes(2)), None]
+        );
+    }
+}
