@@ -12,5 +12,7 @@ pub struct Marks {
 impl Marks {
     /// empty
     #[must_use]
-    pub fn is_empty(&self) -> bool { self.set.is_empty() && self.clear.is_empty() }
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.clear.is_empty()
+    }
 }

@@ -7,10 +7,14 @@
 pub mod answer;
 pub mod ask;
 pub mod bookmark;
+pub mod key;
 pub mod machine;
 pub mod outcome;
 pub mod pace;
+pub mod plan;
+pub mod prompt;
 pub mod provider;
 pub mod question;
 pub mod reply;
+pub mod settings;
 pub mod time;

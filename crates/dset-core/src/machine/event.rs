@@ -110,6 +110,10 @@ impl PlanSummary {
     /// Returns the questions in this state, in the order of the input.
     pub fn indexes(&self, planned: Planned) -> impl Iterator<Item = QuestionIndex> + '_ {
         let index = |at: usize| QuestionIndex::try_from(at).expect("a plan has at most u32 rows");
-        self.states.iter().enumerate().filter(move |(_, s)| **s == planned).map(move |(i, _)| index(i))
+        self.states
+            .iter()
+            .enumerate()
+            .filter(move |(_, s)| **s == planned)
+            .map(move |(i, _)| index(i))
     }
 }

@@ -334,9 +334,7 @@ impl Machine {
     /// Nothing is on its way and nothing will be sent.
     fn is_over(&self) -> bool {
         let nothing_left = self.read.ended && self.held.is_empty() && self.outage.is_none();
-        (self.stop.is_some() || nothing_left)
-            && self.flights.is_empty()
-            && !self.read.outstanding
+        (self.stop.is_some() || nothing_left) && self.flights.is_empty() && !self.read.outstanding
     }
 
     /// The last records, rows and marks; then the end.

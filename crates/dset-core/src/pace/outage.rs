@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_list_shorter_than_the_retries_repeats_its_last_wait() {
-        let minutes = |m| Duration::from_secs(60 * m);
+        let minutes = |m: u64| Duration::from_secs(60 * m);
         let backoff = Backoff { retries: 4, waits: vec![minutes(1), minutes(2)] };
         let waits: Vec<_> = (0..5).map(|retry| backoff.wait(retry)).collect();
         assert_eq!(

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn waits_double_from_a_second_to_a_minute() {
-        for (failures, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (40, 60.0)] {
+        for (failures, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (40, 60.0)]
+        {
             let wait = hiccup_wait(7, 3, failures).as_secs_f64();
             assert!((seconds * 0.8..=seconds * 1.2).contains(&wait), "{failures}: {wait}");
         }

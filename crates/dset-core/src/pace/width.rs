@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn at(ms: u64) -> Time {
-        Time { monotonic_ms: ms, unix_ms: 0 }
+        Time { monotonic_ms: ms, unix_ms: ms as i64 }
     }
 
     #[test]

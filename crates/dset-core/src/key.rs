@@ -1,0 +1,152 @@
+//! What an answer is known by: a hash of the request that bought it.
+//!
+//! Everything the user can set that changes the answer goes in (rendered messages, model,
+//! parameters), and nothing else: not the row number, the file's name or the endpoint. So rows may
+//! be added, removed or reordered, and only what changed is asked. The layout hashed here is a
+//! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
+
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::question::Key;
+
+/// The version of what is hashed; part of every hash.
+const VERSION: u32 = 1;
+
+/// Whatever of the settings changes an answer. An absent value is left out of the text that is
+/// hashed, so that a setting added later changes no key of those who do not use it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RequestSettings {
+    /// The model's name on the wire.
+    pub model: String,
+    /// The source of the template of the user message.
+    pub template: String,
+    /// The system prompt, literally.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The most tokens an answer may have; the service's own limit where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Sampling temperature; the service's own where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Whether the model is to reason; the service's own choice where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// How much it is to reason, in the service's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<String>,
+}
+
+/// A hash of settings, as it stands beside every answer.
+pub type SettingsHash = [u8; 16];
+
+/// A hash of one rendered request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// Returns the part that a plan keeps of every row, to notice a change.
+    #[must_use]
+    pub fn short(self) -> u64 {
+        u64::from_be_bytes(self.0[..8].try_into().expect("eight of sixteen bytes"))
+    }
+}
+
+/// Hashes requests under one set of settings.
+#[derive(Debug, Clone)]
+pub struct Hasher {
+    prefix: [u8; 16],
+    buffer: Vec<u8>,
+}
+
+impl RequestSettings {
+    /// Returns the canonical text of these settings, which is stored beside their hash.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("settings are plain values")
+    }
+
+    /// Hashes these settings, the template and the system prompt by their source.
+    #[must_use]
+    pub fn hash(&self) -> SettingsHash {
+        xxh3_128(format!("settings/{VERSION}\n{}", self.text()).as_bytes()).to_be_bytes()
+    }
+
+    /// Returns the hasher of requests under these settings. The template is no part of a request;
+    /// what it renders is.
+    #[must_use]
+    pub fn hasher(&self) -> Hasher {
+        let rendered = RequestSettings { template: String::new(), ..self.clone() };
+        let prefix = xxh3_128(format!("request/{VERSION}\n{}", rendered.text()).as_bytes());
+        Hasher { prefix: prefix.to_be_bytes(), buffer: Vec::new() }
+    }
+}
+
+impl Hasher {
+    /// Hashes the request with this user message.
+    pub fn fingerprint(&mut self, prompt: &str) -> Fingerprint {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&self.prefix);
+        self.buffer.extend_from_slice(prompt.as_bytes());
+        Fingerprint(xxh3_128(&self.buffer).to_be_bytes())
+    }
+}
+
+/// Returns the key of the `ordinal`-th identical request (from 0) of an edition.
+#[must_use]
+pub fn key(fingerprint: Fingerprint, sample: u32, ordinal: u32, edition: u32) -> Key {
+    let mut bytes = [0; 28];
+    bytes[..16].copy_from_slice(&fingerprint.0);
+    bytes[16..20].copy_from_slice(&sample.to_le_bytes());
+    bytes[20..24].copy_from_slice(&ordinal.to_le_bytes());
+    bytes[24..].copy_from_slice(&edition.to_le_bytes());
+    Key(xxh3_128(&bytes).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> RequestSettings {
+        RequestSettings {
+            model: "deepseek-flash".into(),
+            template: crate::prompt::DEFAULT_TEMPLATE.into(),
+            ..RequestSettings::default()
+        }
+    }
+
+    #[test]
+    fn the_hashes_on_disk_do_not_change_between_versions() {
+        let key = key(settings().hasher().fingerprint("What is CRISPR?"), 0, 0, 0);
+        assert_eq!(format!("{key:?}"), "2c8e2f36d5070ec41a5636f8719bca5a");
+        let hash = Key(settings().hash());
+        assert_eq!(format!("{hash:?}"), "db16dba36ca2dced95b813734c463445");
+    }
+
+    #[test]
+    fn every_parameter_changes_the_key_and_the_template_only_through_what_it_renders() {
+        let prompt = "a";
+        let base = settings();
+        let print = |s: &RequestSettings| s.hasher().fingerprint(prompt);
+        let changed = [
+            RequestSettings { model: "other".into(), ..base.clone() },
+            RequestSettings { system: Some(String::new()), ..base.clone() },
+            RequestSettings { max_tokens: Some(1), ..base.clone() },
+            RequestSettings { temperature: Some(0.0), ..base.clone() },
+            RequestSettings { reasoning: Some(true), ..base.clone() },
+            RequestSettings { reasoning: Some(false), ..base.clone() },
+            RequestSettings { reasoning_effort: Some("low".into()), ..base.clone() },
+        ];
+        for (at, one) in changed.iter().enumerate() {
+            assert_ne!(print(one), print(&base));
+            assert_ne!(one.hash(), base.hash());
+            for other in &changed[..at] {
+                assert_ne!(print(one), print(other));
+            }
+        }
+        let template = RequestSettings { template: "{{ question }} ".into(), ..base.clone() };
+        assert_eq!(print(&template), print(&base));
+        assert_ne!(template.hash(), base.hash());
+    }
+}

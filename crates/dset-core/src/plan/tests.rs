@@ -1,0 +1,127 @@
+use super::*;
+use crate::key::RequestSettings;
+
+fn settings(model: &str) -> RequestSettings {
+    RequestSettings { model: model.into(), ..RequestSettings::default() }
+}
+
+fn planner(questions: &[&str], edition: u32) -> Planner {
+    let mut hasher = settings("a").hasher();
+    let mut planner = Planner::new(edition, true);
+    for question in questions {
+        let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
+        planner.push(text, hasher.fingerprint(text), marked);
+    }
+    planner
+}
+
+/// The store after these questions were answered with these settings, the first id being 1.
+fn stored(model: &str, bought: Bought, questions: &[&str]) -> Vec<Stored> {
+    let mut hasher = settings(model).hasher();
+    let texts: Vec<u64> = questions.iter().map(|q| QuestionId::hash_text(q)).collect();
+    let ordinals = ordinals(&texts);
+    let mut stored: Vec<Stored> = (0..questions.len())
+        .map(|at| Stored {
+            key: key(hasher.fingerprint(questions[at]), 0, ordinals[at], 0),
+            question: QuestionId { text_hash: texts[at], ordinal: ordinals[at] }.hash(),
+            id: at as i64 + 1,
+            bought,
+            placed: true,
+        })
+        .collect();
+    stored.sort_by_key(|answer| answer.key);
+    stored
+}
+
+use Planned::{Kept, Pending, Presumed, Settled, Unplaced};
+
+#[test]
+fn rows_may_be_added_removed_and_reordered_and_only_new_ones_are_asked() {
+    let before = stored("a", Bought::Now, &["one", "two", "three"]);
+    let plan = planner(&["three", "new", "one"], 0).plan(before, &Known::default());
+    assert_eq!(plan.states, [Settled, Pending, Settled]);
+}
+
+#[test]
+fn two_equal_rows_are_two_questions() {
+    let before = stored("a", Bought::Now, &["same"]);
+    let plan = planner(&["same", "other", "same"], 0).plan(before, &Known::default());
+    assert_eq!(plan.states, [Settled, Pending, Pending]);
+    assert_eq!(plan.duplicates, 1);
+}
+
+#[test]
+fn an_answer_bought_with_other_settings_counts_and_is_counted() {
+    let before = stored("b", Bought::Otherwise, &["one", "two"]);
+    let known = Known { has_others: true, ..Known::default() };
+    let plan = planner(&["one", "new", "two"], 0).plan(before, &known);
+    assert_eq!(plan.states, [Settled, Pending, Settled]);
+    assert_eq!(plan.bought_otherwise, 2);
+}
+
+#[test]
+fn answers_of_the_script_count_without_a_decision() {
+    let before = stored("?", Bought::ByScript, &["one"]);
+    let known = Known { has_others: true, ..Known::default() };
+    let plan = planner(&["one", "two"], 0).plan(before, &known);
+    assert_eq!(plan.states, [Settled, Pending]);
+    assert_eq!(plan.bought_otherwise, 0);
+}
+
+#[test]
+fn a_question_answered_under_both_settings_and_mended_since_is_asked() {
+    let mut before = stored("b", Bought::Otherwise, &["one"]);
+    let mut mended = stored("a", Bought::Now, &["one"]);
+    mended[0].key = Key([7; 16]);
+    before.extend(mended);
+    before.sort_by_key(|answer| answer.key);
+    let known = Known { has_others: true, ..Known::default() };
+    assert_eq!(planner(&["one"], 0).plan(before, &known).states, [Pending]);
+}
+
+#[test]
+fn an_answer_without_a_place_is_given_one() {
+    let mut before = stored("a", Bought::Now, &["one", "two"]);
+    before.iter_mut().for_each(|answer| answer.placed = answer.id != 2);
+    let plan = planner(&["one", "two"], 0).plan(before, &Known::default());
+    assert_eq!(plan.states, [Settled, Unplaced]);
+    assert_eq!(plan.unplaced, [(1, 2)]);
+}
+
+#[test]
+fn a_mark_on_an_answered_row_is_cleared_and_one_that_was_not_written_is_set() {
+    let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
+    let before = stored("a", Bought::Now, &["one"]);
+    let known = Known { unwritten: [id("two").hash()].into(), ..Known::default() };
+    let plan = planner(&["one!", "two", "three!"], 0).plan(before, &known);
+    assert_eq!(plan.marks.clear, [id("one")].into());
+    assert_eq!(plan.marks.set, [id("two")].into());
+    assert_eq!((plan.marked_though_answered, plan.marked_and_pending), (1, 1));
+}
+
+#[test]
+fn rows_before_a_bare_bookmark_are_presumed_and_cut_ones_are_kept() {
+    let planner = planner(&["one", "two", "three!", "four"], 0);
+    let presumed: HashSet<_> = planner.before_first_mark().into_iter().collect();
+    assert_eq!(presumed.len(), 2);
+    let cut = [QuestionId { text_hash: QuestionId::hash_text("four"), ordinal: 0 }.hash()];
+    let known = Known { presumed, cut: cut.into(), ..Known::default() };
+    let plan = planner.plan([], &known);
+    assert_eq!(plan.states, [Presumed, Presumed, Pending, Kept]);
+}
+
+#[test]
+fn another_edition_asks_everything_again() {
+    let before = stored("a", Bought::Now, &["one"]);
+    let plan = planner(&["one"], 1).plan(before, &Known::default());
+    assert_eq!(plan.states, [Pending]);
+}
+
+#[test]
+fn a_row_that_changed_since_it_was_planned_is_noticed() {
+    let mut hasher = settings("a").hasher();
+    let plan = planner(&["one", "two"], 0).plan([], &Known::default());
+    assert!(plan.fits(1, hasher.fingerprint("two")));
+    assert!(!plan.fits(1, hasher.fingerprint("two.")));
+    assert!(!plan.fits(2, hasher.fingerprint("three")));
+}

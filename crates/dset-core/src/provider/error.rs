@@ -1,0 +1,238 @@
+//! What an error reply means: status first, then the message.
+//!
+//! Codes and types are of little use: DeepSeek calls nearly everything `invalid_request_error`,
+//! LiteLLM calls a timeout so. What looks temporary and is not (quotas, spend limits) and the other
+//! way round (OpenRouter's budget in flight) is told by its words.
+
+use serde_json::Value;
+
+use super::wait::wait;
+use crate::answer::{Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
+use crate::reply::HttpReply;
+
+const REQUEST_ID_HEADERS: [&str; 8] = [
+    "x-request-id",
+    "request-id",
+    "x-deepseek-request-id",
+    "x-ds-trace-id",
+    "apim-request-id",
+    "x-litellm-call-id",
+    "x-groq-id",
+    "cf-ray",
+];
+
+/// Words of moderation.
+const MODERATION: [&str; 8] = [
+    "content exists risk",
+    "content_filter",
+    "content management policy",
+    "responsibleaipolicyviolation",
+    "content policy",
+    "moderation",
+    "flagged",
+    "prohibited_content",
+];
+
+/// Words of refusals that every question would get.
+const SETTINGS: [&str; 14] = [
+    "supported api model names",
+    "model not exist",
+    "model_not_found",
+    "invalid model",
+    "model does not exist",
+    "does not exist or you do not have access",
+    "invalid max_tokens",
+    "unsupported parameter",
+    "unsupported_parameter",
+    "unsupported value",
+    "unsupported_value",
+    "response_format type is unavailable",
+    "invalid temperature",
+    "'temperature'",
+];
+
+/// Words of an empty purse.
+const MONEY: [&str; 8] = [
+    "insufficient_quota",
+    "insufficient balance",
+    "enforced_spend_limit_reached",
+    "contract_spend",
+    "spend limit",
+    "credit balance is too low",
+    "billing_hard_limit",
+    "exceeded your current quota, please check your plan and billing details. for more information",
+];
+
+/// Words of a prompt that does not fit.
+const TOO_LONG: [&str; 5] = [
+    "maximum context length",
+    "context_length_exceeded",
+    "exceed_context_size",
+    "exceeds the available context size",
+    "prompt is too long",
+];
+
+/// Finds the error object of a body: `{"error": …}`, an array of such, or an error by itself.
+pub(super) fn find(body: &Value) -> Option<&Value> {
+    match body {
+        Value::Array(items) => items.first().and_then(find),
+        Value::Object(map) => match map.get("error") {
+            Some(error) if !error.is_null() => Some(error),
+            _ if map.contains_key("detail") => map.get("detail"),
+            _ if map.get("object").is_some_and(|object| object == "error") => Some(body),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Reads an error reply; `body` where it was parsed already.
+pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
+    let text = String::from_utf8_lossy(&reply.body);
+    let parsed = match body {
+        Some(body) => Some(body.clone()),
+        None => serde_json::from_str::<Value>(text.trim()).ok(),
+    };
+    let error = parsed.as_ref().and_then(find);
+    let message = match error {
+        Some(error) => message_of(error),
+        None => plain(&text),
+    };
+    // Everything the service said, for the words that only stand in a code or a nested body.
+    let words = match error {
+        Some(error) => error.to_string().to_lowercase(),
+        None => message.to_lowercase(),
+    };
+    let status = effective_status(reply.status, error);
+    let (class, cause) = classify(reply, status, error, &message, &words);
+    let message = if message.is_empty() { format!("status {status}") } else { message };
+    Failure {
+        class,
+        cause,
+        status: Some(status),
+        message: printable(&message),
+        request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
+        partial: None,
+    }
+}
+
+/// A 200 with an error inside has the status of that error; one without a number is a 502.
+fn effective_status(status: u16, error: Option<&Value>) -> u16 {
+    if !(200..300).contains(&status) {
+        return status;
+    }
+    let code = error.and_then(|error| error.get("code").or_else(|| error.get("status")));
+    let number = code.and_then(|code| match code {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    number.and_then(|n| u16::try_from(n).ok()).filter(|n| (300..600).contains(n)).unwrap_or(502)
+}
+
+fn classify(
+    reply: &HttpReply,
+    status: u16,
+    error: Option<&Value>,
+    message: &str,
+    words: &str,
+) -> (FailureClass, &'static str) {
+    use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
+    let says = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    let throttled = |cause| {
+        let (wait, width) = (wait(reply, error, message), width_named(message));
+        (Throttled { wait, width }, cause)
+    };
+    let in_flight = words.contains("in_flight_budget");
+    match status {
+        300..=399 => (Refused(Refusal::Settings), "redirect"),
+        401 => (KeyRefused, "key refused"),
+        402 if in_flight => throttled("budget in flight"),
+        402 => (OutOfMoney, "out of money"),
+        429 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
+        429 => throttled("rate limited"),
+        529 => throttled("overloaded"),
+        503 if wait(reply, error, message).is_some() => throttled("overloaded"),
+        503 => (Transient, "overloaded"),
+        _ if words.contains("no_db_connection") => (KeyRefused, "key refused"),
+        400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
+        403 if error.is_some_and(has_moderation_reasons) => {
+            (Refused(Refusal::Moderation), "content filter")
+        }
+        403 => (Forbidden, "forbidden"),
+        408 => (Transient, "timed out"),
+        409 | 425 => (Transient, "not ready"),
+        400..=499 if says(&["spend limit", "credit balance is too low"]) => {
+            (OutOfMoney, "out of money")
+        }
+        400..=499 if says(&TOO_LONG) || status == 413 => {
+            (Refused(Refusal::Question), "too long for the model")
+        }
+        400 | 404 | 405 | 422 if says(&SETTINGS) => (Refused(Refusal::Settings), "wrong settings"),
+        _ if reply.header("x-should-retry") == Some("true") => (Transient, "server error"),
+        400..=499 => (Refused(Refusal::Request), "refused"),
+        _ if reply.header("x-should-retry") == Some("false") => {
+            (Refused(Refusal::Request), "refused")
+        }
+        504 | 524 => (Transient, "timed out"),
+        _ => (Transient, "server error"),
+    }
+}
+
+/// OpenRouter's moderation comes as a 403 with the reasons in its metadata.
+fn has_moderation_reasons(error: &Value) -> bool {
+    error.get("metadata").is_some_and(|metadata| metadata.get("reasons").is_some())
+}
+
+/// `… exceeds your concurrency limit of 39 …`
+fn width_named(message: &str) -> Option<u32> {
+    let after = message.split_once("concurrency limit of ")?.1;
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    after[..digits].parse().ok()
+}
+
+fn message_of(error: &Value) -> String {
+    match error {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(message_of).collect::<Vec<_>>().join("; "),
+        _ => ["message", "msg", "detail", "error"]
+            .into_iter()
+            .find_map(|name| error.get(name)?.as_str())
+            .map_or_else(|| error.to_string(), str::to_owned),
+    }
+}
+
+/// The text of a body that is no JSON: as it is, or the words of an HTML page.
+fn plain(text: &str) -> String {
+    let text = text.trim();
+    if !text.starts_with('<') {
+        return text.chars().take(MESSAGE_CHARS_MAX).collect();
+    }
+    let lower = text.to_ascii_lowercase();
+    let title = lower.find("<title>").zip(lower.find("</title>"));
+    let inside = title.and_then(|(from, to)| text.get(from + 7..to)).unwrap_or("an HTML page");
+    inside.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the service's own name for a call.
+pub(super) fn request_id(reply: &HttpReply) -> Option<String> {
+    REQUEST_ID_HEADERS.iter().find_map(|name| reply.header(name)).map(printable)
+}
+
+/// Makes a stranger's text safe and short: control characters become spaces.
+pub(super) fn printable(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(clean).take(MESSAGE_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+/// Returns what stays of a refusal when digits and ids are left out, to tell the same refusal of
+/// different questions.
+#[must_use]
+pub fn refusal_signature(message: &str) -> String {
+    let message = message.split(" (request_id").next().unwrap_or_default();
+    let is_id = |word: &str| word.len() >= 8 && word.chars().any(|c| c.is_ascii_digit());
+    let words = message.split_whitespace().filter(|word| !is_id(word));
+    let without_digits =
+        words.map(|word| word.chars().filter(|c| !c.is_ascii_digit()).collect::<String>());
+    without_digits.collect::<Vec<_>>().join(" ")
+}

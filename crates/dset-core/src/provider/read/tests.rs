@@ -1,0 +1,217 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::answer::MESSAGE_CHARS_MAX;
+
+fn parse(fixture: &[u8]) -> HttpReply {
+    let end = fixture.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(fixture[..end].to_vec()).unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+        .collect();
+    HttpReply { status, headers, body: fixture[end + 4..].to_vec() }
+}
+
+fn fixtures() -> Vec<(String, HttpReply, Value)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/replies");
+    let index = std::fs::read_to_string(folder.join("index.json")).unwrap();
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let fixtures = index["fixtures"].as_array().unwrap();
+    fixtures
+        .iter()
+        .map(|fixture| {
+            let file = fixture["file"].as_str().unwrap().to_owned();
+            let reply = parse(&std::fs::read(folder.join(&file)).unwrap());
+            (file, reply, fixture["expect"].clone())
+        })
+        .collect()
+}
+
+/// Streams are not asked for yet, so one that comes all the same cannot be read.
+fn is_stream(reply: &HttpReply) -> bool {
+    reply.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
+fn outcome(reading: &Reading) -> &'static str {
+    let failure = match reading {
+        Reading::Answer(_) => return "ok",
+        Reading::Failure(failure) => failure,
+    };
+    match failure.class {
+        FailureClass::Throttled { .. } | FailureClass::Transient => "retry",
+        FailureClass::CutByLength => "truncated",
+        FailureClass::Refused(Refusal::Moderation) => "refused",
+        FailureClass::Refused(Refusal::Settings)
+        | FailureClass::KeyRefused
+        | FailureClass::Forbidden
+        | FailureClass::OutOfMoney => "stop_run",
+        FailureClass::Refused(Refusal::Request | Refusal::Question) => "bad_request",
+    }
+}
+
+#[test]
+fn every_reply_on_file_is_read_as_it_must_be() {
+    let fixtures = fixtures();
+    assert_eq!(fixtures.len(), 37);
+    for (file, reply, expect) in fixtures {
+        if is_stream(&reply) {
+            assert_eq!(outcome(&read(&reply)), "retry", "{file}");
+            continue;
+        }
+        let reading = read(&reply);
+        // The parameter that only some models refuse is refused for every question alike.
+        let expected = match expect["outcome"].as_str().unwrap() {
+            "retry_with_limit" => "retry",
+            "bad_request" if file.starts_with("36-") => "stop_run",
+            outcome => outcome,
+        };
+        assert_eq!(outcome(&reading), expected, "{file}: {reading:?}");
+        let answer = match &reading {
+            Reading::Answer(answer) => Some(answer),
+            Reading::Failure(failure) => failure.partial.as_deref(),
+        };
+        let check = |name: &str, found: Option<String>| {
+            if let Some(value) = expect.get(name).filter(|value| !value.is_null()) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                assert_eq!(found, Some(value), "{file}: {name}");
+            }
+        };
+        let number = |count: Option<u64>| count.map(|count| count.to_string());
+        check("content", answer.map(|a| a.content.clone()));
+        check("reasoning", answer.map(|a| a.reasoning.clone()));
+        check("finish", answer.map(|a| a.finish_reason.clone()));
+        check("input", answer.and_then(|a| number(a.usage.input)));
+        check("cached", answer.and_then(|a| number(a.usage.cached)));
+        check("output", answer.and_then(|a| number(a.usage.output)));
+        check("reasoning_tokens", answer.and_then(|a| number(a.usage.reasoning)));
+        if let Reading::Failure(failure) = &reading {
+            let (wait, width) = match failure.class {
+                FailureClass::Throttled { wait, width } => (wait, width),
+                _ => (None, None),
+            };
+            check("retry_after_ms", wait.map(|w| (w.as_secs_f64() * 1000.0).round().to_string()));
+            check("new_concurrency_limit", width.map(|w| w.to_string()));
+            check("effective_status", failure.status.map(|s| s.to_string()));
+        }
+    }
+}
+
+fn reply(status: u16, body: &str) -> HttpReply {
+    HttpReply { status, headers: Vec::new(), body: body.into() }
+}
+
+fn class(status: u16, body: &str) -> FailureClass {
+    match read(&reply(status, body)) {
+        Reading::Failure(failure) => failure.class,
+        Reading::Answer(answer) => panic!("an answer: {answer:?}"),
+    }
+}
+
+fn choice(finish: &str, content: &str) -> String {
+    format!(r#"{{"choices":[{{"message":{{"content":"{content}"}},"finish_reason":{finish}}}]}}"#)
+}
+
+#[test]
+fn finish_reasons_are_an_open_list() {
+    for finish in [r#""stop""#, "null", r#""eos""#, r#""STOP""#, r#""a word of tomorrow""#] {
+        assert!(matches!(read(&reply(200, &choice(finish, "a"))), Reading::Answer(_)), "{finish}");
+    }
+    let class = |finish| class(200, &choice(finish, "a"));
+    assert_eq!(class(r#""length""#), FailureClass::CutByLength);
+    assert_eq!(class(r#""aborted""#), FailureClass::Transient);
+    assert_eq!(class(r#""content_filter""#), FailureClass::Refused(Refusal::Moderation));
+}
+
+#[test]
+fn a_reason_that_a_proxy_translated_is_outranked_by_the_native_one() {
+    let body = r#"{"choices":[{"message":{"content":"half"},"finish_reason":"STOP",
+        "provider_specific_fields":{"native_finish_reason":"insufficient_system_resource"}}]}"#;
+    assert_eq!(class(200, body), FailureClass::Transient);
+}
+
+#[test]
+fn half_an_emoji_does_not_lose_an_answer() {
+    let Reading::Answer(answer) =
+        read(&reply(200, &choice(r#""stop""#, r"a\ud83d b \ud83d\ude00 \\ud83d")))
+    else {
+        panic!("not read")
+    };
+    assert_eq!(answer.content, "a\u{fffd} b \u{1f600} \\ud83d");
+}
+
+#[test]
+fn counts_may_be_strings_and_absent_ones_are_not_zero() {
+    let body = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":"12","completion_tokens":null,"prompt_tokens_details":null}}"#;
+    let Reading::Answer(answer) = read(&reply(200, body)) else { panic!("not read") };
+    assert_eq!(answer.usage, Usage { input: Some(12), ..Usage::default() });
+}
+
+#[test]
+fn odd_errors_of_real_servers_are_told_apart() {
+    use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Transient};
+    for (status, body, expected) in [
+        (
+            400,
+            r#"{"error":{"message":"No connected db.","type":"no_db_connection","code":"400"}}"#,
+            KeyRefused,
+        ),
+        (401, r#"{"detail":"Invalid API key"}"#, KeyRefused),
+        (403, r#"{"error":{"message":"Forbidden"}}"#, Forbidden),
+        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Request)),
+        (408, r#"{"error":{"type":"invalid_request_error","code":"408"}}"#, Transient),
+        (500, "Internal Server Error", Transient),
+        (302, "", Refused(Refusal::Settings)),
+        (413, "", Refused(Refusal::Question)),
+        (
+            400,
+            r#"{"error":{"message":"Invalid max_tokens value, the valid range of max_tokens is [1, 393216]"}}"#,
+            Refused(Refusal::Settings),
+        ),
+        (402, r#"{"error":{"message":"Insufficient Balance"}}"#, OutOfMoney),
+        (200, r#"{"object":"error","message":"x"}"#, Transient),
+        (200, "[]", Transient),
+        (200, "{}", Transient),
+        (200, "<html><title>Hello</title></html>", Transient),
+    ] {
+        assert_eq!(class(status, body), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn the_same_refusal_of_different_questions_has_one_signature() {
+    let signature = crate::provider::refusal_signature;
+    assert_eq!(
+        signature("bad value 12 at req_0a1b2c3d4e (request_id: 1-2)"),
+        signature("bad value 7 at req_ffffffff00 (request_id: 3)")
+    );
+    assert_ne!(signature("bad value"), signature("bad question"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_and_messages_are_bounded(
+        status in 100u16..1000,
+        body in prop::collection::vec(any::<u8>(), 0..400),
+        json in r#"[\[{"a-z:,0-9\\u}\] d8]{0,200}"#,
+        header in "[ -~]{0,40}",
+    ) {
+        for body in [body, json.into_bytes()] {
+            let headers = vec![("retry-after".to_owned(), header.clone())];
+            if let Reading::Failure(failure) = read(&HttpReply { status, headers, body }) {
+                prop_assert!(failure.message.chars().count() <= MESSAGE_CHARS_MAX);
+                prop_assert!(!failure.message.contains(char::is_control));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hostile_depth_is_an_unreadable_reply() {
+    assert_eq!(class(200, &"[".repeat(100_000)), FailureClass::Transient);
+    assert_eq!(class(400, &"[".repeat(100_000)), FailureClass::Refused(Refusal::Request));
+}

@@ -1,0 +1,151 @@
+//! What one place says of the settings.
+//!
+//! One field here and one line in `resolve` is a whole setting: its flag, its variable, its help
+//! and its name in files are made from the field.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::values::{HeaderChoice, OnError, Span, Switch};
+
+/// Said as the name of the key's variable: the service wants no key.
+pub const NO_KEY: &str = "none";
+
+macro_rules! layer {
+    ($(#[$of_layer:meta])* pub struct Layer { $($(#[$of_field:meta])* pub $field:ident: Option<$type:ty>,)* }) => {
+        $(#[$of_layer])*
+        pub struct Layer { $($(#[$of_field])* pub $field: Option<$type>,)* }
+
+        impl Layer {
+            /// Puts this layer over a lower one: what this leaves open, the lower says.
+            #[must_use]
+            pub fn over(self, lower: Layer) -> Layer {
+                Layer { $($field: self.$field.or(lower.$field),)* }
+            }
+        }
+    };
+}
+
+layer! {
+    /// What one place says; whatever it does not say is absent.
+    #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+    #[cfg_attr(feature = "clap", derive(clap::Args))]
+    #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+    pub struct Layer {
+        /// CSV file with the questions [default: q.csv]
+        #[cfg_attr(feature = "clap", arg(value_name = "QUESTIONS"))]
+        pub input: Option<PathBuf>,
+
+        /// Folder for the outputs [default: dset_generator]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "DIR"))]
+        pub output: Option<PathBuf>,
+
+        /// Model to ask [default: deepseek-flash]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME"))]
+        pub model: Option<String>,
+
+        /// Ask this OpenAI-compatible service instead of DeepSeek
+        #[cfg_attr(feature = "clap", arg(long, value_name = "URL"))]
+        pub base_url: Option<String>,
+
+        /// Name of the variable that holds the key, or `none` for a service without [default: DEEPSEEK_API_KEY]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+        pub key: Option<String>,
+
+        /// System prompt, literally
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "TEXT"))]
+        pub system: Option<String>,
+
+        /// File with the system prompt
+        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+        pub system_file: Option<PathBuf>,
+
+        /// What is sent for a row; Jinja over its columns [default: "{{ question }}"]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "TEXT"))]
+        pub template: Option<String>,
+
+        /// Column with the questions, by its name or number [default: question]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+        pub column: Option<String>,
+
+        /// Whether the first row is a header [default: auto]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        pub header: Option<HeaderChoice>,
+
+        /// Questions asked at once; 1 is the original script's pace [default: 8]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096)))]
+        pub concurrency: Option<u32>,
+
+        /// Tokens an answer may have, its reasoning included [default: the service's]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
+        pub max_tokens: Option<u64>,
+
+        /// Sampling temperature [default: the service's]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "T"))]
+        pub temperature: Option<f64>,
+
+        /// Whether the model thinks before it answers [default: the service's]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        pub reasoning: Option<Switch>,
+
+        /// How much it thinks: low, high, max
+        #[cfg_attr(feature = "clap", arg(long, value_name = "LEVEL"))]
+        pub reasoning_effort: Option<String>,
+
+        /// Tries after the first when the service does not answer [default: 3]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]
+        pub retries: Option<u32>,
+
+        /// Waits before those tries [default: 1m,2m,4m]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "TIMES", value_parser = parse_backoff))]
+        pub backoff: Option<Backoff>,
+
+        /// Longest time for one answer; a service may queue for ten minutes [default: 20m]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "TIME"))]
+        pub timeout: Option<Span>,
+
+        /// What a failing question does: skip marks it ERROR and goes on [default: skip]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT"))]
+        pub on_error: Option<OnError>,
+
+        /// Write events as JSON lines to stdout
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        pub json: Option<bool>,
+
+        /// Say only errors and the end
+        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        pub quiet: Option<bool>,
+
+        /// Say every attempt
+        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        pub verbose: Option<bool>,
+    }
+}
+
+/// Waits separated by commas.
+pub type Backoff = std::sync::Arc<[Span]>;
+
+#[cfg(feature = "clap")]
+fn parse_backoff(text: &str) -> Result<Backoff, String> {
+    text.split(',').map(|part| part.trim().parse()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_heard_before_the_ones_below_it() {
+        let high = Layer { model: Some("high".into()), ..Layer::default() };
+        let low = Layer { model: Some("low".into()), concurrency: Some(3), ..Layer::default() };
+        let both = high.over(low);
+        assert_eq!((both.model.as_deref(), both.concurrency), (Some("high"), Some(3)));
+    }
+
+    #[test]
+    fn a_key_in_a_file_that_is_no_setting_is_refused() {
+        let error = serde_json::from_str::<Layer>(r#"{"modle": "x"}"#).unwrap_err();
+        assert!(error.to_string().contains("modle"), "{error}");
+    }
+}

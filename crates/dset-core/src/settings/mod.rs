@@ -1,0 +1,13 @@
+//! Settings: layers of what was said where, resolved into what holds.
+//!
+//! A [`Layer`] is what one place says: the command line, the environment, a file. Layers are put
+//! over one another and resolved once into [`Settings`], in which nothing is left open that is not
+//! the service's own choice.
+
+mod layer;
+mod resolve;
+mod values;
+
+pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY};
+pub use resolve::{Settings, SettingsError, Warning, is_loopback, resolve};
+pub use values::{HeaderChoice, OnError, Span, Switch};

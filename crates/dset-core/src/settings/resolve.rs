@@ -1,0 +1,323 @@
+//! From layers to what holds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use url::Url;
+
+use super::layer::{Layer, NO_KEY};
+use super::values::{HeaderChoice, OnError, Span, Switch};
+use crate::key::RequestSettings;
+use crate::pace::outage::Backoff;
+use crate::prompt::DEFAULT_TEMPLATE;
+use crate::provider::{Preset, preset};
+
+/// How many at once where nobody says.
+const CONCURRENCY: u32 = 8;
+/// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
+/// we cut off has usually been paid for.
+const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+/// What holds for a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file with the questions.
+    pub input: PathBuf,
+    /// The folder with the store and the outputs.
+    pub output: PathBuf,
+    /// What is asked, apart from the question: whatever of it changes, answers change.
+    pub request: RequestSettings,
+    /// Whose wire is spoken.
+    pub preset: &'static Preset,
+    /// Where it is spoken.
+    pub base_url: Url,
+    /// The variable that holds the key; absent where the service wants none.
+    pub key_variable: Option<String>,
+    /// Whether the first row is a header.
+    pub header: HeaderChoice,
+    /// The column with the questions, where somebody says so.
+    pub column: Option<String>,
+    /// How many at once.
+    pub concurrency: u32,
+    /// The schedule of an outage.
+    pub backoff: Backoff,
+    /// The longest time for one ask.
+    pub timeout: Duration,
+    /// What a failing question does.
+    pub on_error: OnError,
+    /// Events as JSON lines on stdout.
+    pub json: bool,
+    /// Only errors and the end.
+    pub quiet: bool,
+    /// Every attempt.
+    pub verbose: bool,
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Error, PartialEq)]
+pub enum SettingsError {
+    /// A base URL that is none.
+    #[error("`{given}` is not a URL: {detail}")]
+    BaseUrl {
+        /// What was said.
+        given: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A key itself where the name of its variable belongs.
+    #[error("--key takes the name of a variable, not the key itself")]
+    KeyItself,
+    /// A number out of range.
+    #[error("{name} must be {bounds}, not {given}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        bounds: &'static str,
+        /// What was said.
+        given: String,
+    },
+    /// Two settings that exclude each other.
+    #[error("{one} and {other} say the same thing twice")]
+    Both {
+        /// One.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+}
+
+/// Something worth saying about settings that work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// The model is gone; another is asked in its place.
+    RetiredModel {
+        /// What was said.
+        given: String,
+        /// Since when it is gone, `YYYY-MM-DD`.
+        since: String,
+        /// What is asked.
+        used: String,
+        /// With reasoning or without.
+        reasoning: bool,
+    },
+    /// The key will cross a network unencrypted.
+    KeyInClear {
+        /// To this host.
+        host: String,
+    },
+}
+
+/// Resolves a layer into what holds. `system_text` is what the layer's system file says.
+pub fn resolve(
+    layer: Layer,
+    system_text: Option<String>,
+) -> Result<(Settings, Vec<Warning>), SettingsError> {
+    let mut warnings = Vec::new();
+    let deepseek = preset("deepseek").expect("the table has DeepSeek");
+    let given_model = layer.model.unwrap_or_else(|| deepseek.default_model.clone());
+    let mut reasoning = layer.reasoning.map(|switch| switch == Switch::On);
+    let (base_url, at_deepseek) = match &layer.base_url {
+        Some(given) => (base_url(given)?, false),
+        None => (base_url(&deepseek.base_url)?, true),
+    };
+    let at_deepseek = at_deepseek || deepseek.is_at(&base_url);
+    let mut model = given_model.clone();
+    // Other hosts may still serve a model under the name that DeepSeek's own no longer knows.
+    if let Some(retired) = deepseek.retired(&given_model).filter(|_| at_deepseek) {
+        model.clone_from(&retired.used);
+        let thinks = *reasoning.get_or_insert(retired.reasoning);
+        warnings.push(Warning::RetiredModel {
+            given: given_model,
+            since: retired.since.clone(),
+            used: model.clone(),
+            reasoning: thinks,
+        });
+    }
+    let preset = if at_deepseek || deepseek.serves(&model) {
+        deepseek
+    } else {
+        preset("openai-compatible").expect("the table has a preset for any other service")
+    };
+    let key_variable = match layer.key {
+        Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
+        Some(name) if !is_variable(&name) => return Err(SettingsError::KeyItself),
+        Some(name) => Some(name),
+        None => Some(deepseek.key_variable().to_owned()),
+    };
+    if key_variable.is_some() && base_url.scheme() == "http" && !is_loopback(&base_url) {
+        warnings.push(Warning::KeyInClear { host: host(&base_url) });
+    }
+    if layer.system.is_some() && layer.system_file.is_some() {
+        return Err(SettingsError::Both { one: "--system", other: "--system-file" });
+    }
+    let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
+    let settings = Settings {
+        input: layer.input.unwrap_or_else(|| "q.csv".into()),
+        output: layer.output.unwrap_or_else(|| "dset_generator".into()),
+        request: RequestSettings {
+            model,
+            template: layer.template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
+            system: layer.system.or(system_text),
+            max_tokens: layer.max_tokens,
+            temperature,
+            reasoning,
+            reasoning_effort: layer.reasoning_effort,
+        },
+        preset,
+        base_url,
+        key_variable,
+        header: layer.header.unwrap_or_default(),
+        column: layer.column,
+        concurrency: layer.concurrency.unwrap_or(CONCURRENCY),
+        backoff: Backoff {
+            retries: layer.retries.unwrap_or(3),
+            waits: match layer.backoff {
+                Some(spans) => spans.iter().map(|Span(wait)| *wait).collect(),
+                None => [60, 120, 240].map(Duration::from_secs).to_vec(),
+            },
+        },
+        timeout: layer.timeout.map_or(TIMEOUT, |Span(timeout)| timeout),
+        on_error: layer.on_error.unwrap_or_default(),
+        json: layer.json.unwrap_or(false),
+        quiet: layer.quiet.unwrap_or(false),
+        verbose: layer.verbose.unwrap_or(false),
+    };
+    if settings.timeout.is_zero() {
+        let given = "0s".to_owned();
+        return Err(SettingsError::OutOfRange { name: "--timeout", bounds: "above 0", given });
+    }
+    Ok((settings, warnings))
+}
+
+fn base_url(given: &str) -> Result<Url, SettingsError> {
+    let wrong = |detail: String| SettingsError::BaseUrl { given: without_password(given), detail };
+    let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong("it must begin with http:// or https:// and name a host".into()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("it must not hold a user name or a password".into()));
+    }
+    Ok(url)
+}
+
+fn without_password(given: &str) -> String {
+    match (given.find("://"), given.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 < at => {
+            format!("{}…{}", &given[..scheme + 3], &given[at..])
+        }
+        _ => given.to_owned(),
+    }
+}
+
+fn in_range(
+    name: &'static str,
+    given: Option<f64>,
+    range: std::ops::RangeInclusive<f64>,
+    bounds: &'static str,
+) -> Result<Option<f64>, SettingsError> {
+    match given {
+        Some(value) if !range.contains(&value) => {
+            Err(SettingsError::OutOfRange { name, bounds, given: value.to_string() })
+        }
+        given => Ok(given),
+    }
+}
+
+/// A name that a variable can have; a key has dashes, or is longer than any name.
+fn is_variable(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    starts && rest && name.len() <= 64
+}
+
+/// Tells whether a URL stays on this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(layer: Layer) -> (Settings, Vec<Warning>) {
+        resolve(layer, None).unwrap()
+    }
+
+    #[test]
+    fn without_a_word_a_folder_of_the_script_is_asked_of_deepseek() {
+        let (settings, warnings) = holds(Layer::default());
+        assert!(warnings.is_empty());
+        assert_eq!(settings.input, PathBuf::from("q.csv"));
+        assert_eq!(settings.output, PathBuf::from("dset_generator"));
+        assert_eq!(settings.request.model, "deepseek-flash");
+        assert_eq!(settings.base_url.as_str(), "https://api.deepseek.com/");
+        assert_eq!(settings.key_variable.as_deref(), Some("DEEPSEEK_API_KEY"));
+        assert_eq!(settings.backoff.waits, [60, 120, 240].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_retired_name_is_mapped_with_one_warning_at_deepseek_and_nowhere_else() {
+        for (name, thinks) in [("deepseek-reasoner", true), ("deepseek-chat", false)] {
+            let model = Some(name.to_owned());
+            let (settings, warnings) = holds(Layer { model: model.clone(), ..Layer::default() });
+            assert_eq!(settings.request.model, "deepseek-flash");
+            assert_eq!(settings.request.reasoning, Some(thinks));
+            assert_eq!(warnings.len(), 1);
+            let base_url = Some("http://localhost:8000/v1".to_owned());
+            let (settings, warnings) = holds(Layer { model, base_url, ..Layer::default() });
+            assert_eq!((settings.request.model.as_str(), warnings.len()), (name, 0));
+        }
+    }
+
+    #[test]
+    fn a_key_in_place_of_a_name_is_refused_and_not_repeated() {
+        let key = "sk-0123456789abcdef".to_owned();
+        let error =
+            resolve(Layer { key: Some(key.clone()), ..Layer::default() }, None).unwrap_err();
+        assert!(!error.to_string().contains(&key));
+    }
+
+    #[test]
+    fn a_key_over_plain_http_beyond_this_machine_is_warned_of() {
+        for (url, warned) in [
+            ("http://127.0.0.1:1/v1", false),
+            ("http://localhost:1", false),
+            ("http://[::1]:1", false),
+            ("https://example.com", false),
+            ("http://example.com", true),
+        ] {
+            let layer = Layer { base_url: Some(url.into()), ..Layer::default() };
+            assert_eq!(!holds(layer).1.is_empty(), warned, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_a_url_without_a_password() {
+        for given in ["localhost:8000", "ftp://x", "not a url", "https://me:secret@host/v1"] {
+            let layer = Layer { base_url: Some(given.into()), ..Layer::default() };
+            let error = resolve(layer, None).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_temperature_that_no_service_takes_is_refused() {
+        for temperature in [-0.1, 2.1, f64::NAN] {
+            let layer = Layer { temperature: Some(temperature), ..Layer::default() };
+            assert!(resolve(layer, None).is_err());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The types of single settings, as they are written.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// `on`
+    On,
+    /// `off`
+    Off,
+}
+
+/// Whether the first row of the questions is a header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderChoice {
+    /// It is, if a cell of it is a word that headers have.
+    #[default]
+    Auto,
+    /// It is.
+    Yes,
+    /// It is a question.
+    No,
+}
+
+/// What a failing question does to the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// Its row is marked ERROR and the run goes on.
+    #[default]
+    Skip,
+    /// Its row is marked ERROR and the run ends.
+    Pause,
+}
+
+/// A span of time as people write it: `90s`, `1m`, `1m30s`, `2h`, `250ms`, or plain seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub Duration);
+
+/// The longest span that is taken, a year: anything longer is a slip.
+const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Span, String> {
+        let wrong = || format!("`{text}` is not a time like 90s, 1m or 1m30s");
+        let mut total = Duration::ZERO;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            let (number, tail) = rest.split_at(digits);
+            let number: f64 = number.parse().map_err(|_| wrong())?;
+            let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(letters);
+            let seconds = match unit {
+                "ms" => 0.001,
+                "" | "s" => 1.0,
+                "m" | "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86400.0,
+                _ => return Err(wrong()),
+            };
+            let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+            total = total.checked_add(part).filter(|t| *t <= SPAN_MAX).ok_or_else(wrong)?;
+            rest = tail.trim_start();
+        }
+        Ok(Span(total))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, ms) = (self.0.as_secs(), self.0.subsec_millis());
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60, ms) {
+            (0, 0, 0, 0) => f.write_str("0s"),
+            (h, m, s, ms) => {
+                let parts = [(h, "h"), (m, "m"), (s, "s"), (u64::from(ms), "ms")];
+                let mut parts = parts.into_iter().filter(|(number, _)| *number > 0);
+                parts.try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Span, String> {
+        text.parse()
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> String {
+        span.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_people_write_them_and_written_the_same() {
+        for (text, ms, shown) in [
+            ("1m", 60_000, "1m"),
+            ("1m30s", 90_000, "1m30s"),
+            ("90", 90_000, "1m30s"),
+            ("0.5s", 500, "500ms"),
+            ("2h", 7_200_000, "2h"),
+            ("0", 0, "0s"),
+        ] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!((span.0.as_millis(), span.to_string().as_str()), (ms, shown), "{text}");
+        }
+        for text in ["", "m", "1x", "1m2", "-1s", "1e9d", "99999d"] {
+            let parsed = text.parse::<Span>();
+            assert!(parsed.is_err() || text == "1m2", "{text}: {parsed:?}");
+        }
+    }
+}
