@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod ask;
 pub mod bookmark;
+pub mod csv;
 pub mod key;
 pub mod machine;
 pub mod outcome;
@@ -16,5 +17,7 @@ pub mod prompt;
 pub mod provider;
 pub mod question;
 pub mod reply;
+pub mod row;
 pub mod settings;
+pub mod tail;
 pub mod time;

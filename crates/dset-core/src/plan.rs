@@ -62,6 +62,9 @@ pub struct Planner {
     prints: Vec<Fingerprint>,
     texts: Vec<u64>,
     marked: Vec<bool>,
+    /// Rows that are not asked although they have a question: how many questions came before each,
+    /// and its text. They count in the ordinals of equal texts, as they do for bookmarks.
+    skipped: Vec<(u32, u64)>,
 }
 
 /// What is left to do, and where everything else stands.
@@ -103,6 +106,13 @@ impl Planner {
         self.marked.push(marked);
     }
 
+    /// Takes an empty row that is not asked.
+    pub fn skip(&mut self, question: &str) {
+        if !question.trim().is_empty() {
+            self.skipped.push((index(self.texts.len()), QuestionId::hash_text(question)));
+        }
+    }
+
     /// Returns how many questions were taken.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -120,8 +130,26 @@ impl Planner {
     #[must_use]
     pub fn before_first_mark(&self) -> Vec<[u8; 16]> {
         let first = self.marked.iter().position(|&marked| marked).unwrap_or(0);
-        let ordinals = ordinals(&self.texts);
+        let ordinals = self.text_ordinals();
         (0..first).map(|at| self.id(at, &ordinals).hash()).collect()
+    }
+
+    fn text_ordinals(&self) -> Vec<u32> {
+        if self.skipped.is_empty() {
+            return ordinals(&self.texts);
+        }
+        // Each text with whether it is asked, in the order of the rows.
+        let mut rows = Vec::with_capacity(self.texts.len() + self.skipped.len());
+        let mut skipped = self.skipped.iter().peekable();
+        for (at, &text) in self.texts.iter().enumerate() {
+            while let Some((_, text)) = skipped.next_if(|(before, _)| *before as usize <= at) {
+                rows.push((*text, false));
+            }
+            rows.push((text, true));
+        }
+        let texts: Vec<u64> = rows.iter().map(|(text, _)| *text).collect();
+        let all = ordinals(&texts).into_iter().zip(rows);
+        all.filter(|(_, (_, asked))| *asked).map(|(ordinal, _)| ordinal).collect()
     }
 
     fn id(&self, at: usize, text_ordinals: &[u32]) -> QuestionId {
@@ -134,7 +162,7 @@ impl Planner {
     pub fn plan(self, stored: impl IntoIterator<Item = Stored>, known: &Known) -> Plan {
         let count = self.prints.len();
         let ordinals = ordinals(&self.prints);
-        let text_ordinals = (!self.prompts_are_questions).then(|| self::ordinals(&self.texts));
+        let text_ordinals = (!self.prompts_are_questions).then(|| self.text_ordinals());
         let by_text = text_ordinals.as_deref().unwrap_or(&ordinals);
 
         let key_at = |at: usize| key(self.prints[at], 0, ordinals[at], self.edition);

@@ -125,3 +125,14 @@ fn a_row_that_changed_since_it_was_planned_is_noticed() {
     assert!(!plan.fits(1, hasher.fingerprint("two.")));
     assert!(!plan.fits(2, hasher.fingerprint("three")));
 }
+
+#[test]
+fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
+    let mut hasher = settings("a").hasher();
+    let mut planner = Planner::new(0, false);
+    planner.push("same", hasher.fingerprint("x"), false);
+    planner.skip("same");
+    planner.push("same", hasher.fingerprint("y"), false);
+    let plan = planner.plan([], &Known::default());
+    assert_eq!((plan.id(0, "same").ordinal, plan.id(1, "same").ordinal), (0, 2));
+}

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::values::{HeaderChoice, OnError, Span, Switch};
+use super::values::{OnError, Span, Switch};
+use crate::csv::HeaderMode;
 
 /// Said as the name of the key's variable: the service wants no key.
 pub const NO_KEY: &str = "none";
@@ -71,7 +72,7 @@ layer! {
 
         /// Whether the first row is a header [default: auto]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
-        pub header: Option<HeaderChoice>,
+        pub header: Option<HeaderMode>,
 
         /// Questions asked at once; 1 is the original script's pace [default: 8]
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096)))]

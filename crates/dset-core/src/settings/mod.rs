@@ -10,4 +10,4 @@ mod values;
 
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY};
 pub use resolve::{Settings, SettingsError, Warning, is_loopback, resolve};
-pub use values::{HeaderChoice, OnError, Span, Switch};
+pub use values::{OnError, Span, Switch};

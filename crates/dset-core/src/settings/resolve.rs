@@ -7,7 +7,8 @@ use thiserror::Error;
 use url::Url;
 
 use super::layer::{Layer, NO_KEY};
-use super::values::{HeaderChoice, OnError, Span, Switch};
+use super::values::{OnError, Span, Switch};
+use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::pace::outage::Backoff;
 use crate::prompt::DEFAULT_TEMPLATE;
@@ -35,7 +36,7 @@ pub struct Settings {
     /// The variable that holds the key; absent where the service wants none.
     pub key_variable: Option<String>,
     /// Whether the first row is a header.
-    pub header: HeaderChoice,
+    pub header: HeaderMode,
     /// The column with the questions, where somebody says so.
     pub column: Option<String>,
     /// How many at once.

@@ -17,20 +17,6 @@ pub enum Switch {
     Off,
 }
 
-/// Whether the first row of the questions is a header.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum HeaderChoice {
-    /// It is, if a cell of it is a word that headers have.
-    #[default]
-    Auto,
-    /// It is.
-    Yes,
-    /// It is a question.
-    No,
-}
-
 /// What a failing question does to the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]

@@ -1,0 +1,219 @@
+//! Which row is a header, and which columns hold the questions and their status.
+
+use std::io::Read;
+
+use thiserror::Error;
+
+use super::ERROR;
+use super::records::{Record, Records, RecordsError};
+
+/// Words that headers have: one of them, as a whole cell of the first row, makes it a header.
+const HEADER_WORDS: [&str; 9] =
+    ["question", "questions", "prompt", "text", "input", "instruction", "problem", "query", STATUS];
+
+/// Names of a question column, the best first.
+const QUESTION_NAMES: [&str; 8] =
+    ["question", "questions", "prompt", "text", "input", "instruction", "problem", "query"];
+
+/// The name of the column with the bookmarks.
+pub const STATUS: &str = "status";
+
+/// Whether the first row is a header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderMode {
+    /// It is, if a cell of it is a word that headers have.
+    #[default]
+    Auto,
+    /// It is.
+    Yes,
+    /// It is a question.
+    No,
+}
+
+/// What the columns of an input mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The first row is a header.
+    pub has_header: bool,
+    /// The names of the columns: the header's cells, trimmed, or `column_1` and so on.
+    pub columns: Vec<String>,
+    /// The column with the questions, from 0.
+    pub question: usize,
+    /// Why that one.
+    pub chosen: Chosen,
+    /// The column with the bookmarks, from 0, if there is one.
+    pub status: Option<usize>,
+    /// Cells of the widest row that was looked at.
+    pub width: usize,
+}
+
+/// Why a column is taken for the questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// The user said so.
+    ByUser,
+    /// Its name says so.
+    ByName,
+    /// It is the first.
+    First,
+}
+
+/// Why the columns mean nothing.
+#[derive(Debug, Error)]
+pub enum LayoutError {
+    /// The column that the user named is not there.
+    #[error("there is no column `{column}`")]
+    NoSuchColumn {
+        /// What was named.
+        column: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// There is no record at all.
+    #[error("there is nothing in it")]
+    Empty,
+    /// It cannot be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Layout {
+    /// Decides from the first record. Without a header the status column and the widest row are
+    /// known only to [`survey`].
+    pub fn of_first(
+        first: &Record,
+        header: HeaderMode,
+        column: Option<&str>,
+    ) -> Result<Layout, LayoutError> {
+        let is_word = |cell: &str| HEADER_WORDS.contains(&cell.trim().to_lowercase().as_str());
+        let has_header = match header {
+            HeaderMode::Auto => first.cells().any(is_word),
+            HeaderMode::Yes => true,
+            HeaderMode::No => false,
+        };
+        let columns: Vec<String> = if has_header {
+            first.cells().map(|cell| cell.trim().to_owned()).collect()
+        } else {
+            (1..=first.len()).map(|number| format!("column_{number}")).collect()
+        };
+        let named = |name: &str| columns.iter().position(|own| own.eq_ignore_ascii_case(name));
+        let (question, chosen) = match column {
+            Some(column) => (find(&columns, column)?, Chosen::ByUser),
+            None => match QUESTION_NAMES.into_iter().find_map(named).filter(|_| has_header) {
+                Some(at) => (at, Chosen::ByName),
+                None => (0, Chosen::First),
+            },
+        };
+        let status = named(STATUS).filter(|&at| has_header && at != question);
+        let width = columns.len();
+        Ok(Layout { has_header, columns, question, chosen, status, width })
+    }
+
+    /// Returns the column that marks go into: the status column, or the one after the widest row.
+    #[must_use]
+    pub fn marks_column(&self) -> usize {
+        self.status.unwrap_or(self.width.max(self.columns.len()))
+    }
+}
+
+/// A column by its name, or by its number from 1.
+fn find(columns: &[String], column: &str) -> Result<usize, LayoutError> {
+    let exact = columns.iter().position(|own| own == column.trim());
+    let any_case = || columns.iter().position(|own| own.eq_ignore_ascii_case(column.trim()));
+    let number =
+        || column.trim().parse::<usize>().ok()?.checked_sub(1).filter(|&n| n < columns.len());
+    exact.or_else(any_case).or_else(number).ok_or_else(|| LayoutError::NoSuchColumn {
+        column: column.to_owned(),
+        found: columns.to_vec(),
+    })
+}
+
+/// Reads a whole input for what only the whole tells: the widest row and, without a header, the
+/// status column: the first after the question whose non-empty cells all say ERROR.
+pub fn survey(
+    input: impl Read,
+    header: HeaderMode,
+    column: Option<&str>,
+) -> Result<Layout, LayoutError> {
+    let (mut records, mut record) = (Records::new(input), Record::default());
+    if !records.next(&mut record)? {
+        return Err(LayoutError::Empty);
+    }
+    let mut layout = Layout::of_first(&record, header, column)?;
+    // Of each column: whether it says ERROR somewhere, and whether it says anything else.
+    let mut says: Vec<(bool, bool)> = Vec::new();
+    let mut more = !layout.has_header || records.next(&mut record)?;
+    while more {
+        layout.width = layout.width.max(record.len());
+        if !layout.has_header {
+            says.resize(says.len().max(record.len()), (false, false));
+            for (cell, (error, other)) in record.cells().zip(&mut says) {
+                match cell.trim() {
+                    "" => {}
+                    ERROR => *error = true,
+                    _ => *other = true,
+                }
+            }
+        }
+        more = records.next(&mut record)?;
+    }
+    if !layout.has_header {
+        let after = says.iter().enumerate().skip(layout.question + 1);
+        layout.status = after.filter(|(_, says)| **says == (true, false)).map(|(at, _)| at).next();
+        layout
+            .columns
+            .extend((layout.columns.len() + 1..=layout.width).map(|n| format!("column_{n}")));
+    }
+    Ok(layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text: &str, column: Option<&str>) -> Layout {
+        survey(text.as_bytes(), HeaderMode::Auto, column).unwrap()
+    }
+
+    #[test]
+    fn a_header_is_known_by_a_whole_cell_that_is_a_word_of_headers() {
+        for (text, has_header) in [
+            ("question,status\na,\n", true),
+            (" Prompt ,x\na,b\n", true),
+            ("id,Status\n1,\n", true),
+            ("What is a question?\nb\n", false),
+            ("id,name\n1,b\n", false),
+        ] {
+            assert_eq!(layout(text, None).has_header, has_header, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_question_column_is_found_by_the_best_name_then_the_first() {
+        for (text, column, expected) in [
+            ("id,prompt,question\n", None, (2, Chosen::ByName)),
+            ("id,text,prompt\n", None, (2, Chosen::ByName)),
+            ("id,status\n", None, (0, Chosen::First)),
+            ("id,Frage,status\n", Some("frage"), (1, Chosen::ByUser)),
+            ("id,Frage,status\n", Some("2"), (1, Chosen::ByUser)),
+            ("a,b\n", Some("column_2"), (1, Chosen::ByUser)),
+        ] {
+            let layout = layout(text, column);
+            assert_eq!((layout.question, layout.chosen), expected, "{text:?}");
+        }
+        let missing = survey(&b"a,status\n"[..], HeaderMode::Auto, Some("b")).unwrap_err();
+        assert!(
+            matches!(missing, LayoutError::NoSuchColumn { found, .. } if found == ["a", "status"])
+        );
+    }
+
+    #[test]
+    fn without_a_header_the_status_column_is_the_first_that_says_nothing_but_error() {
+        assert_eq!(layout("a,x,ERROR\nb,y,\n", None).status, Some(2));
+        assert_eq!(layout("a,ERROR\nb,done\n", None).status, None);
+        assert_eq!(layout("a,\nb,\n", None).status, None);
+        assert_eq!(layout("a\nb,c,d\n", None).marks_column(), 3);
+    }
+}

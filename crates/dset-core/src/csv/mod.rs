@@ -1,0 +1,13 @@
+//! The input as CSV: records with the place of every byte, and what its columns mean.
+//!
+//! Reading and marking go through the same parser, so that they cannot disagree about what a cell
+//! is. Streams: one record in memory at a time.
+
+mod layout;
+mod records;
+
+pub use layout::{Chosen, HeaderMode, Layout, LayoutError, STATUS, survey};
+pub use records::{CELL_BYTES_MAX, Guess, Record, Records, RecordsError};
+
+/// What a status cell says of a row that failed.
+pub const ERROR: &str = "ERROR";

@@ -1,0 +1,86 @@
+//! Judges what a crash left at the end of an output.
+//!
+//! Up to its mark an output is known to be whole. Beyond it there may be rows that were written
+//! and not yet counted, the torn beginning of one, or something that somebody else appended.
+
+/// What stands beyond the mark of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// Rows that are there whole, and are taken over.
+    pub adopted_rows: u64,
+    /// Their bytes.
+    pub adopted_bytes: u64,
+    /// What follows them.
+    pub rest: Rest,
+}
+
+/// What follows the whole rows of a tail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    None,
+    /// The beginning of the next row: to be cut off, and written anew.
+    Torn,
+    /// Something else: somebody else's, to be left alone.
+    Foreign,
+}
+
+/// Compares the bytes found beyond a mark with the rows that would be written there.
+#[must_use]
+pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
+    let mut tail = Tail { adopted_rows: 0, adopted_bytes: 0, rest: Rest::None };
+    let mut left = found;
+    for row in expected {
+        if left.is_empty() {
+            break;
+        }
+        let row = row.as_ref();
+        match left.strip_prefix(row) {
+            Some(rest) => {
+                tail.adopted_rows += 1;
+                tail.adopted_bytes += row.len() as u64;
+                left = rest;
+            }
+            None => {
+                tail.rest = if row.starts_with(left) { Rest::Torn } else { Rest::Foreign };
+                return tail;
+            }
+        }
+    }
+    if !left.is_empty() {
+        tail.rest = Rest::Foreign;
+    }
+    tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_rows_are_adopted_a_torn_one_is_cut_and_anything_else_is_foreign() {
+        let rows = ["one\n", "two\n", "three\n"];
+        for (found, rows_adopted, rest) in [
+            ("", 0, Rest::None),
+            ("one\n", 1, Rest::None),
+            ("one\ntw", 1, Rest::Torn),
+            ("o", 0, Rest::Torn),
+            ("one\nmine\n", 1, Rest::Foreign),
+            ("one\ntwo\nthree\nmore", 3, Rest::Foreign),
+        ] {
+            let tail = judge(found.as_bytes(), rows);
+            assert_eq!((tail.adopted_rows, tail.rest), (rows_adopted, rest), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn cut_at_any_byte_the_rows_before_it_are_adopted() {
+        let rows = ["a,b\r\n", "\"c\nd\"\r\n"];
+        let whole = rows.concat();
+        for at in 0..=whole.len() {
+            let tail = judge(&whole.as_bytes()[..at], rows);
+            assert_eq!(tail.rest == Rest::None, [0, 5, 12].contains(&at), "{at}");
+            assert!(tail.adopted_bytes <= at as u64);
+        }
+    }
+}
