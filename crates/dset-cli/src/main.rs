@@ -1,2 +1,23 @@
-//! Speaks.
-fn main() {}
+//! `dset`: asks a model many questions and keeps every answer.
+
+mod cli;
+mod command;
+mod display;
+mod error;
+mod exit;
+mod layers;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match command::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print();
+            error.exit.into()
+        }
+    }
+}

@@ -276,6 +276,19 @@ impl Plan {
     }
 }
 
+/// Tells whether a question whose answer was cut may be asked again: under a higher token limit.
+///
+/// `limit` held when it was cut, `reached` is how many tokens it had got to. Where neither is
+/// known, the service's own limit cut it, and any limit of the user's may be higher.
+#[must_use]
+pub fn is_raised(now: Option<u64>, limit: Option<u64>, reached: Option<u64>) -> bool {
+    match (now, limit.max(reached)) {
+        (Some(now), Some(then)) => now > then,
+        (Some(_), None) => true,
+        (None, _) => limit.is_some(),
+    }
+}
+
 fn settle(
     states: &mut [Planned],
     unplaced: &mut Vec<(QuestionIndex, AnswerId)>,

@@ -49,6 +49,13 @@ pub fn stamp(unix_ms: i64) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Reads a stamp of the outputs back; `None` where it is none.
+#[must_use]
+pub fn read_stamp(stamp: &str) -> Option<i64> {
+    let utc = format!("{}Z", stamp.trim().replacen(' ', "T", 1));
+    Some(utc.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+}
+
 /// Returns a name for a moment that any file system takes, like `20261122T143045Z`.
 #[must_use]
 pub fn file_stamp(unix_ms: i64) -> String {
@@ -63,6 +70,8 @@ mod tests {
     #[test]
     fn a_stamp_is_utc_to_the_second() {
         assert_eq!(stamp(1_795_348_164_999), "2026-11-22 11:49:24");
+        assert_eq!(read_stamp("2026-11-22 11:49:24"), Some(1_795_348_164_000));
+        assert_eq!(read_stamp("yesterday"), None);
         assert_eq!(file_stamp(1_795_348_164_999), "20261122T114924Z");
     }
 }

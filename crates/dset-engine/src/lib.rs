@@ -1,1 +1,18 @@
-//! Does.
+//! Does what dset-core decides: HTTP, SQLite, files and time.
+//!
+//! One effect a file and no policy. Prints nothing, installs no signal handlers and keeps no
+//! globals, so that it can run inside another program; whoever watches is told through
+//! [`report::Report`].
+
+pub mod adopt;
+pub mod ask;
+pub mod clock;
+pub mod drive;
+pub mod files;
+pub mod job;
+pub mod lock;
+pub mod mark;
+pub mod report;
+pub mod sink;
+pub mod source;
+pub mod store;

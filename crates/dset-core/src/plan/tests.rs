@@ -136,3 +136,19 @@ fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
     let plan = planner.plan([], &Known::default());
     assert_eq!((plan.id(0, "same").ordinal, plan.id(1, "same").ordinal), (0, 2));
 }
+
+#[test]
+fn a_cut_answer_is_asked_again_only_under_a_higher_limit() {
+    for (now, limit, reached, again) in [
+        (Some(100), Some(100), Some(100), false),
+        (Some(99), Some(100), None, false),
+        (Some(101), Some(100), Some(100), true),
+        (None, Some(100), Some(100), true),
+        (None, None, Some(65_536), false),
+        (Some(1_000), None, Some(65_536), false),
+        (Some(100_000), None, Some(65_536), true),
+        (Some(1), None, None, true),
+    ] {
+        assert_eq!(is_raised(now, limit, reached), again, "{now:?} {limit:?} {reached:?}");
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use dset_core::settings::Layer;
+use dset_mock::MockSettings;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Ask a model many questions and keep every answer
+#[derive(Debug, Parser)]
+#[command(name = "dset", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  dset demo                         see it work, without a key
+  dset run                          ask the questions in ./q.csv
+  dset run -m deepseek-v4-pro -c 32 another model, 32 at once")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work in ten seconds, without a key
+    Demo,
+    /// Ask the questions that have no answer yet (safe to repeat)
+    Run(Box<RunArgs>),
+    /// Pretend to be an OpenAI-compatible service, with faults
+    Mock(MockArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every setting can also come from a variable: DSET_ and the flag's name, as in \
+DSET_MODEL or DSET_MAX_TOKENS (DSET_INPUT for QUESTIONS), from the environment or from .env in the \
+working folder. Flags outrank the environment, which outranks .env.
+
+Exit codes: 0 all answered, 1 disk or internal error, 2 usage, settings or input, 3 some rows \
+marked ERROR, 4 key missing or refused, 5 out of money, 6 service unreachable, 11 another run has \
+the folder, 130 and 143 stopped."
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) layer: Layer,
+
+    #[command(flatten)]
+    pub(crate) decisions: DecisionArgs,
+}
+
+/// What only one run is told; no variable sets these.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "This run only")]
+pub(crate) struct DecisionArgs {
+    /// Ask so many questions at most
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// After a change of settings: keep the answers there are, ask the rest
+    #[arg(long = "continue", conflicts_with = "again")]
+    pub(crate) keep: bool,
+
+    /// Ask everything again; earlier outputs are moved, not deleted
+    #[arg(long)]
+    pub(crate) again: bool,
+
+    /// Do not take the rows before an ERROR bookmark as answered
+    #[arg(long)]
+    pub(crate) from_start: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MockArgs {
+    #[command(flatten)]
+    pub(crate) settings: MockSettings,
+}

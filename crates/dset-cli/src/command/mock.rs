@@ -1,0 +1,40 @@
+//! `dset mock`: the pretend service on its own.
+
+use std::io::Write as _;
+
+use dset_mock::Mock;
+
+use crate::cli::MockArgs;
+use crate::error::UserError;
+use crate::exit::Exit;
+
+pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
+    super::runtime()?.block_on(async {
+        let port = args.settings.port;
+        let mock = Mock::start(args.settings).await.map_err(|error| {
+            let error = UserError::new(Exit::Usage, "cannot start the pretend service")
+                .cause(error.to_string());
+            if port == 0 { error } else { error.hint("`--port 0` takes a free port") }
+        })?;
+        let mut out = std::io::stdout();
+        // A test reads this line to learn the port.
+        let _ = writeln!(out, "listening on {}", mock.base_url()).and_then(|()| out.flush());
+        stopped().await;
+        Ok(Exit::Done)
+    })
+}
+
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

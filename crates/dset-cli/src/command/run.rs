@@ -1,0 +1,127 @@
+//! `dset run`: asks the questions that have no answer yet.
+
+use std::path::Path;
+
+use dset_core::machine::{Ending, StopSignal};
+use dset_core::settings::{Layer, Settings, Warning, resolve};
+use dset_engine::ask::Endpoint;
+use dset_engine::drive::drive;
+use dset_engine::job::{Decisions, Job, JobError};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use crate::cli::RunArgs;
+use crate::display::{self, Opening};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::layers::{Environment, no_key};
+
+pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
+    let environment = Environment::read(Path::new("."));
+    if let Some(warning) = &environment.warning {
+        display::warn(warning, None);
+    }
+    let (layer, base_url) = environment.under(args.layer)?;
+    let (settings, warnings) = resolved(layer)?;
+    warnings.iter().for_each(warn);
+    let key = environment.key(&settings, base_url)?;
+    let decisions = Decisions {
+        keep: args.decisions.keep,
+        again: args.decisions.again,
+        from_start: args.decisions.from_start,
+        limit: args.decisions.limit,
+    };
+    let (ending, _) = ask(settings, decisions, key, None)?;
+    Ok(ending.map_or(Exit::Done, |ending| Exit::of(&ending)))
+}
+
+fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
+    let system = match &layer.system_file {
+        Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
+            UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
+        })?),
+        None => None,
+    };
+    Ok(resolve(layer, system)?)
+}
+
+fn warn(warning: &Warning) {
+    match warning {
+        Warning::RetiredModel { given, since, used, reasoning } => {
+            let how = if *reasoning { "with" } else { "without" };
+            display::warn(
+                &format!("model `{given}` was retired on {since}: asking `{used}` {how} thinking"),
+                Some(&format!("Name it yourself with `-m {used}`")),
+            );
+        }
+        Warning::KeyInClear { host } => {
+            display::warn(&format!("the key goes to {host} unencrypted, over plain http"), None);
+        }
+    }
+}
+
+/// Runs with these settings; returns the ending, if anything was to be done, and what was said of
+/// it.
+pub(super) fn ask(
+    settings: Settings,
+    decisions: Decisions,
+    key: Option<SecretString>,
+    demo: Option<&display::Demo>,
+) -> Result<(Option<Ending>, u64), UserError> {
+    let job = Job::prepare(settings.clone(), decisions, key.is_some());
+    let job = job.map_err(|error| match error {
+        JobError::NoKey => no_key(&settings),
+        error => error.into(),
+    })?;
+    let endpoint = Endpoint::new(
+        settings.preset,
+        &settings.base_url,
+        settings.request.clone(),
+        key,
+        settings.timeout,
+    )
+    .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
+    let opening = Opening { settings: &settings, found: &job.found, demo };
+    let answered_before = job.found.answered;
+    let mut display = display::open(&opening);
+    let ending = super::runtime()?.block_on(async {
+        let (stop, stopped) = mpsc::channel(8);
+        let signals = tokio::spawn(signals(stop));
+        let ending = drive(job, endpoint, stopped, &mut *display).await;
+        signals.abort();
+        ending
+    })?;
+    display.end(&ending);
+    Ok((Some(ending), answered_before))
+}
+
+/// Turns signals into what the machine is told.
+async fn signals(stop: mpsc::Sender<StopSignal>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // A file-size limit would kill the process; caught, it is a write error like any other.
+        const SIGXFSZ: i32 = 25;
+        let _limit = signal(SignalKind::from_raw(SIGXFSZ));
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        loop {
+            let signal = tokio::select! {
+                _ = interrupt.recv() => StopSignal::Interrupt,
+                _ = terminate.recv() => StopSignal::Terminate,
+            };
+            if stop.send(signal).await.is_err() {
+                return;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if stop.send(StopSignal::Interrupt).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The last lines of a run: what was answered, what is left, what that means, what continues it.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use dset_core::machine::{Ending, StopSignal, Why};
+use dset_core::settings::Settings;
+use dset_engine::sink::FORMATS;
+
+use super::Demo;
+use super::tally::Tally;
+use super::text::{self, count, of, same_command, span};
+use crate::error::{ERROR, HINT};
+
+/// What the last lines are made of.
+pub(super) struct Closing<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) ending: &'a Ending,
+    pub(super) tally: &'a Tally,
+    pub(super) took: Duration,
+    pub(super) demo: Option<Demo>,
+    /// The input's line of the bookmark, in a word like `q.csv`.
+    pub(super) tick: &'static str,
+}
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+impl Closing<'_> {
+    /// What went wrong, if anything ended the run before its time: message, cause, hints.
+    pub(super) fn error(&self) -> Option<(String, Option<String>, Vec<String>)> {
+        let settings = self.settings;
+        let why = |failure| Some(text::failure(failure));
+        let name = &settings.preset.name;
+        let again = format!("Run `{}` to continue", same_command());
+        Some(match &self.ending.why {
+            Why::Complete | Why::Stopped(_) => return None,
+            Why::StoreFailed => (
+                "the store cannot be written".into(),
+                None,
+                vec![format!("Make room or mend the disk, then run `{}`", same_command())],
+            ),
+            Why::OutputFailed => (
+                "an output cannot be written".into(),
+                None,
+                vec![format!(
+                    "Every answer is safe in the store; mend that, then run `{}`",
+                    same_command()
+                )],
+            ),
+            Why::WrongSettings(failure) => (
+                format!("{name} refuses these settings"),
+                why(failure),
+                vec!["Change the setting that it names; no row was marked".into()],
+            ),
+            Why::InputChanged { row_number } => (
+                format!("{} was changed while it was being read", settings.input.display()),
+                row_number.map(|row| format!("row {row} is not what it was")),
+                vec!["Run again: what is answered stays answered".into()],
+            ),
+            Why::KeyRefused(failure) => (
+                format!("{name} refused the key"),
+                why(failure),
+                match &settings.key_variable {
+                    Some(variable) => {
+                        vec![format!("Look at {variable}, in the environment or in .env")]
+                    }
+                    None => vec!["Name the variable with the key: `--key NAME`".into()],
+                },
+            ),
+            Why::OutOfMoney(failure) => {
+                let mut hints = vec![again];
+                if !settings.preset.money_page.is_empty() {
+                    hints.insert(0, format!("Top up at {}", settings.preset.money_page));
+                }
+                ("there is no money left".into(), why(failure), hints)
+            }
+            Why::Unreachable(failure) => {
+                let retries = settings.backoff.retries;
+                let message = match retries {
+                    0 => "the service does not answer".to_owned(),
+                    1 => "the service did not answer, nor after a retry".to_owned(),
+                    _ => format!("the service did not answer after {retries} retries"),
+                };
+                (message, why(failure), vec![again])
+            }
+            Why::ToldToWait(failure, wait) => (
+                format!("the service wants to be left alone for {}", span(*wait)),
+                why(failure),
+                vec![format!("Come back then: `{}`", same_command())],
+            ),
+            Why::Paused => (
+                "a question failed, and the run pauses there".into(),
+                None,
+                vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
+            ),
+        })
+    }
+
+    /// Where everything stands: `55 of 100 answered and saved, 45 left`.
+    pub(super) fn standing(&self) -> String {
+        let ledger = &self.ending.ledger;
+        let mut line =
+            format!("{} of {} answered and saved", count(ledger.answered), count(ledger.questions));
+        for (number, words) in [
+            (ledger.presumed, "taken as answered"),
+            (ledger.failed(), "marked ERROR"),
+            (ledger.pending, "left"),
+            (self.ending.dropped, "dropped on their way (a service may bill them)"),
+        ] {
+            if number > 0 {
+                line += &format!(", {} {words}", count(number));
+            }
+        }
+        line
+    }
+
+    /// All lines for a terminal.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let ledger = &self.ending.ledger;
+        let mut lines = Vec::new();
+        if let Some((message, cause, _)) = self.error() {
+            lines.push(format!("{ERROR}error:{ERROR:#} {message}"));
+            lines.extend(cause.map(|cause| format!("  cause: {cause}")));
+            lines.push(String::new());
+        }
+        match &self.ending.why {
+            Why::Complete if ledger.pending == 0 || self.tally.answered > 0 => {
+                let done = format!(
+                    "{} of {} answered",
+                    count(ledger.answered + ledger.presumed),
+                    of(ledger.questions, "question")
+                );
+                let took = match self.tally.answered {
+                    0 => String::new(),
+                    _ => format!(" in {}", span(self.took)),
+                };
+                lines.push(format!("{GOOD}{}{GOOD:#} {done}{took}", self.tick));
+                if self.tally.answered == 0 && ledger.failed() == 0 {
+                    lines.push("  nothing was left to ask".into());
+                }
+            }
+            Why::Stopped(signal) => {
+                let stopped = match signal {
+                    StopSignal::Interrupt => "Stopped.",
+                    StopSignal::Terminate => "Stopped by SIGTERM.",
+                };
+                lines.push(format!("{stopped} {}", self.standing()));
+            }
+            _ => lines.push(self.standing()),
+        }
+        lines.extend(self.details());
+        let hints = self.hints();
+        if !hints.is_empty() {
+            lines.push(String::new());
+            lines.extend(hints.iter().map(|hint| format!("{HINT}hint:{HINT:#} {hint}")));
+        }
+        lines
+    }
+
+    fn details(&self) -> Vec<String> {
+        let tally = self.tally;
+        let mut lines = Vec::new();
+        if tally.answered > 0 {
+            lines.push(String::new());
+            if tally.output > 0 {
+                let share = match tally.reasoning {
+                    0 => String::new(),
+                    reasoning => format!(" ({} % reasoning)", reasoning * 100 / tally.output),
+                };
+                let (out, sent) = (text::tokens(tally.output), text::tokens(tally.input));
+                lines.push(format!("  tokens   {out} out{share}, {sent} in"));
+            }
+            if let (Some(median), Some((slowest, number))) = (tally.median(), tally.slowest) {
+                let (median, slowest) = (span(median), span(slowest));
+                lines.push(format!(
+                    "  time     median {median}, slowest {slowest} (question {number})"
+                ));
+            }
+        }
+        if !tally.repeated.is_empty() {
+            lines.push(format!("  retried  {}", Tally::causes(&tally.repeated)));
+        }
+        if !tally.failed.is_empty() {
+            lines.push(format!("  failed   {}", Tally::causes(&tally.failed)));
+        }
+        if let Some(question) = &self.ending.bookmark {
+            lines.push(format!(
+                "  bookmark question {}, row {} of {}",
+                question.index + 1,
+                question.row_number,
+                self.settings.input.display()
+            ));
+        }
+        let files = FORMATS.map(|format| format.file).join(", ");
+        lines.push(String::new());
+        lines.push(format!("  {}/: {files}", self.settings.output.display()));
+        lines
+    }
+
+    /// What to do next.
+    pub(super) fn hints(&self) -> Vec<String> {
+        if let Some(demo) = self.demo {
+            return match demo.again {
+                false => vec![
+                    format!("Look at {}/output.txt", self.settings.output.display()),
+                    "Run `dset demo` again: only the refused question is asked again".into(),
+                ],
+                true => vec![
+                    "Nothing was asked twice. Now yours: questions into q.csv, the key into .env, then `dset run`".into(),
+                ],
+            };
+        }
+        let mut hints = self.error().map(|(_, _, hints)| hints).unwrap_or_default();
+        let ledger = &self.ending.ledger;
+        match self.ending.why {
+            Why::Complete if ledger.failed() > 0 => {
+                if self.tally.failed.contains_key("length limit") || self.tally.failed.is_empty() {
+                    hints.push(
+                        "Answers cut by the token limit: raise it with `--max-tokens N --continue`"
+                            .into(),
+                    );
+                }
+                if self.tally.failed.keys().any(|cause| *cause != "length limit") {
+                    hints.push(format!("Ask the failed questions again with `{}`", same_command()));
+                }
+            }
+            Why::Complete if ledger.pending > 0 => {
+                hints.push(format!(
+                    "{} left: `dset run` asks the rest",
+                    of(ledger.pending, "question")
+                ));
+            }
+            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_command())),
+            _ => {}
+        }
+        hints
+    }
+}

@@ -1,0 +1,137 @@
+//! Events for programs: one JSON object a line on standard output, versioned.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::question::Question;
+use dset_core::time::Time;
+use dset_engine::report::{Trouble, Watcher};
+use serde_json::{Value, json};
+
+use super::{Display, Opening, plain};
+use crate::exit::Exit;
+
+/// The version of the events; a new one where a program that reads them could be misled.
+const VERSION: u32 = 1;
+
+pub(super) struct Json {
+    began: Instant,
+}
+
+impl Json {
+    pub(super) fn open(opening: &Opening<'_>) -> Json {
+        let (settings, found) = (opening.settings, opening.found);
+        print(json!({
+            "event": "start",
+            "input": settings.input,
+            "output": settings.output,
+            "model": settings.request.model,
+            "questions": found.questions,
+            "answered": found.answered,
+            "presumed": found.presumed,
+            "pending": found.pending,
+            "empty": found.empty,
+        }));
+        Json { began: Instant::now() }
+    }
+}
+
+fn print(event: Value) {
+    let mut line = json!({ "v": VERSION });
+    if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
+        line.extend(event);
+    }
+    // A reader that has gone away does not stop a run.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn of(question: &Question, event: &str, rest: Value) {
+    let mut line = json!({
+        "event": event,
+        "question": question.index + 1,
+        "row": question.row_number,
+    });
+    if let (Value::Object(line), Value::Object(rest)) = (&mut line, rest) {
+        line.extend(rest);
+    }
+    print(line);
+}
+
+impl Watcher for Json {
+    fn notice(&mut self, _now: Time, notice: &Notice) {
+        match notice {
+            Notice::Asking { question, attempt } => {
+                of(question, "ask", json!({ "attempt": attempt }));
+            }
+            Notice::Answered { question, took, usage, attempts } => of(
+                question,
+                "answer",
+                json!({ "seconds": took.as_secs_f64(), "attempts": attempts, "tokens": usage }),
+            ),
+            Notice::Retrying { question, failure, wait } => of(
+                question,
+                "retry",
+                json!({
+                    "cause": failure.cause, "status": failure.status,
+                    "message": failure.message, "wait_seconds": wait.as_secs_f64(),
+                }),
+            ),
+            Notice::Ended { question, fault, failure } => of(
+                question,
+                "error",
+                json!({
+                    "fault": fault, "cause": failure.cause, "status": failure.status,
+                    "message": failure.message,
+                }),
+            ),
+            Notice::OutageBegan { failure, wait } => print(json!({
+                "event": "outage", "cause": failure.cause, "status": failure.status,
+                "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
+            })),
+            Notice::OutageGoesOn { failure, wait } => print(json!({
+                "event": "outage", "cause": failure.cause, "status": failure.status,
+                "message": failure.message, "wait_seconds": wait.as_secs_f64(),
+            })),
+            Notice::OutageRetry { retry, of } => {
+                print(json!({ "event": "outage_retry", "retry": retry, "of": of }));
+            }
+            Notice::OutageFinal { failure } => {
+                print(json!({ "event": "outage_final", "cause": failure.cause }));
+            }
+            Notice::OutageOver { lasted } => {
+                print(json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
+            }
+            Notice::Bookmarking { row_number } => {
+                print(json!({ "event": "bookmark", "row": row_number }));
+            }
+            Notice::Draining { in_flight, .. } => {
+                print(json!({ "event": "stopping", "in_flight": in_flight }));
+            }
+        }
+    }
+
+    fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
+
+    fn trouble(&mut self, _now: Time, trouble: &Trouble) {
+        print(json!({ "event": "trouble", "message": plain::told(trouble) }));
+    }
+}
+
+impl Display for Json {
+    fn end(&mut self, ending: &Ending) {
+        let ledger = &ending.ledger;
+        print(json!({
+            "event": "end",
+            "questions": ledger.questions,
+            "answered": ledger.answered,
+            "presumed": ledger.presumed,
+            "failed": ledger.failed(),
+            "left": ledger.pending,
+            "dropped": ending.dropped,
+            "seconds": self.began.elapsed().as_secs_f64(),
+            "exit": Exit::of(ending) as u8,
+        }));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a person, a pipe or a program sees of a run.
+//!
+//! Standard output is data, standard error is talk. On a terminal a bar stays below what scrolls
+//! away; in a pipe every line is complete in itself, in the words of the original script.
+
+mod bar;
+mod ending;
+mod json;
+mod plain;
+mod remarks;
+mod tally;
+pub(crate) mod text;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::settings::Settings;
+use dset_core::time::Time;
+use dset_engine::job::Found;
+use dset_engine::report::{Trouble, Watcher};
+
+use crate::error::{HINT, WARNING};
+
+/// Above so many questions single ones are not told, only how far the run is.
+const TOLD_MAX: u64 = 2_000;
+
+/// What is known before the first ask.
+pub(crate) struct Opening<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) found: &'a Found,
+    pub(crate) demo: Option<&'a Demo>,
+}
+
+/// The demo is running.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demo {
+    /// Not for the first time.
+    pub(crate) again: bool,
+}
+
+/// Shows a run.
+pub(crate) trait Display: Watcher {
+    /// Shows how it ended.
+    fn end(&mut self, ending: &Ending);
+}
+
+/// Chooses how a run is shown.
+pub(crate) fn open(opening: &Opening<'_>) -> Box<dyn Display> {
+    let talk: Box<dyn Display> = if is_live() && !opening.settings.quiet {
+        Box::new(bar::Bar::open(opening))
+    } else {
+        Box::new(plain::Plain::open(opening))
+    };
+    if opening.settings.json {
+        Box::new(Both { one: Box::new(json::Json::open(opening)), other: talk })
+    } else {
+        talk
+    }
+}
+
+/// A terminal on which lines can be redrawn.
+fn is_live() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !dumb
+}
+
+/// Says something that does not stop a run.
+pub(crate) fn warn(message: &str, hint: Option<&str>) {
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(out, "{WARNING}warning:{WARNING:#} {}", text::one_line(message));
+    if let Some(hint) = hint {
+        let _ = writeln!(out, "{HINT}hint:{HINT:#} {hint}");
+    }
+}
+
+/// Events for a program, and talk for whoever looks on.
+struct Both {
+    one: Box<dyn Display>,
+    other: Box<dyn Display>,
+}
+
+impl Watcher for Both {
+    fn notice(&mut self, now: Time, notice: &Notice) {
+        self.one.notice(now, notice);
+        self.other.notice(now, notice);
+    }
+
+    fn snapshot(&mut self, now: Time, snapshot: &Snapshot) {
+        self.one.snapshot(now, snapshot);
+        self.other.snapshot(now, snapshot);
+    }
+
+    fn trouble(&mut self, now: Time, trouble: &Trouble) {
+        self.one.trouble(now, trouble);
+        self.other.trouble(now, trouble);
+    }
+}
+
+impl Display for Both {
+    fn end(&mut self, ending: &Ending) {
+        self.one.end(ending);
+        self.other.end(ending);
+    }
+}

@@ -1,0 +1,225 @@
+//! Lines for a pipe: the words of the original script, each line complete in itself.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use dset_core::machine::{Ending, Notice, Snapshot, Why};
+use dset_core::question::Question;
+use dset_core::settings::Settings;
+use dset_core::time::Time;
+use dset_engine::clock::Clock;
+use dset_engine::report::{Trouble, Watcher};
+
+use super::ending::Closing;
+use super::tally::Tally;
+use super::text::{self, about, as_the_script, clock, count, failure, script_wait, span};
+use super::{Demo, Display, Opening, TOLD_MAX, remarks};
+use crate::error::UserError;
+use crate::exit::Exit;
+
+/// A sign of life at least this often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) struct Plain {
+    settings: Settings,
+    demo: Option<Demo>,
+    total: u64,
+    /// Single questions are told.
+    tells: bool,
+    tally: Tally,
+    began: Instant,
+    progress_at: Instant,
+}
+
+impl Plain {
+    pub(super) fn open(opening: &Opening<'_>) -> Plain {
+        let settings = opening.settings.clone();
+        let plain = Plain {
+            tells: opening.found.pending <= TOLD_MAX || settings.verbose,
+            settings,
+            demo: opening.demo.copied(),
+            total: opening.found.questions,
+            tally: Tally::default(),
+            began: Instant::now(),
+            progress_at: Instant::now(),
+        };
+        let now = Clock::start().now();
+        plain.say(now, &remarks::first(opening, "->"));
+        remarks::rest(opening).iter().for_each(|line| plain.say(now, line));
+        plain
+    }
+
+    fn say(&self, now: Time, line: &str) {
+        if !self.settings.quiet {
+            print(now, line);
+        }
+    }
+
+    fn place(&self, question: &Question) -> String {
+        format!("question {}/{}", question.index + 1, self.total)
+    }
+}
+
+fn print(now: Time, line: &str) {
+    // One write a line, so that lines of two processes do not mix; nobody hears a closed pipe.
+    let line = format!("[{}] {line}\n", clock(now.unix_ms));
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+impl Watcher for Plain {
+    fn notice(&mut self, now: Time, notice: &Notice) {
+        self.tally.add(notice);
+        match notice {
+            Notice::Asking { question, attempt: 1 } if self.tells => {
+                let (place, text) = (self.place(question), as_the_script(&question.text));
+                self.say(now, &format!("Processing {place}: {text}"));
+            }
+            Notice::Asking { question, attempt } if self.settings.verbose => {
+                let place = self.place(question);
+                self.say(now, &format!("Processing {place} again (attempt {attempt})"));
+            }
+            Notice::Asking { .. } => {}
+            Notice::Answered { question, took, usage, .. } => {
+                if self.tells {
+                    let tokens = match usage.output {
+                        Some(tokens) => format!(", {} tokens", count(tokens)),
+                        None => String::new(),
+                    };
+                    let (place, took) = (self.place(question), span(*took));
+                    self.say(now, &format!("Successfully processed {place} ({took}{tokens})"));
+                }
+            }
+            Notice::Retrying { question, failure: why, wait } => {
+                if self.tells {
+                    let (place, wait) = (self.place(question), span(*wait));
+                    self.say(now, &format!("Error: {} ({place}, again in {wait})", failure(why)));
+                }
+            }
+            Notice::Ended { question, failure: why, .. } => {
+                let place = self.place(question);
+                let row = question.row_number;
+                self.say(
+                    now,
+                    &format!("Error: {} ({place}, row {row} marked ERROR)", failure(why)),
+                );
+            }
+            Notice::OutageBegan { failure: why, wait } => {
+                self.say(now, &format!("Error: {}", failure(why)));
+                if let Some(wait) = wait {
+                    self.say(now, &format!("Retrying in {}...", script_wait(*wait)));
+                }
+            }
+            Notice::OutageRetry { retry, of } => {
+                self.say(now, &format!("Retry attempt {retry}/{of}..."));
+            }
+            Notice::OutageGoesOn { failure: why, wait } => {
+                self.say(now, &format!("Error: {}", failure(why)));
+                self.say(now, &format!("Retrying in {}...", script_wait(*wait)));
+            }
+            Notice::OutageFinal { .. } => self.say(now, "Final retry failed!"),
+            Notice::OutageOver { lasted } => {
+                self.say(now, &format!("The service answers again (after {})", span(*lasted)));
+            }
+            Notice::Bookmarking { row_number } => {
+                let input = self.settings.input.display();
+                self.say(now, &format!("Updating {input} bookmark at row {row_number}"));
+            }
+            Notice::Draining { in_flight, longest, .. } => {
+                let asks = text::of(*in_flight as u64, "question");
+                let longest = span(*longest);
+                self.say(now, &format!("Stopping: waiting for {asks} already asked, the longest since {longest} (Ctrl-C again stops now)"));
+            }
+        }
+    }
+
+    fn snapshot(&mut self, now: Time, snapshot: &Snapshot) {
+        if self.progress_at.elapsed() < PROGRESS_EVERY {
+            return;
+        }
+        self.progress_at = Instant::now();
+        let ledger = &snapshot.ledger;
+        let per_minute = self.tally.answered as f64 / self.began.elapsed().as_secs_f64() * 60.0;
+        let eta = match ledger.pending as f64 / per_minute * 60.0 {
+            seconds if self.tally.answered >= 5 && seconds.is_finite() => {
+                format!(", {}", about(Duration::from_secs_f64(seconds)))
+            }
+            _ => String::new(),
+        };
+        self.say(
+            now,
+            &format!(
+                "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
+                ledger.answered + ledger.presumed,
+                ledger.questions,
+                snapshot.retrying,
+                ledger.failed(),
+            ),
+        );
+    }
+
+    fn trouble(&mut self, now: Time, trouble: &Trouble) {
+        print(now, &told(trouble));
+    }
+}
+
+/// Writes trouble on this machine in a line.
+pub(super) fn told(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Marks { path, detail } => format!(
+            "Warning: {} cannot be marked ({}); the next run tries again",
+            path.display(),
+            text::one_line(detail)
+        ),
+        Trouble::Store { detail, rescued, answers } => {
+            let kept = match rescued {
+                Some(path) => {
+                    format!("; {} kept in {}", text::of(*answers, "answer"), path.display())
+                }
+                None if *answers > 0 => {
+                    format!("; {} could not be kept", text::of(*answers, "answer"))
+                }
+                None => String::new(),
+            };
+            format!("Error: the store cannot be written: {}{kept}", text::one_line(detail))
+        }
+        Trouble::Output { detail } => {
+            format!("Error: an output cannot be written: {}", text::one_line(detail))
+        }
+    }
+}
+
+impl Display for Plain {
+    fn end(&mut self, ending: &Ending) {
+        let now = Clock::start().now();
+        let closing = Closing {
+            settings: &self.settings,
+            ending,
+            tally: &self.tally,
+            took: self.began.elapsed(),
+            demo: self.demo,
+            tick: "",
+        };
+        let ledger = &ending.ledger;
+        let whole = ledger.pending == 0 && ledger.failed() == 0;
+        match &ending.why {
+            Why::Complete if whole => {
+                print(now, &format!("All {} questions processed successfully!", ledger.questions));
+            }
+            Why::Unreachable(_) | Why::Paused => {
+                self.say(now, "Execution paused. Resume with same command later.");
+            }
+            _ => {}
+        }
+        if !(whole && matches!(ending.why, Why::Complete)) {
+            print(now, &closing.standing());
+        }
+        let folder = std::path::absolute(&self.settings.output);
+        let folder = folder.unwrap_or_else(|_| self.settings.output.clone());
+        self.say(now, &format!("Output files located in: {}", folder.display()));
+        if let Some((message, cause, hints)) = closing.error() {
+            UserError { message, cause, hints, exit: Exit::of(ending) }.print();
+        } else if !self.settings.quiet {
+            closing.hints().iter().for_each(|hint| print(now, &format!("Hint: {hint}")));
+        }
+    }
+}

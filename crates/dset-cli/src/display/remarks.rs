@@ -1,0 +1,151 @@
+//! What is said before the first ask: what was found, and what was done about it.
+
+use dset_core::csv::Chosen;
+use dset_engine::sink::Repair;
+
+use super::Opening;
+use super::text::{count, of, one_line};
+
+/// The first line: from where to where, and what is left.
+pub(super) fn first(opening: &Opening<'_>, arrow: &str) -> String {
+    let (settings, found) = (opening.settings, opening.found);
+    let mut line = format!(
+        "{} {arrow} {}/: {}, {} already answered",
+        settings.input.display(),
+        settings.output.display(),
+        of(found.questions, "question"),
+        count(found.answered),
+    );
+    for (number, words) in [
+        (found.presumed, "taken as answered"),
+        (found.kept, "cut by the token limit"),
+        (found.empty, "empty and skipped"),
+    ] {
+        if number > 0 {
+            line += &format!(", {} {words}", count(number));
+        }
+    }
+    line
+}
+
+/// Everything else worth saying, a line each.
+pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
+    let found = opening.found;
+    let layout = &found.layout;
+    let mut lines = Vec::new();
+    let mut say = |line: String| lines.push(line);
+    let column = layout.columns.get(layout.question).map(|name| one_line(name)).unwrap_or_default();
+    match (layout.has_header, layout.chosen) {
+        (false, Chosen::ByUser) => {
+            say(format!("no header: the first row is a question; questions are in {column}"))
+        }
+        (false, _) => {
+            say("no header: the first row is a question (--header yes says otherwise)".into())
+        }
+        (true, Chosen::ByName) if column == "question" => {}
+        (true, Chosen::First) => {
+            say(format!(
+                "the first row is a header; questions are taken from its first column, `{column}`"
+            ));
+        }
+        (true, _) => say(format!("the first row is a header; questions are in column `{column}`")),
+    }
+    if let Some(rescued) = found.rescued {
+        say(format!(
+            "took in {} that the last run could only rescue",
+            of(rescued.answers, "answer")
+        ));
+        if rescued.unread > 0 {
+            say(format!(
+                "{} of rescue.jsonl cannot be read; the file is kept as rescue.jsonl.unread",
+                of(rescued.unread, "line")
+            ));
+        }
+    }
+    if let Some(adopted) = &found.adopted {
+        say(format!(
+            "took over the outputs of the original script: {} count as answered (copies in {})",
+            of(adopted.rows, "row"),
+            adopted.copied_to
+        ));
+        for (number, words) in [
+            (adopted.torn, "torn at the end of a file and cut off"),
+            (adopted.completed, "missing in one of the files and added"),
+            (adopted.unread, "unreadable and left as they are"),
+        ] {
+            if number > 0 {
+                say(format!("  {} {words}", of(number, "row")));
+            }
+        }
+    }
+    if let Some(row) = found.starts_at_row {
+        say(format!(
+            "starting at the bookmark in row {row}: the {} before it are taken as answered (--from-start asks them)",
+            of(found.presumed, "row")
+        ));
+    }
+    if found.last_run_died {
+        say(format!(
+            "the last run ended without saying goodbye; all {} are intact",
+            of(found.answered, "answer")
+        ));
+    }
+    for repair in &found.repairs {
+        say(match repair {
+            Repair::Missing { file, rows } => format!(
+                "{file} was missing and is written anew with {}: the answers were kept (a fresh run is `dset run --again`, or a new folder)",
+                of(*rows, "row")
+            ),
+            Repair::Differed { file, moved_to } => format!(
+                "{file} was not what dset had written: moved to {} and written anew",
+                moved_to.display()
+            ),
+            Repair::Torn { file } => format!("{file} ended in a torn row, which is written again"),
+            Repair::Foreign { file } => {
+                format!("{file} ends in text that is not ours: it stays, and rows follow it")
+            }
+        });
+    }
+    if let Some(moved_to) = &found.moved_to {
+        say(format!("asking everything again; the earlier outputs are in {moved_to}"));
+    }
+    if found.again_continued {
+        say("continuing to ask everything again, as an earlier run began".into());
+    }
+    if found.kept_from_others > 0 {
+        say(format!("keeping {} bought with other settings", of(found.kept_from_others, "answer")));
+    }
+    if found.marked_though_answered > 0 {
+        say(format!(
+            "{} said ERROR although answered: cleared",
+            of(found.marked_though_answered, "row")
+        ));
+    }
+    if found.duplicates > 0 {
+        say(format!(
+            "{} the same as an earlier one; each is asked",
+            match found.duplicates {
+                1 => "1 question is".to_owned(),
+                number => format!("{} questions are", count(number)),
+            }
+        ));
+    }
+    if let Some(before) = found.endpoint_before.as_ref().filter(|before| is_news(before, opening)) {
+        say(format!(
+            "the last run asked {}, this one asks {}",
+            one_line(before),
+            opening.settings.base_url
+        ));
+    }
+    if found.is_unlocked {
+        say("this file system has no locks: do not start a second run on this folder".into());
+    }
+    lines
+}
+
+/// Another port of this machine is the same server, started again.
+fn is_news(before: &str, opening: &Opening<'_>) -> bool {
+    let local = |url: &url::Url| dset_core::settings::is_loopback(url);
+    let before_is_local = before.parse().is_ok_and(|url: url::Url| local(&url));
+    !(before_is_local && local(&opening.settings.base_url))
+}

@@ -1,0 +1,153 @@
+//! Words, numbers and times as people read them, and strangers' texts made safe.
+
+use std::time::Duration;
+
+use dset_core::answer::Failure;
+
+/// Makes a text safe for a terminal and one line long: control characters, line ends and marks
+/// that turn the direction of writing become spaces.
+pub(crate) fn one_line(text: &str) -> String {
+    let unsafe_for_eyes = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if unsafe_for_eyes(c) { ' ' } else { c }).collect()
+}
+
+/// Returns the first `most` characters of a text, safe, with `…` where there are more.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let text = one_line(text);
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text,
+    }
+}
+
+/// Returns the first fifty characters and three dots, as the original script shows a question.
+pub(crate) fn as_the_script(question: &str) -> String {
+    format!("{}...", one_line(question).chars().take(50).collect::<String>())
+}
+
+/// Writes a span as `3.1s`, `42s`, `2m 10s`, `1h 5m`.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", span.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// Writes how long something may take: `about 40 s`, `about 3 min`, `about 2 h`.
+pub(crate) fn about(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => "a few seconds".to_owned(),
+        10..90 => format!("about {} s", seconds.div_ceil(10) * 10),
+        90..5400 => format!("about {} min", (seconds + 30) / 60),
+        _ => format!("about {} h", (seconds + 1800) / 3600),
+    }
+}
+
+/// Writes a wait as the original script does, `1 minutes`, or in seconds where it is no minutes.
+pub(crate) fn script_wait(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+        _ => span(wait),
+    }
+}
+
+/// Writes a count with commas.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes `1 question`, `2 questions`.
+pub(crate) fn of(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// Writes a number of tokens: `412`, `3.9k`, `110k`, `1.2M`.
+pub(crate) fn tokens(number: u64) -> String {
+    let scaled = |by: f64, unit: &str| {
+        let value = number as f64 / by;
+        if value < 10.0 { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
+    };
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..999_500 => scaled(1e3, "k"),
+        _ => scaled(1e6, "M"),
+    }
+}
+
+/// Writes the time of day here, `14:30:45`.
+pub(crate) fn clock(unix_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// Writes what went wrong with an ask: `overloaded (503): Service is too busy`.
+pub(crate) fn failure(failure: &Failure) -> String {
+    let status = failure.status.map(|status| format!(" ({status})")).unwrap_or_default();
+    let message = shortened(&failure.message, 200);
+    if message.is_empty() {
+        format!("{}{status}", failure.cause)
+    } else {
+        format!("{}{status}: {message}", failure.cause)
+    }
+}
+
+/// Returns the command that was given, to be given again.
+pub(crate) fn same_command() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", one_line(&argument).replace('\'', r"'\''"))
+        }
+    });
+    ["dset".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_cannot_move_the_cursor_or_turn_the_line() {
+        assert_eq!(one_line("a\x1b[2Jb\r\n\u{202e}c\u{9b}"), "a [2Jb   c ");
+        assert_eq!(as_the_script("Hi"), "Hi...");
+        assert_eq!(shortened("a long text", 6), "a long…");
+    }
+
+    #[test]
+    fn numbers_and_times_are_short() {
+        let seconds = Duration::from_secs_f64;
+        for (shown, text) in [
+            (span(seconds(3.14)), "3.1s"),
+            (span(seconds(61.0)), "1m 1s"),
+            (span(seconds(3900.0)), "1h 5m"),
+            (script_wait(seconds(60.0)), "1 minutes"),
+            (script_wait(seconds(2.0)), "2.0s"),
+            (about(seconds(3.0)), "a few seconds"),
+            (about(seconds(170.0)), "about 3 min"),
+            (count(1_234_567), "1,234,567"),
+            (of(1, "question"), "1 question"),
+            (tokens(3_904), "3.9k"),
+            (tokens(110_200), "110k"),
+            (tokens(999_700), "1.0M"),
+        ] {
+            assert_eq!(shown, text);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Errors for people: what happened, why, and what to do.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use dset_core::csv::{Guess, RecordsError};
+use dset_core::prompt::TemplateError;
+use dset_core::settings::SettingsError;
+use dset_engine::adopt::AdoptError;
+use dset_engine::job::JobError;
+use dset_engine::lock::LockError;
+use dset_engine::sink::SinkError;
+use dset_engine::source::SourceError;
+use dset_engine::store::StoreError;
+
+use crate::display::text::{clock, one_line};
+use crate::exit::Exit;
+
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// An error as a person reads it.
+#[derive(Debug)]
+pub(crate) struct UserError {
+    pub(crate) message: String,
+    pub(crate) cause: Option<String>,
+    pub(crate) hints: Vec<String>,
+    pub(crate) exit: Exit,
+}
+
+impl UserError {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> UserError {
+        UserError { message: message.into(), cause: None, hints: Vec::new(), exit }
+    }
+
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> UserError {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> UserError {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn print(&self) {
+        let mut out = anstream::stderr().lock();
+        // Nobody is there to hear that standard error is closed.
+        let _ = writeln!(out, "{ERROR}error:{ERROR:#} {}", self.message);
+        if let Some(cause) = &self.cause {
+            let _ = writeln!(out, "  cause: {cause}");
+        }
+        for (at, hint) in self.hints.iter().enumerate() {
+            let _ = if at == 0 { writeln!(out) } else { Ok(()) };
+            let _ = writeln!(out, "{HINT}hint:{HINT:#} {hint}");
+        }
+    }
+}
+
+impl From<SettingsError> for UserError {
+    fn from(error: SettingsError) -> UserError {
+        let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
+        match error {
+            SettingsError::BaseUrl { .. } => {
+                user.hint("Give it like `--base-url http://localhost:8000/v1`")
+            }
+            SettingsError::KeyItself => user
+                .cause("a key on the command line shows in the process list and the history")
+                .hint("Put `DEEPSEEK_API_KEY=…` into .env, or name another variable with `--key NAME`"),
+            SettingsError::OutOfRange { .. } => user,
+            SettingsError::Both { .. } => user.hint("Give one of them"),
+        }
+    }
+}
+
+impl From<JobError> for UserError {
+    fn from(error: JobError) -> UserError {
+        match error {
+            JobError::Source(error) => error.into(),
+            JobError::NoQuestions { path } => {
+                UserError::new(Exit::Usage, format!("`{}` has no questions", path.display()))
+                    .cause("there is a header, or empty rows, and nothing else")
+                    .hint("Write one question a line below the header `question`")
+            }
+            JobError::Template(error) => error.into(),
+            JobError::Folder { path, error } => {
+                UserError::new(Exit::Ours, format!("cannot use the folder `{}`", path.display()))
+                    .cause(io_cause(&error))
+                    .hint("Choose another with `-o DIR`")
+            }
+            JobError::Lock(LockError::Held(holder)) => {
+                let error = UserError::new(Exit::Locked, "another `dset run` is using this folder");
+                let error = match holder {
+                    Some(holder) => error.cause(format!(
+                        "process {}, started at {}",
+                        holder.pid,
+                        clock(holder.started_at)
+                    )),
+                    None => error,
+                };
+                error.hint(
+                    "Wait for it, or use another folder for a second run: `dset run -o other`",
+                )
+            }
+            JobError::Lock(LockError::Io(error)) => {
+                UserError::new(Exit::Ours, "cannot lock the folder").cause(io_cause(&error))
+            }
+            JobError::Store(error) => error.into(),
+            JobError::Sink(SinkError::Store(error)) | JobError::Adopt(AdoptError::Store(error)) => {
+                error.into()
+            }
+            JobError::Sink(SinkError::Io(error)) => {
+                UserError::new(Exit::Ours, "cannot write the outputs")
+                    .cause(io_cause(&error))
+                    .hint("Every answer is safe in the store; run again once that is mended")
+            }
+            JobError::Adopt(AdoptError::Io(error)) => UserError::new(
+                Exit::Ours,
+                "cannot take over the outputs of the earlier script",
+            )
+            .cause(io_cause(&error))
+            .hint("Copies are in the folder `earlier` beside them; run again once that is mended"),
+            JobError::SettingsChanged { changes, answers } => {
+                let shown = changes.iter().map(|(name, was, is)| {
+                    let short = |text: &str| crate::display::text::shortened(text, 60);
+                    format!("{name} was `{}` and is `{}`", short(was), short(is))
+                });
+                let answers = match answers {
+                    1 => "1 answer was".to_owned(),
+                    count => format!("{count} answers were"),
+                };
+                UserError::new(Exit::Usage, format!("{answers} bought with other settings"))
+                    .cause(shown.collect::<Vec<_>>().join("; "))
+                    .hint("Keep them and ask the rest with the new settings: `dset run --continue`")
+                    .hint("Ask all of them again, moving the earlier outputs aside: `dset run --again`")
+            }
+            JobError::NoKey => UserError::new(Exit::Key, "there is no key"),
+        }
+    }
+}
+
+impl From<SourceError> for UserError {
+    fn from(error: SourceError) -> UserError {
+        let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
+        match error {
+            SourceError::Missing { path } if path.as_os_str() == "q.csv" => user
+                .cause("`dset run` reads questions from `q.csv` when no file is named")
+                .hint("Name one with `dset run questions.csv`, or see `dset demo`"),
+            SourceError::Missing { .. } => user.hint("Check the name and the working folder"),
+            SourceError::NotAFile { is_folder: true, .. } => {
+                user.cause("it is a folder").hint("Name a CSV file in it")
+            }
+            SourceError::NotAFile { .. } => {
+                user.cause("questions are read twice, and their rows marked: that takes a file")
+            }
+            SourceError::NoPermission { .. } => user.hint("Look at its owner with `ls -l`"),
+            SourceError::Empty { .. } => {
+                user.hint("Write one question a line below the header `question`")
+            }
+            SourceError::NoSuchColumn { found, .. } => {
+                let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
+                let first = found.first().cloned().unwrap_or_default();
+                user.cause(format!("the columns are: {}", found.join(", ")))
+                    .hint(format!("Name one of them: `--column '{first}'`"))
+            }
+            SourceError::Records { path, error } => records(&path, error),
+        }
+    }
+}
+
+fn records(path: &std::path::Path, error: RecordsError) -> UserError {
+    let path = path.display();
+    match error {
+        RecordsError::NotUtf8 { line, column, byte, near, guess } => {
+            let near = one_line(&near);
+            let looks = match guess {
+                Some(Guess::Windows1252) => "; the file may be Windows-1252",
+                Some(Guess::Utf16) => "; the file looks like UTF-16",
+                None => "",
+            };
+            let from = if guess == Some(Guess::Utf16) { "UTF-16" } else { "WINDOWS-1252" };
+            UserError::new(Exit::Usage, format!("`{path}` is not UTF-8"))
+                .cause(format!(
+                    "line {line}, column {column}: byte 0x{byte:02X} (\"{near}\"){looks}"
+                ))
+                .hint(format!("Convert it: `iconv -f {from} -t UTF-8 {path} > utf8.csv`"))
+        }
+        RecordsError::Nul { line, column } => {
+            UserError::new(Exit::Usage, format!("`{path}` is not text"))
+                .cause(format!("line {line}, column {column}: a NUL byte"))
+                .hint("Save it as CSV in UTF-8")
+        }
+        RecordsError::TooLarge { line } => {
+            UserError::new(Exit::Usage, format!("`{path}` has a row that does not end"))
+                .cause(format!("the row that begins on line {line} is larger than 64 MiB"))
+                .hint("Look for a quote that is never closed there")
+        }
+        RecordsError::Io(error) => {
+            UserError::new(Exit::Usage, format!("cannot read `{path}`")).cause(io_cause(&error))
+        }
+    }
+}
+
+impl From<TemplateError> for UserError {
+    fn from(error: TemplateError) -> UserError {
+        let user = UserError::new(Exit::Usage, "the template cannot be used");
+        match error {
+            TemplateError::Undefined { name, known } => user
+                .cause(format!("`{}` is not a column", one_line(&name)))
+                .hint(format!(
+                    "There are: {}",
+                    known.iter().map(|k| one_line(k)).collect::<Vec<_>>().join(", ")
+                ))
+                .hint("A column with spaces is written `{{ row[\"Final grade\"] }}`"),
+            other => user.cause(one_line(&other.to_string())),
+        }
+    }
+}
+
+impl From<StoreError> for UserError {
+    fn from(error: StoreError) -> UserError {
+        let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
+        match error {
+            StoreError::Newer { found } => {
+                UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
+                    .cause(format!("it has version {found}"))
+                    .hint("Use that dset, or another folder: `dset run -o other`")
+            }
+            StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
+                .hint("Use another folder: `dset run -o other`"),
+            StoreError::Damaged(detail) => user
+                .cause(one_line(&detail))
+                .hint("Keep a copy of the folder, then see what `sqlite3 dset.db .recover` saves"),
+            StoreError::Busy => user
+                .cause("another program has it locked")
+                .hint("Close whatever has `dset.db` open and run again"),
+            StoreError::Sql(error) => user.cause(one_line(&error.to_string())),
+            StoreError::Io(error) => user.cause(io_cause(&error)),
+        }
+    }
+}
+
+fn io_cause(error: &std::io::Error) -> String {
+    one_line(&error.to_string())
+}

@@ -1,0 +1,173 @@
+//! One HTTP call: an ask becomes a reply, or the way it broke.
+//!
+//! One attempt a call; every retry is the machine's decision, so the library's own are off.
+//! Redirects are not followed, because they would carry the key elsewhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use dset_core::answer::Reading;
+use dset_core::ask::Ask;
+use dset_core::key::RequestSettings;
+use dset_core::provider::{Preset, Request, read, read_broken};
+use dset_core::reply::{Broken, HttpReply, REPLY_BYTES_MAX, Reply};
+use dset_core::settings::is_loopback;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use url::Url;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every ask of a run has in common.
+pub struct Endpoint {
+    client: reqwest::Client,
+    preset: &'static Preset,
+    settings: RequestSettings,
+    url: Url,
+    at_home: bool,
+    key: Option<SecretString>,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing can be asked.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// The key has a character that no header may have.
+    #[error("the key has characters that no key has; is there a line break in it?")]
+    Key,
+    /// The client cannot be made.
+    #[error("cannot set up HTTP: {0}")]
+    Client(String),
+}
+
+/// What came of an ask, read.
+#[derive(Debug)]
+pub struct Came {
+    /// What it means.
+    pub reading: Reading,
+    /// The body as it came, of a failure that may have been paid for.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Endpoint {
+    /// Sets up a client for this service. The key goes to this URL and nowhere else.
+    pub fn new(
+        preset: &'static Preset,
+        base_url: &Url,
+        settings: RequestSettings,
+        key: Option<SecretString>,
+        timeout: Duration,
+    ) -> Result<Endpoint, EndpointError> {
+        // Whoever has installed another provider before is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let agent = concat!("dset/", env!("CARGO_PKG_VERSION"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+        if let Some(key) = &key {
+            let value = format!("{}{}", preset.auth_prefix, key.expose_secret());
+            let mut value = HeaderValue::from_str(&value).map_err(|_| EndpointError::Key)?;
+            value.set_sensitive(true);
+            let name = HeaderName::from_bytes(preset.auth_header.as_bytes());
+            headers.insert(name.map_err(|_| EndpointError::Key)?, value);
+        }
+        let mut client = reqwest::Client::builder()
+            .default_headers(headers)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(usize::MAX)
+            .tcp_nodelay(true);
+        if is_loopback(base_url) {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| EndpointError::Client(error.to_string()))?;
+        let (url, at_home) = (preset.url(base_url), preset.is_at(base_url));
+        Ok(Endpoint { client, preset, settings, url, at_home, key, timeout })
+    }
+
+    /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
+    pub async fn ask(&self, ask: &Ask) -> Came {
+        let request = Request { settings: &self.settings, prompt: &ask.question.prompt };
+        let body = self.preset.request_body(&request, self.at_home);
+        let reply = match tokio::time::timeout(self.timeout, self.call(body)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(Broken::TimedOut(self.timeout)),
+        };
+        match reply {
+            Ok(mut reply) => {
+                self.scrub(&mut reply);
+                let reading = read(&reply);
+                let paid = (200..300).contains(&reply.status);
+                let failed = matches!(reading, Reading::Failure(_));
+                Came { reading, body: (paid && failed).then_some(reply.body) }
+            }
+            Err(broken) => Came { reading: Reading::Failure(read_broken(&broken)), body: None },
+        }
+    }
+
+    async fn call(&self, body: Vec<u8>) -> Reply {
+        let sent = self.client.post(self.url.clone()).body(body).send().await;
+        let mut response = sent.map_err(|error| {
+            let detail = plain(&error);
+            if error.is_connect() { Broken::Connect(detail) } else { Broken::Reset(detail) }
+        })?;
+        let status = response.status().as_u16();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > REPLY_BYTES_MAX => {
+                    return Err(Broken::TooLarge);
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(HttpReply { status, headers, body }),
+                Err(error) => return Err(Broken::Cut(plain(&error))),
+            }
+        }
+    }
+
+    /// Takes the key out of whatever a service echoes.
+    fn scrub(&self, reply: &mut HttpReply) {
+        let Some(key) = self.key.as_ref().map(|key| key.expose_secret()) else { return };
+        if key.len() < 4 {
+            return;
+        }
+        for (_, value) in &mut reply.headers {
+            if value.contains(key) {
+                *value = value.replace(key, "***");
+            }
+        }
+        let finder = memchr::memmem::Finder::new(key.as_bytes());
+        while let Some(at) = finder.find(&reply.body) {
+            reply.body.splice(at..at + key.len(), *b"***");
+        }
+    }
+}
+
+/// The innermost causes of a network error, without the URL.
+fn plain(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes.dedup();
+    match causes.pop() {
+        Some(last) => last,
+        None if error.is_timeout() => "timed out".to_owned(),
+        None => "the connection broke".to_owned(),
+    }
+}

@@ -1,0 +1,435 @@
+//! Drives the machine: events in, effects out, until it says that the run is over.
+//!
+//! One loop; its arms only name what happened. Files are read, stored, written and marked by
+//! threads of their own, each of which answers with an event.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dset_core::ask::{Ask, AskId};
+use dset_core::bookmark::{Marks, Rewritten};
+use dset_core::csv::ERROR;
+use dset_core::machine::{
+    Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal, Why,
+};
+use dset_core::plan::Plan;
+use dset_core::prompt::Template;
+use dset_core::question::{Question, QuestionIndex};
+use dset_core::settings::{OnError, Settings};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::ask::{Came, Endpoint};
+use crate::clock::{Clock, unix_ms};
+use crate::job::{Job, source_options};
+use crate::mark::{MarkError, mark};
+use crate::report::{Trouble, Watcher};
+use crate::sink::{Outputs, SinkError, ToSinks};
+use crate::source::{Source, SourceOptions};
+use crate::store::{Order, SinkMark, StoreError, ToStore, Writer, WriterSettings};
+
+/// How often whoever watches is told where the run stands.
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
+
+/// What the threads tell the loop. Each message answers an effect, so that there are never more
+/// than a few times the width: the channel needs no bound of its own.
+enum Told {
+    Event(Event),
+    StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    Written { marks: Vec<SinkMark>, upto: u64 },
+    OutputFailed(SinkError),
+    Marked { questions: Vec<[u8; 16]>, took: Duration },
+    NotMarked(MarkError),
+}
+
+/// Runs a job to its end. Cancel-safe in that the store and the outputs are whole at any moment.
+pub async fn drive(
+    job: Job,
+    endpoint: Endpoint,
+    mut stop: Receiver<StopSignal>,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, StoreError> {
+    let clock = Clock::start();
+    let mut run = Run::start(job, endpoint, clock)?;
+    let mut effects = Vec::new();
+    let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    run.machine.handle(clock.now(), Event::Started(run.plan.summary()), &mut effects);
+    loop {
+        for effect in effects.drain(..) {
+            if let Some(ending) = run.perform(effect, watcher) {
+                watcher.snapshot(clock.now(), &run.machine.snapshot(clock.now()));
+                run.end(&ending);
+                return Ok(ending);
+            }
+        }
+        let alarm = run.alarm;
+        let event = tokio::select! {
+            Some(signal) = stop.recv() => Event::Stopped(signal),
+            Some(told) = run.told.recv() => match run.heard(told, watcher) {
+                Some(event) => event,
+                None => continue,
+            },
+            Some(done) = run.asks.join_next() => {
+                let (ask, came) = done.expect("an ask does not panic");
+                run.came(ask, came)
+            }
+            () = until(clock, alarm), if alarm.is_some() => {
+                run.alarm = None;
+                Event::Woke
+            }
+            _ = ticker.tick() => {
+                let now = clock.now();
+                watcher.snapshot(now, &run.machine.snapshot(now));
+                continue;
+            }
+        };
+        run.machine.handle(clock.now(), event, &mut effects);
+    }
+}
+
+async fn until(clock: Clock, alarm: Option<dset_core::time::Time>) {
+    if let Some(at) = alarm {
+        tokio::time::sleep_until(clock.instant(at).into()).await;
+    }
+}
+
+struct Run {
+    machine: Machine,
+    clock: Clock,
+    settings: Settings,
+    plan: Arc<Plan>,
+    endpoint: Arc<Endpoint>,
+    asks: JoinSet<(AskId, Option<Came>)>,
+    /// Drops an ask on its way.
+    drops: HashMap<AskId, oneshot::Sender<()>>,
+    /// Replies of failures that are being recorded.
+    bodies: HashMap<AskId, Vec<u8>>,
+    alarm: Option<dset_core::time::Time>,
+    told: UnboundedReceiver<Told>,
+    tell: UnboundedSender<Told>,
+    store: threads::SyncSender<ToStore>,
+    writer: Writer,
+    sinks: threads::Sender<ToSinks>,
+    questions: threads::Sender<usize>,
+    workers: Vec<JoinHandle<()>>,
+    marking: JoinSet<()>,
+    _lock: crate::lock::Lock,
+}
+
+impl Run {
+    fn start(job: Job, endpoint: Endpoint, clock: Clock) -> Result<Run, StoreError> {
+        let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
+        let (tell, told) = unbounded_channel();
+        let plan = Arc::new(plan);
+        let life = store.begin_life(unix_ms(), job.settings_id, settings.base_url.as_str())?;
+        let width = settings.concurrency;
+        let (sinks, orders) = threads::channel();
+        let writer = Writer::start(
+            store.into_connection(),
+            WriterSettings {
+                folder: job.folder,
+                life,
+                settings: job.settings_id,
+                edition: job.edition,
+                max_tokens: settings.request.max_tokens,
+                position: job.position,
+                waiting: plan.unplaced.clone(),
+                queue: 4 * width as usize + 64,
+            },
+            StoreTold { tell: tell.clone(), sinks: sinks.clone() },
+        )?;
+        let (questions, wanted) = threads::channel();
+        let reader = Reading {
+            source,
+            template,
+            hasher: settings.request.hasher(),
+            plan: Arc::clone(&plan),
+            next: 0,
+        };
+        let workers = vec![
+            worker("questions", tell.clone(), move |tell| reader.run(&wanted, &tell))?,
+            worker("outputs", tell.clone(), move |tell| write_outputs(outputs, &orders, &tell))?,
+        ];
+        let rules = Rules {
+            width,
+            backoff: settings.backoff.clone(),
+            pause_on_error: settings.on_error == OnError::Pause,
+            limit: decisions.limit,
+            seed: unix_ms() as u64,
+        };
+        Ok(Run {
+            machine: Machine::new(rules),
+            clock,
+            plan,
+            endpoint: Arc::new(endpoint),
+            asks: JoinSet::new(),
+            drops: HashMap::new(),
+            bodies: HashMap::new(),
+            alarm: None,
+            told,
+            tell,
+            store: writer.sender(),
+            writer,
+            sinks,
+            questions,
+            workers,
+            marking: JoinSet::new(),
+            settings,
+            _lock: job.lock,
+        })
+    }
+
+    /// Begins what the machine wants; returns the ending if that is it.
+    fn perform(&mut self, effect: Effect, watcher: &mut dyn Watcher) -> Option<Ending> {
+        match effect {
+            // A thread that is gone has said why, and the machine is ending the run.
+            Effect::Read { count } => drop(self.questions.send(count)),
+            Effect::Ask(ask) => self.ask(ask),
+            Effect::Abandon(ask) => drop(self.drops.remove(&ask)),
+            Effect::Record(seq, record) => {
+                let body = match &record {
+                    Record::Failed { ask, .. } => self.bodies.remove(ask),
+                    _ => None,
+                };
+                let record = Box::new(record);
+                drop(self.store.send(ToStore::Record { seq, record, body }));
+            }
+            Effect::Emit { upto, questions } => {
+                drop(self.store.send(ToStore::Order { upto, questions }));
+            }
+            // By way of the store, so that it comes after the rows before it.
+            Effect::Flush => drop(self.store.send(ToStore::Flush)),
+            Effect::WakeAt(at) => self.alarm = Some(at),
+            Effect::Mark(marks) => self.mark(marks),
+            Effect::Show(notice) => watcher.notice(self.clock.now(), &notice),
+            Effect::Finish(ending) => return Some(ending),
+        }
+        None
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let (drop_it, dropped) = oneshot::channel::<()>();
+        self.drops.insert(ask.id, drop_it);
+        let endpoint = Arc::clone(&self.endpoint);
+        self.asks.spawn(async move {
+            tokio::select! {
+                came = endpoint.ask(&ask) => (ask.id, Some(came)),
+                _ = dropped => (ask.id, None),
+            }
+        });
+    }
+
+    fn came(&mut self, ask: AskId, came: Option<Came>) -> Event {
+        self.drops.remove(&ask);
+        let Some(came) = came else { return Event::Abandoned { ask } };
+        if let Some(body) = came.body {
+            self.bodies.insert(ask, body);
+        }
+        Event::Replied { ask, reading: came.reading }
+    }
+
+    fn mark(&mut self, marks: Marks) {
+        let (path, options) = (self.settings.input.clone(), source_options(&self.settings));
+        let (tell, clock) = (self.tell.clone(), self.clock);
+        self.marking.spawn_blocking(move || {
+            let began = clock.now();
+            let told = match write_marks(&path, &options, &marks) {
+                Ok(_) => {
+                    let questions = marks.set.iter().map(|id| id.hash()).collect();
+                    Told::Marked { questions, took: clock.now().since(began) }
+                }
+                Err(error) => Told::NotMarked(error),
+            };
+            let _ = tell.send(told);
+        });
+    }
+
+    /// Turns what a thread told into an event, and passes on what others must know.
+    fn heard(&mut self, told: Told, watcher: &mut dyn Watcher) -> Option<Event> {
+        let now = self.clock.now();
+        match told {
+            Told::Event(event) => Some(event),
+            Told::StoreFailed { upto, detail, rescued, answers } => {
+                watcher.trouble(now, &Trouble::Store { detail, rescued, answers });
+                Some(Event::SyncFailed { upto })
+            }
+            Told::Written { marks, upto } => {
+                drop(self.store.send(ToStore::Sinks { marks, upto }));
+                None
+            }
+            Told::OutputFailed(error) => {
+                watcher.trouble(now, &Trouble::Output { detail: error.to_string() });
+                Some(Event::EmitFailed)
+            }
+            Told::Marked { questions, took } => {
+                drop(self.store.send(ToStore::Marked(questions)));
+                Some(Event::Marked { took })
+            }
+            Told::NotMarked(error) => {
+                let (path, detail) = (self.settings.input.clone(), error.to_string());
+                watcher.trouble(now, &Trouble::Marks { path, detail });
+                Some(Event::MarkFailed)
+            }
+        }
+    }
+
+    /// Says goodbye to the store and waits for every thread.
+    fn end(self, ending: &Ending) {
+        let Run { store, writer, sinks, questions, workers, .. } = self;
+        let _ = store.send(ToStore::End { at: unix_ms(), ending: word(&ending.why) });
+        let _ = sinks.send(ToSinks::End);
+        drop((store, questions));
+        for worker in workers {
+            let _ = worker.join();
+        }
+        // The last connection to the store folds its log into the file.
+        writer.join();
+    }
+}
+
+fn word(why: &Why) -> &'static str {
+    match why {
+        Why::StoreFailed => "store failed",
+        Why::OutputFailed => "output failed",
+        Why::WrongSettings(_) => "wrong settings",
+        Why::InputChanged { .. } => "input changed",
+        Why::KeyRefused(_) => "key refused",
+        Why::OutOfMoney(_) => "out of money",
+        Why::Unreachable(_) => "unreachable",
+        Why::ToldToWait(..) => "told to wait",
+        Why::Stopped(_) => "stopped",
+        Why::Paused => "paused",
+        Why::Complete => "complete",
+    }
+}
+
+fn worker(
+    name: &str,
+    tell: UnboundedSender<Told>,
+    work: impl FnOnce(UnboundedSender<Told>) + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    Ok(std::thread::Builder::new().name(name.into()).spawn(move || work(tell))?)
+}
+
+fn write_marks(
+    path: &std::path::Path,
+    options: &SourceOptions,
+    marks: &Marks,
+) -> Result<Rewritten, MarkError> {
+    mark(path, options, marks)
+}
+
+fn write_outputs(
+    outputs: Outputs,
+    orders: &threads::Receiver<ToSinks>,
+    tell: &UnboundedSender<Told>,
+) {
+    let written = |marks, upto| drop(tell.send(Told::Written { marks, upto }));
+    if let Err(error) = outputs.run(orders, written) {
+        let _ = tell.send(Told::OutputFailed(error));
+    }
+}
+
+struct StoreTold {
+    tell: UnboundedSender<Told>,
+    sinks: threads::Sender<ToSinks>,
+}
+
+impl crate::store::Told for StoreTold {
+    fn synced(&self, upto: Seq) {
+        let _ = self.tell.send(Told::Event(Event::Synced { upto }));
+    }
+
+    fn failed(&self, upto: Seq, error: &StoreError, rescued: Option<PathBuf>, answers: u64) {
+        let detail = error.to_string();
+        let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
+    }
+
+    fn ordered(&self, order: Order) {
+        let _ = self.sinks.send(ToSinks::Rows(order));
+    }
+
+    fn flush(&self) {
+        let _ = self.sinks.send(ToSinks::Flush);
+    }
+
+    fn emitted(&self, upto: u64) {
+        let _ = self.tell.send(Told::Event(Event::Emitted { upto }));
+    }
+}
+
+/// Reads the texts of the questions that are to be asked, in the order of the input.
+struct Reading {
+    source: Source,
+    template: Template,
+    hasher: dset_core::key::Hasher,
+    plan: Arc<Plan>,
+    next: QuestionIndex,
+}
+
+impl Reading {
+    fn run(mut self, wanted: &threads::Receiver<usize>, tell: &UnboundedSender<Told>) {
+        let last = self.plan.states.iter().rposition(|&state| state == Planned::Pending);
+        while let Ok(count) = wanted.recv() {
+            let mut questions = Vec::with_capacity(count);
+            let mut end = None;
+            while questions.len() < count && end.is_none() {
+                // What was added behind the last planned row belongs to the next run.
+                if last.is_none_or(|last| self.next as usize > last) {
+                    end = Some(Event::QuestionsEnd);
+                    break;
+                }
+                match self.read() {
+                    Ok(question) => questions.extend(question),
+                    Err(row_number) => end = Some(Event::QuestionsChanged { row_number }),
+                }
+            }
+            if !questions.is_empty() || end.is_none() {
+                let _ = tell.send(Told::Event(Event::Questions(questions)));
+            }
+            if let Some(end) = end {
+                let _ = tell.send(Told::Event(end));
+                return;
+            }
+        }
+    }
+
+    /// Reads one row: a question, nothing where it is not to be asked, or an error with the row
+    /// that is not the one that was planned.
+    fn read(&mut self) -> Result<Option<Question>, Option<u64>> {
+        let (question_column, status) =
+            (self.source.layout().question, self.source.layout().status);
+        let row = self.source.next().map_err(|_| None)?.ok_or(None)?;
+        let row_number = row.row_number;
+        let text = row.cell(question_column).unwrap_or_default().trim();
+        let prompt = self.template.render(row_number, text, row).map_err(|_| Some(row_number))?;
+        let Some(prompt) = prompt else { return Ok(None) };
+        let fingerprint = self.hasher.fingerprint(&prompt);
+        let index = self.next;
+        if !self.plan.fits(index, fingerprint) {
+            return Err(Some(row_number));
+        }
+        self.next += 1;
+        if self.plan.states[index as usize] != Planned::Pending {
+            return Ok(None);
+        }
+        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
+        let text: Arc<str> = text.into();
+        let prompt = if *prompt == *text { Arc::clone(&text) } else { prompt.into() };
+        Ok(Some(Question {
+            index,
+            row_number,
+            key: self.plan.key(index, fingerprint),
+            id: self.plan.id(index, &text),
+            text,
+            prompt,
+            marked,
+        }))
+    }
+}

@@ -1,0 +1,415 @@
+//! A run before its first ask: the folder taken, the store opened, what is left worked out.
+//!
+//! Everything that can be wrong with files and settings is found here, while nothing has been
+//! asked; the order matters: the input is only read, then the folder is ours, then the store is
+//! brought up to date, then the decisions are recorded, and only then is anything written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::csv::{ERROR, Layout};
+use dset_core::machine::Planned;
+use dset_core::plan::{Plan, Planner};
+use dset_core::prompt::{Template, TemplateError};
+use dset_core::settings::Settings;
+use dset_core::time::file_stamp;
+use fs_err as fs;
+use rusqlite::params;
+use thiserror::Error;
+
+use crate::adopt::{AdoptError, Adopted, adopt};
+use crate::clock::unix_ms;
+use crate::files;
+use crate::lock::{Lock, LockError};
+use crate::sink::{FORMATS, Outputs, Repair, SinkError};
+use crate::source::{Source, SourceError, SourceOptions};
+use crate::store::{Rescued, Store, StoreError};
+
+/// What only one run is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Decisions {
+    /// Keep the answers that other settings bought, and ask the rest with these.
+    pub keep: bool,
+    /// Ask everything again.
+    pub again: bool,
+    /// Do not take rows before a bookmark as answered.
+    pub from_start: bool,
+    /// Ask so many questions at most.
+    pub limit: Option<u64>,
+}
+
+/// Why a run cannot begin. Nothing was asked.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// The input.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is no question in it.
+    #[error("`{}` has no questions", path.display())]
+    NoQuestions {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The template.
+    #[error("the template cannot be used: {0}")]
+    Template(#[from] TemplateError),
+    /// The folder of the outputs cannot be made or written.
+    #[error("cannot use the folder `{}`: {error}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another run has the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An output.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The outputs of the original script.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// Answers were bought with other settings, and nobody has said what is to become of them.
+    #[error("the settings have changed")]
+    SettingsChanged {
+        /// What: the setting, what it was, what it is.
+        changes: Vec<(String, String, String)>,
+        /// How many answers that concerns.
+        answers: u64,
+    },
+    /// Nothing can be asked without a key.
+    #[error("there is no key")]
+    NoKey,
+}
+
+/// What was found and done before the first ask.
+#[derive(Debug)]
+pub struct Found {
+    /// What the columns of the input mean.
+    pub layout: Layout,
+    /// Non-empty questions.
+    pub questions: u64,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Answered before this run.
+    pub answered: u64,
+    /// Taken as answered: before a bookmark.
+    pub presumed: u64,
+    /// The row of the bookmark at which a run without any other record begins.
+    pub starts_at_row: Option<u64>,
+    /// Cut by the token limit, and not asked again under this one.
+    pub kept: u64,
+    /// To be asked.
+    pub pending: u64,
+    /// Questions that are the same request as an earlier one.
+    pub duplicates: u64,
+    /// Rows that said ERROR although they were answered.
+    pub marked_though_answered: u64,
+    /// Answers that other settings bought and that are kept.
+    pub kept_from_others: u64,
+    /// The outputs of the original script, taken over.
+    pub adopted: Option<Adopted>,
+    /// Answers that an earlier run could only rescue.
+    pub rescued: Option<Rescued>,
+    /// What was done about outputs.
+    pub repairs: Vec<Repair>,
+    /// The earlier outputs were moved here, because everything is asked again.
+    pub moved_to: Option<String>,
+    /// Asking again was begun by an earlier run and is continued.
+    pub again_continued: bool,
+    /// The last run asked another endpoint.
+    pub endpoint_before: Option<String>,
+    /// The last run ended without saying goodbye.
+    pub last_run_died: bool,
+    /// This file system has no locks.
+    pub is_unlocked: bool,
+}
+
+/// A run that can begin.
+#[derive(Debug)]
+pub struct Job {
+    /// What was found and done.
+    pub found: Found,
+    pub(crate) settings: Settings,
+    pub(crate) decisions: Decisions,
+    pub(crate) source: Source,
+    pub(crate) template: Template,
+    pub(crate) plan: Plan,
+    pub(crate) store: Store,
+    pub(crate) outputs: Outputs,
+    pub(crate) edition: u32,
+    pub(crate) settings_id: i64,
+    pub(crate) position: u64,
+    pub(crate) folder: PathBuf,
+    pub(crate) lock: Lock,
+}
+
+/// Returns how the input of these settings is read.
+#[must_use]
+pub fn source_options(settings: &Settings) -> SourceOptions {
+    SourceOptions { header: settings.header, column: settings.column.clone() }
+}
+
+impl Job {
+    /// Works out what is left to do. `has_key` says whether anything can be asked.
+    pub fn prepare(
+        settings: Settings,
+        decisions: Decisions,
+        has_key: bool,
+    ) -> Result<Job, JobError> {
+        let mut source = Source::open(&settings.input, &source_options(&settings))?;
+        let template = Template::new(&settings.request.template, &source.layout().columns)?;
+        let now = unix_ms();
+        let folder = settings.output.clone();
+        let can_ask = has_key || settings.key_variable.is_none();
+        let is_new = !Store::exists(&folder);
+        let first = scan(&mut source, &template, &settings, 0)?;
+        if first.planner.is_empty() {
+            return Err(JobError::NoQuestions { path: settings.input });
+        }
+        if is_new && !can_ask {
+            return Err(JobError::NoKey);
+        }
+
+        let in_folder = |error| JobError::Folder { path: folder.clone(), error };
+        fs::create_dir_all(&folder).map_err(in_folder)?;
+        let lock = Lock::take(&folder, now).map_err(|error| match error {
+            LockError::Io(error) => in_folder(error),
+            held @ LockError::Held(_) => JobError::Lock(held),
+        })?;
+        let stamp = file_stamp(now);
+        let (mut store, rescued) = Store::open(&folder)?;
+        let mut moved_to = finish_move(&store, &folder)?;
+        let is_blank = store.is_blank()?;
+        let adopted = match is_blank && moved_to.is_none() && sink_marks(&mut store)?.is_empty() {
+            true => adopt(&mut store, &folder, &stamp, now)?,
+            false => None,
+        };
+        if decisions.from_start {
+            store.withdraw_presumed()?;
+        }
+
+        let mut edition = store.edition()?;
+        let mut scanned = match edition {
+            0 => first,
+            _ => scan(&mut source, &template, &settings, edition)?,
+        };
+        let mut starts_at_row = None;
+        if is_blank && adopted.is_none() && !decisions.from_start {
+            let before = scanned.planner.before_first_mark();
+            if !before.is_empty() {
+                store.presume(&before)?;
+                starts_at_row = scanned.first_marked_row;
+            }
+        }
+        let request = &settings.request;
+        let mut held = store.settings(request, edition)?;
+        let (mut empty, planner) = (scanned.empty, std::mem::take(&mut scanned.planner));
+        let mut plan = store.plan(planner, edition, held.id, request.max_tokens)?;
+
+        let mut again_continued = false;
+        if decisions.again && !store.is_blank()? {
+            let unfinished = plan.count(Planned::Pending) > 0;
+            again_continued = edition > 0 && held.id.is_some() && unfinished;
+            if !again_continued {
+                edition += 1;
+                moved_to =
+                    Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
+                let scanned = scan(&mut source, &template, &settings, edition)?;
+                empty = scanned.empty;
+                held = store.settings(request, edition)?;
+                plan = store.plan(scanned.planner, edition, held.id, request.max_tokens)?;
+            }
+        }
+        let pending = plan.count(Planned::Pending);
+        if pending > 0 && !can_ask {
+            return Err(JobError::NoKey);
+        }
+        let settings_id = match held.id {
+            Some(id) => id,
+            None if plan.bought_otherwise == 0 => store.decide(request, edition, "first", now)?,
+            None if decisions.keep => store.decide(request, edition, "continue", now)?,
+            None => {
+                let changes = changes(held.others.first(), &request.text());
+                let answers = plan.bought_otherwise;
+                return Err(JobError::SettingsChanged { changes, answers });
+            }
+        };
+        let last_life = store.last_life()?;
+        let endpoint = settings.base_url.to_string();
+        let marks = sink_marks(&mut store)?;
+        let (outputs, repairs) = Outputs::open(&folder, store.reader()?, edition, &marks, &stamp)?;
+        record_marks(&mut store, &outputs)?;
+        let position = store.position(edition)?;
+        let found = Found {
+            layout: source.layout().clone(),
+            questions: plan.states.len() as u64,
+            empty,
+            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            presumed: plan.count(Planned::Presumed),
+            starts_at_row,
+            kept: plan.count(Planned::Kept),
+            pending,
+            duplicates: plan.duplicates,
+            marked_though_answered: plan.marked_though_answered,
+            kept_from_others: plan.bought_otherwise,
+            adopted,
+            rescued,
+            repairs,
+            moved_to,
+            again_continued,
+            last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
+            endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
+            is_unlocked: !lock.is_held(),
+        };
+        source.rewind()?;
+        Ok(Job {
+            found,
+            settings,
+            decisions,
+            source,
+            template,
+            plan,
+            store,
+            outputs,
+            edition,
+            settings_id,
+            position,
+            folder,
+            lock,
+        })
+    }
+
+    /// Returns what holds for this run.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// One pass over the whole input.
+struct Scanned {
+    planner: Planner,
+    empty: u64,
+    first_marked_row: Option<u64>,
+}
+
+fn scan(
+    source: &mut Source,
+    template: &Template,
+    settings: &Settings,
+    edition: u32,
+) -> Result<Scanned, JobError> {
+    source.rewind()?;
+    let (question_column, status) = (source.layout().question, source.layout().status);
+    let mut hasher = settings.request.hasher();
+    let mut scanned = Scanned {
+        planner: Planner::new(edition, template.is_default()),
+        empty: 0,
+        first_marked_row: None,
+    };
+    while let Some(row) = source.next()? {
+        let question = row.cell(question_column).unwrap_or_default().trim();
+        let Some(prompt) = template.render(row.row_number, question, row)? else {
+            scanned.empty += 1;
+            scanned.planner.skip(question);
+            continue;
+        };
+        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
+        if marked {
+            scanned.first_marked_row.get_or_insert(row.row_number);
+        }
+        scanned.planner.push(question, hasher.fingerprint(&prompt), marked);
+    }
+    Ok(scanned)
+}
+
+/// Opens the next edition: what is in the outputs moves away, nothing is deleted.
+///
+/// Written to the store first, so that a crash in the middle is finished by the next run.
+fn open_edition(
+    store: &mut Store,
+    settings: &Settings,
+    folder: &Path,
+    edition: u32,
+    stamp: &str,
+    now: i64,
+) -> Result<String, JobError> {
+    let fails = |error: rusqlite::Error| JobError::Store(error.into());
+    let transaction = store.connection().transaction().map_err(fails)?;
+    for (name, value) in [("edition", edition.to_string()), ("moving", stamp.to_owned())] {
+        transaction
+            .execute(
+                "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+                params![name, value],
+            )
+            .map_err(fails)?;
+    }
+    transaction
+        .execute_batch("DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;")
+        .map_err(fails)?;
+    transaction.commit().map_err(fails)?;
+    store.decide(&settings.request, edition, "again", now)?;
+    Ok(finish_move(store, folder)?.unwrap_or_default())
+}
+
+/// Moves the outputs of an earlier edition away, if that was begun.
+fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>, JobError> {
+    let Some(stamp) = store.meta::<String>("moving")? else { return Ok(None) };
+    let moves = || -> io::Result<()> {
+        for format in FORMATS {
+            let path = folder.join(format.file);
+            if path.exists() {
+                fs::rename(&path, files::earlier(folder, &stamp, format.file)?)?;
+            }
+        }
+        files::sync_folder(folder)
+    };
+    moves().map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
+    store.unset_meta("moving")?;
+    Ok(Some(format!("earlier/{stamp}")))
+}
+
+type Mark = (String, u64, u64, [u8; 16]);
+
+fn sink_marks(store: &mut Store) -> Result<Vec<Mark>, StoreError> {
+    let mut statement = store.connection().prepare("SELECT name, rows, bytes, tail FROM sinks")?;
+    let marks = statement.query_map([], |row| {
+        let counts: (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok((row.get(0)?, counts.0 as u64, counts.1 as u64, row.get(3)?))
+    })?;
+    Ok(marks.collect::<Result<_, _>>()?)
+}
+
+fn record_marks(store: &mut Store, outputs: &Outputs) -> Result<(), StoreError> {
+    let transaction = store.connection().transaction()?;
+    for mark in outputs.marks() {
+        transaction.execute(
+            "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)",
+            params![mark.name, mark.rows as i64, mark.bytes as i64, &mark.tail[..]],
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What differs between two texts of settings.
+fn changes(before: Option<&String>, now: &str) -> Vec<(String, String, String)> {
+    type Map = serde_json::Map<String, serde_json::Value>;
+    let read = |text: &str| serde_json::from_str::<Map>(text).unwrap_or_default();
+    let (before, now) = (read(before.map_or("", String::as_str)), read(now));
+    let shown = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => "not set".to_owned(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
+    names
+        .filter(|name| before.get(*name) != now.get(*name))
+        .map(|name| (name.clone(), shown(before.get(name)), shown(now.get(name))))
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! One run at a time on one folder.
+//!
+//! The system frees the lock when its holder dies, so a lock is never stale and the file is never
+//! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const LOCK: &str = "dset.lock";
+const HOLDER: &str = "dset.lock.json";
+
+/// A folder that is ours until this is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    /// Absent on a file system without locks.
+    held: Option<File>,
+}
+
+/// Who runs on a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// When it began, Unix milliseconds.
+    pub started_at: i64,
+}
+
+/// Why a folder is not ours.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("another run is using the folder")]
+    Held(Option<Holder>),
+    /// The lock file cannot be made.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Lock {
+    /// Takes the lock of a folder, or says who has it.
+    pub fn take(folder: &Path, started_at: i64) -> Result<Lock, LockError> {
+        let path = folder.join(LOCK);
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)?
+            .into_parts()
+            .0;
+        let held = match file.try_lock() {
+            Ok(()) => Some(file),
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read(folder.join(HOLDER)).ok();
+                return Err(LockError::Held(
+                    holder.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+                ));
+            }
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => None,
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        };
+        let holder = Holder { pid: std::process::id(), started_at };
+        let holder = serde_json::to_vec(&holder).expect("a holder is plain values");
+        fs::write(folder.join(HOLDER), holder)?;
+        Ok(Lock { held })
+    }
+
+    /// Tells whether a second run would be noticed.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_on_a_folder_is_told_who_has_it_until_the_first_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::take(folder.path(), 7).unwrap();
+        let Err(LockError::Held(Some(holder))) = Lock::take(folder.path(), 8) else { panic!() };
+        assert_eq!(holder, Holder { pid: std::process::id(), started_at: 7 });
+        drop(first);
+        assert!(Lock::take(folder.path(), 9).unwrap().is_held());
+    }
+}

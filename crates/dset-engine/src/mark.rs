@@ -1,0 +1,100 @@
+//! Writes bookmarks into the input file.
+
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use dset_core::bookmark::{BookmarkError, Marks, Rewritten, rewrite};
+use dset_core::csv::{LayoutError, survey};
+use thiserror::Error;
+
+use crate::files;
+use crate::source::SourceOptions;
+
+/// How often a file that changes under our hands is tried again.
+const TRIES: u32 = 3;
+
+/// Why the marks are not in the file, which is as it was.
+#[derive(Debug, Error)]
+pub enum MarkError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is no longer the CSV it was.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// It is no longer the CSV it was.
+    #[error(transparent)]
+    Bookmark(#[from] BookmarkError),
+    /// Somebody writes it at the same time.
+    #[error("it is being changed by somebody else")]
+    Changing,
+}
+
+/// Rewrites a file with these marks, as it is now. Nothing is written where nothing changes.
+pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewritten, MarkError> {
+    for _ in 0..TRIES {
+        let before = stamp(path)?;
+        let layout = survey(fs_err::File::open(path)?, options.header, options.column.as_deref())?;
+        let mut done = Rewritten::default();
+        let replaced = files::replace(path, |output| {
+            let mut output = BufWriter::new(output);
+            done = rewrite(fs_err::File::open(path)?, &mut output, &layout, marks)?;
+            io::Write::flush(&mut output)?;
+            if stamp(path)? != before {
+                return Err(MarkError::Changing);
+            }
+            Ok(done.is_change().then_some(()))
+        });
+        match replaced {
+            Ok(_) => return Ok(done),
+            Err(MarkError::Changing) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(MarkError::Changing)
+}
+
+/// What tells one state of a file from another: its length and the time of its last change.
+fn stamp(path: &Path) -> io::Result<(u64, std::time::SystemTime)> {
+    let metadata = fs_err::metadata(path)?;
+    Ok((metadata.len(), metadata.modified()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::question::QuestionId;
+
+    use super::*;
+
+    fn set(text: &str) -> Marks {
+        let id = QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
+        Marks { set: [id].into(), ..Marks::default() }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symlink_is_followed_and_the_mode_is_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.csv"), folder.path().join("q.csv"));
+        fs_err::write(&real, "question,status\na,\n").unwrap();
+        fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+        fs_err::os::unix::fs::symlink(&real, &link).unwrap();
+        mark(&link, &SourceOptions::default(), &set("a")).unwrap();
+        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs_err::read_to_string(&real).unwrap(), "question,status\na,ERROR\n");
+        assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2, "no temp file stays");
+    }
+
+    #[test]
+    fn a_file_in_which_nothing_changes_is_not_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("q.csv");
+        fs_err::write(&path, "question,status\na,todo\n").unwrap();
+        let before = fs_err::metadata(&path).unwrap().modified().unwrap();
+        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        assert_eq!(done.left_alone, 1);
+        assert_eq!(fs_err::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+}

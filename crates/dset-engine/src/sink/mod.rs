@@ -1,0 +1,196 @@
+//! The outputs: projections of the store, in the order that the store has decided.
+//!
+//! A format is one file here and one line in [`FORMATS`]. Outputs are written by a thread of their
+//! own behind the store, synced at most once a second and at every ending, and never hold up an
+//! ask.
+
+mod csv;
+mod json;
+mod output;
+mod txt;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use dset_core::row::Row;
+use thiserror::Error;
+
+use crate::store::{Order, Reader, SinkMark, StoreError};
+pub use output::Output;
+
+/// How an output looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Its name in settings and in the store.
+    pub name: &'static str,
+    /// Its file in the folder of outputs.
+    pub file: &'static str,
+    /// What its file begins with.
+    pub header: &'static [u8],
+    /// What ends a line.
+    pub newline: &'static [u8],
+    /// Appends one row.
+    pub write: fn(&Row, &mut Vec<u8>),
+}
+
+/// Every format there is.
+pub const FORMATS: [Format; 3] = [csv::FORMAT, json::FORMAT, txt::FORMAT];
+
+/// Outputs are synced no more often than this.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Why an output cannot be written.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// The file fails.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The store that it is a projection of fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was found and done about an output before a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    /// It was missing, and is written anew.
+    Missing {
+        /// Which.
+        file: &'static str,
+        /// With so many rows.
+        rows: u64,
+    },
+    /// It differed from what was written, was moved, and is written anew.
+    Differed {
+        /// Which.
+        file: &'static str,
+        /// Where it is now.
+        moved_to: PathBuf,
+    },
+    /// Its last row was torn, and is written anew.
+    Torn {
+        /// Which.
+        file: &'static str,
+    },
+    /// Somebody else's text stands at its end, and stays.
+    Foreign {
+        /// Which.
+        file: &'static str,
+    },
+}
+
+/// All outputs of a folder, whole.
+#[derive(Debug)]
+pub struct Outputs {
+    outputs: Vec<Output>,
+    reader: Reader,
+}
+
+impl Outputs {
+    /// Opens the outputs, repairing what a crash or a hand has done to them, and writes what is
+    /// ordered and not in them yet.
+    pub fn open(
+        folder: &Path,
+        reader: Reader,
+        edition: u32,
+        marks: &[(String, u64, u64, [u8; 16])],
+        stamp: &str,
+    ) -> Result<(Outputs, Vec<Repair>), SinkError> {
+        let mut repairs = Vec::new();
+        let mut outputs = Vec::new();
+        for format in FORMATS {
+            let mark = marks.iter().find(|(name, ..)| name == format.name);
+            let mark = mark.map(|&(_, rows, bytes, tail)| SinkMark {
+                name: format.name,
+                rows,
+                bytes,
+                tail,
+            });
+            let output = Output::open(folder, format, mark, &reader, edition, stamp, &mut repairs)?;
+            outputs.push(output);
+        }
+        Ok((Outputs { outputs, reader }, repairs))
+    }
+
+    /// Returns the marks, everything being synced.
+    #[must_use]
+    pub fn marks(&self) -> Vec<SinkMark> {
+        self.outputs.iter().map(Output::mark).collect()
+    }
+
+    fn append(&mut self, order: &Order) -> Result<(), SinkError> {
+        let mut bytes = Vec::new();
+        let mut read: Vec<Row> = Vec::new();
+        for (id, row) in &order.rows {
+            if row.is_none() {
+                read.push(self.reader.row(*id)?);
+            }
+        }
+        for output in &mut self.outputs {
+            bytes.clear();
+            let mut read = read.iter();
+            for (_, row) in &order.rows {
+                let row = row.as_deref().or_else(|| read.next()).expect("read above where absent");
+                (output.format().write)(row, &mut bytes);
+            }
+            output.append(&bytes, order.rows.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.outputs.iter_mut().try_for_each(Output::sync)
+    }
+
+    /// Writes what is ordered until nobody orders any more, and tells `synced` how
+    /// far every output is whole.
+    ///
+    /// Returns at the first failure, which leaves the outputs to the next run's repair.
+    pub fn run(
+        mut self,
+        orders: &Receiver<ToSinks>,
+        synced: impl Fn(Vec<SinkMark>, u64),
+    ) -> Result<(), SinkError> {
+        let mut upto = 0;
+        let mut unsynced = false;
+        let mut synced_at = Instant::now();
+        loop {
+            let wait = SYNC_EVERY.saturating_sub(synced_at.elapsed());
+            let message = match unsynced {
+                true => orders.recv_timeout(wait),
+                false => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let sync = match message {
+                Ok(ToSinks::Rows(order)) => {
+                    self.append(&order)?;
+                    upto = order.upto;
+                    unsynced = true;
+                    synced_at.elapsed() >= SYNC_EVERY
+                }
+                Ok(ToSinks::Flush) | Err(RecvTimeoutError::Timeout) => true,
+                Ok(ToSinks::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            if sync {
+                self.sync()?;
+                (unsynced, synced_at) = (false, Instant::now());
+                synced(self.marks(), upto);
+            }
+        }
+    }
+}
+
+/// What the thread of the outputs is told.
+#[derive(Debug)]
+pub enum ToSinks {
+    /// These rows come next.
+    Rows(Order),
+    /// Sync now.
+    Flush,
+    /// Nothing more comes.
+    End,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! One output file: opened, repaired, appended to.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use dset_core::tail::{Rest, judge};
+use fs_err as fs;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Format, Repair, SinkError};
+use crate::files;
+use crate::store::{Reader, SinkMark, StoreError};
+
+/// How much before a mark is compared with what was written.
+const TAIL_BYTES: usize = 64 * 1024;
+
+/// An output file that is open for appending.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    file: fs::File,
+    rows: u64,
+    bytes: u64,
+    /// The last bytes of the file, at most [`TAIL_BYTES`].
+    tail: Vec<u8>,
+}
+
+impl Output {
+    pub(super) fn open(
+        folder: &Path,
+        format: Format,
+        mark: Option<SinkMark>,
+        reader: &Reader,
+        edition: u32,
+        stamp: &str,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<Output, SinkError> {
+        let path = folder.join(format.file);
+        let known = mark.as_ref().is_some_and(|mark| mark.bytes > 0);
+        if !path.exists() {
+            let output = Output::write_anew(&path, format, reader, edition)?;
+            if known {
+                repairs.push(Repair::Missing { file: format.file, rows: output.rows });
+            }
+            return Ok(output);
+        }
+        let mark =
+            mark.unwrap_or(SinkMark { name: format.name, rows: 0, bytes: 0, tail: hash(b"") });
+        let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
+        let length = file.metadata()?.len();
+        let intact =
+            length >= mark.bytes && hash(&tail_before(&mut file, mark.bytes)?) == mark.tail;
+        let mut found = Vec::new();
+        if intact {
+            file.seek(SeekFrom::Start(mark.bytes))?;
+            file.read_to_end(&mut found)?;
+        }
+        let mut expected = Expected::from(reader, edition, format, mark.rows, mark.bytes == 0);
+        let tail = judge(&found, expected.by_ref());
+        expected.check()?;
+        // Text in an output that we have not begun is not behind our rows but in their place.
+        let in_our_place = tail.rest == Rest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
+        if !intact || in_our_place {
+            let moved_to = files::earlier(folder, stamp, format.file)?;
+            fs::rename(&path, &moved_to)?;
+            files::sync_folder(folder)?;
+            repairs.push(Repair::Differed { file: format.file, moved_to });
+            return Output::write_anew(&path, format, reader, edition);
+        }
+        let has_header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
+        let rows = mark.rows + tail.adopted_rows - u64::from(has_header);
+        let mut bytes = mark.bytes + tail.adopted_bytes;
+        match tail.rest {
+            Rest::None => {}
+            Rest::Torn => {
+                file.set_len(bytes)?;
+                repairs.push(Repair::Torn { file: format.file });
+            }
+            Rest::Foreign => {
+                bytes = length;
+                if found.last() != Some(&b'\n') {
+                    file.write_all(format.newline)?;
+                    bytes += format.newline.len() as u64;
+                }
+                repairs.push(Repair::Foreign { file: format.file });
+            }
+        }
+        let tail = tail_before(&mut file, bytes)?;
+        let mut output = Output { format, file, rows, bytes, tail };
+        if bytes == 0 {
+            output.append(format.header, 0)?;
+        }
+        let mut rest = Expected::from(reader, edition, format, output.rows, false);
+        for row in rest.by_ref() {
+            output.append(&row, 1)?;
+        }
+        rest.check()?;
+        output.sync()?;
+        Ok(output)
+    }
+
+    /// Writes the whole of what is ordered into a new file, which appears when it is complete.
+    fn write_anew(
+        path: &Path,
+        format: Format,
+        reader: &Reader,
+        edition: u32,
+    ) -> Result<Output, SinkError> {
+        let folder = files::folder_of(path);
+        let temporary = tempfile::Builder::new().prefix(".dset-").tempfile_in(folder)?;
+        let mut writer = std::io::BufWriter::new(temporary);
+        let (mut rows, mut bytes) = (0, format.header.len() as u64);
+        writer.write_all(format.header)?;
+        let mut expected = Expected::from(reader, edition, format, 0, false);
+        for row in expected.by_ref() {
+            writer.write_all(&row)?;
+            rows += 1;
+            bytes += row.len() as u64;
+        }
+        expected.check()?;
+        let temporary = writer.into_inner().map_err(|error| error.into_error())?;
+        temporary.as_file().sync_all()?;
+        make_readable(temporary.as_file())?;
+        temporary.persist(path).map_err(|error| error.error)?;
+        files::sync_folder(folder)?;
+        let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
+        let tail = tail_before(&mut file, bytes)?;
+        Ok(Output { format, file, rows, bytes, tail })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8], rows: u64) -> Result<(), SinkError> {
+        self.file.write_all(bytes)?;
+        self.rows += rows;
+        self.bytes += bytes.len() as u64;
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+        let extra = self.tail.len().saturating_sub(TAIL_BYTES);
+        self.tail.drain(..extra);
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), SinkError> {
+        Ok(self.file.sync_data()?)
+    }
+
+    pub(super) fn mark(&self) -> SinkMark {
+        let (rows, bytes) = (self.rows, self.bytes);
+        SinkMark { name: self.format.name, rows, bytes, tail: hash(&self.tail) }
+    }
+}
+
+/// A temp file is private; an output is as readable as any file its owner makes.
+fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+fn hash(bytes: &[u8]) -> [u8; 16] {
+    xxh3_128(bytes).to_be_bytes()
+}
+
+/// Returns the bytes before a place, at most [`TAIL_BYTES`]; fewer where the file is shorter.
+fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
+    let from = place.saturating_sub(TAIL_BYTES as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.take(place - from).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+/// The rows that an output is to have from one on, as bytes, read as they are needed.
+struct Expected<'a> {
+    reader: &'a Reader,
+    edition: u32,
+    format: Format,
+    position: u64,
+    ids: std::vec::IntoIter<dset_core::plan::AnswerId>,
+    header: bool,
+    error: Option<StoreError>,
+}
+
+impl<'a> Expected<'a> {
+    fn from(reader: &'a Reader, edition: u32, format: Format, position: u64, header: bool) -> Self {
+        let header = header && !format.header.is_empty();
+        Expected {
+            reader,
+            edition,
+            format,
+            position,
+            ids: Vec::new().into_iter(),
+            header,
+            error: None,
+        }
+    }
+
+    /// Fails where the rows ended because the store could not be read.
+    fn check(self) -> Result<(), StoreError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    fn row(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.ids.len() == 0 {
+            self.ids = self.reader.order_from(self.edition, self.position)?.into_iter();
+        }
+        let Some(id) = self.ids.next() else { return Ok(None) };
+        let row = self.reader.row(id)?;
+        self.position += 1;
+        let mut bytes = Vec::new();
+        (self.format.write)(&row, &mut bytes);
+        Ok(Some(bytes))
+    }
+}
+
+impl Iterator for Expected<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if std::mem::take(&mut self.header) {
+            return Some(self.format.header.to_vec());
+        }
+        self.row().unwrap_or_else(|error| {
+            self.error = Some(error);
+            None
+        })
+    }
+}

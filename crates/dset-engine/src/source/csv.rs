@@ -1,0 +1,200 @@
+//! Questions from a CSV file, which is read here and never written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::csv::{HeaderMode, Layout, LayoutError, Record, Records, RecordsError, survey};
+use fs_err::File;
+use thiserror::Error;
+
+/// How the input is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// Whether the first row is a header.
+    pub header: HeaderMode,
+    /// The column with the questions, where somebody says so.
+    pub column: Option<String>,
+}
+
+/// Why there are no questions.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// There is no such file.
+    #[error("there is no `{}`", path.display())]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// It is a folder, a pipe or a device: the input is read twice and marked, so it is a file.
+    #[error("`{}` is not a file", path.display())]
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+        /// It is a folder.
+        is_folder: bool,
+    },
+    /// It may not be read.
+    #[error("`{}` may not be read", path.display())]
+    NoPermission {
+        /// What was opened.
+        path: PathBuf,
+    },
+    /// There is nothing in it.
+    #[error("`{}` is empty", path.display())]
+    Empty {
+        /// What was read.
+        path: PathBuf,
+    },
+    /// The column that the user named is not there.
+    #[error("cannot find the column `{column}` in `{}`", path.display())]
+    NoSuchColumn {
+        /// What was read.
+        path: PathBuf,
+        /// What was named.
+        column: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// It is no text, or no CSV.
+    #[error("`{}`: {error}", path.display())]
+    Records {
+        /// What was read.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        error: RecordsError,
+    },
+}
+
+/// The rows of a CSV file, one after the other.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    layout: Layout,
+    records: Records<File>,
+    record: Record,
+}
+
+impl Source {
+    /// Opens a file and decides what its columns mean.
+    pub fn open(path: &Path, options: &SourceOptions) -> Result<Source, SourceError> {
+        let column = options.column.as_deref();
+        let records = |error| records_error(path, error);
+        let mut source = Source {
+            path: path.to_owned(),
+            layout: Layout {
+                has_header: false,
+                columns: Vec::new(),
+                question: 0,
+                chosen: dset_core::csv::Chosen::First,
+                status: None,
+                width: 0,
+            },
+            records: Records::new(open(path)?),
+            record: Record::default(),
+        };
+        if !source.records.next(&mut source.record).map_err(records)? {
+            return Err(SourceError::Empty { path: path.to_owned() });
+        }
+        source.layout = Layout::of_first(&source.record, options.header, column)
+            .map_err(|error| layout_error(path, error))?;
+        if !source.layout.has_header {
+            source.layout = survey(open(path)?, options.header, column)
+                .map_err(|error| layout_error(path, error))?;
+        }
+        source.rewind()?;
+        Ok(source)
+    }
+
+    /// Returns what the columns mean.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the next row; the header is none.
+    pub fn next(&mut self) -> Result<Option<&Record>, SourceError> {
+        let more = self.records.next(&mut self.record);
+        let more = more.map_err(|error| records_error(&self.path, error))?;
+        Ok(more.then_some(&self.record))
+    }
+
+    /// Goes back to the first row.
+    pub fn rewind(&mut self) -> Result<(), SourceError> {
+        self.records = Records::new(open(&self.path)?);
+        if self.layout.has_header {
+            self.next()?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn open(path: &Path) -> Result<File, SourceError> {
+    let io = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
+        io::ErrorKind::PermissionDenied => SourceError::NoPermission { path: path.to_owned() },
+        _ => records_error(path, error.into()),
+    };
+    let metadata = fs_err::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        let is_folder = metadata.is_dir();
+        return Err(SourceError::NotAFile { path: path.to_owned(), is_folder });
+    }
+    File::open(path).map_err(io)
+}
+
+fn records_error(path: &Path, error: RecordsError) -> SourceError {
+    SourceError::Records { path: path.to_owned(), error }
+}
+
+fn layout_error(path: &Path, error: LayoutError) -> SourceError {
+    let path = path.to_owned();
+    match error {
+        LayoutError::NoSuchColumn { column, found } => {
+            SourceError::NoSuchColumn { path, column, found }
+        }
+        LayoutError::Empty => SourceError::Empty { path },
+        LayoutError::Records(error) => SourceError::Records { path, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("q.csv");
+        fs_err::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    fn error(bytes: &[u8]) -> SourceError {
+        let (_folder, path) = written(bytes);
+        Source::open(&path, &SourceOptions::default()).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_no_file_of_questions_is_refused_by_name() {
+        let (folder, path) = written(b"");
+        let open = |path: &Path| Source::open(path, &SourceOptions::default()).unwrap_err();
+        assert!(matches!(open(folder.path()), SourceError::NotAFile { is_folder: true, .. }));
+        assert!(matches!(open(&path.with_extension("tsv")), SourceError::Missing { .. }));
+        assert!(matches!(open(&path), SourceError::Empty { .. }));
+        assert!(matches!(error(b"\xef\xbb\xbf\n\n"), SourceError::Empty { .. }));
+        assert!(matches!(error(b"caf\xe9\n"), SourceError::Records { .. }));
+    }
+
+    #[test]
+    fn rows_are_read_without_the_header_and_again_after_a_rewind() {
+        let (_folder, path) = written(b"question,status\na,\n\nb,ERROR\n");
+        let mut source = Source::open(&path, &SourceOptions::default()).unwrap();
+        for _ in 0..2 {
+            let mut rows = Vec::new();
+            while let Some(row) = source.next().unwrap() {
+                rows.push((row.row_number, row.cell(0).unwrap().to_owned()));
+            }
+            assert_eq!(rows, [(2, "a".to_owned()), (4, "b".to_owned())]);
+            source.rewind().unwrap();
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The questions, read from the input.
+
+mod csv;
+
+pub use csv::{Source, SourceError, SourceOptions};

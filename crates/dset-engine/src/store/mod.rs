@@ -1,0 +1,283 @@
+//! The store: one SQLite file, one writer.
+//!
+//! What is read before a run goes through [`Store`]; during a run the one connection that writes
+//! belongs to the writer's thread.
+
+mod plan;
+mod rescue;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::plan::AnswerId;
+use dset_core::row::Row;
+use rusqlite::{Connection, OptionalExtension, params};
+use thiserror::Error;
+
+pub use plan::Held;
+pub use rescue::{RESCUE, Rescued};
+pub(crate) use writer::Told;
+pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
+
+use crate::files;
+
+/// The name of the store in its folder.
+pub const STORE: &str = "dset.db";
+/// The version of the schema that this program writes.
+const VERSION: i64 = 1;
+/// Says that a SQLite file is ours: `dset` in ASCII.
+const APPLICATION: i64 = 0x6473_6574;
+
+/// Why the store cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A newer program has written it.
+    #[error("the store has version {found}, and this program knows {VERSION}")]
+    Newer {
+        /// Its version.
+        found: i64,
+    },
+    /// It is no store of ours.
+    #[error("it is not a store of this program")]
+    Foreign,
+    /// It is damaged.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Another program has it locked.
+    #[error("another program has the store locked")]
+    Busy,
+    /// Anything else that SQLite says.
+    #[error("{0}")]
+    Sql(rusqlite::Error),
+    /// The disk fails.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
+            Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy,
+            _ => StoreError::Sql(error),
+        }
+    }
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Tells whether a folder has a store.
+    #[must_use]
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(STORE).exists()
+    }
+
+    /// Opens the store of a folder, making it where there is none, and takes in what an earlier
+    /// run could only rescue.
+    pub fn open(folder: &Path) -> Result<(Store, Option<Rescued>), StoreError> {
+        let path = folder.join(STORE);
+        let is_new = !path.exists();
+        let connection = connect(&path)?;
+        let mut store = Store { connection, path };
+        let version: i64 = store.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+        let application: i64 =
+            store.connection.query_row("PRAGMA application_id", [], |r| r.get(0))?;
+        match version {
+            0 => store.create()?,
+            _ if application != APPLICATION => return Err(StoreError::Foreign),
+            VERSION => {}
+            found => return Err(StoreError::Newer { found }),
+        }
+        if is_new {
+            files::sync_folder(folder)?;
+        }
+        let rescued = rescue::take_in(&mut store.connection, folder)?;
+        Ok((store, rescued))
+    }
+
+    fn create(&mut self) -> Result<(), StoreError> {
+        let tables: i64 =
+            self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+        if tables > 0 {
+            return Err(StoreError::Foreign);
+        }
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Returns the connection, for what happens before a run.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a second connection that only reads.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.path)
+    }
+
+    /// Returns a value of `meta`.
+    pub fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE name = ?1";
+        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
+    }
+
+    /// Sets a value of `meta`, durably.
+    pub fn set_meta(
+        &self,
+        name: &str,
+        value: impl rusqlite::types::ToSql,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+        self.connection.execute(sql, params![name, value])?;
+        Ok(())
+    }
+
+    /// Removes a value of `meta`.
+    pub fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
+        self.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
+        Ok(())
+    }
+
+    /// Returns the edition that is asked now, from 0.
+    pub fn edition(&self) -> Result<u32, StoreError> {
+        Ok(self.meta("edition")?.unwrap_or(0))
+    }
+
+    /// Begins a life; returns its number.
+    pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
+        let version = env!("CARGO_PKG_VERSION");
+        self.connection.execute(
+            "INSERT INTO lives (started_at, version, settings, endpoint) VALUES (?1, ?2, ?3, ?4)",
+            params![at, version, settings, endpoint],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Returns the endpoint of the last life, and whether that life said goodbye.
+    pub fn last_life(&self) -> Result<Option<(String, bool)>, StoreError> {
+        let sql = "SELECT endpoint, ended_at IS NOT NULL FROM lives ORDER BY id DESC LIMIT 1";
+        Ok(self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    /// Returns how many rows of an edition have their place.
+    pub fn position(&self, edition: u32) -> Result<u64, StoreError> {
+        let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
+        let position: i64 = self.connection.query_row(sql, [edition], |row| row.get(0))?;
+        Ok(position as u64)
+    }
+
+    /// Gives the connection to the thread that writes during a run.
+    #[must_use]
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // The page size holds only if it is set before the first table is made.
+    connection.pragma_update(None, "page_size", 16384)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    if cfg!(target_os = "macos") {
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    }
+    Ok(connection)
+}
+
+/// Reads answers beside the writer.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    fn open(path: &Path) -> Result<Reader, StoreError> {
+        let connection = Connection::open_with_flags(
+            path,
+            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        Ok(Reader { connection })
+    }
+
+    /// Returns one answer as the row of an output.
+    pub fn row(&self, answer: AnswerId) -> Result<Row, StoreError> {
+        let sql =
+            "SELECT answered_at, question, reasoning, answer, metadata FROM answers WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([answer], |row| {
+            let metadata: String = row.get(4)?;
+            Ok(Row {
+                answered_at: row.get(0)?,
+                question: row.get(1)?,
+                reasoning: row.get(2)?,
+                answer: row.get(3)?,
+                metadata: serde_json::from_str(&metadata).unwrap_or_default(),
+            })
+        })?)
+    }
+
+    /// Returns the answers of an edition in the order of the outputs, from a position on, a
+    /// thousand at most.
+    pub fn order_from(&self, edition: u32, position: u64) -> Result<Vec<AnswerId>, StoreError> {
+        let sql = "SELECT answer FROM output_order WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![edition, position as i64], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_made_once_and_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(folder.path()).unwrap().0.set_meta("edition", 3).unwrap();
+        assert_eq!(Store::open(folder.path()).unwrap().0.edition().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(STORE);
+        Store::open(folder.path()).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 2 })));
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(STORE);
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Foreign)));
+
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(
+            folder.path().join(STORE),
+            "this is no database at all, but text\n".repeat(200),
+        )
+        .unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged(_))));
+    }
+}

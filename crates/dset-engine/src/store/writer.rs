@@ -1,0 +1,519 @@
+//! The one thread that writes the store.
+//!
+//! It takes whatever has queued up while the last commit was on its way and commits it together,
+//! so that the cost of a sync is shared by as many answers as arrive meanwhile. Only after the
+//! commit does the machine hear of it. A failed commit is final.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use dset_core::answer::Failure;
+use dset_core::machine::{Record, Seq};
+use dset_core::plan::AnswerId;
+use dset_core::question::{Question, QuestionIndex};
+use dset_core::row::{Metadata, Row};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, rescue};
+
+/// Records in one transaction, at most: more would keep the first of them waiting.
+const BATCH_MAX: usize = 2_000;
+/// Texts of answers that wait for their place, kept in memory; older ones are read back.
+const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum ToStore {
+    /// Make this durable.
+    Record {
+        /// Its number.
+        seq: Seq,
+        /// What it says.
+        record: Box<Record>,
+        /// The reply, of a failure that may have been paid for.
+        body: Option<Vec<u8>>,
+    },
+    /// These answers come next in the outputs.
+    Order {
+        /// Rows ordered in this life with these.
+        upto: u64,
+        /// The questions, in order.
+        questions: Vec<QuestionIndex>,
+    },
+    /// Tell the outputs to sync what was ordered so far.
+    Flush,
+    /// The outputs are whole up to here.
+    Sinks {
+        /// Each output's mark.
+        marks: Vec<SinkMark>,
+        /// Rows of this life that are in all of them.
+        upto: u64,
+    },
+    /// The marks in this file are written: forget the wish for them.
+    Marked(Vec<[u8; 16]>),
+    /// The run has ended.
+    End {
+        /// When, Unix milliseconds.
+        at: i64,
+        /// How, in a word.
+        ending: &'static str,
+    },
+}
+
+/// How far an output is known to be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkMark {
+    /// Which.
+    pub name: &'static str,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// A hash of its last 64 KiB.
+    pub tail: [u8; 16],
+}
+
+/// Rows whose place is durable, for the outputs.
+#[derive(Debug)]
+pub struct Order {
+    /// Rows ordered in this life with these.
+    pub upto: u64,
+    /// The answers, with their texts where they are still in memory.
+    pub rows: Vec<(AnswerId, Option<Arc<Row>>)>,
+}
+
+/// What the thread tells.
+pub(crate) trait Told: Send + 'static {
+    /// All records up to this one are durable.
+    fn synced(&self, upto: Seq);
+    /// The store has failed; the answers up to this record are where `rescued` says, if anywhere.
+    fn failed(&self, upto: Seq, error: &StoreError, rescued: Option<PathBuf>, answers: u64);
+    /// These rows have their place.
+    fn ordered(&self, order: Order);
+    /// Everything ordered so far is to be synced.
+    fn flush(&self);
+    /// These rows of this life are durably in every output.
+    fn emitted(&self, upto: u64);
+}
+
+/// What the thread knows of its run.
+#[derive(Debug)]
+pub struct WriterSettings {
+    /// The folder of the store, for a rescue.
+    pub folder: PathBuf,
+    /// The life that is recorded.
+    pub life: i64,
+    /// The settings that answers are bought with.
+    pub settings: i64,
+    /// The edition that is asked.
+    pub edition: u32,
+    /// The token limit of this run.
+    pub max_tokens: Option<u64>,
+    /// Rows ordered before this life.
+    pub position: u64,
+    /// Answers of earlier lives that wait for their place.
+    pub waiting: Vec<(QuestionIndex, AnswerId)>,
+    /// What may be in the queue at once.
+    pub queue: usize,
+}
+
+/// The thread, and the way to tell it things.
+#[derive(Debug)]
+pub struct Writer {
+    sender: Option<SyncSender<ToStore>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An answer as it is stored; also a line of the rescue file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct NewAnswer {
+    key: [u8; 16],
+    question_hash: [u8; 16],
+    settings: i64,
+    edition: u32,
+    life: i64,
+    row: u64,
+    answered_at: i64,
+    question: String,
+    reasoning: String,
+    answer: String,
+    metadata: Metadata,
+}
+
+impl NewAnswer {
+    /// Inserts it, and returns its id; `None` where an answer with its key is there already.
+    pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
+        let known = to
+            .prepare_cached("SELECT 1 FROM answer_keys WHERE key = ?1")?
+            .query_row([&self.key[..]], |_| Ok(()))
+            .optional()?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        let metadata = serde_json::to_string(&self.metadata).expect("metadata is plain values");
+        to.prepare_cached(
+            "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            self.life,
+            self.row as i64,
+            self.answered_at,
+            self.question,
+            self.reasoning,
+            self.answer,
+            metadata
+        ])?;
+        let id = to.last_insert_rowid();
+        to.prepare_cached(
+            "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+        )?
+        .execute(params![
+            &self.key[..],
+            &self.question_hash[..],
+            self.settings,
+            self.edition,
+            id
+        ])?;
+        Ok(Some(id))
+    }
+
+    fn into_row(self) -> Row {
+        Row {
+            answered_at: self.answered_at,
+            question: self.question,
+            reasoning: self.reasoning,
+            answer: self.answer,
+            metadata: self.metadata,
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the thread on this connection.
+    pub(crate) fn start(
+        connection: Connection,
+        settings: WriterSettings,
+        told: impl Told,
+    ) -> std::io::Result<Writer> {
+        let (sender, receiver) = sync_channel(settings.queue);
+        let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            let position = settings.position;
+            let ended = ended(&connection, settings.edition).unwrap_or_default();
+            let connection = Some(connection);
+            let text_bytes = 0;
+            Thread { connection, settings, told, waiting, text_bytes, position, ended }
+                .run(&receiver);
+        })?;
+        Ok(Writer { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Returns a way to tell the thread things.
+    #[must_use]
+    pub fn sender(&self) -> SyncSender<ToStore> {
+        self.sender.clone().expect("the writer is asked for before it ends")
+    }
+
+    /// Waits until everything it was told is done. Every sender must be gone.
+    pub fn join(mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8; 16]>> {
+    let mut statement = connection.prepare("SELECT question FROM ended WHERE edition = ?1")?;
+    statement.query_map([edition], |row| row.get(0))?.collect()
+}
+
+type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Arc<Row>>)>;
+
+struct Thread<T> {
+    /// Absent once a commit has failed.
+    connection: Option<Connection>,
+    settings: WriterSettings,
+    told: T,
+    /// Answers whose place is not decided.
+    waiting: Waiting,
+    text_bytes: usize,
+    position: u64,
+    /// Questions that ended without an answer, so that an answer knows to forget that.
+    ended: HashSet<[u8; 16]>,
+}
+
+/// What is told once a batch is committed.
+#[derive(Default)]
+struct Batch {
+    synced: Option<Seq>,
+    answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>,
+    orders: Vec<Order>,
+    flush: bool,
+    emitted: Option<u64>,
+}
+
+impl<T: Told> Thread<T> {
+    fn run(mut self, receiver: &Receiver<ToStore>) {
+        while let Ok(first) = receiver.recv() {
+            let mut queue = vec![first];
+            queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
+            match self.commit(&queue) {
+                Ok(batch) => self.tell(batch),
+                Err(error) => self.fail(&error, queue),
+            }
+        }
+    }
+
+    fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
+        let Some(mut connection) = self.connection.take() else {
+            return Err(StoreError::Busy);
+        };
+        let mut batch = Batch::default();
+        let transaction = connection.transaction()?;
+        for message in queue {
+            self.apply(&transaction, message, &mut batch)?;
+        }
+        transaction.commit()?;
+        self.connection = Some(connection);
+        Ok(batch)
+    }
+
+    fn apply(
+        &mut self,
+        to: &Transaction<'_>,
+        message: &ToStore,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        match message {
+            ToStore::Record { seq, record, body } => {
+                batch.synced = Some(*seq);
+                self.record(to, record, body.as_deref(), batch)?;
+            }
+            ToStore::Order { upto, questions } => {
+                let order = self.order(to, *upto, questions, batch)?;
+                batch.orders.push(order);
+            }
+            ToStore::Flush => batch.flush = true,
+            ToStore::Sinks { marks, upto } => {
+                for mark in marks {
+                    to.prepare_cached(
+                        "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![mark.name, mark.rows as i64, mark.bytes as i64, &mark.tail[..]])?;
+                }
+                batch.emitted = Some(*upto);
+            }
+            ToStore::Marked(questions) => {
+                for question in questions {
+                    to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
+                        .execute([&question[..]])?;
+                }
+            }
+            ToStore::End { at, ending } => {
+                to.execute(
+                    "UPDATE lives SET ended_at = ?1, ending = ?2 WHERE id = ?3",
+                    params![at, ending, self.settings.life],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        to: &Transaction<'_>,
+        record: &Record,
+        body: Option<&[u8]>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        match record {
+            Record::Answered { .. } => {
+                let (index, new) = self.new_answer(record).expect("an answer");
+                if self.ended.remove(&new.question_hash) {
+                    to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
+                        .execute(params![&new.question_hash[..], self.settings.edition])?;
+                    to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
+                        .execute([&new.question_hash[..]])?;
+                }
+                if let Some(id) = new.insert(to)? {
+                    batch.answers.push((index, id, new));
+                }
+            }
+            Record::Failed { question, attempt, sent_at, at, failure, .. } => {
+                let seconds = at.since(*sent_at).as_secs_f64();
+                self.attempt(to, question, *attempt, at.unix_ms, seconds, failure, body)?;
+            }
+            Record::Ended { question, fault, cause, at, cut_at_tokens } => {
+                let hash = question.id.hash();
+                let fault = match fault {
+                    dset_core::outcome::Fault::Rejected => "rejected",
+                    dset_core::outcome::Fault::GaveUp => "gave up",
+                };
+                let tokens = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
+                to.prepare_cached(
+                    "INSERT OR REPLACE INTO ended
+                     (question, edition, row, fault, cause, at, max_tokens, cut_at_tokens)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    &hash[..],
+                    self.settings.edition,
+                    question.row_number as i64,
+                    fault,
+                    cause,
+                    at.unix_ms,
+                    tokens(self.settings.max_tokens),
+                    tokens(*cut_at_tokens)
+                ])?;
+                self.ended.insert(hash);
+            }
+            Record::Bookmarked { id } => {
+                self.ended.insert(id.hash());
+                to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
+                    .execute([&id.hash()[..]])?;
+            }
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one column each")]
+    fn attempt(
+        &self,
+        to: &Transaction<'_>,
+        question: &Question,
+        attempt: u32,
+        at: i64,
+        seconds: f64,
+        failure: &Failure,
+        body: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let usage = failure.partial.as_ref().map(|partial| partial.usage).unwrap_or_default();
+        let body = body.map(|body| zstd::encode_all(body, 3)).transpose()?;
+        to.prepare_cached(
+            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
+             message, request_id, input_tokens, output_tokens, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            self.settings.life,
+            at,
+            question.row_number as i64,
+            &question.id.hash()[..],
+            &question.key.0[..],
+            attempt,
+            seconds,
+            failure.cause,
+            failure.status,
+            failure.message,
+            failure.request_id,
+            usage.input.map(|n| n as i64),
+            usage.output.map(|n| n as i64),
+            body
+        ])?;
+        Ok(())
+    }
+
+    fn new_answer(&self, record: &Record) -> Option<(QuestionIndex, NewAnswer)> {
+        let Record::Answered { question, attempts, sent_at, at, answer, .. } = record else {
+            return None;
+        };
+        let seconds = at.since(*sent_at).as_secs_f64();
+        let new = NewAnswer {
+            key: question.key.0,
+            question_hash: question.id.hash(),
+            settings: self.settings.settings,
+            edition: self.settings.edition,
+            life: self.settings.life,
+            row: question.row_number,
+            answered_at: at.unix_ms,
+            question: question.text.to_string(),
+            reasoning: answer.reasoning.clone(),
+            answer: answer.content.clone(),
+            metadata: Metadata::of(answer, question.row_number, *attempts, seconds),
+        };
+        Some((question.index, new))
+    }
+
+    /// Decides the place of these answers, which are durable or in this very transaction.
+    fn order(
+        &mut self,
+        to: &Transaction<'_>,
+        upto: u64,
+        questions: &[QuestionIndex],
+        batch: &mut Batch,
+    ) -> Result<Order, StoreError> {
+        let arrived = std::mem::take(&mut batch.answers);
+        self.keep(arrived);
+        let mut rows = Vec::with_capacity(questions.len());
+        for question in questions {
+            // An answer that was there already has its place.
+            let Some((id, row)) = self.waiting.remove(question) else { continue };
+            self.text_bytes -= row.as_deref().map_or(0, text_bytes);
+            to.prepare_cached(
+                "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![self.settings.edition, self.position as i64, id])?;
+            self.position += 1;
+            rows.push((id, row));
+        }
+        Ok(Order { upto, rows })
+    }
+
+    fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
+        for (index, id, new) in answers {
+            let row = new.into_row();
+            let bytes = text_bytes(&row);
+            let fits = self.text_bytes + bytes <= TEXT_BYTES_MAX;
+            self.text_bytes += if fits { bytes } else { 0 };
+            self.waiting.insert(index, (id, fits.then(|| Arc::new(row))));
+        }
+    }
+
+    fn tell(&mut self, batch: Batch) {
+        self.keep(batch.answers);
+        if let Some(upto) = batch.synced {
+            self.told.synced(upto);
+        }
+        batch.orders.into_iter().for_each(|order| self.told.ordered(order));
+        if batch.flush {
+            self.told.flush();
+        }
+        if let Some(upto) = batch.emitted {
+            self.told.emitted(upto);
+        }
+    }
+
+    /// The store is lost to this run: what was to be recorded is rescued, now and from now on.
+    fn fail(&mut self, error: &StoreError, queue: Vec<ToStore>) {
+        self.connection = None;
+        let mut upto = None;
+        let mut answers = Vec::new();
+        for message in &queue {
+            if let ToStore::Record { seq, record, .. } = message {
+                upto = Some(*seq);
+                answers.extend(self.new_answer(record).map(|(_, new)| new));
+            }
+        }
+        let Some(upto) = upto else {
+            self.told.failed(Seq(0), error, None, 0);
+            return;
+        };
+        let rescued = if answers.is_empty() {
+            None
+        } else {
+            rescue::write(&self.settings.folder, &answers).ok()
+        };
+        self.told.failed(upto, error, rescued, answers.len() as u64);
+    }
+}
+
+fn text_bytes(row: &Row) -> usize {
+    row.question.len() + row.reasoning.len() + row.answer.len()
+}

@@ -1,0 +1,159 @@
+//! What was asked and answered: what a provider's bill would say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::fault::Fault;
+
+/// Questions listed by name in [`Stats::repeated`], at most.
+const REPEATED_MAX: usize = 1_000;
+
+/// A reading of the audit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// Calls for an answer.
+    pub asked: u64,
+    /// Whole answers handed to the network.
+    pub answered: u64,
+    /// Answers made, whole or not, delivered or not: those that cost.
+    pub billed: u64,
+    /// Different questions asked.
+    pub questions: u64,
+    /// Different questions answered.
+    pub questions_answered: u64,
+    /// Different questions answered more than once.
+    pub questions_answered_again: u64,
+    /// Those questions, with how often, a thousand at most.
+    pub repeated: Vec<Repeated>,
+    /// Calls that came for a question before the wait it was told was over.
+    pub too_early: u64,
+    /// Calls on their way now.
+    pub in_flight: usize,
+    /// The most that ever were.
+    pub in_flight_max: usize,
+    /// Faults, by name.
+    pub faults: BTreeMap<String, u64>,
+    /// Every question with how often it was asked and answered, where that is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_question: Option<BTreeMap<String, (u64, u64)>>,
+}
+
+/// A question that was answered more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repeated {
+    /// The question.
+    pub question: String,
+    /// How often.
+    pub times: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    text: String,
+    asked: u64,
+    answered: u64,
+    not_before: Option<Instant>,
+}
+
+/// Counts under one lock, which is held for a few instructions.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    stats: Stats,
+    faults: HashMap<Fault, u64>,
+    questions: HashMap<u64, Counted>,
+}
+
+/// The question of one call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) question: u64,
+    /// How often it was asked, this call included.
+    pub(crate) times: u64,
+}
+
+impl Audit {
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().expect("no counter panics")
+    }
+
+    pub(crate) fn asked(&self, question: &str) -> Asked {
+        let hash = xxh3_64(question.as_bytes());
+        let mut counts = self.counts();
+        let counts = &mut *counts;
+        counts.stats.asked += 1;
+        counts.stats.in_flight += 1;
+        counts.stats.in_flight_max = counts.stats.in_flight_max.max(counts.stats.in_flight);
+        let counted = counts.questions.entry(hash).or_default();
+        if counted.asked == 0 {
+            counted.text = question.to_owned();
+        }
+        counted.asked += 1;
+        if counted.not_before.take().is_some_and(|at| Instant::now() < at) {
+            counts.stats.too_early += 1;
+        }
+        Asked { question: hash, times: counted.asked }
+    }
+
+    pub(crate) fn left(&self) {
+        self.counts().stats.in_flight -= 1;
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.counts().stats.in_flight
+    }
+
+    pub(crate) fn fault(&self, fault: Fault, bills: bool) {
+        let mut counts = self.counts();
+        *counts.faults.entry(fault).or_default() += 1;
+        counts.stats.billed += u64::from(bills);
+    }
+
+    pub(crate) fn told_to_wait(&self, question: u64, wait: Duration) {
+        if let Some(counted) = self.counts().questions.get_mut(&question) {
+            // A little less: the client's clock starts when the reply arrives.
+            counted.not_before = Some(Instant::now() + wait.mul_f64(0.98));
+        }
+    }
+
+    pub(crate) fn billed(&self) -> u64 {
+        let mut counts = self.counts();
+        counts.stats.billed += 1;
+        counts.stats.billed
+    }
+
+    pub(crate) fn answered(&self, question: u64) {
+        let mut counts = self.counts();
+        counts.stats.answered += 1;
+        if let Some(counted) = counts.questions.get_mut(&question) {
+            counted.answered += 1;
+        }
+    }
+
+    pub(crate) fn stats(&self, by_question: bool) -> Stats {
+        let counts = self.counts();
+        let mut stats = counts.stats.clone();
+        let all = || counts.questions.values();
+        stats.questions = all().count() as u64;
+        stats.questions_answered = all().filter(|counted| counted.answered > 0).count() as u64;
+        let again = || all().filter(|counted| counted.answered > 1);
+        stats.questions_answered_again = again().count() as u64;
+        stats.repeated = again()
+            .take(REPEATED_MAX)
+            .map(|counted| Repeated { question: counted.text.clone(), times: counted.answered })
+            .collect();
+        stats.repeated.sort_by(|a, b| a.question.cmp(&b.question));
+        stats.faults = counts.faults.iter().map(|(fault, n)| (fault.to_string(), *n)).collect();
+        stats.by_question =
+            by_question.then(|| all().map(|c| (c.text.clone(), (c.asked, c.answered))).collect());
+        stats
+    }
+}

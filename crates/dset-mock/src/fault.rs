@@ -1,0 +1,191 @@
+//! What may go wrong, and when.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// One way in which a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// This status, with the body that services send with it.
+    Status(u16),
+    /// The connection is reset without a reply.
+    Reset,
+    /// No reply, until the client leaves.
+    Hang,
+    /// The head and half of the body, then the connection ends.
+    Cut,
+    /// A 200 whose JSON is broken.
+    Broken,
+    /// A 200 with an answer of spaces.
+    Empty,
+    /// A 200 of blank lines that ends without an answer.
+    Blank,
+    /// Blank lines for a while, then the answer.
+    Keepalive,
+    /// An answer cut by the token limit.
+    Length,
+    /// An answer ended by the content filter.
+    Filter,
+    /// An answer broken off for want of resources.
+    Insufficient,
+    /// A gateway's HTML page.
+    Html,
+    /// A 429 that means that the money is gone.
+    Quota,
+    /// A 400 that means moderation.
+    Risk,
+    /// The answer, so many milliseconds later.
+    Delay(u64),
+}
+
+const WORDS: [(&str, Fault); 14] = [
+    ("reset", Fault::Reset),
+    ("hang", Fault::Hang),
+    ("cut", Fault::Cut),
+    ("broken", Fault::Broken),
+    ("empty", Fault::Empty),
+    ("blank", Fault::Blank),
+    ("keepalive", Fault::Keepalive),
+    ("length", Fault::Length),
+    ("filter", Fault::Filter),
+    ("insufficient", Fault::Insufficient),
+    ("html", Fault::Html),
+    ("quota", Fault::Quota),
+    ("risk", Fault::Risk),
+    ("unauthorized", Fault::Status(401)),
+];
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Fault, String> {
+        if let Some((_, fault)) = WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*fault);
+        }
+        if let Some(ms) = text.strip_prefix("delay:") {
+            return ms.parse().map(Fault::Delay).map_err(|_| format!("`{ms}` is no milliseconds"));
+        }
+        match text.parse() {
+            Ok(status @ 300..=599) => Ok(Fault::Status(status)),
+            _ => {
+                let words = WORDS.map(|(word, _)| word).join(", ");
+                Err(format!("`{text}` is no fault: a status from 300 to 599, delay:MS, {words}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (WORDS.iter().find(|(_, fault)| fault == self), self) {
+            (_, Fault::Status(status)) => write!(f, "{status}"),
+            (_, Fault::Delay(ms)) => write!(f, "delay:{ms}"),
+            (Some((word, _)), _) => f.write_str(word),
+            (None, _) => f.write_str("fault"),
+        }
+    }
+}
+
+/// A fault by chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chance {
+    /// Which.
+    pub fault: Fault,
+    /// Of how many calls, from 0 to 1.
+    pub share: f64,
+}
+
+/// A fault of some questions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct On {
+    /// They contain this.
+    pub text: String,
+    /// Which.
+    pub fault: Fault,
+    /// Only for so many calls of each question.
+    pub times: Option<u64>,
+}
+
+/// A fault of some time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct During {
+    /// From so long after the start.
+    pub from: Duration,
+    /// Until so long after it.
+    pub to: Duration,
+    /// Which.
+    pub fault: Fault,
+}
+
+impl FromStr for Chance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Chance, String> {
+        let (fault, share) = text.split_once('=').ok_or("it must look like 429=0.05")?;
+        match share.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => {
+                Ok(Chance { fault: fault.parse()?, share })
+            }
+            _ => Err(format!("`{share}` is no number from 0 to 1")),
+        }
+    }
+}
+
+impl FromStr for On {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<On, String> {
+        let (part, fault) = text.rsplit_once('=').ok_or("it must look like TEXT=FAULT")?;
+        let (fault, times) = match fault.split_once('*') {
+            Some((fault, times)) => {
+                let times = times.parse().map_err(|_| format!("`{times}` is no number"))?;
+                (fault, Some(times))
+            }
+            None => (fault, None),
+        };
+        Ok(On { text: part.to_owned(), fault: fault.parse()?, times })
+    }
+}
+
+impl FromStr for During {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<During, String> {
+        let shape = || "it must look like 5..15=503".to_owned();
+        let (window, fault) = text.split_once('=').ok_or_else(shape)?;
+        let (from, to) = window.split_once("..").ok_or_else(shape)?;
+        let seconds = |text: &str| {
+            let seconds = text.parse().map_err(|_| shape())?;
+            Duration::try_from_secs_f64(seconds).map_err(|_| shape())
+        };
+        Ok(During { from: seconds(from)?, to: seconds(to)?, fault: fault.parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_written_as_it_is_read() {
+        for text in ["429", "reset", "delay:250", "insufficient", "html", "503"] {
+            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+        }
+        for text in ["", "200", "delay:x", "fire"] {
+            assert!(text.parse::<Fault>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn faults_are_placed_by_question_chance_and_time() {
+        let on: On = "a=b=503*2".parse().unwrap();
+        assert_eq!(on, On { text: "a=b".into(), fault: Fault::Status(503), times: Some(2) });
+        let chance: Chance = "reset=0.5".parse().unwrap();
+        assert_eq!(chance, Chance { fault: Fault::Reset, share: 0.5 });
+        let during: During = "1.5..20=hang".parse().unwrap();
+        assert_eq!((during.from.as_millis(), during.to.as_millis()), (1500, 20_000));
+        assert!("429=2".parse::<Chance>().is_err());
+        assert!("5-15=503".parse::<During>().is_err());
+    }
+}
