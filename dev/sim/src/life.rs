@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal};
 use dset_core::ask::AskId;
-use dset_core::machine::{
-    Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal,
-};
+use dset_core::machine::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
 use dset_core::pace::outage::Backoff;
 use dset_core::plan::Plan;
 use dset_core::question::{Key, Question, QuestionIndex};
@@ -94,7 +92,10 @@ impl<'a> Life<'a> {
                 for effect in std::mem::take(&mut effects) {
                     self.world.log(format_args!("          -> {effect:?}"));
                     if let Some(ending) = self.perform(effect) {
-                        assert!(self.flights.is_empty() && self.queue.is_empty(), "nothing is outstanding");
+                        assert!(
+                            self.flights.is_empty() && self.queue.is_empty(),
+                            "nothing is outstanding"
+                        );
                         return Some(ending);
                     }
                 }
@@ -156,7 +157,10 @@ impl<'a> Life<'a> {
             Effect::Ask(ask) => {
                 let question = &ask.question;
                 let (key, refused) = (question.key, question.key.0[0]);
-                assert!(!self.world.answers.contains_key(&key), "a durable answer is asked for again");
+                assert!(
+                    !self.world.answers.contains_key(&key),
+                    "a durable answer is asked for again"
+                );
                 self.world.totals.asks += 1;
                 let ms = self.world.random.u64(50..20_000);
                 let (reading, ms) = self.reply(key, refused, ms);
@@ -173,7 +177,8 @@ impl<'a> Life<'a> {
             Effect::Record(seq, record) => {
                 let answer = match record {
                     Record::Answered { question, .. } => {
-                        let id = self.world.answers.len() as i64 + self.queue.len() as i64 + 1;
+                        self.world.answers_count += 1;
+                        let id = self.world.answers_count;
                         let durable = Durable { id, question: question.id.hash() };
                         Some((question.key, durable, question.index))
                     }
@@ -231,7 +236,14 @@ impl<'a> Life<'a> {
         let trouble = self.world.trouble;
         let failure = |class, cause| {
             let message = String::new();
-            Reading::Failure(Failure { class, cause, status: None, message, request_id: None, partial: None })
+            Reading::Failure(Failure {
+                class,
+                cause,
+                status: None,
+                message,
+                request_id: None,
+                partial: None,
+            })
         };
         let mut chance = self.world.random.f64();
         let mut falls = |share: f64| {
@@ -248,14 +260,16 @@ impl<'a> Life<'a> {
             return (failure(FailureClass::Transient, "reply cut off"), ms);
         }
         if falls(trouble.throttled) {
-            let wait = self.world.random.bool().then(|| Duration::from_secs(self.world.random.u64(..90)));
+            let wait =
+                self.world.random.bool().then(|| Duration::from_secs(self.world.random.u64(..90)));
             return (failure(FailureClass::Throttled { wait, width: None }, "rate limited"), 20);
         }
         if f64::from(lot) / 256.0 < trouble.refused {
             return (failure(FailureClass::Refused(Refusal::Moderation), "content filter"), 20);
         }
         *self.world.bought.entry(key).or_default() += 1;
-        let answer = Answer { content: "a".into(), finish_reason: "stop".into(), ..Answer::default() };
+        let answer =
+            Answer { content: "a".into(), finish_reason: "stop".into(), ..Answer::default() };
         (Reading::Answer(answer), ms)
     }
 
@@ -280,9 +294,13 @@ impl<'a> Life<'a> {
     /// What was not durable is gone; what was on its way may have been answered and paid for.
     fn crash(&mut self) {
         self.world.log(format_args!("crash"));
-        let answered = self.flights.values().filter(|(_, r)| matches!(r, Reading::Answer(_))).count();
+        let answered =
+            self.flights.values().filter(|(_, r)| matches!(r, Reading::Answer(_))).count();
         let unsynced = self.queue.iter().filter(|(_, answer)| answer.is_some()).count();
-        assert!(answered + unsynced <= self.world.width as usize, "a crash costs at most the width");
+        assert!(
+            answered + unsynced <= self.world.width as usize,
+            "a crash costs at most the width"
+        );
         self.world.excused += (answered + unsynced) as u64;
     }
 

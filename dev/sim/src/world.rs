@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// The store: by key, and the order of the outputs.
     pub(crate) answers: BTreeMap<Key, Durable>,
     pub(crate) order: Vec<i64>,
+    /// Numbers answers in the order of their arrival.
+    pub(crate) answers_count: i64,
     /// Answers the service has made, by question.
     pub(crate) bought: BTreeMap<Key, u64>,
     /// Asks that were on their way, or answered and not durable, when a life crashed; and replies
@@ -92,7 +94,8 @@ impl World {
     pub(crate) fn new(seed: u64, shows: bool) -> World {
         let mut random = fastrand::Rng::with_seed(seed);
         // Small worlds find most; one in fifty is large.
-        let count = if random.u32(..50) == 0 { random.usize(1..=500) } else { random.usize(1..=40) };
+        let count =
+            if random.u32(..50) == 0 { random.usize(1..=500) } else { random.usize(1..=40) };
         // Few different texts make duplicates.
         let kinds = random.usize(1..=count * 2);
         let texts = (0..count).map(|_| format!("question {}", random.usize(..kinds))).collect();
@@ -116,6 +119,7 @@ impl World {
             trouble,
             answers: BTreeMap::new(),
             order: Vec::new(),
+            answers_count: 0,
             bought: BTreeMap::new(),
             excused: 0,
             unix_ms: 1_795_348_800_000,
@@ -152,7 +156,8 @@ impl World {
 
     fn live(&mut self) -> Option<Ending> {
         self.totals.lives += 1;
-        self.log(format_args!("life {}", self.totals.lives));
+        let life = self.totals.lives;
+        self.log(format_args!("life {life}"));
         let (plan, questions) = self.plan();
         let ending = Life::new(self, plan, questions).run();
         if ending.is_none() {
@@ -227,7 +232,8 @@ impl World {
     pub(crate) fn log(&mut self, line: std::fmt::Arguments<'_>) {
         let line = line.to_string();
         for byte in line.bytes() {
-            self.totals.trace = (self.totals.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            self.totals.trace =
+                (self.totals.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         if self.shows {
             println!("{line}");

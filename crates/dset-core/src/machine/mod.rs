@@ -209,7 +209,7 @@ impl Machine {
             Event::Abandoned { ask } => self.abandoned(ask),
             Event::Synced { upto } => self.synced(upto),
             Event::SyncFailed { upto } => self.sync_failed(upto),
-            Event::Emitted { upto } => self.output.confirmed = upto,
+            Event::Emitted { upto } => self.output.confirmed = self.output.confirmed.max(upto),
             Event::EmitFailed => {
                 self.output.failed = true;
                 self.stop(Why::OutputFailed);
@@ -393,7 +393,9 @@ impl Machine {
                 [ready, first.filter(|_| room)].into_iter().flatten().min()
             }
         };
-        let at = [waiting, self.stop_now_at, self.marks.wake_at()].into_iter().flatten().min();
+        // What is due already was tried just now and waits for an event, such as a free slot.
+        let at = [waiting, self.stop_now_at, self.marks.wake_at()];
+        let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;
             effects.extend(at.map(Effect::WakeAt));

@@ -1,1 +1,368 @@
+use super::*;
+use crate::answer::{Answer, FailureClass, Reading, Refusal};
+use crate::bookmark::Marks;
+use crate::question::{Key, QuestionId};
 
+/// A machine with its clock; whatever it wants of files and disks is done at once.
+struct Bench {
+    machine: Machine,
+    now_ms: u64,
+    coming: VecDeque<Event>,
+    /// Asks on their way, oldest first: the ask and its question.
+    asks: Vec<(AskId, QuestionIndex)>,
+    marked: Vec<QuestionId>,
+    emitted: Vec<QuestionIndex>,
+    told: Vec<String>,
+    ending: Option<Ending>,
+    count: u32,
+    read: u32,
+    alarm: Option<Time>,
+}
+
+fn question(index: u32) -> Question {
+    let id = QuestionId { text_hash: u64::from(index), ordinal: 0 };
+    let (text, key) = (format!("q{index}").into(), Key([index as u8; 16]));
+    let prompt = Arc::clone(&text);
+    Question { index, row_number: u64::from(index) + 2, text, prompt, key, id, marked: false }
+}
+
+fn rules(width: u32) -> Rules {
+    let waits = [60, 120, 240].map(Duration::from_secs).to_vec();
+    let backoff = Backoff { retries: 3, waits };
+    Rules { width, backoff, pause_on_error: false, limit: None, seed: 1 }
+}
+
+fn failure(class: FailureClass) -> Reading {
+    failure_saying(class, "no")
+}
+
+fn failure_saying(class: FailureClass, message: &str) -> Reading {
+    let message = message.to_owned();
+    let (cause, status) = ("a cause", Some(500));
+    Reading::Failure(Failure { class, cause, status, message, request_id: None, partial: None })
+}
+
+fn answer() -> Reading {
+    Reading::Answer(Answer { content: "a".into(), ..Answer::default() })
+}
+
+const REFUSED: FailureClass = FailureClass::Refused(Refusal::Request);
+
+impl Bench {
+    fn new(rules: Rules, count: u32) -> Bench {
+        let mut bench = Bench {
+            machine: Machine::new(rules),
+            now_ms: 0,
+            coming: VecDeque::new(),
+            asks: Vec::new(),
+            marked: Vec::new(),
+            emitted: Vec::new(),
+            told: Vec::new(),
+            ending: None,
+            count,
+            read: 0,
+            alarm: None,
+        };
+        let states = vec![Planned::Pending; count as usize];
+        bench.event(Event::Started(PlanSummary { states, marks: Marks::default() }));
+        bench
+    }
+
+    /// Tells the machine, and does what it wants until it wants nothing more.
+    fn event(&mut self, event: Event) {
+        self.coming.push_back(event);
+        while let Some(event) = self.coming.pop_front() {
+            let now = Time { monotonic_ms: self.now_ms, unix_ms: self.now_ms as i64 };
+            let mut effects = Vec::new();
+            self.machine.handle(now, event, &mut effects);
+            effects.into_iter().for_each(|effect| self.perform(effect));
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Read { count } => {
+                let to = self.count.min(self.read + count as u32);
+                let questions = (self.read..to).map(question).collect();
+                self.read = to;
+                self.coming.push_back(Event::Questions(questions));
+                if to == self.count {
+                    self.coming.push_back(Event::QuestionsEnd);
+                }
+            }
+            Effect::Ask(ask) => self.asks.push((ask.id, ask.question.index)),
+            Effect::Abandon(ask) => {
+                self.asks.retain(|(id, _)| *id != ask);
+                self.coming.push_back(Event::Abandoned { ask });
+            }
+            Effect::Record(upto, _) => self.coming.push_back(Event::Synced { upto }),
+            Effect::Emit { upto, questions } => {
+                self.emitted.extend(questions);
+                self.coming.push_back(Event::Emitted { upto });
+            }
+            Effect::WakeAt(at) => self.alarm = Some(at),
+            Effect::Mark(marks) => {
+                self.marked.extend(marks.set);
+                self.coming.push_back(Event::Marked { took: Duration::ZERO });
+            }
+            Effect::Show(notice) => {
+                let notice = format!("{notice:?}");
+                self.told.push(notice.split([' ', '{']).next().unwrap().to_owned());
+            }
+            Effect::Finish(ending) => self.ending = Some(ending),
+            Effect::Flush => {}
+        }
+    }
+
+    /// Answers the ask for this question.
+    fn reply(&mut self, question: QuestionIndex, reading: Reading) {
+        let at = self.asks.iter().position(|(_, index)| *index == question);
+        let (ask, _) = self.asks.remove(at.expect("the question is on its way"));
+        self.event(Event::Replied { ask, reading });
+    }
+
+    fn on_their_way(&self) -> Vec<QuestionIndex> {
+        self.asks.iter().map(|(_, index)| *index).collect()
+    }
+
+    /// Sleeps until the alarm; returns how long that was, in seconds.
+    fn sleep(&mut self) -> f64 {
+        let at = self.alarm.take().expect("there is an alarm").monotonic_ms;
+        let slept = at - self.now_ms;
+        self.now_ms = at;
+        self.event(Event::Woke);
+        slept as f64 / 1000.0
+    }
+
+    fn why(&self) -> &Why {
+        &self.ending.as_ref().expect("the run has ended").why
+    }
+
+    fn marked_rows(&self) -> Vec<u64> {
+        self.marked.iter().map(|id| id.text_hash + 2).collect()
+    }
+}
+
+#[test]
+fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() {
+    let mut bench = Bench::new(rules(1), 3);
+    bench.reply(0, answer());
+    let mut waits = Vec::new();
+    bench.reply(1, failure(FailureClass::Transient));
+    while bench.ending.is_none() {
+        waits.push(bench.sleep());
+        bench.reply(1, failure(FailureClass::Transient));
+    }
+    assert_eq!(waits, [60.0, 120.0, 240.0]);
+    assert!(matches!(bench.why(), Why::Unreachable(_)));
+    assert_eq!(bench.marked_rows(), [3]);
+    assert_eq!(bench.ending.unwrap().ledger.pending, 2);
+}
+
+#[test]
+fn an_outage_of_ten_minutes_with_many_at_once_probes_with_one_at_a_time() {
+    let mut bench = Bench::new(rules(8), 20);
+    while let Some(&question) = bench.on_their_way().first() {
+        bench.reply(question, failure(FailureClass::Transient));
+    }
+    assert!(bench.told.contains(&"OutageBegan".to_owned()), "and everything waits");
+    let mut waits = Vec::new();
+    let mut probed = Vec::new();
+    while bench.ending.is_none() {
+        waits.push(bench.sleep());
+        probed.extend(bench.on_their_way());
+        let probe = bench.on_their_way()[0];
+        bench.reply(probe, failure(FailureClass::Transient));
+    }
+    assert_eq!(waits, [60.0, 120.0, 240.0]);
+    assert_eq!(probed.len(), 3);
+    assert_eq!(probed[1], probed[0] + 1, "each further probe is the next question");
+    assert_eq!(bench.marked_rows(), [2], "the earliest unfinished row");
+}
+
+#[test]
+fn any_success_ends_an_outage_and_all_resume() {
+    let mut bench = Bench::new(rules(8), 20);
+    for question in 0..7 {
+        bench.reply(question, failure(FailureClass::Transient));
+    }
+    assert!(bench.told.contains(&"OutageBegan".to_owned()));
+    bench.reply(7, answer());
+    assert!(bench.told.contains(&"OutageOver".to_owned()));
+    assert_eq!(bench.on_their_way().len(), 8);
+}
+
+#[test]
+fn a_question_that_fails_while_others_succeed_is_given_up_after_eight_retries() {
+    let mut bench = Bench::new(rules(2), 40);
+    let mut tries = 0;
+    while !bench.told.contains(&"Ended".to_owned()) {
+        let next = bench.on_their_way();
+        for question in next {
+            match question {
+                0 => {
+                    tries += 1;
+                    bench.reply(0, failure(FailureClass::Transient));
+                }
+                other => bench.reply(other, answer()),
+            }
+        }
+        if bench.on_their_way().is_empty() && bench.ending.is_none() {
+            bench.sleep();
+        } else {
+            bench.now_ms += 30_000;
+            bench.event(Event::Woke);
+        }
+    }
+    assert_eq!(tries, 9);
+    assert_eq!(bench.marked_rows(), [2]);
+    assert_eq!(bench.emitted, (1..bench.emitted.len() as u32 + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_same_refusal_for_the_first_five_questions_is_the_settings_and_marks_no_row() {
+    let mut bench = Bench::new(rules(1), 9);
+    for question in 0..5 {
+        bench.reply(question, failure_saying(REFUSED, &format!("bad parameter at {question}")));
+    }
+    assert!(matches!(bench.why(), Why::WrongSettings(_)));
+    assert!(bench.marked.is_empty());
+    assert_eq!(bench.ending.unwrap().ledger.pending, 9);
+}
+
+#[test]
+fn refusals_in_different_words_or_after_a_success_are_the_questions_own() {
+    let mut bench = Bench::new(rules(1), 9);
+    for question in 0..4 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    bench.reply(4, failure_saying(REFUSED, "another thing"));
+    assert_eq!(bench.told.iter().filter(|notice| *notice == "Ended").count(), 5);
+    let mut bench = Bench::new(rules(1), 9);
+    bench.reply(0, answer());
+    for question in 1..9 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows().len(), 8);
+}
+
+#[test]
+fn a_short_file_that_is_refused_is_marked() {
+    let mut bench = Bench::new(rules(8), 4);
+    for question in 0..4 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [2, 3, 4, 5]);
+}
+
+#[test]
+fn a_wrong_key_stops_at_once_and_drops_what_is_on_its_way() {
+    let mut bench = Bench::new(rules(8), 20);
+    bench.reply(3, failure(FailureClass::KeyRefused));
+    assert!(matches!(bench.why(), Why::KeyRefused(_)));
+    assert_eq!(bench.ending.unwrap().dropped, 7);
+}
+
+#[test]
+fn without_money_what_is_on_its_way_is_waited_for() {
+    let mut bench = Bench::new(rules(3), 20);
+    bench.reply(0, failure(FailureClass::OutOfMoney));
+    assert_eq!(bench.on_their_way(), [1, 2], "nothing new is asked");
+    bench.reply(1, answer());
+    bench.reply(2, answer());
+    assert!(matches!(bench.why(), Why::OutOfMoney(_)));
+    assert_eq!(bench.emitted, [1, 2], "what was paid for is in the outputs");
+}
+
+#[test]
+fn rows_come_out_in_the_order_of_the_file() {
+    let mut bench = Bench::new(rules(4), 4);
+    bench.reply(2, answer());
+    bench.reply(1, answer());
+    assert!(bench.emitted.is_empty(), "an earlier question may still be answered");
+    bench.reply(0, answer());
+    bench.reply(3, answer());
+    assert_eq!(bench.emitted, [0, 1, 2, 3]);
+    assert!(matches!(bench.why(), Why::Complete));
+}
+
+#[test]
+fn ctrl_c_waits_for_what_is_paid_for_and_twice_does_not() {
+    let mut bench = Bench::new(rules(3), 9);
+    bench.event(Event::Stopped(StopSignal::Interrupt));
+    assert_eq!(bench.on_their_way(), [0, 1, 2]);
+    bench.reply(1, answer());
+    bench.event(Event::Stopped(StopSignal::Interrupt));
+    let ending = bench.ending.as_ref().expect("the second time ends it");
+    assert_eq!((ending.dropped, ending.ledger.answered), (2, 1));
+    assert!(bench.emitted.is_empty(), "the row waits for its place in the next run");
+
+    let mut bench = Bench::new(rules(1), 2);
+    bench.reply(0, failure(FailureClass::Transient));
+    bench.event(Event::Stopped(StopSignal::Interrupt));
+    assert!(bench.ending.is_some(), "with nothing on its way the first leaves at once");
+}
+
+#[test]
+fn sigterm_waits_twenty_seconds() {
+    let mut bench = Bench::new(rules(2), 9);
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    assert!(bench.ending.is_none());
+    assert_eq!(bench.sleep(), 20.0);
+    assert!(matches!(bench.why(), Why::Stopped(StopSignal::Terminate)));
+}
+
+#[test]
+fn a_wait_that_is_asked_for_is_kept_and_one_that_is_too_long_ends_the_run() {
+    let throttled =
+        |seconds| FailureClass::Throttled { wait: Some(Duration::from_secs(seconds)), width: None };
+    let mut bench = Bench::new(rules(1), 2);
+    bench.reply(0, failure(throttled(90)));
+    assert_eq!(bench.sleep(), 90.0);
+    assert_eq!(bench.on_their_way(), [0]);
+    bench.reply(0, failure(throttled(601)));
+    assert!(matches!(bench.why(), Why::ToldToWait(..)));
+    assert!(bench.marked.is_empty());
+}
+
+#[test]
+fn a_limit_of_questions_ends_the_run_when_they_are_asked() {
+    let mut bench = Bench::new(Rules { limit: Some(2), ..rules(8) }, 9);
+    assert_eq!(bench.on_their_way(), [0, 1]);
+    bench.reply(0, answer());
+    bench.reply(1, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.ending.unwrap().ledger.pending, 7);
+}
+
+#[test]
+fn to_pause_on_an_error_ends_at_the_first_refused_question() {
+    let mut bench = Bench::new(Rules { pause_on_error: true, ..rules(1) }, 9);
+    bench.reply(0, answer());
+    bench.reply(1, failure(REFUSED));
+    assert!(matches!(bench.why(), Why::Paused));
+    assert_eq!(bench.marked_rows(), [3]);
+}
+
+#[test]
+fn a_retry_that_is_due_while_every_slot_is_taken_sets_no_alarm_in_the_past() {
+    let mut bench = Bench::new(rules(3), 9);
+    bench.reply(0, answer());
+    bench.reply(1, failure(FailureClass::Transient));
+    bench.alarm = None;
+    bench.now_ms += 100_000;
+    bench.event(Event::Woke);
+    assert_eq!(bench.alarm, None);
+    assert_eq!(bench.on_their_way().len(), 3);
+}
+
+#[test]
+fn a_cut_answer_is_kept_and_marked_and_not_asked_again_in_this_run() {
+    let mut bench = Bench::new(rules(1), 1);
+    bench.reply(0, failure(FailureClass::CutByLength));
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.ending.as_ref().unwrap().ledger.rejected, 1);
+    assert_eq!(bench.marked_rows(), [2]);
+}
