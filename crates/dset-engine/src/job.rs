@@ -341,14 +341,9 @@ fn open_edition(
 ) -> Result<String, JobError> {
     let fails = |error: rusqlite::Error| JobError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
-    for (name, value) in [("edition", edition.to_string()), ("moving", stamp.to_owned())] {
-        transaction
-            .execute(
-                "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
-                params![name, value],
-            )
-            .map_err(fails)?;
-    }
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+    transaction.execute(sql, params!["edition", edition]).map_err(fails)?;
+    transaction.execute(sql, params!["moving", stamp]).map_err(fails)?;
     transaction
         .execute_batch("DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;")
         .map_err(fails)?;

@@ -1,0 +1,187 @@
+//! A folder, the real binary in it, and the pretend service.
+#![allow(dead_code, unreachable_pub, reason = "each file of tests uses a part")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use dset_mock::{Mock, MockSettings, Stats};
+
+/// A folder of its own, gone at the end.
+pub struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A folder with this `q.csv`.
+    pub fn with(questions: &str) -> Folder {
+        let folder = Folder::new();
+        folder.write("q.csv", questions);
+        folder
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn outputs(&self) -> [String; 3] {
+        ["csv", "json", "txt"].map(|kind| self.read(&format!("dset_generator/output.{kind}")))
+    }
+
+    /// The rows of output.csv, as Python's `csv` would read them: question, reasoning, answer.
+    pub fn rows(&self) -> Vec<[String; 3]> {
+        let text = self.read("dset_generator/output.csv");
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let record = |record: csv::StringRecord| [1, 2, 3].map(|at| record[at].to_owned());
+        reader.records().map(|row| record(row.unwrap())).collect()
+    }
+
+    /// Checks that the three outputs have the same rows, and returns the questions in order.
+    pub fn agreed(&self) -> Vec<String> {
+        let rows = self.rows();
+        let [_, json, txt] = self.outputs();
+        let lines: Vec<serde_json::Value> =
+            json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), rows.len());
+        let mut from = 0;
+        for (row, line) in rows.iter().zip(&lines) {
+            assert_eq!(line["metadata"]["question"], row[0].as_str());
+            assert_eq!(line["response"]["reasoning"], row[1].as_str());
+            assert_eq!(line["response"]["answer"], row[2].as_str());
+            let block = format!(
+                "Question: {}\nThought Process: {}\nFinal Answer: {}\n{}\n\n",
+                row[0],
+                row[1],
+                row[2],
+                "-".repeat(50)
+            );
+            from += txt[from..].find(&block).expect("the same row in output.txt") + block.len();
+        }
+        assert_eq!(from, txt.len(), "nothing else in output.txt");
+        rows.into_iter().map(|[question, ..]| question).collect()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dset"));
+        command.args(arguments).current_dir(self.folder.path());
+        for (name, _) in std::env::vars() {
+            if name.starts_with("DSET_") || name.ends_with("_API_KEY") || name.ends_with("_proxy") {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn dset(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().unwrap())
+    }
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// Checks the exit code, showing everything where it differs.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Ran {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Ran {
+        assert!(self.err.contains(text), "`{text}` is not in:\n{}", self.err);
+        self
+    }
+
+    /// The lines of standard error without their times.
+    pub fn lines(&self) -> Vec<&str> {
+        let timed = |line: &str| line.starts_with('[') && line.as_bytes().get(9) == Some(&b']');
+        self.err.lines().map(|line| if timed(line) { &line[11..] } else { line }).collect()
+    }
+}
+
+/// The pretend service on a runtime of its own.
+pub struct Service {
+    mock: Option<Mock>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Service {
+    pub fn start(settings: MockSettings) -> Service {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mock = runtime.block_on(Mock::start(settings)).unwrap();
+        Service { mock: Some(mock), runtime }
+    }
+
+    pub fn friendly() -> Service {
+        Service::start(MockSettings::default())
+    }
+
+    pub fn with(on: &[&str]) -> Service {
+        let on = on.iter().map(|rule| rule.parse().unwrap()).collect();
+        Service::start(MockSettings { on, ..MockSettings::default() })
+    }
+
+    pub fn url(&self) -> String {
+        self.mock.as_ref().unwrap().base_url()
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.mock.as_ref().unwrap().stats()
+    }
+
+    /// Runs `dset run` against it, with more arguments.
+    pub fn run(&self, folder: &Folder, arguments: &[&str]) -> Ran {
+        let url = self.url();
+        let mut all = vec!["run", "--base-url", &url, "--key", "none"];
+        all.extend(arguments);
+        folder.dset(&all)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _inside = self.runtime.enter();
+        self.mock = None;
+    }
+}
+
+/// A file with so many different questions.
+pub fn questions(count: usize) -> String {
+    let rows = (1..=count).map(|number| format!("\"Question {number}, what then?\",\n"));
+    format!("question,status\n{}", rows.collect::<String>())
+}

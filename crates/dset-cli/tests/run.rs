@@ -1,0 +1,308 @@
+//! `dset run` against the pretend service: wiring, files, exit codes.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+
+use common::{Folder, Service, questions};
+use dset_mock::MockSettings;
+
+#[test]
+fn every_question_is_answered_in_order_and_a_second_run_changes_no_byte() {
+    let folder = Folder::with(&questions(200));
+    let service = Service::friendly();
+    let ran = service.run(&folder, &["-c", "16"]).exits(0);
+    assert!(ran.lines().contains(&"All 200 questions processed successfully!"));
+    assert!(ran.out.is_empty(), "stdout is data");
+    let expected: Vec<String> = (1..=200).map(|n| format!("Question {n}, what then?")).collect();
+    assert_eq!(folder.agreed(), expected);
+    let before = folder.outputs();
+    service.run(&folder, &[]).exits(0).says("200 already answered");
+    assert_eq!((folder.outputs(), service.stats().asked), (before, 200));
+}
+
+#[test]
+fn with_every_kind_of_fault_all_are_answered_and_nothing_is_doubled() {
+    let folder = Folder::with(&questions(150));
+    let chance = [
+        "429=0.08",
+        "500=0.03",
+        "reset=0.02",
+        "cut=0.02",
+        "broken=0.02",
+        "empty=0.02",
+        "blank=0.01",
+    ];
+    let service = Service::start(MockSettings {
+        chance: chance.iter().map(|chance| chance.parse().unwrap()).collect(),
+        ..MockSettings::default()
+    });
+    service.run(&folder, &["-c", "32", "--backoff", "100ms"]).exits(0);
+    assert_eq!(folder.agreed().len(), 150);
+    let stats = service.stats();
+    assert_eq!((stats.answered, stats.questions_answered_again), (150, 0), "{stats:?}");
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_and_nothing_is_doubled() {
+    let folder = Folder::with(&questions(300));
+    let service = Service::start(MockSettings { latency_ms: 20, ..MockSettings::default() });
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "-c", "8", "--json"];
+    for lines in [1, 20, 60, 61, 130] {
+        let mut child = folder.command(&arguments).spawn().unwrap();
+        // So many events later, whenever that is.
+        let events = BufReader::new(child.stdout.take().unwrap());
+        events.lines().take(lines).for_each(|line| drop(line.unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    service.run(&folder, &["-c", "8"]).exits(0);
+    assert_eq!(folder.agreed().len(), 300);
+    let stats = service.stats();
+    let again: u64 = stats.repeated.iter().map(|question| question.times - 1).sum();
+    assert!(again <= 5 * 8, "bought twice: {again}");
+}
+
+#[test]
+fn a_wrong_key_ends_the_run_before_anything_is_asked_twice_and_is_shown_nowhere() {
+    let folder = Folder::with(&questions(30));
+    let service = Service::start(MockSettings {
+        expect_key: Some("right".into()),
+        ..MockSettings::default()
+    });
+    let key = "sk-canary-0123456789";
+    folder.write(".env", format!("DEEPSEEK_API_KEY={key}\n"));
+    let url = service.url();
+    let ran = folder.dset(&["run", "--base-url", &url, "-v"]).exits(4).says("refused the key");
+    assert_eq!(service.stats().asked, 0);
+    assert!(!ran.err.contains(key) && !ran.out.contains(key));
+    for entry in std::fs::read_dir(folder.path("dset_generator")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = Vec::new();
+        std::fs::File::open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+        let found = bytes.windows(key.len()).any(|window| window == key.as_bytes());
+        assert!(!found, "{}", path.display());
+    }
+    assert_eq!(folder.read("q.csv"), questions(30));
+}
+
+#[test]
+fn no_key_and_no_questions_are_said_before_anything_is_made() {
+    let folder = Folder::new();
+    folder.dset(&["run"]).exits(2).says("there is no `q.csv`");
+    folder.write("q.csv", questions(3));
+    folder.dset(&["run"]).exits(4).says("no API key for DeepSeek");
+    assert!(!folder.path("dset_generator").exists());
+}
+
+#[test]
+fn a_second_run_on_a_folder_is_refused_while_the_first_runs() {
+    let folder = Folder::with(&questions(8));
+    let service = Service::start(MockSettings {
+        on: vec!["Question=hang".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "--json"];
+    let mut first = folder.command(&arguments).spawn().unwrap();
+    let mut events = BufReader::new(first.stdout.take().unwrap());
+    events.read_line(&mut String::new()).unwrap();
+    let process = format!("process {}", first.id());
+    service.run(&folder, &[]).exits(11).says(&process);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_on_its_way_and_says_how_to_continue() {
+    let folder = Folder::with(&questions(40));
+    let service = Service::start(MockSettings { latency_ms: 100, ..MockSettings::default() });
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "--json", "-c", "4"];
+    let mut child = folder.command(&arguments).spawn().unwrap();
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    events.by_ref().find(|line| line.as_ref().unwrap().contains("\"answer\"")).unwrap().unwrap();
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let rest: Vec<String> = events.map(Result::unwrap).collect();
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{err}");
+    assert!(err.contains("Stopping: waiting for"), "{err}");
+    let end: serde_json::Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert_eq!(
+        (&end["event"], &end["exit"], &end["dropped"]),
+        (&"end".into(), &130.into(), &0.into())
+    );
+    assert_eq!(folder.agreed().len() as u64, end["answered"].as_u64().unwrap());
+    assert_eq!(service.stats().answered, end["answered"].as_u64().unwrap());
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().questions_answered_again, 0);
+}
+
+#[test]
+fn changed_settings_want_a_decision_which_is_remembered() {
+    let folder = Folder::with(&questions(5));
+    let service = Service::friendly();
+    service.run(&folder, &["-n", "3"]).exits(0);
+    let changed = ["-s", "Be brief."];
+    service
+        .run(&folder, &changed)
+        .exits(2)
+        .says("3 answers were bought with other settings")
+        .says("system was `not set` and is `Be brief.`")
+        .says("dset run --continue")
+        .says("dset run --again");
+    assert_eq!(service.stats().asked, 3);
+    service.run(&folder, &[&changed[..], &["--continue"]].concat()).exits(0);
+    assert_eq!(service.stats().asked, 5);
+    service.run(&folder, &changed).exits(0);
+    assert_eq!(service.stats().asked, 5, "the decision is remembered");
+    assert_eq!(folder.agreed().len(), 5);
+}
+
+#[test]
+fn asking_again_moves_the_earlier_outputs_and_deletes_nothing() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    let before = folder.outputs();
+    service.run(&folder, &["--again"]).exits(0).says("the earlier outputs are in earlier/");
+    assert_eq!(service.stats().asked, 6);
+    assert_eq!(folder.agreed().len(), 3);
+    let earlier = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().next().unwrap();
+    let moved = std::fs::read_to_string(earlier.unwrap().path().join("output.csv")).unwrap();
+    assert_eq!(moved, before[0]);
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 6);
+}
+
+#[test]
+fn rows_may_be_added_mended_removed_and_moved() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    folder.write("q.csv", "question,status\nthree,\nfour,\none,\ntwo?,\n");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 5, "the new one and the mended one");
+    assert_eq!(folder.agreed(), ["one", "two", "three", "four", "two?"]);
+}
+
+#[test]
+fn outputs_are_mended_whatever_was_done_to_them() {
+    let folder = Folder::with(&questions(4));
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    let whole = folder.outputs();
+    // One deleted, one cut in a row, one with a line of somebody else's.
+    std::fs::remove_file(folder.path("dset_generator/output.csv")).unwrap();
+    folder.write("dset_generator/output.json", &whole[1][..whole[1].len() - 30]);
+    folder.write("dset_generator/output.txt", format!("{}my own note", whole[2]));
+    service
+        .run(&folder, &[])
+        .exits(0)
+        .says("output.csv was missing and is written anew with 4 rows")
+        .says("output.json was not what dset had written")
+        .says("output.txt ends in text that is not ours");
+    let now = folder.outputs();
+    assert_eq!(now[..2], whole[..2]);
+    assert_eq!(now[2], format!("{}my own note\n", whole[2]));
+    folder.write("q.csv", questions(5));
+    service.run(&folder, &[]).exits(0);
+    assert!(folder.outputs()[2].contains("my own note\nTimestamp: "));
+    assert_eq!(service.stats().asked, 5);
+}
+
+#[test]
+fn an_answer_cut_by_the_limit_is_not_bought_again_under_the_same_one() {
+    let folder = Folder::with("question,status\nlong,\nshort,\n");
+    let service = Service::with(&["long=length*1"]);
+    service.run(&folder, &["--max-tokens", "50"]).exits(3);
+    service.run(&folder, &["--max-tokens", "50"]).exits(3).says("--max-tokens N --continue");
+    assert_eq!(service.stats().asked, 2);
+    service.run(&folder, &["--max-tokens", "5000", "--continue"]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (3, 2));
+    assert_eq!(folder.read("q.csv"), "question,status\nlong,\nshort,\n");
+}
+
+#[test]
+fn templates_take_other_columns_and_unknown_names_are_found_before_the_first_ask() {
+    let folder = Folder::with("question,status,Final grade,topic\nWhy?,,A,geo\nHow?,,B,\n");
+    let service = Service::friendly();
+    let template = "{{ question }} {{ row[\"Final grade\"] }} <{{ topic }}>";
+    service.run(&folder, &["-t", template]).exits(0);
+    let asked: Vec<String> = service.stats().repeated.iter().map(|r| r.question.clone()).collect();
+    assert!(asked.is_empty());
+    assert_eq!(folder.agreed(), ["Why?", "How?"], "the outputs name the question");
+    service.run(&folder, &["-t", "{{ topc }}"]).exits(2).says("`topc` is not a column");
+    service.run(&folder, &["-t", "{{ row['x y'] }}"]).exits(2);
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
+fn input_that_is_no_csv_of_text_is_refused_with_its_place_and_left_alone() {
+    let folder = Folder::new();
+    let run = |bytes: &[u8]| {
+        folder.write("q.csv", bytes);
+        let ran =
+            folder.dset(&["run", "--key", "none", "--base-url", "http://127.0.0.1:9"]).exits(2);
+        assert_eq!(std::fs::read(folder.path("q.csv")).unwrap(), bytes);
+        assert!(!folder.path("dset_generator").exists());
+        ran
+    };
+    run(b"question\ncaf\xe9\n").says("line 2, column 4: byte 0xE9").says("Windows-1252");
+    run(b"question\na\0b\n").says("a NUL byte");
+    run(b"").says("`q.csv` is empty");
+    run(b"question,status\n").says("`q.csv` has no questions");
+    folder.dset(&["run", "."]).exits(2).says("it is a folder");
+    folder.write("q.csv", "a,b\nc,d\n");
+    folder.dset(&["run", "--column", "frage"]).exits(2).says("the columns are: column_1, column_2");
+}
+
+#[test]
+fn out_of_money_and_wrong_settings_have_exits_of_their_own() {
+    let folder = Folder::with(&questions(9));
+    let service = Service::start(MockSettings { money: Some(4), ..MockSettings::default() });
+    service.run(&folder, &["-c", "1"]).exits(5).says("Insufficient Balance");
+    assert_eq!(folder.agreed().len(), 4);
+    drop(service);
+    let service = Service::with(&["Question=400"]);
+    service.run(&folder, &["-c", "1"]).exits(2).says("refuses these settings");
+    assert_eq!(service.stats().asked, 5);
+    assert_eq!(folder.read("q.csv"), questions(9), "no row is marked");
+}
+
+#[test]
+fn to_pause_on_an_error_stops_there_and_continues_later() {
+    let folder = Folder::with("question,status\none,\nbad,\nthree,\n");
+    let service = Service::with(&["bad=400*1"]);
+    service.run(&folder, &["-c", "1", "--on-error", "pause"]).exits(3);
+    assert_eq!(folder.read("q.csv"), "question,status\none,\nbad,ERROR\nthree,\n");
+    assert_eq!(folder.agreed(), ["one"]);
+    service.run(&folder, &["-c", "1", "--on-error", "pause"]).exits(0);
+    assert_eq!(folder.agreed(), ["one", "bad", "three"]);
+}
+
+#[test]
+fn events_are_json_lines_on_standard_output() {
+    let folder = Folder::with("question\none\n");
+    let service = Service::friendly();
+    let ran = service.run(&folder, &["--json"]).exits(0);
+    let events: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["start", "ask", "answer", "end"]);
+    assert!(events.iter().all(|event| event["v"] == 1));
+    assert_eq!((&events[2]["row"], &events[3]["exit"]), (&2.into(), &0.into()));
+}
+
+#[test]
+fn an_input_in_another_folder_is_marked_where_it_is() {
+    let folder = Folder::new();
+    folder.write("in/q.csv", "question,status\nbad,\ngood,\n");
+    let service = Service::with(&["bad=risk*1"]);
+    service.run(&folder, &["in/q.csv"]).exits(3);
+    assert_eq!(folder.read("in/q.csv"), "question,status\nbad,ERROR\ngood,\n");
+}

@@ -1,0 +1,123 @@
+//! A folder made for the original script works unchanged.
+
+mod common;
+
+use common::{Folder, Service};
+use dset_mock::MockSettings;
+
+const QUESTIONS: &str = "question,status,topic\n\"What is the capital of France?\",,geo\n,,\n\"Please fail, now\",,x\nLast one\n";
+const MARKED: &str = "question,status,topic\n\"What is the capital of France?\",,geo\n,,\n\"Please fail, now\",ERROR,x\nLast one\n";
+
+/// What the script left behind for the first question.
+const CSV: &str = "timestamp,question,thoughts,final_answer\r\n2026-11-22 11:49:24,What is the capital of France?,\"The capital…\nline 2\",\"=Paris, \"\"the\"\" city\nof light — é\"\r\n";
+const JSON: &str = "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"What is the capital of France?\"}, \"response\": {\"reasoning\": \"The capital…\\nline 2\", \"answer\": \"=Paris, \\\"the\\\" city\\nof light — é\"}}\n";
+const TXT: &str = "Timestamp: 2026-11-22 11:49:24\nQuestion: What is the capital of France?\nThought Process: The capital…\nline 2\nFinal Answer: =Paris, \"the\" city\nof light — é\n--------------------------------------------------\n\n";
+
+fn service(folder: &Folder, on: &str) -> Service {
+    folder.write("answers.jsonl", JSON);
+    Service::start(MockSettings {
+        answers: Some(folder.path("answers.jsonl")),
+        on: vec![on.parse().unwrap()],
+        ..MockSettings::default()
+    })
+}
+
+/// The outputs with every timestamp as the script's, and nothing behind the question.
+fn outputs(folder: &Folder) -> [String; 3] {
+    let [csv, json, txt] = folder.outputs();
+    let stamp = csv.lines().nth(1).unwrap()[..19].to_owned();
+    let then = "2026-11-22 11:49:24";
+    let (from, to) = (json.find(", \"row\"").unwrap(), json.find("}, \"response\"").unwrap());
+    let json = format!("{}{}", &json[..from], &json[to..]);
+    [csv, json, txt].map(|text| text.replace(&stamp, then))
+}
+
+#[test]
+fn a_failing_service_is_waited_for_three_times_and_one_row_is_marked() {
+    let folder = Folder::with(QUESTIONS);
+    let service = service(&folder, "fail=503");
+    let ran = service.run(&folder, &["-c", "1", "--backoff", "10ms,20ms,40ms"]).exits(6);
+    let lines = ran.lines();
+    let told: Vec<&&str> = lines.iter().filter(|line| line.starts_with("Retry")).collect();
+    assert_eq!(
+        told,
+        [
+            &"Retrying in 0.0s...",
+            &"Retry attempt 1/3...",
+            &"Retrying in 0.0s...",
+            &"Retry attempt 2/3...",
+            &"Retrying in 0.0s...",
+            &"Retry attempt 3/3...",
+        ]
+    );
+    assert!(lines.contains(&"Final retry failed!"));
+    assert!(lines.contains(&"Updating q.csv bookmark at row 4"));
+    assert!(lines.contains(&"Execution paused. Resume with same command later."));
+    assert_eq!(folder.read("q.csv"), MARKED);
+    assert_eq!(outputs(&folder), [CSV, JSON, TXT]);
+    assert_eq!(service.stats().questions, 2, "the last one was not asked");
+
+    // The same command, once the service is well again.
+    drop(service);
+    let service = Service::friendly();
+    service.run(&folder, &["-c", "1"]).exits(0).says("All 3 questions processed successfully!");
+    assert_eq!(folder.read("q.csv"), QUESTIONS);
+    assert_eq!(service.stats().asked, 2);
+    assert_eq!(folder.agreed(), ["What is the capital of France?", "Please fail, now", "Last one"]);
+}
+
+#[test]
+fn a_refused_question_is_marked_and_the_run_goes_on() {
+    let folder = Folder::with(QUESTIONS);
+    let service = service(&folder, "fail=400");
+    service.run(&folder, &["-c", "1"]).exits(3);
+    assert_eq!(folder.read("q.csv"), MARKED);
+    assert_eq!(folder.agreed(), ["What is the capital of France?", "Last one"]);
+    assert_eq!(service.stats().asked, 3, "without a retry");
+}
+
+#[test]
+fn outputs_of_the_script_count_as_answered_and_are_continued() {
+    let folder = Folder::with(QUESTIONS);
+    // Killed while it wrote: the JSON has a torn line, the text lacks the second row.
+    let second = "2026-11-22 11:50:00,\"Please fail, now\",because,no\r\n";
+    folder.write("dset_generator/output.csv", format!("{CSV}{second}"));
+    folder.write("dset_generator/output.json", format!("{JSON}{{\"metadata\": {{\"time"));
+    folder.write("dset_generator/output.txt", TXT);
+    let service = Service::friendly();
+    service
+        .run(&folder, &[])
+        .exits(0)
+        .says("took over the outputs of the original script: 2 rows count as answered")
+        .says("1 row torn at the end of a file and cut off");
+    assert_eq!(service.stats().asked, 1, "only the last one");
+    assert_eq!(folder.agreed().len(), 3);
+    let [csv, json, txt] = folder.outputs();
+    assert!(csv.starts_with(CSV) && json.starts_with(JSON) && txt.starts_with(TXT));
+    let copies = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().count();
+    assert_eq!(copies, 1, "the files were copied first");
+
+    let before = folder.outputs();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((service.stats().asked, folder.outputs()), (1, before));
+}
+
+#[test]
+fn a_bookmark_without_any_record_is_where_the_run_starts() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\nfour,\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0).says("starting at the bookmark in row 4");
+    assert_eq!(folder.agreed(), ["three", "four"]);
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 2, "nor does the next run ask them");
+    service.run(&folder, &["--from-start"]).exits(0);
+    assert_eq!(service.stats().asked, 4);
+    assert_eq!(folder.read("q.csv"), "question,status\none,\ntwo,\nthree,\nfour,\n");
+}
+
+#[test]
+fn a_retired_model_is_mapped_with_one_warning() {
+    let folder = Folder::new();
+    let ran = folder.dset(&["run", "-m", "deepseek-reasoner"]).exits(2);
+    assert_eq!(ran.err.matches("was retired on 2026-07-24").count(), 1);
+}
