@@ -405,7 +405,7 @@ impl Reading {
     fn read(&mut self) -> Result<Option<Question>, Option<u64>> {
         let (question_column, status) =
             (self.source.layout().question, self.source.layout().status);
-        let row = self.source.next().map_err(|_| None)?.ok_or(None)?;
+        let row = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
         let row_number = row.row_number;
         let text = row.cell(question_column).unwrap_or_default().trim();
         let prompt = self.template.render(row_number, text, row).map_err(|_| Some(row_number))?;

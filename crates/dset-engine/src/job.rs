@@ -312,7 +312,7 @@ fn scan(
         empty: 0,
         first_marked_row: None,
     };
-    while let Some(row) = source.next()? {
+    while let Some(row) = source.next_row()? {
         let question = row.cell(question_column).unwrap_or_default().trim();
         let Some(prompt) = template.render(row.row_number, question, row)? else {
             scanned.empty += 1;

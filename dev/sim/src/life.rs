@@ -20,11 +20,14 @@ const EVENTS_MAX: u64 = 200_000;
 /// Something that will happen.
 #[derive(Debug)]
 enum Coming {
-    Event(Event),
+    Event(Box<Event>),
     Reply(AskId),
     Commit,
     Written { upto: u64 },
 }
+
+/// An answer on its way to the disk.
+type Unsynced = (Key, Durable, QuestionIndex);
 
 pub(crate) struct Life<'a> {
     world: &'a mut World,
@@ -39,7 +42,7 @@ pub(crate) struct Life<'a> {
     alarm: Option<u64>,
     flights: BTreeMap<AskId, (Key, Reading)>,
     /// Given to the disk, and not durable yet.
-    queue: Vec<(Seq, Option<(Key, Durable, QuestionIndex)>)>,
+    queue: Vec<(Seq, Option<Unsynced>)>,
     committing: bool,
     disk_failed: bool,
     /// Answers of this life or an earlier one that wait for their place.
@@ -141,7 +144,7 @@ impl<'a> Life<'a> {
         self.now_ms = at;
         self.world.unix_ms = self.began_unix_ms + self.now_ms as i64;
         match coming {
-            Coming::Event(event) => Some(event),
+            Coming::Event(event) => Some(*event),
             Coming::Reply(ask) => {
                 let (_, reading) = self.flights.remove(&ask)?;
                 Some(Event::Replied { ask, reading })
@@ -172,7 +175,7 @@ impl<'a> Life<'a> {
                 if let Some((_, Reading::Answer(_))) = self.flights.remove(&ask) {
                     self.world.excused += 1;
                 }
-                self.after(0, Coming::Event(Event::Abandoned { ask }));
+                self.after(0, Coming::Event(Box::new(Event::Abandoned { ask })));
             }
             Effect::Record(seq, record) => {
                 let answer = match record {
@@ -208,7 +211,7 @@ impl<'a> Life<'a> {
                 } else {
                     Event::Marked { took }
                 };
-                self.after(took.as_millis() as u64, Coming::Event(event));
+                self.after(took.as_millis() as u64, Coming::Event(Box::new(event)));
             }
             Effect::Flush | Effect::Show(_) => {}
             Effect::Finish(ending) => return Some(ending),
@@ -225,9 +228,9 @@ impl<'a> Life<'a> {
             self.read += 1;
         }
         let ended = questions.len() < count;
-        self.after(0, Coming::Event(Event::Questions(questions)));
+        self.after(0, Coming::Event(Box::new(Event::Questions(questions))));
         if ended {
-            self.after(0, Coming::Event(Event::QuestionsEnd));
+            self.after(0, Coming::Event(Box::new(Event::QuestionsEnd)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! A folder, the real binary in it, and the pretend service.
 #![allow(dead_code, unreachable_pub, reason = "each file of tests uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

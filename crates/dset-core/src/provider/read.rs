@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Count {
                 Ok(Count(u64::try_from(value).ok()))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Count, E> {
-                Ok(Count((value >= 0.0 && value < 1e15).then_some(value as u64)))
+                Ok(Count((0.0..1e15).contains(&value).then_some(value as u64)))
             }
             fn visit_str<E>(self, value: &str) -> Result<Count, E> {
                 Ok(Count(value.trim().parse().ok()))

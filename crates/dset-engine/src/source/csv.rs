@@ -112,7 +112,7 @@ impl Source {
     }
 
     /// Returns the next row; the header is none.
-    pub fn next(&mut self) -> Result<Option<&Record>, SourceError> {
+    pub fn next_row(&mut self) -> Result<Option<&Record>, SourceError> {
         let more = self.records.next(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
         Ok(more.then_some(&self.record))
@@ -122,7 +122,7 @@ impl Source {
     pub fn rewind(&mut self) -> Result<(), SourceError> {
         self.records = Records::new(open(&self.path)?);
         if self.layout.has_header {
-            self.next()?;
+            self.next_row()?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ mod tests {
         let mut source = Source::open(&path, &SourceOptions::default()).unwrap();
         for _ in 0..2 {
             let mut rows = Vec::new();
-            while let Some(row) = source.next().unwrap() {
+            while let Some(row) = source.next_row().unwrap() {
                 rows.push((row.row_number, row.cell(0).unwrap().to_owned()));
             }
             assert_eq!(rows, [(2, "a".to_owned()), (4, "b".to_owned())]);

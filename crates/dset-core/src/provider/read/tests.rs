@@ -16,6 +16,7 @@ fn parse(fixture: &[u8]) -> HttpReply {
     HttpReply { status, headers, body: fixture[end + 4..].to_vec() }
 }
 
+#[allow(clippy::disallowed_methods, reason = "fixtures are files; the code under test is not")]
 fn fixtures() -> Vec<(String, HttpReply, Value)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/replies");
     let index = std::fs::read_to_string(folder.join("index.json")).unwrap();
