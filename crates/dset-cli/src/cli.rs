@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// Ask the questions that have no answer yet (safe to repeat)
     Run(Box<RunArgs>),
     /// Pretend to be an OpenAI-compatible service, with faults
-    Mock(MockArgs),
+    Mock(Box<MockArgs>),
 }
 
 #[derive(Debug, Args)]

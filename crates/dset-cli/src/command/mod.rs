@@ -12,7 +12,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
     match cli.command {
         Command::Demo => demo::run(),
         Command::Run(args) => run::run(*args),
-        Command::Mock(args) => mock::run(args),
+        Command::Mock(args) => mock::run(*args),
     }
 }
 

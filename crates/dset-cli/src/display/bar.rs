@@ -191,10 +191,7 @@ impl Watcher for Bar {
             }
         }
         if self.tally.output > 0 {
-            let share = match self.tally.reasoning {
-                0 => String::new(),
-                reasoning => format!(" ({} % reasoning)", reasoning * 100 / self.tally.output),
-            };
+            let share = self.tally.reasoning_share();
             parts.push(format!("{} tokens{share}", tokens(self.tally.output)));
         }
         self.bar.set_message(parts.join(&format!(" {dot} ")));

@@ -163,10 +163,7 @@ impl Closing<'_> {
         if tally.answered > 0 {
             lines.push(String::new());
             if tally.output > 0 {
-                let share = match tally.reasoning {
-                    0 => String::new(),
-                    reasoning => format!(" ({} % reasoning)", reasoning * 100 / tally.output),
-                };
+                let share = tally.reasoning_share();
                 let (out, sent) = (text::tokens(tally.output), text::tokens(tally.input));
                 lines.push(format!("  tokens   {out} out{share}, {sent} in"));
             }

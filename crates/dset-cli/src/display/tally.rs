@@ -50,6 +50,14 @@ impl Tally {
         }
     }
 
+    /// Writes ` (82 % reasoning)`; nothing where no reasoning was counted.
+    pub(super) fn reasoning_share(&self) -> String {
+        match (self.reasoning * 100).checked_div(self.output) {
+            Some(share) if self.reasoning > 0 => format!(" ({share} % reasoning)"),
+            _ => String::new(),
+        }
+    }
+
     pub(super) fn median(&self) -> Option<Duration> {
         let half = self.buckets.values().sum::<u64>().div_ceil(2);
         let mut seen = 0;

@@ -63,7 +63,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -134,7 +134,7 @@ mod tests {
     fn numbers_and_times_are_short() {
         let seconds = Duration::from_secs_f64;
         for (shown, text) in [
-            (span(seconds(3.14)), "3.1s"),
+            (span(seconds(3.12)), "3.1s"),
             (span(seconds(61.0)), "1m 1s"),
             (span(seconds(3900.0)), "1h 5m"),
             (script_wait(seconds(60.0)), "1 minutes"),
