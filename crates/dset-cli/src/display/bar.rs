@@ -46,6 +46,7 @@ pub(super) struct Bar {
     tells: bool,
     tally: Tally,
     began: Instant,
+    text_width: usize,
 }
 
 impl Bar {
@@ -54,6 +55,9 @@ impl Bar {
         let choice = anstream::AutoStream::choice(&std::io::stderr());
         let has_colour = choice != anstream::ColorChoice::Never;
         let target = ProgressDrawTarget::stderr_with_hz(5);
+        // Beside the text a line has the time, the numbers and what came of it.
+        let width = usize::from(console::Term::stderr().size().1);
+        let text_width = width.saturating_sub(44).clamp(12, 60);
         let bar = ProgressBar::with_draw_target(Some(opening.found.questions), target);
         let colour = if has_colour { ".green/dim" } else { "" };
         let template =
@@ -80,6 +84,7 @@ impl Bar {
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
             tally: Tally::default(),
             began: Instant::now(),
+            text_width,
         }
     }
 
@@ -95,10 +100,11 @@ impl Bar {
     fn line(&self, now: Time, question: &Question, style: Style, glyph: &str, rest: &str) {
         let width = self.total.to_string().len();
         let (number, total) = (question.index + 1, self.total);
-        let text = shortened(&question.text, 44);
+        let most = self.text_width;
+        let text = shortened(&question.text, most - 1);
         let at = clock(now.unix_ms);
         self.say(&format!(
-            "{DIM}[{at}]{DIM:#} {number:>width$}/{total} {style}{glyph}{style:#} {text:<45}  {rest}"
+            "{DIM}[{at}]{DIM:#} {number:>width$}/{total} {style}{glyph}{style:#} {text:<most$}  {rest}"
         ));
     }
 }
@@ -132,7 +138,7 @@ impl Watcher for Bar {
                 }
             }
             Notice::Ended { question, failure: why, .. } => {
-                let rest = shortened(&failure(why), 60);
+                let rest = shortened(&failure(why), 24.max(self.text_width));
                 self.line(now, question, BAD, self.glyphs.bad, &rest);
             }
             Notice::OutageBegan { failure: why, .. } => {
@@ -214,6 +220,7 @@ impl Display for Bar {
             tick: self.glyphs.good,
         };
         let mut out = anstream::stderr().lock();
+        let _ = writeln!(out);
         for line in closing.lines() {
             let _ = writeln!(out, "{line}");
         }
