@@ -346,8 +346,8 @@ impl crate::store::Told for StoreTold {
         let _ = self.tell.send(Told::Event(Event::Synced { upto }));
     }
 
-    fn failed(&self, upto: Seq, error: &StoreError, rescued: Option<PathBuf>, answers: u64) {
-        let detail = error.to_string();
+    fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
+        let detail = error.to_owned();
         let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
     }
 

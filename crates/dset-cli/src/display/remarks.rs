@@ -50,7 +50,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         }
         (true, _) => say(format!("the first row is a header; questions are in column `{column}`")),
     }
-    if let Some(rescued) = found.rescued {
+    if let Some(rescued) = found.rescued.filter(|rescued| rescued.answers + rescued.unread > 0) {
         say(format!(
             "took in {} that the last run could only rescue",
             of(rescued.answers, "answer")

@@ -38,10 +38,32 @@ struct Line {
 pub(super) fn write(folder: &Path, answers: &[NewAnswer]) -> io::Result<PathBuf> {
     let beside = folder.join(RESCUE);
     append(&beside, answers).map(|()| beside).or_else(|first| {
-        let name = format!("dset-rescue-{}.jsonl", std::process::id());
-        let elsewhere = std::env::temp_dir().join(name);
+        let elsewhere = elsewhere(folder)?;
         append(&elsewhere, answers).map(|()| elsewhere).map_err(|_| first)
     })
+}
+
+/// The file in the system's temporary folder that belongs to a folder of ours.
+fn elsewhere(folder: &Path) -> io::Result<PathBuf> {
+    let folder = fs::canonicalize(folder)?;
+    let hash = xxhash_rust::xxh3::xxh3_64(folder.as_os_str().as_encoded_bytes());
+    Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}.jsonl")))
+}
+
+/// Tells whether a file in a place where everybody may write is by whoever wrote the store.
+fn is_ours(path: &Path, folder: &Path) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let store = fs::metadata(folder.join(super::STORE));
+        return metadata.is_file() && store.is_ok_and(|store| store.uid() == metadata.uid());
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        metadata.is_file()
+    }
 }
 
 fn append(path: &Path, answers: &[NewAnswer]) -> io::Result<()> {
@@ -58,20 +80,27 @@ fn append(path: &Path, answers: &[NewAnswer]) -> io::Result<()> {
     files::sync_folder(files::folder_of(path))
 }
 
-/// Records what an earlier run rescued, and removes the file once that is durable.
+/// Records what an earlier run rescued, and removes the files once that is durable.
 pub(super) fn take_in(
     connection: &mut Connection,
     folder: &Path,
 ) -> Result<Option<Rescued>, StoreError> {
-    let path = folder.join(RESCUE);
-    let file = match fs::File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let beside = Some(folder.join(RESCUE)).filter(|path| path.exists());
+    let elsewhere = elsewhere(folder).ok().filter(|path| is_ours(path, folder));
+    let mut all: Option<Rescued> = None;
+    for path in beside.into_iter().chain(elsewhere) {
+        let rescued = take_in_file(connection, &path)?;
+        let all = all.get_or_insert(Rescued { answers: 0, unread: 0 });
+        all.answers += rescued.answers;
+        all.unread += rescued.unread;
+    }
+    Ok(all)
+}
+
+fn take_in_file(connection: &mut Connection, path: &Path) -> Result<Rescued, StoreError> {
     let mut rescued = Rescued { answers: 0, unread: 0 };
     let transaction = connection.transaction()?;
-    for line in io::BufReader::new(file).split(b'\n') {
+    for line in io::BufReader::new(fs::File::open(path)?).split(b'\n') {
         let line = line?;
         if line.is_empty() {
             continue;
@@ -85,10 +114,51 @@ pub(super) fn take_in(
     }
     transaction.commit()?;
     if rescued.unread > 0 {
-        fs::rename(&path, folder.join(format!("{RESCUE}.unread")))?;
+        fs::rename(path, path.with_extension("jsonl.unread"))?;
     } else {
-        fs::remove_file(&path)?;
+        fs::remove_file(path)?;
     }
-    files::sync_folder(folder)?;
-    Ok(Some(rescued))
+    files::sync_folder(files::folder_of(path))?;
+    Ok(rescued)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{STORE, Store};
+
+    fn answer(key: u8) -> NewAnswer {
+        let line = format!(
+            r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":1,"row":2,
+            "answered_at":7,"question":"q","reasoning":"","answer":"a","metadata":{{}}}}"#,
+            key = [key; 16]
+        );
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn what_was_rescued_is_in_the_store_of_the_next_run_once() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        for key in [1, 2, 2] {
+            assert_eq!(write(folder.path(), &[answer(key)]).unwrap(), folder.path().join(RESCUE));
+        }
+        let (_, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
+        assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
+    }
+
+    #[test]
+    fn where_the_folder_is_full_the_next_run_looks_in_the_temporary_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        // A folder of that name cannot be appended to, as on a full disk.
+        fs::create_dir(folder.path().join(RESCUE)).unwrap();
+        let path = write(folder.path(), &[answer(1)]).unwrap();
+        assert!(path.starts_with(std::env::temp_dir()) && folder.path().join(STORE).exists());
+        fs::remove_dir(folder.path().join(RESCUE)).unwrap();
+        let (_, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 1, unread: 0 }));
+        assert!(!path.exists());
+    }
 }

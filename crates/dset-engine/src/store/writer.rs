@@ -91,7 +91,7 @@ pub(crate) trait Told: Send + 'static {
     /// All records up to this one are durable.
     fn synced(&self, upto: Seq);
     /// The store has failed; the answers up to this record are where `rescued` says, if anywhere.
-    fn failed(&self, upto: Seq, error: &StoreError, rescued: Option<PathBuf>, answers: u64);
+    fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64);
     /// These rows have their place.
     fn ordered(&self, order: Order);
     /// Everything ordered so far is to be synced.
@@ -207,8 +207,8 @@ impl Writer {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
-            let text_bytes = 0;
-            Thread { connection, settings, told, waiting, text_bytes, position, ended }
+            let (text_bytes, error) = (0, None);
+            Thread { connection, error, settings, told, waiting, text_bytes, position, ended }
                 .run(&receiver);
         })?;
         Ok(Writer { sender: Some(sender), thread: Some(thread) })
@@ -239,6 +239,8 @@ type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Arc<Row>>)>;
 struct Thread<T> {
     /// Absent once a commit has failed.
     connection: Option<Connection>,
+    /// Why it has.
+    error: Option<String>,
     settings: WriterSettings,
     told: T,
     /// Answers whose place is not decided.
@@ -266,7 +268,11 @@ impl<T: Told> Thread<T> {
             queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
             match self.commit(&queue) {
                 Ok(batch) => self.tell(batch),
-                Err(error) => self.fail(&error, queue),
+                Err(error) => {
+                    // Later batches fail because of the first.
+                    let error = self.error.get_or_insert_with(|| error.to_string()).clone();
+                    self.fail(&error, queue);
+                }
             }
         }
     }
@@ -491,7 +497,7 @@ impl<T: Told> Thread<T> {
     }
 
     /// The store is lost to this run: what was to be recorded is rescued, now and from now on.
-    fn fail(&mut self, error: &StoreError, queue: Vec<ToStore>) {
+    fn fail(&mut self, error: &str, queue: Vec<ToStore>) {
         self.connection = None;
         let mut upto = None;
         let mut answers = Vec::new();
