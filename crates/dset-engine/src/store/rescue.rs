@@ -52,17 +52,21 @@ fn elsewhere(folder: &Path) -> io::Result<PathBuf> {
 
 /// Tells whether a file in a place where everybody may write is by whoever wrote the store.
 fn is_ours(path: &Path, folder: &Path) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let store = fs::metadata(folder.join(super::STORE));
-        return metadata.is_file() && store.is_ok_and(|store| store.uid() == metadata.uid());
+    let store = fs::metadata(folder.join(super::STORE));
+    match (fs::symlink_metadata(path), store) {
+        (Ok(file), Ok(store)) => file.is_file() && owner(&file) == owner(&store),
+        _ => false,
     }
+}
+
+/// Returns who owns a file, where the system has a number for that.
+fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
+    #[cfg(unix)]
+    return Some(std::os::unix::fs::MetadataExt::uid(metadata));
     #[cfg(not(unix))]
     {
-        let _ = folder;
-        metadata.is_file()
+        let _ = metadata;
+        None
     }
 }
 
