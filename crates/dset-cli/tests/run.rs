@@ -119,7 +119,12 @@ fn a_second_run_on_a_folder_is_refused_while_the_first_runs() {
 #[test]
 fn ctrl_c_keeps_what_is_on_its_way_and_says_how_to_continue() {
     let folder = Folder::with(&questions(40));
-    let service = Service::start(MockSettings { latency_ms: 100, ..MockSettings::default() });
+    // One is slow, so that something is on its way whenever the signal comes.
+    let service = Service::start(MockSettings {
+        latency_ms: 100,
+        on: vec!["Question 2,=delay:1500".parse().unwrap()],
+        ..MockSettings::default()
+    });
     let url = service.url();
     let arguments = ["run", "--base-url", &url, "--key", "none", "--json", "-c", "4"];
     let mut child = folder.command(&arguments).spawn().unwrap();
