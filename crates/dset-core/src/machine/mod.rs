@@ -237,10 +237,10 @@ impl Machine {
             slots: self.width.slots(),
             retrying: self.waiting.len(),
             answered: self.answers_count,
-            outage: self
-                .outage
-                .as_ref()
-                .map(|o| (o.retry_at, o.retries.max(1), self.rules.backoff.retries)),
+            outage: self.outage.as_ref().map(|outage| {
+                let retry = outage.retries + u32::from(outage.retry_at.is_some());
+                (outage.retry_at, retry, self.rules.backoff.retries)
+            }),
             paused_until: self.width.paused_until(now),
             longest: longest
                 .filter_map(|f| Some((Arc::clone(&self.held.get(&f.index)?.question), f.sent_at)))

@@ -150,6 +150,9 @@ fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() 
     let mut waits = Vec::new();
     bench.reply(1, failure(FailureClass::Transient));
     while bench.ending.is_none() {
+        let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
+        let (_, retry, of) = bench.machine.snapshot(now).outage.expect("an outage is shown");
+        assert_eq!((retry as usize, of), (waits.len() + 1, 3));
         waits.push(bench.sleep());
         bench.reply(1, failure(FailureClass::Transient));
     }
