@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::files;
 use crate::sink::FORMATS;
-use crate::store::{Store, StoreError};
+use crate::store::{SinkMark, Store, StoreError};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -296,7 +296,12 @@ fn insert(
     for (format, path) in FORMATS.iter().zip(paths) {
         let bytes = fs::read(path)?;
         let tail = &bytes[bytes.len().saturating_sub(64 * 1024)..];
-        marks.push((format.name, bytes.len() as i64, xxh3_128(tail).to_be_bytes()));
+        marks.push(SinkMark {
+            name: format.name,
+            rows: rows.len() as u64,
+            bytes: bytes.len() as u64,
+            tail: xxh3_128(tail).to_be_bytes(),
+        });
     }
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
@@ -328,12 +333,7 @@ fn insert(
                 )?
                 .execute(params![position as i64, answer])?;
         }
-        for (name, bytes, tail) in &marks {
-            transaction.execute(
-                "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)",
-                params![name, rows.len() as i64, bytes, &tail[..]],
-            )?;
-        }
+        marks.iter().try_for_each(|mark| mark.record(&transaction))?;
         Ok(())
     };
     all().map_err(fails)?;

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dset_core::ask::{Ask, AskId};
-use dset_core::bookmark::{Marks, Rewritten};
+use dset_core::bookmark::Marks;
 use dset_core::csv::ERROR;
 use dset_core::machine::{
     Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal, Why,
@@ -30,7 +30,7 @@ use crate::job::{Job, source_options};
 use crate::mark::{MarkError, mark};
 use crate::report::{Trouble, Watcher};
 use crate::sink::{Outputs, SinkError, ToSinks};
-use crate::source::{Source, SourceOptions};
+use crate::source::Source;
 use crate::store::{Order, SinkMark, StoreError, ToStore, Writer, WriterSettings};
 
 /// How often whoever watches is told where the run stands.
@@ -239,7 +239,7 @@ impl Run {
         let (tell, clock) = (self.tell.clone(), self.clock);
         self.marking.spawn_blocking(move || {
             let began = clock.now();
-            let told = match write_marks(&path, &options, &marks) {
+            let told = match mark(&path, &options, &marks) {
                 Ok(_) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();
                     Told::Marked { questions, took: clock.now().since(began) }
@@ -315,14 +315,6 @@ fn worker(
     work: impl FnOnce(UnboundedSender<Told>) + Send + 'static,
 ) -> Result<JoinHandle<()>, StoreError> {
     Ok(std::thread::Builder::new().name(name.into()).spawn(move || work(tell))?)
-}
-
-fn write_marks(
-    path: &std::path::Path,
-    options: &SourceOptions,
-    marks: &Marks,
-) -> Result<Rewritten, MarkError> {
-    mark(path, options, marks)
 }
 
 fn write_outputs(

@@ -382,12 +382,7 @@ fn sink_marks(store: &mut Store) -> Result<Vec<Mark>, StoreError> {
 
 fn record_marks(store: &mut Store, outputs: &Outputs) -> Result<(), StoreError> {
     let transaction = store.connection().transaction()?;
-    for mark in outputs.marks() {
-        transaction.execute(
-            "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)",
-            params![mark.name, mark.rows as i64, mark.bytes as i64, &mark.tail[..]],
-        )?;
-    }
+    outputs.marks().iter().try_for_each(|mark| mark.record(&transaction))?;
     transaction.commit()?;
     Ok(())
 }

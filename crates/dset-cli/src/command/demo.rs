@@ -61,10 +61,10 @@ pub(super) fn run() -> Result<Exit, UserError> {
     };
     let (settings, _) = resolve(layer, None)?;
     let demo = Demo { again };
-    let (ending, _) = super::run::ask(settings, Decisions::default(), None, Some(&demo))?;
+    let ending = super::run::ask(settings, Decisions::default(), None, Some(&demo))?;
     drop(mock);
     // A refusal is part of the show.
-    Ok(match ending.map_or(Exit::Done, |ending| Exit::of(&ending)) {
+    Ok(match Exit::of(&ending) {
         Exit::Marked => Exit::Done,
         exit => exit,
     })

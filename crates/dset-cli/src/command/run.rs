@@ -31,8 +31,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         from_start: args.decisions.from_start,
         limit: args.decisions.limit,
     };
-    let (ending, _) = ask(settings, decisions, key, None)?;
-    Ok(ending.map_or(Exit::Done, |ending| Exit::of(&ending)))
+    Ok(Exit::of(&ask(settings, decisions, key, None)?))
 }
 
 fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
@@ -60,14 +59,13 @@ fn warn(warning: &Warning) {
     }
 }
 
-/// Runs with these settings; returns the ending, if anything was to be done, and what was said of
-/// it.
+/// Runs with these settings, and shows it; returns how it ended.
 pub(super) fn ask(
     settings: Settings,
     decisions: Decisions,
     key: Option<SecretString>,
     demo: Option<&display::Demo>,
-) -> Result<(Option<Ending>, u64), UserError> {
+) -> Result<Ending, UserError> {
     let job = Job::prepare(settings.clone(), decisions, key.is_some());
     let job = job.map_err(|error| match error {
         JobError::NoKey => no_key(&settings),
@@ -82,7 +80,6 @@ pub(super) fn ask(
     )
     .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
     let opening = Opening { settings: &settings, found: &job.found, demo };
-    let answered_before = job.found.answered;
     let mut display = display::open(&opening);
     let ending = super::runtime()?.block_on(async {
         let (stop, stopped) = mpsc::channel(8);
@@ -92,7 +89,7 @@ pub(super) fn ask(
         ending
     })?;
     display.end(&ending);
-    Ok((Some(ending), answered_before))
+    Ok(ending)
 }
 
 /// Turns signals into what the machine is told.

@@ -77,6 +77,16 @@ pub struct SinkMark {
     pub tail: [u8; 16],
 }
 
+impl SinkMark {
+    /// Records it in place of the one before.
+    pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
+        let (rows, bytes) = (self.rows as i64, self.bytes as i64);
+        to.prepare_cached(sql)?.execute(params![self.name, rows, bytes, &self.tail[..]])?;
+        Ok(())
+    }
+}
+
 /// Rows whose place is durable, for the outputs.
 #[derive(Debug)]
 pub struct Order {
@@ -308,12 +318,7 @@ impl<T: Told> Thread<T> {
             }
             ToStore::Flush => batch.flush = true,
             ToStore::Sinks { marks, upto } => {
-                for mark in marks {
-                    to.prepare_cached(
-                        "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![mark.name, mark.rows as i64, mark.bytes as i64, &mark.tail[..]])?;
-                }
+                marks.iter().try_for_each(|mark| mark.record(to))?;
                 batch.emitted = Some(*upto);
             }
             ToStore::Marked(questions) => {
