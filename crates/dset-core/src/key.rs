@@ -8,6 +8,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::planted::{Bug, planted};
 use crate::question::Key;
 
 /// The version of what is hashed; part of every hash.
@@ -77,7 +78,10 @@ impl RequestSettings {
     /// what it renders is.
     #[must_use]
     pub fn hasher(&self) -> Hasher {
-        let rendered = RequestSettings { template: String::new(), ..self.clone() };
+        let mut rendered = RequestSettings { template: String::new(), ..self.clone() };
+        if planted(Bug::KeyLacksAParameter) {
+            rendered.temperature = None;
+        }
         let prefix = xxh3_128(format!("request/{VERSION}\n{}", rendered.text()).as_bytes());
         Hasher { prefix: prefix.to_be_bytes(), buffer: Vec::new() }
     }

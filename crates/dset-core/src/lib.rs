@@ -13,6 +13,7 @@ pub mod machine;
 pub mod outcome;
 pub mod pace;
 pub mod plan;
+pub mod planted;
 pub mod prompt;
 pub mod provider;
 pub mod question;

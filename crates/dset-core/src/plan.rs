@@ -210,7 +210,8 @@ impl Planner {
                 } else if known.cut.contains(&hash) {
                     states[at] = Planned::Kept;
                 }
-                if known.unwritten.contains(&hash) && !self.marked[at] {
+                // Also where the row says ERROR already: a crash may have kept that from the store.
+                if known.unwritten.contains(&hash) {
                     marks.set.insert(id);
                 }
             }

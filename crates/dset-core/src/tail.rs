@@ -3,6 +3,8 @@
 //! Up to its mark an output is known to be whole. Beyond it there may be rows that were written
 //! and not yet counted, the torn beginning of one, or something that somebody else appended.
 
+use crate::planted::{Bug, planted};
+
 /// What stands beyond the mark of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
@@ -43,6 +45,9 @@ pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>
             }
             None => {
                 tail.rest = if row.starts_with(left) { Rest::Torn } else { Rest::Foreign };
+                if planted(Bug::TailNotRepaired) {
+                    tail.rest = Rest::None;
+                }
                 return tail;
             }
         }

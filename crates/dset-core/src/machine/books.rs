@@ -1,9 +1,11 @@
 //! What the machine keeps of every question, and when the input file is marked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::bookmark::Marks;
 use crate::machine::event::{Planned, Seq};
+use crate::planted::{Bug, planted};
 use crate::question::QuestionId;
 use crate::time::Time;
 
@@ -55,12 +57,15 @@ pub(super) struct MarkBook {
     after: Seq,
     /// What is being written.
     writing: Option<Marks>,
+    /// Rows that this run has marked, or was to mark.
+    ours: BTreeSet<QuestionId>,
     not_before: Option<Time>,
     failed: bool,
 }
 
 impl MarkBook {
     pub(super) fn want(&mut self, marks: Marks) {
+        self.ours.extend(&marks.set);
         self.wanted.set.extend(marks.set);
         self.wanted.clear.extend(marks.clear);
     }
@@ -69,11 +74,17 @@ impl MarkBook {
     pub(super) fn set(&mut self, id: QuestionId, after: Seq) {
         self.wanted.clear.remove(&id);
         self.wanted.set.insert(id);
+        self.ours.insert(id);
         self.after = self.after.max(after);
     }
 
-    /// Wants ERROR gone from a row that was answered, once `after` is durable.
-    pub(super) fn clear(&mut self, id: QuestionId, after: Seq) {
+    /// Takes an answer to a question that was `marked` when it was read: ERROR is to be gone from
+    /// its row once `after` is durable.
+    pub(super) fn answered(&mut self, id: QuestionId, marked: bool, after: Seq) {
+        // A mark that an earlier run could not write may have been written since it was read.
+        if !marked && !self.ours.contains(&id) {
+            return;
+        }
         self.wanted.set.remove(&id);
         self.wanted.clear.insert(id);
         self.after = self.after.max(after);
@@ -81,7 +92,8 @@ impl MarkBook {
 
     /// Returns the marks that are to be written now.
     pub(super) fn due(&mut self, now: Time, synced: Seq) -> Option<Marks> {
-        let may = self.not_before.is_none_or(|at| at.has_come(now)) && self.after <= synced;
+        let known = self.after <= synced || planted(Bug::MarkBeforeDurable);
+        let may = self.not_before.is_none_or(|at| at.has_come(now)) && known;
         if may { self.take() } else { None }
     }
 

@@ -24,6 +24,7 @@ use crate::ask::AskId;
 use crate::outcome::Ledger;
 use crate::pace::outage::{Backoff, Failures, Outage};
 use crate::pace::width::Width;
+use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
 use books::{MarkBook, State};
@@ -77,8 +78,10 @@ pub struct Machine {
 
     stop: Option<Why>,
     signal: Option<StopSignal>,
+    /// Ctrl-C came twice: leave at once, and leave what is not placed to the next run.
     stop_now: bool,
-    stop_now_at: Option<Time>,
+    /// When asks on their way are dropped: SIGTERM leaves so much time and no more.
+    abandon_at: Option<Time>,
     dropped: u64,
     bookmark: Option<Arc<Question>>,
     answers_count: u64,
@@ -183,7 +186,7 @@ impl Machine {
             stop: None,
             signal: None,
             stop_now: false,
-            stop_now_at: None,
+            abandon_at: None,
             dropped: 0,
             bookmark: None,
             answers_count: 0,
@@ -239,7 +242,7 @@ impl Machine {
             answered: self.answers_count,
             outage: self.outage.as_ref().map(|outage| {
                 let retry = outage.retries + u32::from(outage.retry_at.is_some());
-                (outage.retry_at, retry, self.rules.backoff.retries)
+                (self.probe_at(now), retry, self.rules.backoff.retries)
             }),
             paused_until: self.width.paused_until(now),
             longest: longest
@@ -280,7 +283,7 @@ impl Machine {
             return;
         }
         if signal == StopSignal::Terminate {
-            self.stop_now_at.get_or_insert(now.after(TERM_GRACE));
+            self.abandon_at.get_or_insert(now.after(TERM_GRACE));
         }
         if let Some(oldest) = self.flights.values().map(|f| f.sent_at).min() {
             let (in_flight, longest) = (self.flights.len(), now.since(oldest));
@@ -310,9 +313,8 @@ impl Machine {
 
     /// Everything that may follow from any event, in one place.
     fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if self.stop_now_at.is_some_and(|at| at.has_come(now)) {
-            self.stop_now_at = None;
-            self.stop_now = true;
+        if self.abandon_at.is_some_and(|at| at.has_come(now)) {
+            self.abandon_at = None;
             self.abandon_all(effects);
         }
         self.end_outage_if_final(effects);
@@ -323,7 +325,9 @@ impl Machine {
         self.place(effects);
         if self.is_over() {
             self.wind_up(now, effects);
-        } else if let Some(marks) = self.marks.due(now, self.records.synced) {
+        } else if !self.records.failed
+            && let Some(marks) = self.marks.due(now, self.records.synced)
+        {
             effects.push(Effect::Mark(marks));
         }
         if !self.finished {
@@ -378,23 +382,24 @@ impl Machine {
 
     fn set_alarm(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let stopping = self.stop.is_some();
-        let retry = self.outage.as_ref().map(|outage| outage.retry_at);
-        let waiting = match retry {
+        let waiting = match self.outage {
             _ if stopping => None,
-            Some(retry_at) => retry_at,
+            Some(_) => self.probe_at(now),
             None => {
                 let first = self.waiting.first().map(|&(ms, _)| self.moment(now, ms));
-                let room = self.flights.len() + self.records.answers.len() < self.width.slots();
                 let paused = self.width.paused_until(now);
                 let ready = (!self.ready.is_empty()).then_some(paused).flatten();
                 // A question whose time has come but for which there is no slot needs no alarm:
                 // whatever frees the slot is an event.
                 let first = first.map(|at| paused.map_or(at, |paused| at.max(paused)));
-                [ready, first.filter(|_| room)].into_iter().flatten().min()
+                [ready, first.filter(|_| self.has_room() && !planted(Bug::LostWakeUp))]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         };
         // What is due already was tried just now and waits for an event, such as a free slot.
-        let at = [waiting, self.stop_now_at, self.marks.wake_at()];
+        let at = [waiting, self.abandon_at, self.marks.wake_at()];
         let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;

@@ -11,6 +11,7 @@ use crate::ask::AskId;
 use crate::outcome::Fault;
 use crate::pace::outage::Outage;
 use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait, jittered};
+use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionId, QuestionIndex};
 use crate::time::Time;
 
@@ -44,6 +45,10 @@ impl Machine {
             attempts: held.attempts,
             question: Arc::clone(&held.question),
         };
+        if self.stop.is_some() && planted(Bug::AnswerDroppedWhileStopping) {
+            self.ready.insert(back.index);
+            return;
+        }
         match reading {
             Reading::Answer(answer) => self.answered(now, back, answer, effects),
             Reading::Failure(failure) => self.failed(now, back, failure, effects),
@@ -78,9 +83,7 @@ impl Machine {
         );
         self.states[back.index as usize] = State::Unsynced;
         self.records.answers.push_back((seq, back.index));
-        if marked {
-            self.marks.clear(id, seq);
-        }
+        self.marks.answered(id, marked, seq);
     }
 
     fn failed(&mut self, now: Time, back: Back, failure: Failure, effects: &mut Vec<Effect>) {
@@ -137,6 +140,9 @@ impl Machine {
             return;
         }
         if self.outage.is_some() {
+            if let Some(wait) = wait {
+                self.width.pause(now, wait);
+            }
             self.failed_in_outage(now, back, failure, effects);
             return;
         }
@@ -169,7 +175,8 @@ impl Machine {
         }
         held.failures += 1;
         let failures = held.failures;
-        if failures > HICCUP_RETRIES_MAX {
+        let most = HICCUP_RETRIES_MAX + u32::from(planted(Bug::AttemptsOffByOne));
+        if failures > most && !planted(Bug::RetryPastTheLimit) {
             self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
             return;
         }
@@ -197,9 +204,8 @@ impl Machine {
         if self.stop.is_some() {
             return;
         }
-        let outage = Outage::begin(now, back.index, &self.rules.backoff);
-        let wait = outage.retry_at.map(|at| at.since(now));
-        self.outage = Some(outage);
+        self.outage = Some(Outage::begin(now, back.index, &self.rules.backoff));
+        let wait = self.probe_at(now).map(|at| at.since(now));
         self.last_failure = Some(Box::new(failure.clone()));
         effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
     }
@@ -218,7 +224,8 @@ impl Machine {
         if outage.probe != Some(back.ask) {
             return;
         }
-        if let Some(wait) = outage.probe_failed(now, &self.rules.backoff) {
+        outage.probe_failed(now, &self.rules.backoff);
+        if let Some(wait) = self.probe_at(now).map(|at| at.since(now)) {
             let failure = Box::new(failure);
             effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
         }
@@ -364,10 +371,11 @@ impl Machine {
     pub(super) fn place(&mut self, effects: &mut Vec<Effect>) {
         let mut questions = Vec::new();
         while let Some(&state) = self.states.get(self.output.next as usize) {
-            if state.is_open() {
+            let early = state == State::Unsynced && planted(Bug::EmitBeforeDurable);
+            if state.is_open() && !early && !planted(Bug::PlacedOutOfOrder) {
                 break;
             }
-            if state == State::Durable {
+            if state == State::Durable || early {
                 questions.push(self.output.next);
             }
             self.output.next += 1;

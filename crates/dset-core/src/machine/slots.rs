@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Effect, Flight, Held, Machine, Notice, Why};
 use crate::ask::{Ask, AskId};
+use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
 
@@ -43,6 +44,13 @@ impl Machine {
         }
     }
 
+    /// Tells whether a slot is free: asked and waiting for the disk take one each.
+    pub(super) fn has_room(&self) -> bool {
+        let unsynced = self.records.answers.len();
+        let unsynced = if planted(Bug::SlotFreedOnArrival) { 0 } else { unsynced };
+        self.flights.len() + unsynced < self.width.slots()
+    }
+
     /// Sends what may be sent now.
     pub(super) fn send(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.outage.is_some() {
@@ -59,7 +67,7 @@ impl Machine {
         if self.width.paused_until(now).is_some() {
             return;
         }
-        while self.flights.len() + self.records.answers.len() < self.width.slots() {
+        while self.has_room() {
             let Some(index) = self.ready.pop_first() else { break };
             self.ask(now, index, effects);
         }
@@ -68,10 +76,10 @@ impl Machine {
     /// In an outage one question asks whether it is over.
     fn send_probe(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Some(outage) = &self.outage else { return };
+        let is_time = self.probe_at(now).is_some_and(|at| at.has_come(now));
         // A slot is free unless asks sent before the outage are still on their way; then one of
         // those may end the outage, and the probe waits for its slot.
-        let room = self.flights.len() + self.records.answers.len() < self.width.slots();
-        if !room || !outage.retry_at.is_some_and(|at| at.has_come(now)) {
+        if !self.has_room() || !is_time {
             return;
         }
         let index = self.probe_question(outage.question, outage.retries == 0);
@@ -84,6 +92,13 @@ impl Machine {
         let ask = self.ask(now, index, effects);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
         outage.probing(ask, index);
+    }
+
+    /// When the next retry of an outage begins: at its time, and not while the service wants to be
+    /// left alone.
+    pub(super) fn probe_at(&self, now: Time) -> Option<Time> {
+        let retry_at = self.outage.as_ref()?.retry_at?;
+        Some(self.width.paused_until(now).map_or(retry_at, |until| retry_at.max(until)))
     }
 
     /// First the question whose failure began it; with more than one at a time each further probe
@@ -126,7 +141,9 @@ impl Machine {
         self.outage = None;
         effects.push(Effect::Show(Notice::OutageFinal { failure: failure.clone() }));
         self.stop(Why::Unreachable(failure));
-        if let Some(held) = self.held.values().next() {
+        let mut left = self.held.values();
+        let last = planted(Bug::BookmarkOnTheWrongRow);
+        if let Some(held) = if last { left.next_back() } else { left.next() } {
             let question = Arc::clone(&held.question);
             let row_number = question.row_number;
             effects.push(Effect::Show(Notice::Bookmarking { row_number }));

@@ -8,9 +8,12 @@ struct Bench {
     machine: Machine,
     now_ms: u64,
     coming: VecDeque<Event>,
+    /// Commits fail from now on.
+    disk_fails: bool,
     /// Asks on their way, oldest first: the ask and its question.
     asks: Vec<(AskId, QuestionIndex)>,
     marked: Vec<QuestionId>,
+    cleared: Vec<QuestionId>,
     emitted: Vec<QuestionIndex>,
     told: Vec<String>,
     ending: Option<Ending>,
@@ -50,12 +53,19 @@ const REFUSED: FailureClass = FailureClass::Refused(Refusal::Request);
 
 impl Bench {
     fn new(rules: Rules, count: u32) -> Bench {
+        Bench::with_marks(rules, count, Marks::default())
+    }
+
+    /// A run whose input lacks these marks.
+    fn with_marks(rules: Rules, count: u32, marks: Marks) -> Bench {
         let mut bench = Bench {
             machine: Machine::new(rules),
             now_ms: 0,
             coming: VecDeque::new(),
+            disk_fails: false,
             asks: Vec::new(),
             marked: Vec::new(),
+            cleared: Vec::new(),
             emitted: Vec::new(),
             told: Vec::new(),
             ending: None,
@@ -64,7 +74,7 @@ impl Bench {
             alarm: None,
         };
         let states = vec![Planned::Pending; count as usize];
-        bench.event(Event::Started(PlanSummary { states, marks: Marks::default() }));
+        bench.event(Event::Started(PlanSummary { states, marks }));
         bench
     }
 
@@ -95,6 +105,9 @@ impl Bench {
                 self.asks.retain(|(id, _)| *id != ask);
                 self.coming.push_back(Event::Abandoned { ask });
             }
+            Effect::Record(upto, _) if self.disk_fails => {
+                self.coming.push_back(Event::SyncFailed { upto });
+            }
             Effect::Record(upto, _) => self.coming.push_back(Event::Synced { upto }),
             Effect::Emit { upto, questions } => {
                 self.emitted.extend(questions);
@@ -103,6 +116,7 @@ impl Bench {
             Effect::WakeAt(at) => self.alarm = Some(at),
             Effect::Mark(marks) => {
                 self.marked.extend(marks.set);
+                self.cleared.extend(marks.clear);
                 self.coming.push_back(Event::Marked { took: Duration::ZERO });
             }
             Effect::Show(notice) => {
@@ -313,8 +327,10 @@ fn sigterm_waits_twenty_seconds() {
     let mut bench = Bench::new(rules(2), 9);
     bench.event(Event::Stopped(StopSignal::Terminate));
     assert!(bench.ending.is_none());
+    bench.reply(1, answer());
     assert_eq!(bench.sleep(), 20.0);
     assert!(matches!(bench.why(), Why::Stopped(StopSignal::Terminate)));
+    assert_eq!(bench.emitted, [1], "what was paid for is in the outputs all the same");
 }
 
 #[test]
@@ -328,6 +344,39 @@ fn a_wait_that_is_asked_for_is_kept_and_one_that_is_too_long_ends_the_run() {
     bench.reply(0, failure(throttled(601)));
     assert!(matches!(bench.why(), Why::ToldToWait(..)));
     assert!(bench.marked.is_empty());
+}
+
+#[test]
+fn a_wait_that_is_asked_for_in_an_outage_is_kept_too() {
+    let throttled = FailureClass::Throttled { wait: Some(Duration::from_secs(300)), width: None };
+    let mut bench = Bench::new(rules(1), 2);
+    bench.reply(0, failure(FailureClass::Transient));
+    assert_eq!(bench.sleep(), 60.0);
+    bench.reply(0, failure(throttled));
+    assert_eq!(bench.sleep(), 300.0, "longer than the two minutes of the schedule");
+    assert_eq!(bench.on_their_way(), [0]);
+}
+
+#[test]
+fn no_mark_follows_from_a_record_that_failed() {
+    let mut bench = Bench::new(rules(2), 2);
+    bench.disk_fails = true;
+    bench.reply(0, failure(FailureClass::Refused(Refusal::Moderation)));
+    assert!(bench.ending.is_none(), "what is on its way is waited for");
+    bench.reply(1, answer());
+    assert!(matches!(bench.why(), Why::StoreFailed));
+    assert!(bench.marked.is_empty());
+}
+
+#[test]
+fn a_mark_that_an_earlier_run_could_not_write_goes_when_its_row_is_answered() {
+    let id = question(0).id;
+    let late = Marks { set: [id].into(), ..Marks::default() };
+    let mut bench = Bench::with_marks(rules(1), 1, late);
+    assert_eq!(bench.marked, [id], "written at the start, after the row was read");
+    bench.reply(0, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.cleared, [id]);
 }
 
 #[test]

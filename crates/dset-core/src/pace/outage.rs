@@ -96,12 +96,10 @@ impl Outage {
         self.question = question;
     }
 
-    /// Takes the failure of the probe; returns the wait before the next, if there is one.
-    pub fn probe_failed(&mut self, now: Time, backoff: &Backoff) -> Option<Duration> {
+    /// Takes the failure of the probe; another follows after the next wait, if there is one.
+    pub fn probe_failed(&mut self, now: Time, backoff: &Backoff) {
         self.probe = None;
-        let wait = backoff.wait(self.retries);
-        self.retry_at = wait.map(|wait| now.after(wait));
-        wait
+        self.retry_at = backoff.wait(self.retries).map(|wait| now.after(wait));
     }
 
     /// Tells whether every retry has failed.

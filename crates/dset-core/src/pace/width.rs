@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::planted::{Bug, planted};
 use crate::time::Time;
 
 /// The first pause when nothing but refusals comes; doubled each time.
@@ -96,7 +97,9 @@ impl Width {
         self.slots() == 1 && now.since(since) >= REFUSALS_ONLY_MAX
     }
 
-    fn pause(&mut self, now: Time, wait: Duration) {
+    /// Sends nothing for so long: the service wants to be left alone.
+    pub fn pause(&mut self, now: Time, wait: Duration) {
+        let wait = if planted(Bug::WaitCutShort) { wait / 2 } else { wait };
         let until = now.after(wait);
         self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
     }

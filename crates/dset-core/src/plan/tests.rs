@@ -152,3 +152,11 @@ fn a_cut_answer_is_asked_again_only_under_a_higher_limit() {
         assert_eq!(is_raised(now, limit, reached), again, "{now:?} {limit:?} {reached:?}");
     }
 }
+
+#[test]
+fn a_mark_that_the_store_still_wants_is_wanted_although_the_row_has_it() {
+    let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
+    let known = Known { unwritten: [id.hash()].into(), ..Known::default() };
+    let plan = planner(&["one!"], 0).plan(Vec::new(), &known);
+    assert_eq!(plan.marks.set, [id].into(), "so that the store hears that it is there");
+}

@@ -112,6 +112,7 @@ fn take_in_file(connection: &mut Connection, path: &Path) -> Result<Rescued, Sto
         match serde_json::from_slice::<Line>(&line) {
             Ok(Line { v: 1, answer }) => {
                 rescued.answers += u64::from(answer.insert(&transaction)?.is_some());
+                answer.forget_failure(&transaction)?;
             }
             _ => rescued.unread += 1,
         }
@@ -144,11 +145,21 @@ mod tests {
     fn what_was_rescued_is_in_the_store_of_the_next_run_once() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let connection = store.into_connection();
+        let failed = "INSERT INTO ended (question, edition, row, fault, cause, at)
+                      VALUES (?1, 0, 2, 'gave up', 'timed out', 1)";
+        connection.execute(failed, [&[1u8; 16][..]]).unwrap();
+        connection.execute("INSERT INTO marks VALUES (?1)", [&[1u8; 16][..]]).unwrap();
+        drop(connection);
         for key in [1, 2, 2] {
             assert_eq!(write(folder.path(), &[answer(key)]).unwrap(), folder.path().join(RESCUE));
         }
-        let (_, rescued) = Store::open(folder.path()).unwrap();
+        let (store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
+        let left = "SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM marks)";
+        let left: i64 = store.into_connection().query_row(left, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "an answered question did not fail");
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
     }
 

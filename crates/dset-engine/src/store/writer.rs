@@ -155,6 +155,15 @@ pub(super) struct NewAnswer {
 }
 
 impl NewAnswer {
+    /// Forgets that its question once ended without an answer, and the wish for a mark.
+    pub(super) fn forget_failure(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        let question = &self.question_hash[..];
+        to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
+            .execute(params![question, self.edition])?;
+        to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([question])?;
+        Ok(())
+    }
+
     /// Inserts it, and returns its id; `None` where an answer with its key is there already.
     pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
         let known = to
@@ -348,10 +357,7 @@ impl<T: Told> Thread<T> {
             Record::Answered { .. } => {
                 let (index, new) = self.new_answer(record).expect("an answer");
                 if self.ended.remove(&new.question_hash) {
-                    to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-                        .execute(params![&new.question_hash[..], self.settings.edition])?;
-                    to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
-                        .execute([&new.question_hash[..]])?;
+                    new.forget_failure(to)?;
                 }
                 if let Some(id) = new.insert(to)? {
                     batch.answers.push((index, id, new));

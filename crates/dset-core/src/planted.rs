@@ -1,0 +1,73 @@
+//! Bugs planted on purpose, one at a time, to prove that the simulator finds them.
+//!
+//! Each is a line in the code that it breaks, guarded by [`planted`], which is constantly false
+//! without the feature `planted-bugs`; no program that is handed out has that feature.
+
+/// A bug that can be planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Bug {
+    /// A row goes to the outputs before its answer is durable.
+    EmitBeforeDurable,
+    /// A question is tried again for ever.
+    RetryPastTheLimit,
+    /// A question is given up one failure late.
+    AttemptsOffByOne,
+    /// A retry that waits for its time gets no alarm while nothing else is waiting.
+    LostWakeUp,
+    /// An answer frees its slot when it arrives, not when it is durable.
+    SlotFreedOnArrival,
+    /// After an outage the last unfinished question is marked, not the first.
+    BookmarkOnTheWrongRow,
+    /// A torn row at the end of an output is left there.
+    TailNotRepaired,
+    /// The temperature is no part of an answer's key.
+    KeyLacksAParameter,
+    /// Half of the wait that a service asks for is waited.
+    WaitCutShort,
+    /// A row is marked in the input before the store knows of it.
+    MarkBeforeDurable,
+    /// Rows are placed as answers come, not in the order of the input.
+    PlacedOutOfOrder,
+    /// An answer that comes while the run is stopping is thrown away.
+    AnswerDroppedWhileStopping,
+}
+
+/// Every bug that can be planted.
+pub const BUGS: [Bug; 12] = [
+    Bug::EmitBeforeDurable,
+    Bug::RetryPastTheLimit,
+    Bug::AttemptsOffByOne,
+    Bug::LostWakeUp,
+    Bug::SlotFreedOnArrival,
+    Bug::BookmarkOnTheWrongRow,
+    Bug::TailNotRepaired,
+    Bug::KeyLacksAParameter,
+    Bug::WaitCutShort,
+    Bug::MarkBeforeDurable,
+    Bug::PlacedOutOfOrder,
+    Bug::AnswerDroppedWhileStopping,
+];
+
+#[cfg(feature = "planted-bugs")]
+std::thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants this bug in this thread, in place of any other.
+#[cfg(feature = "planted-bugs")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Tells whether this bug is planted.
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Tells whether this bug is planted: never, in this build.
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}
