@@ -1,20 +1,28 @@
-//! Lives of a run, from a seed: `cargo run -p dset-sim -- --seeds 1000`.
+//! Lives of a run, from a seed: `cargo run --release -p dset-sim -- --seeds 1000`.
 //!
-//! A seed makes a world: questions, settings, a service with its moods, a disk. The machine runs in
-//! it, is killed at any event, and runs again from what was durable, until everything is answered.
-//! Chaos first; then the faults stop, and the run must finish. After every event the invariants
-//! are checked; each seed runs twice and must give the same trace.
+//! A seed makes a world: questions, settings, a user, a service with its moods, a disk. The machine
+//! runs in it, is killed at any event, and runs again from what was durable. Chaos first; then the
+//! faults stop, and the run must finish. Every event is held against books of the simulator's own,
+//! and every life against the bill; each seed runs twice and must give the same trace. What fails
+//! is shrunk to a schedule that a test can replay.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
+mod disk;
 mod life;
+mod schedule;
+mod shrink;
 mod world;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Simulate runs and check their invariants after every event
-#[derive(Parser)]
+use crate::schedule::Schedule;
+use crate::world::{Totals, World};
+
+/// Simulate runs and check every event
+#[derive(Debug, Parser)]
 struct Arguments {
     /// How many seeds
     #[arg(long, default_value_t = 1000)]
@@ -25,31 +33,54 @@ struct Arguments {
     /// Only this one
     #[arg(long)]
     seed: Option<u64>,
+    /// Run a schedule that was saved
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    replay: Option<PathBuf>,
     /// Show every event and effect
     #[arg(long)]
     trace: bool,
+    /// Where the schedule of a failing seed is saved, shrunk
+    #[arg(long, value_name = "FOLDER", default_value = "target/schedules")]
+    save: PathBuf,
+    /// Plant each known bug in turn, and show the seed that finds it
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    bite: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // A check that fails is reported in its own words, and often fails again while shrinking.
+    std::panic::set_hook(Box::new(|_| {}));
+    #[cfg(feature = "planted-bugs")]
+    if arguments.bite {
+        return bite(&arguments);
+    }
+    if let Some(path) = &arguments.replay {
+        let failed = Schedule::read(path).map(|schedule| replay(&schedule, arguments.trace));
+        return match failed {
+            Ok(Ok(_)) => passed(1),
+            Ok(Err(words)) => fails(&format!("{}: {words}", path.display())),
+            Err(error) => fails(&format!("{}: {error}", path.display())),
+        };
+    }
     let seeds = match arguments.seed {
         Some(seed) => seed..seed + 1,
         None => arguments.first..arguments.first + arguments.seeds,
     };
-    let mut total = world::Totals::default();
+    let mut total = Totals::default();
     for seed in seeds.clone() {
-        let run = || world::World::new(seed, arguments.trace).run();
-        let checked = std::panic::catch_unwind(|| {
-            let once = run();
-            let again = run();
-            assert_eq!(once.trace, again.trace, "the same seed gives the same trace");
-            once
-        });
-        match checked {
+        match try_seed(seed, arguments.trace) {
             Ok(totals) => total.add(&totals),
-            Err(_) => {
-                println!("seed {seed} fails: cargo run -p dset-sim -- --seed {seed} --trace");
-                return ExitCode::FAILURE;
+            Err(failed) => {
+                let name = format!("seed-{seed}");
+                let saved = shrink::shrink(failed.clone()).save(&arguments.save, &name);
+                let saved =
+                    saved.map_or_else(|error| error.to_string(), |p| p.display().to_string());
+                return fails(&format!(
+                    "seed {seed}: {}\n  shrunk: {saved}\n  again: cargo run -p dset-sim -- --seed {seed} --trace",
+                    failed.shows
+                ));
             }
         }
     }
@@ -63,6 +94,140 @@ fn main() -> ExitCode {
         total.bought_twice,
         total.events
     );
-    println!("{} passed, 0 failed", seeds.end - seeds.start);
+    passed(seeds.end - seeds.start)
+}
+
+fn passed(count: u64) -> ExitCode {
+    println!("{count} passed, 0 failed");
     ExitCode::SUCCESS
+}
+
+fn fails(words: &str) -> ExitCode {
+    println!("{words}");
+    ExitCode::FAILURE
+}
+
+/// Runs a seed twice; fails with the schedule that it drew, unshrunk.
+fn try_seed(seed: u64, shows: bool) -> Result<Totals, Schedule> {
+    let once = draw(seed, shows)?;
+    let again = draw(seed, false)?;
+    if once.trace != again.trace {
+        let shows = "the same seed gives the same trace".into();
+        return Err(Schedule { shows, ..Schedule::default() });
+    }
+    Ok(once)
+}
+
+fn draw(seed: u64, shows: bool) -> Result<Totals, Schedule> {
+    let (mut world, mut chance) = World::drawn(seed, shows);
+    let start = world.start.clone();
+    match caught(|| world.run_drawn(&mut chance)) {
+        Ok(()) => Ok(world.totals),
+        Err(shows) => Err(Schedule { shows, planted: None, start, lives: world.lives }),
+    }
+}
+
+/// Runs a schedule; fails in the words of the check that does.
+fn replay(schedule: &Schedule, shows: bool) -> Result<Totals, String> {
+    let mut world = World::written(schedule, shows);
+    caught(|| world.run_written(&schedule.lives))?;
+    Ok(world.totals)
+}
+
+/// Runs something that may panic; returns the first line of what it says then.
+fn caught(run: impl FnOnce()) -> Result<(), String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let first = text.lines().next().unwrap_or_default();
+        // What `assert_eq!` says before the words of the check.
+        first.split_once(" failed: ").map_or(first, |(_, words)| words).to_owned()
+    })
+}
+
+impl Schedule {
+    fn read(path: &Path) -> std::io::Result<Schedule> {
+        Ok(serde_json::from_slice(&fs_err::read(path)?)?)
+    }
+
+    fn save(&self, folder: &Path, name: &str) -> std::io::Result<PathBuf> {
+        fs_err::create_dir_all(folder)?;
+        let path = folder.join(format!("{name}.json"));
+        fs_err::write(&path, format!("{}\n", serde_json::to_string_pretty(self)?))?;
+        Ok(path)
+    }
+}
+
+/// So many seeds are tried for a planted bug.
+#[cfg(feature = "planted-bugs")]
+const SEEDS_MAX: u64 = 20_000;
+
+#[cfg(feature = "planted-bugs")]
+fn bite(arguments: &Arguments) -> ExitCode {
+    use dset_core::planted::{BUGS, plant};
+
+    let mut missed = 0;
+    println!("| planted bug | seed | found by the check that | shrunk to |");
+    println!("| --- | --- | --- | --- |");
+    for bug in BUGS {
+        plant(Some(bug));
+        let name = clap::ValueEnum::to_possible_value(&bug).expect("every bug has a name");
+        let name = name.get_name();
+        let seeds = arguments.first..arguments.first + SEEDS_MAX;
+        let found = seeds.into_iter().find_map(|seed| Some((seed, try_seed(seed, false).err()?)));
+        let Some((seed, failed)) = found else {
+            println!("| {name} | none of {SEEDS_MAX} | | |");
+            missed += 1;
+            continue;
+        };
+        let mut shrunk = shrink::shrink(failed);
+        shrunk.planted = Some(name.to_owned());
+        let size = format!("{} rows, {} happenings", shrunk.start.rows.len(), shrunk.size());
+        println!("| {name} | {seed} | {} | {size} |", shrunk.shows);
+        if let Err(error) = shrunk.save(&arguments.save, name) {
+            return fails(&error.to_string());
+        }
+    }
+    plant(None);
+    println!("{} passed, {missed} failed", BUGS.len() - missed);
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> Vec<(PathBuf, Schedule)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schedules");
+        let files = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut all: Vec<_> =
+            files.map(|path| (path.clone(), Schedule::read(&path).unwrap())).collect();
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        all
+    }
+
+    #[test]
+    fn every_schedule_that_once_failed_passes() {
+        assert!(!saved().is_empty());
+        for (path, schedule) in saved() {
+            let replayed = replay(&schedule, false);
+            assert!(replayed.is_ok(), "{}: {}", path.display(), replayed.unwrap_err());
+        }
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    #[test]
+    fn every_planted_bug_is_found_by_its_schedule() {
+        use dset_core::planted::{BUGS, plant};
+
+        let all = saved();
+        for bug in BUGS {
+            let name = clap::ValueEnum::to_possible_value(&bug).unwrap();
+            let of_it = all.iter().find(|(_, s)| s.planted.as_deref() == Some(name.get_name()));
+            let (_, schedule) = of_it.unwrap_or_else(|| panic!("no schedule for {bug:?}"));
+            plant(Some(bug));
+            assert!(replay(schedule, false).is_err(), "{bug:?} goes unnoticed");
+            plant(None);
+        }
+    }
 }
