@@ -6,23 +6,28 @@
 //! it, so that tags inside an answer stay.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
-/// `content`, in each of its shapes.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Content<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Parts(#[serde(borrow)] Vec<Part<'a>>),
+/// `content` in each of its shapes: a text, or a list of parts.
+///
+/// Parts are joined as they are read: a list of many small ones would take a multiple of the reply
+/// that it came in.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) thinking: String,
 }
 
 /// One part of a content array: text, or thinking in a string (Anthropic) or in parts (Mistral).
 #[derive(Debug, Deserialize)]
-pub(super) struct Part<'a> {
+#[serde(expecting = "a part of an answer")]
+struct Part<'a> {
     #[serde(rename = "type", default, borrow)]
     kind: Cow<'a, str>,
     #[serde(default, borrow)]
@@ -31,7 +36,41 @@ pub(super) struct Part<'a> {
     thinking: Option<Box<Content<'a>>>,
 }
 
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Content<'a>, D::Error> {
+        struct TextOrParts;
+        impl<'de> Visitor<'de> for TextOrParts {
+            type Value = Content<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or its parts")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Content<'de>, E> {
+                Ok(Content { text: text.into(), thinking: String::new() })
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Content<'de>, E> {
+                Ok(Content { text: text.to_owned().into(), thinking: String::new() })
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content<'de>, A::Error> {
+                let mut whole = Content::default();
+                while let Some(part) = seq.next_element::<Part<'de>>()? {
+                    match (part.thinking, part.text) {
+                        (Some(inner), _) => whole.thinking.push_str(&inner.text),
+                        (None, Some(text)) if part.kind == "thinking" => {
+                            whole.thinking.push_str(&text);
+                        }
+                        (None, Some(text)) => whole.text.to_mut().push_str(&text),
+                        (None, None) => {}
+                    }
+                }
+                Ok(whole)
+            }
+        }
+        deserializer.deserialize_any(TextOrParts)
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
+#[serde(expecting = "the message of an answer")]
 pub(super) struct Message<'a> {
     #[serde(default, borrow)]
     pub(super) content: Option<Content<'a>>,
@@ -40,7 +79,7 @@ pub(super) struct Message<'a> {
     #[serde(default, borrow)]
     reasoning: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    reasoning_details: Option<Vec<Part<'a>>>,
+    reasoning_details: Option<Content<'a>>,
     #[serde(default, borrow)]
     pub(super) refusal: Option<Cow<'a, str>>,
 }
@@ -54,17 +93,13 @@ pub(super) struct Texts {
 
 impl Message<'_> {
     pub(super) fn texts(self) -> Texts {
-        let (content, thinking) = match self.content {
-            None => (String::new(), String::new()),
-            Some(content) => content.split(),
-        };
-        let details = self.reasoning_details.unwrap_or_default();
-        let details = details.into_iter().filter_map(|part| part.text).collect::<String>();
+        let (content, thinking) = self.content.unwrap_or_default().split();
+        let (details, of_details) = self.reasoning_details.unwrap_or_default().split();
         let named = [self.reasoning_content, self.reasoning]
             .into_iter()
             .flatten()
             .map(Cow::into_owned)
-            .chain([details, thinking])
+            .chain([details, of_details, thinking])
             .find(|text| !text.is_empty());
         match named {
             Some(reasoning) => Texts { content, reasoning },
@@ -74,22 +109,9 @@ impl Message<'_> {
 }
 
 impl Content<'_> {
-    /// Returns the text parts and the thinking parts, each joined.
+    /// Returns the text and the thinking.
     pub(super) fn split(self) -> (String, String) {
-        let parts = match self {
-            Content::Text(text) => return (text.into_owned(), String::new()),
-            Content::Parts(parts) => parts,
-        };
-        let (mut content, mut thinking) = (String::new(), String::new());
-        for part in parts {
-            match (part.thinking, part.text) {
-                (Some(inner), _) => thinking.push_str(&inner.split().0),
-                (None, Some(text)) if part.kind == "thinking" => thinking.push_str(&text),
-                (None, Some(text)) => content.push_str(&text),
-                (None, None) => {}
-            }
-        }
-        (content, thinking)
+        (self.text.into_owned(), self.thinking)
     }
 }
 

@@ -72,6 +72,20 @@ const TOO_LONG: [&str; 5] = [
     "prompt is too long",
 ];
 
+/// How much of an error is read as JSON: more than any service says about one. Of a longer one only
+/// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+/// Parses what may be an error, if it is not longer than errors are.
+pub(super) fn parse(text: &str) -> Option<Value> {
+    (text.len() <= ERROR_BYTES_MAX).then(|| serde_json::from_str(text.trim()).ok())?
+}
+
+/// Returns as much of a text as a message may have.
+pub(super) fn beginning(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
 /// Finds the error object of a body: `{"error": …}`, an array of such, or an error by itself.
 pub(super) fn find(body: &Value) -> Option<&Value> {
     match body {
@@ -91,7 +105,7 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     let text = String::from_utf8_lossy(&reply.body);
     let parsed = match body {
         Some(body) => Some(body.clone()),
-        None => serde_json::from_str::<Value>(text.trim()).ok(),
+        None => parse(&text),
     };
     let error = parsed.as_ref().and_then(find);
     let message = match error {
@@ -203,11 +217,13 @@ fn message_of(error: &Value) -> String {
 }
 
 /// The text of a body that is no JSON: as it is, or the words of an HTML page.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let text = text.trim();
     if !text.starts_with('<') {
-        return text.chars().take(MESSAGE_CHARS_MAX).collect();
+        return beginning(text);
     }
+    let mut ends = (0..=text.len().min(ERROR_BYTES_MAX)).rev();
+    let text = &text[..ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0)];
     let lower = text.to_ascii_lowercase();
     let title = lower.find("<title>").zip(lower.find("</title>"));
     let inside = title.and_then(|(from, to)| text.get(from + 7..to)).unwrap_or("an HTML page");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::content::{Content, Message};
 use super::error;
@@ -13,6 +13,7 @@ use crate::reply::{Broken, HttpReply};
 
 /// A chat completion in OpenAI's shape, or a message in Anthropic's.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an answer")]
 struct Completion<'a> {
     #[serde(default, borrow)]
     id: Option<Cow<'a, str>>,
@@ -20,12 +21,12 @@ struct Completion<'a> {
     model: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     system_fingerprint: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default, borrow, deserialize_with = "first")]
+    choices: Option<Choice<'a>>,
     #[serde(default)]
     usage: Option<Counts>,
-    #[serde(default)]
-    error: Option<Value>,
+    #[serde(default, borrow)]
+    error: Option<&'a RawValue>,
     #[serde(default, borrow)]
     content: Option<Content<'a>>,
     #[serde(default, borrow)]
@@ -33,6 +34,7 @@ struct Completion<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a choice with a message")]
 struct Choice<'a> {
     #[serde(default, borrow)]
     message: Option<Message<'a>>,
@@ -40,6 +42,29 @@ struct Choice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(default)]
     provider_specific_fields: Option<Native>,
+}
+
+/// Reads the first of a list and passes over the rest: one answer is asked for, and a list of many
+/// would take a multiple of the reply that it came in.
+fn first<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Choice<'a>>, D::Error> {
+    struct First;
+    impl<'de> Visitor<'de> for First {
+        type Value = Option<Choice<'de>>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of choices")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let first = seq.next_element()?;
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(first)
+        }
+    }
+    deserializer.deserialize_any(First)
 }
 
 /// What LiteLLM says beside a reason that it has translated.
@@ -81,6 +106,9 @@ struct Details {
     reasoning_tokens: Count,
 }
 
+/// No reply has so many tokens; more is no count, and would overflow sums and the store's integers.
+const COUNT_MAX: u64 = 1_000_000_000_000_000;
+
 /// A count that may be anything: only a number, or a number in a string, is one.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count(Option<u64>);
@@ -94,16 +122,16 @@ impl<'de> Deserialize<'de> for Count {
                 f.write_str("a count")
             }
             fn visit_u64<E>(self, value: u64) -> Result<Count, E> {
-                Ok(Count(Some(value)))
+                Ok(Count((value <= COUNT_MAX).then_some(value)))
             }
             fn visit_i64<E>(self, value: i64) -> Result<Count, E> {
                 Ok(Count(u64::try_from(value).ok()))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Count, E> {
-                Ok(Count((0.0..1e15).contains(&value).then_some(value as u64)))
+                Ok(Count((0.0..=COUNT_MAX as f64).contains(&value).then_some(value as u64)))
             }
             fn visit_str<E>(self, value: &str) -> Result<Count, E> {
-                Ok(Count(value.trim().parse().ok()))
+                Ok(Count(value.trim().parse().ok().filter(|count| *count <= COUNT_MAX)))
             }
             fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
                 Ok(Count(None))
@@ -157,13 +185,20 @@ pub fn read(reply: &HttpReply) -> Reading {
     match serde_json::from_str::<Completion<'_>>(text) {
         Ok(completion) => of_completion(reply, completion),
         Err(first) => {
-            let mended = without_lone_surrogates(text);
+            let mended = match text.contains("\\u") {
+                true => Cow::Owned(without_lone_surrogates(text)),
+                false => Cow::Borrowed(text),
+            };
             if let Ok(completion) = serde_json::from_str::<Completion<'_>>(&mended) {
                 return of_completion(reply, completion);
             }
-            match serde_json::from_str::<Value>(&mended) {
-                Ok(value) if error::find(&value).is_some() => {
+            match error::parse(&mended) {
+                Some(value) if error::find(&value).is_some() => {
                     Reading::Failure(error::read(reply, Some(&value)))
+                }
+                _ if text.starts_with('<') => {
+                    let page = error::plain(text);
+                    transient(reply, "unreadable reply", format!("a page of HTML: {page}"), None)
                 }
                 _ => transient(
                     reply,
@@ -177,7 +212,8 @@ pub fn read(reply: &HttpReply) -> Reading {
 }
 
 fn of_completion(reply: &HttpReply, completion: Completion<'_>) -> Reading {
-    if let Some(error) = completion.error.filter(|error| !error.is_null()) {
+    if let Some(error) = completion.error.map(RawValue::get).filter(|error| *error != "null") {
+        let error = error::parse(error).unwrap_or_else(|| error::beginning(error).into());
         let body = serde_json::json!({ "error": error });
         return Reading::Failure(error::read(reply, Some(&body)));
     }
@@ -190,7 +226,7 @@ fn of_completion(reply: &HttpReply, completion: Completion<'_>) -> Reading {
     };
     let mut refusal = None;
     let mut finish = completion.stop_reason.map(Cow::into_owned);
-    if let Some(choice) = completion.choices.and_then(|choices| choices.into_iter().next()) {
+    if let Some(choice) = completion.choices {
         let native = choice.provider_specific_fields.and_then(|native| native.native_finish_reason);
         finish = native.or(choice.finish_reason.map(Cow::into_owned));
         let mut message = choice.message.unwrap_or_default();
@@ -307,7 +343,7 @@ pub fn read_broken(broken: &Broken) -> Failure {
         Broken::Reset(detail) => ("connection lost", detail.clone()),
         Broken::Cut(detail) => ("reply cut off", detail.clone()),
         Broken::TimedOut(after) => {
-            ("timed out", format!("no whole reply within {} s", after.as_secs()))
+            ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
         }
         Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
     };

@@ -216,3 +216,30 @@ fn a_hostile_depth_is_an_unreadable_reply() {
     assert_eq!(class(200, &"[".repeat(100_000)), FailureClass::Transient);
     assert_eq!(class(400, &"[".repeat(100_000)), FailureClass::Refused(Refusal::Request));
 }
+
+#[test]
+fn a_count_that_overflows_every_sum_is_none() {
+    let most = u64::MAX;
+    for usage in [
+        format!(r#"{{"input_tokens":{most},"cache_read_input_tokens":{most}}}"#),
+        format!(r#"{{"prompt_tokens":"{most}","completion_tokens":{most}}}"#),
+        r#"{"prompt_tokens":1e300,"completion_tokens":-1}"#.to_owned(),
+    ] {
+        let body = choice("null", "Hello").replacen('{', &format!(r#"{{"usage":{usage},"#), 1);
+        let Reading::Answer(answer) = read(&reply(200, &body)) else { panic!("{body}") };
+        assert_eq!((answer.usage.input, answer.usage.output), (None, None), "{usage}");
+    }
+}
+
+#[test]
+fn of_several_choices_the_first_is_read_and_of_a_long_error_the_beginning() {
+    let body = r#"{"choices":[{"message":{"content":"first"}},{"message":7},null]}"#;
+    let Reading::Answer(answer) = read(&reply(200, body)) else { panic!("{body}") };
+    assert_eq!(answer.content, "first");
+    let long = format!(r#"{{"error":{{"message":"{}","code":429}}}}"#, "no ".repeat(100_000));
+    for status in [200, 500] {
+        let Reading::Failure(failure) = read(&reply(status, &long)) else { panic!("{status}") };
+        assert_eq!((failure.class, failure.cause), (FailureClass::Transient, "server error"));
+        assert!(failure.message.starts_with(r#"{"#) && failure.message.contains("no no no"));
+    }
+}
