@@ -127,7 +127,7 @@ impl Run {
         let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
-        let life = store.begin_life(unix_ms(), job.settings_id, settings.base_url.as_str())?;
+        let life = store.begin_life(unix_ms(), job.settings_id, &settings.endpoint())?;
         let width = settings.concurrency;
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(

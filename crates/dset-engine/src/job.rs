@@ -240,7 +240,7 @@ impl Job {
             }
         };
         let last_life = store.last_life()?;
-        let endpoint = settings.base_url.to_string();
+        let endpoint = settings.endpoint();
         let marks = sink_marks(&mut store)?;
         let (outputs, repairs) = Outputs::open(&folder, store.reader()?, edition, &marks, &stamp)?;
         record_marks(&mut store, &outputs)?;

@@ -134,7 +134,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         say(format!(
             "the last run asked {}, this one asks {}",
             one_line(before),
-            opening.settings.base_url
+            opening.settings.endpoint()
         ));
     }
     if found.is_unlocked {

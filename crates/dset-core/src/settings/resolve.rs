@@ -55,6 +55,17 @@ pub struct Settings {
     pub verbose: bool,
 }
 
+impl Settings {
+    /// Returns the base URL as it may be written down: without a query, which can hold a secret.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let mut url = self.base_url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.into()
+    }
+}
+
 /// What is wrong with a setting.
 #[derive(Debug, Error, PartialEq)]
 pub enum SettingsError {
@@ -231,7 +242,10 @@ fn in_range(
 fn is_variable(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    starts && rest && name.len() <= 64
+    // Names of words are written with underscores; some services' keys are letters and digits.
+    let looks_like_a_key =
+        name.len() >= 20 && !name.contains('_') && name.contains(|c: char| c.is_ascii_digit());
+    starts && rest && name.len() <= 64 && !looks_like_a_key
 }
 
 /// Tells whether a URL stays on this machine.
@@ -285,10 +299,24 @@ mod tests {
 
     #[test]
     fn a_key_in_place_of_a_name_is_refused_and_not_repeated() {
-        let key = "sk-0123456789abcdef".to_owned();
-        let error =
-            resolve(Layer { key: Some(key.clone()), ..Layer::default() }, None).unwrap_err();
-        assert!(!error.to_string().contains(&key));
+        // The second is made of letters and digits alone, as those of some services are.
+        for key in ["sk-0123456789abcdef", "aB3dE5f7H9jK1m3N5p7Q9r1S3t5U7v9X"] {
+            let error = resolve(Layer { key: Some(key.into()), ..Layer::default() }, None);
+            let error = error.unwrap_err();
+            assert_eq!(error, SettingsError::KeyItself);
+            assert!(!error.to_string().contains(key));
+        }
+        for name in ["DEEPSEEK_API_KEY", "MY_SECOND_KEY_FOR_2027", "KEY2", "_x"] {
+            let (settings, _) = holds(Layer { key: Some(name.into()), ..Layer::default() });
+            assert_eq!(settings.key_variable.as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_written_down_without_what_may_be_secret_in_it() {
+        let base_url = Some("https://api.example/v1?key=sk-0123456789#x".into());
+        let (settings, _) = holds(Layer { base_url, ..Layer::default() });
+        assert_eq!(settings.endpoint(), "https://api.example/v1");
     }
 
     #[test]
