@@ -17,6 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
+use crate::echo::Echo;
+
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,13 +29,14 @@ pub struct Endpoint {
     settings: RequestSettings,
     url: Url,
     at_home: bool,
-    key: Option<SecretString>,
+    echo: Echo,
     timeout: Duration,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("url", &self.url.as_str()).finish_non_exhaustive()
+        // Neither the key nor the query, in which some services want it.
+        f.debug_struct("Endpoint").field("host", &self.url.host_str()).finish_non_exhaustive()
     }
 }
 
@@ -92,7 +95,8 @@ impl Endpoint {
         }
         let client = client.build().map_err(|error| EndpointError::Client(error.to_string()))?;
         let (url, at_home) = (preset.url(base_url), preset.is_at(base_url));
-        Ok(Endpoint { client, preset, settings, url, at_home, key, timeout })
+        let echo = Echo::of(key.as_ref());
+        Ok(Endpoint { client, preset, settings, url, at_home, echo, timeout })
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
@@ -105,8 +109,9 @@ impl Endpoint {
         };
         match reply {
             Ok(mut reply) => {
-                self.scrub(&mut reply);
-                let reading = read(&reply);
+                self.echo.leave(&mut reply);
+                let mut reading = read(&reply);
+                self.echo.leave_failure(&mut reading);
                 let paid = (200..300).contains(&reply.status);
                 let failed = matches!(reading, Reading::Failure(_));
                 Came { reading, body: (paid && failed).then_some(reply.body) }
@@ -137,23 +142,6 @@ impl Endpoint {
             }
         }
     }
-
-    /// Takes the key out of whatever a service echoes.
-    fn scrub(&self, reply: &mut HttpReply) {
-        let Some(key) = self.key.as_ref().map(|key| key.expose_secret()) else { return };
-        if key.len() < 4 {
-            return;
-        }
-        for (_, value) in &mut reply.headers {
-            if value.contains(key) {
-                *value = value.replace(key, "***");
-            }
-        }
-        let finder = memchr::memmem::Finder::new(key.as_bytes());
-        while let Some(at) = finder.find(&reply.body) {
-            reply.body.splice(at..at + key.len(), *b"***");
-        }
-    }
 }
 
 /// The innermost causes of a network error, without the URL.
@@ -169,5 +157,27 @@ fn plain(error: &reqwest::Error) -> String {
         Some(last) => last,
         None if error.is_timeout() => "timed out".to_owned(),
         None => "the connection broke".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::provider::preset;
+
+    use super::*;
+
+    #[test]
+    fn no_debug_output_holds_the_key_so_that_no_panic_can_either() {
+        let key = "sk-canary-0123456789";
+        let new = |key: &str| {
+            let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
+            let settings = RequestSettings::default();
+            let preset = preset("openai-compatible").unwrap();
+            Endpoint::new(preset, &url, settings, Some(key.into()), CONNECT_TIMEOUT)
+        };
+        let shown = format!("{:#?}", new(key).unwrap());
+        assert!(shown.contains("api.example") && !shown.contains("canary"), "{shown}");
+        let error = new(&format!("{key}\n{key}")).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
     }
 }

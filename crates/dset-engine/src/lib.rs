@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod ask;
 pub mod clock;
 pub mod drive;
+mod echo;
 pub mod files;
 pub mod job;
 pub mod lock;

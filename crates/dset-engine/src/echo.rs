@@ -1,0 +1,150 @@
+//! The key, as a service may say it back.
+//!
+//! Error replies quote the key that they refuse. What is written down of a reply goes through here
+//! first, each text in one pass. A service that means harm can always encode the key in a way that
+//! nobody looks for; this is about those that mean none.
+
+use std::collections::BTreeSet;
+
+use dset_core::answer::Reading;
+use dset_core::reply::HttpReply;
+use memchr::memmem::Finder;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A shorter key stands in any text by chance, and is no secret.
+const KEY_BYTES_MIN: usize = 4;
+/// A key so long stands in no answer by chance. A shorter one may: servers without keys are given
+/// `EMPTY`, `ollama` or `test`, and an answer that was paid for must not lose those words.
+const KEY_BYTES_TELLING: usize = 16;
+/// What stands in the place of a key.
+const INSTEAD: &str = "***";
+
+/// The forms in which a key is looked for.
+pub(crate) struct Echo {
+    /// As it is, in JSON, and in a URL; the longest first, because one may hold another.
+    forms: Vec<SecretString>,
+    is_telling: bool,
+}
+
+impl Echo {
+    pub(crate) fn of(key: Option<&SecretString>) -> Echo {
+        let key = key.map(ExposeSecret::expose_secret).unwrap_or_default();
+        if key.len() < KEY_BYTES_MIN {
+            return Echo { forms: Vec::new(), is_telling: false };
+        }
+        let json = serde_json::Value::from(key).to_string();
+        let json = json[1..json.len() - 1].to_owned();
+        let slashes = json.replace('/', "\\/");
+        let forms: BTreeSet<String> =
+            [key.to_owned(), json, slashes, percent(key, true), percent(key, false)].into();
+        let mut forms: Vec<SecretString> = forms.into_iter().map(SecretString::from).collect();
+        forms.sort_by_key(|form| std::cmp::Reverse(form.expose_secret().len()));
+        Echo { forms, is_telling: key.len() >= KEY_BYTES_TELLING }
+    }
+
+    /// Takes a telling key out of a reply before anything is read of it, so that none
+    /// is cut in half where a long message is.
+    pub(crate) fn leave(&self, reply: &mut HttpReply) {
+        if self.is_telling {
+            reply.headers.iter_mut().for_each(|(_, value)| self.leave_text(value));
+            self.leave_bytes(&mut reply.body);
+        }
+    }
+
+    /// Takes any key out of what a failure says, which nobody paid for.
+    pub(crate) fn leave_failure(&self, reading: &mut Reading) {
+        if let Reading::Failure(failure) = reading {
+            self.leave_text(&mut failure.message);
+            failure.request_id.iter_mut().for_each(|id| self.leave_text(id));
+        }
+    }
+
+    fn leave_text(&self, text: &mut String) {
+        for form in self.forms.iter().map(ExposeSecret::expose_secret) {
+            if text.contains(form) {
+                *text = text.replace(form, INSTEAD);
+            }
+        }
+    }
+
+    fn leave_bytes(&self, bytes: &mut Vec<u8>) {
+        for form in self.forms.iter().map(ExposeSecret::expose_secret) {
+            let finder = Finder::new(form);
+            let (mut kept, mut copied) = (Vec::new(), 0);
+            for at in finder.find_iter(bytes) {
+                kept.extend_from_slice(&bytes[copied..at]);
+                kept.extend_from_slice(INSTEAD.as_bytes());
+                copied = at + form.len();
+            }
+            if copied > 0 {
+                kept.extend_from_slice(&bytes[copied..]);
+                *bytes = kept;
+            }
+        }
+    }
+}
+
+/// Writes a text as URLs do, with hex digits in this case.
+fn percent(text: &str, upper: bool) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(byte.into());
+            }
+            _ if upper => encoded += &format!("%{byte:02X}"),
+            _ => encoded += &format!("%{byte:02x}"),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::answer::{Failure, FailureClass};
+
+    use super::*;
+
+    fn left(key: &str, body: &str) -> String {
+        let body = body.as_bytes().to_vec();
+        let mut reply = HttpReply { status: 401, headers: Vec::new(), body };
+        Echo::of(Some(&key.into())).leave(&mut reply);
+        String::from_utf8(reply.body).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_found_in_every_form_and_nothing_else_is_touched() {
+        let key = "k/+\"\\ey-0123456789";
+        for (said, left_over) in [
+            ("a k/+\"\\ey-0123456789 b", "a *** b"),
+            (r#"k/+\"\\ey-0123456789"#, "***"),
+            (r#"k\/+\"\\ey-0123456789"#, "***"),
+            ("k%2F%2B%22%5Cey-0123456789 k%2f%2b%22%5cey-0123456789", "*** ***"),
+            ("k/+\"\\ey-0123456789k/+\"\\ey-0123456789", "******"),
+            ("k/+\"\\ey-012345678", "k/+\"\\ey-012345678"),
+        ] {
+            assert_eq!(left(key, said), left_over, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_a_word_is_taken_out_of_what_a_failure_says_alone() {
+        assert_eq!(left("test", "a test"), "a test");
+        let says = |message: &str| {
+            Reading::Failure(Failure {
+                class: FailureClass::KeyRefused,
+                cause: "key refused",
+                status: Some(401),
+                message: message.into(),
+                request_id: Some(message.into()),
+                partial: None,
+            })
+        };
+        for (key, left_over) in [("test", "no key ***"), ("no", "no key test"), ("", "no key test")]
+        {
+            let mut reading = says("no key test");
+            Echo::of(Some(&key.into())).leave_failure(&mut reading);
+            assert_eq!(reading, says(left_over), "{key}");
+        }
+    }
+}
