@@ -1,0 +1,163 @@
+//! Connections that are used again: an answer must never be taken for another question's.
+
+use std::sync::mpsc;
+
+use dset_core::answer::Reading;
+use tokio::io::AsyncWriteExt;
+
+use crate::server::{LONG, Server, answer, ask, completion, endpoint, ok, request};
+
+/// Answers each request with the question that stands in it.
+fn echo(request: &[u8]) -> Vec<u8> {
+    let body = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let body: serde_json::Value = serde_json::from_slice(&request[body..]).unwrap();
+    ok(completion(body["messages"][0]["content"].as_str().unwrap()))
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let server = Server::start(|mut stream, _| async move {
+        loop {
+            let request = request(&mut stream).await;
+            if request.is_empty() || stream.write_all(&echo(&request)).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    for question in ["one", "two", "three"] {
+        assert_eq!(answer(endpoint.ask(&ask(question)).await).content, question);
+    }
+    assert_eq!(server.taken(), 1, "the tests below poison what is used again");
+}
+
+/// Runs against a service that writes each of its first replies twice: question B asked on that
+/// connection must not get the answer of question A.
+async fn answers_stay_with_their_questions() {
+    for extra in [0, 1, 2, 3] {
+        let server = Server::start(move |mut stream, _| async move {
+            loop {
+                let request = request(&mut stream).await;
+                if request.is_empty() {
+                    return;
+                }
+                let reply = echo(&request);
+                let unsolicited = match extra {
+                    0 => reply.clone(),
+                    1 => reply[..reply.len() / 2].to_vec(),
+                    2 => b"\r\n".to_vec(),
+                    _ => ok(completion("a third answer")),
+                };
+                if stream.write_all(&[reply, unsolicited].concat()).await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
+        let endpoint = endpoint(&server.url(), LONG);
+        for question in ["A", "B", "C", "D"] {
+            match endpoint.ask(&ask(question)).await.reading {
+                Reading::Answer(answer) => assert_eq!(answer.content, question, "extra {extra}"),
+                Reading::Failure(failure) => panic!("{question}, {extra}: {failure:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_reply_behind_the_first_is_not_the_next_questions() {
+    answers_stay_with_their_questions().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_reply_behind_the_first_is_not_the_next_questions_on_several_threads() {
+    answers_stay_with_their_questions().await;
+}
+
+/// A thread that answers each request and, when it is told to, once more; then it waits, when it is
+/// told to, until the client has hung up. Returns its URL, and where to tell it and hear it.
+fn answering_twice(waits: bool) -> (String, mpsc::Sender<()>, mpsc::Receiver<()>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::channel::<()>();
+    let (wrote, has_written) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            stream.set_nodelay(true).unwrap();
+            let mut bytes = Vec::new();
+            loop {
+                let mut piece = [0; 4096];
+                let read = stream.read(&mut piece).unwrap_or(0);
+                bytes.extend_from_slice(&piece[..read]);
+                if read == 0 {
+                    break;
+                }
+                if !bytes.ends_with(b"}") {
+                    continue;
+                }
+                let reply = echo(&bytes);
+                bytes.clear();
+                if stream.write_all(&reply).is_err() {
+                    break;
+                }
+                if told.recv().is_err() {
+                    return;
+                }
+                stream.write_all(&reply).unwrap();
+                if waits {
+                    // Reset or closed, it is gone.
+                    let _ = stream.read(&mut piece);
+                    wrote.send(()).unwrap();
+                    break;
+                }
+                wrote.send(()).unwrap();
+            }
+        }
+    });
+    (url, tell, has_written)
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_asked_for_is_not_the_next_questions() {
+    // The one thread of the client is held still until the reply is in its socket: the client
+    // cannot have seen it when the next question is asked.
+    let (url, tell, has_written) = answering_twice(false);
+    let endpoint = endpoint(&url, LONG);
+    for question in ["A", "B", "C", "D"] {
+        assert_eq!(answer(endpoint.ask(&ask(question)).await).content, question);
+        tell.send(()).unwrap();
+        has_written.recv().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_with_a_reply_that_nobody_asked_for_is_closed() {
+    let (url, tell, is_closed) = answering_twice(true);
+    let endpoint = endpoint(&url, LONG);
+    for question in ["A", "B", "C", "D"] {
+        assert_eq!(answer(endpoint.ask(&ask(question)).await).content, question);
+        tell.send(()).unwrap();
+        is_closed.recv_timeout(LONG).expect("the client hangs up by itself");
+    }
+}
+
+#[tokio::test]
+async fn an_ask_that_was_given_up_takes_its_connection_with_it() {
+    // The first question of a connection is answered only when a second one comes.
+    let server = Server::start(|mut stream, number| async move {
+        let first = request(&mut stream).await;
+        if number == 0 {
+            request(&mut stream).await;
+        }
+        let _ = stream.write_all(&echo(&first)).await;
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    let (slow, other) = (ask("A"), ask("B"));
+    let given_up = tokio::time::timeout(crate::server::SHORT, endpoint.ask(&slow)).await;
+    assert!(given_up.is_err(), "A is not answered");
+    assert_eq!(answer(endpoint.ask(&other).await).content, "B");
+    assert_eq!(server.taken(), 2);
+}
