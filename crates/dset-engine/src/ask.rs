@@ -149,19 +149,55 @@ impl Endpoint {
     }
 }
 
-/// The innermost causes of a network error, without the URL.
+/// The innermost cause of a network error in plain words, without the URL.
 fn plain(error: &reqwest::Error) -> String {
-    let mut causes = Vec::new();
+    let mut innermost = None;
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        if let Some(tls) = of_tls(cause) {
+            return plain_tls(tls);
+        }
+        innermost = Some(cause);
         source = cause.source();
     }
-    causes.dedup();
-    match causes.pop() {
-        Some(last) => last,
+    match innermost {
+        Some(cause) => {
+            let words = cause.to_string();
+            // The number of an error says nothing that its words do not.
+            words.split(" (os error").next().unwrap_or_default().to_owned()
+        }
         None if error.is_timeout() => "timed out".to_owned(),
         None => "the connection broke".to_owned(),
+    }
+}
+
+/// Finds the error of TLS in the errors of I/O that it is wrapped in.
+fn of_tls<'a>(mut cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    while let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        cause = error.get_ref()?;
+    }
+    cause.downcast_ref()
+}
+
+fn plain_tls(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Certificate;
+    use rustls::Error::{InvalidCertificate, InvalidMessage};
+    match error {
+        InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
+            "TLS: nobody whom this machine trusts has signed the certificate".to_owned()
+        }
+        InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
+            "TLS: the certificate has expired, or the clock of this machine is wrong".to_owned()
+        }
+        InvalidCertificate(Certificate::NotValidYet | Certificate::NotValidYetContext { .. }) => {
+            "TLS: the certificate is not valid yet, or the clock of this machine is wrong"
+                .to_owned()
+        }
+        InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "TLS: the certificate is for another host".to_owned(),
+        InvalidMessage(_) => "TLS: what answers there does not speak it".to_owned(),
+        other => format!("TLS: {other}"),
     }
 }
 

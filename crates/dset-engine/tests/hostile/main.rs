@@ -2,6 +2,11 @@
 //! of failure, in bounded time and memory, and with the key where it was.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod connections;
 mod echoes;
 mod pool;
+mod redirects;
+mod replies;
 mod server;
+mod sizes;
+mod tls;

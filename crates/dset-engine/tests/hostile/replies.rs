@@ -1,0 +1,142 @@
+//! Replies that come whole and are not what they should be.
+
+use dset_core::answer::FailureClass::Transient;
+
+use crate::server::{LONG, Server, Then, answer, asked, check, completion, failure, ok, with_head};
+
+async fn reply(bytes: impl Into<Vec<u8>>) -> dset_engine::ask::Came {
+    let server = Server::writing(bytes, Then::Closes).await;
+    asked(&server, LONG).await
+}
+
+#[tokio::test]
+async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_paid_for() {
+    let deep = "[".repeat(100_000);
+    let deep_error = format!(r#"{{"error":{deep}"#);
+    let deep_pairs = format!("{}{}", deep, "]".repeat(100_000));
+    let open_braces = r#"{"choices":"#.repeat(50_000);
+    for (name, body, cause) in [
+        ("HTML", b"<html><title>Welcome</title></html>".to_vec(), "unreadable reply"),
+        ("nothing", Vec::new(), "blank reply"),
+        ("spaces", b" \r\n\t ".to_vec(), "blank reply"),
+        ("a byte order mark", "\u{feff}".into(), "blank reply"),
+        ("garbage", (0..=255).cycle().take(5_000).collect(), "unreadable reply"),
+        ("NUL", vec![0; 5_000], "unreadable reply"),
+        ("100,000 brackets", deep.into_bytes(), "unreadable reply"),
+        ("100,000 pairs of brackets", deep_pairs.into_bytes(), "unreadable reply"),
+        ("100,000 brackets of an error", deep_error.into_bytes(), "unreadable reply"),
+        ("objects in objects", open_braces.into_bytes(), "unreadable reply"),
+        ("NaN", b"NaN".to_vec(), "unreadable reply"),
+        ("NaN as an answer", completion("x").replace(r#""x""#, "NaN").into(), "unreadable reply"),
+        ("null", b"null".to_vec(), "unreadable reply"),
+        ("a string", b"\"Hello\"".to_vec(), "unreadable reply"),
+        ("no choices", br#"{"choices":[]}"#.to_vec(), "unreadable reply"),
+        ("two lists of choices", br#"{"choices":[],"choices":[]}"#.to_vec(), "unreadable reply"),
+        ("an answer of spaces", completion(" \n ").into(), "empty answer"),
+        ("half an answer", completion("cut")[..60].into(), "unreadable reply"),
+        ("two answers", format!("{0}{0}", completion("one")).into(), "unreadable reply"),
+    ] {
+        let came = reply(ok(&body)).await;
+        assert_eq!(came.body.as_deref(), Some(&body[..]), "{name}: kept as it came");
+        check(name, &failure(came), Transient, cause);
+    }
+}
+
+#[tokio::test]
+async fn odd_json_around_an_answer_costs_nothing_of_it() {
+    let huge = "9".repeat(100_000);
+    let whole = completion("Hello");
+    let with = |extra: &str| whole.replacen('{', &format!("{{{extra},"), 1);
+    for (name, body) in [
+        ("a field of giant numbers", with(&format!(r#""x":[{huge},-{huge},1e{huge}]"#))),
+        ("a deep field", with(&format!(r#""x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000)))),
+        ("an unknown field twice", with(r#""x":1,"x":2"#)),
+        ("a lone surrogate elsewhere", with(r#""x":"\ud800""#)),
+        ("a count below zero", with(r#""usage":{"prompt_tokens":-1}"#)),
+        (
+            "counts past every sum",
+            with(
+                r#""usage":{"prompt_tokens":18446744073709551615,"input_tokens":18446744073709551615,
+                "cache_read_input_tokens":18446744073709551615,"completion_tokens":1e300}"#,
+            ),
+        ),
+    ] {
+        let answer = answer(reply(ok(&body)).await);
+        assert_eq!(answer.content, "Hello", "{name}");
+        assert_eq!((answer.usage.input, answer.usage.output), (None, None), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_unicode_is_kept_with_the_broken_places_marked() {
+    let whole = completion("caf#");
+    let spoiled: Vec<u8> =
+        whole.bytes().map(|byte| if byte == b'#' { 0xe9 } else { byte }).collect();
+    assert_eq!(answer(reply(ok(&spoiled)).await).content, "caf\u{fffd}");
+    let lone = completion("smile #").replace('#', "\\ud83d");
+    assert_eq!(answer(reply(ok(&lone)).await).content, "smile \u{fffd}");
+}
+
+#[tokio::test]
+async fn a_length_that_is_wrong_never_lets_half_an_answer_through() {
+    let body = completion("Hello");
+    let long = body.len() + 10;
+    let short = body.len() - 10;
+    let head = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}");
+    for (name, bytes, cause) in [
+        ("too long", head(&format!("content-length: {long}")), "reply cut off"),
+        ("too short", head(&format!("content-length: {short}")), "unreadable reply"),
+        ("negative", head("content-length: -5"), "connection lost"),
+        ("no number", head("content-length: many"), "connection lost"),
+        ("past 64 bits", head("content-length: 99999999999999999999999"), "connection lost"),
+        (
+            "two that differ",
+            head(&format!("content-length: {}\r\ncontent-length: {short}", body.len())),
+            "connection lost",
+        ),
+        ("bad chunk size", head("transfer-encoding: chunked"), "reply cut off"),
+        (
+            "a chunk past 64 bits",
+            head("transfer-encoding: chunked").replace(&body, "fffffffffffffffff\r\n"),
+            "reply cut off",
+        ),
+        ("no HTTP", "SSH-2.0-OpenSSH_9.6\r\n".to_owned(), "connection lost"),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "connection lost"),
+        ("a status of letters", "HTTP/1.1 abc OK\r\n\r\n".to_owned(), "connection lost"),
+    ] {
+        check(name, &failure(reply(bytes).await), Transient, cause);
+    }
+    // Chunked and a length: the length is to be ignored, and the answer is whole.
+    let both = format!("transfer-encoding: chunked\r\ncontent-length: {short}");
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let came = reply(head(&both).replace(&body, &chunked)).await;
+    assert_eq!(answer(came).content, "Hello");
+}
+
+#[tokio::test]
+async fn provisional_replies_before_the_answer_are_passed_over() {
+    let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+    let came = reply([early.as_bytes(), &ok(completion("Hello"))].concat()).await;
+    assert_eq!(answer(came).content, "Hello");
+}
+
+#[tokio::test]
+async fn an_encoding_that_was_not_asked_for_or_is_not_what_came_is_no_answer() {
+    let body = completion("Hello");
+    for (name, encoding, cause) in [
+        ("plain text called gzip", "gzip", "reply cut off"),
+        // Not decoded, so read as it came: a name alone makes no answer unreadable.
+        ("plain text called br", "br", ""),
+        ("plain text called zstd", "zstd", ""),
+    ] {
+        let header = format!("content-encoding: {encoding}");
+        let came = reply(with_head(&[&header], &body)).await;
+        match cause {
+            "" => assert_eq!(answer(came).content, "Hello", "{name}"),
+            cause => check(name, &failure(came), Transient, cause),
+        }
+    }
+    let zstd = zstd::encode_all(body.as_bytes(), 3).unwrap();
+    let came = reply(with_head(&["content-encoding: zstd"], zstd)).await;
+    check("zstd that was not asked for", &failure(came), Transient, "unreadable reply");
+}
