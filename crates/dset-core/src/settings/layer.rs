@@ -118,8 +118,8 @@ layer! {
         #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
         pub quiet: Option<bool>,
 
-        /// Say every attempt
-        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        /// Say every attempt; `-vv` says no more
+        #[cfg_attr(feature = "clap", arg(short, long, overrides_with = "verbose", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
         pub verbose: Option<bool>,
     }
 }
