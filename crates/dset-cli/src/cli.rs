@@ -49,6 +49,11 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) decisions: DecisionArgs,
+
+    /// Write a line to this file descriptor for every answer that is durable (for tests)
+    #[cfg(unix)]
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) ack_fd: Option<u32>,
 }
 
 /// What only one run is told; no variable sets these.

@@ -65,6 +65,33 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_doubled() {
     assert!(again <= 5 * 8, "bought twice: {again}");
 }
 
+#[cfg(unix)]
+#[test]
+fn every_acknowledged_answer_is_in_the_store_at_that_moment() {
+    let folder = Folder::with(&questions(60));
+    let service = Service::start(MockSettings { latency_ms: 5, ..MockSettings::default() });
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "-c", "8", "--ack-fd", "1"];
+    let mut child = folder.command(&arguments).spawn().unwrap();
+    let acks = BufReader::new(child.stdout.take().unwrap());
+    let mut rows = Vec::new();
+    for line in acks.lines() {
+        let line = line.unwrap();
+        let (row, key) = line.split_once(' ').unwrap();
+        // Opened anew each time: what another process sees, not what a cache remembers.
+        let store = rusqlite::Connection::open(folder.path("dset_generator/dset.db")).unwrap();
+        let sql =
+            "SELECT answers.row FROM answer_keys JOIN answers ON answers.id = answer_keys.answer
+                   WHERE hex(key) = upper(?1)";
+        let stored: i64 = store.query_row(sql, [key], |row| row.get(0)).unwrap();
+        assert_eq!(stored.to_string(), row);
+        rows.push(stored);
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    rows.sort_unstable();
+    assert_eq!(rows, (2..=61).collect::<Vec<i64>>(), "each row once");
+}
+
 #[test]
 fn a_wrong_key_ends_the_run_before_anything_is_asked_twice_and_is_shown_nowhere() {
     let folder = Folder::with(&questions(30));

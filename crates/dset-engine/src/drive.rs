@@ -3,7 +3,7 @@
 //! One loop; its arms only name what happened. Files are read, stored, written and marked by
 //! threads of their own, each of which answers with an event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
@@ -110,6 +110,8 @@ struct Run {
     drops: HashMap<AskId, oneshot::Sender<()>>,
     /// Replies of failures that are being recorded.
     bodies: HashMap<AskId, Vec<u8>>,
+    /// Answers given to the store that are not known to be durable; never more than the width.
+    unsynced: VecDeque<(Seq, Arc<Question>)>,
     alarm: Option<dset_core::time::Time>,
     told: UnboundedReceiver<Told>,
     tell: UnboundedSender<Told>,
@@ -171,6 +173,7 @@ impl Run {
             asks: JoinSet::new(),
             drops: HashMap::new(),
             bodies: HashMap::new(),
+            unsynced: VecDeque::new(),
             alarm: None,
             told,
             tell,
@@ -197,6 +200,9 @@ impl Run {
                     Record::Failed { ask, .. } => self.bodies.remove(ask),
                     _ => None,
                 };
+                if let Record::Answered { question, .. } = &record {
+                    self.unsynced.push_back((seq, Arc::clone(question)));
+                }
                 let record = Box::new(record);
                 drop(self.store.send(ToStore::Record { seq, record, body }));
             }
@@ -254,8 +260,14 @@ impl Run {
     fn heard(&mut self, told: Told, watcher: &mut dyn Watcher) -> Option<Event> {
         let now = self.clock.now();
         match told {
-            Told::Event(event) => Some(event),
+            Told::Event(event) => {
+                if let Event::Synced { upto } = event {
+                    self.no_longer_unsynced(upto, |question| watcher.acknowledged(question));
+                }
+                Some(event)
+            }
             Told::StoreFailed { upto, detail, rescued, answers } => {
+                self.no_longer_unsynced(upto, |_| ());
                 watcher.trouble(now, &Trouble::Store { detail, rescued, answers });
                 Some(Event::SyncFailed { upto })
             }
@@ -276,6 +288,13 @@ impl Run {
                 watcher.trouble(now, &Trouble::Marks { path, detail });
                 Some(Event::MarkFailed)
             }
+        }
+    }
+
+    fn no_longer_unsynced(&mut self, upto: Seq, mut each: impl FnMut(&Question)) {
+        while self.unsynced.front().is_some_and(|&(seq, _)| seq <= upto) {
+            let (_, question) = self.unsynced.pop_front().expect("there is a front");
+            each(&question);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dset_core::machine::{Notice, Snapshot};
+use dset_core::question::Question;
 use dset_core::time::Time;
 
 /// Watches a run. Called from the loop that drives it, so it must return at once.
@@ -13,6 +14,8 @@ pub trait Watcher {
     fn snapshot(&mut self, now: Time, snapshot: &Snapshot);
     /// Something went wrong that the end of the run will not tell of itself.
     fn trouble(&mut self, now: Time, trouble: &Trouble);
+    /// The answer to this question is durable in the store: from here on it is a promise.
+    fn acknowledged(&mut self, _question: &Question) {}
 }
 
 /// Something that went wrong on this machine.

@@ -31,7 +31,11 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         from_start: args.decisions.from_start,
         limit: args.decisions.limit,
     };
-    Ok(Exit::of(&ask(settings, decisions, key, None)?))
+    #[cfg(unix)]
+    let acks = args.ack_fd.map(display::acks::Acks::open).transpose()?;
+    #[cfg(not(unix))]
+    let acks = None;
+    Ok(Exit::of(&ask(settings, decisions, key, None, acks)?))
 }
 
 fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
@@ -65,6 +69,7 @@ pub(super) fn ask(
     decisions: Decisions,
     key: Option<SecretString>,
     demo: Option<&display::Demo>,
+    acks: Option<display::acks::Acks>,
 ) -> Result<Ending, UserError> {
     let job = Job::prepare(settings.clone(), decisions, key.is_some());
     let job = job.map_err(|error| match error {
@@ -81,6 +86,9 @@ pub(super) fn ask(
     .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
     let opening = Opening { settings: &settings, found: &job.found, demo };
     let mut display = display::open(&opening);
+    if let Some(acks) = acks {
+        display = Box::new(display::Both { one: Box::new(acks), other: display });
+    }
     let ending = super::runtime()?.block_on(async {
         let (stop, stopped) = mpsc::channel(8);
         let signals = tokio::spawn(signals(stop));

@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. On a terminal a bar stays below what scrolls
 //! away; in a pipe every line is complete in itself, in the words of the original script.
 
+pub(crate) mod acks;
 mod bar;
 mod ending;
 mod json;
@@ -14,6 +15,7 @@ pub(crate) mod text;
 use std::io::{IsTerminal as _, Write as _};
 
 use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::question::Question;
 use dset_core::settings::Settings;
 use dset_core::time::Time;
 use dset_engine::job::Found;
@@ -74,9 +76,9 @@ pub(crate) fn warn(message: &str, hint: Option<&str>) {
 }
 
 /// Events for a program, and talk for whoever looks on.
-struct Both {
-    one: Box<dyn Display>,
-    other: Box<dyn Display>,
+pub(crate) struct Both {
+    pub(crate) one: Box<dyn Display>,
+    pub(crate) other: Box<dyn Display>,
 }
 
 impl Watcher for Both {
@@ -93,6 +95,11 @@ impl Watcher for Both {
     fn trouble(&mut self, now: Time, trouble: &Trouble) {
         self.one.trouble(now, trouble);
         self.other.trouble(now, trouble);
+    }
+
+    fn acknowledged(&mut self, question: &Question) {
+        self.one.acknowledged(question);
+        self.other.acknowledged(question);
     }
 }
 
