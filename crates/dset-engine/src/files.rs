@@ -4,6 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use tempfile::NamedTempFile;
+
+/// What the names of files begin with that are being written, or that a crash has left so.
+const TEMPORARY: &str = ".dset-";
 
 /// Makes what happened to the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -29,15 +33,53 @@ pub fn replace<T, E: From<io::Error>>(
 ) -> Result<Option<T>, E> {
     let real = fs::canonicalize(path)?;
     let folder = folder_of(&real).to_owned();
-    let mut file = tempfile::Builder::new().prefix(".dset-").tempfile_in(&folder)?;
+    let mut file = temporary_in(&folder)?;
     let Some(result) = write(file.as_file_mut())? else { return Ok(None) };
     let metadata = fs::metadata(&real)?;
     fs::set_permissions(file.path(), metadata.permissions())?;
     keep_owner(file.path(), &metadata);
-    file.as_file().sync_all()?;
-    file.persist(&real).map_err(|error| E::from(error.error))?;
-    sync_folder(&folder)?;
+    put(file, &real)?;
     Ok(Some(result))
+}
+
+/// Makes a file beside the one that it is to become; gone when it is dropped.
+///
+/// Locked while it is written, so that it can be told from one that a crash has left.
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    // A file system without locks loses only the cleaning up.
+    let _ = file.as_file().try_lock();
+    Ok(file)
+}
+
+/// Gives a temporary file its name, replacing a file that has it; durable when this returns.
+pub fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    // Renamed by the standard library: `persist` makes the system call itself, and then no library
+    // under the program can fail it or count it.
+    let (_open, temporary) = file.keep().map_err(|error| error.error)?;
+    if let Err(error) = fs::rename(&temporary, path) {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    sync_folder(folder_of(path))
+}
+
+/// Removes the temporary files that crashed runs have left in a folder, as far as that is allowed.
+/// Those that another run is writing now are locked, and stay.
+pub fn remove_left_over(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_ours && is_file() && is_left_over(&entry.path()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_left_over(path: &Path) -> bool {
+    fs::OpenOptions::new().write(true).open(path).is_ok_and(|file| file.file().try_lock().is_ok())
 }
 
 /// Keeps the owner where this process may; otherwise the file belongs to who runs it.
@@ -53,11 +95,9 @@ fn keep_owner(path: &Path, metadata: &std::fs::Metadata) {
 
 /// Writes a new file whole, replacing one that is there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".dset-").tempfile_in(folder_of(path))?;
+    let mut file = temporary_in(folder_of(path))?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder_of(path))
+    put(file, path)
 }
 
 /// Returns a place for a file that is moved out of the way: `earlier/<stamp>/<name>`.
@@ -72,4 +112,25 @@ pub fn earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
         path = place.join(format!("{number}-{name}"));
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_crash_left_is_removed_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for name in [".dset-left", "dset-mine", ".other"] {
+            fs::write(folder.join(name), "x").unwrap();
+        }
+        let writing = temporary_in(folder).unwrap();
+        remove_left_over(folder);
+        assert!(!folder.join(".dset-left").exists());
+        assert!(folder.join("dset-mine").exists() && folder.join(".other").exists());
+        put(writing, &folder.join("whole")).unwrap();
+        remove_left_over(folder);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 3, "no temp file stays");
+    }
 }

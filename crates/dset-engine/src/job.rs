@@ -181,6 +181,10 @@ impl Job {
             LockError::Io(error) => in_folder(error),
             held @ LockError::Held(_) => JobError::Lock(held),
         })?;
+        files::remove_left_over(&folder);
+        if let Ok(input) = fs::canonicalize(&settings.input) {
+            files::remove_left_over(files::folder_of(&input));
+        }
         let stamp = file_stamp(now);
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;

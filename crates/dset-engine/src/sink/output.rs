@@ -107,7 +107,7 @@ impl Output {
         edition: u32,
     ) -> Result<Output, SinkError> {
         let folder = files::folder_of(path);
-        let temporary = tempfile::Builder::new().prefix(".dset-").tempfile_in(folder)?;
+        let temporary = files::temporary_in(folder)?;
         let mut writer = std::io::BufWriter::new(temporary);
         let (mut rows, mut bytes) = (0, format.header.len() as u64);
         writer.write_all(format.header)?;
@@ -119,10 +119,8 @@ impl Output {
         }
         expected.check()?;
         let temporary = writer.into_inner().map_err(|error| error.into_error())?;
-        temporary.as_file().sync_all()?;
         make_readable(temporary.as_file())?;
-        temporary.persist(path).map_err(|error| error.error)?;
-        files::sync_folder(folder)?;
+        files::put(temporary, path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
         let tail = tail_before(&mut file, bytes)?;
         Ok(Output { format, file, rows, bytes, tail })
