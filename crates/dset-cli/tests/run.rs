@@ -93,6 +93,20 @@ fn every_acknowledged_answer_is_in_the_store_at_that_moment() {
 }
 
 #[test]
+fn a_mark_that_an_earlier_run_could_not_write_is_gone_once_its_row_is_answered() {
+    let folder = Folder::with("question,status\nbad,\ngood,\n");
+    let service = Service::with(&["bad=risk*1"]);
+    service.run(&folder, &[]).exits(3);
+    // As after a crash between the store and the file.
+    let store = rusqlite::Connection::open(folder.path("dset_generator/dset.db")).unwrap();
+    store.execute("INSERT INTO marks SELECT question FROM ended", []).unwrap();
+    drop(store);
+    folder.write("q.csv", "question,status\nbad,\ngood,\n");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(folder.read("q.csv"), "question,status\nbad,\ngood,\n");
+}
+
+#[test]
 fn a_wrong_key_ends_the_run_before_anything_is_asked_twice_and_is_shown_nowhere() {
     let folder = Folder::with(&questions(30));
     let service = Service::start(MockSettings {
