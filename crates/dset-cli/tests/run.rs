@@ -107,6 +107,18 @@ fn a_mark_that_an_earlier_run_could_not_write_is_gone_once_its_row_is_answered()
 }
 
 #[test]
+fn a_run_that_died_before_its_first_ask_is_not_taken_for_the_original_script() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    folder.write("dset_generator/output.csv", "timestamp,question,thoughts,final_answer\r\n");
+    folder.write("dset_generator/output.json", "");
+    let ran = service.run(&folder, &[]).exits(0);
+    assert!(!ran.err.contains("original script"), "{}", ran.err);
+    assert!(!folder.path("dset_generator/earlier").exists());
+    assert_eq!(folder.agreed().len(), 3);
+}
+
+#[test]
 fn a_wrong_key_ends_the_run_before_anything_is_asked_twice_and_is_shown_nowhere() {
     let folder = Folder::with(&questions(30));
     let service = Service::start(MockSettings {

@@ -69,14 +69,20 @@ pub fn adopt(
     if !paths.iter().any(|path| path.is_file()) {
         return Ok(None);
     }
+    let [csv_path, json_path, txt_path] = &paths;
+    let json = read_json(json_path)?;
+    let csv = read_csv(csv_path)?;
+    // A header alone is what a run of ours leaves that died before it asked anything.
+    let is_begun = csv.whole_bytes > FORMATS[0].header.len() as u64 || csv.torn;
+    let has_text = fs::metadata(txt_path).is_ok_and(|txt| txt.len() > 0);
+    if !is_begun && json.whole_bytes == 0 && !json.torn && !has_text {
+        return Ok(None);
+    }
     for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
         let copy = files::earlier(folder, stamp, format.file)?;
         fs::copy(path, &copy)?;
         fs::File::open(&copy)?.sync_all()?;
     }
-    let [csv_path, json_path, txt_path] = &paths;
-    let json = read_json(json_path)?;
-    let csv = read_csv(csv_path)?;
 
     let json_ids = ids(&json.rows);
     let known: HashSet<QuestionId> = json_ids.iter().copied().collect();
