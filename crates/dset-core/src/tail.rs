@@ -1,7 +1,9 @@
 //! Judges what a crash left at the end of an output.
 //!
 //! Up to its mark an output is known to be whole. Beyond it there may be rows that were written
-//! and not yet counted, the torn beginning of one, or something that somebody else appended.
+//! and not yet counted, the torn beginning of one, or something that somebody else appended. After
+//! a power cut a file system may have kept the length of what was written and not the bytes: then
+//! there are zeros in their place, in any block of it.
 
 use crate::planted::{Bug, planted};
 
@@ -21,7 +23,7 @@ pub struct Tail {
 pub enum Rest {
     /// Nothing.
     None,
-    /// The beginning of the next row: to be cut off, and written anew.
+    /// The beginning of the next rows, or zeros in their place: to be cut off, and written anew.
     Torn,
     /// Something else: somebody else's, to be left alone.
     Foreign,
@@ -32,19 +34,21 @@ pub enum Rest {
 pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
     let mut tail = Tail { adopted_rows: 0, adopted_bytes: 0, rest: Rest::None };
     let mut left = found;
-    for row in expected {
-        if left.is_empty() {
-            break;
-        }
-        let row = row.as_ref();
-        match left.strip_prefix(row) {
+    let mut expected = expected.into_iter();
+    while !left.is_empty() {
+        let Some(row) = expected.next() else {
+            tail.rest = if is_zeros(left) { Rest::Torn } else { Rest::Foreign };
+            return tail;
+        };
+        match left.strip_prefix(row.as_ref()) {
             Some(rest) => {
                 tail.adopted_rows += 1;
-                tail.adopted_bytes += row.len() as u64;
+                tail.adopted_bytes += row.as_ref().len() as u64;
                 left = rest;
             }
             None => {
-                tail.rest = if row.starts_with(left) { Rest::Torn } else { Rest::Foreign };
+                let ours = is_what_was_to_come(left, std::iter::once(row).chain(expected));
+                tail.rest = if ours { Rest::Torn } else { Rest::Foreign };
                 if planted(Bug::TailNotRepaired) {
                     tail.rest = Rest::None;
                 }
@@ -52,10 +56,27 @@ pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>
             }
         }
     }
-    if !left.is_empty() {
-        tail.rest = Rest::Foreign;
-    }
     tail
+}
+
+/// Tells whether bytes are the next rows, cut anywhere, with zeros anywhere.
+fn is_what_was_to_come<R: AsRef<[u8]>>(mut left: &[u8], rows: impl Iterator<Item = R>) -> bool {
+    for row in rows {
+        let row = row.as_ref();
+        let (here, rest) = left.split_at(row.len().min(left.len()));
+        if !here.iter().zip(row).all(|(&found, &wanted)| found == wanted || found == 0) {
+            return false;
+        }
+        left = rest;
+        if left.is_empty() {
+            return true;
+        }
+    }
+    is_zeros(left)
+}
+
+fn is_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 #[cfg(test)]
@@ -72,6 +93,13 @@ mod tests {
             ("o", 0, Rest::Torn),
             ("one\nmine\n", 1, Rest::Foreign),
             ("one\ntwo\nthree\nmore", 3, Rest::Foreign),
+            // The length was kept and the bytes were not: all of them, the last, those of a block.
+            ("\0\0\0\0\0", 0, Rest::Torn),
+            ("one\nt\0\0\0\0\0\0", 1, Rest::Torn),
+            ("\0\0\0\0two\nth", 0, Rest::Torn),
+            ("one\ntwo\nthree\n\0\0\0", 3, Rest::Torn),
+            ("one\n\0\0mine\n", 1, Rest::Foreign),
+            ("one\ntwo\nthree\n\0\0mine", 3, Rest::Foreign),
         ] {
             let tail = judge(found.as_bytes(), rows);
             assert_eq!((tail.adopted_rows, tail.rest), (rows_adopted, rest), "{found:?}");
