@@ -79,8 +79,13 @@ fn append(path: &Path, answers: &[NewAnswer]) -> io::Result<()> {
     }
     lines.push(b'\n');
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(&lines)?;
-    file.sync_all()?;
+    let before = file.metadata()?.len();
+    let written = file.write_all(&lines).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // The answers go elsewhere, whole. Half of them here would be read as a line that is lost.
+        let _ = if before > 0 { file.set_len(before) } else { fs::remove_file(path) };
+        return Err(error);
+    }
     files::sync_folder(files::folder_of(path))
 }
 
