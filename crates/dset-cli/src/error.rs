@@ -13,7 +13,7 @@ use dset_engine::sink::SinkError;
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
-use crate::display::text::{clock, one_line};
+use crate::display::text::{clock, one_line, same_command};
 use crate::exit::Exit;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -104,7 +104,9 @@ impl From<JobError> for UserError {
                 )
             }
             JobError::Lock(LockError::Io(error)) => {
-                UserError::new(Exit::Ours, "cannot lock the folder").cause(io_cause(&error))
+                UserError::new(Exit::Ours, "cannot lock the folder")
+                    .cause(io_cause(&error))
+                    .hint(mend())
             }
             JobError::Store(error) => error.into(),
             JobError::Sink(SinkError::Store(error)) | JobError::Adopt(AdoptError::Store(error)) => {
@@ -235,10 +237,14 @@ impl From<StoreError> for UserError {
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Sql(error) => user.cause(one_line(&error.to_string())),
-            StoreError::Io(error) => user.cause(io_cause(&error)),
+            StoreError::Sql(error) => user.cause(one_line(&error.to_string())).hint(mend()),
+            StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
         }
     }
+}
+
+fn mend() -> String {
+    format!("Make room or mend the disk, then run `{}`", same_command())
 }
 
 fn io_cause(error: &std::io::Error) -> String {

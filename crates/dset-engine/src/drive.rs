@@ -31,7 +31,7 @@ use crate::mark::{MarkError, mark};
 use crate::report::{Trouble, Watcher};
 use crate::sink::{Outputs, SinkError, ToSinks};
 use crate::source::Source;
-use crate::store::{Order, SinkMark, StoreError, ToStore, Writer, WriterSettings};
+use crate::store::{Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings};
 
 /// How often whoever watches is told where the run stands.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
@@ -41,6 +41,7 @@ const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 enum Told {
     Event(Event),
     StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    StoreGone { upto: Seq },
     Written { marks: Vec<SinkMark>, upto: u64 },
     OutputFailed(SinkError),
     Marked { questions: Vec<[u8; 16]>, took: Duration },
@@ -268,7 +269,14 @@ impl Run {
             }
             Told::StoreFailed { upto, detail, rescued, answers } => {
                 self.no_longer_unsynced(upto, |_| ());
-                watcher.trouble(now, &Trouble::Store { detail, rescued, answers });
+                let path = self.settings.output.join(STORE);
+                watcher.trouble(now, &Trouble::Store { path, detail, rescued, answers });
+                Some(Event::SyncFailed { upto })
+            }
+            Told::StoreGone { upto } => {
+                self.no_longer_unsynced(upto, |_| ());
+                let path = self.settings.output.join(STORE);
+                watcher.trouble(now, &Trouble::StoreGone { path });
                 Some(Event::SyncFailed { upto })
             }
             Told::Written { marks, upto } => {
@@ -360,6 +368,10 @@ impl crate::store::Told for StoreTold {
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
         let detail = error.to_owned();
         let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
+    }
+
+    fn gone(&self, upto: Seq) {
+        let _ = self.tell.send(Told::StoreGone { upto });
     }
 
     fn ordered(&self, order: Order) {

@@ -30,12 +30,19 @@ pub enum Trouble {
     },
     /// The store has failed.
     Store {
+        /// The file.
+        path: PathBuf,
         /// Why.
         detail: String,
         /// Where the answers are that it did not take.
         rescued: Option<PathBuf>,
         /// How many they are.
         answers: u64,
+    },
+    /// The store was moved or deleted while it was in use.
+    StoreGone {
+        /// Where it was.
+        path: PathBuf,
     },
     /// An output cannot be written.
     Output {

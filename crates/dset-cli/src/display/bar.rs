@@ -204,7 +204,9 @@ impl Watcher for Bar {
     }
 
     fn trouble(&mut self, _now: Time, trouble: &Trouble) {
-        self.say(&told(trouble));
+        if self.tally.trouble(trouble) {
+            self.say(&told(trouble));
+        }
     }
 }
 

@@ -34,14 +34,10 @@ impl Closing<'_> {
         let again = format!("Run `{}` to continue", same_command());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
-            Why::StoreFailed => (
-                "the store cannot be written".into(),
-                None,
-                vec![format!("Make room or mend the disk, then run `{}`", same_command())],
-            ),
+            Why::StoreFailed => self.store_failed(),
             Why::OutputFailed => (
                 "an output cannot be written".into(),
-                None,
+                self.tally.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
                     same_command()
@@ -94,6 +90,35 @@ impl Closing<'_> {
                 vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
             ),
         })
+    }
+
+    fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
+        if let Some(path) = &self.tally.store_gone {
+            return (
+                format!("{} is gone", path.display()),
+                Some("it was moved or deleted while it was in use".into()),
+                vec![format!(
+                    "Put it back, with what is beside it, then run `{}`: what was answered is in it",
+                    same_command()
+                )],
+            );
+        }
+        let mut hint = format!("Make room or mend the disk, then run `{}`", same_command());
+        let Some(store) = &self.tally.store else {
+            return ("the store cannot be written".into(), None, vec![hint]);
+        };
+        let mut cause = text::one_line(&store.detail);
+        if store.lost > 0 {
+            cause += &format!("; {} could not be kept anywhere", of(store.lost, "answer"));
+        }
+        let kept = store.kept.iter().filter(|(_, answers)| **answers > 0);
+        let kept =
+            kept.map(|(path, answers)| format!("{} in {}", of(*answers, "answer"), path.display()));
+        let kept = kept.collect::<Vec<_>>().join(" and ");
+        if !kept.is_empty() {
+            hint += &format!(": it takes in what was kept, {kept}");
+        }
+        (format!("{} cannot be written", store.path.display()), Some(cause), vec![hint])
     }
 
     /// Where everything stands: `55 of 100 answered and saved, 45 left`.

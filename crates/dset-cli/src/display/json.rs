@@ -115,7 +115,14 @@ impl Watcher for Json {
     fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
 
     fn trouble(&mut self, _now: Time, trouble: &Trouble) {
-        print(json!({ "event": "trouble", "message": plain::told(trouble) }));
+        let mut event = json!({ "event": "trouble", "message": plain::told(trouble) });
+        if let (Value::Object(event), Trouble::Store { rescued, answers, .. }) =
+            (&mut event, trouble)
+        {
+            event.insert("answers".into(), json!(answers));
+            event.insert("kept_in".into(), json!(rescued));
+        }
+        print(event);
     }
 }
 

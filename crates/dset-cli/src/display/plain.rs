@@ -158,7 +158,9 @@ impl Watcher for Plain {
     }
 
     fn trouble(&mut self, now: Time, trouble: &Trouble) {
-        print(now, &told(trouble));
+        if self.tally.trouble(trouble) {
+            print(now, &told(trouble));
+        }
     }
 }
 
@@ -170,17 +172,12 @@ pub(super) fn told(trouble: &Trouble) -> String {
             path.display(),
             text::one_line(detail)
         ),
-        Trouble::Store { detail, rescued, answers } => {
-            let kept = match rescued {
-                Some(path) => {
-                    format!("; {} kept in {}", text::of(*answers, "answer"), path.display())
-                }
-                None if *answers > 0 => {
-                    format!("; {} could not be kept", text::of(*answers, "answer"))
-                }
-                None => String::new(),
-            };
-            format!("Error: the store cannot be written: {}{kept}", text::one_line(detail))
+        // What becomes of answers that come now is said at the end.
+        Trouble::Store { path, detail, .. } => {
+            format!("Error: {} cannot be written: {}", path.display(), text::one_line(detail))
+        }
+        Trouble::StoreGone { path } => {
+            format!("Error: {} was moved or deleted while it was in use", path.display())
         }
         Trouble::Output { detail } => {
             format!("Error: an output cannot be written: {}", text::one_line(detail))

@@ -1,9 +1,11 @@
 //! What a run adds up to, for its last lines.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dset_core::machine::Notice;
+use dset_engine::report::Trouble;
 
 /// Times are sorted into buckets, each a tenth longer than the one before, from a millisecond on:
 /// a median within five per cent of a million answers in a few hundred numbers.
@@ -23,6 +25,23 @@ pub(super) struct Tally {
     pub(super) failed: BTreeMap<&'static str, u64>,
     pub(super) slowest: Option<(Duration, u64)>,
     buckets: BTreeMap<u32, u64>,
+    /// The store, if it failed.
+    pub(super) store: Option<FailedStore>,
+    /// Where the store was that is no longer there.
+    pub(super) store_gone: Option<PathBuf>,
+    /// Why an output cannot be written, naming its file.
+    pub(super) output_failed: Option<String>,
+}
+
+/// A store that failed, and what became of the answers that came after that.
+#[derive(Debug)]
+pub(super) struct FailedStore {
+    pub(super) path: PathBuf,
+    pub(super) detail: String,
+    /// Answers that the next run takes in, by file.
+    pub(super) kept: BTreeMap<PathBuf, u64>,
+    /// Answers that could be kept nowhere.
+    pub(super) lost: u64,
 }
 
 impl Tally {
@@ -47,6 +66,29 @@ impl Tally {
             }
             Notice::Ended { failure, .. } => *self.failed.entry(failure.cause).or_default() += 1,
             _ => {}
+        }
+    }
+
+    /// Adds trouble; tells whether it is news.
+    pub(super) fn trouble(&mut self, trouble: &Trouble) -> bool {
+        match trouble {
+            Trouble::Marks { .. } => true,
+            Trouble::StoreGone { path } => self.store_gone.replace(path.clone()).is_none(),
+            Trouble::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
+            Trouble::Store { path, detail, rescued, answers } => {
+                let is_news = self.store.is_none();
+                let store = self.store.get_or_insert_with(|| FailedStore {
+                    path: path.clone(),
+                    detail: detail.clone(),
+                    kept: BTreeMap::new(),
+                    lost: 0,
+                });
+                match rescued {
+                    Some(path) => *store.kept.entry(path.clone()).or_default() += answers,
+                    None => store.lost += answers,
+                }
+                is_news
+            }
         }
     }
 

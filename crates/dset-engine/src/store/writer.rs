@@ -102,6 +102,8 @@ pub(crate) trait Told: Send + 'static {
     fn synced(&self, upto: Seq);
     /// The store has failed; the answers up to this record are where `rescued` says, if anywhere.
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64);
+    /// The store was taken away; the records up to this one are in it, wherever it is.
+    fn gone(&self, upto: Seq);
     /// These rows have their place.
     fn ordered(&self, order: Order);
     /// Everything ordered so far is to be synced.
@@ -226,9 +228,17 @@ impl Writer {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
-            let (text_bytes, error) = (0, None);
-            Thread { connection, error, settings, told, waiting, text_bytes, position, ended }
-                .run(&receiver);
+            Thread {
+                connection,
+                error: None,
+                settings,
+                told,
+                waiting,
+                text_bytes: 0,
+                position,
+                ended,
+            }
+            .run(&receiver);
         })?;
         Ok(Writer { sender: Some(sender), thread: Some(thread) })
     }
@@ -251,6 +261,14 @@ impl Writer {
 fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8; 16]>> {
     let mut statement = connection.prepare("SELECT question FROM ended WHERE edition = ?1")?;
     statement.query_map([edition], |row| row.get(0))?.collect()
+}
+
+fn last_seq(queue: &[ToStore]) -> Option<Seq> {
+    let seq = |message: &ToStore| match message {
+        ToStore::Record { seq, .. } => Some(*seq),
+        _ => None,
+    };
+    queue.iter().rev().find_map(seq)
 }
 
 type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Arc<Row>>)>;
@@ -286,14 +304,21 @@ impl<T: Told> Thread<T> {
             let mut queue = vec![first];
             queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
             match self.commit(&queue) {
-                Ok(batch) => self.tell(batch),
+                Ok(batch) if self.is_in_its_place() => self.tell(batch),
+                Ok(_) => self.told.gone(last_seq(&queue).unwrap_or_default()),
                 Err(error) => {
                     // Later batches fail because of the first.
                     let error = self.error.get_or_insert_with(|| error.to_string()).clone();
-                    self.fail(&error, queue);
+                    self.fail(&error, &queue);
                 }
             }
         }
+    }
+
+    /// Tells whether the store is still where the next run looks for it: in a file that was moved or
+    /// deleted, commits go on to succeed.
+    fn is_in_its_place(&self) -> bool {
+        self.settings.folder.join(super::STORE).exists()
     }
 
     fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
@@ -508,20 +533,14 @@ impl<T: Told> Thread<T> {
     }
 
     /// The store is lost to this run: what was to be recorded is rescued, now and from now on.
-    fn fail(&mut self, error: &str, queue: Vec<ToStore>) {
+    fn fail(&mut self, error: &str, queue: &[ToStore]) {
         self.connection = None;
-        let mut upto = None;
-        let mut answers = Vec::new();
-        for message in &queue {
-            if let ToStore::Record { seq, record, .. } = message {
-                upto = Some(*seq);
-                answers.extend(self.new_answer(record).map(|(_, new)| new));
-            }
-        }
-        let Some(upto) = upto else {
-            self.told.failed(Seq(0), error, None, 0);
-            return;
-        };
+        let answers = queue.iter().filter_map(|message| match message {
+            ToStore::Record { record, .. } => Some(self.new_answer(record)?.1),
+            _ => None,
+        });
+        let answers: Vec<NewAnswer> = answers.collect();
+        let upto = last_seq(queue).unwrap_or_default();
         let rescued = if answers.is_empty() {
             None
         } else {
