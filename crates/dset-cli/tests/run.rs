@@ -141,6 +141,27 @@ fn a_store_that_is_moved_away_ends_the_run_and_has_every_answer() {
     assert_eq!((service.stats().answered, folder.agreed().len()), (400, 400));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_with_a_hint_and_kills_nobody() {
+    let folder = Folder::with(&questions(60));
+    let service = Service::friendly();
+    service.run(&folder, &["-n", "30"]).exits(0);
+    // Once before the first ask, where outputs are mended, and once in the middle of a run.
+    std::fs::remove_file(folder.path("dset_generator/output.json")).unwrap();
+    for blocks in [8, 200] {
+        let mut limited = std::process::Command::new("sh");
+        let run = folder.command(&["run", "--base-url", &service.url(), "--key", "none"]);
+        limited.args(["-c", "ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
+        limited.arg(run.get_program()).args(run.get_args());
+        limited.current_dir(folder.path("")).stdin(std::process::Stdio::null());
+        let ran = common::Ran::from(limited.output().unwrap()).exits(1);
+        ran.says("hint: ");
+    }
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((service.stats().answered, folder.agreed().len()), (60, 60));
+}
+
 #[test]
 fn a_wrong_key_ends_the_run_before_anything_is_asked_twice_and_is_shown_nowhere() {
     let folder = Folder::with(&questions(30));

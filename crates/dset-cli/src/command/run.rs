@@ -71,6 +71,9 @@ pub(super) fn ask(
     demo: Option<&display::Demo>,
     acks: Option<display::acks::Acks>,
 ) -> Result<Ending, UserError> {
+    let runtime = super::runtime()?;
+    #[cfg(unix)]
+    runtime.block_on(async { survive_file_limit() });
     let job = Job::prepare(settings.clone(), decisions, key.is_some());
     let job = job.map_err(|error| match error {
         JobError::NoKey => no_key(&settings),
@@ -89,7 +92,7 @@ pub(super) fn ask(
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
-    let ending = super::runtime()?.block_on(async {
+    let ending = runtime.block_on(async {
         let (stop, stopped) = mpsc::channel(8);
         let signals = tokio::spawn(signals(stop));
         let ending = drive(job, endpoint, stopped, &mut *display).await;
@@ -100,14 +103,22 @@ pub(super) fn ask(
     Ok(ending)
 }
 
+/// A file that may not grow would kill the process; caught, it is a write error like any other.
+///
+/// From before the first file is written to the end: a signal once caught stays caught.
+#[cfg(unix)]
+fn survive_file_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    const SIGXFSZ: i32 = 25;
+    // Where it cannot be caught, the limit kills, and the next run goes on from there.
+    let _ = signal(SignalKind::from_raw(SIGXFSZ));
+}
+
 /// Turns signals into what the machine is told.
 async fn signals(stop: mpsc::Sender<StopSignal>) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        // A file-size limit would kill the process; caught, it is a write error like any other.
-        const SIGXFSZ: i32 = 25;
-        let _limit = signal(SignalKind::from_raw(SIGXFSZ));
         let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
