@@ -4,6 +4,7 @@
 //! argument, and whatever it wants of the world is a value it returns. So an outage of seven
 //! minutes and a thousand crashes run in milliseconds, and a failing seed can be run again.
 
+pub mod adopt;
 pub mod answer;
 pub mod ask;
 pub mod bookmark;
