@@ -222,9 +222,9 @@ fn an_answer_that_only_one_file_got_before_a_rerun_is_completed_and_no_other_is_
 #[test]
 fn a_row_that_is_torn_in_the_middle_of_a_file_costs_no_other_row() {
     let torn = row("torn, \"t\"", "an \"answer\"\nthat was cut");
-    for at in 0..2 {
+    for (at, write) in WRITERS.iter().enumerate().take(2) {
         let mut of_torn = Vec::new();
-        WRITERS[at](&torn, &mut of_torn);
+        write(&torn, &mut of_torn);
         for length in 1..of_torn.len() - 2 {
             let mut files = Files::of(&three()[..1]);
             files.0[at].extend(&of_torn[..length]);
@@ -270,7 +270,7 @@ fn line_ends_marks_of_byte_order_and_headers_may_be_others() {
         format!("\u{feff}{HEADER}{plain}"),
         plain.to_owned(),
         format!("\u{feff}{plain}"),
-        format!("final_answer,note,question\n1,x,one\n,,two\n"),
+        "final_answer,note,question\n1,x,one\n,,two\n".to_owned(),
         format!("{HEADER}{lf}"),
         // Two files put together.
         format!("{HEADER}2026-11-22 11:49:24,one,why,1\r\n{HEADER}2026-11-22 11:49:25,two,,\r\n"),
