@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 
 use thiserror::Error;
 
-use crate::csv::{ERROR, Layout, Record, Records, RecordsError, STATUS};
+use crate::csv::{ERROR, Layout, Record, Records, RecordsError};
 use crate::question::QuestionId;
 
 /// Rows to be marked, and rows whose mark is to go.
@@ -79,7 +79,7 @@ pub fn rewrite(
     while records.next(&mut record)? {
         if std::mem::take(&mut is_header) {
             let name = layout.status.is_none() && !marks.set.is_empty();
-            let named = if name { with_cell(&record, column, STATUS) } else { None };
+            let named = if name { with_cell(&record, column, layout.status_name()) } else { None };
             output.write_all(named.as_deref().unwrap_or(record.raw()))?;
             continue;
         }

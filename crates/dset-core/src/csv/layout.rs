@@ -106,9 +106,18 @@ impl Layout {
                 None => (0, Chosen::First),
             },
         };
-        let status = named(STATUS).filter(|&at| has_header && at != question);
+        let is_status = |&at: &usize| at != question && columns[at].eq_ignore_ascii_case(STATUS);
+        let status = (0..columns.len()).find(is_status).filter(|_| has_header);
         let width = columns.len();
         Ok(Layout { has_header, columns, question, chosen, status, width })
+    }
+
+    /// Returns the name of a status column that is added: the question column's own where that is
+    /// called so too, since another spelling could be taken for the column that the user named.
+    #[must_use]
+    pub fn status_name(&self) -> &str {
+        let question = self.columns.get(self.question).map(String::as_str);
+        question.filter(|name| name.eq_ignore_ascii_case(STATUS)).unwrap_or(STATUS)
     }
 
     /// Returns the column that marks go into: the status column, or the one after the widest row.
@@ -131,7 +140,8 @@ fn find(columns: &[String], column: &str) -> Result<usize, LayoutError> {
 }
 
 /// Reads a whole input for what only the whole tells: the widest row and, without a header, the
-/// status column: the first after the question whose non-empty cells all say ERROR.
+/// status column: the first after the question whose non-empty cells all say ERROR, else the last
+/// if it is empty, as a mark that was cleared leaves it.
 pub fn survey(
     input: impl Read,
     header: HeaderMode,
@@ -160,8 +170,10 @@ pub fn survey(
         more = records.next(&mut record)?;
     }
     if !layout.has_header {
-        let after = says.iter().enumerate().skip(layout.question + 1);
-        layout.status = after.filter(|(_, says)| **says == (true, false)).map(|(at, _)| at).next();
+        let mut after = layout.question + 1..says.len();
+        let is_empty = |&at: &usize| says[at] == (false, false);
+        let last_if_empty = after.clone().next_back().filter(is_empty);
+        layout.status = after.find(|&at| says[at] == (true, false)).or(last_if_empty);
         layout
             .columns
             .extend((layout.columns.len() + 1..=layout.width).map(|n| format!("column_{n}")));
@@ -199,6 +211,7 @@ mod tests {
             ("id,Frage,status\n", Some("frage"), (1, Chosen::ByUser)),
             ("id,Frage,status\n", Some("2"), (1, Chosen::ByUser)),
             ("a,b\n", Some("column_2"), (1, Chosen::ByUser)),
+            ("status,x\n", Some("Status"), (0, Chosen::ByUser)),
         ] {
             let layout = layout(text, column);
             assert_eq!((layout.question, layout.chosen), expected, "{text:?}");
@@ -213,7 +226,8 @@ mod tests {
     fn without_a_header_the_status_column_is_the_first_that_says_nothing_but_error() {
         assert_eq!(layout("a,x,ERROR\nb,y,\n", None).status, Some(2));
         assert_eq!(layout("a,ERROR\nb,done\n", None).status, None);
-        assert_eq!(layout("a,\nb,\n", None).status, None);
+        assert_eq!(layout("a,\nb,\n", None).status, Some(1));
+        assert_eq!(layout("a,,\nb,,x\n", None).status, None);
         assert_eq!(layout("a\nb,c,d\n", None).marks_column(), 3);
     }
 }
