@@ -205,13 +205,15 @@ impl Output {
         SinkMark { rows: self.rows, bytes }
     }
 
-    /// Loses what was not synced, but for so many bytes.
-    pub(crate) fn crash(&mut self, keeps: u64) {
+    /// Loses what was not synced, but for so many bytes; from some of those on there are zeros.
+    pub(crate) fn crash(&mut self, keeps: u64, zeros_from: Option<u64>) {
         let synced = self.synced;
         if let Some(bytes) = &mut self.bytes {
             let unsynced = bytes.len() - synced;
             let keeps = usize::try_from(keeps).unwrap_or(unsynced).min(unsynced);
             bytes.truncate(synced + keeps);
+            let zeros = zeros_from.and_then(|from| bytes.get_mut(synced + from as usize..));
+            zeros.unwrap_or_default().fill(0);
         }
     }
 

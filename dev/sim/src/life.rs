@@ -20,7 +20,7 @@ use dset_core::question::{Key, Question, QuestionId, QuestionIndex};
 use dset_core::time::Time;
 
 use crate::disk::{Message, SinkMark, Stored};
-use crate::schedule::{Disk, Happening, Reply, Teller, What};
+use crate::schedule::{Crash, Disk, Happening, Reply, Teller, What};
 use crate::world::{Begin, World};
 
 /// A life of more events than this is a machine that goes round in circles.
@@ -198,8 +198,8 @@ impl<'a> Life<'a> {
                 }
                 let rows = self.world.rows.len();
                 match self.teller.happening(self.now_ms, rows) {
-                    Some(Happening::Crash { keeps, committed, marked }) => {
-                        self.crash(keeps, committed, marked);
+                    Some(Happening::Crash(crash)) => {
+                        self.crash(crash);
                         return None;
                     }
                     Some(happening) => self.happen(happening),
@@ -294,7 +294,7 @@ impl<'a> Life<'a> {
                     *known = from.min(*known);
                 }
             }
-            Happening::Crash { .. } => unreachable!("a crash ends the life"),
+            Happening::Crash(_) => unreachable!("a crash ends the life"),
         }
     }
 
@@ -769,11 +769,11 @@ impl<'a> Life<'a> {
     }
 
     /// What was not durable is gone; what was on its way may have been answered and paid for.
-    fn crash(&mut self, keeps: [u64; 2], committed: bool, marked: bool) {
-        self.world.log(format_args!("   crash {keeps:?} {committed} {marked}"));
+    fn crash(&mut self, crash: Crash) {
+        self.world.log(format_args!("   {crash:?}"));
         let mut lost = std::mem::take(&mut self.queue);
         if let Some((batch, disk)) = self.commit.take() {
-            if committed && !disk.fails && !self.store_failed {
+            if crash.committed && !disk.fails && !self.store_failed {
                 batch.into_iter().for_each(|(.., message)| self.world.store.apply(message));
             } else {
                 lost.extend(batch);
@@ -786,10 +786,10 @@ impl<'a> Life<'a> {
         assert!(answered + unsynced <= width, "a crash costs at most the width");
         lost.iter().for_each(|(.., message)| self.excuse(message));
         flights.values().for_each(|flight| self.excuse_flight(flight));
-        for (output, keeps) in self.world.outputs.iter_mut().zip(keeps) {
-            output.crash(keeps);
+        for (output, keeps) in self.world.outputs.iter_mut().zip(crash.keeps) {
+            output.crash(keeps, crash.zeros_from);
         }
-        if let Some(marks) = self.marking.take().filter(|_| marked) {
+        if let Some(marks) = self.marking.take().filter(|_| crash.marked) {
             self.world.mark(&marks);
         }
     }

@@ -124,17 +124,27 @@ impl Default for Disk {
     }
 }
 
+/// What a crash leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Crash {
+    /// So many bytes of each output that were not synced are there.
+    pub(crate) keeps: [u64; 2],
+    /// From so many of those on there are zeros in their place.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) zeros_from: Option<u64>,
+    /// A commit that was on its way is done all the same.
+    pub(crate) committed: bool,
+    /// A rewriting of the input that was on its way is done all the same.
+    pub(crate) marked: bool,
+}
+
 /// Something that happens to a life from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Happening {
-    /// The process dies. What was not synced is gone, but for as many bytes of each output as
-    /// `keeps` says; a commit or a rewriting that was on its way may have been done all the same.
-    Crash {
-        keeps: [u64; 2],
-        committed: bool,
-        marked: bool,
-    },
+    /// The process or the machine dies. What was not synced is gone, but for what is said.
+    Crash(Crash),
     Interrupt,
     Terminate,
     /// The clock on the wall is set.
@@ -347,7 +357,8 @@ impl Chance {
         if self.falls(self.trouble.crash) {
             let keeps = [self.random.u64(..2_000), self.random.u64(..2_000)];
             let (committed, marked) = (self.random.bool(), self.random.bool());
-            return Some(Happening::Crash { keeps, committed, marked });
+            let zeros_from = self.random.bool().then(|| self.random.u64(..200));
+            return Some(Happening::Crash(Crash { keeps, zeros_from, committed, marked }));
         }
         if self.falls(self.trouble.outage) {
             self.out_until_ms = now_ms + self.random.u64(1_000..900_000);
