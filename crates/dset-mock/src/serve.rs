@@ -75,6 +75,12 @@ impl Mock {
     pub fn stats(&self) -> Stats {
         self.service.audit.stats(false)
     }
+
+    /// Returns the same, with every question.
+    #[must_use]
+    pub fn stats_by_question(&self) -> Stats {
+        self.service.audit.stats(true)
+    }
 }
 
 impl Drop for Mock {
