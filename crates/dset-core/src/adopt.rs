@@ -233,7 +233,7 @@ pub fn read_csv(bytes: &[u8]) -> Found {
     let mut found = Found::default();
     let (mut records, mut record) = (Records::new(bytes), Record::default());
     let (mut columns, mut width) = ([Some(0), Some(1), Some(2), Some(3)], COLUMNS.len());
-    let mut from = 0;
+    let (mut from, mut is_first) = (0, true);
     loop {
         let read = records.next(&mut record);
         let to = from + record.raw().len();
@@ -242,7 +242,12 @@ pub fn read_csv(bytes: &[u8]) -> Found {
             return found;
         }
         let ended = is_ended(&record) && !matches!(read, Err(RecordsError::TooLarge { .. }));
-        if !(ended && read.is_ok() && is_sound(&record, width)) {
+        let header = if ended && read.is_ok() { columns_of(&record) } else { None };
+        // The first record may name the columns in another order; a later header is a copy of it.
+        let may_reorder = std::mem::take(&mut is_first);
+        let header = header.filter(|named| may_reorder || *named == columns);
+        let sound = ended && read.is_ok() && is_sound(&record, width);
+        if header.is_none() && !sound {
             let searched = if ended { to } else { bytes.len() };
             if let Some(at) = sound_row(bytes, from, searched, width) {
                 found.unread += 1;
@@ -257,12 +262,13 @@ pub fn read_csv(bytes: &[u8]) -> Found {
         }
         from = to;
         found.whole_bytes = to as u64;
-        if read.is_err() {
-            found.unread += 1;
+        if let Some(named) = header {
+            (columns, width) = (named, record.len());
             continue;
         }
-        if let Some(named) = columns_of(&record) {
-            (columns, width) = (named, record.len());
+        // Nothing is guessed: half of one row and half of another would make a wrong answer.
+        if !sound {
+            found.unread += 1;
             continue;
         }
         let cell = |at: usize| columns[at].and_then(|at| record.cell(at));

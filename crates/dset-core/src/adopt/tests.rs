@@ -315,6 +315,22 @@ fn what_is_no_row_stays_where_it_is() {
 }
 
 #[test]
+fn halves_of_two_rows_are_no_row() {
+    for text in [
+        "2026-11-22 11:50:00,two,,timestamp,question,thoughts,final_answer\r\n",
+        "2026-11-22 11:50:00,two,\"why,\"because\",2\r\n",
+        "2026-11-22 11:50:00,two,why,half2026-11-22,one\r\n",
+    ] {
+        let found = read_csv(format!("{HEADER}{text}").as_bytes());
+        assert_eq!((found.rows, found.unread), (Vec::new(), 1), "{text:?}");
+        let mut files = Files::of(&three());
+        files.0[0].extend(text.bytes());
+        files.write(0, &row("four", "4"));
+        assert_eq!(files.adopt().rows.len(), 4, "{text:?}");
+    }
+}
+
+#[test]
 fn a_byte_that_is_no_text_costs_its_own_row_alone() {
     for byte in [0xe9, 0] {
         let mut files = Files::of(&[row("caf#", "x"), row("two", "2"), row("three", "3")]);
