@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod answer;
 pub mod ask;
 pub mod bookmark;
+pub mod compare;
 pub mod csv;
 pub mod key;
 pub mod machine;
