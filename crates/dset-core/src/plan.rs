@@ -210,8 +210,10 @@ impl Planner {
                 } else if known.cut.contains(&hash) {
                     states[at] = Planned::Kept;
                 }
-                // Also where the row says ERROR already: a crash may have kept that from the store.
-                if known.unwritten.contains(&hash) {
+                // A wish of the store also where the row says ERROR already, so that the store hears
+                // of it; and one that is not asked again, whoever took its mark away.
+                let is_kept = states[at] == Planned::Kept;
+                if known.unwritten.contains(&hash) || is_kept && !self.marked[at] {
                     marks.set.insert(id);
                 }
             }

@@ -477,7 +477,8 @@ impl World {
             if answered && row.status == ERROR {
                 marks.clear.insert(id);
             }
-            if !answered && self.store.marks.contains(&id.hash()) {
+            let unmarked = kept && row.status != ERROR;
+            if !answered && (unmarked || self.store.marks.contains(&id.hash())) {
                 marks.set.insert(id);
             }
             at += 1;

@@ -111,6 +111,16 @@ fn rows_before_a_bare_bookmark_are_presumed_and_cut_ones_are_kept() {
 }
 
 #[test]
+fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error() {
+    let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
+    let cut = [id("one").hash(), id("two").hash()];
+    let known = Known { cut: cut.into(), ..Known::default() };
+    let plan = planner(&["one", "two!", "three"], 0).plan([], &known);
+    assert_eq!(plan.states, [Kept, Kept, Pending]);
+    assert_eq!(plan.marks.set, [id("one")].into());
+}
+
+#[test]
 fn another_edition_asks_everything_again() {
     let before = stored("a", Bought::Now, &["one"]);
     let plan = planner(&["one"], 1).plan(before, &Known::default());
