@@ -138,6 +138,10 @@ impl From<JobError> for UserError {
                     .hint("Ask all of them again, moving the earlier outputs aside: `dset run --again`")
             }
             JobError::NoKey => UserError::new(Exit::Key, "there is no key"),
+            JobError::InputChanged => {
+                UserError::new(Exit::Usage, "the questions were changed while they were being read")
+                    .hint("Try again once nobody writes the file")
+            }
         }
     }
 }

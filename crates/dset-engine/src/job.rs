@@ -7,9 +7,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::{ERROR, Layout};
+use dset_core::csv::Layout;
 use dset_core::machine::Planned;
-use dset_core::plan::{Plan, Planner};
+use dset_core::plan::Plan;
 use dset_core::prompt::{Template, TemplateError};
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
@@ -21,6 +21,7 @@ use crate::adopt::{AdoptError, Adopted, adopt};
 use crate::clock::unix_ms;
 use crate::files;
 use crate::lock::{Lock, LockError};
+use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::store::{Rescued, Store, StoreError};
@@ -84,6 +85,9 @@ pub enum JobError {
     /// Nothing can be asked without a key.
     #[error("there is no key")]
     NoKey,
+    /// The input was changed between two readings.
+    #[error("the input was changed while it was being read")]
+    InputChanged,
 }
 
 /// What was found and done before the first ask.
@@ -148,6 +152,10 @@ pub struct Job {
     pub(crate) lock: Lock,
 }
 
+pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
+    JobError::Folder { path: folder.to_owned(), error }
+}
+
 /// Returns how the input of these settings is read.
 #[must_use]
 pub fn source_options(settings: &Settings) -> SourceOptions {
@@ -167,7 +175,7 @@ impl Job {
         let folder = settings.output.clone();
         let can_ask = has_key || settings.key_variable.is_none();
         let is_new = !Store::exists(&folder);
-        let first = scan(&mut source, &template, &settings, 0)?;
+        let first = scan(&mut source, &template, &settings.request, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -175,7 +183,7 @@ impl Job {
             return Err(JobError::NoKey);
         }
 
-        let in_folder = |error| JobError::Folder { path: folder.clone(), error };
+        let in_folder = |error| folder_error(&folder, error);
         fs::create_dir_all(&folder).map_err(in_folder)?;
         let lock = Lock::take(&folder, now).map_err(|error| match error {
             LockError::Io(error) => in_folder(error),
@@ -189,7 +197,7 @@ impl Job {
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;
         let is_blank = store.is_blank()?;
-        let adopted = match is_blank && moved_to.is_none() && sink_marks(&mut store)?.is_empty() {
+        let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
             true => adopt(&mut store, &folder, &stamp, now)?,
             false => None,
         };
@@ -200,7 +208,7 @@ impl Job {
         let mut edition = store.edition()?;
         let mut scanned = match edition {
             0 => first,
-            _ => scan(&mut source, &template, &settings, edition)?,
+            _ => scan(&mut source, &template, &settings.request, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() && !decisions.from_start {
@@ -223,7 +231,7 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = scan(&mut source, &template, &settings, edition)?;
+                let scanned = scan(&mut source, &template, &settings.request, edition)?;
                 empty = scanned.empty;
                 held = store.settings(request, edition)?;
                 plan = store.plan(scanned.planner, edition, held.id, request.max_tokens)?;
@@ -245,9 +253,9 @@ impl Job {
         };
         let last_life = store.last_life()?;
         let endpoint = settings.endpoint();
-        let marks = sink_marks(&mut store)?;
+        let marks = store.sink_marks()?;
         let (outputs, repairs) = Outputs::open(&folder, store.reader()?, edition, &marks, &stamp)?;
-        record_marks(&mut store, &outputs)?;
+        store.record_marks(&outputs.marks())?;
         let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),
@@ -295,43 +303,6 @@ impl Job {
     }
 }
 
-/// One pass over the whole input.
-struct Scanned {
-    planner: Planner,
-    empty: u64,
-    first_marked_row: Option<u64>,
-}
-
-fn scan(
-    source: &mut Source,
-    template: &Template,
-    settings: &Settings,
-    edition: u32,
-) -> Result<Scanned, JobError> {
-    source.rewind()?;
-    let (question_column, status) = (source.layout().question, source.layout().status);
-    let mut hasher = settings.request.hasher();
-    let mut scanned = Scanned {
-        planner: Planner::new(edition, template.is_default()),
-        empty: 0,
-        first_marked_row: None,
-    };
-    while let Some(row) = source.next_row()? {
-        let question = row.cell(question_column).unwrap_or_default().trim();
-        let Some(prompt) = template.render(row.row_number, question, row)? else {
-            scanned.empty += 1;
-            scanned.planner.skip(question);
-            continue;
-        };
-        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
-        if marked {
-            scanned.first_marked_row.get_or_insert(row.row_number);
-        }
-        scanned.planner.push(question, hasher.fingerprint(&prompt), marked);
-    }
-    Ok(scanned)
-}
-
 /// Opens the next edition: what is in the outputs moves away, nothing is deleted.
 ///
 /// Written to the store first, so that a crash in the middle is finished by the next run.
@@ -357,7 +328,7 @@ fn open_edition(
 }
 
 /// Moves the outputs of an earlier edition away, if that was begun.
-fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>, JobError> {
+pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>, JobError> {
     let Some(stamp) = store.meta::<String>("moving")? else { return Ok(None) };
     let moves = || -> io::Result<()> {
         for format in FORMATS {
@@ -368,27 +339,9 @@ fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>, JobError>
         }
         files::sync_folder(folder)
     };
-    moves().map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
+    moves().map_err(|error| folder_error(folder, error))?;
     store.unset_meta("moving")?;
     Ok(Some(format!("earlier/{stamp}")))
-}
-
-type Mark = (String, u64, u64, [u8; 16]);
-
-fn sink_marks(store: &mut Store) -> Result<Vec<Mark>, StoreError> {
-    let mut statement = store.connection().prepare("SELECT name, rows, bytes, tail FROM sinks")?;
-    let marks = statement.query_map([], |row| {
-        let counts: (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok((row.get(0)?, counts.0 as u64, counts.1 as u64, row.get(3)?))
-    })?;
-    Ok(marks.collect::<Result<_, _>>()?)
-}
-
-fn record_marks(store: &mut Store, outputs: &Outputs) -> Result<(), StoreError> {
-    let transaction = store.connection().transaction()?;
-    outputs.marks().iter().try_for_each(|mark| mark.record(&transaction))?;
-    transaction.commit()?;
-    Ok(())
 }
 
 /// What differs between two texts of settings.

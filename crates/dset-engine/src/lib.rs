@@ -14,6 +14,7 @@ pub mod job;
 pub mod lock;
 pub mod mark;
 pub mod report;
+mod scan;
 pub mod sink;
 pub mod source;
 pub mod store;

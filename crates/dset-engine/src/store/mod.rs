@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
 pub use plan::Held;
-pub use rescue::{RESCUE, Rescued};
+pub use rescue::{RESCUE, Rescued, waiting};
 pub(crate) use writer::Told;
 pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
 
@@ -66,10 +66,13 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// How far an output is known to be whole: its name, rows, bytes and tail.
+pub type StoredMark = (String, u64, u64, [u8; 16]);
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    reader: Reader,
     path: PathBuf,
 }
 
@@ -86,10 +89,11 @@ impl Store {
         let path = folder.join(STORE);
         let is_new = !path.exists();
         let connection = connect(&path)?;
-        let mut store = Store { connection, path };
-        let version: i64 = store.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+        let mut store = Store { reader: Reader { connection }, path };
+        let version: i64 =
+            store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =
-            store.connection.query_row("PRAGMA application_id", [], |r| r.get(0))?;
+            store.reader.connection.query_row("PRAGMA application_id", [], |r| r.get(0))?;
         match version {
             0 => store.create()?,
             _ if application != APPLICATION => return Err(StoreError::Foreign),
@@ -99,17 +103,19 @@ impl Store {
         if is_new {
             files::sync_folder(folder)?;
         }
-        let rescued = rescue::take_in(&mut store.connection, folder)?;
+        let rescued = rescue::take_in(&mut store.reader.connection, folder)?;
         Ok((store, rescued))
     }
 
     fn create(&mut self) -> Result<(), StoreError> {
         let tables: i64 =
-            self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+            self.reader
+                .connection
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
         if tables > 0 {
             return Err(StoreError::Foreign);
         }
-        let transaction = self.connection.transaction()?;
+        let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
@@ -119,7 +125,7 @@ impl Store {
 
     /// Returns the connection, for what happens before a run.
     pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
+        &mut self.reader.connection
     }
 
     /// Returns where it is.
@@ -136,7 +142,7 @@ impl Store {
     /// Returns a value of `meta`.
     pub fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let sql = "SELECT value FROM meta WHERE name = ?1";
-        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
+        Ok(self.reader.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
     }
 
     /// Sets a value of `meta`, durably.
@@ -146,13 +152,13 @@ impl Store {
         value: impl rusqlite::types::ToSql,
     ) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-        self.connection.execute(sql, params![name, value])?;
+        self.reader.connection.execute(sql, params![name, value])?;
         Ok(())
     }
 
     /// Removes a value of `meta`.
     pub fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
-        self.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
+        self.reader.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
         Ok(())
     }
 
@@ -164,30 +170,53 @@ impl Store {
     /// Begins a life; returns its number.
     pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
         let version = env!("CARGO_PKG_VERSION");
-        self.connection.execute(
+        self.reader.connection.execute(
             "INSERT INTO lives (started_at, version, settings, endpoint) VALUES (?1, ?2, ?3, ?4)",
             params![at, version, settings, endpoint],
         )?;
-        Ok(self.connection.last_insert_rowid())
+        Ok(self.reader.connection.last_insert_rowid())
     }
 
     /// Returns the endpoint of the last life, and whether that life said goodbye.
     pub fn last_life(&self) -> Result<Option<(String, bool)>, StoreError> {
         let sql = "SELECT endpoint, ended_at IS NOT NULL FROM lives ORDER BY id DESC LIMIT 1";
-        Ok(self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        Ok(self
+            .reader
+            .connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?)
     }
 
     /// Returns how many rows of an edition have their place.
     pub fn position(&self, edition: u32) -> Result<u64, StoreError> {
         let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
-        let position: i64 = self.connection.query_row(sql, [edition], |row| row.get(0))?;
+        let position: i64 = self.reader.connection.query_row(sql, [edition], |row| row.get(0))?;
         Ok(position as u64)
+    }
+
+    /// Returns how far each output is known to be whole.
+    pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
+        let mut statement =
+            self.reader.connection.prepare("SELECT name, rows, bytes, tail FROM sinks")?;
+        let marks = statement.query_map([], |row| {
+            let counts: (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, counts.0 as u64, counts.1 as u64, row.get(3)?))
+        })?;
+        Ok(marks.collect::<Result<_, _>>()?)
+    }
+
+    /// Records the marks of all outputs together.
+    pub fn record_marks(&mut self, marks: &[SinkMark]) -> Result<(), StoreError> {
+        let transaction = self.reader.connection.transaction()?;
+        marks.iter().try_for_each(|mark| mark.record(&transaction))?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Gives the connection to the thread that writes during a run.
     #[must_use]
     pub fn into_connection(self) -> Connection {
-        self.connection
+        self.reader.connection
     }
 }
 

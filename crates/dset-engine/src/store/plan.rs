@@ -23,6 +23,7 @@ impl Store {
     pub fn settings(&self, settings: &RequestSettings, edition: u32) -> Result<Held, StoreError> {
         let hash = settings.hash();
         let id = self
+            .reader
             .connection
             .query_row(
                 "SELECT id FROM settings WHERE hash = ?1 AND edition = ?2",
@@ -30,7 +31,7 @@ impl Store {
                 |row| row.get(0),
             )
             .optional()?;
-        let mut statement = self.connection.prepare(
+        let mut statement = self.reader.connection.prepare(
             "SELECT text FROM settings WHERE edition = ?1 AND hash <> ?2 AND id <> 0 ORDER BY id DESC",
         )?;
         let others = statement.query_map(params![edition, &hash[..]], |row| row.get(0))?;
@@ -45,12 +46,12 @@ impl Store {
         decision: &str,
         at: i64,
     ) -> Result<i64, StoreError> {
-        self.connection.execute(
+        self.reader.connection.execute(
             "INSERT INTO settings (id, hash, edition, text, decision, decided_at)
              VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5)",
             params![&settings.hash()[..], edition, settings.text(), decision, at],
         )?;
-        Ok(self.connection.last_insert_rowid())
+        Ok(self.reader.connection.last_insert_rowid())
     }
 
     /// Holds the questions against what is stored of this edition.
@@ -68,7 +69,7 @@ impl Store {
             unwritten: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
             has_others: self.has_others(edition, settings)?,
         };
-        let mut statement = self.connection.prepare(
+        let mut statement = self.reader.connection.prepare(
             "SELECT key, question, settings, answer FROM answer_keys WHERE edition = ?1 ORDER BY key",
         )?;
         let mut failed = None;
@@ -95,18 +96,18 @@ impl Store {
 
     fn has_others(&self, edition: u32, settings: Option<i64>) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE (edition = ?1 OR id = 0) AND id IS NOT ?2)";
-        Ok(self.connection.query_row(sql, params![edition, settings], |row| row.get(0))?)
+        Ok(self.reader.connection.query_row(sql, params![edition, settings], |row| row.get(0))?)
     }
 
     fn hashes(&self, sql: &str, edition: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
-        let mut statement = self.connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let hashes = statement.query_map([edition], |row| row.get(0))?;
         Ok(hashes.collect::<Result<_, _>>()?)
     }
 
     /// Questions cut by a token limit that is no lower than the one of this run.
     fn cut(&self, edition: u32, max_tokens: Option<u64>) -> Result<HashSet<[u8; 16]>, StoreError> {
-        let mut statement = self.connection.prepare(
+        let mut statement = self.reader.connection.prepare(
             "SELECT question, max_tokens, cut_at_tokens FROM ended
              WHERE edition = ?1 AND cause = 'length limit'",
         )?;
@@ -127,7 +128,7 @@ impl Store {
 
     fn placed(&self, edition: u32) -> Result<Ids, StoreError> {
         let mut statement =
-            self.connection.prepare("SELECT answer FROM output_order WHERE edition = ?1")?;
+            self.reader.connection.prepare("SELECT answer FROM output_order WHERE edition = ?1")?;
         let mut ids = Ids::default();
         let mut rows = statement.query([edition])?;
         while let Some(row) = rows.next()? {
@@ -138,7 +139,7 @@ impl Store {
 
     /// Records questions as answered before a bookmark of the original script.
     pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.reader.connection.transaction()?;
         for question in questions {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO presumed (question) VALUES (?1)")?
@@ -150,14 +151,14 @@ impl Store {
 
     /// Takes that back; returns how many questions it concerned.
     pub fn withdraw_presumed(&self) -> Result<usize, StoreError> {
-        Ok(self.connection.execute("DELETE FROM presumed", [])?)
+        Ok(self.reader.connection.execute("DELETE FROM presumed", [])?)
     }
 
     /// Tells whether anything was ever recorded: an answer, an ask, a presumption.
     pub fn is_blank(&self) -> Result<bool, StoreError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM answers) AND NOT EXISTS (SELECT 1 FROM lives)
                    AND NOT EXISTS (SELECT 1 FROM presumed)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
 }
 

@@ -89,15 +89,21 @@ fn append(path: &Path, answers: &[NewAnswer]) -> io::Result<()> {
     files::sync_folder(files::folder_of(path))
 }
 
+/// Returns the files with answers that an earlier run could only rescue.
+#[must_use]
+pub fn waiting(folder: &Path) -> Vec<PathBuf> {
+    let beside = Some(folder.join(RESCUE)).filter(|path| path.exists());
+    let elsewhere = elsewhere(folder).ok().filter(|path| is_ours(path, folder));
+    beside.into_iter().chain(elsewhere).collect()
+}
+
 /// Records what an earlier run rescued, and removes the files once that is durable.
 pub(super) fn take_in(
     connection: &mut Connection,
     folder: &Path,
 ) -> Result<Option<Rescued>, StoreError> {
-    let beside = Some(folder.join(RESCUE)).filter(|path| path.exists());
-    let elsewhere = elsewhere(folder).ok().filter(|path| is_ours(path, folder));
     let mut all: Option<Rescued> = None;
-    for path in beside.into_iter().chain(elsewhere) {
+    for path in waiting(folder) {
         let rescued = take_in_file(connection, &path)?;
         let all = all.get_or_insert(Rescued { answers: 0, unread: 0 });
         all.answers += rescued.answers;
