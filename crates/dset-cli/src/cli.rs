@@ -1,7 +1,10 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
+use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
@@ -17,7 +20,8 @@ const STYLES: Styles = Styles::styled()
 #[command(after_help = "Examples:
   dset demo                         see it work, without a key
   dset run                          ask the questions in ./q.csv
-  dset run -m deepseek-v4-pro -c 32 another model, 32 at once")]
+  dset run -m deepseek-v4-pro -c 32 another model, 32 at once
+  dset status                       where the run stands, also while it goes on")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,6 +33,8 @@ pub(crate) enum Command {
     Demo,
     /// Ask the questions that have no answer yet (safe to repeat)
     Run(Box<RunArgs>),
+    /// Where the run stands: answered, failed, left
+    Status(StatusArgs),
     /// Pretend to be an OpenAI-compatible service, with faults
     Mock(Box<MockArgs>),
 }
@@ -75,6 +81,51 @@ pub(crate) struct DecisionArgs {
     /// Do not take the rows before an ERROR bookmark as answered
     #[arg(long)]
     pub(crate) from_start: bool,
+}
+
+/// Which run is meant. What it asks, and of whom, is read from its store.
+#[derive(Debug, Args)]
+pub(crate) struct WhichArgs {
+    /// CSV file with the questions [default: q.csv]
+    #[arg(value_name = "QUESTIONS")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Folder of the outputs [default: dset_generator]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Column with the questions, by its name or number [default: question]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+
+    /// Whether the first row is a header [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) header: Option<HeaderMode>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads the questions and the store, asks nothing and changes nothing: it can be \
+used at any time, also while `dset run` is at work in another terminal.
+
+Every question is counted once: questions = answered + taken as answered + rejected + gave up + \
+pending. Rejected and given up are the rows that say ERROR; the next run asks them again.
+
+Exit codes: 0 told, also where nothing was asked yet, 1 the store cannot be read, 2 usage or input.
+
+Examples:
+  dset status                       of ./q.csv and ./dset_generator
+  dset status in/q.csv -o out       of another run
+  dset status --json                one JSON object, for a program
+  watch dset status                 again and again"
+)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 //! be added, removed or reordered, and only what changed is asked. The layout hashed here is a
 //! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::planted::{Bug, planted};
@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 
 /// Whatever of the settings changes an answer. An absent value is left out of the text that is
 /// hashed, so that a setting added later changes no key of those who do not use it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestSettings {
     /// The model's name on the wire.
     pub model: String,
@@ -66,6 +66,12 @@ impl RequestSettings {
     #[must_use]
     pub fn text(&self) -> String {
         serde_json::to_string(self).expect("settings are plain values")
+    }
+
+    /// Reads that text back; `None` where it is none, as with the settings of the original script.
+    #[must_use]
+    pub fn read(text: &str) -> Option<RequestSettings> {
+        serde_json::from_str(text).ok()
     }
 
     /// Hashes these settings, the template and the system prompt by their source.
@@ -126,6 +132,22 @@ mod tests {
         assert_eq!(format!("{key:?}"), "2c8e2f36d5070ec41a5636f8719bca5a");
         let hash = Key(settings().hash());
         assert_eq!(format!("{hash:?}"), "db16dba36ca2dced95b813734c463445");
+    }
+
+    #[test]
+    fn the_text_of_settings_is_read_back_as_it_was() {
+        let all = RequestSettings {
+            system: Some("Be brief.".into()),
+            max_tokens: Some(9),
+            temperature: Some(0.7),
+            reasoning: Some(false),
+            reasoning_effort: Some("low".into()),
+            ..settings()
+        };
+        for settings in [settings(), all] {
+            assert_eq!(RequestSettings::read(&settings.text()), Some(settings));
+        }
+        assert_eq!(RequestSettings::read("the original script"), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Planned;
+
 /// How a question that got no answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +33,19 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Counts a question where it stands: as it was planned and, where it has no answer, as it
+    /// ended. A question that failed and is to be asked again counts as failed until it is.
+    pub fn count(&mut self, planned: Planned, ended: Option<Fault>) {
+        let term = match (planned, ended) {
+            (Planned::Settled | Planned::Unplaced, _) => &mut self.answered,
+            (Planned::Presumed, _) => &mut self.presumed,
+            (Planned::Kept, _) | (Planned::Pending, Some(Fault::Rejected)) => &mut self.rejected,
+            (Planned::Pending, Some(Fault::GaveUp)) => &mut self.gave_up,
+            (Planned::Pending, None) => &mut self.pending,
+        };
+        *term += 1;
+    }
+
     /// Tells whether the terms add up.
     #[must_use]
     pub fn balances(&self) -> bool {
@@ -42,5 +57,30 @@ impl Ledger {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.rejected + self.gave_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_counts_once_as_it_stands() {
+        let mut ledger = Ledger { questions: 7, ..Ledger::default() };
+        for (planned, ended) in [
+            (Planned::Settled, None),
+            (Planned::Unplaced, Some(Fault::GaveUp)),
+            (Planned::Presumed, None),
+            (Planned::Kept, Some(Fault::Rejected)),
+            (Planned::Pending, Some(Fault::Rejected)),
+            (Planned::Pending, Some(Fault::GaveUp)),
+            (Planned::Pending, None),
+        ] {
+            ledger.count(planned, ended);
+        }
+        let expected =
+            Ledger { questions: 7, answered: 2, presumed: 1, rejected: 2, gave_up: 1, pending: 1 };
+        assert_eq!(ledger, expected);
+        assert!(ledger.balances());
     }
 }

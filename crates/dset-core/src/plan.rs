@@ -160,6 +160,16 @@ impl Planner {
     /// Answers of other editions must not be among them.
     #[must_use]
     pub fn plan(self, stored: impl IntoIterator<Item = Stored>, known: &Known) -> Plan {
+        self.plan_and_note(stored, known, |_, _| {})
+    }
+
+    /// Does the same, and tells `answered` of each answered question which answer is its own.
+    pub fn plan_and_note(
+        self,
+        stored: impl IntoIterator<Item = Stored>,
+        known: &Known,
+        mut answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Plan {
         let count = self.prints.len();
         let ordinals = ordinals(&self.prints);
         let text_ordinals = (!self.prompts_are_questions).then(|| self.text_ordinals());
@@ -187,6 +197,7 @@ impl Planner {
             while next.next_if(|(key, _)| *key < answer.key).is_some() {}
             if let Some(&(_, at)) = next.next_if(|(key, _)| *key == answer.key) {
                 settle(&mut states, &mut unplaced, at, answer);
+                answered(at, answer.id);
             }
         }
         drop(keys);
@@ -205,6 +216,7 @@ impl Planner {
                 if let Some(&other) = others.get(&hash).filter(|_| !now.contains(&hash)) {
                     bought_otherwise += u64::from(other.bought == Bought::Otherwise);
                     settle(&mut states, &mut unplaced, index(at), other);
+                    answered(index(at), other.id);
                 } else if known.presumed.contains(&hash) {
                     states[at] = Planned::Presumed;
                 } else if known.cut.contains(&hash) {

@@ -17,4 +17,5 @@ pub mod report;
 mod scan;
 pub mod sink;
 pub mod source;
+pub mod standing;
 pub mod store;

@@ -14,6 +14,12 @@ use thiserror::Error;
 const LOCK: &str = "dset.lock";
 const HOLDER: &str = "dset.lock.json";
 
+/// Whoever looks whether a run is going on holds the lock for a moment, and a run that begins just
+/// then waits it out: …
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+/// … so many times, after which it is another run.
+const LOOKS_MAX: u32 = 5;
+
 /// A folder that is ours until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -53,14 +59,17 @@ impl Lock {
             .open(&path)?
             .into_parts()
             .0;
-        let held = match file.try_lock() {
-            Ok(()) => Some(file),
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read(folder.join(HOLDER)).ok();
-                return Err(LockError::Held(
-                    holder.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
-                ));
+        let mut tried = file.try_lock();
+        for _ in 0..LOOKS_MAX {
+            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                break;
             }
+            std::thread::sleep(LOOK);
+            tried = file.try_lock();
+        }
+        let held = match tried {
+            Ok(()) => Some(file),
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(folder))),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => None,
             Err(TryLockError::Error(error)) => return Err(error.into()),
         };
@@ -77,6 +86,35 @@ impl Lock {
     }
 }
 
+/// Whether a run is going on in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// None is.
+    No,
+    /// One is, and this is who.
+    Yes(Option<Holder>),
+    /// This file system has no locks.
+    Unknown,
+}
+
+/// Tells whether a run is going on in a folder, making and changing nothing.
+#[must_use]
+pub fn running(folder: &Path) -> Running {
+    let Ok(file) = fs::File::open(folder.join(LOCK)) else { return Running::No };
+    // Shared, so that those who look do not see each other; gone with the file.
+    match file.into_parts().0.try_lock_shared() {
+        Ok(()) => Running::No,
+        Err(TryLockError::WouldBlock) => Running::Yes(holder(folder)),
+        Err(TryLockError::Error(_)) => Running::Unknown,
+    }
+}
+
+/// Returns who took the lock last.
+#[must_use]
+pub fn holder(folder: &Path) -> Option<Holder> {
+    serde_json::from_slice(&fs::read(folder.join(HOLDER)).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +127,16 @@ mod tests {
         assert_eq!(holder, Holder { pid: std::process::id(), started_at: 7 });
         drop(first);
         assert!(Lock::take(folder.path(), 9).unwrap().is_held());
+    }
+    #[test]
+    fn whoever_looks_sees_a_run_and_makes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(running(folder.path()), Running::No);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let lock = Lock::take(folder.path(), 7).unwrap();
+        let holder = Holder { pid: std::process::id(), started_at: 7 };
+        assert_eq!(running(folder.path()), Running::Yes(Some(holder)));
+        drop(lock);
+        assert_eq!(running(folder.path()), Running::No);
     }
 }

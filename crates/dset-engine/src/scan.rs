@@ -1,11 +1,14 @@
 //! The whole input, read from its first row to its last.
 //!
-//! To plan it, before a run and for whoever looks at one.
+//! Once to plan it, before a run and for whoever looks at one; and once more, against that plan, for
+//! what the plan does not keep: the rows' numbers, their texts and what their status cells say.
 
 use dset_core::csv::ERROR;
 use dset_core::key::RequestSettings;
-use dset_core::plan::Planner;
+use dset_core::machine::Planned;
+use dset_core::plan::{Plan, Planner};
 use dset_core::prompt::Template;
+use dset_core::question::{QuestionId, QuestionIndex};
 
 use crate::job::JobError;
 use crate::source::Source;
@@ -48,4 +51,56 @@ pub(crate) fn scan(
         scanned.planner.push(question, hasher.fingerprint(&prompt), marked);
     }
     Ok(scanned)
+}
+
+/// A question of a plan, seen in the input.
+pub(crate) struct Seen {
+    pub(crate) row_number: u64,
+    pub(crate) id: QuestionId,
+    pub(crate) planned: Planned,
+    pub(crate) status: Status,
+}
+
+/// What a row's status cell says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Empty,
+    Error,
+    /// The user's own word.
+    Own,
+}
+
+/// Goes through the input again and shows every question of its plan. Fails where the input is no
+/// longer what was planned.
+pub(crate) fn walk(
+    source: &mut Source,
+    template: &Template,
+    request: &RequestSettings,
+    plan: &Plan,
+    mut each: impl FnMut(Seen),
+) -> Result<(), JobError> {
+    source.rewind()?;
+    let (question_column, status) = (source.layout().question, source.layout().status);
+    let mut hasher = request.hasher();
+    let mut index: QuestionIndex = 0;
+    while let Some(row) = source.next_row()? {
+        let text = row.cell(question_column).unwrap_or_default().trim();
+        let Some(prompt) = template.render(row.row_number, text, row)? else { continue };
+        if !plan.fits(index, hasher.fingerprint(&prompt)) {
+            return Err(JobError::InputChanged);
+        }
+        let status = match status.and_then(|at| row.cell(at)).unwrap_or_default().trim() {
+            "" => Status::Empty,
+            ERROR => Status::Error,
+            _ => Status::Own,
+        };
+        each(Seen {
+            row_number: row.row_number,
+            id: plan.id(index, text),
+            planned: plan.states[index as usize],
+            status,
+        });
+        index += 1;
+    }
+    if index as usize == plan.states.len() { Ok(()) } else { Err(JobError::InputChanged) }
 }

@@ -3,16 +3,66 @@
 mod demo;
 mod mock;
 mod run;
+mod status;
 
-use crate::cli::{Cli, Command};
+use std::path::Path;
+
+use dset_core::csv::HeaderMode;
+use dset_core::settings::{Layer, Settings, resolve};
+
+use crate::cli::{Cli, Command, WhichArgs};
+use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::layers::Environment;
 
 pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
     match cli.command {
         Command::Demo => demo::run(),
         Command::Run(args) => run::run(*args),
+        Command::Status(args) => status::run(&args),
         Command::Mock(args) => mock::run(*args),
+    }
+}
+
+impl WhichArgs {
+    /// Resolves which run is meant, with whatever else variables and .env say.
+    fn settings(&self) -> Result<Settings, UserError> {
+        let environment = Environment::read(Path::new("."));
+        if let Some(warning) = &environment.warning {
+            display::warn(warning, None);
+        }
+        let flags = Layer {
+            input: self.input.clone(),
+            output: self.output.clone(),
+            column: self.column.clone(),
+            header: self.header,
+            ..Layer::default()
+        };
+        let (layer, _) = environment.under(flags)?;
+        Ok(resolve(layer, None)?.0)
+    }
+
+    /// Returns a command for the same run.
+    fn command(&self, name: &str) -> String {
+        let mut words = vec!["dset".to_owned(), name.to_owned()];
+        let mut say = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend((!flag.is_empty()).then(|| flag.to_owned()));
+                words.push(text::quoted(&value));
+            }
+        };
+        let path = |path: &std::path::PathBuf| path.display().to_string();
+        say("", self.input.as_ref().map(path));
+        say("-o", self.output.as_ref().map(path));
+        say("--column", self.column.clone());
+        let header = self.header.map(|header| match header {
+            HeaderMode::Auto => "auto",
+            HeaderMode::Yes => "yes",
+            HeaderMode::No => "no",
+        });
+        say("--header", header.map(str::to_owned));
+        words.join(" ")
     }
 }
 

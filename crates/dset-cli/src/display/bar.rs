@@ -110,7 +110,7 @@ impl Bar {
 }
 
 /// Tells whether the locale can show more than ASCII.
-fn is_utf8() -> bool {
+pub(super) fn is_utf8() -> bool {
     let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
     locale.is_some_and(|locale| {

@@ -7,6 +7,7 @@ pub(crate) mod acks;
 mod bar;
 mod ending;
 mod json;
+pub(crate) mod page;
 mod plain;
 mod remarks;
 mod tally;

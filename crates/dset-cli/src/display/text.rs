@@ -106,16 +106,29 @@ pub(crate) fn failure(failure: &Failure) -> String {
     }
 }
 
+/// Writes an argument as a shell takes it.
+pub(crate) fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", one_line(argument).replace('\'', r"'\''"))
+    }
+}
+
+/// Writes a moment: the time of day, with the date where it was not today.
+pub(crate) fn when(unix_ms: i64) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let (at, now) =
+        (at.to_zoned_datetime(zone.clone()), jiff::Timestamp::now().to_zoned_datetime(zone));
+    let format = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+    at.strftime(format).to_string()
+}
+
 /// Returns the command that was given, to be given again.
 pub(crate) fn same_command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", one_line(&argument).replace('\'', r"'\''"))
-        }
-    });
+    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
     ["dset".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 

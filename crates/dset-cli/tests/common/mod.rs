@@ -92,6 +92,53 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Makes every `dset run` in this folder ask this service, without flags.
+    pub fn asks(&self, service: &Service) {
+        self.write(".env", format!("DSET_BASE_URL={}\nDSET_KEY=none\n", service.url()));
+    }
+
+    /// Runs a command as a person would who copies it from the screen.
+    pub fn shell(&self, command: &str) -> Ran {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_dset"));
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", binary.parent().unwrap().display());
+        let mut dset = self.command(&[]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(self.folder.path()).env("PATH", path);
+        for (name, value) in dset.get_envs().filter(|(_, value)| value.is_none()) {
+            assert!(value.is_none());
+            shell.env_remove(name);
+        }
+        dset.stdin(Stdio::null());
+        Ran::from(shell.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Every file below this folder with its bytes, but for SQLite's own index of its log, which
+    /// whoever reads may write.
+    pub fn everything(&self) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = std::collections::BTreeMap::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.to_string_lossy().ends_with("-shm") {
+                    files.insert(path.clone(), std::fs::read(path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
+    /// Changes the store behind the back of dset.
+    pub fn sql(&self, sql: &str) {
+        let store = rusqlite::Connection::open(self.path("dset_generator/dset.db")).unwrap();
+        store.execute_batch(sql).unwrap();
+    }
+}
+
 /// What a command came to.
 #[derive(Debug)]
 pub struct Ran {
@@ -122,6 +169,19 @@ impl Ran {
     pub fn says(self, text: &str) -> Ran {
         assert!(self.err.contains(text), "`{text}` is not in:\n{}", self.err);
         self
+    }
+
+    /// Checks what is on standard output.
+    #[track_caller]
+    pub fn tells(self, text: &str) -> Ran {
+        assert!(self.out.contains(text), "`{text}` is not in:\n{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// The one JSON object on standard output.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}{}", self.out, self.err))
     }
 
     /// The lines of standard error without their times.

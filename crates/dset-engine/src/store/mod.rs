@@ -3,6 +3,7 @@
 //! What is read before a run goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod look;
 mod plan;
 mod rescue;
 mod writer;
@@ -15,6 +16,7 @@ use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+pub use look::{FailedAsks, Life, look};
 pub use plan::Held;
 pub use rescue::{RESCUE, Rescued, waiting};
 pub(crate) use writer::Told;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
-use dset_core::question::Key;
+use dset_core::question::{Key, QuestionIndex};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
@@ -62,6 +62,18 @@ impl Store {
         settings: Option<i64>,
         max_tokens: Option<u64>,
     ) -> Result<Plan, StoreError> {
+        self.plan_and_note(planner, edition, settings, max_tokens, |_, _| {})
+    }
+
+    /// Does the same, and tells `answered` of each answered question which answer is its own.
+    pub fn plan_and_note(
+        &self,
+        planner: Planner,
+        edition: u32,
+        settings: Option<i64>,
+        max_tokens: Option<u64>,
+        answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Result<Plan, StoreError> {
         let placed = self.placed(edition)?;
         let known = Known {
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
@@ -90,7 +102,7 @@ impl Store {
         })?;
         // A row that cannot be read ends the scan, and the plan with it.
         let stored = stored.map_while(|row| row.map_err(|error| failed = Some(error)).ok());
-        let plan = planner.plan(stored, &known);
+        let plan = planner.plan_and_note(stored, &known, answered);
         failed.map_or(Ok(plan), |error| Err(error.into()))
     }
 

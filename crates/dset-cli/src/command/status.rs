@@ -1,0 +1,244 @@
+//! `dset status`: where the run stands.
+
+use dset_core::outcome::Fault;
+use dset_core::settings::Settings;
+use dset_engine::lock::Running;
+use dset_engine::standing::{Standing, standing};
+use dset_engine::store::Life;
+use serde_json::{Value, json};
+
+use crate::cli::{StatusArgs, WhichArgs};
+use crate::display::page::{self, DIM, Page};
+use crate::display::text::{count, of, one_line, when};
+use crate::error::UserError;
+use crate::exit::Exit;
+
+pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
+    let settings = args.which.settings()?;
+    let standing = standing(&settings)?;
+    if args.json || settings.json {
+        page::json(&object(&settings, &standing));
+    } else {
+        show(&args.which, &settings, &standing);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
+    let page = Page::open();
+    let ledger = &standing.ledger;
+    page.plain(&format!(
+        "{} {} {}/: {}",
+        settings.input.display(),
+        page.arrow,
+        settings.output.display(),
+        state(standing)
+    ));
+    page.blank();
+    page.bar(ledger.answered + ledger.presumed, ledger.questions);
+    page.blank();
+    let causes = |wanted: Fault| {
+        let of = standing.failed.iter().filter(|(fault, ..)| *fault == wanted);
+        of.map(|(_, cause, number)| format!("{} {}", count(*number), one_line(cause)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let term = |name: &str, number: u64, more: &str| {
+        let gap = if more.is_empty() { "" } else { "   " };
+        page.pair(name, &format!("{:>9}{gap}{more}", count(number)));
+    };
+    term("answered", ledger.answered, "");
+    if ledger.presumed > 0 {
+        term("taken as answered", ledger.presumed, "before a bookmark of the original script");
+    }
+    term("rejected", ledger.rejected, &causes(Fault::Rejected));
+    term("gave up", ledger.gave_up, &causes(Fault::GaveUp));
+    term("pending", ledger.pending, "");
+    let verdict = if ledger.balances() { "= the sum: it balances" } else { "is NOT the sum" };
+    term("questions", ledger.questions, verdict);
+    if standing.empty > 0 {
+        page.pair("", &format!("{} skipped", of(standing.empty, "empty row")));
+    }
+    page.blank();
+    if standing.has_store {
+        page.pair("outputs", &outputs(standing));
+    }
+    page.pair("marks", &marks(standing));
+    let asks = &standing.failed_asks;
+    if asks.count > 0 {
+        let causes: Vec<String> = asks
+            .causes
+            .iter()
+            .map(|(cause, n)| format!("{} {}", count(*n), one_line(cause)))
+            .collect();
+        let paid = match asks.maybe_paid {
+            0 => "none of them paid for".to_owned(),
+            number => format!("{} may have been paid for", count(number)),
+        };
+        page.pair("failed asks", &format!("{}: {}; {paid}", count(asks.count), causes.join(", ")));
+    }
+    let endpoint = match &standing.life {
+        Some(life) => one_line(&life.endpoint),
+        None => settings.base_url.to_string(),
+    };
+    page.pair("model", &format!("{} at {endpoint}", one_line(&standing.request.model)));
+    if let Some(life) = &standing.life {
+        page.pair("last run", &life_words(life, &standing.running));
+    }
+    if standing.edition > 0 {
+        page.pair(
+            "asked again",
+            &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
+        );
+    }
+    for hint in hints(which, standing) {
+        page.blank();
+        page.hint(&hint);
+    }
+    if standing.running == Running::Unknown {
+        page.line(
+            DIM,
+            "",
+            "this file system has no locks: whether a run is going on is not known",
+            0,
+        );
+    }
+}
+
+/// Whether a run goes on, and how far everything is, in a few words.
+fn state(standing: &Standing) -> String {
+    match &standing.running {
+        Running::Yes(Some(holder)) => {
+            format!("running, process {}, since {}", holder.pid, when(holder.started_at))
+        }
+        Running::Yes(None) => "running".to_owned(),
+        _ if !standing.has_store => "nothing was asked yet".to_owned(),
+        _ => "not running".to_owned(),
+    }
+}
+
+fn outputs(standing: &Standing) -> String {
+    let (_, first, _) = standing.outputs[0];
+    let files = |rows: u64, names: &[&str]| format!("{} in {}", of(rows, "row"), names.join(", "));
+    let names: Vec<&str> = standing.outputs.iter().map(|(file, ..)| *file).collect();
+    let same = standing.outputs.iter().all(|(_, rows, _)| *rows == first);
+    let mut words = match same {
+        true => files(first, &names),
+        false => {
+            let each = standing.outputs.iter().map(|(file, rows, _)| files(*rows, &[file]));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let least = standing.outputs.iter().map(|(_, rows, _)| *rows).min().unwrap_or(0);
+    let waiting = standing.ledger.answered.saturating_sub(least);
+    if waiting > 0 && standing.placed >= least {
+        words += &format!(", {} still to be written", count(waiting));
+    }
+    words
+}
+
+fn marks(standing: &Standing) -> String {
+    let marks = &standing.marks;
+    let mut words = match marks.marked {
+        1 => "1 row says ERROR".to_owned(),
+        number => format!("{} say ERROR", of(number, "row")),
+    };
+    for (rows, what) in [
+        (&marks.waiting, "still to be marked"),
+        (&marks.though_answered, "of them answered, to be cleared"),
+    ] {
+        if rows.count > 0 {
+            words += &format!(", {} {what}", count(rows.count));
+        }
+    }
+    words
+}
+
+fn life_words(life: &Life, running: &Running) -> String {
+    let began = format!("began {}", when(life.started_at));
+    match (life.ended_at, &life.ending) {
+        (Some(at), Some(ending)) => format!("{began}, ended {}: {}", when(at), one_line(ending)),
+        (Some(at), None) => format!("{began}, ended {}", when(at)),
+        (None, _) if matches!(running, Running::Yes(_)) => format!("{began}, is going on"),
+        (None, _) => format!("{began}, ended without saying goodbye; every answer is intact"),
+    }
+}
+
+fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
+    let ledger = &standing.ledger;
+    if matches!(standing.running, Running::Yes(_)) {
+        return Vec::new();
+    }
+    let run = which.command("run");
+    if standing.has_outputs_of_script {
+        return vec![format!(
+            "There are outputs of the original script: `{run}` takes their rows as answered"
+        )];
+    }
+    if !standing.has_store {
+        return vec![format!("Ask the questions with `{run}`")];
+    }
+    match (ledger.pending, ledger.failed()) {
+        (0, 0) => Vec::new(),
+        (0, _) => vec![format!("Ask the failed questions again with `{run}`")],
+        _ => vec![format!("Run `{run}` to continue")],
+    }
+}
+
+/// Who runs, for a program.
+pub(super) fn running(running: &Running) -> Value {
+    match running {
+        Running::No => json!(false),
+        Running::Unknown => Value::Null,
+        Running::Yes(holder) => {
+            let (pid, at) = (holder.as_ref().map(|h| h.pid), holder.as_ref().map(|h| h.started_at));
+            json!({ "pid": pid, "started_at": at })
+        }
+    }
+}
+
+fn object(settings: &Settings, standing: &Standing) -> Value {
+    let failed = standing
+        .failed
+        .iter()
+        .map(|(fault, cause, number)| json!({ "fault": fault, "cause": cause, "count": number }));
+    let outputs = standing
+        .outputs
+        .iter()
+        .map(|(file, rows, bytes)| json!({ "file": file, "rows": rows, "bytes": bytes }));
+    let causes = standing.failed_asks.causes.iter();
+    let causes: serde_json::Map<String, Value> =
+        causes.map(|(cause, number)| (cause.clone(), json!(number))).collect();
+    let marks = &standing.marks;
+    json!({
+        "v": 1,
+        "input": settings.input,
+        "output": settings.output,
+        "has_store": standing.has_store,
+        "running": running(&standing.running),
+        "ledger": standing.ledger,
+        "balances": standing.ledger.balances(),
+        "empty": standing.empty,
+        "failed": failed.collect::<Vec<_>>(),
+        "marks": {
+            "marked": marks.marked,
+            "waiting": marks.waiting.count,
+            "unmarked": marks.unmarked.count,
+            "though_answered": marks.though_answered.count,
+        },
+        "outputs": outputs.collect::<Vec<_>>(),
+        "failed_asks": {
+            "count": standing.failed_asks.count,
+            "maybe_paid": standing.failed_asks.maybe_paid,
+            "causes": causes,
+        },
+        "model": standing.request.model,
+        "endpoint": standing.life.as_ref().map_or(settings.base_url.as_str(), |life| &life.endpoint),
+        "edition": standing.edition,
+        "last_run": standing.life.as_ref().map(|life| json!({
+            "started_at": life.started_at,
+            "ended_at": life.ended_at,
+            "ending": life.ending,
+        })),
+    })
+}

@@ -1,0 +1,191 @@
+//! `dset status`: what it tells, at any moment, and that it changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+
+use common::{Folder, Service, questions};
+use dset_mock::MockSettings;
+use serde_json::json;
+
+fn balanced(folder: &Folder) -> serde_json::Value {
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    let term = |name: &str| status["ledger"][name].as_u64().unwrap();
+    let terms = ["answered", "presumed", "rejected", "gave_up", "pending"].map(term);
+    assert_eq!(terms.iter().sum::<u64>(), term("questions"), "{status}");
+    assert_eq!((&status["v"], &status["balances"]), (&json!(1), &json!(true)));
+    status
+}
+
+#[test]
+fn before_the_first_run_nothing_was_asked_and_nothing_is_made() {
+    let folder = Folder::with(&questions(3));
+    let before = folder.everything();
+    folder
+        .dset(&["status"])
+        .exits(0)
+        .tells("nothing was asked yet")
+        .tells("pending                   3")
+        .tells("hint: Ask the questions with `dset run`");
+    let status = balanced(&folder);
+    assert_eq!((&status["has_store"], &status["ledger"]["pending"]), (&json!(false), &json!(3)));
+    assert_eq!(folder.everything(), before);
+    assert!(!folder.path("dset_generator").exists());
+    folder.dset(&["status", "x.csv"]).exits(2).says("there is no `x.csv`");
+}
+
+#[test]
+fn after_a_run_everything_is_counted_where_it_stands_and_no_byte_changes() {
+    let folder = Folder::with(&questions(12));
+    let service = Service::with(&["Question 7,=risk", "Question 9,=500*1", "Question 3,=length*1"]);
+    folder.asks(&service);
+    folder.dset(&["run", "--max-tokens", "50"]).exits(3);
+    let before = folder.everything();
+    folder
+        .dset(&["status"])
+        .exits(0)
+        .tells("not running")
+        .tells("answered                 10")
+        .tells("= the sum: it balances")
+        .tells("1 content filter, 1 length limit")
+        .tells("10 rows in output.csv, output.json, output.txt")
+        .tells("2 rows say ERROR")
+        .tells("3: 1 content filter, 1 length limit, 1 server error; 1 may have been paid for")
+        .tells(&format!("deepseek-flash at {}", service.url()))
+        .tells(": complete")
+        .tells("hint: Ask the failed questions again with `dset run`");
+    let status = balanced(&folder);
+    assert_eq!(
+        (&status["ledger"]["rejected"], &status["marks"]["marked"], &status["running"]),
+        (&json!(2), &json!(2), &json!(false))
+    );
+    assert_eq!(folder.everything(), before, "nor is a file of SQLite's left behind");
+}
+
+#[test]
+fn while_a_run_goes_on_it_is_told_by_whom_and_how_far() {
+    let folder = Folder::with(&questions(20));
+    let service = Service::with(&["Question 20,=hang"]);
+    folder.asks(&service);
+    let mut child = folder.command(&["run", "--json"]).spawn().unwrap();
+    let events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let answers = events.filter(|line| line.as_ref().unwrap().contains("\"answer\""));
+    assert_eq!(answers.take(19).count(), 19);
+    // An answer is told when it came, and counted once it is durable.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        let status = balanced(&folder);
+        assert_eq!(status["running"]["pid"], child.id());
+        if status["ledger"]["answered"] == 19 {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+    };
+    assert_eq!(status["ledger"]["pending"], 1);
+    folder
+        .dset(&["status"])
+        .exits(0)
+        .tells(&format!("running, process {}, since ", child.id()))
+        .tells("is going on");
+    // Killed, the lock is free and the store has no last word.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = folder.everything();
+    let status = balanced(&folder);
+    assert_eq!(
+        (&status["running"], &status["last_run"]["ended_at"]),
+        (&json!(false), &json!(null))
+    );
+    folder
+        .dset(&["status"])
+        .exits(0)
+        .tells("ended without saying goodbye")
+        .tells("Run `dset run` to continue");
+    assert_eq!(folder.everything(), before);
+}
+
+#[test]
+fn killed_at_any_moment_the_ledger_balances() {
+    let folder = Folder::with(&questions(150));
+    let service = Service::start(MockSettings {
+        latency_ms: 10,
+        chance: vec!["500=0.05".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    folder.asks(&service);
+    let mut answered = 0;
+    for lines in [1, 12, 40, 90] {
+        let mut child = folder.command(&["run", "--json", "-c", "6"]).spawn().unwrap();
+        let events = BufReader::new(child.stdout.take().unwrap()).lines();
+        events.take(lines).for_each(|line| drop(line.unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let now = balanced(&folder)["ledger"]["answered"].as_u64().unwrap();
+        assert!(now >= answered, "{now} after {answered}");
+        answered = now;
+    }
+    assert!(answered > 0);
+}
+
+#[test]
+fn what_was_asked_is_read_from_the_store_and_not_from_flags() {
+    let folder = Folder::new();
+    folder.write("in/q.csv", "topic,question,status\ngeo,one,\nbio,two,\n");
+    let service = Service::friendly();
+    let template = "{{ question }} <{{ topic }}>";
+    let more = ["in/q.csv", "-o", "my out", "-m", "other", "-t", template, "-s", "Be brief."];
+    service.run(&folder, &more).exits(0);
+    folder
+        .dset(&["status", "in/q.csv", "-o", "my out"])
+        .exits(0)
+        .tells("other at ")
+        .tells("2/2  100%");
+    let status = folder.dset(&["status", "in/q.csv", "-o", "my out", "--json"]).exits(0).json();
+    assert_eq!((&status["ledger"]["answered"], &status["model"]), (&json!(2), &json!("other")));
+    folder.write("in/q.csv", "topic,question,status\ngeo,one,\nbio,two,\nbio,three,\n");
+    folder
+        .dset(&["status", "in/q.csv", "-o", "my out"])
+        .exits(0)
+        .tells("hint: Run `dset run in/q.csv -o 'my out'` to continue");
+}
+
+#[test]
+fn rows_before_a_bookmark_and_outputs_of_the_script_are_told_apart() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.write("dset_generator/output.csv", "timestamp,question,thoughts,final_answer\r\n");
+    folder.dset(&["status"]).exits(0).tells("`dset run` takes their rows as answered");
+    std::fs::remove_dir_all(folder.path("dset_generator")).unwrap();
+    folder.dset(&["run"]).exits(0);
+    folder.dset(&["status"]).exits(0).tells("taken as answered         2");
+    assert_eq!(balanced(&folder)["ledger"]["presumed"], 2);
+}
+
+#[test]
+fn asking_again_is_a_ledger_of_its_own() {
+    let folder = Folder::with(&questions(4));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.dset(&["run", "--again", "-n", "1"]).exits(0);
+    let status = balanced(&folder);
+    assert_eq!((&status["ledger"]["answered"], &status["edition"]), (&json!(1), &json!(1)));
+    folder.dset(&["status"]).exits(0).tells("1 time (`--again`)");
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_an_error_with_a_way_out() {
+    let folder = Folder::with(&questions(2));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.sql("PRAGMA user_version = 2");
+    folder.dset(&["status"]).exits(2).says("was written by a newer dset");
+    folder.write("dset_generator/dset.db", "no database at all, but text\n".repeat(99));
+    let before = folder.everything();
+    folder.dset(&["status"]).exits(1).says("cannot use the store").says("hint:");
+    assert_eq!(folder.everything(), before);
+}

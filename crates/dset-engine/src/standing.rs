@@ -1,0 +1,229 @@
+//! Where a run stands, as its store and its input say: while it goes on, and after it ended in
+//! whatever way. Nothing is asked, made or changed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dset_core::key::RequestSettings;
+use dset_core::machine::Planned;
+use dset_core::outcome::{Fault, Ledger};
+use dset_core::plan::{Known, Plan};
+use dset_core::prompt::Template;
+use dset_core::settings::Settings;
+
+use crate::job::{JobError, source_options};
+use crate::lock::{Running, running};
+use crate::scan::{Status, scan, walk};
+use crate::sink::FORMATS;
+use crate::source::Source;
+use crate::store::{FailedAsks, Life, Store, look};
+
+/// Rows that are named one by one, at most.
+const NAMED_MAX: usize = 5;
+
+/// Where a run stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// Where every question stands.
+    pub ledger: Ledger,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Why questions ended without an answer: how, the cause, how many.
+    pub failed: Vec<(Fault, String, u64)>,
+    /// What the rows of the input say.
+    pub marks: RowMarks,
+    /// The outputs, each with its rows and bytes as far as they are known to be whole.
+    pub outputs: Vec<(&'static str, u64, u64)>,
+    /// Rows whose place in the outputs is decided.
+    pub placed: u64,
+    /// Whether a run is going on.
+    pub running: Running,
+    /// The last run; absent where there was none.
+    pub life: Option<Life>,
+    /// Asks that failed, in every run.
+    pub failed_asks: FailedAsks,
+    /// What answers are bought with.
+    pub request: RequestSettings,
+    /// How often everything was asked again.
+    pub edition: u32,
+    /// There is a store. Where there is none, nothing was asked yet.
+    pub has_store: bool,
+    /// There are outputs, and no store that has made them: they are of the original script.
+    pub has_outputs_of_script: bool,
+}
+
+/// Rows, of which the first are named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// How many.
+    pub count: u64,
+    /// The first of them, as a spreadsheet counts.
+    pub first: Vec<u64>,
+}
+
+impl Rows {
+    pub(crate) fn add(&mut self, row_number: u64) {
+        self.count += 1;
+        if self.first.len() < NAMED_MAX {
+            self.first.push(row_number);
+        }
+    }
+}
+
+/// What rows of the input say, and should say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowMarks {
+    /// Say ERROR.
+    pub marked: u64,
+    /// Say ERROR although they are answered.
+    pub though_answered: Rows,
+    /// Ended without an answer and say nothing.
+    pub unmarked: Rows,
+    /// Are to say ERROR, which is still to be written.
+    pub waiting: Rows,
+}
+
+/// Tells where the run of these settings stands.
+pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
+    let folder = &settings.output;
+    let running = running(folder);
+    let seen = look(folder, |store| -> Result<Standing, JobError> {
+        let mut view = View::of(store, settings)?;
+        let (ledger, failed, marks) = view.rows(store)?;
+        Ok(Standing {
+            ledger,
+            empty: view.empty,
+            failed,
+            marks,
+            outputs: outputs(store)?,
+            placed: store.position(view.edition)?,
+            running: running.clone(),
+            life: store.life()?,
+            failed_asks: store.failed_asks()?,
+            request: view.request.clone(),
+            edition: view.edition,
+            has_store: true,
+            has_outputs_of_script: false,
+        })
+    })?;
+    match seen {
+        Some(standing) => Ok(standing),
+        None => nothing_yet(settings, running),
+    }
+}
+
+fn outputs(store: &Store) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
+    let marks = store.sink_marks()?;
+    let of = |name: &str| {
+        let mark = marks.iter().find(|(other, ..)| other == name);
+        mark.map_or((0, 0), |&(_, rows, bytes, _)| (rows, bytes))
+    };
+    Ok(FORMATS
+        .iter()
+        .map(|format| {
+            let (rows, bytes) = of(format.name);
+            (format.file, rows, bytes)
+        })
+        .collect())
+}
+
+/// Without a store every question is pending.
+fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
+    let mut source = Source::open(&settings.input, &source_options(settings))?;
+    let template = Template::new(&settings.request.template, &source.layout().columns)?;
+    let scanned = scan(&mut source, &template, &settings.request, 0)?;
+    let plan = scanned.planner.plan([], &Known::default());
+    let questions = plan.states.len() as u64;
+    let mut marks = RowMarks::default();
+    walk(&mut source, &template, &settings.request, &plan, |seen| {
+        marks.marked += u64::from(seen.status == Status::Error);
+    })?;
+    Ok(Standing {
+        ledger: Ledger { questions, pending: questions, ..Ledger::default() },
+        empty: scanned.empty,
+        failed: Vec::new(),
+        marks,
+        outputs: FORMATS.iter().map(|format| (format.file, 0, 0)).collect(),
+        placed: 0,
+        running,
+        life: None,
+        failed_asks: FailedAsks::default(),
+        request: settings.request.clone(),
+        edition: 0,
+        has_store: false,
+        has_outputs_of_script: has_outputs(&settings.output),
+    })
+}
+
+fn has_outputs(folder: &Path) -> bool {
+    FORMATS.iter().any(|format| folder.join(format.file).is_file())
+}
+
+/// The input held against a store that is only looked at, under the settings that the store was
+/// last asked with.
+pub(crate) struct View {
+    pub(crate) edition: u32,
+    pub(crate) request: RequestSettings,
+    pub(crate) plan: Plan,
+    pub(crate) empty: u64,
+    source: Source,
+    template: Template,
+}
+
+impl View {
+    pub(crate) fn of(store: &Store, settings: &Settings) -> Result<View, JobError> {
+        let edition = store.edition()?;
+        let (id, request) = match store.last_settings(edition)? {
+            Some((id, request)) => (Some(id), request),
+            None => (None, settings.request.clone()),
+        };
+        let mut source = Source::open(&settings.input, &source_options(settings))?;
+        let template = Template::new(&request.template, &source.layout().columns)?;
+        let scanned = scan(&mut source, &template, &request, edition)?;
+        let plan = store.plan(scanned.planner, edition, id, request.max_tokens)?;
+        Ok(View { edition, request, plan, empty: scanned.empty, source, template })
+    }
+
+    /// Counts every question where it stands, and looks at what its row says.
+    #[allow(clippy::type_complexity, reason = "three results of one pass")]
+    pub(crate) fn rows(
+        &mut self,
+        store: &Store,
+    ) -> Result<(Ledger, Vec<(Fault, String, u64)>, RowMarks), JobError> {
+        let (ended, to_mark) = (store.ended(self.edition)?, store.marks()?);
+        let questions = self.plan.states.len() as u64;
+        let mut ledger = Ledger { questions, ..Ledger::default() };
+        let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
+        let mut marks = RowMarks::default();
+        walk(&mut self.source, &self.template, &self.request, &self.plan, |seen| {
+            let hash = seen.id.hash();
+            let end = ended.get(&hash);
+            ledger.count(seen.planned, end.map(|(fault, _)| *fault));
+            marks.marked += u64::from(seen.status == Status::Error);
+            match seen.planned {
+                Planned::Settled | Planned::Unplaced => {
+                    if seen.status == Status::Error {
+                        marks.though_answered.add(seen.row_number);
+                    }
+                }
+                Planned::Presumed => {}
+                Planned::Kept | Planned::Pending => {
+                    if let Some((fault, cause)) = end {
+                        *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+                    }
+                    if to_mark.contains(&hash) && seen.status != Status::Error {
+                        marks.waiting.add(seen.row_number);
+                    } else if end.is_some() && seen.status == Status::Empty {
+                        marks.unmarked.add(seen.row_number);
+                    }
+                }
+            }
+        })?;
+        let failed = failed.into_iter().map(|((gave_up, cause), count)| {
+            let fault = if gave_up { Fault::GaveUp } else { Fault::Rejected };
+            (fault, cause.to_owned(), count)
+        });
+        let failed = failed.collect();
+        Ok((ledger, failed, marks))
+    }
+}
