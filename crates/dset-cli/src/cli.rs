@@ -21,7 +21,8 @@ const STYLES: Styles = Styles::styled()
   dset demo                         see it work, without a key
   dset run                          ask the questions in ./q.csv
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
-  dset status                       where the run stands, also while it goes on")]
+  dset status                       where the run stands, also while it goes on
+  dset verify                       whether store, outputs and marks agree")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -35,6 +36,10 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Where the run stands: answered, failed, left
     Status(StatusArgs),
+    /// Check that the store, the outputs and the marks agree
+    Verify(VerifyArgs),
+    /// Write the outputs anew from the store
+    Export(ExportArgs),
     /// Pretend to be an OpenAI-compatible service, with faults
     Mock(Box<MockArgs>),
 }
@@ -126,6 +131,54 @@ pub(crate) struct StatusArgs {
     /// Write one JSON object to stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Checks the store itself, every byte of the three outputs against it, the marks \
+in the questions against how those ended, and that the ledger balances. Whatever does not agree is \
+named with its place and the command that mends it. Takes no lock and changes nothing; while a run \
+is at work, what it is about to write is left out.
+
+Exit codes: 0 everything agrees, 1 something does not, or the store cannot be read, 2 usage or \
+input, or nothing was asked yet.
+
+Examples:
+  dset verify                       ./q.csv and ./dset_generator
+  dset verify && cp -r dset_generator /backup
+  dset verify --json                one JSON object, for a program"
+)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A rebuild writes output.csv, output.json and output.txt anew: every answered \
+question that is in the file of questions, in its order, once. Rows whose question was removed are \
+left out; their answers stay in the store. Outputs that hold anything that dset did not write are \
+copied to earlier/<time>/ first. Nothing is asked. Cut short at any moment, it is finished by the \
+next `dset run` or rebuild.
+
+Exit codes: 0 rebuilt, 1 disk or damaged store, 2 usage or input, or nothing was asked yet, 11 a run \
+has the folder.
+
+Examples:
+  dset export --rebuild             after rows were moved or removed in q.csv
+  dset export --rebuild -o out      the outputs in another folder"
+)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Write the three outputs anew, in the order of the questions
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 #[derive(Debug, Args)]

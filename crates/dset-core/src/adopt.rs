@@ -5,7 +5,7 @@
 //! what a kill tore in the middle, which later runs of the script wrote on from in the same line.
 //! `output.txt` is never parsed: it is only searched for the rows that it should have.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use memchr::{memchr, memmem, memrchr};
 use serde::Deserialize;
@@ -77,6 +77,36 @@ pub struct Found {
     pub torn: bool,
     /// Rows that cannot be read.
     pub unread: u64,
+}
+
+/// The texts in one of the files, or in the part of it that is the script's.
+#[derive(Debug)]
+pub enum Texts<'a> {
+    /// Of `output.csv` and `output.json`: the questions with their answers.
+    Rows(HashSet<(String, String)>),
+    /// Of `output.txt`, which is only searched.
+    Txt(&'a [u8]),
+}
+
+impl Texts<'_> {
+    /// Tells whether a row that was taken over is still there.
+    #[must_use]
+    pub fn have(&self, row: &Row) -> bool {
+        match self {
+            Texts::Rows(rows) => rows.contains(&(row.question.clone(), row.answer.clone())),
+            Texts::Txt(text) => [("Question: ", &row.question), ("Final Answer: ", &row.answer)]
+                .iter()
+                .all(|(name, part)| {
+                    memmem::find(text, format!("{name}{part}\n").as_bytes()).is_some()
+                }),
+        }
+    }
+}
+
+impl From<Found> for Texts<'_> {
+    fn from(found: Found) -> Self {
+        Texts::Rows(found.rows.into_iter().map(|row| (row.question, row.answer)).collect())
+    }
 }
 
 /// Decides what to take over. `write_txt` appends a row as `output.txt` has it.

@@ -70,7 +70,7 @@ pub fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
 pub fn remove_left_over(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let is_ours = is_temporary(&entry.path());
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_ours && is_file() && is_left_over(&entry.path()) {
             let _ = fs::remove_file(entry.path());
@@ -98,6 +98,12 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary_in(folder_of(path))?;
     file.write_all(bytes)?;
     put(file, path)
+}
+
+/// Tells whether a file is one that was being written, by its name.
+#[must_use]
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
 }
 
 /// Returns a place for a file that is moved out of the way: `earlier/<stamp>/<name>`.

@@ -21,6 +21,7 @@ use crate::adopt::{AdoptError, Adopted, adopt};
 use crate::clock::unix_ms;
 use crate::files;
 use crate::lock::{Lock, LockError};
+use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError};
 use crate::source::{Source, SourceError, SourceOptions};
@@ -123,6 +124,8 @@ pub struct Found {
     pub repairs: Vec<Repair>,
     /// The earlier outputs were moved here, because everything is asked again.
     pub moved_to: Option<String>,
+    /// The outputs were being rebuilt when that was cut short; it is done now.
+    pub rebuild_finished: bool,
     /// Asking again was begun by an earlier run and is continued.
     pub again_continued: bool,
     /// The last run asked another endpoint.
@@ -196,6 +199,7 @@ impl Job {
         let stamp = file_stamp(now);
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;
+        let rebuild_finished = finish(&mut store, &folder, Some(&stamp))?;
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
             true => adopt(&mut store, &folder, &stamp, now)?,
@@ -273,6 +277,7 @@ impl Job {
             rescued,
             repairs,
             moved_to,
+            rebuild_finished,
             again_continued,
             last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
             endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),

@@ -7,8 +7,9 @@ use std::path::Path;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::outcome::{Fault, Ledger};
-use dset_core::plan::{Known, Plan};
+use dset_core::plan::{AnswerId, Known, Plan};
 use dset_core::prompt::Template;
+use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 
 use crate::job::{JobError, source_options};
@@ -165,6 +166,8 @@ pub(crate) struct View {
     pub(crate) edition: u32,
     pub(crate) request: RequestSettings,
     pub(crate) plan: Plan,
+    /// The answer of each question that has one.
+    pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
     source: Source,
     template: Template,
@@ -180,8 +183,10 @@ impl View {
         let mut source = Source::open(&settings.input, &source_options(settings))?;
         let template = Template::new(&request.template, &source.layout().columns)?;
         let scanned = scan(&mut source, &template, &request, edition)?;
-        let plan = store.plan(scanned.planner, edition, id, request.max_tokens)?;
-        Ok(View { edition, request, plan, empty: scanned.empty, source, template })
+        let mut answers = vec![None; scanned.planner.len()];
+        let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
+        let plan = store.plan_and_note(scanned.planner, edition, id, request.max_tokens, note)?;
+        Ok(View { edition, request, plan, answers, empty: scanned.empty, source, template })
     }
 
     /// Counts every question where it stands, and looks at what its row says.

@@ -1,9 +1,11 @@
 //! One file a command.
 
 mod demo;
+mod export;
 mod mock;
 mod run;
 mod status;
+mod verify;
 
 use std::path::Path;
 
@@ -21,6 +23,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Demo => demo::run(),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Mock(args) => mock::run(*args),
     }
 }
@@ -64,6 +68,16 @@ impl WhichArgs {
         say("--header", header.map(str::to_owned));
         words.join(" ")
     }
+}
+
+/// The error of a command that needs a store where there is none.
+fn nothing_asked(which: &WhichArgs, settings: &Settings) -> UserError {
+    UserError::new(Exit::Usage, "nothing was asked yet")
+        .cause(format!("there is no store in `{}`", settings.output.display()))
+        .hint(format!(
+            "Ask the questions with `{}`, or name another folder with `-o DIR`",
+            which.command("run")
+        ))
 }
 
 /// Makes the runtime that a command waits in.

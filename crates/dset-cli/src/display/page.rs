@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::bar::is_utf8;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// Lines narrower than this are not broken any more.
@@ -18,6 +19,8 @@ pub(crate) struct Page {
     /// Absent in a pipe, where every line is whole.
     width: Option<usize>,
     pub(crate) arrow: &'static str,
+    pub(crate) tick: &'static str,
+    pub(crate) cross: &'static str,
     bar: [&'static str; 2],
 }
 
@@ -27,8 +30,8 @@ impl Page {
             .is_terminal()
             .then(|| usize::from(console::Term::stdout().size().1).max(WIDTH_MIN));
         match is_utf8() && width.is_some() {
-            true => Page { width, arrow: "→", bar: ["━", "─"] },
-            false => Page { width, arrow: "->", bar: ["#", "-"] },
+            true => Page { width, arrow: "→", tick: "✓", cross: "✗", bar: ["━", "─"] },
+            false => Page { width, arrow: "->", tick: "+", cross: "x", bar: ["#", "-"] },
         }
     }
 

@@ -106,6 +106,9 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             }
         });
     }
+    if found.rebuild_finished {
+        say("a rebuild of the outputs was cut short: it is finished now".into());
+    }
     if let Some(moved_to) = &found.moved_to {
         say(format!("asking everything again; the earlier outputs are in {moved_to}"));
     }

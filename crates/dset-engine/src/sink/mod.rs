@@ -18,6 +18,7 @@ use dset_core::row::Row;
 use thiserror::Error;
 
 use crate::store::{Order, Reader, SinkMark, StoreError};
+pub(crate) use output::Expected;
 pub use output::Output;
 
 /// How an output looks.
@@ -79,6 +80,17 @@ pub enum Repair {
         /// Which.
         file: &'static str,
     },
+}
+
+/// Writes an output anew, in the order that the store has decided, over whatever is there; returns
+/// its mark. The file that was there stays until the new one is whole and synced.
+pub(crate) fn write_anew(
+    folder: &Path,
+    format: Format,
+    reader: &Reader,
+    edition: u32,
+) -> Result<SinkMark, SinkError> {
+    Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
 }
 
 /// All outputs of a folder, whole.

@@ -100,7 +100,7 @@ impl Output {
     }
 
     /// Writes the whole of what is ordered into a new file, which appears when it is complete.
-    fn write_anew(
+    pub(super) fn write_anew(
         path: &Path,
         format: Format,
         reader: &Reader,
@@ -119,7 +119,10 @@ impl Output {
         }
         expected.check()?;
         let temporary = writer.into_inner().map_err(|error| error.into_error())?;
-        make_readable(temporary.as_file())?;
+        match fs::metadata(path) {
+            Ok(metadata) => temporary.as_file().set_permissions(metadata.permissions())?,
+            Err(_) => make_readable(temporary.as_file())?,
+        }
         files::put(temporary, path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
         let tail = tail_before(&mut file, bytes)?;
@@ -176,7 +179,7 @@ fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// The rows that an output is to have from one on, as bytes, read as they are needed.
-struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     reader: &'a Reader,
     edition: u32,
     format: Format,
@@ -187,7 +190,13 @@ struct Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    fn from(reader: &'a Reader, edition: u32, format: Format, position: u64, header: bool) -> Self {
+    pub(crate) fn from(
+        reader: &'a Reader,
+        edition: u32,
+        format: Format,
+        position: u64,
+        header: bool,
+    ) -> Self {
         let header = header && !format.header.is_empty();
         Expected {
             reader,
@@ -201,7 +210,7 @@ impl<'a> Expected<'a> {
     }
 
     /// Fails where the rows ended because the store could not be read.
-    fn check(self) -> Result<(), StoreError> {
+    pub(crate) fn check(self) -> Result<(), StoreError> {
         self.error.map_or(Ok(()), Err)
     }
 

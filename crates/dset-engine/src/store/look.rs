@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use dset_core::key::RequestSettings;
 use dset_core::outcome::Fault;
+use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{APPLICATION, Reader, STORE, Store, StoreError, VERSION};
@@ -180,4 +181,97 @@ impl Store {
     pub fn answers(&self, edition: u32) -> Result<u64, StoreError> {
         self.count("SELECT count(*) FROM answer_keys WHERE edition = ?1", edition)
     }
+
+    /// Returns how many rows at the beginning of the outputs are as the original script wrote
+    /// them: those that were taken over, until the outputs are rebuilt.
+    pub(crate) fn rows_of_script(&self, edition: u32) -> Result<u64, StoreError> {
+        if edition > 0 || self.meta::<i64>("rebuilt_at")?.is_some() {
+            return Ok(0);
+        }
+        let sql = "SELECT count(*) FROM answers WHERE life IS NULL AND ?1 = 0";
+        self.count(sql, edition)
+    }
+
+    /// Returns the question of an answer.
+    pub(crate) fn question(&self, answer: AnswerId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT question FROM answers WHERE id = ?1";
+        Ok(self.reader.connection.query_row(sql, [answer], |row| row.get(0)).optional()?)
+    }
+
+    /// Returns what SQLite itself finds wrong with the file; nothing where it is sound.
+    pub(crate) fn unsound(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.reader.connection.prepare("PRAGMA integrity_check(20)")?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+
+    /// Returns what in the tables of an edition does not refer to what it should: how many, and
+    /// of what.
+    pub(crate) fn dangling(&self, edition: u32) -> Result<Vec<(Dangling, u64)>, StoreError> {
+        let mut found = Vec::new();
+        for (what, sql) in DANGLING {
+            let count = self.count(sql, edition)?;
+            if count > 0 {
+                found.push((what, count));
+            }
+        }
+        Ok(found)
+    }
 }
+
+/// A reference within the store that leads nowhere, or to the wrong place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dangling {
+    /// A question counts as answered, and its answer is not there.
+    KeyWithoutAnswer,
+    /// An answer that no question can find.
+    AnswerWithoutKey,
+    /// An answer that two keys lead to.
+    AnswerOfTwoKeys,
+    /// An answer, or a run, with settings that are not there.
+    WithoutSettings,
+    /// A place in the outputs for an answer that is not there, or is of another edition.
+    PlaceWithoutAnswer,
+    /// An answer with two places in the outputs.
+    PlacedTwice,
+    /// A hole in the places of the outputs.
+    PlacesNotDense,
+}
+
+/// How each is counted; every one takes the edition, some do not use it.
+const DANGLING: [(Dangling, &str); 7] = [
+    (
+        Dangling::KeyWithoutAnswer,
+        "SELECT count(*) FROM answer_keys WHERE ?1 >= 0
+         AND answer_keys.answer NOT IN (SELECT id FROM answers)",
+    ),
+    (
+        Dangling::AnswerWithoutKey,
+        "SELECT (SELECT count(*) FROM answers)
+              - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM answer_keys)) WHERE ?1 >= 0",
+    ),
+    (
+        Dangling::AnswerOfTwoKeys,
+        "SELECT count(*) - count(DISTINCT answer) FROM answer_keys WHERE ?1 >= 0",
+    ),
+    (
+        Dangling::WithoutSettings,
+        "SELECT count(*) FROM (SELECT settings FROM answer_keys UNION ALL SELECT settings FROM lives)
+         WHERE ?1 >= 0 AND settings NOT IN (SELECT id FROM settings)",
+    ),
+    (
+        Dangling::PlaceWithoutAnswer,
+        "SELECT count(*) FROM output_order WHERE edition = ?1
+         AND answer NOT IN (SELECT answer FROM answer_keys WHERE edition = ?1)",
+    ),
+    (
+        Dangling::PlacedTwice,
+        "SELECT count(*) - count(DISTINCT answer) FROM output_order WHERE edition = ?1",
+    ),
+    (
+        Dangling::PlacesNotDense,
+        "SELECT ifnull(max(position) + 1, 0) - count(*) FROM output_order WHERE edition = ?1",
+    ),
+];

@@ -16,7 +16,7 @@ use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-pub use look::{FailedAsks, Life, look};
+pub use look::{Dangling, FailedAsks, Life, look};
 pub use plan::Held;
 pub use rescue::{RESCUE, Rescued, waiting};
 pub(crate) use writer::Told;
@@ -136,6 +136,11 @@ impl Store {
         &self.path
     }
 
+    /// Returns what reads answers, on this very connection.
+    pub(crate) fn as_reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Opens a second connection that only reads.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
@@ -213,6 +218,26 @@ impl Store {
         marks.iter().try_for_each(|mark| mark.record(&transaction))?;
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Returns the whole order of an edition.
+    pub(crate) fn order(&self, edition: u32) -> Result<Vec<AnswerId>, StoreError> {
+        let sql = "SELECT answer FROM output_order WHERE edition = ?1 ORDER BY position";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([edition], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Tells whether all these answers are there.
+    pub(crate) fn has_answers(&self, answers: &[AnswerId]) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM answers WHERE id = ?1)";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        for id in answers {
+            if !statement.query_row([id], |row| row.get::<_, bool>(0))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Gives the connection to the thread that writes during a run.

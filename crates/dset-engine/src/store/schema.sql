@@ -2,7 +2,7 @@
 -- Version 1; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
 -- Unix milliseconds.
 
--- What holds for the whole store: `edition`, `moving`.
+-- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value

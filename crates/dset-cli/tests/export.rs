@@ -1,0 +1,193 @@
+//! `dset export --rebuild`: the outputs written anew, whatever happened to them or to the input.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+
+use common::{Folder, Service, questions};
+
+#[test]
+fn the_outputs_follow_the_input_and_the_next_run_changes_no_byte() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,\nfour,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.write("q.csv", "question,status\nfour,\nfive,\ntwo,\none,\n");
+    folder
+        .dset(&["export", "--rebuild"])
+        .exits(0)
+        .tells("output.csv, output.json, output.txt have 3 rows each, in the order of q.csv")
+        .tells("1 row left out: no longer in q.csv")
+        .tells("1 question without an answer yet");
+    assert_eq!(folder.agreed(), ["four", "two", "one"]);
+    assert!(!folder.path("dset_generator/earlier").exists(), "the old ones were ours");
+    folder.dset(&["verify"]).exits(0);
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(folder.agreed(), ["four", "two", "one", "five"]);
+    assert_eq!(service.stats().asked, 5);
+
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.agreed(), ["four", "five", "two", "one"]);
+    let rebuilt = folder.outputs();
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.outputs(), rebuilt);
+    folder.dset(&["run"]).exits(0);
+    assert_eq!((folder.outputs(), service.stats().asked), (rebuilt, 5));
+    // A row that comes back has kept its answer.
+    folder.write("q.csv", "question,status\nthree,\nfour,\nfive,\ntwo,\none,\n");
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(folder.agreed(), ["four", "five", "two", "one", "three"]);
+    assert_eq!(service.stats().asked, 5);
+}
+
+#[test]
+fn what_dset_did_not_write_is_kept_and_what_it_wrote_is_not() {
+    let folder = Folder::with(&questions(5));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    let whole = folder.outputs();
+    let edited = whole[0].replace("Question 3", "QUESTION 3");
+    folder.write("dset_generator/output.csv", &edited);
+    std::fs::remove_file(folder.path("dset_generator/output.json")).unwrap();
+    folder.write("dset_generator/output.txt", &whole[2][..whole[2].len() - 30]);
+    folder.dset(&["export", "--rebuild"]).exits(0).tells("what dset had not written is kept in");
+    assert_eq!(folder.outputs(), whole);
+    let earlier = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().next().unwrap();
+    let kept: Vec<_> =
+        std::fs::read_dir(earlier.unwrap().path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(kept.len(), 1, "a torn file holds nothing of anybody else's");
+    assert_eq!(std::fs::read_to_string(kept[0].path()).unwrap(), edited);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_stays_as_private_as_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::with(&questions(2));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    let path = folder.path("dset_generator/output.csv");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn rows_without_a_text_are_left_out_and_said() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\nfour,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder
+        .dset(&["export", "--rebuild"])
+        .exits(0)
+        .tells("have 2 rows each")
+        .tells("2 questions before a bookmark left out");
+    assert_eq!(folder.agreed(), ["three", "four"]);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn only_what_was_asked_again_is_rebuilt_after_asking_again() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.dset(&["run", "--again"]).exits(0);
+    let before = folder.outputs();
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.outputs(), before);
+    folder.dset(&["verify"]).exits(0);
+    folder.dset(&["run"]).exits(0);
+    assert_eq!((folder.outputs(), service.stats().asked), (before, 6));
+}
+
+#[test]
+fn outputs_of_the_script_are_rebuilt_in_the_order_of_the_input() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    let line = |question: &str| {
+        format!(
+            "{{\"metadata\": {{\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"{question}\"}}, \"response\": {{\"reasoning\": \"\", \"answer\": \"of {question}\"}}}}\n"
+        )
+    };
+    // Doubled, as a second run of the script left it.
+    let json = ["two", "one", "two"].map(line).concat();
+    folder.write("dset_generator/output.json", &json);
+    folder.dset(&["export", "--rebuild"]).exits(2).says("nothing was asked yet");
+    assert_eq!(folder.read("dset_generator/output.json"), json);
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(folder.agreed(), ["two", "one", "two", "three"]);
+    folder.dset(&["export", "--rebuild"]).exits(0).tells("1 row left out");
+    assert_eq!(folder.agreed(), ["one", "two", "three"]);
+    folder.dset(&["verify"]).exits(0);
+    let before = folder.outputs();
+    folder.dset(&["run"]).exits(0);
+    assert_eq!((folder.outputs(), service.stats().asked), (before, 1));
+}
+
+#[test]
+fn without_a_word_without_a_store_and_during_a_run_nothing_is_rebuilt() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::with(&["Question 3,=hang"]);
+    folder.asks(&service);
+    let before = folder.everything();
+    folder
+        .dset(&["export"])
+        .exits(2)
+        .says("nothing was said of what to export")
+        .says("hint: Write them anew with `dset export --rebuild`");
+    folder.dset(&["export", "--rebuild"]).exits(2).says("nothing was asked yet").says("`dset run`");
+    assert_eq!(folder.everything(), before);
+    let mut child = folder.command(&["run", "--json"]).spawn().unwrap();
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    events.find(|line| line.as_ref().unwrap().contains("\"answer\"")).unwrap().unwrap();
+    folder.dset(&["export", "--rebuild"]).exits(11).says(&format!("process {}", child.id()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    folder.dset(&["export", "--rebuild"]).exits(0).tells("without an answer yet");
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn killed_while_it_writes_it_is_finished_by_the_next_command() {
+    let count = 1_500;
+    let folder = Folder::with(&questions(count));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run", "-c", "64", "-q"]).exits(0);
+    let rows: Vec<String> =
+        questions(count).lines().skip(1).map(|row| format!("{row}\n")).collect();
+    let mut backwards = vec!["question,status\n".to_owned()];
+    for round in 0..6 {
+        // The other way round each time, so that every byte of the outputs is to change.
+        backwards.truncate(1);
+        match round % 2 {
+            0 => backwards.extend(rows.iter().rev().cloned()),
+            _ => backwards.extend(rows.iter().cloned()),
+        }
+        folder.write("q.csv", backwards.concat());
+        let mut child = folder.command(&["export", "--rebuild"]).spawn().unwrap();
+        // So many new files are begun, then it is killed.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut seen = std::collections::HashSet::new();
+        while seen.len() <= round / 2 && child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline);
+            let entries = std::fs::read_dir(folder.path("dset_generator")).unwrap();
+            let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+            seen.extend(names.filter(|name| name.to_string_lossy().starts_with(".dset-")));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let finish: &[&str] = if round < 3 { &["run"] } else { &["export", "--rebuild"] };
+        folder.dset(finish).exits(0);
+        folder.dset(&["verify"]).exits(0);
+        assert_eq!(folder.agreed().len(), count);
+    }
+    assert_eq!(service.stats().asked, count as u64);
+}
