@@ -9,7 +9,7 @@ use dset_core::settings::SettingsError;
 use dset_engine::adopt::AdoptError;
 use dset_engine::job::JobError;
 use dset_engine::lock::LockError;
-use dset_engine::sink::SinkError;
+use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
@@ -84,6 +84,12 @@ impl From<JobError> for UserError {
                     .hint("Write one question a line below the header `question`")
             }
             JobError::Template(error) => error.into(),
+            JobError::Format(unknown) => UserError::new(
+                Exit::Usage,
+                format!("there is no format `{}`", one_line(&unknown.name)),
+            )
+            .cause(format!("the formats are: {}", FORMATS.map(|f| f.name).join(", ")))
+            .hint("Name those you want: `--formats csv,json`"),
             JobError::Folder { path, error } => {
                 UserError::new(Exit::Ours, format!("cannot use the folder `{}`", path.display()))
                     .cause(io_cause(&error))

@@ -166,6 +166,7 @@ mod tests {
         for (variable, value) in [
             ("DSET_INPUT", "x.csv"),
             ("DSET_OUTPUT", "out"),
+            ("DSET_FORMATS", "csv,txt"),
             ("DSET_MODEL", "m"),
             ("DSET_BASE_URL", "http://localhost:1"),
             ("DSET_KEY", "NAME"),
@@ -192,7 +193,7 @@ mod tests {
             assert_ne!(layer, Layer::default(), "{variable}");
         }
         let count = Layer::augment_args(Command::new("x")).get_arguments().count();
-        assert_eq!(count, 22, "the list above names every setting");
+        assert_eq!(count, 23, "the list above names every setting");
     }
 
     #[test]

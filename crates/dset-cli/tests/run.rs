@@ -409,3 +409,37 @@ fn an_input_in_another_folder_is_marked_where_it_is() {
     service.run(&folder, &["in/q.csv"]).exits(3);
     assert_eq!(folder.read("in/q.csv"), "question,status\nbad,ERROR\ngood,\n");
 }
+
+#[test]
+fn an_output_can_be_left_out_and_is_completed_when_it_is_wanted_again() {
+    let folder = Folder::with(&questions(5));
+    let service = Service::friendly();
+    service.run(&folder, &["-n", "2"]).exits(0);
+    let before = folder.outputs();
+    service.run(&folder, &["--formats", "JSON", "-n", "1"]).exits(0);
+    let now = folder.outputs();
+    assert_eq!((&now[0], &now[2]), (&before[0], &before[2]), "the others stay as they are");
+    assert_eq!(now[1].lines().count(), 3);
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed()), (5, folder.agreed()));
+    assert_eq!(folder.agreed().len(), 5);
+
+    let folder = Folder::with(&questions(2));
+    service.run(&folder, &["--formats", "csv,csv"]).exits(0);
+    assert!(!folder.path("dset_generator/output.json").exists());
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(folder.agreed().len(), 2, "one that never was is written whole");
+    assert_eq!(service.stats().asked, 7);
+}
+
+#[test]
+fn a_format_that_does_not_exist_is_refused_with_those_that_do() {
+    let folder = Folder::with(&questions(1));
+    let run = |formats: &str| folder.dset(&["run", "--key", "none", "--formats", formats]).exits(2);
+    run("csv,xml")
+        .says("error: there is no format `xml`")
+        .says("cause: the formats are: csv, json, txt")
+        .says("hint: Name those you want: `--formats csv,json`");
+    run(" , ").says("it names nothing");
+    assert!(!folder.path("dset_generator").exists());
+}

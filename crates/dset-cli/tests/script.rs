@@ -104,6 +104,22 @@ fn outputs_of_the_script_count_as_answered_and_are_continued() {
 }
 
 #[test]
+fn outputs_of_the_script_in_formats_that_are_not_wanted_stay_as_they_are() {
+    let folder = Folder::with(QUESTIONS);
+    folder.write("dset_generator/output.csv", CSV);
+    let torn = format!("{JSON}{{\"metadata\": {{\"time");
+    folder.write("dset_generator/output.json", &torn);
+    let service = Service::friendly();
+    service.run(&folder, &["--formats", "csv"]).exits(0);
+    assert_eq!((service.stats().asked, folder.rows().len()), (2, 3));
+    assert_eq!(folder.read("dset_generator/output.json"), torn);
+    assert!(!folder.path("dset_generator/output.txt").exists());
+    // Wanted after all, they are written from the store.
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (2, 3));
+}
+
+#[test]
 fn a_bookmark_without_any_record_is_where_the_run_starts() {
     let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\nfour,\n");
     let service = Service::friendly();

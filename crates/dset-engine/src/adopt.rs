@@ -43,9 +43,11 @@ pub enum AdoptError {
 }
 
 /// Takes over the outputs in a folder whose store has no record yet; `None` where there are none.
+/// All are read; only those in the formats that are wanted are completed, the others stay.
 pub fn adopt(
     store: &mut Store,
     folder: &Path,
+    wanted: &[Format],
     stamp: &str,
     now: i64,
 ) -> Result<Option<Adopted>, AdoptError> {
@@ -68,14 +70,18 @@ pub fn adopt(
     let adoption = decide(outputs, FORMATS[2].write);
 
     let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
-    for ((path, format), (found, completion)) in paths.iter().zip(FORMATS).zip(all) {
-        complete(path, format, found, completion, &adoption)?;
+    let all = FORMATS.into_iter().zip(all);
+    let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
+    let mut completed = 0;
+    for (format, (found, completion)) in all {
+        complete(&folder.join(format.file), format, found, completion, &adoption)?;
+        completed += completion.lacking.len() as u64;
     }
-    insert(store, &paths, &adoption, now)?;
+    insert(store, folder, wanted, &adoption, now)?;
     Ok(Some(Adopted {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
-        completed: all.iter().map(|(_, completion)| completion.lacking.len() as u64).sum(),
+        completed,
         unread: adoption.unread,
         copied_to: format!("earlier/{stamp}"),
     }))
@@ -101,13 +107,14 @@ fn complete(
 /// Records the rows as answered, and the files as whole, in one transaction.
 fn insert(
     store: &mut Store,
-    paths: &[std::path::PathBuf; 3],
+    folder: &Path,
+    wanted: &[Format],
     adoption: &Adoption,
     now: i64,
 ) -> Result<(), AdoptError> {
     let mut marks = Vec::new();
-    for (format, path) in FORMATS.iter().zip(paths) {
-        let bytes = fs::read(path)?;
+    for format in wanted {
+        let bytes = fs::read(folder.join(format.file))?;
         let tail = &bytes[bytes.len().saturating_sub(64 * 1024)..];
         marks.push(SinkMark {
             name: format.name,

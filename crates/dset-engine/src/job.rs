@@ -23,7 +23,7 @@ use crate::files;
 use crate::lock::{Lock, LockError};
 use crate::rebuild::finish;
 use crate::scan::scan;
-use crate::sink::{FORMATS, Outputs, Repair, SinkError};
+use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::store::{Rescued, Store, StoreError};
 
@@ -55,6 +55,9 @@ pub enum JobError {
     /// The template.
     #[error("the template cannot be used: {0}")]
     Template(#[from] TemplateError),
+    /// An output that is to be written.
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
     /// The folder of the outputs cannot be made or written.
     #[error("cannot use the folder `{}`: {error}", path.display())]
     Folder {
@@ -172,6 +175,7 @@ impl Job {
         decisions: Decisions,
         has_key: bool,
     ) -> Result<Job, JobError> {
+        let formats = formats(&settings.formats)?;
         let mut source = Source::open(&settings.input, &source_options(&settings))?;
         let template = Template::new(&settings.request.template, &source.layout().columns)?;
         let now = unix_ms();
@@ -199,10 +203,10 @@ impl Job {
         let stamp = file_stamp(now);
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;
-        let rebuild_finished = finish(&mut store, &folder, Some(&stamp))?;
+        let rebuild_finished = finish(&mut store, &folder, &formats, Some(&stamp))?;
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
-            true => adopt(&mut store, &folder, &stamp, now)?,
+            true => adopt(&mut store, &folder, &formats, &stamp, now)?,
             false => None,
         };
         if decisions.from_start {
@@ -258,7 +262,8 @@ impl Job {
         let last_life = store.last_life()?;
         let endpoint = settings.endpoint();
         let marks = store.sink_marks()?;
-        let (outputs, repairs) = Outputs::open(&folder, store.reader()?, edition, &marks, &stamp)?;
+        let (outputs, repairs) =
+            Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         let position = store.position(edition)?;
         let found = Found {

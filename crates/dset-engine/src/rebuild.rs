@@ -22,7 +22,7 @@ use crate::clock::unix_ms;
 use crate::files;
 use crate::job::{JobError, finish_move, folder_error};
 use crate::lock::{Lock, LockError};
-use crate::sink::{Expected, FORMATS, SinkError, write_anew};
+use crate::sink::{Expected, FORMATS, Format, SinkError, formats, write_anew};
 use crate::standing::View;
 use crate::store::{Store, StoreError};
 
@@ -44,6 +44,7 @@ pub struct Rebuilt {
 /// Rebuilds the outputs of these settings; `None` where nothing was asked yet.
 pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     let (folder, now) = (&settings.output, unix_ms());
+    let wanted = formats(&settings.formats)?;
     if !Store::exists(folder) {
         return Ok(None);
     }
@@ -57,7 +58,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
         return Ok(None);
     }
     finish_move(&store, folder)?;
-    finish(&mut store, folder, Some(&stamp))?;
+    finish(&mut store, folder, &wanted, Some(&stamp))?;
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }
@@ -72,7 +73,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.edition, &stamp)?;
     record(&mut store, view.edition, &order, &stamp, now)?;
-    finish(&mut store, folder, None)?;
+    finish(&mut store, folder, &wanted, None)?;
     Ok(Some(Rebuilt {
         rows: order.len() as u64,
         left_out,
@@ -149,6 +150,7 @@ fn record(
 pub(crate) fn finish(
     store: &mut Store,
     folder: &Path,
+    wanted: &[Format],
     stamp: Option<&str>,
 ) -> Result<bool, JobError> {
     if store.meta::<String>("rebuilding")?.is_none() {
@@ -158,6 +160,10 @@ pub(crate) fn finish(
     let mut marks = Vec::new();
     for format in FORMATS {
         let path = folder.join(format.file);
+        // One that is left out, and there, follows the new order too.
+        if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
+            continue;
+        }
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
             let compared = fs::File::open(&path)

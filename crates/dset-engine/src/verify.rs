@@ -15,7 +15,7 @@ use fs_err as fs;
 use crate::files;
 use crate::job::JobError;
 use crate::lock::{Running, holder, running};
-use crate::sink::{Expected, FORMATS, Format, SinkError};
+use crate::sink::{Expected, Format, SinkError, formats};
 use crate::standing::{Rows, View};
 use crate::store::{self, Dangling, RESCUE, Store, StoreError, look};
 
@@ -203,7 +203,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     } else if is_rebuilding {
         differences.push(Difference::RebuildUnfinished);
     } else if order_holds {
-        for format in FORMATS {
+        for format in formats(&settings.formats)? {
             let mut output = Checked {
                 store,
                 edition,

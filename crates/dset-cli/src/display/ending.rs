@@ -213,7 +213,8 @@ impl Closing<'_> {
                 self.settings.input.display()
             ));
         }
-        let files = FORMATS.map(|format| format.file).join(", ");
+        let written = FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
+        let files = written.map(|format| format.file).collect::<Vec<_>>().join(", ");
         lines.push(String::new());
         lines.push(format!("  {}/: {files}", self.settings.output.display()));
         lines

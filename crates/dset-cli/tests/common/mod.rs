@@ -2,8 +2,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each file of tests uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use dset_mock::{Mock, MockSettings, Stats};
 
@@ -87,6 +90,13 @@ impl Folder {
         command
     }
 
+    /// A copy of everything in it, as it is now.
+    pub fn copy(&self) -> Folder {
+        let copy = Folder::new();
+        copy_all(self.folder.path(), copy.folder.path());
+        copy
+    }
+
     pub fn dset(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
     }
@@ -136,6 +146,59 @@ impl Folder {
     pub fn sql(&self, sql: &str) {
         let store = rusqlite::Connection::open(self.path("dset_generator/dset.db")).unwrap();
         store.execute_batch(sql).unwrap();
+    }
+}
+
+/// Copies a folder with everything in it; links stay links.
+pub fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, there) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_all(&entry.path(), &there);
+        } else {
+            std::fs::copy(entry.path(), there).unwrap();
+        }
+    }
+}
+
+/// Waits until something holds, or fails after half a minute.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run that is going on; killed when it is dropped.
+pub struct Going {
+    child: Child,
+}
+
+impl Going {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ran {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        self.child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+        self.child.stderr.take().unwrap().read_to_end(&mut err).unwrap();
+        let status = self.child.wait().unwrap();
+        Ran::from(Output { status, stdout: out, stderr: err })
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -225,12 +288,36 @@ impl Service {
         self.mock.as_ref().unwrap().stats()
     }
 
+    /// Every prompt that it was asked, and how often.
+    pub fn asked(&self) -> BTreeMap<String, u64> {
+        let address = self.mock.as_ref().unwrap().addr();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let request = "GET /stats?questions=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let stats: serde_json::Value =
+            serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let questions = stats["by_question"].as_object().unwrap();
+        questions.iter().map(|(text, n)| (text.clone(), n[0].as_u64().unwrap())).collect()
+    }
+
     /// Runs `dset run` against it, with more arguments.
     pub fn run(&self, folder: &Folder, arguments: &[&str]) -> Ran {
         let url = self.url();
         let mut all = vec!["run", "--base-url", &url, "--key", "none"];
         all.extend(arguments);
         folder.dset(&all)
+    }
+}
+
+impl Service {
+    /// Begins `dset run` against it; nobody reads what it says until its end, so it must be short.
+    pub fn begin(&self, folder: &Folder, arguments: &[&str]) -> Going {
+        let url = self.url();
+        let mut all = vec!["run", "--base-url", &url, "--key", "none"];
+        all.extend(arguments);
+        Going { child: folder.command(&all).spawn().unwrap() }
     }
 }
 

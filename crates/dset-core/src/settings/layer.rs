@@ -42,6 +42,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "DIR"))]
         pub output: Option<PathBuf>,
 
+        /// Outputs to write: csv, json, txt [default: csv,json,txt]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAMES", value_parser = parse_names))]
+        pub formats: Option<Names>,
+
         /// Model to ask [default: deepseek-flash]
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME"))]
         pub model: Option<String>,
@@ -126,6 +130,20 @@ layer! {
 
 /// Waits separated by commas.
 pub type Backoff = std::sync::Arc<[Span]>;
+
+/// Names separated by commas, each once.
+pub type Names = std::sync::Arc<[String]>;
+
+#[cfg(feature = "clap")]
+fn parse_names(text: &str) -> Result<Names, String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(|name| name.trim().to_lowercase()) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { Err("it names nothing".into()) } else { Ok(names.into()) }
+}
 
 #[cfg(feature = "clap")]
 fn parse_backoff(text: &str) -> Result<Backoff, String> {

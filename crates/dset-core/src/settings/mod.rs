@@ -8,6 +8,6 @@ mod layer;
 mod resolve;
 mod values;
 
-pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY};
+pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use resolve::{Settings, SettingsError, Warning, is_loopback, resolve};
 pub use values::{OnError, Span, Switch};

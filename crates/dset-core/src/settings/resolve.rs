@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
-use super::layer::{Layer, NO_KEY};
+use super::layer::{Layer, NO_KEY, Names};
 use super::values::{OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
@@ -20,6 +20,9 @@ const CONCURRENCY: u32 = 8;
 /// we cut off has usually been paid for.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
+/// The outputs where nobody says: the original script's.
+const FORMATS: [&str; 3] = ["csv", "json", "txt"];
+
 /// What holds for a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -27,6 +30,8 @@ pub struct Settings {
     pub input: PathBuf,
     /// The folder with the store and the outputs.
     pub output: PathBuf,
+    /// The formats that are written there, by name; which there are is the outputs' business.
+    pub formats: Names,
     /// What is asked, apart from the question: whatever of it changes, answers change.
     pub request: RequestSettings,
     /// Whose wire is spoken.
@@ -168,6 +173,7 @@ pub fn resolve(
     let settings = Settings {
         input: layer.input.unwrap_or_else(|| "q.csv".into()),
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
+        formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
         request: RequestSettings {
             model,
             template: layer.template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),

@@ -39,6 +39,24 @@ pub struct Format {
 /// Every format there is.
 pub const FORMATS: [Format; 3] = [csv::FORMAT, json::FORMAT, txt::FORMAT];
 
+/// A format that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no format `{name}`")]
+pub struct UnknownFormat {
+    /// What was asked for.
+    pub name: String,
+}
+
+/// Returns the formats with these names, in the order of [`FORMATS`].
+pub fn formats(names: &[String]) -> Result<Vec<Format>, UnknownFormat> {
+    let is_one = |name: &&String| FORMATS.iter().any(|format| format.name == *name);
+    if let Some(name) = names.iter().find(|name| !is_one(name)) {
+        return Err(UnknownFormat { name: name.clone() });
+    }
+    let wanted = |format: &Format| names.iter().any(|name| name == format.name);
+    Ok(FORMATS.into_iter().filter(wanted).collect())
+}
+
 /// Outputs are synced no more often than this.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -93,7 +111,7 @@ pub(crate) fn write_anew(
     Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
 }
 
-/// All outputs of a folder, whole.
+/// The outputs of a folder that are written, whole.
 #[derive(Debug)]
 pub struct Outputs {
     outputs: Vec<Output>,
@@ -101,10 +119,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Opens the outputs, repairing what a crash or a hand has done to them, and writes what is
-    /// ordered and not in them yet.
+    /// Opens the outputs in these formats, repairing what a crash or a hand has done to them, and
+    /// writes what is ordered and not in them yet. Any other output is left as it is.
     pub fn open(
         folder: &Path,
+        formats: &[Format],
         reader: Reader,
         edition: u32,
         marks: &[(String, u64, u64, [u8; 16])],
@@ -112,7 +131,7 @@ impl Outputs {
     ) -> Result<(Outputs, Vec<Repair>), SinkError> {
         let mut repairs = Vec::new();
         let mut outputs = Vec::new();
-        for format in FORMATS {
+        for &format in formats {
             let mark = marks.iter().find(|(name, ..)| name == format.name);
             let mark = mark.map(|&(_, rows, bytes, tail)| SinkMark {
                 name: format.name,
