@@ -88,6 +88,19 @@ mod tests {
     }
 
     #[test]
+    fn a_read_only_file_is_left_alone_though_a_rename_could_replace_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("q.csv");
+        fs_err::write(&path, "question,status\na,\n").unwrap();
+        let mut permissions = fs_err::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs_err::set_permissions(&path, permissions).unwrap();
+        let error = mark(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        assert!(error.to_string().contains("read-only"), "{error}");
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,\n");
+    }
+
+    #[test]
     fn a_file_in_which_nothing_changes_is_not_rewritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("q.csv");
