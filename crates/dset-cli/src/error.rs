@@ -243,7 +243,8 @@ impl From<StoreError> for UserError {
                 .hint("Use another folder: `dset run -o other`"),
             StoreError::Damaged(detail) => user
                 .cause(one_line(&detail))
-                .hint("Keep a copy of the folder, then see what `sqlite3 dset.db .recover` saves"),
+                .hint("Keep a copy of the folder, then see what `sqlite3 dset.db .recover` saves")
+                .hint("How to go on without it is told by `dset verify`"),
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),

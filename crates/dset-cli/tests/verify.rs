@@ -234,6 +234,21 @@ fn a_damaged_store_is_set_aside_and_the_outputs_are_taken_over() {
 }
 
 #[test]
+fn a_value_that_is_not_what_is_written_there_is_damage_too() {
+    for sql in [
+        "UPDATE answer_keys SET question = 'text' WHERE answer = 2",
+        "UPDATE answers SET answer = x'ff' WHERE id = 2",
+        "UPDATE settings SET text = 'no JSON'",
+    ] {
+        let (folder, service) = done(3);
+        folder.sql(sql);
+        tells(&folder, &["store-damaged"]);
+        mended(&folder);
+        assert_eq!((folder.agreed().len(), service.stats().asked), (3, 3), "{sql}");
+    }
+}
+
+#[test]
 fn a_bit_that_flips_in_the_store_is_told_or_harms_nothing() {
     let (folder, _service) = done(40);
     let whole = std::fs::read(folder.path("dset_generator/dset.db")).unwrap();

@@ -3,6 +3,7 @@
 //! Takes no lock and changes nothing. While a run goes on, what it is still about to write is left
 //! out: the outputs are compared up to their marks, and the input's own marks not at all.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -137,9 +138,10 @@ pub fn verify(settings: &Settings) -> Result<Option<Verified>, JobError> {
     let before = (running(folder), holder(folder));
     let checked = look(folder, |store| check(store, settings, before.0 != Running::No));
     let mut verified = match checked {
-        Err(JobError::Store(StoreError::Damaged(detail))) => {
-            damaged(vec![detail], before.0.clone())
-        }
+        Err(JobError::Store(error)) => match unreadable(&error) {
+            Some(detail) => damaged(vec![detail], before.0.clone()),
+            None => return Err(error.into()),
+        },
         Ok(None) => return Ok(None),
         checked => checked?.expect("matched above"),
     };
@@ -154,16 +156,25 @@ pub fn verify(settings: &Settings) -> Result<Option<Verified>, JobError> {
         for path in store::waiting(folder) {
             verified.differences.push(Difference::Rescue(path));
         }
-        for of in [folder.as_path(), files::folder_of(&settings.input)] {
-            verified.notes.extend(leftovers(of).into_iter().map(Note::Leftover));
-        }
-        verified.notes.dedup();
+        let folders = [folder.as_path(), files::folder_of(&settings.input)];
+        let found: BTreeSet<PathBuf> = folders.into_iter().flat_map(leftovers).collect();
+        verified.notes.extend(found.into_iter().map(Note::Leftover));
     }
     let unread = folder.join(RESCUE).with_extension("jsonl.unread");
     if unread.exists() {
         verified.notes.push(Note::Unread(unread));
     }
     Ok(Some(verified))
+}
+
+/// What is wrong with a store that is ours and cannot be read, whoever noticed it.
+fn unreadable(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Damaged(detail) => Some(detail.clone()),
+        // A value that is not of the type that is written there.
+        StoreError::Sql(error) if error.sqlite_error_code().is_none() => Some(error.to_string()),
+        _ => None,
+    }
 }
 
 fn damaged(found: Vec<String>, running: Running) -> Verified {
@@ -198,10 +209,13 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     let is_moving = store.meta::<String>("moving")?.is_some();
     let is_rebuilding = store.meta::<String>("rebuilding")?.is_some();
     let mut outputs = Vec::new();
-    if is_moving {
-        differences.push(Difference::MoveUnfinished);
-    } else if is_rebuilding {
-        differences.push(Difference::RebuildUnfinished);
+    if is_moving || is_rebuilding {
+        // Whoever has the lock is at it.
+        let unfinished = match is_moving {
+            true => Difference::MoveUnfinished,
+            false => Difference::RebuildUnfinished,
+        };
+        differences.extend((!in_flux).then_some(unfinished));
     } else if order_holds {
         for format in formats(&settings.formats)? {
             let mut output = Checked {
@@ -273,9 +287,7 @@ fn gone(store: &Store, view: &View) -> Result<Option<Note>, StoreError> {
 fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found: Vec<PathBuf> = paths.filter(|path| files::is_temporary(path)).collect();
-    found.sort();
-    found
+    paths.filter(|path| files::is_temporary(path)).collect()
 }
 
 /// One output on its way through the check.

@@ -72,8 +72,8 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
             .map(|(cause, n)| format!("{} {}", count(*n), one_line(cause)))
             .collect();
         let paid = match asks.maybe_paid {
-            0 => "none of them paid for".to_owned(),
-            number => format!("{} may have been paid for", count(number)),
+            0 => "none brought a reply that may have been paid for".to_owned(),
+            number => format!("{} brought a reply that may have been paid for", count(number)),
         };
         page.pair("failed asks", &format!("{}: {}; {paid}", count(asks.count), causes.join(", ")));
     }

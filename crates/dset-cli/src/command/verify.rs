@@ -58,6 +58,9 @@ impl Words<'_> {
                 "a run is going on{who}: what it has not finished writing is left out"
             ));
         }
+        if verified.running == Running::Unknown {
+            page.plain("this file system has no locks: a run may be going on, so what it would still write is left out");
+        }
         page.blank();
         if let Some(ledger) = &verified.ledger {
             page.pair("store", &format!("sound, {}", of(verified.answers, "answer")));
