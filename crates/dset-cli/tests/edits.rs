@@ -3,6 +3,7 @@
 //! The table says what must be, from the rules in `docs/concepts.md`; it is not what the program
 //! was seen to do.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "what was seen is shown where a test fails")]
 
 mod common;
 

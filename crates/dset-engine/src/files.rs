@@ -124,6 +124,39 @@ pub fn earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Which file a name led to when it was looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Its device and number; absent where the system has none, and where an open file cannot be
+    /// deleted anyway.
+    number: Option<(u64, u64)>,
+}
+
+impl Identity {
+    /// Looks a name up.
+    pub fn of(path: &Path) -> io::Result<Identity> {
+        let metadata = fs::metadata(path)?;
+        #[cfg(unix)]
+        let number = {
+            use std::os::unix::fs::MetadataExt;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        #[cfg(not(unix))]
+        let number = {
+            drop(metadata);
+            None
+        };
+        Ok(Identity { number })
+    }
+
+    /// Tells whether a name still leads to the same file: what is written into an open file that
+    /// was deleted is gone when it is closed, and no write fails because of that.
+    #[must_use]
+    pub fn is_at(self, path: &Path) -> bool {
+        self.number.is_none() || Identity::of(path).is_ok_and(|now| now == self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
