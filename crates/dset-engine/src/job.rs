@@ -324,6 +324,9 @@ fn open_edition(
     stamp: &str,
     now: i64,
 ) -> Result<String, JobError> {
+    // Where they go to is made first: if it cannot be, nothing has begun.
+    fs::create_dir_all(folder.join("earlier").join(stamp))
+        .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
     let fails = |error: rusqlite::Error| JobError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
     let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
