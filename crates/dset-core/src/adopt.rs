@@ -147,7 +147,8 @@ pub fn joint<'a>(whole: &[u8], header: &'a [u8], newline: &'a [u8]) -> &'a [u8] 
 }
 
 /// Numbers rows with equal questions, as the plan does with those of the input.
-fn ids(rows: &[Row]) -> Vec<QuestionId> {
+#[must_use]
+pub fn ids(rows: &[Row]) -> Vec<QuestionId> {
     let mut seen: HashMap<u64, u32> = HashMap::new();
     rows.iter()
         .map(|row| {
@@ -232,6 +233,8 @@ fn read_line(line: &[u8]) -> Option<(usize, Row)> {
         #[serde(default)]
         timestamp: String,
         question: String,
+        #[serde(flatten)]
+        rest: serde_json::Map<String, serde_json::Value>,
     }
     #[derive(Deserialize)]
     struct Response {
@@ -248,7 +251,9 @@ fn read_line(line: &[u8]) -> Option<(usize, Row)> {
             question: line.metadata.question.trim().to_owned(),
             reasoning: line.response.reasoning.unwrap_or_default(),
             answer: line.response.answer.unwrap_or_default(),
-            metadata: Metadata::default(),
+            // What is not as we would write it is nobody's loss; the row is.
+            metadata: serde_json::from_value::<Metadata>(line.metadata.rest.into())
+                .unwrap_or_default(),
         };
         Some((at, row))
     })

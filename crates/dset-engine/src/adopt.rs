@@ -1,4 +1,5 @@
-//! Takes over the outputs that the original script left: their rows count as answered.
+//! Takes over outputs that the store knows nothing of: their rows count as answered. The original
+//! script left them, or our own store is gone.
 //!
 //! What is in them and what each lacks is decided in [`dset_core::adopt`]. The files are copied
 //! first; then torn rows are cut, what is lacking is appended, and all is recorded in the store.
@@ -6,9 +7,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use dset_core::adopt::{Adoption, Completion, Outputs, adopt as decide, joint};
+use dset_core::adopt::{Adoption, Completion, Outputs, adopt as decide, ids, joint, read_json};
+use dset_core::plan::AnswerId;
+use dset_core::question::QuestionId;
+use dset_core::row::Row;
 use fs_err as fs;
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -27,6 +31,8 @@ pub struct Adopted {
     pub completed: u64,
     /// Rows that could not be read, and stay where they are.
     pub unread: u64,
+    /// Some of them are ours: there was a store once.
+    pub ours: bool,
     /// Where the files were copied to.
     pub copied_to: String,
 }
@@ -65,6 +71,10 @@ pub fn adopt(
         let copy = files::earlier(folder, stamp, format.file)?;
         fs::copy(path, &copy)?;
         fs::File::open(&copy)?.sync_all()?;
+        // What a link leads to may be somebody else's, and is not to be completed.
+        if fs::symlink_metadata(path)?.is_symlink() {
+            files::write_whole(path, &fs::read(&copy)?)?;
+        }
     }
     let outputs = Outputs { csv: &csv, json: &json, txt: &txt };
     let adoption = decide(outputs, FORMATS[2].write);
@@ -83,6 +93,7 @@ pub fn adopt(
         torn: adoption.torn,
         completed,
         unread: adoption.unread,
+        ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
         copied_to: format!("earlier/{stamp}"),
     }))
 }
@@ -115,7 +126,7 @@ fn insert(
     let mut marks = Vec::new();
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        let tail = &bytes[bytes.len().saturating_sub(64 * 1024)..];
+        let tail = &bytes[bytes.len().saturating_sub(crate::sink::TAIL_BYTES)..];
         marks.push(SinkMark {
             name: format.name,
             rows: adoption.rows.len() as u64,
@@ -126,36 +137,111 @@ fn insert(
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
     let all = || -> rusqlite::Result<()> {
-        transaction.execute(
-            "INSERT OR IGNORE INTO settings (id, hash, edition, text, decision, decided_at)
-             VALUES (0, x'', 0, 'the original script', 'first', ?1)",
-            [now],
-        )?;
         for (position, (row, id)) in adoption.rows.iter().zip(&adoption.ids).enumerate() {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO answers (answered_at, question, reasoning, answer, metadata)
-                     VALUES (?1, ?2, ?3, ?4, '{}')",
-                )?
-                .execute(params![row.answered_at, row.question, row.reasoning, row.answer])?;
-            let answer = transaction.last_insert_rowid();
-            let hash = id.hash();
-            let key = xxh3_128(&[b"script/1\n", &hash[..]].concat()).to_be_bytes();
-            transaction
-                .prepare_cached(
-                    "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-                     VALUES (?1, ?2, 0, 0, 0, ?3)",
-                )?
-                .execute(params![&key[..], &hash[..], answer])?;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO output_order (edition, position, answer) VALUES (0, ?1, ?2)",
-                )?
-                .execute(params![position as i64, answer])?;
+            insert_row(&transaction, row, *id, 0, position as u64, now)?;
         }
         marks.iter().try_for_each(|mark| mark.record(&transaction))?;
         Ok(())
     };
     all().map_err(fails)?;
     transaction.commit().map_err(fails)
+}
+
+/// Records one row as answered with settings that nobody knows, and gives it its place.
+fn insert_row(
+    to: &Transaction<'_>,
+    row: &Row,
+    id: QuestionId,
+    edition: u32,
+    position: u64,
+    now: i64,
+) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT OR IGNORE INTO settings (id, hash, edition, text, decision, decided_at)
+         VALUES (0, x'', 0, 'the original script', 'first', ?1)",
+    )?
+    .execute([now])?;
+    let metadata = serde_json::to_string(&row.metadata).expect("metadata is plain values");
+    to.prepare_cached(
+        "INSERT INTO answers (row, answered_at, question, reasoning, answer, metadata)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        row.metadata.row.and_then(|row| i64::try_from(row).ok()),
+        row.answered_at,
+        row.question,
+        row.reasoning,
+        row.answer,
+        metadata
+    ])?;
+    let answer = to.last_insert_rowid();
+    let hash = id.hash();
+    // The script knew no editions: its keys are those of edition 0.
+    let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
+    let key = xxh3_128(&[b"script/1\n", &hash[..], &of_edition].concat()).to_be_bytes();
+    to.prepare_cached(
+        "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
+         VALUES (?1, ?2, 0, ?3, 0, ?4)",
+    )?
+    .execute(params![&key[..], &hash[..], edition, answer])?;
+    place(to, edition, position, answer)
+}
+
+fn place(
+    to: &Transaction<'_>,
+    edition: u32,
+    position: u64,
+    answer: AnswerId,
+) -> rusqlite::Result<()> {
+    to.prepare_cached("INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)")?
+        .execute(params![edition, position as i64, answer])?;
+    Ok(())
+}
+
+/// Takes back rows of ours that stand at the end of `output.json` and of which the store does not
+/// know the answer or the place; returns how many. They were durable before they were written, so
+/// the store has lost the end of its log. `mark` is how far that output is known to be whole.
+pub fn take_back(
+    store: &mut Store,
+    folder: &Path,
+    mark: &SinkMark,
+    edition: u32,
+    now: i64,
+) -> Result<u64, AdoptError> {
+    let path = folder.join(FORMATS[1].file);
+    // The usual case: nothing stands behind the mark.
+    if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
+        return Ok(0);
+    }
+    let bytes = fs::read(&path)?;
+    let (before, behind) = bytes.split_at(mark.bytes as usize);
+    if !mark.fits(before) {
+        return Ok(0);
+    }
+    let ours = read_json(behind).rows.into_iter().filter(|row| row.metadata.row.is_some());
+    let ours: Vec<Row> = ours.collect();
+    if ours.is_empty() {
+        return Ok(0);
+    }
+    let mut all = read_json(before).rows;
+    let from = all.len();
+    all.extend(ours);
+    let ids = ids(&all);
+    let known = store.by_question(edition)?;
+    let mut position = store.position(edition)?;
+    let mut taken = 0;
+    let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
+    let transaction = store.connection().transaction().map_err(fails)?;
+    for (row, id) in all.iter().zip(&ids).skip(from) {
+        match known.get(&id.hash()) {
+            Some((_, true)) => continue,
+            // Its answer is there, and only its place was lost.
+            Some((answer, false)) => place(&transaction, edition, position, *answer),
+            None => insert_row(&transaction, row, *id, edition, position, now),
+        }
+        .map_err(fails)?;
+        (position, taken) = (position + 1, taken + 1);
+    }
+    transaction.commit().map_err(fails)?;
+    Ok(taken)
 }

@@ -17,7 +17,7 @@ use fs_err as fs;
 use rusqlite::params;
 use thiserror::Error;
 
-use crate::adopt::{AdoptError, Adopted, adopt};
+use crate::adopt::{AdoptError, Adopted, adopt, take_back};
 use crate::clock::unix_ms;
 use crate::files;
 use crate::lock::{Lock, LockError};
@@ -25,7 +25,7 @@ use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Rescued, Store, StoreError};
+use crate::store::{Rescued, SinkMark, Store, StoreError};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,6 +121,8 @@ pub struct Found {
     pub kept_from_others: u64,
     /// The outputs of the original script, taken over.
     pub adopted: Option<Adopted>,
+    /// Answers that the store had lost and that were taken back from `output.json`.
+    pub taken_back: u64,
     /// Answers that an earlier run could only rescue.
     pub rescued: Option<Rescued>,
     /// What was done about outputs.
@@ -214,6 +216,14 @@ impl Job {
         }
 
         let mut edition = store.edition()?;
+        let json = store.sink_marks()?.into_iter().find(|(name, ..)| name == FORMATS[1].name);
+        let taken_back = match json {
+            Some((_, rows, bytes, tail)) => {
+                let mark = SinkMark { name: FORMATS[1].name, rows, bytes, tail };
+                take_back(&mut store, &folder, &mark, edition, now)?
+            }
+            None => 0,
+        };
         let mut scanned = match edition {
             0 => first,
             _ => scan(&mut source, &template, &settings.request, edition)?,
@@ -279,6 +289,7 @@ impl Job {
             marked_though_answered: plan.marked_though_answered,
             kept_from_others: plan.bought_otherwise,
             adopted,
+            taken_back,
             rescued,
             repairs,
             moved_to,

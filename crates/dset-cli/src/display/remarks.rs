@@ -63,8 +63,10 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         }
     }
     if let Some(adopted) = &found.adopted {
+        let whose =
+            if adopted.ours { "that are there, without a store" } else { "of the original script" };
         say(format!(
-            "took over the outputs of the original script: {} count as answered (copies in {})",
+            "took over the outputs {whose}: {} count as answered (copies in {})",
             of(adopted.rows, "row"),
             adopted.copied_to
         ));
@@ -77,6 +79,12 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
                 say(format!("  {} {words}", of(number, "row")));
             }
         }
+    }
+    if found.taken_back > 0 {
+        say(format!(
+            "the store had lost the end of its log: {} taken back from output.json",
+            of(found.taken_back, "row")
+        ));
     }
     if let Some(row) = found.starts_at_row {
         say(format!(

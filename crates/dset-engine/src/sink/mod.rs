@@ -20,6 +20,7 @@ use thiserror::Error;
 use crate::store::{Order, Reader, SinkMark, StoreError};
 pub(crate) use output::Expected;
 pub use output::Output;
+pub(crate) use output::TAIL_BYTES;
 
 /// How an output looks.
 #[derive(Debug, Clone, Copy)]

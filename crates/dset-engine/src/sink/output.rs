@@ -12,7 +12,7 @@ use crate::files;
 use crate::store::{Reader, SinkMark, StoreError};
 
 /// How much before a mark is compared with what was written.
-const TAIL_BYTES: usize = 64 * 1024;
+pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 
 /// An output file that is open for appending.
 #[derive(Debug)]

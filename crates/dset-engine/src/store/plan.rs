@@ -1,6 +1,6 @@
 //! What the store knows before a run: settings and their decisions, keys, what ended and how.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
@@ -109,6 +109,21 @@ impl Store {
     fn has_others(&self, edition: u32, settings: Option<i64>) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE (edition = ?1 OR id = 0) AND id IS NOT ?2)";
         Ok(self.reader.connection.query_row(sql, params![edition, settings], |row| row.get(0))?)
+    }
+
+    /// Returns the answers of an edition by their questions, with whether they have their place.
+    pub fn by_question(
+        &self,
+        edition: u32,
+    ) -> Result<HashMap<[u8; 16], (AnswerId, bool)>, StoreError> {
+        let placed = self.placed(edition)?;
+        let sql = "SELECT question, answer FROM answer_keys WHERE edition = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let answers = statement.query_map([edition], |row| {
+            let id = row.get(1)?;
+            Ok((row.get(0)?, (id, placed.has(id))))
+        })?;
+        Ok(answers.collect::<Result<_, _>>()?)
     }
 
     fn hashes(&self, sql: &str, edition: u32) -> Result<HashSet<[u8; 16]>, StoreError> {

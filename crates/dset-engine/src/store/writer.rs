@@ -78,6 +78,12 @@ pub struct SinkMark {
 }
 
 impl SinkMark {
+    /// Tells whether the bytes before it are those that were written.
+    pub(crate) fn fits(&self, before: &[u8]) -> bool {
+        let tail = &before[before.len().saturating_sub(crate::sink::TAIL_BYTES)..];
+        xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes() == self.tail
+    }
+
     /// Records it in place of the one before.
     pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
         let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
