@@ -20,6 +20,10 @@ pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
+const COPY: &str = "Put a copy of `dset.db` back, if there is one, and run again";
+const WITHOUT_STORE: &str = "Without one, move `dset.db` and `dset.db-wal` out of the folder: the next run takes \
+over the answers in the outputs, and asks for the rest";
+
 /// An error as a person reads it.
 #[derive(Debug)]
 pub(crate) struct UserError {
@@ -93,7 +97,7 @@ impl From<JobError> for UserError {
             JobError::Folder { path, error } => {
                 UserError::new(Exit::Ours, format!("cannot use the folder `{}`", path.display()))
                     .cause(io_cause(&error))
-                    .hint("Choose another with `-o DIR`")
+                    .hint("Mend that and run again, or choose another folder with `-o DIR`")
             }
             JobError::Lock(LockError::Held(holder)) => {
                 let error = UserError::new(Exit::Locked, "another `dset run` is using this folder");
@@ -237,25 +241,30 @@ impl From<StoreError> for UserError {
             StoreError::Newer { found } => {
                 UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
                     .cause(format!("it has version {found}"))
-                    .hint("Use that dset, or another folder: `dset run -o other`")
+                    .hint("Use that dset, or another folder with `-o DIR`")
             }
             StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
-                .hint("Use another folder: `dset run -o other`"),
-            StoreError::Damaged(detail) => user
-                .cause(one_line(&detail))
-                .hint("Keep a copy of the folder, then see what `sqlite3 dset.db .recover` saves")
-                .hint("How to go on without it is told by `dset verify`"),
+                .cause("it is another program's, or its first page is damaged")
+                .hint("Put a copy of it back, or use another folder with `-o DIR`"),
+            StoreError::Damaged(detail) => {
+                user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
+            }
+            gone @ StoreError::Gone { .. } => user
+                .cause(one_line(&gone.to_string()))
+                .hint("Leave the folder alone while a run goes on, and run again"),
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Sql(error) => user.cause(one_line(&error.to_string())).hint(mend()),
+            StoreError::Sql(error) => {
+                user.cause(one_line(&error.to_string())).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
+            }
             StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
         }
     }
 }
 
 fn mend() -> String {
-    format!("Make room or mend the disk, then run `{}`", same_command())
+    format!("Make room, or mend the disk or who may write there, then run `{}`", same_command())
 }
 
 fn io_cause(error: &std::io::Error) -> String {

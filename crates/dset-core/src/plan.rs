@@ -86,6 +86,9 @@ pub struct Plan {
     pub first_marked: Option<QuestionIndex>,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
+    /// Questions that have an answer under these very settings and are not found under its key.
+    /// Where the prompt is the question that cannot be: the store is damaged.
+    pub contradicted: u64,
     edition: u32,
     prints: Vec<u64>,
     ordinals: Vec<u32>,
@@ -186,6 +189,8 @@ impl Planner {
         // both was mended, a question of the first alone is a changed setting.
         let mut others: HashMap<[u8; 16], Stored> = HashMap::new();
         let mut now: HashSet<[u8; 16]> = HashSet::new();
+        // Answers under these settings that no row asks for: of rows that were deleted or mended.
+        let mut unasked: HashSet<[u8; 16]> = HashSet::new();
         let mut next = keys.iter().peekable();
         for answer in stored {
             if known.has_others {
@@ -198,21 +203,25 @@ impl Planner {
             if let Some(&(_, at)) = next.next_if(|(key, _)| *key == answer.key) {
                 settle(&mut states, &mut unplaced, at, answer);
                 answered(at, answer.id);
+            } else if answer.bought == Bought::Now && self.prompts_are_questions {
+                unasked.insert(answer.question);
             }
         }
         drop(keys);
 
         let asks_ids = !others.is_empty()
+            || !unasked.is_empty()
             || !known.presumed.is_empty()
             || !known.cut.is_empty()
             || !known.unwritten.is_empty();
-        let mut bought_otherwise = 0;
+        let (mut bought_otherwise, mut contradicted) = (0, 0);
         let mut marks = Marks::default();
         let (mut marked_though_answered, mut marked_and_pending) = (0, 0);
         for at in 0..count {
             let id = self.id(at, by_text);
             if asks_ids && states[at] == Planned::Pending {
                 let hash = id.hash();
+                contradicted += u64::from(unasked.contains(&hash));
                 if let Some(&other) = others.get(&hash).filter(|_| !now.contains(&hash)) {
                     bought_otherwise += u64::from(other.bought == Bought::Otherwise);
                     settle(&mut states, &mut unplaced, index(at), other);
@@ -250,6 +259,7 @@ impl Planner {
             marked_and_pending,
             first_marked: self.marked.iter().position(|&marked| marked).map(index),
             duplicates,
+            contradicted,
             edition: self.edition,
             prints: self.prints.iter().map(|print| print.short()).collect(),
             ordinals,

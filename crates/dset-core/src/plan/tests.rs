@@ -80,6 +80,15 @@ fn a_question_answered_under_both_settings_and_mended_since_is_asked() {
 }
 
 #[test]
+fn an_answer_to_a_question_that_is_not_under_its_key_is_a_contradiction() {
+    let mut before = stored("a", Bought::Now, &["one", "two", "deleted"]);
+    let damaged = before.iter_mut().find(|answer| answer.id == 1).unwrap();
+    damaged.key.0[15] ^= 1;
+    let plan = planner(&["one", "two", "three"], 0).plan(before, &Known::default());
+    assert_eq!((plan.contradicted, plan.states), (1, vec![Pending, Settled, Pending]));
+}
+
+#[test]
 fn an_answer_without_a_place_is_given_one() {
     let mut before = stored("a", Bought::Now, &["one", "two"]);
     before.iter_mut().for_each(|answer| answer.placed = answer.id != 2);

@@ -49,6 +49,12 @@ pub enum StoreError {
     /// Another program has it locked.
     #[error("another program has the store locked")]
     Busy,
+    /// It was deleted, moved or replaced while it was open.
+    #[error("`{STORE}` was deleted or moved while the run went on{}", saved(.saved_in))]
+    Gone {
+        /// Where what it held is now.
+        saved_in: Option<PathBuf>,
+    },
     /// Anything else that SQLite says.
     #[error("{0}")]
     Sql(rusqlite::Error),
@@ -57,8 +63,22 @@ pub enum StoreError {
     Io(#[from] io::Error),
 }
 
+fn saved(place: &Option<PathBuf>) -> String {
+    let saved = |path: &PathBuf| format!("; what it held is in {}", path.display());
+    place.as_ref().map(saved).unwrap_or_default()
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
+        };
+        // A value of another kind than we write.
+        if let FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) =
+            error
+        {
+            return StoreError::Damaged(error.to_string());
+        }
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
@@ -90,6 +110,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<(Store, Option<Rescued>), StoreError> {
         let path = folder.join(STORE);
         let is_new = !path.exists();
+        check_head(&path)?;
         let connection = connect(&path)?;
         let mut store = Store { reader: Reader { connection }, path };
         let version: i64 =
@@ -247,6 +268,55 @@ impl Store {
     }
 }
 
+/// Returns a file that SQLite keeps beside the store.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Refuses what SQLite would take for a store in which nothing ever was: it would begin it anew,
+/// and delete the log that holds the last answers.
+fn check_head(path: &Path) -> Result<(), StoreError> {
+    const BEGINNING: &[u8] = b"SQLite format 3\0";
+    // The size of a page stands behind it, in two bytes.
+    const HEAD_BYTES: u64 = 18;
+    let damaged = |why: &str| Err(StoreError::Damaged(why.to_owned()));
+    // The first write to a new store was cut off: SQLite undoes it.
+    if beside(path, "-journal").exists() {
+        return Ok(());
+    }
+    let mut head = Vec::new();
+    let mut length = 0;
+    match fs_err::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return damaged("`dset.db` is not a file"),
+        Ok(metadata) => {
+            length = metadata.len();
+            let file = fs_err::File::open(path)?;
+            io::Read::read_to_end(&mut io::Read::take(file, HEAD_BYTES), &mut head)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if head.is_empty() && has_log {
+        return damaged("`dset.db` is missing or empty, but its log `dset.db-wal` is not");
+    }
+    let begins_well = head.len() as u64 == HEAD_BYTES && head.starts_with(BEGINNING);
+    if !head.is_empty() && !begins_well {
+        return damaged("`dset.db` does not begin as a database does");
+    }
+    // A log may hold what a page lacks; without one, every page is whole.
+    let page_bytes = match head.last_chunk().map_or(0, |last| u16::from_be_bytes(*last)) {
+        1 => 65536,
+        bytes => u64::from(bytes.max(1)),
+    };
+    if !has_log && !length.is_multiple_of(page_bytes) {
+        return damaged("`dset.db` ends in the middle of a page");
+    }
+    Ok(())
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -254,6 +324,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "page_size", 16384)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cell_size_check", true)?;
     if cfg!(target_os = "macos") {
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
@@ -274,6 +345,7 @@ impl Reader {
             rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "cell_size_check", true)?;
         Ok(Reader { connection })
     }
 

@@ -85,6 +85,8 @@ impl Store {
             "SELECT key, question, settings, answer FROM answer_keys WHERE edition = ?1 ORDER BY key",
         )?;
         let mut failed = None;
+        let mut last: Option<Key> = None;
+        let mut placed_seen = 0;
         let stored = statement.query_map([edition], |row| {
             let bought: i64 = row.get(2)?;
             let id: AnswerId = row.get(3)?;
@@ -100,10 +102,26 @@ impl Store {
                 placed: placed.has(id),
             })
         })?;
-        // A row that cannot be read ends the scan, and the plan with it.
-        let stored = stored.map_while(|row| row.map_err(|error| failed = Some(error)).ok());
+        // A row that cannot be read ends the scan, and the plan with it; so does a key out of order,
+        // which would hide answers and buy them again.
+        let stored = stored.map_while(|row| {
+            let row: Stored = row.map_err(|error| failed = Some(error.into())).ok()?;
+            if last.replace(row.key).is_some_and(|last| last >= row.key) {
+                failed =
+                    Some(StoreError::Damaged("the keys of the answers are out of order".into()));
+                return None;
+            }
+            placed_seen += u64::from(row.placed);
+            Some(row)
+        });
         let plan = planner.plan_and_note(stored, &known, answered);
-        failed.map_or(Ok(plan), |error| Err(error.into()))
+        let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
+        match failed {
+            Some(error) => Err(error),
+            None if placed_seen != placed.count => damaged("rows of the outputs have no key"),
+            None if plan.contradicted > 0 => damaged("answers are not under their keys"),
+            None => Ok(plan),
+        }
     }
 
     fn has_others(&self, edition: u32, settings: Option<i64>) -> Result<bool, StoreError> {
@@ -154,12 +172,20 @@ impl Store {
     }
 
     fn placed(&self, edition: u32) -> Result<Ids, StoreError> {
-        let mut statement =
-            self.reader.connection.prepare("SELECT answer FROM output_order WHERE edition = ?1")?;
+        let mut statement = self.reader.connection.prepare(
+            "SELECT position, answer FROM output_order WHERE edition = ?1 ORDER BY position",
+        )?;
         let mut ids = Ids::default();
         let mut rows = statement.query([edition])?;
+        let mut next: i64 = 0;
         while let Some(row) = rows.next()? {
-            ids.insert(row.get(0)?);
+            let (position, answer): (i64, AnswerId) = (row.get(0)?, row.get(1)?);
+            // Each place once, and each answer: anything else would double rows of the outputs.
+            if position != next || answer < 1 || ids.has(answer) {
+                return Err(StoreError::Damaged("the order of the outputs is broken".into()));
+            }
+            next += 1;
+            ids.insert(answer);
         }
         Ok(ids)
     }
@@ -193,6 +219,7 @@ impl Store {
 #[derive(Debug, Default)]
 struct Ids {
     bits: Vec<u64>,
+    count: u64,
 }
 
 impl Ids {
@@ -202,6 +229,7 @@ impl Ids {
             self.bits.resize(at + 1, 0);
         }
         self.bits[at] |= 1 << bit;
+        self.count += 1;
     }
 
     fn has(&self, id: AnswerId) -> bool {
