@@ -122,6 +122,11 @@ impl From<JobError> for UserError {
             JobError::Sink(SinkError::Store(error)) | JobError::Adopt(AdoptError::Store(error)) => {
                 error.into()
             }
+            JobError::Sink(error @ (SinkError::NotAFile { .. } | SinkError::Gone { .. })) => {
+                UserError::new(Exit::Ours, "cannot write the outputs")
+                    .cause(one_line(&error.to_string()))
+                    .hint("Move it out of the way and run again, or leave it out with `--formats`")
+            }
             JobError::Sink(SinkError::Io(error)) => {
                 UserError::new(Exit::Ours, "cannot write the outputs")
                     .cause(io_cause(&error))

@@ -41,7 +41,6 @@ const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 enum Told {
     Event(Event),
     StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
-    StoreGone { upto: Seq },
     Written { marks: Vec<SinkMark>, upto: u64 },
     OutputFailed(SinkError),
     Marked { questions: Vec<[u8; 16]>, took: Duration },
@@ -273,12 +272,6 @@ impl Run {
                 watcher.trouble(now, &Trouble::Store { path, detail, rescued, answers });
                 Some(Event::SyncFailed { upto })
             }
-            Told::StoreGone { upto } => {
-                self.no_longer_unsynced(upto, |_| ());
-                let path = self.settings.output.join(STORE);
-                watcher.trouble(now, &Trouble::StoreGone { path });
-                Some(Event::SyncFailed { upto })
-            }
             Told::Written { marks, upto } => {
                 drop(self.store.send(ToStore::Sinks { marks, upto }));
                 None
@@ -368,10 +361,6 @@ impl crate::store::Told for StoreTold {
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
         let detail = error.to_owned();
         let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
-    }
-
-    fn gone(&self, upto: Seq) {
-        let _ = self.tell.send(Told::StoreGone { upto });
     }
 
     fn ordered(&self, order: Order) {

@@ -39,11 +39,6 @@ pub enum Trouble {
         /// How many they are.
         answers: u64,
     },
-    /// The store was moved or deleted while it was in use.
-    StoreGone {
-        /// Where it was.
-        path: PathBuf,
-    },
     /// An output cannot be written.
     Output {
         /// Why, naming the file.

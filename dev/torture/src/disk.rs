@@ -451,22 +451,12 @@ fn play(lab: &Lab, seed: u64, number: usize, scenario: &Scenario) -> io::Result<
             let mut life = world.begin(&Begin::default())?;
             let acks = world.base.join("acks");
             life.let_live_until(|| fs::metadata(&acks).is_ok_and(|acks| acks.len() > 400))?;
-            let (aside, acks) = (world.path("moved"), acks.clone());
+            let aside = world.path("moved");
             fs::rename(&folder, &aside)?;
             if !moved {
                 fs::remove_dir_all(&aside)?;
             }
-            let ran = world.wait(life)?;
-            if *moved {
-                fs::rename(&aside, &folder)?;
-            } else {
-                // What was promised is gone with the folder, by whoever deleted it; and without a
-                // store a bookmark says where to begin.
-                fs::remove_file(&acks)?;
-                fs::write(world.path("q.csv"), world.input(|_| false))?;
-                world.cut_lives = 1_000;
-            }
-            ran
+            world.wait(life)?
         }
     };
     if must_act && ran.acts == 0 {

@@ -93,17 +93,7 @@ impl Closing<'_> {
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        if let Some(path) = &self.tally.store_gone {
-            return (
-                format!("{} is gone", path.display()),
-                Some("it was moved or deleted while it was in use".into()),
-                vec![format!(
-                    "Put it back, with what is beside it, then run `{}`: what was answered is in it",
-                    same_command()
-                )],
-            );
-        }
-        let mut hint = format!("Make room or mend the disk, then run `{}`", same_command());
+        let mut hint = format!("Mend that or make room, then run `{}`", same_command());
         let Some(store) = &self.tally.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };

@@ -176,9 +176,6 @@ pub(super) fn told(trouble: &Trouble) -> String {
         Trouble::Store { path, detail, .. } => {
             format!("Error: {} cannot be written: {}", path.display(), text::one_line(detail))
         }
-        Trouble::StoreGone { path } => {
-            format!("Error: {} was moved or deleted while it was in use", path.display())
-        }
         Trouble::Output { detail } => {
             format!("Error: an output cannot be written: {}", text::one_line(detail))
         }

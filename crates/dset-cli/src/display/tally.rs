@@ -27,8 +27,6 @@ pub(super) struct Tally {
     buckets: BTreeMap<u32, u64>,
     /// The store, if it failed.
     pub(super) store: Option<FailedStore>,
-    /// Where the store was that is no longer there.
-    pub(super) store_gone: Option<PathBuf>,
     /// Why an output cannot be written, naming its file.
     pub(super) output_failed: Option<String>,
 }
@@ -73,7 +71,6 @@ impl Tally {
     pub(super) fn trouble(&mut self, trouble: &Trouble) -> bool {
         match trouble {
             Trouble::Marks { .. } => true,
-            Trouble::StoreGone { path } => self.store_gone.replace(path.clone()).is_none(),
             Trouble::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
             Trouble::Store { path, detail, rescued, answers } => {
                 let is_news = self.store.is_none();

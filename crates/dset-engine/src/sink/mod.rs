@@ -67,6 +67,18 @@ pub enum SinkError {
     /// The file fails.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("`{}` is not a file", path.display())]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It was deleted, moved or replaced while it was written.
+    #[error("`{}` was deleted or moved while the run went on", path.display())]
+    Gone {
+        /// Which.
+        path: PathBuf,
+    },
     /// The store that it is a projection of fails.
     #[error(transparent)]
     Store(#[from] StoreError),

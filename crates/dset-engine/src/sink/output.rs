@@ -8,7 +8,7 @@ use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Format, Repair, SinkError};
-use crate::files;
+use crate::files::{self, Identity};
 use crate::store::{Reader, SinkMark, StoreError};
 
 /// How much before a mark is compared with what was written.
@@ -19,6 +19,7 @@ pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 pub struct Output {
     format: Format,
     file: fs::File,
+    identity: Identity,
     rows: u64,
     bytes: u64,
     /// The last bytes of the file, at most [`TAIL_BYTES`].
@@ -46,6 +47,10 @@ impl Output {
         }
         let mark =
             mark.unwrap_or(SinkMark { name: format.name, rows: 0, bytes: 0, tail: hash(b"") });
+        if !fs::metadata(&path)?.is_file() {
+            return Err(SinkError::NotAFile { path });
+        }
+        let identity = Identity::of(&path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
         let length = file.metadata()?.len();
         let intact =
@@ -86,7 +91,7 @@ impl Output {
             }
         }
         let tail = tail_before(&mut file, bytes)?;
-        let mut output = Output { format, file, rows, bytes, tail };
+        let mut output = Output { format, file, identity, rows, bytes, tail };
         if bytes == 0 {
             output.append(format.header, 0)?;
         }
@@ -126,7 +131,7 @@ impl Output {
         files::put(temporary, path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
         let tail = tail_before(&mut file, bytes)?;
-        Ok(Output { format, file, rows, bytes, tail })
+        Ok(Output { format, file, identity: Identity::of(path)?, rows, bytes, tail })
     }
 
     pub(super) fn format(&self) -> Format {
@@ -144,7 +149,11 @@ impl Output {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), SinkError> {
-        Ok(self.file.sync_data()?)
+        self.file.sync_data()?;
+        match self.identity.is_at(self.file.path()) {
+            true => Ok(()),
+            false => Err(SinkError::Gone { path: self.file.path().to_owned() }),
+        }
     }
 
     pub(super) fn mark(&self) -> SinkMark {

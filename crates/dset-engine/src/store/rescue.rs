@@ -50,6 +50,33 @@ fn elsewhere(folder: &Path) -> io::Result<PathBuf> {
     Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}.jsonl")))
 }
 
+/// Writes a store whose file was deleted under our hands into a new one, from the connection that
+/// still has it, and returns where that is: in its old place or, where another file has that now,
+/// beside it.
+pub(super) fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
+    fs::create_dir_all(folder)?;
+    let copy = tempfile::Builder::new().prefix(".dset-").tempdir_in(folder)?;
+    let new = copy.path().join(super::STORE);
+    connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+    drop(connection);
+    fs::File::open(&new)?.sync_all()?;
+    let mut path = folder.join(super::STORE);
+    if path.exists() {
+        path = folder.join(format!("saved-{}", super::STORE));
+    } else {
+        // A log under this name belongs to the old file, and would be taken for the new one's.
+        for suffix in ["-wal", "-shm"] {
+            match fs::remove_file(super::beside(&path, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    fs::rename(&new, &path)?;
+    files::sync_folder(folder)?;
+    Ok(path)
+}
+
 /// Tells whether a file in a place where everybody may write is by whoever wrote the store.
 fn is_ours(path: &Path, folder: &Path) -> bool {
     let store = fs::metadata(folder.join(super::STORE));

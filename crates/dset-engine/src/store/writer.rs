@@ -18,7 +18,8 @@ use dset_core::row::{Metadata, Row};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, rescue};
+use super::{STORE, StoreError, rescue};
+use crate::files::Identity;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -108,8 +109,6 @@ pub(crate) trait Told: Send + 'static {
     fn synced(&self, upto: Seq);
     /// The store has failed; the answers up to this record are where `rescued` says, if anywhere.
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64);
-    /// The store was taken away; the records up to this one are in it, wherever it is.
-    fn gone(&self, upto: Seq);
     /// These rows have their place.
     fn ordered(&self, order: Order);
     /// Everything ordered so far is to be synced.
@@ -230,12 +229,14 @@ impl Writer {
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
         let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
+        let identity = Identity::of(&settings.folder.join(STORE))?;
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
             Thread {
                 connection,
+                identity,
                 error: None,
                 settings,
                 told,
@@ -282,6 +283,8 @@ type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Arc<Row>>)>;
 struct Thread<T> {
     /// Absent once a commit has failed.
     connection: Option<Connection>,
+    /// The file that the connection writes to.
+    identity: Identity,
     /// Why it has.
     error: Option<String>,
     settings: WriterSettings,
@@ -310,8 +313,7 @@ impl<T: Told> Thread<T> {
             let mut queue = vec![first];
             queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
             match self.commit(&queue) {
-                Ok(batch) if self.is_in_its_place() => self.tell(batch),
-                Ok(_) => self.told.gone(last_seq(&queue).unwrap_or_default()),
+                Ok(batch) => self.tell(batch),
                 Err(error) => {
                     // Later batches fail because of the first.
                     let error = self.error.get_or_insert_with(|| error.to_string()).clone();
@@ -319,12 +321,6 @@ impl<T: Told> Thread<T> {
                 }
             }
         }
-    }
-
-    /// Tells whether the store is still where the next run looks for it: in a file that was moved or
-    /// deleted, commits go on to succeed.
-    fn is_in_its_place(&self) -> bool {
-        self.settings.folder.join(super::STORE).exists()
     }
 
     fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
@@ -337,6 +333,11 @@ impl<T: Told> Thread<T> {
             self.apply(&transaction, message, &mut batch)?;
         }
         transaction.commit()?;
+        if !self.identity.is_at(&self.settings.folder.join(STORE)) {
+            // Nothing in a deleted file is durable, though every commit to it succeeds.
+            let saved_in = rescue::save(&self.settings.folder, connection).ok();
+            return Err(StoreError::Gone { saved_in });
+        }
         self.connection = Some(connection);
         Ok(batch)
     }
