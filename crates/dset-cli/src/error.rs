@@ -149,8 +149,14 @@ impl From<JobError> for UserError {
                 };
                 UserError::new(Exit::Usage, format!("{answers} bought with other settings"))
                     .cause(shown.collect::<Vec<_>>().join("; "))
-                    .hint("Keep them and ask the rest with the new settings: `dset run --continue`")
-                    .hint("Ask all of them again, moving the earlier outputs aside: `dset run --again`")
+                    .hint(format!(
+                        "Keep them and ask the rest with the new settings: `{} --continue`",
+                        same_command()
+                    ))
+                    .hint(format!(
+                        "Ask all of them again, moving the earlier outputs aside: `{} --again`",
+                        same_command()
+                    ))
             }
             JobError::NoKey => UserError::new(Exit::Key, "there is no key"),
             JobError::InputChanged => {

@@ -255,8 +255,11 @@ fn changed_settings_want_a_decision_which_is_remembered() {
         .exits(2)
         .says("3 answers were bought with other settings")
         .says("system was `not set` and is `Be brief.`")
-        .says("dset run --continue")
-        .says("dset run --again");
+        .says(&format!(
+            "`dset run --base-url {} --key none -s 'Be brief.' --continue`",
+            service.url()
+        ))
+        .says(" --key none -s 'Be brief.' --again`");
     assert_eq!(service.stats().asked, 3);
     service.run(&folder, &[&changed[..], &["--continue"]].concat()).exits(0);
     assert_eq!(service.stats().asked, 5);
