@@ -478,7 +478,7 @@ fn play(lab: &Lab, seed: u64, number: usize, scenario: &Scenario) -> io::Result<
         check::store(&world).into_iter().for_each(|violation| world.fail(violation));
     }
     world.finish()?;
-    signals::orderly(&mut world)?;
+    signals::orderly(&mut world);
     let found = check::whole(&mut world)?;
     if matches!(scenario.how, How::Small(_)) {
         command("umount", &[], &folder)?;

@@ -162,15 +162,18 @@ static enum action meet_name(char op, int folder, const char *name) {
     static __typeof__(type) real; \
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, name)
 
-/* A little more than half, so that two equal rows are not cut between them. */
-#define HALF_OF(size) ((size) > 2 ? (size) / 2 + 1 : 0)
+/* Half of it, and never at the end of a line: a torn row is what is wanted. */
+static size_t half_of(const void *bytes, size_t size) {
+    size_t half = size / 2;
+    return half > 3 && ((const char *)bytes)[half - 1] == '\n' ? half - 3 : half;
+}
 
 #define WRITTEN(call_whole, call_half, size) \
     do { \
         if (fails(due)) return -1; \
         if (due == LIE) return (ssize_t)(size); \
         if (due == HALF || due == SHORT) { \
-            ssize_t done = HALF_OF(size) > 0 ? (call_half) : 0; \
+            ssize_t done = (size) > 1 ? (call_half) : 0; \
             if (due == HALF) die(); \
             return done; \
         } \
@@ -192,7 +195,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     REAL("write", ssize_t (*)(int, const void *, size_t));
     if (fd <= 2) return real(fd, bytes, size);
     enum action due = meet_fd('w', fd);
-    WRITTEN(real(fd, bytes, size), real(fd, bytes, HALF_OF(size)), size);
+    WRITTEN(real(fd, bytes, size), real(fd, bytes, half_of(bytes, size)), size);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
@@ -201,14 +204,14 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     enum action due = meet_fd('w', fd);
     size_t size = 0;
     for (int i = 0; i < count; i++) size += parts[i].iov_len;
-    struct iovec half = {parts[0].iov_base, HALF_OF(parts[0].iov_len)};
+    struct iovec half = {parts[0].iov_base, half_of(parts[0].iov_base, parts[0].iov_len)};
     WRITTEN(real(fd, parts, count), real(fd, &half, 1), size);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
     REAL("pwrite64", ssize_t (*)(int, const void *, size_t, off64_t));
     enum action due = meet_fd('w', fd);
-    WRITTEN(real(fd, bytes, size, at), real(fd, bytes, HALF_OF(size), at), size);
+    WRITTEN(real(fd, bytes, size, at), real(fd, bytes, half_of(bytes, size), at), size);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) {
