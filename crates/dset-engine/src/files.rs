@@ -83,7 +83,8 @@ pub fn remove_left_over(folder: &Path) {
 }
 
 fn is_left_over(path: &Path) -> bool {
-    fs::OpenOptions::new().write(true).open(path).is_ok_and(|file| file.file().try_lock().is_ok())
+    // For reading: it may have the mode bits of an input that nobody may write.
+    fs::File::open(path).is_ok_and(|file| file.file().try_lock().is_ok())
 }
 
 /// Keeps the owner where this process may; otherwise the file belongs to who runs it.
