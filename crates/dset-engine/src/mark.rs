@@ -31,6 +31,9 @@ pub enum MarkError {
 }
 
 /// Rewrites a file with these marks, as it is now. Nothing is written where nothing changes.
+///
+/// A file that its owner made read-only fails with `PermissionDenied`, although the folder would let
+/// it be replaced. A hard link is not followed: its other name keeps the file as it was.
 pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewritten, MarkError> {
     for _ in 0..TRIES {
         let before = stamp(path)?;
@@ -42,6 +45,11 @@ pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewri
             io::Write::flush(&mut output)?;
             if stamp(path)? != before {
                 return Err(MarkError::Changing);
+            }
+            if done.is_change() && fs_err::metadata(path)?.permissions().readonly() {
+                return Err(
+                    io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only").into()
+                );
             }
             Ok(done.is_change().then_some(()))
         });
@@ -85,6 +93,86 @@ mod tests {
         assert_eq!(fs_err::read_to_string(&real).unwrap(), "question,status\na,ERROR\n");
         assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2, "no temp file stays");
+    }
+
+    fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("q.csv");
+        fs_err::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_that_was_edited_since_it_was_read_is_marked_as_it_is_now() {
+        let (_folder, path) = written("question,status\na,\nb,\n");
+        fs_err::write(&path, "id;note,status,question\r\n1,,b\r\n2,,a\r\n3,,a\r\n").unwrap();
+        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        assert_eq!((done.set, done.missing), (1, 0));
+        let now = "id;note,status,question\r\n1,,b\r\n2,ERROR,a\r\n3,,a\r\n";
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), now);
+        // Its question is gone: nothing is written.
+        fs_err::write(&path, "question\nc\n").unwrap();
+        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        assert_eq!(done.missing, 1);
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "question\nc\n");
+    }
+
+    #[test]
+    fn a_file_that_is_no_csv_any_more_is_left_as_it_is() {
+        let (folder, path) = written("question,status\na,\n");
+        for bytes in [&b""[..], b"question\ncaf\xe9\n", b"question\na\0\n"] {
+            fs_err::write(&path, bytes).unwrap();
+            mark(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+            assert_eq!(fs_err::read(&path).unwrap(), bytes);
+            assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temp file stays");
+        }
+        fs_err::remove_file(&path).unwrap();
+        mark(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        assert!(!path.exists(), "a file that was removed is not made again");
+    }
+
+    #[test]
+    fn a_file_that_its_owner_made_read_only_is_left_as_it_is() {
+        let (folder, path) = written("question,status\na,\n");
+        let mut permissions = fs_err::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs_err::set_permissions(&path, permissions).unwrap();
+        let error = mark(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        assert!(matches!(&error, MarkError::Io(e) if e.kind() == io::ErrorKind::PermissionDenied));
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,\n");
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temp file stays");
+        // With nothing to change there is nothing to complain of.
+        assert_eq!(mark(&path, &SourceOptions::default(), &set("b")).unwrap().missing, 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn in_a_folder_that_may_not_be_written_the_file_stays_as_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, path) = written("question,status\na,\n");
+        let mode = |mode| {
+            fs_err::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(0o555);
+        // Root may write everywhere: then the mark is there.
+        let may_write = fs_err::write(folder.path().join("probe"), "").is_ok();
+        let result = mark(&path, &SourceOptions::default(), &set("a"));
+        mode(0o755);
+        assert_eq!(result.is_ok(), may_write);
+        let expected =
+            if may_write { "question,status\na,ERROR\n" } else { "question,status\na,\n" };
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_other_name_of_a_hard_link_keeps_the_file_as_it_was() {
+        let (folder, path) = written("question,status\na,\n");
+        let other = folder.path().join("other.csv");
+        fs_err::hard_link(&path, &other).unwrap();
+        mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,ERROR\n");
+        assert_eq!(fs_err::read_to_string(&other).unwrap(), "question,status\na,\n");
     }
 
     #[test]
