@@ -1,9 +1,10 @@
 //! Reads the outputs that the original script left, and decides what each of them lacks.
 //!
 //! Rows of `output.json`, then those of `output.csv` that it lacks. A torn last row is to be cut,
-//! what one file lacks is to be appended, and everything else stays: the script's doubled rows, and
-//! what a kill tore in the middle, which later runs of the script wrote on from in the same line.
-//! `output.txt` is never parsed: it is only searched for the rows that it should have.
+//! what one file lacks is to be appended, a CSV with other columns is to be written anew, and
+//! everything else stays: the script's doubled rows, and what a kill tore in the middle, behind which
+//! later runs of the script wrote on in the same line. `output.txt` is never parsed: it is only
+//! searched for the rows that it should have.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -21,6 +22,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 const JSON_ROW: &[u8] = b"{\"metadata\":";
 /// The columns of `output.csv`.
 const COLUMNS: [&str; 4] = ["timestamp", "question", "thoughts", "final_answer"];
+/// Where they are.
+const SCRIPTS_COLUMNS: [Option<usize>; 4] = [Some(0), Some(1), Some(2), Some(3)];
 /// `2026-11-22 11:49:24`, where `0` is any digit.
 const STAMP: &[u8] = b"0000-00-00 00:00:00";
 /// What stands before the question in `output.txt`.
@@ -77,6 +80,8 @@ pub struct Found {
     pub torn: bool,
     /// Rows that cannot be read.
     pub unread: u64,
+    /// It has other columns than the script's, so that no row can be appended to it.
+    pub other_columns: bool,
 }
 
 /// The texts in one of the files, or in the part of it that is the script's.
@@ -120,13 +125,18 @@ pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoptio
     let from_csv = csv.rows.into_iter().enumerate();
     rows.extend(from_csv.filter(|(at, _)| only_csv.next_if_eq(at).is_some()).map(|(_, row)| row));
     let txt = complete_text(outputs.txt, &rows, write_txt);
+    let csv_is = match csv.other_columns {
+        // Written anew; the file as it was is among the copies.
+        true => Completion { whole_bytes: 0, lacking: (0..rows.len()).collect() },
+        false => Completion { whole_bytes: csv.whole_bytes, lacking: lacks_csv },
+    };
     Adoption {
         torn: [json.torn, csv.torn, txt.whole_bytes < outputs.txt.len() as u64]
             .map(u64::from)
             .iter()
             .sum(),
         unread: json.unread + csv.unread,
-        csv: Completion { whole_bytes: csv.whole_bytes, lacking: lacks_csv },
+        csv: csv_is,
         json: Completion { whole_bytes: json.whole_bytes, lacking: lacks_json },
         txt,
         ids: ids(&rows),
@@ -267,7 +277,7 @@ fn read_line(line: &[u8]) -> Option<(usize, Row)> {
 pub fn read_csv(bytes: &[u8]) -> Found {
     let mut found = Found::default();
     let (mut records, mut record) = (Records::new(bytes), Record::default());
-    let (mut columns, mut width) = ([Some(0), Some(1), Some(2), Some(3)], COLUMNS.len());
+    let (mut columns, mut width) = (SCRIPTS_COLUMNS, COLUMNS.len());
     let (mut from, mut is_first) = (0, true);
     loop {
         let read = records.next(&mut record);
@@ -299,6 +309,7 @@ pub fn read_csv(bytes: &[u8]) -> Found {
         found.whole_bytes = to as u64;
         if let Some(named) = header {
             (columns, width) = (named, record.len());
+            found.other_columns = width > COLUMNS.len() || columns != SCRIPTS_COLUMNS;
             continue;
         }
         // Nothing is guessed: half of one row and half of another would make a wrong answer.
