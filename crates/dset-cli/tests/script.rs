@@ -103,6 +103,36 @@ fn outputs_of_the_script_count_as_answered_and_are_continued() {
     assert_eq!((service.stats().asked, folder.outputs()), (1, before));
 }
 
+/// Killed behind the CSV of a row, run again from the start, and killed again: the files disagree,
+/// two rows are torn, and the text went through Windows.
+#[test]
+fn what_two_kills_of_the_script_left_agrees_afterwards() {
+    let folder = Folder::with(QUESTIONS);
+    let (header, first) = CSV.split_once("\r\n").unwrap();
+    let lost = "2026-11-22 11:50:00,\"Please fail, now\",because,\"lost\nand found\"\r\n";
+    let torn = "2026-11-22 11:51:00,\"Please fail, now\",\"because\n";
+    folder.write("dset_generator/output.csv", format!("{header}\r\n{first}{lost}{first}{torn}"));
+    folder.write("dset_generator/output.json", format!("{JSON}{JSON}"));
+    let windows = format!("{TXT}{}", &TXT[..TXT.len() - 5]).replace('\n', "\r\n");
+    folder.write("dset_generator/output.txt", windows);
+    let service = Service::friendly();
+    service
+        .run(&folder, &[])
+        .exits(0)
+        .says("took over the outputs of the original script: 3 rows count as answered")
+        .says("2 rows torn at the end of a file and cut off");
+    assert_eq!(service.stats().asked, 1, "only the last one");
+    let [csv, json, txt] = folder.outputs();
+    for (output, answer) in
+        [(csv, "\"lost\nand found\""), (json, "lost\\nand found"), (txt, "lost\nand found")]
+    {
+        assert_eq!(output.matches(answer).count(), 1);
+        assert_eq!(output.matches("What is the capital of France?").count(), 2);
+        assert_eq!(output.matches("Please fail, now").count(), 1);
+        assert_eq!(output.matches("Last one").count(), 1);
+    }
+}
+
 #[test]
 fn outputs_of_the_script_in_formats_that_are_not_wanted_stay_as_they_are() {
     let folder = Folder::with(QUESTIONS);
