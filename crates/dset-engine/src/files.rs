@@ -25,21 +25,21 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Replaces a file by what `write` writes, or leaves it as it was, as it does a read-only one. Mode bits stay; a symlink is
-/// followed, so that the file it leads to is replaced.
+/// Replaces a file by what `write` writes, or leaves it as it was, as it does a read-only one. Mode
+/// bits stay; a symlink is followed, so that the file it leads to is replaced.
 pub fn replace<T, E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     let real = fs::canonicalize(path)?;
-    // A rename needs no right to write the file itself; who made it read-only meant it.
-    if fs::metadata(&real)?.permissions().readonly() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only").into());
-    }
     let folder = folder_of(&real).to_owned();
     let mut file = temporary_in(&folder)?;
     let Some(result) = write(file.as_file_mut())? else { return Ok(None) };
     let metadata = fs::metadata(&real)?;
+    // A rename needs no right to write the file itself; who made it read-only meant it.
+    if metadata.permissions().readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only").into());
+    }
     fs::set_permissions(file.path(), metadata.permissions())?;
     keep_owner(file.path(), &metadata);
     put(file, &real)?;

@@ -46,11 +46,6 @@ pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewri
             if stamp(path)? != before {
                 return Err(MarkError::Changing);
             }
-            if done.is_change() && fs_err::metadata(path)?.permissions().readonly() {
-                return Err(
-                    io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only").into()
-                );
-            }
             Ok(done.is_change().then_some(()))
         });
         match replaced {
