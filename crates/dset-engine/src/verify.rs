@@ -193,16 +193,28 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     if !unsound.is_empty() {
         return Ok(damaged(unsound, Running::No));
     }
-    let mut view = View::of(store, settings)?;
-    let edition = view.edition;
+    let edition = store.edition()?;
+    let dangling = store.dangling(edition)?;
+    let told = |(what, count)| Difference::Dangling(what, count);
+    let mut view = match View::of(store, settings) {
+        Ok(view) => view,
+        Err(JobError::Store(error)) => match unreadable(&error) {
+            Some(detail) => {
+                let mut verified = damaged(vec![detail], Running::No);
+                verified.differences.extend(dangling.into_iter().map(told));
+                return Ok(verified);
+            }
+            None => return Err(error.into()),
+        },
+        Err(error) => return Err(error),
+    };
     let (ledger, _, marks) = view.rows(store)?;
     let mut differences = Vec::new();
     let mut notes = Vec::new();
-    let dangling = store.dangling(edition)?;
     // Without its answers an order cannot be followed.
     let lost = [Dangling::PlaceWithoutAnswer, Dangling::KeyWithoutAnswer];
     let order_holds = dangling.iter().all(|(what, _)| !lost.contains(what));
-    differences.extend(dangling.into_iter().map(|(what, count)| Difference::Dangling(what, count)));
+    differences.extend(dangling.into_iter().map(told));
     if !ledger.balances() {
         differences.push(Difference::Ledger(ledger));
     }
