@@ -269,6 +269,54 @@ fn changed_settings_want_a_decision_which_is_remembered() {
 }
 
 #[test]
+fn without_a_key_asking_again_moves_nothing() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    let url = service.url();
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-some-key\n");
+    folder.dset(&["run", "--base-url", &url]).exits(0);
+    let before = folder.outputs();
+    for key in ["", "DEEPSEEK_API_KEY='sk-\u{7f}'\n"] {
+        folder.write(".env", key);
+        folder.dset(&["run", "--base-url", &url, "--again"]).exits(4);
+        assert_eq!(folder.outputs(), before);
+    }
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-some-key\n");
+    folder.dset(&["run", "--base-url", &url]).exits(0);
+    assert_eq!((service.stats().asked, folder.outputs()), (3, before));
+}
+
+#[test]
+fn an_answer_cut_by_the_limit_is_not_bought_again_though_the_store_failed_with_it() {
+    let folder = Folder::with("question,status\nfirst,\nlong,\n");
+    let service = Service::start(MockSettings {
+        on: vec!["long=length".parse().unwrap()],
+        latency_ms: 100,
+        ..MockSettings::default()
+    });
+    let limited = ["-c", "1", "--max-tokens", "50"];
+    service.run(&folder, &[&limited[..], &["-n", "1"]].concat()).exits(0);
+    // Whoever else writes in the store keeps every commit from it.
+    let other = rusqlite::Connection::open(folder.path("dset_generator/dset.db")).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let url = service.url();
+    let arguments =
+        [&["run", "--base-url", &url, "--key", "none", "--json"][..], &limited].concat();
+    let mut child = folder.command(&arguments).spawn().unwrap();
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    events.by_ref().find(|line| line.as_ref().unwrap().contains("\"ask\"")).unwrap().unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; INSERT INTO theirs VALUES (1)").unwrap();
+    events.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    other.execute_batch("ROLLBACK; DROP TABLE theirs").unwrap();
+    drop(other);
+    let asked = service.stats().asked;
+    service.run(&folder, &limited).exits(3);
+    assert_eq!(service.stats().asked, asked);
+    assert_eq!(folder.read("q.csv"), "question,status\nfirst,\nlong,ERROR\n");
+}
+
+#[test]
 fn asking_again_moves_the_earlier_outputs_and_deletes_nothing() {
     let folder = Folder::with(&questions(3));
     let service = Service::friendly();

@@ -233,8 +233,12 @@ impl Planner {
                 }
                 // A wish of the store also where the row says ERROR already, so that the store hears
                 // of it; and one that is not asked again, whoever took its mark away.
-                let is_kept = states[at] == Planned::Kept;
-                if known.unwritten.contains(&hash) || is_kept && !self.marked[at] {
+                let is_wanted = match states[at] {
+                    Planned::Settled | Planned::Unplaced => false,
+                    Planned::Kept if !self.marked[at] => true,
+                    _ => known.unwritten.contains(&hash),
+                };
+                if is_wanted {
                     marks.set.insert(id);
                 }
             }

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::ask::{Came, Endpoint};
 use crate::clock::{Clock, unix_ms};
+use crate::died::or_died;
 use crate::job::{Job, source_options};
 use crate::mark::{MarkError, mark};
 use crate::report::{Trouble, Watcher};
@@ -155,8 +156,18 @@ impl Run {
             next: 0,
         };
         let workers = vec![
-            worker("questions", tell.clone(), move |tell| reader.run(&wanted, &tell))?,
-            worker("outputs", tell.clone(), move |tell| write_outputs(outputs, &orders, &tell))?,
+            worker(
+                "questions",
+                tell.clone(),
+                move |tell| reader.run(&wanted, tell),
+                |_| Told::Event(Event::QuestionsChanged { row_number: None }),
+            )?,
+            worker(
+                "outputs",
+                tell.clone(),
+                move |tell| write_outputs(outputs, &orders, tell),
+                |error| Told::OutputFailed(error.into()),
+            )?,
         ];
         let rules = Rules {
             width,
@@ -245,7 +256,8 @@ impl Run {
         let (tell, clock) = (self.tell.clone(), self.clock);
         self.marking.spawn_blocking(move || {
             let began = clock.now();
-            let told = match mark(&path, &options, &marks) {
+            let marked = or_died(|| mark(&path, &options, &marks));
+            let told = match marked.unwrap_or_else(|died| Err(died.into())) {
                 Ok(_) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();
                     Told::Marked { questions, took: clock.now().since(began) }
@@ -332,9 +344,15 @@ fn word(why: &Why) -> &'static str {
 fn worker(
     name: &str,
     tell: UnboundedSender<Told>,
-    work: impl FnOnce(UnboundedSender<Told>) + Send + 'static,
+    work: impl FnOnce(&UnboundedSender<Told>) + Send + 'static,
+    died: fn(std::io::Error) -> Told,
 ) -> Result<JoinHandle<()>, StoreError> {
-    Ok(std::thread::Builder::new().name(name.into()).spawn(move || work(tell))?)
+    let thread = std::thread::Builder::new().name(name.into());
+    Ok(thread.spawn(move || {
+        if let Err(error) = or_died(|| work(&tell)) {
+            let _ = tell.send(died(error));
+        }
+    })?)
 }
 
 fn write_outputs(

@@ -26,10 +26,12 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 /// Replaces a file by what `write` writes, or leaves it as it was, as it does a read-only one. Mode
-/// bits stay; a symlink is followed, so that the file it leads to is replaced.
+/// bits stay; a symlink is followed, so that the file it leads to is replaced. `may` is asked last,
+/// when everything is on the disk and only the name is left to change.
 pub fn replace<T, E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<Option<T>, E>,
+    may: impl FnOnce() -> Result<(), E>,
 ) -> Result<Option<T>, E> {
     let real = fs::canonicalize(path)?;
     let folder = folder_of(&real).to_owned();
@@ -42,6 +44,8 @@ pub fn replace<T, E: From<io::Error>>(
     }
     fs::set_permissions(file.path(), metadata.permissions())?;
     keep_owner(file.path(), &metadata);
+    file.as_file().sync_all()?;
+    may()?;
     put(file, &real)?;
     Ok(Some(result))
 }

@@ -246,6 +246,10 @@ impl Job {
             let unfinished = plan.count(Planned::Pending) > 0;
             again_continued = edition > 0 && held.id.is_some() && unfinished;
             if !again_continued {
+                // Nothing moves for a run that could not ask anything afterwards.
+                if !can_ask {
+                    return Err(JobError::NoKey);
+                }
                 edition += 1;
                 moved_to =
                     Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);

@@ -7,6 +7,7 @@
 pub mod adopt;
 pub mod ask;
 pub mod clock;
+mod died;
 pub mod drive;
 mod echo;
 pub mod files;

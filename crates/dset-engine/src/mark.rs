@@ -39,15 +39,16 @@ pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewri
         let before = stamp(path)?;
         let layout = survey(fs_err::File::open(path)?, options.header, options.column.as_deref())?;
         let mut done = Rewritten::default();
-        let replaced = files::replace(path, |output| {
+        let unchanged = || if stamp(path)? == before { Ok(()) } else { Err(MarkError::Changing) };
+        let write = |output: &mut dyn io::Write| {
             let mut output = BufWriter::new(output);
             done = rewrite(fs_err::File::open(path)?, &mut output, &layout, marks)?;
             io::Write::flush(&mut output)?;
-            if stamp(path)? != before {
-                return Err(MarkError::Changing);
-            }
+            // Before it is said that nothing changes, too.
+            unchanged()?;
             Ok(done.is_change().then_some(()))
-        });
+        };
+        let replaced = files::replace(path, write, unchanged);
         match replaced {
             Ok(_) => return Ok(done),
             Err(MarkError::Changing) => {}

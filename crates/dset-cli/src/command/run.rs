@@ -74,11 +74,8 @@ pub(super) fn ask(
     let runtime = super::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { survive_file_limit() });
-    let job = Job::prepare(settings.clone(), decisions, key.is_some());
-    let job = job.map_err(|error| match error {
-        JobError::NoKey => no_key(&settings),
-        error => error.into(),
-    })?;
+    let has_key = key.is_some();
+    // First, so that nothing is touched for a run that cannot ask.
     let endpoint = Endpoint::new(
         settings.preset,
         &settings.base_url,
@@ -87,6 +84,11 @@ pub(super) fn ask(
         settings.timeout,
     )
     .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
+    let job = Job::prepare(settings.clone(), decisions, has_key);
+    let job = job.map_err(|error| match error {
+        JobError::NoKey => no_key(&settings),
+        error => error.into(),
+    })?;
     let opening = Opening { settings: &settings, found: &job.found, demo };
     let mut display = display::open(&opening);
     if let Some(acks) = acks {

@@ -143,6 +143,9 @@ impl Machine {
             if let Some(wait) = wait {
                 self.width.pause(now, wait);
             }
+            if let Some(named) = width {
+                self.width.cap(named);
+            }
             self.failed_in_outage(now, back, failure, effects);
             return;
         }

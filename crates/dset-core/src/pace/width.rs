@@ -80,7 +80,7 @@ impl Width {
     ) -> bool {
         let since = *self.refused_since.get_or_insert(now);
         if let Some(named) = named {
-            self.width = self.width.min(f64::from(named.max(1)));
+            self.cap(named);
         }
         if let Some(wait) = wait {
             self.pause(now, wait);
@@ -95,6 +95,11 @@ impl Width {
             }
         }
         self.slots() == 1 && now.since(since) >= REFUSALS_ONLY_MAX
+    }
+
+    /// Takes how many at once the service says it allows.
+    pub fn cap(&mut self, named: u32) {
+        self.width = self.width.min(f64::from(named.max(1)));
     }
 
     /// Sends nothing for so long: the service wants to be left alone.

@@ -179,3 +179,12 @@ fn a_mark_that_the_store_still_wants_is_wanted_although_the_row_has_it() {
     let plan = planner(&["one!"], 0).plan(Vec::new(), &known);
     assert_eq!(plan.marks.set, [id].into(), "so that the store hears that it is there");
 }
+
+#[test]
+fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
+    let before = stored("b", Bought::Otherwise, &["one"]);
+    let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
+    let known = Known { has_others: true, unwritten: [id.hash()].into(), ..Known::default() };
+    let plan = planner(&["one"], 0).plan(before, &known);
+    assert_eq!((plan.states, plan.marks), (vec![Settled], Marks::default()));
+}

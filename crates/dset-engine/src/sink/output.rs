@@ -72,16 +72,21 @@ impl Output {
             repairs.push(Repair::Differed { file: format.file, moved_to });
             return Output::write_anew(&path, format, reader, edition);
         }
-        let has_header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
-        let rows = mark.rows + tail.adopted_rows - u64::from(has_header);
-        let mut bytes = mark.bytes + tail.adopted_bytes;
+        let (mut rows, mut bytes) = (mark.rows, mark.bytes);
         match tail.rest {
-            Rest::None => {}
-            Rest::Torn => {
-                file.set_len(bytes)?;
-                repairs.push(Repair::Torn { file: format.file });
+            // Rows of ours beyond the mark are written again although they are there: what they are
+            // read from may be pages that a failed sync has dropped, and that no later one writes.
+            Rest::None | Rest::Torn => {
+                if length > bytes {
+                    file.set_len(bytes)?;
+                }
+                if tail.rest == Rest::Torn {
+                    repairs.push(Repair::Torn { file: format.file });
+                }
             }
             Rest::Foreign => {
+                let header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
+                rows += tail.adopted_rows - u64::from(header);
                 bytes = length;
                 if found.last() != Some(&b'\n') {
                     file.write_all(format.newline)?;

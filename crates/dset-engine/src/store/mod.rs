@@ -3,6 +3,7 @@
 //! What is read before a run goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod entry;
 mod look;
 mod plan;
 mod rescue;

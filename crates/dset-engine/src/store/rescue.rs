@@ -1,8 +1,8 @@
-//! Answers that could not be committed, kept where the next run finds them.
+//! What was paid for and could not be committed, kept where the next run finds it.
 //!
 //! After a failed commit the database is not touched again: a second sync can report success for
-//! pages that were dropped. What was paid for goes to a new file instead, one JSON line an answer,
-//! which the next run takes in before it plans.
+//! pages that were dropped. It goes to a new file instead, a JSON line each, which the next run
+//! takes in before it plans.
 
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::writer::NewAnswer;
+use super::entry::Entry;
 use crate::files;
 
 /// The name of the file, beside the store.
@@ -30,16 +30,17 @@ pub struct Rescued {
 #[derive(Serialize, Deserialize)]
 struct Line {
     v: u32,
-    answer: NewAnswer,
+    #[serde(flatten)]
+    entry: Entry,
 }
 
-/// Appends answers to the rescue file of a folder or, if that fails too, to one in the system's
+/// Appends what was paid for to the rescue file of a folder or, if that fails too, to one in the system's
 /// temporary folder; returns where they are.
-pub(super) fn write(folder: &Path, answers: &[NewAnswer]) -> io::Result<PathBuf> {
+pub(super) fn write(folder: &Path, entries: &[Entry]) -> io::Result<PathBuf> {
     let beside = folder.join(RESCUE);
-    append(&beside, answers).map(|()| beside).or_else(|first| {
+    append(&beside, entries).map(|()| beside).or_else(|first| {
         let elsewhere = elsewhere(folder)?;
-        append(&elsewhere, answers).map(|()| elsewhere).map_err(|_| first)
+        append(&elsewhere, entries).map(|()| elsewhere).map_err(|_| first)
     })
 }
 
@@ -97,12 +98,12 @@ fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
     }
 }
 
-fn append(path: &Path, answers: &[NewAnswer]) -> io::Result<()> {
+fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
     let mut lines = Vec::new();
-    for answer in answers {
+    for entry in entries {
         // A fresh line first: the end of an earlier one may be torn.
         lines.push(b'\n');
-        serde_json::to_writer(&mut lines, &Line { v: 1, answer: answer.clone() })?;
+        serde_json::to_writer(&mut lines, &Line { v: 1, entry: entry.clone() })?;
     }
     lines.push(b'\n');
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
@@ -148,10 +149,12 @@ fn take_in_file(connection: &mut Connection, path: &Path) -> Result<Rescued, Sto
             continue;
         }
         match serde_json::from_slice::<Line>(&line) {
-            Ok(Line { v: 1, answer }) => {
+            Ok(Line { v: 1, entry: Entry::Answer(answer) }) => {
                 rescued.answers += u64::from(answer.insert(&transaction)?.is_some());
                 answer.forget_failure(&transaction)?;
             }
+            Ok(Line { v: 1, entry: Entry::Attempt(attempt) }) => attempt.insert(&transaction)?,
+            Ok(Line { v: 1, entry: Entry::Ended(ended) }) => ended.insert(&transaction)?,
             _ => rescued.unread += 1,
         }
     }
@@ -170,10 +173,11 @@ mod tests {
     use super::*;
     use crate::store::{STORE, Store};
 
-    fn answer(key: u8) -> NewAnswer {
+    fn answer(key: u8) -> Entry {
         let line = format!(
-            r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":1,"row":2,
-            "answered_at":7,"question":"q","reasoning":"","answer":"a","metadata":{{}}}}"#,
+            r#"{{"answer":{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,
+            "life":1,"row":2,"answered_at":7,"question":"q","reasoning":"","answer":"a",
+            "metadata":{{}}}}}}"#,
             key = [key; 16]
         );
         serde_json::from_str(&line).unwrap()
@@ -199,6 +203,29 @@ mod tests {
         let left: i64 = store.into_connection().query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "an answered question did not fail");
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_not_forgotten_and_its_reply_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let entries = [
+            r#"{"ended":{"question":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"edition":0,"row":2,
+            "fault":"rejected","cause":"length limit","at":7,"max_tokens":50,"cut_at_tokens":50}}"#,
+            r#"{"attempt":{"life":1,"at":7,"row":2,"question":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],
+            "key":[2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2],"attempt":1,"seconds":1.5,
+            "cause":"length limit","status":200,"message":"","request_id":null,"input_tokens":3,
+            "output_tokens":50,"body":[104,105]}}"#,
+        ];
+        let entries = entries.map(|entry| serde_json::from_str::<Entry>(entry).unwrap());
+        write(folder.path(), &entries).unwrap();
+        let (store, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 0, unread: 0 }));
+        let connection = store.into_connection();
+        let sql = "SELECT max_tokens, body FROM ended JOIN attempts USING (question)";
+        let kept: (i64, Vec<u8>) =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!((kept.0, zstd::decode_all(&kept.1[..]).unwrap()), (50, b"hi".to_vec()));
     }
 
     #[test]

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use dset_core::answer::Failure;
 use dset_core::machine::{Record, Seq};
 use dset_core::plan::AnswerId;
-use dset_core::question::{Question, QuestionIndex};
-use dset_core::row::{Metadata, Row};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
+use dset_core::question::QuestionIndex;
+use dset_core::row::Row;
+use rusqlite::{Connection, Transaction, params};
 
+use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
 use super::{STORE, StoreError, rescue};
+use crate::died::or_died;
 use crate::files::Identity;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
@@ -145,81 +145,6 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// An answer as it is stored; also a line of the rescue file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct NewAnswer {
-    key: [u8; 16],
-    question_hash: [u8; 16],
-    settings: i64,
-    edition: u32,
-    life: i64,
-    row: u64,
-    answered_at: i64,
-    question: String,
-    reasoning: String,
-    answer: String,
-    metadata: Metadata,
-}
-
-impl NewAnswer {
-    /// Forgets that its question once ended without an answer, and the wish for a mark.
-    pub(super) fn forget_failure(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        let question = &self.question_hash[..];
-        to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-            .execute(params![question, self.edition])?;
-        to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([question])?;
-        Ok(())
-    }
-
-    /// Inserts it, and returns its id; `None` where an answer with its key is there already.
-    pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
-        let known = to
-            .prepare_cached("SELECT 1 FROM answer_keys WHERE key = ?1")?
-            .query_row([&self.key[..]], |_| Ok(()))
-            .optional()?;
-        if known.is_some() {
-            return Ok(None);
-        }
-        let metadata = serde_json::to_string(&self.metadata).expect("metadata is plain values");
-        to.prepare_cached(
-            "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            self.life,
-            self.row as i64,
-            self.answered_at,
-            self.question,
-            self.reasoning,
-            self.answer,
-            metadata
-        ])?;
-        let id = to.last_insert_rowid();
-        to.prepare_cached(
-            "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5)",
-        )?
-        .execute(params![
-            &self.key[..],
-            &self.question_hash[..],
-            self.settings,
-            self.edition,
-            id
-        ])?;
-        Ok(Some(id))
-    }
-
-    fn into_row(self) -> Row {
-        Row {
-            answered_at: self.answered_at,
-            question: self.question,
-            reasoning: self.reasoning,
-            answer: self.answer,
-            metadata: self.metadata,
-        }
-    }
-}
-
 impl Writer {
     /// Starts the thread on this connection.
     pub(crate) fn start(
@@ -234,7 +159,7 @@ impl Writer {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
-            Thread {
+            let mut thread = Thread {
                 connection,
                 identity,
                 error: None,
@@ -244,8 +169,10 @@ impl Writer {
                 text_bytes: 0,
                 position,
                 ended,
+            };
+            if let Err(died) = or_died(|| thread.run(&receiver)) {
+                thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
             }
-            .run(&receiver);
         })?;
         Ok(Writer { sender: Some(sender), thread: Some(thread) })
     }
@@ -265,8 +192,10 @@ impl Writer {
     }
 }
 
+/// Questions of which the store says that they failed, or are to be marked so.
 fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8; 16]>> {
-    let mut statement = connection.prepare("SELECT question FROM ended WHERE edition = ?1")?;
+    let sql = "SELECT question FROM ended WHERE edition = ?1 UNION SELECT question FROM marks";
+    let mut statement = connection.prepare(sql)?;
     statement.query_map([edition], |row| row.get(0))?.collect()
 }
 
@@ -308,7 +237,7 @@ struct Batch {
 }
 
 impl<T: Told> Thread<T> {
-    fn run(mut self, receiver: &Receiver<ToStore>) {
+    fn run(&mut self, receiver: &Receiver<ToStore>) {
         while let Ok(first) = receiver.recv() {
             let mut queue = vec![first];
             queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
@@ -386,42 +315,21 @@ impl<T: Told> Thread<T> {
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
         match record {
-            Record::Answered { .. } => {
-                let (index, new) = self.new_answer(record).expect("an answer");
+            Record::Answered { question, .. } => {
+                let new = NewAnswer::of(record, &self.settings).expect("an answer");
                 if self.ended.remove(&new.question_hash) {
                     new.forget_failure(to)?;
                 }
                 if let Some(id) = new.insert(to)? {
-                    batch.answers.push((index, id, new));
+                    batch.answers.push((question.index, id, new));
                 }
             }
-            Record::Failed { question, attempt, sent_at, at, failure, .. } => {
-                let seconds = at.since(*sent_at).as_secs_f64();
-                self.attempt(to, question, *attempt, at.unix_ms, seconds, failure, body)?;
+            Record::Failed { .. } => {
+                NewAttempt::of(record, body, &self.settings).expect("a failure").insert(to)?;
             }
-            Record::Ended { question, fault, cause, at, cut_at_tokens } => {
-                let hash = question.id.hash();
-                let fault = match fault {
-                    dset_core::outcome::Fault::Rejected => "rejected",
-                    dset_core::outcome::Fault::GaveUp => "gave up",
-                };
-                let tokens = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
-                to.prepare_cached(
-                    "INSERT OR REPLACE INTO ended
-                     (question, edition, row, fault, cause, at, max_tokens, cut_at_tokens)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute(params![
-                    &hash[..],
-                    self.settings.edition,
-                    question.row_number as i64,
-                    fault,
-                    cause,
-                    at.unix_ms,
-                    tokens(self.settings.max_tokens),
-                    tokens(*cut_at_tokens)
-                ])?;
-                self.ended.insert(hash);
+            Record::Ended { question, .. } => {
+                NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
+                self.ended.insert(question.id.hash());
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
@@ -430,64 +338,6 @@ impl<T: Told> Thread<T> {
             }
         }
         Ok(())
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "one column each")]
-    fn attempt(
-        &self,
-        to: &Transaction<'_>,
-        question: &Question,
-        attempt: u32,
-        at: i64,
-        seconds: f64,
-        failure: &Failure,
-        body: Option<&[u8]>,
-    ) -> Result<(), StoreError> {
-        let usage = failure.partial.as_ref().map(|partial| partial.usage).unwrap_or_default();
-        let body = body.map(|body| zstd::encode_all(body, 3)).transpose()?;
-        to.prepare_cached(
-            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
-             message, request_id, input_tokens, output_tokens, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            self.settings.life,
-            at,
-            question.row_number as i64,
-            &question.id.hash()[..],
-            &question.key.0[..],
-            attempt,
-            seconds,
-            failure.cause,
-            failure.status,
-            failure.message,
-            failure.request_id,
-            usage.input.map(|n| n as i64),
-            usage.output.map(|n| n as i64),
-            body
-        ])?;
-        Ok(())
-    }
-
-    fn new_answer(&self, record: &Record) -> Option<(QuestionIndex, NewAnswer)> {
-        let Record::Answered { question, attempts, sent_at, at, answer, .. } = record else {
-            return None;
-        };
-        let seconds = at.since(*sent_at).as_secs_f64();
-        let new = NewAnswer {
-            key: question.key.0,
-            question_hash: question.id.hash(),
-            settings: self.settings.settings,
-            edition: self.settings.edition,
-            life: self.settings.life,
-            row: question.row_number,
-            answered_at: at.unix_ms,
-            question: question.text.to_string(),
-            reasoning: answer.reasoning.clone(),
-            answer: answer.content.clone(),
-            metadata: Metadata::of(answer, question.row_number, *attempts, seconds),
-        };
-        Some((question.index, new))
     }
 
     /// Decides the place of these answers, which are durable or in this very transaction.
@@ -539,21 +389,24 @@ impl<T: Told> Thread<T> {
         }
     }
 
-    /// The store is lost to this run: what was to be recorded is rescued, now and from now on.
+    /// The store is lost to this run: what was paid for is rescued, now and from now on.
     fn fail(&mut self, error: &str, queue: &[ToStore]) {
         self.connection = None;
-        let answers = queue.iter().filter_map(|message| match message {
-            ToStore::Record { record, .. } => Some(self.new_answer(record)?.1),
+        let entries = queue.iter().filter_map(|message| match message {
+            ToStore::Record { record, body, .. } => {
+                Entry::of(record, body.as_deref(), &self.settings)
+            }
             _ => None,
         });
-        let answers: Vec<NewAnswer> = answers.collect();
+        let entries: Vec<Entry> = entries.collect();
+        let answers = entries.iter().filter(|entry| matches!(entry, Entry::Answer(_))).count();
         let upto = last_seq(queue).unwrap_or_default();
-        let rescued = if answers.is_empty() {
+        let rescued = if entries.is_empty() {
             None
         } else {
-            rescue::write(&self.settings.folder, &answers).ok()
+            rescue::write(&self.settings.folder, &entries).ok()
         };
-        self.told.failed(upto, error, rescued, answers.len() as u64);
+        self.told.failed(upto, error, rescued, answers as u64);
     }
 }
 
