@@ -65,8 +65,7 @@ pub async fn drive(
         for effect in effects.drain(..) {
             if let Some(ending) = run.perform(effect, watcher) {
                 watcher.snapshot(clock.now(), &run.machine.snapshot(clock.now()));
-                run.end(&ending);
-                return Ok(ending);
+                return Ok(run.end(ending, watcher));
             }
         }
         let alarm = run.alarm;
@@ -312,7 +311,7 @@ impl Run {
     }
 
     /// Says goodbye to the store and waits for every thread.
-    fn end(self, ending: &Ending) {
+    fn end(self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
         let Run { store, writer, sinks, questions, workers, .. } = self;
         let _ = store.send(ToStore::End { at: unix_ms(), ending: word(&ending.why) });
         let _ = sinks.send(ToSinks::End);
@@ -320,8 +319,11 @@ impl Run {
         for worker in workers {
             let _ = worker.join();
         }
-        // The last connection to the store folds its log into the file.
-        writer.join();
+        let Err(error) = writer.join() else { return ending };
+        let (path, detail) = (self.settings.output.join(STORE), error.to_string());
+        let trouble = Trouble::Store { path, detail, rescued: None, answers: 0 };
+        watcher.trouble(self.clock.now(), &trouble);
+        Ending { why: Why::StoreFailed, ..ending }
     }
 }
 

@@ -142,7 +142,7 @@ pub struct WriterSettings {
 #[derive(Debug)]
 pub struct Writer {
     sender: Option<SyncSender<ToStore>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 impl Writer {
@@ -170,8 +170,12 @@ impl Writer {
                 position,
                 ended,
             };
-            if let Err(died) = or_died(|| thread.run(&receiver)) {
-                thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
+            match or_died(|| thread.run(&receiver)) {
+                Ok(()) => thread.fold(),
+                Err(died) => {
+                    thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
+                    Ok(())
+                }
             }
         })?;
         Ok(Writer { sender: Some(sender), thread: Some(thread) })
@@ -183,12 +187,14 @@ impl Writer {
         self.sender.clone().expect("the writer is asked for before it ends")
     }
 
-    /// Waits until everything it was told is done. Every sender must be gone.
-    pub fn join(mut self) {
+    /// Waits until everything it was told is done, and the log is folded into the store. Every
+    /// sender must be gone.
+    ///
+    /// Fails where the log cannot be folded in; every answer is in it all the same.
+    pub fn join(mut self) -> Result<(), StoreError> {
         self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let thread = self.thread.take().expect("a writer is joined once");
+        thread.join().unwrap_or(Ok(()))
     }
 }
 
@@ -250,6 +256,14 @@ impl<T: Told> Thread<T> {
                 }
             }
         }
+    }
+
+    /// Folds the log into the file. SQLite does so by itself, and says nothing when it cannot.
+    fn fold(&self) -> Result<(), StoreError> {
+        if let Some(connection) = &self.connection {
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        }
+        Ok(())
     }
 
     fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
