@@ -244,6 +244,41 @@ fn ctrl_c_keeps_what_is_on_its_way_and_says_how_to_continue() {
     assert_eq!(service.stats().questions_answered_again, 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_closes_is_answered_like_sigterm_and_nohup_is_respected() {
+    for (ignored, exit) in [(false, 143), (true, 0)] {
+        let folder = Folder::with(&questions(12));
+        let service = Service::start(MockSettings {
+            latency_ms: 50,
+            on: vec!["Question 2,=delay:400".parse().unwrap()],
+            ..MockSettings::default()
+        });
+        let url = service.url();
+        let mut child = folder.command(&["run", "--base-url", &url, "--key", "none", "--json"]);
+        if ignored {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+            shell.arg(child.get_program()).args(child.get_args());
+            shell.current_dir(folder.path("."));
+            child = shell;
+            child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        }
+        let mut child = child.args(["-c", "3"]).spawn().unwrap();
+        let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+        events
+            .by_ref()
+            .find(|line| line.as_ref().unwrap().contains("\"answer\""))
+            .unwrap()
+            .unwrap();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+        events.for_each(drop);
+        assert_eq!(child.wait().unwrap().code(), Some(exit));
+        assert_eq!(folder.agreed().len() as u64, service.stats().answered);
+    }
+}
+
 #[test]
 fn changed_settings_want_a_decision_which_is_remembered() {
     let folder = Folder::with(&questions(5));

@@ -116,6 +116,16 @@ fn survive_file_limit() {
     let _ = signal(SignalKind::from_raw(SIGXFSZ));
 }
 
+/// Tells whether whoever started this run, as `nohup` does, wants it to outlive its terminal. Where
+/// the system does not tell, the signal is left as it is.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is number 1, and has the lowest bit.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|m| m & 1 == 1)
+}
+
 /// Turns signals into what the machine is told.
 async fn signals(stop: mpsc::Sender<StopSignal>) {
     #[cfg(unix)]
@@ -126,10 +136,18 @@ async fn signals(stop: mpsc::Sender<StopSignal>) {
         else {
             return;
         };
+        let mut hangup =
+            (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
+        let closed = async |hangup: &mut Option<tokio::signal::unix::Signal>| match hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        };
         loop {
             let signal = tokio::select! {
                 _ = interrupt.recv() => StopSignal::Interrupt,
                 _ = terminate.recv() => StopSignal::Terminate,
+                // The terminal is gone: what is on its way is paid for, as with SIGTERM.
+                _ = closed(&mut hangup) => StopSignal::Terminate,
             };
             if stop.send(signal).await.is_err() {
                 return;

@@ -201,7 +201,7 @@ impl Words<'_> {
             ),
             Difference::Unmarked(rows) => (
                 "unmarked",
-                format!("{} no ERROR although the question failed: {}; the next run asks it again", says(rows), self.rows(rows)),
+                format!("{} no ERROR although the question failed: {}; until the next run", says(rows), self.rows(rows)),
                 run(),
             ),
             Difference::MarksWaiting(rows) => (
