@@ -112,7 +112,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Tells whether a file is one that was being written, by its name.
 #[must_use]
 pub fn is_temporary(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
+    let name = path.file_name().and_then(|name| name.to_str());
+    let random = name.and_then(|name| name.strip_prefix(TEMPORARY));
+    // As `tempfile` makes them; any other name with this beginning may be somebody's own.
+    random.is_some_and(|r| r.len() == 6 && r.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Returns a place for a file that is moved out of the way: `earlier/<stamp>/<name>`.
@@ -170,15 +173,17 @@ mod tests {
     fn what_a_crash_left_is_removed_and_what_is_being_written_stays() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        for name in [".dset-left", "dset-mine", ".other"] {
+        for name in [".dset-left01", ".dset-mine", "dset-mine", ".other"] {
             fs::write(folder.join(name), "x").unwrap();
         }
         let writing = temporary_in(folder).unwrap();
         remove_left_over(folder);
-        assert!(!folder.join(".dset-left").exists());
-        assert!(folder.join("dset-mine").exists() && folder.join(".other").exists());
+        assert!(!folder.join(".dset-left01").exists());
+        for name in [".dset-mine", "dset-mine", ".other"] {
+            assert!(folder.join(name).exists(), "{name}");
+        }
         put(writing, &folder.join("whole")).unwrap();
         remove_left_over(folder);
-        assert_eq!(fs::read_dir(folder).unwrap().count(), 3, "no temp file stays");
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 4, "no temp file stays");
     }
 }
