@@ -3,17 +3,18 @@
 //! The store is a map that takes a batch whole or not at all, as SQLite does. The outputs are bytes
 //! of which a crash may take any that were not synced; what is left is judged by the core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use dset_core::machine::Seq;
 use dset_core::plan::AnswerId;
-use dset_core::question::Key;
+use dset_core::question::{Key, QuestionId};
 use dset_core::tail::{Rest, judge};
 
 /// What the user appends to an output by hand.
 pub(crate) const NOTE: &[u8] = b"my own note\n";
 
 /// Everything of a request that changes its answer, in plain words: what the bill is held against.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
     pub(crate) text: String,
     /// Which of the equal questions of the input.
@@ -45,13 +46,42 @@ pub(crate) struct SinkMark {
 /// What the store is told; one commit takes many, all or none.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Answer(Key, Stored),
-    Ended([u8; 16], Cut),
-    Bookmarked([u8; 16]),
-    Attempt,
-    Order(Vec<Key>),
-    Sinks([SinkMark; 2]),
+    Answer(Seq, Key, Stored),
+    Ended(Seq, [u8; 16], Cut),
+    Bookmarked(Seq, [u8; 16]),
+    Attempt(Seq),
+    /// These rows come next; with them the outputs have so many of this life.
+    Order {
+        upto: u64,
+        keys: Vec<Key>,
+    },
+    /// The outputs are to be synced once they have the rows before this.
+    Flush,
+    /// The outputs are whole up to these marks, with so many rows of this life.
+    Sinks {
+        upto: u64,
+        marks: [SinkMark; 2],
+    },
     Marked(Vec<[u8; 16]>),
+}
+
+impl Message {
+    pub(crate) fn seq(&self) -> Option<Seq> {
+        match self {
+            Message::Answer(seq, ..)
+            | Message::Ended(seq, ..)
+            | Message::Bookmarked(seq, _)
+            | Message::Attempt(seq) => Some(*seq),
+            _ => None,
+        }
+    }
+}
+
+/// A line of the rescue file: what was paid for.
+#[derive(Debug)]
+pub(crate) enum Rescued {
+    Answer(Key, Stored),
+    Cut([u8; 16], Cut),
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +100,9 @@ pub(crate) struct Store {
     pub(crate) edition: u32,
     pub(crate) lives: u64,
     /// What a failed commit left beside the store.
-    pub(crate) rescued: Vec<(Key, Stored)>,
+    pub(crate) rescued: Vec<Rescued>,
+    /// Every request that has an answer.
+    bought: HashSet<Request>,
 }
 
 impl Store {
@@ -78,10 +110,35 @@ impl Store {
         self.placed.contains(&answer)
     }
 
-    /// Takes in what an earlier life could only rescue.
+    /// Tells whether a request has an answer.
+    pub(crate) fn has_bought(&self, request: &Request) -> bool {
+        self.bought.contains(request)
+    }
+
+    /// Returns the answers of this edition to a question, under any settings.
+    pub(crate) fn answers_to(&self, text: &str, ordinal: u32) -> impl Iterator<Item = &Stored> {
+        let edition = self.edition;
+        self.answers.values().filter(move |stored| {
+            let request = &stored.request;
+            request.edition == edition && request.ordinal == ordinal && request.text == text
+        })
+    }
+
+    /// Returns the limit that cut the answer to a question in this edition, and how far it got.
+    pub(crate) fn cut(&self, id: QuestionId) -> Cut {
+        self.ended.get(&(id.hash(), self.edition)).copied().flatten()
+    }
+
+    /// Takes in what an earlier life could only rescue, but for what is there all the same.
     pub(crate) fn take_in(&mut self) {
-        for (key, stored) in std::mem::take(&mut self.rescued) {
-            self.insert(key, stored);
+        for rescued in std::mem::take(&mut self.rescued) {
+            match rescued {
+                Rescued::Answer(key, _) if self.answers.contains_key(&key) => {}
+                Rescued::Answer(key, stored) => self.insert(key, stored),
+                Rescued::Cut(question, cut) => {
+                    self.ended.insert((question, self.edition), cut);
+                }
+            }
         }
     }
 
@@ -89,28 +146,29 @@ impl Store {
         self.ended.remove(&(stored.question, stored.request.edition));
         self.marks.remove(&stored.question);
         self.texts.insert(stored.id, stored.request.text.clone());
+        self.bought.insert(stored.request.clone());
         let known = self.answers.insert(key, stored);
         assert!(known.is_none(), "an answer is stored once");
     }
 
     /// Takes one message of a batch that is committed.
-    pub(crate) fn apply(&mut self, message: Message) {
+    pub(crate) fn apply(&mut self, message: &Message) {
         match message {
-            Message::Answer(key, stored) => self.insert(key, stored),
-            Message::Ended(question, cut) => {
-                self.ended.insert((question, self.edition), cut);
+            Message::Answer(_, key, stored) => self.insert(*key, stored.clone()),
+            Message::Ended(_, question, cut) => {
+                self.ended.insert((*question, self.edition), *cut);
             }
-            Message::Bookmarked(question) => drop(self.marks.insert(question)),
-            Message::Attempt => {}
-            Message::Order(keys) => {
+            Message::Bookmarked(_, question) => drop(self.marks.insert(*question)),
+            Message::Attempt(_) | Message::Flush => {}
+            Message::Order { keys, .. } => {
                 for key in keys {
                     let id =
-                        self.answers.get(&key).expect("a row is placed before it is durable").id;
+                        self.answers.get(key).expect("a row is placed before it is durable").id;
                     assert!(self.placed.insert(id), "a row is placed twice");
                     self.order[self.edition as usize].push(id);
                 }
             }
-            Message::Sinks(marks) => self.sinks = marks,
+            Message::Sinks { marks, .. } => self.sinks = *marks,
             Message::Marked(questions) => {
                 self.marks.retain(|question| !questions.contains(question));
             }
@@ -197,6 +255,14 @@ impl Output {
             bytes.extend(row);
         }
         self.rows += count;
+    }
+
+    /// Appends some bytes of these rows, and no more.
+    pub(crate) fn append_torn(&mut self, number: usize, store: &Store, count: usize, most: u64) {
+        let mut torn = Vec::new();
+        store.rows(number, self.rows).take(count).for_each(|row| torn.extend(row));
+        torn.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        self.bytes.get_or_insert_default().extend(torn);
     }
 
     pub(crate) fn sync(&mut self) -> SinkMark {

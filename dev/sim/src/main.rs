@@ -7,8 +7,15 @@
 //! is shrunk to a schedule that a test can replay.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
+mod begin;
+mod books;
+mod chance;
+mod checks;
+mod commits;
 mod disk;
+mod ending;
 mod life;
+mod pace;
 mod schedule;
 mod shrink;
 mod world;
@@ -85,13 +92,13 @@ fn main() -> ExitCode {
         }
     }
     println!(
-        "{} seeds: {} questions, {} lives, {} crashes, {} asks, {} bought twice, {} events",
+        "{} seeds: {} questions, {} lives, {} crashes, {} asks, {}, {} events",
         seeds.end - seeds.start,
         total.questions,
         total.lives,
         total.crashes,
         total.asks,
-        total.bought_twice,
+        total.bought_twice(),
         total.events
     );
     passed(seeds.end - seeds.start)

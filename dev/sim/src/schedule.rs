@@ -54,6 +54,12 @@ pub(crate) struct Fate {
     /// What becomes of the n-th commit, from 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) commits: BTreeMap<u64, Disk>,
+    /// Whether the n-th abandoned ask was answered before it could be dropped, from 1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) abandons: BTreeMap<u64, bool>,
+    /// What becomes of the n-th appending to the outputs, from 1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) appends: BTreeMap<u64, Option<Tear>>,
     /// What becomes of the n-th sync of the outputs, from 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) syncs: BTreeMap<u64, Disk>,
@@ -116,12 +122,22 @@ pub(crate) struct Disk {
     /// The rescue fails as well: whoever paid for it has lost it.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) lost: bool,
+    /// It is durable although it failed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) stays: bool,
 }
 
 impl Default for Disk {
     fn default() -> Disk {
-        Disk { ms: 5, fails: false, lost: false }
+        Disk { ms: 5, fails: false, lost: false, stays: false }
     }
+}
+
+/// Where the appending of rows fails: earlier outputs get theirs, this one some bytes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tear {
+    pub(crate) output: usize,
+    pub(crate) bytes: u64,
 }
 
 /// What a crash leaves.
@@ -203,256 +219,4 @@ pub(crate) enum Edit {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// How bad it is: the chance of each fault.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trouble {
-    transient: f64,
-    /// The share of questions that fail whenever they are asked.
-    poison: f64,
-    lost: f64,
-    throttled: f64,
-    refused: f64,
-    cut: f64,
-    fatal: f64,
-    commit_fails: f64,
-    sync_fails: f64,
-    mark_fails: f64,
-    crash: f64,
-    stop: f64,
-    outage: f64,
-    clock: f64,
-    edit: f64,
-    limit: f64,
-}
-
-/// Draws what happens from a seed.
-#[derive(Debug)]
-pub(crate) struct Chance {
-    random: fastrand::Rng,
-    trouble: Trouble,
-    out_until_ms: u64,
-}
-
-impl Chance {
-    /// Draws a world; small ones find most, so that half have fewer than 20 questions.
-    pub(crate) fn new(seed: u64) -> (Chance, Start) {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let count =
-            if random.u32(..50) == 0 { random.usize(1..=500) } else { random.usize(1..=40) };
-        // Few different texts make duplicates.
-        let kinds = random.usize(1..=count * 2);
-        let mut text = || match random.u32(..30) {
-            0 => String::new(),
-            _ => format!("question {}", random.usize(..kinds)),
-        };
-        let rows = (0..count).map(|_| text()).collect();
-        let width = [1, 1, 2, 3, 8, 32][random.usize(..6)];
-        let pause_on_error = random.u32(..20) == 0;
-        let mut sometimes = |most: f64| if random.bool() { random.f64() * most } else { 0.0 };
-        let trouble = Trouble {
-            transient: sometimes(0.5),
-            poison: sometimes(0.2),
-            lost: sometimes(0.2),
-            throttled: sometimes(0.4),
-            refused: sometimes(0.2),
-            cut: sometimes(0.1),
-            fatal: sometimes(0.02),
-            commit_fails: sometimes(0.02),
-            sync_fails: sometimes(0.02),
-            mark_fails: sometimes(0.1),
-            crash: sometimes(0.05),
-            stop: sometimes(0.01),
-            outage: sometimes(0.02),
-            clock: sometimes(0.02),
-            edit: sometimes(0.01),
-            limit: sometimes(0.3),
-        };
-        let start = Start { rows, width, seed, pause_on_error };
-        (Chance { random, trouble, out_until_ms: 0 }, start)
-    }
-
-    fn falls(&mut self, share: f64) -> bool {
-        self.random.f64() < share
-    }
-
-    fn disk(&mut self, longest_ms: u64, fails: f64) -> Disk {
-        let fails = self.falls(fails);
-        let lost = fails && self.random.u32(..4) == 0;
-        Disk { ms: self.random.u64(1..longest_ms), fails, lost }
-    }
-
-    fn row(&mut self) -> String {
-        format!("question {}", self.random.usize(..40))
-    }
-
-    fn edit(&mut self, rows: usize) -> Edit {
-        let at = self.random.usize(..rows.max(1));
-        match self.random.u32(..5) {
-            0 => Edit::Add { at: self.random.usize(..=rows), text: self.row() },
-            1 => Edit::Delete { at },
-            2 => Edit::Swap { one: at, other: self.random.usize(..rows.max(1)) },
-            3 => Edit::Mend { at, text: self.row() },
-            _ => {
-                let word = ["", "ERROR", "mine"][self.random.usize(..3)];
-                Edit::Status { at, word: word.into() }
-            }
-        }
-    }
-
-    /// Draws what the user does between two lives.
-    fn before(&mut self, rows: usize) -> Vec<Edit> {
-        let mut edits = Vec::new();
-        if self.random.f64() < 20.0 * self.trouble.edit {
-            for _ in 0..self.random.u32(1..4) {
-                edits.push(self.edit(rows));
-            }
-        }
-        if self.random.f64() < 5.0 * self.trouble.edit {
-            let keep = self.random.bool();
-            edits.push(match self.random.u32(..5) {
-                0 => Edit::Temperature { to: self.random.u8(..3), keep },
-                1 => Edit::MaxTokens { to: [0, 100, 200][self.random.usize(..3)], keep },
-                2 => Edit::Note { output: self.random.usize(..2) },
-                3 => Edit::Drop { output: self.random.usize(..2) },
-                _ => Edit::Again,
-            });
-        }
-        edits
-    }
-
-    fn reply(&mut self, lot: u8, now_ms: u64) -> Reply {
-        let trouble = self.trouble;
-        let ms = self.random.u64(50..20_000);
-        let at_once = |what| Reply { ms: 20, what };
-        let poisoned = f64::from(lot) / 256.0 < trouble.poison;
-        if now_ms < self.out_until_ms || poisoned || self.falls(trouble.transient) {
-            return at_once(What::Transient);
-        }
-        if self.falls(trouble.lost) {
-            return Reply { ms, what: What::Lost };
-        }
-        if self.falls(trouble.throttled) {
-            let wait = [20, 90, 900][self.random.usize(..3)];
-            let wait_s = self.random.bool().then(|| self.random.u64(..wait));
-            let width = (self.random.u32(..4) == 0).then(|| self.random.u32(1..40));
-            return at_once(What::Throttled { wait_s, width });
-        }
-        if self.falls(trouble.refused) {
-            let kinds = [What::Moderated, What::TooLong, What::Refused, What::Refused];
-            return at_once(kinds[self.random.usize(..4)]);
-        }
-        if self.falls(trouble.cut) {
-            return Reply { ms, what: What::Cut };
-        }
-        if self.falls(trouble.fatal) {
-            let kinds = [What::WrongSettings, What::Forbidden, What::KeyRefused, What::OutOfMoney];
-            return at_once(kinds[self.random.usize(..4)]);
-        }
-        Reply { ms, what: What::Answer }
-    }
-
-    fn happening(&mut self, now_ms: u64, rows: usize) -> Option<Happening> {
-        if self.falls(self.trouble.crash) {
-            let keeps = [self.random.u64(..2_000), self.random.u64(..2_000)];
-            let (committed, marked) = (self.random.bool(), self.random.bool());
-            let zeros_from = self.random.bool().then(|| self.random.u64(..200));
-            return Some(Happening::Crash(Crash { keeps, zeros_from, committed, marked }));
-        }
-        if self.falls(self.trouble.outage) {
-            self.out_until_ms = now_ms + self.random.u64(1_000..900_000);
-        }
-        if self.falls(self.trouble.stop) {
-            let terminate = self.random.bool();
-            return Some(if terminate { Happening::Terminate } else { Happening::Interrupt });
-        }
-        if self.falls(self.trouble.clock) {
-            return Some(Happening::Clock { ms: self.random.i64(-7_200_000..7_200_000) });
-        }
-        if self.falls(self.trouble.edit) {
-            return Some(Happening::Edit(self.edit(rows)));
-        }
-        None
-    }
-}
-
-/// Says what happens next in one life, and remembers it where it came from a seed.
-#[derive(Debug)]
-pub(crate) struct Teller<'a> {
-    pub(crate) fate: Fate,
-    chance: Option<&'a mut Chance>,
-    asks: u64,
-    commits: u64,
-    syncs: u64,
-    marks: u64,
-    events: u64,
-}
-
-impl<'a> Teller<'a> {
-    /// Tells a life as it is written.
-    pub(crate) fn written(fate: Fate) -> Teller<'a> {
-        Teller { fate, chance: None, asks: 0, commits: 0, syncs: 0, marks: 0, events: 0 }
-    }
-
-    /// Tells a life by chance, before which the input has so many rows.
-    pub(crate) fn drawn(chance: &'a mut Chance, rows: usize) -> Teller<'a> {
-        chance.out_until_ms = 0;
-        let limit = chance.falls(chance.trouble.limit).then(|| chance.random.u64(1..20));
-        let before = chance.before(rows);
-        let fate = Fate { before, limit, ..Fate::default() };
-        Teller { chance: Some(chance), ..Teller::written(fate) }
-    }
-
-    /// Says what becomes of the next ask, of a question with this lot.
-    pub(crate) fn reply(&mut self, lot: u8, now_ms: u64) -> Reply {
-        let draw = |chance: &mut Chance| chance.reply(lot, now_ms);
-        told(&mut self.fate.asks, &mut self.asks, &mut self.chance, draw)
-    }
-
-    /// Says what becomes of the next commit.
-    pub(crate) fn commit(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(200, chance.trouble.commit_fails);
-        told(&mut self.fate.commits, &mut self.commits, &mut self.chance, draw)
-    }
-
-    /// Says what becomes of the next sync of the outputs.
-    pub(crate) fn sync(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(1_000, chance.trouble.sync_fails);
-        told(&mut self.fate.syncs, &mut self.syncs, &mut self.chance, draw)
-    }
-
-    /// Says what becomes of the next rewriting of the input.
-    pub(crate) fn mark(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(500, chance.trouble.mark_fails);
-        told(&mut self.fate.marks, &mut self.marks, &mut self.chance, draw)
-    }
-
-    /// Says what happens after the next event, to a life whose input has so many rows.
-    pub(crate) fn happening(&mut self, now_ms: u64, rows: usize) -> Option<Happening> {
-        self.events += 1;
-        match &mut self.chance {
-            None => self.fate.events.get(&self.events).cloned(),
-            Some(chance) => {
-                let happening = chance.happening(now_ms, rows)?;
-                self.fate.events.insert(self.events, happening.clone());
-                Some(happening)
-            }
-        }
-    }
-}
-
-fn told<T: Copy + Default + PartialEq>(
-    written: &mut BTreeMap<u64, T>,
-    count: &mut u64,
-    chance: &mut Option<&mut Chance>,
-    draw: impl FnOnce(&mut Chance) -> T,
-) -> T {
-    *count += 1;
-    let Some(chance) = chance else { return written.get(count).copied().unwrap_or_default() };
-    let drawn = draw(chance);
-    if drawn != T::default() {
-        written.insert(*count, drawn);
-    }
-    drawn
 }

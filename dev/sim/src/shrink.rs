@@ -31,7 +31,9 @@ impl Schedule {
 
 impl Fate {
     fn size(&self) -> usize {
-        let maps = self.asks.len() + self.commits.len() + self.syncs.len() + self.marks.len();
+        let asks = self.asks.len() + self.abandons.len();
+        let outputs = self.appends.len() + self.syncs.len();
+        let maps = asks + outputs + self.commits.len() + self.marks.len();
         maps + self.events.len() + self.before.len() + usize::from(self.limit.is_some())
     }
 }
@@ -75,7 +77,9 @@ impl Shrinking {
         for life in 0..self.best.lives.len() {
             self.attempt(|schedule| schedule.lives[life].limit = None);
             self.thin(|s| &mut s.lives[life].asks);
+            self.thin(|s| &mut s.lives[life].abandons);
             self.thin(|s| &mut s.lives[life].commits);
+            self.thin(|s| &mut s.lives[life].appends);
             self.thin(|s| &mut s.lives[life].syncs);
             self.thin(|s| &mut s.lives[life].marks);
             self.thin(|s| &mut s.lives[life].events);

@@ -1,0 +1,313 @@
+//! What the simulator knows of a life in plain words, from what the machine is told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use dset_core::answer::{Failure, FailureClass, Reading, Refusal};
+use dset_core::ask::AskId;
+use dset_core::machine::{Event, Planned, Seq, StopSignal, TERM_GRACE};
+use dset_core::outcome::Ledger;
+use dset_core::pace::retry::RETRY_AFTER_MAX;
+use dset_core::question::QuestionIndex;
+
+use crate::begin::Begin;
+use crate::ending::Reason;
+use crate::pace::{Pace, Verdict};
+use crate::schedule::What;
+use crate::world::World;
+
+/// So many questions refused in the same words before anything has succeeded are the settings.
+const SAME_REFUSALS: usize = 5;
+/// The input is rewritten at most once in so long, or in so many times what the last took.
+const REWRITE_EVERY_MS: u64 = 5_000;
+const REWRITE_SHARE: u64 = 20;
+
+/// An ask on its way.
+pub(crate) struct Flight {
+    pub(crate) index: QuestionIndex,
+    pub(crate) what: What,
+    pub(crate) attempt: u32,
+    pub(crate) sent_ms: u64,
+    pub(crate) abandoned: bool,
+}
+
+/// What the machine owes at once for an event.
+pub(crate) enum Owed {
+    Answer(AskId, Flight),
+    Failure(AskId, Flight, Verdict),
+    Nothing,
+}
+
+/// Refused questions, while it may still be the settings that are refused.
+#[derive(Default)]
+pub(crate) struct Suspects {
+    words: Option<String>,
+    pub(crate) questions: Vec<QuestionIndex>,
+    settled: bool,
+}
+
+pub(crate) struct Books {
+    pub(crate) begin: Begin,
+    pub(crate) width: u32,
+    pub(crate) pause_on_error: bool,
+    pub(crate) limit: Option<u64>,
+    /// What the rows said before this life.
+    pub(crate) statuses: Vec<String>,
+    pub(crate) ledger: Ledger,
+    pub(crate) flights: BTreeMap<AskId, Flight>,
+    pub(crate) dropped: u64,
+    pub(crate) pace: Pace,
+
+    pub(crate) read_count: u64,
+    pub(crate) read_ended: bool,
+    /// Questions that may still be answered.
+    pub(crate) open: BTreeSet<QuestionIndex>,
+    /// Open questions whose texts the machine holds.
+    pub(crate) held: BTreeSet<QuestionIndex>,
+    /// How often each question was asked.
+    pub(crate) asked: BTreeMap<QuestionIndex, u32>,
+    pub(crate) answers: u64,
+    /// Answers given to the disk of which the machine has not heard yet.
+    pub(crate) unsynced: VecDeque<(Seq, QuestionIndex)>,
+    /// The last question whose row was placed.
+    pub(crate) placed: Option<QuestionIndex>,
+
+    /// Questions that are refused on their own account.
+    pub(crate) refused: BTreeSet<QuestionIndex>,
+    pub(crate) suspects: Suspects,
+    /// Questions that ended without an answer in this life.
+    pub(crate) ended: BTreeSet<QuestionIndex>,
+    /// Where the last event is done, these have ended.
+    pub(crate) must_end: Vec<QuestionIndex>,
+
+    /// What the run may end for. It is stopping once there is anything.
+    pub(crate) reasons: BTreeSet<Reason>,
+    /// A second Ctrl-C: what waits for its place is left to the next life.
+    pub(crate) stop_now: bool,
+    /// What is on its way is dropped from this moment on.
+    pub(crate) drop_from_ms: Option<u64>,
+
+    /// The input is not rewritten before this moment.
+    pub(crate) mark_from_ms: u64,
+    pub(crate) mark_failed: bool,
+}
+
+impl Books {
+    pub(crate) fn new(world: &World, begin: Begin, limit: Option<u64>) -> Books {
+        let plan = &begin.plan;
+        let ledger = Ledger {
+            questions: plan.states.len() as u64,
+            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            presumed: 0,
+            rejected: plan.count(Planned::Kept),
+            gave_up: 0,
+            pending: plan.count(Planned::Pending),
+        };
+        let open = plan.states.iter().zip(0..).filter(|(state, _)| **state == Planned::Pending);
+        Books {
+            open: open.map(|(_, index)| index).collect(),
+            begin,
+            width: world.start.width,
+            pause_on_error: world.start.pause_on_error,
+            limit,
+            statuses: world.rows.iter().map(|row| row.status.clone()).collect(),
+            ledger,
+            flights: BTreeMap::new(),
+            dropped: 0,
+            pace: Pace::new(world.start.width),
+            read_count: 0,
+            read_ended: ledger.pending == 0,
+            held: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            answers: 0,
+            unsynced: VecDeque::new(),
+            placed: None,
+            refused: BTreeSet::new(),
+            suspects: Suspects::default(),
+            ended: BTreeSet::new(),
+            must_end: Vec::new(),
+            reasons: BTreeSet::new(),
+            stop_now: false,
+            drop_from_ms: None,
+            mark_from_ms: 0,
+            mark_failed: false,
+        }
+    }
+
+    pub(crate) fn is_open(&self, index: QuestionIndex) -> bool {
+        self.open.contains(&index)
+    }
+
+    pub(crate) fn has_unsynced(&self) -> bool {
+        !self.unsynced.is_empty()
+    }
+
+    pub(crate) fn limit_is_reached(&self) -> bool {
+        self.limit.is_some_and(|limit| self.read_count >= limit)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
+    /// Nothing is on its way and nothing will be sent.
+    pub(crate) fn is_over(&self) -> bool {
+        let nothing_left = self.held.is_empty() && (self.read_ended || self.limit_is_reached());
+        self.flights.is_empty() && (self.is_stopping() || nothing_left)
+    }
+
+    /// Takes an event before the machine hears of it; returns what must follow at once.
+    pub(crate) fn hear(&mut self, now_ms: u64, event: &Event) -> Owed {
+        match event {
+            Event::Replied { ask, reading } => {
+                let flight = self.flights.remove(ask).expect("an ask is on its way");
+                return match reading {
+                    Reading::Answer(_) => {
+                        self.answered(flight.index);
+                        Owed::Answer(*ask, flight)
+                    }
+                    Reading::Failure(failure) => {
+                        let verdict = self.failed(now_ms, &flight, failure);
+                        Owed::Failure(*ask, flight, verdict)
+                    }
+                };
+            }
+            Event::Abandoned { ask } => {
+                self.flights.remove(ask).expect("an ask is on its way");
+                self.dropped += 1;
+            }
+            Event::Synced { upto } => {
+                while let Some(index) = self.no_longer_unsynced(*upto) {
+                    self.open.remove(&index);
+                    self.ledger.answered += 1;
+                    self.ledger.pending -= 1;
+                }
+            }
+            Event::SyncFailed { upto } => {
+                self.reasons.insert(Reason::Store);
+                while self.no_longer_unsynced(*upto).is_some() {}
+            }
+            Event::EmitFailed => drop(self.reasons.insert(Reason::Output)),
+            Event::Stopped(signal) => self.stopped(now_ms, *signal),
+            Event::Questions(questions) => {
+                self.read_count += questions.len() as u64;
+                self.held.extend(questions.iter().map(|question| question.index));
+                let most = 2 * self.width as usize;
+                assert!(self.held.len() <= most, "the texts of twice the width are held");
+            }
+            Event::QuestionsEnd => self.read_ended = true,
+            Event::QuestionsChanged { .. } => {
+                self.read_ended = true;
+                self.reasons.insert(Reason::Input);
+            }
+            Event::Marked { took } => {
+                let rest = REWRITE_EVERY_MS.max(REWRITE_SHARE * took.as_millis() as u64);
+                self.mark_from_ms = now_ms + rest;
+            }
+            Event::MarkFailed => self.mark_failed = true,
+            Event::Started(_) | Event::Emitted { .. } | Event::Woke => {}
+        }
+        Owed::Nothing
+    }
+
+    fn no_longer_unsynced(&mut self, upto: Seq) -> Option<QuestionIndex> {
+        self.unsynced.front().filter(|(seq, _)| *seq <= upto)?;
+        self.unsynced.pop_front().map(|(_, index)| index)
+    }
+
+    fn stopped(&mut self, now_ms: u64, signal: StopSignal) {
+        if self.reasons.contains(&Reason::Signal) && signal == StopSignal::Interrupt {
+            self.stop_now = true;
+            self.drop_from(now_ms);
+        } else if signal == StopSignal::Terminate {
+            self.drop_from(now_ms + TERM_GRACE.as_millis() as u64);
+        }
+        self.reasons.insert(Reason::Signal);
+    }
+
+    fn drop_from(&mut self, ms: u64) {
+        self.drop_from_ms = Some(self.drop_from_ms.map_or(ms, |earlier| earlier.min(ms)));
+    }
+
+    fn answered(&mut self, index: QuestionIndex) {
+        self.answers += 1;
+        self.pace.answered();
+        self.held.remove(&index);
+        self.suspects_are_refused();
+    }
+
+    fn failed(&mut self, now_ms: u64, flight: &Flight, failure: &Failure) -> Verdict {
+        let (index, others) = (flight.index, self.flights.len());
+        match failure.class {
+            FailureClass::Throttled { wait: Some(wait), .. } if wait > RETRY_AFTER_MAX => {
+                self.reasons.insert(Reason::ToldToWait);
+            }
+            FailureClass::Throttled { wait, width } => {
+                let of = (index, flight.sent_ms, others);
+                let verdict = self.pace.throttled(now_ms, of, wait, width);
+                return if self.is_stopping() { Verdict::default() } else { verdict };
+            }
+            FailureClass::Transient if self.is_stopping() => {}
+            FailureClass::Transient => {
+                let verdict = self.pace.failed(now_ms, index, others);
+                self.must_end.extend(verdict.gives_up.then_some(index));
+                return verdict;
+            }
+            FailureClass::Refused(Refusal::Settings) => {
+                self.reasons.insert(Reason::Settings);
+                self.suspects.settled = true;
+                self.suspects.questions.clear();
+            }
+            FailureClass::KeyRefused => self.key_refused(now_ms),
+            FailureClass::Forbidden if self.answers == 0 => self.key_refused(now_ms),
+            FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),
+            FailureClass::Refused(Refusal::Request | Refusal::Question)
+            | FailureClass::Forbidden => self.suspect(index, &failure.message),
+            FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
+                self.pace.works();
+                self.refuse(index);
+            }
+        }
+        Verdict::default()
+    }
+
+    /// Before any success nothing on its way is worth waiting for; after one it may be paid.
+    fn key_refused(&mut self, now_ms: u64) {
+        self.reasons.insert(Reason::Key);
+        if self.answers == 0 {
+            self.drop_from(now_ms);
+        }
+    }
+
+    fn suspect(&mut self, index: QuestionIndex, words: &str) {
+        self.pace.works();
+        if self.reasons.first() == Some(&Reason::Settings) {
+            return;
+        }
+        if self.answers > 0 || self.pause_on_error || self.is_stopping() {
+            self.refuse(index);
+            return;
+        }
+        self.held.remove(&index);
+        let same = self.suspects.words.get_or_insert_with(|| words.to_owned()) == words;
+        self.suspects.questions.push(index);
+        if self.suspects.settled || !same {
+            self.suspects_are_refused();
+        } else if self.suspects.questions.len() >= SAME_REFUSALS {
+            self.suspects.settled = true;
+            self.suspects.questions.clear();
+            self.reasons.insert(Reason::Settings);
+        }
+    }
+
+    fn suspects_are_refused(&mut self) {
+        self.suspects.settled = true;
+        for index in std::mem::take(&mut self.suspects.questions) {
+            self.refuse(index);
+        }
+    }
+
+    fn refuse(&mut self, index: QuestionIndex) {
+        self.refused.insert(index);
+        self.must_end.push(index);
+    }
+}

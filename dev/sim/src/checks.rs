@@ -1,0 +1,200 @@
+//! Holds what the machine wants against the books.
+
+use dset_core::ask::{Ask, AskId};
+use dset_core::bookmark::Marks;
+use dset_core::machine::{Effect, Notice, Record, Seq};
+use dset_core::outcome::{Fault, Ledger};
+use dset_core::question::{QuestionId, QuestionIndex};
+
+use crate::books::{Books, Flight, Owed};
+use crate::disk::{Request, Store};
+use crate::ending::Reason;
+use crate::pace::Verdict;
+use crate::schedule::What;
+
+impl Books {
+    /// Checks what must follow from an event at once.
+    pub(crate) fn check_owed(&self, owed: &Owed, effects: &[Effect]) {
+        let has = |wanted: fn(&Notice) -> bool| {
+            effects.iter().any(|effect| matches!(effect, Effect::Show(notice) if wanted(notice)))
+        };
+        let begins_outage = has(|notice| matches!(notice, Notice::OutageBegan { .. }));
+        let mut records = effects.iter().filter_map(|effect| match effect {
+            Effect::Record(_, record) => Some(record),
+            _ => None,
+        });
+        let mut of_asks = records
+            .by_ref()
+            .filter(|r| matches!(r, Record::Answered { .. } | Record::Failed { .. }));
+        let record = of_asks.next();
+        assert!(of_asks.next().is_none(), "an ask is recorded once");
+        let (wanted, flight, verdict) = match owed {
+            Owed::Nothing => {
+                assert!(record.is_none(), "no ask is recorded before it is answered");
+                assert!(!begins_outage, "an outage begins with a failure");
+                return;
+            }
+            Owed::Answer(wanted, flight) => (wanted, flight, Verdict::default()),
+            Owed::Failure(wanted, flight, verdict) => (wanted, flight, *verdict),
+        };
+        assert_eq!(begins_outage, verdict.begins_outage, "what is an outage and what is not");
+        let is_answer = matches!(owed, Owed::Answer(..));
+        let (question, ask, attempt, sent_at) = match record {
+            Some(Record::Answered { question, ask, attempts, sent_at, .. }) if is_answer => {
+                (question, ask, attempts, sent_at)
+            }
+            Some(Record::Failed { question, ask, attempt, sent_at, .. }) if !is_answer => {
+                (question, ask, attempt, sent_at)
+            }
+            _ => panic!("an answer that comes is kept, and every failed ask is recorded"),
+        };
+        let recorded = (*ask, question.index, *attempt, sent_at.monotonic_ms);
+        let right = (*wanted, flight.index, flight.attempt, flight.sent_ms);
+        assert_eq!(recorded, right, "what is recorded is what came of this very ask");
+    }
+
+    /// Checks an ask, and takes it: what comes of it is known.
+    pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, what: What, store: &Store) {
+        let index = ask.question.index;
+        assert!(!self.is_stopping(), "nothing is asked once the run is stopping");
+        assert!(self.open.contains(&index), "only an unfinished question is asked");
+        assert!(self.held.contains(&index), "only a question that was read is asked");
+        let twice = self.flights.values().any(|flight| flight.index == index);
+        assert!(!twice, "a question is on its way once");
+        let request = &self.begin.requests[index as usize];
+        assert!(!store.has_bought(request), "a durable answer is not asked for again");
+        let attempt = self.asked.entry(index).or_default();
+        *attempt += 1;
+        assert_eq!(ask.attempt, *attempt, "attempts are counted");
+        let flight = Flight { index, what, attempt: *attempt, sent_ms: now_ms, abandoned: false };
+        let asked = self.asked.len() as u64;
+        assert!(self.limit.is_none_or(|limit| asked <= limit), "no more are asked than wanted");
+        let known = self.flights.insert(ask.id, flight);
+        assert!(known.is_none(), "every ask has its own number");
+        self.pace.ask(now_ms, index, self.flights.len() + self.unsynced.len());
+    }
+
+    /// Checks that an ask may be dropped, and takes it; its request if it is on its way.
+    pub(crate) fn abandon(&mut self, now_ms: u64, ask: AskId) {
+        let may = self.drop_from_ms.is_some_and(|from| now_ms >= from);
+        assert!(may, "what may be paid for is waited for");
+        let flight = self.flights.get_mut(&ask).expect("only what is on its way is dropped");
+        assert!(!flight.abandoned, "an ask is dropped once");
+        flight.abandoned = true;
+    }
+
+    /// Checks a record, and takes it.
+    pub(crate) fn record(&mut self, seq: Seq, record: &Record) {
+        match record {
+            Record::Answered { question, .. } => self.unsynced.push_back((seq, question.index)),
+            Record::Failed { .. } => {}
+            Record::Ended { question, fault, .. } => {
+                let index = question.index;
+                // At the end of a run that nothing stops, what is suspected is refused.
+                let is_suspected = self.suspects.questions.contains(&index);
+                let is_refused = self.refused.contains(&index) || is_suspected && self.is_over();
+                let (is_right, count) = match fault {
+                    Fault::Rejected => {
+                        let is_right = is_refused && !(is_suspected && self.is_stopping());
+                        (is_right, &mut self.ledger.rejected)
+                    }
+                    Fault::GaveUp => (self.pace.has_given_up(index), &mut self.ledger.gave_up),
+                };
+                assert!(is_right, "a question ends only when it is refused or given up");
+                *count += 1;
+                self.ledger.pending -= 1;
+                self.held.remove(&index);
+                self.suspects.questions.retain(|suspect| *suspect != index);
+                assert!(self.open.remove(&index), "a question ends once");
+                self.ended.insert(index);
+                if self.pause_on_error {
+                    self.reasons.insert(Reason::Paused);
+                }
+            }
+            Record::Bookmarked { id } => self.bookmark(*id),
+        }
+    }
+
+    /// A row is marked when its question has ended, and one where the service does not answer.
+    fn bookmark(&self, id: QuestionId) {
+        let id_of = |index: &QuestionIndex| self.begin.questions[*index as usize].id;
+        if self.ended.iter().any(|index| id_of(index) == id) {
+            return;
+        }
+        let first = self.open.iter().find(|index| self.held.contains(index));
+        let is_given_up = self.reasons.contains(&Reason::Unreachable);
+        assert!(is_given_up, "only a row that has ended is marked");
+        assert_eq!(
+            first.map(id_of),
+            Some(id),
+            "after an outage the first unfinished row is marked"
+        );
+    }
+
+    /// Checks the placing of a row.
+    pub(crate) fn place(&mut self, index: QuestionIndex) {
+        assert!(self.placed < Some(index), "rows are placed in the order of the input");
+        self.placed = Some(index);
+        let first = self.open.first();
+        assert!(
+            first.is_none_or(|first| *first > index) || self.is_over() && !self.stop_now,
+            "a row waits for every earlier question that may still be answered"
+        );
+        let unsynced = self.unsynced.iter().any(|(_, waiting)| *waiting == index);
+        assert!(!unsynced, "no row is placed before its answer is durable");
+    }
+
+    /// Checks that the input may be rewritten with these marks now.
+    pub(crate) fn mark(&self, now_ms: u64, marks: &Marks, store: &Store) {
+        assert!(!self.mark_failed, "an input that cannot be written is left alone");
+        let may = now_ms >= self.mark_from_ms || self.is_over();
+        assert!(may, "the input is not rewritten again and again");
+        for hash in marks.set.iter().map(|id| id.hash()) {
+            let is_known =
+                store.marks.contains(&hash) || store.ended.contains_key(&(hash, store.edition));
+            assert!(is_known, "a row is marked once the store knows of it");
+        }
+        for id in &marks.clear {
+            let hash = id.hash();
+            let mut answers = store.answers.values();
+            let is_answered = answers
+                .any(|stored| stored.question == hash && stored.request.edition == store.edition);
+            assert!(is_answered, "only an answered row loses its mark");
+        }
+    }
+
+    /// Takes what whoever watches is told.
+    pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) {
+        if self.pace.notice(now_ms, notice) {
+            self.reasons.insert(Reason::Unreachable);
+        }
+    }
+
+    /// Checks what must hold after every event.
+    pub(crate) fn check(&mut self, now_ms: u64, ledger: Ledger) {
+        assert_eq!(ledger, self.ledger, "the ledger says what happened");
+        assert!(ledger.balances(), "the ledger balances");
+        let busy = self.flights.len() + self.unsynced.len();
+        assert!(busy <= self.width as usize, "asked + waiting for the disk <= width");
+        for index in self.must_end.drain(..) {
+            assert!(self.ended.contains(&index), "a question that is refused or given up ends");
+        }
+        let drops = self.drop_from_ms.is_some_and(|from| now_ms >= from);
+        let abandoned = self.flights.values().all(|flight| flight.abandoned);
+        assert!(abandoned || !drops, "what is not waited for is dropped");
+        let is_final = self.pace.is_final() && self.flights.is_empty();
+        assert!(!is_final || self.is_stopping(), "the last retry of an outage is the last");
+    }
+
+    /// Forgets what is on its way; returns the requests that the service may have answered.
+    pub(crate) fn crash(&mut self) -> Vec<Request> {
+        let flights = std::mem::take(&mut self.flights).into_values();
+        flights.filter_map(|flight| self.paid(&flight)).collect()
+    }
+
+    /// Returns the request of an ask that is paid for and did not come.
+    pub(crate) fn paid(&self, flight: &Flight) -> Option<Request> {
+        let is_paid = matches!(flight.what, What::Answer | What::Cut);
+        is_paid.then(|| self.begin.requests[flight.index as usize].clone())
+    }
+}

@@ -1,0 +1,207 @@
+//! When the service may be asked, by the simulator's own reckoning: how many at once, not before
+//! when, and what a failing service is owed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dset_core::machine::Notice;
+use dset_core::pace::retry::HICCUP_RETRIES_MAX;
+use dset_core::question::QuestionIndex;
+
+/// The waits of an outage.
+pub(crate) const WAITS_MS: [u64; 3] = [60_000, 120_000, 240_000];
+/// So many failures in a row are an outage whatever the width.
+const FAILURES_MIN: u32 = 5;
+/// Nothing but refusals for so long, one at a time, is an outage.
+const REFUSALS_ONLY_MS: u64 = 5 * 60_000;
+/// How long a refused question waits where the service names no time, less the jitter.
+const REFUSED_WAIT_MS: u64 = 400;
+
+/// Where an outage stands, as whoever watches was told.
+struct Outage {
+    retries: u32,
+    next_at_ms: Option<u64>,
+    /// Retries that were announced and are not asked yet.
+    probes: u32,
+}
+
+/// What must follow from a failure.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Verdict {
+    pub(crate) begins_outage: bool,
+    pub(crate) gives_up: bool,
+}
+
+pub(crate) struct Pace {
+    ceiling: f64,
+    /// How many at once: refusals push it down, answers lift it.
+    width: f64,
+    /// Asks sent before this moment belong to a burst that was cut already.
+    cut_at_ms: Option<u64>,
+    refused_since_ms: Option<u64>,
+    /// Nothing is sent before this moment, because the service asked for it.
+    not_before_ms: u64,
+    /// The same of single questions.
+    not_before_of: BTreeMap<QuestionIndex, u64>,
+    /// How often the service has shown that it works.
+    works: u64,
+    /// Failures since.
+    failed: u32,
+    first_failed: BTreeMap<QuestionIndex, u64>,
+    /// Failures that count towards giving up.
+    failures: BTreeMap<QuestionIndex, u32>,
+    outage: Option<Outage>,
+}
+
+impl Pace {
+    pub(crate) fn new(ceiling: u32) -> Pace {
+        Pace {
+            ceiling: f64::from(ceiling),
+            width: f64::from(ceiling),
+            cut_at_ms: None,
+            refused_since_ms: None,
+            not_before_ms: 0,
+            not_before_of: BTreeMap::new(),
+            works: 0,
+            failed: 0,
+            first_failed: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            outage: None,
+        }
+    }
+
+    pub(crate) fn is_out(&self) -> bool {
+        self.outage.is_some()
+    }
+
+    fn slots(&self) -> usize {
+        self.width.floor().max(1.0) as usize
+    }
+
+    /// Takes an answer; every one gives back a share of the width.
+    pub(crate) fn answered(&mut self) {
+        self.width = (self.width + 1.0 / self.width).min(self.ceiling);
+        self.refused_since_ms = None;
+        self.works();
+    }
+
+    /// Takes a reply that is about its question: the service is there.
+    pub(crate) fn works(&mut self) {
+        self.works += 1;
+        self.failed = 0;
+    }
+
+    /// Takes a failure that may well work next time, with so many other asks on their way.
+    pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
+        if self.is_out() {
+            return Verdict::default();
+        }
+        if *self.first_failed.entry(index).or_insert(self.works) == self.works {
+            self.failed += 1;
+        }
+        let enough = (FAILURES_MIN as usize).min(self.slots());
+        if self.failed as usize >= enough.max(others) {
+            return Verdict { begins_outage: true, gives_up: false };
+        }
+        let failures = self.failures.entry(index).or_default();
+        *failures += 1;
+        let wait_ms = (1_000 << (*failures - 1)).min(60_000) * 8 / 10;
+        self.not_before_of.insert(index, now_ms + wait_ms);
+        Verdict { begins_outage: false, gives_up: *failures > HICCUP_RETRIES_MAX }
+    }
+
+    /// Takes a refusal of an ask sent at `sent_ms`, with so many others on their way.
+    pub(crate) fn throttled(
+        &mut self,
+        now_ms: u64,
+        (index, sent_ms, others): (QuestionIndex, u64, usize),
+        wait: Option<Duration>,
+        named: Option<u32>,
+    ) -> Verdict {
+        let wait_ms = wait.map(|wait| wait.as_millis() as u64);
+        self.not_before_ms = self.not_before_ms.max(now_ms + wait_ms.unwrap_or(0));
+        if self.is_out() {
+            return Verdict::default();
+        }
+        let since = *self.refused_since_ms.get_or_insert(now_ms);
+        if let Some(named) = named {
+            self.width = self.width.min(f64::from(named.max(1)));
+        }
+        if self.cut_at_ms.is_none_or(|cut| sent_ms >= cut) {
+            self.cut_at_ms = Some(now_ms);
+            self.width = (self.width.min(others as f64 + 1.0) * 0.9).max(1.0);
+        }
+        let begins_outage = self.slots() == 1 && now_ms - since >= REFUSALS_ONLY_MS;
+        if !begins_outage {
+            self.not_before_of.insert(index, now_ms + wait_ms.unwrap_or(REFUSED_WAIT_MS));
+        }
+        Verdict { begins_outage, gives_up: false }
+    }
+
+    pub(crate) fn has_given_up(&self, index: QuestionIndex) -> bool {
+        self.failures.get(&index).is_some_and(|failures| *failures > HICCUP_RETRIES_MAX)
+    }
+
+    /// Checks an ask, with which so many have a slot.
+    pub(crate) fn ask(&mut self, now_ms: u64, index: QuestionIndex, busy: usize) {
+        assert!(busy <= self.slots(), "no more at once than refusals leave");
+        assert!(now_ms >= self.not_before_ms, "a wait that the service asks for is kept in full");
+        let own = self.not_before_of.remove(&index).unwrap_or(0);
+        match &mut self.outage {
+            Some(outage) => {
+                assert!(outage.probes > 0, "in an outage only the probe is asked");
+                outage.probes -= 1;
+            }
+            None => assert!(now_ms >= own, "a question that failed waits before it is asked again"),
+        }
+    }
+
+    /// Takes what whoever watches is told; true where the service is given up.
+    pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) -> bool {
+        match notice {
+            Notice::OutageBegan { wait, .. } => {
+                assert!(self.outage.is_none(), "an outage begins once");
+                self.outage = Some(Outage { retries: 0, next_at_ms: None, probes: 0 });
+                self.waits(now_ms, wait.expect("there are retries"));
+            }
+            Notice::OutageRetry { retry, .. } => {
+                let outage = self.outage.as_mut().expect("a retry in an outage");
+                outage.retries += 1;
+                assert_eq!(outage.retries, *retry, "retries are counted");
+                let at = outage.next_at_ms.take().expect("a retry has its time");
+                assert!(now_ms >= at, "no retry of an outage before its time");
+                outage.probes += 1;
+            }
+            Notice::OutageGoesOn { wait, .. } => self.waits(now_ms, *wait),
+            Notice::OutageFinal { .. } => {
+                assert!(self.is_final(), "the service is given up after every retry");
+                self.outage = None;
+                return true;
+            }
+            Notice::OutageOver { .. } => {
+                assert_eq!(self.failed, 0, "an outage is over when the service answers");
+                assert!(self.outage.take().is_some(), "an outage is over once");
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Tells whether every retry of an outage has been begun and none is to come.
+    pub(crate) fn is_final(&self) -> bool {
+        let last = |outage: &Outage| {
+            outage.retries as usize == WAITS_MS.len() && outage.next_at_ms.is_none()
+        };
+        self.outage.as_ref().is_some_and(last)
+    }
+
+    /// An outage waits for 1, 2 and 4 minutes, and longer where the service asks for that.
+    fn waits(&mut self, now_ms: u64, wait: Duration) {
+        let ms = wait.as_millis() as u64;
+        let asked_for = self.not_before_ms.saturating_sub(now_ms);
+        let outage = self.outage.as_mut().expect("a wait of an outage");
+        let usual = WAITS_MS[outage.retries as usize];
+        assert!(ms == usual || ms > usual && ms >= asked_for, "the waits are 1, 2 and 4 minutes");
+        outage.next_at_ms = Some(now_ms + ms);
+    }
+}
