@@ -31,10 +31,24 @@ pub enum Bug {
     PlacedOutOfOrder,
     /// An answer that comes while the run is stopping is thrown away.
     AnswerDroppedWhileStopping,
+    /// The rows that are placed at once are placed the other way round.
+    RowsReversed,
+    /// A ceiling that the service names is not kept.
+    NamedCeilingIgnored,
+    /// A question that failed is asked again at once.
+    HiccupNotWaited,
+    /// SIGTERM waits for what is on its way, however long that takes.
+    GraceNeverEnds,
+    /// A key that is refused after a success drops asks that are paid for.
+    PaidAsksDroppedWithTheKey,
+    /// Settings that are refused for every question are never told from refused questions.
+    SettingsTakenForQuestions,
+    /// A run that is to pause at the first failing question goes on.
+    PauseForgotten,
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 12] = [
+pub const BUGS: [Bug; 19] = [
     Bug::EmitBeforeDurable,
     Bug::RetryPastTheLimit,
     Bug::AttemptsOffByOne,
@@ -47,6 +61,13 @@ pub const BUGS: [Bug; 12] = [
     Bug::MarkBeforeDurable,
     Bug::PlacedOutOfOrder,
     Bug::AnswerDroppedWhileStopping,
+    Bug::RowsReversed,
+    Bug::NamedCeilingIgnored,
+    Bug::HiccupNotWaited,
+    Bug::GraceNeverEnds,
+    Bug::PaidAsksDroppedWithTheKey,
+    Bug::SettingsTakenForQuestions,
+    Bug::PauseForgotten,
 ];
 
 #[cfg(feature = "planted-bugs")]

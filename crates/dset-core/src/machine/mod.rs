@@ -282,7 +282,7 @@ impl Machine {
             self.abandon_all(effects);
             return;
         }
-        if signal == StopSignal::Terminate {
+        if signal == StopSignal::Terminate && !planted(Bug::GraceNeverEnds) {
             self.abandon_at.get_or_insert(now.after(TERM_GRACE));
         }
         if let Some(oldest) = self.flights.values().map(|f| f.sent_at).min() {

@@ -184,6 +184,7 @@ impl Machine {
             return;
         }
         let wait = hiccup_wait(self.rules.seed, back.index, failures);
+        let wait = if planted(Bug::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
         self.ask_again(now, back.index, wait);
         self.show_retry(back, failure, wait, effects);
     }
@@ -247,7 +248,7 @@ impl Machine {
         self.ready.insert(back.index);
         self.stop(Why::KeyRefused(Box::new(failure)));
         // Before any success nothing on its way can be worth waiting for; after one it may be paid.
-        if self.answers_count == 0 {
+        if self.answers_count == 0 || planted(Bug::PaidAsksDroppedWithTheKey) {
             self.abandon_all(effects);
         }
     }
@@ -326,7 +327,7 @@ impl Machine {
         );
         self.bookmark_row(question.id, effects);
         effects.push(Effect::Show(Notice::Ended { question, fault, failure: Box::new(failure) }));
-        if self.rules.pause_on_error {
+        if self.rules.pause_on_error && !planted(Bug::PauseForgotten) {
             self.stop(Why::Paused);
         }
     }
@@ -393,9 +394,12 @@ impl Machine {
         self.emit(questions, effects);
     }
 
-    fn emit(&mut self, questions: Vec<QuestionIndex>, effects: &mut Vec<Effect>) {
+    fn emit(&mut self, mut questions: Vec<QuestionIndex>, effects: &mut Vec<Effect>) {
         if questions.is_empty() || self.output.failed || self.records.failed {
             return;
+        }
+        if planted(Bug::RowsReversed) {
+            questions.reverse();
         }
         for &index in &questions {
             self.states[index as usize] = State::Placed;

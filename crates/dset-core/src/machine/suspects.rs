@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::answer::Failure;
+use crate::planted::{Bug, planted};
 use crate::question::Question;
 
 /// So many different questions refused in the same words, and nothing else, are the settings.
@@ -41,7 +42,9 @@ impl Suspects {
         if self.settled || !same {
             return Verdict::Questions(self.settle());
         }
-        if self.refused.len() >= SAME_REFUSALS { Verdict::Settings } else { Verdict::Open }
+        let enough =
+            self.refused.len() >= SAME_REFUSALS && !planted(Bug::SettingsTakenForQuestions);
+        if enough { Verdict::Settings } else { Verdict::Open }
     }
 
     /// Ends the suspicion for good; returns the questions that were under it.

@@ -99,6 +99,9 @@ impl Width {
 
     /// Takes how many at once the service says it allows.
     pub fn cap(&mut self, named: u32) {
+        if planted(Bug::NamedCeilingIgnored) {
+            return;
+        }
         self.width = self.width.min(f64::from(named.max(1)));
     }
 
