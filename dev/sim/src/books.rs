@@ -157,6 +157,9 @@ impl Books {
 
     /// Takes an event before the machine hears of it; returns what must follow at once.
     pub(crate) fn hear(&mut self, now_ms: u64, event: &Event) -> Owed {
+        let is_late = self.drop_from_ms.is_some_and(|from| now_ms > from);
+        let is_waited_for = self.flights.values().any(|flight| !flight.abandoned);
+        assert!(!is_late || !is_waited_for, "nothing is waited for past the grace of SIGTERM");
         match event {
             Event::Replied { ask, reading } => {
                 let flight = self.flights.remove(ask).expect("an ask is on its way");

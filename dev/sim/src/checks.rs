@@ -166,6 +166,7 @@ impl Books {
     /// Takes what whoever watches is told.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) {
         if self.pace.notice(now_ms, notice) {
+            assert!(self.flights.is_empty(), "what may still succeed is waited for");
             self.reasons.insert(Reason::Unreachable);
         }
     }
