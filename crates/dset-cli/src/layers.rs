@@ -38,8 +38,10 @@ impl Environment {
             .collect();
         let mut file = HashMap::new();
         let mut warning = None;
-        if let Ok(entries) = dotenvy::from_path_iter(folder.join(".env")) {
-            for entry in entries {
+        if let Ok(bytes) = fs_err::read(folder.join(".env")) {
+            // Editors on Windows put a byte order mark before the first name.
+            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+            for entry in dotenvy::from_read_iter(text) {
                 match entry {
                     Ok((name, value)) => drop(file.insert(name, value)),
                     // The line itself may hold a key.
@@ -147,6 +149,15 @@ mod tests {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         Environment { real: map(real), file: map(file), warning: None }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join(".env"), "\u{feff}A_KEY=one\nOTHER=two\n").unwrap();
+        let environment = Environment::read(folder.path());
+        assert_eq!(environment.warning, None);
+        assert_eq!(environment.file.get("A_KEY").map(String::as_str), Some("one"));
     }
 
     #[test]

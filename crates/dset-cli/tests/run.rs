@@ -352,6 +352,36 @@ fn an_answer_cut_by_the_limit_is_not_bought_again_though_the_store_failed_with_i
 }
 
 #[test]
+fn what_bought_the_answers_is_named_and_not_what_was_decided_since() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    service.run(&folder, &["-m", "first"]).exits(0);
+    service.run(&folder, &["-m", "second", "--continue"]).exits(0);
+    service.run(&folder, &["-m", "third"]).exits(2).says("model was `first` and is `third`");
+}
+
+#[test]
+fn rows_taken_as_answered_are_not_said_to_be_processed() {
+    let folder = Folder::with("question,status\none,\ntwo,ERROR\n");
+    let ran = Service::friendly().run(&folder, &[]).exits(0);
+    let ran = ran.says("1 of 2 answered and saved, 1 taken as answered").says("--from-start");
+    assert!(!ran.err.contains("processed successfully"), "{}", ran.err);
+}
+
+#[test]
+fn outputs_that_are_left_out_are_missed_by_nobody() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    service.run(&folder, &["--formats", "csv"]).exits(0);
+    folder.dset(&["verify"]).exits(0);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert!(!folder.path("dset_generator/output.json").exists());
+    service.run(&folder, &[]).exits(0);
+    folder.dset(&["verify"]).exits(0);
+    assert_eq!((folder.agreed().len(), service.stats().asked), (3, 3));
+}
+
+#[test]
 fn asking_again_moves_the_earlier_outputs_and_deletes_nothing() {
     let folder = Folder::with(&questions(3));
     let service = Service::friendly();

@@ -148,7 +148,8 @@ fn what_was_asked_is_read_from_the_store_and_not_from_flags() {
     folder
         .dset(&["status", "in/q.csv", "-o", "my out"])
         .exits(0)
-        .tells("hint: Run `dset run in/q.csv -o 'my out'` to continue");
+        .tells("hint: Run `dset run in/q.csv -o 'my out' --base-url http://127.0.0.1:")
+        .tells("-m other` to continue");
 }
 
 #[test]

@@ -268,7 +268,7 @@ impl Job {
             None if plan.bought_otherwise == 0 => store.decide(request, edition, "first", now)?,
             None if decisions.keep => store.decide(request, edition, "continue", now)?,
             None => {
-                let changes = changes(held.others.first(), &request.text());
+                let changes = changes(store.bought_with(edition)?.as_ref(), &request.text());
                 let answers = plan.bought_otherwise;
                 return Err(JobError::SettingsChanged { changes, answers });
             }
@@ -279,6 +279,7 @@ impl Job {
         let (outputs, repairs) =
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
+        store.keep_formats(&settings.formats)?;
         let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),

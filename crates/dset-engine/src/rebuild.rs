@@ -22,7 +22,7 @@ use crate::clock::unix_ms;
 use crate::files;
 use crate::job::{JobError, finish_move, folder_error};
 use crate::lock::{Lock, LockError};
-use crate::sink::{Expected, FORMATS, Format, SinkError, formats, write_anew};
+use crate::sink::{Expected, FORMATS, Format, SinkError, write_anew};
 use crate::standing::View;
 use crate::store::{Store, StoreError};
 
@@ -44,7 +44,6 @@ pub struct Rebuilt {
 /// Rebuilds the outputs of these settings; `None` where nothing was asked yet.
 pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     let (folder, now) = (&settings.output, unix_ms());
-    let wanted = formats(&settings.formats)?;
     if !Store::exists(folder) {
         return Ok(None);
     }
@@ -54,6 +53,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     })?;
     let stamp = file_stamp(now);
     let (mut store, _) = Store::open(folder)?;
+    let wanted = store.formats(&settings.formats)?;
     if store.is_blank()? {
         return Ok(None);
     }

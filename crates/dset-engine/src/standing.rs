@@ -15,7 +15,7 @@ use dset_core::settings::Settings;
 use crate::job::{JobError, source_options};
 use crate::lock::{Running, running};
 use crate::scan::{Status, scan, walk};
-use crate::sink::FORMATS;
+use crate::sink::{FORMATS, Format};
 use crate::source::Source;
 use crate::store::{FailedAsks, Life, Store, look};
 
@@ -96,7 +96,7 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             empty: view.empty,
             failed,
             marks,
-            outputs: outputs(store)?,
+            outputs: outputs(store, settings)?,
             placed: store.position(view.edition)?,
             running: running.clone(),
             life: store.life()?,
@@ -113,19 +113,15 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
     }
 }
 
-fn outputs(store: &Store) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
+fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
     let marks = store.sink_marks()?;
-    let of = |name: &str| {
-        let mark = marks.iter().find(|(other, ..)| other == name);
-        mark.map_or((0, 0), |&(_, rows, bytes, _)| (rows, bytes))
+    let of = |format: Format| {
+        let mark = marks.iter().find(|(other, ..)| other == format.name);
+        let mark = mark.filter(|_| settings.output.join(format.file).exists());
+        let (rows, bytes) = mark.map_or((0, 0), |&(_, rows, bytes, _)| (rows, bytes));
+        (format.file, rows, bytes)
     };
-    Ok(FORMATS
-        .iter()
-        .map(|format| {
-            let (rows, bytes) = of(format.name);
-            (format.file, rows, bytes)
-        })
-        .collect())
+    Ok(store.formats(&settings.formats)?.into_iter().map(of).collect())
 }
 
 /// Without a store every question is pending.

@@ -16,7 +16,7 @@ use fs_err as fs;
 use crate::files;
 use crate::job::JobError;
 use crate::lock::{Running, holder, running};
-use crate::sink::{Expected, Format, SinkError, formats};
+use crate::sink::{Expected, Format, SinkError};
 use crate::standing::{Rows, View};
 use crate::store::{self, Dangling, RESCUE, Store, StoreError, look};
 
@@ -38,6 +38,8 @@ pub struct Verified {
     pub differences: Vec<Difference>,
     /// What is worth knowing, and no disagreement.
     pub notes: Vec<Note>,
+    /// The endpoint of the last run, and the model that it asked.
+    pub asked: Option<(String, String)>,
 }
 
 /// Something that does not agree.
@@ -185,6 +187,7 @@ fn damaged(found: Vec<String>, running: Running) -> Verified {
         outputs: Vec::new(),
         differences: vec![Difference::StoreDamaged(found)],
         notes: Vec::new(),
+        asked: None,
     }
 }
 
@@ -229,7 +232,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         };
         differences.extend((!in_flux).then_some(unfinished));
     } else if order_holds {
-        for format in formats(&settings.formats)? {
+        for format in store.formats(&settings.formats)? {
             let mut output = Checked {
                 store,
                 edition,
@@ -272,6 +275,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         outputs,
         differences,
         notes,
+        asked: store.last_life()?.map(|(endpoint, _)| (endpoint, view.request.model)),
     })
 }
 

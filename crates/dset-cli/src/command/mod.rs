@@ -70,6 +70,27 @@ impl WhichArgs {
     }
 }
 
+impl WhichArgs {
+    /// Returns the command that goes on with a run which asked this model at this endpoint, where
+    /// nothing else is said: a hint must not lead to another service than the one that was meant.
+    fn run_again(
+        &self,
+        settings: &Settings,
+        endpoint: Option<&str>,
+        model: Option<&str>,
+    ) -> String {
+        let mut command = self.command("run");
+        let mut say = |flag: &str, value: Option<&str>, or: &str| {
+            if let Some(value) = value.filter(|value| *value != or) {
+                command += &format!(" {flag} {}", text::quoted(value));
+            }
+        };
+        say("--base-url", endpoint, &settings.endpoint());
+        say("-m", model, &settings.request.model);
+        command
+    }
+}
+
 /// The error of a command that needs a store where there is none.
 fn nothing_asked(which: &WhichArgs, settings: &Settings) -> UserError {
     UserError::new(Exit::Usage, "nothing was asked yet")

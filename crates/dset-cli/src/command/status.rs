@@ -91,7 +91,7 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    for hint in hints(which, standing) {
+    for hint in hints(which, settings, standing) {
         page.blank();
         page.hint(&hint);
     }
@@ -164,12 +164,14 @@ fn life_words(life: &Life, running: &Running) -> String {
     }
 }
 
-fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
+fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
     }
-    let run = which.command("run");
+    let life = standing.life.as_ref();
+    let model = life.map(|_| standing.request.model.as_str());
+    let run = which.run_again(settings, life.map(|life| life.endpoint.as_str()), model);
     if standing.has_outputs_of_script {
         return vec![format!(
             "There are outputs of the original script: `{run}` takes their rows as answered"

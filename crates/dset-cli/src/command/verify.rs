@@ -26,7 +26,10 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
         return Err(super::nothing_asked(&args.which, &settings));
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
-    let speak = Words { which: &args.which, settings: &settings };
+    let asked = verified.asked.as_ref();
+    let (endpoint, model) = asked.map(|(e, m)| (e.as_str(), m.as_str())).unzip();
+    let run = args.which.run_again(&settings, endpoint, model);
+    let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));
     } else {
@@ -38,6 +41,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
 struct Words<'a> {
     which: &'a WhichArgs,
     settings: &'a Settings,
+    /// The command that goes on with the run.
+    run: String,
 }
 
 impl Words<'_> {
@@ -119,7 +124,7 @@ impl Words<'_> {
 
     /// A name for programs, what it is, and the command that mends it.
     fn difference(&self, difference: &Difference) -> (&'static str, String, String) {
-        let run = || self.which.command("run");
+        let run = || self.run.clone();
         let rebuild = || format!("{} --rebuild", self.which.command("export"));
         match difference {
             Difference::StoreDamaged(found) => {
@@ -289,7 +294,7 @@ impl Words<'_> {
         let folder = |name: &str| quoted(&self.settings.output.join(name).display().to_string());
         let store = folder(STORE);
         let aside = folder("damaged");
-        format!("mkdir -p {aside} && mv {store}* {aside} && {}", self.which.command("run"))
+        format!("mkdir -p {aside} && mv {store}* {aside} && {}", self.run)
     }
 
     /// `q.csv rows 3, 7 and 2 more`.

@@ -239,10 +239,16 @@ impl Closing<'_> {
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `dset run` asks the rest",
-                    of(ledger.pending, "question")
+                    "{} left: `{}` asks more of them",
+                    of(ledger.pending, "question"),
+                    same_command()
                 ));
             }
+            Why::Complete if ledger.presumed > 0 => hints.push(format!(
+                "{} before the ERROR bookmark taken as answered: `{} --from-start` asks them",
+                of(ledger.presumed, "question"),
+                same_command()
+            )),
             Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_command())),
             _ => {}
         }

@@ -194,7 +194,7 @@ impl Display for Plain {
             tick: "",
         };
         let ledger = &ending.ledger;
-        let whole = ledger.pending == 0 && ledger.failed() == 0;
+        let whole = ledger.answered == ledger.questions;
         match &ending.why {
             Why::Complete if whole => {
                 print(now, &format!("All {} questions processed successfully!", ledger.questions));

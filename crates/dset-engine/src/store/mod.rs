@@ -24,6 +24,7 @@ pub(crate) use writer::Told;
 pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
 
 use crate::files;
+use crate::sink::{FORMATS, Format, formats};
 
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
@@ -189,6 +190,23 @@ impl Store {
     pub fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
         self.reader.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
         Ok(())
+    }
+
+    /// Returns the formats that the last run wrote, or these where there was none.
+    pub(crate) fn formats(&self, or: &[String]) -> Result<Vec<Format>, StoreError> {
+        let kept = self.meta::<String>("formats")?;
+        let kept: Option<Vec<String>> = kept.map(|k| k.split(',').map(str::to_owned).collect());
+        let kept = kept.and_then(|names| formats(&names).ok());
+        Ok(kept.or_else(|| formats(or).ok()).unwrap_or_else(|| FORMATS.to_vec()))
+    }
+
+    /// Remembers which formats a run writes.
+    pub(crate) fn keep_formats(&self, names: &[String]) -> Result<(), StoreError> {
+        let names = names.join(",");
+        match self.meta::<String>("formats")? {
+            Some(kept) if kept == names => Ok(()),
+            _ => self.set_meta("formats", names),
+        }
     }
 
     /// Returns the edition that is asked now, from 0.

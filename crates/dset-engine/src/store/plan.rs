@@ -14,8 +14,6 @@ use super::{Store, StoreError};
 pub struct Held {
     /// Their number, where they are decided.
     pub id: Option<i64>,
-    /// Other settings that answers of this edition were bought with: their texts, the last first.
-    pub others: Vec<String>,
 }
 
 impl Store {
@@ -31,11 +29,14 @@ impl Store {
                 |row| row.get(0),
             )
             .optional()?;
-        let mut statement = self.reader.connection.prepare(
-            "SELECT text FROM settings WHERE edition = ?1 AND hash <> ?2 AND id <> 0 ORDER BY id DESC",
-        )?;
-        let others = statement.query_map(params![edition, &hash[..]], |row| row.get(0))?;
-        Ok(Held { id, others: others.collect::<Result<_, _>>()? })
+        Ok(Held { id })
+    }
+
+    /// Returns the settings that bought an answer of an edition, as they were decided last.
+    pub fn bought_with(&self, edition: u32) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT text FROM settings WHERE id <> 0 AND id IN
+                   (SELECT settings FROM answer_keys WHERE edition = ?1) ORDER BY id DESC LIMIT 1";
+        Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
     }
 
     /// Records a decision for these settings; returns their number.
