@@ -149,7 +149,7 @@ impl Chance {
     fn reply(&mut self, lot: u8, now_ms: u64) -> Reply {
         let trouble = self.trouble;
         let slow = self.falls(trouble.slow);
-        let ms = self.random.u64(if slow { 20_000..300_000 } else { 50..20_000 });
+        let ms = self.random.u64(if slow { 20_000..600_000 } else { 50..20_000 });
         let at_once = |what| Reply { ms: 20, what };
         let poisoned = f64::from(lot) / 256.0 < trouble.poison;
         if now_ms < self.out_until_ms || poisoned || self.falls(trouble.transient) {

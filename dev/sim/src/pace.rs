@@ -120,13 +120,13 @@ impl Pace {
     ) -> Verdict {
         let wait_ms = wait.map(|wait| wait.as_millis() as u64);
         self.not_before_ms = self.not_before_ms.max(now_ms + wait_ms.unwrap_or(0));
+        if let Some(named) = named {
+            self.width = self.width.min(f64::from(named.max(1)));
+        }
         if self.is_out() {
             return Verdict::default();
         }
         let since = *self.refused_since_ms.get_or_insert(now_ms);
-        if let Some(named) = named {
-            self.width = self.width.min(f64::from(named.max(1)));
-        }
         if self.cut_at_ms.is_none_or(|cut| sent_ms >= cut) {
             self.cut_at_ms = Some(now_ms);
             self.width = (self.width.min(others as f64 + 1.0) * 0.9).max(1.0);
