@@ -64,7 +64,10 @@ impl Words<'_> {
             ));
         }
         if verified.running == Running::Unknown {
-            page.plain("this file system has no locks: a run may be going on, so what it would still write is left out");
+            page.plain(
+                "this file system has no locks: a run may be going on, so what it would still \
+                         write is left out",
+            );
         }
         page.blank();
         if let Some(ledger) = &verified.ledger {
@@ -128,9 +131,12 @@ impl Words<'_> {
         let rebuild = || format!("{} --rebuild", self.which.command("export"));
         match difference {
             Difference::StoreDamaged(found) => {
-                let found: Vec<String> = found.iter().take(3).map(|line| shortened(line, 200)).collect();
+                let found: Vec<String> =
+                    found.iter().take(3).map(|line| shortened(line, 200)).collect();
                 let text = format!(
-                    "the store is damaged: {}; nothing else was checked. Set aside, a new one takes over the rows of the outputs, and only answers that are in none of them are asked again (`sqlite3 {} .recover` may save those first)",
+                    "the store is damaged: {}; nothing else was checked. Set aside, a new one takes \
+                     over the rows of the outputs, and only answers that are in none of them are \
+                     asked again (`sqlite3 {} .recover` may save those first)",
                     found.join("; "),
                     quoted(&self.settings.output.join(STORE).display().to_string()),
                 );
@@ -141,10 +147,16 @@ impl Words<'_> {
                     Dangling::KeyWithoutAnswer => ("keys whose answer is not there", false),
                     Dangling::AnswerWithoutKey => ("answers that no question can find", false),
                     Dangling::AnswerOfTwoKeys => ("answers that two keys lead to", false),
-                    Dangling::WithoutSettings => ("references to settings that are not there", false),
-                    Dangling::PlaceWithoutAnswer => ("places in the outputs without an answer", true),
+                    Dangling::WithoutSettings => {
+                        ("references to settings that are not there", false)
+                    }
+                    Dangling::PlaceWithoutAnswer => {
+                        ("places in the outputs without an answer", true)
+                    }
                     Dangling::PlacedTwice => ("answers with two places in the outputs", true),
-                    Dangling::PlacesNotDense => ("places missing in the order of the outputs", true),
+                    Dangling::PlacesNotDense => {
+                        ("places missing in the order of the outputs", true)
+                    }
                 };
                 let mend = if mends_by_rebuild { rebuild() } else { self.set_aside() };
                 let kind = match what {
@@ -177,7 +189,11 @@ impl Words<'_> {
                     0 => format!("{file} ends within a row"),
                     rows => format!("{file} lacks its last {}", of(*rows, "row")),
                 };
-                ("rows-unwritten", format!("{text}, as after a crash; the next run completes it"), run())
+                (
+                    "rows-unwritten",
+                    format!("{text}, as after a crash; the next run completes it"),
+                    run(),
+                )
             }
             Difference::RowsOfScriptLacking { file, rows, question } => (
                 "rows-of-script-lacking",
@@ -190,8 +206,13 @@ impl Words<'_> {
             ),
             Difference::Unplaced(number) => (
                 "unplaced",
-                format!("{} in the store and in no output yet; the next run writes them",
-                    match number { 1 => "1 answer is".to_owned(), n => format!("{} answers are", count(*n)) }),
+                format!(
+                    "{} in the store and in no output yet; the next run writes them",
+                    match number {
+                        1 => "1 answer is".to_owned(),
+                        n => format!("{} answers are", count(*n)),
+                    }
+                ),
                 run(),
             ),
             Difference::Ledger(ledger) => (
@@ -206,29 +227,41 @@ impl Words<'_> {
             ),
             Difference::Unmarked(rows) => (
                 "unmarked",
-                format!("{} no ERROR although the question failed: {}; until the next run", says(rows), self.rows(rows)),
+                format!(
+                    "{} no ERROR although the question failed: {}; until the next run",
+                    says(rows),
+                    self.rows(rows)
+                ),
                 run(),
             ),
             Difference::MarksWaiting(rows) => (
                 "marks-waiting",
-                format!("{} still to say ERROR: {}", if rows.count == 1 { "1 row has".to_owned() } else { format!("{} have", of(rows.count, "row")) }, self.rows(rows)),
+                format!(
+                    "{} {} still to say ERROR: {}",
+                    of(rows.count, "row"),
+                    if rows.count == 1 { "has" } else { "have" },
+                    self.rows(rows)
+                ),
                 run(),
             ),
             Difference::Rescue(path) => (
                 "rescue",
-                format!("answers that could only be rescued wait in {}; the next run takes them in", path.display()),
+                format!(
+                    "answers that could only be rescued wait in {}; the next run takes them in",
+                    path.display()
+                ),
                 run(),
             ),
             Difference::MoveUnfinished => (
                 "move-unfinished",
-                "the earlier outputs are still to be moved away, as `--again` began; the next run does it".into(),
+                "the earlier outputs are still to be moved away, as `--again` began; the next run \
+                 does it"
+                    .into(),
                 run(),
             ),
-            Difference::RebuildUnfinished => (
-                "rebuild-unfinished",
-                "a rebuild of the outputs was cut short".into(),
-                rebuild(),
-            ),
+            Difference::RebuildUnfinished => {
+                ("rebuild-unfinished", "a rebuild of the outputs was cut short".into(), rebuild())
+            }
         }
     }
 
@@ -323,7 +356,8 @@ impl Words<'_> {
                 )
             }
             Note::RowsOfScript { file, rows } => format!(
-                "{} of {file} are as the original script wrote them: their texts are there, their order and form were not checked",
+                "{} of {file} are as the original script wrote them: their texts are there, their \
+                 order and form were not checked",
                 of(*rows, "row")
             ),
             Note::Presumed(number) => format!(
