@@ -378,7 +378,8 @@ fn outputs_that_are_left_out_are_missed_by_nobody() {
     let service = Service::friendly();
     service.run(&folder, &["--formats", "csv"]).exits(0);
     folder.dset(&["verify"]).exits(0);
-    folder.dset(&["export", "--rebuild"]).exits(0);
+    let rebuilt = folder.dset(&["export", "--rebuild"]).exits(0).out;
+    assert!(rebuilt.contains("output.csv") && !rebuilt.contains("output.json"), "{rebuilt}");
     assert!(!folder.path("dset_generator/output.json").exists());
     service.run(&folder, &[]).exits(0);
     folder.dset(&["verify"]).exits(0);

@@ -37,6 +37,8 @@ pub struct Rebuilt {
     pub unanswered: u64,
     /// Questions that are only taken as answered: there is no text of them.
     pub presumed: u64,
+    /// The outputs that were rebuilt.
+    pub files: Vec<&'static str>,
     /// Outputs that were not what dset had written, copied before they were replaced.
     pub copied_to: Vec<PathBuf>,
 }
@@ -74,7 +76,9 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     let copied_to = keep(&store, folder, view.edition, &stamp)?;
     record(&mut store, view.edition, &order, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
+    let is_there = |format: &Format| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
+        files: FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
         unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Kept),

@@ -1,7 +1,6 @@
 //! `dset export --rebuild`: the outputs, written anew from the store.
 
 use dset_engine::rebuild::rebuild;
-use dset_engine::sink::FORMATS;
 
 use crate::cli::ExportArgs;
 use crate::display::page::{GOOD, Page};
@@ -21,7 +20,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     };
     let page = Page::open();
     let input = settings.input.display();
-    let files = FORMATS.map(|format| format.file).join(", ");
+    let files = rebuilt.files.join(", ");
     let rows = match rebuilt.rows {
         1 => "1 row".to_owned(),
         number => format!("{} rows each, in the order of {input}", count(number)),
