@@ -4,7 +4,7 @@
 //! What is in them and what each lacks is decided in [`dset_core::adopt`]. The files are copied
 //! first; then torn rows are cut, what is lacking is appended, and all is recorded in the store.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use dset_core::adopt::{Adoption, Completion, Outputs, adopt as decide, ids, joint, read_json};
@@ -126,13 +126,7 @@ fn insert(
     let mut marks = Vec::new();
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        let tail = &bytes[bytes.len().saturating_sub(crate::sink::TAIL_BYTES)..];
-        marks.push(SinkMark {
-            name: format.name,
-            rows: adoption.rows.len() as u64,
-            bytes: bytes.len() as u64,
-            tail: xxh3_128(tail).to_be_bytes(),
-        });
+        marks.push(SinkMark::of(format.name, adoption.rows.len() as u64, &bytes));
     }
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
@@ -213,14 +207,20 @@ pub fn take_back(
     if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
         return Ok(0);
     }
-    let bytes = fs::read(&path)?;
-    let (before, behind) = bytes.split_at(mark.bytes as usize);
-    if !mark.fits(before) {
+    let mut file = fs::File::open(&path)?;
+    file.seek(SeekFrom::Start(mark.bytes))?;
+    let mut behind = Vec::new();
+    file.read_to_end(&mut behind)?;
+    let ours = read_json(&behind).rows.into_iter().filter(|row| row.metadata.row.is_some());
+    let ours: Vec<Row> = ours.collect();
+    // Rows follow the order of the store: where that has as many places, it has lost none of them,
+    // and the rows before the mark need not be read.
+    if ours.len() as u64 <= store.position(edition)?.saturating_sub(mark.rows) {
         return Ok(0);
     }
-    let ours = read_json(behind).rows.into_iter().filter(|row| row.metadata.row.is_some());
-    let ours: Vec<Row> = ours.collect();
-    if ours.is_empty() {
+    let bytes = fs::read(&path)?;
+    let before = &bytes[..mark.bytes as usize];
+    if !mark.fits(before) {
         return Ok(0);
     }
     let mut all = read_json(before).rows;

@@ -7,7 +7,7 @@ use fs_err as fs;
 use tempfile::NamedTempFile;
 
 /// What the names of files begin with that are being written, or that a crash has left so.
-const TEMPORARY: &str = ".dset-";
+pub(crate) const TEMPORARY: &str = ".dset-";
 
 /// Makes what happened to the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -46,7 +46,7 @@ pub fn replace<T, E: From<io::Error>>(
     keep_owner(file.path(), &metadata);
     file.as_file().sync_all()?;
     may()?;
-    put(file, &real)?;
+    name(file, &real)?;
     Ok(Some(result))
 }
 
@@ -63,6 +63,11 @@ pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
 /// Gives a temporary file its name, replacing a file that has it; durable when this returns.
 pub fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
+    name(file, path)
+}
+
+/// Gives a temporary file that is synced its name, durably.
+fn name(file: NamedTempFile, path: &Path) -> io::Result<()> {
     // Renamed by the standard library: `persist` makes the system call itself, and then no library
     // under the program can fail it or count it.
     let (_open, temporary) = file.keep().map_err(|error| error.error)?;

@@ -56,7 +56,7 @@ fn elsewhere(folder: &Path) -> io::Result<PathBuf> {
 /// beside it.
 pub(super) fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
     fs::create_dir_all(folder)?;
-    let copy = tempfile::Builder::new().prefix(".dset-").tempdir_in(folder)?;
+    let copy = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(folder)?;
     let new = copy.path().join(super::STORE);
     connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
     drop(connection);

@@ -79,10 +79,16 @@ pub struct SinkMark {
 }
 
 impl SinkMark {
+    /// Marks the end of an output that holds these bytes.
+    pub(crate) fn of(name: &'static str, rows: u64, whole: &[u8]) -> SinkMark {
+        let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
+        let tail = xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes();
+        SinkMark { name, rows, bytes: whole.len() as u64, tail }
+    }
+
     /// Tells whether the bytes before it are those that were written.
     pub(crate) fn fits(&self, before: &[u8]) -> bool {
-        let tail = &before[before.len().saturating_sub(crate::sink::TAIL_BYTES)..];
-        xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes() == self.tail
+        SinkMark::of(self.name, self.rows, before) == *self
     }
 
     /// Records it in place of the one before.
