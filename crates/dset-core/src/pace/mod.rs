@@ -4,6 +4,8 @@
 //! [`Pace`] is told of everything that is sent and of everything that comes back, and answers one
 //! question: may another be sent now? There is one for each endpoint, model and key.
 
+pub mod latency;
+pub mod minute;
 pub mod outage;
 pub mod retry;
 pub mod width;

@@ -1,0 +1,79 @@
+//! Tells a hung ask from a slow one by how long the run's own answers took.
+
+use std::time::Duration;
+
+/// So many answers must have come before they say anything about the slowest.
+const ANSWERS_MIN: u64 = 100;
+/// An ask is hung when it has taken so many times as long as 99 of 100 answers did: with
+/// log-normal times of sigma 1, as heavy as services' are, one answer in a million takes so long.
+const TIMES: u32 = 10;
+/// And never before this: a service that restarts or queues comes back within a minute.
+const HUNG_MIN: Duration = Duration::from_secs(60);
+/// Buckets an octave; an answer is known to within a quarter of its time.
+const BUCKETS_PER_OCTAVE: u32 = 4;
+const BUCKETS: usize = 128;
+
+/// How long answers took, in buckets that grow by a quarter of an octave from a millisecond on.
+#[derive(Debug, Clone)]
+pub struct Latency {
+    buckets: [u64; BUCKETS],
+    count: u64,
+}
+
+impl Default for Latency {
+    fn default() -> Latency {
+        Latency { buckets: [0; BUCKETS], count: 0 }
+    }
+}
+
+impl Latency {
+    /// Takes an answer that took so long.
+    pub fn answered(&mut self, took: Duration) {
+        let octaves = (took.as_millis().max(1) as f64).log2();
+        let bucket = (octaves * f64::from(BUCKETS_PER_OCTAVE)) as usize;
+        self.buckets[bucket.min(BUCKETS - 1)] += 1;
+        self.count += 1;
+    }
+
+    /// Returns how long an ask of which nothing has come is waited for, once enough is known.
+    #[must_use]
+    pub fn hung_after(&self) -> Option<Duration> {
+        if self.count < ANSWERS_MIN {
+            return None;
+        }
+        let mut rest = self.count / 100;
+        let slowest = self.buckets.iter().enumerate().rev().find(|&(_, &count)| {
+            let found = count > rest;
+            rest = rest.saturating_sub(count);
+            found
+        });
+        let (bucket, _) = slowest?;
+        let ms = ((bucket + 1) as f64 / f64::from(BUCKETS_PER_OCTAVE)).exp2();
+        Some((Duration::from_secs_f64(ms / 1000.0) * TIMES).max(HUNG_MIN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(answers: impl Iterator<Item = u64>) -> Option<Duration> {
+        let mut latency = Latency::default();
+        answers.for_each(|ms| latency.answered(Duration::from_millis(ms)));
+        latency.hung_after()
+    }
+
+    #[test]
+    fn an_ask_is_hung_after_ten_times_what_nearly_every_answer_took() {
+        let slow = after((0..1000).map(|n| if n < 985 { 10_000 } else { 60_000 })).unwrap();
+        assert!((600..=760).contains(&slow.as_secs()), "{slow:?}");
+        let one_straggler = after((0..1000).map(|n| if n < 999 { 10_000 } else { 600_000 }));
+        assert!((100..=130).contains(&one_straggler.unwrap().as_secs()), "{one_straggler:?}");
+    }
+
+    #[test]
+    fn nothing_is_hung_within_a_minute_or_before_a_hundred_answers() {
+        assert_eq!(after((0..99).map(|_| 5)), None);
+        assert_eq!(after((0..100).map(|_| 5)), Some(HUNG_MIN));
+    }
+}
