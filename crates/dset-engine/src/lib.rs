@@ -14,6 +14,7 @@ pub mod files;
 pub mod job;
 pub mod lock;
 pub mod mark;
+pub mod open_files;
 pub mod rebuild;
 pub mod report;
 mod scan;

@@ -1,0 +1,52 @@
+//! How many files the process may have open, connections among them.
+//!
+//! Every ask under way has a connection of its own, so the width of a run cannot pass this limit.
+//! Many systems start programs with a soft limit of 256 or 1,024 and a much higher hard one, which a
+//! program may take without asking anybody.
+
+/// The most that macOS grants where the hard limit says that there is none (`OPEN_MAX`).
+#[cfg(unix)]
+const GRANTED_WITHOUT_LIMIT: u64 = 10_240;
+
+/// Raises the soft limit of open files to the hard one, and returns the limit that holds then.
+///
+/// `None` where the system has no such limit, as on Windows. Never fails: what cannot be raised
+/// stays, and is returned.
+pub fn raise_open_files_max() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        // Without a soft limit there is nothing to raise.
+        current?;
+        let wanted = [maximum, Some(GRANTED_WITHOUT_LIMIT)];
+        for soft in wanted.into_iter().filter(|&soft| soft.is_none() || soft > current) {
+            if setrlimit(Resource::Nofile, Rlimit { current: soft, maximum }).is_ok() {
+                break;
+            }
+        }
+        getrlimit(Resource::Nofile).current
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+        let before = getrlimit(Resource::Nofile);
+        let maximum = before.maximum.map_or(4096, |hard| hard.min(4096));
+        let low = Rlimit { current: Some(maximum - 1), maximum: before.maximum };
+        setrlimit(Resource::Nofile, low).unwrap();
+        let raised = raise_open_files_max();
+        assert_eq!(raised, getrlimit(Resource::Nofile).current);
+        assert!(raised.is_none_or(|raised| raised >= maximum), "{raised:?}");
+        // A second time there is nothing to raise.
+        assert_eq!(raise_open_files_max(), raised);
+    }
+}
