@@ -1,0 +1,193 @@
+//! The long services: what the pace is tuned and judged by.
+//!
+//! Each has what a published or reckoned controller reached there, and the bounds follow from that:
+//! at most three points less of what an all-knowing sender gets, at most twice as much refused.
+
+use crate::service::{Bound, Latency, Limit, Says, Service, Tokens, Trouble};
+
+/// So much less than what is known to be possible is still good, in points.
+const GOODPUT_SLACK: f64 = 3.0;
+/// So many times as much refused is still good.
+const REFUSED_SLACK: f64 = 2.0;
+/// Below this, in %, twice as much is a handful of asks.
+const REFUSED_LEAST: f64 = 0.05;
+
+/// Answers of some length: a median of 8 s, a mean of 11 s.
+const LONG: Latency = Latency::LogNormal { median_s: 8.0, sigma: 0.8 };
+/// Short and even ones.
+const SHORT: Latency = Latency::Uniform(0.5, 1.5);
+/// Asks whose tokens nobody counts.
+pub(crate) const SOME: Tokens = Tokens { input: 300.0, output_median: 60.0, sigma: 0.8 };
+/// About 1,100 tokens each.
+const MANY: Tokens = Tokens { input: 800.0, output_median: 220.0, sigma: 0.8 };
+const BY_TOKENS: Latency = Latency::Tokens { base_s: 1.0, per_second: 40.0 };
+
+const NUMBER: Says =
+    Says { names_limit: true, retry_after: false, headers: false, early_status: false };
+const RETRY_AFTER: Says =
+    Says { names_limit: false, retry_after: true, headers: false, early_status: false };
+const HEADERS: Says =
+    Says { names_limit: false, retry_after: false, headers: true, early_status: false };
+const EARLY: Says =
+    Says { names_limit: false, retry_after: false, headers: false, early_status: true };
+
+const FALLS_AND_RISES: Limit = Limit::AtOnce(&[(0.0, 500), (480.0, 50), (720.0, 500)]);
+const BUCKET: Limit = Limit::Requests { per_minute: 6000.0, burst_s: 1.0 };
+const WINDOW: Limit = Limit::Window { per_minute: 6000.0 };
+const TOKENS: Limit = Limit::Tokens { per_minute: 2e6, burst_s: 60.0 };
+
+/// Returns a service of 20 minutes, far away, that says nothing: the others differ from it.
+fn service(name: &'static str, about: &'static str, limit: Limit) -> Service {
+    Service {
+        name,
+        about,
+        latency: LONG,
+        tokens: SOME,
+        limits: vec![limit],
+        says: Says::default(),
+        trouble: Trouble::default(),
+        round_trip_ms: 60.0,
+        clients_at_s: &[0.0],
+        seconds: 20 * 60,
+        steady_from_s: 5 * 60,
+        bounds: Vec::new(),
+    }
+}
+
+fn at_once(name: &'static str, about: &'static str, schedule: &'static [(f64, u32)]) -> Service {
+    service(name, about, Limit::AtOnce(schedule))
+}
+
+/// Gives a service the bounds that follow from what is known to be possible.
+fn known(service: Service, goodput: f64, refused: f64) -> Service {
+    let refused = (refused * REFUSED_SLACK).max(REFUSED_LEAST);
+    let bounds = vec![Bound::Steady(goodput - GOODPUT_SLACK), Bound::SteadyRefused(refused)];
+    Service { bounds, ..service }
+}
+
+/// Every service, by the numbers of the study that the pace comes from; X are further ones.
+pub(crate) fn all() -> Vec<Service> {
+    [widths(), rates(), queues(), troubles(), further()].concat()
+}
+
+fn widths() -> Vec<Service> {
+    let s1 = at_once("S1", "500 at once", &[(0.0, 500)]);
+    let s2 = Service {
+        latency: Latency::LogNormal { median_s: 20.0, sigma: 0.8 },
+        seconds: 60 * 60,
+        steady_from_s: 15 * 60,
+        ..at_once("S2", "39 at once, slow", &[(0.0, 39)])
+    };
+    let s3 =
+        Service { steady_from_s: 60, ..service("S3", "500, 50, 500 at once", FALLS_AND_RISES) };
+    let s7 = at_once("S7", "2500 at once", &[(0.0, 2500)]);
+    let s9 = Service {
+        latency: Latency::Uniform(0.15, 0.25),
+        round_trip_ms: 3.0,
+        seconds: 5 * 60,
+        steady_from_s: 60,
+        ..at_once("S9", "100 at once, 200 ms, near", &[(0.0, 100)])
+    };
+    let s11 = Service {
+        latency: Latency::Swelling { median_s: 8.0, sigma: 0.8, period_s: 300.0, times: 2.5 },
+        ..at_once("S11", "S1, answers at times 2.5x as long", &[(0.0, 500)])
+    };
+    let number = |name, about, of: &Service| Service { name, about, says: NUMBER, ..of.clone() };
+    vec![
+        known(number("S1n", "S1, number in the text", &s1), 99.4, 0.32),
+        known(s1, 99.0, 0.08),
+        known(number("S2n", "S2, number in the text", &s2), 97.3, 0.70),
+        known(s2, 97.4, 0.70),
+        known(number("S3n", "S3, number in the text", &s3), 97.2, 0.89),
+        known(s3, 96.4, 0.65),
+        known(number("S7n", "S7, number in the text", &s7), 99.5, 0.18),
+        known(s7, 99.0, 0.02),
+        known(s9, 97.6, 0.40),
+        known(s11, 99.0, 0.07),
+    ]
+}
+
+fn rates() -> Vec<Service> {
+    let rate =
+        |name, about, limit, says| Service { latency: SHORT, says, ..service(name, about, limit) };
+    let tokens = |name, about, says| Service {
+        latency: BY_TOKENS,
+        tokens: MANY,
+        says,
+        ..service(name, about, TOKENS)
+    };
+    let bare = Says::default();
+    let s5b = tokens("S5b", "2 M tokens/min, bare", bare);
+    let s5b = Service { seconds: 40 * 60, steady_from_s: 10 * 60, ..s5b };
+    vec![
+        known(rate("S4h", "6000/min, headers", BUCKET, HEADERS), 99.8, 0.0),
+        known(rate("S4r", "6000/min, Retry-After", BUCKET, RETRY_AFTER), 99.5, 0.07),
+        known(rate("S4b", "6000/min, bare", BUCKET, bare), 100.0, 0.06),
+        known(rate("S4w", "6000 each minute, Retry-After", WINDOW, RETRY_AFTER), 100.0, 0.42),
+        known(rate("S4v", "6000 each minute, bare", WINDOW, bare), 100.0, 1.10),
+        known(tokens("S5h", "2 M tokens/min, headers", HEADERS), 99.7, 0.0),
+        known(s5b, 102.0, 0.17),
+    ]
+}
+
+fn queues() -> Vec<Service> {
+    let seconds = 60 * 60;
+    let near = |service| Service { round_trip_ms: 3.0, ..service };
+    let few = Latency::LogNormal { median_s: 16.0, sigma: 0.5 }; // a mean of 18 s
+    let some = Latency::LogNormal { median_s: 4.0, sigma: 0.8 };
+    let s6 = service("S6", "64 slots and a queue", Limit::Slots(64));
+    let s6k = service("S6k", "ever slower, knee at 64", Limit::Knee(64));
+    let s13 = service("S13", "4 slots of 18 s and a queue", Limit::Slots(4));
+    vec![
+        known(near(Service { latency: some, ..s6 }), 99.0, 0.0),
+        known(
+            near(Service { latency: Latency::LogNormal { median_s: 2.0, sigma: 0.8 }, ..s6k }),
+            97.3,
+            0.0,
+        ),
+        known(near(Service { latency: few, seconds, ..s13 }), 102.0, 0.0),
+    ]
+}
+
+fn troubles() -> Vec<Service> {
+    let trouble = Trouble { resets: 0.01, dead_s: Some((600.0, 630.0)) };
+    let two = Service {
+        clients_at_s: &[0.0, 300.0],
+        seconds: 30 * 60,
+        steady_from_s: 15 * 60,
+        ..at_once("S10", "500 at once, two clients", &[(0.0, 500)])
+    };
+    let two_n =
+        Service { name: "S10n", about: "S10, number in the text", says: NUMBER, ..two.clone() };
+    let s8 = at_once("S8", "S1, 1 % resets, dead for 30 s", &[(0.0, 500)]);
+    vec![
+        known(Service { trouble, ..s8 }, 97.0, 0.09),
+        known(two, 99.0, 0.37),
+        known(two_n, 98.8, 1.21),
+        known(service("S12", "529 above 300 at once", Limit::Overload(300)), 98.6, 0.0),
+    ]
+}
+
+/// What the study left out; 95 % and 1 % are what the pace is for.
+fn further() -> Vec<Service> {
+    let bounds = || vec![Bound::Steady(95.0), Bound::SteadyRefused(1.0)];
+    let wide = Limit::AtOnce(&[(0.0, 200)]);
+    let rate = Limit::Requests { per_minute: 3000.0, burst_s: 10.0 };
+    let both = |name, about, latency| Service {
+        latency,
+        limits: vec![wide, rate],
+        bounds: bounds(),
+        ..service(name, about, wide)
+    };
+    let heavy = Latency::LogNormal { median_s: 8.0, sigma: 1.2 };
+    let x1 = at_once("X1", "S1, heavy-tailed answers", &[(0.0, 500)]);
+    let x4 = at_once("X4", "S1, status line at admission", &[(0.0, 500)]);
+    let x5 = service("X5", "S3, status line at admission", FALLS_AND_RISES);
+    vec![
+        Service { latency: heavy, bounds: bounds(), ..x1 },
+        both("X2", "200 at once and 3000/min: the rate binds", SHORT),
+        both("X3", "200 at once and 3000/min: the width binds", LONG),
+        Service { says: EARLY, bounds: bounds(), ..x4 },
+        Service { says: EARLY, bounds: bounds(), steady_from_s: 60, ..x5 },
+    ]
+}
