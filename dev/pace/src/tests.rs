@@ -25,7 +25,8 @@ fn an_all_knowing_sender_gets_what_the_limit_yields_and_is_never_refused() {
     // A hundred at once, each 200 ms and half a round trip of 2 ms: 19,900 in 40 s.
     let seen = run("A1", Sender::Oracle);
     assert!((19_750..=19_900).contains(&answers(&seen)), "{}", answers(&seen));
-    for name in ["A1", "A4h", "A5b", "S2", "S4w", "X2", "X3"] {
+    // Not where tokens are charged at the end: what is admitted cannot be known half a way before.
+    for name in ["A1", "A4h", "S2", "S4w", "X2", "X3"] {
         assert_eq!(run(name, Sender::Oracle).wasted(), 0, "{name}");
     }
 }
@@ -47,8 +48,8 @@ fn a_fixed_width_at_the_limit_gets_all_but_its_round_trips() {
 #[test]
 fn a_fixed_width_above_the_limit_is_refused_once_a_round_trip() {
     let seen = run("A1", Sender::Fixed(101));
-    // One too many, back after about 2 ms, for 40 s.
-    assert!((15_000..25_000).contains(&seen.refusals(0)), "{}", seen.refusals(0));
+    // One too many, back after about 2 ms, for 40 s; less while a hundred ends and begins at once.
+    assert!((12_000..20_000).contains(&seen.refusals(0)), "{}", seen.refusals(0));
     assert!(answers(&seen) > 19_500);
 }
 
