@@ -2,18 +2,59 @@
 //! changes about it.
 //!
 //! [`Pace`] is told of everything that is sent and of everything that comes back, and answers one
-//! question: may another be sent now? There is one for each endpoint, model and key.
+//! question: may another be sent now? There is one for each endpoint, model and key. It needs no
+//! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of no
+//! use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them are
+//! in force at once; the smaller wins.
 
+mod blocks;
+mod ceiling;
+mod learnt;
 pub mod latency;
 pub mod minute;
 pub mod outage;
+mod rate;
+mod refusal;
 pub mod retry;
+mod stated;
 pub mod width;
 
 use std::time::Duration;
 
+use crate::planted::{Bug, planted};
+use crate::provider::RateLimits;
 use crate::time::Time;
-use width::Width;
+use blocks::{Blocks, Experiments, Verdict};
+use ceiling::{Ceiling, Mode};
+pub use learnt::Learnt;
+use rate::Rate;
+use refusal::{Closed, Replies};
+use stated::Stated;
+
+/// Milliseconds on the monotonic clock, with fractions.
+type Ms = f64;
+
+fn ms(at: Time) -> Ms {
+    at.monotonic_ms as f64
+}
+
+/// No refusal for four of its round trips: accepted. They vary by a fifth, and queues lie between.
+const QUIET_ROUND_TRIPS: f64 = 4.0;
+/// A slow gateway must not stop the growth, nor a fast one be trusted to the millisecond.
+const QUIET_MS: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
+/// The round trip of a refusal before the first has come.
+const REFUSAL_MS_FIRST: f64 = 100.0;
+/// Refusals over which their round trip is averaged.
+const REFUSAL_MEMORY: f64 = 5.0;
+/// The latency of an answer before the first has come.
+const LATENCY_MS_FIRST: f64 = 1_000.0;
+/// Answers over which their latency is averaged.
+const LATENCY_MEMORY: f64 = 50.0;
+/// After an outage W begins at a quarter, or at so many.
+const AFTER_OUTAGE_MIN: f64 = 32.0;
+const AFTER_OUTAGE: f64 = 0.25;
+/// The block of an ask that belongs to none.
+const NO_BLOCK: u32 = u32::MAX;
 
 /// What the pace never goes beyond, whatever it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +80,13 @@ pub enum May {
 pub struct Sent {
     /// When it was sent.
     pub at: Time,
+    /// How many were on their way then, itself counted.
+    n: u32,
+    /// Refusals of asks of an earlier epoch belong to a burst that was dealt with.
+    epoch: u32,
+    block: u32,
+    /// The how many-th of all asks, from 1.
+    order: u64,
 }
 
 /// What an ask that is back says about the pace.
@@ -65,11 +113,35 @@ pub enum Back {
     Nothing,
 }
 
-/// Finds how many asks at once a service takes.
+/// Finds how many asks at once, and how many in a time, a service takes.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    width: Width,
+    bounds: Bounds,
     in_flight: usize,
+    ceiling: Ceiling,
+    blocks: Blocks,
+    experiments: Option<Experiments>,
+    rate: Rate,
+    stated: Stated,
+    closed: Option<Closed>,
+    replies: Replies,
+    epoch: u32,
+    /// Episodes of refusals since an ask that was sent after the last of them was answered.
+    streak: u32,
+    /// How many were in flight when the refusals began.
+    in_flight_then: f64,
+    sent_count: u64,
+    answered_count: u64,
+    refused_count: u64,
+    refusal_ms: f64,
+    latency_ms: f64,
+    looked_at: Option<Ms>,
+    paused_until: Option<Time>,
+    /// The short pause of a paced rate after a refusal.
+    rate_resumes_at: Ms,
+    /// Only probes are sent.
+    out: bool,
+    refused_since: Option<Time>,
     refused_throughout: bool,
 }
 
@@ -77,73 +149,218 @@ impl Pace {
     /// Starts without any knowledge of the service.
     #[must_use]
     pub fn new(bounds: Bounds) -> Pace {
-        Pace { width: Width::new(bounds.slots_max), in_flight: 0, refused_throughout: false }
+        let bounds = Bounds { slots_max: bounds.slots_max.max(1) };
+        Pace {
+            bounds,
+            in_flight: 0,
+            ceiling: Ceiling::new(bounds.slots_max),
+            blocks: Blocks::default(),
+            experiments: None,
+            rate: Rate::new(),
+            stated: Stated::default(),
+            closed: None,
+            replies: Replies::default(),
+            epoch: 0,
+            streak: 0,
+            in_flight_then: 0.0,
+            sent_count: 0,
+            answered_count: 0,
+            refused_count: 0,
+            refusal_ms: REFUSAL_MS_FIRST,
+            latency_ms: LATENCY_MS_FIRST,
+            looked_at: None,
+            paused_until: None,
+            rate_resumes_at: 0.0,
+            out: false,
+            refused_since: None,
+            refused_throughout: false,
+        }
     }
 
     /// Tells whether another ask may be sent at `now`.
     pub fn may_send(&mut self, now: Time) -> May {
-        match self.paused_until(now) {
-            Some(until) => May::NotBefore(until),
-            None if self.in_flight < self.slots() => May::Now,
-            None => May::NotYet,
+        self.time_passed(now);
+        if let Some(until) = self.paused_until(now) {
+            return May::NotBefore(until);
         }
+        if self.out || self.in_flight >= self.bounds.slots_max as usize {
+            return May::NotYet;
+        }
+        let at = ms(now);
+        if let Some(closed) = &self.closed {
+            let opens_at = closed.opens_at(self.quiet());
+            return if opens_at > at { not_before(now, opens_at) } else { May::Now };
+        }
+        if self.in_flight >= self.slots() {
+            let rises_at = self.ceiling.rises_at(at, self.in_flight, self.quiet());
+            return rises_at.map_or(May::NotYet, |rises_at| not_before(now, rises_at));
+        }
+        if self.rate.is_on() && self.rate_resumes_at > at {
+            return not_before(now, self.rate_resumes_at);
+        }
+        let ready = [self.stated.ready_at(at), self.rate.ready_at(at, self.latency_ms)];
+        let ready_at = ready.into_iter().flatten().fold(at, f64::max);
+        if ready_at > at { not_before(now, ready_at) } else { May::Now }
     }
 
     /// Takes the sending of an ask, also of one that was sent without `may_send` (a probe).
     pub fn sent(&mut self, now: Time) -> Sent {
+        self.time_passed(now);
         self.in_flight += 1;
-        Sent { at: now }
+        self.sent_count += 1;
+        self.stated.take();
+        self.rate.take();
+        let mut block = NO_BLOCK;
+        if self.out {
+            // A probe of an outage says nothing about closures or queues.
+        } else if let Some(closed) = &mut self.closed {
+            if closed.probe.is_none() {
+                closed.probing(self.sent_count, ms(now));
+            }
+        } else if self.refused_count == 0 && self.ceiling.mode() == Mode::Start {
+            block = self.blocks.sent(self.in_flight, self.ceiling.width());
+        }
+        let n = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
+        Sent { at: now, n, epoch: self.epoch, block, order: self.sent_count }
     }
 
     /// Takes the first sign that an ask was let in and not refused: its status is 200.
-    pub fn accepted(&mut self, _now: Time, _sent: &Sent) {}
+    pub fn accepted(&mut self, now: Time, sent: &Sent) {
+        self.time_passed(now);
+        let at = ms(now);
+        if self.is_probe(sent) {
+            self.reopen(at);
+        } else if sent.epoch == self.epoch {
+            self.ceiling.accepted(at, sent.n as usize);
+        }
+    }
 
     /// Takes the return of an ask.
     pub fn back(&mut self, now: Time, sent: &Sent, back: Back) {
-        self.in_flight -= 1;
+        self.time_passed(now);
+        self.in_flight = self.in_flight.saturating_sub(1);
         match back {
-            Back::Answered { .. } => {
-                self.width.answered();
-                self.refused_throughout = false;
+            Back::Answered { tokens } => self.answered(now, sent, tokens),
+            Back::Refused { wait, named } => self.refused(now, sent, wait, named),
+            Back::Overloaded { wait } => self.overloaded(now, sent, wait),
+            Back::Nothing => {
+                self.probe_came_to_nothing(now, sent);
+                self.replies.failed();
             }
-            Back::Refused { wait, named } => {
-                self.refused_throughout =
-                    self.width.refused(now, sent.at, self.in_flight, wait, named);
+        }
+    }
+
+    fn answered(&mut self, now: Time, sent: &Sent, tokens: Option<u64>) {
+        let (at, latency) = (ms(now), ms(now) - ms(sent.at));
+        self.answered_count += 1;
+        let memory = LATENCY_MEMORY.min(self.answered_count as f64);
+        self.latency_ms += (latency - self.latency_ms) / memory;
+        self.refused_since = None;
+        self.refused_throughout = false;
+        self.replies.came(false);
+        self.replies.worked();
+        if let Some(tokens) = tokens {
+            self.stated.answered(tokens);
+        }
+        self.ceiling.answered(at);
+        if sent.epoch == self.epoch {
+            self.streak = 0;
+        }
+        if self.is_probe(sent) {
+            self.reopen(at);
+        }
+        self.judge(at, sent, latency);
+    }
+
+    /// Learns from an answer whether the service queues.
+    fn judge(&mut self, now: Ms, sent: &Sent, latency: Ms) {
+        let mode = self.ceiling.mode();
+        if mode == Mode::Queue
+            && let Some(experiments) = &mut self.experiments
+        {
+            let changed = experiments.answered(now, self.ceiling.width(), self.in_flight);
+            if let Some(width) = changed {
+                self.ceiling.queue_at(width);
             }
-            Back::Overloaded { wait } => {
-                self.refused_throughout =
-                    self.width.refused(now, sent.at, self.in_flight, wait, None);
+        } else if mode == Mode::Start && self.refused_count == 0 && sent.block != NO_BLOCK {
+            match self.blocks.answered(sent.block, latency) {
+                Some(Verdict::Worth(n)) => self.ceiling.judge(n),
+                Some(Verdict::Queues(width)) => {
+                    self.ceiling.queue_at(width);
+                    let begun = Experiments::new(now, self.latency_ms, self.in_flight);
+                    self.experiments = Some(begun);
+                }
+                None => {}
             }
-            Back::Nothing => {}
+        }
+    }
+
+    /// Takes the limits that a reply's headers state; those of any reply.
+    pub fn told(&mut self, now: Time, limits: &RateLimits) {
+        if !limits.is_empty() {
+            self.stated.told(now, limits, self.in_flight);
         }
     }
 
     /// Takes that nothing succeeds any more; from now on only probes are sent.
-    pub fn outage_began(&mut self, _now: Time) {}
+    pub fn outage_began(&mut self, now: Time) {
+        self.time_passed(now);
+        self.out = true;
+        self.closed = None;
+        self.streak = 0;
+        self.rate.interrupted();
+    }
 
     /// Takes that the service is back.
-    pub fn outage_over(&mut self, _now: Time) {}
+    pub fn outage_over(&mut self, now: Time) {
+        self.time_passed(now);
+        self.out = false;
+        self.closed = None;
+        self.streak = 0;
+        self.epoch += 1;
+        self.refused_since = None;
+        self.refused_throughout = false;
+        self.rate.interrupted();
+        self.replies = Replies::default();
+        if self.ceiling.mode() == Mode::Queue {
+            self.experiments = Some(Experiments::new(ms(now), self.latency_ms, self.in_flight));
+        } else if !self.rate.is_on() {
+            let width = self.ceiling.width();
+            self.ceiling.climb_from(width.min(AFTER_OUTAGE_MIN.max(AFTER_OUTAGE * width)));
+        }
+    }
 
     /// Sends nothing for so long: the service wants to be left alone.
     pub fn pause(&mut self, now: Time, wait: Duration) {
-        self.width.pause(now, wait);
+        self.time_passed(now);
+        let wait = if planted(Bug::WaitCutShort) { wait / 2 } else { wait };
+        let until = now.after(wait);
+        self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
+        self.rate.paused(ms(until));
     }
 
     /// Takes how many at once the service says it allows.
     pub fn cap(&mut self, named: u32) {
-        self.width.cap(named);
+        if planted(Bug::NamedCeilingIgnored) {
+            return;
+        }
+        let named = f64::from(named.max(1));
+        self.ceiling.is_named(self.looked_at.unwrap_or(0.0), named);
+        if self.ceiling.width() > named {
+            self.ceiling.take(named);
+        }
     }
 
     /// Returns the moment before which nothing is sent, if it is yet to come.
     #[must_use]
     pub fn paused_until(&self, now: Time) -> Option<Time> {
-        self.width.paused_until(now)
+        self.paused_until.filter(|until| !until.has_come(now))
     }
 
     /// Returns how many asks at once may be on their way, from 1 to the bound.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.width.slots()
+        self.ceiling.slots()
     }
 
     /// Tells whether nothing but refusals has come for five minutes with one ask at a time, which
@@ -152,4 +369,37 @@ impl Pace {
     pub fn refused_throughout(&self) -> bool {
         self.refused_throughout
     }
+
+    fn is_probe(&self, sent: &Sent) -> bool {
+        let probe = self.closed.as_ref().and_then(|closed| closed.probe);
+        probe.is_some_and(|(order, _)| order == sent.order)
+    }
+
+    fn quiet(&self) -> f64 {
+        (QUIET_ROUND_TRIPS * self.refusal_ms).clamp(*QUIET_MS.start(), *QUIET_MS.end())
+    }
+
+    /// Draws the consequences of silence, which is a timer and no event.
+    fn time_passed(&mut self, now: Time) {
+        let at = ms(now);
+        let resumed = self.paused_until.map_or(0.0, ms);
+        let since = self.looked_at.unwrap_or(at).max(resumed).min(at);
+        self.looked_at = Some(at);
+        let quiet = self.quiet();
+        match &self.closed {
+            Some(closed) if closed.probe.is_some() && closed.opens_at(quiet) <= at => {
+                self.reopen(at);
+            }
+            Some(_) => {}
+            None if self.out => {}
+            None => self.ceiling.passed(at, at - since, self.in_flight, quiet),
+        }
+    }
+}
+
+/// The moment `at`, rounded up to a whole millisecond after `now`.
+fn not_before(now: Time, at: Ms) -> May {
+    let wait = (at - ms(now)).ceil().max(1.0);
+    // Longer than any run: a wait that overflows is the same as one that never ends.
+    May::NotBefore(now.after(Duration::from_millis(wait.min(1e15) as u64)))
 }

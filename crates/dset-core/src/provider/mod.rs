@@ -7,11 +7,13 @@
 mod content;
 mod error;
 mod preset;
+mod rate_limits;
 mod read;
 mod request;
 mod wait;
 
 pub use error::refusal_signature;
 pub use preset::{Preset, Retired, preset, presets};
+pub use rate_limits::{Quota, RateLimits, rate_limits};
 pub use read::{read, read_broken};
 pub use request::Request;
