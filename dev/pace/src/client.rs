@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dset_core::pace::outage::Failures;
 use dset_core::pace::{Back, Bounds, May, Pace, Sent};
+use dset_core::provider::{Quota, RateLimits};
 use dset_core::time::Time;
 
 use crate::oracle;
@@ -180,9 +181,16 @@ impl Client {
     }
 }
 
-/// Tells the pace what the headers of a reply say. It has no ear for them yet.
-fn tell(_pace: &mut Pace, _now: Us, headers: &Headers) {
-    let _ = (headers.requests, headers.tokens);
+/// Tells the pace what the headers of a reply say.
+fn tell(pace: &mut Pace, now: Us, headers: &Headers) {
+    let quota = |window: crate::server::Window| Quota {
+        limit: Some(window.limit as u64),
+        remaining: Some(window.remaining as u64),
+        reset: Some(window.reset),
+    };
+    let limits =
+        RateLimits { asks: headers.requests.map(quota), tokens: headers.tokens.map(quota) };
+    pace.told(time(now), &limits);
 }
 
 /// Returns the moment as the core has it: whole milliseconds.
