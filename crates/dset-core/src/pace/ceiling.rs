@@ -46,6 +46,9 @@ const NARROW: f64 = 8.0;
 /// so time earns one, too. At 8 slots of 8 s that is a look for 120 answers.
 const NARROW_CREDIT_MS: f64 = 120_000.0;
 
+/// W approaches the ceiling for ever; so near it is there.
+const GIVEN_BACK: f64 = 0.5;
+
 /// What W does on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -167,9 +170,14 @@ impl Ceiling {
     fn look(&mut self, now: Ms) {
         if self.width > self.ceil {
             self.confirm(now);
-        } else if self.may_look_at(now).is_some_and(|at| at <= now) {
+        } else if self.is_given_back() && self.may_look_at(now).is_some_and(|at| at <= now) {
             self.rise(now);
         }
+    }
+
+    /// Answers have given back what the last refusal cut off.
+    fn is_given_back(&self) -> bool {
+        self.width >= self.ceil - GIVEN_BACK
     }
 
     /// The width above the ceiling was accepted: it is the ceiling now.
@@ -217,7 +225,8 @@ impl Ceiling {
                 if self.width > self.ceil {
                     return Some(filled);
                 }
-                self.may_look_at(now).map(|at| at.max(filled))
+                let at = self.may_look_at(now).filter(|_| self.is_given_back());
+                at.map(|at| at.max(filled))
             }
             Mode::Queue => None,
         }
@@ -324,6 +333,12 @@ impl Ceiling {
         let width = (0.9 * self.width).max(1.0);
         self.take(self.ceil.min(width));
         self.credit = self.credit.min(0.0);
+    }
+
+    /// What was sent above the ceiling met an overload: back to the ceiling.
+    pub(super) fn step_back(&mut self, now: Ms) {
+        self.refused(now);
+        self.take(self.ceil);
     }
 
     /// Climbs from `width` towards the ceiling that is known.

@@ -233,7 +233,10 @@ impl Pace {
         self.note_refusal(now, wait);
         self.replies.came(true);
         if sent.epoch == self.epoch && !self.out && self.closed.is_none() {
-            if self.replies.is_overload() {
+            if self.ceiling.is_looking() {
+                self.epoch += 1;
+                self.ceiling.step_back(ms(now));
+            } else if self.replies.is_overload() {
                 self.epoch += 1;
                 self.ceiling.yield_a_tenth();
             }
