@@ -187,6 +187,9 @@ mod tests {
             ("DSET_COLUMN", "c"),
             ("DSET_HEADER", "yes"),
             ("DSET_CONCURRENCY", "3"),
+            ("DSET_RPM", "60"),
+            ("DSET_TPM", "60000"),
+            ("DSET_SHARE_PACE", "off"),
             ("DSET_MAX_TOKENS", "9"),
             ("DSET_TEMPERATURE", "0.5"),
             ("DSET_REASONING", "off"),
@@ -204,7 +207,7 @@ mod tests {
             assert_ne!(layer, Layer::default(), "{variable}");
         }
         let count = Layer::augment_args(Command::new("x")).get_arguments().count();
-        assert_eq!(count, 23, "the list above names every setting");
+        assert_eq!(count, 26, "the list above names every setting");
     }
 
     #[test]

@@ -16,10 +16,12 @@ use dset_core::csv::ERROR;
 use dset_core::machine::{
     Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal, Why,
 };
+use dset_core::pace::Bounds;
+use dset_core::pace::minute::MinuteLimits;
 use dset_core::plan::Plan;
 use dset_core::prompt::Template;
 use dset_core::question::{Question, QuestionIndex};
-use dset_core::settings::{OnError, Settings};
+use dset_core::settings::{Concurrency, OnError, Settings};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -29,10 +31,17 @@ use crate::clock::{Clock, unix_ms};
 use crate::died::or_died;
 use crate::job::{Job, source_options};
 use crate::mark::{MarkError, mark};
+use crate::open_files::raise_open_files_max;
 use crate::report::{Trouble, Watcher};
 use crate::sink::{Outputs, SinkError, ToSinks};
 use crate::source::Source;
-use crate::store::{Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings};
+use crate::store::{
+    EarlierAsks, Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings,
+};
+
+/// Files that a run has open beside its connections: the store with its log, the outputs, the
+/// input, standard streams and the runtime's own.
+const FILES_BESIDE: u64 = 64;
 
 /// How often whoever watches is told where the run stands.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
@@ -129,8 +138,12 @@ impl Run {
         let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
+        let earlier = match settings.minute == MinuteLimits::default() {
+            true => EarlierAsks::default(),
+            false => store.earlier_asks(unix_ms())?,
+        };
         let life = store.begin_life(unix_ms(), job.settings_id, &settings.endpoint())?;
-        let width = settings.concurrency;
+        let slots_max = slots_max(settings.concurrency);
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(
             store.into_connection(),
@@ -142,7 +155,7 @@ impl Run {
                 max_tokens: settings.request.max_tokens,
                 position: job.position,
                 waiting: plan.unplaced.clone(),
-                queue: 4 * width as usize + 64,
+                queue: 4 * slots_max as usize + 64,
             },
             StoreTold { tell: tell.clone(), sinks: sinks.clone() },
         )?;
@@ -169,7 +182,10 @@ impl Run {
             )?,
         ];
         let rules = Rules {
-            width,
+            bounds: Bounds { slots_max },
+            minute: settings.minute,
+            earlier: earlier.asks,
+            killed: earlier.unknown,
             backoff: settings.backoff.clone(),
             pause_on_error: settings.on_error == OnError::Pause,
             limit: decisions.limit,
@@ -313,7 +329,7 @@ impl Run {
     /// Says goodbye to the store and waits for every thread.
     fn end(self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
         let Run { store, writer, sinks, questions, workers, .. } = self;
-        let _ = store.send(ToStore::End { at: unix_ms(), ending: word(&ending.why) });
+        let _ = store.send(ToStore::End { at: unix_ms(), ending: words(&ending) });
         let _ = sinks.send(ToSinks::End);
         drop((store, questions));
         for worker in workers {
@@ -325,6 +341,19 @@ impl Run {
         watcher.trouble(self.clock.now(), &trouble);
         Ending { why: Why::StoreFailed, ..ending }
     }
+}
+
+/// How many may be asked at once: each has a connection, and a connection is an open file.
+fn slots_max(concurrency: Concurrency) -> u32 {
+    let files = raise_open_files_max().map_or(u64::MAX, |most| most.saturating_sub(FILES_BESIDE));
+    concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
+}
+
+/// How a run ended, as the store keeps it. What it dropped may have reached the service all the
+/// same, which a later run must know.
+fn words(ending: &Ending) -> String {
+    let word = word(&ending.why);
+    if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }
 }
 
 fn word(why: &Why) -> &'static str {

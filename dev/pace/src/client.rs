@@ -156,14 +156,14 @@ impl Client {
     }
 
     fn failed(&mut self, now: Us) {
-        let slots = match &self.sender {
+        let slots_max = match &self.sender {
             Sender::Oracle => return,
-            Sender::Fixed(slots) => *slots as usize,
-            Sender::Pace(pace) => pace.slots(),
+            Sender::Fixed(slots) => *slots,
+            Sender::Pace(_) => SLOTS_MAX,
         };
         // Every question is a new one: its first failure is this one.
         let first_failed_at = self.failures.answered_count();
-        if self.failures.failed(first_failed_at, self.in_flight as usize, slots) {
+        if self.failures.failed(first_failed_at, self.in_flight as usize, slots_max) {
             let probe_at = now + us(PROBE_FIRST_S);
             self.outage = Some(Outage { wait_s: PROBE_FIRST_S, probe_at, probing: false });
             if let Sender::Pace(pace) = &mut self.sender {

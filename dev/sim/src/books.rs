@@ -170,6 +170,7 @@ impl Books {
                     }
                     Reading::Failure(failure) => {
                         let verdict = self.failed(now_ms, &flight, failure);
+                        self.pace.came_back(now_ms, *ask);
                         Owed::Failure(*ask, flight, verdict)
                     }
                 };
@@ -194,7 +195,7 @@ impl Books {
             Event::Questions(questions) => {
                 self.read_count += questions.len() as u64;
                 self.held.extend(questions.iter().map(|question| question.index));
-                let most = 2 * self.width as usize;
+                let most = 2 * self.width.max(1) as usize;
                 assert!(self.held.len() <= most, "the texts of twice the width are held");
             }
             Event::QuestionsEnd => self.read_ended = true,
@@ -207,7 +208,7 @@ impl Books {
                 self.mark_from_ms = now_ms + rest;
             }
             Event::MarkFailed => self.mark_failed = true,
-            Event::Started(_) | Event::Emitted { .. } | Event::Woke => {}
+            Event::Started(_) | Event::Emitted { .. } | Event::Progressed { .. } | Event::Woke => {}
         }
         Owed::Nothing
     }
@@ -245,8 +246,7 @@ impl Books {
                 self.reasons.insert(Reason::ToldToWait);
             }
             FailureClass::Throttled { wait, width } => {
-                let of = (index, flight.sent_ms, others);
-                let verdict = self.pace.throttled(now_ms, of, wait, width);
+                let verdict = self.pace.throttled(now_ms, wait, width);
                 return if self.is_stopping() { Verdict::default() } else { verdict };
             }
             FailureClass::Transient if self.is_stopping() => {}

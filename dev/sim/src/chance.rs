@@ -78,7 +78,9 @@ impl Chance {
             edit: sometimes(0.01),
             limit: sometimes(0.3),
         };
-        let start = Start { rows, width, seed, pause_on_error };
+        let rpm = (random.u32(..4) == 0).then(|| [1, 3, 20, 200][random.usize(..4)]);
+        let tpm = (random.u32(..4) == 0).then(|| [400, 1_000, 5_000][random.usize(..3)]);
+        let start = Start { rows, width, rpm, tpm, seed, pause_on_error };
         (Chance { random, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }
 

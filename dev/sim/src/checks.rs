@@ -37,7 +37,9 @@ impl Books {
             Owed::Answer(wanted, flight) => (wanted, flight, Verdict::default()),
             Owed::Failure(wanted, flight, verdict) => (wanted, flight, *verdict),
         };
-        assert_eq!(begins_outage, verdict.begins_outage, "what is an outage and what is not");
+        let may = verdict.begins_outage || verdict.may_begin_outage;
+        let right = begins_outage || !verdict.begins_outage;
+        assert!(right && (may || !begins_outage), "what is an outage and what is not");
         let is_answer = matches!(owed, Owed::Answer(..));
         let (question, ask, attempt, sent_at) = match record {
             Some(Record::Answered { question, ask, attempts, sent_at, .. }) if is_answer => {
@@ -71,7 +73,7 @@ impl Books {
         assert!(self.limit.is_none_or(|limit| asked <= limit), "no more are asked than wanted");
         let known = self.flights.insert(ask.id, flight);
         assert!(known.is_none(), "every ask has its own number");
-        self.pace.ask(now_ms, index, self.flights.len() + self.unsynced.len());
+        self.pace.ask(now_ms, index, ask.id, self.flights.len());
     }
 
     /// Checks that an ask may be dropped, and takes it; its request if it is on its way.

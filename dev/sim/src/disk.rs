@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use dset_core::machine::Seq;
+use dset_core::pace::minute::Earlier;
 use dset_core::plan::AnswerId;
 use dset_core::question::{Key, QuestionId};
 use dset_core::tail::{Rest, judge};
@@ -31,6 +32,8 @@ pub(crate) struct Stored {
     pub(crate) request: Request,
     pub(crate) question: [u8; 16],
     pub(crate) settings: i64,
+    /// What it means for the user's limits a minute.
+    pub(crate) earlier: Earlier,
 }
 
 /// A question that ended without an answer; its token limit and how far it got, if that cut it.
@@ -49,7 +52,7 @@ pub(crate) enum Message {
     Answer(Seq, Key, Stored),
     Ended(Seq, [u8; 16], Cut),
     Bookmarked(Seq, [u8; 16]),
-    Attempt(Seq),
+    Attempt(Seq, Earlier),
     /// These rows come next; with them the outputs have so many of this life.
     Order {
         upto: u64,
@@ -71,7 +74,7 @@ impl Message {
             Message::Answer(seq, ..)
             | Message::Ended(seq, ..)
             | Message::Bookmarked(seq, _)
-            | Message::Attempt(seq) => Some(*seq),
+            | Message::Attempt(seq, _) => Some(*seq),
             _ => None,
         }
     }
@@ -103,6 +106,8 @@ pub(crate) struct Store {
     pub(crate) rescued: Vec<Rescued>,
     /// Every request that has an answer.
     bought: HashSet<Request>,
+    /// Every ask that came back.
+    pub(crate) earlier: Vec<Earlier>,
 }
 
 impl Store {
@@ -147,6 +152,7 @@ impl Store {
         self.marks.remove(&stored.question);
         self.texts.insert(stored.id, stored.request.text.clone());
         self.bought.insert(stored.request.clone());
+        self.earlier.push(stored.earlier);
         let known = self.answers.insert(key, stored);
         assert!(known.is_none(), "an answer is stored once");
     }
@@ -159,7 +165,8 @@ impl Store {
                 self.ended.insert((*question, self.edition), *cut);
             }
             Message::Bookmarked(_, question) => drop(self.marks.insert(*question)),
-            Message::Attempt(_) | Message::Flush => {}
+            Message::Attempt(_, earlier) => self.earlier.push(*earlier),
+            Message::Flush => {}
             Message::Order { keys, .. } => {
                 for key in keys {
                     let id =

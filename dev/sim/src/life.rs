@@ -7,6 +7,8 @@ use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
 use dset_core::ask::{Ask, AskId};
 use dset_core::bookmark::Marks;
 use dset_core::machine::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
+use dset_core::pace::Bounds;
+use dset_core::pace::minute::{Earlier, MinuteLimits};
 use dset_core::pace::outage::Backoff;
 use dset_core::question::{Key, QuestionIndex};
 use dset_core::time::Time;
@@ -16,6 +18,7 @@ use crate::books::Books;
 use crate::chance::Teller;
 use crate::commits::Commits;
 use crate::disk::{Message, Stored};
+use crate::minute::TOKENS;
 use crate::pace::WAITS_MS;
 use crate::schedule::{Disk, Happening, Reply, What};
 use crate::world::{Excuse, World};
@@ -68,7 +71,10 @@ pub(crate) struct Life<'a> {
 impl<'a> Life<'a> {
     pub(crate) fn new(world: &'a mut World, begin: Begin, teller: Teller<'a>) -> Life<'a> {
         let rules = Rules {
-            width: world.start.width,
+            bounds: Bounds { slots_max: world.start.width },
+            minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
+            earlier: world.store.earlier.clone(),
+            killed: world.sends.is_unknown(world.unix_ms),
             backoff: Backoff { retries: 3, waits: WAITS_MS.map(Duration::from_millis).into() },
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,
@@ -122,6 +128,7 @@ impl<'a> Life<'a> {
         let now = self.now();
         self.world.log(format_args!("{:>9} {event:?}", now.monotonic_ms));
         let owed = self.books.hear(self.now_ms, &event);
+        self.world.sends.hear(self.world.unix_ms, &event);
         self.machine.handle(now, event, effects);
         for effect in &*effects {
             self.world.log(format_args!("          -> {effect:?}"));
@@ -200,6 +207,7 @@ impl<'a> Life<'a> {
             Happening::Clock { ms } => {
                 self.began_unix_ms += ms;
                 self.world.unix_ms += ms;
+                self.world.sends.clock_moved();
             }
             Happening::Edit(edit) => {
                 self.edited = true;
@@ -253,6 +261,7 @@ impl<'a> Life<'a> {
         self.world.totals.asks += 1;
         let Reply { ms, what } = self.teller.reply(ask.question.key.0[0], self.now_ms);
         self.books.ask(self.now_ms, ask, what, &self.world.store);
+        self.world.sends.ask(self.world.unix_ms, &self.world.start);
         let request = self.books.begin.requests[ask.question.index as usize].clone();
         if matches!(what, What::Answer | What::Lost | What::Cut) {
             self.world.bills.entry(request.clone()).or_default().bought += 1;
@@ -265,17 +274,21 @@ impl<'a> Life<'a> {
 
     fn message(&mut self, seq: Seq, record: Record) -> Message {
         match record {
-            Record::Answered { question, .. } => {
+            Record::Answered { question, sent_at, at, answer, .. } => {
                 self.world.answers_count += 1;
                 let stored = Stored {
                     id: self.world.answers_count,
                     request: self.books.begin.requests[question.index as usize].clone(),
                     question: question.id.hash(),
                     settings: self.books.begin.settings,
+                    earlier: earlier(sent_at, at, Some(answer.usage)),
                 };
                 Message::Answer(seq, question.key, stored)
             }
-            Record::Failed { .. } => Message::Attempt(seq),
+            Record::Failed { sent_at, at, failure, .. } => {
+                let usage = failure.partial.map(|partial| partial.usage);
+                Message::Attempt(seq, earlier(sent_at, at, usage))
+            }
             Record::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
                 let cut = (cause == CUT).then(|| (self.books.begin.max_tokens, reached()));
@@ -358,12 +371,20 @@ impl Drop for Life<'_> {
     }
 }
 
+/// What the store remembers of an ask for the user's limits a minute.
+fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> Earlier {
+    let took = at.since(sent_at).as_millis() as i64;
+    let tokens = usage.and_then(|usage| Some(usage.input.unwrap_or(0) + usage.output?));
+    Earlier { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
+}
+
 const CUT: &str = "length limit";
 
 /// What a reply means to the machine.
 fn reading(what: What, max_tokens: Option<u64>) -> Reading {
+    let usage = Usage { output: Some(TOKENS), ..Usage::default() };
     let answer =
-        || Answer { content: "a".into(), finish_reason: "stop".into(), ..Answer::default() };
+        || Answer { content: "a".into(), finish_reason: "stop".into(), usage, ..Answer::default() };
     let (class, cause) = match what {
         What::Answer => return Reading::Answer(answer()),
         What::Lost => (FailureClass::Transient, "reply cut off"),

@@ -15,6 +15,7 @@ mod commits;
 mod disk;
 mod ending;
 mod life;
+mod minute;
 mod pace;
 mod schedule;
 mod shrink;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dset_core::ask::AskId;
 use dset_core::machine::Notice;
 use dset_core::pace::retry::HICCUP_RETRIES_MAX;
 use dset_core::question::QuestionIndex;
@@ -12,10 +13,13 @@ use dset_core::question::QuestionIndex;
 pub(crate) const WAITS_MS: [u64; 3] = [60_000, 120_000, 240_000];
 /// So many failures in a row are an outage whatever the width.
 const FAILURES_MIN: u32 = 5;
-/// Nothing but refusals for so long, one at a time, is an outage.
+/// Nothing but refusals for so long is an outage, and not before.
 const REFUSALS_ONLY_MS: u64 = 5 * 60_000;
-/// How long a refused question waits where the service names no time, less the jitter.
-const REFUSED_WAIT_MS: u64 = 400;
+/// For so long the service's own word about its limit is taken.
+const NAMED_MS: u64 = 10_000;
+/// The first light probe of an outage, and how much longer each further one waits, in tenths.
+const LIGHT_FIRST_MS: u64 = 2_000;
+const LIGHT_GROWTH_TENTHS: u64 = 16;
 
 /// Where an outage stands, as whoever watches was told.
 struct Outage {
@@ -23,22 +27,27 @@ struct Outage {
     next_at_ms: Option<u64>,
     /// Retries that were announced and are not asked yet.
     probes: u32,
+    /// The light probe on its way, when the next may go, and how long the one after that waits.
+    light: Option<AskId>,
+    light_at_ms: u64,
+    light_wait_ms: u64,
 }
 
 /// What must follow from a failure.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) begins_outage: bool,
+    /// An outage may begin, and need not.
+    pub(crate) may_begin_outage: bool,
     pub(crate) gives_up: bool,
 }
 
 pub(crate) struct Pace {
-    ceiling: f64,
-    /// How many at once: refusals push it down, answers lift it.
-    width: f64,
-    /// Asks sent before this moment belong to a burst that was cut already.
-    cut_at_ms: Option<u64>,
+    /// How many at once, at most; with one an outage is not probed lightly.
+    width: u32,
     refused_since_ms: Option<u64>,
+    /// How many at once the service has named, and when.
+    named: Option<(u32, u64)>,
     /// Nothing is sent before this moment, because the service asked for it.
     not_before_ms: u64,
     /// The same of single questions.
@@ -54,12 +63,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(ceiling: u32) -> Pace {
+    pub(crate) fn new(width: u32) -> Pace {
         Pace {
-            ceiling: f64::from(ceiling),
-            width: f64::from(ceiling),
-            cut_at_ms: None,
+            width: width.max(1),
             refused_since_ms: None,
+            named: None,
             not_before_ms: 0,
             not_before_of: BTreeMap::new(),
             works: 0,
@@ -74,13 +82,8 @@ impl Pace {
         self.outage.is_some()
     }
 
-    fn slots(&self) -> usize {
-        self.width.floor().max(1.0) as usize
-    }
-
-    /// Takes an answer; every one gives back a share of the width.
+    /// Takes an answer.
     pub(crate) fn answered(&mut self) {
-        self.width = (self.width + 1.0 / self.width).min(self.ceiling);
         self.refused_since_ms = None;
         self.works();
     }
@@ -91,6 +94,14 @@ impl Pace {
         self.failed = 0;
     }
 
+    /// Takes that an ask failed or was refused; in an outage it may have been the light probe.
+    pub(crate) fn came_back(&mut self, now_ms: u64, ask: AskId) {
+        let Some(outage) = self.outage.as_mut().filter(|o| o.light == Some(ask)) else { return };
+        outage.light = None;
+        outage.light_wait_ms = outage.light_wait_ms * LIGHT_GROWTH_TENTHS / 10;
+        outage.light_at_ms = now_ms + outage.light_wait_ms;
+    }
+
     /// Takes a failure that may well work next time, with so many other asks on their way.
     pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
         if self.is_out() {
@@ -99,61 +110,57 @@ impl Pace {
         if *self.first_failed.entry(index).or_insert(self.works) == self.works {
             self.failed += 1;
         }
-        let enough = (FAILURES_MIN as usize).min(self.slots());
+        let enough = FAILURES_MIN.min(self.width) as usize;
         if self.failed as usize >= enough.max(others) {
-            return Verdict { begins_outage: true, gives_up: false };
+            return Verdict { begins_outage: true, ..Verdict::default() };
         }
         let failures = self.failures.entry(index).or_default();
         *failures += 1;
         let wait_ms = (1_000 << (*failures - 1)).min(60_000) * 8 / 10;
         self.not_before_of.insert(index, now_ms + wait_ms);
-        Verdict { begins_outage: false, gives_up: *failures > HICCUP_RETRIES_MAX }
+        Verdict { gives_up: *failures > HICCUP_RETRIES_MAX, ..Verdict::default() }
     }
 
-    /// Takes a refusal of an ask sent at `sent_ms`, with so many others on their way.
+    /// Takes a refusal.
     pub(crate) fn throttled(
         &mut self,
         now_ms: u64,
-        (index, sent_ms, others): (QuestionIndex, u64, usize),
         wait: Option<Duration>,
         named: Option<u32>,
     ) -> Verdict {
-        let wait_ms = wait.map(|wait| wait.as_millis() as u64);
-        self.not_before_ms = self.not_before_ms.max(now_ms + wait_ms.unwrap_or(0));
-        if let Some(named) = named {
-            self.width = self.width.min(f64::from(named.max(1)));
-        }
-        if self.is_out() {
-            return Verdict::default();
-        }
+        let wait_ms = wait.map_or(0, |wait| wait.as_millis() as u64);
+        self.not_before_ms = self.not_before_ms.max(now_ms + wait_ms);
+        self.named = named.map(|named| (named.max(1), now_ms)).or(self.named);
         let since = *self.refused_since_ms.get_or_insert(now_ms);
-        if self.cut_at_ms.is_none_or(|cut| sent_ms >= cut) {
-            self.cut_at_ms = Some(now_ms);
-            self.width = (self.width.min(others as f64 + 1.0) * 0.9).max(1.0);
-        }
-        let begins_outage = self.slots() == 1 && now_ms - since >= REFUSALS_ONLY_MS;
-        if !begins_outage {
-            self.not_before_of.insert(index, now_ms + wait_ms.unwrap_or(REFUSED_WAIT_MS));
-        }
-        Verdict { begins_outage, gives_up: false }
+        let may_begin_outage = !self.is_out() && now_ms - since >= REFUSALS_ONLY_MS;
+        Verdict { may_begin_outage, ..Verdict::default() }
     }
 
     pub(crate) fn has_given_up(&self, index: QuestionIndex) -> bool {
         self.failures.get(&index).is_some_and(|failures| *failures > HICCUP_RETRIES_MAX)
     }
 
-    /// Checks an ask, with which so many have a slot.
-    pub(crate) fn ask(&mut self, now_ms: u64, index: QuestionIndex, busy: usize) {
-        assert!(busy <= self.slots(), "no more at once than refusals leave");
+    /// Checks an ask, with which so many are on their way.
+    pub(crate) fn ask(&mut self, now_ms: u64, index: QuestionIndex, ask: AskId, in_flight: usize) {
         assert!(now_ms >= self.not_before_ms, "a wait that the service asks for is kept in full");
         let own = self.not_before_of.remove(&index).unwrap_or(0);
-        match &mut self.outage {
-            Some(outage) => {
-                assert!(outage.probes > 0, "in an outage only the probe is asked");
-                outage.probes -= 1;
-            }
-            None => assert!(now_ms >= own, "a question that failed waits before it is asked again"),
+        let Some(outage) = &mut self.outage else {
+            let named = self.named.filter(|(_, at)| now_ms < at + NAMED_MS);
+            assert!(
+                named.is_none_or(|(named, _)| in_flight <= named as usize),
+                "no more at once than the service has just named"
+            );
+            assert!(now_ms >= own, "a question that failed waits before it is asked again");
+            return;
+        };
+        if outage.probes > 0 {
+            outage.probes -= 1;
+            return;
         }
+        let is_light = self.width > 1 && outage.retries == 0 && outage.light.is_none();
+        assert!(is_light, "in an outage only the probe is asked");
+        assert!(now_ms >= outage.light_at_ms, "no light probe before its time");
+        outage.light = Some(ask);
     }
 
     /// Takes what whoever watches is told; true where the service is given up.
@@ -161,7 +168,14 @@ impl Pace {
         match notice {
             Notice::OutageBegan { wait, .. } => {
                 assert!(self.outage.is_none(), "an outage begins once");
-                self.outage = Some(Outage { retries: 0, next_at_ms: None, probes: 0 });
+                self.outage = Some(Outage {
+                    retries: 0,
+                    next_at_ms: None,
+                    probes: 0,
+                    light: None,
+                    light_at_ms: now_ms + LIGHT_FIRST_MS,
+                    light_wait_ms: LIGHT_FIRST_MS,
+                });
                 self.waits(now_ms, wait.expect("there are retries"));
             }
             Notice::OutageRetry { retry, .. } => {

@@ -30,6 +30,12 @@ pub(crate) struct Start {
     pub(crate) rows: Vec<String>,
     /// How many at once.
     pub(crate) width: u32,
+    /// How many in a minute, at most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) rpm: Option<u32>,
+    /// How many tokens in a minute, at most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) tpm: Option<u64>,
     /// Seeds the jitter of waits.
     #[serde(default)]
     pub(crate) seed: u64,

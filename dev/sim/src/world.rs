@@ -11,6 +11,7 @@ use dset_core::question::QuestionId;
 use crate::chance::{Chance, Teller};
 use crate::disk::{Output, Request, Store};
 use crate::life::{Ended, Life};
+use crate::minute::{Sends, longest_ms};
 use crate::schedule::{Edit, Fate, Schedule, Start};
 
 /// Lives that chance may trouble; then the faults stop.
@@ -116,6 +117,8 @@ pub(crate) struct World {
     /// Numbers answers in the order of their arrival.
     pub(crate) answers_count: AnswerId,
     pub(crate) unix_ms: i64,
+    /// What was sent in the last minute.
+    pub(crate) sends: Sends,
     /// The last life came to its end, so that nothing in the outputs is torn.
     orderly: bool,
     calm: bool,
@@ -139,6 +142,7 @@ impl World {
             bills: BTreeMap::new(),
             answers_count: 0,
             unix_ms: 1_795_348_800_000,
+            sends: Sends::default(),
             orderly: true,
             calm: false,
             shows,
@@ -218,6 +222,10 @@ impl World {
         let width = u64::from(self.start.width);
         let ended = Life::new(self, begin, teller).run();
         self.check_bills();
+        let has_recorded = |ended: &Ended| ended.ending.dropped == 0 && !ended.store_failed;
+        if !ended.as_ref().is_some_and(has_recorded) {
+            self.sends.lost(self.unix_ms);
+        }
         self.orderly = ended.as_ref().is_some_and(|ended| !ended.output_failed);
         let Some(Ended { ending, output_failed, store_failed }) = ended else {
             self.totals.crashes += 1;
@@ -229,7 +237,7 @@ impl World {
         }
         if self.calm {
             let took = (self.unix_ms - began) as u64;
-            let most = 3 * (asked / width + 1) * 1_100 + 5_000;
+            let most = 3 * (asked / width + 1) * 1_100 + 5_000 + longest_ms(&self.start, asked);
             assert!(took <= most, "{asked} questions took {took} ms, at most {most} were right");
         }
         matches!(ending.why, Why::Complete) && ending.ledger.pending == 0 && self.is_done()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dset_core::settings::{Layer, resolve};
+use dset_core::settings::{Concurrency, Layer, Switch, resolve};
 use dset_engine::job::Decisions;
 use dset_engine::store::Store;
 use dset_mock::{Mock, MockSettings};
@@ -56,7 +56,8 @@ pub(super) fn run() -> Result<Exit, UserError> {
         output: Some(output),
         base_url: Some(mock.base_url()),
         key: Some("none".into()),
-        concurrency: Some(3),
+        concurrency: Some(Concurrency::AtMost(3)),
+        share_pace: Some(Switch::Off),
         ..Layer::default()
     };
     let (settings, _) = resolve(layer, None)?;

@@ -32,6 +32,12 @@ pub enum Event {
         /// What the reply means.
         reading: Reading,
     },
+    /// The reply to an ask has begun with a good status and is not whole yet. May come late, after
+    /// the ask came to something.
+    Progressed {
+        /// Which ask.
+        ask: AskId,
+    },
     /// An ask was dropped before anything came, as `Effect::Abandon` wanted.
     Abandoned {
         /// Which ask.

@@ -22,8 +22,10 @@ pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 use crate::answer::Failure;
 use crate::ask::AskId;
 use crate::outcome::Ledger;
+use crate::pace::latency::Latency;
+use crate::pace::minute::{Earlier, Minute, MinuteLimits};
 use crate::pace::outage::{Backoff, Failures, Outage};
-use crate::pace::width::Width;
+use crate::pace::{Bounds, Pace, Sent};
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
@@ -36,8 +38,14 @@ pub const TERM_GRACE: Duration = Duration::from_secs(20);
 /// What a run goes by.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// How many asks at once, at most.
-    pub width: u32,
+    /// What the pace never goes beyond.
+    pub bounds: Bounds,
+    /// The user's own limits a minute.
+    pub minute: MinuteLimits,
+    /// Asks of the minute before this life.
+    pub earlier: Vec<Earlier>,
+    /// The life before this one was killed: nobody knows what it had sent.
+    pub killed: bool,
     /// The schedule of an outage.
     pub backoff: Backoff,
     /// Stop at the first failing question.
@@ -65,7 +73,11 @@ pub struct Machine {
     asks_count: u64,
     read: Read,
 
-    width: Width,
+    pace: Pace,
+    minute: Minute,
+    latency: Latency,
+    /// When the pace lets the next question be sent, where that is a matter of time.
+    send_at: Option<Time>,
     failures: Failures,
     outage: Option<Outage>,
     /// The failure that began or prolonged the outage.
@@ -104,8 +116,12 @@ struct Held {
 #[derive(Debug)]
 struct Flight {
     index: QuestionIndex,
-    sent_at: Time,
+    sent: Sent,
+    /// The reply has begun: it may be slow, but it is not hung.
+    has_begun: bool,
     abandoned: bool,
+    /// It was dropped because nothing came for so long.
+    hung_after: Option<Duration>,
 }
 
 /// What was read of the input.
@@ -164,9 +180,12 @@ impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
     pub fn new(rules: Rules) -> Machine {
-        let width = Width::new(rules.width);
+        let minute = Minute::new(rules.minute);
         Machine {
-            width,
+            pace: Pace::new(rules.bounds),
+            minute,
+            latency: Latency::default(),
+            send_at: None,
             rules,
             states: Vec::new(),
             ledger: Ledger::default(),
@@ -201,7 +220,7 @@ impl Machine {
     pub fn handle(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
         assert!(!self.finished, "an event came after the end");
         match event {
-            Event::Started(plan) => self.started(plan),
+            Event::Started(plan) => self.started(now, plan),
             Event::Questions(questions) => self.take_questions(questions),
             Event::QuestionsEnd => (self.read.outstanding, self.read.ended) = (false, true),
             Event::QuestionsChanged { row_number } => {
@@ -209,7 +228,8 @@ impl Machine {
                 self.stop(Why::InputChanged { row_number });
             }
             Event::Replied { ask, reading } => self.replied(now, ask, reading, effects),
-            Event::Abandoned { ask } => self.abandoned(ask),
+            Event::Progressed { ask } => self.progressed(now, ask),
+            Event::Abandoned { ask } => self.abandoned(now, ask, effects),
             Event::Synced { upto } => self.synced(upto),
             Event::SyncFailed { upto } => self.sync_failed(upto),
             Event::Emitted { upto } => self.output.confirmed = self.output.confirmed.max(upto),
@@ -225,8 +245,8 @@ impl Machine {
         self.go_on(now, effects);
         debug_assert!(self.ledger.balances(), "the ledger balances at every event");
         debug_assert!(
-            self.flights.len() + self.records.answers.len() <= self.rules.width.max(1) as usize,
-            "asked + waiting for the disk <= width"
+            self.flights.len() + self.records.answers.len() <= self.slots_max(),
+            "asked + waiting for the disk <= the most at once"
         );
     }
 
@@ -237,16 +257,17 @@ impl Machine {
         Snapshot {
             ledger: self.ledger,
             in_flight: self.flights.len(),
-            slots: self.width.slots(),
+            slots: self.pace.slots(),
             retrying: self.waiting.len(),
             answered: self.answers_count,
             outage: self.outage.as_ref().map(|outage| {
                 let retry = outage.retries + u32::from(outage.retry_at.is_some());
-                (self.probe_at(now), retry, self.rules.backoff.retries)
+                let retry_at = outage.retry_at.map(|at| self.pace.not_paused(now, at));
+                (retry_at, retry, self.rules.backoff.retries)
             }),
-            paused_until: self.width.paused_until(now),
+            paused_until: self.pace.paused_until(now),
             longest: longest
-                .filter_map(|f| Some((Arc::clone(&self.held.get(&f.index)?.question), f.sent_at)))
+                .filter_map(|f| Some((Arc::clone(&self.held.get(&f.index)?.question), f.sent.at)))
                 .collect(),
             stopping: self.stop.is_some(),
         }
@@ -258,8 +279,9 @@ impl Machine {
         self.ledger
     }
 
-    fn started(&mut self, plan: PlanSummary) {
+    fn started(&mut self, now: Time, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
+        self.minute.recall(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
         self.ledger = Ledger {
             questions: plan.states.len() as u64,
             answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
@@ -285,7 +307,7 @@ impl Machine {
         if signal == StopSignal::Terminate && !planted(Bug::GraceNeverEnds) {
             self.abandon_at.get_or_insert(now.after(TERM_GRACE));
         }
-        if let Some(oldest) = self.flights.values().map(|f| f.sent_at).min() {
+        if let Some(oldest) = self.flights.values().map(|f| f.sent.at).min() {
             let (in_flight, longest) = (self.flights.len(), now.since(oldest));
             effects.push(Effect::Show(Notice::Draining { signal, in_flight, longest }));
         }
@@ -305,18 +327,13 @@ impl Machine {
         }
     }
 
-    fn abandoned(&mut self, ask: AskId) {
-        let flight = self.flights.remove(&ask).expect("an ask is answered once");
-        self.dropped += 1;
-        self.ready.insert(flight.index);
-    }
-
     /// Everything that may follow from any event, in one place.
     fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.abandon_at.is_some_and(|at| at.has_come(now)) {
             self.abandon_at = None;
             self.abandon_all(effects);
         }
+        self.abandon_hung(now, effects);
         self.end_outage_if_final(effects);
         if self.stop.is_none() {
             self.read_more(effects);
@@ -382,24 +399,17 @@ impl Machine {
 
     fn set_alarm(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let stopping = self.stop.is_some();
-        let waiting = match self.outage {
+        let sending = match self.outage {
             _ if stopping => None,
             Some(_) => self.probe_at(now),
             None => {
                 let first = self.waiting.first().map(|&(ms, _)| self.moment(now, ms));
-                let paused = self.width.paused_until(now);
-                let ready = (!self.ready.is_empty()).then_some(paused).flatten();
-                // A question whose time has come but for which there is no slot needs no alarm:
-                // whatever frees the slot is an event.
-                let first = first.map(|at| paused.map_or(at, |paused| at.max(paused)));
-                [ready, first.filter(|_| self.has_room() && !planted(Bug::LostWakeUp))]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let first = first.filter(|_| !planted(Bug::LostWakeUp));
+                [self.send_at, first].into_iter().flatten().min()
             }
         };
         // What is due already was tried just now and waits for an event, such as a free slot.
-        let at = [waiting, self.abandon_at, self.marks.wake_at()];
+        let at = [sending, self.abandon_at, self.marks.wake_at(), self.hung_at()];
         let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;

@@ -9,23 +9,45 @@ use super::{Effect, Machine, Notice, Record, Seq, Why};
 use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
 use crate::ask::AskId;
 use crate::outcome::Fault;
+use crate::pace::Back;
 use crate::pace::outage::Outage;
-use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait, jittered};
+use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait};
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionId, QuestionIndex};
 use crate::time::Time;
 
-/// How long a refused ask waits before its question is tried again, where the service names no
-/// time: other questions may be sent meanwhile.
-const THROTTLED_WAIT: Duration = Duration::from_millis(500);
-
 /// An ask that has come back.
-struct Back {
+struct Returned {
     ask: AskId,
     index: QuestionIndex,
     sent_at: Time,
     attempts: u32,
     question: Arc<Question>,
+}
+
+/// What a reply says about the pace.
+fn says(reading: &Reading) -> Back {
+    let failure = match reading {
+        Reading::Answer(_) => return Back::Answered { tokens: tokens(reading) },
+        Reading::Failure(failure) => failure,
+    };
+    match failure.class {
+        FailureClass::Throttled { wait, .. } if matches!(failure.status, Some(503 | 529)) => {
+            Back::Overloaded { wait }
+        }
+        FailureClass::Throttled { wait, width } => Back::Refused { wait, named: width },
+        FailureClass::CutByLength => Back::Answered { tokens: tokens(reading) },
+        _ => Back::Nothing,
+    }
+}
+
+/// Tokens in and out, where counted.
+fn tokens(reading: &Reading) -> Option<u64> {
+    let usage = match reading {
+        Reading::Answer(answer) => answer.usage,
+        Reading::Failure(failure) => failure.partial.as_ref()?.usage,
+    };
+    Some(usage.input.unwrap_or(0) + usage.output?)
 }
 
 impl Machine {
@@ -36,15 +58,7 @@ impl Machine {
         reading: Reading,
         effects: &mut Vec<Effect>,
     ) {
-        let flight = self.flights.remove(&ask).expect("an ask is answered once");
-        let held = self.held.get(&flight.index).expect("a question on its way is held");
-        let back = Back {
-            ask,
-            index: flight.index,
-            sent_at: flight.sent_at,
-            attempts: held.attempts,
-            question: Arc::clone(&held.question),
-        };
+        let back = self.returned(now, ask, &reading);
         if self.stop.is_some() && planted(Bug::AnswerDroppedWhileStopping) {
             self.ready.insert(back.index);
             return;
@@ -55,9 +69,85 @@ impl Machine {
         }
     }
 
-    fn answered(&mut self, now: Time, back: Back, answer: Answer, effects: &mut Vec<Effect>) {
+    /// Takes an ask off its way, and tells the pace what its return says.
+    fn returned(&mut self, now: Time, ask: AskId, reading: &Reading) -> Returned {
+        let flight = self.flights.remove(&ask).expect("an ask is answered once");
+        let held = self.held.get(&flight.index).expect("a question on its way is held");
+        let back = says(reading);
+        if matches!(back, Back::Answered { .. }) {
+            self.latency.answered(now.since(flight.sent.at));
+        }
+        self.pace.back(now, &flight.sent, back);
+        let was_refused = matches!(back, Back::Refused { .. } | Back::Overloaded { .. });
+        self.minute.back(now, tokens(reading), was_refused);
+        Returned {
+            ask,
+            index: flight.index,
+            sent_at: flight.sent.at,
+            attempts: held.attempts,
+            question: Arc::clone(&held.question),
+        }
+    }
+
+    /// Takes the beginning of a reply.
+    pub(super) fn progressed(&mut self, now: Time, ask: AskId) {
+        if let Some(flight) = self.flights.get_mut(&ask).filter(|flight| !flight.has_begun) {
+            flight.has_begun = true;
+            self.pace.accepted(now, &flight.sent);
+        }
+    }
+
+    /// Takes that an ask was dropped.
+    pub(super) fn abandoned(&mut self, now: Time, ask: AskId, effects: &mut Vec<Effect>) {
+        let flight = self.flights.get(&ask).expect("an ask is answered once");
+        let Some(hung_after) = flight.hung_after else {
+            let flight = self.flights.remove(&ask).expect("it was there just now");
+            self.pace.back(now, &flight.sent, Back::Nothing);
+            self.minute.back(now, None, false);
+            self.dropped += 1;
+            self.ready.insert(flight.index);
+            return;
+        };
+        let failure = Failure {
+            class: FailureClass::Transient,
+            cause: "no answer",
+            status: None,
+            message: format!(
+                "nothing came for {} s, ten times as long as answers of this run take",
+                hung_after.as_secs()
+            ),
+            request_id: None,
+            partial: None,
+        };
+        let reading = Reading::Failure(failure.clone());
+        let back = self.returned(now, ask, &reading);
+        self.failed(now, back, failure, effects);
+    }
+
+    /// Drops asks of which nothing has come for far longer than answers take.
+    pub(super) fn abandon_hung(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Some(hung_after) = self.latency.hung_after() else { return };
+        for (&ask, flight) in &mut self.flights {
+            if now.since(flight.sent.at) < hung_after {
+                break;
+            }
+            if !flight.has_begun && !flight.abandoned {
+                flight.abandoned = true;
+                flight.hung_after = Some(hung_after);
+                effects.push(Effect::Abandon(ask));
+            }
+        }
+    }
+
+    /// When the first ask on its way will have hung.
+    pub(super) fn hung_at(&self) -> Option<Time> {
+        let hung_after = self.latency.hung_after()?;
+        let silent = self.flights.values().find(|f| !f.has_begun && !f.abandoned)?;
+        Some(silent.sent.at.after(hung_after))
+    }
+
+    fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
         self.service_works(now, effects);
-        self.width.answered();
         self.answers_count += 1;
         for (question, failure) in self.suspects.settle() {
             self.reject(now, question, failure, effects);
@@ -86,7 +176,7 @@ impl Machine {
         self.marks.answered(id, marked, seq);
     }
 
-    fn failed(&mut self, now: Time, back: Back, failure: Failure, effects: &mut Vec<Effect>) {
+    fn failed(&mut self, now: Time, back: Returned, failure: Failure, effects: &mut Vec<Effect>) {
         self.record(
             Record::Failed {
                 question: Arc::clone(&back.question),
@@ -99,8 +189,8 @@ impl Machine {
             effects,
         );
         match failure.class {
-            FailureClass::Throttled { wait, width } => {
-                self.throttled(now, &back, failure, wait, width, effects);
+            FailureClass::Throttled { wait, .. } => {
+                self.throttled(now, &back, failure, wait, effects);
             }
             FailureClass::Transient => self.transient(now, &back, failure, effects),
             FailureClass::Forbidden if self.answers_count == 0 => {
@@ -128,10 +218,9 @@ impl Machine {
     fn throttled(
         &mut self,
         now: Time,
-        back: &Back,
+        back: &Returned,
         failure: Failure,
         wait: Option<Duration>,
-        width: Option<u32>,
         effects: &mut Vec<Effect>,
     ) {
         if let Some(wait) = wait.filter(|wait| *wait > RETRY_AFTER_MAX) {
@@ -140,27 +229,27 @@ impl Machine {
             return;
         }
         if self.outage.is_some() {
-            if let Some(wait) = wait {
-                self.width.pause(now, wait);
-            }
-            if let Some(named) = width {
-                self.width.cap(named);
-            }
             self.failed_in_outage(now, back, failure, effects);
             return;
         }
-        let only_refusals = self.width.refused(now, back.sent_at, self.flights.len(), wait, width);
-        if only_refusals {
+        if self.pace.refused_throughout() {
             self.begin_outage(now, back, failure, effects);
             return;
         }
-        let pause = jittered(self.rules.seed, back.index, back.attempts, THROTTLED_WAIT);
-        self.ask_again(now, back.index, wait.unwrap_or(pause));
-        let wait = wait.unwrap_or(pause);
+        // It is the first in line again, as soon as the pace allows.
+        self.ready.insert(back.index);
+        let until = self.pace.paused_until(now);
+        let wait = until.map_or(Duration::ZERO, |until| until.since(now));
         self.show_retry(back, failure, wait, effects);
     }
 
-    fn transient(&mut self, now: Time, back: &Back, failure: Failure, effects: &mut Vec<Effect>) {
+    fn transient(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.stop.is_some() {
             self.ready.insert(back.index);
             return;
@@ -172,7 +261,8 @@ impl Machine {
         let answered = self.failures.answered_count();
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
         let first_failed_at = *held.first_failed_at.get_or_insert(answered);
-        if self.failures.failed(first_failed_at, self.flights.len(), self.width.slots()) {
+        let most = self.rules.bounds.slots_max.max(1);
+        if self.failures.failed(first_failed_at, self.flights.len(), most) {
             self.begin_outage(now, back, failure, effects);
             return;
         }
@@ -189,7 +279,13 @@ impl Machine {
         self.show_retry(back, failure, wait, effects);
     }
 
-    fn show_retry(&self, back: &Back, failure: Failure, wait: Duration, effects: &mut Vec<Effect>) {
+    fn show_retry(
+        &self,
+        back: &Returned,
+        failure: Failure,
+        wait: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.stop.is_none() {
             let question = Arc::clone(&back.question);
             let failure = Box::new(failure);
@@ -200,7 +296,7 @@ impl Machine {
     fn begin_outage(
         &mut self,
         now: Time,
-        back: &Back,
+        back: &Returned,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
@@ -208,8 +304,11 @@ impl Machine {
         if self.stop.is_some() {
             return;
         }
-        self.outage = Some(Outage::begin(now, back.index, &self.rules.backoff));
-        let wait = self.probe_at(now).map(|at| at.since(now));
+        let lightly = self.slots_max() > 1;
+        let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
+        self.pace.outage_began(now);
+        let wait = outage.retry_at.map(|at| self.pace.not_paused(now, at).since(now));
+        self.outage = Some(outage);
         self.last_failure = Some(Box::new(failure.clone()));
         effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
     }
@@ -218,18 +317,18 @@ impl Machine {
     fn failed_in_outage(
         &mut self,
         now: Time,
-        back: &Back,
+        back: &Returned,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
         self.ready.insert(back.index);
         self.last_failure = Some(Box::new(failure.clone()));
         let outage = self.outage.as_mut().expect("called in an outage");
-        if outage.probe != Some(back.ask) {
+        if !outage.failed(now, back.ask, &self.rules.backoff) {
             return;
         }
-        outage.probe_failed(now, &self.rules.backoff);
-        if let Some(wait) = self.probe_at(now).map(|at| at.since(now)) {
+        if let Some(at) = outage.retry_at {
+            let wait = self.pace.not_paused(now, at).since(now);
             let failure = Box::new(failure);
             effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
         }
@@ -239,12 +338,13 @@ impl Machine {
     fn service_works(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.failures.answered();
         if let Some(outage) = self.outage.take() {
+            self.pace.outage_over(now);
             self.last_failure = None;
             effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
         }
     }
 
-    fn key_refused(&mut self, back: &Back, failure: Failure, effects: &mut Vec<Effect>) {
+    fn key_refused(&mut self, back: &Returned, failure: Failure, effects: &mut Vec<Effect>) {
         self.ready.insert(back.index);
         self.stop(Why::KeyRefused(Box::new(failure)));
         // Before any success nothing on its way can be worth waiting for; after one it may be paid.
@@ -253,7 +353,7 @@ impl Machine {
         }
     }
 
-    fn refused(&mut self, now: Time, back: Back, failure: Failure, effects: &mut Vec<Effect>) {
+    fn refused(&mut self, now: Time, back: Returned, failure: Failure, effects: &mut Vec<Effect>) {
         self.service_works(now, effects);
         if matches!(self.stop, Some(Why::WrongSettings(_))) {
             self.ready.insert(back.index);

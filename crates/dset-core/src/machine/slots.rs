@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::{Effect, Flight, Held, Machine, Notice, Why};
 use crate::ask::{Ask, AskId};
+use crate::pace::May;
+use crate::pace::outage::Probe;
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
@@ -34,25 +36,42 @@ impl Machine {
             self.read.ended = true;
             return;
         }
-        let room = (2 * self.rules.width.max(1) as usize).saturating_sub(self.held.len());
+        let slots = self.pace.slots();
+        let room = (2 * slots).saturating_sub(self.held.len());
         let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
-        // In batches of half a width: a message for every question would cost more than reading it.
-        let enough = self.ready.len() >= self.width.slots();
-        if count > 0 && (!enough || count >= self.rules.width as usize) {
+        // In batches of a width: a message for every question would cost more than reading it.
+        let enough = self.ready.len() >= slots;
+        if count > 0 && (!enough || count >= slots) {
             self.read.outstanding = true;
             effects.push(Effect::Read { count });
         }
     }
 
-    /// Tells whether a slot is free: asked and waiting for the disk take one each.
-    pub(super) fn has_room(&self) -> bool {
+    /// How many may be asked or waiting for the disk, whatever the pace.
+    pub(super) fn slots_max(&self) -> usize {
+        self.rules.bounds.slots_max.max(1) as usize
+    }
+
+    /// Tells whether a slot is free. Answers that wait for the disk take one too, so that a crash
+    /// cannot cost more than there are, but they are no longer the service's.
+    fn has_room(&self) -> bool {
         let unsynced = self.records.answers.len();
         let unsynced = if planted(Bug::SlotFreedOnArrival) { 0 } else { unsynced };
-        self.flights.len() + unsynced < self.width.slots()
+        self.flights.len() + unsynced < self.slots_max()
+    }
+
+    /// Whether the service and the user's limits let another ask be sent.
+    fn may_send(&mut self, now: Time) -> May {
+        match self.minute.wait(now) {
+            None => May::NotYet,
+            Some(Duration::ZERO) => self.pace.may_send(now),
+            Some(wait) => May::NotBefore(now.after(wait)),
+        }
     }
 
     /// Sends what may be sent now.
     pub(super) fn send(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.send_at = None;
         if self.outage.is_some() {
             self.send_probe(now, effects);
             return;
@@ -64,48 +83,61 @@ impl Machine {
             self.waiting.pop_first();
             self.ready.insert(index);
         }
-        if self.width.paused_until(now).is_some() {
-            return;
-        }
-        while self.has_room() {
-            let Some(index) = self.ready.pop_first() else { break };
-            self.ask(now, index, effects);
+        while self.has_room()
+            && let Some(&index) = self.ready.first()
+        {
+            match self.may_send(now) {
+                May::Now => {
+                    self.ready.pop_first();
+                    self.ask(now, index, effects);
+                }
+                May::NotBefore(at) => {
+                    self.send_at = Some(at);
+                    break;
+                }
+                May::NotYet => break,
+            }
         }
     }
 
     /// In an outage one question asks whether it is over.
     fn send_probe(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(outage) = &self.outage else { return };
         let is_time = self.probe_at(now).is_some_and(|at| at.has_come(now));
+        let Some(outage) = self.outage.as_ref().filter(|_| is_time) else { return };
+        let Some((_, probe)) = outage.next() else { return };
         // A slot is free unless asks sent before the outage are still on their way; then one of
-        // those may end the outage, and the probe waits for its slot.
-        if !self.has_room() || !is_time {
+        // those may end the outage, and the probe waits for its slot. A light probe that hangs
+        // holds up no retry.
+        if !self.has_room() || self.flights.len() >= self.pace.slots().max(2) {
             return;
         }
-        let index = self.probe_question(outage.question, outage.retries == 0);
-        let Some(index) = index else { return };
+        let Some(index) = self.probe_question(outage.question, !outage.probed) else { return };
+        let retry = outage.retries + 1;
         self.ready.remove(&index);
         self.waiting.retain(|&(_, waiting)| waiting != index);
-        let retry = self.outage.as_ref().map_or(1, |outage| outage.retries + 1);
-        let of = self.rules.backoff.retries;
-        effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
+        if probe == Probe::Retry {
+            let of = self.rules.backoff.retries;
+            effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
+        }
         let ask = self.ask(now, index, effects);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
-        outage.probing(ask, index);
+        outage.probing(ask, index, probe);
     }
 
-    /// When the next retry of an outage begins: at its time, and not while the service wants to be
-    /// left alone.
-    pub(super) fn probe_at(&self, now: Time) -> Option<Time> {
-        let retry_at = self.outage.as_ref()?.retry_at?;
-        Some(self.width.paused_until(now).map_or(retry_at, |until| retry_at.max(until)))
+    /// When the next probe of an outage goes: at its time, and neither while the service wants to
+    /// be left alone nor beyond the user's limits.
+    pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
+        let (at, _) = self.outage.as_ref()?.next()?;
+        let at = self.pace.not_paused(now, at);
+        let wait = self.minute.wait(now)?;
+        Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
     }
 
     /// First the question whose failure began it; with more than one at a time each further probe
     /// is the next unfinished one.
     fn probe_question(&self, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
         let asked = |index: &QuestionIndex| self.flights.values().any(|f| f.index == *index);
-        let same = first || self.rules.width <= 1;
+        let same = first || self.slots_max() <= 1;
         let mut free = self.held.keys().filter(|index| !asked(index));
         if same && self.held.contains_key(&last) && !asked(&last) {
             return Some(last);
@@ -119,7 +151,15 @@ impl Machine {
         let attempt = held.attempts;
         self.asks_count += 1;
         let id = AskId(self.asks_count);
-        self.flights.insert(id, Flight { index, sent_at: now, abandoned: false });
+        self.minute.sent(now);
+        let flight = Flight {
+            index,
+            sent: self.pace.sent(now),
+            has_begun: false,
+            abandoned: false,
+            hung_after: None,
+        };
+        self.flights.insert(id, flight);
         let question = Arc::clone(&held.question);
         effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
         effects.push(Effect::Ask(Ask { id, question, attempt, endpoint: 0, model: 0, sample: 0 }));

@@ -32,7 +32,16 @@ fn question(index: u32) -> Question {
 fn rules(width: u32) -> Rules {
     let waits = [60, 120, 240].map(Duration::from_secs).to_vec();
     let backoff = Backoff { retries: 3, waits };
-    Rules { width, backoff, pause_on_error: false, limit: None, seed: 1 }
+    Rules {
+        bounds: Bounds { slots_max: width },
+        minute: MinuteLimits::default(),
+        earlier: Vec::new(),
+        killed: false,
+        backoff,
+        pause_on_error: false,
+        limit: None,
+        seed: 1,
+    }
 }
 
 fn failure(class: FailureClass) -> Reading {
@@ -177,24 +186,76 @@ fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() 
 }
 
 #[test]
-fn an_outage_of_ten_minutes_with_many_at_once_probes_with_one_at_a_time() {
+fn an_outage_with_many_at_once_is_probed_lightly_for_a_minute_and_then_by_the_schedule() {
     let mut bench = Bench::new(rules(8), 20);
     while let Some(&question) = bench.on_their_way().first() {
         bench.reply(question, failure(FailureClass::Transient));
     }
     assert!(bench.told.contains(&"OutageBegan".to_owned()), "and everything waits");
-    let mut waits = Vec::new();
-    let mut probed = Vec::new();
+    let began_ms = bench.now_ms;
+    let (mut at, mut probed) = (Vec::new(), Vec::new());
     while bench.ending.is_none() {
-        waits.push(bench.sleep());
+        bench.sleep();
+        at.push((bench.now_ms - began_ms) / 100);
         probed.extend(bench.on_their_way());
         let probe = bench.on_their_way()[0];
         bench.reply(probe, failure(FailureClass::Transient));
     }
-    assert_eq!(waits, [60.0, 120.0, 240.0]);
-    assert_eq!(probed.len(), 3);
-    assert_eq!(probed[1], probed[0] + 1, "each further probe is the next question");
+    assert_eq!(at, [20, 52, 103, 185, 316, 525, 600, 1800, 4200]);
+    assert_eq!(probed.len(), 9, "one at a time");
+    assert!(probed.windows(2).all(|pair| pair[1] == pair[0] + 1), "each further is the next");
+    assert_eq!(bench.told.iter().filter(|notice| *notice == "OutageRetry").count(), 3);
     assert_eq!(bench.marked_rows(), [2], "the earliest unfinished row");
+}
+
+#[test]
+fn a_light_probe_that_hangs_holds_up_no_retry() {
+    let mut bench = Bench::new(rules(8), 20);
+    while let Some(&question) = bench.on_their_way().first() {
+        bench.reply(question, failure(FailureClass::Transient));
+    }
+    assert_eq!(bench.sleep(), 2.0);
+    let hanging = bench.on_their_way()[0];
+    assert_eq!(bench.sleep(), 58.0);
+    let probes = bench.on_their_way();
+    assert_eq!(probes, [hanging, hanging + 1]);
+    bench.reply(hanging + 1, failure(FailureClass::Transient));
+    assert_eq!(bench.sleep(), 120.0);
+}
+
+#[test]
+fn an_ask_of_which_nothing_comes_is_dropped_and_tried_again_and_a_slow_one_is_waited_for() {
+    let mut bench = Bench::new(rules(8), 400);
+    let (hung, slow) = (bench.asks[0], bench.asks[1]);
+    bench.event(Event::Progressed { ask: slow.0 });
+    for question in 2..150 {
+        bench.now_ms += 100;
+        bench.reply(question, answer());
+    }
+    while bench.told.iter().filter(|notice| *notice == "Retrying").count() == 0 {
+        bench.sleep();
+        assert!(bench.now_ms < 80_000, "the hung ask is dropped");
+    }
+    let way = bench.on_their_way();
+    assert!(way.contains(&slow.1) && !way.contains(&hung.1), "{way:?}");
+}
+
+#[test]
+fn a_limit_a_minute_is_kept_for_probes_and_retries_too() {
+    let minute = MinuteLimits { asks: Some(2), tokens: None };
+    let mut bench = Bench::new(Rules { minute, ..rules(1) }, 9);
+    let mut sent = Vec::new();
+    while bench.ending.is_none() {
+        let Some(&question) = bench.on_their_way().first() else {
+            bench.sleep();
+            continue;
+        };
+        sent.push(bench.now_ms);
+        let fails = sent.len() == 2 || sent.len() == 5;
+        bench.reply(question, if fails { failure(FailureClass::Transient) } else { answer() });
+    }
+    assert!(sent.len() > 9, "{sent:?}");
+    assert!(sent.windows(3).all(|three| three[2] - three[0] >= 60_000), "{sent:?}");
 }
 
 #[test]

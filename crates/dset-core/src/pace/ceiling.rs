@@ -79,6 +79,8 @@ pub(super) struct Ceiling {
     best_at: Ms,
     shared_at: Option<Ms>,
     named: Option<(f64, Ms)>,
+    /// What the service has just named; for so long nothing goes beyond it.
+    believed: f64,
 }
 
 impl Ceiling {
@@ -98,11 +100,17 @@ impl Ceiling {
             best_at: 0.0,
             shared_at: None,
             named: None,
+            believed: f64::INFINITY,
         }
     }
 
     pub(super) fn slots(&self) -> usize {
-        self.width.clamp(1.0, self.bound) as usize
+        self.width.min(self.believed).clamp(1.0, self.bound) as usize
+    }
+
+    /// Tells whether as many are in flight as the service has just named.
+    pub(super) fn is_past_named(&self, in_flight: usize) -> bool {
+        in_flight as f64 >= self.believed
     }
 
     pub(super) fn width(&self) -> f64 {
@@ -131,7 +139,11 @@ impl Ceiling {
     ///
     /// No refusal for `quiet` is proof of acceptance. W rises until it is no longer filled.
     pub(super) fn passed(&mut self, now: Ms, ms: f64, in_flight: usize, quiet: f64) {
-        if in_flight != self.slots() || self.width >= self.bound {
+        if self.named.is_none_or(|(_, at)| now >= at + NAMED_MS) {
+            self.believed = f64::INFINITY;
+        }
+        let is_held = self.width >= self.bound || self.width > self.believed;
+        if in_flight != self.slots() || is_held {
             return self.earn(now, ms);
         }
         self.filled_ms += ms;
@@ -214,6 +226,9 @@ impl Ceiling {
         if in_flight != self.slots() || self.width >= self.bound {
             return None;
         }
+        if self.width > self.believed {
+            return self.named.map(|(_, at)| at + NAMED_MS);
+        }
         match self.mode {
             Mode::Start => {
                 let may = self.ceil.is_finite()
@@ -295,6 +310,7 @@ impl Ceiling {
     /// Takes what the service says it allows.
     pub(super) fn is_named(&mut self, now: Ms, named: f64) {
         self.named = Some((named, now));
+        self.believed = named;
     }
 
     /// The ceiling is known exactly, and kept in full.

@@ -13,11 +13,12 @@ use crate::time::Time;
 const WINDOW_MS: i64 = 61_000;
 /// What was not sent in time may be sent at once, up to so much of a minute's share.
 const BURST_MS: f64 = 1_000.0;
-/// Nobody knows what the first answer takes; until it has come, asks are predicted to take this
-/// part of the limit.
-const FIRST_SHARE: u64 = 4;
-/// Of so many answers the largest predicts what the next takes.
+/// No more than this part of the limit is kept back for answers longer than usual.
+const MARGIN_SHARE: f64 = 0.25;
+/// So many answers predict what the next ones take.
 const REMEMBERED: usize = 500;
+/// And so many standard deviations of their sum are kept back.
+const DEVIATIONS: f64 = 3.0;
 
 /// Limits of one minute; absent where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,10 +50,13 @@ pub struct Minute {
     taken: VecDeque<(i64, u64)>,
     /// The sum of `taken`.
     taken_tokens: u64,
-    /// Predicted for what is on its way.
-    reserved: u64,
-    /// The last answers' tokens.
+    /// Asks on their way.
+    on_the_way: u32,
+    /// The last answers' tokens, their sum and the sum of their squares.
     last: VecDeque<u64>,
+    sum: f64,
+    squares: f64,
+    largest: u64,
     /// When the next ask is due if they are spread evenly.
     due_ms: f64,
     /// The same for tokens.
@@ -68,8 +72,11 @@ impl Minute {
             sent: VecDeque::new(),
             taken: VecDeque::new(),
             taken_tokens: 0,
-            reserved: 0,
+            on_the_way: 0,
             last: VecDeque::new(),
+            sum: 0.0,
+            squares: 0.0,
+            largest: 0,
             due_ms: 0.0,
             tokens_due_ms: 0.0,
         }
@@ -90,7 +97,7 @@ impl Minute {
         }
         sent.sort_unstable();
         taken.sort_unstable();
-        self.last.extend(earlier.iter().rev().filter_map(|ask| ask.tokens).take(REMEMBERED));
+        earlier.iter().filter_map(|ask| ask.tokens).for_each(|tokens| self.learn(tokens));
         self.taken_tokens = taken.iter().map(|(_, tokens)| tokens).sum();
         (self.sent, self.taken) = (sent.into(), taken.into());
     }
@@ -129,18 +136,18 @@ impl Minute {
             self.taken.pop_front();
         }
         let spread = (self.tokens_due_ms - BURST_MS - now.monotonic_ms as f64).ceil() as i64;
-        let predicted = self.predicted();
-        // One ask alone may always be sent, once the minute before it is empty: otherwise one that
-        // takes more than the limit would never be.
-        let room = most.saturating_sub(self.reserved);
-        if predicted > room && self.reserved > 0 {
+        let most = most as f64;
+        let reserve = self.reserve(self.on_the_way + 1);
+        if reserve > most && self.on_the_way > 0 {
             return None;
         }
-        let room = room.max(predicted);
+        // One ask alone may be sent once the minute before it is empty: otherwise one that takes
+        // more than the limit would never be.
+        let room = (most - reserve).max(0.0);
         let mut left = self.taken_tokens;
         let mut wait = 0;
         for &(at, tokens) in &self.taken {
-            if left + predicted <= room {
+            if left as f64 <= room {
                 break;
             }
             left -= tokens;
@@ -149,48 +156,68 @@ impl Minute {
         Some(wait.max(spread))
     }
 
-    /// Predicts what the next ask takes: the most that one of the last answers took.
-    fn predicted(&self) -> u64 {
-        let first = self.limits.tokens.unwrap_or(0) / FIRST_SHARE;
-        self.last.iter().copied().max().unwrap_or(first).max(1)
+    /// Predicts what so many asks take together: so many times the mean, and a margin for the
+    /// spread of their sum and for one as large as the largest.
+    fn reserve(&self, asks: u32) -> f64 {
+        let most = self.limits.tokens.unwrap_or(0) as f64;
+        let asks = f64::from(asks);
+        if self.last.is_empty() {
+            // Nobody knows what the first answer takes.
+            return asks * most;
+        }
+        let count = self.last.len() as f64;
+        let mean = self.sum / count;
+        let deviation = (self.squares / count - mean * mean).max(0.0).sqrt();
+        let margin = DEVIATIONS * deviation * asks.sqrt() + self.largest as f64 - mean;
+        asks * mean + margin.min(most * MARGIN_SHARE)
     }
 
-    /// Takes the sending of an ask; returns what it is predicted to take, wanted at its return.
-    pub fn sent(&mut self, now: Time) -> u64 {
+    fn learn(&mut self, tokens: u64) {
+        let is_full = self.last.len() >= REMEMBERED;
+        let forgotten = if is_full { self.last.pop_front() } else { None };
+        self.last.push_back(tokens);
+        let square = |tokens: u64| (tokens as f64) * (tokens as f64);
+        let old = forgotten.map_or(0.0, |old| old as f64);
+        self.sum += tokens as f64 - old;
+        self.squares += square(tokens) - old * old;
+        if forgotten == Some(self.largest) {
+            self.largest = self.last.iter().copied().max().unwrap_or(0);
+        }
+        self.largest = self.largest.max(tokens);
+    }
+
+    /// Takes the sending of an ask.
+    pub fn sent(&mut self, now: Time) {
         let now_ms = now.monotonic_ms as f64;
         if let Some(most) = self.limits.asks {
             self.sent.push_back(now.monotonic_ms as i64);
             self.due_ms = self.due_ms.max(now_ms) + WINDOW_MS as f64 / f64::from(most.max(1));
         }
-        let Some(most) = self.limits.tokens else { return 0 };
-        let predicted = self.predicted();
-        self.reserved += predicted;
-        let mean = match self.last.len() {
-            0 => predicted as f64,
-            count => self.last.iter().sum::<u64>() as f64 / count as f64,
-        };
-        let share = (mean / most.max(1) as f64).min(1.0);
-        self.tokens_due_ms = self.tokens_due_ms.max(now_ms) + share * WINDOW_MS as f64;
-        predicted
+        if let Some(most) = self.limits.tokens {
+            self.on_the_way += 1;
+            // Before the first answer the reserve alone keeps asks apart.
+            let mean = self.sum / self.last.len().max(1) as f64;
+            let share = (mean / most.max(1) as f64).min(1.0);
+            self.tokens_due_ms = self.tokens_due_ms.max(now_ms) + share * WINDOW_MS as f64;
+        }
     }
 
-    /// Takes the return of an ask that was `predicted` at its sending. What was not counted is
-    /// taken as predicted, because the service may have counted it.
-    pub fn back(&mut self, now: Time, predicted: u64, tokens: Option<u64>, was_refused: bool) {
+    /// Takes the return of an ask. What was not counted is taken as usual, because the service may
+    /// have counted it; a refused ask takes nothing.
+    pub fn back(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
         if self.limits.tokens.is_none() {
             return;
         }
-        self.reserved -= predicted;
+        self.on_the_way -= 1;
         if let Some(tokens) = tokens {
-            self.last.truncate(REMEMBERED - 1);
-            self.last.push_front(tokens);
+            self.learn(tokens);
         }
-        if was_refused {
-            return;
+        if !was_refused {
+            let usual = self.sum / self.last.len().max(1) as f64;
+            let tokens = tokens.unwrap_or(usual as u64);
+            self.taken_tokens += tokens;
+            self.taken.push_back((now.monotonic_ms as i64, tokens));
         }
-        let tokens = tokens.unwrap_or(predicted);
-        self.taken_tokens += tokens;
-        self.taken.push_back((now.monotonic_ms as i64, tokens));
     }
 }
 
@@ -207,12 +234,13 @@ mod tests {
         let mut sent: Vec<u64> = Vec::new();
         let mut on_its_way = VecDeque::new();
         for ms in 0..seconds * 1000 {
-            while on_its_way.front().is_some_and(|&(back, _)| back <= ms) {
-                let (_, predicted) = on_its_way.pop_front().unwrap();
-                minute.back(at(ms), predicted, Some(tokens), false);
+            while on_its_way.front().is_some_and(|&back| back <= ms) {
+                on_its_way.pop_front();
+                minute.back(at(ms), Some(tokens), false);
             }
             while minute.wait(at(ms)) == Some(Duration::ZERO) {
-                on_its_way.push_back((ms + 1000, minute.sent(at(ms))));
+                minute.sent(at(ms));
+                on_its_way.push_back(ms + 1000);
                 sent.push(ms);
             }
         }
@@ -248,6 +276,18 @@ mod tests {
         let sent = drive(&mut Minute::new(limits), 200, 5_000);
         assert!(sent.len() >= 3, "{sent:?}");
         assert!(sent.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= 61_000), "{sent:?}");
+    }
+
+    #[test]
+    fn one_answer_far_longer_than_usual_does_not_slow_the_rest_for_long() {
+        let limits = MinuteLimits { asks: None, tokens: Some(60_000) };
+        let mut minute = Minute::new(limits);
+        for tokens in std::iter::repeat_n(500, 100).chain([50_000]) {
+            minute.sent(at(0));
+            minute.back(at(0), Some(tokens), false);
+        }
+        let sent = drive(&mut minute, 400, 500);
+        assert!(sent.len() > 400, "{}", sent.len());
     }
 
     #[test]

@@ -9,15 +9,14 @@
 
 mod blocks;
 mod ceiling;
-mod learnt;
 pub mod latency;
+mod learnt;
 pub mod minute;
 pub mod outage;
 mod rate;
 mod refusal;
 pub mod retry;
 mod stated;
-pub mod width;
 
 use std::time::Duration;
 
@@ -188,6 +187,9 @@ impl Pace {
         }
         let at = ms(now);
         if let Some(closed) = &self.closed {
+            if self.ceiling.is_past_named(self.in_flight) {
+                return May::NotYet;
+            }
             let opens_at = closed.opens_at(self.quiet());
             return if opens_at > at { not_before(now, opens_at) } else { May::Now };
         }
@@ -355,6 +357,12 @@ impl Pace {
     #[must_use]
     pub fn paused_until(&self, now: Time) -> Option<Time> {
         self.paused_until.filter(|until| !until.has_come(now))
+    }
+
+    /// Returns `at`, or the end of the pause if that is later.
+    #[must_use]
+    pub fn not_paused(&self, now: Time, at: Time) -> Time {
+        self.paused_until(now).map_or(at, |until| at.max(until))
     }
 
     /// Returns how many asks at once may be on their way, from 1 to the bound.

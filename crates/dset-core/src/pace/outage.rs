@@ -1,8 +1,8 @@
 //! Tells an outage from a hiccup, and keeps its schedule.
 //!
 //! A failure is a hiccup while other questions succeed. It is an outage once the transient
-//! failures since the last success number at least `min(width, 5)` and at least as many as the
-//! asks on their way: errors are fast and answers slow, so with many at once several fail before
+//! failures since the last success number at least 5, or as many as may be asked at once if those
+//! are fewer, and at least as many as the asks on their way: errors are fast and answers slow, so with many at once several fail before
 //! the first succeeds. With one at a time the first failure already is one, and the waits are the
 //! original's 1, 2 and 4 minutes.
 
@@ -40,11 +40,11 @@ impl Failures {
     ///
     /// A question that had already failed before the last answer does not count: a few poisonous
     /// ones at the end of a run are no outage.
-    pub fn failed(&mut self, first_failed_at: u64, in_flight: usize, slots: usize) -> bool {
+    pub fn failed(&mut self, first_failed_at: u64, in_flight: usize, slots_max: u32) -> bool {
         if first_failed_at == self.answered {
             self.failed += 1;
         }
-        let enough = FAILURES_MIN.min(u32::try_from(slots).unwrap_or(FAILURES_MIN)).max(1);
+        let enough = FAILURES_MIN.min(slots_max).max(1);
         self.failed >= enough && self.failed as usize >= in_flight
     }
 }
@@ -65,7 +65,15 @@ impl Backoff {
     }
 }
 
+/// When the first light probe goes, and how much longer each further one waits: a hiccup of
+/// seconds is over in seconds, and a service that is down hears six of them in a minute.
+const LIGHT_FIRST: Duration = Duration::from_secs(2);
+const LIGHT_GROWTH: f64 = 1.6;
+
 /// An outage: everything waits but one probing question.
+///
+/// The schedule's retries alone count towards giving up. Before the first of them the service is
+/// probed lightly where more than one question may be asked at a time.
 #[derive(Debug, Clone)]
 pub struct Outage {
     /// When the first failure of it came.
@@ -74,38 +82,91 @@ pub struct Outage {
     pub retries: u32,
     /// When the next begins; absent while one is on its way, and after the last.
     pub retry_at: Option<Time>,
-    /// The retry on its way.
-    pub probe: Option<AskId>,
     /// The question that was probed last, or whose failure began it.
     pub question: QuestionIndex,
+    /// Whether that question was probed, or only failed.
+    pub probed: bool,
+    /// The retry on its way.
+    retry: Option<AskId>,
+    /// The light probe on its way.
+    light: Option<AskId>,
+    /// When the next light probe goes, and how long after it the one after that.
+    light_at: Option<Time>,
+    light_wait: Duration,
+}
+
+/// What an ask in an outage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// One that costs nothing if it fails.
+    Light,
+    /// One of the schedule.
+    Retry,
 }
 
 impl Outage {
-    /// Begins one; the first retry follows after the first wait, if any is allowed.
+    /// Begins one; the first retry follows after the first wait, if any is allowed, and light
+    /// probes before it where they are wanted.
     #[must_use]
-    pub fn begin(now: Time, question: QuestionIndex, backoff: &Backoff) -> Outage {
+    pub fn begin(now: Time, question: QuestionIndex, backoff: &Backoff, lightly: bool) -> Outage {
         let retry_at = backoff.wait(0).map(|wait| now.after(wait));
-        Outage { since: now, retries: 0, retry_at, probe: None, question }
+        Outage {
+            since: now,
+            retries: 0,
+            retry_at,
+            question,
+            probed: false,
+            retry: None,
+            light: None,
+            light_at: (lightly && retry_at.is_some()).then(|| now.after(LIGHT_FIRST)),
+            light_wait: LIGHT_FIRST,
+        }
+    }
+
+    /// Returns what is to be sent next, and when.
+    #[must_use]
+    pub fn next(&self) -> Option<(Time, Probe)> {
+        let light = self.light_at.filter(|_| self.light.is_none());
+        let light = light.map(|at| (at, Probe::Light));
+        let retry = self.retry_at.map(|at| (at, Probe::Retry));
+        // The retry goes first where both are due.
+        [retry, light].into_iter().flatten().min_by_key(|(at, _)| at.monotonic_ms)
     }
 
     /// Takes the sending of a probe.
-    pub fn probing(&mut self, ask: AskId, question: QuestionIndex) {
-        self.retries += 1;
-        self.retry_at = None;
-        self.probe = Some(ask);
-        self.question = question;
+    pub fn probing(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
+        (self.question, self.probed) = (question, true);
+        match probe {
+            Probe::Light => self.light = Some(ask),
+            Probe::Retry => {
+                self.retries += 1;
+                self.retry_at = None;
+                self.retry = Some(ask);
+                self.light_at = None;
+            }
+        }
     }
 
-    /// Takes the failure of the probe; another follows after the next wait, if there is one.
-    pub fn probe_failed(&mut self, now: Time, backoff: &Backoff) {
-        self.probe = None;
-        self.retry_at = backoff.wait(self.retries).map(|wait| now.after(wait));
+    /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
+    /// next wait, if there is one.
+    pub fn failed(&mut self, now: Time, ask: AskId, backoff: &Backoff) -> bool {
+        if self.light == Some(ask) {
+            self.light = None;
+            self.light_wait = self.light_wait.mul_f64(LIGHT_GROWTH);
+            self.light_at = self.light_at.map(|_| now.after(self.light_wait));
+        }
+        let is_retry = self.retry == Some(ask);
+        if is_retry {
+            self.retry = None;
+            self.retry_at = backoff.wait(self.retries).map(|wait| now.after(wait));
+        }
+        is_retry
     }
 
     /// Tells whether every retry has failed.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        self.probe.is_none() && self.retry_at.is_none()
+        self.retry.is_none() && self.retry_at.is_none()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::values::{OnError, Span, Switch};
+use super::values::{Concurrency, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 
 /// Said as the name of the key's variable: the service wants no key.
@@ -78,9 +78,22 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
         pub header: Option<HeaderMode>,
 
-        /// Questions asked at once; 1 is the original script's pace [default: 8]
-        #[cfg_attr(feature = "clap", arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096)))]
-        pub concurrency: Option<u32>,
+        /// Questions asked at once, at most; auto finds what the service takes, 1 is the original
+        /// script's pace [default: auto]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "N"))]
+        pub concurrency: Option<Concurrency>,
+
+        /// Questions asked in a minute, at most [default: what the service takes]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..)))]
+        pub rpm: Option<u32>,
+
+        /// Tokens in a minute, in and out, at most [default: what the service takes]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
+        pub tpm: Option<u64>,
+
+        /// Whether runs on this machine tell each other what a service takes [default: on]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        pub share_pace: Option<Switch>,
 
         /// Tokens an answer may have, its reasoning included [default: the service's]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
@@ -157,9 +170,9 @@ mod tests {
     #[test]
     fn a_layer_is_heard_before_the_ones_below_it() {
         let high = Layer { model: Some("high".into()), ..Layer::default() };
-        let low = Layer { model: Some("low".into()), concurrency: Some(3), ..Layer::default() };
+        let low = Layer { model: Some("low".into()), retries: Some(3), ..Layer::default() };
         let both = high.over(low);
-        assert_eq!((both.model.as_deref(), both.concurrency), (Some("high"), Some(3)));
+        assert_eq!((both.model.as_deref(), both.retries), (Some("high"), Some(3)));
     }
 
     #[test]

@@ -10,4 +10,4 @@ mod values;
 
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use resolve::{Settings, SettingsError, Warning, is_loopback, resolve};
-pub use values::{OnError, Span, Switch};
+pub use values::{Concurrency, OnError, Span, Switch};

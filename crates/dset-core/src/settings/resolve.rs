@@ -7,15 +7,14 @@ use thiserror::Error;
 use url::Url;
 
 use super::layer::{Layer, NO_KEY, Names};
-use super::values::{OnError, Span, Switch};
+use super::values::{Concurrency, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
+use crate::pace::minute::MinuteLimits;
 use crate::pace::outage::Backoff;
 use crate::prompt::DEFAULT_TEMPLATE;
 use crate::provider::{Preset, preset};
 
-/// How many at once where nobody says.
-const CONCURRENCY: u32 = 8;
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
 /// we cut off has usually been paid for.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
@@ -44,8 +43,12 @@ pub struct Settings {
     pub header: HeaderMode,
     /// The column with the questions, where somebody says so.
     pub column: Option<String>,
-    /// How many at once.
-    pub concurrency: u32,
+    /// How many at once, at most.
+    pub concurrency: Concurrency,
+    /// How many in a minute, at most.
+    pub minute: MinuteLimits,
+    /// Runs on this machine tell each other what a service takes.
+    pub share_pace: bool,
     /// The schedule of an outage.
     pub backoff: Backoff,
     /// The longest time for one ask.
@@ -188,7 +191,9 @@ pub fn resolve(
         key_variable,
         header: layer.header.unwrap_or_default(),
         column: layer.column,
-        concurrency: layer.concurrency.unwrap_or(CONCURRENCY),
+        concurrency: layer.concurrency.unwrap_or_default(),
+        minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
+        share_pace: layer.share_pace != Some(Switch::Off),
         backoff: Backoff {
             retries: layer.retries.unwrap_or(3),
             waits: match layer.backoff {

@@ -29,6 +29,71 @@ pub enum OnError {
     Pause,
 }
 
+/// How many questions are asked at once, at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Concurrency {
+    /// As many as the service takes.
+    #[default]
+    Auto,
+    /// And no more than this.
+    AtMost(u32),
+}
+
+/// The most at once that anybody may ask for: more than the largest limit known (2,500), and a
+/// connection each.
+const CONCURRENCY_MAX: u32 = 4096;
+/// The most at once where nobody says: some 100 MB of connections.
+const CONCURRENCY_AUTO_MAX: u32 = 2048;
+
+impl Concurrency {
+    /// Returns the most at once, from 1.
+    #[must_use]
+    pub fn most(self) -> u32 {
+        match self {
+            Concurrency::Auto => CONCURRENCY_AUTO_MAX,
+            Concurrency::AtMost(most) => most,
+        }
+    }
+}
+
+impl FromStr for Concurrency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Concurrency, String> {
+        if text.trim().eq_ignore_ascii_case("auto") {
+            return Ok(Concurrency::Auto);
+        }
+        match text.trim().parse() {
+            Ok(most @ 1..=CONCURRENCY_MAX) => Ok(Concurrency::AtMost(most)),
+            _ => Err(format!("it is `auto` or a number from 1 to {CONCURRENCY_MAX}")),
+        }
+    }
+}
+
+impl fmt::Display for Concurrency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Concurrency::Auto => f.write_str("auto"),
+            Concurrency::AtMost(most) => most.fmt(f),
+        }
+    }
+}
+
+impl TryFrom<String> for Concurrency {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Concurrency, String> {
+        text.parse()
+    }
+}
+
+impl From<Concurrency> for String {
+    fn from(concurrency: Concurrency) -> String {
+        concurrency.to_string()
+    }
+}
+
 /// A span of time as people write it: `90s`, `1m`, `1m30s`, `2h`, `250ms`, or plain seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -100,6 +165,15 @@ impl From<Span> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_many_at_once_is_a_number_or_left_to_the_pace() {
+        assert_eq!("auto".parse(), Ok(Concurrency::Auto));
+        assert_eq!("39".parse(), Ok(Concurrency::AtMost(39)));
+        for text in ["0", "-1", "4097", "many", ""] {
+            assert!(text.parse::<Concurrency>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn spans_are_read_as_people_write_them_and_written_the_same() {

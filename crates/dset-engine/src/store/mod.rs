@@ -3,6 +3,7 @@
 //! What is read before a run goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod earlier;
 mod entry;
 mod look;
 mod plan;
@@ -17,6 +18,7 @@ use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub use plan::Held;
 pub use rescue::{RESCUE, Rescued, waiting};

@@ -60,8 +60,8 @@ pub enum ToStore {
     End {
         /// When, Unix milliseconds.
         at: i64,
-        /// How, in a word.
-        ending: &'static str,
+        /// How, in a few words.
+        ending: String,
     },
 }
 
