@@ -8,8 +8,15 @@ use std::path::Path;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::draw::log_normal;
+
 /// Characters of an answer and its reasoning where nobody says.
 const BYTES: usize = 400;
+
+/// Characters of a token.
+pub(crate) const BYTES_PER_TOKEN: usize = 3;
+/// The longest answer that is drawn: a log-normal has no end.
+const TOKENS_MAX: f64 = 1_000_000.0;
 
 const WORDS: [&str; 48] = [
     "first",
@@ -61,6 +68,51 @@ const WORDS: [&str; 48] = [
     "from",
     "before",
 ];
+
+/// What is answered, and how many tokens that is.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// None where the model was told not to think.
+    pub(crate) reasoning: Option<String>,
+    pub(crate) content: String,
+    pub(crate) tokens_reasoning: u64,
+    /// With those of the reasoning.
+    pub(crate) tokens_out: u64,
+}
+
+impl Answer {
+    pub(crate) fn new(reasoning: Option<String>, content: String) -> Answer {
+        let tokens_reasoning = reasoning.as_deref().map_or(0, tokens_of);
+        let tokens_out = tokens_reasoning + tokens_of(&content);
+        Answer { reasoning, content, tokens_reasoning, tokens_out }
+    }
+
+    /// Makes the answer count as so many tokens.
+    pub(crate) fn of_tokens(mut self, tokens: u64) -> Answer {
+        self.tokens_reasoning = if self.reasoning.is_some() { tokens * 2 / 3 } else { 0 };
+        self.tokens_out = tokens;
+        self
+    }
+
+    /// Leaves the second half of the content out.
+    pub(crate) fn half(self) -> Answer {
+        let half = self.content.len() / 2;
+        let end = (0..=half).rev().find(|at| self.content.is_char_boundary(*at)).unwrap_or(0);
+        Answer::new(self.reasoning, self.content[..end].to_owned())
+    }
+}
+
+/// Three characters of English are about one token.
+pub(crate) fn tokens_of(text: &str) -> u64 {
+    text.len().div_ceil(BYTES_PER_TOKEN) as u64
+}
+
+/// Draws how many tokens an answer has: always the same for the same question.
+pub(crate) fn tokens_for(question: &str, median: u64, sigma: f64, seed: u64) -> u64 {
+    let hash = xxh3_64_with_seed(question.trim().as_bytes(), seed);
+    let drawn = log_normal(&mut fastrand::Rng::with_seed(hash), median as f64, sigma);
+    drawn.round().clamp(1.0, TOKENS_MAX) as u64
+}
 
 /// Answers given in a file, by trimmed question.
 #[derive(Debug, Default)]

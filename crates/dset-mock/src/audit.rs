@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
+use crate::tally::{Latencies, MinuteMax, Second, Series};
 
 /// Questions listed by name in [`Stats::repeated`], at most.
 const REPEATED_MAX: usize = 1_000;
@@ -35,8 +36,30 @@ pub struct Stats {
     pub in_flight: usize,
     /// The most that ever were.
     pub in_flight_max: usize,
-    /// Faults, by name.
+    /// Faults, by name; refusals for a limit are among them.
     pub faults: BTreeMap<String, u64>,
+    /// Replies with another status than 200, by status.
+    pub refused: BTreeMap<u16, u64>,
+    /// Tokens of the questions that were let in.
+    pub tokens_in: u64,
+    /// Tokens of output, of answers whole or not: those that cost.
+    pub tokens_out: u64,
+    /// Streams that the client left after some output.
+    pub left: u64,
+    /// Tokens of output in those until then: paid for nothing, and part of `tokens_out`.
+    pub tokens_left: u64,
+    /// The most calls that came in any 60 s; up to 60.1 s are taken together.
+    pub asks_minute_max: u64,
+    /// The most tokens that were charged in any 60 s: of questions when they were let in, of
+    /// answers when they ended.
+    pub tokens_minute_max: u64,
+    /// Half of the answers took no longer, from the call until the last byte was handed over;
+    /// to 1 %.
+    pub latency_ms_p50: f64,
+    /// 99 of 100 answers took no longer.
+    pub latency_ms_p99: f64,
+    /// Each second since the start, a day at most.
+    pub seconds: Vec<Second>,
     /// Every question with how often it was asked and answered, where that is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_question: Option<BTreeMap<String, (u64, u64)>>,
@@ -56,7 +79,7 @@ struct Counted {
     text: String,
     asked: u64,
     answered: u64,
-    not_before: Option<Instant>,
+    not_before: Option<Duration>,
 }
 
 /// Counts under one lock, which is held for a few instructions.
@@ -70,6 +93,16 @@ struct Counts {
     stats: Stats,
     faults: HashMap<Fault, u64>,
     questions: HashMap<u64, Counted>,
+    series: Series,
+    asks: MinuteMax,
+    tokens: MinuteMax,
+    latencies: Latencies,
+}
+
+impl Counts {
+    fn second(&mut self, now: Duration) -> &mut Second {
+        self.series.at(now, self.stats.in_flight)
+    }
 }
 
 /// The question of one call.
@@ -85,30 +118,63 @@ impl Audit {
         self.counts.lock().expect("no counter panics")
     }
 
-    pub(crate) fn asked(&self, question: &str) -> Asked {
+    pub(crate) fn asked(&self, now: Duration, question: &str) -> Asked {
         let hash = xxh3_64(question.as_bytes());
         let mut counts = self.counts();
         let counts = &mut *counts;
+        counts.second(now);
         counts.stats.asked += 1;
+        counts.asks.add(now, 1);
         counts.stats.in_flight += 1;
-        counts.stats.in_flight_max = counts.stats.in_flight_max.max(counts.stats.in_flight);
+        let in_flight = counts.stats.in_flight;
+        counts.stats.in_flight_max = counts.stats.in_flight_max.max(in_flight);
+        let second = counts.second(now);
+        second.in_flight_max = second.in_flight_max.max(in_flight);
         let counted = counts.questions.entry(hash).or_default();
         if counted.asked == 0 {
             counted.text = question.to_owned();
         }
         counted.asked += 1;
-        if counted.not_before.take().is_some_and(|at| Instant::now() < at) {
+        if counted.not_before.take().is_some_and(|at| now < at) {
             counts.stats.too_early += 1;
         }
         Asked { question: hash, times: counted.asked }
     }
 
-    pub(crate) fn left(&self) {
-        self.counts().stats.in_flight -= 1;
+    pub(crate) fn let_in(&self, now: Duration, tokens: u64) {
+        let mut counts = self.counts();
+        counts.stats.tokens_in += tokens;
+        counts.tokens.add(now, tokens);
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
-        self.counts().stats.in_flight
+    pub(crate) fn refused(&self, now: Duration, status: u16) {
+        let mut counts = self.counts();
+        *counts.stats.refused.entry(status).or_default() += 1;
+        counts.second(now).refused += 1;
+    }
+
+    /// A call is no longer on its way; an answer took so long.
+    pub(crate) fn ended(&self, now: Duration, question: u64, answer: Option<Duration>, out: u64) {
+        let mut counts = self.counts();
+        let counts = &mut *counts;
+        counts.second(now);
+        counts.stats.in_flight -= 1;
+        counts.stats.tokens_out += out;
+        counts.tokens.add(now, out);
+        let Some(latency) = answer else { return };
+        counts.stats.answered += 1;
+        counts.second(now).answered += 1;
+        counts.latencies.add(latency);
+        if let Some(counted) = counts.questions.get_mut(&question) {
+            counted.answered += 1;
+        }
+    }
+
+    /// The client left a stream.
+    pub(crate) fn left(&self, tokens: u64) {
+        let mut counts = self.counts();
+        counts.stats.left += 1;
+        counts.stats.tokens_left += tokens;
     }
 
     pub(crate) fn fault(&self, fault: Fault, bills: bool) {
@@ -117,29 +183,24 @@ impl Audit {
         counts.stats.billed += u64::from(bills);
     }
 
-    pub(crate) fn told_to_wait(&self, question: u64, wait: Duration) {
+    pub(crate) fn told_to_wait(&self, now: Duration, question: u64, wait: Duration) {
         if let Some(counted) = self.counts().questions.get_mut(&question) {
             // A little less: the client's clock starts when the reply arrives.
-            counted.not_before = Some(Instant::now() + wait.mul_f64(0.98));
+            counted.not_before = Some(now + wait.mul_f64(0.98));
         }
+    }
+
+    pub(crate) fn bill(&self) {
+        self.counts().stats.billed += 1;
     }
 
     pub(crate) fn billed(&self) -> u64 {
-        let mut counts = self.counts();
-        counts.stats.billed += 1;
-        counts.stats.billed
+        self.counts().stats.billed
     }
 
-    pub(crate) fn answered(&self, question: u64) {
+    pub(crate) fn stats(&self, now: Duration, by_question: bool) -> Stats {
         let mut counts = self.counts();
-        counts.stats.answered += 1;
-        if let Some(counted) = counts.questions.get_mut(&question) {
-            counted.answered += 1;
-        }
-    }
-
-    pub(crate) fn stats(&self, by_question: bool) -> Stats {
-        let counts = self.counts();
+        counts.second(now);
         let mut stats = counts.stats.clone();
         let all = || counts.questions.values();
         stats.questions = all().count() as u64;
@@ -152,6 +213,11 @@ impl Audit {
             .collect();
         stats.repeated.sort_by(|a, b| a.question.cmp(&b.question));
         stats.faults = counts.faults.iter().map(|(fault, n)| (fault.to_string(), *n)).collect();
+        stats.asks_minute_max = counts.asks.max();
+        stats.tokens_minute_max = counts.tokens.max();
+        stats.latency_ms_p50 = counts.latencies.quantile_ms(0.5);
+        stats.latency_ms_p99 = counts.latencies.quantile_ms(0.99);
+        stats.seconds = counts.series.seconds().to_vec();
         stats.by_question =
             by_question.then(|| all().map(|c| (c.text.clone(), (c.asked, c.answered))).collect());
         stats

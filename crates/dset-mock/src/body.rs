@@ -2,37 +2,99 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use crate::audit::Audit;
+use crate::work::Work;
 
-/// Between two blank lines of a reply that is kept alive.
-const BLANK_EVERY: Duration = Duration::from_millis(20);
+/// Some bytes of a body.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// So long after the bytes before them.
+    pub(crate) after: Duration,
+    pub(crate) bytes: Bytes,
+    /// Tokens of output in them: those that cost once they are handed over.
+    pub(crate) tokens: u64,
+}
+
+impl Step {
+    pub(crate) fn now(bytes: impl Into<Bytes>) -> Step {
+        Step { after: Duration::ZERO, bytes: bytes.into(), tokens: 0 }
+    }
+}
+
+/// What comes after the last bytes of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// An end as it should be, and an answer has been given.
+    Answer,
+    /// An end as it should be, of something else.
+    Other,
+    /// The connection ends.
+    Cut,
+}
+
+type Steps = Box<dyn Iterator<Item = Step> + Send>;
 
 /// The body of a reply.
-pub(crate) enum PretendBody {
-    /// All of it at once; an answer is counted when the network takes it.
-    Whole { bytes: Option<Bytes>, answers: Option<(Arc<Audit>, u64)> },
-    /// These bytes, and then the connection ends.
-    Cut { bytes: Option<Bytes> },
-    /// Blank lines, then these bytes if any.
-    Blank { lines: u32, sleep: Pin<Box<Sleep>>, then: Box<PretendBody> },
+pub(crate) struct PretendBody {
+    next: Option<Step>,
+    then: Option<Steps>,
+    timer: Option<Pin<Box<Sleep>>>,
+    end: End,
+    /// The call that is replied to; it ends when the last bytes are handed over.
+    work: Option<Work>,
 }
 
 impl PretendBody {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> PretendBody {
-        PretendBody::Whole { bytes: Some(bytes.into()), answers: None }
+        let next = Some(Step::now(bytes));
+        PretendBody { next, then: None, timer: None, end: End::Other, work: None }
     }
 
-    pub(crate) fn blank(lines: u32, then: PretendBody) -> PretendBody {
-        let sleep = Box::pin(sleep(BLANK_EVERY));
-        PretendBody::Blank { lines, sleep, then: Box::new(then) }
+    pub(crate) fn steps(
+        steps: impl Iterator<Item = Step> + Send + 'static,
+        end: End,
+    ) -> PretendBody {
+        let mut then: Steps = Box::new(steps);
+        PretendBody { next: then.next(), then: Some(then), timer: None, end, work: None }
+    }
+
+    pub(crate) fn ends(mut self, end: End) -> PretendBody {
+        self.end = end;
+        self
+    }
+
+    /// Says how much output the body holds, all of it in its first bytes.
+    pub(crate) fn tokens(mut self, tokens: u64) -> PretendBody {
+        if let Some(step) = &mut self.next {
+            step.tokens = tokens;
+        }
+        self
+    }
+
+    /// Says which call ends with this body.
+    pub(crate) fn replies_to(&mut self, work: Work) {
+        self.work = Some(work);
+    }
+
+    fn hand_over(&mut self) -> Option<Bytes> {
+        let step = self.next.take()?;
+        self.next = self.then.as_mut().and_then(Iterator::next);
+        if let Some(work) = &mut self.work {
+            work.made(step.tokens);
+        }
+        if self.next.is_none() && matches!(self.end, End::Answer | End::Other) {
+            // Before the network has the bytes: who has read them finds the call ended.
+            if let Some(mut work) = self.work.take() {
+                work.handed_over(self.end == End::Answer);
+            }
+        }
+        Some(step.bytes)
     }
 }
 
@@ -44,34 +106,32 @@ impl Body for PretendBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut *self {
-            PretendBody::Whole { bytes, answers } => {
-                if let Some((audit, question)) = answers.take() {
-                    audit.answered(question);
-                }
-                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-            }
-            PretendBody::Cut { bytes } => match bytes.take() {
-                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                None => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
-            },
-            PretendBody::Blank { lines: 0, then, .. } => Pin::new(&mut **then).poll_frame(context),
-            PretendBody::Blank { lines, sleep: timer, .. } => match timer.as_mut().poll(context) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => {
-                    *lines -= 1;
-                    *timer = Box::pin(sleep(BLANK_EVERY));
-                    Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"\n")))))
-                }
+        if let Some(after) = self.next.as_ref().map(|step| step.after)
+            && !after.is_zero()
+        {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(after)));
+            ready!(timer.as_mut().poll(context));
+            self.timer = None;
+        }
+        match self.hand_over() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => match self.end {
+                End::Answer | End::Other => Poll::Ready(None),
+                End::Cut => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
             },
         }
     }
 
+    fn is_end_stream(&self) -> bool {
+        self.next.is_none() && matches!(self.end, End::Answer | End::Other)
+    }
+
     fn size_hint(&self) -> SizeHint {
-        match self {
-            PretendBody::Whole { bytes: Some(bytes), .. } => {
-                SizeHint::with_exact(bytes.len() as u64)
+        match (&self.next, &self.then, self.end) {
+            (Some(step), None, End::Answer | End::Other) => {
+                SizeHint::with_exact(step.bytes.len() as u64)
             }
+            (None, _, End::Answer | End::Other) => SizeHint::with_exact(0),
             _ => SizeHint::default(),
         }
     }

@@ -7,13 +7,21 @@
 mod answer;
 mod audit;
 mod body;
+mod draw;
 mod fault;
+mod limit;
+mod line;
+mod rate;
 mod reply;
 mod serve;
 mod settings;
+mod tally;
+mod work;
 
 pub use answer::{Answers, answer_for};
 pub use audit::{Repeated, Stats};
 pub use fault::{Chance, During, Fault, On};
+pub use limit::{ConcurrencyAt, RetryAfter, Window};
 pub use serve::Mock;
 pub use settings::MockSettings;
+pub use tally::Second;

@@ -2,21 +2,19 @@
 
 use serde_json::json;
 
+use crate::answer::Answer;
+
 /// Writes an answer in DeepSeek's shape.
 pub(crate) fn completion(
     id: u64,
     model: &str,
-    prompt_chars: usize,
-    reasoning: Option<&str>,
-    content: &str,
+    input: u64,
+    answer: &Answer,
     finish: &str,
 ) -> Vec<u8> {
-    // Three characters of English are about one token.
-    let tokens = |text: &str| text.len().div_ceil(3).max(usize::from(!text.is_empty()));
-    let input = prompt_chars.div_ceil(3) + 4;
-    let thought = reasoning.map_or(0, tokens);
-    let output = thought + tokens(content);
-    let mut body = Vec::with_capacity(640 + content.len() + reasoning.map_or(0, str::len));
+    let Answer { reasoning, content, tokens_reasoning: thought, tokens_out: output } = answer;
+    let size = content.len() + reasoning.as_ref().map_or(0, String::len);
+    let mut body = Vec::with_capacity(640 + size + size / 8);
     let mut push = |text: &str| body.extend_from_slice(text.as_bytes());
     push(&format!("{{\"id\":\"pretend-{id:016x}\",\"object\":\"chat.completion\",\"created\":"));
     push("1795348800,\"model\":");

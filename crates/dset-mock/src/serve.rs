@@ -2,33 +2,40 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::answer::Answers;
-use crate::audit::{Asked, Audit, Stats};
-use crate::body::PretendBody;
+use crate::answer::{Answer, Answers, BYTES_PER_TOKEN, tokens_for};
+use crate::audit::Stats;
+use crate::body::{End, PretendBody, Step};
+use crate::draw::log_normal;
 use crate::fault::Fault;
+use crate::limit::{Limits, Refusal, RetryAfter, Rooms};
+use crate::line::Line;
+use crate::rate::tell_room;
 use crate::reply;
 use crate::settings::MockSettings;
+use crate::work::{Books, Work};
 
 /// The largest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Blank lines before a reply that is kept alive.
-const BLANK_LINES: u32 = 10;
+const BLANK_LINES: usize = 10;
+/// Between two of them.
+const BLANK_EVERY: Duration = Duration::from_millis(20);
+/// No answer takes longer.
+const LATENCY_MAX: Duration = Duration::from_secs(3600);
 
 type Reply = io::Result<Response<PretendBody>>;
 
@@ -49,9 +56,8 @@ impl Mock {
         let service = Arc::new(Service {
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             answers: answers.unwrap_or_default(),
-            audit: Arc::default(),
-            began: Instant::now(),
-            minute: Mutex::new((Instant::now(), 0)),
+            books: Arc::new(Books::new(Limits::new(&settings))),
+            slots: settings.slots.map(|slots| Arc::new(Semaphore::new(slots))),
             settings,
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&service)));
@@ -73,13 +79,13 @@ impl Mock {
     /// Returns what was asked and answered so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.service.audit.stats(false)
+        self.service.stats(false)
     }
 
     /// Returns the same, with every question.
     #[must_use]
     pub fn stats_by_question(&self) -> Stats {
-        self.service.audit.stats(true)
+        self.service.stats(true)
     }
 }
 
@@ -117,72 +123,13 @@ async fn accept(listener: TcpListener, service: Arc<Service>) {
     }
 }
 
-/// A connection that can be reset: closed so that the other side gets an error, not an end.
-struct Line {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
-            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-        }
-    }
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        to: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, to)
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        from: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, from)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        from: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, from)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 #[derive(Debug)]
 struct Service {
     settings: MockSettings,
     answers: Answers,
-    audit: Arc<Audit>,
+    books: Arc<Books>,
     random: Mutex<fastrand::Rng>,
-    began: Instant,
-    /// When the current minute began, and the calls in it.
-    minute: Mutex<(Instant, u64)>,
+    slots: Option<Arc<Semaphore>>,
 }
 
 #[derive(Deserialize)]
@@ -210,15 +157,6 @@ struct Thinking {
     kind: String,
 }
 
-/// Counts a call as on its way, however it ends.
-struct OnItsWay(Arc<Audit>);
-
-impl Drop for OnItsWay {
-    fn drop(&mut self) {
-        self.0.left();
-    }
-}
-
 impl Service {
     async fn serve(&self, request: Request<hyper::body::Incoming>, reset: &AtomicBool) -> Reply {
         let path = request.uri().path().trim_end_matches('/');
@@ -227,20 +165,23 @@ impl Service {
             (&Method::POST, "/chat/completions") => self.chat(request, reset).await,
             (&Method::GET, "/models") => Ok(json(200, reply::models())),
             (&Method::GET, "/user/balance") => {
-                let billed = self.audit.stats(false).billed;
+                let billed = self.books.audit.billed();
                 let left = self.settings.money.map(|money| money.saturating_sub(billed));
                 Ok(json(200, reply::balance(left)))
             }
             (&Method::GET, "/stats") => {
                 let by_question = request.uri().query().is_some_and(|q| q.contains("questions"));
-                let stats = serde_json::to_vec(&self.audit.stats(by_question))?;
-                Ok(json(200, stats))
+                Ok(json(200, serde_json::to_vec(&self.stats(by_question))?))
             }
             (_, "/chat/completions" | "/models" | "/user/balance" | "/stats") => {
                 Ok(json(405, reply::error("Method Not Allowed", "invalid_request_error")))
             }
             _ => Ok(json(404, reply::error("Not Found", "invalid_request_error"))),
         }
+    }
+
+    fn stats(&self, by_question: bool) -> Stats {
+        self.books.audit.stats(self.books.now(), by_question)
     }
 
     async fn chat(&self, request: Request<hyper::body::Incoming>, reset: &AtomicBool) -> Reply {
@@ -274,72 +215,102 @@ impl Service {
         let Some(message) = call.messages.iter().rfind(|message| message.role == "user") else {
             return refused("messages must hold a user message");
         };
-        let question = message.content.trim();
-        let asked = self.audit.asked(question);
-        let _on_its_way = OnItsWay(Arc::clone(&self.audit));
-        if let Some(refusal) = self.refuse(asked) {
-            return Ok(refusal);
+        self.ask(&call, message.content.trim(), reset).await
+    }
+
+    async fn ask(&self, call: &Call, question: &str, reset: &AtomicBool) -> Reply {
+        let mut work = Work::begin(&self.books, question, call.stream);
+        let tokens_in = self.tokens_in(call);
+        let (let_in, rooms) = if self.is_broke() {
+            (None, Rooms::default())
+        } else {
+            let (let_in, rooms) = work.admit(tokens_in);
+            (Some(let_in), rooms)
+        };
+        let mut reply = match let_in {
+            None => status(402),
+            Some(Err(refusal)) => self.refusal(refusal, &work),
+            Some(Ok(())) => {
+                let fault = self.fault(question, &work);
+                if let Some(fault) = fault {
+                    self.books.audit.fault(fault, bills(fault));
+                }
+                let answer = self.answer(call, question);
+                self.take_time(fault, &answer, &mut work).await;
+                self.reply(fault, answer, &work, call, tokens_in, reset).await?
+            }
+        };
+        if self.settings.rate_headers {
+            tell_room(reply.headers_mut(), &rooms);
         }
-        let fault = self.fault(question, asked);
-        if let Some(fault) = fault {
-            self.audit.fault(fault, bills(fault));
+        if reply.status() != StatusCode::OK {
+            self.books.audit.refused(self.books.now(), reply.status().as_u16());
         }
-        tokio::time::sleep(self.latency(fault)).await;
-        self.reply(fault, asked, &call, question, reset).await
+        reply.body_mut().replies_to(work);
+        Ok(reply)
+    }
+
+    fn is_broke(&self) -> bool {
+        self.settings.money.is_some_and(|money| self.books.audit.billed() >= money)
+    }
+
+    fn tokens_in(&self, call: &Call) -> u64 {
+        let sent = || call.messages.iter().map(|message| message.content.len()).sum::<usize>();
+        // What a chat template adds.
+        self.settings.tokens_in.unwrap_or_else(|| sent().div_ceil(BYTES_PER_TOKEN) as u64 + 4)
     }
 
     /// Refuses for a limit of the service's own.
-    fn refuse(&self, asked: Asked) -> Option<Response<PretendBody>> {
-        if self.settings.money.is_some_and(|money| self.audit.stats(false).billed >= money) {
-            return Some(status(402));
+    fn refusal(&self, refusal: Refusal, work: &Work) -> Response<PretendBody> {
+        if refusal == Refusal::Overloaded {
+            self.books.audit.fault(Fault::Status(529), false);
+            return status(529);
         }
-        let (at_once, most) = (self.audit.in_flight(), self.settings.concurrency_max);
-        if let Some(most) = most.filter(|most| at_once > *most) {
-            let message = format!(
-                "Your current concurrency is {at_once}, which exceeds your concurrency limit of \
-                 {most} based on your remaining balance."
-            );
-            self.audit.fault(Fault::Status(429), false);
-            return Some(
-                self.with_wait(json(429, reply::error(&message, "rate_limit_error")), asked),
-            );
-        }
-        let rpm = self.settings.rpm?;
-        let mut minute = self.minute.lock().expect("no call panics here");
-        if minute.0.elapsed() >= Duration::from_secs(60) {
-            *minute = (Instant::now(), 0);
-        }
-        minute.1 += 1;
-        if minute.1 <= rpm {
-            return None;
-        }
-        let wait = Duration::from_secs(60).saturating_sub(minute.0.elapsed());
-        self.audit.fault(Fault::Status(429), false);
-        self.audit.told_to_wait(asked.question, wait);
-        let mut refusal = status(429);
-        let headers = refusal.headers_mut();
-        headers.insert(RETRY_AFTER, number(wait.as_secs() + 1));
-        headers.insert(HeaderName::from_static("x-ratelimit-limit-requests"), number(rpm));
-        headers.insert(HeaderName::from_static("x-ratelimit-remaining-requests"), number(0));
-        Some(refusal)
+        self.books.audit.fault(Fault::Status(429), false);
+        let (refused, room_in) = match refusal {
+            Refusal::Concurrency { at_once, most } if self.settings.name_limit => {
+                let message = format!(
+                    "Your current concurrency is {at_once}, which exceeds your concurrency limit \
+                     of {most} based on your remaining balance. Please top up your balance to \
+                     restore your concurrency."
+                );
+                (json(429, reply::error(&message, "rate_limit_error")), None)
+            }
+            Refusal::Requests { wait, .. } | Refusal::Tokens { wait, .. } => {
+                (status(429), Some(wait))
+            }
+            _ => (status(429), None),
+        };
+        self.with_wait(refused, room_in, work)
     }
 
-    fn with_wait(&self, mut reply: Response<PretendBody>, asked: Asked) -> Response<PretendBody> {
-        if let Some(seconds) = self.settings.retry_after {
-            reply.headers_mut().insert(RETRY_AFTER, number(seconds.ceil() as u64));
-            self.audit.told_to_wait(asked.question, Duration::from_secs_f64(seconds));
-        }
+    /// Asks for a wait, where that is wanted; there may be room in `room_in`.
+    fn with_wait(
+        &self,
+        mut reply: Response<PretendBody>,
+        room_in: Option<Duration>,
+        work: &Work,
+    ) -> Response<PretendBody> {
+        let wait = match (self.settings.retry_after, room_in) {
+            (Some(RetryAfter::Seconds(seconds)), _) => Duration::from_secs_f64(seconds),
+            (Some(RetryAfter::Auto), Some(wait)) => {
+                Duration::from_secs(wait.as_secs_f64().ceil() as u64)
+            }
+            _ => return reply,
+        };
+        reply.headers_mut().insert(RETRY_AFTER, number(wait.as_secs_f64().ceil() as u64));
+        self.books.audit.told_to_wait(self.books.now(), work.asked.question, wait);
         reply
     }
 
-    fn fault(&self, question: &str, asked: Asked) -> Option<Fault> {
-        let now = self.began.elapsed();
+    fn fault(&self, question: &str, work: &Work) -> Option<Fault> {
+        let now = self.books.now();
         let during = self.settings.during.iter().find(|d| (d.from..d.to).contains(&now));
         if let Some(during) = during {
             return Some(during.fault);
         }
         let on = self.settings.on.iter().find(|on| {
-            question.contains(&on.text) && on.times.is_none_or(|times| asked.times <= times)
+            question.contains(&on.text) && on.times.is_none_or(|times| work.asked.times <= times)
         });
         if let Some(on) = on {
             return Some(on.fault);
@@ -347,7 +318,7 @@ impl Service {
         if self.settings.chance.is_empty() {
             return None;
         }
-        let mut drawn = self.random.lock().expect("no draw panics").f64();
+        let mut drawn = self.random().f64();
         self.settings
             .chance
             .iter()
@@ -358,52 +329,93 @@ impl Service {
             .map(|chance| chance.fault)
     }
 
-    fn latency(&self, fault: Option<Fault>) -> Duration {
-        let median = self.settings.latency_ms as f64;
-        let ms = match fault {
-            // Refusals come at once, from whoever stands before the model.
-            Some(Fault::Status(_) | Fault::Reset | Fault::Quota | Fault::Risk | Fault::Html) => 0.0,
-            Some(Fault::Delay(ms)) => median + ms as f64,
-            _ if self.settings.latency_sigma > 0.0 => {
-                let mut random = self.random.lock().expect("no draw panics");
-                // Box and Muller.
-                let (u, v) = (random.f64().max(f64::MIN_POSITIVE), random.f64());
-                let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
-                median * (self.settings.latency_sigma * normal).exp()
-            }
-            _ => median,
+    fn random(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
+        self.random.lock().expect("no draw panics")
+    }
+
+    fn answer(&self, call: &Call, question: &str) -> Answer {
+        let thinks = call.thinking.as_ref().is_none_or(|thinking| thinking.kind != "disabled");
+        let (settings, seed) = (&self.settings, self.settings.seed);
+        let Some(median) = settings.tokens_median else {
+            let (reasoning, content) = self.answers.get(question, settings.answer_bytes, seed);
+            return Answer::new(thinks.then_some(reasoning), content);
         };
-        Duration::from_secs_f64((ms / 1000.0).min(3600.0))
+        let tokens = tokens_for(question, median, settings.tokens_sigma, seed);
+        let bytes = tokens as usize * BYTES_PER_TOKEN;
+        let (reasoning, content) = self.answers.get(question, Some(bytes), seed);
+        Answer::new(thinks.then_some(reasoning), content).of_tokens(tokens)
+    }
+
+    /// Waits for a place, and then as long as the answer takes.
+    async fn take_time(&self, fault: Option<Fault>, answer: &Answer, work: &mut Work) {
+        if matches!(
+            fault,
+            Some(Fault::Status(_) | Fault::Reset | Fault::Quota | Fault::Risk | Fault::Html)
+        ) {
+            // Refusals come at once, from whoever stands before the model.
+            return;
+        }
+        if let Some(slots) = &self.slots {
+            let slot = Arc::clone(slots).acquire_owned().await;
+            work.holds(slot.expect("nobody closes the queue"));
+        }
+        let latency = self.latency(fault, answer);
+        // A timer takes a millisecond, even one for nothing.
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+    }
+
+    fn latency(&self, fault: Option<Fault>, answer: &Answer) -> Duration {
+        let settings = &self.settings;
+        let median = settings.latency_ms as f64;
+        let mut ms = match settings.latency_to_ms {
+            Some(to) => median + (to as f64 - median).max(0.0) * self.random().f64(),
+            None if settings.latency_sigma > 0.0 => {
+                log_normal(&mut self.random(), median, settings.latency_sigma)
+            }
+            None => median,
+        };
+        if let Some(Fault::Delay(more)) = fault {
+            ms += more as f64;
+        }
+        if let Some(per_s) = settings.tokens_per_s {
+            ms += answer.tokens_out as f64 * 1000.0 / per_s;
+        }
+        Duration::try_from_secs_f64(ms / 1000.0).map_or(LATENCY_MAX, |ms| ms.min(LATENCY_MAX))
     }
 
     async fn reply(
         &self,
         fault: Option<Fault>,
-        asked: Asked,
+        answer: Answer,
+        work: &Work,
         call: &Call,
-        question: &str,
+        tokens_in: u64,
         reset: &AtomicBool,
     ) -> Reply {
-        let sent: usize = call.messages.iter().map(|message| message.content.len()).sum();
-        let answer = |finish: &str, share: f64| {
-            let (size, seed) = (self.settings.answer_bytes, self.settings.seed);
-            let (reasoning, content) = self.answers.get(question, size, seed);
-            let end = (content.len() as f64 * share) as usize;
-            let end = (0..=end).rev().find(|&at| content.is_char_boundary(at)).unwrap_or(0);
-            let thinks = call.thinking.as_ref().is_none_or(|thinking| thinking.kind != "disabled");
-            let reasoning = thinks.then_some(reasoning.as_str());
-            reply::completion(asked.question, &call.model, sent, reasoning, &content[..end], finish)
+        let asked = work.asked.question;
+        let write = |answer: &Answer, finish: &str| {
+            reply::completion(asked, &call.model, tokens_in, answer, finish)
         };
-        let whole = |audit: &Arc<Audit>| {
-            audit.billed();
-            let bytes = Bytes::from(answer("stop", 1.0));
-            let answers = Some((Arc::clone(audit), asked.question));
-            PretendBody::Whole { bytes: Some(bytes), answers }
+        let ended = |answer: &Answer, finish: &str| {
+            let body = PretendBody::whole(write(answer, finish)).tokens(answer.tokens_out);
+            Ok(with_body(200, body))
         };
-        let Some(fault) = fault else { return Ok(with_body(200, whole(&self.audit))) };
+        let whole = || {
+            self.books.audit.bill();
+            write(&answer, "stop")
+        };
+        let Some(fault) = fault else {
+            let body = PretendBody::whole(whole()).tokens(answer.tokens_out);
+            return Ok(with_body(200, body.ends(End::Answer)));
+        };
         match fault {
-            Fault::Delay(_) => Ok(with_body(200, whole(&self.audit))),
-            Fault::Status(429) => Ok(self.with_wait(status(429), asked)),
+            Fault::Delay(_) => {
+                let body = PretendBody::whole(whole()).tokens(answer.tokens_out);
+                Ok(with_body(200, body.ends(End::Answer)))
+            }
+            Fault::Status(429) => Ok(self.with_wait(status(429), None, work)),
             Fault::Status(code) => Ok(status(code)),
             Fault::Reset => {
                 reset.store(true, Ordering::Relaxed);
@@ -411,36 +423,29 @@ impl Service {
             }
             Fault::Hang => std::future::pending().await,
             Fault::Cut => {
-                let bytes = answer("stop", 1.0);
+                let bytes = write(&answer, "stop");
                 let length = bytes.len() as u64;
                 let half = Bytes::from(bytes).slice(..length as usize / 2);
-                let mut reply = with_body(200, PretendBody::Cut { bytes: Some(half) });
+                let body = PretendBody::whole(half).tokens(answer.tokens_out).ends(End::Cut);
+                let mut reply = with_body(200, body);
                 reply.headers_mut().insert(CONTENT_LENGTH, number(length));
                 Ok(reply)
             }
             Fault::Broken => {
-                let mut bytes = answer("stop", 1.0);
+                let mut bytes = write(&answer, "stop");
                 bytes.truncate(bytes.len() * 2 / 3);
-                Ok(json(200, bytes))
+                Ok(with_body(200, PretendBody::whole(bytes).tokens(answer.tokens_out)))
             }
-            Fault::Empty => {
-                let bytes =
-                    reply::completion(asked.question, &call.model, sent, None, "    ", "stop");
-                Ok(json(200, bytes))
-            }
-            Fault::Blank => {
-                let body = PretendBody::blank(
-                    BLANK_LINES,
-                    PretendBody::Whole { bytes: None, answers: None },
-                );
-                Ok(with_body(200, body))
-            }
+            Fault::Empty => ended(&Answer::new(None, "    ".to_owned()), "stop"),
+            Fault::Blank => Ok(with_body(200, PretendBody::steps(blank_lines(), End::Other))),
             Fault::Keepalive => {
-                Ok(with_body(200, PretendBody::blank(BLANK_LINES, whole(&self.audit))))
+                let last = Step { tokens: answer.tokens_out, ..Step::now(whole()) };
+                let steps = blank_lines().chain([last]);
+                Ok(with_body(200, PretendBody::steps(steps, End::Answer)))
             }
-            Fault::Length => Ok(json(200, answer("length", 0.5))),
-            Fault::Filter => Ok(json(200, answer("content_filter", 0.5))),
-            Fault::Insufficient => Ok(json(200, answer("insufficient_system_resource", 0.5))),
+            Fault::Length => ended(&answer.half(), "length"),
+            Fault::Filter => ended(&answer.half(), "content_filter"),
+            Fault::Insufficient => ended(&answer.half(), "insufficient_system_resource"),
             Fault::Html => {
                 let mut reply = json(502, reply::HTML.as_bytes().to_vec());
                 reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
@@ -452,6 +457,11 @@ impl Service {
             }
         }
     }
+}
+
+fn blank_lines() -> impl Iterator<Item = Step> {
+    let line = Step { after: BLANK_EVERY, ..Step::now("\n") };
+    std::iter::repeat_n(line, BLANK_LINES)
 }
 
 /// Tells whether a service that fails in this way has made an answer first, and bills it.

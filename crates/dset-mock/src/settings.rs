@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::fault::{Chance, During, On};
+use crate::limit::{ConcurrencyAt, RetryAfter, Window};
 
 /// How the service is to behave; everything left alone is a friendly, instant service.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,27 @@ pub struct MockSettings {
     /// Spread of that time: sigma of a log-normal with that median; 0 is always the same
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 0.0, value_name = "SIGMA"))]
     pub latency_sigma: f64,
+
+    /// Longest time of an answer, in milliseconds: every time from `--latency-ms` to this is as
+    /// likely
+    #[cfg_attr(feature = "clap", arg(long, value_name = "MS", conflicts_with = "latency_sigma"))]
+    pub latency_to_ms: Option<u64>,
+
+    /// Tokens of an answer with its reasoning; given by the size of its text where absent
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", conflicts_with_all = ["answer_bytes", "answers"]))]
+    pub tokens_median: Option<u64>,
+
+    /// Spread of those tokens: sigma of a log-normal with that median; 0 is always the same
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = 0.0, value_name = "SIGMA"))]
+    pub tokens_sigma: f64,
+
+    /// Tokens of a question; given by the size of its text where absent
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub tokens_in: Option<u64>,
+
+    /// Tokens of an answer that are made in a second, on top of its time
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub tokens_per_s: Option<f64>,
 
     /// Characters of an answer and its reasoning together [default: 400]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
@@ -40,17 +62,51 @@ pub struct MockSettings {
     #[cfg_attr(feature = "clap", arg(long, value_name = "FROM..TO=FAULT"))]
     pub during: Vec<During>,
 
-    /// Seconds that every 429 asks to wait
-    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS"))]
-    pub retry_after: Option<f64>,
+    /// Wait that 429s ask for, in seconds; `auto` is whole seconds until there is room, where the
+    /// limit is one that knows
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS|auto"))]
+    pub retry_after: Option<RetryAfter>,
 
     /// Refuse more at once than this
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub concurrency_max: Option<usize>,
 
-    /// Refuse more in a minute than this
+    /// From that second since the start on, refuse more at once than this
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS=N"))]
+    pub concurrency_at: Vec<ConcurrencyAt>,
+
+    /// Name the limit in the text of such a refusal, as DeepSeek does
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub name_limit: bool,
+
+    /// Reply 529 to more at once than this
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub overload_max: Option<usize>,
+
+    /// Work on so many at once; the others wait in a queue
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub slots: Option<usize>,
+
+    /// Refuse more in a minute than this
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
     pub rpm: Option<u64>,
+
+    /// Refuse more tokens in a minute than this; output counts when an answer ends
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
+    pub tpm: Option<u64>,
+
+    /// Seconds' worth of a limit per minute that may be had at once [default: 60]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS"))]
+    pub burst_s: Option<f64>,
+
+    /// How limits per minute are counted: a bucket that fills evenly, or fixed minutes since the
+    /// start
+    #[cfg_attr(feature = "clap", arg(long, default_value = "bucket", value_name = "bucket|fixed"))]
+    pub window: Window,
+
+    /// Tell what is left of limits per minute in the headers of every reply
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub rate_headers: bool,
 
     /// Refuse every key but this
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT"))]
