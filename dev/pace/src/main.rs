@@ -2,11 +2,14 @@
 //!
 //! `simulate` plays services with limits of every kind, in simulated time and from a seed, and
 //! drives the real `dset_core::pace::Pace` against them. What it reaches is held against a sender
-//! that sees the service's own counters.
+//! that sees the service's own counters. `scenes` plays the short ones for real, with `dset run`
+//! against `dset mock`.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
 mod client;
+mod mock;
 mod oracle;
+mod real;
 mod scenes;
 mod seen;
 mod server;
@@ -18,6 +21,7 @@ mod table;
 mod tests;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +39,24 @@ struct Arguments {
 enum Command {
     /// Play services in simulated time
     Simulate(Simulate),
+    /// Play the scenes for real, one after another; fails when a bound is missed
+    Scenes(Scenes),
+}
+
+#[derive(Debug, Args)]
+struct Scenes {
+    /// Only these scenes
+    #[arg(long, value_name = "NAME")]
+    scene: Vec<String>,
+    /// The program that is run
+    #[arg(long, value_name = "FILE", default_value = "target/release/dset")]
+    dset: PathBuf,
+    /// Show every second
+    #[arg(long)]
+    trace: bool,
+    /// More arguments for `dset run`, after `--`
+    #[arg(last = true)]
+    more: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -62,21 +84,52 @@ struct Simulate {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Simulate(arguments) => simulate_all(&arguments),
+        Command::Scenes(arguments) => play_all(&arguments),
     }
 }
 
-fn simulate_all(arguments: &Simulate) -> ExitCode {
-    let names: Vec<&String> = arguments.service.iter().chain(&arguments.scene).collect();
+/// Keeps those that are named, all where none is; fails where there is none.
+fn wanted(all: Vec<Service>, names: &[String]) -> Option<Vec<Service>> {
     let is_wanted = |service: &Service| {
         names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(service.name))
     };
-    let mut all = services::all();
-    all.extend(scenes::all());
-    all.retain(is_wanted);
-    if all.is_empty() {
+    let wanted: Vec<_> = all.into_iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
         println!("no service or scene has such a name");
-        return ExitCode::FAILURE;
+        return None;
     }
+    Some(wanted)
+}
+
+fn play_all(arguments: &Scenes) -> ExitCode {
+    let Some(all) = wanted(scenes::all(), &arguments.scene) else { return ExitCode::FAILURE };
+    let mut missed = Vec::new();
+    println!("{}", table::PLAYED_HEAD);
+    for scene in &all {
+        match real::play(scene, &arguments.dset, &arguments.more) {
+            Ok(played) => {
+                let row = table::played(scene, &played, arguments.trace);
+                println!("{}", row.line);
+                missed.extend(row.missed);
+            }
+            Err(error) => missed.push(format!("{}: {error}", scene.name)),
+        }
+    }
+    sum_up(all.len(), &missed);
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn sum_up(count: usize, missed: &[String]) {
+    for words in missed {
+        println!("missed: {words}");
+    }
+    println!("{count} services and scenes, {} bounds missed", missed.len());
+}
+
+fn simulate_all(arguments: &Simulate) -> ExitCode {
+    let names = [arguments.service.clone(), arguments.scene.clone()].concat();
+    let all = [services::all(), scenes::all()].concat();
+    let Some(all) = wanted(all, &names) else { return ExitCode::FAILURE };
     let seeds: Vec<u64> = arguments.seeds.clone().collect();
     let mut missed = Vec::new();
     println!("{}", table::HEAD);
@@ -85,10 +138,7 @@ fn simulate_all(arguments: &Simulate) -> ExitCode {
         println!("{}", row.line);
         missed.extend(row.missed);
     }
-    for words in &missed {
-        println!("missed: {words}");
-    }
-    println!("{} services and scenes, {} bounds missed", all.len(), missed.len());
+    sum_up(all.len(), &missed);
     if arguments.check && !missed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -1,7 +1,7 @@
 //! What was seen of a run, second by second, and the figures that come of it.
 
-use crate::server::Us;
-use crate::service::Bound;
+use crate::server::{Us, us};
+use crate::service::{Bound, Service};
 
 /// What happened in one second.
 #[derive(Debug, Clone, Default)]
@@ -23,19 +23,20 @@ pub(crate) struct Second {
 pub(crate) struct Seen {
     pub(crate) seconds: Vec<Second>,
     over: usize,
-    last_answer: Vec<Option<Us>>,
-    /// The longest time without an answer of any client that had one.
-    pub(crate) stall_s: f64,
+    /// When each client had its last answer, or began.
+    last_answer: Vec<Us>,
+    stall: Us,
 }
 
 impl Seen {
-    pub(crate) fn new(seconds: u32, clients: usize) -> Seen {
-        let second = Second { of_client: vec![0; clients], ..Second::default() };
+    pub(crate) fn new(service: &Service) -> Seen {
+        let clients = service.clients_at_s;
+        let second = Second { of_client: vec![0; clients.len()], ..Second::default() };
         Seen {
-            seconds: vec![second; seconds as usize],
+            seconds: vec![second; service.seconds as usize],
             over: 0,
-            last_answer: vec![None; clients],
-            stall_s: 0.0,
+            last_answer: clients.iter().map(|at_s| us(*at_s)).collect(),
+            stall: 0,
         }
     }
 
@@ -58,11 +59,28 @@ impl Seen {
     pub(crate) fn answered(&mut self, now: Us, client: usize, took: Us) {
         let second = self.at(now);
         second.answered += 1;
-        second.of_client[client] += 1;
         second.latencies_ms.push((took / 1000) as u32);
-        if let Some(before) = self.last_answer[client].replace(now) {
-            self.stall_s = self.stall_s.max((now - before) as f64 / 1e6);
+        self.acknowledged(client, [now]);
+    }
+
+    /// Takes when a client had its answers, in order; those after the end do not count.
+    pub(crate) fn acknowledged(&mut self, client: usize, answers: impl IntoIterator<Item = Us>) {
+        let end = self.end();
+        for at in answers.into_iter().take_while(|at| *at < end) {
+            self.at(at).of_client[client] += 1;
+            self.stall = self.stall.max(at.saturating_sub(self.last_answer[client]));
+            self.last_answer[client] = at;
         }
+    }
+
+    fn end(&self) -> Us {
+        self.seconds.len() as Us * 1_000_000
+    }
+
+    /// The longest time that any client was without an answer, in seconds.
+    pub(crate) fn stall_s(&self) -> f64 {
+        let unanswered = self.last_answer.iter().map(|last| self.end().saturating_sub(*last));
+        unanswered.max().unwrap_or(0).max(self.stall) as f64 / 1e6
     }
 
     pub(crate) fn second_over(&mut self, slots: Vec<Option<u32>>, in_flight: u32) {
@@ -160,7 +178,7 @@ impl Seen {
                 (answers > 0, format!("{answers} answers in {from}..{to} s"))
             }
             Bound::Stall(most) => {
-                (self.stall_s <= most, format!("{:.1} s without an answer", self.stall_s))
+                (self.stall_s() <= most, format!("{:.1} s without an answer", self.stall_s()))
             }
             Bound::Shows(from, to, about) => {
                 let shown = self.span(from, to).iter().flat_map(|s| s.slots.iter().flatten());

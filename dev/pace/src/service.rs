@@ -114,7 +114,7 @@ pub(crate) enum Bound {
     Latency(u32, f64),
     /// An answer comes between the two moments.
     AnswerWithin(u32, u32),
-    /// No client goes longer without an answer, in seconds, once it has one.
+    /// No client goes longer without an answer, in seconds, from its beginning on.
     Stall(f64),
     /// The pace shows about so many at once from the first moment on, until the second.
     Shows(u32, u32, u32),

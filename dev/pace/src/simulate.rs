@@ -55,7 +55,7 @@ pub(crate) fn simulate(service: &Service, seed: u64, senders: Vec<Sender>) -> Se
     let mut world = World {
         service,
         server: Server::new(service, seed),
-        seen: Seen::new(service.seconds, senders.len()),
+        seen: Seen::new(service),
         clients: senders.into_iter().map(Client::new).collect(),
         asks: Vec::new(),
         free: Vec::new(),

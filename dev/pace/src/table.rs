@@ -1,7 +1,8 @@
 //! The report: a line for each service, and the bounds that were missed.
 
 use crate::client::Sender;
-use crate::seen::Seen;
+use crate::real::Played;
+use crate::seen::{Second, Seen};
 use crate::service::{Bound, Service};
 use crate::simulate::simulate;
 
@@ -112,7 +113,6 @@ fn missed(service: &Service, pairs: &[Pair]) -> Vec<String> {
 }
 
 /// Shows a run second by second.
-#[allow(clippy::print_stdout, reason = "a report is what this program is for")]
 fn trace(service: &Service, pair: &Pair) {
     println!("{} seed {}: {}", service.name, pair.seed, service.about);
     println!("second  slots         in flight   sent  answered  oracle  refused  failed");
@@ -130,4 +130,38 @@ fn trace(service: &Service, pair: &Pair) {
             ours.failed
         );
     }
+}
+
+pub(crate) const PLAYED_HEAD: &str = "scene                                       answers  refused   last 25 s  median ms  stall s  fairness  again  exit";
+
+/// The line of a scene that was played for real, and the bounds that it missed.
+pub(crate) fn played(service: &Service, played: &Played, shows: bool) -> Row {
+    let Played { seen, again, exits } = played;
+    let (end, from) = (service.seconds, service.steady_from_s);
+    if shows {
+        println!("second  in flight  answered  refused  each client");
+        for (index, second) in seen.seconds.iter().enumerate() {
+            let Second { in_flight, answered, refused, of_client, .. } = second;
+            println!("{index:6}  {in_flight:9}  {answered:8}  {refused:7}  {of_client:?}");
+        }
+    }
+    let line = format!(
+        "{:4} {:38} {:7}  {:7}  {:8.1}/s  {:9.0}  {:7.1}  {:8.2}  {again:5}  {}",
+        service.name,
+        service.about,
+        seen.answers(0, end),
+        seen.refusals(0),
+        f64::from(seen.answers(from, end)) / f64::from(end - from),
+        seen.latency_median_ms(from),
+        seen.stall_s(),
+        seen.fairness(from),
+        exits.join(", "),
+    );
+    let missed = service.bounds.iter().filter_map(|bound| {
+        let (kept, found) = seen.check(*bound)?;
+        (!kept).then(|| format!("{}: {found}, wanted {bound:?}", service.name))
+    });
+    let again = (*again > 0 && service.clients_at_s.len() == 1)
+        .then(|| format!("{}: {again} questions bought twice", service.name));
+    Row { line, missed: missed.chain(again).collect() }
 }
