@@ -67,7 +67,7 @@ impl Drop for Mock {
 }
 
 /// Returns the flags that make `dset mock` the service.
-fn flags(service: &Service) -> io::Result<Vec<String>> {
+pub(crate) fn flags(service: &Service) -> io::Result<Vec<String>> {
     let mut flags = Vec::new();
     let mut add = |name: &str, value: String| flags.extend([format!("--{name}"), value]);
     let ms = |seconds: f64| format!("{:.0}", seconds * 1000.0);

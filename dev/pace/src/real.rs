@@ -140,7 +140,7 @@ impl Seen {
     /// Takes what the service counted in each second of the scene.
     ///
     /// Of latencies it tells only the median of the whole run, which is taken for that of its end.
-    fn counted(service: &Service, stats: &Value) -> Seen {
+    pub(crate) fn counted(service: &Service, stats: &Value) -> Seen {
         let mut seen = Seen::new(service);
         let counted = stats["seconds"].as_array().map_or(&[][..], Vec::as_slice);
         for (second, counted) in seen.seconds.iter_mut().zip(counted) {

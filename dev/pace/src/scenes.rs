@@ -33,7 +33,7 @@ fn scene(name: &'static str, about: &'static str, limit: Limit, bounds: Vec<Boun
 
 /// Every scene, with what is asked for.
 pub(crate) fn all() -> Vec<Service> {
-    [widths(), rates(), troubles()].concat()
+    [widths(), rates(), troubles(), further()].concat()
 }
 
 fn widths() -> Vec<Service> {
@@ -101,6 +101,33 @@ fn troubles() -> Vec<Service> {
         Service {
             clients_at_s: &[0.0, 5.0],
             ..scene("A9", "A1, a second client from 5 s", HUNDRED, a9)
+        },
+    ]
+}
+
+/// What the study left out: a heavy tail, a long outage, and two limits at once.
+fn further() -> Vec<Service> {
+    use Bound::{AnswerWithin, Answers, Rate, Refused};
+
+    let heavy = Latency::LogNormal { median_s: 0.5, sigma: 1.2 };
+    // A hundred at once, each of 1.03 s in the mean: 97/s.
+    let b1 = vec![Answers(3_300), Rate(15, 40, 87.0), Refused(60)];
+    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 50.0)) };
+    // A probe comes within a third of an outage, and the width is back soon after.
+    let b2 = vec![AnswerWithin(50, 62), Rate(70, 80, 300.0)];
+    let both = vec![Answers(3_500), Refused(80)];
+    let rate = scene("B3", "60 at once and 100/s", BUCKET, both);
+    vec![
+        Service { latency: heavy, ..scene("B1", "100 at once, heavy-tailed answers", HUNDRED, b1) },
+        Service {
+            trouble,
+            seconds: 80,
+            ..scene("B2", "A1, 1 % resets, dead from 20 to 50 s", HUNDRED, b2)
+        },
+        Service {
+            limits: vec![Limit::AtOnce(&[(0.0, 60)]), BUCKET],
+            latency: Latency::Uniform(0.2, 0.6),
+            ..rate
         },
     ]
 }

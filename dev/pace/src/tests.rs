@@ -2,9 +2,9 @@
 
 use crate::client::Sender;
 use crate::seen::Seen;
-use crate::service::{Service, Trouble};
+use crate::service::{Bound, Service, Trouble};
 use crate::simulate::simulate;
-use crate::{scenes, services};
+use crate::{mock, scenes, services};
 
 fn named(name: &str) -> Service {
     let mut all = services::all();
@@ -103,4 +103,43 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     };
     assert_eq!(per_second(3), per_second(3));
     assert_ne!(per_second(3), per_second(4));
+}
+
+#[test]
+fn every_scene_has_flags_that_make_the_pretended_service_so() {
+    let flags = |name| mock::flags(&named(name)).unwrap().join(" ");
+    assert_eq!(
+        flags("A3"),
+        "--latency-ms 200 --concurrency-max 100 --concurrency-at 15=20 --concurrency-at 27=100"
+    );
+    assert_eq!(
+        flags("A5h"),
+        "--latency-ms 500 --tokens-per-s 60 --burst-s 10 --tpm 2400000 --tokens-in 300 \
+         --tokens-median 60 --tokens-sigma 0.8 --rate-headers"
+    );
+    for scene in scenes::all() {
+        assert!(mock::flags(&scene).is_ok(), "{}", scene.name);
+    }
+}
+
+#[test]
+fn the_counters_of_a_pretended_service_are_held_to_the_same_bounds() {
+    let second = serde_json::json!({"answered": 480, "refused": 2, "in_flight_max": 100});
+    let stats = serde_json::json!({"seconds": vec![second; 50], "latency_ms_p50": 201.0});
+    let scene = named("A1");
+    let seen = Seen::counted(&scene, &stats);
+    assert_eq!((answers(&seen), seen.refusals(0)), (40 * 480, 80));
+    let kept = |bound| seen.check(bound).expect("it needs no oracle").0;
+    assert!(scene.bounds.iter().all(|bound| kept(*bound)));
+    assert!(!kept(Bound::Answers(19_201)) && !kept(Bound::Latency(15, 200.0)));
+    assert!(!kept(Bound::Shows(5, 40, 39)) && kept(Bound::Shows(5, 40, 99)));
+}
+
+#[test]
+fn a_client_without_an_answer_stalls_from_its_beginning_to_the_end() {
+    let mut seen = Seen::new(&named("A9"));
+    seen.acknowledged(0, (1..400).map(|tenth| tenth * 100_000));
+    assert_eq!(seen.stall_s(), 35.0, "the second client began after 5 s");
+    seen.acknowledged(1, [6_000_000, 20_000_000, 39_000_000, 41_000_000]);
+    assert_eq!(seen.stall_s(), 19.0);
 }
