@@ -1,0 +1,149 @@
+//! dset, a bare client, wrk and oha, one after the other, several times, against the same service.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use fs_err as fs;
+
+use crate::measured::{Used, measure};
+use crate::median;
+use crate::world::{Service, World, question};
+
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Rows of a round at latency 0; at 200 ms, ten seconds' worth
+    #[arg(long, default_value_t = 20_000)]
+    rows: u64,
+    /// Rounds, in each of which all take their turn; the figures are medians
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Only the situations at this latency
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<u64>,
+    /// Only the situations of this width
+    #[arg(long)]
+    width: Option<u32>,
+}
+
+impl Default for Compare {
+    fn default() -> Compare {
+        Compare { rows: 20_000, rounds: 5, latency_ms: None, width: None }
+    }
+}
+
+/// Latency in milliseconds, and how many at once.
+const SITUATIONS: [(u64, u32); 4] = [(0, 256), (0, 1024), (200, 256), (200, 1024)];
+/// How long a round at a latency is.
+const SECONDS: f64 = 10.0;
+
+const CLIENTS: [&str; 4] = ["dset", "bare client", "wrk", "oha"];
+
+pub(crate) fn run(world: &World, compare: &Compare) -> io::Result<()> {
+    println!("{} bytes an answer, medians of {} rounds", world.answer_bytes, compare.rounds);
+    println!(
+        "| latency, at once | client | CPU us a row | of the bare client's | answers/s | peak MB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let wanted = |&&(latency_ms, width): &&(u64, u32)| {
+        compare.latency_ms.is_none_or(|only| only == latency_ms)
+            && compare.width.is_none_or(|only| only == width)
+    };
+    for &(latency_ms, width) in SITUATIONS.iter().filter(wanted) {
+        situation(world, compare, latency_ms, width)?;
+    }
+    Ok(())
+}
+
+fn situation(world: &World, compare: &Compare, latency_ms: u64, width: u32) -> io::Result<()> {
+    let rows = match latency_ms {
+        0 => compare.rows,
+        ms => (SECONDS * 1000.0 / ms as f64 * f64::from(width)) as u64,
+    };
+    let service = Service::start(world, latency_ms)?;
+    let questions = world.questions(rows)?;
+    let mut all: [Vec<Used>; 4] = Default::default();
+    let mut done: [Vec<f64>; 4] = Default::default();
+    for _ in 0..compare.rounds {
+        for (at, client) in CLIENTS.iter().enumerate() {
+            let round = match *client {
+                "dset" => {
+                    let used = world.run(&questions, &service.base_url, width, "compared")?;
+                    world.forget("compared")?;
+                    Some((used, rows))
+                }
+                "bare client" => Some((bare(&service.base_url, rows, width)?, rows)),
+                other => tool(world, other, &service.base_url, rows, width)?,
+            };
+            if let Some((used, rows)) = round {
+                all[at].push(used);
+                done[at].push(rows as f64);
+            }
+        }
+    }
+    // Round by round, so that what else the machine did then weighs on both sides.
+    let per_row = |at: usize| -> Vec<f64> {
+        all[at].iter().zip(&done[at]).map(|(used, rows)| used.cpu_us() / rows).collect()
+    };
+    let bare = per_row(1);
+    for (at, client) in CLIENTS.iter().enumerate().filter(|(at, _)| !all[*at].is_empty()) {
+        let cpu = per_row(at);
+        let ratio = median(cpu.iter().zip(&bare).map(|(cpu, bare)| cpu / bare).collect());
+        let rate = all[at].iter().zip(&done[at]).map(|(used, rows)| rows / used.seconds).collect();
+        let peak = all[at].iter().map(Used::peak_mb).collect();
+        println!(
+            "| {latency_ms} ms, {width} | {client} | {:.1} | {ratio:.2} | {:.0} | {:.0} |",
+            median(cpu),
+            median(rate),
+            median(peak)
+        );
+    }
+    Ok(())
+}
+
+fn bare(url: &str, rows: u64, width: u32) -> io::Result<Used> {
+    let this = std::env::current_exe()?.display().to_string();
+    let (rows, width) = (rows.to_string(), width.to_string());
+    measure(&[&this, "bare", url, &rows, &width]).map(|(used, _)| used)
+}
+
+/// Runs a tool that others know, where it is installed; it parses nothing.
+fn tool(
+    world: &World,
+    tool: &str,
+    url: &str,
+    rows: u64,
+    width: u32,
+) -> io::Result<Option<(Used, u64)>> {
+    let mut version = Command::new(tool);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if version.status().is_err() {
+        return Ok(None);
+    }
+    let url = format!("{url}/chat/completions");
+    let content = question(0);
+    let body = format!(
+        r#"{{"model":"deepseek-chat","messages":[{{"role":"user","content":"{content}"}}]}}"#
+    );
+    let (rows, width) = (rows.to_string(), width.to_string());
+    let kind = "content-type: application/json";
+    if tool == "oha" {
+        let words = ["oha", "--no-tui", "-n", &rows, "-c", &width, "-m", "POST", "-H", kind];
+        let (used, _) = measure(&[&words[..], &["-d", &body, &url]].concat())?;
+        return Ok(Some((used, rows.parse().unwrap_or_default())));
+    }
+    let script = world.path("post.lua");
+    fs::write(
+        &script,
+        format!(
+            "wrk.method='POST'\nwrk.headers['content-type']='application/json'\nwrk.body=[[{body}]]\n"
+        ),
+    )?;
+    let script = script.display().to_string();
+    let (used, printed) = measure(&["wrk", "-t2", "-d5s", "-c", &width, "-s", &script, &url])?;
+    // "  123456 requests in 5.00s, 12.34MB read"
+    let line = printed.lines().find(|line| line.contains(" requests in "));
+    let requests = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    let requests = requests.ok_or_else(|| io::Error::other(format!("wrk said: {printed}")))?;
+    Ok(Some((used, requests)))
+}
