@@ -13,7 +13,6 @@ pub(crate) type Us = u64;
 pub(crate) type AskIndex = u32;
 
 /// The whole of a minute's allowance as the headers show it.
-#[expect(dead_code, reason = "the pace has no ear for headers yet")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) limit: f64,

@@ -25,6 +25,9 @@ const AS_FAST: f64 = 0.7;
 const IN_A_ROW: u32 = 3;
 /// What is kept above the number at which latency began to rise.
 const ROOM: f64 = 1.5;
+/// A service with fewer slots than the first block has asks queues from the start; what an ask takes
+/// without a queue is then the mean of so many first ones.
+const EARLY: u32 = 4;
 /// Blocks that are kept open; a block that is older than so many others is not judged any more.
 const OPEN_MAX: usize = 64;
 /// Judged blocks that are kept for comparison: 1.8^16 is more than any width.
@@ -38,6 +41,8 @@ pub(super) struct Blocks {
     open: VecDeque<Block>,
     judged: VecDeque<(f64, f64)>,
     first_latency: Option<f64>,
+    /// The latencies of the first asks of all: their sum and number.
+    early: (f64, u32),
     in_a_row: u32,
 }
 
@@ -79,8 +84,11 @@ impl Blocks {
         self.first + last as u32
     }
 
-    /// Takes an answer to an ask of a block, after `latency`.
-    pub(super) fn answered(&mut self, block: u32, latency: Ms) -> Option<Verdict> {
+    /// Takes an answer after `latency` to the `order`-th ask of all, which is of this block.
+    pub(super) fn answered(&mut self, block: u32, order: u64, latency: Ms) -> Option<Verdict> {
+        if order <= u64::from(EARLY) {
+            self.early = (self.early.0 + latency, self.early.1 + 1);
+        }
         let at = block.checked_sub(self.first)? as usize;
         let block = self.open.get_mut(at)?;
         block.latencies.push(latency);
@@ -103,6 +111,7 @@ impl Blocks {
 
     fn judge(&mut self, n: f64, latency: f64) -> Verdict {
         let first = *self.first_latency.get_or_insert(latency);
+        let early = if self.early.1 == EARLY { self.early.0 / f64::from(EARLY) } else { first };
         let fewer = self.judged.iter().rev().find(|(fewer, _)| *fewer <= n / APART);
         let too_fast = fewer.is_some_and(|&(fewer, then)| latency / then >= AS_FAST * n / fewer);
         if self.judged.len() == KEPT_MAX {
@@ -111,7 +120,7 @@ impl Blocks {
         self.judged.push_back((n, latency));
         self.in_a_row = if too_fast { self.in_a_row + 1 } else { 0 };
         match self.in_a_row >= IN_A_ROW {
-            true => Verdict::Queues((ROOM * n * first / latency).max(1.0)),
+            true => Verdict::Queues((ROOM * n * first.min(early) / latency).max(1.0)),
             false if too_fast => Verdict::Worth(0.0),
             false => Verdict::Worth(n),
         }
@@ -128,6 +137,9 @@ const DISTANCE_MAX_MS: f64 = 600_000.0;
 const MORE_KEPT_AT: f64 = 1.10;
 /// Less at once may cost so much to be kept.
 const LESS_KEPT_AT: f64 = 0.97;
+/// Where the first experiment would last longer it is not one with more at once: all that time, every
+/// answer would wait longer.
+const LESS_FIRST_MS: f64 = 60_000.0;
 const MORE: f64 = 1.5;
 const LESS: f64 = 0.8;
 
@@ -149,12 +161,13 @@ impl Experiments {
     /// Begins with the first after ten latencies.
     pub(super) fn new(now: Ms, latency: Ms, in_flight: usize) -> Experiments {
         let distance = (10.0 * latency).clamp(5_000.0, 60_000.0);
+        let lasts = ANSWERS_MIN * latency / (in_flight as f64).max(1.0);
         Experiments {
             settling: in_flight as f64,
             counted: 0.0,
             since: now,
             tried: None,
-            less_next: true,
+            less_next: lasts > LESS_FIRST_MS,
             next_at: now + distance,
             distance,
         }

@@ -46,6 +46,10 @@ const NARROW: f64 = 8.0;
 /// so time earns one, too. At 8 slots of 8 s that is a look for 120 answers.
 const NARROW_CREDIT_MS: f64 = 120_000.0;
 
+/// What a step may be of the ceiling, and what it may be at any: where the status line comes early, a
+/// step a round trip would end twice as high as the limit.
+const STEP_MAX: f64 = 0.125;
+const STEP_FREE: f64 = 8.0;
 /// W approaches the ceiling for ever; so near it is there.
 const GIVEN_BACK: f64 = 0.5;
 
@@ -196,7 +200,7 @@ impl Ceiling {
     fn confirm(&mut self, now: Ms) {
         self.ceil = self.width;
         self.remember_best(now);
-        self.step *= 2.0;
+        self.step = (2.0 * self.step).min((STEP_MAX * self.ceil).max(STEP_FREE));
         self.rise(now);
     }
 

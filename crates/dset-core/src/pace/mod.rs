@@ -129,6 +129,8 @@ pub struct Pace {
     streak: u32,
     /// How many were in flight when the refusals began.
     in_flight_then: f64,
+    /// The last refusal named how many at once are allowed.
+    last_named: bool,
     sent_count: u64,
     answered_count: u64,
     refused_count: u64,
@@ -162,6 +164,7 @@ impl Pace {
             epoch: 0,
             streak: 0,
             in_flight_then: 0.0,
+            last_named: false,
             sent_count: 0,
             answered_count: 0,
             refused_count: 0,
@@ -285,7 +288,7 @@ impl Pace {
                 self.ceiling.queue_at(width);
             }
         } else if mode == Mode::Start && self.refused_count == 0 && sent.block != NO_BLOCK {
-            match self.blocks.answered(sent.block, latency) {
+            match self.blocks.answered(sent.block, sent.order, latency) {
                 Some(Verdict::Worth(n)) => self.ceiling.judge(n),
                 Some(Verdict::Queues(width)) => {
                     self.ceiling.queue_at(width);

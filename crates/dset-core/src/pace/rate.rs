@@ -18,6 +18,9 @@ const VOTES: std::ops::RangeInclusive<f64> = -3.0..=4.0;
 /// The least time and number between two empty moments.
 const MEASURED_MS_MIN: f64 = 3_000.0;
 const MEASURED_ASKS_MIN: f64 = 30.0;
+/// Where far fewer are in flight in the end than in the beginning, in terms of what was let in
+/// between, what those took after they were let in (tokens) spoils the measurement.
+const DRAINED_MAX: f64 = 0.5;
 /// A measurement older than this is replaced and not averaged.
 const MEASURED_STALE_MS: f64 = 120_000.0;
 /// After it was found to be a width, no rate is tried for so long.
@@ -87,7 +90,8 @@ pub(super) struct Rate {
     votes_at: Ms,
     /// The service named a wait once: a bucket, more likely than not.
     waits: bool,
-    mark: Option<(Ms, f64)>,
+    /// The last empty moment: when, how many had been let in, how many were in flight.
+    mark: Option<(Ms, f64, f64)>,
     measured: Option<(f64, Ms)>,
     reopened: Option<(Ms, f64)>,
     is_on: bool,
@@ -149,9 +153,13 @@ impl Rate {
     pub(super) fn emptied(&mut self, now: Ms, sent_at: Ms, n: f64, accepted: f64) {
         self.episodes.rotate_left(1);
         self.episodes[EPISODES - 1] = n;
-        if let Some((since, then)) = self.mark {
+        if let Some((since, then, n_then)) = self.mark {
             let (ms, asks) = (sent_at - since, accepted - then);
             if ms < MEASURED_MS_MIN || asks < MEASURED_ASKS_MIN {
+                return;
+            }
+            self.mark = Some((sent_at, accepted, n));
+            if n_then - n > DRAINED_MAX * asks {
                 return;
             }
             let rate = asks / ms;
@@ -161,7 +169,7 @@ impl Rate {
             };
             self.measured = Some((averaged, now));
         }
-        self.mark = Some((sent_at, accepted));
+        self.mark = Some((sent_at, accepted, n));
     }
 
     /// Takes any refusal.

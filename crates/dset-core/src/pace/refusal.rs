@@ -124,6 +124,7 @@ impl Pace {
         self.rate.refused(at);
         self.stated.refused();
         self.replies.came(false);
+        self.last_named = named.is_some();
         if let Some(named) = named {
             self.ceiling.is_named(at, f64::from(named.max(1)));
         }
@@ -263,8 +264,9 @@ impl Pace {
         self.streak = 0;
         let shown = Reopening {
             drained: closed.drained,
-            as_many: in_flight >= self.in_flight_then / 2.0,
-            first: closed.probed == 1,
+            // A number in the text is of a width: who was let in found a slot of somebody else's.
+            as_many: !self.last_named && in_flight >= self.in_flight_then / 2.0,
+            first: !self.last_named && closed.probed == 1,
         };
         let was_on = self.rate.is_on();
         if self.rate.reopened(now, shown, self.answered_count as f64) {
