@@ -9,7 +9,7 @@ use std::time::Duration;
 use dset_core::answer::Reading;
 use dset_core::ask::Ask;
 use dset_core::key::RequestSettings;
-use dset_core::provider::{Preset, Request, read, read_broken};
+use dset_core::provider::{Preset, RateLimits, Request, rate_limits, read, read_broken};
 use dset_core::reply::{Broken, HttpReply, REPLY_BYTES_MAX, Reply};
 use dset_core::settings::is_loopback;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
+use crate::clock::unix_ms;
 use crate::echo::Echo;
 
 /// How long a connection may take.
@@ -56,6 +57,8 @@ pub enum EndpointError {
 pub struct Came {
     /// What it means.
     pub reading: Reading,
+    /// What the headers say about limits, where they say anything.
+    pub limits: Option<Box<RateLimits>>,
     /// The body as it came, of a failure that may have been paid for.
     pub body: Option<Vec<u8>>,
 }
@@ -100,27 +103,33 @@ impl Endpoint {
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
-    pub async fn ask(&self, ask: &Ask) -> Came {
+    ///
+    /// Calls `begun` when the reply has begun with a good status and more of it is awaited.
+    pub async fn ask(&self, ask: &Ask, begun: impl FnOnce()) -> Came {
         let request = Request { settings: &self.settings, prompt: &ask.question.prompt };
         let body = self.preset.request_body(&request, self.at_home);
-        let reply = match tokio::time::timeout(self.timeout, self.call(body)).await {
+        let reply = match tokio::time::timeout(self.timeout, self.call(body, begun)).await {
             Ok(reply) => reply,
             Err(_) => Err(Broken::TimedOut(self.timeout)),
         };
         match reply {
             Ok(mut reply) => {
+                let limits = rate_limits(&reply.headers, unix_ms());
+                let limits = (!limits.is_empty()).then(|| Box::new(limits));
                 self.echo.leave(&mut reply);
                 let mut reading = read(&reply);
                 self.echo.leave_failure(&mut reading);
                 let paid = (200..300).contains(&reply.status);
                 let failed = matches!(reading, Reading::Failure(_));
-                Came { reading, body: (paid && failed).then_some(reply.body) }
+                Came { reading, limits, body: (paid && failed).then_some(reply.body) }
             }
-            Err(broken) => Came { reading: Reading::Failure(read_broken(&broken)), body: None },
+            Err(broken) => {
+                Came { reading: Reading::Failure(read_broken(&broken)), limits: None, body: None }
+            }
         }
     }
 
-    async fn call(&self, body: Vec<u8>) -> Reply {
+    async fn call(&self, body: Vec<u8>, begun: impl FnOnce()) -> Reply {
         // A connection that lay idle may hold a reply that nobody asked for, which would pass for
         // the answer to this. The client closes such a connection as soon as it sees the bytes;
         // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
@@ -136,8 +145,23 @@ impl Endpoint {
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         let mut body = Vec::new();
+        let mut begun = Some(begun).filter(|_| (200..300).contains(&status));
         loop {
-            match response.chunk().await {
+            let chunk = async {
+                let mut chunk = std::pin::pin!(response.chunk());
+                tokio::select! {
+                    biased;
+                    chunk = &mut chunk => return chunk,
+                    // It is not here yet.
+                    () = std::future::ready(()) => {
+                        if let Some(begun) = begun.take() {
+                            begun();
+                        }
+                    }
+                }
+                chunk.await
+            };
+            match chunk.await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > REPLY_BYTES_MAX => {
                     return Err(Broken::TooLarge);
                 }

@@ -248,10 +248,11 @@ impl Run {
     fn ask(&mut self, ask: Ask) {
         let (drop_it, dropped) = oneshot::channel::<()>();
         self.drops.insert(ask.id, drop_it);
-        let endpoint = Arc::clone(&self.endpoint);
+        let (endpoint, tell) = (Arc::clone(&self.endpoint), self.tell.clone());
         self.asks.spawn(async move {
+            let begun = || drop(tell.send(Told::Event(Event::Progressed { ask: ask.id })));
             tokio::select! {
-                came = endpoint.ask(&ask) => (ask.id, Some(came)),
+                came = endpoint.ask(&ask, begun) => (ask.id, Some(came)),
                 _ = dropped => (ask.id, None),
             }
         });
@@ -263,7 +264,7 @@ impl Run {
         if let Some(body) = came.body {
             self.bodies.insert(ask, body);
         }
-        Event::Replied { ask, reading: came.reading }
+        Event::Replied { ask, reading: came.reading, limits: came.limits }
     }
 
     fn mark(&mut self, marks: Marks) {

@@ -182,7 +182,8 @@ impl<'a> Life<'a> {
     /// The reply to an ask, unless that has come back already.
     fn replied(&mut self, ask: AskId) -> Option<Event> {
         let what = self.books.flights.get(&ask)?.what;
-        Some(Event::Replied { ask, reading: reading(what, self.books.begin.max_tokens) })
+        let reading = reading(what, self.books.begin.max_tokens);
+        Some(Event::Replied { ask, reading, limits: None })
     }
 
     /// An ask that is dropped; the service may have made its answer all the same.

@@ -82,7 +82,7 @@ fn main() -> ExitCode {
             Ok(totals) => total.add(&totals),
             Err(failed) => {
                 let name = format!("seed-{seed}");
-                let saved = shrink::shrink(failed.clone()).save(&arguments.save, &name);
+                let saved = shrink::shrink((*failed).clone()).save(&arguments.save, &name);
                 let saved =
                     saved.map_or_else(|error| error.to_string(), |p| p.display().to_string());
                 return fails(&format!(
@@ -116,22 +116,22 @@ fn fails(words: &str) -> ExitCode {
 }
 
 /// Runs a seed twice; fails with the schedule that it drew, unshrunk.
-fn try_seed(seed: u64, shows: bool) -> Result<Totals, Schedule> {
+fn try_seed(seed: u64, shows: bool) -> Result<Totals, Box<Schedule>> {
     let once = draw(seed, shows)?;
     let again = draw(seed, false)?;
     if once.trace != again.trace {
         let shows = "the same seed gives the same trace".into();
-        return Err(Schedule { shows, ..Schedule::default() });
+        return Err(Box::new(Schedule { shows, ..Schedule::default() }));
     }
     Ok(once)
 }
 
-fn draw(seed: u64, shows: bool) -> Result<Totals, Schedule> {
+fn draw(seed: u64, shows: bool) -> Result<Totals, Box<Schedule>> {
     let (mut world, mut chance) = World::drawn(seed, shows);
     let start = world.start.clone();
     match caught(|| world.run_drawn(&mut chance)) {
         Ok(()) => Ok(world.totals),
-        Err(shows) => Err(Schedule { shows, planted: None, start, lives: world.lives }),
+        Err(shows) => Err(Box::new(Schedule { shows, planted: None, start, lives: world.lives })),
     }
 }
 
@@ -188,7 +188,7 @@ fn bite(arguments: &Arguments) -> ExitCode {
             missed += 1;
             continue;
         };
-        let mut shrunk = shrink::shrink(failed);
+        let mut shrunk = shrink::shrink(*failed);
         shrunk.planted = Some(name.to_owned());
         let size = format!("{} rows, {} happenings", shrunk.start.rows.len(), shrunk.size());
         println!("| {name} | {seed} | {} | {size} |", shrunk.shows);

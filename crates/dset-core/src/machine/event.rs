@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::answer::Reading;
 use crate::ask::AskId;
 use crate::bookmark::Marks;
+use crate::provider::RateLimits;
 use crate::question::{Question, QuestionIndex};
 
 /// Numbers the records of this life from 1, in the order they were given; never stored.
@@ -31,6 +32,8 @@ pub enum Event {
         ask: AskId,
         /// What the reply means.
         reading: Reading,
+        /// What its headers say about limits, where they say anything.
+        limits: Option<Box<RateLimits>>,
     },
     /// The reply to an ask has begun with a good status and is not whole yet. May come late, after
     /// the ask came to something.

@@ -227,7 +227,12 @@ impl Machine {
                 (self.read.outstanding, self.read.ended) = (false, true);
                 self.stop(Why::InputChanged { row_number });
             }
-            Event::Replied { ask, reading } => self.replied(now, ask, reading, effects),
+            Event::Replied { ask, reading, limits } => {
+                if let Some(limits) = limits {
+                    self.pace.told(now, &limits);
+                }
+                self.replied(now, ask, reading, effects);
+            }
             Event::Progressed { ask } => self.progressed(now, ask),
             Event::Abandoned { ask } => self.abandoned(now, ask, effects),
             Event::Synced { upto } => self.synced(upto),

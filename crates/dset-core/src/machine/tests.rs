@@ -141,7 +141,7 @@ impl Bench {
     fn reply(&mut self, question: QuestionIndex, reading: Reading) {
         let at = self.asks.iter().position(|(_, index)| *index == question);
         let (ask, _) = self.asks.remove(at.expect("the question is on its way"));
-        self.event(Event::Replied { ask, reading });
+        self.event(Event::Replied { ask, reading, limits: None });
     }
 
     fn on_their_way(&self) -> Vec<QuestionIndex> {

@@ -224,7 +224,7 @@ pub fn ask(prompt: &str) -> Ask {
 
 /// Asks a server one thing; checks that the key is nowhere in what came.
 pub async fn asked(server: &Server, timeout: Duration) -> Came {
-    let came = endpoint(&server.url(), timeout).ask(&ask("Why?")).await;
+    let came = endpoint(&server.url(), timeout).ask(&ask("Why?"), || ()).await;
     let shown = format!("{came:?}");
     assert!(!shown.contains(KEY), "the key came back: {shown:.2000}");
     came
