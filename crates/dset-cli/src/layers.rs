@@ -4,7 +4,7 @@
 //! that a setting is its flag.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use dset_core::settings::{Layer, Settings, is_loopback};
@@ -61,6 +61,15 @@ impl Environment {
             self.real.get(name).filter(full).map(|value| (value.as_str(), Origin::Environment));
         let file = || self.file.get(name).filter(full).map(|v| (v.as_str(), Origin::DotEnv));
         real.or_else(file)
+    }
+
+    /// Returns the folder in which this user's programs keep what they learn, where there is one.
+    pub(crate) fn state_folder(&self) -> Option<PathBuf> {
+        let set = |name| self.real.get(name).filter(|value| Path::new(value).is_absolute());
+        let folder = |name| set(name).map(PathBuf::from);
+        folder("XDG_STATE_HOME")
+            .or_else(|| Some(folder("HOME")?.join(".local").join("state")))
+            .or_else(|| folder("LOCALAPPDATA"))
     }
 
     /// Reads the settings that variables say.

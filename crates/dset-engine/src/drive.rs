@@ -16,8 +16,8 @@ use dset_core::csv::ERROR;
 use dset_core::machine::{
     Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal, Why,
 };
-use dset_core::pace::Bounds;
 use dset_core::pace::minute::MinuteLimits;
+use dset_core::pace::{Bounds, expected};
 use dset_core::plan::Plan;
 use dset_core::prompt::Template;
 use dset_core::question::{Question, QuestionIndex};
@@ -33,6 +33,7 @@ use crate::job::{Job, source_options};
 use crate::mark::{MarkError, mark};
 use crate::open_files::raise_open_files_max;
 use crate::report::{Trouble, Watcher};
+use crate::shared_pace::{Said, SharedPace};
 use crate::sink::{Outputs, SinkError, ToSinks};
 use crate::source::Source;
 use crate::store::{
@@ -57,18 +58,24 @@ enum Told {
     NotMarked(MarkError),
 }
 
-/// Runs a job to its end. Cancel-safe in that the store and the outputs are whole at any moment.
+/// How often runs at one service tell each other what they know of it.
+const SHARED_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a job to its end, sharing what it learns about the service with `shared`. Cancel-safe in that the store and the outputs are whole at any moment.
 pub async fn drive(
     job: Job,
     endpoint: Endpoint,
+    shared: Option<SharedPace>,
     mut stop: Receiver<StopSignal>,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, StoreError> {
     let clock = Clock::start();
-    let mut run = Run::start(job, endpoint, clock)?;
+    let mut run = Run::start(job, endpoint, shared, clock)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sharing = tokio::time::interval(SHARED_EVERY);
+    sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     run.machine.handle(clock.now(), Event::Started(run.plan.summary()), &mut effects);
     loop {
         for effect in effects.drain(..) {
@@ -95,6 +102,10 @@ pub async fn drive(
             _ = ticker.tick() => {
                 let now = clock.now();
                 watcher.snapshot(now, &run.machine.snapshot(now));
+                continue;
+            }
+            _ = sharing.tick(), if run.shared.is_some() => {
+                run.share(false);
                 continue;
             }
         };
@@ -130,11 +141,17 @@ struct Run {
     questions: threads::Sender<usize>,
     workers: Vec<JoinHandle<()>>,
     marking: JoinSet<()>,
+    shared: Option<SharedPace>,
     _lock: crate::lock::Lock,
 }
 
 impl Run {
-    fn start(job: Job, endpoint: Endpoint, clock: Clock) -> Result<Run, StoreError> {
+    fn start(
+        job: Job,
+        endpoint: Endpoint,
+        shared: Option<SharedPace>,
+        clock: Clock,
+    ) -> Result<Run, StoreError> {
         let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
@@ -186,6 +203,10 @@ impl Run {
             minute: settings.minute,
             earlier: earlier.asks,
             killed: earlier.unknown,
+            learnt: shared.as_ref().and_then(|shared| {
+                let others = shared.others(unix_ms()).into_iter();
+                expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
+            }),
             backoff: settings.backoff.clone(),
             pause_on_error: settings.on_error == OnError::Pause,
             limit: decisions.limit,
@@ -209,6 +230,7 @@ impl Run {
             questions,
             workers,
             marking: JoinSet::new(),
+            shared,
             settings,
             _lock: job.lock,
         })
@@ -265,6 +287,29 @@ impl Run {
             self.bodies.insert(ask, body);
         }
         Event::Replied { ask, reading: came.reading, limits: came.limits }
+    }
+
+    /// Tells other runs at this service what this one knows, and hears whether they were told to
+    /// leave it alone.
+    fn share(&mut self, ended: bool) {
+        let Some(shared) = self.shared.clone() else { return };
+        let (now, tell) = (self.clock.now(), self.tell.clone());
+        let paused_until = self.machine.snapshot(now).paused_until.map(|until| until.unix_ms);
+        let said = Said { learnt: self.machine.learnt(now), paused_until, ended };
+        if ended {
+            return shared.say(&said);
+        }
+        self.marking.spawn_blocking(move || {
+            shared.say(&said);
+            let others = shared.others(now.unix_ms).into_iter();
+            let paused = others.filter(|(_, other)| other.is_running);
+            let paused = paused.filter_map(|(said, _)| said.paused_until).max();
+            if let Some(until) = paused.filter(|until| *until > now.unix_ms) {
+                let wait = Duration::from_millis((until - now.unix_ms).unsigned_abs());
+                let until = now.after(wait);
+                let _ = tell.send(Told::Event(Event::ToldToWait { until }));
+            }
+        });
     }
 
     fn mark(&mut self, marks: Marks) {
@@ -328,7 +373,8 @@ impl Run {
     }
 
     /// Says goodbye to the store and waits for every thread.
-    fn end(self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
+    fn end(mut self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
+        self.share(true);
         let Run { store, writer, sinks, questions, workers, .. } = self;
         let _ = store.send(ToStore::End { at: unix_ms(), ending: words(&ending) });
         let _ = sinks.send(ToSinks::End);

@@ -18,6 +18,7 @@ pub mod open_files;
 pub mod rebuild;
 pub mod report;
 mod scan;
+pub mod shared_pace;
 pub mod sink;
 pub mod source;
 pub mod standing;

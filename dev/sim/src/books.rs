@@ -208,7 +208,11 @@ impl Books {
                 self.mark_from_ms = now_ms + rest;
             }
             Event::MarkFailed => self.mark_failed = true,
-            Event::Started(_) | Event::Emitted { .. } | Event::Progressed { .. } | Event::Woke => {}
+            Event::Started(_)
+            | Event::Emitted { .. }
+            | Event::Progressed { .. }
+            | Event::ToldToWait { .. }
+            | Event::Woke => {}
         }
         Owed::Nothing
     }

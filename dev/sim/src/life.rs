@@ -75,6 +75,7 @@ impl<'a> Life<'a> {
             minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
             earlier: world.store.earlier.clone(),
             killed: world.sends.is_unknown(world.unix_ms),
+            learnt: None,
             backoff: Backoff { retries: 3, waits: WAITS_MS.map(Duration::from_millis).into() },
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,

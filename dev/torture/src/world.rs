@@ -307,7 +307,7 @@ impl<'a> World<'a> {
         command
             .args(["run", "--base-url", &url, "--key", "none", "-c", &width])
             .args(["--retries", "4", "--backoff", "50ms,100ms,500ms", "--timeout", "20s"])
-            .args(["--ack-fd", "1"])
+            .args(["--ack-fd", "1", "--share-pace", "off"])
             .args(how.arguments)
             .current_dir(&self.root)
             .env_clear()

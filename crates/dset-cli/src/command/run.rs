@@ -7,6 +7,7 @@ use dset_core::settings::{Layer, Settings, Warning, resolve};
 use dset_engine::ask::Endpoint;
 use dset_engine::drive::drive;
 use dset_engine::job::{Decisions, Job, JobError};
+use dset_engine::shared_pace::SharedPace;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -35,7 +36,11 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = args.ack_fd.map(display::acks::Acks::open).transpose()?;
     #[cfg(not(unix))]
     let acks = None;
-    Ok(Exit::of(&ask(settings, decisions, key, None, acks)?))
+    let state = environment.state_folder().filter(|_| settings.share_pace);
+    let shared = state.map(|state| {
+        SharedPace::new(&state, &settings.endpoint(), &settings.request.model, key.as_ref())
+    });
+    Ok(Exit::of(&ask(settings, decisions, key, shared, None, acks)?))
 }
 
 fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
@@ -68,6 +73,7 @@ pub(super) fn ask(
     settings: Settings,
     decisions: Decisions,
     key: Option<SecretString>,
+    shared: Option<SharedPace>,
     demo: Option<&display::Demo>,
     acks: Option<display::acks::Acks>,
 ) -> Result<Ending, UserError> {
@@ -97,7 +103,7 @@ pub(super) fn ask(
     let ending = runtime.block_on(async {
         let (stop, stopped) = mpsc::channel(8);
         let signals = tokio::spawn(signals(stop));
-        let ending = drive(job, endpoint, stopped, &mut *display).await;
+        let ending = drive(job, endpoint, shared, stopped, &mut *display).await;
         signals.abort();
         ending
     })?;

@@ -86,6 +86,8 @@ impl Folder {
                 command.env_remove(name);
             }
         }
+        // Runs of different tests know nothing of each other.
+        command.env("DSET_SHARE_PACE", "off");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

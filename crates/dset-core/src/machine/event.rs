@@ -7,6 +7,7 @@ use crate::ask::AskId;
 use crate::bookmark::Marks;
 use crate::provider::RateLimits;
 use crate::question::{Question, QuestionIndex};
+use crate::time::Time;
 
 /// Numbers the records of this life from 1, in the order they were given; never stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +71,11 @@ pub enum Event {
     },
     /// The marks could not be written; the store has them, and the next run writes them.
     MarkFailed,
+    /// Another run at the same service was told to leave it alone.
+    ToldToWait {
+        /// Until then.
+        until: Time,
+    },
     /// The time of the last `Effect::WakeAt` has come.
     Woke,
     /// Somebody wants the run to stop.

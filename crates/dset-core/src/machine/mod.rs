@@ -25,7 +25,8 @@ use crate::outcome::Ledger;
 use crate::pace::latency::Latency;
 use crate::pace::minute::{Earlier, Minute, MinuteLimits};
 use crate::pace::outage::{Backoff, Failures, Outage};
-use crate::pace::{Bounds, Pace, Sent};
+use crate::pace::retry::RETRY_AFTER_MAX;
+use crate::pace::{Bounds, Learnt, Pace, Sent};
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
@@ -46,6 +47,8 @@ pub struct Rules {
     pub earlier: Vec<Earlier>,
     /// The life before this one was killed: nobody knows what it had sent.
     pub killed: bool,
+    /// What other runs have found out about the service, and how old that is.
+    pub learnt: Option<(Learnt, Duration)>,
     /// The schedule of an outage.
     pub backoff: Backoff,
     /// Stop at the first failing question.
@@ -244,6 +247,12 @@ impl Machine {
             }
             Event::Marked { took } => self.marks.written(now, took),
             Event::MarkFailed => self.marks.failed(now),
+            Event::ToldToWait { until } => {
+                let wait = until.since(now).min(RETRY_AFTER_MAX);
+                if self.pace.paused_until(now).is_none_or(|known| !until.has_come(known)) {
+                    self.pace.pause(now, wait);
+                }
+            }
             Event::Woke => self.wake_at = None,
             Event::Stopped(signal) => self.stopped(now, signal, effects),
         }
@@ -278,6 +287,12 @@ impl Machine {
         }
     }
 
+    /// Returns what this run has found out about the service.
+    #[must_use]
+    pub fn learnt(&self, now: Time) -> Learnt {
+        self.pace.learnt(now)
+    }
+
     /// Returns where every question stands.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
@@ -286,6 +301,9 @@ impl Machine {
 
     fn started(&mut self, now: Time, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
+        if let Some((learnt, age)) = &self.rules.learnt {
+            self.pace.recall(now, learnt, *age);
+        }
         self.minute.recall(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
         self.ledger = Ledger {
             questions: plan.states.len() as u64,

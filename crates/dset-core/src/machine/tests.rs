@@ -37,6 +37,7 @@ fn rules(width: u32) -> Rules {
         minute: MinuteLimits::default(),
         earlier: Vec::new(),
         killed: false,
+        learnt: None,
         backoff,
         pause_on_error: false,
         limit: None,
@@ -238,6 +239,17 @@ fn an_ask_of_which_nothing_comes_is_dropped_and_tried_again_and_a_slow_one_is_wa
     }
     let way = bench.on_their_way();
     assert!(way.contains(&slow.1) && !way.contains(&hung.1), "{way:?}");
+}
+
+#[test]
+fn a_wait_that_another_run_was_told_of_is_kept_too() {
+    let mut bench = Bench::new(rules(1), 2);
+    let until = Time { monotonic_ms: 30_000, unix_ms: 30_000 };
+    bench.event(Event::ToldToWait { until });
+    bench.reply(0, answer());
+    assert!(bench.on_their_way().is_empty());
+    assert_eq!(bench.sleep(), 30.0);
+    assert_eq!(bench.on_their_way(), [1]);
 }
 
 #[test]

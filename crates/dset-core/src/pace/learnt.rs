@@ -28,6 +28,42 @@ pub struct Learnt {
     pub at_unix_ms: i64,
 }
 
+/// Another run on the same machine that asks the same service with the same key, or did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Neighbour {
+    /// What it says.
+    pub learnt: Learnt,
+    /// How long ago it said so.
+    pub age: Duration,
+    /// It is asking now.
+    pub is_running: bool,
+}
+
+/// Returns what a run that begins may expect of a service, and how old that knowledge is: what the
+/// runs that go on take together, shared among them and this one; without any, what the last one
+/// found.
+#[must_use]
+pub fn expected(neighbours: &[Neighbour]) -> Option<(Learnt, Duration)> {
+    let newest =
+        neighbours.iter().min_by_key(|neighbour| (!neighbour.is_running, neighbour.age))?;
+    if !newest.is_running {
+        return Some((newest.learnt, newest.age));
+    }
+    let running = neighbours.iter().filter(|neighbour| neighbour.is_running);
+    let (mut count, mut ceiling, mut rate) = (1, None::<u32>, None::<f64>);
+    for Neighbour { learnt, .. } in running {
+        count += 1;
+        ceiling = learnt.ceiling.map(|own| own.saturating_add(ceiling.unwrap_or(0))).or(ceiling);
+        rate = learnt.rate_per_minute.map(|own| own + rate.unwrap_or(0.0)).or(rate);
+    }
+    let learnt = Learnt {
+        ceiling: ceiling.map(|all| (all / count).max(1)),
+        rate_per_minute: rate.map(|all| all / f64::from(count)),
+        ..newest.learnt
+    };
+    Some((learnt, newest.age))
+}
+
 impl Pace {
     /// Returns what is known of the service.
     #[must_use]
@@ -61,5 +97,25 @@ impl Pace {
         if let Some(per_ms) = per_ms.filter(|&per_ms| per_ms.is_finite() && per_ms > 0.0) {
             self.rate.recall(ms(now), per_ms, learnt.paced);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbour(ceiling: u32, seconds: u64, is_running: bool) -> Neighbour {
+        let learnt =
+            Learnt { ceiling: Some(ceiling), rate_per_minute: None, paced: false, at_unix_ms: 0 };
+        Neighbour { learnt, age: Duration::from_secs(seconds), is_running }
+    }
+
+    #[test]
+    fn a_run_expects_its_share_of_what_others_take_or_all_that_the_last_one_took() {
+        let expects = |neighbours: &[Neighbour]| expected(neighbours)?.0.ceiling;
+        assert_eq!(expects(&[]), None);
+        assert_eq!(expects(&[neighbour(80, 60, false), neighbour(100, 600, false)]), Some(80));
+        let both = [neighbour(60, 1, true), neighbour(30, 2, true), neighbour(500, 9, false)];
+        assert_eq!(expects(&both), Some(30), "90 in all, for three");
     }
 }

@@ -25,7 +25,7 @@ use crate::provider::RateLimits;
 use crate::time::Time;
 use blocks::{Blocks, Experiments, Verdict};
 use ceiling::{Ceiling, Mode};
-pub use learnt::Learnt;
+pub use learnt::{Learnt, Neighbour, expected};
 use rate::Rate;
 use refusal::{Closed, Replies};
 use stated::Stated;

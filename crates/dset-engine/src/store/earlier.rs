@@ -74,3 +74,66 @@ impl Store {
 fn sent(back_unix_ms: i64, seconds: f64) -> i64 {
     back_unix_ms - (seconds * 1000.0) as i64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_348_800_000;
+
+    /// A store in which `sql` has happened.
+    fn earlier(sql: &str) -> EarlierAsks {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let sql = sql.replace("NOW", &NOW.to_string());
+        store.connection().execute_batch(&sql).unwrap();
+        store.earlier_asks(NOW).unwrap()
+    }
+
+    fn life(id: u32, started: i64, ended: Option<i64>, ending: &str) -> String {
+        let ended = ended.map_or("NULL".into(), |ms| format!("NOW - {ms}"));
+        format!(
+            "INSERT INTO lives (id, started_at, ended_at, ending, version, settings, endpoint)
+             VALUES ({id}, NOW - {started}, {ended}, '{ending}', '', 1, '');"
+        )
+    }
+
+    #[test]
+    fn answers_and_failures_of_the_last_minute_count_from_when_they_were_sent() {
+        let answer = |life: &str, ms: u32| {
+            format!(
+                "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
+                 VALUES ({life}, 1, NOW - {ms}, '', '', '',
+                   '{{\"seconds\":2.5,\"input_tokens\":10,\"output_tokens\":90}}');"
+            )
+        };
+        let failure =
+            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, message)
+                       VALUES (1, NOW - 1000, 1, x'', x'', 1, 1.0, '', '');";
+        let lives = life(1, 90_000, Some(500), "complete");
+        let [old, adopted, new] = [answer("1", 70_000), answer("NULL", 100), answer("1", 5_000)];
+        let found = earlier(&format!("{lives}{old}{adopted}{new}{failure}"));
+        let ask = |sent: i64, back: i64, tokens| Earlier {
+            sent_unix_ms: NOW - sent,
+            back_unix_ms: NOW - back,
+            tokens,
+        };
+        assert_eq!(found.asks, [ask(7_500, 5_000, Some(100)), ask(2_000, 1_000, None)]);
+        assert!(!found.unknown);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_or_dropped_asks_in_the_last_minute_leaves_it_unknown() {
+        let (killed, orderly) = (life(1, 300_000, None, ""), "stopped");
+        for (sql, unknown) in [
+            (String::new(), false),
+            (killed.clone(), true),
+            (format!("{killed}{}", life(2, 100_000, Some(1_000), orderly)), false),
+            (format!("{killed}{}", life(2, 50_000, Some(1_000), orderly)), true),
+            (life(1, 90_000, Some(1_000), "stopped, asks dropped"), true),
+            (life(1, 90_000, Some(70_000), "stopped, asks dropped"), false),
+        ] {
+            assert_eq!(earlier(&sql).unknown, unknown, "{sql}");
+        }
+    }
+}
