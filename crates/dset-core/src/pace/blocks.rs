@@ -17,8 +17,9 @@ const JUDGED_AT: f64 = 0.35;
 const FIRST_SIZE: usize = 16;
 /// The least size of the others; above it, half of W.
 const SIZE_MIN: usize = 24;
-/// A block is compared with the latest one that had so many times fewer at once.
-const APART: f64 = 1.8;
+/// A block is compared with the latest one that had so many times fewer at once. The latency of 24
+/// uneven answers is known to a quarter only; nearer ones would too often seem to queue.
+const APART: f64 = 2.1;
 /// Latency that rises by this share of what the number at once did rises too fast.
 const AS_FAST: f64 = 0.7;
 /// So many blocks in a row say so.
@@ -30,7 +31,7 @@ const ROOM: f64 = 1.5;
 const EARLY: u32 = 4;
 /// Blocks that are kept open; a block that is older than so many others is not judged any more.
 const OPEN_MAX: usize = 64;
-/// Judged blocks that are kept for comparison: 1.8^16 is more than any width.
+/// Judged blocks that are kept for comparison: 2.1^13 is more than any width.
 const KEPT_MAX: usize = 64;
 
 /// Judges blocks of asks until it is clear that a service queues.
@@ -195,10 +196,10 @@ impl Experiments {
                 let needed = if self.less_next { LESS_KEPT_AT } else { MORE_KEPT_AT };
                 let kept = rate >= needed * before;
                 self.next_at = now + self.distance;
-                self.distance = (2.0 * self.distance).min(DISTANCE_MAX_MS);
                 if kept {
                     None
                 } else {
+                    self.distance = (2.0 * self.distance).min(DISTANCE_MAX_MS);
                     self.less_next = !self.less_next;
                     Some(width_before)
                 }

@@ -17,6 +17,8 @@ mod rate;
 mod refusal;
 pub mod retry;
 mod stated;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

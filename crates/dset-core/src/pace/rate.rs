@@ -34,6 +34,13 @@ const SAME_SHARE: f64 = 0.006;
 const PACE_FIRST: f64 = 0.98;
 const PACE_LINEAR: f64 = 0.004;
 const PACE_CUBIC: f64 = 0.0004;
+/// A rate that was never refused may be far too low (it may be no rate at all): it doubles in each
+/// unit of time, until one refusal came no further above what was measured, or so many in all, which
+/// are enough to see a width. A service that names a wait is a bucket, and needs no trial.
+const TRIALS: u32 = 6;
+const TRIAL_CLOSE: f64 = 1.25;
+/// More doublings are no pace any more.
+const TRIAL_DOUBLINGS: f64 = 16.0;
 /// How much of the pace may be sent at once.
 pub(super) const DEPTH_MS: f64 = 50.0;
 /// What gathers during a pause, at most.
@@ -47,6 +54,11 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
+    /// Starts empty.
+    pub(super) fn starting(now: Ms) -> Pacer {
+        Pacer { level: 0.0, at: now }
+    }
+
     /// Fills up at `per_ms`.
     pub(super) fn fill(&mut self, now: Ms, per_ms: f64, depth_ms: f64) {
         let most = (per_ms * depth_ms).max(1.0);
@@ -95,6 +107,8 @@ pub(super) struct Rate {
     measured: Option<(f64, Ms)>,
     reopened: Option<(Ms, f64)>,
     is_on: bool,
+    /// Refusals until the rate counts as tried.
+    trials: u32,
     barred_until: Ms,
     episodes: [f64; EPISODES],
     refused_at: Ms,
@@ -113,6 +127,7 @@ impl Rate {
             measured: None,
             reopened: None,
             is_on: false,
+            trials: 0,
             barred_until: 0.0,
             episodes: [f64::NAN; EPISODES],
             refused_at: 0.0,
@@ -164,7 +179,10 @@ impl Rate {
             }
             let rate = asks / ms;
             let averaged = match self.measured {
-                Some((before, at)) if now - at < MEASURED_STALE_MS => (before + rate) / 2.0,
+                // Too high is found out by the next refusal, too low is not.
+                Some((before, at)) if now - at < MEASURED_STALE_MS => {
+                    rate.max((before + rate) / 2.0)
+                }
                 _ => rate,
             };
             self.measured = Some((averaged, now));
@@ -173,7 +191,14 @@ impl Rate {
     }
 
     /// Takes any refusal.
-    pub(super) fn refused(&mut self, now: Ms) {
+    ///
+    /// The first of a burst also ends a trial of the rate.
+    pub(super) fn refused(&mut self, now: Ms, latency: Ms, is_first: bool) {
+        if self.is_on && self.trials > 0 && is_first {
+            let pace = self.pace(now, latency).unwrap_or(0.0);
+            let is_close = pace <= TRIAL_CLOSE * self.measured().unwrap_or(0.0);
+            self.trials = if is_close { 0 } else { self.trials - 1 };
+        }
         self.refused_at = now;
         self.pacer.empty();
     }
@@ -208,8 +233,9 @@ impl Rate {
             && now >= self.barred_until;
         if clear {
             self.is_on = true;
+            self.trials = if self.waits { 0 } else { TRIALS };
             self.episodes = [f64::NAN; EPISODES];
-            self.pacer = Pacer { level: 0.0, at: now };
+            self.pacer = Pacer::starting(now);
         }
         clear
     }
@@ -256,6 +282,9 @@ impl Rate {
     fn pace(&self, now: Ms, latency: Ms) -> Option<f64> {
         let (rate, _) = self.measured.filter(|_| self.is_on)?;
         let x = (now - self.refused_at) / (2.0 * latency).clamp(3_000.0, 60_000.0);
+        if self.trials > 0 {
+            return Some(rate * PACE_FIRST * x.min(TRIAL_DOUBLINGS).exp2());
+        }
         Some(rate * (PACE_FIRST + PACE_LINEAR * x + PACE_CUBIC * x * x * x))
     }
 

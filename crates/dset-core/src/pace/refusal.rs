@@ -121,7 +121,8 @@ impl Pace {
         let accepted_before = (sent.order - 1).saturating_sub(self.refused_count) as f64;
         self.refused_count += 1;
         self.ceiling.refused(at);
-        self.rate.refused(at);
+        let is_first = sent.epoch == self.epoch && self.closed.is_none();
+        self.rate.refused(at, self.latency_ms, is_first);
         self.stated.refused();
         self.replies.came(false);
         self.last_named = named.is_some();

@@ -55,9 +55,9 @@ impl Paced {
         };
         let limit = quota.limit.map(|limit| limit as f64).filter(|&limit| limit > 0.0);
         let limit = limit.filter(|_| reset.is_none_or(|reset| reset <= MINUTE_RESET_MS_MAX));
-        if let (Some(limit), None) = (limit, self.limit) {
-            // The bucket of this pacer begins full, as the service's did.
-            self.pacer.fill(now, limit / MINUTE_MS, DEPTH_MS);
+        if self.limit.is_none() {
+            // Nothing has gathered in the time before the limit was known.
+            self.pacer = Pacer::starting(now);
         }
         self.limit = limit;
         if let Some(limit) = limit {
