@@ -149,7 +149,7 @@ impl Seen {
     pub(crate) fn check(&self, bound: Bound) -> Option<(bool, String)> {
         let end_s = self.seconds.len() as u32;
         let (kept, found) = match bound {
-            Bound::Steady(_) | Bound::SteadyRefused(_) => return None,
+            Bound::Steady(_) | Bound::SteadyRefused(_) | Bound::SteadyLatency(_) => return None,
             Bound::Answers(least) => {
                 let answers = self.answers(0, end_s);
                 (answers >= least, format!("{answers} answers"))

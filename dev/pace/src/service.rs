@@ -103,6 +103,8 @@ pub(crate) enum Bound {
     Steady(f64),
     /// Refused in the steady part, in % of what was sent: at most.
     SteadyRefused(f64),
+    /// The mean latency in the steady part, as a multiple of the all-knowing sender's: at most.
+    SteadyLatency(f64),
     Answers(u32),
     Refused(u32),
     RefusedPercent(f64),

@@ -25,6 +25,11 @@ impl Pair {
         let could = f64::from(self.oracle.answers(from_s, to_s));
         100.0 * f64::from(self.ours.answers(from_s, to_s)) / could.max(1.0)
     }
+
+    /// The mean latency as a multiple of the oracle's.
+    fn longer(&self, from_s: u32) -> f64 {
+        self.ours.latency_mean_ms(from_s) / self.oracle.latency_mean_ms(from_s)
+    }
 }
 
 pub(crate) const HEAD: &str = concat!(
@@ -65,10 +70,8 @@ fn line(service: &Service, pairs: &[Pair]) -> String {
         pairs.iter().map(|pair| pair.ours.reaches_at_s(0.9 * rate(pair))).collect();
     let reaches: Option<u32> = reaches.iter().copied().sum();
     let reaches = reaches.map_or("never".into(), |sum| format!("{} s", sum / pairs.len() as u32));
-    let longer =
-        mean(pairs, |pair| pair.ours.latency_mean_ms(from) / pair.oracle.latency_mean_ms(from));
-    let fair = mean(pairs, |pair| pair.ours.fairness(from));
-    let fair = if service.clients_at_s.len() > 1 { format!("{fair:.2}") } else { String::new() };
+    let longer = mean(pairs, |pair| pair.longer(from));
+    let fair = fairness(service, mean(pairs, |pair| pair.ours.fairness(from)));
     format!(
         "{:4} {:41} {:5.1}  {:6.1}  {:5.1}      {:6.2}  {:6.2}  {:6.0}   {:>6}  {:4.0}   {:6.2}    {fair}",
         service.name,
@@ -83,6 +86,11 @@ fn line(service: &Service, pairs: &[Pair]) -> String {
         mean(pairs, |pair| pair.goodput(0, 60)),
         longer,
     )
+}
+
+/// Says how fair it was, where there is more than one client.
+fn fairness(service: &Service, share: f64) -> String {
+    if service.clients_at_s.len() > 1 { format!("{share:.2}") } else { String::new() }
 }
 
 /// The bounds of a service that were missed: of a scene by any seed, of the others by the mean.
@@ -101,6 +109,12 @@ fn missed(service: &Service, pairs: &[Pair]) -> Vec<String> {
                 let refused = mean(pairs, |pair| pair.ours.refused_percent(from));
                 if refused > *most {
                     missed.push(format!("{refused:.2} % refused, wanted at most {most:.2}"));
+                }
+            }
+            Bound::SteadyLatency(most) => {
+                let longer = mean(pairs, |pair| pair.longer(from));
+                if longer > *most {
+                    missed.push(format!("{longer:.2} times the latency, wanted at most {most:.2}"));
                 }
             }
             bound => missed.extend(pairs.iter().filter_map(|pair| {
@@ -146,7 +160,7 @@ pub(crate) fn played(service: &Service, played: &Played, shows: bool) -> Row {
         }
     }
     let line = format!(
-        "{:4} {:38} {:7}  {:7}  {:8.1}/s  {:9.0}  {:7.1}  {:8.2}  {again:5}  {}",
+        "{:4} {:38} {:7}  {:7}  {:8.1}/s  {:9.0}  {:7.1}  {:>8}  {again:5}  {}",
         service.name,
         service.about,
         seen.answers(0, end),
@@ -154,7 +168,7 @@ pub(crate) fn played(service: &Service, played: &Played, shows: bool) -> Row {
         f64::from(seen.answers(from, end)) / f64::from(end - from),
         seen.latency_median_ms(from),
         seen.stall_s(),
-        seen.fairness(from),
+        fairness(service, seen.fairness(from)),
         exits.join(", "),
     );
     let missed = service.bounds.iter().filter_map(|bound| {
