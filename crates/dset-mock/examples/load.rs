@@ -1,6 +1,7 @@
 //! Asks a service as fast as it answers: `load ADDR SECONDS CONNECTIONS`.
 //!
-//! Each connection keeps one call on its way. Says how many answers came in a second.
+//! Each connection keeps one call on its way. Says how many answers came in a second. `load serve`
+//! is a service to be asked, in a process of its own, so that each one's work can be told.
 
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|argument| argument == "serve") {
+        serve();
+    }
     let [_, addr, seconds, connections] = arguments.as_slice() else {
         println!("load ADDR SECONDS CONNECTIONS");
         return;
@@ -45,4 +49,14 @@ fn main() {
     });
     let answered = answered.load(Ordering::Relaxed);
     println!("{:.0} answers/s", answered as f64 / began.elapsed().as_secs_f64());
+}
+
+fn serve() -> ! {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let mock = runtime.block_on(dset_mock::Mock::start(dset_mock::MockSettings::default()));
+    let mock = mock.expect("a free port is found");
+    println!("listening on {}", mock.addr());
+    loop {
+        std::thread::park();
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) enum End {
     Other,
     /// The connection ends.
     Cut,
+    /// Nothing, until the client leaves.
+    Stall,
 }
 
 type Steps = Box<dyn Iterator<Item = Step> + Send>;
@@ -46,6 +48,8 @@ pub(crate) struct PretendBody {
     then: Option<Steps>,
     timer: Option<Pin<Box<Sleep>>>,
     end: End,
+    /// The connection ends now.
+    cuts: bool,
     /// The call that is replied to; it ends when the last bytes are handed over.
     work: Option<Work>,
 }
@@ -53,7 +57,7 @@ pub(crate) struct PretendBody {
 impl PretendBody {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> PretendBody {
         let next = Some(Step::now(bytes));
-        PretendBody { next, then: None, timer: None, end: End::Other, work: None }
+        PretendBody { next, then: None, timer: None, end: End::Other, cuts: false, work: None }
     }
 
     pub(crate) fn steps(
@@ -61,7 +65,14 @@ impl PretendBody {
         end: End,
     ) -> PretendBody {
         let mut then: Steps = Box::new(steps);
-        PretendBody { next: then.next(), then: Some(then), timer: None, end, work: None }
+        PretendBody {
+            next: then.next(),
+            then: Some(then),
+            timer: None,
+            end,
+            cuts: false,
+            work: None,
+        }
     }
 
     pub(crate) fn ends(mut self, end: End) -> PretendBody {
@@ -77,6 +88,19 @@ impl PretendBody {
         self
     }
 
+    /// Says whether an end as it should be is that of an answer.
+    pub(crate) fn ends_in_an_answer(mut self, is_answer: bool) -> PretendBody {
+        if is_answer && self.end == End::Other {
+            self.end = End::Answer;
+        }
+        self
+    }
+
+    /// Returns how many bytes come first.
+    pub(crate) fn first_bytes(&self) -> u64 {
+        self.next.as_ref().map_or(0, |step| step.bytes.len() as u64)
+    }
+
     /// Says which call ends with this body.
     pub(crate) fn replies_to(&mut self, work: Work) {
         self.work = Some(work);
@@ -88,7 +112,7 @@ impl PretendBody {
         if let Some(work) = &mut self.work {
             work.made(step.tokens);
         }
-        if self.next.is_none() && matches!(self.end, End::Answer | End::Other) {
+        if self.next.is_none() && self.end != End::Stall {
             // Before the network has the bytes: who has read them finds the call ended.
             if let Some(mut work) = self.work.take() {
                 work.handed_over(self.end == End::Answer);
@@ -117,7 +141,17 @@ impl Body for PretendBody {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => match self.end {
                 End::Answer | End::Other => Poll::Ready(None),
-                End::Cut => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
+                End::Cut if self.cuts => {
+                    Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
+                }
+                End::Cut => {
+                    // What is not on the wire yet would be thrown away with the connection.
+                    self.cuts = true;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                // The connection notices when the client leaves.
+                End::Stall => Poll::Pending,
             },
         }
     }

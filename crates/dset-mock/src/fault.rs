@@ -37,9 +37,21 @@ pub enum Fault {
     Risk,
     /// The answer, so many milliseconds later.
     Delay(u64),
+    /// The reply ends in the middle as if that were its end.
+    Half,
+    /// A stream without the mark of its end.
+    NoDone,
+    /// A stream that says in the middle that something went wrong; a 500 where there is no stream.
+    StreamError,
+    /// Half of the body, then nothing, until the client leaves.
+    Stall,
+    /// Comments of a stream, or blank lines, until the client leaves.
+    Comments,
+    /// The answer again and again up to so many tokens; 0 is those that the call allows.
+    Loop(u64),
 }
 
-const WORDS: [(&str, Fault); 14] = [
+const WORDS: [(&str, Fault); 20] = [
     ("reset", Fault::Reset),
     ("hang", Fault::Hang),
     ("cut", Fault::Cut),
@@ -53,6 +65,12 @@ const WORDS: [(&str, Fault); 14] = [
     ("html", Fault::Html),
     ("quota", Fault::Quota),
     ("risk", Fault::Risk),
+    ("half", Fault::Half),
+    ("no-done", Fault::NoDone),
+    ("stream-error", Fault::StreamError),
+    ("stall", Fault::Stall),
+    ("comments", Fault::Comments),
+    ("loop", Fault::Loop(0)),
     ("unauthorized", Fault::Status(401)),
 ];
 
@@ -81,6 +99,7 @@ impl fmt::Display for Fault {
         match (WORDS.iter().find(|(_, fault)| fault == self), self) {
             (_, Fault::Status(status)) => write!(f, "{status}"),
             (_, Fault::Delay(ms)) => write!(f, "delay:{ms}"),
+            (_, Fault::Loop(_)) => f.write_str("loop"),
             (Some((word, _)), _) => f.write_str(word),
             (None, _) => f.write_str("fault"),
         }

@@ -1,97 +1,168 @@
-//! Bodies in the shapes that real services send.
+//! Answers in the shapes that services send.
 
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::dialect::{Shape, Thought, Usage};
 
-/// Writes an answer in DeepSeek's shape.
-pub(crate) fn completion(
-    id: u64,
-    model: &str,
-    input: u64,
-    answer: &Answer,
-    finish: &str,
-) -> Vec<u8> {
-    let Answer { reasoning, content, tokens_reasoning: thought, tokens_out: output } = answer;
-    let size = content.len() + reasoning.as_ref().map_or(0, String::len);
-    let mut body = Vec::with_capacity(640 + size + size / 8);
-    let mut push = |text: &str| body.extend_from_slice(text.as_bytes());
-    push(&format!("{{\"id\":\"pretend-{id:016x}\",\"object\":\"chat.completion\",\"created\":"));
-    push("1795348800,\"model\":");
-    push(&quoted(model));
-    push(",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-    push(&quoted(content));
-    if let Some(reasoning) = reasoning {
-        push(",\"reasoning_content\":");
-        push(&quoted(reasoning));
-    }
-    push("},\"logprobs\":null,\"finish_reason\":");
-    push(&quoted(finish));
-    push(&format!(
-        "}}],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{},\
-         \"prompt_tokens_details\":{{\"cached_tokens\":0}},\"completion_tokens_details\":\
-         {{\"reasoning_tokens\":{thought}}},\"prompt_cache_hit_tokens\":0,\
-         \"prompt_cache_miss_tokens\":{input}}},\"system_fingerprint\":\"fp_pretend\"}}",
-        input + output
-    ));
-    body
+/// When every answer was made: the same answer is the same bytes.
+pub(crate) const CREATED: u64 = 1_795_348_800;
+
+/// Writes the answer to one call.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    pub(crate) shape: &'static Shape,
+    pub(crate) thought: Thought,
+    /// A number of the question.
+    pub(crate) question: u64,
+    pub(crate) model: &'a str,
+    pub(crate) tokens_in: u64,
+    /// A stream is to tell its usage.
+    pub(crate) wants_usage: bool,
 }
 
-fn quoted(text: &str) -> String {
+impl Writer<'_> {
+    pub(crate) fn id(&self) -> String {
+        format!("{}{:016x}", self.shape.id, self.question)
+    }
+
+    /// Writes an answer in one piece; `finish` is one of DeepSeek's reasons.
+    pub(crate) fn whole(&self, answer: &Answer, finish: &str) -> Vec<u8> {
+        if self.shape.is_messages() {
+            return self.message(answer, finish);
+        }
+        let mut body = String::with_capacity(900 + 2 * answer.content.len());
+        let (id, model) = (self.id(), quoted(self.model));
+        body += &format!("{{\"id\":\"{id}\",\"object\":\"chat.completion\",\"created\":{CREATED},");
+        body += &format!("\"model\":{model},\"choices\":[{{\"index\":0,\"message\":");
+        body += "{\"role\":\"assistant\",\"content\":";
+        self.push_message(&mut body, answer);
+        body += "},\"logprobs\":null,\"finish_reason\":";
+        body += &quoted(self.shape.finish(finish));
+        body += &self.native_finish(finish);
+        body += "}],\"usage\":";
+        body += &self.usage(answer);
+        if self.shape.usage == Usage::DeepSeek {
+            body += ",\"system_fingerprint\":\"fp_pretend\"";
+        }
+        body += "}";
+        body.into_bytes()
+    }
+
+    fn push_message(&self, body: &mut String, answer: &Answer) {
+        let content = quoted(&answer.content);
+        let Some(reasoning) = answer.reasoning.as_deref() else {
+            *body += &content;
+            return;
+        };
+        let thought = quoted(reasoning);
+        *body += &match self.thought {
+            Thought::ReasoningContent => format!("{content},\"reasoning_content\":{thought}"),
+            Thought::Reasoning => format!("{content},\"reasoning\":{thought}"),
+            Thought::Details => format!(
+                "{content},\"reasoning\":{thought},\"reasoning_details\":[{}]",
+                detail(&thought)
+            ),
+            Thought::Both => {
+                format!("{content},\"reasoning\":{thought},\"reasoning_content\":{thought}")
+            }
+            Thought::Blocks => format!(
+                "{content},\"reasoning_content\":{thought},\"thinking_blocks\":[{{\"type\":\
+                 \"thinking\",\"thinking\":{thought},\"signature\":\"{SIGNATURE}\"}}]"
+            ),
+            Thought::Tags => quoted(&format!("{THINK}{reasoning}{THOUGHT}{}", answer.content)),
+            Thought::ClosingTag => quoted(&format!("{reasoning}{THOUGHT}{}", answer.content)),
+            Thought::Chunks => {
+                format!("[{},{{\"type\":\"text\",\"text\":{content}}}]", chunk(&thought))
+            }
+            Thought::Nothing => content,
+        };
+    }
+
+    /// LiteLLM tells here what it made `stop` of.
+    pub(crate) fn native_finish(&self, finish: &str) -> String {
+        if self.shape.finish(finish) != "stop" || finish == "stop" {
+            return String::new();
+        }
+        let native = json!({ "native_finish_reason": finish });
+        format!(",\"provider_specific_fields\":{native}")
+    }
+
+    fn message(&self, answer: &Answer, finish: &str) -> Vec<u8> {
+        let mut content = Vec::new();
+        if let Some(reasoning) = &answer.reasoning {
+            content
+                .push(json!({ "type": "thinking", "thinking": reasoning, "signature": SIGNATURE }));
+        }
+        content.push(json!({ "type": "text", "text": answer.content }));
+        json!({
+            "id": self.id(), "type": "message", "role": "assistant", "model": self.model,
+            "content": content, "stop_reason": self.shape.finish(finish), "stop_sequence": null,
+            "usage": {
+                "input_tokens": self.tokens_in, "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0, "output_tokens": answer.tokens_out,
+                "service_tier": "standard"
+            }
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    pub(crate) fn usage(&self, answer: &Answer) -> String {
+        let (input, output, thought) = (self.tokens_in, answer.tokens_out, answer.tokens_reasoning);
+        let sum = input + output;
+        let plain = format!(
+            "\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{sum}"
+        );
+        if self.shape.usage == Usage::Plain {
+            return format!("{{{plain}}}");
+        }
+        let more = match self.shape.usage {
+            Usage::DeepSeek => {
+                format!(",\"prompt_cache_hit_tokens\":0,\"prompt_cache_miss_tokens\":{input}")
+            }
+            Usage::OpenRouter => format!(",\"cost\":{}", sum as f64 * COST_PER_TOKEN),
+            Usage::Groq => ",\"queue_time\":0.01,\"prompt_time\":0.002,\"completion_time\":0.1,\
+                            \"total_time\":0.102"
+                .to_owned(),
+            Usage::OpenAi | Usage::Plain => String::new(),
+        };
+        format!(
+            "{{{plain},\"prompt_tokens_details\":{{\"cached_tokens\":0}},\
+             \"completion_tokens_details\":{{\"reasoning_tokens\":{thought}}}{more}}}"
+        )
+    }
+}
+
+/// Before and after reasoning that is part of the content.
+pub(crate) const THINK: &str = "<think>\n";
+pub(crate) const THOUGHT: &str = "\n</think>\n\n";
+pub(crate) const SIGNATURE: &str = "EqQBCgIYAhIMcHJldGVuZA==";
+/// What OpenRouter asks, in dollars: it must be something.
+const COST_PER_TOKEN: f64 = 0.000_001;
+
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("text is JSON")
 }
 
-/// Writes an error in DeepSeek's shape, in which nearly everything has the same code.
-pub(crate) fn error(message: &str, kind: &str) -> Vec<u8> {
-    let error = json!({
-        "message": message, "type": kind, "param": null, "code": "invalid_request_error"
-    });
-    json!({ "error": error }).to_string().into_bytes()
+/// One of OpenRouter's `reasoning_details`.
+pub(crate) fn detail(thought: &str) -> String {
+    format!("{{\"type\":\"reasoning.text\",\"text\":{thought},\"format\":\"unknown\",\"index\":0}}")
 }
 
-/// Returns the message and the type that services send with a status.
-pub(crate) fn words_of(status: u16) -> (&'static str, &'static str) {
-    match status {
-        400 => ("This question is refused", "invalid_request_error"),
-        401 => ("Authentication Fails, Your api key: ****0000 is invalid", "authentication_error"),
-        402 => ("Insufficient Balance", "unknown_error"),
-        403 => ("Forbidden", "permission_error"),
-        404 => ("Not Found", "invalid_request_error"),
-        422 => {
-            ("Failed to deserialize the JSON body into the target type", "invalid_request_error")
-        }
-        429 => ("Rate limit reached for requests", "rate_limit_error"),
-        503 => (
-            "Service is too busy. We advise users to temporarily switch to alternative LLM API \
-             service providers.",
-            "service_unavailable_error",
-        ),
-        529 => ("Overloaded", "overloaded_error"),
-        500..=599 => ("Internal Server Error", "server_error"),
-        _ => ("Something else", "unknown_error"),
-    }
+/// Reasoning as Mistral's chunk of a content.
+pub(crate) fn chunk(thought: &str) -> String {
+    format!(
+        "{{\"type\":\"thinking\",\"thinking\":[{{\"type\":\"text\",\"text\":{thought}}}],\
+         \"closed\":true}}"
+    )
 }
 
-pub(crate) const HTML: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\
-    <body>bad gateway</body></html>\n";
-
-/// A 429 that will not go away by waiting, in OpenAI's shape.
-pub(crate) fn quota() -> Vec<u8> {
-    let message = "You exceeded your current quota, please check your plan and billing details. \
-        For more information on this error, read the docs.";
-    let code = "insufficient_quota";
-    json!({ "error": { "message": message, "type": code, "param": null, "code": code } })
-        .to_string()
-        .into_bytes()
+pub(crate) fn models(shape: &Shape) -> Vec<u8> {
+    let model = |id: &&str| json!({ "id": id, "object": "model", "owned_by": shape.name });
+    let models: Vec<_> = shape.models.iter().map(model).collect();
+    json!({ "object": "list", "data": models }).to_string().into_bytes()
 }
-
-pub(crate) fn models() -> Vec<u8> {
-    let model = |id| json!({ "id": id, "object": "model", "owned_by": "deepseek" });
-    json!({ "object": "list", "data": MODELS.map(model) }).to_string().into_bytes()
-}
-
-/// What `--strict-model` takes.
-pub(crate) const MODELS: [&str; 2] = ["deepseek-flash", "deepseek-v4-pro"];
 
 pub(crate) fn balance(left: Option<u64>) -> Vec<u8> {
     let total = left.map_or("110.00".to_owned(), |left| format!("{left}.00"));

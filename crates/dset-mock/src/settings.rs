@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::dialect::{Dialect, Thought};
 use crate::fault::{Chance, During, On};
 use crate::limit::{ConcurrencyAt, RetryAfter, Window};
 
@@ -12,6 +13,17 @@ pub struct MockSettings {
     /// Port to listen on at 127.0.0.1; 0 takes a free one
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 0, value_name = "PORT"))]
     pub port: u16,
+
+    /// Service to be: deepseek, openai, azure, openrouter, anthropic, gemini, mistral, groq,
+    /// together, fireworks, xai, moonshot, qwen, zai, cerebras, nvidia, vllm, sglang, llamacpp,
+    /// ollama, lmstudio, litellm
+    #[cfg_attr(feature = "clap", arg(long, default_value = "deepseek", value_name = "NAME"))]
+    pub dialect: Dialect,
+
+    /// Place of the reasoning, if not where the service puts it: reasoning_content, reasoning,
+    /// reasoning_details, both, thinking_blocks, tags, closing-tag, chunks, nothing
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PLACE"))]
+    pub reasoning_as: Option<Thought>,
 
     /// Time an answer takes, in milliseconds
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 0, value_name = "MS"))]
@@ -116,7 +128,7 @@ pub struct MockSettings {
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub money: Option<u64>,
 
-    /// Refuse models that DeepSeek does not serve
+    /// Refuse models that the service does not have
     #[cfg_attr(feature = "clap", arg(long))]
     pub strict_model: bool,
 

@@ -1,0 +1,327 @@
+//! One question: whether it is let in, what goes wrong with it, and how long it takes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::answer::{Answer, BYTES_PER_TOKEN, tokens_for};
+use crate::body::PretendBody;
+use crate::call::Call;
+use crate::dialect::{Errors, Shape, Waits};
+use crate::draw::log_normal;
+use crate::error::{HTML, Refused};
+use crate::fault::Fault;
+use crate::give::{bills, streamed, whole};
+use crate::limit::{Refusal, RetryAfter, Room, Rooms};
+use crate::rate::{go_duration, tell_room, tell_wait};
+use crate::reply::Writer;
+use crate::serve::{Reply, Service};
+use crate::work::Work;
+
+/// No answer takes longer.
+const LATENCY_MAX: Duration = Duration::from_secs(3600);
+
+impl Service {
+    pub(crate) async fn ask(
+        &self,
+        call: &Call,
+        question: &str,
+        shape: &'static Shape,
+        reset: &AtomicBool,
+    ) -> Reply {
+        let mut work = Work::begin(&self.books, question, call.stream);
+        let tokens_in = self.settings.tokens_in.unwrap_or_else(|| call.tokens_in());
+        let (let_in, rooms) = if self.is_broke() {
+            (None, Rooms::default())
+        } else {
+            let (let_in, rooms) = work.admit(tokens_in);
+            (Some(let_in), rooms)
+        };
+        let mut reply = match let_in {
+            None => self.refused(&Refused::status(402, shape), shape, &work),
+            Some(Err(refusal)) => self.limited(refusal, call, shape, &work),
+            Some(Ok(())) => self.let_in(call, question, tokens_in, shape, &mut work, reset).await?,
+        };
+        if self.settings.rate_headers {
+            tell_room(reply.headers_mut(), &rooms, shape.rate_headers);
+        }
+        if reply.status() != StatusCode::OK {
+            self.books.audit.refused(self.books.now(), reply.status().as_u16());
+        }
+        tell_request_id(&mut reply, shape, &work);
+        reply.body_mut().replies_to(work);
+        Ok(reply)
+    }
+
+    fn is_broke(&self) -> bool {
+        self.settings.money.is_some_and(|money| self.books.audit.billed() >= money)
+    }
+
+    fn refused(&self, refused: &Refused, shape: &Shape, work: &Work) -> Response<PretendBody> {
+        json(refused.status, refused.body(shape, &request_id(work)))
+    }
+
+    /// Refuses for a limit of the service's own.
+    fn limited(
+        &self,
+        refusal: Refusal,
+        call: &Call,
+        shape: &Shape,
+        work: &Work,
+    ) -> Response<PretendBody> {
+        if refusal == Refusal::Overloaded {
+            self.books.audit.fault(Fault::Status(529), false);
+            return self.refused(&Refused::status(529, shape), shape, work);
+        }
+        self.books.audit.fault(Fault::Status(429), false);
+        let mut refused = Refused::status(429, shape);
+        let room_in = match refusal {
+            Refusal::Requests { wait, .. } | Refusal::Tokens { wait, .. } => Some(wait),
+            _ => None,
+        };
+        match refusal {
+            Refusal::Concurrency { at_once, most } if self.settings.name_limit => {
+                refused.message = format!(
+                    "Your current concurrency is {at_once}, which exceeds your concurrency limit \
+                     of {most} based on your remaining balance. Please top up your balance to \
+                     restore your concurrency."
+                );
+            }
+            Refusal::Requests { room, wait } => self.tell(&mut refused, call, shape, 1, room, wait),
+            Refusal::Tokens { room, wait, wanted } => {
+                self.tell(&mut refused, call, shape, wanted, room, wait);
+                if matches!(shape.errors, Errors::OpenAi | Errors::Azure) {
+                    refused.kind = "tokens";
+                }
+            }
+            _ => {}
+        }
+        self.with_wait(refused, room_in, shape, work)
+    }
+
+    /// Says in words what OpenAI says, where a 429 is to tell anything.
+    fn tell(
+        &self,
+        refused: &mut Refused,
+        call: &Call,
+        shape: &Shape,
+        wanted: u64,
+        room: Room,
+        wait: Duration,
+    ) {
+        let tells = self.settings.retry_after == Some(RetryAfter::Auto);
+        if !tells || !matches!(shape.errors, Errors::OpenAi | Errors::Azure) {
+            return;
+        }
+        let what = if wanted == 1 { "requests per min (RPM)" } else { "tokens per min (TPM)" };
+        refused.message = format!(
+            "Rate limit reached for {} in organization org-pretend on {what}: Limit {}, Used {}, \
+             Requested {wanted}. Please try again in {}. Visit \
+             https://platform.openai.com/account/rate-limits to learn more.",
+            call.model,
+            room.limit,
+            room.limit - room.remaining,
+            go_duration(wait)
+        );
+    }
+
+    /// Asks for a wait, where that is wanted; there may be room in `room_in`.
+    fn with_wait(
+        &self,
+        mut refused: Refused,
+        room_in: Option<Duration>,
+        shape: &Shape,
+        work: &Work,
+    ) -> Response<PretendBody> {
+        let wait = match (self.settings.retry_after, room_in) {
+            (Some(RetryAfter::Seconds(seconds)), _) => Some(Duration::from_secs_f64(seconds)),
+            (Some(RetryAfter::Auto), Some(wait)) => {
+                Some(Duration::from_secs(wait.as_secs_f64().ceil() as u64))
+            }
+            _ => None,
+        };
+        if shape.waits == Waits::Body {
+            refused.wait = wait;
+        }
+        let mut reply = self.refused(&refused, shape, work);
+        if let Some(wait) = wait {
+            tell_wait(reply.headers_mut(), wait, shape.waits);
+            self.books.audit.told_to_wait(self.books.now(), work.asked.question, wait);
+        }
+        reply
+    }
+
+    fn fault(&self, call: &Call, question: &str, work: &Work) -> Option<Fault> {
+        let fault = self.planned(question, work)?;
+        self.books.audit.fault(fault, bills(fault));
+        Some(if fault == Fault::Loop(0) { Fault::Loop(call.tokens_max()) } else { fault })
+    }
+
+    fn planned(&self, question: &str, work: &Work) -> Option<Fault> {
+        let now = self.books.now();
+        let during = self.settings.during.iter().find(|d| (d.from..d.to).contains(&now));
+        if let Some(during) = during {
+            return Some(during.fault);
+        }
+        let on = self.settings.on.iter().find(|on| {
+            question.contains(&on.text) && on.times.is_none_or(|times| work.asked.times <= times)
+        });
+        if let Some(on) = on {
+            return Some(on.fault);
+        }
+        if self.settings.chance.is_empty() {
+            return None;
+        }
+        let mut drawn = self.random().f64();
+        self.settings
+            .chance
+            .iter()
+            .find(|chance| {
+                drawn -= chance.share;
+                drawn < 0.0
+            })
+            .map(|chance| chance.fault)
+    }
+
+    async fn let_in(
+        &self,
+        call: &Call,
+        question: &str,
+        tokens_in: u64,
+        shape: &'static Shape,
+        work: &mut Work,
+        reset: &AtomicBool,
+    ) -> Reply {
+        let fault = self.fault(call, question, work);
+        // Refusals come at once, from whoever stands before the model.
+        match fault {
+            Some(Fault::Status(429)) => {
+                return Ok(self.with_wait(Refused::status(429, shape), None, shape, work));
+            }
+            Some(Fault::Status(status)) => {
+                return Ok(self.refused(&Refused::status(status, shape), shape, work));
+            }
+            Some(Fault::Quota) => return Ok(self.refused(&Refused::quota(), shape, work)),
+            Some(Fault::Risk) if !shape.is_messages() => {
+                return Ok(self.refused(&Refused::risk(shape), shape, work));
+            }
+            Some(Fault::Html) => {
+                let mut reply = json(502, HTML.as_bytes().to_vec());
+                reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+                return Ok(reply);
+            }
+            Some(Fault::Reset) => {
+                reset.store(true, Ordering::Relaxed);
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            Some(Fault::StreamError) if !call.stream => {
+                return Ok(self.refused(&Refused::status(500, shape), shape, work));
+            }
+            _ => {}
+        }
+        if let Some(slots) = &self.slots {
+            let slot = Arc::clone(slots).acquire_owned().await;
+            work.holds(slot.expect("nobody closes the queue"));
+        }
+        let answer = self.answer(call, question, shape);
+        let latency = self.latency(fault, &answer);
+        // A timer takes a millisecond, even one for nothing.
+        if !call.stream && !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        if fault == Some(Fault::Hang) {
+            std::future::pending::<()>().await;
+        }
+        // Anthropic's refusals are answers.
+        let fault = if fault == Some(Fault::Risk) { Some(Fault::Filter) } else { fault };
+        let own = self.settings.reasoning_as.or(call.thought()).unwrap_or(shape.thought);
+        let writer = Writer {
+            shape,
+            thought: own,
+            question: work.asked.question,
+            model: &call.model,
+            tokens_in,
+            wants_usage: call.wants_usage(),
+        };
+        if !fault.is_some_and(bills) && !matches!(fault, Some(Fault::Blank | Fault::Comments)) {
+            self.books.audit.bill();
+        }
+        Ok(if call.stream {
+            let mut reply = with_body(200, streamed(&writer, fault, &answer, latency));
+            let headers = reply.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            reply
+        } else {
+            with_length(fault, whole(&writer, fault, answer))
+        })
+    }
+
+    fn answer(&self, call: &Call, question: &str, shape: &Shape) -> Answer {
+        let thinks = call.thinks(shape);
+        let (settings, seed) = (&self.settings, self.settings.seed);
+        let Some(median) = settings.tokens_median else {
+            let (reasoning, content) = self.answers.get(question, settings.answer_bytes, seed);
+            return Answer::new(thinks.then_some(reasoning), content);
+        };
+        let tokens = tokens_for(question, median, settings.tokens_sigma, seed);
+        let bytes = tokens as usize * BYTES_PER_TOKEN;
+        let (reasoning, content) = self.answers.get(question, Some(bytes), seed);
+        Answer::new(thinks.then_some(reasoning), content).of_tokens(tokens)
+    }
+
+    fn latency(&self, fault: Option<Fault>, answer: &Answer) -> Duration {
+        let settings = &self.settings;
+        let median = settings.latency_ms as f64;
+        let mut ms = match settings.latency_to_ms {
+            Some(to) => median + (to as f64 - median).max(0.0) * self.random().f64(),
+            None if settings.latency_sigma > 0.0 => {
+                log_normal(&mut self.random(), median, settings.latency_sigma)
+            }
+            None => median,
+        };
+        if let Some(Fault::Delay(more)) = fault {
+            ms += more as f64;
+        }
+        if let Some(per_s) = settings.tokens_per_s {
+            ms += answer.tokens_out as f64 * 1000.0 / per_s;
+        }
+        Duration::try_from_secs_f64(ms / 1000.0).map_or(LATENCY_MAX, |ms| ms.min(LATENCY_MAX))
+    }
+}
+
+/// Promises the whole length where half of it will come.
+fn with_length(fault: Option<Fault>, body: PretendBody) -> Response<PretendBody> {
+    let half = body.first_bytes();
+    let mut reply = with_body(200, body);
+    if matches!(fault, Some(Fault::Cut | Fault::Stall)) {
+        reply.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(half * 2));
+    }
+    reply
+}
+
+fn request_id(work: &Work) -> String {
+    format!("req_{:016x}", work.asked.question)
+}
+
+fn tell_request_id(reply: &mut Response<PretendBody>, shape: &Shape, work: &Work) {
+    if let Some(name) = shape.request_id_header
+        && let Ok(id) = HeaderValue::from_str(&request_id(work))
+    {
+        reply.headers_mut().insert(HeaderName::from_static(name), id);
+    }
+}
+
+pub(crate) fn json(status: u16, bytes: Vec<u8>) -> Response<PretendBody> {
+    with_body(status, PretendBody::whole(bytes))
+}
+
+fn with_body(status: u16, body: PretendBody) -> Response<PretendBody> {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}

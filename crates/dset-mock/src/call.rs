@@ -1,0 +1,241 @@
+//! What a client asks for, and what a service refuses to be asked.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::answer::BYTES_PER_TOKEN;
+use crate::dialect::{Errors, Shape, Thought};
+use crate::error::Refused;
+
+/// Tokens that a chat template adds.
+const TEMPLATE_TOKENS: u64 = 4;
+/// The most that DeepSeek makes in one answer, and this service of any.
+const OUTPUT_TOKENS_MAX: u64 = 393_216;
+/// Where nobody says when to stop: what DeepSeek makes while it thinks.
+const OUTPUT_TOKENS: u64 = 65_536;
+/// Versions of Anthropic's interface; since the second, sampling parameters are refused.
+const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
+
+/// A request for an answer, in either interface.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Call {
+    #[serde(default)]
+    pub(crate) model: String,
+    messages: Vec<Message>,
+    #[serde(default)]
+    system: Content,
+    #[serde(default)]
+    pub(crate) stream: bool,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    temperature: Option<Value>,
+    top_p: Option<Value>,
+    top_k: Option<Value>,
+    response_format: Option<Kind>,
+    // The ways to say whether to think, and where to put it.
+    thinking: Option<Kind>,
+    reasoning_effort: Option<String>,
+    reasoning: Option<Switches>,
+    enable_thinking: Option<bool>,
+    chat_template_kwargs: Option<Switches>,
+    reasoning_format: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    content: Content,
+}
+
+/// Text, or a list of parts of which some are text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+    Nothing(()),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Switches {
+    enabled: Option<bool>,
+    exclude: Option<bool>,
+    effort: Option<String>,
+    enable_thinking: Option<bool>,
+    thinking: Option<bool>,
+}
+
+impl Default for Content {
+    fn default() -> Content {
+        Content::Nothing(())
+    }
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Content::Text(text) => text.len(),
+            Content::Parts(parts) => parts.iter().map(|part| part.text.len()).sum(),
+            Content::Nothing(()) => 0,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Content::Text(text) => text.trim().to_owned(),
+            Content::Parts(parts) => {
+                let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+                texts.join("\n").trim().to_owned()
+            }
+            Content::Nothing(()) => String::new(),
+        }
+    }
+}
+
+impl Call {
+    /// Reads a request, or says why it is refused.
+    pub(crate) fn read(body: &[u8], shape: &Shape) -> Result<Call, Refused> {
+        let call: Call = serde_json::from_slice(body).map_err(|error| {
+            Refused::request(format!(
+                "Failed to deserialize the JSON body into the target type: {error}"
+            ))
+        })?;
+        if shape.is_messages() && call.max_tokens.is_none() {
+            return Err(Refused::request("max_tokens: Field required"));
+        }
+        if shape.refuses_max_tokens && call.max_tokens.is_some() {
+            let message = "Unsupported parameter: 'max_tokens' is not supported with this model. \
+                           Use 'max_completion_tokens' instead.";
+            return Err(Refused {
+                code: Some("unsupported_parameter"),
+                param: Some("max_tokens"),
+                ..Refused::request(message)
+            });
+        }
+        if shape.errors == Errors::DeepSeek {
+            call.check_deepseek()?;
+        }
+        Ok(call)
+    }
+
+    fn check_deepseek(&self) -> Result<(), Refused> {
+        if self.max_tokens.is_some_and(|most| !(1..=OUTPUT_TOKENS_MAX).contains(&most)) {
+            return Err(Refused::request(format!(
+                "Invalid max_tokens value, the valid range of max_tokens is \
+                 [1, {OUTPUT_TOKENS_MAX}]"
+            )));
+        }
+        if self.stream_options.is_some() && !self.stream {
+            return Err(Refused::request("stream_options should be set along with stream = true"));
+        }
+        match self.response_format.as_ref().map(|format| format.kind.as_str()) {
+            Some("json_schema") => {
+                Err(Refused::request("This response_format type is unavailable now"))
+            }
+            Some("json_object") if !self.says_json() => Err(Refused::request(
+                "Prompt must contain the word 'json' in some form to use 'response_format' of \
+                 type 'json_object'.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn says_json(&self) -> bool {
+        let says = |message: &Message| message.content.text().to_lowercase().contains("json");
+        self.messages.iter().any(says)
+    }
+
+    /// Checks what a version of Anthropic's interface no longer takes.
+    pub(crate) fn check_version(&self, version: Option<&str>) -> Result<(), Refused> {
+        let Some(version) = version else {
+            return Err(Refused::request("anthropic-version: header is required"));
+        };
+        if !VERSIONS.contains(&version) {
+            return Err(Refused::request(format!(
+                "anthropic-version: \"{version}\" is not a valid version"
+            )));
+        }
+        let sampling =
+            [("temperature", &self.temperature), ("top_p", &self.top_p), ("top_k", &self.top_k)];
+        match sampling.iter().find(|(_, given)| given.is_some()) {
+            Some((name, _)) if version == VERSIONS[1] => {
+                Err(Refused::request(format!("{name}: Extra inputs are not permitted")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the question: what the user said last.
+    pub(crate) fn question(&self) -> Option<String> {
+        let last = self.messages.iter().rfind(|message| message.role == "user");
+        last.map(|message| message.content.text())
+    }
+
+    pub(crate) fn tokens_in(&self) -> u64 {
+        let sent: usize = self.messages.iter().map(|message| message.content.len()).sum();
+        (sent + self.system.len()).div_ceil(BYTES_PER_TOKEN) as u64 + TEMPLATE_TOKENS
+    }
+
+    pub(crate) fn tokens_max(&self) -> u64 {
+        let most = self.max_tokens.or(self.max_completion_tokens).unwrap_or(OUTPUT_TOKENS);
+        most.min(OUTPUT_TOKENS_MAX)
+    }
+
+    pub(crate) fn wants_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|options| options.include_usage)
+    }
+
+    /// Tells whether the model thinks: Anthropic's where it is asked to, others' where it is not
+    /// told to leave it, in any of the ways there are.
+    pub(crate) fn thinks(&self, shape: &Shape) -> bool {
+        let kind = self.thinking.as_ref().map(|thinking| thinking.kind.as_str());
+        if shape.is_messages() {
+            return matches!(kind, Some("enabled" | "adaptive"));
+        }
+        let off = |switches: &Option<Switches>| {
+            switches.as_ref().is_some_and(|switches| {
+                let told = [switches.enabled, switches.enable_thinking, switches.thinking];
+                told.contains(&Some(false)) || switches.effort.as_deref() == Some("none")
+            })
+        };
+        kind != Some("disabled")
+            && self.reasoning_effort.as_deref() != Some("none")
+            && self.enable_thinking != Some(false)
+            && !off(&self.reasoning)
+            && !off(&self.chat_template_kwargs)
+    }
+
+    /// Returns where the reasoning is to be, if not where the service puts it by itself.
+    pub(crate) fn thought(&self) -> Option<Thought> {
+        if self.reasoning.as_ref().is_some_and(|reasoning| reasoning.exclude == Some(true)) {
+            return Some(Thought::Nothing);
+        }
+        match self.reasoning_format.as_deref() {
+            Some("raw") => Some(Thought::Tags),
+            Some("hidden") => Some(Thought::Nothing),
+            Some("parsed") => Some(Thought::Reasoning),
+            _ => None,
+        }
+    }
+}
