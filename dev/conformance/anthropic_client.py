@@ -33,6 +33,9 @@ def check(condition, what):
         sys.exit(f"FAILED: {what}")
 
 
+with mock() as client:
+    check([model.id for model in client.models.list()] == ["claude-sonnet-5-5"], "models")
+
 THINKING = {"thinking": {"type": "adaptive"}}
 with mock() as client:
     plain = client.messages.create(**request())

@@ -180,6 +180,8 @@ pub(crate) struct Shape {
     pub(crate) comments_first: bool,
     /// `max_tokens` is refused, `max_completion_tokens` is the name.
     pub(crate) refuses_max_tokens: bool,
+    /// What else stands at the end of an answer in one piece, each after a comma.
+    pub(crate) extra: &'static str,
     /// Words for DeepSeek's finish reasons.
     pub(crate) finish: &'static [(&'static str, &'static str)],
 }
@@ -199,6 +201,7 @@ const OPENAI: Shape = Shape {
     comment: ": keep-alive\n\n",
     comments_first: false,
     refuses_max_tokens: true,
+    extra: ",\"system_fingerprint\":\"fp_pretend\"",
     finish: &[],
 };
 
@@ -260,6 +263,7 @@ const SHAPES: [Shape; 22] = [
         errors: Errors::OpenRouter,
         id: "gen-",
         comment: ": OPENROUTER PROCESSING\n\n",
+        extra: ",\"provider\":\"Pretend\"",
         comments_first: true,
         finish: &[("insufficient_system_resource", "error")],
         ..LIKE_OPENAI
@@ -334,8 +338,20 @@ const SHAPES: [Shape; 22] = [
         ..LIKE_OPENAI
     },
     Shape { name: "sglang", usage: Usage::Plain, errors: Errors::Number, ..LIKE_OPENAI },
-    Shape { name: "llamacpp", usage: Usage::Plain, errors: Errors::LlamaCpp, ..LIKE_OPENAI },
-    Shape { name: "ollama", thought: Thought::Reasoning, usage: Usage::Plain, ..LIKE_OPENAI },
+    Shape {
+        name: "llamacpp",
+        usage: Usage::Plain,
+        errors: Errors::LlamaCpp,
+        extra: ",\"timings\":{\"prompt_ms\":2.0,\"predicted_ms\":100.0}",
+        ..LIKE_OPENAI
+    },
+    Shape {
+        name: "ollama",
+        thought: Thought::Reasoning,
+        usage: Usage::Plain,
+        extra: ",\"system_fingerprint\":\"fp_ollama\"",
+        ..LIKE_OPENAI
+    },
     Shape { name: "lmstudio", thought: Thought::Tags, usage: Usage::Plain, ..LIKE_OPENAI },
     Shape {
         name: "litellm",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::dialect::{Shape, Thought, Usage};
+use crate::dialect::{MESSAGES, Shape, Thought, Usage};
 
 /// When every answer was made: the same answer is the same bytes.
 pub(crate) const CREATED: u64 = 1_795_348_800;
@@ -42,9 +42,7 @@ impl Writer<'_> {
         body += &self.native_finish(finish);
         body += "}],\"usage\":";
         body += &self.usage(answer);
-        if self.shape.usage == Usage::DeepSeek {
-            body += ",\"system_fingerprint\":\"fp_pretend\"";
-        }
+        body += self.shape.extra;
         body += "}";
         body.into_bytes()
     }
@@ -162,6 +160,20 @@ pub(crate) fn models(shape: &Shape) -> Vec<u8> {
     let model = |id: &&str| json!({ "id": id, "object": "model", "owned_by": shape.name });
     let models: Vec<_> = shape.models.iter().map(model).collect();
     json!({ "object": "list", "data": models }).to_string().into_bytes()
+}
+
+/// The same in Anthropic's shape.
+pub(crate) fn message_models() -> Vec<u8> {
+    let model = |id: &&str| {
+        json!({
+            "type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"
+        })
+    };
+    let models: Vec<_> = MESSAGES.models.iter().map(model).collect();
+    let (first, last) = (MESSAGES.models.first(), MESSAGES.models.last());
+    json!({ "data": models, "has_more": false, "first_id": first, "last_id": last })
+        .to_string()
+        .into_bytes()
 }
 
 pub(crate) fn balance(left: Option<u64>) -> Vec<u8> {

@@ -158,6 +158,12 @@ impl Service {
             (&Method::POST, Some(Route::Messages)) => {
                 self.answer_to(request, &MESSAGES, reset).await
             }
+            // Both are at the same path; this is how a client of Anthropic's is known.
+            (&Method::GET, Some(Route::Models))
+                if request.headers().contains_key("anthropic-version") =>
+            {
+                Ok(json(200, reply::message_models()))
+            }
             (&Method::GET, Some(Route::Models)) => Ok(json(200, reply::models(own))),
             (&Method::GET, Some(Route::Balance)) => {
                 let billed = self.books.audit.billed();
