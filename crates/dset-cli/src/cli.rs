@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Write the outputs anew from the store
     Export(ExportArgs),
-    /// Pretend to be an OpenAI-compatible service, with faults
+    /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -17,6 +16,7 @@ use crate::error::{HTML, Refused};
 use crate::fault::Fault;
 use crate::give::{bills, streamed, whole};
 use crate::limit::{Refusal, RetryAfter, Room, Rooms};
+use crate::line::Wire;
 use crate::rate::{go_duration, tell_room, tell_wait};
 use crate::reply::Writer;
 use crate::serve::{Reply, Service};
@@ -31,7 +31,7 @@ impl Service {
         call: &Call,
         question: &str,
         shape: &'static Shape,
-        reset: &AtomicBool,
+        wire: &Arc<Wire>,
     ) -> Reply {
         let mut work = Work::begin(&self.books, question, call.stream);
         let tokens_in = self.settings.tokens_in.unwrap_or_else(|| call.tokens_in());
@@ -44,7 +44,7 @@ impl Service {
         let mut reply = match let_in {
             None => self.refused(&Refused::status(402, shape), shape, &work),
             Some(Err(refusal)) => self.limited(refusal, call, shape, &work),
-            Some(Ok(())) => self.let_in(call, question, tokens_in, shape, &mut work, reset).await?,
+            Some(Ok(())) => self.let_in(call, question, tokens_in, shape, &mut work, wire).await?,
         };
         if self.settings.rate_headers {
             tell_room(reply.headers_mut(), &rooms, shape.rate_headers);
@@ -53,7 +53,7 @@ impl Service {
             self.books.audit.refused(self.books.now(), reply.status().as_u16());
         }
         tell_request_id(&mut reply, shape, &work);
-        reply.body_mut().replies_to(work);
+        reply.body_mut().replies_to(work, wire);
         Ok(reply)
     }
 
@@ -194,7 +194,7 @@ impl Service {
         tokens_in: u64,
         shape: &'static Shape,
         work: &mut Work,
-        reset: &AtomicBool,
+        wire: &Arc<Wire>,
     ) -> Reply {
         let fault = self.fault(call, question, work);
         // Refusals come at once, from whoever stands before the model.
@@ -215,7 +215,7 @@ impl Service {
                 return Ok(reply);
             }
             Some(Fault::Reset) => {
-                reset.store(true, Ordering::Relaxed);
+                wire.reset();
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
             Some(Fault::StreamError) if !call.stream => {

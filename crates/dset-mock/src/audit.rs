@@ -153,14 +153,25 @@ impl Audit {
         counts.second(now).refused += 1;
     }
 
-    /// A call is no longer on its way; an answer took so long.
-    pub(crate) fn ended(&self, now: Duration, question: u64, answer: Option<Duration>, out: u64) {
+    /// A call is no longer on its way; an answer took so long, or the client left a stream.
+    pub(crate) fn ended(
+        &self,
+        now: Duration,
+        question: u64,
+        answer: Option<Duration>,
+        out: u64,
+        left: bool,
+    ) {
         let mut counts = self.counts();
         let counts = &mut *counts;
         counts.second(now);
         counts.stats.in_flight -= 1;
         counts.stats.tokens_out += out;
         counts.tokens.add(now, out);
+        if left {
+            counts.stats.left += 1;
+            counts.stats.tokens_left += out;
+        }
         let Some(latency) = answer else { return };
         counts.stats.answered += 1;
         counts.second(now).answered += 1;
@@ -168,13 +179,6 @@ impl Audit {
         if let Some(counted) = counts.questions.get_mut(&question) {
             counted.answered += 1;
         }
-    }
-
-    /// The client left a stream.
-    pub(crate) fn left(&self, tokens: u64) {
-        let mut counts = self.counts();
-        counts.stats.left += 1;
-        counts.stats.tokens_left += tokens;
     }
 
     pub(crate) fn fault(&self, fault: Fault, bills: bool) {

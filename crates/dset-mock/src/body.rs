@@ -1,7 +1,9 @@
 //! Bodies that end as they should, and bodies that do not.
 
 use std::io;
+use std::iter::Peekable;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
+use crate::line::Wire;
 use crate::work::Work;
 
 /// Some bytes of a body.
@@ -40,7 +43,7 @@ pub(crate) enum End {
     Stall,
 }
 
-type Steps = Box<dyn Iterator<Item = Step> + Send>;
+type Steps = Peekable<Box<dyn Iterator<Item = Step> + Send>>;
 
 /// The body of a reply.
 pub(crate) struct PretendBody {
@@ -48,8 +51,9 @@ pub(crate) struct PretendBody {
     then: Option<Steps>,
     timer: Option<Pin<Box<Sleep>>>,
     end: End,
-    /// The connection ends now.
-    cuts: bool,
+    wire: Option<Arc<Wire>>,
+    /// How often everything was written when the bytes before were handed over.
+    flushed: Option<u64>,
     /// The call that is replied to; it ends when the last bytes are handed over.
     work: Option<Work>,
 }
@@ -57,20 +61,30 @@ pub(crate) struct PretendBody {
 impl PretendBody {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> PretendBody {
         let next = Some(Step::now(bytes));
-        PretendBody { next, then: None, timer: None, end: End::Other, cuts: false, work: None }
+        PretendBody {
+            next,
+            then: None,
+            timer: None,
+            end: End::Other,
+            wire: None,
+            flushed: None,
+            work: None,
+        }
     }
 
     pub(crate) fn steps(
         steps: impl Iterator<Item = Step> + Send + 'static,
         end: End,
     ) -> PretendBody {
-        let mut then: Steps = Box::new(steps);
+        let steps: Box<dyn Iterator<Item = Step> + Send> = Box::new(steps);
+        let mut then = steps.peekable();
         PretendBody {
             next: then.next(),
             then: Some(then),
             timer: None,
             end,
-            cuts: false,
+            wire: None,
+            flushed: None,
             work: None,
         }
     }
@@ -101,13 +115,30 @@ impl PretendBody {
         self.next.as_ref().map_or(0, |step| step.bytes.len() as u64)
     }
 
-    /// Says which call ends with this body.
-    pub(crate) fn replies_to(&mut self, work: Work) {
+    /// Says which call ends with this body, and on which connection.
+    pub(crate) fn replies_to(&mut self, work: Work, wire: &Arc<Wire>) {
         self.work = Some(work);
+        self.wire = Some(Arc::clone(wire));
+    }
+
+    /// Tells whether all bytes that were handed over are written to the socket; if not, the
+    /// connection's task is woken when they are.
+    fn is_written(&self) -> bool {
+        let (Some(wire), Some(flushed)) = (&self.wire, self.flushed) else { return true };
+        if wire.flushed() > flushed {
+            return true;
+        }
+        wire.wake_when_flushed();
+        false
+    }
+
+    fn is_next_the_last(&mut self) -> bool {
+        self.next.is_some() && self.then.as_mut().is_none_or(|then| then.peek().is_none())
     }
 
     fn hand_over(&mut self) -> Option<Bytes> {
         let step = self.next.take()?;
+        self.flushed = self.wire.as_ref().map(|wire| wire.flushed());
         self.next = self.then.as_mut().and_then(Iterator::next);
         if let Some(work) = &mut self.work {
             work.made(step.tokens);
@@ -137,19 +168,17 @@ impl Body for PretendBody {
             ready!(timer.as_mut().poll(context));
             self.timer = None;
         }
+        // A stream is answered when its end is handed over, so nothing before it may be missing.
+        if self.is_next_the_last() && !self.is_written() {
+            return Poll::Pending;
+        }
         match self.hand_over() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => match self.end {
                 End::Answer | End::Other => Poll::Ready(None),
-                End::Cut if self.cuts => {
-                    Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
-                }
-                End::Cut => {
-                    // What is not on the wire yet would be thrown away with the connection.
-                    self.cuts = true;
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
+                // What is not on the wire yet would be thrown away with the connection.
+                End::Cut if !self.is_written() => Poll::Pending,
+                End::Cut => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
                 // The connection notices when the client leaves.
                 End::Stall => Poll::Pending,
             },

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::call::Call;
 use crate::dialect::{Errors, MESSAGES, Shape};
 use crate::error::Refused;
 use crate::limit::Limits;
-use crate::line::Line;
+use crate::line::{Line, Wire};
 use crate::reply;
 use crate::settings::MockSettings;
 use crate::work::Books;
@@ -101,13 +100,13 @@ async fn accept(listener: TcpListener, service: Arc<Service>) {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let reset = Arc::new(AtomicBool::new(false));
-        let line = Line { stream, reset: Arc::clone(&reset) };
+        let wire = Arc::new(Wire::default());
+        let line = Line { stream, wire: Arc::clone(&wire) };
         let service = Arc::clone(&service);
         connections.spawn(async move {
             let serve = hyper::service::service_fn(move |request| {
-                let (service, reset) = (Arc::clone(&service), Arc::clone(&reset));
-                async move { service.serve(request, &reset).await }
+                let (service, wire) = (Arc::clone(&service), Arc::clone(&wire));
+                async move { service.serve(request, &wire).await }
             });
             // A connection that ends badly is what this service is for.
             let _ = hyper::server::conn::http1::Builder::new()
@@ -151,12 +150,12 @@ fn route(path: &str) -> Option<Route> {
 }
 
 impl Service {
-    async fn serve(&self, request: Request<Incoming>, reset: &AtomicBool) -> Reply {
+    async fn serve(&self, request: Request<Incoming>, wire: &Arc<Wire>) -> Reply {
         let own = self.settings.dialect.0;
         match (request.method(), route(request.uri().path())) {
-            (&Method::POST, Some(Route::Chat)) => self.answer_to(request, own, reset).await,
+            (&Method::POST, Some(Route::Chat)) => self.answer_to(request, own, wire).await,
             (&Method::POST, Some(Route::Messages)) => {
-                self.answer_to(request, &MESSAGES, reset).await
+                self.answer_to(request, &MESSAGES, wire).await
             }
             // Both are at the same path; this is how a client of Anthropic's is known.
             (&Method::GET, Some(Route::Models))
@@ -191,7 +190,7 @@ impl Service {
         &self,
         request: Request<Incoming>,
         shape: &'static Shape,
-        reset: &AtomicBool,
+        wire: &Arc<Wire>,
     ) -> Reply {
         let (head, body) = request.into_parts();
         if !self.takes_key(&head.headers, shape) {
@@ -200,7 +199,7 @@ impl Service {
         let body = http_body_util::Limited::new(body, REQUEST_BYTES_MAX);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         match self.read(&head, &body, shape) {
-            Ok((call, question)) => self.ask(&call, &question, shape, reset).await,
+            Ok((call, question)) => self.ask(&call, &question, shape, wire).await,
             Err(error) => Ok(refused(&error, shape)),
         }
     }

@@ -100,9 +100,7 @@ impl Drop for Work {
             limits.ended();
         }
         let answered = self.answered.then(|| now.saturating_sub(self.came));
-        self.books.audit.ended(now, self.asked.question, answered, self.tokens_made);
-        if self.streams && !self.handed_over && self.tokens_made > 0 {
-            self.books.audit.left(self.tokens_made);
-        }
+        let left = self.streams && !self.handed_over && self.tokens_made > 0;
+        self.books.audit.ended(now, self.asked.question, answered, self.tokens_made, left);
     }
 }

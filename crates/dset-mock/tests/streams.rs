@@ -202,3 +202,17 @@ fn a_reply_that_is_cut_arrives_by_half() {
     let promised: usize = reply.header("content-length").unwrap().parse().unwrap();
     assert_eq!(reply.body.len(), promised / 2);
 }
+
+#[test]
+fn a_stream_that_is_never_read_is_no_answer() {
+    let settings = MockSettings { answer_bytes: Some(20_000_000), ..MockSettings::default() };
+    let service = Service::start(settings);
+    let mut reader = open(&service);
+    read_until(&mut reader, "content");
+    assert_eq!(service.stats().in_flight, 1);
+    drop(reader);
+    service.until(|stats| stats.in_flight == 0);
+    let stats = service.stats();
+    assert_eq!((stats.answered, stats.billed, stats.left), (0, 1, 1));
+    assert!(stats.tokens_left < 6_000_000, "{stats:?}");
+}
