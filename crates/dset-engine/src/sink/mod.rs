@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use dset_core::plan::AnswerId;
 use dset_core::row::Row;
 use thiserror::Error;
 
-use crate::store::{Order, Reader, SinkMark, StoreError};
+use crate::store::{Order, Reader, SinkMark, StoreError, Text};
 pub(crate) use output::Expected;
 pub use output::Output;
 pub(crate) use output::TAIL_BYTES;
@@ -60,6 +61,11 @@ pub fn formats(names: &[String]) -> Result<Vec<Format>, UnknownFormat> {
 
 /// Outputs are synced no more often than this.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Rows that are written together. A question that held up the order lets go of any number at once,
+/// and they must not all be in memory.
+const ROWS_AT_ONCE: usize = 256;
+/// A buffer that was larger, for one large answer, is given back.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Why an output cannot be written.
 #[derive(Debug, Error)]
@@ -129,6 +135,8 @@ pub(crate) fn write_anew(
 pub struct Outputs {
     outputs: Vec<Output>,
     reader: Reader,
+    /// Rows on their way into a file, kept for the next.
+    bytes: Vec<u8>,
 }
 
 impl Outputs {
@@ -155,7 +163,7 @@ impl Outputs {
             let output = Output::open(folder, format, mark, &reader, edition, stamp, &mut repairs)?;
             outputs.push(output);
         }
-        Ok((Outputs { outputs, reader }, repairs))
+        Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))
     }
 
     /// Returns the marks, everything being synced.
@@ -165,22 +173,24 @@ impl Outputs {
     }
 
     fn append(&mut self, order: &Order) -> Result<(), SinkError> {
-        let mut bytes = Vec::new();
-        let mut read: Vec<Row> = Vec::new();
-        for (id, row) in &order.rows {
-            if row.is_none() {
-                read.push(self.reader.row(*id)?);
-            }
-        }
+        order.rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.append_some(rows))
+    }
+
+    fn append_some(&mut self, rows: &[(AnswerId, Option<Box<Text>>)]) -> Result<(), SinkError> {
+        let absent = rows.iter().filter(|(_, text)| text.is_none());
+        let read = absent.map(|(id, _)| self.reader.row(*id));
+        let read: Vec<Row> = read.collect::<Result<_, _>>()?;
         for output in &mut self.outputs {
-            bytes.clear();
+            self.bytes.clear();
             let mut read = read.iter();
-            for (_, row) in &order.rows {
-                let row = row.as_deref().or_else(|| read.next()).expect("read above where absent");
-                (output.format().write)(row, &mut bytes);
+            for (_, text) in rows {
+                let row = text.as_deref().map(Text::row).or_else(|| read.next());
+                let row = row.expect("read above where absent");
+                (output.format().write)(row, &mut self.bytes);
             }
-            output.append(&bytes, order.rows.len() as u64)?;
+            output.append(&self.bytes, rows.len() as u64)?;
         }
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
         Ok(())
     }
 

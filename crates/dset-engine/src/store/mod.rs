@@ -8,6 +8,7 @@ mod entry;
 mod look;
 mod plan;
 mod rescue;
+mod texts;
 mod writer;
 
 use std::io;
@@ -22,6 +23,7 @@ pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub use plan::Held;
 pub use rescue::{RESCUE, Rescued, waiting};
+pub use texts::Text;
 pub(crate) use writer::Told;
 pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
 

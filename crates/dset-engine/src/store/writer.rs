@@ -6,25 +6,26 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use dset_core::machine::{Record, Seq};
 use dset_core::plan::AnswerId;
 use dset_core::question::QuestionIndex;
-use dset_core::row::Row;
 use rusqlite::{Connection, Transaction, params};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
+use super::texts::{Text, Texts};
 use super::{STORE, StoreError, rescue};
 use crate::died::or_died;
 use crate::files::Identity;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
-/// Texts of answers that wait for their place, kept in memory; older ones are read back.
-const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Where several records share a commit, the next begins no sooner: a sync costs as much as some
+/// answers, and nobody waits for one so short a time. A record that comes alone is committed at once.
+const COMMIT_EVERY: Duration = Duration::from_millis(10);
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ pub struct Order {
     /// Rows ordered in this life with these.
     pub upto: u64,
     /// The answers, with their texts where they are still in memory.
-    pub rows: Vec<(AnswerId, Option<Arc<Row>>)>,
+    pub rows: Vec<(AnswerId, Option<Box<Text>>)>,
 }
 
 /// What the thread tells.
@@ -172,7 +173,7 @@ impl Writer {
                 settings,
                 told,
                 waiting,
-                text_bytes: 0,
+                texts: Texts::default(),
                 position,
                 ended,
             };
@@ -211,6 +212,21 @@ fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8;
     statement.query_map([edition], |row| row.get(0))?.collect()
 }
 
+/// Takes what else there is, and what else comes until then: only records wait for others.
+fn gather(receiver: &Receiver<ToStore>, queue: &mut Vec<ToStore>, until: Option<Instant>) {
+    loop {
+        queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));
+        let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = wait.filter(|wait| !wait.is_zero() && queue.len() < BATCH_MAX);
+        let only_records = queue.iter().all(|message| matches!(message, ToStore::Record { .. }));
+        let Some(wait) = wait.filter(|_| only_records) else { return };
+        match receiver.recv_timeout(wait) {
+            Ok(message) => queue.push(message),
+            Err(_) => return,
+        }
+    }
+}
+
 fn last_seq(queue: &[ToStore]) -> Option<Seq> {
     let seq = |message: &ToStore| match message {
         ToStore::Record { seq, .. } => Some(*seq),
@@ -219,7 +235,7 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
     queue.iter().rev().find_map(seq)
 }
 
-type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Arc<Row>>)>;
+type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Box<Text>>)>;
 
 struct Thread<T> {
     /// Absent once a commit has failed.
@@ -232,7 +248,7 @@ struct Thread<T> {
     told: T,
     /// Answers whose place is not decided.
     waiting: Waiting,
-    text_bytes: usize,
+    texts: Texts,
     position: u64,
     /// Questions that ended without an answer, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
@@ -250,9 +266,12 @@ struct Batch {
 
 impl<T: Told> Thread<T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
+        let (mut began, mut shared) = (Instant::now(), false);
         while let Ok(first) = receiver.recv() {
             let mut queue = vec![first];
-            queue.extend(receiver.try_iter().take(BATCH_MAX - 1));
+            let until = shared.then_some(began + COMMIT_EVERY);
+            gather(receiver, &mut queue, until);
+            (began, shared) = (Instant::now(), queue.len() > 1);
             match self.commit(&queue) {
                 Ok(batch) => self.tell(batch),
                 Err(error) => {
@@ -374,7 +393,6 @@ impl<T: Told> Thread<T> {
         for question in questions {
             // An answer that was there already has its place.
             let Some((id, row)) = self.waiting.remove(question) else { continue };
-            self.text_bytes -= row.as_deref().map_or(0, text_bytes);
             to.prepare_cached(
                 "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
             )?
@@ -387,11 +405,7 @@ impl<T: Told> Thread<T> {
 
     fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
         for (index, id, new) in answers {
-            let row = new.into_row();
-            let bytes = text_bytes(&row);
-            let fits = self.text_bytes + bytes <= TEXT_BYTES_MAX;
-            self.text_bytes += if fits { bytes } else { 0 };
-            self.waiting.insert(index, (id, fits.then(|| Arc::new(row))));
+            self.waiting.insert(index, (id, self.texts.keep(new.into_row())));
         }
     }
 
@@ -428,8 +442,4 @@ impl<T: Told> Thread<T> {
         };
         self.told.failed(upto, error, rescued, answers as u64);
     }
-}
-
-fn text_bytes(row: &Row) -> usize {
-    row.question.len() + row.reasoning.len() + row.answer.len()
 }
