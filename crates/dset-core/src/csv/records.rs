@@ -11,6 +11,7 @@ pub const CELL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 const CHUNK: usize = 64 * 1024;
+const DECODED: usize = 4 * 1024;
 
 /// Why no record could be read.
 #[derive(Debug, Error)]
@@ -127,6 +128,8 @@ pub struct Records<R> {
     input: R,
     reader: Reader,
     buffer: Vec<u8>,
+    /// Where a field is decoded; a longer one in parts.
+    decoded: Vec<u8>,
     at: usize,
     filled: usize,
     ended: bool,
@@ -145,6 +148,7 @@ impl<R: Read> Records<R> {
             input,
             reader: Reader::new(),
             buffer: vec![0; CHUNK],
+            decoded: vec![0; DECODED],
             at: 0,
             filled: 0,
             ended: false,
@@ -193,15 +197,14 @@ impl<R: Read> Records<R> {
     /// Reads one field; tells whether it ends its record and whether a byte ended it. `None` at
     /// the end of the file.
     fn field(&mut self, record: &mut Record) -> Result<Option<(bool, bool)>, RecordsError> {
-        let mut decoded = [0; 4096];
         loop {
             if self.at == self.filled && !self.ended {
                 self.fill()?;
             }
             let input = &self.buffer[self.at..self.filled];
-            let (result, read, written) = self.reader.read_field(input, &mut decoded);
+            let (result, read, written) = self.reader.read_field(input, &mut self.decoded);
             record.raw.extend_from_slice(&input[..read]);
-            record.text.extend_from_slice(&decoded[..written]);
+            record.text.extend_from_slice(&self.decoded[..written]);
             self.at += read;
             if record.raw.len() > CELL_BYTES_MAX {
                 return Err(RecordsError::TooLarge { line: self.line });
