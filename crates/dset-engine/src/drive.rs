@@ -67,7 +67,7 @@ pub async fn drive(
     endpoint: Endpoint,
     shared: Option<SharedPace>,
     mut stop: Receiver<StopSignal>,
-    watcher: &mut dyn Watcher,
+    watcher: &mut (dyn Watcher + Send),
 ) -> Result<Ending, StoreError> {
     let clock = Clock::start();
     let mut run = Run::start(job, endpoint, shared, clock)?;

@@ -100,13 +100,20 @@ pub(super) fn ask(
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
-    let ending = runtime.block_on(async {
+    let (ending, mut display) = runtime.block_on(async {
         let (stop, stopped) = mpsc::channel(8);
         let signals = tokio::spawn(signals(stop));
-        let ending = drive(job, endpoint, shared, stopped, &mut *display).await;
+        // A task, because the thread that waits here is none of the runtime's: to wake it for every
+        // answer would cost a system call and a change of threads.
+        let run = tokio::spawn(async move {
+            let ending = drive(job, endpoint, shared, stopped, &mut *display).await;
+            (ending, display)
+        });
+        let ended = run.await;
         signals.abort();
-        ending
-    })?;
+        ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    });
+    let ending = ending?;
     display.end(&ending);
     Ok(ending)
 }

@@ -42,7 +42,7 @@ pub(crate) struct Demo {
 }
 
 /// Shows a run.
-pub(crate) trait Display: Watcher {
+pub(crate) trait Display: Watcher + Send {
     /// Shows how it ended.
     fn end(&mut self, ending: &Ending);
 }

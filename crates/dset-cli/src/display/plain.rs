@@ -35,7 +35,7 @@ impl Plain {
     pub(super) fn open(opening: &Opening<'_>) -> Plain {
         let settings = opening.settings.clone();
         let plain = Plain {
-            tells: opening.found.pending <= TOLD_MAX || settings.verbose,
+            tells: !settings.quiet && (opening.found.pending <= TOLD_MAX || settings.verbose),
             settings,
             demo: opening.demo.copied(),
             total: opening.found.questions,
