@@ -66,6 +66,8 @@ fn count(
     let valgrind = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet", &out_file])
         .args(world.words(&questions, &service.base_url, WIDTH, "counted"))
+        // Short runs tell of every question, long ones do not: it is no cost of a row.
+        .arg("--quiet")
         .output()
         .map_err(|error| io::Error::other(format!("valgrind: {error}; it is a Debian package")))?;
     if !valgrind.status.success() {
