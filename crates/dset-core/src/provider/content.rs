@@ -11,6 +11,8 @@ use std::fmt;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::json::Text;
+
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
@@ -20,20 +22,33 @@ const CLOSE: &str = "</think>";
 /// that it came in.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
-    pub(super) text: Cow<'a, str>,
-    pub(super) thinking: String,
+    text: Cow<'a, str>,
+    thinking: String,
 }
 
 /// One part of a content array: text, or thinking in a string (Anthropic) or in parts (Mistral).
-#[derive(Debug, Deserialize)]
-#[serde(expecting = "a part of an answer")]
-struct Part<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: Cow<'a, str>,
-    #[serde(default, borrow)]
-    text: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
+/// Anthropic's stream has the same parts, and pieces of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a part of an answer")]
+pub(super) struct Part<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    text: Text<'a>,
+    #[serde(borrow)]
     thinking: Option<Box<Content<'a>>>,
+    /// OpenRouter's `reasoning.summary`.
+    #[serde(borrow)]
+    summary: Text<'a>,
+    /// Of Anthropic's `message_delta`.
+    #[serde(borrow)]
+    stop_reason: Text<'a>,
+}
+
+impl Part<'_> {
+    pub(super) fn stop_reason(&self) -> &str {
+        &self.stop_reason
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
@@ -53,14 +68,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content<'de>, A::Error> {
                 let mut whole = Content::default();
                 while let Some(part) = seq.next_element::<Part<'de>>()? {
-                    match (part.thinking, part.text) {
-                        (Some(inner), _) => whole.thinking.push_str(&inner.text),
-                        (None, Some(text)) if part.kind == "thinking" => {
-                            whole.thinking.push_str(&text);
-                        }
-                        (None, Some(text)) => whole.text.to_mut().push_str(&text),
-                        (None, None) => {}
-                    }
+                    part.join(whole.text.to_mut(), &mut whole.thinking);
                 }
                 Ok(whole)
             }
@@ -69,63 +77,102 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "the message of an answer")]
-pub(super) struct Message<'a> {
-    #[serde(default, borrow)]
-    pub(super) content: Option<Content<'a>>,
-    #[serde(default, borrow)]
-    reasoning_content: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    reasoning: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    reasoning_details: Option<Content<'a>>,
-    #[serde(default, borrow)]
-    pub(super) refusal: Option<Cow<'a, str>>,
+impl Part<'_> {
+    fn join(self, text: &mut String, thinking: &mut String) {
+        match self.thinking {
+            Some(inner) => thinking.push_str(&inner.text),
+            None if &*self.kind == "thinking" => thinking.push_str(&self.text),
+            None => {
+                text.push_str(&self.text);
+                thinking.push_str(&self.summary);
+            }
+        }
+    }
 }
 
-/// The answer and the reasoning of a message.
+/// A message, or the next piece of one. Tool calls are not read: none were asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "the message of an answer")]
+pub(super) struct Message<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+    #[serde(borrow)]
+    reasoning_content: Text<'a>,
+    #[serde(borrow)]
+    reasoning: Text<'a>,
+    #[serde(borrow)]
+    reasoning_details: Option<Content<'a>>,
+    #[serde(borrow)]
+    pub(super) refusal: Text<'a>,
+}
+
+/// The answer and the reasoning of a message, as far as it has come.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Texts {
     pub(super) content: String,
     pub(super) reasoning: String,
 }
 
-impl Message<'_> {
-    pub(super) fn texts(self) -> Texts {
-        let (content, thinking) = self.content.unwrap_or_default().split();
-        let (details, of_details) = self.reasoning_details.unwrap_or_default().split();
-        let named = [self.reasoning_content, self.reasoning]
-            .into_iter()
-            .flatten()
-            .map(Cow::into_owned)
-            .chain([details, of_details, thinking])
-            .find(|text| !text.is_empty());
-        match named {
-            Some(reasoning) => Texts { content, reasoning },
-            None => split_tag(content),
+impl Texts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.content.is_empty() && self.reasoning.is_empty()
+    }
+
+    /// Adds a message or a piece of one, its reasoning from the first place that has any.
+    pub(super) fn add(&mut self, message: Message<'_>) {
+        let content = message.content.unwrap_or_default();
+        let details = message.reasoning_details.unwrap_or_default();
+        self.content.push_str(&content.text);
+        let places: [&str; 5] = [
+            &message.reasoning_content,
+            &message.reasoning,
+            &details.text,
+            &details.thinking,
+            &content.thinking,
+        ];
+        let reasoning = places.into_iter().find(|text| !text.is_empty());
+        self.reasoning.push_str(reasoning.unwrap_or_default());
+    }
+
+    pub(super) fn add_content(&mut self, content: Content<'_>) {
+        self.content.push_str(&content.text);
+        self.reasoning.push_str(&content.thinking);
+    }
+
+    pub(super) fn add_part(&mut self, part: Part<'_>) {
+        part.join(&mut self.content, &mut self.reasoning);
+    }
+
+    /// Returns answer and reasoning, once all has come.
+    pub(super) fn split(self) -> (String, String) {
+        if self.reasoning.is_empty() {
+            split_tag(self.content)
+        } else {
+            (self.content, self.reasoning)
         }
     }
-}
 
-impl Content<'_> {
-    /// Returns the text and the thinking.
-    pub(super) fn split(self) -> (String, String) {
-        (self.text.into_owned(), self.thinking)
+    /// Tells whether the content, as far as it has come, is the inside of a leading think tag, of
+    /// which it is known that it was not closed within the first `open` bytes.
+    pub(super) fn is_in_tag(&self, open: usize) -> bool {
+        let new = &self.content.as_bytes()[open.saturating_sub(CLOSE.len())..];
+        self.reasoning.is_empty()
+            && self.content.trim_start().starts_with(OPEN)
+            && memchr::memmem::find(new, CLOSE.as_bytes()).is_none()
     }
 }
 
-fn split_tag(content: String) -> Texts {
+fn split_tag(content: String) -> (String, String) {
     let body = content.trim_start();
     if let Some(opened) = body.strip_prefix(OPEN) {
         let (reasoning, answer) = opened.split_once(CLOSE).unwrap_or((opened, ""));
-        return Texts { content: answer.trim().into(), reasoning: reasoning.trim().into() };
+        return (answer.trim().into(), reasoning.trim().into());
     }
     match body.split_once(CLOSE) {
         Some((reasoning, answer)) if !reasoning.contains(OPEN) => {
-            Texts { content: answer.trim().into(), reasoning: reasoning.trim().into() }
+            (answer.trim().into(), reasoning.trim().into())
         }
-        _ => Texts { content, reasoning: String::new() },
+        _ => (content, String::new()),
     }
 }
 
@@ -134,8 +181,9 @@ mod tests {
     use super::*;
 
     fn texts(message: &str) -> (String, String) {
-        let texts = serde_json::from_str::<Message<'_>>(message).unwrap().texts();
-        (texts.content, texts.reasoning)
+        let mut texts = Texts::default();
+        texts.add(serde_json::from_str::<Message<'_>>(message).unwrap());
+        texts.split()
     }
 
     fn pair(content: &str, reasoning: &str) -> (String, String) {
@@ -156,6 +204,12 @@ mod tests {
                 r#"{"content":[{"type":"thinking","thinking":"r"},{"type":"text","text":"a"}]}"#,
                 pair("a", "r"),
             ),
+            (
+                r#"{"content":"a","reasoning_details":[{"type":"reasoning.summary","summary":"r"},
+                    {"type":"reasoning.encrypted","data":"x"}]}"#,
+                pair("a", "r"),
+            ),
+            (r#"{"content":"a","reasoning":{"effort":"high"},"refusal":0}"#, pair("a", "")),
             (r#"{"content":null}"#, pair("", "")),
         ] {
             assert_eq!(texts(message), expected, "{message}");

@@ -130,18 +130,37 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     }
 }
 
-/// A 200 with an error inside has the status of that error; one without a number is a 502.
+/// The statuses of errors that are told by a word alone, as Anthropic's are in a stream. Words that
+/// blame the request are left out: LiteLLM calls a timeout `invalid_request_error`.
+const STATUSES: [(&str, u16); 8] = [
+    ("overloaded_error", 529),
+    ("rate_limit_error", 429),
+    ("rate_limit_exceeded", 429),
+    ("insufficient_quota", 429),
+    ("authentication_error", 401),
+    ("billing_error", 402),
+    ("permission_error", 403),
+    ("timeout_error", 504),
+];
+
+/// A 200 with an error inside has the status of that error; one without any is a 502.
 fn effective_status(status: u16, error: Option<&Value>) -> u16 {
     if !(200..300).contains(&status) {
         return status;
     }
+    let word = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
+    let told = |word| STATUSES.iter().find(|(own, _)| *own == word).map(|(_, status)| *status);
     let code = error.and_then(|error| error.get("code").or_else(|| error.get("status")));
     let number = code.and_then(|code| match code {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     });
-    number.and_then(|n| u16::try_from(n).ok()).filter(|n| (300..600).contains(n)).unwrap_or(502)
+    number
+        .and_then(|n| u16::try_from(n).ok())
+        .filter(|n| (300..600).contains(n))
+        .or_else(|| told(word("code")).or_else(|| told(word("type"))))
+        .unwrap_or(502)
 }
 
 fn classify(

@@ -5,15 +5,24 @@
 //! lost to a field that a service renamed.
 
 mod content;
+mod document;
 mod error;
+mod json;
+mod judge;
+mod loops;
 mod preset;
 mod rate_limits;
 mod read;
 mod request;
+mod sse;
+mod stream;
+mod usage;
 mod wait;
 
 pub use error::refusal_signature;
+pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};
 pub use preset::{Preset, Retired, preset, presets};
 pub use rate_limits::{Quota, RateLimits, rate_limits};
 pub use read::{read, read_broken};
 pub use request::Request;
+pub use stream::{Kind, Progress, StreamReading};

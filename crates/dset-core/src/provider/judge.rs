@@ -1,0 +1,96 @@
+//! What the end of an answer says about the answer.
+
+use super::error;
+use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
+use crate::reply::HttpReply;
+
+/// What a reason to stop says about the answer before it.
+enum Finish {
+    Whole,
+    Cut,
+    Filtered,
+    Broken,
+}
+
+/// Reads a finish reason: an open list, in any case, since gateways shout them.
+fn finish_of(reason: &str) -> (Finish, &str) {
+    match reason.to_ascii_lowercase().as_str() {
+        // Ollama may leave it out of a whole answer.
+        "" | "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "completed" => {
+            (Finish::Whole, "stop")
+        }
+        "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
+            (Finish::Cut, "length")
+        }
+        "content_filter" | "sensitive" | "refusal" | "safety" | "recitation"
+        | "prohibited_content" => (Finish::Filtered, reason),
+        "insufficient_system_resource" | "aborted" | "error" | "network_error" | "pause_turn" => {
+            (Finish::Broken, reason)
+        }
+        // A word that nobody knew when this was written: what came with it is kept.
+        _ => (Finish::Whole, reason),
+    }
+}
+
+/// Says whether an answer that came to its end may be kept. `finish` is the service's reason to
+/// stop and `refusal` the model's own, each empty where there is none.
+pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal: &str) -> Reading {
+    let (finish, reason) = finish_of(finish);
+    answer.finish_reason = reason.to_owned();
+    let blank = answer.content.trim().is_empty();
+    let failure = |class, cause, message: String, answer| {
+        Reading::Failure(Failure {
+            class,
+            cause,
+            status: Some(reply.status),
+            message: error::printable(&message),
+            request_id: error::request_id(reply),
+            partial: Some(Box::new(answer)),
+        })
+    };
+    match finish {
+        _ if blank && !refusal.is_empty() => failure(
+            FailureClass::Refused(Refusal::Moderation),
+            "refused by the model",
+            refusal.to_owned(),
+            answer,
+        ),
+        Finish::Whole if !blank => Reading::Answer(answer),
+        Finish::Whole => {
+            let message = "the model finished and wrote nothing".to_owned();
+            failure(FailureClass::Transient, "empty answer", message, answer)
+        }
+        Finish::Cut => {
+            let message = match answer.usage.output {
+                Some(tokens) => format!("the answer was cut after {tokens} tokens"),
+                None => "the answer was cut by the token limit".to_owned(),
+            };
+            failure(FailureClass::CutByLength, "length limit", message, answer)
+        }
+        Finish::Filtered => {
+            let message = format!("the service ended the answer: {}", answer.finish_reason);
+            failure(FailureClass::Refused(Refusal::Moderation), "content filter", message, answer)
+        }
+        Finish::Broken => {
+            let message = format!("the service broke off: {}", answer.finish_reason);
+            failure(FailureClass::Transient, "broken off", message, answer)
+        }
+    }
+}
+
+/// Returns a failure that is worth another try.
+pub(super) fn transient(
+    reply: &HttpReply,
+    cause: &'static str,
+    message: String,
+    partial: Option<Box<Answer>>,
+) -> Reading {
+    Reading::Failure(Failure {
+        class: FailureClass::Transient,
+        cause,
+        status: Some(reply.status),
+        message: error::printable(&message),
+        request_id: error::request_id(reply),
+        partial,
+    })
+}
