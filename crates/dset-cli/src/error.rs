@@ -74,6 +74,16 @@ impl From<SettingsError> for UserError {
                 .hint("Put `DEEPSEEK_API_KEY=…` into .env, or name another variable with `--key NAME`"),
             SettingsError::OutOfRange { .. } => user,
             SettingsError::Both { .. } => user.hint("Give one of them"),
+            SettingsError::NoBaseUrl { .. } => {
+                user.hint("Name it with `--base-url`, and the model as it is called there")
+            }
+            SettingsError::NoModel { provider } => {
+                user.hint(format!("Name it like `-m {provider}/NAME`"))
+            }
+            SettingsError::SeveralServices { model, providers } => {
+                let one = providers.first().map_or("", String::as_str);
+                user.hint(format!("Say which, like `-m {one}/{model}`"))
+            }
         }
     }
 }

@@ -62,6 +62,12 @@ fn warn(warning: &Warning) {
                 Some(&format!("Name it yourself with `-m {used}`")),
             );
         }
+        Warning::TemperatureLeftOut { provider } => {
+            display::warn(
+                &format!("the temperature is not sent: {provider} takes none while a model thinks"),
+                Some("Let it not think with `--reasoning off`"),
+            );
+        }
         Warning::KeyInClear { host } => {
             display::warn(&format!("the key goes to {host} unencrypted, over plain http"), None);
         }

@@ -4,25 +4,30 @@
 //! reading of replies is one tolerant reader for all, because a reply that was paid for must not be
 //! lost to a field that a service renamed.
 
+mod choice;
 mod content;
 mod document;
 mod error;
 mod json;
 mod judge;
 mod loops;
+mod messages;
 mod preset;
 mod rate_limits;
 mod read;
 mod request;
 mod sse;
 mod stream;
+mod table;
 mod usage;
 mod wait;
 
+pub use choice::{Ambiguous, by_model, by_url};
 pub use error::refusal_signature;
 pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};
-pub use preset::{Preset, Retired, preset, presets};
+pub use preset::{Dialect, Preset, ReasoningSwitch, Refuses, Retired, preset, presets};
 pub use rate_limits::{Quota, RateLimits, rate_limits};
 pub use read::{read, read_broken};
 pub use request::Request;
 pub use stream::{Kind, Progress, StreamReading};
+pub use table::PresetError;

@@ -46,7 +46,7 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAMES", value_parser = parse_names))]
         pub formats: Option<Names>,
 
-        /// Model to ask [default: deepseek-flash]
+        /// Model to ask, by its name or as provider/model [default: deepseek-flash]
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME"))]
         pub model: Option<String>,
 

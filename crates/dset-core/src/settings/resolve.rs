@@ -13,7 +13,7 @@ use crate::key::RequestSettings;
 use crate::pace::minute::MinuteLimits;
 use crate::pace::outage::Backoff;
 use crate::prompt::DEFAULT_TEMPLATE;
-use crate::provider::{Preset, preset};
+use crate::provider::{Ambiguous, Preset, by_model, by_url, preset};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
 /// we cut off has usually been paid for.
@@ -98,6 +98,26 @@ pub enum SettingsError {
         /// What was said.
         given: String,
     },
+    /// A service that has no base URL of its own.
+    #[error("{provider} is asked at a URL of your own, and none is named")]
+    NoBaseUrl {
+        /// The service, as people call it.
+        provider: String,
+    },
+    /// A service without a model.
+    #[error("--model names {provider} and no model of it")]
+    NoModel {
+        /// The service's name in settings.
+        provider: String,
+    },
+    /// A model that several services have.
+    #[error("several services have the model `{model}`: {}", providers.join(", "))]
+    SeveralServices {
+        /// The model.
+        model: String,
+        /// Their names in settings.
+        providers: Vec<String>,
+    },
     /// Two settings that exclude each other.
     #[error("{one} and {other} say the same thing twice")]
     Both {
@@ -122,6 +142,11 @@ pub enum Warning {
         /// With reasoning or without.
         reasoning: bool,
     },
+    /// The temperature is not sent: the service takes none while the model reasons.
+    TemperatureLeftOut {
+        /// The service, as people call it.
+        provider: String,
+    },
     /// The key will cross a network unencrypted.
     KeyInClear {
         /// To this host.
@@ -135,36 +160,27 @@ pub fn resolve(
     system_text: Option<String>,
 ) -> Result<(Settings, Vec<Warning>), SettingsError> {
     let mut warnings = Vec::new();
-    let deepseek = preset("deepseek").expect("the table has DeepSeek");
-    let given_model = layer.model.unwrap_or_else(|| deepseek.default_model.clone());
+    let Service { preset, base_url, mut model } =
+        service(layer.model.as_deref(), layer.base_url.as_deref())?;
+    let at_home = preset.is_at(&base_url);
     let mut reasoning = layer.reasoning.map(|switch| switch == Switch::On);
-    let (base_url, at_deepseek) = match &layer.base_url {
-        Some(given) => (base_url(given)?, false),
-        None => (base_url(&deepseek.base_url)?, true),
-    };
-    let at_deepseek = at_deepseek || deepseek.is_at(&base_url);
-    let mut model = given_model.clone();
-    // Other hosts may still serve a model under the name that DeepSeek's own no longer knows.
-    if let Some(retired) = deepseek.retired(&given_model).filter(|_| at_deepseek) {
-        model.clone_from(&retired.used);
+    // Other hosts may still serve a model under the name that its own no longer knows.
+    if let Some(retired) = preset.retired(&model).filter(|_| at_home) {
         let thinks = *reasoning.get_or_insert(retired.reasoning);
+        let given = std::mem::replace(&mut model, retired.used.clone());
         warnings.push(Warning::RetiredModel {
-            given: given_model,
+            given,
             since: retired.since.clone(),
             used: model.clone(),
             reasoning: thinks,
         });
     }
-    let preset = if at_deepseek || deepseek.serves(&model) {
-        deepseek
-    } else {
-        preset("openai-compatible").expect("the table has a preset for any other service")
-    };
     let key_variable = match layer.key {
         Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
         Some(name) if !is_variable(&name) => return Err(SettingsError::KeyItself),
         Some(name) => Some(name),
-        None => Some(deepseek.key_variable().to_owned()),
+        None if preset.keyless => None,
+        None => Some(preset.key_variable().to_owned()),
     };
     if key_variable.is_some() && base_url.scheme() == "http" && !is_loopback(&base_url) {
         warnings.push(Warning::KeyInClear { host: host(&base_url) });
@@ -207,11 +223,59 @@ pub fn resolve(
         quiet: layer.quiet.unwrap_or(false),
         verbose: layer.verbose.unwrap_or(false),
     };
+    if preset.leaves_out_temperature(&settings.request, at_home) {
+        let provider = preset.name.clone();
+        warnings.push(Warning::TemperatureLeftOut { provider });
+    }
     if settings.timeout.is_zero() {
         let given = "0s".to_owned();
         return Err(SettingsError::OutOfRange { name: "--timeout", bounds: "above 0", given });
     }
     Ok((settings, warnings))
+}
+
+/// Whose wire is spoken where, and of which model.
+struct Service {
+    preset: &'static Preset,
+    base_url: Url,
+    model: String,
+}
+
+/// Chooses the service. Where a base URL is named, the model's name is the service's own and left
+/// whole, slashes and all, and the host tells the service; else the name tells it.
+fn service(model: Option<&str>, url: Option<&str>) -> Result<Service, SettingsError> {
+    let deepseek = preset("deepseek").expect("the table has DeepSeek");
+    let Some(url) = url else {
+        let given = model.unwrap_or(&deepseek.default_model);
+        let found = by_model(given).map_err(|Ambiguous { providers }| {
+            SettingsError::SeveralServices { model: given.to_owned(), providers }
+        })?;
+        let (preset, model) = found.unwrap_or((deepseek, given));
+        if preset.base_url.is_empty() {
+            return Err(SettingsError::NoBaseUrl { provider: preset.name.clone() });
+        }
+        let model = if model.is_empty() { &preset.default_model } else { model };
+        if model.is_empty() {
+            return Err(SettingsError::NoModel { provider: preset.id.clone() });
+        }
+        let (base_url, model) = (base_url(&preset.base_url)?, model.to_owned());
+        return Ok(Service { preset, base_url, model });
+    };
+    let base_url = base_url(url)?;
+    let mut model = model.unwrap_or(&deepseek.default_model);
+    let any = preset("openai-compatible").expect("the table has a preset for any other service");
+    let preset = match by_url(&base_url) {
+        Some(preset) => preset,
+        None if deepseek.serves(model) => deepseek,
+        None => any,
+    };
+    // The deployments of Azure have no slash in their names, and no base URL but the user's.
+    if let Some((id, rest)) = model.split_once('/').filter(|_| preset.base_url.is_empty())
+        && id == preset.id
+    {
+        model = rest;
+    }
+    Ok(Service { preset, base_url, model: model.to_owned() })
 }
 
 fn base_url(given: &str) -> Result<Url, SettingsError> {
@@ -306,6 +370,88 @@ mod tests {
             let (settings, warnings) = holds(Layer { model, base_url, ..Layer::default() });
             assert_eq!((settings.request.model.as_str(), warnings.len()), (name, 0));
         }
+    }
+
+    #[test]
+    fn the_models_name_tells_the_service_and_a_base_url_leaves_the_name_whole() {
+        let home = |id: &str| preset(id).unwrap().base_url.as_str();
+        let own = Some("http://localhost:8000/v1");
+        let azure = Some("https://mine.openai.azure.com/openai/v1");
+        for (model, url, id, name, key) in [
+            ("gpt-6-luna", None, "openai", "gpt-6-luna", Some("OPENAI_API_KEY")),
+            (
+                "together/meta-llama/Llama-3.3",
+                None,
+                "together",
+                "meta-llama/Llama-3.3",
+                Some("TOGETHER_API_KEY"),
+            ),
+            ("ollama/qwen3:8b", None, "ollama", "qwen3:8b", None),
+            ("deepseek/", None, "deepseek", "deepseek-flash", Some("DEEPSEEK_API_KEY")),
+            (
+                "a-model-of-tomorrow",
+                None,
+                "deepseek",
+                "a-model-of-tomorrow",
+                Some("DEEPSEEK_API_KEY"),
+            ),
+            (
+                "meta-llama/Llama-3.3",
+                own,
+                "openai-compatible",
+                "meta-llama/Llama-3.3",
+                Some("DEEPSEEK_API_KEY"),
+            ),
+            (
+                "openai/gpt-oss-120b",
+                own,
+                "openai-compatible",
+                "openai/gpt-oss-120b",
+                Some("DEEPSEEK_API_KEY"),
+            ),
+            ("deepseek-v4-pro", own, "deepseek", "deepseek-v4-pro", Some("DEEPSEEK_API_KEY")),
+            (
+                "openrouter/auto",
+                Some(home("openrouter")),
+                "openrouter",
+                "openrouter/auto",
+                Some("OPENROUTER_API_KEY"),
+            ),
+            ("luna", azure, "azure", "luna", Some("AZURE_OPENAI_API_KEY")),
+            ("azure/luna", azure, "azure", "luna", Some("AZURE_OPENAI_API_KEY")),
+        ] {
+            let base_url = url.map(str::to_owned);
+            let layer = Layer { model: Some(model.into()), base_url, ..Layer::default() };
+            let (settings, warnings) = holds(layer);
+            assert_eq!((&*settings.preset.id, &*settings.request.model), (id, name), "{model}");
+            assert_eq!(settings.key_variable.as_deref(), key, "{model}");
+            if url.is_none() {
+                assert_eq!(settings.base_url.as_str().trim_end_matches('/'), home(id));
+            }
+            assert!(warnings.is_empty(), "{warnings:?}");
+        }
+        for (model, said) in [
+            ("azure/luna", "Azure OpenAI is asked at a URL of your own, and none is named"),
+            ("openai-compatible/m", "the service is asked at a URL of your own, and none is named"),
+            ("groq/", "--model names groq and no model of it"),
+        ] {
+            let layer = Layer { model: Some(model.into()), ..Layer::default() };
+            assert_eq!(resolve(layer, None).unwrap_err().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn a_temperature_that_is_not_sent_is_said() {
+        let warns = |reasoning: Option<Switch>, base_url: Option<&str>| {
+            let base_url = base_url.map(str::to_owned);
+            let layer = Layer { temperature: Some(1.5), reasoning, base_url, ..Layer::default() };
+            let (settings, warnings) = holds(layer);
+            assert_eq!(settings.request.temperature, Some(1.5), "it stays part of the key");
+            warnings.iter().any(|warning| matches!(warning, Warning::TemperatureLeftOut { .. }))
+        };
+        assert!(warns(None, None));
+        assert!(!warns(Some(Switch::Off), None));
+        assert!(!warns(None, Some("http://localhost:8000/v1")));
     }
 
     #[test]
