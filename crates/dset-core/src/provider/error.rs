@@ -22,7 +22,7 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
 ];
 
 /// Words of moderation.
-const MODERATION: [&str; 8] = [
+const MODERATION: [&str; 13] = [
     "content exists risk",
     "content_filter",
     "content management policy",
@@ -31,37 +31,70 @@ const MODERATION: [&str; 8] = [
     "moderation",
     "flagged",
     "prohibited_content",
+    "data_inspection_failed",
+    "inappropriate content",
+    "unsafe or sensitive content",
+    "violates usage guidelines",
+    "considered high risk",
 ];
 
 /// Words of refusals that every question would get.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 25] = [
     "supported api model names",
     "model not exist",
     "model_not_found",
     "invalid model",
+    "unknown model",
+    "not a valid model",
     "model does not exist",
     "does not exist or you do not have access",
+    "unable to access model",
+    "decommissioned",
+    "no models loaded",
     "invalid max_tokens",
     "unsupported parameter",
     "unsupported_parameter",
     "unsupported value",
     "unsupported_value",
+    "unknown parameter",
+    "unknown_parameter",
+    "unrecognized request argument",
+    "extra_forbidden",
+    "stream_options",
     "response_format type is unavailable",
     "invalid temperature",
     "'temperature'",
+    "deprecated for this model",
 ];
 
-/// Words of an empty purse.
-const MONEY: [&str; 8] = [
+/// What a 404 or 410 is about that no question can mend, and what it says of it.
+const SERVED: [&str; 3] = ["model", "deployment", "endpoints"];
+const NOT_SERVED: [&str; 7] =
+    ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
+
+/// Words of an empty purse, and of limits that somebody must lift.
+const MONEY: [&str; 16] = [
     "insufficient_quota",
     "insufficient balance",
     "enforced_spend_limit_reached",
     "contract_spend",
     "spend limit",
+    "spending limit",
+    "used all available credits",
+    "credits are depleted",
     "credit balance is too low",
     "billing_hard_limit",
+    "billing_not_active",
+    "reached your specified api usage limits",
+    "exceeded_current_quota",
+    "arrearage",
+    "in good standing",
     "exceeded your current quota, please check your plan and billing details. for more information",
 ];
+
+/// Words of a wrong key under another status than 401.
+const KEY: [&str; 4] =
+    ["no_db_connection", "api_key_invalid", "api key not valid", "incorrect api key"];
 
 /// Words of a prompt that does not fit.
 const TOO_LONG: [&str; 5] = [
@@ -93,7 +126,7 @@ pub(super) fn find(body: &Value) -> Option<&Value> {
         Value::Object(map) => match map.get("error") {
             Some(error) if !error.is_null() => Some(error),
             _ if map.contains_key("detail") => map.get("detail"),
-            _ if map.get("object").is_some_and(|object| object == "error") => Some(body),
+            _ if map.get("message").is_some_and(|said| !said.is_null()) => Some(body),
             _ => None,
         },
         _ => None,
@@ -176,18 +209,25 @@ fn classify(
         let (wait, width) = (wait(reply, error, message), width_named(message));
         (Throttled { wait, width }, cause)
     };
+    let should_retry = reply.header("x-should-retry");
     let in_flight = words.contains("in_flight_budget");
     match status {
         300..=399 => (Refused(Refusal::Settings), "redirect"),
         401 => (KeyRefused, "key refused"),
         402 if in_flight => throttled("budget in flight"),
         402 => (OutOfMoney, "out of money"),
-        429 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
+        // Google says the same words of a quota that is full again in a minute, with the time.
+        400..=499 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
+        // A limit that no waiting lifts is one that somebody must lift.
+        429 if should_retry == Some("false") && wait(reply, error, message).is_none() => {
+            (OutOfMoney, "limit reached")
+        }
         429 => throttled("rate limited"),
+        500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), "refused"),
         529 => throttled("overloaded"),
         503 if wait(reply, error, message).is_some() => throttled("overloaded"),
         503 => (Transient, "overloaded"),
-        _ if words.contains("no_db_connection") => (KeyRefused, "key refused"),
+        400..=499 if says(&KEY) => (KeyRefused, "key refused"),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")
@@ -195,18 +235,15 @@ fn classify(
         403 => (Forbidden, "forbidden"),
         408 => (Transient, "timed out"),
         409 | 425 => (Transient, "not ready"),
-        400..=499 if says(&["spend limit", "credit balance is too low"]) => {
-            (OutOfMoney, "out of money")
-        }
         400..=499 if says(&TOO_LONG) || status == 413 => {
             (Refused(Refusal::Question), "too long for the model")
         }
         400 | 404 | 405 | 422 if says(&SETTINGS) => (Refused(Refusal::Settings), "wrong settings"),
-        _ if reply.header("x-should-retry") == Some("true") => (Transient, "server error"),
-        400..=499 => (Refused(Refusal::Request), "refused"),
-        _ if reply.header("x-should-retry") == Some("false") => {
-            (Refused(Refusal::Request), "refused")
+        404 | 410 if says(&SERVED) && says(&NOT_SERVED) => {
+            (Refused(Refusal::Settings), "model not served")
         }
+        _ if should_retry == Some("true") => (Transient, "server error"),
+        400..=499 => (Refused(Refusal::Request), "refused"),
         504 | 524 => (Transient, "timed out"),
         _ => (Transient, "server error"),
     }
@@ -228,10 +265,23 @@ fn message_of(error: &Value) -> String {
     match error {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(message_of).collect::<Vec<_>>().join("; "),
-        _ => ["message", "msg", "detail", "error"]
-            .into_iter()
-            .find_map(|name| error.get(name)?.as_str())
-            .map_or_else(|| error.to_string(), str::to_owned),
+        _ => {
+            let said = ["message", "msg", "detail", "error"]
+                .into_iter()
+                .find_map(|name| error.get(name).filter(|said| !said.is_null()));
+            let said = said.map_or_else(|| error.to_string(), message_of);
+            // FastAPI's place of a fault, and what the provider said behind OpenRouter.
+            let place = error
+                .get("loc")
+                .and_then(Value::as_array)
+                .map(|place| place.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("."));
+            let raw = error.get("metadata").and_then(|metadata| metadata.get("raw")?.as_str());
+            match (place, raw) {
+                (Some(place), _) => format!("{place}: {said}"),
+                (None, Some(raw)) => format!("{said}: {raw}"),
+                (None, None) => said,
+            }
+        }
     }
 }
 

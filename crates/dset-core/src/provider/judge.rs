@@ -23,7 +23,7 @@ fn finish_of(reason: &str) -> (Finish, &str) {
             (Finish::Cut, "length")
         }
         "content_filter" | "sensitive" | "refusal" | "safety" | "recitation"
-        | "prohibited_content" => (Finish::Filtered, reason),
+        | "prohibited_content" | "blocklist" | "spii" => (Finish::Filtered, reason),
         "insufficient_system_resource" | "aborted" | "error" | "network_error" | "pause_turn" => {
             (Finish::Broken, reason)
         }

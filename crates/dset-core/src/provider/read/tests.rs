@@ -50,9 +50,36 @@ fn outcome(reading: &Reading) -> &'static str {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "fixtures are files; the code under test is not")]
+fn every_reply_on_file_is_in_the_index_and_every_service_has_replies_on_file() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/replies");
+    let mut files = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            for file in std::fs::read_dir(entry.path()).unwrap().map(Result::unwrap) {
+                files.insert(format!("{name}/{}", file.file_name().to_str().unwrap()));
+            }
+        } else if name != "index.json" {
+            files.insert(name);
+        }
+    }
+    let indexed = fixtures().into_iter().map(|(file, ..)| file).collect();
+    assert_eq!(files, indexed);
+    for preset in crate::provider::presets() {
+        let own = |file: &&String| {
+            file.starts_with(&format!("{}/", preset.id))
+                || file.contains(&format!("-{}-", preset.id))
+        };
+        let is_any = preset.id == "openai-compatible";
+        assert!(is_any || files.iter().find(own).is_some(), "{}", preset.id);
+    }
+}
+
+#[test]
 fn every_reply_on_file_is_read_as_it_must_be() {
     let fixtures = fixtures();
-    assert_eq!(fixtures.len(), 37);
+    assert!(fixtures.len() > 37 + 40);
     for (file, reply, expect) in fixtures {
         let reading = read(&reply);
         // The parameter that only some models refuse is refused for every question alike.
@@ -80,6 +107,9 @@ fn every_reply_on_file_is_read_as_it_must_be() {
         check("cached", answer.and_then(|a| number(a.usage.cached)));
         check("output", answer.and_then(|a| number(a.usage.output)));
         check("reasoning_tokens", answer.and_then(|a| number(a.usage.reasoning)));
+        if let Reading::Answer(answer) = &reading {
+            check("request_id", answer.request_id.clone());
+        }
         if let Reading::Failure(failure) = &reading {
             let (wait, width) = match failure.class {
                 FailureClass::Throttled { wait, width } => (wait, width),
@@ -88,6 +118,9 @@ fn every_reply_on_file_is_read_as_it_must_be() {
             check("retry_after_ms", wait.map(|w| (w.as_secs_f64() * 1000.0).round().to_string()));
             check("new_concurrency_limit", width.map(|w| w.to_string()));
             check("effective_status", failure.status.map(|s| s.to_string()));
+            check("cause", Some(failure.cause.to_owned()));
+            check("message", Some(failure.message.clone()));
+            check("request_id", failure.request_id.clone());
         }
     }
 }
