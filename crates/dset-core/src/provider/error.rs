@@ -227,7 +227,7 @@ fn classify(
         529 => throttled("overloaded"),
         503 if wait(reply, error, message).is_some() => throttled("overloaded"),
         503 => (Transient, "overloaded"),
-        400..=499 if says(&KEY) => (KeyRefused, "key refused"),
+        400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")

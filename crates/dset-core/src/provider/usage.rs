@@ -15,6 +15,9 @@ pub(super) struct Counts {
     completion_tokens: Count,
     #[serde(default)]
     prompt_cache_hit_tokens: Count,
+    /// Moonshot's place for what others put into the details.
+    #[serde(default)]
+    cached_tokens: Count,
     #[serde(default)]
     prompt_tokens_details: Option<Details>,
     #[serde(default)]
@@ -117,7 +120,8 @@ impl Counts {
 impl From<&Counts> for Usage {
     fn from(counts: &Counts) -> Usage {
         let details = counts.prompt_tokens_details.unwrap_or_default();
-        let cached = counts.prompt_cache_hit_tokens.0.or(details.cached_tokens.0);
+        let cached =
+            counts.prompt_cache_hit_tokens.0.or(details.cached_tokens.0).or(counts.cached_tokens.0);
         let out = counts.completion_tokens_details.or(counts.output_tokens_details);
         // Anthropic's input leaves the cached tokens out; here it includes them, as elsewhere.
         let native = counts.input_tokens.0.map(|input| {
