@@ -54,7 +54,7 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "URL"))]
         pub base_url: Option<String>,
 
-        /// Name of the variable that holds the key, or `none` for a service without [default: DEEPSEEK_API_KEY]
+        /// Name of the variable that holds the key, or `none` for a service without [default: the service's, like DEEPSEEK_API_KEY]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
         pub key: Option<String>,
 
