@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use dset_core::answer::{FailureClass, MESSAGE_CHARS_MAX, Reading};
-use dset_core::provider::{read, refusal_signature};
+use dset_core::provider::{StreamReading, read, refusal_signature};
 use dset_core::reply::HttpReply;
 use libfuzzer_sys::fuzz_target;
 
@@ -52,6 +52,24 @@ fuzz_target!(|bytes: &[u8]| {
         bytes.len()
     );
     assert_eq!(read(&reply), reading, "a reply always means the same");
+    // As it may come from the network: in pieces whose sizes are the bytes themselves.
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+    let mut rest = reply.body.as_slice();
+    while let Some(&size) = rest.first() {
+        let (piece, after) = rest.split_at(rest.len().min(1 + usize::from(size % 32)));
+        stream.push(piece);
+        rest = after;
+    }
+    let streamed = stream.finish();
+    let taken = MOST.load(Relaxed) - before;
+    assert!(
+        taken <= BYTES_MAX + BYTES_PER_BYTE_MAX * bytes.len(),
+        "{taken} bytes for a stream of {}",
+        bytes.len()
+    );
+    assert_eq!(streamed, reading, "a reply means the same in pieces");
     match reading {
         Reading::Answer(answer) => {
             assert!(!answer.content.trim().is_empty(), "an answer is never blank");
