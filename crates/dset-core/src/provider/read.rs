@@ -1,5 +1,7 @@
 //! From bytes to meaning: one tolerant reader for every service.
 
+use std::borrow::Cow;
+
 use super::document::Draft;
 use super::error;
 use super::json::without_lone_surrogates;
