@@ -68,72 +68,70 @@ impl Drop for Mock {
 
 /// Returns the flags that make `dset mock` the service.
 pub(crate) fn flags(service: &Service) -> io::Result<Vec<String>> {
-    let mut flags = Vec::new();
-    let mut add = |name: &str, value: String| flags.extend([format!("--{name}"), value]);
-    let ms = |seconds: f64| format!("{:.0}", seconds * 1000.0);
-    match service.latency {
-        Latency::Exact(seconds) => add("latency-ms", ms(seconds)),
-        Latency::Uniform(least, most) => {
-            add("latency-ms", ms(least));
-            add("latency-to-ms", ms(most));
-        }
-        Latency::LogNormal { median_s, sigma } => {
-            add("latency-ms", ms(median_s));
-            add("latency-sigma", sigma.to_string());
-        }
-        Latency::Tokens { base_s, per_second } => {
-            add("latency-ms", ms(base_s));
-            add("tokens-per-s", per_second.to_string());
-        }
-        Latency::Swelling { .. } => return Err(io::Error::other("no such latency")),
-    }
-    let mut burst = |burst_s: f64| add("burst-s", burst_s.to_string());
+    let mut flags = latency_flags(service.latency)?;
     for limit in &service.limits {
-        match limit {
-            Limit::Requests { burst_s, .. } | Limit::Tokens { burst_s, .. } => burst(*burst_s),
-            _ => {}
-        }
-    }
-    for limit in &service.limits {
-        match limit {
-            Limit::AtOnce(schedule) => {
-                for (from_s, limit) in *schedule {
-                    match *from_s {
-                        0.0 => add("concurrency-max", limit.to_string()),
-                        from_s => add("concurrency-at", format!("{from_s}={limit}")),
-                    }
-                }
-            }
-            Limit::Overload(limit) => add("overload-max", limit.to_string()),
-            Limit::Slots(slots) => add("slots", slots.to_string()),
-            Limit::Requests { per_minute, .. } => add("rpm", per_minute.to_string()),
-            Limit::Window { per_minute } => {
-                add("rpm", per_minute.to_string());
-                add("window", "fixed".into());
-            }
-            Limit::Tokens { per_minute, .. } => {
-                add("tpm", per_minute.to_string());
-                add("tokens-in", service.tokens.input.to_string());
-                add("tokens-median", service.tokens.output_median.to_string());
-                add("tokens-sigma", service.tokens.sigma.to_string());
-            }
-            Limit::Knee(_) => return Err(io::Error::other("no such limit")),
-        }
-    }
-    if service.says.retry_after {
-        add("retry-after", "auto".into());
-    }
-    if service.trouble.resets > 0.0 {
-        add("chance", format!("reset={}", service.trouble.resets));
-    }
-    if let Some((from, to)) = service.trouble.dead_s {
-        add("during", format!("{from}..{to}=reset"));
+        flags.extend(limit_flags(*limit, service)?);
     }
     if service.says.names_limit {
         flags.push("--name-limit".into());
     }
+    if service.says.retry_after {
+        flags.extend(flag("retry-after", "auto"));
+    }
     if service.says.headers {
         flags.push("--rate-headers".into());
     }
+    if service.trouble.resets > 0.0 {
+        flags.extend(flag("chance", format!("reset={}", service.trouble.resets)));
+    }
+    if let Some((from, to)) = service.trouble.dead_s {
+        flags.extend(flag("during", format!("{from}..{to}=reset")));
+    }
     Ok(flags)
+}
+
+fn flag(name: &str, value: impl ToString) -> [String; 2] {
+    [format!("--{name}"), value.to_string()]
+}
+
+fn latency_flags(latency: Latency) -> io::Result<Vec<String>> {
+    let ms = |seconds: f64| flag("latency-ms", format!("{:.0}", seconds * 1000.0));
+    let (time, more) = match latency {
+        Latency::Exact(seconds) => return Ok(ms(seconds).to_vec()),
+        Latency::Uniform(least, most) => {
+            (ms(least), flag("latency-to-ms", (most * 1000.0).round()))
+        }
+        Latency::LogNormal { median_s, sigma } => (ms(median_s), flag("latency-sigma", sigma)),
+        Latency::Tokens { base_s, per_second } => (ms(base_s), flag("tokens-per-s", per_second)),
+        Latency::Swelling { .. } => return Err(io::Error::other("no such latency")),
+    };
+    Ok([time, more].concat())
+}
+
+fn limit_flags(limit: Limit, service: &Service) -> io::Result<Vec<String>> {
+    let tokens = service.tokens;
+    Ok(match limit {
+        Limit::AtOnce(schedule) => schedule
+            .iter()
+            .flat_map(|(from_s, limit)| match from_s {
+                0.0 => flag("concurrency-max", limit),
+                from_s => flag("concurrency-at", format!("{from_s}={limit}")),
+            })
+            .collect(),
+        Limit::Overload(limit) => flag("overload-max", limit).to_vec(),
+        Limit::Slots(slots) => flag("slots", slots).to_vec(),
+        Limit::Requests { per_minute, burst_s } => {
+            [flag("rpm", per_minute), flag("burst-s", burst_s)].concat()
+        }
+        Limit::Window { per_minute } => [flag("rpm", per_minute), flag("window", "fixed")].concat(),
+        Limit::Tokens { per_minute, burst_s } => [
+            flag("tpm", per_minute),
+            flag("burst-s", burst_s),
+            flag("tokens-in", tokens.input),
+            flag("tokens-median", tokens.output_median),
+            flag("tokens-sigma", tokens.sigma),
+        ]
+        .concat(),
+        Limit::Knee(_) => return Err(io::Error::other("no such limit")),
+    })
 }

@@ -33,8 +33,8 @@ pub(crate) struct Played {
 /// One `dset run`, in a folder of its own.
 struct Run {
     process: Child,
-    /// When each answer was durable, once the process is over.
-    acks: JoinHandle<Vec<Instant>>,
+    /// When each answer was durable, once the process is over; taken when it is waited for.
+    acks: Option<JoinHandle<Vec<Instant>>>,
     /// Its questions and outputs, which go when the run does.
     folder: TempDir,
 }
@@ -47,17 +47,14 @@ pub(crate) fn play(service: &Service, dset: &Path, more: &[String]) -> io::Resul
     let mut runs: Vec<Run> = Vec::new();
     for (folder, at_s) in folders.into_iter().zip(service.clients_at_s) {
         wait_until(mock.began + Duration::from_secs_f64(*at_s));
-        match Run::start(dset, &mock, folder, more) {
-            Ok(run) => runs.push(run),
-            Err(error) => {
-                runs.iter_mut().for_each(Run::kill);
-                return Err(error);
-            }
-        }
+        runs.push(Run::start(dset, &mock, folder, more)?);
     }
     wait_until(mock.began + Duration::from_secs(service.seconds.into()));
     let stats = mock.stats();
-    let ended: Vec<_> = runs.into_iter().map(Run::interrupt).collect::<io::Result<_>>()?;
+    for run in &mut runs {
+        run.interrupt()?;
+    }
+    let ended: Vec<_> = runs.iter_mut().map(Run::end).collect::<io::Result<_>>()?;
     let mut seen = Seen::counted(service, &stats?);
     let mut exits = Vec::new();
     for (client, (exit, said, acks)) in ended.into_iter().enumerate() {
@@ -100,31 +97,42 @@ impl Run {
         let acks = std::thread::spawn(move || {
             out.lines().map_while(Result::ok).map(|_| Instant::now()).collect()
         });
-        Ok(Run { process, acks, folder })
+        Ok(Run { process, acks: Some(acks), folder })
     }
 
-    /// Interrupts it as Ctrl-C does; returns how it ended, what it said last and its answers.
-    fn interrupt(mut self) -> io::Result<(ExitStatus, String, Vec<Instant>)> {
+    /// Interrupts it as Ctrl-C does.
+    fn interrupt(&mut self) -> io::Result<()> {
         let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
         if self.process.try_wait()?.is_none() {
             kill_process(pid.expect("a process has a number"), Signal::INT)?;
         }
+        Ok(())
+    }
+
+    /// Waits for its end; returns how it ended, what it said first and its answers.
+    fn end(&mut self) -> io::Result<(ExitStatus, String, Vec<Instant>)> {
         // It is waited for on another thread, so that this one can stop waiting.
         let (over, is_over) = mpsc::channel();
-        let acks = std::mem::replace(&mut self.acks, std::thread::spawn(Vec::new));
+        let acks = self.acks.take().expect("an end is waited for once");
         std::thread::spawn(move || over.send(acks.join().unwrap_or_default()));
-        let answered = is_over.recv_timeout(DRAIN_WAIT_MAX);
-        if answered.is_err() {
-            self.kill();
-        }
+        let answered = match is_over.recv_timeout(DRAIN_WAIT_MAX) {
+            Ok(answered) => answered,
+            Err(_) => {
+                self.process.kill()?;
+                is_over.recv_timeout(DRAIN_WAIT_MAX).map_err(io::Error::other)?
+            }
+        };
         let exit = self.process.wait()?;
         let said = fs_err::read_to_string(said_in(&self.folder))?;
         let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-        Ok((exit, said, answered.unwrap_or_default()))
+        Ok((exit, said, answered))
     }
+}
 
-    fn kill(&mut self) {
+impl Drop for Run {
+    fn drop(&mut self) {
         let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -114,7 +114,7 @@ fn every_scene_has_flags_that_make_the_pretended_service_so() {
     );
     assert_eq!(
         flags("A5h"),
-        "--latency-ms 500 --tokens-per-s 60 --burst-s 10 --tpm 2400000 --tokens-in 300 \
+        "--latency-ms 500 --tokens-per-s 60 --tpm 2400000 --burst-s 10 --tokens-in 300 \
          --tokens-median 60 --tokens-sigma 0.8 --rate-headers"
     );
     for scene in scenes::all() {
