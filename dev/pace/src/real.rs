@@ -41,8 +41,8 @@ struct Run {
 
 /// Plays a scene; `more` is given to every `dset run`.
 pub(crate) fn play(service: &Service, dset: &Path, more: &[String]) -> io::Result<Played> {
-    let folders: Vec<TempDir> =
-        service.clients_at_s.iter().map(|_| questions()).collect::<io::Result<_>>()?;
+    let clients = 0..service.clients_at_s.len();
+    let folders: Vec<TempDir> = clients.map(questions).collect::<io::Result<_>>()?;
     let mock = Mock::start(dset, service)?;
     let mut runs: Vec<Run> = Vec::new();
     for (folder, at_s) in folders.into_iter().zip(service.clients_at_s) {
@@ -68,12 +68,12 @@ pub(crate) fn play(service: &Service, dset: &Path, more: &[String]) -> io::Resul
     Ok(Played { seen, again, exits })
 }
 
-/// Writes a folder with more questions than can be answered.
-fn questions() -> io::Result<TempDir> {
+/// Writes a folder with more questions than can be answered, each client's its own.
+fn questions(client: usize) -> io::Result<TempDir> {
     let folder = tempfile::tempdir()?;
     let mut text = String::from("question\n");
     for number in 0..QUESTIONS {
-        text.push_str(&format!("What is {number} and one?\n"));
+        text.push_str(&format!("What is {number} and {client}?\n"));
     }
     fs_err::write(folder.path().join("q.csv"), text)?;
     Ok(folder)
