@@ -45,10 +45,16 @@ pub enum Bug {
     SettingsTakenForQuestions,
     /// A run that is to pause at the first failing question goes on.
     PauseForgotten,
+    /// A run begins its minute anew, whatever the one before it had sent.
+    MinuteForgotten,
+    /// Tokens do not count towards the limit a minute.
+    TokensUncounted,
+    /// In an outage light probes go on and on at once.
+    ProbesUnpaced,
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 19] = [
+pub const BUGS: [Bug; 22] = [
     Bug::EmitBeforeDurable,
     Bug::RetryPastTheLimit,
     Bug::AttemptsOffByOne,
@@ -68,6 +74,9 @@ pub const BUGS: [Bug; 19] = [
     Bug::PaidAsksDroppedWithTheKey,
     Bug::SettingsTakenForQuestions,
     Bug::PauseForgotten,
+    Bug::MinuteForgotten,
+    Bug::TokensUncounted,
+    Bug::ProbesUnpaced,
 ];
 
 #[cfg(feature = "planted-bugs")]

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::planted::{Bug, planted};
 use crate::time::Time;
 
 /// A window as the service sees it: one second more than a minute, because what is sent a minute
@@ -85,6 +86,9 @@ impl Minute {
     /// Takes the asks of earlier runs. Where the last one was killed nobody knows what it had sent:
     /// then the minute before `now` is taken as full.
     pub fn recall(&mut self, now: Time, earlier: &[Earlier], killed: bool) {
+        if planted(Bug::MinuteForgotten) {
+            return;
+        }
         // A stamp from the future is of a clock that was set since: it counts as just now.
         let at = |unix_ms: i64| now.monotonic_ms as i64 - (now.unix_ms - unix_ms).max(0);
         let mut sent: Vec<i64> = earlier.iter().map(|ask| at(ask.sent_unix_ms)).collect();
@@ -212,7 +216,7 @@ impl Minute {
         if let Some(tokens) = tokens {
             self.learn(tokens);
         }
-        if !was_refused {
+        if !was_refused && !planted(Bug::TokensUncounted) {
             let usual = self.sum / self.last.len().max(1) as f64;
             let tokens = tokens.unwrap_or(usual as u64);
             self.taken_tokens += tokens;

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::ask::AskId;
+use crate::planted::{Bug, planted};
 use crate::question::QuestionIndex;
 use crate::time::Time;
 
@@ -152,7 +153,8 @@ impl Outage {
     pub fn failed(&mut self, now: Time, ask: AskId, backoff: &Backoff) -> bool {
         if self.light == Some(ask) {
             self.light = None;
-            self.light_wait = self.light_wait.mul_f64(LIGHT_GROWTH);
+            let growth = if planted(Bug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
+            self.light_wait = self.light_wait.mul_f64(growth);
             self.light_at = self.light_at.map(|_| now.after(self.light_wait));
         }
         let is_retry = self.retry == Some(ask);
