@@ -179,8 +179,11 @@ impl Planner {
         let by_text = text_ordinals.as_deref().unwrap_or(&ordinals);
 
         let key_at = |at: usize| key(self.prints[at], 0, ordinals[at], self.edition);
+        let mut stored = stored.into_iter().peekable();
+        // A first run has nothing to be held against.
+        let looked_for = if stored.peek().is_some() { count } else { 0 };
         let mut keys: Vec<(Key, QuestionIndex)> =
-            (0..count).map(|at| (key_at(at), index(at))).collect();
+            (0..looked_for).map(|at| (key_at(at), index(at))).collect();
         keys.sort_unstable();
 
         let mut states = vec![Planned::Pending; count];
