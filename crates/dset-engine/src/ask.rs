@@ -95,6 +95,11 @@ impl Endpoint {
             .tcp_nodelay(true);
         if is_loopback(base_url) {
             client = client.no_proxy();
+            if base_url.scheme() == "http" {
+                // Reading the certificates of this machine takes longer than all else at a start,
+                // and neither a proxy nor a redirect can lead to where they are needed.
+                client = client.tls_certs_only([]);
+            }
         }
         let client = client.build().map_err(|error| EndpointError::Client(error.to_string()))?;
         let (url, at_home) = (preset.url(base_url), preset.is_at(base_url));
