@@ -116,12 +116,13 @@ impl Environment {
         settings: &Settings,
         base_url: Origin,
     ) -> Result<Option<SecretString>, UserError> {
-        let Some(name) = &settings.key_variable else { return Ok(None) };
+        let Some(name) = &settings.model().key_variable else { return Ok(None) };
         let Some((key, origin)) = self.get(name) else { return Ok(None) };
-        let safe = settings.preset.is_at(&settings.base_url) || is_loopback(&settings.base_url);
+        let safe = settings.model().preset.is_at(settings.model().base_url())
+            || is_loopback(settings.model().base_url());
         // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
         if !safe && base_url == Origin::DotEnv && origin != Origin::DotEnv {
-            let host = settings.base_url.host_str().unwrap_or_default();
+            let host = settings.model().base_url().host_str().unwrap_or_default();
             return Err(UserError::new(
                 Exit::Usage,
                 format!("the key {name} would be sent to {host}, which only .env names"),
@@ -129,7 +130,7 @@ impl Environment {
             .cause("the key is from the environment, the base URL from .env in this folder")
             .hint(format!(
                 "If that is meant, say so: `dset run --base-url {}`",
-                settings.base_url
+                settings.model().base_url()
             )));
         }
         Ok(Some(SecretString::from(key.trim())))
@@ -138,11 +139,12 @@ impl Environment {
 
 /// Returns the error of a key that is not there.
 pub(crate) fn no_key(settings: &Settings) -> UserError {
-    let name = settings.key_variable.as_deref().unwrap_or_default();
-    let error = UserError::new(Exit::Key, format!("no API key for {}", settings.preset.name))
-        .cause(format!("{name} is set neither in the environment nor in .env in this folder"))
-        .hint(format!("Put `{name}=…` into .env"));
-    let error = match settings.preset.key_page.as_str() {
+    let name = settings.model().key_variable.as_deref().unwrap_or_default();
+    let error =
+        UserError::new(Exit::Key, format!("no API key for {}", settings.model().preset.name))
+            .cause(format!("{name} is set neither in the environment nor in .env in this folder"))
+            .hint(format!("Put `{name}=…` into .env"));
+    let error = match settings.model().preset.key_page.as_str() {
         "" => error,
         page => error.hint(format!("Get one at {page}")),
     };
@@ -175,9 +177,9 @@ mod tests {
             &[("DSET_MODEL", "real"), ("DSET_MAX_TOKENS", "5")],
             &[("DSET_MODEL", "file"), ("DSET_MAX_TOKENS", "6"), ("DSET_RETRIES", "7")],
         );
-        let flags = Layer { model: Some("flag".into()), ..Layer::default() };
+        let flags = Layer { model: Some(vec!["flag".into()]), ..Layer::default() };
         let (layer, _) = environment.under(flags).unwrap();
-        assert_eq!(layer.model.as_deref(), Some("flag"));
+        assert_eq!(layer.model, Some(vec!["flag".to_owned()]));
         assert_eq!((layer.max_tokens, layer.retries), (Some(5), Some(7)));
     }
 
@@ -188,6 +190,7 @@ mod tests {
             ("DSET_OUTPUT", "out"),
             ("DSET_FORMATS", "csv,txt"),
             ("DSET_MODEL", "m"),
+            ("DSET_SAMPLES", "2"),
             ("DSET_BASE_URL", "http://localhost:1"),
             ("DSET_KEY", "NAME"),
             ("DSET_SYSTEM", "s"),
@@ -206,6 +209,9 @@ mod tests {
             ("DSET_RETRIES", "1"),
             ("DSET_BACKOFF", "1s,2s"),
             ("DSET_TIMEOUT", "1m"),
+            ("DSET_IDLE_TIMEOUT", "1m"),
+            ("DSET_STREAM", "on"),
+            ("DSET_STOP_LOOPS", "true"),
             ("DSET_ON_ERROR", "pause"),
             ("DSET_JSON", "true"),
             ("DSET_QUIET", "true"),
@@ -216,7 +222,7 @@ mod tests {
             assert_ne!(layer, Layer::default(), "{variable}");
         }
         let count = Layer::augment_args(Command::new("x")).get_arguments().count();
-        assert_eq!(count, 26, "the list above names every setting");
+        assert_eq!(count, 30, "the list above names every setting");
     }
 
     #[test]

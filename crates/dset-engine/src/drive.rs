@@ -159,7 +159,7 @@ impl Run {
             true => EarlierAsks::default(),
             false => store.earlier_asks(unix_ms())?,
         };
-        let life = store.begin_life(unix_ms(), job.settings_id, &settings.endpoint())?;
+        let life = store.begin_life(unix_ms(), job.settings_id, &settings.model().endpoint())?;
         let slots_max = slots_max(settings.concurrency);
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(
@@ -169,7 +169,7 @@ impl Run {
                 life,
                 settings: job.settings_id,
                 edition: job.edition,
-                max_tokens: settings.request.max_tokens,
+                max_tokens: settings.model().request.max_tokens,
                 position: job.position,
                 waiting: plan.unplaced.clone(),
                 queue: 4 * slots_max as usize + 64,
@@ -180,7 +180,7 @@ impl Run {
         let reader = Reading {
             source,
             template,
-            hasher: settings.request.hasher(),
+            hasher: settings.model().request.hasher(),
             plan: Arc::clone(&plan),
             next: 0,
         };

@@ -179,12 +179,12 @@ impl Job {
     ) -> Result<Job, JobError> {
         let formats = formats(&settings.formats)?;
         let mut source = Source::open(&settings.input, &source_options(&settings))?;
-        let template = Template::new(&settings.request.template, &source.layout().columns)?;
+        let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
         let now = unix_ms();
         let folder = settings.output.clone();
-        let can_ask = has_key || settings.key_variable.is_none();
+        let can_ask = has_key || settings.model().key_variable.is_none();
         let is_new = !Store::exists(&folder);
-        let first = scan(&mut source, &template, &settings.request, 0)?;
+        let first = scan(&mut source, &template, &settings.model().request, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -226,7 +226,7 @@ impl Job {
         };
         let mut scanned = match edition {
             0 => first,
-            _ => scan(&mut source, &template, &settings.request, edition)?,
+            _ => scan(&mut source, &template, &settings.model().request, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() && !decisions.from_start {
@@ -236,7 +236,7 @@ impl Job {
                 starts_at_row = scanned.first_marked_row;
             }
         }
-        let request = &settings.request;
+        let request = &settings.model().request;
         let mut held = store.settings(request, edition)?;
         let (mut empty, planner) = (scanned.empty, std::mem::take(&mut scanned.planner));
         let mut plan = store.plan(planner, edition, held.id, request.max_tokens)?;
@@ -253,7 +253,7 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = scan(&mut source, &template, &settings.request, edition)?;
+                let scanned = scan(&mut source, &template, &settings.model().request, edition)?;
                 empty = scanned.empty;
                 held = store.settings(request, edition)?;
                 plan = store.plan(scanned.planner, edition, held.id, request.max_tokens)?;
@@ -274,7 +274,7 @@ impl Job {
             }
         };
         let last_life = store.last_life()?;
-        let endpoint = settings.endpoint();
+        let endpoint = settings.model().endpoint();
         let marks = store.sink_marks()?;
         let (outputs, repairs) =
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
@@ -352,7 +352,7 @@ fn open_edition(
         .execute_batch("DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;")
         .map_err(fails)?;
     transaction.commit().map_err(fails)?;
-    store.decide(&settings.request, edition, "again", now)?;
+    store.decide(&settings.model().request, edition, "again", now)?;
     Ok(finish_move(store, folder)?.unwrap_or_default())
 }
 

@@ -127,12 +127,12 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 /// Without a store every question is pending.
 fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
     let mut source = Source::open(&settings.input, &source_options(settings))?;
-    let template = Template::new(&settings.request.template, &source.layout().columns)?;
-    let scanned = scan(&mut source, &template, &settings.request, 0)?;
+    let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
+    let scanned = scan(&mut source, &template, &settings.model().request, 0)?;
     let plan = scanned.planner.plan([], &Known::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
-    walk(&mut source, &template, &settings.request, &plan, |seen| {
+    walk(&mut source, &template, &settings.model().request, &plan, |seen| {
         marks.marked += u64::from(seen.status == Status::Error);
     })?;
     Ok(Standing {
@@ -145,7 +145,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         running,
         life: None,
         failed_asks: FailedAsks::default(),
-        request: settings.request.clone(),
+        request: settings.model().request.clone(),
         edition: 0,
         has_store: false,
         has_outputs_of_script: has_outputs(&settings.output),
@@ -174,7 +174,7 @@ impl View {
         let edition = store.edition()?;
         let (id, request) = match store.last_settings(edition)? {
             Some((id, request)) => (Some(id), request),
-            None => (None, settings.request.clone()),
+            None => (None, settings.model().request.clone()),
         };
         let mut source = Source::open(&settings.input, &source_options(settings))?;
         let template = Template::new(&request.template, &source.layout().columns)?;

@@ -54,7 +54,7 @@ pub(super) fn run() -> Result<Exit, UserError> {
     let layer = Layer {
         input: Some(folder.join("q.csv")),
         output: Some(output),
-        base_url: Some(mock.base_url()),
+        base_url: Some(vec![mock.base_url()]),
         key: Some("none".into()),
         concurrency: Some(Concurrency::AtMost(3)),
         share_pace: Some(Switch::Off),

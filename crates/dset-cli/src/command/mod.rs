@@ -85,8 +85,8 @@ impl WhichArgs {
                 command += &format!(" {flag} {}", text::quoted(value));
             }
         };
-        say("--base-url", endpoint, &settings.endpoint());
-        say("-m", model, &settings.request.model);
+        say("--base-url", endpoint, &settings.model().endpoint());
+        say("-m", model, &settings.model().request.model);
         command
     }
 }

@@ -38,7 +38,12 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
     let shared = state.map(|state| {
-        SharedPace::new(&state, &settings.endpoint(), &settings.request.model, key.as_ref())
+        SharedPace::new(
+            &state,
+            &settings.model().endpoint(),
+            &settings.model().request.model,
+            key.as_ref(),
+        )
     });
     Ok(Exit::of(&ask(settings, decisions, key, shared, None, acks)?))
 }
@@ -89,9 +94,9 @@ pub(super) fn ask(
     let has_key = key.is_some();
     // First, so that nothing is touched for a run that cannot ask.
     let endpoint = Endpoint::new(
-        settings.preset,
-        &settings.base_url,
-        settings.request.clone(),
+        settings.model().preset,
+        settings.model().base_url(),
+        settings.model().request.clone(),
         key,
         settings.timeout,
     )

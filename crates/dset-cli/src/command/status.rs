@@ -79,7 +79,7 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
     }
     let endpoint = match &standing.life {
         Some(life) => one_line(&life.endpoint),
-        None => settings.base_url.to_string(),
+        None => settings.model().base_url().to_string(),
     };
     page.pair("model", &format!("{} at {endpoint}", one_line(&standing.request.model)));
     if let Some(life) = &standing.life {
@@ -235,7 +235,7 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
             "causes": causes,
         },
         "model": standing.request.model,
-        "endpoint": standing.life.as_ref().map_or(settings.base_url.as_str(), |life| &life.endpoint),
+        "endpoint": standing.life.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
         "edition": standing.edition,
         "last_run": standing.life.as_ref().map(|life| json!({
             "started_at": life.started_at,

@@ -72,7 +72,11 @@ impl Bar {
         if opening.found.pending > 0 {
             let settings = opening.settings;
             let at_once = settings.concurrency;
-            let _ = writeln!(out, "{DIM}{}, {at_once} at once{DIM:#}\n", settings.request.model);
+            let _ = writeln!(
+                out,
+                "{DIM}{}, {at_once} at once{DIM:#}\n",
+                settings.model().request.model
+            );
         }
         Bar {
             bar,

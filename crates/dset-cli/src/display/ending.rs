@@ -30,7 +30,7 @@ impl Closing<'_> {
     pub(super) fn error(&self) -> Option<(String, Option<String>, Vec<String>)> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
-        let name = &settings.preset.name;
+        let name = &settings.model().preset.name;
         let again = format!("Run `{}` to continue", same_command());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
@@ -56,7 +56,7 @@ impl Closing<'_> {
             Why::KeyRefused(failure) => (
                 format!("{name} refused the key"),
                 why(failure),
-                match &settings.key_variable {
+                match &settings.model().key_variable {
                     Some(variable) => {
                         vec![format!("Look at {variable}, in the environment or in .env")]
                     }
@@ -65,8 +65,8 @@ impl Closing<'_> {
             ),
             Why::OutOfMoney(failure) => {
                 let mut hints = vec![again];
-                if !settings.preset.money_page.is_empty() {
-                    hints.insert(0, format!("Top up at {}", settings.preset.money_page));
+                if !settings.model().preset.money_page.is_empty() {
+                    hints.insert(0, format!("Top up at {}", settings.model().preset.money_page));
                 }
                 ("there is no money left".into(), why(failure), hints)
             }

@@ -26,7 +26,7 @@ impl Json {
             "event": "start",
             "input": settings.input,
             "output": settings.output,
-            "model": settings.request.model,
+            "model": settings.model().request.model,
             "questions": found.questions,
             "answered": found.answered,
             "presumed": found.presumed,

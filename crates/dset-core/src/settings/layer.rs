@@ -46,13 +46,17 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAMES", value_parser = parse_names))]
         pub formats: Option<Names>,
 
-        /// Model to ask, by its name or as provider/model [default: deepseek-flash]
-        #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME"))]
-        pub model: Option<String>,
+        /// Model to ask, by its name or as provider/model; may be repeated [default: deepseek-flash]
+        #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME", value_delimiter = ','))]
+        pub model: Option<Vec<String>>,
 
-        /// Ask this OpenAI-compatible service instead of DeepSeek
-        #[cfg_attr(feature = "clap", arg(long, value_name = "URL"))]
-        pub base_url: Option<String>,
+        /// Answers to every question from every model [default: 1]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000)))]
+        pub samples: Option<u32>,
+
+        /// Ask this service instead of the model's own; repeated, whichever has room is asked
+        #[cfg_attr(feature = "clap", arg(long, value_name = "URL", value_delimiter = ','))]
+        pub base_url: Option<Vec<String>>,
 
         /// Name of the variable that holds the key, or `none` for a service without [default: the service's, like DEEPSEEK_API_KEY]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
@@ -123,6 +127,18 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "TIME"))]
         pub timeout: Option<Span>,
 
+        /// Longest time without a word of an answer that has begun to stream [default: 5m]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "TIME"))]
+        pub idle_timeout: Option<Span>,
+
+        /// Whether answers are streamed [default: where the service is known to think long]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        pub stream: Option<Switch>,
+
+        /// End a streamed answer that repeats itself without end; it is kept, and marked ERROR
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        pub stop_loops: Option<bool>,
+
         /// What a failing question does: skip marks it ERROR and goes on [default: skip]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT"))]
         pub on_error: Option<OnError>,
@@ -169,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_layer_is_heard_before_the_ones_below_it() {
-        let high = Layer { model: Some("high".into()), ..Layer::default() };
-        let low = Layer { model: Some("low".into()), retries: Some(3), ..Layer::default() };
+        let high = Layer { model: Some(vec!["high".into()]), ..Layer::default() };
+        let low = Layer { model: Some(vec!["low".into()]), retries: Some(3), ..Layer::default() };
         let both = high.over(low);
-        assert_eq!((both.model.as_deref(), both.retries), (Some("high"), Some(3)));
+        assert_eq!((both.model, both.retries), (Some(vec!["high".into()]), Some(3)));
     }
 
     #[test]

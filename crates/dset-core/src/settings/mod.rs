@@ -9,5 +9,5 @@ mod resolve;
 mod values;
 
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
-pub use resolve::{Settings, SettingsError, Warning, is_loopback, resolve};
+pub use resolve::{Model, Settings, SettingsError, Warning, endpoint, is_loopback, resolve};
 pub use values::{Concurrency, OnError, Span, Switch};

@@ -18,6 +18,9 @@ use crate::provider::{Ambiguous, Preset, by_model, by_url, preset};
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
 /// we cut off has usually been paid for.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// How long a stream may bring nothing of its answer: services keep it alive with comments for ever,
+/// and pauses of more than a minute have been seen while a model thinks.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The outputs where nobody says: the original script's.
 const FORMATS: [&str; 3] = ["csv", "json", "txt"];
@@ -31,14 +34,10 @@ pub struct Settings {
     pub output: PathBuf,
     /// The formats that are written there, by name; which there are is the outputs' business.
     pub formats: Names,
-    /// What is asked, apart from the question: whatever of it changes, answers change.
-    pub request: RequestSettings,
-    /// Whose wire is spoken.
-    pub preset: &'static Preset,
-    /// Where it is spoken.
-    pub base_url: Url,
-    /// The variable that holds the key; absent where the service wants none.
-    pub key_variable: Option<String>,
+    /// The models that are asked, in the order in which they were named; at least one.
+    pub models: Vec<Model>,
+    /// How many answers every question gets from every model, from 1.
+    pub samples: u32,
     /// Whether the first row is a header.
     pub header: HeaderMode,
     /// The column with the questions, where somebody says so.
@@ -53,6 +52,10 @@ pub struct Settings {
     pub backoff: Backoff,
     /// The longest time for one ask.
     pub timeout: Duration,
+    /// The longest time without a word of an answer that has begun to stream.
+    pub idle_timeout: Duration,
+    /// A streamed answer that repeats itself without end is ended.
+    pub stop_loops: bool,
     /// What a failing question does.
     pub on_error: OnError,
     /// Events as JSON lines on stdout.
@@ -63,14 +66,49 @@ pub struct Settings {
     pub verbose: bool,
 }
 
-impl Settings {
-    /// Returns the base URL as it may be written down: without a query, which can hold a secret.
+/// A model, and where it is asked.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What is asked, apart from the question: whatever of it changes, answers change.
+    pub request: RequestSettings,
+    /// Whose wire is spoken.
+    pub preset: &'static Preset,
+    /// Where it is spoken; at least one place, each as good as another.
+    pub base_urls: Vec<Url>,
+    /// The variable that holds the key; absent where the service wants none.
+    pub key_variable: Option<String>,
+    /// Answers are asked for as they are written.
+    pub stream: bool,
+}
+
+impl Model {
+    /// Returns its first base URL.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        self.base_urls.first().expect("a model is asked somewhere")
+    }
+
+    /// Returns the first base URL as it may be written down.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let mut url = self.base_url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        url.into()
+        endpoint(self.base_url())
+    }
+}
+
+/// Returns a base URL as it may be written down: without a query, which can hold a secret.
+#[must_use]
+pub fn endpoint(base_url: &Url) -> String {
+    let mut url = base_url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+impl Settings {
+    /// Returns the first of the models.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        self.models.first().expect("some model is asked")
     }
 }
 
@@ -160,51 +198,44 @@ pub fn resolve(
     system_text: Option<String>,
 ) -> Result<(Settings, Vec<Warning>), SettingsError> {
     let mut warnings = Vec::new();
-    let Service { preset, base_url, mut model } =
-        service(layer.model.as_deref(), layer.base_url.as_deref())?;
-    let at_home = preset.is_at(&base_url);
-    let mut reasoning = layer.reasoning.map(|switch| switch == Switch::On);
-    // Other hosts may still serve a model under the name that its own no longer knows.
-    if let Some(retired) = preset.retired(&model).filter(|_| at_home) {
-        let thinks = *reasoning.get_or_insert(retired.reasoning);
-        let given = std::mem::replace(&mut model, retired.used.clone());
-        warnings.push(Warning::RetiredModel {
-            given,
-            since: retired.since.clone(),
-            used: model.clone(),
-            reasoning: thinks,
-        });
-    }
-    let key_variable = match layer.key {
-        Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
-        Some(name) if !is_variable(&name) => return Err(SettingsError::KeyItself),
-        Some(name) => Some(name),
-        None if preset.keyless => None,
-        None => Some(preset.key_variable().to_owned()),
-    };
-    if key_variable.is_some() && base_url.scheme() == "http" && !is_loopback(&base_url) {
-        warnings.push(Warning::KeyInClear { host: host(&base_url) });
-    }
     if layer.system.is_some() && layer.system_file.is_some() {
         return Err(SettingsError::Both { one: "--system", other: "--system-file" });
     }
     let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
-    let settings = Settings {
-        input: layer.input.unwrap_or_else(|| "q.csv".into()),
-        output: layer.output.unwrap_or_else(|| "dset_generator".into()),
-        formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
+    let given = layer.model.unwrap_or_default();
+    let mut names: Vec<Option<&str>> = given.iter().map(|name| Some(name.as_str())).collect();
+    if names.is_empty() {
+        names.push(None);
+    }
+    let shared = Shared {
         request: RequestSettings {
-            model,
+            model: String::new(),
             template: layer.template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
             system: layer.system.or(system_text),
             max_tokens: layer.max_tokens,
             temperature,
-            reasoning,
+            reasoning: layer.reasoning.map(|switch| switch == Switch::On),
             reasoning_effort: layer.reasoning_effort,
         },
-        preset,
-        base_url,
-        key_variable,
+        base_urls: layer.base_url.unwrap_or_default(),
+        key: layer.key,
+        stream: layer.stream.map(|switch| switch == Switch::On),
+    };
+    let mut models = Vec::new();
+    for name in names {
+        let model = resolve_model(name, &shared, &mut warnings)?;
+        let is_same = |other: &Model| other.request == model.request;
+        if !models.iter().any(is_same) {
+            models.push(model);
+        }
+    }
+    warnings.dedup();
+    let settings = Settings {
+        input: layer.input.unwrap_or_else(|| "q.csv".into()),
+        output: layer.output.unwrap_or_else(|| "dset_generator".into()),
+        formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
+        models,
+        samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),
         column: layer.column,
         concurrency: layer.concurrency.unwrap_or_default(),
@@ -218,20 +249,77 @@ pub fn resolve(
             },
         },
         timeout: layer.timeout.map_or(TIMEOUT, |Span(timeout)| timeout),
+        idle_timeout: layer.idle_timeout.map_or(IDLE_TIMEOUT, |Span(timeout)| timeout),
+        stop_loops: layer.stop_loops.unwrap_or(false),
         on_error: layer.on_error.unwrap_or_default(),
         json: layer.json.unwrap_or(false),
         quiet: layer.quiet.unwrap_or(false),
         verbose: layer.verbose.unwrap_or(false),
     };
-    if preset.leaves_out_temperature(&settings.request, at_home) {
+    for (name, span) in [("--timeout", settings.timeout), ("--idle-timeout", settings.idle_timeout)]
+    {
+        if span.is_zero() {
+            let given = "0s".to_owned();
+            return Err(SettingsError::OutOfRange { name, bounds: "above 0", given });
+        }
+    }
+    Ok((settings, warnings))
+}
+
+/// What all models have in common.
+struct Shared {
+    /// But for the model's name.
+    request: RequestSettings,
+    base_urls: Vec<String>,
+    key: Option<String>,
+    stream: Option<bool>,
+}
+
+fn resolve_model(
+    name: Option<&str>,
+    shared: &Shared,
+    warnings: &mut Vec<Warning>,
+) -> Result<Model, SettingsError> {
+    let first = shared.base_urls.first().map(String::as_str);
+    let Service { preset, base_url: first, mut model } = service(name, first)?;
+    let mut base_urls = vec![first];
+    for given in shared.base_urls.iter().skip(1) {
+        let url = base_url(given)?;
+        if !base_urls.contains(&url) {
+            base_urls.push(url);
+        }
+    }
+    let at_home = base_urls.iter().all(|url| preset.is_at(url));
+    let mut reasoning = shared.request.reasoning;
+    // Other hosts may still serve a model under the name that its own no longer knows.
+    if let Some(retired) = preset.retired(&model).filter(|_| at_home) {
+        let thinks = *reasoning.get_or_insert(retired.reasoning);
+        let given = std::mem::replace(&mut model, retired.used.clone());
+        warnings.push(Warning::RetiredModel {
+            given,
+            since: retired.since.clone(),
+            used: model.clone(),
+            reasoning: thinks,
+        });
+    }
+    let key_variable = match &shared.key {
+        Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
+        Some(name) if !is_variable(name) => return Err(SettingsError::KeyItself),
+        Some(name) => Some(name.clone()),
+        None if preset.keyless => None,
+        None => Some(preset.key_variable().to_owned()),
+    };
+    let in_clear = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
+    if let Some(url) = base_urls.iter().find(in_clear).filter(|_| key_variable.is_some()) {
+        warnings.push(Warning::KeyInClear { host: host(url) });
+    }
+    let request = RequestSettings { model, reasoning, ..shared.request.clone() };
+    if preset.leaves_out_temperature(&request, at_home) {
         let provider = preset.name.clone();
         warnings.push(Warning::TemperatureLeftOut { provider });
     }
-    if settings.timeout.is_zero() {
-        let given = "0s".to_owned();
-        return Err(SettingsError::OutOfRange { name: "--timeout", bounds: "above 0", given });
-    }
-    Ok((settings, warnings))
+    let stream = shared.stream.unwrap_or(preset.stream && at_home);
+    Ok(Model { request, preset, base_urls, key_variable, stream })
 }
 
 /// Whose wire is spoken where, and of which model.
@@ -352,23 +440,23 @@ mod tests {
         assert!(warnings.is_empty());
         assert_eq!(settings.input, PathBuf::from("q.csv"));
         assert_eq!(settings.output, PathBuf::from("dset_generator"));
-        assert_eq!(settings.request.model, "deepseek-flash");
-        assert_eq!(settings.base_url.as_str(), "https://api.deepseek.com/");
-        assert_eq!(settings.key_variable.as_deref(), Some("DEEPSEEK_API_KEY"));
+        assert_eq!(settings.model().request.model, "deepseek-flash");
+        assert_eq!(settings.model().base_url().as_str(), "https://api.deepseek.com/");
+        assert_eq!(settings.model().key_variable.as_deref(), Some("DEEPSEEK_API_KEY"));
         assert_eq!(settings.backoff.waits, [60, 120, 240].map(Duration::from_secs));
     }
 
     #[test]
     fn a_retired_name_is_mapped_with_one_warning_at_deepseek_and_nowhere_else() {
         for (name, thinks) in [("deepseek-reasoner", true), ("deepseek-chat", false)] {
-            let model = Some(name.to_owned());
+            let model = Some(vec![name.to_owned()]);
             let (settings, warnings) = holds(Layer { model: model.clone(), ..Layer::default() });
-            assert_eq!(settings.request.model, "deepseek-flash");
-            assert_eq!(settings.request.reasoning, Some(thinks));
+            assert_eq!(settings.model().request.model, "deepseek-flash");
+            assert_eq!(settings.model().request.reasoning, Some(thinks));
             assert_eq!(warnings.len(), 1);
-            let base_url = Some("http://localhost:8000/v1".to_owned());
+            let base_url = Some(vec!["http://localhost:8000/v1".to_owned()]);
             let (settings, warnings) = holds(Layer { model, base_url, ..Layer::default() });
-            assert_eq!((settings.request.model.as_str(), warnings.len()), (name, 0));
+            assert_eq!((settings.model().request.model.as_str(), warnings.len()), (name, 0));
         }
     }
 
@@ -420,13 +508,17 @@ mod tests {
             ("luna", azure, "azure", "luna", Some("AZURE_OPENAI_API_KEY")),
             ("azure/luna", azure, "azure", "luna", Some("AZURE_OPENAI_API_KEY")),
         ] {
-            let base_url = url.map(str::to_owned);
-            let layer = Layer { model: Some(model.into()), base_url, ..Layer::default() };
+            let base_url = url.map(|url| vec![url.to_owned()]);
+            let layer = Layer { model: Some(vec![model.into()]), base_url, ..Layer::default() };
             let (settings, warnings) = holds(layer);
-            assert_eq!((&*settings.preset.id, &*settings.request.model), (id, name), "{model}");
-            assert_eq!(settings.key_variable.as_deref(), key, "{model}");
+            assert_eq!(
+                (&*settings.model().preset.id, &*settings.model().request.model),
+                (id, name),
+                "{model}"
+            );
+            assert_eq!(settings.model().key_variable.as_deref(), key, "{model}");
             if url.is_none() {
-                assert_eq!(settings.base_url.as_str().trim_end_matches('/'), home(id));
+                assert_eq!(settings.model().base_url().as_str().trim_end_matches('/'), home(id));
             }
             assert!(warnings.is_empty(), "{warnings:?}");
         }
@@ -435,18 +527,34 @@ mod tests {
             ("openai-compatible/m", "the service is asked at a URL of your own, and none is named"),
             ("groq/", "--model names groq and no model of it"),
         ] {
-            let layer = Layer { model: Some(model.into()), ..Layer::default() };
+            let layer = Layer { model: Some(vec![model.into()]), ..Layer::default() };
             assert_eq!(resolve(layer, None).unwrap_err().to_string(), said);
         }
     }
 
     #[test]
+    fn several_models_and_several_places_are_asked_each_once() {
+        let list = |list: &[&str]| Some(list.iter().map(|one| (*one).to_owned()).collect());
+        let model = list(&["deepseek-flash", "openai/gpt-6-luna", "deepseek-flash"]);
+        let (settings, _) = holds(Layer { model, samples: Some(3), ..Layer::default() });
+        let models = settings.models.iter().map(|model| (&*model.preset.id, &*model.request.model));
+        let models: Vec<_> = models.collect();
+        assert_eq!(models, [("deepseek", "deepseek-flash"), ("openai", "gpt-6-luna")]);
+        assert_eq!(settings.samples, 3);
+        let base_url = list(&["http://localhost:1", "http://localhost:2", "http://localhost:1/"]);
+        let (settings, _) = holds(Layer { base_url, ..Layer::default() });
+        assert_eq!(settings.model().base_urls.len(), 2);
+        assert!(!settings.model().stream, "whether a stranger streams is not known");
+        assert!(holds(Layer::default()).0.model().stream);
+    }
+
+    #[test]
     fn a_temperature_that_is_not_sent_is_said() {
         let warns = |reasoning: Option<Switch>, base_url: Option<&str>| {
-            let base_url = base_url.map(str::to_owned);
+            let base_url = base_url.map(|url| vec![url.to_owned()]);
             let layer = Layer { temperature: Some(1.5), reasoning, base_url, ..Layer::default() };
             let (settings, warnings) = holds(layer);
-            assert_eq!(settings.request.temperature, Some(1.5), "it stays part of the key");
+            assert_eq!(settings.model().request.temperature, Some(1.5), "it stays part of the key");
             warnings.iter().any(|warning| matches!(warning, Warning::TemperatureLeftOut { .. }))
         };
         assert!(warns(None, None));
@@ -465,15 +573,15 @@ mod tests {
         }
         for name in ["DEEPSEEK_API_KEY", "MY_SECOND_KEY_FOR_2027", "KEY2", "_x"] {
             let (settings, _) = holds(Layer { key: Some(name.into()), ..Layer::default() });
-            assert_eq!(settings.key_variable.as_deref(), Some(name));
+            assert_eq!(settings.model().key_variable.as_deref(), Some(name));
         }
     }
 
     #[test]
     fn an_endpoint_is_written_down_without_what_may_be_secret_in_it() {
-        let base_url = Some("https://api.example/v1?key=sk-0123456789#x".into());
+        let base_url = Some(vec!["https://api.example/v1?key=sk-0123456789#x".into()]);
         let (settings, _) = holds(Layer { base_url, ..Layer::default() });
-        assert_eq!(settings.endpoint(), "https://api.example/v1");
+        assert_eq!(settings.model().endpoint(), "https://api.example/v1");
     }
 
     #[test]
@@ -485,7 +593,7 @@ mod tests {
             ("https://example.com", false),
             ("http://example.com", true),
         ] {
-            let layer = Layer { base_url: Some(url.into()), ..Layer::default() };
+            let layer = Layer { base_url: Some(vec![url.into()]), ..Layer::default() };
             assert_eq!(!holds(layer).1.is_empty(), warned, "{url}");
         }
     }
@@ -493,7 +601,7 @@ mod tests {
     #[test]
     fn a_base_url_is_a_url_without_a_password() {
         for given in ["localhost:8000", "ftp://x", "not a url", "https://me:secret@host/v1"] {
-            let layer = Layer { base_url: Some(given.into()), ..Layer::default() };
+            let layer = Layer { base_url: Some(vec![given.into()]), ..Layer::default() };
             let error = resolve(layer, None).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
         }
