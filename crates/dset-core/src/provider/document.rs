@@ -228,6 +228,11 @@ impl Draft {
         self.is_done || !self.finish.is_empty()
     }
 
+    /// Returns how many bytes of text are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.texts.content.len() + self.texts.reasoning.len() + self.refusal.len()
+    }
+
     /// Tells whether anything came that an answer may be read of.
     pub(super) fn has_answer(&self) -> bool {
         self.has_answer

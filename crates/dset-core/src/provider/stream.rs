@@ -28,7 +28,6 @@ pub struct StreamReading {
     is_garbled: bool,
     /// The beginning of the first event that is not JSON, or none that can be read.
     stray: Option<String>,
-    received: usize,
     is_too_large: bool,
     has_payload: bool,
     is_in_tag: bool,
@@ -73,7 +72,7 @@ pub struct Progress {
     /// The service has said that nothing is to come any more. The rest of the body may be read so
     /// that the connection can be used again, and need not be waited for.
     pub is_done: bool,
-    /// More came than is read: whatever is still to come is thrown away.
+    /// More came than is kept: whatever is still to come is thrown away.
     pub is_too_large: bool,
     /// The model repeats itself without end; only where that is watched for.
     pub looped: Option<loops::Loop>,
@@ -99,7 +98,6 @@ impl StreamReading {
             draft: Draft::default(),
             is_garbled: false,
             stray: None,
-            received: 0,
             is_too_large: false,
             has_payload: false,
             is_in_tag: false,
@@ -117,9 +115,12 @@ impl StreamReading {
 
     /// Takes the next bytes of the body, in pieces of any size.
     pub fn push(&mut self, bytes: &[u8]) -> Progress {
-        self.received = self.received.saturating_add(bytes.len());
-        self.is_too_large |= self.received > REPLY_BYTES_MAX;
+        let body = self.head.body.len().saturating_add(bytes.len());
+        self.is_too_large |= self.form != Form::Events && body > REPLY_BYTES_MAX;
         let kind = if self.is_too_large { Kind::Blank } else { self.take(bytes) };
+        // Of a stream the text counts alone: each token comes in some 300 bytes of JSON, and an
+        // answer of 64 K tokens in 19 MB.
+        self.is_too_large |= self.draft.bytes() > REPLY_BYTES_MAX;
         let is_first_payload = kind != Kind::Blank && !self.has_payload;
         self.has_payload |= is_first_payload;
         Progress {

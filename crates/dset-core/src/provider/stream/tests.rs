@@ -336,16 +336,30 @@ fn only_the_first_choice_is_read_and_a_message_that_is_said_twice_once() {
 }
 
 #[test]
-fn more_than_a_reply_may_have_is_not_kept() {
+fn more_text_than_a_reply_may_have_is_not_kept_and_what_it_is_wrapped_in_counts_for_nothing() {
+    let long = |piece: String, times: usize| {
+        let mut stream = stream(EVENTS);
+        let mut progress = Progress::default();
+        for _ in 0..times {
+            progress = stream.push(piece.as_bytes());
+        }
+        stream.push(events(&["[DONE]"]).as_bytes());
+        (progress, stream.finish())
+    };
     let piece = events(&[&content(&"x".repeat(100_000))]);
-    let mut stream = stream(EVENTS);
-    let mut progress = Progress::default();
-    for _ in 0..=REPLY_BYTES_MAX / piece.len() {
-        progress = stream.push(piece.as_bytes());
+    let (progress, reading) = long(piece, 1 + REPLY_BYTES_MAX / 100_000);
+    assert!(progress.is_too_large && progress.content_bytes < REPLY_BYTES_MAX as u64 + 100_000);
+    assert_eq!(failure(reading).cause, "reply too large");
+    let wrapping = json!({"x": "y".repeat(100_000), "choices": [{"delta": {"content": "x"}}]});
+    let (_, reading) = long(events(&[&wrapping.to_string()]), 1 + REPLY_BYTES_MAX / 100_000);
+    assert!(answer(reading).content.starts_with("xxx"));
+    let mut whole = stream("application/json");
+    whole.push(b"{");
+    for _ in 0..=REPLY_BYTES_MAX / 100_000 {
+        whole.push(&[b' '; 100_000]);
     }
-    assert!(progress.is_too_large);
-    assert!(progress.content_bytes <= REPLY_BYTES_MAX as u64);
-    assert_eq!(failure(stream.finish()).cause, "reply too large");
+    assert!(whole.body().len() <= REPLY_BYTES_MAX);
+    assert_eq!(failure(whole.finish()).cause, "reply too large");
 }
 
 #[test]
