@@ -12,6 +12,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::json::Text;
+use super::template::Place;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
@@ -48,6 +49,18 @@ pub(super) struct Part<'a> {
 impl Part<'_> {
     pub(super) fn stop_reason(&self) -> &str {
         &self.stop_reason
+    }
+
+    /// Returns the text of a part that has nothing else.
+    pub(super) fn only_text(&self) -> Option<(&str, Place)> {
+        let is_thinking = &*self.kind == "thinking";
+        let has_more = !self.summary.is_empty() || !self.stop_reason.is_empty() || is_thinking;
+        match (&self.thinking, &*self.text) {
+            _ if has_more => None,
+            (Some(inner), "") if inner.thinking.is_empty() => Some((&inner.text, Place::Reasoning)),
+            (None, text) => Some((text, Place::Content)),
+            _ => None,
+        }
     }
 }
 
@@ -104,6 +117,23 @@ pub(super) struct Message<'a> {
     reasoning_details: Option<Content<'a>>,
     #[serde(borrow)]
     pub(super) refusal: Text<'a>,
+}
+
+impl Message<'_> {
+    /// Returns the text of a message that has one text and nothing else.
+    pub(super) fn only_text(&self) -> Option<(&str, Place)> {
+        let content = self.content.as_ref();
+        let thinks = content.is_some_and(|content| !content.thinking.is_empty());
+        if thinks || self.reasoning_details.is_some() || !self.refusal.is_empty() {
+            return None;
+        }
+        let content = content.map_or("", |content| &*content.text);
+        match (content, &*self.reasoning_content, &*self.reasoning) {
+            (text, "", "") => Some((text, Place::Content)),
+            ("", text, "") | ("", "", text) => Some((text, Place::Reasoning)),
+            _ => None,
+        }
+    }
 }
 
 /// The answer and the reasoning of a message, as far as it has come.

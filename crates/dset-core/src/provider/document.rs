@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::content::{Content, Message, Part, Texts};
 use super::json::Text;
+use super::template::{Place, Template};
 use super::usage::{Count, Counts};
 use super::{error, judge};
 use crate::answer::{Answer, Failure, Reading, Usage};
@@ -117,6 +118,34 @@ fn first<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer.deserialize_any(First)
 }
 
+impl Document<'_> {
+    /// Returns the text of a document that adds a text to an answer and nothing else.
+    fn only_text(&self) -> Option<(&str, Place)> {
+        let says_more = self.usage.is_some()
+            || self.x_groq.is_some()
+            || self.content.is_some()
+            || self.message.is_some()
+            || self.error.is_some()
+            || self.detail.is_some()
+            || !self.stop_reason.is_empty();
+        if says_more {
+            return None;
+        }
+        let (choice, parts) = (&self.choices, [&self.content_block, &self.delta]);
+        match (choice, parts) {
+            (Some(choice), [None, None]) => {
+                let goes_on = choice.index.0.unwrap_or(0) == 0
+                    && choice.finish_reason.is_empty()
+                    && choice.provider_specific_fields.is_none()
+                    && choice.message.is_none();
+                choice.delta.as_ref().filter(|_| goes_on)?.only_text()
+            }
+            (None, [None, Some(part)] | [Some(part), None]) => part.only_text(),
+            _ => None,
+        }
+    }
+}
+
 /// What has come of an answer so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
@@ -133,12 +162,22 @@ pub(super) struct Draft {
     has_answer: bool,
     /// Nothing is to come any more.
     pub(super) is_done: bool,
+    template: Option<Template>,
 }
 
 impl Draft {
     /// Reads one document, and adds what it says; fails, and adds nothing, where it is none.
     pub(super) fn read(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        if let Some((text, place)) = self.template.as_ref().and_then(|same| same.read(text)) {
+            match place {
+                Place::Content => self.texts.content.push_str(text),
+                Place::Reasoning => self.texts.reasoning.push_str(text),
+            }
+            return Ok(());
+        }
         let document = serde_json::from_str::<Document<'_>>(text)?;
+        self.template =
+            document.only_text().and_then(|(only, place)| Template::of(text, only, place));
         self.add(document, text);
         Ok(())
     }

@@ -19,6 +19,7 @@ mod request;
 mod sse;
 mod stream;
 mod table;
+mod template;
 mod usage;
 mod wait;
 
