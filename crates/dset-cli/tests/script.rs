@@ -168,3 +168,25 @@ fn a_retired_model_is_mapped_with_one_warning() {
     let ran = folder.dset(&["run", "-m", "deepseek-reasoner"]).exits(2);
     assert_eq!(ran.err.matches("was retired on 2026-07-24").count(), 1);
 }
+
+#[test]
+fn a_service_that_cannot_be_asked_as_it_is_named_says_how_to_name_it() {
+    let folder = Folder::with("question,status\none,\n");
+    for (model, said) in [
+        (
+            "azure/luna",
+            "error: Azure OpenAI is asked at a URL of your own, and none is named\n\n\
+             hint: Name it with `--base-url`, and the model as it is called there\n",
+        ),
+        (
+            "groq/",
+            "error: --model names groq and no model of it\n\nhint: Name it like `-m groq/NAME`\n",
+        ),
+    ] {
+        assert_eq!(folder.dset(&["run", "-m", model]).exits(2).err, said);
+    }
+    let ran = folder.dset(&["run", "--temperature", "1"]).exits(4);
+    ran.says("the temperature is not sent: DeepSeek takes none while a model thinks");
+    let ran = folder.dset(&["run", "-m", "gpt-6-luna"]).exits(4);
+    ran.says("no API key for OpenAI").says("OPENAI_API_KEY");
+}
