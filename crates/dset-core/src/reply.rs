@@ -36,9 +36,8 @@ pub enum Broken {
     Cut(String),
     /// Nothing whole within the time for one ask.
     TimedOut(Duration),
+    /// Blank lines and comments at most, for so long, in the place of an answer that is streamed.
+    Silent(Duration),
     /// More than [`REPLY_BYTES_MAX`].
     TooLarge,
 }
-
-/// What an ask came to.
-pub type Reply = Result<HttpReply, Broken>;

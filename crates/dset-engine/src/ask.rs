@@ -1,20 +1,26 @@
 //! One HTTP call: an ask becomes a reply, or the way it broke.
 //!
 //! One attempt a call; every retry is the machine's decision, so the library's own are off.
-//! Redirects are not followed, because they would carry the key elsewhere.
+//! Redirects are not followed, because they would carry the key elsewhere. A reply is read as it
+//! comes, whether it is streamed or in one piece.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
-use dset_core::answer::Reading;
+use dset_core::answer::{Failure, Reading};
 use dset_core::ask::Ask;
 use dset_core::key::RequestSettings;
-use dset_core::provider::{Preset, RateLimits, Request, rate_limits, read, read_broken};
-use dset_core::reply::{Broken, HttpReply, REPLY_BYTES_MAX, Reply};
-use dset_core::settings::is_loopback;
+use dset_core::provider::{
+    Kind, Loop, Preset, RateLimits, Request, StreamReading, rate_limits, read_broken,
+};
+use dset_core::reply::Broken;
+use dset_core::settings::{Model, Settings, is_loopback};
+use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::unix_ms;
@@ -22,16 +28,58 @@ use crate::echo::Echo;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
+/// comments that it is there.
+const FIRST_WORD_MAX: Duration = Duration::from_secs(10 * 60 + 30);
+/// How long the counts may be away once an answer is whole, and how long the end of the body once
+/// the service has said that nothing is to come: the connection can then be used again.
+const COUNTS_MAX: Duration = Duration::from_secs(30);
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How often is told how much has come.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
-/// What every ask of a run has in common.
+/// What every ask of a model at one place has in common.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    /// Whose wire is spoken.
+    pub preset: &'static Preset,
+    /// Where.
+    pub base_url: Url,
+    /// Model, system prompt and parameters.
+    pub request: RequestSettings,
+    /// Answers are asked for as they are written.
+    pub stream: bool,
+    /// The longest time for one ask.
+    pub timeout: Duration,
+    /// The longest time without a word of an answer that has begun to stream.
+    pub idle_timeout: Duration,
+    /// A streamed answer that repeats itself without end is ended.
+    pub stop_loops: bool,
+}
+
+impl Wire {
+    /// Takes it from settings: one of their models at one of its places.
+    #[must_use]
+    pub fn of(settings: &Settings, model: &Model, base_url: &Url) -> Wire {
+        Wire {
+            preset: model.preset,
+            base_url: base_url.clone(),
+            request: model.request.clone(),
+            stream: model.stream,
+            timeout: settings.timeout,
+            idle_timeout: settings.idle_timeout,
+            stop_loops: settings.stop_loops,
+        }
+    }
+}
+
+/// Where a model is asked.
 pub struct Endpoint {
     client: reqwest::Client,
-    preset: &'static Preset,
-    settings: RequestSettings,
+    wire: Wire,
     url: Url,
     at_home: bool,
     echo: Echo,
-    timeout: Duration,
 }
 
 impl fmt::Debug for Endpoint {
@@ -59,82 +107,95 @@ pub struct Came {
     pub reading: Reading,
     /// What the headers say about limits, where they say anything.
     pub limits: Option<Box<RateLimits>>,
-    /// The body as it came, of a failure that may have been paid for.
+    /// Of a failure that may have been paid for: the body as it came, or what had been written of
+    /// a stream.
     pub body: Option<Vec<u8>>,
+}
+
+/// A reply that has begun.
+struct Coming {
+    status: u16,
+    limits: RateLimits,
+    reply: StreamReading,
+}
+
+/// How a reply came to its end, if it did not break.
+enum End {
+    Whole,
+    /// It would not have ended by itself.
+    Looped(Loop),
 }
 
 impl Endpoint {
     /// Sets up a client for this service. The key goes to this URL and nowhere else.
-    pub fn new(
-        preset: &'static Preset,
-        base_url: &Url,
-        settings: RequestSettings,
-        key: Option<SecretString>,
-        timeout: Duration,
-    ) -> Result<Endpoint, EndpointError> {
+    pub fn new(wire: Wire, key: Option<SecretString>) -> Result<Endpoint, EndpointError> {
         // Whoever has installed another provider before is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let agent = concat!("dset/", env!("CARGO_PKG_VERSION"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        if let Some(key) = &key {
-            let value = format!("{}{}", preset.auth_prefix, key.expose_secret());
-            let mut value = HeaderValue::from_str(&value).map_err(|_| EndpointError::Key)?;
-            value.set_sensitive(true);
-            let name = HeaderName::from_bytes(preset.auth_header.as_bytes());
-            headers.insert(name.map_err(|_| EndpointError::Key)?, value);
-        }
-        let mut client = reqwest::Client::builder()
-            .default_headers(headers)
+        let client = reqwest::Client::builder()
+            .default_headers(headers(wire.preset, key.as_ref())?)
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(usize::MAX)
             .tcp_nodelay(true);
-        if is_loopback(base_url) {
+        let mut client = client;
+        if is_loopback(&wire.base_url) {
             client = client.no_proxy();
-            if base_url.scheme() == "http" {
+            if wire.base_url.scheme() == "http" {
                 // Reading the certificates of this machine takes longer than all else at a start,
                 // and neither a proxy nor a redirect can lead to where they are needed.
                 client = client.tls_certs_only([]);
             }
         }
         let client = client.build().map_err(|error| EndpointError::Client(error.to_string()))?;
-        let (url, at_home) = (preset.url(base_url), preset.is_at(base_url));
+        let (url, at_home) = (wire.preset.url(&wire.base_url), wire.preset.is_at(&wire.base_url));
         let echo = Echo::of(key.as_ref());
-        Ok(Endpoint { client, preset, settings, url, at_home, echo, timeout })
+        Ok(Endpoint { client, wire, url, at_home, echo })
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
     ///
-    /// Calls `begun` when the reply has begun with a good status and more of it is awaited.
-    pub async fn ask(&self, ask: &Ask, begun: impl FnOnce()) -> Came {
-        let request = Request { settings: &self.settings, prompt: &ask.question.prompt };
-        let body = self.preset.request_body(&request, self.at_home);
-        let reply = match tokio::time::timeout(self.timeout, self.call(body, begun)).await {
-            Ok(reply) => reply,
-            Err(_) => Err(Broken::TimedOut(self.timeout)),
+    /// Calls `tell` when the reply has begun with a good status and more of it is awaited, and
+    /// while a stream comes every half second, with about how many tokens have come.
+    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> Came {
+        let request = Request { settings: &self.wire.request, prompt: &ask.question.prompt };
+        let body = match self.wire.stream {
+            true => self.wire.preset.streamed_body(&request, self.at_home),
+            false => self.wire.preset.request_body(&request, self.at_home),
         };
-        match reply {
-            Ok(mut reply) => {
-                let limits = rate_limits(&reply.headers, unix_ms());
-                let limits = (!limits.is_empty()).then(|| Box::new(limits));
-                self.echo.leave(&mut reply);
-                let mut reading = read(&reply);
-                self.echo.leave_failure(&mut reading);
-                let paid = (200..300).contains(&reply.status);
-                let failed = matches!(reading, Reading::Failure(_));
-                Came { reading, limits, body: (paid && failed).then_some(reply.body) }
-            }
-            Err(broken) => {
-                Came { reading: Reading::Failure(read_broken(&broken)), limits: None, body: None }
-            }
-        }
+        let mut coming = None;
+        let call = self.call(body, &mut coming, tell);
+        let end = tokio::time::timeout(self.wire.timeout, call).await;
+        let end = end.unwrap_or(Err(Broken::TimedOut(self.wire.timeout)));
+        let Some(Coming { status, limits, mut reply }) = coming else {
+            let broken = end.err().expect("a reply that came to its end had begun");
+            let reading = Reading::Failure(read_broken(&broken));
+            return Came { reading, limits: None, body: None };
+        };
+        self.echo.leave(&mut reply);
+        let is_paid = (200..300).contains(&status);
+        let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
+        let mut reading = match end {
+            Ok(End::Whole) => reply.finish(),
+            Ok(End::Looped(found)) => reply.stopped_in_a_loop(found),
+            Err(broken) => reply.broken(&broken),
+        };
+        self.echo.leave_failure(&mut reading);
+        let body = match &reading {
+            Reading::Answer(_) => None,
+            Reading::Failure(failure) => body.or_else(|| written(failure)),
+        };
+        let limits = (!limits.is_empty()).then(|| Box::new(limits));
+        Came { reading, limits, body }
     }
 
-    async fn call(&self, body: Vec<u8>, begun: impl FnOnce()) -> Reply {
+    async fn call(
+        &self,
+        body: Vec<u8>,
+        coming: &mut Option<Coming>,
+        mut tell: impl FnMut(u64),
+    ) -> Result<End, Broken> {
         // A connection that lay idle may hold a reply that nobody asked for, which would pass for
         // the answer to this. The client closes such a connection as soon as it sees the bytes;
         // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
@@ -145,37 +206,133 @@ impl Endpoint {
             let detail = plain(&error);
             if error.is_connect() { Broken::Connect(detail) } else { Broken::Reset(detail) }
         })?;
-        let status = response.status().as_u16();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-        let mut body = Vec::new();
-        let mut begun = Some(begun).filter(|_| (200..300).contains(&status));
+        let Coming { status, reply, .. } = coming.insert(self.begun(&response));
+        let mut is_to_be_told = (200..300).contains(status);
+        let mut told_at = Instant::now();
+        let mut patience = Patience::new(self.wire.idle_timeout);
+        let mut silence = pin!(tokio::time::sleep_until(patience.until));
         loop {
-            let chunk = async {
-                let mut chunk = std::pin::pin!(response.chunk());
-                tokio::select! {
-                    biased;
-                    chunk = &mut chunk => return chunk,
-                    // It is not here yet.
-                    () = std::future::ready(()) => {
-                        if let Some(begun) = begun.take() {
-                            begun();
-                        }
+            let chunk = tokio::select! {
+                biased;
+                chunk = response.chunk() => chunk,
+                // Nothing is here yet.
+                () = std::future::ready(()), if is_to_be_told => {
+                    is_to_be_told = false;
+                    tell(0);
+                    continue;
+                }
+                () = &mut silence, if self.wire.stream => {
+                    if Instant::now() < patience.until {
+                        silence.as_mut().reset(patience.until);
+                        continue;
                     }
+                    return if patience.is_whole { Ok(End::Whole) } else { Err(patience.broken()) };
                 }
-                chunk.await
             };
-            match chunk.await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > REPLY_BYTES_MAX => {
-                    return Err(Broken::TooLarge);
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpReply { status, headers, body }),
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(End::Whole),
                 Err(error) => return Err(Broken::Cut(plain(&error))),
+            };
+            let progress = reply.push(&chunk);
+            if progress.is_too_large {
+                return Err(Broken::TooLarge);
+            }
+            if let Some(found) = progress.looped {
+                return Ok(End::Looped(found));
+            }
+            if !self.wire.stream {
+                continue;
+            }
+            let now = Instant::now();
+            if patience.hears(now, &progress) {
+                silence.as_mut().reset(patience.until);
+            }
+            if progress.kind != Kind::Blank && now - told_at >= TELL_EVERY {
+                told_at = now;
+                tell(progress.tokens_about());
             }
         }
     }
+
+    fn begun(&self, response: &Response) -> Coming {
+        let status = response.status().as_u16();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter();
+        let mut headers: Vec<(String, String)> =
+            headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        self.echo.leave_headers(&mut headers);
+        let limits = rate_limits(&headers, unix_ms());
+        let mut reply = StreamReading::new(status, headers);
+        if self.wire.stop_loops && self.wire.stream {
+            reply = reply.watching_for_loops();
+        }
+        Coming { status, limits, reply }
+    }
+}
+
+/// How long a stream may say nothing: comments and blank lines are no words.
+struct Patience {
+    idle: Duration,
+    /// What it is now, and until when that is.
+    span: Duration,
+    until: Instant,
+    /// The answer is whole: nothing is lost if no more comes.
+    is_whole: bool,
+}
+
+impl Patience {
+    fn new(idle: Duration) -> Patience {
+        // Whoever waits less for the next word does not wait longer for the first.
+        let span = if idle < FIRST_WORD_MAX / 2 { idle * 2 } else { FIRST_WORD_MAX };
+        Patience { idle, span, until: Instant::now() + span, is_whole: false }
+    }
+
+    /// Takes what has come; true where it lasts less long than before.
+    fn hears(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
+        if progress.kind == Kind::Blank {
+            return false;
+        }
+        self.span = match progress {
+            progress if progress.is_done => CLOSE_MAX,
+            progress if progress.has_end => COUNTS_MAX,
+            _ => self.idle,
+        };
+        self.is_whole = progress.is_done || progress.has_end;
+        let before = std::mem::replace(&mut self.until, now + self.span);
+        self.until < before
+    }
+
+    fn broken(&self) -> Broken {
+        Broken::Silent(self.span)
+    }
+}
+
+/// What had been written of a stream that is no answer.
+fn written(failure: &Failure) -> Option<Vec<u8>> {
+    let partial = failure.partial.as_deref()?;
+    let texts = serde_json::json!({ "reasoning": partial.reasoning, "answer": partial.content });
+    Some(texts.to_string().into_bytes())
+}
+
+fn headers(preset: &Preset, key: Option<&SecretString>) -> Result<HeaderMap, EndpointError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let agent = concat!("dset/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    let own = preset.headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(value).ok()?))
+    });
+    headers.extend(own);
+    if let Some(key) = key {
+        let value = format!("{}{}", preset.auth_prefix, key.expose_secret());
+        let mut value = HeaderValue::from_str(&value).map_err(|_| EndpointError::Key)?;
+        value.set_sensitive(true);
+        let name = HeaderName::from_bytes(preset.auth_header.as_bytes());
+        headers.insert(name.map_err(|_| EndpointError::Key)?, value);
+    }
+    Ok(headers)
 }
 
 /// The innermost cause of a network error in plain words, without the URL.
@@ -241,9 +398,16 @@ mod tests {
         let key = "sk-canary-0123456789";
         let new = |key: &str| {
             let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
-            let settings = RequestSettings::default();
-            let preset = preset("openai-compatible").unwrap();
-            Endpoint::new(preset, &url, settings, Some(key.into()), CONNECT_TIMEOUT)
+            let wire = Wire {
+                preset: preset("openai-compatible").unwrap(),
+                base_url: url,
+                request: RequestSettings::default(),
+                stream: false,
+                timeout: CONNECT_TIMEOUT,
+                idle_timeout: CONNECT_TIMEOUT,
+                stop_loops: false,
+            };
+            Endpoint::new(wire, Some(key.into()))
         };
         let shown = format!("{:#?}", new(key).unwrap());
         assert!(shown.contains("api.example") && !shown.contains("canary"), "{shown}");

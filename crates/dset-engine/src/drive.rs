@@ -272,9 +272,11 @@ impl Run {
         self.drops.insert(ask.id, drop_it);
         let (endpoint, tell) = (Arc::clone(&self.endpoint), self.tell.clone());
         self.asks.spawn(async move {
-            let begun = || drop(tell.send(Told::Event(Event::Progressed { ask: ask.id })));
+            let told = |tokens| {
+                drop(tell.send(Told::Event(Event::Progressed { ask: ask.id, tokens })));
+            };
             tokio::select! {
-                came = endpoint.ask(&ask, begun) => (ask.id, Some(came)),
+                came = endpoint.ask(&ask, told) => (ask.id, Some(came)),
                 _ = dropped => (ask.id, None),
             }
         });

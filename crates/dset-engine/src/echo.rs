@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use dset_core::answer::Reading;
-use dset_core::reply::HttpReply;
+use dset_core::provider::StreamReading;
 use memchr::memmem::Finder;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -42,12 +42,20 @@ impl Echo {
         Echo { forms, is_telling: key.len() >= KEY_BYTES_TELLING }
     }
 
-    /// Takes a telling key out of a reply before anything is read of it, so that none
-    /// is cut in half where a long message is.
-    pub(crate) fn leave(&self, reply: &mut HttpReply) {
+    /// Takes a telling key out of headers.
+    pub(crate) fn leave_headers(&self, headers: &mut [(String, String)]) {
         if self.is_telling {
-            reply.headers.iter_mut().for_each(|(_, value)| self.leave_text(value));
-            self.leave_bytes(&mut reply.body);
+            headers.iter_mut().for_each(|(_, value)| self.leave_text(value));
+        }
+    }
+
+    /// Takes a telling key out of a reply all of which has come, before anything is read of it, so
+    /// that none is cut in half where a long message is.
+    pub(crate) fn leave(&self, reply: &mut StreamReading) {
+        if self.is_telling {
+            let (texts, body) = reply.each_text();
+            texts.for_each(|text| self.leave_text(text));
+            self.leave_bytes(body);
         }
     }
 
@@ -106,10 +114,10 @@ mod tests {
     use super::*;
 
     fn left(key: &str, body: &str) -> String {
-        let body = body.as_bytes().to_vec();
-        let mut reply = HttpReply { status: 401, headers: Vec::new(), body };
+        let mut reply = StreamReading::new(401, Vec::new());
+        reply.push(body.as_bytes());
         Echo::of(Some(&key.into())).leave(&mut reply);
-        String::from_utf8(reply.body).unwrap()
+        String::from_utf8(reply.body().to_vec()).unwrap()
     }
 
     #[test]
@@ -125,6 +133,19 @@ mod tests {
         ] {
             assert_eq!(left(key, said), left_over, "{said}");
         }
+    }
+
+    #[test]
+    fn a_key_in_a_stream_is_found_where_its_texts_are_joined() {
+        let mut reply = StreamReading::new(200, Vec::new());
+        for half in ["sk-0123456789", "abcdef"] {
+            let chunk = serde_json::json!({ "choices": [{ "delta": { "content": half } }] });
+            reply.push(format!("data: {chunk}\n\n").as_bytes());
+        }
+        reply.push(b"data: [DONE]\n\n");
+        Echo::of(Some(&"sk-0123456789abcdef".into())).leave(&mut reply);
+        let Reading::Answer(answer) = reply.finish() else { panic!("it is whole") };
+        assert_eq!(answer.content, "***");
     }
 
     #[test]

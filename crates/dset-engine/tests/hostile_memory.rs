@@ -61,7 +61,7 @@ fn cost(head: &str, body: Vec<u8>) -> (Reading, usize) {
         let endpoint = endpoint(&server.url(), LONG);
         let before = NOW.load(Ordering::SeqCst);
         PEAK.store(before, Ordering::SeqCst);
-        let came = endpoint.ask(&ask("Why?"), || ()).await;
+        let came = endpoint.ask(&ask("Why?"), |_| ()).await;
         let peak = PEAK.load(Ordering::SeqCst) - before;
         (came.reading, peak)
     })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dset_core::machine::{Ending, StopSignal};
 use dset_core::settings::{Layer, Settings, Warning, resolve};
-use dset_engine::ask::Endpoint;
+use dset_engine::ask::{Endpoint, Wire};
 use dset_engine::drive::drive;
 use dset_engine::job::{Decisions, Job, JobError};
 use dset_engine::shared_pace::SharedPace;
@@ -93,14 +93,9 @@ pub(super) fn ask(
     runtime.block_on(async { survive_file_limit() });
     let has_key = key.is_some();
     // First, so that nothing is touched for a run that cannot ask.
-    let endpoint = Endpoint::new(
-        settings.model().preset,
-        settings.model().base_url(),
-        settings.model().request.clone(),
-        key,
-        settings.timeout,
-    )
-    .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
+    let wire = Wire::of(&settings, settings.model(), settings.model().base_url());
+    let endpoint =
+        Endpoint::new(wire, key).map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
     let job = Job::prepare(settings.clone(), decisions, has_key);
     let job = job.map_err(|error| match error {
         JobError::NoKey => no_key(&settings),

@@ -41,6 +41,8 @@ pub enum Event {
     Progressed {
         /// Which ask.
         ask: AskId,
+        /// About how many tokens have come, 0 where that is not known.
+        tokens: u64,
     },
     /// An ask was dropped before anything came, as `Effect::Abandon` wanted.
     Abandoned {

@@ -122,6 +122,8 @@ struct Flight {
     sent: Sent,
     /// The reply has begun: it may be slow, but it is not hung.
     has_begun: bool,
+    /// About how many tokens of a streamed answer have come.
+    tokens: u64,
     abandoned: bool,
     /// It was dropped because nothing came for so long.
     hung_after: Option<Duration>,
@@ -169,6 +171,8 @@ pub struct Snapshot {
     pub retrying: usize,
     /// Questions answered in this life.
     pub answered: u64,
+    /// About how many tokens have come of the answers on their way.
+    pub coming_tokens: u64,
     /// When the next retry of an outage begins, and which of how many it is.
     pub outage: Option<(Option<Time>, u32, u32)>,
     /// Nothing is sent before this moment, because the service asked for it.
@@ -236,7 +240,7 @@ impl Machine {
                 }
                 self.replied(now, ask, reading, effects);
             }
-            Event::Progressed { ask } => self.progressed(now, ask),
+            Event::Progressed { ask, tokens } => self.progressed(now, ask, tokens),
             Event::Abandoned { ask } => self.abandoned(now, ask, effects),
             Event::Synced { upto } => self.synced(upto),
             Event::SyncFailed { upto } => self.sync_failed(upto),
@@ -274,6 +278,7 @@ impl Machine {
             slots: self.pace.slots(),
             retrying: self.waiting.len(),
             answered: self.answers_count,
+            coming_tokens: self.flights.values().map(|flight| flight.tokens).sum(),
             outage: self.outage.as_ref().map(|outage| {
                 let retry = outage.retries + u32::from(outage.retry_at.is_some());
                 let retry_at = outage.retry_at.map(|at| self.pace.not_paused(now, at));

@@ -89,10 +89,11 @@ impl Machine {
         }
     }
 
-    /// Takes the beginning of a reply.
-    pub(super) fn progressed(&mut self, now: Time, ask: AskId) {
-        if let Some(flight) = self.flights.get_mut(&ask).filter(|flight| !flight.has_begun) {
-            flight.has_begun = true;
+    /// Takes the beginning of a reply, and how far it has come.
+    pub(super) fn progressed(&mut self, now: Time, ask: AskId, tokens: u64) {
+        let Some(flight) = self.flights.get_mut(&ask) else { return };
+        flight.tokens = flight.tokens.max(tokens);
+        if !std::mem::replace(&mut flight.has_begun, true) {
             self.pace.accepted(now, &flight.sent);
         }
     }

@@ -156,6 +156,7 @@ impl Machine {
             index,
             sent: self.pace.sent(now),
             has_begun: false,
+            tokens: 0,
             abandoned: false,
             hung_after: None,
         };

@@ -228,7 +228,7 @@ fn a_light_probe_that_hangs_holds_up_no_retry() {
 fn an_ask_of_which_nothing_comes_is_dropped_and_tried_again_and_a_slow_one_is_waited_for() {
     let mut bench = Bench::new(rules(8), 400);
     let (hung, slow) = (bench.asks[0], bench.asks[1]);
-    bench.event(Event::Progressed { ask: slow.0 });
+    bench.event(Event::Progressed { ask: slow.0, tokens: 0 });
     for question in 2..150 {
         bench.now_ms += 100;
         bench.reply(question, answer());

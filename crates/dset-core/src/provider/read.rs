@@ -78,6 +78,10 @@ pub fn read_broken(broken: &Broken) -> Failure {
         Broken::TimedOut(after) => {
             ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
         }
+        Broken::Silent(after) => (
+            "stream fell silent",
+            format!("not a word of the answer for {} s", after.as_secs_f64()),
+        ),
         Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
     };
     Failure {

@@ -29,6 +29,8 @@ pub struct StreamReading {
     /// The beginning of the first event that is not JSON, or none that can be read.
     stray: Option<String>,
     is_too_large: bool,
+    /// Bytes that said nothing: blank lines, comments.
+    blank_bytes: usize,
     has_payload: bool,
     is_in_tag: bool,
     loops: Option<loops::Detector>,
@@ -99,6 +101,7 @@ impl StreamReading {
             is_garbled: false,
             stray: None,
             is_too_large: false,
+            blank_bytes: 0,
             has_payload: false,
             is_in_tag: false,
             loops: None,
@@ -120,7 +123,11 @@ impl StreamReading {
         let kind = if self.is_too_large { Kind::Blank } else { self.take(bytes) };
         // Of a stream the text counts alone: each token comes in some 300 bytes of JSON, and an
         // answer of 64 K tokens in 19 MB.
-        self.is_too_large |= self.draft.bytes() > REPLY_BYTES_MAX;
+        if kind == Kind::Blank {
+            self.blank_bytes = self.blank_bytes.saturating_add(bytes.len());
+        }
+        let kept = self.draft.bytes().max(self.blank_bytes);
+        self.is_too_large |= kept > REPLY_BYTES_MAX;
         let is_first_payload = kind != Kind::Blank && !self.has_payload;
         self.has_payload |= is_first_payload;
         Progress {

@@ -107,11 +107,11 @@ async fn nothing_that_listens_is_a_failed_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let came = failure(endpoint(&url, LONG).ask(&ask("Why?"), || ()).await);
+    let came = failure(endpoint(&url, LONG).ask(&ask("Why?"), |_| ()).await);
     check("nothing listens", &came, Transient, "connection failed");
     assert!(came.message.to_lowercase().contains("refused"), "{}", came.message);
     let came =
-        failure(endpoint("http://no-such-host.invalid", LONG).ask(&ask("Why?"), || ()).await);
+        failure(endpoint("http://no-such-host.invalid", LONG).ask(&ask("Why?"), |_| ()).await);
     check("no such host", &came, Transient, "connection failed");
 }
 
@@ -154,6 +154,6 @@ async fn a_refusal_that_comes_before_the_request_is_read_is_heard() {
         request(&mut stream).await;
     })
     .await;
-    let came = endpoint(&server.url(), LONG).ask(&ask(&"long ".repeat(4_000_000)), || ()).await;
+    let came = endpoint(&server.url(), LONG).ask(&ask(&"long ".repeat(4_000_000)), |_| ()).await;
     check("early", &failure(came), Transient, "overloaded");
 }

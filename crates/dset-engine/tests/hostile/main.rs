@@ -9,4 +9,5 @@ mod redirects;
 mod replies;
 mod server;
 mod sizes;
+mod streams;
 mod tls;

@@ -27,7 +27,7 @@ async fn a_connection_is_used_again() {
     .await;
     let endpoint = endpoint(&server.url(), LONG);
     for question in ["one", "two", "three"] {
-        assert_eq!(answer(endpoint.ask(&ask(question), || ()).await).content, question);
+        assert_eq!(answer(endpoint.ask(&ask(question), |_| ()).await).content, question);
     }
     assert_eq!(server.taken(), 1, "the tests below poison what is used again");
 }
@@ -57,7 +57,7 @@ async fn answers_stay_with_their_questions() {
         .await;
         let endpoint = endpoint(&server.url(), LONG);
         for question in ["A", "B", "C", "D"] {
-            match endpoint.ask(&ask(question), || ()).await.reading {
+            match endpoint.ask(&ask(question), |_| ()).await.reading {
                 Reading::Answer(answer) => assert_eq!(answer.content, question, "extra {extra}"),
                 Reading::Failure(failure) => panic!("{question}, {extra}: {failure:?}"),
             }
@@ -126,7 +126,7 @@ async fn a_reply_that_nobody_asked_for_is_not_the_next_questions() {
     let (url, tell, has_written) = answering_twice(false);
     let endpoint = endpoint(&url, LONG);
     for question in ["A", "B", "C", "D"] {
-        assert_eq!(answer(endpoint.ask(&ask(question), || ()).await).content, question);
+        assert_eq!(answer(endpoint.ask(&ask(question), |_| ()).await).content, question);
         tell.send(()).unwrap();
         has_written.recv().unwrap();
     }
@@ -137,7 +137,7 @@ async fn a_connection_with_a_reply_that_nobody_asked_for_is_closed() {
     let (url, tell, is_closed) = answering_twice(true);
     let endpoint = endpoint(&url, LONG);
     for question in ["A", "B", "C", "D"] {
-        assert_eq!(answer(endpoint.ask(&ask(question), || ()).await).content, question);
+        assert_eq!(answer(endpoint.ask(&ask(question), |_| ()).await).content, question);
         tell.send(()).unwrap();
         is_closed.recv_timeout(LONG).expect("the client hangs up by itself");
     }
@@ -156,8 +156,8 @@ async fn an_ask_that_was_given_up_takes_its_connection_with_it() {
     .await;
     let endpoint = endpoint(&server.url(), LONG);
     let (slow, other) = (ask("A"), ask("B"));
-    let given_up = tokio::time::timeout(crate::server::SHORT, endpoint.ask(&slow, || ())).await;
+    let given_up = tokio::time::timeout(crate::server::SHORT, endpoint.ask(&slow, |_| ())).await;
     assert!(given_up.is_err(), "A is not answered");
-    assert_eq!(answer(endpoint.ask(&other, || ()).await).content, "B");
+    assert_eq!(answer(endpoint.ask(&other, |_| ()).await).content, "B");
     assert_eq!(server.taken(), 2);
 }

@@ -37,7 +37,9 @@ async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_pai
         ("two answers", format!("{0}{0}", completion("one")).into(), "unreadable reply"),
     ] {
         let came = reply(ok(&body)).await;
-        assert_eq!(came.body.as_deref(), Some(&body[..]), "{name}: kept as it came");
+        // But for blanks, with which services keep a connection alive.
+        let kept = if body.trim_ascii().is_empty() { &[] } else { &body[..] };
+        assert_eq!(came.body.as_deref(), Some(kept), "{name}: kept as it came");
         check(name, &failure(came), Transient, cause);
     }
 }

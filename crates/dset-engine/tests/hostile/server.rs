@@ -12,7 +12,7 @@ use dset_core::ask::{Ask, AskId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
 use dset_core::question::{Key, Question, QuestionId};
-use dset_engine::ask::{Came, Endpoint};
+use dset_engine::ask::{Came, Endpoint, Wire};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -200,12 +200,22 @@ pub fn completion(answer: &str) -> String {
     serde_json::json!({ "id": "1", "model": "m", "choices": [choice] }).to_string()
 }
 
+/// What is spoken at this URL in these tests.
+pub fn wire(url: &str, timeout: Duration) -> Wire {
+    Wire {
+        preset: preset("openai-compatible").unwrap(),
+        base_url: url.parse().unwrap(),
+        request: RequestSettings { model: "m".into(), ..RequestSettings::default() },
+        stream: false,
+        timeout,
+        idle_timeout: timeout,
+        stop_loops: false,
+    }
+}
+
 /// An endpoint at this URL, with the key of these tests.
 pub fn endpoint(url: &str, timeout: Duration) -> Endpoint {
-    let settings = RequestSettings { model: "m".into(), ..RequestSettings::default() };
-    let key = Some(SecretString::from(KEY));
-    let preset = preset("openai-compatible").unwrap();
-    Endpoint::new(preset, &url.parse().unwrap(), settings, key, timeout).unwrap()
+    Endpoint::new(wire(url, timeout), Some(SecretString::from(KEY))).unwrap()
 }
 
 /// One attempt at a question.
@@ -224,7 +234,7 @@ pub fn ask(prompt: &str) -> Ask {
 
 /// Asks a server one thing; checks that the key is nowhere in what came.
 pub async fn asked(server: &Server, timeout: Duration) -> Came {
-    let came = endpoint(&server.url(), timeout).ask(&ask("Why?"), || ()).await;
+    let came = endpoint(&server.url(), timeout).ask(&ask("Why?"), |_| ()).await;
     let shown = format!("{came:?}");
     assert!(!shown.contains(KEY), "the key came back: {shown:.2000}");
     came

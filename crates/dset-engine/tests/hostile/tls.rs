@@ -65,7 +65,7 @@ async fn inside() {
     let now = [2020, 4000];
     // The control: where all is well the key is sent, and the answer comes.
     let Service { url, seen } = signed("127.0.0.1", now);
-    assert_eq!(answer(endpoint(&url, LONG).ask(&ask("Why?"), || ()).await).content, "Hello");
+    assert_eq!(answer(endpoint(&url, LONG).ask(&ask("Why?"), |_| ()).await).content, "Hello");
     let seen = String::from_utf8(seen.join().unwrap()).unwrap();
     assert!(seen.contains(KEY), "{seen}");
 
@@ -85,7 +85,7 @@ async fn inside() {
         ("closed in the handshake", saying(b"", false), LONG, "connection failed", "TLS"),
         ("silent", saying(b"", true), SHORT, "timed out", "no whole reply"),
     ] {
-        let failure = failure(endpoint(&service.url, timeout).ask(&ask("Why?"), || ()).await);
+        let failure = failure(endpoint(&service.url, timeout).ask(&ask("Why?"), |_| ()).await);
         check(name, &failure, Transient, cause);
         assert!(
             failure.message.to_lowercase().contains(&words.to_lowercase()),
