@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as _, Command, FromArgMatches as _};
-use dset_core::settings::{Layer, Settings, is_loopback};
+use dset_core::settings::{Layer, Model, is_loopback};
 use secrecy::SecretString;
+use url::Url;
 
 use crate::display::text::one_line;
 use crate::error::UserError;
@@ -113,38 +114,36 @@ impl Environment {
     /// Returns the key that these settings name, if it is there and may go where they say.
     pub(crate) fn key(
         &self,
-        settings: &Settings,
+        model: &Model,
         base_url: Origin,
     ) -> Result<Option<SecretString>, UserError> {
-        let Some(name) = &settings.model().key_variable else { return Ok(None) };
+        let Some(name) = &model.key_variable else { return Ok(None) };
         let Some((key, origin)) = self.get(name) else { return Ok(None) };
-        let safe = settings.model().preset.is_at(settings.model().base_url())
-            || is_loopback(settings.model().base_url());
+        let is_safe = |url: &&Url| model.preset.is_at(url) || is_loopback(url);
         // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
-        if !safe && base_url == Origin::DotEnv && origin != Origin::DotEnv {
-            let host = settings.model().base_url().host_str().unwrap_or_default();
+        if let Some(url) = model.base_urls.iter().find(|url| !is_safe(url))
+            && base_url == Origin::DotEnv
+            && origin != Origin::DotEnv
+        {
+            let host = url.host_str().unwrap_or_default();
             return Err(UserError::new(
                 Exit::Usage,
                 format!("the key {name} would be sent to {host}, which only .env names"),
             )
             .cause("the key is from the environment, the base URL from .env in this folder")
-            .hint(format!(
-                "If that is meant, say so: `dset run --base-url {}`",
-                settings.model().base_url()
-            )));
+            .hint(format!("If that is meant, say so: `dset run --base-url {url}`")));
         }
         Ok(Some(SecretString::from(key.trim())))
     }
 }
 
 /// Returns the error of a key that is not there.
-pub(crate) fn no_key(settings: &Settings) -> UserError {
-    let name = settings.model().key_variable.as_deref().unwrap_or_default();
-    let error =
-        UserError::new(Exit::Key, format!("no API key for {}", settings.model().preset.name))
-            .cause(format!("{name} is set neither in the environment nor in .env in this folder"))
-            .hint(format!("Put `{name}=…` into .env"));
-    let error = match settings.model().preset.key_page.as_str() {
+pub(crate) fn no_key(model: &Model) -> UserError {
+    let name = model.key_variable.as_deref().unwrap_or_default();
+    let error = UserError::new(Exit::Key, format!("no API key for {}", model.preset.name))
+        .cause(format!("{name} is set neither in the environment nor in .env in this folder"))
+        .hint(format!("Put `{name}=…` into .env"));
+    let error = match model.preset.key_page.as_str() {
         "" => error,
         page => error.hint(format!("Get one at {page}")),
     };
@@ -238,7 +237,7 @@ mod tests {
         let key = |environment: &Environment| {
             let (layer, origin) = environment.under(Layer::default()).unwrap();
             let (settings, _) = dset_core::settings::resolve(layer, None).unwrap();
-            environment.key(&settings, origin)
+            environment.key(settings.model(), origin)
         };
         let evil = [("DSET_BASE_URL", "https://evil.example")];
         let error = key(&environment(&real, &evil)).unwrap_err();

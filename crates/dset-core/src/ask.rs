@@ -19,10 +19,10 @@ pub struct Ask {
     pub question: Arc<Question>,
     /// Which attempt at this question in this life, from 1.
     pub attempt: u32,
-    /// Which endpoint is asked; always 0 until a run can have several.
+    /// Which of the model's endpoints is asked, from 0.
     pub endpoint: u16,
-    /// Which model is asked; always 0 until a run can have several.
+    /// Which model is asked, by its place in the settings.
     pub model: u16,
-    /// Which sample of the question, from 0; always 0 until a run can have several.
+    /// Which sample of the question, from 0.
     pub sample: u32,
 }

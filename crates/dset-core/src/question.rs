@@ -64,4 +64,8 @@ pub struct Question {
     pub id: QuestionId,
     /// Its row says ERROR.
     pub marked: bool,
+    /// Which model is to answer it, by its place in the settings.
+    pub model: u16,
+    /// Which of several answers this is to be, from 0.
+    pub sample: u32,
 }

@@ -14,7 +14,7 @@ use dset_core::ask::{Ask, AskId};
 use dset_core::bookmark::Marks;
 use dset_core::csv::ERROR;
 use dset_core::machine::{
-    Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal, Why,
+    Effect, Ending, Event, Machine, Place, Planned, Record, Rules, Seq, StopSignal, Why,
 };
 use dset_core::pace::minute::MinuteLimits;
 use dset_core::pace::{Bounds, expected};
@@ -61,16 +61,38 @@ enum Told {
 /// How often runs at one service tell each other what they know of it.
 const SHARED_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs a job to its end, sharing what it learns about the service with `shared`. Cancel-safe in that the store and the outputs are whole at any moment.
+/// A place where a model is asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// Which model, by its place in the settings.
+    pub model: u16,
+    /// Which of the model's endpoints, from 0.
+    pub number: u16,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What runs on this machine tell each other about it.
+    pub shared: Option<SharedPace>,
+}
+
+impl Asked {
+    fn place(&self) -> Place {
+        let learnt = self.shared.as_ref().and_then(|shared| {
+            let others = shared.others(unix_ms()).into_iter();
+            expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
+        });
+        Place { model: self.model, endpoint: self.number, learnt }
+    }
+}
+
+/// Runs a job to its end, asking each model at its places. Cancel-safe in that the store and the outputs are whole at any moment.
 pub async fn drive(
     job: Job,
-    endpoint: Endpoint,
-    shared: Option<SharedPace>,
+    asked: Vec<Asked>,
     mut stop: Receiver<StopSignal>,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Ending, StoreError> {
     let clock = Clock::start();
-    let mut run = Run::start(job, endpoint, shared, clock)?;
+    let mut run = Run::start(job, asked, clock)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -104,7 +126,7 @@ pub async fn drive(
                 watcher.snapshot(now, &run.machine.snapshot(now));
                 continue;
             }
-            _ = sharing.tick(), if run.shared.is_some() => {
+            _ = sharing.tick(), if run.is_shared() => {
                 run.share(false);
                 continue;
             }
@@ -124,7 +146,8 @@ struct Run {
     clock: Clock,
     settings: Settings,
     plan: Arc<Plan>,
-    endpoint: Arc<Endpoint>,
+    /// Where models are asked, in the order of the machine's places.
+    asked: Vec<Arc<Asked>>,
     asks: JoinSet<(AskId, Option<Came>)>,
     /// Drops an ask on its way.
     drops: HashMap<AskId, oneshot::Sender<()>>,
@@ -141,17 +164,11 @@ struct Run {
     questions: threads::Sender<usize>,
     workers: Vec<JoinHandle<()>>,
     marking: JoinSet<()>,
-    shared: Option<SharedPace>,
     _lock: crate::lock::Lock,
 }
 
 impl Run {
-    fn start(
-        job: Job,
-        endpoint: Endpoint,
-        shared: Option<SharedPace>,
-        clock: Clock,
-    ) -> Result<Run, StoreError> {
+    fn start(job: Job, asked: Vec<Asked>, clock: Clock) -> Result<Run, StoreError> {
         let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
@@ -203,10 +220,7 @@ impl Run {
             minute: settings.minute,
             earlier: earlier.asks,
             killed: earlier.unknown,
-            learnt: shared.as_ref().and_then(|shared| {
-                let others = shared.others(unix_ms()).into_iter();
-                expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
-            }),
+            places: asked.iter().map(Asked::place).collect(),
             backoff: settings.backoff.clone(),
             pause_on_error: settings.on_error == OnError::Pause,
             limit: decisions.limit,
@@ -216,7 +230,7 @@ impl Run {
             machine: Machine::new(rules),
             clock,
             plan,
-            endpoint: Arc::new(endpoint),
+            asked: asked.into_iter().map(Arc::new).collect(),
             asks: JoinSet::new(),
             drops: HashMap::new(),
             bodies: HashMap::new(),
@@ -230,7 +244,6 @@ impl Run {
             questions,
             workers,
             marking: JoinSet::new(),
-            shared,
             settings,
             _lock: job.lock,
         })
@@ -270,13 +283,15 @@ impl Run {
     fn ask(&mut self, ask: Ask) {
         let (drop_it, dropped) = oneshot::channel::<()>();
         self.drops.insert(ask.id, drop_it);
-        let (endpoint, tell) = (Arc::clone(&self.endpoint), self.tell.clone());
+        let at = |asked: &&Arc<Asked>| (asked.model, asked.number) == (ask.model, ask.endpoint);
+        let asked = self.asked.iter().find(at).expect("the machine asks where it was told to");
+        let (asked, tell) = (Arc::clone(asked), self.tell.clone());
         self.asks.spawn(async move {
             let told = |tokens| {
                 drop(tell.send(Told::Event(Event::Progressed { ask: ask.id, tokens })));
             };
             tokio::select! {
-                came = endpoint.ask(&ask, told) => (ask.id, Some(came)),
+                came = asked.endpoint.ask(&ask, told) => (ask.id, Some(came)),
                 _ = dropped => (ask.id, None),
             }
         });
@@ -291,27 +306,31 @@ impl Run {
         Event::Replied { ask, reading: came.reading, limits: came.limits }
     }
 
-    /// Tells other runs at this service what this one knows, and hears whether they were told to
-    /// leave it alone.
+    fn is_shared(&self) -> bool {
+        self.asked.iter().any(|asked| asked.shared.is_some())
+    }
+
+    /// Tells other runs at these places what this one knows, and hears whether they were told to
+    /// leave one alone.
     fn share(&mut self, ended: bool) {
-        let Some(shared) = self.shared.clone() else { return };
-        let (now, tell) = (self.clock.now(), self.tell.clone());
-        let paused_until = self.machine.snapshot(now).paused_until.map(|until| until.unix_ms);
-        let said = Said { learnt: self.machine.learnt(now), paused_until, ended };
-        if ended {
-            return shared.say(&said);
-        }
-        self.marking.spawn_blocking(move || {
-            shared.say(&said);
-            let others = shared.others(now.unix_ms).into_iter();
-            let paused = others.filter(|(_, other)| other.is_running);
-            let paused = paused.filter_map(|(said, _)| said.paused_until).max();
-            if let Some(until) = paused.filter(|until| *until > now.unix_ms) {
-                let wait = Duration::from_millis((until - now.unix_ms).unsigned_abs());
-                let until = now.after(wait);
-                let _ = tell.send(Told::Event(Event::ToldToWait { until }));
+        let now = self.clock.now();
+        let learnt = self.machine.learnt(now);
+        for (place, (asked, (learnt, until))) in self.asked.iter().zip(learnt).enumerate() {
+            let Some(shared) = asked.shared.clone() else { continue };
+            let said = Said { learnt, paused_until: until.map(|until| until.unix_ms), ended };
+            if ended {
+                shared.say(&said);
+                continue;
             }
-        });
+            let tell = self.tell.clone();
+            self.marking.spawn_blocking(move || {
+                shared.say(&said);
+                if let Some(wait) = shared.wait(now.unix_ms) {
+                    let until = now.after(wait);
+                    let _ = tell.send(Told::Event(Event::ToldToWait { place, until }));
+                }
+            });
+        }
     }
 
     fn mark(&mut self, marks: Marks) {
@@ -540,6 +559,8 @@ impl Reading {
             text,
             prompt,
             marked,
+            model: 0,
+            sample: 0,
         }))
     }
 }

@@ -171,18 +171,18 @@ pub fn source_options(settings: &Settings) -> SourceOptions {
 }
 
 impl Job {
-    /// Works out what is left to do. `has_key` says whether anything can be asked.
+    /// Works out what is left to do. `can_ask` says whether there is a key for every model that
+    /// wants one.
     pub fn prepare(
         settings: Settings,
         decisions: Decisions,
-        has_key: bool,
+        can_ask: bool,
     ) -> Result<Job, JobError> {
         let formats = formats(&settings.formats)?;
         let mut source = Source::open(&settings.input, &source_options(&settings))?;
         let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
         let now = unix_ms();
         let folder = settings.output.clone();
-        let can_ask = has_key || settings.model().key_variable.is_none();
         let is_new = !Store::exists(&folder);
         let first = scan(&mut source, &template, &settings.model().request, 0)?;
         if first.planner.is_empty() {

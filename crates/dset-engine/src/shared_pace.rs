@@ -81,6 +81,16 @@ impl SharedPace {
         others
     }
 
+    /// Returns how much longer at `now` the service wants to be left alone, as others that are
+    /// asking it were told.
+    #[must_use]
+    pub fn wait(&self, now: i64) -> Option<Duration> {
+        let running = self.others(now).into_iter().filter(|(_, other)| other.is_running);
+        let until = running.filter_map(|(said, _)| said.paused_until).max()?;
+        let wait = u64::try_from(until - now).ok().filter(|wait| *wait > 0)?;
+        Some(Duration::from_millis(wait))
+    }
+
     /// Says this to the others. Where it cannot be written, nobody is told: pace is worth less than
     /// a run.
     pub fn say(&self, said: &Said) {
@@ -119,6 +129,10 @@ mod tests {
         assert_eq!(heard.len(), 1);
         assert_eq!(heard[0].0, said(39, 1_000, false));
         assert!(heard[0].1.is_running);
+        assert_eq!(one.wait(2_000), None, "that was over");
+        let paused = Said { paused_until: Some(2_500), ..said(39, 1_000, false) };
+        other.say(&paused);
+        assert_eq!(one.wait(2_000), Some(Duration::from_millis(500)));
         assert!(other.others(2_000).is_empty(), "nobody hears himself");
         assert!(!one.others(10_000)[0].1.is_running, "silent for too long");
         let elsewhere = SharedPace::new(state.path(), "http://a", "n", Some(&key));

@@ -165,7 +165,17 @@ impl World {
             let key: Key = plan.key(index, print);
             let text: std::sync::Arc<str> = text.into();
             let prompt = std::sync::Arc::clone(&text);
-            questions.push(Question { index, row_number, text, prompt, key, id, marked });
+            questions.push(Question {
+                index,
+                row_number,
+                text,
+                prompt,
+                key,
+                id,
+                marked,
+                model: 0,
+                sample: 0,
+            });
             places.push(place);
         });
         (questions, places)

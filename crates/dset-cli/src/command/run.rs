@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use dset_core::machine::{Ending, StopSignal};
-use dset_core::settings::{Layer, Settings, Warning, resolve};
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve};
 use dset_engine::ask::{Endpoint, Wire};
-use dset_engine::drive::drive;
+use dset_engine::drive::{Asked, drive};
 use dset_engine::job::{Decisions, Job, JobError};
 use dset_engine::shared_pace::SharedPace;
 use secrecy::SecretString;
@@ -25,7 +25,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let (layer, base_url) = environment.under(args.layer)?;
     let (settings, warnings) = resolved(layer)?;
     warnings.iter().for_each(warn);
-    let key = environment.key(&settings, base_url)?;
+    let keys = settings.models.iter().map(|model| environment.key(model, base_url));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let decisions = Decisions {
         keep: args.decisions.keep,
         again: args.decisions.again,
@@ -37,15 +38,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
-    let shared = state.map(|state| {
-        SharedPace::new(
-            &state,
-            &settings.model().endpoint(),
-            &settings.model().request.model,
-            key.as_ref(),
-        )
-    });
-    Ok(Exit::of(&ask(settings, decisions, key, shared, None, acks)?))
+    Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
 }
 
 fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
@@ -83,23 +76,23 @@ fn warn(warning: &Warning) {
 pub(super) fn ask(
     settings: Settings,
     decisions: Decisions,
-    key: Option<SecretString>,
-    shared: Option<SharedPace>,
+    keys: &[Option<SecretString>],
+    state: Option<&Path>,
     demo: Option<&display::Demo>,
     acks: Option<display::acks::Acks>,
 ) -> Result<Ending, UserError> {
     let runtime = super::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { survive_file_limit() });
-    let has_key = key.is_some();
     // First, so that nothing is touched for a run that cannot ask.
-    let wire = Wire::of(&settings, settings.model(), settings.model().base_url());
-    let endpoint =
-        Endpoint::new(wire, key).map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
-    let job = Job::prepare(settings.clone(), decisions, has_key);
-    let job = job.map_err(|error| match error {
-        JobError::NoKey => no_key(&settings),
-        error => error.into(),
+    let asked = places(&settings, keys, state)?;
+    let lacking = settings.models.iter().zip(keys);
+    let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
+    let lacking = lacking.map(|(model, _)| model).next();
+    let job = Job::prepare(settings.clone(), decisions, lacking.is_none());
+    let job = job.map_err(|error| match (error, lacking) {
+        (JobError::NoKey, Some(model)) => no_key(model),
+        (error, _) => error.into(),
     })?;
     let opening = Opening { settings: &settings, found: &job.found, demo };
     let mut display = display::open(&opening);
@@ -112,7 +105,7 @@ pub(super) fn ask(
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
-            let ending = drive(job, endpoint, shared, stopped, &mut *display).await;
+            let ending = drive(job, asked, stopped, &mut *display).await;
             (ending, display)
         });
         let ended = run.await;
@@ -122,6 +115,27 @@ pub(super) fn ask(
     let ending = ending?;
     display.end(&ending);
     Ok(ending)
+}
+
+/// Sets up every place where a model is asked.
+fn places(
+    settings: &Settings,
+    keys: &[Option<SecretString>],
+    state: Option<&Path>,
+) -> Result<Vec<Asked>, UserError> {
+    let mut places = Vec::new();
+    for (number, (model, key)) in (0..).zip(settings.models.iter().zip(keys)) {
+        for (at, base_url) in (0..).zip(&model.base_urls) {
+            let wire = Wire::of(settings, model, base_url);
+            let shared = state.map(|state| {
+                SharedPace::new(state, &endpoint(base_url), &model.request.model, key.as_ref())
+            });
+            let endpoint = Endpoint::new(wire, key.clone())
+                .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
+            places.push(Asked { model: number, number: at, endpoint, shared });
+        }
+    }
+    Ok(places)
 }
 
 /// A file that may not grow would kill the process; caught, it is a write error like any other.

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::ending::Closing;
 use super::plain::told;
 use super::tally::Tally;
-use super::text::{about, clock, failure, of, shortened, span, tokens};
+use super::text::{about, clock, failure, of, place, shortened, span, tokens};
 use super::{Demo, Display, Opening, TOLD_MAX, remarks};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -161,6 +161,14 @@ impl Watcher for Bar {
                     span(*lasted)
                 ));
             }
+            Notice::PlaceDown { model, endpoint, failure: why } => {
+                let place = place(&self.settings, *model, *endpoint);
+                self.say(&format!("{WAITS}{place} does not answer:{WAITS:#} {}", failure(why)));
+            }
+            Notice::PlaceUp { model, endpoint } => {
+                let place = place(&self.settings, *model, *endpoint);
+                self.say(&format!("{GOOD}{place} answers again{GOOD:#}"));
+            }
             Notice::Bookmarking { .. } => {}
             Notice::Draining { in_flight, longest, .. } => {
                 let asks = of(*in_flight as u64, "question");
@@ -190,6 +198,9 @@ impl Watcher for Bar {
                 parts.push(format!("{:.0}/min", rate * 60.0));
             }
             parts.push(format!("{} in flight", snapshot.in_flight));
+            if let Some(next) = snapshot.send_at.filter(|_| snapshot.in_flight == 0) {
+                parts.push(format!("next in {}", span(next.since(now))));
+            }
         }
         if let Some(until) = snapshot.paused_until {
             parts.push(format!("told to wait {}", span(until.since(now))));
@@ -200,9 +211,10 @@ impl Watcher for Bar {
                 parts.push(format!("{number} {words}"));
             }
         }
-        if self.tally.output > 0 {
+        let output = self.tally.output + snapshot.coming_tokens;
+        if output > 0 {
             let share = self.tally.reasoning_share();
-            parts.push(format!("{} tokens{share}", tokens(self.tally.output)));
+            parts.push(format!("{} tokens{share}", tokens(output)));
         }
         self.bar.set_message(parts.join(&format!(" {dot} ")));
     }

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
+use dset_core::settings::Settings;
 use dset_core::time::Time;
 use dset_engine::report::{Trouble, Watcher};
 use serde_json::{Value, json};
 
+use super::text::place;
 use super::{Display, Opening, plain};
 use crate::exit::Exit;
 
@@ -16,6 +18,7 @@ use crate::exit::Exit;
 const VERSION: u32 = 1;
 
 pub(super) struct Json {
+    settings: Settings,
     began: Instant,
 }
 
@@ -33,7 +36,7 @@ impl Json {
             "pending": found.pending,
             "empty": found.empty,
         }));
-        Json { began: Instant::now() }
+        Json { settings: settings.clone(), began: Instant::now() }
     }
 }
 
@@ -103,6 +106,13 @@ impl Watcher for Json {
             Notice::OutageOver { lasted } => {
                 print(json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
             }
+            Notice::PlaceDown { model, endpoint, failure } => print(json!({
+                "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
+                "cause": failure.cause, "status": failure.status, "message": failure.message,
+            })),
+            Notice::PlaceUp { model, endpoint } => print(json!({
+                "event": "endpoint_up", "endpoint": place(&self.settings, *model, *endpoint),
+            })),
             Notice::Bookmarking { row_number } => {
                 print(json!({ "event": "bookmark", "row": row_number }));
             }

@@ -120,6 +120,14 @@ impl Watcher for Plain {
             Notice::OutageOver { lasted } => {
                 self.say(now, &format!("The service answers again (after {})", span(*lasted)));
             }
+            Notice::PlaceDown { model, endpoint, failure: why } => {
+                let place = text::place(&self.settings, *model, *endpoint);
+                self.say(now, &format!("{place} does not answer: {}", failure(why)));
+            }
+            Notice::PlaceUp { model, endpoint } => {
+                let place = text::place(&self.settings, *model, *endpoint);
+                self.say(now, &format!("{place} answers again"));
+            }
             Notice::Bookmarking { row_number } => {
                 let input = self.settings.input.display();
                 self.say(now, &format!("Updating {input} bookmark at row {row_number}"));

@@ -158,5 +158,5 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
 fn is_news(before: &str, opening: &Opening<'_>) -> bool {
     let local = |url: &url::Url| dset_core::settings::is_loopback(url);
     let before_is_local = before.parse().is_ok_and(|url: url::Url| local(&url));
-    !(before_is_local && local(&opening.settings.model().base_url()))
+    !(before_is_local && local(opening.settings.model().base_url()))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dset_core::answer::Failure;
+use dset_core::settings::{Settings, endpoint};
 
 /// Makes a text safe for a terminal and one line long: control characters, line ends and marks
 /// that turn the direction of writing become spaces.
@@ -104,6 +105,13 @@ pub(crate) fn failure(failure: &Failure) -> String {
     } else {
         format!("{}{status}: {message}", failure.cause)
     }
+}
+
+/// Names one of several places where models are asked: the model, and where that is.
+pub(crate) fn place(settings: &Settings, model: u16, number: u16) -> String {
+    let Some(model) = settings.models.get(usize::from(model)) else { return String::new() };
+    let url = model.base_urls.get(usize::from(number)).map(endpoint).unwrap_or_default();
+    format!("{} at {url}", model.request.model)
 }
 
 /// Writes an argument as a shell takes it.

@@ -169,6 +169,23 @@ pub enum Notice {
         /// How long it did not.
         lasted: Duration,
     },
+    /// One of several places does not answer; what it would have been asked is asked elsewhere, or
+    /// waits until it is back.
+    PlaceDown {
+        /// Of this model, by its place in the settings.
+        model: u16,
+        /// Which of the model's endpoints.
+        endpoint: u16,
+        /// The last failure.
+        failure: Box<Failure>,
+    },
+    /// That place answers again.
+    PlaceUp {
+        /// Of this model.
+        model: u16,
+        /// Which of the model's endpoints.
+        endpoint: u16,
+    },
     /// A row of the input is being marked.
     Bookmarking {
         /// Its row as a spreadsheet counts it.

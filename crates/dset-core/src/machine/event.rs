@@ -73,8 +73,10 @@ pub enum Event {
     },
     /// The marks could not be written; the store has them, and the next run writes them.
     MarkFailed,
-    /// Another run at the same service was told to leave it alone.
+    /// Another run at the same place was told to leave it alone.
     ToldToWait {
+        /// Which of the places where models are asked, from 0.
+        place: usize,
         /// Until then.
         until: Time,
     },

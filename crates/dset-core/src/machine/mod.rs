@@ -8,6 +8,7 @@
 mod books;
 mod effect;
 mod event;
+mod lanes;
 mod replied;
 mod slots;
 mod suspects;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use effect::{Effect, Ending, Notice, Record, Why};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
+pub use lanes::Place;
 
 use crate::answer::Failure;
 use crate::ask::AskId;
@@ -26,11 +28,12 @@ use crate::pace::latency::Latency;
 use crate::pace::minute::{Earlier, Minute, MinuteLimits};
 use crate::pace::outage::{Backoff, Failures, Outage};
 use crate::pace::retry::RETRY_AFTER_MAX;
-use crate::pace::{Bounds, Learnt, Pace, Sent};
+use crate::pace::{Bounds, Learnt, Sent};
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
 use books::{MarkBook, State};
+use lanes::{LaneIndex, Lanes};
 use suspects::Suspects;
 
 /// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
@@ -47,8 +50,8 @@ pub struct Rules {
     pub earlier: Vec<Earlier>,
     /// The life before this one was killed: nobody knows what it had sent.
     pub killed: bool,
-    /// What other runs have found out about the service, and how old that is.
-    pub learnt: Option<(Learnt, Duration)>,
+    /// Where the models are asked; at least one place for each model.
+    pub places: Vec<Place>,
     /// The schedule of an outage.
     pub backoff: Backoff,
     /// Stop at the first failing question.
@@ -68,15 +71,15 @@ pub struct Machine {
 
     /// Questions whose texts are held: asked, or waiting to be.
     held: BTreeMap<QuestionIndex, Held>,
-    /// Held questions that may be asked now, earliest in the file first.
-    ready: BTreeSet<QuestionIndex>,
+    /// Held questions that may be asked now, of each model, earliest in the file first.
+    ready: Vec<BTreeSet<QuestionIndex>>,
     /// Held questions that may be asked from a moment on (its monotonic milliseconds).
     waiting: BTreeSet<(u64, QuestionIndex)>,
     flights: BTreeMap<AskId, Flight>,
     asks_count: u64,
     read: Read,
 
-    pace: Pace,
+    lanes: Lanes,
     minute: Minute,
     latency: Latency,
     /// When the pace lets the next question be sent, where that is a matter of time.
@@ -119,6 +122,7 @@ struct Held {
 #[derive(Debug)]
 struct Flight {
     index: QuestionIndex,
+    lane: LaneIndex,
     sent: Sent,
     /// The reply has begun: it may be slow, but it is not hung.
     has_begun: bool,
@@ -177,6 +181,8 @@ pub struct Snapshot {
     pub outage: Option<(Option<Time>, u32, u32)>,
     /// Nothing is sent before this moment, because the service asked for it.
     pub paused_until: Option<Time>,
+    /// When the next ask goes, where it waits for its time.
+    pub send_at: Option<Time>,
     /// The asks that have been on their way longest: question and time sent.
     pub longest: Vec<(Arc<Question>, Time)>,
     /// The run is stopping.
@@ -187,17 +193,17 @@ impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
     pub fn new(rules: Rules) -> Machine {
-        let minute = Minute::new(rules.minute);
+        let lanes = Lanes::new(&rules.places, rules.bounds);
         Machine {
-            pace: Pace::new(rules.bounds),
-            minute,
+            ready: vec![BTreeSet::new(); usize::from(lanes.models())],
+            lanes,
+            minute: Minute::new(rules.minute),
             latency: Latency::default(),
             send_at: None,
             rules,
             states: Vec::new(),
             ledger: Ledger::default(),
             held: BTreeMap::new(),
-            ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
             flights: BTreeMap::new(),
             asks_count: 0,
@@ -235,8 +241,8 @@ impl Machine {
                 self.stop(Why::InputChanged { row_number });
             }
             Event::Replied { ask, reading, limits } => {
-                if let Some(limits) = limits {
-                    self.pace.told(now, &limits);
+                if let (Some(limits), Some(flight)) = (limits, self.flights.get(&ask)) {
+                    self.lanes.at(flight.lane).pace.told(now, &limits);
                 }
                 self.replied(now, ask, reading, effects);
             }
@@ -251,10 +257,11 @@ impl Machine {
             }
             Event::Marked { took } => self.marks.written(now, took),
             Event::MarkFailed => self.marks.failed(now),
-            Event::ToldToWait { until } => {
+            Event::ToldToWait { place, until } => {
                 let wait = until.since(now).min(RETRY_AFTER_MAX);
-                if self.pace.paused_until(now).is_none_or(|known| !until.has_come(known)) {
-                    self.pace.pause(now, wait);
+                let pace = &mut self.lanes.at(place).pace;
+                if pace.paused_until(now).is_none_or(|known| !until.has_come(known)) {
+                    pace.pause(now, wait);
                 }
             }
             Event::Woke => self.wake_at = None,
@@ -275,16 +282,17 @@ impl Machine {
         Snapshot {
             ledger: self.ledger,
             in_flight: self.flights.len(),
-            slots: self.pace.slots(),
+            slots: self.lanes.slots(),
             retrying: self.waiting.len(),
             answered: self.answers_count,
             coming_tokens: self.flights.values().map(|flight| flight.tokens).sum(),
             outage: self.outage.as_ref().map(|outage| {
                 let retry = outage.retries + u32::from(outage.retry_at.is_some());
-                let retry_at = outage.retry_at.map(|at| self.pace.not_paused(now, at));
+                let retry_at = outage.retry_at.map(|at| self.lanes.not_paused(now, at));
                 (retry_at, retry, self.rules.backoff.retries)
             }),
-            paused_until: self.pace.paused_until(now),
+            paused_until: self.lanes.paused_until(now),
+            send_at: self.send_at.filter(|at| !at.has_come(now)),
             longest: longest
                 .filter_map(|f| Some((Arc::clone(&self.held.get(&f.index)?.question), f.sent.at)))
                 .collect(),
@@ -292,10 +300,11 @@ impl Machine {
         }
     }
 
-    /// Returns what this run has found out about the service.
-    #[must_use]
-    pub fn learnt(&self, now: Time) -> Learnt {
-        self.pace.learnt(now)
+    /// Returns what this run has found out about each place, in the order of
+    /// [`Rules::places`], and until when nothing may be sent there.
+    pub fn learnt(&mut self, now: Time) -> Vec<(Learnt, Option<Time>)> {
+        let lanes = self.lanes.each();
+        lanes.map(|lane| (lane.pace.learnt(now), lane.pace.paused_until(now))).collect()
     }
 
     /// Returns where every question stands.
@@ -306,8 +315,10 @@ impl Machine {
 
     fn started(&mut self, now: Time, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
-        if let Some((learnt, age)) = &self.rules.learnt {
-            self.pace.recall(now, learnt, *age);
+        for lane in self.lanes.each() {
+            if let Some((learnt, age)) = lane.place.learnt {
+                lane.pace.recall(now, &learnt, age);
+            }
         }
         self.minute.recall(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
         self.ledger = Ledger {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::books::State;
+use super::lanes::LaneIndex;
 use super::suspects::Verdict;
 use super::{Effect, Machine, Notice, Record, Seq, Why};
 use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
@@ -20,6 +21,7 @@ use crate::time::Time;
 struct Returned {
     ask: AskId,
     index: QuestionIndex,
+    lane: LaneIndex,
     sent_at: Time,
     attempts: u32,
     question: Arc<Question>,
@@ -60,7 +62,7 @@ impl Machine {
     ) {
         let back = self.returned(now, ask, &reading);
         if self.stop.is_some() && planted(Bug::AnswerDroppedWhileStopping) {
-            self.ready.insert(back.index);
+            self.make_ready(back.index);
             return;
         }
         match reading {
@@ -77,12 +79,15 @@ impl Machine {
         if matches!(back, Back::Answered { .. }) {
             self.latency.answered(now.since(flight.sent.at));
         }
-        self.pace.back(now, &flight.sent, back);
+        let lane = self.lanes.at(flight.lane);
+        lane.back(now, ask);
+        lane.pace.back(now, &flight.sent, back);
         let was_refused = matches!(back, Back::Refused { .. } | Back::Overloaded { .. });
         self.minute.back(now, tokens(reading), was_refused);
         Returned {
             ask,
             index: flight.index,
+            lane: flight.lane,
             sent_at: flight.sent.at,
             attempts: held.attempts,
             question: Arc::clone(&held.question),
@@ -94,7 +99,7 @@ impl Machine {
         let Some(flight) = self.flights.get_mut(&ask) else { return };
         flight.tokens = flight.tokens.max(tokens);
         if !std::mem::replace(&mut flight.has_begun, true) {
-            self.pace.accepted(now, &flight.sent);
+            self.lanes.at(flight.lane).pace.accepted(now, &flight.sent);
         }
     }
 
@@ -103,10 +108,12 @@ impl Machine {
         let flight = self.flights.get(&ask).expect("an ask is answered once");
         let Some(hung_after) = flight.hung_after else {
             let flight = self.flights.remove(&ask).expect("it was there just now");
-            self.pace.back(now, &flight.sent, Back::Nothing);
+            let lane = self.lanes.at(flight.lane);
+            lane.back(now, ask);
+            lane.pace.back(now, &flight.sent, Back::Nothing);
             self.minute.back(now, None, false);
             self.dropped += 1;
-            self.ready.insert(flight.index);
+            self.make_ready(flight.index);
             return;
         };
         let failure = Failure {
@@ -148,7 +155,7 @@ impl Machine {
     }
 
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
-        self.service_works(now, effects);
+        self.service_works(now, back.lane, effects);
         self.answers_count += 1;
         for (question, failure) in self.suspects.settle() {
             self.reject(now, question, failure, effects);
@@ -199,18 +206,18 @@ impl Machine {
             }
             FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
             FailureClass::OutOfMoney => {
-                self.ready.insert(back.index);
+                self.make_ready(back.index);
                 self.stop(Why::OutOfMoney(Box::new(failure)));
             }
             FailureClass::Refused(Refusal::Settings) => {
-                self.ready.insert(back.index);
+                self.make_ready(back.index);
                 self.suspects.settle();
                 self.stop(Why::WrongSettings(Box::new(failure)));
             }
             FailureClass::Refused(Refusal::Request | Refusal::Question)
             | FailureClass::Forbidden => self.refused(now, back, failure, effects),
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
-                self.service_works(now, effects);
+                self.service_works(now, back.lane, effects);
                 self.reject(now, back.question, failure, effects);
             }
         }
@@ -225,7 +232,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(wait) = wait.filter(|wait| *wait > RETRY_AFTER_MAX) {
-            self.ready.insert(back.index);
+            self.make_ready(back.index);
             self.stop(Why::ToldToWait(Box::new(failure), wait));
             return;
         }
@@ -233,13 +240,13 @@ impl Machine {
             self.failed_in_outage(now, back, failure, effects);
             return;
         }
-        if self.pace.refused_throughout() {
+        if self.lanes.are_refusing() {
             self.begin_outage(now, back, failure, effects);
             return;
         }
         // It is the first in line again, as soon as the pace allows.
-        self.ready.insert(back.index);
-        let until = self.pace.paused_until(now);
+        self.make_ready(back.index);
+        let until = self.lanes.at(back.lane).pace.paused_until(now);
         let wait = until.map_or(Duration::ZERO, |until| until.since(now));
         self.show_retry(back, failure, wait, effects);
     }
@@ -252,18 +259,22 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         if self.stop.is_some() {
-            self.ready.insert(back.index);
+            self.make_ready(back.index);
             return;
         }
         if self.outage.is_some() {
             self.failed_in_outage(now, back, failure, effects);
             return;
         }
+        let most = self.rules.bounds.slots_max.max(1);
+        if self.lanes.are_several() && self.failed_at_place(now, back, &failure, effects) {
+            return;
+        }
         let answered = self.failures.answered_count();
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
         let first_failed_at = *held.first_failed_at.get_or_insert(answered);
-        let most = self.rules.bounds.slots_max.max(1);
-        if self.failures.failed(first_failed_at, self.flights.len(), most) {
+        let is_out = self.failures.failed(first_failed_at, self.flights.len(), most);
+        if is_out && !self.lanes.are_several() {
             self.begin_outage(now, back, failure, effects);
             return;
         }
@@ -278,6 +289,38 @@ impl Machine {
         let wait = if planted(Bug::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
         self.ask_again(now, back.index, wait);
         self.show_retry(back, failure, wait, effects);
+    }
+
+    /// Takes a failure at one of several places. True where that is all that follows: the place does
+    /// not answer, and the question is asked elsewhere or waits for it.
+    fn failed_at_place(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: &Failure,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let slots_max = self.rules.bounds.slots_max;
+        let lane = self.lanes.at(back.lane);
+        let was_dead = lane.is_dead();
+        let dies = lane.failed(slots_max);
+        if !dies && !was_dead {
+            return false;
+        }
+        if dies {
+            lane.die(now);
+            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
+            let failure = Box::new(failure.clone());
+            effects.push(Effect::Show(Notice::PlaceDown { model, endpoint, failure }));
+        }
+        let held = &self.held;
+        let has_work = |model| held.values().any(|held| held.question.model == model);
+        if self.lanes.are_dead(has_work) {
+            self.begin_outage(now, back, failure.clone(), effects);
+        } else {
+            self.make_ready(back.index);
+        }
+        true
     }
 
     fn show_retry(
@@ -301,14 +344,14 @@ impl Machine {
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
-        self.ready.insert(back.index);
+        self.make_ready(back.index);
         if self.stop.is_some() {
             return;
         }
         let lightly = self.slots_max() > 1;
         let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
-        self.pace.outage_began(now);
-        let wait = outage.retry_at.map(|at| self.pace.not_paused(now, at).since(now));
+        self.lanes.each().for_each(|lane| lane.die(now));
+        let wait = outage.retry_at.map(|at| self.lanes.not_paused(now, at).since(now));
         self.outage = Some(outage);
         self.last_failure = Some(Box::new(failure.clone()));
         effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
@@ -322,31 +365,36 @@ impl Machine {
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
-        self.ready.insert(back.index);
+        self.make_ready(back.index);
         self.last_failure = Some(Box::new(failure.clone()));
         let outage = self.outage.as_mut().expect("called in an outage");
         if !outage.failed(now, back.ask, &self.rules.backoff) {
             return;
         }
         if let Some(at) = outage.retry_at {
-            let wait = self.pace.not_paused(now, at).since(now);
+            let wait = self.lanes.not_paused(now, at).since(now);
             let failure = Box::new(failure);
             effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
         }
     }
 
     /// The service answered something that is about the question: it is there.
-    fn service_works(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    fn service_works(&mut self, now: Time, lane: LaneIndex, effects: &mut Vec<Effect>) {
         self.failures.answered();
+        let lane = self.lanes.at(lane);
+        let is_back = lane.lives(now) && self.outage.is_none();
+        if is_back {
+            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
+            effects.push(Effect::Show(Notice::PlaceUp { model, endpoint }));
+        }
         if let Some(outage) = self.outage.take() {
-            self.pace.outage_over(now);
             self.last_failure = None;
             effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
         }
     }
 
     fn key_refused(&mut self, back: &Returned, failure: Failure, effects: &mut Vec<Effect>) {
-        self.ready.insert(back.index);
+        self.make_ready(back.index);
         self.stop(Why::KeyRefused(Box::new(failure)));
         // Before any success nothing on its way can be worth waiting for; after one it may be paid.
         if self.answers_count == 0 || planted(Bug::PaidAsksDroppedWithTheKey) {
@@ -355,9 +403,9 @@ impl Machine {
     }
 
     fn refused(&mut self, now: Time, back: Returned, failure: Failure, effects: &mut Vec<Effect>) {
-        self.service_works(now, effects);
+        self.service_works(now, back.lane, effects);
         if matches!(self.stop, Some(Why::WrongSettings(_))) {
-            self.ready.insert(back.index);
+            self.make_ready(back.index);
             return;
         }
         if self.answers_count > 0 || self.rules.pause_on_error || self.stop.is_some() {

@@ -1,11 +1,12 @@
 //! Which question is asked next, and when.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lanes::{Choice, LaneIndex};
 use super::{Effect, Flight, Held, Machine, Notice, Why};
 use crate::ask::{Ask, AskId};
-use crate::pace::May;
 use crate::pace::outage::Probe;
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
@@ -18,11 +19,11 @@ impl Machine {
         for question in questions {
             let index = question.index;
             self.read.taken += 1;
+            self.ready[usize::from(question.model)].insert(index);
             let question = Arc::new(question);
             let held = Held { question, attempts: 0, failures: 0, first_failed_at: None };
             let known = self.held.insert(index, held);
             assert!(known.is_none(), "a question is read once");
-            self.ready.insert(index);
         }
     }
 
@@ -36,11 +37,11 @@ impl Machine {
             self.read.ended = true;
             return;
         }
-        let slots = self.pace.slots();
+        let slots = self.lanes.slots();
         let room = (2 * slots).saturating_sub(self.held.len());
         let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         // In batches of a width: a message for every question would cost more than reading it.
-        let enough = self.ready.len() >= slots;
+        let enough = self.ready.iter().map(BTreeSet::len).sum::<usize>() >= slots;
         if count > 0 && (!enough || count >= slots) {
             self.read.outstanding = true;
             effects.push(Effect::Read { count });
@@ -60,13 +61,19 @@ impl Machine {
         self.flights.len() + unsynced < self.slots_max()
     }
 
-    /// Whether the service and the user's limits let another ask be sent.
-    fn may_send(&mut self, now: Time) -> May {
+    /// Where another ask of a model may be sent, as far as the places and the user's limits go.
+    fn may_send(&mut self, now: Time, model: u16) -> Choice {
         match self.minute.wait(now) {
-            None => May::NotYet,
-            Some(Duration::ZERO) => self.pace.may_send(now),
-            Some(wait) => May::NotBefore(now.after(wait)),
+            None => Choice::NotYet,
+            Some(Duration::ZERO) => self.lanes.choose(now, model),
+            Some(wait) => Choice::NotBefore(now.after(wait)),
         }
+    }
+
+    /// Puts a held question in the line of its model.
+    pub(super) fn make_ready(&mut self, index: QuestionIndex) {
+        let held = self.held.get(&index).expect("a question that is asked again is held");
+        self.ready[usize::from(held.question.model)].insert(index);
     }
 
     /// Sends what may be sent now.
@@ -81,21 +88,28 @@ impl Machine {
                 break;
             }
             self.waiting.pop_first();
-            self.ready.insert(index);
+            self.make_ready(index);
         }
+        for model in 0..self.lanes.models() {
+            self.send_to(now, model, effects);
+        }
+    }
+
+    fn send_to(&mut self, now: Time, model: u16, effects: &mut Vec<Effect>) {
         while self.has_room()
-            && let Some(&index) = self.ready.first()
+            && let Some(&index) = self.ready[usize::from(model)].first()
         {
-            match self.may_send(now) {
-                May::Now => {
-                    self.ready.pop_first();
-                    self.ask(now, index, effects);
+            match self.may_send(now, model) {
+                Choice::Now(lane) => {
+                    self.ready[usize::from(model)].pop_first();
+                    let ask = self.ask(now, index, lane, effects);
+                    self.lanes.at(lane).probing(ask);
                 }
-                May::NotBefore(at) => {
-                    self.send_at = Some(at);
+                Choice::NotBefore(at) => {
+                    self.send_at = Some(self.send_at.map_or(at, |first| first.min(at)));
                     break;
                 }
-                May::NotYet => break,
+                Choice::NotYet => break,
             }
         }
     }
@@ -108,18 +122,20 @@ impl Machine {
         // A slot is free unless asks sent before the outage are still on their way; then one of
         // those may end the outage, and the probe waits for its slot. A light probe that hangs
         // holds up no retry.
-        if !self.has_room() || self.flights.len() >= self.pace.slots().max(2) {
+        if !self.has_room() || self.flights.len() >= self.lanes.slots().max(2) {
             return;
         }
         let Some(index) = self.probe_question(outage.question, !outage.probed) else { return };
         let retry = outage.retries + 1;
-        self.ready.remove(&index);
+        let model = self.held[&index].question.model;
+        self.ready[usize::from(model)].remove(&index);
         self.waiting.retain(|&(_, waiting)| waiting != index);
         if probe == Probe::Retry {
             let of = self.rules.backoff.retries;
             effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
         }
-        let ask = self.ask(now, index, effects);
+        let lane = self.lanes.probe(model);
+        let ask = self.ask(now, index, lane, effects);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
         outage.probing(ask, index, probe);
     }
@@ -128,7 +144,7 @@ impl Machine {
     /// be left alone nor beyond the user's limits.
     pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
         let (at, _) = self.outage.as_ref()?.next()?;
-        let at = self.pace.not_paused(now, at);
+        let at = self.lanes.not_paused(now, at);
         let wait = self.minute.wait(now)?;
         Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
     }
@@ -145,16 +161,26 @@ impl Machine {
         free.clone().find(|&&index| index > last).or_else(|| free.next()).copied()
     }
 
-    fn ask(&mut self, now: Time, index: QuestionIndex, effects: &mut Vec<Effect>) -> AskId {
+    fn ask(
+        &mut self,
+        now: Time,
+        index: QuestionIndex,
+        lane: LaneIndex,
+        effects: &mut Vec<Effect>,
+    ) -> AskId {
         let held = self.held.get_mut(&index).expect("a question that is asked is held");
         held.attempts += 1;
         let attempt = held.attempts;
         self.asks_count += 1;
         let id = AskId(self.asks_count);
         self.minute.sent(now);
+        let at = self.lanes.at(lane);
+        at.in_flight += 1;
+        let (endpoint, sent) = (at.place.endpoint, at.pace.sent(now));
         let flight = Flight {
             index,
-            sent: self.pace.sent(now),
+            lane,
+            sent,
             has_begun: false,
             tokens: 0,
             abandoned: false,
@@ -163,7 +189,8 @@ impl Machine {
         self.flights.insert(id, flight);
         let question = Arc::clone(&held.question);
         effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
-        effects.push(Effect::Ask(Ask { id, question, attempt, endpoint: 0, model: 0, sample: 0 }));
+        let (model, sample) = (question.model, question.sample);
+        effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
         id
     }
 

@@ -12,6 +12,8 @@ struct Bench {
     disk_fails: bool,
     /// Asks on their way, oldest first: the ask and its question.
     asks: Vec<(AskId, QuestionIndex)>,
+    /// Which endpoint each ask went to.
+    endpoints: BTreeMap<AskId, u16>,
     marked: Vec<QuestionId>,
     cleared: Vec<QuestionId>,
     emitted: Vec<QuestionIndex>,
@@ -26,7 +28,17 @@ fn question(index: u32) -> Question {
     let id = QuestionId { text_hash: u64::from(index), ordinal: 0 };
     let (text, key) = (format!("q{index}").into(), Key([index as u8; 16]));
     let prompt = Arc::clone(&text);
-    Question { index, row_number: u64::from(index) + 2, text, prompt, key, id, marked: false }
+    Question {
+        index,
+        row_number: u64::from(index) + 2,
+        text,
+        prompt,
+        key,
+        id,
+        marked: false,
+        model: 0,
+        sample: 0,
+    }
 }
 
 fn rules(width: u32) -> Rules {
@@ -37,7 +49,7 @@ fn rules(width: u32) -> Rules {
         minute: MinuteLimits::default(),
         earlier: Vec::new(),
         killed: false,
-        learnt: None,
+        places: vec![Place { model: 0, endpoint: 0, learnt: None }],
         backoff,
         pause_on_error: false,
         limit: None,
@@ -74,6 +86,7 @@ impl Bench {
             coming: VecDeque::new(),
             disk_fails: false,
             asks: Vec::new(),
+            endpoints: BTreeMap::new(),
             marked: Vec::new(),
             cleared: Vec::new(),
             emitted: Vec::new(),
@@ -110,7 +123,10 @@ impl Bench {
                     self.coming.push_back(Event::QuestionsEnd);
                 }
             }
-            Effect::Ask(ask) => self.asks.push((ask.id, ask.question.index)),
+            Effect::Ask(ask) => {
+                self.endpoints.insert(ask.id, ask.endpoint);
+                self.asks.push((ask.id, ask.question.index));
+            }
             Effect::Abandon(ask) => {
                 self.asks.retain(|(id, _)| *id != ask);
                 self.coming.push_back(Event::Abandoned { ask });
@@ -241,11 +257,95 @@ fn an_ask_of_which_nothing_comes_is_dropped_and_tried_again_and_a_slow_one_is_wa
     assert!(way.contains(&slow.1) && !way.contains(&hung.1), "{way:?}");
 }
 
+/// Rules for one model at two places.
+fn two_places(width: u32) -> Rules {
+    let place = |endpoint| Place { model: 0, endpoint, learnt: None };
+    Rules { places: vec![place(0), place(1)], ..rules(width) }
+}
+
+impl Bench {
+    /// How many asks are on their way to this endpoint.
+    fn at(&self, endpoint: u16) -> usize {
+        self.asks.iter().filter(|(ask, _)| self.endpoints[ask] == endpoint).count()
+    }
+
+    /// Lets every ask on its way to this endpoint fail.
+    fn fail_at(&mut self, endpoint: u16) {
+        let there = |(ask, _): &&(AskId, QuestionIndex)| self.endpoints[ask] == endpoint;
+        let questions: Vec<_> = self.asks.iter().filter(there).map(|(_, index)| *index).collect();
+        for question in questions {
+            self.reply(question, failure(FailureClass::Transient));
+        }
+    }
+}
+
+#[test]
+fn asks_go_to_whichever_place_has_room() {
+    let bench = Bench::new(two_places(12), 40);
+    assert_eq!((bench.at(0), bench.at(1)), (6, 6));
+}
+
+#[test]
+fn a_place_that_does_not_answer_is_left_alone_and_probed_until_it_is_back() {
+    let mut bench = Bench::new(two_places(12), 400);
+    bench.fail_at(0);
+    assert!(bench.told.contains(&"PlaceDown".to_owned()));
+    assert!(!bench.told.contains(&"OutageBegan".to_owned()), "the other still answers");
+    bench.fail_at(0);
+    assert_eq!(bench.at(0), 0);
+    assert!(bench.at(1) > 0);
+    let mut probes = 0;
+    // Every 200 ms the other place answers one.
+    let pass = |bench: &mut Bench| {
+        bench.now_ms += 200;
+        bench.event(Event::Woke);
+        let alive = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 1).unwrap().1;
+        bench.reply(alive, answer());
+    };
+    while bench.now_ms < 20_000 {
+        pass(&mut bench);
+        probes += bench.at(0);
+        assert!(bench.at(0) <= 1, "one ask at a time");
+        bench.fail_at(0);
+    }
+    assert!((3..=5).contains(&probes), "after 2, 5.2, 10.3 and 18.5 s: {probes}");
+    while bench.at(0) == 0 {
+        pass(&mut bench);
+    }
+    let back = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 0).unwrap().1;
+    bench.reply(back, answer());
+    assert!(bench.told.contains(&"PlaceUp".to_owned()));
+    (0..5).for_each(|_| pass(&mut bench));
+    assert!(bench.at(0) > 1, "it gets its share again");
+}
+
+#[test]
+fn where_no_place_answers_it_is_an_outage_with_its_schedule() {
+    let mut bench = Bench::new(two_places(8), 40);
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        bench.fail_at(1);
+        bench.sleep();
+        assert!(bench.now_ms < 10_000, "both are dead soon");
+    }
+    let mut probed = BTreeSet::new();
+    let began_ms = bench.now_ms;
+    while bench.ending.is_none() {
+        bench.sleep();
+        probed.extend(bench.asks.iter().map(|(ask, _)| bench.endpoints[ask]));
+        bench.fail_at(0);
+        bench.fail_at(1);
+    }
+    assert!((418..=420).contains(&((bench.now_ms - began_ms) / 1000)), "1 + 2 + 4 minutes");
+    assert_eq!(probed.len(), 2, "each place is probed");
+    assert!(matches!(bench.why(), Why::Unreachable(_)));
+}
+
 #[test]
 fn a_wait_that_another_run_was_told_of_is_kept_too() {
     let mut bench = Bench::new(rules(1), 2);
     let until = Time { monotonic_ms: 30_000, unix_ms: 30_000 };
-    bench.event(Event::ToldToWait { until });
+    bench.event(Event::ToldToWait { place: 0, until });
     bench.reply(0, answer());
     assert!(bench.on_their_way().is_empty());
     assert_eq!(bench.sleep(), 30.0);

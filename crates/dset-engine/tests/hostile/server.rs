@@ -228,6 +228,8 @@ pub fn ask(prompt: &str) -> Ask {
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
         marked: false,
+        model: 0,
+        sample: 0,
     };
     Ask { id: AskId(1), question: question.into(), attempt: 1, endpoint: 0, model: 0, sample: 0 }
 }

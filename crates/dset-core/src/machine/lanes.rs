@@ -1,0 +1,222 @@
+//! The places where models are asked, each with a pace of its own.
+//!
+//! Where there are several, whichever has room is asked, and one that does not answer any more is
+//! left alone while another does: a question that comes to it now and then asks whether it is back.
+
+use std::time::Duration;
+
+use crate::ask::AskId;
+use crate::pace::{Bounds, Learnt, May, Pace};
+use crate::time::Time;
+
+/// So many failures in a row, and as many as are on their way, take a place for dead.
+const FAILURES_MIN: u32 = 5;
+/// When a dead place is tried first, how much longer each further time, and how long at most.
+const PROBE_FIRST: Duration = Duration::from_secs(2);
+const PROBE_GROWTH: f64 = 1.6;
+const PROBE_MAX: Duration = Duration::from_secs(60);
+
+/// A place where a model is asked.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Which model, by its place in the settings.
+    pub model: u16,
+    /// Which of that model's endpoints.
+    pub endpoint: u16,
+    /// What other runs have found out about it, and how old that is.
+    pub learnt: Option<(Learnt, Duration)>,
+}
+
+/// Number of a lane, from 0.
+pub(super) type LaneIndex = usize;
+
+/// A place and its pace.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) place: Place,
+    pub(super) pace: Pace,
+    pub(super) in_flight: usize,
+    /// Failures since the last success.
+    failed: u32,
+    dead: Option<Dead>,
+}
+
+/// A place that does not answer.
+#[derive(Debug)]
+struct Dead {
+    probe_at: Time,
+    wait: Duration,
+    probe: Option<AskId>,
+}
+
+impl Lane {
+    /// Takes the sending of an ask.
+    pub(super) fn probing(&mut self, ask: AskId) {
+        if let Some(dead) = &mut self.dead {
+            dead.probe = Some(ask);
+        }
+    }
+
+    /// Takes the return of an ask, whatever it brings.
+    pub(super) fn back(&mut self, now: Time, ask: AskId) {
+        self.in_flight -= 1;
+        if let Some(dead) = self.dead.as_mut().filter(|dead| dead.probe == Some(ask)) {
+            dead.probe = None;
+            dead.wait = dead.wait.mul_f64(PROBE_GROWTH).min(PROBE_MAX);
+            dead.probe_at = now.after(dead.wait);
+        }
+    }
+
+    /// Takes a failure; true if that is the one after which it is taken for dead.
+    pub(super) fn failed(&mut self, slots_max: u32) -> bool {
+        self.failed += 1;
+        let enough = FAILURES_MIN.min(slots_max).max(1);
+        !self.is_dead() && self.failed >= enough && self.failed as usize >= self.in_flight
+    }
+
+    pub(super) fn die(&mut self, now: Time) {
+        if self.dead.is_none() {
+            let probe_at = now.after(PROBE_FIRST);
+            self.dead = Some(Dead { probe_at, wait: PROBE_FIRST, probe: None });
+            self.pace.outage_began(now);
+        }
+    }
+
+    /// Takes any sign that it works; true if it was dead.
+    pub(super) fn lives(&mut self, now: Time) -> bool {
+        self.failed = 0;
+        let was_dead = self.dead.take().is_some();
+        if was_dead {
+            self.pace.outage_over(now);
+        }
+        was_dead
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.is_some()
+    }
+
+    fn may_send(&mut self, now: Time) -> May {
+        match &self.dead {
+            None => self.pace.may_send(now),
+            Some(dead) if dead.probe.is_some() => May::NotYet,
+            Some(dead) => match self.pace.not_paused(now, dead.probe_at) {
+                at if at.has_come(now) => May::Now,
+                at => May::NotBefore(at),
+            },
+        }
+    }
+
+    /// How full it is.
+    fn load(&self) -> f64 {
+        // A dead place comes first when its time has come: it is one ask.
+        if self.is_dead() { -1.0 } else { self.in_flight as f64 / self.pace.slots() as f64 }
+    }
+}
+
+/// Where the next ask of a model may go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Choice {
+    Now(LaneIndex),
+    NotBefore(Time),
+    NotYet,
+}
+
+/// All places of a run.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    /// The lane that was probed last in an outage.
+    probed: LaneIndex,
+}
+
+impl Lanes {
+    pub(super) fn new(places: &[Place], bounds: Bounds) -> Lanes {
+        assert!(!places.is_empty(), "a run asks somewhere");
+        let lane = |place: &Place| Lane {
+            place: place.clone(),
+            pace: Pace::new(bounds),
+            in_flight: 0,
+            failed: 0,
+            dead: None,
+        };
+        Lanes { lanes: places.iter().map(lane).collect(), probed: 0 }
+    }
+
+    pub(super) fn at(&mut self, lane: LaneIndex) -> &mut Lane {
+        &mut self.lanes[lane]
+    }
+
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.lanes.iter_mut()
+    }
+
+    /// The numbers of the models that are asked.
+    pub(super) fn models(&self) -> u16 {
+        self.lanes.iter().map(|lane| lane.place.model + 1).max().expect("a run asks somewhere")
+    }
+
+    pub(super) fn are_several(&self) -> bool {
+        self.lanes.len() > 1
+    }
+
+    /// How many may be asked at once for all that is known.
+    pub(super) fn slots(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.pace.slots()).sum()
+    }
+
+    /// Where the next ask of a model may go: to the emptiest of its places.
+    pub(super) fn choose(&mut self, now: Time, model: u16) -> Choice {
+        if let [only] = &mut self.lanes[..] {
+            return match only.may_send(now) {
+                May::Now => Choice::Now(0),
+                May::NotBefore(at) => Choice::NotBefore(at),
+                May::NotYet => Choice::NotYet,
+            };
+        }
+        let mut of_model: Vec<LaneIndex> =
+            (0..self.lanes.len()).filter(|&at| self.lanes[at].place.model == model).collect();
+        if of_model.len() > 1 {
+            of_model.sort_by(|&a, &b| self.lanes[a].load().total_cmp(&self.lanes[b].load()));
+        }
+        let mut first: Option<Time> = None;
+        for at in of_model {
+            match self.lanes[at].may_send(now) {
+                May::Now => return Choice::Now(at),
+                May::NotBefore(time) => first = Some(first.map_or(time, |first| first.min(time))),
+                May::NotYet => {}
+            }
+        }
+        first.map_or(Choice::NotYet, Choice::NotBefore)
+    }
+
+    /// Which place of a model is probed next in an outage: each in its turn.
+    pub(super) fn probe(&mut self, model: u16) -> LaneIndex {
+        let count = self.lanes.len();
+        let next = (1..=count).map(|step| (self.probed + step) % count);
+        let mut next = next.filter(|&at| self.lanes[at].place.model == model);
+        self.probed = next.next().expect("every model is asked somewhere");
+        self.probed
+    }
+
+    /// Tells whether no place of these models answers.
+    pub(super) fn are_dead(&self, mut has_work: impl FnMut(u16) -> bool) -> bool {
+        self.lanes.iter().all(|lane| lane.is_dead() || !has_work(lane.place.model))
+    }
+
+    /// Tells whether every place has refused everything for too long.
+    pub(super) fn are_refusing(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.pace.refused_throughout())
+    }
+
+    /// Until when nothing may be sent anywhere, if that is yet to come.
+    pub(super) fn paused_until(&self, now: Time) -> Option<Time> {
+        let until = self.lanes.iter().map(|lane| lane.pace.paused_until(now));
+        until.min_by_key(|until| until.map_or(0, |until| until.monotonic_ms)).flatten()
+    }
+
+    /// Returns `at`, or the end of the pause if that is later.
+    pub(super) fn not_paused(&self, now: Time, at: Time) -> Time {
+        self.paused_until(now).map_or(at, |until| at.max(until))
+    }
+}
