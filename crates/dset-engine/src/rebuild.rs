@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn next_run(settings: &Settings) -> Job {
-        let job = Job::prepare(settings.clone(), Decisions::default(), false).unwrap();
+        let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
         assert_eq!((job.found.answered, job.found.pending), (3, 0));
         job
     }

@@ -233,7 +233,14 @@ impl Closing<'_> {
                             .into(),
                     );
                 }
-                if self.tally.failed.keys().any(|cause| *cause != "length limit") {
+                if self.tally.failed.contains_key("repeats itself") {
+                    hints.push(
+                        "Answers that repeat themselves: another `--temperature T --continue` may end them"
+                            .into(),
+                    );
+                }
+                let is_kept = |cause: &str| matches!(cause, "length limit" | "repeats itself");
+                if self.tally.failed.keys().any(|cause| !is_kept(cause)) {
                     hints.push(format!("Ask the failed questions again with `{}`", same_command()));
                 }
             }

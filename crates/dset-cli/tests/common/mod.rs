@@ -149,6 +149,12 @@ impl Folder {
         let store = rusqlite::Connection::open(self.path("dset_generator/dset.db")).unwrap();
         store.execute_batch(sql).unwrap();
     }
+
+    /// What this query counts in the store.
+    pub fn count(&self, sql: &str) -> i64 {
+        let store = rusqlite::Connection::open(self.path("dset_generator/dset.db")).unwrap();
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
 }
 
 /// Copies a folder with everything in it; links stay links.

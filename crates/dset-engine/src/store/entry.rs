@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::WriterSettings;
 
-/// The cause of a question whose answer was cut by the token limit, in `ended`.
-const CUT: &str = "length limit";
+/// The causes of a question whose answer was cut, in `ended`: by the token limit, or before it.
+const CUT: [&str; 2] = ["length limit", "repeats itself"];
 
 /// Something that was paid for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,9 +28,9 @@ impl Entry {
         match record {
             Record::Answered { .. } => NewAnswer::of(record, run).map(Entry::Answer),
             Record::Failed { .. } => NewAttempt::of(record, Some(body?), run).map(Entry::Attempt),
-            Record::Ended { .. } => {
-                NewEnded::of(record, run).filter(|ended| ended.cause == CUT).map(Entry::Ended)
-            }
+            Record::Ended { .. } => NewEnded::of(record, run)
+                .filter(|ended| CUT.contains(&&*ended.cause))
+                .map(Entry::Ended),
             Record::Bookmarked { .. } => None,
         }
     }

@@ -155,7 +155,7 @@ impl Store {
     fn cut(&self, edition: u32, max_tokens: Option<u64>) -> Result<HashSet<[u8; 16]>, StoreError> {
         let mut statement = self.reader.connection.prepare(
             "SELECT question, max_tokens, cut_at_tokens FROM ended
-             WHERE edition = ?1 AND cause = 'length limit'",
+             WHERE edition = ?1 AND cause IN ('length limit', 'repeats itself')",
         )?;
         let rows = statement.query_map([edition], |row| {
             let limits: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
