@@ -238,7 +238,7 @@ impl Endpoint {
             if progress.is_too_large {
                 return Err(Broken::TooLarge);
             }
-            if let Some(found) = progress.looped {
+            if let Some(found) = progress.looped.filter(|_| !progress.has_end) {
                 return Ok(End::Looped(found));
             }
             if !self.wire.stream {

@@ -177,7 +177,7 @@ impl Run {
             false => store.earlier_asks(unix_ms())?,
         };
         let life = store.begin_life(unix_ms(), job.settings_id, &settings.model().endpoint())?;
-        let slots_max = slots_max(settings.concurrency);
+        let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(
             store.into_connection(),
@@ -290,7 +290,9 @@ impl Run {
             let told = |tokens| {
                 drop(tell.send(Told::Event(Event::Progressed { ask: ask.id, tokens })));
             };
+            // An answer that is here is not thrown away.
             tokio::select! {
+                biased;
                 came = asked.endpoint.ask(&ask, told) => (ask.id, Some(came)),
                 _ = dropped => (ask.id, None),
             }
@@ -313,6 +315,7 @@ impl Run {
     /// Tells other runs at these places what this one knows, and hears whether they were told to
     /// leave one alone.
     fn share(&mut self, ended: bool) {
+        while self.marking.try_join_next().is_some() {}
         let now = self.clock.now();
         let learnt = self.machine.learnt(now);
         for (place, (asked, (learnt, until))) in self.asked.iter().zip(learnt).enumerate() {
@@ -412,8 +415,11 @@ impl Run {
 }
 
 /// How many may be asked at once: each has a connection, and a connection is an open file.
-fn slots_max(concurrency: Concurrency) -> u32 {
+///
+/// Each of several places keeps idle connections of its own.
+fn slots_max(concurrency: Concurrency, places: usize) -> u32 {
     let files = raise_open_files_max().map_or(u64::MAX, |most| most.saturating_sub(FILES_BESIDE));
+    let files = files / places.max(1) as u64;
     concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
 }
 

@@ -69,13 +69,15 @@ impl SharedPace {
             else {
                 continue;
             };
-            let age = now.saturating_sub(said.learnt.at_unix_ms).max(0);
-            let age = Duration::from_millis(age.unsigned_abs());
+            let age = now.saturating_sub(said.learnt.at_unix_ms);
+            // Said in the future: the clock was set back since, and nobody knows how long ago.
+            let is_ahead = age < -(SILENT_MAX.as_millis() as i64);
+            let age = Duration::from_millis(age.max(0).unsigned_abs());
             if age > AGE_MAX {
                 let _ = fs::remove_file(&path);
                 continue;
             }
-            let is_running = !said.ended && age <= SILENT_MAX;
+            let is_running = !said.ended && age <= SILENT_MAX && !is_ahead;
             others.push((said, Neighbour { learnt: said.learnt, age, is_running }));
         }
         others

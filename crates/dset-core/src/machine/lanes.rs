@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::ask::AskId;
+use crate::pace::latency::Latency;
 use crate::pace::{Bounds, Learnt, May, Pace};
 use crate::time::Time;
 
@@ -35,6 +36,8 @@ pub(super) type LaneIndex = usize;
 pub(super) struct Lane {
     pub(super) place: Place,
     pub(super) pace: Pace,
+    /// How long answers take there.
+    pub(super) latency: Latency,
     pub(super) in_flight: usize,
     /// Failures since the last success.
     failed: u32,
@@ -67,7 +70,8 @@ impl Lane {
         }
     }
 
-    /// Takes a failure; true if that is the one after which it is taken for dead.
+    /// Takes a failure of a question that had not failed before the last success anywhere; true if
+    /// that is the one after which it is taken for dead.
     pub(super) fn failed(&mut self, slots_max: u32) -> bool {
         self.failed += 1;
         let enough = FAILURES_MIN.min(slots_max).max(1);
@@ -136,6 +140,7 @@ impl Lanes {
         let lane = |place: &Place| Lane {
             place: place.clone(),
             pace: Pace::new(bounds),
+            latency: Latency::default(),
             in_flight: 0,
             failed: 0,
             dead: None,
@@ -154,6 +159,10 @@ impl Lanes {
     /// The numbers of the models that are asked.
     pub(super) fn models(&self) -> u16 {
         self.lanes.iter().map(|lane| lane.place.model + 1).max().expect("a run asks somewhere")
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lanes.len()
     }
 
     pub(super) fn are_several(&self) -> bool {
@@ -190,23 +199,36 @@ impl Lanes {
         first.map_or(Choice::NotYet, Choice::NotBefore)
     }
 
-    /// Which place of a model is probed next in an outage: each in its turn.
-    pub(super) fn probe(&mut self, model: u16) -> LaneIndex {
+    /// Which place of a model is probed next in an outage: each in its turn, but for those that want
+    /// to be left alone.
+    pub(super) fn probe(&mut self, now: Time, model: u16) -> Option<LaneIndex> {
         let count = self.lanes.len();
         let next = (1..=count).map(|step| (self.probed + step) % count);
-        let mut next = next.filter(|&at| self.lanes[at].place.model == model);
-        self.probed = next.next().expect("every model is asked somewhere");
-        self.probed
+        let lanes = &self.lanes;
+        let may = |at: &LaneIndex| {
+            let lane = &lanes[*at];
+            lane.place.model == model && lane.pace.paused_until(now).is_none()
+        };
+        self.probed = { next }.find(may)?;
+        Some(self.probed)
     }
 
-    /// Tells whether no place of these models answers.
-    pub(super) fn are_dead(&self, mut has_work: impl FnMut(u16) -> bool) -> bool {
-        self.lanes.iter().all(|lane| lane.is_dead() || !has_work(lane.place.model))
+    /// Tells whether a place of this model may be probed now.
+    pub(super) fn may_probe(&self, now: Time, model: u16) -> bool {
+        let of_model = self.lanes.iter().filter(|lane| lane.place.model == model);
+        { of_model }.any(|lane| lane.pace.paused_until(now).is_none())
     }
 
-    /// Tells whether every place has refused everything for too long.
-    pub(super) fn are_refusing(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.pace.refused_throughout())
+    /// Tells whether no place of the models that still have work answers: each is dead, or has
+    /// refused everything for too long.
+    pub(super) fn are_out(&self, mut has_work: impl FnMut(u16) -> bool) -> bool {
+        let is_out = |lane: &Lane| lane.is_dead() || lane.pace.refused_throughout();
+        self.lanes.iter().all(|lane| is_out(lane) || !has_work(lane.place.model))
+    }
+
+    /// Returns the ask at this place that will have hung first, and after how long.
+    pub(super) fn hung_after(&self, lane: LaneIndex) -> Option<Duration> {
+        self.lanes[lane].latency.hung_after()
     }
 
     /// Until when nothing may be sent anywhere, if that is yet to come.

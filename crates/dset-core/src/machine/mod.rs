@@ -24,7 +24,6 @@ pub use lanes::Place;
 use crate::answer::Failure;
 use crate::ask::AskId;
 use crate::outcome::Ledger;
-use crate::pace::latency::Latency;
 use crate::pace::minute::{Earlier, Minute, MinuteLimits};
 use crate::pace::outage::{Backoff, Failures, Outage};
 use crate::pace::retry::RETRY_AFTER_MAX;
@@ -81,7 +80,6 @@ pub struct Machine {
 
     lanes: Lanes,
     minute: Minute,
-    latency: Latency,
     /// When the pace lets the next question be sent, where that is a matter of time.
     send_at: Option<Time>,
     failures: Failures,
@@ -116,6 +114,9 @@ struct Held {
     failures: u32,
     /// How often the service had answered when this question first failed.
     first_failed_at: Option<u64>,
+    /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
+    /// timeout ends the next.
+    seemed_to_hang: bool,
 }
 
 /// An ask on its way.
@@ -131,6 +132,15 @@ struct Flight {
     abandoned: bool,
     /// It was dropped because nothing came for so long.
     hung_after: Option<Duration>,
+    /// An ask for its question was dropped for that before.
+    was_dropped_before: bool,
+}
+
+impl Flight {
+    /// Nothing of its reply has come, and it may be dropped for that.
+    fn may_hang(&self) -> bool {
+        !self.has_begun && !self.abandoned && !self.was_dropped_before
+    }
 }
 
 /// What was read of the input.
@@ -198,7 +208,6 @@ impl Machine {
             ready: vec![BTreeSet::new(); usize::from(lanes.models())],
             lanes,
             minute: Minute::new(rules.minute),
-            latency: Latency::default(),
             send_at: None,
             rules,
             states: Vec::new(),
@@ -260,7 +269,7 @@ impl Machine {
             Event::ToldToWait { place, until } => {
                 let wait = until.since(now).min(RETRY_AFTER_MAX);
                 let pace = &mut self.lanes.at(place).pace;
-                if pace.paused_until(now).is_none_or(|known| !until.has_come(known)) {
+                if pace.paused_until(now).is_none_or(|known| known.since(now) < wait) {
                     pace.pause(now, wait);
                 }
             }

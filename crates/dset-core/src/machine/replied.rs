@@ -49,7 +49,13 @@ fn tokens(reading: &Reading) -> Option<u64> {
         Reading::Answer(answer) => answer.usage,
         Reading::Failure(failure) => failure.partial.as_ref()?.usage,
     };
-    Some(usage.input.unwrap_or(0) + usage.output?)
+    usage.output.map(|output| usage.input.unwrap_or(0) + output)
+}
+
+/// What an answer takes where the service does not count: some three bytes a token.
+fn tokens_about(reading: &Reading) -> Option<u64> {
+    let Reading::Answer(answer) = reading else { return None };
+    Some((answer.content.len() + answer.reasoning.len()) as u64 / 3)
 }
 
 impl Machine {
@@ -76,14 +82,15 @@ impl Machine {
         let flight = self.flights.remove(&ask).expect("an ask is answered once");
         let held = self.held.get(&flight.index).expect("a question on its way is held");
         let back = says(reading);
-        if matches!(back, Back::Answered { .. }) {
-            self.latency.answered(now.since(flight.sent.at));
-        }
         let lane = self.lanes.at(flight.lane);
+        if matches!(back, Back::Answered { .. }) {
+            lane.latency.answered(now.since(flight.sent.at));
+        }
         lane.back(now, ask);
         lane.pace.back(now, &flight.sent, back);
         let was_refused = matches!(back, Back::Refused { .. } | Back::Overloaded { .. });
-        self.minute.back(now, tokens(reading), was_refused);
+        let taken = tokens(reading).or_else(|| tokens_about(reading));
+        self.minute.back(now, taken, was_refused);
         Returned {
             ask,
             index: flight.index,
@@ -134,24 +141,46 @@ impl Machine {
 
     /// Drops asks of which nothing has come for far longer than answers take.
     pub(super) fn abandon_hung(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(hung_after) = self.latency.hung_after() else { return };
+        let Some(at) = self.hung_at().filter(|at| at.has_come(now)) else { return };
         for (&ask, flight) in &mut self.flights {
-            if now.since(flight.sent.at) < hung_after {
+            // None that was sent later can have hung yet.
+            if flight.sent.at.monotonic_ms > at.monotonic_ms {
                 break;
             }
-            if !flight.has_begun && !flight.abandoned {
-                flight.abandoned = true;
-                flight.hung_after = Some(hung_after);
-                effects.push(Effect::Abandon(ask));
+            let hung_after = self.lanes.hung_after(flight.lane);
+            let hung_after = hung_after.filter(|_| flight.may_hang());
+            let Some(hung_after) = hung_after.filter(|span| now.since(flight.sent.at) >= *span)
+            else {
+                continue;
+            };
+            flight.abandoned = true;
+            flight.hung_after = Some(hung_after);
+            if let Some(held) = self.held.get_mut(&flight.index) {
+                held.seemed_to_hang = true;
             }
+            effects.push(Effect::Abandon(ask));
         }
     }
 
-    /// When the first ask on its way will have hung.
+    /// When the first ask on its way will have hung: one of each place, because each place has its
+    /// own measure and asks are in the order in which they were sent.
     pub(super) fn hung_at(&self) -> Option<Time> {
-        let hung_after = self.latency.hung_after()?;
-        let silent = self.flights.values().find(|f| !f.has_begun && !f.abandoned)?;
-        Some(silent.sent.at.after(hung_after))
+        let mut first: Option<Time> = None;
+        let mut seen = Vec::new();
+        for flight in self.flights.values().filter(|flight| flight.may_hang()) {
+            if seen.contains(&flight.lane) {
+                continue;
+            }
+            seen.push(flight.lane);
+            if let Some(span) = self.lanes.hung_after(flight.lane) {
+                let at = flight.sent.at.after(span);
+                first = Some(first.map_or(at, |first| if at.has_come(first) { at } else { first }));
+            }
+            if seen.len() == self.lanes.count() {
+                break;
+            }
+        }
+        first
     }
 
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
@@ -240,7 +269,7 @@ impl Machine {
             self.failed_in_outage(now, back, failure, effects);
             return;
         }
-        if self.lanes.are_refusing() {
+        if self.lanes.at(back.lane).pace.refused_throughout() && self.is_out() {
             self.begin_outage(now, back, failure, effects);
             return;
         }
@@ -267,10 +296,10 @@ impl Machine {
             return;
         }
         let most = self.rules.bounds.slots_max.max(1);
+        let answered = self.failures.answered_count();
         if self.lanes.are_several() && self.failed_at_place(now, back, &failure, effects) {
             return;
         }
-        let answered = self.failures.answered_count();
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
         let first_failed_at = *held.first_failed_at.get_or_insert(answered);
         let is_out = self.failures.failed(first_failed_at, self.flights.len(), most);
@@ -291,6 +320,12 @@ impl Machine {
         self.show_retry(back, failure, wait, effects);
     }
 
+    /// Tells whether no place of a model that still has work answers.
+    fn is_out(&self) -> bool {
+        let has_work = |model| self.held.values().any(|held| held.question.model == model);
+        self.lanes.are_out(has_work)
+    }
+
     /// Takes a failure at one of several places. True where that is all that follows: the place does
     /// not answer, and the question is asked elsewhere or waits for it.
     fn failed_at_place(
@@ -301,9 +336,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let slots_max = self.rules.bounds.slots_max;
+        let answered = self.failures.answered_count();
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let is_new = *held.first_failed_at.get_or_insert(answered) == answered;
         let lane = self.lanes.at(back.lane);
         let was_dead = lane.is_dead();
-        let dies = lane.failed(slots_max);
+        let dies = is_new && lane.failed(slots_max);
         if !dies && !was_dead {
             return false;
         }
@@ -313,9 +351,7 @@ impl Machine {
             let failure = Box::new(failure.clone());
             effects.push(Effect::Show(Notice::PlaceDown { model, endpoint, failure }));
         }
-        let held = &self.held;
-        let has_work = |model| held.values().any(|held| held.question.model == model);
-        if self.lanes.are_dead(has_work) {
+        if self.is_out() {
             self.begin_outage(now, back, failure.clone(), effects);
         } else {
             self.make_ready(back.index);

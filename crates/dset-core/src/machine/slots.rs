@@ -21,7 +21,13 @@ impl Machine {
             self.read.taken += 1;
             self.ready[usize::from(question.model)].insert(index);
             let question = Arc::new(question);
-            let held = Held { question, attempts: 0, failures: 0, first_failed_at: None };
+            let held = Held {
+                question,
+                attempts: 0,
+                failures: 0,
+                first_failed_at: None,
+                seemed_to_hang: false,
+            };
             let known = self.held.insert(index, held);
             assert!(known.is_none(), "a question is read once");
         }
@@ -125,16 +131,16 @@ impl Machine {
         if !self.has_room() || self.flights.len() >= self.lanes.slots().max(2) {
             return;
         }
-        let Some(index) = self.probe_question(outage.question, !outage.probed) else { return };
+        let Some(index) = self.probe_question(now, outage.question, !outage.probed) else { return };
         let retry = outage.retries + 1;
         let model = self.held[&index].question.model;
+        let Some(lane) = self.lanes.probe(now, model) else { return };
         self.ready[usize::from(model)].remove(&index);
         self.waiting.retain(|&(_, waiting)| waiting != index);
         if probe == Probe::Retry {
             let of = self.rules.backoff.retries;
             effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
         }
-        let lane = self.lanes.probe(model);
         let ask = self.ask(now, index, lane, effects);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
         outage.probing(ask, index, probe);
@@ -151,11 +157,16 @@ impl Machine {
 
     /// First the question whose failure began it; with more than one at a time each further probe
     /// is the next unfinished one.
-    fn probe_question(&self, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
+    fn probe_question(&self, now: Time, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
         let asked = |index: &QuestionIndex| self.flights.values().any(|f| f.index == *index);
         let same = first || self.slots_max() <= 1;
-        let mut free = self.held.keys().filter(|index| !asked(index));
-        if same && self.held.contains_key(&last) && !asked(&last) {
+        let may = |index: &QuestionIndex| {
+            let held = self.held.get(index);
+            let model = held.map(|held| held.question.model);
+            !asked(index) && model.is_some_and(|model| self.lanes.may_probe(now, model))
+        };
+        let mut free = self.held.keys().filter(|index| may(index));
+        if same && may(&last) {
             return Some(last);
         }
         free.clone().find(|&&index| index > last).or_else(|| free.next()).copied()
@@ -171,6 +182,7 @@ impl Machine {
         let held = self.held.get_mut(&index).expect("a question that is asked is held");
         held.attempts += 1;
         let attempt = held.attempts;
+        let was_dropped_before = held.seemed_to_hang;
         self.asks_count += 1;
         let id = AskId(self.asks_count);
         self.minute.sent(now);
@@ -185,6 +197,7 @@ impl Machine {
             tokens: 0,
             abandoned: false,
             hung_after: None,
+            was_dropped_before,
         };
         self.flights.insert(id, flight);
         let question = Arc::clone(&held.question);

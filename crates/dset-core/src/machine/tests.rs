@@ -342,6 +342,82 @@ fn where_no_place_answers_it_is_an_outage_with_its_schedule() {
 }
 
 #[test]
+fn with_several_places_too_a_poisonous_question_is_given_up_and_the_run_completes() {
+    let mut bench = Bench::new(two_places(4), 30);
+    while bench.ending.is_none() {
+        let way = bench.on_their_way();
+        for question in way {
+            let fails = question == 3;
+            bench.reply(question, if fails { failure(FailureClass::Transient) } else { answer() });
+        }
+        if bench.on_their_way().is_empty() && bench.ending.is_none() {
+            bench.sleep();
+        }
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [5]);
+}
+
+#[test]
+fn one_place_dead_and_the_other_refusing_everything_is_an_outage() {
+    let mut bench = Bench::new(two_places(8), 40);
+    let refused = || failure(FailureClass::Throttled { wait: None, width: None });
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        let there = bench.asks.iter().filter(|(ask, _)| bench.endpoints[ask] == 1);
+        let questions: Vec<_> = there.map(|(_, index)| *index).collect();
+        questions.into_iter().for_each(|question| bench.reply(question, refused()));
+        bench.sleep();
+        assert!(bench.now_ms < 400_000, "five minutes of refusals are an outage");
+    }
+}
+
+#[test]
+fn in_an_outage_no_place_is_probed_before_the_wait_that_it_asked_for() {
+    let mut bench = Bench::new(two_places(8), 40);
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    let wait = Some(Duration::from_secs(300));
+    while bench.at(0) == 0 {
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    let (asked_ms, question) = (bench.now_ms, bench.on_their_way()[0]);
+    bench.reply(question, failure(FailureClass::Throttled { wait, width: None }));
+    while bench.ending.is_none() && bench.at(0) == 0 {
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    assert!(bench.ending.is_some() || bench.now_ms >= asked_ms + 300_000, "{}", bench.now_ms);
+}
+
+#[test]
+fn a_slow_question_is_dropped_once_at_most_and_then_waited_for() {
+    let mut bench = Bench::new(rules(8), 400);
+    let (first, slow) = bench.asks[0];
+    for question in 1..150 {
+        bench.now_ms += 100;
+        bench.reply(question, answer());
+    }
+    let way = |bench: &Bench| bench.asks.iter().find(|(_, index)| *index == slow).copied();
+    while way(&bench).is_none_or(|(ask, _)| ask == first) {
+        bench.sleep();
+    }
+    let again = way(&bench);
+    for question in 150..300 {
+        bench.now_ms += 1_000;
+        bench.event(Event::Woke);
+        if bench.on_their_way().contains(&question) {
+            bench.reply(question, answer());
+        }
+    }
+    assert_eq!(way(&bench), again, "the second is waited for");
+}
+
+#[test]
 fn a_wait_that_another_run_was_told_of_is_kept_too() {
     let mut bench = Bench::new(rules(1), 2);
     let until = Time { monotonic_ms: 30_000, unix_ms: 30_000 };

@@ -37,7 +37,7 @@ pub struct Earlier {
     pub sent_unix_ms: i64,
     /// When it came back.
     pub back_unix_ms: i64,
-    /// What it took, where counted.
+    /// What it took, where counted; 0 where it was refused.
     pub tokens: Option<u64>,
 }
 
@@ -92,8 +92,11 @@ impl Minute {
         // A stamp from the future is of a clock that was set since: it counts as just now.
         let at = |unix_ms: i64| now.monotonic_ms as i64 - (now.unix_ms - unix_ms).max(0);
         let mut sent: Vec<i64> = earlier.iter().map(|ask| at(ask.sent_unix_ms)).collect();
+        let counted = earlier.iter().filter_map(|ask| ask.tokens).filter(|tokens| *tokens > 0);
+        counted.for_each(|tokens| self.learn(tokens));
+        let usual = self.usual();
         let mut taken: Vec<(i64, u64)> =
-            earlier.iter().filter_map(|ask| Some((at(ask.back_unix_ms), ask.tokens?))).collect();
+            earlier.iter().map(|ask| (at(ask.back_unix_ms), ask.tokens.unwrap_or(usual))).collect();
         if killed {
             let full = self.limits.asks.unwrap_or(0) as usize;
             sent.extend(std::iter::repeat_n(now.monotonic_ms as i64, full));
@@ -101,7 +104,6 @@ impl Minute {
         }
         sent.sort_unstable();
         taken.sort_unstable();
-        earlier.iter().filter_map(|ask| ask.tokens).for_each(|tokens| self.learn(tokens));
         self.taken_tokens = taken.iter().map(|(_, tokens)| tokens).sum();
         (self.sent, self.taken) = (sent.into(), taken.into());
     }
@@ -176,6 +178,11 @@ impl Minute {
         asks * mean + margin.min(most * MARGIN_SHARE)
     }
 
+    /// What an answer takes as a rule; 0 before the first.
+    fn usual(&self) -> u64 {
+        (self.sum / self.last.len().max(1) as f64) as u64
+    }
+
     fn learn(&mut self, tokens: u64) {
         let is_full = self.last.len() >= REMEMBERED;
         let forgotten = if is_full { self.last.pop_front() } else { None };
@@ -217,8 +224,7 @@ impl Minute {
             self.learn(tokens);
         }
         if !was_refused && !planted(Bug::TokensUncounted) {
-            let usual = self.sum / self.last.len().max(1) as f64;
-            let tokens = tokens.unwrap_or(usual as u64);
+            let tokens = tokens.unwrap_or(self.usual());
             self.taken_tokens += tokens;
             self.taken.push_back((now.monotonic_ms as i64, tokens));
         }

@@ -4,6 +4,7 @@
 
 use super::Ms;
 use super::rate::{DEPTH_MS, Pacer};
+use super::retry::RETRY_AFTER_MAX;
 use crate::provider::{Quota, RateLimits};
 use crate::time::Time;
 
@@ -48,6 +49,9 @@ impl Paced {
     fn told(&mut self, now: Ms, quota: &Quota, in_flight: f64) {
         let reset = quota.reset.map(|reset| reset.as_secs_f64() * 1000.0);
         self.gone_until = match (quota.remaining, reset) {
+            // Some services state when all of it is back, a day from now, though the next ask may go in
+            // seconds: a wait longer than any that is obeyed is left to a refusal to ask for.
+            (Some(0), Some(reset)) if reset > RETRY_AFTER_MAX.as_secs_f64() * 1000.0 => None,
             (Some(0), Some(reset)) if quota.limit.is_none() || reset > MINUTE_RESET_MS_MAX => {
                 Some(now + reset)
             }

@@ -394,13 +394,16 @@ fn stated_limits_of_asks_and_tokens_are_kept_and_the_smaller_wins() {
 }
 
 #[test]
-fn a_quota_of_the_day_is_no_pace_and_once_it_is_gone_its_reset_is_waited_for() {
+fn a_quota_of_the_day_is_no_pace_and_once_it_is_gone_a_near_reset_is_waited_for() {
     let mut stated = Stated::default();
     stated.told(at(0), &RateLimits { asks: quota(14_400, 14_370, 180), tokens: None }, 0);
     assert_eq!(stated.ready_at(1.0), None);
-    stated.told(at(0), &RateLimits { asks: quota(14_400, 0, 3_600), tokens: None }, 0);
-    assert_eq!(stated.ready_at(1.0), Some(3_600_000.0));
-    assert_eq!(stated.ready_at(3_600_000.0), None);
+    stated.told(at(0), &RateLimits { asks: quota(14_400, 0, 300), tokens: None }, 0);
+    assert_eq!(stated.ready_at(1.0), Some(300_000.0));
+    assert_eq!(stated.ready_at(300_000.0), None);
+    // When all of it is back says little about the next ask; a refusal will.
+    stated.told(at(0), &RateLimits { asks: quota(14_400, 0, 86_000), tokens: None }, 0);
+    assert_eq!(stated.ready_at(1.0), None);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Store {
             });
         }
         let mut attempts = connection.prepare(
-            "SELECT at, seconds, input_tokens, output_tokens FROM attempts ORDER BY id DESC",
+            "SELECT at, seconds, input_tokens, output_tokens, status FROM attempts ORDER BY id DESC",
         )?;
         let mut rows = attempts.query([])?;
         while let Some(row) = rows.next()? {
@@ -56,7 +56,10 @@ impl Store {
             asks.push(Earlier {
                 sent_unix_ms: sent(back_unix_ms, row.get(1)?),
                 back_unix_ms,
-                tokens: count(output).map(|out| out + count(input).unwrap_or(0)),
+                tokens: match row.get::<_, Option<i64>>(4)? {
+                    Some(429 | 503 | 529) => Some(0),
+                    _ => count(output).map(|out| out + count(input).unwrap_or(0)),
+                },
             });
         }
         let unknown = connection.query_row(
