@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Write the outputs anew from the store
     Export(ExportArgs),
+    /// See and change settings, and where each comes from
+    Config(Box<ConfigArgs>),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
 }
@@ -48,7 +50,9 @@ pub(crate) enum Command {
 #[command(
     after_help = "Every setting can also come from a variable: DSET_ and the flag's name, as in \
 DSET_MODEL or DSET_MAX_TOKENS (DSET_INPUT for QUESTIONS), from the environment or from .env in the \
-working folder. Flags outrank the environment, which outranks .env.
+working folder; or from a line like `model = \"deepseek-flash\"` in dset.toml there, or in a file of \
+your own for all folders. Flags outrank the environment, which outranks .env, dset.toml and your own \
+file, in this order: see `dset config show --origin`.
 
 Exit codes: 0 all answered, 1 disk or internal error, 2 usage, settings or input, 3 some rows \
 marked ERROR, 4 key missing or refused, 5 out of money, 6 service unreachable, 11 another run has \
@@ -179,6 +183,69 @@ pub(crate) struct ExportArgs {
     /// Write the three outputs anew, in the order of the questions
     #[arg(long)]
     pub(crate) rebuild: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Settings are read from flags, from the environment (DSET_ and the flag's \
+name), from .env and dset.toml in the working folder, and from a file of your own for all folders: \
+what stands first here is heard first.
+
+Exit codes: 0 done, 1 disk, 2 usage or settings.
+
+Examples:
+  dset config show --origin         every setting, and where it comes from
+  dset config set concurrency 32    in ./dset.toml
+  dset config set model gpt-6-luna --user
+  dset config schema > dset.schema.json")]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Every setting and its value; with --json as one JSON object
+    Show(Box<ShowArgs>),
+    /// The value of one setting
+    Get {
+        /// Name of the setting, as in files: max-tokens
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Write a setting into ./dset.toml, keeping what else is there
+    Set {
+        /// Name of the setting, as in files: max-tokens
+        #[arg(value_name = "NAME")]
+        name: String,
+
+        /// Its value, as its flag takes it
+        #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+        value: String,
+
+        /// Into your own file for all folders instead
+        #[arg(long)]
+        user: bool,
+    },
+    /// Where the file of settings is, whether it is there or not
+    Path {
+        /// Your own file for all folders
+        #[arg(long)]
+        user: bool,
+    },
+    /// A JSON Schema of files of settings, for editors
+    Schema,
+    /// What every setting is called, takes and does, as Markdown
+    Reference,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Say where each value comes from
+    #[arg(long)]
+    pub(crate) origin: bool,
+
+    #[command(flatten)]
+    pub(crate) layer: Layer,
 }
 
 #[derive(Debug, Args)]

@@ -2,10 +2,12 @@
 
 mod cli;
 mod command;
+mod config_file;
 mod display;
 mod error;
 mod exit;
 mod layers;
+mod setting;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod config;
 mod demo;
 mod export;
 mod mock;
@@ -10,7 +11,7 @@ mod verify;
 use std::path::Path;
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{Layer, Settings, resolve};
+use dset_core::settings::{Layer, Settings, resolve_among};
 
 use crate::cli::{Cli, Command, WhichArgs};
 use crate::display::{self, text};
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Config(args) => config::run(args.command),
         Command::Mock(args) => mock::run(*args),
     }
 }
@@ -32,7 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
 impl WhichArgs {
     /// Resolves which run is meant, with whatever else variables and .env say.
     fn settings(&self) -> Result<Settings, UserError> {
-        let environment = Environment::read(Path::new("."));
+        let environment = Environment::read(Path::new("."))?;
         if let Some(warning) = &environment.warning {
             display::warn(warning, None);
         }
@@ -43,8 +45,8 @@ impl WhichArgs {
             header: self.header,
             ..Layer::default()
         };
-        let (layer, _) = environment.under(flags)?;
-        Ok(resolve(layer, None)?.0)
+        let said = environment.under(flags)?;
+        Ok(resolve_among(said.layer, None, &environment.providers)?.0)
     }
 
     /// Returns a command for the same run.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use dset_core::machine::{Ending, StopSignal};
-use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve};
+use dset_core::provider::Providers;
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
 use dset_engine::ask::{Endpoint, Wire};
 use dset_engine::drive::{Asked, drive};
 use dset_engine::job::{Decisions, Job, JobError};
@@ -18,14 +19,14 @@ use crate::exit::Exit;
 use crate::layers::{Environment, no_key};
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
-    let environment = Environment::read(Path::new("."));
+    let environment = Environment::read(Path::new("."))?;
     if let Some(warning) = &environment.warning {
         display::warn(warning, None);
     }
-    let (layer, base_url) = environment.under(args.layer)?;
-    let (settings, warnings) = resolved(layer)?;
+    let said = environment.under(args.layer)?;
+    let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
     warnings.iter().for_each(warn);
-    let keys = settings.models.iter().map(|model| environment.key(model, base_url));
+    let keys = settings.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let decisions = Decisions {
         keep: args.decisions.keep,
@@ -41,14 +42,14 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
 }
 
-fn resolved(layer: Layer) -> Result<(Settings, Vec<Warning>), UserError> {
+fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
         })?),
         None => None,
     };
-    Ok(resolve(layer, system)?)
+    Ok(resolve_among(layer, system, providers)?)
 }
 
 fn warn(warning: &Warning) {

@@ -88,6 +88,8 @@ impl Folder {
         }
         // Runs of different tests know nothing of each other.
         command.env("DSET_SHARE_PACE", "off");
+        // Whoever runs the tests may have settings of their own.
+        command.env("XDG_CONFIG_HOME", self.path(".config"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

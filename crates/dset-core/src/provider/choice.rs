@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Preset, preset, presets};
+use super::{Preset, Providers};
 
 /// A model that several services are known to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,27 +11,41 @@ pub struct Ambiguous {
     pub providers: Vec<String>,
 }
 
-/// Finds the service that a model's name means: `provider/model`, or the name of a model that one
-/// service alone is known to serve. Returns it with the name that the service knows the model by,
-/// empty where only the service is named; `None` where the name tells nothing.
-///
-/// A name may have slashes of its own: only what stands before the first is looked up, and a model
-/// that a service lists with its own name before a slash (`openrouter/auto`) is left whole.
-pub fn by_model(model: &str) -> Result<Option<(&'static Preset, &str)>, Ambiguous> {
-    if let Some((id, rest)) = model.split_once('/')
-        && let Some(preset) = preset(id)
-    {
-        return Ok(Some((preset, if preset.serves(model) { model } else { rest })));
+impl Providers {
+    /// Finds the service that a model's name means: `provider/model`, or the name of a model that
+    /// one service alone is known to serve. Returns it with the name that the service knows the
+    /// model by, empty where only the service is named; `None` where the name tells nothing.
+    ///
+    /// A name may have slashes of its own: only what stands before the first is looked up, and a
+    /// model that a service lists with its own name before a slash (`openrouter/auto`) is left whole.
+    pub fn by_model<'a>(
+        &self,
+        model: &'a str,
+    ) -> Result<Option<(&'static Preset, &'a str)>, Ambiguous> {
+        if let Some((id, rest)) = model.split_once('/')
+            && let Some(preset) = self.preset(id)
+        {
+            return Ok(Some((preset, if preset.serves(model) { model } else { rest })));
+        }
+        let one = alone(self.all(), model)?;
+        Ok(one.map(|preset| (preset, model)))
     }
-    let one = alone(presets(), model)?;
-    Ok(one.map(|preset| (preset, model)))
+
+    /// Finds the service whose own host a URL leads to.
+    #[must_use]
+    pub fn by_url(&self, url: &Url) -> Option<&'static Preset> {
+        self.all().find(|preset| preset.is_at(url))
+    }
 }
 
 /// Finds the one service that serves a model, or once did.
-fn alone<'a>(presets: &'a [Preset], model: &str) -> Result<Option<&'a Preset>, Ambiguous> {
+fn alone<'a>(
+    presets: impl Iterator<Item = &'a Preset>,
+    model: &str,
+) -> Result<Option<&'a Preset>, Ambiguous> {
     let serves =
         |preset: &&Preset| preset.serves(model) || preset.retired_models.contains_key(model);
-    let serving: Vec<&Preset> = presets.iter().filter(serves).collect();
+    let serving: Vec<&Preset> = presets.filter(serves).collect();
     match serving.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
@@ -39,12 +53,6 @@ fn alone<'a>(presets: &'a [Preset], model: &str) -> Result<Option<&'a Preset>, A
             Err(Ambiguous { providers: several.iter().map(|preset| preset.id.clone()).collect() })
         }
     }
-}
-
-/// Finds the service whose own host a URL leads to.
-#[must_use]
-pub fn by_url(url: &Url) -> Option<&'static Preset> {
-    presets().iter().find(|preset| preset.is_at(url))
 }
 
 #[cfg(test)]
@@ -74,7 +82,10 @@ mod tests {
             ("openai", None),
             ("", None),
         ] {
-            let found = by_model(model).unwrap().map(|(preset, name)| (preset.id.as_str(), name));
+            let found = Providers::default()
+                .by_model(model)
+                .unwrap()
+                .map(|(preset, name)| (preset.id.as_str(), name));
             assert_eq!(found, expected, "{model}");
         }
     }
@@ -85,12 +96,13 @@ mod tests {
             Preset { models: vec![model.to_owned()], ..Preset::default() }.named(id).unwrap()
         };
         let presets = [serving("one", "m"), serving("two", "n"), serving("three", "m")];
-        assert_eq!(alone(&presets, "m").unwrap_err().providers, ["one", "three"]);
-        assert_eq!(alone(&presets, "n").unwrap().unwrap().id, "two");
-        assert_eq!(alone(&presets, "o"), Ok(None));
+        assert_eq!(alone(presets.iter(), "m").unwrap_err().providers, ["one", "three"]);
+        assert_eq!(alone(presets.iter(), "n").unwrap().unwrap().id, "two");
+        assert_eq!(alone(presets.iter(), "o"), Ok(None));
         // Groq and Together serve it, and what stands before its slash decides.
-        assert_eq!(by_model("openai/gpt-oss-120b").unwrap().unwrap().0.id, "openai");
-        assert_eq!(by_model("groq/openai/gpt-oss-120b").unwrap().unwrap().1, "openai/gpt-oss-120b");
+        let by_model = |model| Providers::default().by_model(model).unwrap().unwrap();
+        assert_eq!(by_model("openai/gpt-oss-120b").0.id, "openai");
+        assert_eq!(by_model("groq/openai/gpt-oss-120b").1, "openai/gpt-oss-120b");
     }
 
     #[test]
@@ -102,7 +114,9 @@ mod tests {
             ("http://localhost:11434/v1", None),
             ("https://api.example/v1", None),
         ] {
-            let found = by_url(&Url::parse(url).unwrap()).map(|preset| preset.id.as_str());
+            let found = Providers::default()
+                .by_url(&Url::parse(url).unwrap())
+                .map(|preset| preset.id.as_str());
             assert_eq!(found, id, "{url}");
         }
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::key::RequestSettings;
 
 /// A service, or a family of services that are asked alike. A table of the user's own is read into
-/// it as well: only `base-url` must be in one, see [`Preset::named`].
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// it as well: only `base-url` must be in one, see [`Providers::with`](super::Providers::with).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Preset {
     /// Its name in settings.
@@ -72,7 +72,7 @@ pub struct Preset {
 }
 
 /// The shape of requests; replies are told by themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     /// OpenAI's Chat Completions.
@@ -83,7 +83,7 @@ pub enum Dialect {
 }
 
 /// How a service is told to reason or not to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasoningSwitch {
     /// `reasoning_effort`, with `none` for off: the one word that compatible servers share.
@@ -102,7 +102,7 @@ pub enum ReasoningSwitch {
 }
 
 /// What a service does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refuses {
     /// A temperature while the model reasons: refused, or without effect.
@@ -112,7 +112,7 @@ pub enum Refuses {
 }
 
 /// What a retired model is replaced with.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retired {
     /// The model asked in its place.
@@ -123,9 +123,11 @@ pub struct Retired {
     pub since: String,
 }
 
+/// The table itself.
+pub(super) const TABLE: &str = include_str!("presets.json");
+
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
-    let table: Vec<Preset> =
-        serde_json::from_str(include_str!("presets.json")).expect("a test reads presets.json");
+    let table: Vec<Preset> = serde_json::from_str(TABLE).expect("a test reads presets.json");
     let named = |preset: Preset| {
         let id = preset.id.clone();
         preset.named(&id).expect("a test names every preset")

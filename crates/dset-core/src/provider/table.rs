@@ -86,6 +86,9 @@ impl Preset {
         if bad_value.is_some() {
             return Some(("headers", "has a value with signs that no header may have".into()));
         }
+        if self.headers.contains_key(&self.auth_header) {
+            return Some(("headers", "must not hold the key: `key-env` names its variable".into()));
+        }
         None
     }
 }
@@ -130,6 +133,7 @@ mod tests {
             (r#"{"headers": {"X Y": "1"}}"#, "headers has a name that no header has: `X Y`"),
             (r#"{"headers": {"x": "a\nb"}}"#, "headers has a value"),
             (r#"{"auth-header": "Api Key"}"#, "`Api Key`"),
+            (r#"{"auth-header": "x-k", "headers": {"x-k": "secret"}}"#, "must not hold the key"),
         ] {
             let error = table(json).unwrap_err();
             assert!(error.contains(said) && !error.contains("secret"), "{json}: {error}");

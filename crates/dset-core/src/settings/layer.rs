@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::values::{Concurrency, OnError, Span, Switch};
 use crate::csv::HeaderMode;
@@ -21,8 +21,19 @@ macro_rules! layer {
         impl Layer {
             /// Puts this layer over a lower one: what this leaves open, the lower says.
             #[must_use]
-            pub fn over(self, lower: Layer) -> Layer {
+            pub fn over(self, mut lower: Layer) -> Layer {
+                // Two ways to say one thing: a layer that says it is not contradicted from below.
+                if self.system.is_some() || self.system_file.is_some() {
+                    (lower.system, lower.system_file) = (None, None);
+                }
                 Layer { $($field: self.$field.or(lower.$field),)* }
+            }
+
+            /// Returns the fields that it says something of, by their names here.
+            #[must_use]
+            pub fn said(&self) -> Vec<&'static str> {
+                let fields = [$((stringify!($field), self.$field.is_some()),)*];
+                fields.into_iter().filter(|(_, is_said)| *is_said).map(|(field, _)| field).collect()
             }
         }
     };
@@ -30,9 +41,9 @@ macro_rules! layer {
 
 layer! {
     /// What one place says; whatever it does not say is absent.
-    #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, Clone, Default, PartialEq, Serialize)]
     #[cfg_attr(feature = "clap", derive(clap::Args))]
-    #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+    #[serde(rename_all = "kebab-case")]
     pub struct Layer {
         /// CSV file with the questions [default: q.csv]
         #[cfg_attr(feature = "clap", arg(value_name = "QUESTIONS"))]
@@ -192,8 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_a_file_that_is_no_setting_is_refused() {
-        let error = serde_json::from_str::<Layer>(r#"{"modle": "x"}"#).unwrap_err();
-        assert!(error.to_string().contains("modle"), "{error}");
+    fn a_system_prompt_displaces_the_file_of_a_lower_layer() {
+        let high = Layer { system: Some("short".into()), ..Layer::default() };
+        let low = Layer { system_file: Some("s.txt".into()), retries: Some(1), ..Layer::default() };
+        let both = high.over(low);
+        assert_eq!((both.system_file.as_deref(), both.said()), (None, vec!["system", "retries"]));
     }
 }

@@ -9,5 +9,8 @@ mod resolve;
 mod values;
 
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
-pub use resolve::{Model, Settings, SettingsError, Warning, endpoint, is_loopback, resolve};
+pub(crate) use resolve::is_variable;
+pub use resolve::{
+    Model, Settings, SettingsError, Warning, endpoint, is_loopback, resolve, resolve_among,
+};
 pub use values::{Concurrency, OnError, Span, Switch};

@@ -13,7 +13,7 @@ use crate::key::RequestSettings;
 use crate::pace::minute::MinuteLimits;
 use crate::pace::outage::Backoff;
 use crate::prompt::DEFAULT_TEMPLATE;
-use crate::provider::{Ambiguous, Preset, by_model, by_url, preset};
+use crate::provider::{Ambiguous, Preset, Providers};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
 /// we cut off has usually been paid for.
@@ -192,10 +192,20 @@ pub enum Warning {
     },
 }
 
-/// Resolves a layer into what holds. `system_text` is what the layer's system file says.
+/// Resolves a layer into what holds, among the known services alone. `system_text` is what the
+/// layer's system file says.
 pub fn resolve(
     layer: Layer,
     system_text: Option<String>,
+) -> Result<(Settings, Vec<Warning>), SettingsError> {
+    resolve_among(layer, system_text, &Providers::default())
+}
+
+/// Resolves a layer into what holds, among these services.
+pub fn resolve_among(
+    layer: Layer,
+    system_text: Option<String>,
+    providers: &Providers,
 ) -> Result<(Settings, Vec<Warning>), SettingsError> {
     let mut warnings = Vec::new();
     if layer.system.is_some() && layer.system_file.is_some() {
@@ -220,6 +230,7 @@ pub fn resolve(
         base_urls: layer.base_url.unwrap_or_default(),
         key: layer.key,
         stream: layer.stream.map(|switch| switch == Switch::On),
+        providers,
     };
     let mut models = Vec::new();
     for name in names {
@@ -267,7 +278,8 @@ pub fn resolve(
 }
 
 /// What all models have in common.
-struct Shared {
+struct Shared<'a> {
+    providers: &'a Providers,
     /// But for the model's name.
     request: RequestSettings,
     base_urls: Vec<String>,
@@ -277,11 +289,11 @@ struct Shared {
 
 fn resolve_model(
     name: Option<&str>,
-    shared: &Shared,
+    shared: &Shared<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Model, SettingsError> {
     let first = shared.base_urls.first().map(String::as_str);
-    let Service { preset, base_url: first, mut model } = service(name, first)?;
+    let Service { preset, base_url: first, mut model } = service(name, first, shared.providers)?;
     let mut base_urls = vec![first];
     for given in shared.base_urls.iter().skip(1) {
         let url = base_url(given)?;
@@ -331,11 +343,15 @@ struct Service {
 
 /// Chooses the service. Where a base URL is named, the model's name is the service's own and left
 /// whole, slashes and all, and the host tells the service; else the name tells it.
-fn service(model: Option<&str>, url: Option<&str>) -> Result<Service, SettingsError> {
-    let deepseek = preset("deepseek").expect("the table has DeepSeek");
+fn service(
+    model: Option<&str>,
+    url: Option<&str>,
+    providers: &Providers,
+) -> Result<Service, SettingsError> {
+    let deepseek = providers.preset("deepseek").expect("the table has DeepSeek");
     let Some(url) = url else {
         let given = model.unwrap_or(&deepseek.default_model);
-        let found = by_model(given).map_err(|Ambiguous { providers }| {
+        let found = providers.by_model(given).map_err(|Ambiguous { providers }| {
             SettingsError::SeveralServices { model: given.to_owned(), providers }
         })?;
         let (preset, model) = found.unwrap_or((deepseek, given));
@@ -351,8 +367,10 @@ fn service(model: Option<&str>, url: Option<&str>) -> Result<Service, SettingsEr
     };
     let base_url = base_url(url)?;
     let mut model = model.unwrap_or(&deepseek.default_model);
-    let any = preset("openai-compatible").expect("the table has a preset for any other service");
-    let preset = match by_url(&base_url) {
+    let any = providers
+        .preset("openai-compatible")
+        .expect("the table has a preset for any other service");
+    let preset = match providers.by_url(&base_url) {
         Some(preset) => preset,
         None if deepseek.serves(model) => deepseek,
         None => any,
@@ -402,7 +420,7 @@ fn in_range(
 }
 
 /// A name that a variable can have; a key has dashes, or is longer than any name.
-fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     // Names of words are written with underscores; some services' keys are letters and digits.
@@ -429,6 +447,7 @@ fn host(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::preset;
 
     fn holds(layer: Layer) -> (Settings, Vec<Warning>) {
         resolve(layer, None).unwrap()

@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// `on` or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
@@ -18,7 +18,7 @@ pub enum Switch {
 }
 
 /// What a failing question does to the run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
@@ -30,8 +30,8 @@ pub enum OnError {
 }
 
 /// How many questions are asked at once, at most.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub enum Concurrency {
     /// As many as the service takes.
     #[default]
@@ -80,14 +80,6 @@ impl fmt::Display for Concurrency {
     }
 }
 
-impl TryFrom<String> for Concurrency {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Concurrency, String> {
-        text.parse()
-    }
-}
-
 impl From<Concurrency> for String {
     fn from(concurrency: Concurrency) -> String {
         concurrency.to_string()
@@ -95,8 +87,8 @@ impl From<Concurrency> for String {
 }
 
 /// A span of time as people write it: `90s`, `1m`, `1m30s`, `2h`, `250ms`, or plain seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Span(pub Duration);
 
 /// The longest span that is taken, a year: anything longer is a slip.
@@ -145,14 +137,6 @@ impl fmt::Display for Span {
                 parts.try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
             }
         }
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Span, String> {
-        text.parse()
     }
 }
 

@@ -1,0 +1,133 @@
+//! Writes a setting into a file, and leaves everything else in it as it is.
+
+use std::io;
+use std::path::Path;
+
+use dset_core::settings::Layer;
+use dset_engine::files::{folder_of, replace, write_whole};
+use toml_edit::{Array, DocumentMut, Value};
+
+use crate::config_file::{ConfigFile, text};
+use crate::display;
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::layers::{Environment, Origin};
+use crate::setting::{Setting, Takes, ticked, unknown};
+
+/// Sets it, and returns what to say.
+pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserError> {
+    let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
+    setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
+    let path = super::path(user)?;
+    let old = text(&path)?;
+    let value = value(&setting.takes(), word);
+    let new = edited(&path, old.as_deref().unwrap_or_default(), name, value.clone())?;
+    write(&path, &new, old.is_some()).map_err(|error| {
+        UserError::new(Exit::Ours, format!("cannot write `{}`", path.display()))
+            .cause(one_line(&error.to_string()))
+            .hint("Nothing was changed; mend that and try again")
+    })?;
+    warn_if_unheard(&setting, user);
+    Ok(format!("{}: {name} = {}\n", path.display(), one_line(value.to_string().trim())))
+}
+
+/// Writes a word as the file would best have it.
+fn value(takes: &Takes, word: &str) -> Value {
+    let number = || word.trim().parse::<i64>().ok().map(Value::from);
+    let float = || word.trim().parse::<f64>().ok().map(Value::from);
+    let typed = match takes {
+        Takes::Bool => word.trim().parse::<bool>().ok().map(Value::from),
+        Takes::Whole { .. } | Takes::WordOrNumber => number(),
+        Takes::Number => number().or_else(float),
+        Takes::List if word.contains(',') => {
+            let words = word.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Some(words.collect::<Array>().into())
+        }
+        Takes::List | Takes::Words(_) | Takes::Text => None,
+    };
+    typed.unwrap_or_else(|| word.into())
+}
+
+/// Returns the text of a file with this setting in it. A file that cannot be read is not edited.
+fn edited(path: &Path, text: &str, name: &str, value: Value) -> Result<String, UserError> {
+    ConfigFile::parse(path, text)?;
+    let mut document: DocumentMut = text.parse().map_err(|_| {
+        UserError::new(Exit::Usage, format!("`{}` cannot be edited", path.display()))
+    })?;
+    let table = document.as_table_mut();
+    if table.is_empty() {
+        // Comments alone: they were there first.
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        return Ok(format!("{text}{end}{name} = {value}\n"));
+    }
+    match table.get_mut(name).and_then(|item| item.as_value_mut()) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = value;
+            *old.decor_mut() = decor;
+        }
+        None => drop(table.insert(name, toml_edit::value(value))),
+    }
+    Ok(document.to_string())
+}
+
+fn write(path: &Path, text: &str, is_there: bool) -> io::Result<()> {
+    if !is_there {
+        fs_err::create_dir_all(folder_of(path))?;
+        return write_whole(path, text.as_bytes());
+    }
+    let all = |file: &mut dyn io::Write| file.write_all(text.as_bytes()).map(Some);
+    replace(path, all, || Ok::<(), io::Error>(())).map(drop)
+}
+
+/// Says so where another place is heard before the one that was written.
+fn warn_if_unheard(setting: &Setting, user: bool) {
+    let said = Environment::read(Path::new(".")).and_then(|all| all.under(Layer::default()));
+    let by = match said.map(|said| said.origin(setting.id())) {
+        Ok(Origin::Environment) => "the environment",
+        Ok(Origin::DotEnv) => ".env",
+        Ok(Origin::Project(_)) if user => "dset.toml",
+        _ => return,
+    };
+    let message = format!("in this folder {by} says otherwise, and is heard first");
+    display::warn(&message, Some("See `dset config show --origin`"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_in(text: &str, name: &str, word: &str) -> String {
+        let setting = Setting::named(name).unwrap();
+        let value = value(&setting.takes(), word);
+        let new = edited(Path::new("dset.toml"), text, name, value).unwrap();
+        let read = ConfigFile::parse(Path::new("dset.toml"), &new).unwrap();
+        let one = setting.read(word).unwrap();
+        assert_eq!(one.clone().over(read.layer.clone()), read.layer, "{new}");
+        new
+    }
+
+    #[test]
+    fn a_value_is_written_in_its_place_and_everything_else_stays() {
+        let text =
+            "# mine\nmodel = \"a\"  # the cheap one\n\n[provider.x]\nbase-url = 'http://h'\n";
+        for (text, name, word, written) in [
+            ("", "model", "a", "model = \"a\"\n"),
+            ("# only this", "concurrency", "32", "# only this\nconcurrency = 32\n"),
+            (text, "model", "b", &text.replace("\"a\"", "\"b\"")),
+            (text, "model", "b,c", &text.replace("\"a\"", "[\"b\", \"c\"]")),
+            (text, "json", "true", &text.replace("one\n\n", "one\njson = true\n\n")),
+            ("", "concurrency", "auto", "concurrency = \"auto\"\n"),
+            ("", "temperature", "0.5", "temperature = 0.5\n"),
+            ("", "temperature", "1", "temperature = 1\n"),
+            ("", "timeout", "90s", "timeout = \"90s\"\n"),
+            ("", "timeout", "90", "timeout = 90\n"),
+            ("", "backoff", "1m,2m", "backoff = [\"1m\", \"2m\"]\n"),
+            ("", "column", "2", "column = \"2\"\n"),
+            ("", "template", "-x {{ q }}", "template = \"-x {{ q }}\"\n"),
+        ] {
+            assert_eq!(set_in(text, name, word), *written, "{name} {word}");
+        }
+    }
+}

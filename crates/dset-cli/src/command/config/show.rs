@@ -1,0 +1,154 @@
+//! What holds, and where it comes from.
+
+use dset_core::settings::{Layer, endpoint, resolve_among};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::cli::ShowArgs;
+use crate::config_file::ConfigFile;
+use crate::display::text::{one_line, shortened};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::layers::{Environment, Origin, Said};
+use crate::setting::{Setting, unknown};
+
+/// So much of a value is shown in a table.
+const VALUE_CHARS_MAX: usize = 48;
+
+/// A setting as it is shown.
+struct Row {
+    name: String,
+    /// Absent where nobody says it and it has no value of its own.
+    value: Option<Value>,
+    /// What holds then, in words.
+    otherwise: String,
+    origin: String,
+}
+
+/// Writes every setting, one a line or as one JSON object.
+pub(super) fn all(mut args: ShowArgs, environment: &Environment) -> Result<String, UserError> {
+    // Said here, it is meant of this command.
+    let as_json = args.layer.json.take() == Some(true);
+    let said = environment.under(args.layer)?;
+    // What could not be run with is not shown as what holds; and no key passes.
+    resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let values = values(&said.layer)?;
+    let mut rows: Vec<Row> =
+        Setting::all().iter().map(|setting| row(setting, &said, &values, environment)).collect();
+    for (file, is_project) in [(&environment.project, true), (&environment.user, false)] {
+        rows.extend(of_providers(file, is_project, environment));
+    }
+    Ok(if as_json { as_object(rows) } else { as_table(&rows, args.origin) })
+}
+
+/// Writes the value of one setting, or nothing where it has none.
+pub(super) fn one(name: &str, environment: &Environment) -> Result<String, UserError> {
+    let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
+    let said = environment.under(Layer::default())?;
+    let row = row(&setting, &said, &values(&said.layer)?, environment);
+    Ok(row.value.map(|value| format!("{}\n", text(&value))).unwrap_or_default())
+}
+
+fn values(layer: &Layer) -> Result<Map<String, Value>, UserError> {
+    match serde_json::to_value(layer) {
+        Ok(Value::Object(values)) => Ok(values),
+        _ => Err(UserError::new(Exit::Usage, "a setting is not UTF-8").hint("Give it in UTF-8")),
+    }
+}
+
+fn row(
+    setting: &Setting,
+    said: &Said,
+    values: &Map<String, Value>,
+    environment: &Environment,
+) -> Row {
+    let name = setting.name();
+    let value = values.get(&name).filter(|value| !value.is_null()).cloned();
+    let value = match value {
+        Some(value) if name == "base-url" => Some(without_secrets(value)),
+        Some(value) => Some(value),
+        None => setting.default_word().map(Value::String),
+    };
+    let origin = match said.origin(setting.id()) {
+        Origin::Flag => "flag".to_owned(),
+        Origin::Environment => setting.variable(),
+        Origin::DotEnv => format!("{} in .env", setting.variable()),
+        Origin::Project(line) => format!("{}:{line}", environment.project.path.display()),
+        Origin::User(line) => format!("{}:{line}", environment.user.path.display()),
+        Origin::Default => "default".to_owned(),
+    };
+    Row { otherwise: setting.default_text().unwrap_or_else(|| "none".into()), name, value, origin }
+}
+
+/// What a file says of services, but for what the folder's file says over the user's.
+fn of_providers(file: &ConfigFile, is_project: bool, environment: &Environment) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (id, own) in &file.providers {
+        let over = environment.project.providers.get(id).filter(|_| !is_project);
+        for (field, value) in &own.table {
+            if over.is_some_and(|over| over.table.contains_key(field)) {
+                continue;
+            }
+            let value = match field.as_str() {
+                "base-url" => without_secrets(value.clone()),
+                // Some people put keys there.
+                "headers" | "auth-prefix" => json!("…"),
+                _ => value.clone(),
+            };
+            let line = own.lines.get(field).copied().unwrap_or(own.line);
+            rows.push(Row {
+                name: format!("provider.{id}.{field}"),
+                value: Some(value),
+                otherwise: String::new(),
+                origin: format!("{}:{line}", file.path.display()),
+            });
+        }
+    }
+    rows
+}
+
+/// Leaves out of URLs what may be secret in them.
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::String(url) => {
+            Value::String(Url::parse(&url).map_or_else(|_| "…".into(), |url| endpoint(&url)))
+        }
+        Value::Array(urls) => urls.into_iter().map(without_secrets).collect(),
+        other => other,
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+fn as_table(rows: &[Row], with_origin: bool) -> String {
+    let shown = |row: &Row| match &row.value {
+        Some(value) => shortened(&text(value), VALUE_CHARS_MAX),
+        None => format!("({})", row.otherwise),
+    };
+    let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
+    let name_width = widest(&mut rows.iter().map(|row| row.name.chars().count()));
+    let value_width = widest(&mut rows.iter().map(|row| shown(row).chars().count()));
+    let mut out = String::new();
+    for row in rows {
+        let (name, value) = (one_line(&row.name), shown(row));
+        let line = match with_origin {
+            true => format!("{name:name_width$}  {value:value_width$}  {}", row.origin),
+            false => format!("{name:name_width$}  {value}"),
+        };
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+fn as_object(rows: Vec<Row>) -> String {
+    let rows =
+        rows.into_iter().map(|row| (row.name, json!({"value": row.value, "origin": row.origin})));
+    format!("{:#}\n", Value::Object(rows.collect()))
+}

@@ -1,0 +1,252 @@
+//! What `dset.toml` and the user's own `config.toml` say.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use dset_core::provider::{FieldFault, Table, field, fields};
+use dset_core::settings::Layer;
+use serde_json::Value as Json;
+use toml_edit::{Document, Item, Key, TableLike, Value};
+
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::setting::{Fault, Setting, Takes, key_itself, meant, ticked, unknown};
+
+/// The file of a folder.
+pub(crate) const PROJECT: &str = "dset.toml";
+/// Where people find what a service takes.
+pub(crate) const SEE_SCHEMA: &str = "`dset config schema` lists what a service may be told";
+/// More than any settings that a person writes; a file beyond is another thing.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A file of settings, read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConfigFile {
+    /// Its path as people call it.
+    pub(crate) path: PathBuf,
+    /// What it says of settings.
+    pub(crate) layer: Layer,
+    /// The lines, from 1, where it says that, by the field's name.
+    pub(crate) lines: BTreeMap<String, usize>,
+    /// Services that it describes, by name.
+    pub(crate) providers: BTreeMap<String, ProviderTable>,
+}
+
+/// A table `[provider.NAME]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProviderTable {
+    pub(crate) table: Table,
+    /// The line of the table, and of each field.
+    pub(crate) line: usize,
+    pub(crate) lines: BTreeMap<String, usize>,
+}
+
+impl ConfigFile {
+    /// Reads a file; one that is not there says nothing.
+    pub(crate) fn read(path: &Path) -> Result<ConfigFile, UserError> {
+        match text(path)? {
+            Some(text) => ConfigFile::parse(path, &text),
+            None => Ok(ConfigFile { path: path.to_owned(), ..ConfigFile::default() }),
+        }
+    }
+
+    /// Reads the text of a file at this path.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<ConfigFile, UserError> {
+        let document = document(path, text)?;
+        let place = Place { path, text };
+        let mut file = ConfigFile { path: path.to_owned(), ..ConfigFile::default() };
+        for (name, _) in document.as_table().iter() {
+            let Some((key, item)) = document.as_table().get_key_value(name) else { continue };
+            let line = place.line(key, item);
+            match (name, item.as_table_like()) {
+                ("provider", Some(table)) => providers(&place, table, &mut file)?,
+                ("provider", None) => return Err(no_table(&place.at(line), "provider")),
+                (_, Some(_)) if Setting::named(name).is_none() => {
+                    return Err(unknown(&place.at(line), name).cause(
+                        "settings stand at the top; the one kind of table is [provider.NAME]",
+                    ));
+                }
+                _ => {
+                    let setting =
+                        Setting::named(name).ok_or_else(|| unknown(&place.at(line), name))?;
+                    let one = said(&setting, item)
+                        .map_err(|(fault, given)| fault.at(&place.at(line), name, &given))?;
+                    file.layer = file.layer.over(one);
+                    file.lines.insert(setting.id().to_owned(), line);
+                }
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// Reads the text of a file of settings; `None` where there is no file.
+pub(crate) fn text(path: &Path) -> Result<Option<String>, UserError> {
+    let unreadable = |cause: String| {
+        UserError::new(Exit::Usage, format!("cannot read `{}`", path.display()))
+            .cause(one_line(&cause))
+            .hint("Mend it, or move it out of the way")
+    };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // Whoever runs as somebody else, with that one's home left behind, has no file there.
+        Err(_) if std::fs::metadata(path).is_err() => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(unreadable("it is larger than 1 MiB".into()));
+    }
+    // Editors on Windows put a byte order mark before the first name.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    String::from_utf8(bytes).map(Some).map_err(|_| unreadable("it is not UTF-8".into()))
+}
+
+fn document<'a>(path: &Path, text: &'a str) -> Result<Document<&'a str>, UserError> {
+    Document::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        // The line itself may hold a key; what is wrong with it does not.
+        UserError::new(Exit::Usage, format!("{}, line {line}, is not TOML", path.display()))
+            .cause(one_line(error.message()))
+            .hint("A line is like `model = \"deepseek-flash\"` or `concurrency = 32`")
+    })
+}
+
+struct Place<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn line(&self, key: &Key, item: &Item) -> usize {
+        let span = key.span().or_else(|| item.span());
+        span.map_or(1, |span| line_of(self.text, span.start))
+    }
+
+    fn at(&self, line: usize) -> String {
+        format!("{}, line {line}: ", self.path.display())
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Reads what a value says of a setting; fails with what is wrong and the value as it may be shown.
+fn said(setting: &Setting, item: &Item) -> Result<Layer, (Fault, String)> {
+    let takes = setting.takes();
+    let Some(word) = item.as_value().and_then(|value| word(&takes, value)) else {
+        // Whatever stands there for a key may be one.
+        if setting.id() == "key" {
+            return Err((Fault::KeyItself, String::new()));
+        }
+        let given = match item.as_value() {
+            Some(Value::Array(_)) => "a list like this".to_owned(),
+            Some(value @ (Value::Boolean(_) | Value::Float(_))) => ticked(value.to_string().trim()),
+            _ => "that".to_owned(),
+        };
+        return Err((Fault::Takes(takes.to_string()), given));
+    };
+    setting.read(&word).map_err(|fault| (fault, ticked(&word)))
+}
+
+/// Writes a value as the flag takes it, where it is one that the flag could take.
+fn word(takes: &Takes, value: &Value) -> Option<String> {
+    match (value, takes) {
+        (Value::String(text), _) => Some(text.value().clone()),
+        (Value::Integer(number), _) => Some(number.value().to_string()),
+        (Value::Float(number), Takes::Number | Takes::WordOrNumber | Takes::Whole { .. }) => {
+            Some(number.value().to_string())
+        }
+        (Value::Boolean(is), Takes::Bool) => Some(is.value().to_string()),
+        (Value::Boolean(is), Takes::Words(words)) => {
+            let meaning = if *is.value() { ["on", "yes"] } else { ["off", "no"] };
+            words.iter().find(|word| meaning.contains(&word.as_str())).cloned()
+        }
+        (Value::Array(values), Takes::List) if !values.is_empty() => {
+            let words = values.iter().map(|value| word(&Takes::Text, value));
+            let words = words.collect::<Option<Vec<String>>>()?;
+            (!words.iter().any(|word| word.contains(','))).then(|| words.join(","))
+        }
+        _ => None,
+    }
+}
+
+fn providers(
+    place: &Place<'_>,
+    tables: &dyn TableLike,
+    file: &mut ConfigFile,
+) -> Result<(), UserError> {
+    for (id, _) in tables.iter() {
+        let Some((key, item)) = tables.get_key_value(id) else { continue };
+        let line = place.line(key, item);
+        let Some(table) = item.as_table_like() else {
+            return Err(no_table(&place.at(line), &format!("provider.{}", one_line(id))));
+        };
+        let mut own = ProviderTable { line, ..ProviderTable::default() };
+        for (name, _) in table.iter() {
+            let Some((key, item)) = table.get_key_value(name) else { continue };
+            let line = place.line(key, item);
+            let at = place.at(line);
+            let shown = format!("provider.{}.{}", one_line(id), one_line(name));
+            let value = field(name, json(item)).map_err(|fault| field_error(fault, &at, &shown))?;
+            own.table.insert(name.to_owned(), value);
+            own.lines.insert(name.to_owned(), line);
+        }
+        file.providers.insert(id.to_owned(), own);
+    }
+    Ok(())
+}
+
+fn no_table(at: &str, name: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("{at}`{name}` must be a table"))
+        .hint("A service begins with a line like `[provider.mine]`")
+}
+
+/// The error of a field of a service; its value is never shown, because it may be a key.
+fn field_error(fault: FieldFault, at: &str, shown: &str) -> UserError {
+    match fault {
+        FieldFault::KeyItself => key_itself(at, shown),
+        FieldFault::Takes(takes) => {
+            UserError::new(Exit::Usage, format!("{at}`{shown}` cannot be what it is"))
+                .cause(one_line(&format!("it takes {takes}")))
+                .hint(SEE_SCHEMA)
+        }
+        FieldFault::Unknown => {
+            let (table, name) = shown.rsplit_once('.').unwrap_or(("provider", shown));
+            let error = UserError::new(Exit::Usage, format!("{at}[{table}] has no `{name}`"));
+            if name.contains("key") && !name.contains("env") {
+                return error.hint("`key-env` names the variable that holds the key");
+            }
+            match meant(name, fields().keys().cloned()) {
+                Some(own) => error.hint(format!("Did you mean `{own}`?")),
+                None => error.hint(SEE_SCHEMA),
+            }
+        }
+    }
+}
+
+fn json(item: &Item) -> Json {
+    let of_table = |table: &dyn TableLike| {
+        Json::Object(table.iter().map(|(name, item)| (name.to_owned(), json(item))).collect())
+    };
+    if let Some(table) = item.as_table_like() {
+        return of_table(table);
+    }
+    match item.as_value() {
+        Some(Value::String(text)) => text.value().as_str().into(),
+        Some(Value::Integer(number)) => (*number.value()).into(),
+        Some(Value::Float(number)) => (*number.value()).into(),
+        Some(Value::Boolean(is)) => (*is.value()).into(),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| json(&Item::Value(value.clone()))).collect()
+        }
+        _ => Json::Null,
+    }
+}

@@ -1,0 +1,339 @@
+//! What a setting is called, what it takes, and what a word for it means.
+//!
+//! The grammar of the flags is asked, so that variables, files, the reference and the schema can
+//! only say what the flags say.
+
+use std::any::TypeId;
+
+use clap::{Arg, Args as _, Command, FromArgMatches as _};
+use dset_core::settings::{BackoffSpans, Layer, Names, SettingsError, resolve};
+
+use crate::display::text::{one_line, shortened};
+use crate::error::UserError;
+use crate::exit::Exit;
+
+/// Where people find what settings take.
+pub(crate) const SEE_REFERENCE: &str = "`dset config reference` says what every setting takes";
+/// So much of a wrong value is shown.
+const SHOWN_MAX: usize = 60;
+/// How alike two names are that are taken for each other, from 0 to 1; clap's own.
+const ALIKE_MIN: f64 = 0.7;
+
+/// One field of [`Layer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    argument: Arg,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Takes {
+    /// One of these words.
+    Words(Vec<String>),
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within these bounds.
+    Whole { least: u64, most: u64 },
+    /// Any number.
+    Number,
+    /// Several words.
+    List,
+    /// A word or a number.
+    WordOrNumber,
+    /// Any text.
+    Text,
+}
+
+/// What is wrong with a word.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// It is a key.
+    KeyItself,
+    /// It is what it takes, and nothing that could be asked; the text says it, secrets left out.
+    Unusable(String),
+    /// The setting takes something else.
+    Takes(String),
+}
+
+fn grammar() -> Command {
+    Layer::augment_args(Command::new("setting").no_binary_name(true))
+}
+
+impl Setting {
+    pub(crate) fn all() -> Vec<Setting> {
+        let mut grammar = grammar();
+        grammar.build();
+        let own = |argument: &&Arg| !matches!(argument.get_id().as_str(), "help" | "version");
+        let arguments = grammar.get_arguments().filter(own);
+        arguments.map(|argument| Setting { argument: argument.clone() }).collect()
+    }
+
+    /// Finds a setting by its name in files.
+    pub(crate) fn named(name: &str) -> Option<Setting> {
+        Setting::all().into_iter().find(|setting| setting.name() == name)
+    }
+
+    /// Returns the name of its field.
+    pub(crate) fn id(&self) -> &str {
+        self.argument.get_id().as_str()
+    }
+
+    /// Returns its name in files, which is that of its flag.
+    pub(crate) fn name(&self) -> String {
+        self.id().replace('_', "-")
+    }
+
+    pub(crate) fn variable(&self) -> String {
+        format!("DSET_{}", self.id().to_uppercase())
+    }
+
+    /// Writes its flag as help does: `-m, --model NAME`.
+    pub(crate) fn flag(&self) -> String {
+        let value = self.argument.get_value_names().and_then(|names| names.first());
+        let value = value.map(ToString::to_string).unwrap_or_default();
+        let Some(long) = self.argument.get_long() else { return value };
+        let short = self.argument.get_short().map(|c| format!("-{c}, ")).unwrap_or_default();
+        let equals = if self.argument.is_require_equals_set() { "[=" } else { " " };
+        let end = if equals == "[=" { "]" } else { "" };
+        format!("{short}--{long}{equals}{value}{end}")
+    }
+
+    fn documented(&self) -> (String, Option<String>) {
+        let help = self.argument.get_help().map(ToString::to_string).unwrap_or_default();
+        match help.split_once(" [default: ") {
+            Some((help, default)) => {
+                (help.to_owned(), Some(default.trim_end_matches(']').to_owned()))
+            }
+            None => (help, None),
+        }
+    }
+
+    /// Says what it is for.
+    pub(crate) fn help(&self) -> String {
+        self.documented().0
+    }
+
+    /// Says what holds where nobody says it: in words where they have a blank, and else as it would
+    /// be written.
+    pub(crate) fn default_text(&self) -> Option<String> {
+        match self.documented().1 {
+            None if self.takes() == Takes::Bool => Some("false".into()),
+            default => default,
+        }
+    }
+
+    /// Returns the value that holds where nobody says any, where it is one that could be written.
+    pub(crate) fn default_word(&self) -> Option<String> {
+        let text = self.default_text()?;
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match quoted {
+            Some(word) => Some(word.to_owned()),
+            None => Some(text).filter(|text| !text.contains(' ')),
+        }
+    }
+
+    pub(crate) fn takes(&self) -> Takes {
+        let parser = self.argument.get_value_parser();
+        let is = |id: TypeId| parser.type_id() == id;
+        if is(TypeId::of::<bool>()) {
+            return Takes::Bool;
+        }
+        if let Some(words) = parser.possible_values() {
+            return Takes::Words(words.map(|word| word.get_name().to_owned()).collect());
+        }
+        let delimited = self.argument.get_value_delimiter().is_some();
+        if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
+            return Takes::List;
+        }
+        if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
+            return self.bounds();
+        }
+        if is(TypeId::of::<f64>()) {
+            return Takes::Number;
+        }
+        let is_text = is(TypeId::of::<String>()) || is(TypeId::of::<std::path::PathBuf>());
+        if !is_text && self.parsed("7").is_ok() { Takes::WordOrNumber } else { Takes::Text }
+    }
+
+    /// The grammar does not say its bounds, but it takes what is within them.
+    fn bounds(&self) -> Takes {
+        let takes = |number: u64| self.parsed(&number.to_string()).is_ok();
+        let least = u64::from(!takes(0));
+        let (mut most, mut over) = (least, u64::MAX);
+        if takes(over) {
+            return Takes::Whole { least, most: over };
+        }
+        while over - most > 1 {
+            let middle = most + (over - most) / 2;
+            *(if takes(middle) { &mut most } else { &mut over }) = middle;
+        }
+        Takes::Whole { least, most }
+    }
+
+    fn parsed(&self, word: &str) -> Result<Layer, clap::Error> {
+        let words = match self.argument.get_long() {
+            Some(long) => vec![format!("--{long}={word}")],
+            None => vec!["--".to_owned(), word.to_owned()],
+        };
+        let matches = grammar().try_get_matches_from(words)?;
+        Layer::from_arg_matches(&matches)
+    }
+
+    /// Reads what a word says of it.
+    pub(crate) fn read(&self, word: &str) -> Result<Layer, Fault> {
+        let layer = self.parsed(word).map_err(|error| match self.takes() {
+            Takes::WordOrNumber | Takes::List | Takes::Text => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                Fault::Takes(source.unwrap_or_else(|| self.takes().to_string()))
+            }
+            takes => Fault::Takes(takes.to_string()),
+        })?;
+        // What can be said of one value alone is said where it stands.
+        match resolve(layer.clone(), None) {
+            Err(SettingsError::KeyItself) => Err(Fault::KeyItself),
+            Err(error @ (SettingsError::BaseUrl { .. } | SettingsError::OutOfRange { .. })) => {
+                Err(Fault::Unusable(error.to_string()))
+            }
+            _ => Ok(layer),
+        }
+    }
+}
+
+impl std::fmt::Display for Takes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Takes::Words(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                f.write_str(&words.join(" or "))
+            }
+            Takes::Bool => f.write_str("`true` or `false`"),
+            Takes::Whole { least, most } if *most >= u64::from(u32::MAX) => {
+                write!(f, "a whole number from {least}")
+            }
+            Takes::Whole { least, most } => write!(f, "a whole number from {least} to {most}"),
+            Takes::Number => f.write_str("a number"),
+            Takes::List => f.write_str("a word, or several separated by commas"),
+            Takes::WordOrNumber => f.write_str("a word or a number"),
+            Takes::Text => f.write_str("text"),
+        }
+    }
+}
+
+impl Fault {
+    /// Returns the error of a value at this place, like `dset.toml, line 3: `; see [`ticked`].
+    pub(crate) fn at(self, place: &str, name: &str, given: &str) -> UserError {
+        let name = one_line(name);
+        match self {
+            Fault::KeyItself => key_itself(place, &name),
+            Fault::Unusable(cause) => {
+                UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))
+                    .cause(one_line(cause.trim_start_matches("--")))
+                    .hint(SEE_REFERENCE)
+            }
+            Fault::Takes(takes) => {
+                let takes = match takes.starts_with("it ") || takes.contains(" is not ") {
+                    true => takes,
+                    false => format!("it takes {takes}"),
+                };
+                UserError::new(Exit::Usage, format!("{place}`{name}` cannot be {given}"))
+                    .cause(one_line(&takes))
+                    .hint(SEE_REFERENCE)
+            }
+        }
+    }
+}
+
+/// Writes a value for an error, short and between ticks.
+pub(crate) fn ticked(given: &str) -> String {
+    format!("`{}`", shortened(given, SHOWN_MAX))
+}
+
+/// The error of a key where the name of its variable belongs; the key is not in it.
+pub(crate) fn key_itself(place: &str, name: &str) -> UserError {
+    UserError::new(
+        Exit::Usage,
+        format!("{place}`{name}` takes the name of a variable, not the key itself"),
+    )
+    .cause("what stands in settings is shown and handed on; a key must not be")
+    .hint("Put `NAME=…` into .env or the environment, and NAME here")
+}
+
+/// Returns the one of these names that was probably meant.
+pub(crate) fn meant(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+    let name = name.to_lowercase().replace('_', "-");
+    let alike = names.into_iter().map(|own| (strsim::jaro(&name, &own), own));
+    let best = alike.filter(|(alike, _)| *alike > ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, own)| own)
+}
+
+/// The error of a setting that is none.
+pub(crate) fn unknown(place: &str, name: &str) -> UserError {
+    let error =
+        UserError::new(Exit::Usage, format!("{place}there is no setting `{}`", one_line(name)));
+    let upper = name.to_uppercase().replace('-', "_");
+    match meant(name, Setting::all().iter().map(Setting::name)) {
+        Some(own) => error.hint(format!("Did you mean `{own}`?")),
+        None if upper.ends_with("API_KEY") || upper.ends_with("TOKEN") => {
+            error.hint("A key belongs into .env or the environment; `key` names its variable")
+        }
+        None => error.hint("`dset config show` lists them all"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str) -> Setting {
+        Setting::named(name).unwrap()
+    }
+
+    #[test]
+    fn every_field_is_a_setting_with_a_name_a_flag_and_help() {
+        let all = Setting::all();
+        assert!(all.len() >= 30);
+        for setting in &all {
+            assert!(!setting.help().is_empty(), "{}", setting.id());
+            assert!(Setting::named(&setting.name()).is_some());
+            let long = setting.argument.get_long().unwrap_or("input");
+            assert_eq!(long, setting.name(), "a file says what the flag says");
+        }
+    }
+
+    #[test]
+    fn what_a_setting_takes_is_what_its_flag_takes() {
+        for (name, takes) in [
+            ("samples", Takes::Whole { least: 1, most: 1000 }),
+            ("retries", Takes::Whole { least: 0, most: 1000 }),
+            ("tpm", Takes::Whole { least: 1, most: u64::MAX }),
+            ("temperature", Takes::Number),
+            ("reasoning", Takes::Words(vec!["on".into(), "off".into()])),
+            ("json", Takes::Bool),
+            ("model", Takes::List),
+            ("backoff", Takes::List),
+            ("formats", Takes::List),
+            ("concurrency", Takes::WordOrNumber),
+            ("timeout", Takes::WordOrNumber),
+            ("column", Takes::Text),
+            ("output", Takes::Text),
+        ] {
+            assert_eq!(setting(name).takes(), takes, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_that_help_names_are_the_ones_that_hold() {
+        let nothing = format!("{:?}", resolve(Layer::default(), None).unwrap());
+        let mut said = 0;
+        for setting in Setting::all() {
+            // The column is looked for where nobody names one, and this is the name looked for.
+            let Some(word) = setting.default_word().filter(|_| setting.id() != "column") else {
+                continue;
+            };
+            let layer = setting.read(&word).unwrap();
+            assert_eq!(format!("{:?}", resolve(layer, None).unwrap()), nothing, "{}", setting.id());
+            said += 1;
+        }
+        assert!(said > 10, "{said}");
+    }
+}
