@@ -168,6 +168,8 @@ impl From<JobError> for UserError {
                         same_command()
                     ))
             }
+            error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
+                .hint("Ask for fewer samples or models, or split the file"),
             JobError::NoKey => UserError::new(Exit::Key, "there is no key"),
             JobError::InputChanged => {
                 UserError::new(Exit::Usage, "the questions were changed while they were being read")

@@ -139,7 +139,7 @@ pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoptio
         csv: csv_is,
         json: Completion { whole_bytes: json.whole_bytes, lacking: lacks_json },
         txt,
-        ids: ids(&rows),
+        ids: ids(&rows, false),
         rows,
     }
 }
@@ -156,14 +156,17 @@ pub fn joint<'a>(whole: &[u8], header: &'a [u8], newline: &'a [u8]) -> &'a [u8] 
     }
 }
 
-/// Numbers rows with equal questions, as the plan does with those of the input.
+/// Numbers rows with equal questions, as the plan does with those of the input: of each sample, and
+/// where `by_model` of each model, because a question has a row for each.
 #[must_use]
-pub fn ids(rows: &[Row]) -> Vec<QuestionId> {
-    let mut seen: HashMap<u64, u32> = HashMap::new();
+pub fn ids(rows: &[Row], by_model: bool) -> Vec<QuestionId> {
+    let mut seen: HashMap<(u64, u32, Option<&str>), u32> = HashMap::new();
     rows.iter()
         .map(|row| {
             let text_hash = QuestionId::hash_text(&row.question);
-            let next = seen.entry(text_hash).or_default();
+            let (sample, model) = (row.metadata.sample, row.metadata.model.as_deref());
+            let of = (text_hash, sample.unwrap_or(0), model.filter(|_| by_model));
+            let next = seen.entry(of).or_default();
             let ordinal = *next;
             *next += 1;
             QuestionId { text_hash, ordinal }

@@ -21,8 +21,8 @@ pub struct Ask {
     pub attempt: u32,
     /// Which of the model's endpoints is asked, from 0.
     pub endpoint: u16,
-    /// Which model is asked, by its place in the settings.
+    /// Which model is asked: its place among those of the settings.
     pub model: u16,
-    /// Which sample of the question, from 0.
+    /// Which sample of the model's, from 0.
     pub sample: u32,
 }

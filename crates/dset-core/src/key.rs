@@ -6,7 +6,7 @@
 //! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::planted::{Bug, planted};
 use crate::question::Key;
@@ -38,6 +38,9 @@ pub struct RequestSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
 }
+
+/// Tells a model from the others of a run, see [`RequestSettings::model_hash`].
+pub type ModelHash = u64;
 
 /// A hash of settings, as it stands beside every answer.
 pub type SettingsHash = [u8; 16];
@@ -78,6 +81,16 @@ impl RequestSettings {
     #[must_use]
     pub fn hash(&self) -> SettingsHash {
         xxh3_128(format!("settings/{VERSION}\n{}", self.text()).as_bytes()).to_be_bytes()
+    }
+
+    /// Hashes what tells the models of one run apart: the name, and whether it thinks, which two
+    /// retired names of one model differ in. All else is the same for all of them.
+    #[must_use]
+    pub fn model_hash(&self) -> ModelHash {
+        let (model, reasoning) = (self.model.clone(), self.reasoning);
+        xxh3_64(
+            RequestSettings { model, reasoning, ..RequestSettings::default() }.text().as_bytes(),
+        )
     }
 
     /// Returns the hasher of requests under these settings. The template is no part of a request;

@@ -24,3 +24,4 @@ pub mod row;
 pub mod settings;
 pub mod tail;
 pub mod time;
+pub mod wanted;

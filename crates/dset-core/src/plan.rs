@@ -1,15 +1,17 @@
 //! What is left to do: the input held against the store, before the first ask.
 //!
-//! One pass over the whole input, one ordered scan of the stored keys. Of each question a state
-//! and a short fingerprint stay in memory, never its text; the texts are read again, in order,
+//! Every row is as many entries of the plan as it is to get answers, see [`Wanted`].
+//! One pass over the whole input, one ordered scan of the stored keys. Of each entry a state
+//! and of each row a short fingerprint stay in memory, never its text; the texts are read again, in order,
 //! when they are asked.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::bookmark::Marks;
-use crate::key::{Fingerprint, key};
+use crate::key::{Fingerprint, ModelHash, key};
 use crate::machine::{PlanSummary, Planned};
 use crate::question::{Key, QuestionId, QuestionIndex};
+use crate::wanted::Wanted;
 
 /// The row id of an answer in the store.
 pub type AnswerId = i64;
@@ -25,6 +27,10 @@ pub struct Stored {
     pub id: AnswerId,
     /// What it was bought with.
     pub bought: Bought,
+    /// For which model of this run it counts, or may.
+    pub model: u16,
+    /// Which sample it is.
+    pub sample: u32,
     /// Its place in the outputs is decided.
     pub placed: bool,
 }
@@ -32,10 +38,12 @@ pub struct Stored {
 /// What an answer was bought with, as far as the plan cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bought {
-    /// With the settings of this run.
+    /// With the settings of its model in this run.
     Now,
-    /// With other settings.
+    /// With settings that are none of this run's; it may count in place of an answer under these.
     Otherwise,
+    /// Of another model, for which none of this run's stands: it is kept, and counts for nothing.
+    Beside,
     /// By the original script, with settings that nobody knows.
     ByScript,
 }
@@ -45,11 +53,11 @@ pub enum Bought {
 pub struct Known {
     /// Taken as answered, because they lie before a bookmark of the original script.
     pub presumed: HashSet<[u8; 16]>,
-    /// Cut by a token limit: not to be asked under the limit of this run.
+    /// Cut by a token limit: not to be asked under the limit of this run. By [`Wanted::hash`].
     pub cut: HashSet<[u8; 16]>,
     /// To be marked ERROR, which could not be written so far.
     pub unwritten: HashSet<[u8; 16]>,
-    /// There are answers in this edition that were bought with other settings.
+    /// There may be answers in this edition that were bought otherwise or by the script.
     pub has_others: bool,
 }
 
@@ -59,6 +67,8 @@ pub struct Planner {
     edition: u32,
     /// Equal prompts are equal questions: true for the default template.
     prompts_are_questions: bool,
+    wanted: Wanted,
+    /// Of each row one for each model.
     prints: Vec<Fingerprint>,
     texts: Vec<u64>,
     marked: Vec<bool>,
@@ -70,26 +80,27 @@ pub struct Planner {
 /// What is left to do, and where everything else stands.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where each question stands.
+    /// Where each wanted answer stands.
     pub states: Vec<Planned>,
     /// Bookmarks that the input lacks or has too many.
     pub marks: Marks,
     /// Answers whose place in the outputs is not decided, in the order of the input.
     pub unplaced: Vec<(QuestionIndex, AnswerId)>,
-    /// Questions that have an answer only under other settings.
-    pub bought_otherwise: u64,
+    /// Wanted answers that are there only under other settings, of each model.
+    pub bought_otherwise: Vec<u64>,
+    /// Answers that this run does not want, of further samples and other models, by their questions.
+    pub beside: Vec<([u8; 16], AnswerId)>,
     /// Rows that say ERROR although they are answered.
     pub marked_though_answered: u64,
     /// Rows marked ERROR among those to be asked.
     pub marked_and_pending: u64,
-    /// The first row that says ERROR.
-    pub first_marked: Option<QuestionIndex>,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
     /// Questions that have an answer under these very settings and are not found under its key.
     /// Where the prompt is the question that cannot be: the store is damaged.
     pub contradicted: u64,
     edition: u32,
+    wanted: Wanted,
     prints: Vec<u64>,
     ordinals: Vec<u32>,
     text_ordinals: Option<Vec<u32>>,
@@ -98,15 +109,32 @@ pub struct Plan {
 impl Planner {
     /// Plans an edition; `prompts_are_questions` where the template is the question alone.
     #[must_use]
-    pub fn new(edition: u32, prompts_are_questions: bool) -> Planner {
-        Planner { edition, prompts_are_questions, ..Planner::default() }
+    pub fn new(edition: u32, prompts_are_questions: bool, wanted: Wanted) -> Planner {
+        Planner { edition, prompts_are_questions, wanted, ..Planner::default() }
     }
 
-    /// Takes the next non-empty question of the input.
-    pub fn push(&mut self, question: &str, fingerprint: Fingerprint, marked: bool) {
-        self.prints.push(fingerprint);
+    /// Takes the next non-empty question of the input, with the fingerprint of its request to each
+    /// model.
+    pub fn push(
+        &mut self,
+        question: &str,
+        fingerprints: impl IntoIterator<Item = Fingerprint>,
+        marked: bool,
+    ) {
+        self.prints.extend(fingerprints);
         self.texts.push(QuestionId::hash_text(question));
         self.marked.push(marked);
+    }
+
+    /// Takes which model the store was first asked with.
+    pub fn first_asked(&mut self, model: Option<ModelHash>) {
+        self.wanted = self.wanted.clone().first_asked(model);
+    }
+
+    /// Returns the answers that every row is to get.
+    #[must_use]
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Takes an empty row that is not asked.
@@ -119,13 +147,19 @@ impl Planner {
     /// Returns how many questions were taken.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.prints.len()
+        self.texts.len()
+    }
+
+    /// Returns how many answers are wanted; a plan has room for `QuestionIndex::MAX`.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.texts.len() as u64 * u64::from(self.wanted.per_row())
     }
 
     /// Tells whether no question was taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.prints.is_empty()
+        self.texts.is_empty()
     }
 
     /// Returns the questions before the first that says ERROR, by [`QuestionId::hash`]: those the
@@ -173,33 +207,48 @@ impl Planner {
         known: &Known,
         mut answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Plan {
-        let count = self.prints.len();
-        let ordinals = ordinals(&self.prints);
+        assert_eq!(self.prints.len(), self.texts.len() * self.wanted.models(), "each row is whole");
+        let (rows, wanted) = (self.texts.len(), self.wanted.clone());
+        let count = index(rows * wanted.per_row() as usize);
+        let ordinals = match wanted.models() {
+            1 => ordinals(&self.prints),
+            // What is the same request to one model is so to all.
+            models => ordinals(&self.prints.iter().copied().step_by(models).collect::<Vec<_>>()),
+        };
         let text_ordinals = (!self.prompts_are_questions).then(|| self.text_ordinals());
         let by_text = text_ordinals.as_deref().unwrap_or(&ordinals);
 
-        let key_at = |at: usize| key(self.prints[at], 0, ordinals[at], self.edition);
+        let key_at = |at: QuestionIndex| {
+            let row = wanted.row(at) as usize;
+            let print = self.prints[row * wanted.models() + usize::from(wanted.model(at))];
+            key(print, wanted.sample(at), ordinals[row], self.edition)
+        };
         let mut stored = stored.into_iter().peekable();
         // A first run has nothing to be held against.
         let looked_for = if stored.peek().is_some() { count } else { 0 };
         let mut keys: Vec<(Key, QuestionIndex)> =
-            (0..looked_for).map(|at| (key_at(at), index(at))).collect();
+            (0..looked_for).map(|at| (key_at(at), at)).collect();
         keys.sort_unstable();
 
-        let mut states = vec![Planned::Pending; count];
-        let mut unplaced = Vec::new();
+        let mut states = vec![Planned::Pending; count as usize];
+        let (mut unplaced, mut beside) = (Vec::new(), Vec::new());
         // Answers under other settings, and the questions answered under these: a question of
         // both was mended, a question of the first alone is a changed setting.
-        let mut others: HashMap<[u8; 16], Stored> = HashMap::new();
-        let mut now: HashSet<[u8; 16]> = HashSet::new();
+        let mut others: HashMap<Slot, Stored> = HashMap::new();
+        let mut now: HashSet<Slot> = HashSet::new();
         // Answers under these settings that no row asks for: of rows that were deleted or mended.
-        let mut unasked: HashSet<[u8; 16]> = HashSet::new();
+        let mut unasked: HashSet<Slot> = HashSet::new();
         let mut next = keys.iter().peekable();
         for answer in stored {
+            let slot = (answer.question, answer.model, answer.sample);
+            if answer.bought == Bought::Beside || answer.sample >= wanted.samples() {
+                beside.push((answer.question, answer.id));
+                continue;
+            }
             if known.has_others {
                 match answer.bought {
-                    Bought::Now => drop(now.insert(answer.question)),
-                    _ => drop(others.insert(answer.question, answer)),
+                    Bought::Now => drop(now.insert(slot)),
+                    _ => drop(others.insert(slot, answer)),
                 }
             }
             while next.next_if(|(key, _)| *key < answer.key).is_some() {}
@@ -207,7 +256,7 @@ impl Planner {
                 settle(&mut states, &mut unplaced, at, answer);
                 answered(at, answer.id);
             } else if answer.bought == Bought::Now && self.prompts_are_questions {
-                unasked.insert(answer.question);
+                unasked.insert(slot);
             }
         }
         drop(keys);
@@ -217,42 +266,52 @@ impl Planner {
             || !known.presumed.is_empty()
             || !known.cut.is_empty()
             || !known.unwritten.is_empty();
-        let (mut bought_otherwise, mut contradicted) = (0, 0);
+        let mut bought_otherwise = vec![0; wanted.models()];
+        let mut contradicted = 0;
         let mut marks = Marks::default();
         let (mut marked_though_answered, mut marked_and_pending) = (0, 0);
-        for at in 0..count {
-            let id = self.id(at, by_text);
-            if asks_ids && states[at] == Planned::Pending {
-                let hash = id.hash();
-                contradicted += u64::from(unasked.contains(&hash));
-                if let Some(&other) = others.get(&hash).filter(|_| !now.contains(&hash)) {
-                    bought_otherwise += u64::from(other.bought == Bought::Otherwise);
-                    settle(&mut states, &mut unplaced, index(at), other);
-                    answered(index(at), other.id);
-                } else if known.presumed.contains(&hash) {
-                    states[at] = Planned::Presumed;
-                } else if known.cut.contains(&hash) {
-                    states[at] = Planned::Kept;
+        for (row, &marked) in self.marked.iter().enumerate() {
+            let id = self.id(row, by_text);
+            let entries = wanted.entries(row as u32);
+            for at in entries.clone() {
+                if !asks_ids || states[at as usize] != Planned::Pending {
+                    continue;
                 }
-                // A wish of the store also where the row says ERROR already, so that the store hears
-                // of it; and one that is not asked again, whoever took its mark away.
-                let is_wanted = match states[at] {
-                    Planned::Settled | Planned::Unplaced => false,
-                    Planned::Kept if !self.marked[at] => true,
-                    _ => known.unwritten.contains(&hash),
-                };
-                if is_wanted {
-                    marks.set.insert(id);
+                let hash = id.hash();
+                let slot = (hash, wanted.model(at), wanted.sample(at));
+                contradicted += u64::from(unasked.contains(&slot));
+                // What the script did counts for the first answer of a row.
+                let is_first = at == entries.start;
+                if let Some(&other) = others.get(&slot).filter(|_| !now.contains(&slot)) {
+                    let by_user = other.bought == Bought::Otherwise;
+                    bought_otherwise[usize::from(slot.1)] += u64::from(by_user);
+                    settle(&mut states, &mut unplaced, at, other);
+                    answered(at, other.id);
+                } else if is_first && known.presumed.contains(&hash) {
+                    states[at as usize] = Planned::Presumed;
+                } else if !known.cut.is_empty()
+                    && wanted.find(id, at, |hash| known.cut.get(hash)).is_some()
+                {
+                    states[at as usize] = Planned::Kept;
                 }
             }
-            match states[at] {
-                Planned::Settled | Planned::Unplaced if self.marked[at] => {
+            let of_row = &states[entries.start as usize..entries.end as usize];
+            let has = |wanted: Planned| of_row.contains(&wanted);
+            let is_open = has(Planned::Pending) || has(Planned::Kept);
+            let is_answered = !is_open && (has(Planned::Settled) || has(Planned::Unplaced));
+            if is_answered {
+                if marked {
                     marked_though_answered += 1;
-                    marks.set.remove(&id);
                     marks.clear.insert(id);
                 }
-                Planned::Pending => marked_and_pending += u64::from(self.marked[at]),
-                _ => {}
+                continue;
+            }
+            marked_and_pending += u64::from(marked && has(Planned::Pending));
+            // A wish of the store also where the row says ERROR already, so that the store hears
+            // of it; and one that is not asked again, whoever took its mark away.
+            let is_wished = || asks_ids && known.unwritten.contains(&id.hash());
+            if has(Planned::Kept) && !marked || is_wished() {
+                marks.set.insert(id);
             }
         }
         unplaced.sort_unstable();
@@ -262,43 +321,71 @@ impl Planner {
             marks,
             unplaced,
             bought_otherwise,
+            beside,
             marked_though_answered,
             marked_and_pending,
-            first_marked: self.marked.iter().position(|&marked| marked).map(index),
             duplicates,
             contradicted,
             edition: self.edition,
-            prints: self.prints.iter().map(|print| print.short()).collect(),
+            prints: self
+                .prints
+                .iter()
+                .step_by(wanted.models())
+                .map(|print| print.short())
+                .collect(),
+            wanted,
             ordinals,
             text_ordinals,
         }
     }
 }
 
+/// A question, a model and a sample: what one answer is wanted for.
+type Slot = ([u8; 16], u16, u32);
+
 impl Plan {
-    /// Tells whether the question at this place still is the one that was planned.
+    /// Returns the answers that every row is to get.
     #[must_use]
-    pub fn fits(&self, at: QuestionIndex, fingerprint: Fingerprint) -> bool {
-        self.prints.get(at as usize) == Some(&fingerprint.short())
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
-    /// Returns the key under which the answer to this question will be stored.
+    /// Returns how many rows have a question.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.prints.len() as u64
+    }
+
+    /// Tells whether the question of this row still is the one that was planned; the fingerprint is
+    /// of its request to the first model.
+    #[must_use]
+    pub fn fits(&self, row: u32, fingerprint: Fingerprint) -> bool {
+        self.prints.get(row as usize) == Some(&fingerprint.short())
+    }
+
+    /// Returns the key under which this answer will be stored; the fingerprint is of the request to
+    /// its model.
     #[must_use]
     pub fn key(&self, at: QuestionIndex, fingerprint: Fingerprint) -> Key {
-        key(fingerprint, 0, self.ordinals[at as usize], self.edition)
+        let ordinal = self.ordinals[self.wanted.row(at) as usize];
+        key(fingerprint, self.wanted.sample(at), ordinal, self.edition)
     }
 
-    /// Returns what the question at this place is known by.
+    /// Returns what the question of this row is known by.
     #[must_use]
-    pub fn id(&self, at: QuestionIndex, question: &str) -> QuestionId {
+    pub fn id(&self, row: u32, question: &str) -> QuestionId {
         let ordinals = self.text_ordinals.as_ref().unwrap_or(&self.ordinals);
-        QuestionId { text_hash: QuestionId::hash_text(question), ordinal: ordinals[at as usize] }
+        QuestionId { text_hash: QuestionId::hash_text(question), ordinal: ordinals[row as usize] }
     }
 
     /// Returns what the machine is told of this plan.
     #[must_use]
     pub fn summary(&self) -> PlanSummary {
-        PlanSummary { states: self.states.clone(), marks: self.marks.clone() }
+        PlanSummary {
+            states: self.states.clone(),
+            per_row: self.wanted.per_row(),
+            marks: self.marks.clone(),
+        }
     }
 
     /// Counts the questions in this state.

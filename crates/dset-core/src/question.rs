@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Place of a question among the non-empty questions of the input, from 0.
+/// Place of a wanted answer among those of the input, from 0: row by row, then model by model, then
+/// sample by sample. With one model and one sample, the place of a question among the non-empty ones.
 pub type QuestionIndex = u32;
 
 /// What an answer is stored under: a hash of the whole request, the sample, the ordinal among
@@ -50,7 +51,7 @@ impl QuestionId {
 /// A question that is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Its place among the non-empty questions, from 0.
+    /// Its place among the wanted answers, from 0.
     pub index: QuestionIndex,
     /// Its row as a spreadsheet counts it, from 1; a header is row 1.
     pub row_number: u64,
@@ -62,10 +63,12 @@ pub struct Question {
     pub key: Key,
     /// What it is known by under any settings.
     pub id: QuestionId,
+    /// What its ending without an answer is remembered by, see [`crate::wanted::Wanted::hash`].
+    pub ending: [u8; 16],
     /// Its row says ERROR.
     pub marked: bool,
-    /// Which model is to answer it, by its place in the settings.
+    /// Which model is asked: its place among those of the settings.
     pub model: u16,
-    /// Which of several answers this is to be, from 0.
+    /// Which sample of the model's, from 0.
     pub sample: u32,
 }

@@ -25,9 +25,12 @@ pub struct Metadata {
     /// The row of the question as a spreadsheet counts it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub row: Option<u64>,
-    /// The model that says it answered.
+    /// The model that says it answered; where it does not and several are asked, the asked one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub model: Option<String>,
+    /// Which of several samples, from 0.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sample: Option<u32>,
     /// Why it stopped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub finish_reason: Option<String>,
@@ -64,6 +67,7 @@ impl Metadata {
         Metadata {
             row: Some(row),
             model: answer.model.clone(),
+            sample: None,
             finish_reason: Some(answer.finish_reason.clone()),
             input_tokens: answer.usage.input,
             cached_tokens: answer.usage.cached,

@@ -49,11 +49,12 @@ pub enum AdoptError {
 }
 
 /// Takes over the outputs in a folder whose store has no record yet; `None` where there are none.
-/// All are read; only those in the formats that are wanted are completed, the others stay.
+/// Where `by_model`, rows of different models answer the same question. All are read; only those in the formats that are wanted are completed, the others stay.
 pub fn adopt(
     store: &mut Store,
     folder: &Path,
     wanted: &[Format],
+    by_model: bool,
     stamp: &str,
     now: i64,
 ) -> Result<Option<Adopted>, AdoptError> {
@@ -77,7 +78,10 @@ pub fn adopt(
         }
     }
     let outputs = Outputs { csv: &csv, json: &json, txt: &txt };
-    let adoption = decide(outputs, FORMATS[2].write);
+    let mut adoption = decide(outputs, FORMATS[2].write);
+    if by_model {
+        adoption.ids = ids(&adoption.rows, true);
+    }
 
     let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
     let all = FORMATS.into_iter().zip(all);
@@ -87,7 +91,7 @@ pub fn adopt(
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.lacking.len() as u64;
     }
-    insert(store, folder, wanted, &adoption, now)?;
+    insert(store, folder, wanted, &adoption, by_model, now)?;
     Ok(Some(Adopted {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
@@ -121,6 +125,7 @@ fn insert(
     folder: &Path,
     wanted: &[Format],
     adoption: &Adoption,
+    by_model: bool,
     now: i64,
 ) -> Result<(), AdoptError> {
     let mut marks = Vec::new();
@@ -132,7 +137,7 @@ fn insert(
     let transaction = store.connection().transaction().map_err(fails)?;
     let all = || -> rusqlite::Result<()> {
         for (position, (row, id)) in adoption.rows.iter().zip(&adoption.ids).enumerate() {
-            insert_row(&transaction, row, *id, 0, position as u64, now)?;
+            insert_row(&transaction, row, *id, by_model, 0, position as u64, now)?;
         }
         marks.iter().try_for_each(|mark| mark.record(&transaction))?;
         Ok(())
@@ -146,6 +151,7 @@ fn insert_row(
     to: &Transaction<'_>,
     row: &Row,
     id: QuestionId,
+    by_model: bool,
     edition: u32,
     position: u64,
     now: i64,
@@ -172,12 +178,16 @@ fn insert_row(
     let hash = id.hash();
     // The script knew no editions: its keys are those of edition 0.
     let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
-    let key = xxh3_128(&[b"script/1\n", &hash[..], &of_edition].concat()).to_be_bytes();
+    let sample = row.metadata.sample.unwrap_or(0);
+    let of_sample = if sample == 0 { Vec::new() } else { format!("/{sample}").into_bytes() };
+    let of_model = row.metadata.model.as_deref().filter(|_| by_model).unwrap_or_default();
+    let parts: [&[u8]; 5] = [b"script/1\n", &hash, &of_edition, &of_sample, of_model.as_bytes()];
+    let key = xxh3_128(&parts.concat()).to_be_bytes();
     to.prepare_cached(
         "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-         VALUES (?1, ?2, 0, ?3, 0, ?4)",
+         VALUES (?1, ?2, 0, ?3, ?4, ?5)",
     )?
-    .execute(params![&key[..], &hash[..], edition, answer])?;
+    .execute(params![&key[..], &hash[..], edition, sample, answer])?;
     place(to, edition, position, answer)
 }
 
@@ -199,6 +209,7 @@ pub fn take_back(
     store: &mut Store,
     folder: &Path,
     mark: &SinkMark,
+    by_model: bool,
     edition: u32,
     now: i64,
 ) -> Result<u64, AdoptError> {
@@ -226,18 +237,19 @@ pub fn take_back(
     let mut all = read_json(before).rows;
     let from = all.len();
     all.extend(ours);
-    let ids = ids(&all);
-    let known = store.by_question(edition)?;
+    let ids = ids(&all, by_model);
+    let known = store.by_question(edition, by_model)?;
     let mut position = store.position(edition)?;
     let mut taken = 0;
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
     for (row, id) in all.iter().zip(&ids).skip(from) {
-        match known.get(&id.hash()) {
+        let model = row.metadata.model.clone().filter(|_| by_model);
+        match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
             Some((_, true)) => continue,
             // Its answer is there, and only its place was lost.
             Some((answer, false)) => place(&transaction, edition, position, *answer),
-            None => insert_row(&transaction, row, *id, edition, position, now),
+            None => insert_row(&transaction, row, *id, by_model, edition, position, now),
         }
         .map_err(fails)?;
         (position, taken) = (position + 1, taken + 1);

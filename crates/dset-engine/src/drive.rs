@@ -12,15 +12,13 @@ use std::time::Duration;
 
 use dset_core::ask::{Ask, AskId};
 use dset_core::bookmark::Marks;
-use dset_core::csv::ERROR;
 use dset_core::machine::{
-    Effect, Ending, Event, Machine, Place, Planned, Record, Rules, Seq, StopSignal, Why,
+    Effect, Ending, Event, Machine, Place, Record, Rules, Seq, StopSignal, Why,
 };
 use dset_core::pace::minute::MinuteLimits;
 use dset_core::pace::{Bounds, expected};
 use dset_core::plan::Plan;
-use dset_core::prompt::Template;
-use dset_core::question::{Question, QuestionIndex};
+use dset_core::question::Question;
 use dset_core::settings::{Concurrency, OnError, Settings};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -32,10 +30,10 @@ use crate::died::or_died;
 use crate::job::{Job, source_options};
 use crate::mark::{MarkError, mark};
 use crate::open_files::raise_open_files_max;
+use crate::reading::Reading;
 use crate::report::{Trouble, Watcher};
 use crate::shared_pace::{Said, SharedPace};
 use crate::sink::{Outputs, SinkError, ToSinks};
-use crate::source::Source;
 use crate::store::{
     EarlierAsks, Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings,
 };
@@ -176,7 +174,8 @@ impl Run {
             true => EarlierAsks::default(),
             false => store.earlier_asks(unix_ms())?,
         };
-        let life = store.begin_life(unix_ms(), job.settings_id, &settings.model().endpoint())?;
+        let life =
+            store.begin_life(unix_ms(), job.settings_ids[0], &settings.model().endpoint())?;
         let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(
@@ -184,7 +183,9 @@ impl Run {
             WriterSettings {
                 folder: job.folder,
                 life,
-                settings: job.settings_id,
+                settings: job.settings_ids.clone(),
+                models: settings.requests().into_iter().map(|request| request.model).collect(),
+                samples: settings.samples,
                 edition: job.edition,
                 max_tokens: settings.model().request.max_tokens,
                 position: job.position,
@@ -197,7 +198,7 @@ impl Run {
         let reader = Reading {
             source,
             template,
-            hasher: settings.model().request.hasher(),
+            hashers: settings.models.iter().map(|model| model.request.hasher()).collect(),
             plan: Arc::clone(&plan),
             next: 0,
         };
@@ -205,7 +206,7 @@ impl Run {
             worker(
                 "questions",
                 tell.clone(),
-                move |tell| reader.run(&wanted, tell),
+                move |tell| reader.run(&wanted, |event| drop(tell.send(Told::Event(event)))),
                 |_| Told::Event(Event::QuestionsChanged { row_number: None }),
             )?,
             worker(
@@ -496,77 +497,5 @@ impl crate::store::Told for StoreTold {
 
     fn emitted(&self, upto: u64) {
         let _ = self.tell.send(Told::Event(Event::Emitted { upto }));
-    }
-}
-
-/// Reads the texts of the questions that are to be asked, in the order of the input.
-struct Reading {
-    source: Source,
-    template: Template,
-    hasher: dset_core::key::Hasher,
-    plan: Arc<Plan>,
-    next: QuestionIndex,
-}
-
-impl Reading {
-    fn run(mut self, wanted: &threads::Receiver<usize>, tell: &UnboundedSender<Told>) {
-        let last = self.plan.states.iter().rposition(|&state| state == Planned::Pending);
-        while let Ok(count) = wanted.recv() {
-            let mut questions = Vec::with_capacity(count);
-            let mut end = None;
-            while questions.len() < count && end.is_none() {
-                // What was added behind the last planned row belongs to the next run.
-                if last.is_none_or(|last| self.next as usize > last) {
-                    end = Some(Event::QuestionsEnd);
-                    break;
-                }
-                match self.read() {
-                    Ok(question) => questions.extend(question),
-                    Err(row_number) => end = Some(Event::QuestionsChanged { row_number }),
-                }
-            }
-            if !questions.is_empty() || end.is_none() {
-                let _ = tell.send(Told::Event(Event::Questions(questions)));
-            }
-            if let Some(end) = end {
-                let _ = tell.send(Told::Event(end));
-                return;
-            }
-        }
-    }
-
-    /// Reads one row: a question, nothing where it is not to be asked, or an error with the row
-    /// that is not the one that was planned.
-    fn read(&mut self) -> Result<Option<Question>, Option<u64>> {
-        let (question_column, status) =
-            (self.source.layout().question, self.source.layout().status);
-        let row = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
-        let row_number = row.row_number;
-        let text = row.cell(question_column).unwrap_or_default().trim();
-        let prompt = self.template.render(row_number, text, row).map_err(|_| Some(row_number))?;
-        let Some(prompt) = prompt else { return Ok(None) };
-        let fingerprint = self.hasher.fingerprint(&prompt);
-        let index = self.next;
-        if !self.plan.fits(index, fingerprint) {
-            return Err(Some(row_number));
-        }
-        self.next += 1;
-        if self.plan.states[index as usize] != Planned::Pending {
-            return Ok(None);
-        }
-        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
-        let text: Arc<str> = text.into();
-        let prompt = if *prompt == *text { Arc::clone(&text) } else { prompt.into() };
-        Ok(Some(Question {
-            index,
-            row_number,
-            key: self.plan.key(index, fingerprint),
-            id: self.plan.id(index, &text),
-            text,
-            prompt,
-            marked,
-            model: 0,
-            sample: 0,
-        }))
     }
 }

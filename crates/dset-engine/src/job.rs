@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::Layout;
+use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::plan::Plan;
 use dset_core::prompt::{Template, TemplateError};
@@ -89,6 +90,12 @@ pub enum JobError {
     /// Nothing can be asked without a key.
     #[error("there is no key")]
     NoKey,
+    /// More answers are wanted than a run can keep in mind.
+    #[error("{answers} answers are wanted, and a run has room for {}", u32::MAX)]
+    TooMany {
+        /// How many.
+        answers: u64,
+    },
     /// The input was changed between two readings.
     #[error("the input was changed while it was being read")]
     InputChanged,
@@ -101,6 +108,8 @@ pub struct Found {
     pub layout: Layout,
     /// Non-empty questions.
     pub questions: u64,
+    /// Answers that are wanted to them; the counts of answers below are of these.
+    pub answers: u64,
     /// Rows that are skipped because they are empty.
     pub empty: u64,
     /// Answered before this run.
@@ -154,7 +163,8 @@ pub struct Job {
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) edition: u32,
-    pub(crate) settings_id: i64,
+    /// Of each model.
+    pub(crate) settings_ids: Vec<i64>,
     pub(crate) position: u64,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
@@ -184,7 +194,9 @@ impl Job {
         let now = unix_ms();
         let folder = settings.output.clone();
         let is_new = !Store::exists(&folder);
-        let first = scan(&mut source, &template, &settings.model().request, 0)?;
+        let (requests, samples) = (settings.requests(), settings.samples);
+        let by_model = requests.len() > 1;
+        let first = scan(&mut source, &template, &requests, samples, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -208,7 +220,7 @@ impl Job {
         let rebuild_finished = finish(&mut store, &folder, &formats, Some(&stamp))?;
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
-            true => adopt(&mut store, &folder, &formats, &stamp, now)?,
+            true => adopt(&mut store, &folder, &formats, by_model, &stamp, now)?,
             false => None,
         };
         if decisions.from_start {
@@ -220,13 +232,14 @@ impl Job {
         let taken_back = match json {
             Some((_, rows, bytes, tail)) => {
                 let mark = SinkMark { name: FORMATS[1].name, rows, bytes, tail };
-                take_back(&mut store, &folder, &mark, edition, now)?
+                let by_model = by_model || store.has_beside(edition)?;
+                take_back(&mut store, &folder, &mark, by_model, edition, now)?
             }
             None => 0,
         };
         let mut scanned = match edition {
             0 => first,
-            _ => scan(&mut source, &template, &settings.model().request, edition)?,
+            _ => scan(&mut source, &template, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() && !decisions.from_start {
@@ -236,15 +249,17 @@ impl Job {
                 starts_at_row = scanned.first_marked_row;
             }
         }
-        let request = &settings.model().request;
-        let mut held = store.settings(request, edition)?;
+        let held = |store: &Store, edition: u32| -> Result<Vec<Option<i64>>, StoreError> {
+            requests.iter().map(|request| Ok(store.settings(request, edition)?.id)).collect()
+        };
+        let mut held_ids = held(&store, edition)?;
         let (mut empty, planner) = (scanned.empty, std::mem::take(&mut scanned.planner));
-        let mut plan = store.plan(planner, edition, held.id, request.max_tokens)?;
+        let mut plan = store.plan(planner, edition, &requests)?;
 
         let mut again_continued = false;
         if decisions.again && !store.is_blank()? {
             let unfinished = plan.count(Planned::Pending) > 0;
-            again_continued = edition > 0 && held.id.is_some() && unfinished;
+            again_continued = edition > 0 && held_ids.iter().all(Option::is_some) && unfinished;
             if !again_continued {
                 // Nothing moves for a run that could not ask anything afterwards.
                 if !can_ask {
@@ -253,26 +268,26 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = scan(&mut source, &template, &settings.model().request, edition)?;
+                let scanned = scan(&mut source, &template, &requests, samples, edition)?;
                 empty = scanned.empty;
-                held = store.settings(request, edition)?;
-                plan = store.plan(scanned.planner, edition, held.id, request.max_tokens)?;
+                held_ids = held(&store, edition)?;
+                plan = store.plan(scanned.planner, edition, &requests)?;
             }
         }
         let pending = plan.count(Planned::Pending);
         if pending > 0 && !can_ask {
             return Err(JobError::NoKey);
         }
-        let settings_id = match held.id {
-            Some(id) => id,
-            None if plan.bought_otherwise == 0 => store.decide(request, edition, "first", now)?,
-            None if decisions.keep => store.decide(request, edition, "continue", now)?,
-            None => {
-                let changes = changes(store.bought_with(edition)?.as_ref(), &request.text());
-                let answers = plan.bought_otherwise;
-                return Err(JobError::SettingsChanged { changes, answers });
-            }
-        };
+        let settings_ids = decide(
+            &store,
+            &requests,
+            &held_ids,
+            &plan.bought_otherwise,
+            edition,
+            decisions.keep,
+            now,
+        )?;
+        store.keep_asked(&settings_ids, samples)?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
         let marks = store.sink_marks()?;
@@ -283,7 +298,8 @@ impl Job {
         let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),
-            questions: plan.states.len() as u64,
+            questions: plan.rows(),
+            answers: plan.states.len() as u64,
             empty,
             answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
@@ -292,7 +308,7 @@ impl Job {
             pending,
             duplicates: plan.duplicates,
             marked_though_answered: plan.marked_though_answered,
-            kept_from_others: plan.bought_otherwise,
+            kept_from_others: plan.bought_otherwise.iter().sum(),
             adopted,
             taken_back,
             rescued,
@@ -315,7 +331,7 @@ impl Job {
             store,
             outputs,
             edition,
-            settings_id,
+            settings_ids,
             position,
             folder,
             lock,
@@ -327,6 +343,47 @@ impl Job {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// Records what is decided about the settings of each model that are not decided yet; returns the
+/// numbers of all. Fails, with nothing recorded, where only the user can decide.
+fn decide(
+    store: &Store,
+    requests: &[RequestSettings],
+    held: &[Option<i64>],
+    bought_otherwise: &[u64],
+    edition: u32,
+    keep: bool,
+    now: i64,
+) -> Result<Vec<i64>, JobError> {
+    let undecided = || (0..requests.len()).filter(|&at| held[at].is_none());
+    if let Some(first) = undecided().find(|&at| bought_otherwise[at] > 0).filter(|_| !keep) {
+        let request = &requests[first];
+        let before = match store.text_of_model(request.model_hash(), edition)? {
+            Some(text) => Some(text),
+            None => store.bought_with(edition)?,
+        };
+        let changes = changes(before.as_ref(), &request.text());
+        let answers = undecided().map(|at| bought_otherwise[at]).sum();
+        return Err(JobError::SettingsChanged { changes, answers });
+    }
+    let is_new = store.last_settings(edition)?.is_none();
+    let has_beside = store.has_beside(edition)?;
+    let mut ids = Vec::new();
+    for (at, request) in requests.iter().enumerate() {
+        let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
+        let decision = match (bought_otherwise[at] > 0, is_beside) {
+            (true, false) => "continue",
+            (true, true) => "continue beside",
+            (false, true) => "first beside",
+            (false, false) => "first",
+        };
+        ids.push(match held[at] {
+            Some(id) => id,
+            None => store.decide(request, edition, decision, now)?,
+        });
+    }
+    Ok(ids)
 }
 
 /// Opens the next edition: what is in the outputs moves away, nothing is deleted.
@@ -352,7 +409,10 @@ fn open_edition(
         .execute_batch("DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;")
         .map_err(fails)?;
     transaction.commit().map_err(fails)?;
-    store.decide(&settings.model().request, edition, "again", now)?;
+    for (at, request) in settings.requests().iter().enumerate() {
+        let decision = if at == 0 { "again" } else { "again beside" };
+        store.decide(request, edition, decision, now)?;
+    }
     Ok(finish_move(store, folder)?.unwrap_or_default())
 }
 

@@ -15,6 +15,7 @@ pub mod job;
 pub mod lock;
 pub mod mark;
 pub mod open_files;
+mod reading;
 pub mod rebuild;
 pub mod report;
 mod scan;

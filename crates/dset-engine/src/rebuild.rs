@@ -64,8 +64,8 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }
-    let view = View::of(&store, settings)?;
-    let order = order(&view);
+    let mut view = View::of(&store, settings)?;
+    let order = order(&mut view)?;
     if !store.has_answers(&order)? {
         let found = "an answer that a question leads to is not there".to_owned();
         return Err(StoreError::Damaged(found).into());
@@ -87,10 +87,20 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }))
 }
 
-/// The answers in the order of the input, each once.
-fn order(view: &View) -> Vec<AnswerId> {
+/// The answers in the order of the input, each once; behind those of a row the further ones that
+/// were bought for it and are not wanted any more.
+fn order(view: &mut View) -> Result<Vec<AnswerId>, JobError> {
+    let mut beside = view.beside()?.into_iter().peekable();
+    let per_row = view.plan.wanted().per_row() as usize;
     let mut seen = HashSet::new();
-    view.answers.iter().flatten().copied().filter(|&id| seen.insert(id)).collect()
+    let mut order = Vec::new();
+    for (row, answers) in (0..).zip(view.answers.chunks(per_row)) {
+        order.extend(answers.iter().flatten().copied().filter(|&id| seen.insert(id)));
+        while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
+            order.extend(Some(id).filter(|&id| seen.insert(id)));
+        }
+    }
+    Ok(order)
 }
 
 /// Copies the outputs that hold anything that dset has not written.
@@ -244,12 +254,12 @@ mod tests {
             let out = settings.output.as_path();
             {
                 let (mut store, _) = Store::open(out).unwrap();
-                let view = View::of(&store, &settings).unwrap();
+                let mut view = View::of(&store, &settings).unwrap();
                 if steps > 0 {
                     keep(&store, out, 0, "then").unwrap();
                 }
                 if steps > 1 {
-                    record(&mut store, 0, &order(&view), "then", 7).unwrap();
+                    record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
                 }
                 for format in FORMATS.iter().take(steps.saturating_sub(2)) {
                     write_anew(out, *format, store.as_reader(), 0).unwrap();
@@ -274,8 +284,8 @@ mod tests {
         let out = settings.output.as_path();
         {
             let (mut store, _) = Store::open(out).unwrap();
-            let view = View::of(&store, &settings).unwrap();
-            record(&mut store, 0, &order(&view), "then", 7).unwrap();
+            let mut view = View::of(&store, &settings).unwrap();
+            record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
         }
         fs::write(out.join("output.csv"), "mine\n").unwrap();
         drop(next_run(&settings));

@@ -3,12 +3,14 @@
 //! Once to plan it, before a run and for whoever looks at one; and once more, against that plan, for
 //! what the plan does not keep: the rows' numbers, their texts and what their status cells say.
 
+use std::ops::Range;
+
 use dset_core::csv::ERROR;
-use dset_core::key::RequestSettings;
-use dset_core::machine::Planned;
+use dset_core::key::{Hasher, RequestSettings};
 use dset_core::plan::{Plan, Planner};
 use dset_core::prompt::Template;
 use dset_core::question::{QuestionId, QuestionIndex};
+use dset_core::wanted::Wanted;
 
 use crate::job::JobError;
 use crate::source::Source;
@@ -22,18 +24,21 @@ pub(crate) struct Scanned {
     pub(crate) first_marked_row: Option<u64>,
 }
 
-/// Collects every question of the input, as these settings would ask it.
+/// Collects every question of the input, as these settings would ask it, each so many times.
 pub(crate) fn scan(
     source: &mut Source,
     template: &Template,
-    request: &RequestSettings,
+    requests: &[RequestSettings],
+    samples: u32,
     edition: u32,
 ) -> Result<Scanned, JobError> {
     source.rewind()?;
     let (question_column, status) = (source.layout().question, source.layout().status);
-    let mut hasher = request.hasher();
+    let mut hashers: Vec<Hasher> = requests.iter().map(RequestSettings::hasher).collect();
+    let models = requests.iter().map(RequestSettings::model_hash).collect();
+    let wanted = Wanted::new(models, samples);
     let mut scanned = Scanned {
-        planner: Planner::new(edition, template.is_default()),
+        planner: Planner::new(edition, template.is_default(), wanted),
         empty: 0,
         first_marked_row: None,
     };
@@ -48,16 +53,22 @@ pub(crate) fn scan(
         if marked {
             scanned.first_marked_row.get_or_insert(row.row_number);
         }
-        scanned.planner.push(question, hasher.fingerprint(&prompt), marked);
+        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(&prompt));
+        scanned.planner.push(question, prints, marked);
     }
-    Ok(scanned)
+    let answers = scanned.planner.answers();
+    match answers <= u64::from(QuestionIndex::MAX) {
+        true => Ok(scanned),
+        false => Err(JobError::TooMany { answers }),
+    }
 }
 
-/// A question of a plan, seen in the input.
+/// A row of a plan, seen in the input.
 pub(crate) struct Seen {
     pub(crate) row_number: u64,
     pub(crate) id: QuestionId,
-    pub(crate) planned: Planned,
+    /// Its entries in the plan.
+    pub(crate) entries: Range<QuestionIndex>,
     pub(crate) status: Status,
 }
 
@@ -70,7 +81,8 @@ pub(crate) enum Status {
     Own,
 }
 
-/// Goes through the input again and shows every question of its plan. Fails where the input is no
+/// Goes through the input again and shows every row of its plan; `request` is what the first model
+/// is asked with. Fails where the input is no
 /// longer what was planned.
 pub(crate) fn walk(
     source: &mut Source,
@@ -82,7 +94,7 @@ pub(crate) fn walk(
     source.rewind()?;
     let (question_column, status) = (source.layout().question, source.layout().status);
     let mut hasher = request.hasher();
-    let mut index: QuestionIndex = 0;
+    let mut index: u32 = 0;
     while let Some(row) = source.next_row()? {
         let text = row.cell(question_column).unwrap_or_default().trim();
         let Some(prompt) = template.render(row.row_number, text, row)? else { continue };
@@ -97,10 +109,10 @@ pub(crate) fn walk(
         each(Seen {
             row_number: row.row_number,
             id: plan.id(index, text),
-            planned: plan.states[index as usize],
+            entries: plan.wanted().entries(index),
             status,
         });
         index += 1;
     }
-    if index as usize == plan.states.len() { Ok(()) } else { Err(JobError::InputChanged) }
+    if u64::from(index) == plan.rows() { Ok(()) } else { Err(JobError::InputChanged) }
 }

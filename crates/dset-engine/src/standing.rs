@@ -1,7 +1,7 @@
 //! Where a run stands, as its store and its input say: while it goes on, and after it ended in
 //! whatever way. Nothing is asked, made or changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use dset_core::key::RequestSettings;
@@ -43,14 +43,24 @@ pub struct Standing {
     pub life: Option<Life>,
     /// Asks that failed, in every run.
     pub failed_asks: FailedAsks,
-    /// What answers are bought with.
-    pub request: RequestSettings,
+    /// What each model is asked with.
+    pub requests: Vec<RequestSettings>,
+    /// How many answers each is to give to a question.
+    pub samples: u32,
     /// How often everything was asked again.
     pub edition: u32,
     /// There is a store. Where there is none, nothing was asked yet.
     pub has_store: bool,
     /// There are outputs, and no store that has made them: they are of the original script.
     pub has_outputs_of_script: bool,
+}
+
+impl Standing {
+    /// Tells whether every question is to get more than one answer.
+    #[must_use]
+    pub fn wants_several(&self) -> bool {
+        self.requests.len() > 1 || self.samples > 1
+    }
 }
 
 /// Rows, of which the first are named.
@@ -101,7 +111,8 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             running: running.clone(),
             life: store.life()?,
             failed_asks: store.failed_asks()?,
-            request: view.request.clone(),
+            requests: view.requests.clone(),
+            samples: view.plan.wanted().samples(),
             edition: view.edition,
             has_store: true,
             has_outputs_of_script: false,
@@ -128,7 +139,8 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
     let mut source = Source::open(&settings.input, &source_options(settings))?;
     let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
-    let scanned = scan(&mut source, &template, &settings.model().request, 0)?;
+    let requests = settings.requests();
+    let scanned = scan(&mut source, &template, &requests, settings.samples, 0)?;
     let plan = scanned.planner.plan([], &Known::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
@@ -145,7 +157,8 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         running,
         life: None,
         failed_asks: FailedAsks::default(),
-        request: settings.model().request.clone(),
+        requests,
+        samples: settings.samples,
         edition: 0,
         has_store: false,
         has_outputs_of_script: has_outputs(&settings.output),
@@ -160,9 +173,10 @@ fn has_outputs(folder: &Path) -> bool {
 /// last asked with.
 pub(crate) struct View {
     pub(crate) edition: u32,
-    pub(crate) request: RequestSettings,
+    /// What each model is asked with.
+    pub(crate) requests: Vec<RequestSettings>,
     pub(crate) plan: Plan,
-    /// The answer of each question that has one.
+    /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
     source: Source,
@@ -172,17 +186,33 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn of(store: &Store, settings: &Settings) -> Result<View, JobError> {
         let edition = store.edition()?;
-        let (id, request) = match store.last_settings(edition)? {
-            Some((id, request)) => (Some(id), request),
-            None => (None, settings.model().request.clone()),
+        let (requests, samples) = match store.last_asked(edition)? {
+            Some(asked) => asked,
+            None => (settings.requests(), settings.samples),
         };
         let mut source = Source::open(&settings.input, &source_options(settings))?;
-        let template = Template::new(&request.template, &source.layout().columns)?;
-        let scanned = scan(&mut source, &template, &request, edition)?;
-        let mut answers = vec![None; scanned.planner.len()];
+        let template = Template::new(&requests[0].template, &source.layout().columns)?;
+        let scanned = scan(&mut source, &template, &requests, samples, edition)?;
+        let mut answers = vec![None; scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
-        let plan = store.plan_and_note(scanned.planner, edition, id, request.max_tokens, note)?;
-        Ok(View { edition, request, plan, answers, empty: scanned.empty, source, template })
+        let plan = store.plan_and_note(scanned.planner, edition, &requests, note)?;
+        Ok(View { edition, requests, plan, answers, empty: scanned.empty, source, template })
+    }
+
+    /// Returns the answers to questions of the input that the last run did not want, of further
+    /// samples and other models, each with its row among those that are asked; in the order of both.
+    pub(crate) fn beside(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
+        if self.plan.beside.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = HashMap::new();
+        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
+            rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
+        })?;
+        let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
+        let mut beside: Vec<_> = self.plan.beside.iter().filter_map(of).collect();
+        beside.sort_unstable();
+        Ok(beside)
     }
 
     /// Counts every question where it stands, and looks at what its row says.
@@ -196,28 +226,33 @@ impl View {
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
-        walk(&mut self.source, &self.template, &self.request, &self.plan, |seen| {
-            let hash = seen.id.hash();
-            let end = ended.get(&hash);
-            ledger.count(seen.planned, end.map(|(fault, _)| *fault));
+        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
             marks.marked += u64::from(seen.status == Status::Error);
-            match seen.planned {
-                Planned::Settled | Planned::Unplaced => {
-                    if seen.status == Status::Error {
-                        marks.though_answered.add(seen.row_number);
+            let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
+            for at in seen.entries {
+                let planned = self.plan.states[at as usize];
+                let end = self.plan.wanted().find(seen.id, at, |hash| ended.get(hash));
+                ledger.count(planned, end.map(|(fault, _)| *fault));
+                match planned {
+                    Planned::Settled | Planned::Unplaced => is_answered = true,
+                    Planned::Presumed => {}
+                    Planned::Kept | Planned::Pending => {
+                        is_open = true;
+                        if let Some((fault, cause)) = end {
+                            has_failed = true;
+                            *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+                        }
                     }
                 }
-                Planned::Presumed => {}
-                Planned::Kept | Planned::Pending => {
-                    if let Some((fault, cause)) = end {
-                        *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
-                    }
-                    if to_mark.contains(&hash) && seen.status != Status::Error {
-                        marks.waiting.add(seen.row_number);
-                    } else if end.is_some() && seen.status == Status::Empty {
-                        marks.unmarked.add(seen.row_number);
-                    }
+            }
+            if is_open {
+                if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
+                    marks.waiting.add(seen.row_number);
+                } else if has_failed && seen.status == Status::Empty {
+                    marks.unmarked.add(seen.row_number);
                 }
+            } else if is_answered && seen.status == Status::Error {
+                marks.though_answered.add(seen.row_number);
             }
         })?;
         let failed = failed.into_iter().map(|((gave_up, cause), count)| {

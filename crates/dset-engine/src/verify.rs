@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use dset_core::adopt::{Texts, read_csv, read_json};
 use dset_core::compare::{Misfit, compare};
+use dset_core::key::RequestSettings;
 use dset_core::outcome::Ledger;
+use dset_core::plan::AnswerId;
 use dset_core::settings::Settings;
 use fs_err as fs;
 
@@ -38,8 +40,12 @@ pub struct Verified {
     pub differences: Vec<Difference>,
     /// What is worth knowing, and no disagreement.
     pub notes: Vec<Note>,
-    /// The endpoint of the last run, and the model that it asked.
-    pub asked: Option<(String, String)>,
+    /// The endpoint of the last run.
+    pub endpoint: Option<String>,
+    /// What it asked each model with; none where the store is too damaged to tell.
+    pub requests: Vec<RequestSettings>,
+    /// How many answers each was to give to a question.
+    pub samples: u32,
 }
 
 /// Something that does not agree.
@@ -187,7 +193,9 @@ fn damaged(found: Vec<String>, running: Running) -> Verified {
         outputs: Vec::new(),
         differences: vec![Difference::StoreDamaged(found)],
         notes: Vec::new(),
-        asked: None,
+        endpoint: None,
+        requests: Vec::new(),
+        samples: 1,
     }
 }
 
@@ -267,7 +275,8 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     if ledger.presumed > 0 {
         notes.push(Note::Presumed(ledger.presumed));
     }
-    notes.extend(gone(store, &view)?);
+    let beside = view.beside()?;
+    notes.extend(gone(store, &view, &beside)?);
     Ok(Verified {
         running: Running::No,
         ledger: Some(ledger),
@@ -275,13 +284,21 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         outputs,
         differences,
         notes,
-        asked: store.last_life()?.map(|(endpoint, _)| (endpoint, view.request.model)),
+        endpoint: store.last_life()?.map(|(endpoint, _)| endpoint),
+        samples: view.plan.wanted().samples(),
+        requests: view.requests,
     })
 }
 
 /// Rows of the outputs that no question of the input is answered by.
-fn gone(store: &Store, view: &View) -> Result<Option<Note>, StoreError> {
-    let asked: std::collections::HashSet<_> = view.answers.iter().flatten().copied().collect();
+fn gone(
+    store: &Store,
+    view: &View,
+    beside: &[(u32, AnswerId)],
+) -> Result<Option<Note>, StoreError> {
+    let beside = beside.iter().map(|(_, id)| *id);
+    let asked: std::collections::HashSet<_> =
+        view.answers.iter().flatten().copied().chain(beside).collect();
     let (mut rows, mut first) = (0, Vec::new());
     let mut position = 0;
     loop {

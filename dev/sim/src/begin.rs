@@ -5,23 +5,27 @@ use std::collections::BTreeMap;
 
 use dset_core::bookmark::Marks;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, survey};
-use dset_core::key::{Fingerprint, RequestSettings};
+use dset_core::key::{Hasher, RequestSettings};
 use dset_core::machine::Planned;
 use dset_core::plan::{Bought, Known, Plan, Planner, Stored as PlanStored, is_raised};
 use dset_core::prompt::DEFAULT_TEMPLATE;
-use dset_core::question::{Key, Question};
+use dset_core::question::Question;
 
 use crate::disk::{Output, Request, Stored};
 use crate::world::{World, next_id};
+
+/// A question and which of the equal ones it is, a model and a sample.
+type Slot<'a> = (&'a str, u32, (u16, u32));
 
 /// What is known when a life begins.
 pub(crate) struct Begin {
     pub(crate) plan: Plan,
     pub(crate) questions: Vec<Question>,
     pub(crate) requests: Vec<Request>,
-    /// Where in the rows of the input each question stands.
+    /// Where in the rows of the input the question of each stands.
     pub(crate) places: Vec<usize>,
-    pub(crate) settings: i64,
+    /// The settings of each model, by their numbers.
+    pub(crate) settings: Vec<i64>,
     pub(crate) max_tokens: Option<u64>,
 }
 
@@ -33,43 +37,52 @@ impl World {
         let is_blank = self.store.answers.is_empty() && self.store.lives == 0;
         let settings = self.request_settings();
         self.store.order.resize_with(self.store.edition as usize + 1, Vec::new);
-        let mut held = self.settings_id(&settings);
-        let mut plan = self.plan(&settings, held);
+        let mut held = self.settings_ids(&settings);
+        let mut plan = self.plan(&settings, &held);
         self.check_plan(&plan);
         if decision == Some(false) && !is_blank {
             let unfinished = plan.count(Planned::Pending) > 0;
-            if self.store.edition == 0 || held.is_none() || !unfinished {
+            if self.store.edition == 0 || held.contains(&None) || !unfinished {
                 self.store.edition += 1;
                 self.store.order.push(Vec::new());
                 self.store.sinks = Default::default();
                 self.store.marks.clear();
-                self.store.settings.push((settings.hash(), self.store.edition));
+                let edition = self.store.edition;
+                let decided = settings.iter().map(|settings| (settings.hash(), edition));
+                self.store.settings.extend(decided);
                 self.outputs.iter_mut().for_each(Output::clear);
-                held = self.settings_id(&settings);
-                plan = self.plan(&settings, held);
+                held = self.settings_ids(&settings);
+                plan = self.plan(&settings, &held);
                 self.check_plan(&plan);
             }
         }
-        let settings_id = match held {
-            Some(id) => id,
-            // Nobody has decided: the run is refused, and the user tries again with a decision.
-            None if plan.bought_otherwise > 0 && decision != Some(true) => {
-                return self.prepare(Some(true));
-            }
-            None => {
+        let mut undecided = held.iter().zip(&plan.bought_otherwise).filter(|(id, _)| id.is_none());
+        // Nobody has decided: the run is refused, and the user tries again with a decision.
+        if decision != Some(true) && undecided.any(|(_, otherwise)| *otherwise > 0) {
+            return self.prepare(Some(true));
+        }
+        let mut ids = Vec::new();
+        for (settings, held) in settings.iter().zip(held) {
+            ids.push(held.unwrap_or_else(|| {
                 self.store.settings.push((settings.hash(), self.store.edition));
                 self.store.settings.len() as i64
-            }
-        };
+            }));
+        }
         let (questions, places) = self.questions(&settings, &plan);
         let requests = questions.iter().map(|question| self.request(question)).collect();
-        let max_tokens = settings.max_tokens;
-        Some(Begin { plan, questions, requests, places, settings: settings_id, max_tokens })
+        let max_tokens = settings[0].max_tokens;
+        Some(Begin { plan, questions, requests, places, settings: ids, max_tokens })
     }
 
-    fn request_settings(&self) -> RequestSettings {
+    /// What each model is asked with.
+    pub(crate) fn request_settings(&self) -> Vec<RequestSettings> {
+        let models = ["m", "n"].iter().take(self.start.models as usize);
+        models.map(|model| self.settings_of(model)).collect()
+    }
+
+    fn settings_of(&self, model: &str) -> RequestSettings {
         RequestSettings {
-            model: "m".into(),
+            model: model.into(),
             template: DEFAULT_TEMPLATE.into(),
             temperature: Some(f64::from(self.settings.temperature)),
             max_tokens: Some(self.settings.max_tokens).filter(|most| *most > 0),
@@ -77,37 +90,45 @@ impl World {
         }
     }
 
-    fn settings_id(&self, settings: &RequestSettings) -> Option<i64> {
-        let wanted = (settings.hash(), self.store.edition);
-        let at = self.store.settings.iter().position(|known| *known == wanted)?;
-        Some(at as i64 + 1)
+    fn settings_ids(&self, settings: &[RequestSettings]) -> Vec<Option<i64>> {
+        let of = |settings: &RequestSettings| {
+            let wanted = (settings.hash(), self.store.edition);
+            let at = self.store.settings.iter().position(|known| *known == wanted)?;
+            Some(at as i64 + 1)
+        };
+        settings.iter().map(of).collect()
     }
 
     fn request(&self, question: &Question) -> Request {
         Request {
             text: question.text.to_string(),
             ordinal: question.id.ordinal,
+            model: question.model,
+            sample: question.sample,
             temperature: self.settings.temperature,
             max_tokens: self.settings.max_tokens,
             edition: self.store.edition,
         }
     }
 
-    fn plan(&self, settings: &RequestSettings, held: Option<i64>) -> Plan {
+    fn plan(&self, settings: &[RequestSettings], held: &[Option<i64>]) -> Plan {
         let edition = self.store.edition;
-        let mut planner = Planner::new(edition, true);
-        let mut hasher = settings.hasher();
+        let mut planner = Planner::new(edition, true, self.wanted());
+        let mut hashers: Vec<Hasher> = settings.iter().map(RequestSettings::hasher).collect();
         self.read(|_, _, text, marked| match text {
             "" => planner.skip(text),
-            text => planner.push(text, hasher.fingerprint(text), marked),
+            text => {
+                let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(text));
+                planner.push(text, prints, marked);
+            }
         });
         let others = self.store.settings.iter().enumerate();
-        let has_others =
-            others.filter(|(_, (_, of))| *of == edition).any(|(at, _)| Some(at as i64 + 1) != held);
+        let mut others = others.filter(|(_, (_, of))| *of == edition);
+        let has_others = others.any(|(at, _)| !held.contains(&Some(at as i64 + 1)));
         let cut = self.store.ended.iter().filter(|((_, of), _)| *of == edition);
         let cut = cut.filter_map(|((question, _), cut)| Some((question, (*cut)?)));
         let cut = cut.filter(|(_, (limit, reached))| {
-            !is_raised(settings.max_tokens, *limit, Some(*reached))
+            !is_raised(settings[0].max_tokens, *limit, Some(*reached))
         });
         let known = Known {
             cut: cut.map(|(question, _)| *question).collect(),
@@ -122,7 +143,12 @@ impl World {
                 key,
                 question: stored.question,
                 id: stored.id,
-                bought: if Some(stored.settings) == held { Bought::Now } else { Bought::Otherwise },
+                bought: match held[usize::from(stored.request.model)] {
+                    Some(held) if held == stored.settings => Bought::Now,
+                    _ => Bought::Otherwise,
+                },
+                model: stored.request.model,
+                sample: stored.request.sample,
                 placed: self.store.is_placed(stored.id),
             }),
             &known,
@@ -149,34 +175,40 @@ impl World {
         assert_eq!(place, self.rows.len(), "every row is read");
     }
 
-    fn questions(&self, settings: &RequestSettings, plan: &Plan) -> (Vec<Question>, Vec<usize>) {
+    fn questions(&self, settings: &[RequestSettings], plan: &Plan) -> (Vec<Question>, Vec<usize>) {
         let (mut questions, mut places) = (Vec::new(), Vec::new());
-        let mut hasher = settings.hasher();
+        let mut hashers: Vec<Hasher> = settings.iter().map(RequestSettings::hasher).collect();
+        let mut row = 0;
         let mut seen = BTreeMap::new();
         self.read(|place, row_number, text, marked| {
             if text.is_empty() {
                 return;
             }
-            let index = u32::try_from(questions.len()).expect("few questions");
-            let print: Fingerprint = hasher.fingerprint(text);
-            assert!(plan.fits(index, print), "a row that did not change fits its plan");
-            let id = plan.id(index, text);
+            assert!(
+                plan.fits(row, hashers[0].fingerprint(text)),
+                "a row that did not change fits its plan"
+            );
+            let id = plan.id(row, text);
+            row += 1;
             assert_eq!(id, next_id(&mut seen, text), "equal rows are numbered in their order");
-            let key: Key = plan.key(index, print);
             let text: std::sync::Arc<str> = text.into();
-            let prompt = std::sync::Arc::clone(&text);
-            questions.push(Question {
-                index,
-                row_number,
-                text,
-                prompt,
-                key,
-                id,
-                marked,
-                model: 0,
-                sample: 0,
-            });
-            places.push(place);
+            for at in self.entries() {
+                let index = u32::try_from(questions.len()).expect("few questions");
+                let (model, sample) = self.of(at);
+                questions.push(Question {
+                    index,
+                    row_number,
+                    text: std::sync::Arc::clone(&text),
+                    prompt: std::sync::Arc::clone(&text),
+                    key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
+                    id,
+                    ending: self.wanted().hash(id, at),
+                    marked,
+                    model,
+                    sample,
+                });
+                places.push(place);
+            }
         });
         (questions, places)
     }
@@ -184,48 +216,61 @@ impl World {
     /// Holds a plan against what follows from the store's own words, without keys and hashes.
     fn check_plan(&self, plan: &Plan) {
         let edition = self.store.edition;
-        let mut stored: BTreeMap<(&str, u32), Vec<&Stored>> = BTreeMap::new();
+        let mut stored: BTreeMap<Slot<'_>, Vec<&Stored>> = BTreeMap::new();
         for answer in self.store.answers.values().filter(|a| a.request.edition == edition) {
             let request = &answer.request;
-            stored.entry((&request.text, request.ordinal)).or_default().push(answer);
+            let of = (request.model, request.sample);
+            stored.entry((&request.text, request.ordinal, of)).or_default().push(answer);
         }
         let mut seen = BTreeMap::new();
         let (mut at, mut otherwise) = (0, 0);
         let mut marks = Marks::default();
         for row in self.rows.iter().filter(|row| !row.text.is_empty()) {
             let id = next_id(&mut seen, &row.text);
-            let answers = stored.get(&(row.text.as_str(), id.ordinal));
-            let of_now = |answer: &&&Stored| {
-                let request = &answer.request;
-                (request.temperature, request.max_tokens)
-                    == (self.settings.temperature, self.settings.max_tokens)
-            };
-            let now = answers.and_then(|answers| answers.iter().find(of_now));
-            otherwise += u64::from(answers.is_some() && now.is_none());
-            let cut = self.store.cut(id);
-            let most = Some(self.settings.max_tokens).filter(|most| *most > 0);
-            let kept = cut.is_some_and(|(limit, reached)| !is_raised(most, limit, Some(reached)));
-            let state = plan.states[at];
-            let right = match (now, answers) {
-                (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Settled,
-                (Some(_), _) => state == Planned::Unplaced,
-                (None, Some(_)) => matches!(state, Planned::Settled | Planned::Unplaced),
-                (None, None) if kept => state == Planned::Kept,
-                (None, None) => state == Planned::Pending,
-            };
-            assert!(right, "the plan knows what is answered, cut and left: row {at} is {state:?}");
-            let answered = answers.is_some();
-            if answered && row.status == ERROR {
+            let (mut is_answered, mut any_kept) = (true, false);
+            for entry in self.entries() {
+                let answers = stored.get(&(row.text.as_str(), id.ordinal, self.of(entry)));
+                let of_now = |answer: &&&Stored| {
+                    let request = &answer.request;
+                    (request.temperature, request.max_tokens)
+                        == (self.settings.temperature, self.settings.max_tokens)
+                };
+                let now = answers.and_then(|answers| answers.iter().find(of_now));
+                otherwise += u64::from(answers.is_some() && now.is_none());
+                let cut = self.cut(id, entry);
+                let most = Some(self.settings.max_tokens).filter(|most| *most > 0);
+                let kept =
+                    cut.is_some_and(|(limit, reached)| !is_raised(most, limit, Some(reached)));
+                let state = plan.states[at];
+                let right = match (now, answers) {
+                    (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Settled,
+                    (Some(_), _) => state == Planned::Unplaced,
+                    (None, Some(_)) => matches!(state, Planned::Settled | Planned::Unplaced),
+                    (None, None) if kept => state == Planned::Kept,
+                    (None, None) => state == Planned::Pending,
+                };
+                assert!(
+                    right,
+                    "the plan knows what is answered, cut and left: row {at} is {state:?}"
+                );
+                is_answered &= answers.is_some();
+                any_kept |= answers.is_none() && kept;
+                at += 1;
+            }
+            if is_answered && row.status == ERROR {
                 marks.clear.insert(id);
             }
-            let unmarked = kept && row.status != ERROR;
-            if !answered && (unmarked || self.store.marks.contains(&id.hash())) {
+            let unmarked = any_kept && row.status != ERROR;
+            if !is_answered && (unmarked || self.store.marks.contains(&id.hash())) {
                 marks.set.insert(id);
             }
-            at += 1;
         }
         assert_eq!(plan.states.len(), at, "every question is planned");
-        assert_eq!(plan.bought_otherwise, otherwise, "other settings' answers are told apart");
+        assert_eq!(
+            plan.bought_otherwise.iter().sum::<u64>(),
+            otherwise,
+            "other settings' answers are told apart"
+        );
         assert_eq!(plan.marks, marks, "marks agree with what is answered");
     }
 }

@@ -80,7 +80,10 @@ impl Chance {
         };
         let rpm = (random.u32(..4) == 0).then(|| [1, 3, 20, 200][random.usize(..4)]);
         let tpm = (random.u32(..4) == 0).then(|| [400, 1_000, 5_000][random.usize(..3)]);
-        let start = Start { rows, width, rpm, tpm, seed, pause_on_error };
+        let several = random.u32(..3) == 0;
+        let mut up_to = |most: u32| if several { random.u32(1..=most) } else { 1 };
+        let (models, samples) = (up_to(2), up_to(3));
+        let start = Start { rows, width, rpm, tpm, seed, models, samples, pause_on_error };
         (Chance { random, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }
 

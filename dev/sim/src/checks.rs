@@ -64,6 +64,8 @@ impl Books {
         let twice = self.flights.values().any(|flight| flight.index == index);
         assert!(!twice, "a question is on its way once");
         let request = &self.begin.requests[index as usize];
+        let of = (ask.model, ask.sample);
+        assert_eq!(of, (request.model, request.sample), "the model that is meant is asked");
         assert!(!store.has_bought(request), "a durable answer is not asked for again");
         let attempt = self.asked.entry(index).or_default();
         *attempt += 1;
@@ -152,16 +154,20 @@ impl Books {
         let may = now_ms >= self.mark_from_ms || self.is_over();
         assert!(may, "the input is not rewritten again and again");
         for hash in marks.set.iter().map(|id| id.hash()) {
-            let is_known =
-                store.marks.contains(&hash) || store.ended.contains_key(&(hash, store.edition));
+            let mut of_row = self.begin.questions.iter().filter(|q| q.id.hash() == hash);
+            let is_known = store.marks.contains(&hash)
+                || of_row.any(|q| store.ended.contains_key(&(q.ending, store.edition)));
             assert!(is_known, "a row is marked once the store knows of it");
         }
         for id in &marks.clear {
             let hash = id.hash();
-            let mut answers = store.answers.values();
-            let is_answered = answers
-                .any(|stored| stored.question == hash && stored.request.edition == store.edition);
-            assert!(is_answered, "only an answered row loses its mark");
+            let of_row = || self.begin.requests.iter().zip(&self.begin.questions);
+            let mut of_row = of_row().filter(|(_, question)| question.id.hash() == hash);
+            let is_answered = of_row.all(|(request, _)| {
+                let of = (request.model, request.sample);
+                store.answers_to(&request.text, request.ordinal, of).next().is_some()
+            });
+            assert!(is_answered, "only a row with every answer loses its mark");
         }
     }
 

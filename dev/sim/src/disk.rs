@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use dset_core::machine::Seq;
 use dset_core::pace::minute::Earlier;
 use dset_core::plan::AnswerId;
-use dset_core::question::{Key, QuestionId};
+use dset_core::question::Key;
 use dset_core::tail::{Rest, judge};
 
 /// What the user appends to an output by hand.
@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) text: String,
     /// Which of the equal questions of the input.
     pub(crate) ordinal: u32,
+    pub(crate) model: u16,
+    pub(crate) sample: u32,
     pub(crate) temperature: u8,
     pub(crate) max_tokens: u64,
     pub(crate) edition: u32,
@@ -31,6 +33,10 @@ pub(crate) struct Stored {
     pub(crate) id: AnswerId,
     pub(crate) request: Request,
     pub(crate) question: [u8; 16],
+    /// What its ending without an answer is remembered by.
+    pub(crate) ending: [u8; 16],
+    /// With it its row has every answer.
+    pub(crate) completes_row: bool,
     pub(crate) settings: i64,
     /// What it means for the user's limits a minute.
     pub(crate) earlier: Earlier,
@@ -120,18 +126,28 @@ impl Store {
         self.bought.contains(request)
     }
 
-    /// Returns the answers of this edition to a question, under any settings.
-    pub(crate) fn answers_to(&self, text: &str, ordinal: u32) -> impl Iterator<Item = &Stored> {
+    /// Returns the answers of this edition to a question, by a model and in one sample, under any
+    /// other settings.
+    pub(crate) fn answers_to(
+        &self,
+        text: &str,
+        ordinal: u32,
+        (model, sample): (u16, u32),
+    ) -> impl Iterator<Item = &Stored> {
         let edition = self.edition;
         self.answers.values().filter(move |stored| {
             let request = &stored.request;
-            request.edition == edition && request.ordinal == ordinal && request.text == text
+            request.edition == edition
+                && request.ordinal == ordinal
+                && (request.model, request.sample) == (model, sample)
+                && request.text == text
         })
     }
 
-    /// Returns the limit that cut the answer to a question in this edition, and how far it got.
-    pub(crate) fn cut(&self, id: QuestionId) -> Cut {
-        self.ended.get(&(id.hash(), self.edition)).copied().flatten()
+    /// Returns the limit that cut the answer whose ending is remembered by this in this edition, and
+    /// how far it got.
+    pub(crate) fn cut(&self, ending: [u8; 16]) -> Cut {
+        self.ended.get(&(ending, self.edition)).copied().flatten()
     }
 
     /// Takes in what an earlier life could only rescue, but for what is there all the same.
@@ -148,8 +164,10 @@ impl Store {
     }
 
     fn insert(&mut self, key: Key, stored: Stored) {
-        self.ended.remove(&(stored.question, stored.request.edition));
-        self.marks.remove(&stored.question);
+        self.ended.remove(&(stored.ending, stored.request.edition));
+        if stored.completes_row {
+            self.marks.remove(&stored.question);
+        }
         self.texts.insert(stored.id, stored.request.text.clone());
         self.bought.insert(stored.request.clone());
         self.earlier.push(stored.earlier);

@@ -74,6 +74,9 @@ impl Books {
         let store = &world.store;
         let planned = self.begin.plan.states.iter();
         let questions = self.begin.questions.iter().zip(&self.begin.places).zip(planned);
+        let is_open = |index, ending| {
+            self.is_open(index) || store.ended.contains_key(&(ending, store.edition))
+        };
         for ((question, &place), planned) in questions {
             let now = world.rows[place].status.as_str();
             let before = self.statuses[place].as_str();
@@ -81,8 +84,8 @@ impl Books {
             assert!(!store.marks.contains(&hash), "every mark is written at the end");
             let is_own_word = before != ERROR && !before.is_empty();
             let has_ended = self.ended.contains(&question.index) || *planned == Planned::Kept;
-            let is_answered =
-                !self.is_open(question.index) && !store.ended.contains_key(&(hash, store.edition));
+            let of_row = self.begin.questions.iter().filter(|q| q.id == question.id);
+            let is_answered = of_row.into_iter().all(|q| !is_open(q.index, q.ending));
             if is_own_word {
                 assert_eq!(now, before, "the user's own word is left alone");
             } else if has_ended {

@@ -278,13 +278,15 @@ impl<'a> Life<'a> {
 
     fn message(&mut self, seq: Seq, record: Record) -> Message {
         match record {
-            Record::Answered { question, sent_at, at, answer, .. } => {
+            Record::Answered { question, sent_at, at, answer, completes_row, .. } => {
                 self.world.answers_count += 1;
                 let stored = Stored {
                     id: self.world.answers_count,
                     request: self.books.begin.requests[question.index as usize].clone(),
                     question: question.id.hash(),
-                    settings: self.books.begin.settings,
+                    ending: question.ending,
+                    completes_row,
+                    settings: self.books.begin.settings[usize::from(question.model)],
                     earlier: earlier(sent_at, at, Some(answer.usage)),
                 };
                 Message::Answer(seq, question.key, stored)
@@ -296,7 +298,7 @@ impl<'a> Life<'a> {
             Record::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
                 let cut = (cause == CUT).then(|| (self.books.begin.max_tokens, reached()));
-                Message::Ended(seq, question.id.hash(), cut)
+                Message::Ended(seq, question.ending, cut)
             }
             Record::Bookmarked { id } => Message::Bookmarked(seq, id.hash()),
         }

@@ -39,6 +39,12 @@ pub(crate) struct Start {
     /// Seeds the jitter of waits.
     #[serde(default)]
     pub(crate) seed: u64,
+    /// How many models are asked.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) models: u32,
+    /// How many answers each of them is to give to a question.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) samples: u32,
     /// The run pauses at the first failing question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pause_on_error: bool,
@@ -221,6 +227,14 @@ pub(crate) enum Edit {
     },
     /// Asks everything again.
     Again,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

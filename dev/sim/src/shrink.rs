@@ -124,6 +124,12 @@ impl Shrinking {
                 break;
             }
         }
+        self.attempt(|schedule| schedule.start.models = 1);
+        for samples in [1, 2] {
+            self.attempt(|schedule| {
+                schedule.start.samples = samples.min(schedule.start.samples);
+            });
+        }
         self.attempt(|schedule| schedule.start.seed = 0);
         self.attempt(|schedule| schedule.start.pause_on_error = false);
         for life in 0..self.best.lives.len() {

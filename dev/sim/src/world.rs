@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dset_core::bookmark::{Marks, rewrite};
 use dset_core::csv::{ERROR, HeaderMode, survey};
+use dset_core::key::RequestSettings;
 use dset_core::machine::{Planned, Why};
 use dset_core::plan::AnswerId;
 use dset_core::question::QuestionId;
+use dset_core::wanted::Wanted;
 
 use crate::chance::{Chance, Teller};
-use crate::disk::{Output, Request, Store};
+use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Ended, Life};
 use crate::minute::{Sends, longest_ms};
 use crate::schedule::{Edit, Fate, Schedule, Start};
@@ -248,9 +250,32 @@ impl World {
         let mut seen = BTreeMap::new();
         self.rows.iter().filter(|row| !row.text.is_empty()).all(|row| {
             let id = next_id(&mut seen, &row.text);
-            let mut answers = self.store.answers_to(&row.text, id.ordinal);
-            self.store.cut(id).is_some() || answers.next().is_some()
+            self.entries().all(|at| {
+                let mut answers = self.store.answers_to(&row.text, id.ordinal, self.of(at));
+                self.cut(id, at).is_some() || answers.next().is_some()
+            })
         })
+    }
+
+    /// The answers that every row is to get.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let models = self.request_settings().iter().map(RequestSettings::model_hash).collect();
+        Wanted::new(models, self.start.samples)
+    }
+
+    /// The answers that a row is to get, by their places in it.
+    pub(crate) fn entries(&self) -> std::ops::Range<u32> {
+        0..self.start.models * self.start.samples
+    }
+
+    /// The model and the sample of an answer by its place in its row.
+    pub(crate) fn of(&self, at: u32) -> (u16, u32) {
+        ((at / self.start.samples) as u16, at % self.start.samples)
+    }
+
+    /// The limit that cut an answer to a question, and how far it got.
+    pub(crate) fn cut(&self, id: QuestionId, at: u32) -> Cut {
+        self.store.cut(self.wanted().hash(id, at))
     }
 
     /// Does what the user does between two lives; returns what was decided about answers.
@@ -349,11 +374,15 @@ impl World {
         let mut seen = BTreeMap::new();
         for row in self.rows.iter().filter(|row| !row.text.is_empty()) {
             let id = next_id(&mut seen, &row.text);
-            let of_it = self.store.answers_to(&row.text, id.ordinal);
-            let rows = of_it.filter(|stored| placed.contains(&stored.id)).count();
-            let is_cut = self.store.cut(id).is_some();
-            assert!(rows == 1 || rows == 0 && is_cut, "every question has one row in the end");
-            assert!(row.status != ERROR || is_cut, "no answered row says ERROR in the end");
+            let mut any_cut = false;
+            for at in self.entries() {
+                let of_it = self.store.answers_to(&row.text, id.ordinal, self.of(at));
+                let rows = of_it.filter(|stored| placed.contains(&stored.id)).count();
+                let is_cut = self.cut(id, at).is_some();
+                any_cut |= is_cut;
+                assert!(rows == 1 || rows == 0 && is_cut, "every question has one row in the end");
+            }
+            assert!(row.status != ERROR || any_cut, "no answered row says ERROR in the end");
         }
     }
 

@@ -11,6 +11,7 @@ mod verify;
 use std::path::Path;
 
 use dset_core::csv::HeaderMode;
+use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
 
 use crate::cli::{Cli, Command, WhichArgs};
@@ -79,7 +80,8 @@ impl WhichArgs {
         &self,
         settings: &Settings,
         endpoint: Option<&str>,
-        model: Option<&str>,
+        requests: &[RequestSettings],
+        samples: u32,
     ) -> String {
         let mut command = self.command("run");
         let mut say = |flag: &str, value: Option<&str>, or: &str| {
@@ -88,7 +90,12 @@ impl WhichArgs {
             }
         };
         say("--base-url", endpoint, &settings.model().endpoint());
-        say("-m", model, &settings.model().request.model);
+        match requests {
+            [one] => say("-m", Some(&one.model), &settings.model().request.model),
+            several => several.iter().for_each(|one| say("-m", Some(&one.model), "")),
+        }
+        let samples = samples.to_string();
+        say("--samples", Some(&samples).filter(|_| !requests.is_empty()).map(|n| &**n), "1");
         command
     }
 }

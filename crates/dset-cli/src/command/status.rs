@@ -55,7 +55,8 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
     term("gave up", ledger.gave_up, &causes(Fault::GaveUp));
     term("pending", ledger.pending, "");
     let verdict = if ledger.balances() { "= the sum: it balances" } else { "is NOT the sum" };
-    term("questions", ledger.questions, verdict);
+    let total = if standing.wants_several() { "answers wanted" } else { "questions" };
+    term(total, ledger.questions, verdict);
     if standing.empty > 0 {
         page.pair("", &format!("{} skipped", of(standing.empty, "empty row")));
     }
@@ -81,7 +82,12 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
         Some(life) => one_line(&life.endpoint),
         None => settings.model().base_url().to_string(),
     };
-    page.pair("model", &format!("{} at {endpoint}", one_line(&standing.request.model)));
+    let models = standing.requests.iter().map(|request| one_line(&request.model));
+    let mut models = models.collect::<Vec<_>>().join(", ");
+    if standing.samples > 1 {
+        models += &format!(", {} of each", of(u64::from(standing.samples), "sample"));
+    }
+    page.pair("model", &format!("{models} at {endpoint}"));
     if let Some(life) = &standing.life {
         page.pair("last run", &life_words(life, &standing.running));
     }
@@ -170,8 +176,9 @@ fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<Str
         return Vec::new();
     }
     let life = standing.life.as_ref();
-    let model = life.map(|_| standing.request.model.as_str());
-    let run = which.run_again(settings, life.map(|life| life.endpoint.as_str()), model);
+    let requests = life.map_or(&[][..], |_| &standing.requests);
+    let endpoint = life.map(|life| life.endpoint.as_str());
+    let run = which.run_again(settings, endpoint, requests, standing.samples);
     if standing.has_outputs_of_script {
         return vec![format!(
             "There are outputs of the original script: `{run}` takes their rows as answered"
@@ -212,7 +219,7 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
     let causes: serde_json::Map<String, Value> =
         causes.map(|(cause, number)| (cause.clone(), json!(number))).collect();
     let marks = &standing.marks;
-    json!({
+    let mut object = json!({
         "v": 1,
         "input": settings.input,
         "output": settings.output,
@@ -234,7 +241,7 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
             "maybe_paid": standing.failed_asks.maybe_paid,
             "causes": causes,
         },
-        "model": standing.request.model,
+        "model": standing.requests[0].model,
         "endpoint": standing.life.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
         "edition": standing.edition,
         "last_run": standing.life.as_ref().map(|life| json!({
@@ -242,5 +249,10 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
             "ended_at": life.ended_at,
             "ending": life.ending,
         })),
-    })
+    });
+    if standing.wants_several() {
+        object["models"] = standing.requests.iter().map(|request| &*request.model).collect();
+        object["samples"] = json!(standing.samples);
+    }
+    object
 }

@@ -26,9 +26,9 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
         return Err(super::nothing_asked(&args.which, &settings));
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
-    let asked = verified.asked.as_ref();
-    let (endpoint, model) = asked.map(|(e, m)| (e.as_str(), m.as_str())).unzip();
-    let run = args.which.run_again(&settings, endpoint, model);
+    let endpoint = verified.endpoint.as_deref();
+    let requests = endpoint.map_or(&[][..], |_| &verified.requests);
+    let run = args.which.run_again(&settings, endpoint, requests, verified.samples);
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));

@@ -58,7 +58,7 @@ impl Bar {
         // Beside the text a line has the time, the numbers and what came of it.
         let width = usize::from(console::Term::stderr().size().1);
         let text_width = width.saturating_sub(44).clamp(12, 60);
-        let bar = ProgressBar::with_draw_target(Some(opening.found.questions), target);
+        let bar = ProgressBar::with_draw_target(Some(opening.found.answers), target);
         let colour = if has_colour { ".green/dim" } else { "" };
         let template =
             format!("\n{{wide_bar:{colour}}}  {{pos}}/{{len}}  {{percent}}%\n{{wide_msg}}");
@@ -84,7 +84,7 @@ impl Bar {
             has_colour,
             settings: opening.settings.clone(),
             demo: opening.demo.copied(),
-            total: opening.found.questions,
+            total: opening.found.answers,
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
             tally: Tally::default(),
             began: Instant::now(),

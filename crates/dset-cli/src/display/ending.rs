@@ -140,10 +140,12 @@ impl Closing<'_> {
         }
         match &self.ending.why {
             Why::Complete if ledger.pending == 0 || self.tally.answered > 0 => {
+                let several = self.settings.wants_several();
                 let done = format!(
-                    "{} of {} answered",
+                    "{} of {} {}",
                     count(ledger.answered + ledger.presumed),
-                    of(ledger.questions, "question")
+                    of(ledger.questions, text::counted(self.settings)),
+                    if several { "are there" } else { "answered" }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
@@ -247,7 +249,7 @@ impl Closing<'_> {
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
                     "{} left: `{}` asks more of them",
-                    of(ledger.pending, "question"),
+                    of(ledger.pending, text::counted(self.settings)),
                     same_command()
                 ));
             }

@@ -25,7 +25,7 @@ pub(super) struct Json {
 impl Json {
     pub(super) fn open(opening: &Opening<'_>) -> Json {
         let (settings, found) = (opening.settings, opening.found);
-        print(json!({
+        let mut line = json!({
             "event": "start",
             "input": settings.input,
             "output": settings.output,
@@ -35,7 +35,13 @@ impl Json {
             "presumed": found.presumed,
             "pending": found.pending,
             "empty": found.empty,
-        }));
+        });
+        if found.answers != found.questions {
+            line["answers"] = json!(found.answers);
+            line["models"] = settings.models.iter().map(|model| &*model.request.model).collect();
+            line["samples"] = json!(settings.samples);
+        }
+        print(line);
         Json { settings: settings.clone(), began: Instant::now() }
     }
 }

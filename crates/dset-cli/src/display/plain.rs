@@ -38,7 +38,7 @@ impl Plain {
             tells: !settings.quiet && (opening.found.pending <= TOLD_MAX || settings.verbose),
             settings,
             demo: opening.demo.copied(),
-            total: opening.found.questions,
+            total: opening.found.answers,
             tally: Tally::default(),
             began: Instant::now(),
             progress_at: Instant::now(),
@@ -205,7 +205,14 @@ impl Display for Plain {
         let whole = ledger.answered == ledger.questions;
         match &ending.why {
             Why::Complete if whole => {
-                print(now, &format!("All {} questions processed successfully!", ledger.questions));
+                print(
+                    now,
+                    &format!(
+                        "All {} {}s processed successfully!",
+                        ledger.questions,
+                        text::counted(&self.settings)
+                    ),
+                );
             }
             Why::Unreachable(_) | Why::Paused => {
                 self.say(now, "Execution paused. Resume with same command later.");

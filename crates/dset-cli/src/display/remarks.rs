@@ -13,7 +13,7 @@ pub(super) fn first(opening: &Opening<'_>, arrow: &str) -> String {
         "{} {arrow} {}/: {}, {} already answered",
         settings.input.display(),
         settings.output.display(),
-        of(found.questions, "question"),
+        wanted(found.questions, found.answers),
         count(found.answered),
     );
     for (number, words) in [
@@ -26,6 +26,15 @@ pub(super) fn first(opening: &Opening<'_>, arrow: &str) -> String {
         }
     }
     line
+}
+
+/// `5 questions`, or `5 questions, 15 answers` where each is to get several.
+fn wanted(questions: u64, answers: u64) -> String {
+    let mut words = of(questions, "question");
+    if answers != questions {
+        words += &format!(", {}", of(answers, "answer"));
+    }
+    words
 }
 
 /// Everything else worth saying, a line each.

@@ -72,6 +72,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Returns what a run counts: questions, or answers where each question is to get several.
+pub(crate) fn counted(settings: &Settings) -> &'static str {
+    if settings.wants_several() { "answer" } else { "question" }
+}
+
 /// Writes `1 question`, `2 questions`.
 pub(crate) fn of(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })

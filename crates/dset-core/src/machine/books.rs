@@ -26,6 +26,11 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Tells whether it has an answer, or is taken to have one.
+    pub(super) fn is_answered(self) -> bool {
+        matches!(self, State::Placed | State::Durable | State::Unsynced | State::Presumed)
+    }
+
     /// Tells whether it may still get an answer in this run.
     pub(super) fn is_open(self) -> bool {
         matches!(self, State::Unsynced | State::Pending)

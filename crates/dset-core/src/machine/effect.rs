@@ -63,6 +63,8 @@ pub enum Record {
         at: Time,
         /// The answer.
         answer: Box<Answer>,
+        /// With it every answer is there that its row is to get.
+        completes_row: bool,
     },
     /// An ask failed.
     Failed {

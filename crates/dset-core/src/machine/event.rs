@@ -98,8 +98,10 @@ pub enum StopSignal {
 /// Where each question stands before the first ask.
 #[derive(Debug, Clone, Default)]
 pub struct PlanSummary {
-    /// One state a question, in the order of the input.
+    /// One state a wanted answer, in the order of the input.
     pub states: Vec<Planned>,
+    /// How many of them each row has, one behind the other; none is one.
+    pub per_row: u32,
     /// Bookmarks that the store wants and the input lacks, or the other way round.
     pub marks: Marks,
 }

@@ -66,6 +66,8 @@ pub struct Rules {
 pub struct Machine {
     rules: Rules,
     states: Vec<State>,
+    /// So many of them are of one row.
+    per_row: u32,
     ledger: Ledger,
 
     /// Questions whose texts are held: asked, or waiting to be.
@@ -211,6 +213,7 @@ impl Machine {
             send_at: None,
             rules,
             states: Vec::new(),
+            per_row: 1,
             ledger: Ledger::default(),
             held: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -339,6 +342,7 @@ impl Machine {
             pending: plan.count(Planned::Pending),
         };
         self.states = plan.states.into_iter().map(State::from).collect();
+        self.per_row = plan.per_row.max(1);
         self.read.ended = self.ledger.pending == 0;
         self.marks.want(plan.marks);
     }

@@ -197,6 +197,8 @@ impl Machine {
             attempts: back.attempts,
         }));
         let (id, marked) = (back.question.id, back.question.marked);
+        self.states[back.index as usize] = State::Unsynced;
+        let completes_row = self.is_row_answered(back.index);
         let seq = self.record(
             Record::Answered {
                 question: back.question,
@@ -205,12 +207,20 @@ impl Machine {
                 sent_at: back.sent_at,
                 at: now,
                 answer: Box::new(answer),
+                completes_row,
             },
             effects,
         );
-        self.states[back.index as usize] = State::Unsynced;
         self.records.answers.push_back((seq, back.index));
-        self.marks.answered(id, marked, seq);
+        if completes_row {
+            self.marks.answered(id, marked, seq);
+        }
+    }
+
+    /// Tells whether a row has every answer that it is to get.
+    fn is_row_answered(&self, index: QuestionIndex) -> bool {
+        let first = index - index % self.per_row;
+        (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
     }
 
     fn failed(&mut self, now: Time, back: Returned, failure: Failure, effects: &mut Vec<Effect>) {

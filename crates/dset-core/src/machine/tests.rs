@@ -20,6 +20,8 @@ struct Bench {
     told: Vec<String>,
     ending: Option<Ending>,
     count: u32,
+    /// So many of the questions are answers to one row.
+    per_row: u32,
     read: u32,
     alarm: Option<Time>,
 }
@@ -35,6 +37,7 @@ fn question(index: u32) -> Question {
         prompt,
         key,
         id,
+        ending: id.hash(),
         marked: false,
         model: 0,
         sample: 0,
@@ -80,7 +83,13 @@ impl Bench {
 
     /// A run whose input lacks these marks.
     fn with_marks(rules: Rules, count: u32, marks: Marks) -> Bench {
-        let mut bench = Bench {
+        let mut bench = Bench::idle(rules, count);
+        bench.start(1, marks);
+        bench
+    }
+
+    fn idle(rules: Rules, count: u32) -> Bench {
+        Bench {
             machine: Machine::new(rules),
             now_ms: 0,
             coming: VecDeque::new(),
@@ -93,12 +102,16 @@ impl Bench {
             told: Vec::new(),
             ending: None,
             count,
+            per_row: 1,
             read: 0,
             alarm: None,
-        };
-        let states = vec![Planned::Pending; count as usize];
-        bench.event(Event::Started(PlanSummary { states, marks }));
-        bench
+        }
+    }
+
+    fn start(&mut self, per_row: u32, marks: Marks) {
+        self.per_row = per_row;
+        let states = vec![Planned::Pending; self.count as usize];
+        self.event(Event::Started(PlanSummary { states, per_row, marks }));
     }
 
     /// Tells the machine, and does what it wants until it wants nothing more.
@@ -116,7 +129,9 @@ impl Bench {
         match effect {
             Effect::Read { count } => {
                 let to = self.count.min(self.read + count as u32);
-                let questions = (self.read..to).map(question).collect();
+                let of_row =
+                    |index| Question { id: question(index / self.per_row).id, ..question(index) };
+                let questions = (self.read..to).map(of_row).collect();
                 self.read = to;
                 self.coming.push_back(Event::Questions(questions));
                 if to == self.count {
@@ -666,4 +681,19 @@ fn a_cut_answer_is_kept_and_marked_and_not_asked_again_in_this_run() {
     assert!(matches!(bench.why(), Why::Complete));
     assert_eq!(bench.ending.as_ref().unwrap().ledger.rejected, 1);
     assert_eq!(bench.marked_rows(), [2]);
+}
+
+#[test]
+fn a_row_of_several_answers_says_error_until_every_one_of_them_is_there() {
+    let row = QuestionId { text_hash: 0, ordinal: 0 };
+    let late = || Marks { set: [row].into(), ..Marks::default() };
+    for (second, cleared) in [(answer(), true), (failure(FailureClass::CutByLength), false)] {
+        let mut bench = Bench::idle(rules(1), 2);
+        bench.start(2, late());
+        bench.reply(0, answer());
+        assert!(bench.cleared.is_empty());
+        bench.reply(1, second);
+        assert_eq!(bench.cleared == [row], cleared);
+        assert!(matches!(bench.why(), Why::Complete));
+    }
 }

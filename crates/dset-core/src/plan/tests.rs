@@ -7,10 +7,10 @@ fn settings(model: &str) -> RequestSettings {
 
 fn planner(questions: &[&str], edition: u32) -> Planner {
     let mut hasher = settings("a").hasher();
-    let mut planner = Planner::new(edition, true);
+    let mut planner = Planner::new(edition, true, Wanted::default());
     for question in questions {
         let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
-        planner.push(text, hasher.fingerprint(text), marked);
+        planner.push(text, [hasher.fingerprint(text)], marked);
     }
     planner
 }
@@ -26,6 +26,8 @@ fn stored(model: &str, bought: Bought, questions: &[&str]) -> Vec<Stored> {
             question: QuestionId { text_hash: texts[at], ordinal: ordinals[at] }.hash(),
             id: at as i64 + 1,
             bought,
+            model: 0,
+            sample: 0,
             placed: true,
         })
         .collect();
@@ -56,7 +58,7 @@ fn an_answer_bought_with_other_settings_counts_and_is_counted() {
     let known = Known { has_others: true, ..Known::default() };
     let plan = planner(&["one", "new", "two"], 0).plan(before, &known);
     assert_eq!(plan.states, [Settled, Pending, Settled]);
-    assert_eq!(plan.bought_otherwise, 2);
+    assert_eq!(plan.bought_otherwise, [2]);
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn answers_of_the_script_count_without_a_decision() {
     let known = Known { has_others: true, ..Known::default() };
     let plan = planner(&["one", "two"], 0).plan(before, &known);
     assert_eq!(plan.states, [Settled, Pending]);
-    assert_eq!(plan.bought_otherwise, 0);
+    assert_eq!(plan.bought_otherwise, [0]);
 }
 
 #[test]
@@ -148,10 +150,10 @@ fn a_row_that_changed_since_it_was_planned_is_noticed() {
 #[test]
 fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
     let mut hasher = settings("a").hasher();
-    let mut planner = Planner::new(0, false);
-    planner.push("same", hasher.fingerprint("x"), false);
+    let mut planner = Planner::new(0, false, Wanted::default());
+    planner.push("same", [hasher.fingerprint("x")], false);
     planner.skip("same");
-    planner.push("same", hasher.fingerprint("y"), false);
+    planner.push("same", [hasher.fingerprint("y")], false);
     let plan = planner.plan([], &Known::default());
     assert_eq!((plan.id(0, "same").ordinal, plan.id(1, "same").ordinal), (0, 2));
 }
@@ -187,4 +189,104 @@ fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
     let known = Known { has_others: true, unwritten: [id.hash()].into(), ..Known::default() };
     let plan = planner(&["one"], 0).plan(before, &known);
     assert_eq!((plan.states, plan.marks), (vec![Settled], Marks::default()));
+}
+
+const MODELS: [&str; 2] = ["a", "b"];
+
+/// Plans for these models and so many samples.
+fn of_several(models: &[&str], samples: u32, questions: &[&str]) -> Planner {
+    let hashes = models.iter().map(|model| settings(model).model_hash()).collect();
+    let wanted = Wanted::new(hashes, samples);
+    let mut planner = Planner::new(0, true, wanted);
+    for question in questions {
+        let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
+        let prints = models.iter().map(|model| settings(model).hasher().fingerprint(text));
+        planner.push(text, prints.collect::<Vec<_>>(), marked);
+    }
+    planner
+}
+
+/// The store after the first questions were answered: question, model, sample.
+fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stored> {
+    let mut stored: Vec<Stored> = answers
+        .iter()
+        .zip(1..)
+        .map(|(&(text, model, sample), id)| {
+            let of = models.iter().position(|one| *one == model);
+            Stored {
+                key: key(settings(model).hasher().fingerprint(text), sample, 0, 0),
+                question: QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash(),
+                id,
+                bought: if of.is_some() { Bought::Now } else { Bought::Beside },
+                model: of.unwrap_or(0) as u16,
+                sample,
+                placed: true,
+            }
+        })
+        .collect();
+    stored.sort_by_key(|answer| answer.key);
+    stored
+}
+
+#[test]
+fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing() {
+    let before = || stored_of_several(&[("one", "a", 0), ("one", "a", 1)], &["a"]);
+    let raised = of_several(&["a"], 4, &["one"]).plan(before(), &Known::default());
+    assert_eq!(raised.states, [Settled, Settled, Pending, Pending]);
+    let lowered = of_several(&["a"], 1, &["one"]).plan(before(), &Known::default());
+    assert_eq!((lowered.states, lowered.contradicted), (vec![Settled], 0));
+    assert_eq!(lowered.beside.len(), 1, "it is kept");
+}
+
+#[test]
+fn a_further_model_asks_only_its_own_answers_and_wants_no_decision() {
+    let before = stored_of_several(&[("one", "a", 0)], &MODELS);
+    let plan = of_several(&MODELS, 1, &["one"]).plan(before, &Known::default());
+    assert_eq!((plan.states, plan.bought_otherwise), (vec![Settled, Pending], vec![0, 0]));
+    let both = stored_of_several(&[("one", "a", 0), ("two", "b", 0)], &["a"]);
+    let plan = of_several(&["a"], 1, &["one", "two"]).plan(both, &Known::default());
+    assert_eq!(plan.states, [Settled, Pending], "what the other model said stands for nothing");
+    assert_eq!((plan.bought_otherwise, plan.beside.len()), (vec![0], 1));
+}
+
+#[test]
+fn what_other_settings_bought_counts_for_its_own_model_and_sample() {
+    let mut before = stored_of_several(&[("one", "b", 1)], &MODELS);
+    (before[0].bought, before[0].key) = (Bought::Otherwise, Key([9; 16]));
+    let known = Known { has_others: true, ..Known::default() };
+    let plan = of_several(&MODELS, 2, &["one"]).plan(before, &known);
+    assert_eq!(plan.states, [Pending, Pending, Pending, Settled]);
+    assert_eq!(plan.bought_otherwise, [0, 1]);
+}
+
+#[test]
+fn what_the_script_did_counts_for_the_first_answer_of_a_row() {
+    let planner = of_several(&MODELS, 2, &["one", "two!"]);
+    let presumed = planner.before_first_mark().into_iter().collect();
+    let plan = planner.plan([], &Known { presumed, ..Known::default() });
+    let first_row = [Presumed, Pending, Pending, Pending];
+    assert_eq!(plan.states[..4], first_row);
+    assert_eq!(plan.states[4..], [Pending; 4]);
+}
+
+#[test]
+fn an_answer_that_was_cut_is_kept_for_its_own_model_and_sample() {
+    let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
+    let planner = of_several(&MODELS, 2, &["one"]);
+    let cut = [planner.wanted.hash(id, 0), planner.wanted.hash(id, 3)].into();
+    let plan = planner.plan([], &Known { cut, ..Known::default() });
+    assert_eq!(plan.states, [Kept, Pending, Pending, Kept]);
+    assert_eq!(plan.marks.set, [id].into(), "its row says ERROR, once");
+}
+
+#[test]
+fn a_mark_is_cleared_only_where_every_answer_of_the_row_is_there() {
+    let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
+    let answers = [("one", "a", 0), ("one", "a", 1), ("two", "a", 0)];
+    let before = stored_of_several(&answers, &["a"]);
+    let known = Known { unwritten: [id("two").hash()].into(), ..Known::default() };
+    let plan = of_several(&["a"], 2, &["one!", "two"]).plan(before, &known);
+    assert_eq!(plan.marks.clear, [id("one")].into());
+    assert_eq!(plan.marks.set, [id("two")].into());
+    assert_eq!(plan.marked_though_answered, 1);
 }

@@ -105,6 +105,18 @@ pub fn endpoint(base_url: &Url) -> String {
 }
 
 impl Settings {
+    /// Returns what each model is asked with, in their order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSettings> {
+        self.models.iter().map(|model| model.request.clone()).collect()
+    }
+
+    /// Tells whether every question is to get more than one answer.
+    #[must_use]
+    pub fn wants_several(&self) -> bool {
+        self.models.len() > 1 || self.samples > 1
+    }
+
     /// Returns the first of the models.
     #[must_use]
     pub fn model(&self) -> &Model {

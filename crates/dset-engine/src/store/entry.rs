@@ -41,6 +41,14 @@ impl Entry {
 pub(super) struct NewAnswer {
     key: [u8; 16],
     pub(super) question_hash: [u8; 16],
+    /// What its ending without an answer is remembered by, where that is not the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ending: Option<[u8; 16]>,
+    /// Answers to its row are still lacking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) row_lacks: bool,
+    #[serde(default, skip_serializing_if = "is_first")]
+    sample: u32,
     settings: i64,
     edition: u32,
     life: i64,
@@ -55,14 +63,26 @@ pub(super) struct NewAnswer {
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn of(record: &Record, run: &WriterSettings) -> Option<NewAnswer> {
-        let Record::Answered { question, attempts, sent_at, at, answer, .. } = record else {
+        let Record::Answered { question, attempts, sent_at, at, answer, completes_row, .. } =
+            record
+        else {
             return None;
         };
         let seconds = at.since(*sent_at).as_secs_f64();
+        let question_hash = question.id.hash();
+        let mut metadata = Metadata::of(answer, question.row_number, *attempts, seconds);
+        if run.models.len() > 1 {
+            let asked = &run.models[usize::from(question.model)];
+            metadata.model.get_or_insert_with(|| asked.clone());
+        }
+        metadata.sample = (run.samples > 1).then_some(question.sample);
         Some(NewAnswer {
             key: question.key.0,
-            question_hash: question.id.hash(),
-            settings: run.settings,
+            question_hash,
+            ending: Some(question.ending).filter(|ending| *ending != question_hash),
+            row_lacks: !completes_row,
+            sample: question.sample,
+            settings: run.settings[usize::from(question.model)],
             edition: run.edition,
             life: run.life,
             row: question.row_number,
@@ -70,16 +90,24 @@ impl NewAnswer {
             question: question.text.to_string(),
             reasoning: answer.reasoning.clone(),
             answer: answer.content.clone(),
-            metadata: Metadata::of(answer, question.row_number, *attempts, seconds),
+            metadata,
         })
     }
 
-    /// Forgets that its question once ended without an answer, and the wish for a mark.
+    /// Returns what its ending without an answer is remembered by.
+    pub(super) fn ending(&self) -> [u8; 16] {
+        self.ending.unwrap_or(self.question_hash)
+    }
+
+    /// Forgets that it once ended without an answer and, once its row has every answer, the wish for
+    /// a mark.
     pub(super) fn forget_failure(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        let question = &self.question_hash[..];
         to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-            .execute(params![question, self.edition])?;
-        to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([question])?;
+            .execute(params![&self.ending()[..], self.edition])?;
+        if !self.row_lacks {
+            to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
+                .execute([&self.question_hash[..]])?;
+        }
         Ok(())
     }
 
@@ -109,13 +137,14 @@ impl NewAnswer {
         let id = to.last_insert_rowid();
         to.prepare_cached(
             "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             &self.key[..],
             &self.question_hash[..],
             self.settings,
             self.edition,
+            self.sample,
             id
         ])?;
         Ok(Some(id))
@@ -232,7 +261,7 @@ impl NewEnded {
             Fault::GaveUp => "gave up",
         };
         Some(NewEnded {
-            question: question.id.hash(),
+            question: question.ending,
             edition: run.edition,
             row: question.row_number,
             fault: fault.to_owned(),
@@ -261,6 +290,10 @@ impl NewEnded {
         ])?;
         Ok(())
     }
+}
+
+fn is_first(sample: &u32) -> bool {
+    *sample == 0
 }
 
 fn number(count: Option<u64>) -> Option<i64> {

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dset_core::key::RequestSettings;
+use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
 use dset_core::question::{Key, QuestionIndex};
+use dset_core::row::Metadata;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
@@ -55,51 +56,124 @@ impl Store {
         Ok(self.reader.connection.last_insert_rowid())
     }
 
-    /// Holds the questions against what is stored of this edition.
+    /// Tells whether models were asked beside each other in an edition.
+    pub fn has_beside(&self, edition: u32) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND decision LIKE '%beside')";
+        Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
+    }
+
+    /// Returns the settings of an edition that this model was last asked with.
+    pub fn text_of_model(
+        &self,
+        model: ModelHash,
+        edition: u32,
+    ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT text FROM settings WHERE edition = ?1 AND id <> 0 ORDER BY id DESC";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut texts = statement.query_map([edition], |row| row.get::<_, String>(0))?;
+        let is_of_it = |text: &String| {
+            RequestSettings::read(text).is_some_and(|settings| settings.model_hash() == model)
+        };
+        Ok(texts.find(|text| text.as_ref().map_or(true, is_of_it)).transpose()?)
+    }
+
+    /// Returns the model that an edition was first asked with.
+    fn first_model(&self, edition: u32) -> Result<Option<ModelHash>, StoreError> {
+        let sql = "SELECT text FROM settings WHERE edition = ?1 AND id <> 0 ORDER BY id LIMIT 1";
+        let text: Option<String> =
+            self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?;
+        Ok(text.and_then(|text| RequestSettings::read(&text)).map(|first| first.model_hash()))
+    }
+
+    /// Remembers what a run wants: settings by their numbers, and samples. Nothing is remembered of
+    /// one of each, which is what the last life says.
+    pub fn keep_asked(&self, settings: &[i64], samples: u32) -> Result<(), StoreError> {
+        let kept = self.meta::<String>("asked")?;
+        if settings.len() == 1 && samples == 1 {
+            return kept.map_or(Ok(()), |_| self.unset_meta("asked"));
+        }
+        let ids: Vec<String> = settings.iter().map(i64::to_string).collect();
+        let asked = format!("{};{samples}", ids.join(","));
+        if kept.as_ref() == Some(&asked) { Ok(()) } else { self.set_meta("asked", asked) }
+    }
+
+    /// Returns what the last run of an edition asked each model with, and how many samples it wanted.
+    pub fn last_asked(
+        &self,
+        edition: u32,
+    ) -> Result<Option<(Vec<RequestSettings>, u32)>, StoreError> {
+        let Some(asked) = self.meta::<String>("asked")? else {
+            return Ok(self.last_settings(edition)?.map(|(_, settings)| (vec![settings], 1)));
+        };
+        let damaged = || StoreError::Damaged("what was asked last cannot be read".to_owned());
+        let (ids, samples) = asked.split_once(';').ok_or_else(damaged)?;
+        let mut requests = Vec::new();
+        for id in ids.split(',') {
+            let id: i64 = id.parse().map_err(|_| damaged())?;
+            let sql = "SELECT text FROM settings WHERE id = ?1";
+            let text: Option<String> =
+                self.reader.connection.query_row(sql, [id], |row| row.get(0)).optional()?;
+            requests.push(text.and_then(|t| RequestSettings::read(&t)).ok_or_else(damaged)?);
+        }
+        let samples = samples.parse().ok().filter(|samples| *samples > 0).ok_or_else(damaged)?;
+        Ok(Some((requests, samples)))
+    }
+
+    /// Holds the questions against what is stored of this edition, as each model is asked.
     pub fn plan(
         &self,
         planner: Planner,
         edition: u32,
-        settings: Option<i64>,
-        max_tokens: Option<u64>,
+        requests: &[RequestSettings],
     ) -> Result<Plan, StoreError> {
-        self.plan_and_note(planner, edition, settings, max_tokens, |_, _| {})
+        self.plan_and_note(planner, edition, requests, |_, _| {})
     }
 
     /// Does the same, and tells `answered` of each answered question which answer is its own.
     pub fn plan_and_note(
         &self,
-        planner: Planner,
+        mut planner: Planner,
         edition: u32,
-        settings: Option<i64>,
-        max_tokens: Option<u64>,
+        requests: &[RequestSettings],
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
+        if requests.len() > 1 {
+            planner.first_asked(self.first_model(edition)?);
+        }
+        let max_tokens = requests.first().and_then(|first| first.max_tokens);
+        let purchases = self.purchases(edition, requests)?;
         let placed = self.placed(edition)?;
         let known = Known {
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
             cut: self.cut(edition, max_tokens)?,
             unwritten: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
-            has_others: self.has_others(edition, settings)?,
+            has_others: purchases
+                .values()
+                .any(|(bought, _)| matches!(bought, Bought::Otherwise | Bought::ByScript)),
         };
         let mut statement = self.reader.connection.prepare(
-            "SELECT key, question, settings, answer FROM answer_keys WHERE edition = ?1 ORDER BY key",
+            "SELECT key, question, settings, answer, sample FROM answer_keys WHERE edition = ?1 ORDER BY key",
         )?;
         let mut failed = None;
         let mut last: Option<Key> = None;
         let mut placed_seen = 0;
         let stored = statement.query_map([edition], |row| {
-            let bought: i64 = row.get(2)?;
             let id: AnswerId = row.get(3)?;
+            let (bought, mut model) = match purchases.get(&row.get::<_, i64>(2)?) {
+                Some(known) => *known,
+                None => (Bought::Otherwise, 0),
+            };
+            if bought == Bought::ByScript && requests.len() > 1 {
+                model = self.model_of(id, requests)?;
+            }
             Ok(Stored {
                 key: Key(row.get(0)?),
                 question: row.get(1)?,
                 id,
-                bought: match bought {
-                    0 => Bought::ByScript,
-                    id if Some(id) == settings => Bought::Now,
-                    _ => Bought::Otherwise,
-                },
+                bought,
+                model,
+                sample: row.get(4)?,
                 placed: placed.has(id),
             })
         })?;
@@ -125,22 +199,76 @@ impl Store {
         }
     }
 
-    fn has_others(&self, edition: u32, settings: Option<i64>) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE (edition = ?1 OR id = 0) AND id IS NOT ?2)";
-        Ok(self.reader.connection.query_row(sql, params![edition, settings], |row| row.get(0))?)
-    }
-
-    /// Returns the answers of an edition by their questions, with whether they have their place.
-    pub fn by_question(
+    /// Tells of all settings of an edition what answers bought with them are to a run that asks with
+    /// these, and for which of its models they count, or may.
+    fn purchases(
         &self,
         edition: u32,
-    ) -> Result<HashMap<[u8; 16], (AnswerId, bool)>, StoreError> {
-        let placed = self.placed(edition)?;
-        let sql = "SELECT question, answer FROM answer_keys WHERE edition = ?1";
+        requests: &[RequestSettings],
+    ) -> Result<HashMap<i64, (Bought, u16)>, StoreError> {
+        let sql = "SELECT id, hash, text, decision FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let answers = statement.query_map([edition], |row| {
-            let id = row.get(1)?;
-            Ok((row.get(0)?, (id, placed.has(id))))
+        let rows = statement.query_map([edition], |row| {
+            let is_beside = row.get::<_, String>(3)?.ends_with("beside");
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, String>(2)?,
+                is_beside,
+            ))
+        })?;
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let of = |hash: &[u8]| requests.iter().position(|request| request.hash() == hash);
+        // Where models are asked beside each other, the answers of one stand for no other's.
+        let any_beside = rows.iter().any(|(.., is_beside)| *is_beside);
+        let mut own = rows.iter().filter(|(_, hash, ..)| of(hash) == Some(0));
+        let first_is_beside = own.next().map_or(any_beside, |(.., is_beside)| *is_beside);
+        let purchase = |(id, hash, text, is_beside): &(i64, Vec<u8>, String, bool)| {
+            if *id == 0 {
+                return (Bought::ByScript, 0);
+            }
+            if let Some(model) = of(hash) {
+                return (Bought::Now, model as u16);
+            }
+            let model = RequestSettings::read(text).map(|settings| settings.model_hash());
+            match requests.iter().position(|request| Some(request.model_hash()) == model) {
+                Some(model) => (Bought::Otherwise, model as u16),
+                None if *is_beside || first_is_beside => (Bought::Beside, 0),
+                None => (Bought::Otherwise, 0),
+            }
+        };
+        Ok(rows.iter().map(|row| (row.0, purchase(row))).collect())
+    }
+
+    /// Tells which of several models gave an answer of which nothing but its row is known: the first
+    /// where that does not say.
+    fn model_of(&self, answer: AnswerId, requests: &[RequestSettings]) -> rusqlite::Result<u16> {
+        let sql = "SELECT metadata FROM answers WHERE id = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let text: Option<String> = statement.query_row([answer], |row| row.get(0)).optional()?;
+        let metadata: Metadata =
+            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let is_it = |request: &RequestSettings| metadata.model.as_ref() == Some(&request.model);
+        Ok(requests.iter().position(is_it).unwrap_or(0) as u16)
+    }
+
+    /// Returns the answers of an edition by their questions, samples and, where `by_model`, the models
+    /// that gave them, with whether they have their place.
+    pub(crate) fn by_question(
+        &self,
+        edition: u32,
+        by_model: bool,
+    ) -> Result<HashMap<Given, (AnswerId, bool)>, StoreError> {
+        let placed = self.placed(edition)?;
+        let sql = "SELECT k.question, k.sample, k.answer, iif(?2, a.metadata, NULL)
+                   FROM answer_keys k LEFT JOIN answers a ON a.id = k.answer WHERE k.edition = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let answers = statement.query_map(params![edition, by_model], |row| {
+            let id = row.get(2)?;
+            let metadata: Option<String> = row.get(3)?;
+            let metadata = metadata.and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
+            let model = metadata.and_then(|metadata| metadata.model);
+            Ok(((row.get(0)?, row.get(1)?, model), (id, placed.has(id))))
         })?;
         Ok(answers.collect::<Result<_, _>>()?)
     }
@@ -215,6 +343,9 @@ impl Store {
         Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
 }
+
+/// A question, the sample, and the model that says it answered.
+pub(crate) type Given = ([u8; 16], u32, Option<String>);
 
 /// A set of row ids, which are dense: a bit each.
 #[derive(Debug, Default)]

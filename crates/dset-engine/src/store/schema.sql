@@ -2,13 +2,15 @@
 -- Version 1; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
 -- Unix milliseconds.
 
--- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`.
+-- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`, `formats`, and,
+-- where the last run wanted more than one answer to a question, `asked`: its settings and samples.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value
 ) WITHOUT ROWID;
 
--- What answers were bought with, and how that was decided: first, continue, again.
+-- What answers were bought with, and how that was decided: first, continue, again; with `beside` in it
+-- where the model was asked beside others, so that its answers stand for no other model's.
 -- Settings 0 are the original script's, which nobody knows.
 CREATE TABLE settings (
   id INTEGER PRIMARY KEY,
@@ -72,7 +74,10 @@ CREATE TABLE attempts (
   body BLOB
 );
 
--- Questions that ended without an answer, until they get one.
+-- Wanted answers that did not come, until they do. `question` is the question's own hash for sample 0
+-- of a model that is asked alone, and of the model that the edition was first asked with; for every
+-- other answer a hash of question, model and sample. So a store that never had more than one of each
+-- says what it always said.
 CREATE TABLE ended (
   question BLOB NOT NULL,
   edition INTEGER NOT NULL,

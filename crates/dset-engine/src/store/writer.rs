@@ -131,8 +131,12 @@ pub struct WriterSettings {
     pub folder: PathBuf,
     /// The life that is recorded.
     pub life: i64,
-    /// The settings that answers are bought with.
-    pub settings: i64,
+    /// The settings that answers are bought with, of each model.
+    pub settings: Vec<i64>,
+    /// The models, by the names that they are asked under.
+    pub models: Vec<String>,
+    /// How many answers each gives to a question.
+    pub samples: u32,
     /// The edition that is asked.
     pub edition: u32,
     /// The token limit of this run.
@@ -250,7 +254,7 @@ struct Thread<T> {
     waiting: Waiting,
     texts: Texts,
     position: u64,
-    /// Questions that ended without an answer, so that an answer knows to forget that.
+    /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
 }
 
@@ -356,8 +360,14 @@ impl<T: Told> Thread<T> {
         match record {
             Record::Answered { question, .. } => {
                 let new = NewAnswer::of(record, &self.settings).expect("an answer");
-                if self.ended.remove(&new.question_hash) {
+                let (ending, question_hash) = (new.ending(), new.question_hash);
+                if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
                     new.forget_failure(to)?;
+                }
+                // As long as answers to the row are lacking, it may be the row's mark that is wished.
+                if !new.row_lacks {
+                    self.ended.remove(&ending);
+                    self.ended.remove(&question_hash);
                 }
                 if let Some(id) = new.insert(to)? {
                     batch.answers.push((question.index, id, new));
@@ -368,7 +378,7 @@ impl<T: Told> Thread<T> {
             }
             Record::Ended { question, .. } => {
                 NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
-                self.ended.insert(question.id.hash());
+                self.ended.insert(question.ending);
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());

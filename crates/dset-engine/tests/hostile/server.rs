@@ -227,6 +227,7 @@ pub fn ask(prompt: &str) -> Ask {
         prompt: prompt.into(),
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
+        ending: [0; 16],
         marked: false,
         model: 0,
         sample: 0,
