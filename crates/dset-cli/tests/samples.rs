@@ -85,6 +85,15 @@ fn a_further_model_is_asked_for_its_own_answers_and_a_dropped_one_keeps_its() {
     service.run(&folder, &["-m", "a"]).exits(0);
     service.run(&folder, &["-m", "a", "-m", "b"]).exits(0).says("3 questions, 6 answers");
     assert_eq!(service.stats().asked, 6);
+    let models = |folder: &Folder| {
+        let lines = folder.read("dset_generator/output.json");
+        let lines =
+            lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["metadata"]["model"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut asked = models(&folder);
+    asked.sort();
+    assert_eq!(asked, ["a", "a", "a", "b", "b", "b"], "each answer is of the model that was asked");
     let of_row = |n: usize| (0..2).map(move |_| format!("Question {n}, what then?"));
     service.run(&folder, &["-m", "b", "-m", "a"]).exits(0);
     assert_eq!(service.stats().asked, 6, "in whatever order");
