@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_table_is_read_and_every_fact_in_it_has_a_date_and_a_source() {
-        assert_eq!(presets().len(), 23);
+        assert_eq!(presets().len(), 24);
         for preset in presets() {
             let id = &preset.id;
             assert!(!preset.source.is_empty() && preset.as_of.len() == 10, "{id}");

@@ -157,7 +157,7 @@ mod tests {
         let plain = r#"{"model":"m","messages":[{"role":"user","content":"Why?"}]}"#;
         for preset in presets() {
             match preset.id.as_str() {
-                "anthropic" => {}
+                "anthropic" | "anthropic-compatible" => {}
                 "deepseek" => assert_eq!(body("deepseek", settings(), false), plain),
                 id => assert_eq!(body(id, settings(), true), plain, "{id}"),
             }
@@ -284,7 +284,8 @@ mod tests {
             let sent = preset.streamed_body(&request, true);
             let sent: Value = serde_json::from_slice(&sent).unwrap();
             assert_eq!(sent["stream"], true, "{}", preset.id);
-            let counts = !["anthropic", "mistral", "zai"].contains(&preset.id.as_str());
+            let without = ["anthropic", "anthropic-compatible", "mistral", "zai"];
+            let counts = !without.contains(&preset.id.as_str());
             assert_eq!(sent["stream_options"]["include_usage"] == true, counts, "{}", preset.id);
         }
     }

@@ -354,7 +354,8 @@ struct Service {
 }
 
 /// Chooses the service. Where a base URL is named, the model's name is the service's own and left
-/// whole, slashes and all, and the host tells the service; else the name tells it.
+/// whole, slashes and all, and the host tells the service, or the end of the path whose messages are
+/// spoken; else the name tells it.
 fn service(
     model: Option<&str>,
     url: Option<&str>,
@@ -382,8 +383,12 @@ fn service(
     let any = providers
         .preset("openai-compatible")
         .expect("the table has a preset for any other service");
+    let messages = providers
+        .preset("anthropic-compatible")
+        .expect("the table has one for Anthropic's wire");
     let preset = match providers.by_url(&base_url) {
         Some(preset) => preset,
+        None if base_url.path().trim_end_matches('/').ends_with(&messages.path) => messages,
         None if deepseek.serves(model) => deepseek,
         None => any,
     };
@@ -529,6 +534,13 @@ mod tests {
                 Some("DEEPSEEK_API_KEY"),
             ),
             ("deepseek-v4-pro", own, "deepseek", "deepseek-v4-pro", Some("DEEPSEEK_API_KEY")),
+            (
+                "deepseek-v4-pro",
+                Some("http://localhost:4000/v1/messages/"),
+                "anthropic-compatible",
+                "deepseek-v4-pro",
+                Some("ANTHROPIC_API_KEY"),
+            ),
             (
                 "openrouter/auto",
                 Some(home("openrouter")),
