@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,12 +14,17 @@ import time
 import urllib.request
 from pathlib import Path
 
+# Ended from outside, the servers are to end as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
 # A proxy of a hundred packages is slow to import on a busy machine.
 READY_S = 120
 # A run of fifty questions takes seconds.
 RUN_S = 120
 # Each server gets this time to end by itself.
 STOP_S = 10
+# The exit code of dset for it.
+KEY_REFUSED = 4
 
 THINGS = ["apples", "nails", "letters", "eggs", "stamps", "tiles", "pears"]
 NAMES = ["Ada", "Björn", "Chloé", "Dmitri", "Esra", "Fumiko", "Grace"]
@@ -119,8 +125,8 @@ class Run:
         with open(folder / "q.csv", "w", newline="") as file:
             csv.writer(file).writerows([["question"], *([question] for question in questions)])
 
-    def dset_says(self, command, *arguments):
-        """Runs a command of dset and returns its exit code and its lines of JSON."""
+    def dset_says(self, command, *arguments, exit=0):
+        """Runs a command of dset, which must end with `exit`; returns its lines of JSON."""
         # Nothing of the user's settings; `.env` is read from the working folder, which has none.
         env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         done = subprocess.run(
@@ -133,14 +139,14 @@ class Run:
         )
         with open(self.folder / f"{command}.log", "a") as log:
             log.write(done.stdout + done.stderr)
-        if done.returncode != 0:
+        if done.returncode != exit:
             fail(f"dset {command} in {self.folder} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def run(self):
+    def run(self, exit=0):
         # What is left unsaid here is dset's own: pace, retries, timeouts.
         said = ["--key", "SERVER_KEY", "--backoff", "1s,2s,4s", "--share-pace", "off"]
-        return self.dset_says("run", *said, "--verbose", *self.arguments)
+        return self.dset_says("run", *said, "--verbose", *self.arguments, exit=exit)
 
     def complete(self):
         """Asks everything; then all must be there, once, and a second run must ask nothing.
@@ -179,6 +185,13 @@ class Run:
             check(answer.strip(), f"{self.folder}: no answer to {question}")
         check(text.count("\nQuestion: ") == len(of_json), f"{self.folder}: output.txt has too many rows")
         return {question: (reasoning, answer) for question, reasoning, answer in of_json}
+
+
+def check_wrong_key(dset, folder, questions, *arguments):
+    """A key that is refused ends the run at once, with no row marked."""
+    run = Run(dset, folder, questions, *arguments, key="sk-a-wrong-key")
+    run.run(exit=KEY_REFUSED)
+    check("ERROR" not in (folder / "q.csv").read_text(), f"{folder}: a row is marked ERROR")
 
 
 def count(events, name):

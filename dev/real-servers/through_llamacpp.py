@@ -4,7 +4,17 @@ import contextlib
 import sys
 from pathlib import Path
 
-from runs import Run, check, count, free_port, fresh_folder, server, wait_until_ready, word_problems
+from runs import (
+    Run,
+    check,
+    check_wrong_key,
+    count,
+    free_port,
+    fresh_folder,
+    server,
+    wait_until_ready,
+    word_problems,
+)
 
 DSET, SERVER, MODEL = (Path(path).resolve() for path in sys.argv[1:4])
 FOLDER = fresh_folder(Path(sys.argv[4]).resolve())
@@ -55,3 +65,6 @@ with contextlib.ExitStack() as stack:
     print(f"llama-server is ready after {wait_until_ready(f'{url}/health', process, log):.1f} s")
     for way in WAYS:
         check_way(*way, url)
+    for name, path, _ in WAYS[::2]:
+        folder = fresh_folder(FOLDER / f"{name}-wrong-key")
+        check_wrong_key(DSET, folder, PROBLEMS, "--base-url", url + path, "-m", "tiny")
