@@ -16,8 +16,7 @@ use dset_core::provider::{
 };
 use dset_core::reply::Broken;
 use dset_core::settings::{Model, Settings, is_loopback};
-use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -25,6 +24,7 @@ use url::Url;
 
 use crate::clock::unix_ms;
 use crate::echo::Echo;
+use crate::http::{Client, Response};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,9 +75,8 @@ impl Wire {
 
 /// Where a model is asked.
 pub struct Endpoint {
-    client: reqwest::Client,
+    client: Client,
     wire: Wire,
-    url: Url,
     at_home: bool,
     echo: Echo,
 }
@@ -85,7 +84,9 @@ pub struct Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither the key nor the query, in which some services want it.
-        f.debug_struct("Endpoint").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("host", &self.wire.base_url.host_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,29 +130,14 @@ enum End {
 impl Endpoint {
     /// Sets up a client for this service. The key goes to this URL and nowhere else.
     pub fn new(wire: Wire, key: Option<SecretString>) -> Result<Endpoint, EndpointError> {
-        // Whoever has installed another provider before is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .default_headers(headers(wire.preset, key.as_ref())?)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(usize::MAX)
-            .tcp_nodelay(true);
-        let mut client = client;
-        if is_loopback(&wire.base_url) {
-            client = client.no_proxy();
-            if wire.base_url.scheme() == "http" {
-                // Reading the certificates of this machine takes longer than all else at a start,
-                // and neither a proxy nor a redirect can lead to where they are needed.
-                client = client.tls_certs_only([]);
-            }
-        }
-        let client = client.build().map_err(|error| EndpointError::Client(error.to_string()))?;
+        let headers = headers(wire.preset, key.as_ref())?;
         let (url, at_home) = (wire.preset.url(&wire.base_url), wire.preset.is_at(&wire.base_url));
+        // No proxy leads back to this machine.
+        let may_be_proxied = !is_loopback(&wire.base_url);
+        let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
+            .map_err(|error| EndpointError::Client(error.to_string()))?;
         let echo = Echo::of(key.as_ref());
-        Ok(Endpoint { client, wire, url, at_home, echo })
+        Ok(Endpoint { client, wire, at_home, echo })
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
@@ -201,7 +187,7 @@ impl Endpoint {
         // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
         // from the answer.
         tokio::task::yield_now().await;
-        let sent = self.client.post(self.url.clone()).body(body).send().await;
+        let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
             let detail = plain(&error);
             if error.is_connect() { Broken::Connect(detail) } else { Broken::Reset(detail) }
@@ -232,7 +218,7 @@ impl Endpoint {
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(End::Whole),
-                Err(error) => return Err(Broken::Cut(plain(&error))),
+                Err(error) => return Err(Broken::Cut(plain(&*error))),
             };
             let progress = reply.push(&chunk);
             if progress.is_too_large {
@@ -256,9 +242,9 @@ impl Endpoint {
     }
 
     fn begun(&self, response: &Response) -> Coming {
-        let status = response.status().as_u16();
+        let status = response.status;
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = response.headers().iter();
+        let headers = response.headers.iter();
         let mut headers: Vec<(String, String)> =
             headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         self.echo.leave_headers(&mut headers);
@@ -336,25 +322,19 @@ fn headers(preset: &Preset, key: Option<&SecretString>) -> Result<HeaderMap, End
 }
 
 /// The innermost cause of a network error in plain words, without the URL.
-fn plain(error: &reqwest::Error) -> String {
-    let mut innermost = None;
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
+fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    let mut next = Some(error);
+    while let Some(cause) = next {
         if let Some(tls) = of_tls(cause) {
             return plain_tls(tls);
         }
-        innermost = Some(cause);
-        source = cause.source();
+        innermost = cause;
+        next = cause.source();
     }
-    match innermost {
-        Some(cause) => {
-            let words = cause.to_string();
-            // The number of an error says nothing that its words do not.
-            words.split(" (os error").next().unwrap_or_default().to_owned()
-        }
-        None if error.is_timeout() => "timed out".to_owned(),
-        None => "the connection broke".to_owned(),
-    }
+    let words = innermost.to_string();
+    // The number of an error says nothing that its words do not.
+    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Finds the error of TLS in the errors of I/O that it is wrapped in.

@@ -11,6 +11,7 @@ mod died;
 pub mod drive;
 mod echo;
 pub mod files;
+mod http;
 pub mod job;
 pub mod lock;
 pub mod mark;

@@ -185,7 +185,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// A run that is going on; killed when it is dropped.
 pub struct Going {
-    child: Child,
+    pub child: Child,
 }
 
 impl Going {

@@ -383,9 +383,8 @@ fn service(
     let any = providers
         .preset("openai-compatible")
         .expect("the table has a preset for any other service");
-    let messages = providers
-        .preset("anthropic-compatible")
-        .expect("the table has one for Anthropic's wire");
+    let messages =
+        providers.preset("anthropic-compatible").expect("the table has one for Anthropic's wire");
     let preset = match providers.by_url(&base_url) {
         Some(preset) => preset,
         None if base_url.path().trim_end_matches('/').ends_with(&messages.path) => messages,

@@ -1,0 +1,281 @@
+//! One POST to one URL: HTTP/1.1 over hyper-util's pool, plain or by TLS, through a proxy where the
+//! environment names one.
+//!
+//! What a reply means, how long to wait for it and whether to ask again is decided elsewhere.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tower_http::decompression::{Decompression, DecompressionBody};
+use tower_service::Service;
+use url::Url;
+
+/// How long a connection may lie idle: most services close theirs after one to two minutes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// When the system begins to ask whether the other side is still there, how often, and when it
+/// takes it for gone: a connection that waits for an answer is silent for minutes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+type Failed = Box<dyn StdError + Send + Sync>;
+type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
+
+/// Asks one URL. Has no `Debug`: it holds the key.
+pub(crate) struct Client {
+    pool: Decompression<legacy::Client<Connector, Full<Bytes>>>,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+/// A reply whose head has come.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    body: Pin<Box<DecompressionBody<Incoming>>>,
+}
+
+impl Client {
+    /// A client that sends these headers with every request. Reads proxies from the environment
+    /// where there may be any, and what the machine trusts where TLS is spoken.
+    pub(crate) fn new(
+        url: &Url,
+        mut headers: HeaderMap,
+        connect_timeout: Duration,
+        may_be_proxied: bool,
+    ) -> Result<Client, Failed> {
+        let uri: Uri = url.as_str().parse()?;
+        let proxy = may_be_proxied.then(|| Matcher::from_env().intercept(&uri)).flatten();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        let is_https = |uri: &Uri| uri.scheme_str() == Some("https");
+        if let Some(auth) = proxy.as_ref().and_then(Intercept::basic_auth) {
+            // Of a tunnel, this is for the proxy alone.
+            if !is_https(&uri) {
+                let mut auth = auth.clone();
+                auth.set_sensitive(true);
+                headers.insert(PROXY_AUTHORIZATION, auth);
+            }
+        }
+        let is_tls = is_https(&uri) || proxy.as_ref().is_some_and(|proxy| is_https(proxy.uri()));
+        let mut tls = tls(is_tls)?;
+        let to_proxy = Arc::new(tls.clone());
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_keepalive_interval(Some(KEEPALIVE));
+        tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+        let way = match proxy {
+            None => Way::Direct(tcp),
+            Some(proxy) => {
+                let tcp = HttpsConnector::from((tcp, to_proxy));
+                match is_https(&uri) {
+                    false => Way::Forwarded(tcp, proxy.uri().clone()),
+                    true => Way::Tunnelled(tunnel(tcp, &proxy, headers.get(USER_AGENT))),
+                }
+            }
+        };
+        let connector = Connector { way: (way, Arc::new(tls)).into(), timeout: connect_timeout };
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(usize::MAX)
+            // Only what was not begun to be written, because the connection that lay idle was gone:
+            // nothing of it reached the service.
+            .retry_canceled_requests(true)
+            .build(connector);
+        Ok(Client { pool: Decompression::new(pool), uri, headers })
+    }
+
+    /// Sends this body; the head of the reply. Dropped, it closes the connection.
+    pub(crate) async fn post(&self, body: Vec<u8>) -> Result<Response, legacy::Error> {
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = hyper::Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        let (head, body) = self.pool.clone().call(request).await?.into_parts();
+        let status = head.status.as_u16();
+        Ok(Response { status, headers: head.headers, body: Box::pin(body) })
+    }
+}
+
+impl Response {
+    /// What comes next of the body, unpacked; `None` at its end. Cancel-safe.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failed> {
+        while let Some(frame) = self.body.frame().await {
+            // What is no data is a trailer.
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What this machine trusts, if any TLS will be spoken: reading it takes longer than all else at a
+/// start.
+fn tls(is_spoken: bool) -> Result<ClientConfig, Failed> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    if !is_spoken {
+        return Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+    }
+    let verifier = rustls_platform_verifier::Verifier::new(provider)?;
+    // Dangerous by its name alone: this verifier asks the system's trust.
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    Ok(config.with_no_client_auth())
+}
+
+fn tunnel(
+    tcp: HttpsConnector<HttpConnector>,
+    proxy: &Intercept,
+    agent: Option<&HeaderValue>,
+) -> Tunnel<HttpsConnector<HttpConnector>> {
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+    if let Some(auth) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(auth.clone());
+    }
+    if let Some(agent) = agent {
+        tunnel = tunnel.with_headers(HeaderMap::from_iter([(USER_AGENT, agent.clone())]));
+    }
+    tunnel
+}
+
+/// Makes connections in bounded time, TLS included.
+#[derive(Clone)]
+struct Connector {
+    way: HttpsConnector<Way>,
+    timeout: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<Wire>;
+    type Error = Failed;
+    type Future = Boxed<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.timeout, self.way.call(to));
+        Box::pin(async {
+            let late = |_| io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
+            connecting.await.map_err(late)?
+        })
+    }
+}
+
+/// How the service is reached, below the TLS that is spoken with it.
+#[derive(Clone)]
+enum Way {
+    Direct(HttpConnector),
+    /// The proxy is told the whole URL.
+    Forwarded(HttpsConnector<HttpConnector>, Uri),
+    /// The proxy sees nothing but the host.
+    Tunnelled(Tunnel<HttpsConnector<HttpConnector>>),
+}
+
+impl Service<Uri> for Way {
+    type Response = Wire;
+    type Error = Failed;
+    type Future = Boxed<Wire>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        match self {
+            Way::Direct(tcp) => {
+                let connecting = tcp.call(to);
+                Box::pin(async { Ok(Wire { io: connecting.await?.into(), is_forwarded: false }) })
+            }
+            Way::Forwarded(tcp, proxy) => {
+                let connecting = tcp.call(proxy.clone());
+                Box::pin(async { Ok(Wire { io: connecting.await?, is_forwarded: true }) })
+            }
+            Way::Tunnelled(tunnel) => {
+                let connecting = tunnel.call(to);
+                Box::pin(async { Ok(Wire { io: connecting.await?, is_forwarded: false }) })
+            }
+        }
+    }
+}
+
+/// A connection to the service or its proxy.
+struct Wire {
+    io: MaybeHttpsStream<TokioIo<tokio::net::TcpStream>>,
+    is_forwarded: bool,
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.is_forwarded)
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, into)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
