@@ -26,6 +26,8 @@ pub(crate) struct Flight {
     pub(crate) index: QuestionIndex,
     pub(crate) what: What,
     pub(crate) attempt: u32,
+    /// The model that was asked, and at which of its endpoints.
+    pub(crate) place: (u16, u16),
     pub(crate) sent_ms: u64,
     pub(crate) abandoned: bool,
 }
@@ -113,7 +115,7 @@ impl Books {
             ledger,
             flights: BTreeMap::new(),
             dropped: 0,
-            pace: Pace::new(world.start.width),
+            pace: Pace::new(world.start.width, world.start.places().len() > 1),
             read_count: 0,
             read_ended: ledger.pending == 0,
             held: BTreeSet::new(),
@@ -165,7 +167,7 @@ impl Books {
                 let flight = self.flights.remove(ask).expect("an ask is on its way");
                 return match reading {
                     Reading::Answer(_) => {
-                        self.answered(flight.index);
+                        self.answered(&flight);
                         Owed::Answer(*ask, flight)
                     }
                     Reading::Failure(failure) => {
@@ -236,10 +238,10 @@ impl Books {
         self.drop_from_ms = Some(self.drop_from_ms.map_or(ms, |earlier| earlier.min(ms)));
     }
 
-    fn answered(&mut self, index: QuestionIndex) {
+    fn answered(&mut self, flight: &Flight) {
         self.answers += 1;
-        self.pace.answered();
-        self.held.remove(&index);
+        self.pace.answered(flight.place);
+        self.held.remove(&flight.index);
         self.suspects_are_refused();
     }
 
@@ -250,7 +252,7 @@ impl Books {
                 self.reasons.insert(Reason::ToldToWait);
             }
             FailureClass::Throttled { wait, width } => {
-                let verdict = self.pace.throttled(now_ms, wait, width);
+                let verdict = self.pace.throttled(now_ms, flight.place, wait, width);
                 return if self.is_stopping() { Verdict::default() } else { verdict };
             }
             FailureClass::Transient if self.is_stopping() => {}

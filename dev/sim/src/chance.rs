@@ -83,7 +83,9 @@ impl Chance {
         let several = random.u32(..3) == 0;
         let mut up_to = |most: u32| if several { random.u32(1..=most) } else { 1 };
         let (models, samples) = (up_to(2), up_to(3));
-        let start = Start { rows, width, rpm, tpm, seed, models, samples, pause_on_error };
+        let endpoints = up_to(2);
+        let start =
+            Start { rows, width, rpm, tpm, seed, endpoints, models, samples, pause_on_error };
         (Chance { random, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }
 

@@ -70,12 +70,19 @@ impl Books {
         let attempt = self.asked.entry(index).or_default();
         *attempt += 1;
         assert_eq!(ask.attempt, *attempt, "attempts are counted");
-        let flight = Flight { index, what, attempt: *attempt, sent_ms: now_ms, abandoned: false };
+        let flight = Flight {
+            index,
+            what,
+            attempt: *attempt,
+            place: (ask.model, ask.endpoint),
+            sent_ms: now_ms,
+            abandoned: false,
+        };
         let asked = self.asked.len() as u64;
         assert!(self.limit.is_none_or(|limit| asked <= limit), "no more are asked than wanted");
         let known = self.flights.insert(ask.id, flight);
         assert!(known.is_none(), "every ask has its own number");
-        self.pace.ask(now_ms, index, ask.id, self.flights.len());
+        self.pace.ask(now_ms, ask, self.flights.len());
     }
 
     /// Checks that an ask may be dropped, and takes it; its request if it is on its way.

@@ -6,9 +6,7 @@ use std::time::Duration;
 use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
 use dset_core::ask::{Ask, AskId};
 use dset_core::bookmark::Marks;
-use dset_core::machine::{
-    Effect, Ending, Event, Machine, Place, Planned, Record, Rules, Seq, StopSignal,
-};
+use dset_core::machine::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
 use dset_core::pace::Bounds;
 use dset_core::pace::minute::{Earlier, MinuteLimits};
 use dset_core::pace::outage::Backoff;
@@ -77,7 +75,7 @@ impl<'a> Life<'a> {
             minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
             earlier: world.store.earlier.clone(),
             killed: world.sends.is_unknown(world.unix_ms),
-            places: vec![Place { model: 0, endpoint: 0, learnt: None }],
+            places: world.start.places(),
             backoff: Backoff { retries: 3, waits: WAITS_MS.map(Duration::from_millis).into() },
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dset_core::ask::AskId;
+use dset_core::ask::{Ask, AskId};
 use dset_core::machine::Notice;
 use dset_core::pace::retry::HICCUP_RETRIES_MAX;
 use dset_core::question::QuestionIndex;
@@ -45,11 +45,16 @@ pub(crate) struct Verdict {
 pub(crate) struct Pace {
     /// How many at once, at most; with one an outage is not probed lightly.
     width: u32,
-    refused_since_ms: Option<u64>,
+    /// Models are asked at several places: one that does not answer is left alone while another
+    /// does, so that what is an outage is told from each place's own failures, and less of it is
+    /// reckoned here.
+    several: bool,
+    /// Since when each place has done nothing but refuse.
+    refused_since: BTreeMap<(u16, u16), u64>,
     /// How many at once the service has named, and when.
     named: Option<(u32, u64)>,
-    /// Nothing is sent before this moment, because the service asked for it.
-    not_before_ms: u64,
+    /// Nothing is sent to a place before this moment, because the service asked for it.
+    not_before: BTreeMap<(u16, u16), u64>,
     /// The same of single questions.
     not_before_of: BTreeMap<QuestionIndex, u64>,
     /// How often the service has shown that it works.
@@ -63,12 +68,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(width: u32) -> Pace {
+    pub(crate) fn new(width: u32, several: bool) -> Pace {
         Pace {
             width: width.max(1),
-            refused_since_ms: None,
+            several,
+            refused_since: BTreeMap::new(),
             named: None,
-            not_before_ms: 0,
+            not_before: BTreeMap::new(),
             not_before_of: BTreeMap::new(),
             works: 0,
             failed: 0,
@@ -83,8 +89,8 @@ impl Pace {
     }
 
     /// Takes an answer.
-    pub(crate) fn answered(&mut self) {
-        self.refused_since_ms = None;
+    pub(crate) fn answered(&mut self, place: (u16, u16)) {
+        self.refused_since.remove(&place);
         self.works();
     }
 
@@ -107,6 +113,10 @@ impl Pace {
         if self.is_out() {
             return Verdict::default();
         }
+        if self.several {
+            *self.failures.entry(index).or_default() += 1;
+            return Verdict { may_begin_outage: true, ..Verdict::default() };
+        }
         if *self.first_failed.entry(index).or_insert(self.works) == self.works {
             self.failed += 1;
         }
@@ -125,13 +135,16 @@ impl Pace {
     pub(crate) fn throttled(
         &mut self,
         now_ms: u64,
+        place: (u16, u16),
         wait: Option<Duration>,
         named: Option<u32>,
     ) -> Verdict {
         let wait_ms = wait.map_or(0, |wait| wait.as_millis() as u64);
-        self.not_before_ms = self.not_before_ms.max(now_ms + wait_ms);
-        self.named = named.map(|named| (named.max(1), now_ms)).or(self.named);
-        let since = *self.refused_since_ms.get_or_insert(now_ms);
+        let not_before = self.not_before.entry(place).or_default();
+        *not_before = (*not_before).max(now_ms + wait_ms);
+        self.named =
+            named.filter(|_| !self.several).map(|named| (named.max(1), now_ms)).or(self.named);
+        let since = *self.refused_since.entry(place).or_insert(now_ms);
         let may_begin_outage = !self.is_out() && now_ms - since >= REFUSALS_ONLY_MS;
         Verdict { may_begin_outage, ..Verdict::default() }
     }
@@ -141,9 +154,10 @@ impl Pace {
     }
 
     /// Checks an ask, with which so many are on their way.
-    pub(crate) fn ask(&mut self, now_ms: u64, index: QuestionIndex, ask: AskId, in_flight: usize) {
-        assert!(now_ms >= self.not_before_ms, "a wait that the service asks for is kept in full");
-        let own = self.not_before_of.remove(&index).unwrap_or(0);
+    pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, in_flight: usize) {
+        let not_before = self.not_before.get(&(ask.model, ask.endpoint)).copied().unwrap_or(0);
+        assert!(now_ms >= not_before, "a wait that the service asks for is kept in full");
+        let own = self.not_before_of.remove(&ask.question.index).unwrap_or(0);
         let Some(outage) = &mut self.outage else {
             let named = self.named.filter(|(_, at)| now_ms < at + NAMED_MS);
             assert!(
@@ -160,7 +174,7 @@ impl Pace {
         let is_light = self.width > 1 && outage.retries == 0 && outage.light.is_none();
         assert!(is_light, "in an outage only the probe is asked");
         assert!(now_ms >= outage.light_at_ms, "no light probe before its time");
-        outage.light = Some(ask);
+        outage.light = Some(ask.id);
     }
 
     /// Takes what whoever watches is told; true where the service is given up.
@@ -212,7 +226,8 @@ impl Pace {
     /// An outage waits for 1, 2 and 4 minutes, and longer where the service asks for that.
     fn waits(&mut self, now_ms: u64, wait: Duration) {
         let ms = wait.as_millis() as u64;
-        let asked_for = self.not_before_ms.saturating_sub(now_ms);
+        let first = self.not_before.values().min().filter(|_| !self.several);
+        let asked_for = first.map_or(0, |first| first.saturating_sub(now_ms));
         let outage = self.outage.as_mut().expect("a wait of an outage");
         let usual = WAITS_MS[outage.retries as usize];
         assert!(ms == usual || ms > usual && ms >= asked_for, "the waits are 1, 2 and 4 minutes");

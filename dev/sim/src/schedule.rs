@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use dset_core::machine::Place;
 use serde::{Deserialize, Serialize};
 
 /// Everything that happens to one run.
@@ -39,6 +40,9 @@ pub(crate) struct Start {
     /// Seeds the jitter of waits.
     #[serde(default)]
     pub(crate) seed: u64,
+    /// At how many places each model is asked.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) endpoints: u32,
     /// How many models are asked.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub(crate) models: u32,
@@ -48,6 +52,17 @@ pub(crate) struct Start {
     /// The run pauses at the first failing question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pause_on_error: bool,
+}
+
+impl Start {
+    /// Where the models are asked.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let models = 0..self.models.max(1) as u16;
+        let endpoints = 0..self.endpoints.max(1) as u16;
+        let of_model =
+            |model| endpoints.clone().map(move |endpoint| Place { model, endpoint, learnt: None });
+        models.flat_map(of_model).collect()
+    }
 }
 
 /// What happens in one life, where it is not what happens in a calm one.

@@ -3,6 +3,7 @@
 //! Where there are several, whichever has room is asked, and one that does not answer any more is
 //! left alone while another does: a question that comes to it now and then asks whether it is back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::ask::AskId;
@@ -130,6 +131,7 @@ pub(super) enum Choice {
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
+    slots_max: usize,
     /// The lane that was probed last in an outage.
     probed: LaneIndex,
 }
@@ -145,7 +147,8 @@ impl Lanes {
             failed: 0,
             dead: None,
         };
-        Lanes { lanes: places.iter().map(lane).collect(), probed: 0 }
+        let lanes = places.iter().map(lane).collect();
+        Lanes { lanes, slots_max: bounds.slots_max.max(1) as usize, probed: 0 }
     }
 
     pub(super) fn at(&mut self, lane: LaneIndex) -> &mut Lane {
@@ -171,7 +174,8 @@ impl Lanes {
 
     /// How many may be asked at once for all that is known.
     pub(super) fn slots(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.pace.slots()).sum()
+        let slots: usize = self.lanes.iter().map(|lane| lane.pace.slots()).sum();
+        slots.min(self.slots_max)
     }
 
     /// Where the next ask of a model may go: to the emptiest of its places.
@@ -229,6 +233,18 @@ impl Lanes {
     /// Returns the ask at this place that will have hung first, and after how long.
     pub(super) fn hung_after(&self, lane: LaneIndex) -> Option<Duration> {
         self.lanes[lane].latency.hung_after()
+    }
+
+    /// Returns `at`, or when the first place of these models may be asked if that is later; `None`
+    /// where there is no such place.
+    pub(super) fn not_paused_any(
+        &self,
+        now: Time,
+        at: Time,
+        models: &BTreeSet<u16>,
+    ) -> Option<Time> {
+        let lanes = self.lanes.iter().filter(|lane| models.contains(&lane.place.model));
+        lanes.map(|lane| lane.pace.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
     }
 
     /// Until when nothing may be sent anywhere, if that is yet to come.

@@ -336,8 +336,8 @@ impl Machine {
         self.lanes.are_out(has_work)
     }
 
-    /// Takes a failure at one of several places. True where that is all that follows: the place does
-    /// not answer, and the question is asked elsewhere or waits for it.
+    /// Takes a failure at one of several places. True where that is all that follows: the place is
+    /// taken for dead, or none answers.
     fn failed_at_place(
         &mut self,
         now: Time,
@@ -352,21 +352,22 @@ impl Machine {
         let lane = self.lanes.at(back.lane);
         let was_dead = lane.is_dead();
         let dies = is_new && lane.failed(slots_max);
-        if !dies && !was_dead {
-            return false;
-        }
         if dies {
             lane.die(now);
             let (model, endpoint) = (lane.place.model, lane.place.endpoint);
             let failure = Box::new(failure.clone());
             effects.push(Effect::Show(Notice::PlaceDown { model, endpoint, failure }));
         }
-        if self.is_out() {
+        if (dies || was_dead) && self.is_out() {
             self.begin_outage(now, back, failure.clone(), effects);
-        } else {
+            return true;
+        }
+        if dies {
             self.make_ready(back.index);
         }
-        true
+        // What probes a dead place costs a retry all the same: it may be the question's own fault,
+        // and would be asked for ever.
+        dies
     }
 
     fn show_retry(

@@ -96,8 +96,11 @@ impl Machine {
             self.waiting.pop_first();
             self.make_ready(index);
         }
-        for model in 0..self.lanes.models() {
-            self.send_to(now, model, effects);
+        // Each model comes first in its turn, so that none takes all that a minute may hold.
+        let models = self.lanes.models();
+        let first = (self.asks_count % u64::from(models)) as u16;
+        for step in 0..models {
+            self.send_to(now, (first + step) % models, effects);
         }
     }
 
@@ -146,11 +149,14 @@ impl Machine {
         outage.probing(ask, index, probe);
     }
 
-    /// When the next probe of an outage goes: at its time, and neither while the service wants to
-    /// be left alone nor beyond the user's limits.
+    /// When the next probe of an outage goes: at its time, neither while the place that it would go
+    /// to wants to be left alone nor beyond the user's limits. Absent where an event must come first.
     pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
         let (at, _) = self.outage.as_ref()?.next()?;
-        let at = self.lanes.not_paused(now, at);
+        let asked: BTreeSet<QuestionIndex> = self.flights.values().map(|f| f.index).collect();
+        let free = self.held.iter().filter(|(index, _)| !asked.contains(index));
+        let models: BTreeSet<u16> = free.map(|(_, held)| held.question.model).collect();
+        let at = self.lanes.not_paused_any(now, at, &models)?;
         let wait = self.minute.wait(now)?;
         Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
     }
