@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Folder, Service, questions};
+use common::{Folder, Ran, Service, questions};
 use dset_mock::{Dialect, MockSettings};
 
 #[test]
@@ -29,6 +29,22 @@ fn every_wire_is_read_streamed_and_whole() {
             service.run(&folder, &["--stream", stream]).exits(0);
             assert_eq!(folder.agreed().len(), 5, "{name}, stream {stream}");
         }
+    }
+}
+
+#[test]
+fn a_base_url_that_ends_with_the_path_of_messages_is_spoken_to_in_messages() {
+    // It refuses every call without a version, a limit of tokens and a key, which only they have.
+    let dialect: Dialect = "anthropic".parse().unwrap();
+    let expect_key = Some("right".to_owned());
+    let service = Service::start(MockSettings { dialect, expect_key, ..MockSettings::default() });
+    let url = format!("{}/v1/messages", service.url());
+    for stream in ["on", "off"] {
+        let folder = Folder::with(&questions(5));
+        let arguments = ["run", "--base-url", &url, "-m", "any", "--stream", stream];
+        let mut command = folder.command(&arguments);
+        Ran::from(command.env("ANTHROPIC_API_KEY", "right").output().unwrap()).exits(0);
+        assert_eq!(folder.agreed().len(), 5, "stream {stream}");
     }
 }
 
