@@ -36,13 +36,9 @@ def check_way(name, path, stream, url):
     said = ["--base-url", url + path, "-m", "tiny", "--stream", stream, "--max-tokens", "400"]
     run = Run(DSET, folder, PROBLEMS, *said, key=KEY)
     events, answers = run.complete()
-    retries = [event["cause"] for event in events if event["event"] == "retry"]
-    # It ends a connection behind each stream and says before that it will be kept, so an ask may go
-    # out on one that is being closed: nothing was read of it then.
-    allowed = {"connection lost"} if stream == "on" else set()
-    check(set(retries) <= allowed, f"{name}: asked again for {retries}")
     asks = count(events, "ask")
-    check(asks == len(PROBLEMS) + len(retries), f"{name}: {asks} asks for {len(PROBLEMS)} questions")
+    # It closes a connection behind each stream without a word: an ask sent on one is lost.
+    check(asks == len(PROBLEMS), f"{name}: {asks} asks for {len(PROBLEMS)} questions")
     texts = [answer for _, answer in answers.values()]
     words = sum(len(text.split()) for text in texts)
     # The model writes characters of several bytes, one byte a token.
@@ -51,14 +47,15 @@ def check_way(name, path, stream, url):
     used = [event["tokens"] for event in events if event["event"] == "answer"]
     check(all(tokens["output"] > 0 and tokens["input"] > 0 for tokens in used), f"{name}: tokens are not told")
     print(
-        f"{name}: {len(answers)} of {len(PROBLEMS)} rows, {len(retries)} retries, {words} words, "
+        f"{name}: {len(answers)} of {len(PROBLEMS)} rows, {asks} asks, {words} words, "
         f"{run.seconds:.1f} s"
     )
 
 
 port, log = free_port(), FOLDER / "server.log"
 command = [SERVER, "-m", MODEL, "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY]
-command += ["--parallel", str(SLOTS), "--threads", "2"]
+# Of several threads, one that is not let run holds up the others at every token.
+command += ["--parallel", str(SLOTS), "--threads", "1", "--threads-batch", "1"]
 with contextlib.ExitStack() as stack:
     process = stack.enter_context(server(command, log))
     url = f"http://127.0.0.1:{port}"

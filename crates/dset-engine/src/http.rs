@@ -8,19 +8,22 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use hyper::header::{ACCEPT, CONNECTION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{
+    Connected, Connection, HttpConnector, capture_connection,
+};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
@@ -45,6 +48,11 @@ pub(crate) struct Client {
     pool: Decompression<legacy::Client<Connector, Full<Bytes>>>,
     uri: Uri,
     headers: HeaderMap,
+    /// It says for how long it keeps a connection. Whoever counts that has a thread for each, which
+    /// idle ones withhold from new ones (llama.cpp's eight: of sixteen asks, eight wait for five
+    /// seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on it is
+    /// lost. So none is used twice.
+    keeps_for_a_while: AtomicBool,
 }
 
 /// A reply whose head has come.
@@ -108,7 +116,7 @@ impl Client {
             // nothing of it reached the service.
             .retry_canceled_requests(true)
             .build(connector);
-        Ok(Client { pool: Decompression::new(pool), uri, headers })
+        Ok(Client { pool: Decompression::new(pool), uri, headers, keeps_for_a_while: false.into() })
     }
 
     /// Sends this body; the head of the reply. Dropped, it closes the connection.
@@ -117,7 +125,17 @@ impl Client {
         *request.method_mut() = hyper::Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
+        if self.keeps_for_a_while.load(Relaxed) {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let connection = capture_connection(&mut request);
         let (head, body) = self.pool.clone().call(request).await?.into_parts();
+        if head.headers.contains_key("keep-alive") {
+            self.keeps_for_a_while.store(true, Relaxed);
+            if let Some(connection) = connection.connection_metadata().as_ref() {
+                connection.poison();
+            }
+        }
         let status = head.status.as_u16();
         Ok(Response { status, headers: head.headers, body: Box::pin(body) })
     }

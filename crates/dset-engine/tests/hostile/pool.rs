@@ -32,6 +32,27 @@ async fn a_connection_is_used_again() {
     assert_eq!(server.taken(), 1, "the tests below poison what is used again");
 }
 
+#[tokio::test]
+async fn a_connection_that_is_kept_for_a_counted_time_only_is_not_used_again() {
+    let server = Server::start(|mut stream, number| async move {
+        let asked = request(&mut stream).await;
+        // The first ask cannot know; the others say that they will not come again.
+        let closes = String::from_utf8_lossy(&asked).contains("connection: close\r\n");
+        assert_eq!(closes, number > 0);
+        let reply = String::from_utf8(echo(&asked)).unwrap();
+        let kept = reply.replacen("\r\n", "\r\nkeep-alive: timeout=5, max=100\r\n", 1);
+        stream.write_all(kept.as_bytes()).await.unwrap();
+        // It stays open here, and would be used again.
+        request(&mut stream).await;
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    for (number, question) in ["one", "two", "three"].into_iter().enumerate() {
+        assert_eq!(answer(endpoint.ask(&ask(question), |_| ()).await).content, question);
+        assert_eq!(server.taken(), number + 1);
+    }
+}
+
 /// Runs against a service that writes each of its first replies twice: question B asked on that
 /// connection must not get the answer of question A.
 async fn answers_stay_with_their_questions() {
