@@ -130,7 +130,9 @@ impl Client {
         }
         let connection = capture_connection(&mut request);
         let (head, body) = self.pool.clone().call(request).await?.into_parts();
-        if head.headers.contains_key("keep-alive") {
+        // Over TLS a handshake for each ask would cost more than a lost connection now and then.
+        let is_plain = self.uri.scheme_str() == Some("http");
+        if is_plain && head.headers.contains_key("keep-alive") {
             self.keeps_for_a_while.store(true, Relaxed);
             if let Some(connection) = connection.connection_metadata().as_ref() {
                 connection.poison();
