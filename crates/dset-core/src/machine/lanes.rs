@@ -230,7 +230,7 @@ impl Lanes {
         self.lanes.iter().all(|lane| is_out(lane) || !has_work(lane.place.model))
     }
 
-    /// Returns the ask at this place that will have hung first, and after how long.
+    /// Returns how long an ask at this place is waited for of which nothing has come.
     pub(super) fn hung_after(&self, lane: LaneIndex) -> Option<Duration> {
         self.lanes[lane].latency.hung_after()
     }

@@ -307,11 +307,13 @@ impl Machine {
         }
         let most = self.rules.bounds.slots_max.max(1);
         let answered = self.failures.answered_count();
-        if self.lanes.are_several() && self.failed_at_place(now, back, &failure, effects) {
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let first_failed_at = *held.first_failed_at.get_or_insert(answered);
+        let is_new = first_failed_at == answered;
+        if self.lanes.are_several() && self.failed_at_place(now, back, &failure, is_new, effects) {
             return;
         }
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
-        let first_failed_at = *held.first_failed_at.get_or_insert(answered);
         let is_out = self.failures.failed(first_failed_at, self.flights.len(), most);
         if is_out && !self.lanes.are_several() {
             self.begin_outage(now, back, failure, effects);
@@ -336,19 +338,17 @@ impl Machine {
         self.lanes.are_out(has_work)
     }
 
-    /// Takes a failure at one of several places. True where that is all that follows: the place is
-    /// taken for dead, or none answers.
+    /// Takes a failure at one of several places; `is_new` where its question had not failed before the
+    /// last answer. True where that is all that follows: the place is taken for dead, or none answers.
     fn failed_at_place(
         &mut self,
         now: Time,
         back: &Returned,
         failure: &Failure,
+        is_new: bool,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let slots_max = self.rules.bounds.slots_max;
-        let answered = self.failures.answered_count();
-        let held = self.held.get_mut(&back.index).expect("a failed question is held");
-        let is_new = *held.first_failed_at.get_or_insert(answered) == answered;
         let lane = self.lanes.at(back.lane);
         let was_dead = lane.is_dead();
         let dies = is_new && lane.failed(slots_max);

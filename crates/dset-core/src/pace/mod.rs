@@ -346,18 +346,6 @@ impl Pace {
         self.rate.paused(ms(until));
     }
 
-    /// Takes how many at once the service says it allows.
-    pub fn cap(&mut self, named: u32) {
-        if planted(Bug::NamedCeilingIgnored) {
-            return;
-        }
-        let named = f64::from(named.max(1));
-        self.ceiling.is_named(self.looked_at.unwrap_or(0.0), named);
-        if self.ceiling.width() > named {
-            self.ceiling.take(named);
-        }
-    }
-
     /// Returns the moment before which nothing is sent, if it is yet to come.
     #[must_use]
     pub fn paused_until(&self, now: Time) -> Option<Time> {
