@@ -59,6 +59,21 @@ enum Told {
 /// How often runs at one service tell each other what they know of it.
 const SHARED_EVERY: Duration = Duration::from_secs(1);
 
+/// What somebody who watches a run wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To stop.
+    Stop(StopSignal),
+    /// To send nothing for now.
+    Hold,
+    /// To go on after that.
+    LetGo,
+    /// To try a service that is out now.
+    TryNow,
+    /// To be told where it stands, with [`Watcher::status`].
+    Status,
+}
+
 /// A place where a model is asked.
 #[derive(Debug)]
 pub struct Asked {
@@ -86,7 +101,7 @@ impl Asked {
 pub async fn drive(
     job: Job,
     asked: Vec<Asked>,
-    mut stop: Receiver<StopSignal>,
+    mut wishes: Receiver<Wish>,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Ending, StoreError> {
     let clock = Clock::start();
@@ -106,7 +121,17 @@ pub async fn drive(
         }
         let alarm = run.alarm;
         let event = tokio::select! {
-            Some(signal) = stop.recv() => Event::Stopped(signal),
+            Some(wish) = wishes.recv() => match wish {
+                Wish::Stop(signal) => Event::Stopped(signal),
+                Wish::Hold => Event::Held,
+                Wish::LetGo => Event::LetGo,
+                Wish::TryNow => Event::TryNow,
+                Wish::Status => {
+                    let now = clock.now();
+                    watcher.status(now, &run.machine.snapshot(now));
+                    continue;
+                }
+            },
             Some(told) = run.told.recv() => match run.heard(told, watcher) {
                 Some(event) => event,
                 None => continue,

@@ -12,6 +12,8 @@ pub trait Watcher {
     fn notice(&mut self, now: Time, notice: &Notice);
     /// Where the run stands; a few times a second.
     fn snapshot(&mut self, now: Time, snapshot: &Snapshot);
+    /// Somebody wants to be told where the run stands, now and in full.
+    fn status(&mut self, _now: Time, _snapshot: &Snapshot) {}
     /// Something went wrong that the end of the run will not tell of itself.
     fn trouble(&mut self, now: Time, trouble: &Trouble);
     /// The answer to this question is durable in the store: from here on it is a promise.

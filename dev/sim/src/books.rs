@@ -83,6 +83,8 @@ pub(crate) struct Books {
 
     /// What the run may end for. It is stopping once there is anything.
     pub(crate) reasons: BTreeSet<Reason>,
+    /// Somebody holds the run.
+    pub(crate) is_held: bool,
     /// A second Ctrl-C: what waits for its place is left to the next life.
     pub(crate) stop_now: bool,
     /// What is on its way is dropped from this moment on.
@@ -128,6 +130,7 @@ impl Books {
             ended: BTreeSet::new(),
             must_end: Vec::new(),
             reasons: BTreeSet::new(),
+            is_held: false,
             stop_now: false,
             drop_from_ms: None,
             mark_from_ms: 0,
@@ -210,10 +213,13 @@ impl Books {
                 self.mark_from_ms = now_ms + rest;
             }
             Event::MarkFailed => self.mark_failed = true,
+            Event::Held => self.is_held = true,
+            Event::LetGo => self.is_held = false,
             Event::Started(_)
             | Event::Emitted { .. }
             | Event::Progressed { .. }
             | Event::ToldToWait { .. }
+            | Event::TryNow
             | Event::Woke => {}
         }
         Owed::Nothing

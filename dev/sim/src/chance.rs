@@ -31,10 +31,15 @@ pub(crate) struct Trouble {
     limit: f64,
 }
 
+/// Keeps the seeds of holds apart from the others.
+const HOLDS: u64 = 0x686f_6c64;
+
 /// Draws what happens from a seed.
 #[derive(Debug)]
 pub(crate) struct Chance {
     random: fastrand::Rng,
+    /// Says when a run is held; of its own, so that nothing else changes with it.
+    holds: fastrand::Rng,
     trouble: Trouble,
     out_until_ms: u64,
     /// So many asks are refused, whatever they ask.
@@ -86,7 +91,8 @@ impl Chance {
         let endpoints = up_to(2);
         let start =
             Start { rows, width, rpm, tpm, seed, endpoints, models, samples, pause_on_error };
-        (Chance { random, trouble, out_until_ms: 0, refused_asks: 0 }, start)
+        let holds = fastrand::Rng::with_seed(seed ^ HOLDS);
+        (Chance { random, holds, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }
 
     fn falls(&mut self, share: f64) -> bool {
@@ -209,6 +215,9 @@ impl Chance {
         }
         if self.falls(self.trouble.edit) {
             return Some(Happening::Edit(self.edit(rows)));
+        }
+        if self.holds.u32(..200) == 0 {
+            return Some(Happening::Hold { ms: self.holds.u64(1..200_000) });
         }
         None
     }

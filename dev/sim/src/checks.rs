@@ -59,6 +59,7 @@ impl Books {
     pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, what: What, store: &Store) {
         let index = ask.question.index;
         assert!(!self.is_stopping(), "nothing is asked once the run is stopping");
+        assert!(!self.is_held, "nothing is asked while the run is held");
         assert!(self.open.contains(&index), "only an unfinished question is asked");
         assert!(self.held.contains(&index), "only a question that was read is asked");
         let twice = self.flights.values().any(|flight| flight.index == index);

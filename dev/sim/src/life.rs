@@ -206,6 +206,10 @@ impl<'a> Life<'a> {
         match happening {
             Happening::Interrupt => self.event_after(0, Event::Stopped(StopSignal::Interrupt)),
             Happening::Terminate => self.event_after(0, Event::Stopped(StopSignal::Terminate)),
+            Happening::Hold { ms } => {
+                self.event_after(0, Event::Held);
+                self.event_after(ms, Event::LetGo);
+            }
             Happening::Clock { ms } => {
                 self.began_unix_ms += ms;
                 self.world.unix_ms += ms;

@@ -190,6 +190,10 @@ pub(crate) enum Happening {
     Crash(Crash),
     Interrupt,
     Terminate,
+    /// Somebody holds the run, and lets it go again after so long.
+    Hold {
+        ms: u64,
+    },
     /// The clock on the wall is set.
     Clock {
         ms: i64,

@@ -6,7 +6,7 @@ use dset_core::machine::{Ending, StopSignal};
 use dset_core::provider::Providers;
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
 use dset_engine::ask::{Endpoint, Wire};
-use dset_engine::drive::{Asked, drive};
+use dset_engine::drive::{Asked, Wish, drive};
 use dset_engine::job::{Decisions, Job, JobError};
 use dset_engine::shared_pace::SharedPace;
 use secrecy::SecretString;
@@ -101,12 +101,12 @@ pub(super) fn ask(
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
     let (ending, mut display) = runtime.block_on(async {
-        let (stop, stopped) = mpsc::channel(8);
-        let signals = tokio::spawn(signals(stop));
+        let (wish, wishes) = mpsc::channel(8);
+        let signals = tokio::spawn(signals(wish));
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
-            let ending = drive(job, asked, stopped, &mut *display).await;
+            let ending = drive(job, asked, wishes, &mut *display).await;
             (ending, display)
         });
         let ended = run.await;
@@ -161,7 +161,7 @@ fn is_hangup_ignored() -> bool {
 }
 
 /// Turns signals into what the machine is told.
-async fn signals(stop: mpsc::Sender<StopSignal>) {
+async fn signals(wish: mpsc::Sender<Wish>) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -183,14 +183,14 @@ async fn signals(stop: mpsc::Sender<StopSignal>) {
                 // The terminal is gone: what is on its way is paid for, as with SIGTERM.
                 _ = closed(&mut hangup) => StopSignal::Terminate,
             };
-            if stop.send(signal).await.is_err() {
+            if wish.send(Wish::Stop(signal)).await.is_err() {
                 return;
             }
         }
     }
     #[cfg(not(unix))]
     while tokio::signal::ctrl_c().await.is_ok() {
-        if stop.send(StopSignal::Interrupt).await.is_err() {
+        if wish.send(Wish::Stop(StopSignal::Interrupt)).await.is_err() {
             return;
         }
     }

@@ -185,8 +185,9 @@ impl Watcher for Bar {
         self.bar.set_position(ledger.questions - ledger.pending);
         let dot = self.glyphs.dot;
         let mut parts = vec![format!("{} elapsed", span(self.began.elapsed()))];
-        if let Some((at, retry, of)) = snapshot.outage {
-            parts.push(match at {
+        if let Some(outage) = snapshot.outage {
+            let (retry, of) = (outage.retry, outage.of);
+            parts.push(match outage.retry_at {
                 Some(at) => format!("retry {retry} of {of} in {}", span(at.since(now))),
                 None => format!("retry {retry} of {of} on its way"),
             });

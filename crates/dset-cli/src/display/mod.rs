@@ -93,6 +93,11 @@ impl Watcher for Both {
         self.other.snapshot(now, snapshot);
     }
 
+    fn status(&mut self, now: Time, snapshot: &Snapshot) {
+        self.one.status(now, snapshot);
+        self.other.status(now, snapshot);
+    }
+
     fn trouble(&mut self, now: Time, trouble: &Trouble) {
         self.one.trouble(now, trouble);
         self.other.trouble(now, trouble);

@@ -84,6 +84,12 @@ pub enum Event {
     Woke,
     /// Somebody wants the run to stop.
     Stopped(StopSignal),
+    /// Somebody wants nothing to be sent for now; what is on its way comes in.
+    Held,
+    /// Somebody wants a run that was held to go on.
+    LetGo,
+    /// Somebody wants a service that is out to be tried now.
+    TryNow,
 }
 
 /// What somebody pressed or sent.

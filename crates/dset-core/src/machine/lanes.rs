@@ -87,6 +87,13 @@ impl Lane {
         }
     }
 
+    /// Tries a dead place without waiting for its time.
+    pub(super) fn try_now(&mut self, now: Time) {
+        if let Some(dead) = &mut self.dead {
+            dead.probe_at = now;
+        }
+    }
+
     /// Takes any sign that it works; true if it was dead.
     pub(super) fn lives(&mut self, now: Time) -> bool {
         self.failed = 0;
@@ -245,6 +252,11 @@ impl Lanes {
     ) -> Option<Time> {
         let lanes = self.lanes.iter().filter(|lane| models.contains(&lane.place.model));
         lanes.map(|lane| lane.pace.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
+    }
+
+    /// Tells whether a place refuses asks because they are too many.
+    pub(super) fn are_throttled(&self, now: Time) -> bool {
+        self.lanes.iter().any(|lane| lane.pace.is_throttled(now))
     }
 
     /// Until when nothing may be sent anywhere, if that is yet to come.

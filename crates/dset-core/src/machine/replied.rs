@@ -235,6 +235,9 @@ impl Machine {
             },
             effects,
         );
+        if let Some(held) = self.held.get_mut(&back.index) {
+            held.failed_with = Some(failure.cause);
+        }
         match failure.class {
             FailureClass::Throttled { wait, .. } => {
                 self.throttled(now, &back, failure, wait, effects);

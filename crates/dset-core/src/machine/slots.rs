@@ -25,6 +25,7 @@ impl Machine {
                 question,
                 attempts: 0,
                 failures: 0,
+                failed_with: None,
                 first_failed_at: None,
                 seemed_to_hang: false,
             };
@@ -211,6 +212,15 @@ impl Machine {
         let (model, sample) = (question.model, question.sample);
         effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
         id
+    }
+
+    /// Tries a service that is out, and places that are, without waiting for their time. What the
+    /// service itself asked to be waited for is waited for.
+    pub(super) fn try_now(&mut self, now: Time) {
+        if let Some(outage) = &mut self.outage {
+            outage.try_now(now);
+        }
+        self.lanes.each().for_each(|lane| lane.try_now(now));
     }
 
     /// Puts a question back, to be asked after `wait`.

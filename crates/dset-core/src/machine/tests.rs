@@ -1,3 +1,5 @@
+mod wishes;
+
 use super::*;
 use crate::answer::{Answer, FailureClass, Reading, Refusal};
 use crate::bookmark::Marks;
@@ -206,8 +208,8 @@ fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() 
     bench.reply(1, failure(FailureClass::Transient));
     while bench.ending.is_none() {
         let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
-        let (_, retry, of) = bench.machine.snapshot(now).outage.expect("an outage is shown");
-        assert_eq!((retry as usize, of), (waits.len() + 1, 3));
+        let outage = bench.machine.snapshot(now).outage.expect("an outage is shown");
+        assert_eq!((outage.retry as usize, outage.of), (waits.len() + 1, 3));
         waits.push(bench.sleep());
         bench.reply(1, failure(FailureClass::Transient));
     }

@@ -54,6 +54,8 @@ const LATENCY_MEMORY: f64 = 50.0;
 /// After an outage W begins at a quarter, or at so many.
 const AFTER_OUTAGE_MIN: f64 = 32.0;
 const AFTER_OUTAGE: f64 = 0.25;
+/// So long after a refusal a run is said to be throttled.
+const THROTTLED: Duration = Duration::from_secs(10);
 /// The block of an ask that belongs to none.
 const NO_BLOCK: u32 = u32::MAX;
 
@@ -145,6 +147,7 @@ pub struct Pace {
     /// Only probes are sent.
     out: bool,
     refused_since: Option<Time>,
+    refused_at: Option<Time>,
     refused_throughout: bool,
 }
 
@@ -177,6 +180,7 @@ impl Pace {
             rate_resumes_at: 0.0,
             out: false,
             refused_since: None,
+            refused_at: None,
             refused_throughout: false,
         }
     }
@@ -362,6 +366,12 @@ impl Pace {
     #[must_use]
     pub fn slots(&self) -> usize {
         self.ceiling.slots()
+    }
+
+    /// Tells whether the service has refused asks just now because they were too many.
+    #[must_use]
+    pub fn is_throttled(&self, now: Time) -> bool {
+        self.refused_at.is_some_and(|at| now.since(at) < THROTTLED)
     }
 
     /// Tells whether nothing but refusals has come for five minutes with one ask at a time, which

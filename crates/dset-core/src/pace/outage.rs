@@ -94,6 +94,8 @@ pub struct Outage {
     /// When the next light probe goes, and how long after it the one after that.
     light_at: Option<Time>,
     light_wait: Duration,
+    /// One light probe follows the other.
+    lightly: bool,
 }
 
 /// What an ask in an outage is.
@@ -121,6 +123,7 @@ impl Outage {
             light: None,
             light_at: (lightly && retry_at.is_some()).then(|| now.after(LIGHT_FIRST)),
             light_wait: LIGHT_FIRST,
+            lightly: lightly && retry_at.is_some(),
         }
     }
 
@@ -138,14 +141,31 @@ impl Outage {
     pub fn probing(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
         (self.question, self.probed) = (question, true);
         match probe {
-            Probe::Light => self.light = Some(ask),
+            Probe::Light => {
+                self.light = Some(ask);
+                self.light_at = None;
+            }
             Probe::Retry => {
                 self.retries += 1;
                 self.retry_at = None;
                 self.retry = Some(ask);
                 self.light_at = None;
+                self.lightly = false;
             }
         }
+    }
+
+    /// Probes lightly at once, unless a probe is on its way.
+    pub fn try_now(&mut self, now: Time) {
+        if !self.is_probing() && self.retry_at.is_some() {
+            self.light_at = Some(now);
+        }
+    }
+
+    /// Tells whether a probe is on its way.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        self.light.is_some() || self.retry.is_some()
     }
 
     /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
@@ -155,7 +175,7 @@ impl Outage {
             self.light = None;
             let growth = if planted(Bug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
             self.light_wait = self.light_wait.mul_f64(growth);
-            self.light_at = self.light_at.map(|_| now.after(self.light_wait));
+            self.light_at = self.lightly.then(|| now.after(self.light_wait));
         }
         let is_retry = self.retry == Some(ask);
         if is_retry {

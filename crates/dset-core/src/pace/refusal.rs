@@ -286,6 +286,7 @@ impl Pace {
             self.pause(now, wait);
         }
         self.refused_since.get_or_insert(now);
+        self.refused_at = Some(now);
     }
 
     fn note_throughout(&mut self, now: Time) {
