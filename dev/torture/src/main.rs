@@ -96,18 +96,19 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
     let lab = Lab { dset, shim, base, runtime };
     let wants = |part| arguments.only.is_none_or(|only| only == part);
     let (seed, rounds, jobs) = (arguments.seed, arguments.rounds, arguments.jobs);
-    let mut good = true;
+    let mut failed = Vec::new();
     if wants(Part::Kills) {
         // One round alone is a repetition.
         let walks = if rounds > 1 { walks(&lab, arguments)? } else { Vec::new() };
         let table = campaign(jobs, seed..seed + rounds, walks, |seed| kills::round(&lab, seed))?;
-        good &= show("kills", "kills", &table, rounds >= 5 * kills::POINTS_COUNT as u64);
+        let all_hit = rounds >= 5 * kills::POINTS_COUNT as u64;
+        failed.extend(show("kills", "kills", table, all_hit));
     }
     if wants(Part::Signals) {
         let rounds = if rounds > 1 { (rounds / 4).max(signals::KINDS_COUNT as u64) } else { 1 };
         let table =
             campaign(jobs, seed..seed + rounds, Vec::new(), |seed| signals::round(&lab, seed))?;
-        good &= show("signals", "ended", &table, rounds >= 20);
+        failed.extend(show("signals", "ended", table, rounds >= 20));
     }
     if wants(Part::Power) {
         match power::Disk::make(&lab) {
@@ -115,7 +116,7 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
                 let rounds = if rounds > 1 { (rounds / 2).max(5) } else { 1 };
                 let round = |seed| power::round(&lab, &disk, seed);
                 let table = campaign(1, seed..seed + rounds, Vec::new(), round)?;
-                good &= show("power cuts", "cuts", &table, rounds >= 20);
+                failed.extend(show("power cuts", "cuts", table, rounds >= 20));
             }
             Err(error) => {
                 println!("\n== POWER CUTS WERE NOT TRIED: {error}");
@@ -124,15 +125,17 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
         }
     }
     if wants(Part::Disk) {
-        good &= disk::run(&lab, seed, arguments.all)?;
+        failed.extend(disk::run(&lab, seed, arguments.all)?);
     }
-    if good {
+    if failed.is_empty() {
         let _ = fs_err::remove_dir_all(&lab.base);
         println!("\npassed");
     } else {
+        // Once more at the end, which is what is left of a long report.
         println!("\nFAILED; what is needed to see why is in {}", lab.base.display());
+        failed.iter().for_each(|failure| println!("{failure}"));
     }
-    Ok(good)
+    Ok(failed.is_empty())
 }
 
 /// Walks along the file operations of a run: all of them, or a sample that the seed chooses.
@@ -150,16 +153,14 @@ fn campaign(
     seeds: std::ops::Range<u64>,
     before: Vec<Outcome>,
     round: impl Fn(u64) -> io::Result<Outcome> + Sync,
-) -> io::Result<(Table, bool)> {
-    let table = Mutex::new((Table::default(), true));
+) -> io::Result<(Table, Vec<String>)> {
+    let table = Mutex::new((Table::default(), Vec::new()));
     let add = |outcome: Outcome| {
         let mut table = table.lock().expect("no round panics here");
         if !outcome.violations.is_empty() {
-            table.1 = false;
-            println!("\nFAILED: {}", outcome.point);
-            outcome.violations.iter().take(8).for_each(|what| println!("  {what}"));
-            outcome.kept.iter().for_each(|path| println!("  kept: {}", path.display()));
-            println!("  again: {}", outcome.again);
+            let failure = outcome.failure();
+            println!("\nFAILED: {failure}");
+            table.1.push(failure);
         }
         table.0.add(outcome);
     };
@@ -188,12 +189,17 @@ fn campaign(
     Ok(table.into_inner().expect("no round panics here"))
 }
 
-/// Prints a table; tells whether all is well. A point that was never hit shows nothing.
-fn show(title: &str, hit: &str, (table, good): &(Table, bool), all_hit: bool) -> bool {
+/// Prints a table; returns what failed. A point that was never hit shows nothing.
+fn show(
+    title: &str,
+    hit: &str,
+    (table, mut failed): (Table, Vec<String>),
+    all_hit: bool,
+) -> Vec<String> {
     println!("\n== {title}\n{}", table.text(hit));
     let never = table.never_hit();
     if all_hit && !never.is_empty() {
-        println!("FAILED: never hit: {}", never.join("; "));
+        failed.push(format!("never hit: {}", never.join("; ")));
     }
-    *good && (never.is_empty() || !all_hit)
+    failed
 }

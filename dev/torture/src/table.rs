@@ -30,6 +30,14 @@ impl Outcome {
         Outcome { point, again, ..Outcome::default() }
     }
 
+    /// What went wrong, where what is needed to see why is, and the command that repeats it.
+    pub(crate) fn failure(&self) -> String {
+        let what = self.violations.iter().take(8).map(|what| format!("\n  {what}"));
+        let kept = self.kept.iter().map(|path| format!("\n  kept: {}", path.display()));
+        let lines: String = what.chain(kept).collect();
+        format!("{}{lines}\n  again: {}", self.point, self.again)
+    }
+
     /// Adds what was found in a world; its folder is kept where something is wrong with it.
     pub(crate) fn add(&mut self, world: &World<'_>, found: Found) {
         self.found.rows += found.rows;
