@@ -4,6 +4,7 @@
 //! reading of replies is one tolerant reader for all, because a reply that was paid for must not be
 //! lost to a field that a service renamed.
 
+mod account;
 mod choice;
 mod content;
 mod document;
@@ -24,11 +25,14 @@ mod template;
 mod usage;
 mod wait;
 
+pub use account::{Balance, read_balance, read_models};
 pub use choice::Ambiguous;
 pub use error::refusal_signature;
 pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};
 pub use own::{FieldFault, Providers, Table, field, fields};
-pub use preset::{Dialect, Preset, ReasoningSwitch, Refuses, Retired, preset, presets};
+pub use preset::{
+    Dialect, ListsModels, Preset, ReasoningSwitch, Refuses, Retired, preset, presets,
+};
 pub use rate_limits::{Quota, RateLimits, rate_limits};
 pub use read::{read, read_broken};
 pub use request::Request;

@@ -65,6 +65,10 @@ pub struct Preset {
     /// A stream is of use where nobody says: a long wait is told from a dead connection by it, and
     /// what was written before a break is kept.
     pub stream: bool,
+    /// Whom it tells which models it serves.
+    pub lists_models: ListsModels,
+    /// The path below the base URL where it tells what is left to spend; empty where it does not.
+    pub balance_path: String,
     /// Where keys are made.
     pub key_page: String,
     /// Where money is paid in.
@@ -109,6 +113,19 @@ pub enum Refuses {
     TemperatureWhileReasoning,
     /// `stream_options`; its streams have counts without it.
     StreamOptions,
+}
+
+/// Whom a service tells which models it serves, at `/models` beside the path of its dialect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListsModels {
+    /// Whoever has a key: a list is a sign that the key works.
+    #[default]
+    WithKey,
+    /// Anybody.
+    Openly,
+    /// Nobody, or other names than those that are asked.
+    No,
 }
 
 /// What a retired model is replaced with.
@@ -194,6 +211,13 @@ impl Preset {
             && self.reasons(settings)
     }
 
+    /// Tells whether a key of its own can be kept for it: it wants one, and it is one service.
+    #[must_use]
+    pub fn may_have_key(&self) -> bool {
+        let is_one = !self.hosts.is_empty() || !self.base_url.is_empty();
+        is_one && !self.keyless && !self.key_env.is_empty()
+    }
+
     /// Returns the variable that usually holds its key; that of the default service, where it is
     /// any server at a URL of the user's.
     #[must_use]
@@ -208,13 +232,49 @@ impl Preset {
         let path = base_url.path().trim_end_matches('/');
         let mut url = base_url.clone();
         if !path.ends_with(&self.path) {
-            // Anthropic's path begins with the version that some base URLs end with.
-            let base = match self.path.starts_with("/v1/") {
-                true => path.strip_suffix("/v1").unwrap_or(path),
-                false => path,
-            };
-            url.set_path(&format!("{base}{}", self.path));
+            url.set_path(&format!("{}{}", self.base(path), self.path));
         }
+        url
+    }
+
+    /// Anthropic's path begins with the version that some base URLs end with.
+    fn base<'a>(&self, path: &'a str) -> &'a str {
+        match self.path.starts_with("/v1/") {
+            true => path.strip_suffix("/v1").unwrap_or(path),
+            false => path,
+        }
+    }
+
+    /// Returns the URL below this base URL that tells which models there are, see
+    /// [`lists_models`](Preset::lists_models).
+    #[must_use]
+    pub fn models_url(&self, base_url: &Url) -> Url {
+        let is_versioned = self.path.starts_with("/v1/");
+        let mut url = self.beside(base_url, if is_versioned { "/v1/models" } else { "/models" });
+        if self.dialect == Dialect::Anthropic {
+            // It tells twenty where nobody says how many.
+            url.query_pairs_mut().append_pair("limit", "1000");
+        }
+        url
+    }
+
+    /// Returns the URL that tells what is left to spend, if any does. At its own host that is below
+    /// its own base URL, with whatever version somebody calls it.
+    #[must_use]
+    pub fn balance_url(&self, base_url: &Url) -> Option<Url> {
+        if self.balance_path.is_empty() {
+            return None;
+        }
+        let own = Url::parse(&self.base_url).ok();
+        let own = own.filter(|own| own.host() == base_url.host());
+        Some(self.beside(own.as_ref().unwrap_or(base_url), &self.balance_path))
+    }
+
+    fn beside(&self, base_url: &Url, path: &str) -> Url {
+        let mut url = base_url.clone();
+        let base = base_url.path().trim_end_matches('/');
+        let base = self.base(base.strip_suffix(self.path.as_str()).unwrap_or(base));
+        url.set_path(&format!("{base}{path}"));
         url
     }
 }
@@ -259,6 +319,49 @@ mod tests {
             ("anthropic", "http://h/x/v1/messages", "http://h/x/v1/messages"),
         ] {
             assert_eq!(preset(id).unwrap().url(&Url::parse(base).unwrap()).as_str(), joined);
+        }
+    }
+
+    #[test]
+    fn what_a_service_tells_for_free_is_beside_what_it_is_asked() {
+        for (id, base, models, balance) in [
+            (
+                "deepseek",
+                "https://api.deepseek.com",
+                "https://api.deepseek.com/models",
+                Some("https://api.deepseek.com/user/balance"),
+            ),
+            (
+                "deepseek",
+                "https://api.deepseek.com/v1/",
+                "https://api.deepseek.com/v1/models",
+                Some("https://api.deepseek.com/user/balance"),
+            ),
+            (
+                "deepseek",
+                "http://h/x/chat/completions",
+                "http://h/x/models",
+                Some("http://h/x/user/balance"),
+            ),
+            ("openai", "https://api.openai.com/v1", "https://api.openai.com/v1/models", None),
+            (
+                "openrouter",
+                "https://openrouter.ai/api/v1",
+                "https://openrouter.ai/api/v1/models",
+                Some("https://openrouter.ai/api/v1/key"),
+            ),
+            (
+                "anthropic",
+                "https://api.anthropic.com",
+                "https://api.anthropic.com/v1/models?limit=1000",
+                None,
+            ),
+            ("anthropic", "http://h/v1", "http://h/v1/models?limit=1000", None),
+            ("anthropic", "http://h/v1/messages", "http://h/v1/models?limit=1000", None),
+        ] {
+            let (preset, base) = (preset(id).unwrap(), Url::parse(base).unwrap());
+            assert_eq!(preset.models_url(&base).as_str(), models);
+            assert_eq!(preset.balance_url(&base).as_ref().map(Url::as_str), balance);
         }
     }
 
