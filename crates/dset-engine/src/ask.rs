@@ -27,7 +27,7 @@ use crate::echo::Echo;
 use crate::http::{Client, Response};
 
 /// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
 /// comments that it is there.
 const FIRST_WORD_MAX: Duration = Duration::from_secs(10 * 60 + 30);
@@ -301,7 +301,11 @@ fn written(failure: &Failure) -> Option<Vec<u8>> {
     Some(texts.to_string().into_bytes())
 }
 
-fn headers(preset: &Preset, key: Option<&SecretString>) -> Result<HeaderMap, EndpointError> {
+/// The headers of every request to a service, its key among them.
+pub(crate) fn headers(
+    preset: &Preset,
+    key: Option<&SecretString>,
+) -> Result<HeaderMap, EndpointError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let agent = concat!("dset/", env!("CARGO_PKG_VERSION"));
@@ -322,7 +326,7 @@ fn headers(preset: &Preset, key: Option<&SecretString>) -> Result<HeaderMap, End
 }
 
 /// The innermost cause of a network error in plain words, without the URL.
-fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -335,6 +339,13 @@ fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let words = innermost.to_string();
     // The number of an error says nothing that its words do not.
     words.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Finds the error of TLS, if it is one.
+pub(crate) fn tls_in<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a rustls::Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(of_tls)
 }
 
 /// Finds the error of TLS in the errors of I/O that it is wrapped in.

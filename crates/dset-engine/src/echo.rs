@@ -67,6 +67,13 @@ impl Echo {
         }
     }
 
+    /// Takes a telling key out of a body all of which has come.
+    pub(crate) fn leave_body(&self, body: &mut Vec<u8>) {
+        if self.is_telling {
+            self.leave_bytes(body);
+        }
+    }
+
     fn leave_text(&self, text: &mut String) {
         for form in self.forms.iter().map(ExposeSecret::expose_secret) {
             if text.contains(form) {

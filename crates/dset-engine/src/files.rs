@@ -107,11 +107,71 @@ fn keep_owner(path: &Path, metadata: &std::fs::Metadata) {
     let _ = (path, metadata);
 }
 
-/// Writes a new file whole, replacing one that is there.
+/// Writes a new file whole, readable by its owner alone, replacing one that is there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary_in(folder_of(path))?;
     file.write_all(bytes)?;
     put(file, path)
+}
+
+/// Writes a new file, as anybody may read it whom the system lets; fails where there is one. Durable
+/// when this returns.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written?;
+    sync_folder(folder_of(path))
+}
+
+/// Tries whether files can be made in a folder. The file it is tried with has no name where the
+/// system knows such files, and does not stay.
+pub fn try_to_write(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(b"dset")
+}
+
+/// Returns how many bytes can still be written in a folder, where the system tells.
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let told = rustix::fs::statvfs(folder).ok()?;
+        told.f_bavail.checked_mul(told.f_frsize)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// Tells whether others than its owner may read a file; never where the system has no such bits.
+#[must_use]
+pub fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Makes a folder, and those above it that are missing, and shuts it to others.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 /// Tells whether a file is one that was being written, by its name.

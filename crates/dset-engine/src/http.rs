@@ -1,4 +1,4 @@
-//! One POST to one URL: HTTP/1.1 over hyper-util's pool, plain or by TLS, through a proxy where the
+//! One request to one URL: HTTP/1.1 over hyper-util's pool, plain or by TLS, through a proxy where the
 //! environment names one.
 //!
 //! What a reply means, how long to wait for it and whether to ask again is decided elsewhere.
@@ -53,6 +53,7 @@ pub(crate) struct Client {
     /// seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on it is
     /// lost. So none is used twice.
     keeps_for_a_while: AtomicBool,
+    is_proxied: bool,
 }
 
 /// A reply whose head has come.
@@ -83,6 +84,7 @@ impl Client {
                 headers.insert(PROXY_AUTHORIZATION, auth);
             }
         }
+        let is_proxied = proxy.is_some();
         let is_tls = is_https(&uri) || proxy.as_ref().is_some_and(|proxy| is_https(proxy.uri()));
         let mut tls = tls(is_tls)?;
         let to_proxy = Arc::new(tls.clone());
@@ -116,13 +118,28 @@ impl Client {
             // nothing of it reached the service.
             .retry_canceled_requests(true)
             .build(connector);
-        Ok(Client { pool: Decompression::new(pool), uri, headers, keeps_for_a_while: false.into() })
+        let pool = Decompression::new(pool);
+        Ok(Client { pool, uri, headers, keeps_for_a_while: false.into(), is_proxied })
+    }
+
+    /// Tells whether it reaches the service through a proxy.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.is_proxied
     }
 
     /// Sends this body; the head of the reply. Dropped, it closes the connection.
     pub(crate) async fn post(&self, body: Vec<u8>) -> Result<Response, legacy::Error> {
+        self.send(hyper::Method::POST, body).await
+    }
+
+    /// Asks for what is there; the head of the reply. Dropped, it closes the connection.
+    pub(crate) async fn get(&self) -> Result<Response, legacy::Error> {
+        self.send(hyper::Method::GET, Vec::new()).await
+    }
+
+    async fn send(&self, method: hyper::Method, body: Vec<u8>) -> Result<Response, legacy::Error> {
         let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = hyper::Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         if self.keeps_for_a_while.load(Relaxed) {

@@ -1,0 +1,87 @@
+//! A file of questions, looked through before anything is asked of it: nothing is changed.
+
+use std::collections::HashMap;
+
+use dset_core::csv::ERROR;
+use dset_core::prompt::Template;
+use dset_core::settings::Settings;
+
+use crate::job::{JobError, source_options};
+use crate::source::Source;
+
+/// So many pairs of the same question are named.
+const NAMED_MAX: usize = 3;
+
+/// What is in a file of questions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// Rows that are to be asked.
+    pub questions: u64,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Rows that say ERROR.
+    pub marked: u64,
+    /// Rows that ask what an earlier row asks.
+    pub repeated: u64,
+    /// The first of those, each with the row it repeats, as a spreadsheet counts.
+    pub pairs: Vec<(u64, u64)>,
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The column with the questions, from 0.
+    pub question_column: usize,
+}
+
+/// Reads the whole file of these settings, as a run would.
+pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
+    let mut source = Source::open(&settings.input, &source_options(settings))?;
+    let request = &settings.model().request;
+    let template = Template::new(&request.template, &source.layout().columns)?;
+    let (question_column, status) = (source.layout().question, source.layout().status);
+    let columns = source.layout().columns.clone();
+    let mut found = Inspected { columns, question_column, ..Inspected::default() };
+    let mut hasher = request.hasher();
+    let mut first = HashMap::new();
+    while let Some(row) = source.next_row()? {
+        let question = row.cell(question_column).unwrap_or_default().trim();
+        let Some(prompt) = template.render(row.row_number, question, row)? else {
+            found.empty += 1;
+            continue;
+        };
+        found.questions += 1;
+        found.marked +=
+            u64::from(status.and_then(|at| row.cell(at)).is_some_and(|c| c.trim() == ERROR));
+        let row_number = row.row_number;
+        let earlier = *first.entry(hasher.fingerprint(&prompt)).or_insert(row_number);
+        if earlier != row_number {
+            found.repeated += 1;
+            if found.pairs.len() < NAMED_MAX {
+                found.pairs.push((row_number, earlier));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::settings::{Layer, resolve};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_as_what_they_are_and_repeats_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("q.csv");
+        fs_err::write(
+            &input,
+            "id,question,status\n1,a,\n2,,\n3,b,ERROR\n4,\"a\",\n5,c,mine\n6,b,\n",
+        )
+        .unwrap();
+        let (settings, _) =
+            resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
+        let found = inspect(&settings).unwrap();
+        assert_eq!((found.questions, found.empty, found.marked, found.repeated), (5, 1, 1, 2));
+        assert_eq!(found.pairs, [(5, 2), (7, 4)]);
+        assert_eq!((found.columns.len(), found.question_column), (3, 1));
+    }
+}
