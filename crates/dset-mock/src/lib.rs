@@ -23,6 +23,7 @@ mod serve;
 mod settings;
 mod stream;
 mod tally;
+mod told;
 mod work;
 
 pub use answer::{Answers, answer_for};

@@ -22,8 +22,8 @@ use crate::dialect::{Errors, MESSAGES, Shape};
 use crate::error::Refused;
 use crate::limit::Limits;
 use crate::line::{Line, Wire};
-use crate::reply;
 use crate::settings::MockSettings;
+use crate::told::Free;
 use crate::work::Books;
 
 /// The largest request that is read.
@@ -132,8 +132,7 @@ pub(crate) struct Service {
 enum Route {
     Chat,
     Messages,
-    Models,
-    Balance,
+    Free(Free),
     Stats,
 }
 
@@ -142,8 +141,9 @@ fn route(path: &str) -> Option<Route> {
     let routes = [
         ("/chat/completions", Route::Chat),
         ("/messages", Route::Messages),
-        ("/models", Route::Models),
-        ("/user/balance", Route::Balance),
+        ("/models", Route::Free(Free::Models)),
+        ("/user/balance", Route::Free(Free::Balance)),
+        ("/key", Route::Free(Free::Key)),
         ("/stats", Route::Stats),
     ];
     routes.iter().find(|(end, _)| path.ends_with(end)).map(|(_, route)| *route)
@@ -157,17 +157,8 @@ impl Service {
             (&Method::POST, Some(Route::Messages)) => {
                 self.answer_to(request, &MESSAGES, wire).await
             }
-            // Both are at the same path; this is how a client of Anthropic's is known.
-            (&Method::GET, Some(Route::Models))
-                if request.headers().contains_key("anthropic-version") =>
-            {
-                Ok(json(200, reply::message_models()))
-            }
-            (&Method::GET, Some(Route::Models)) => Ok(json(200, reply::models(own))),
-            (&Method::GET, Some(Route::Balance)) => {
-                let billed = self.books.audit.billed();
-                let left = self.settings.money.map(|money| money.saturating_sub(billed));
-                Ok(json(200, reply::balance(left)))
+            (&Method::GET, Some(Route::Free(free))) => {
+                self.tell_free(free, request.uri().path(), request.headers()).await
             }
             (&Method::GET, Some(Route::Stats)) => {
                 let by_question = request.uri().query().is_some_and(|q| q.contains("questions"));
@@ -205,7 +196,7 @@ impl Service {
     }
 
     /// Anthropic's wants a key, whichever; others want one where it must be a certain one.
-    fn takes_key(&self, headers: &HeaderMap, shape: &Shape) -> bool {
+    pub(crate) fn takes_key(&self, headers: &HeaderMap, shape: &Shape) -> bool {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
         let given = [bearer, shape.key_header.and_then(text)];

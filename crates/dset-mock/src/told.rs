@@ -1,0 +1,71 @@
+//! What a service tells for free: its models, and the money that is left.
+
+use std::io;
+use std::time::Duration;
+
+use hyper::header::{HeaderValue, LOCATION};
+use hyper::{HeaderMap, Response};
+
+use crate::ask::json;
+use crate::body::PretendBody;
+use crate::dialect::{MESSAGES, Shape};
+use crate::error::{HTML, Refused};
+use crate::fault::Fault;
+use crate::reply;
+use crate::serve::{Reply, Service};
+
+/// Services that list their models to anybody.
+const OPEN: [&str; 2] = ["openrouter", "nvidia"];
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Free {
+    Models,
+    Balance,
+    /// OpenRouter's account of a key.
+    Key,
+}
+
+impl Service {
+    /// Tells it to whoever has the key. A fault for questions that contain a path, like `/models`,
+    /// is one of that path as well, as far as it is one of a whole reply.
+    pub(crate) async fn tell_free(&self, free: Free, path: &str, headers: &HeaderMap) -> Reply {
+        let on = self.settings.on.iter();
+        let mut on = on.filter(|on| on.text.starts_with('/') && path.ends_with(&on.text));
+        // Both are at the same path; this is how a client of Anthropic's is known.
+        let is_messages = headers.contains_key("anthropic-version");
+        let shape = if is_messages { &MESSAGES } else { self.settings.dialect.0 };
+        match on.next().map(|on| on.fault) {
+            Some(Fault::Status(status)) => return Ok(refused(status, shape)),
+            Some(Fault::Html) => return Ok(json(502, HTML.as_bytes().to_vec())),
+            Some(Fault::Broken) => return Ok(json(200, b"{\"data\":[{\"id\":".to_vec())),
+            Some(Fault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Delay(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
+            _ => {}
+        }
+        let is_open = free == Free::Models && OPEN.contains(&shape.name);
+        if !is_open && self.settings.expect_key.is_some() && !self.takes_key(headers, shape) {
+            return Ok(refused(401, shape));
+        }
+        let billed = self.books.audit.billed();
+        let left = self.settings.money.map(|money| money.saturating_sub(billed));
+        Ok(json(
+            200,
+            match free {
+                Free::Models if is_messages => reply::message_models(),
+                Free::Models => reply::models(shape),
+                Free::Balance => reply::balance(left),
+                Free::Key => reply::key(left),
+            },
+        ))
+    }
+}
+
+fn refused(status: u16, shape: &Shape) -> Response<PretendBody> {
+    let mut reply = json(status, Refused::status(status, shape).body(shape, "req_pretend"));
+    if (300..400).contains(&status) {
+        reply.headers_mut().insert(LOCATION, HeaderValue::from_static("http://127.0.0.1:9/"));
+    }
+    reply
+}
