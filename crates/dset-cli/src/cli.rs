@@ -8,6 +8,8 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
+use crate::command::keys::KeysArgs;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// See and change settings, and where each comes from
     Config(Box<ConfigArgs>),
+    /// Keep API keys for all folders, out of everybody's sight
+    Keys(KeysArgs),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
 }

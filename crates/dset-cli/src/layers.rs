@@ -3,19 +3,22 @@
 //! The one place that reads the environment. Variables and files are read by the same grammar as
 //! flags, so that a setting is its flag.
 
+mod key;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use dset_core::provider::{PresetError, Providers, Table};
-use dset_core::settings::{Layer, Model, is_loopback};
-use secrecy::SecretString;
-use url::Url;
+use dset_core::settings::Layer;
 
 use crate::config_file::{ConfigFile, PROJECT, SEE_SCHEMA};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::keys_file::KeysFile;
 use crate::setting::{Setting, ticked};
+
+pub(crate) use key::{Key, no_key};
 
 /// Where a value came from; files with the line, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) enum Origin {
     DotEnv,
     Project(usize),
     User(usize),
+    /// The user's own file of keys.
+    KeysFile,
     Default,
 }
 
@@ -84,9 +89,7 @@ impl Environment {
 
     /// Reads what is no file of settings: those can be in need of mending.
     pub(crate) fn without_files(folder: &Path) -> Environment {
-        let real = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let real = Environment::of_the_process();
         let mut file = HashMap::new();
         let mut warning = None;
         if let Ok(bytes) = fs_err::read(folder.join(".env")) {
@@ -135,6 +138,39 @@ impl Environment {
         Some(folder?.join("dset").join("config.toml"))
     }
 
+    /// Reads what is the user's alone, and nothing of any folder.
+    pub(crate) fn of_the_user() -> Result<Environment, UserError> {
+        let real = Environment::of_the_process();
+        let environment = Environment { real, ..Environment::default() };
+        let user = environment.user_path().map(|path| ConfigFile::read(&path)).transpose()?;
+        environment.with_files(ConfigFile::default(), user.unwrap_or_default())
+    }
+
+    fn of_the_process() -> HashMap<String, String> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// Returns the user's own file of keys, whether it is there or not.
+    pub(crate) fn keys_file(&self) -> Option<KeysFile> {
+        Some(KeysFile::at(self.user_path()?.with_file_name("keys.toml")))
+    }
+
+    /// Tells whether `.env` in the folder says a variable.
+    pub(crate) fn is_in_dot_env(&self, name: &str) -> bool {
+        self.file.get(name).is_some_and(|value| !value.trim().is_empty())
+    }
+
+    /// Tells whether `.env` in the folder holds anything that is to be kept from others.
+    pub(crate) fn has_secrets_in_dot_env(&self) -> bool {
+        let is_secret = |name: &String| {
+            let name = name.to_uppercase();
+            name != "DSET_KEY" && ["KEY", "TOKEN", "SECRET"].iter().any(|word| name.contains(word))
+        };
+        self.file.keys().any(is_secret)
+    }
+
     /// Looks a variable up: the real environment outranks `.env`. An empty one is none.
     fn get(&self, name: &str) -> Option<(&str, Origin)> {
         let full = |value: &&String| !value.trim().is_empty();
@@ -180,39 +216,6 @@ impl Environment {
         said.over(user.layer.clone(), |id| Origin::User(line(user, id)));
         Ok(said)
     }
-
-    /// Returns the key that these settings name, if it is there and may go where they say.
-    pub(crate) fn key(
-        &self,
-        model: &Model,
-        said: &Said,
-    ) -> Result<Option<SecretString>, UserError> {
-        let Some(name) = &model.key_variable else { return Ok(None) };
-        let Some((key, origin)) = self.get(name) else { return Ok(None) };
-        let stranger = self.strangers.contains(&model.preset.id);
-        let of_the_folder = match said.origin("base_url") {
-            Origin::Default => stranger,
-            origin => origin.is_of_the_folder(),
-        };
-        let is_safe = |url: &&Url| is_loopback(url) || !stranger && model.preset.is_at(url);
-        // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
-        if let Some(url) = model.base_urls.iter().find(|url| !is_safe(url))
-            && of_the_folder
-            && !origin.is_of_the_folder()
-        {
-            let file = if said.origin("base_url") == Origin::DotEnv { ".env" } else { PROJECT };
-            let host = url.host_str().unwrap_or_default();
-            return Err(UserError::new(
-                Exit::Usage,
-                format!("the key {name} would be sent to {host}, which only {file} names"),
-            )
-            .cause(format!(
-                "the key is from the environment, the base URL from {file} in this folder"
-            ))
-            .hint(format!("If that is meant, say so: `dset run --base-url {url}`")));
-        }
-        Ok(Some(SecretString::from(key.trim())))
-    }
 }
 
 /// Returns the path of a folder's file of settings.
@@ -237,26 +240,11 @@ fn no_provider(error: &PresetError, project: &ConfigFile, user: &ConfigFile) -> 
         .hint(SEE_SCHEMA)
 }
 
-/// Returns the error of a key that is not there.
-pub(crate) fn no_key(model: &Model) -> UserError {
-    let name = model.key_variable.as_deref().unwrap_or_default();
-    let error = UserError::new(Exit::Key, format!("no API key for {}", model.preset.name))
-        .cause(format!("{name} is set neither in the environment nor in .env in this folder"))
-        .hint(format!("Put `{name}=…` into .env"));
-    let error = match model.preset.key_page.as_str() {
-        "" => error,
-        page => error.hint(format!("Get one at {page}")),
-    };
-    error.hint("A service without keys takes `--key none`; `dset demo` works without any")
-}
-
 #[cfg(test)]
 mod tests {
-    use dset_core::settings::resolve_among;
-
     use super::*;
 
-    fn environment(real: &[(&str, &str)], file: &[(&str, &str)]) -> Environment {
+    pub(super) fn environment(real: &[(&str, &str)], file: &[(&str, &str)]) -> Environment {
         let map = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
@@ -331,58 +319,5 @@ mod tests {
         let environment = environment(&[("DSET_CONCURRENCY", "many")], &[]);
         let error = environment.under(Layer::default()).unwrap_err();
         assert!(error.message.contains("DSET_CONCURRENCY"), "{}", error.message);
-    }
-
-    #[test]
-    fn a_base_url_out_of_a_downloaded_folder_collects_no_keys() {
-        let real = [("DEEPSEEK_API_KEY", "sk-secret")];
-        let key = |environment: &Environment| {
-            let said = environment.under(Layer::default()).unwrap();
-            let layer = said.layer.clone();
-            let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
-            environment.key(settings.model(), &said)
-        };
-        let evil = [("DSET_BASE_URL", "https://evil.example")];
-        let error = key(&environment(&real, &evil)).unwrap_err();
-        assert_eq!(error.exit, Exit::Usage);
-        // Both from the folder, the URL from the user, or to this machine: as it is meant.
-        let both = [("DSET_BASE_URL", "https://my.example"), ("DEEPSEEK_API_KEY", "sk-own")];
-        assert!(key(&environment(&[], &both)).unwrap().is_some());
-        assert!(key(&environment(&[real[0], evil[0]], &[])).unwrap().is_some());
-        let local = [("DSET_BASE_URL", "http://127.0.0.1:8000")];
-        assert!(key(&environment(&real, &local)).unwrap().is_some());
-    }
-
-    #[test]
-    fn a_file_of_a_downloaded_folder_collects_no_keys_and_the_users_own_file_may_name_any_host() {
-        let file = |text: &str| ConfigFile::parse(Path::new("dset.toml"), text).unwrap();
-        let none = ConfigFile::default;
-        let key = |project: ConfigFile, user: ConfigFile, dot_env: &[(&str, &str)]| {
-            let real = [("DEEPSEEK_API_KEY", "sk-secret"), ("MINE_KEY", "sk-secret")];
-            let environment = environment(&real, dot_env).with_files(project, user).unwrap();
-            let said = environment.under(Layer::default()).unwrap();
-            let layer = said.layer.clone();
-            let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
-            environment.key(settings.model(), &said)
-        };
-        let url = "base-url = 'https://evil.example'\n";
-        let own = format!("model = 'mine/m'\n[provider.mine]\nkey-env = 'MINE_KEY'\n{url}");
-        let known = format!("[provider.deepseek]\n{url}");
-        let hosts = "[provider.deepseek]\nhosts = ['evil.example']\n";
-        let later = "base-url = ['http://localhost:1', 'https://evil.example']\n";
-        for trap in [url, &own, &known, later] {
-            let error = key(file(trap), none(), &[]).unwrap_err();
-            assert_eq!(error.exit, Exit::Usage, "{trap}");
-            assert!(error.message.contains("evil.example, which only dset.toml names"), "{trap}");
-            assert!(key(none(), file(trap), &[]).unwrap().is_some(), "{trap}");
-        }
-        let dot_env = [("DSET_BASE_URL", "https://evil.example")];
-        assert!(key(file(hosts), none(), &dot_env).is_err());
-        // The folder moves a service that the user's own file describes.
-        let mine = file("[provider.mine]\nkey-env = 'MINE_KEY'\nbase-url = 'https://my.example'\n");
-        let moved = format!("model = 'mine/m'\n[provider.mine]\n{url}");
-        assert!(key(file(&moved), mine.clone(), &[]).is_err());
-        let chosen = file("model = 'mine/m'\n[provider.mine]\nmodels = ['m']\n");
-        assert!(key(chosen, mine, &[]).unwrap().is_some());
     }
 }

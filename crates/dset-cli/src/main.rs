@@ -6,7 +6,9 @@ mod config_file;
 mod display;
 mod error;
 mod exit;
+mod keys_file;
 mod layers;
+mod prompt;
 mod setting;
 
 use std::process::ExitCode;

@@ -205,6 +205,7 @@ quiet                   false                                       default
 verbose                 false                                       default
 provider.mine.base-url  http://h:1/                                 USER:2
 provider.mine.headers   …                                           USER:3
+DEEPSEEK_API_KEY        (not set)                                   nowhere
 "
     );
 }

@@ -62,7 +62,8 @@ pub(super) fn run() -> Result<Exit, UserError> {
     };
     let (settings, _) = resolve(layer, None)?;
     let demo = Demo { again };
-    let ending = super::run::ask(settings, Decisions::default(), &[None], None, Some(&demo), None)?;
+    let keys = super::run::Keys { keys: &[None], from: None };
+    let ending = super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
     drop(mock);
     // A refusal is part of the show.
     Ok(match Exit::of(&ending) {

@@ -3,9 +3,11 @@
 mod config;
 mod demo;
 mod export;
+pub(crate) mod keys;
 mod mock;
 mod run;
 mod status;
+mod trial;
 mod verify;
 
 use std::path::Path;
@@ -28,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
+        Command::Keys(args) => keys::run(args.command),
         Command::Mock(args) => mock::run(*args),
     }
 }

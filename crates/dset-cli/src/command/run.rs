@@ -16,7 +16,7 @@ use crate::cli::RunArgs;
 use crate::display::{self, Opening};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, no_key};
+use crate::layers::{Environment, Key, no_key};
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
@@ -28,6 +28,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     warnings.iter().for_each(warn);
     let keys = settings.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
+    let keys: Vec<_> = keys.into_iter().map(|key| key.map(|key| key.secret)).collect();
     let decisions = Decisions {
         keep: args.decisions.keep,
         again: args.decisions.again,
@@ -39,6 +41,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
+    let keys = Keys { keys: &keys, from: key_from };
     Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
 }
 
@@ -73,11 +76,18 @@ fn warn(warning: &Warning) {
     }
 }
 
+/// The key of each model.
+pub(super) struct Keys<'a> {
+    pub(super) keys: &'a [Option<SecretString>],
+    /// Where the first was found, for people.
+    pub(super) from: Option<&'static str>,
+}
+
 /// Runs with these settings, and shows it; returns how it ended.
 pub(super) fn ask(
     settings: Settings,
     decisions: Decisions,
-    keys: &[Option<SecretString>],
+    keys: &Keys<'_>,
     state: Option<&Path>,
     demo: Option<&display::Demo>,
     acks: Option<display::acks::Acks>,
@@ -86,8 +96,8 @@ pub(super) fn ask(
     #[cfg(unix)]
     runtime.block_on(async { survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
-    let asked = places(&settings, keys, state)?;
-    let lacking = settings.models.iter().zip(keys);
+    let asked = places(&settings, keys.keys, state)?;
+    let lacking = settings.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
     let job = Job::prepare(settings.clone(), decisions, lacking.is_none());
@@ -95,7 +105,7 @@ pub(super) fn ask(
         (JobError::NoKey, Some(model)) => no_key(model),
         (error, _) => error.into(),
     })?;
-    let opening = Opening { settings: &settings, found: &job.found, demo };
+    let opening = Opening { settings: &settings, found: &job.found, demo, key_from: keys.from };
     let mut display = display::open(&opening);
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });

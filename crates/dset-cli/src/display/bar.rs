@@ -42,6 +42,7 @@ pub(super) struct Bar {
     has_colour: bool,
     settings: Settings,
     demo: Option<Demo>,
+    key_from: Option<&'static str>,
     total: u64,
     tells: bool,
     tally: Tally,
@@ -84,6 +85,7 @@ impl Bar {
             has_colour,
             settings: opening.settings.clone(),
             demo: opening.demo.copied(),
+            key_from: opening.key_from,
             total: opening.found.answers,
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
             tally: Tally::default(),
@@ -236,6 +238,7 @@ impl Display for Bar {
             tally: &self.tally,
             took: self.began.elapsed(),
             demo: self.demo,
+            key_from: self.key_from,
             tick: self.glyphs.good,
         };
         let mut out = anstream::stderr().lock();

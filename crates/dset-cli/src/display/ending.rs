@@ -19,6 +19,8 @@ pub(super) struct Closing<'a> {
     pub(super) tally: &'a Tally,
     pub(super) took: Duration,
     pub(super) demo: Option<Demo>,
+    /// Where the first model's key was found.
+    pub(super) key_from: Option<&'static str>,
     /// The input's line of the bookmark, in a word like `q.csv`.
     pub(super) tick: &'static str,
 }
@@ -58,7 +60,10 @@ impl Closing<'_> {
                 why(failure),
                 match &settings.model().key_variable {
                     Some(variable) => {
-                        vec![format!("Look at {variable}, in the environment or in .env")]
+                        let from = self.key_from.unwrap_or("the environment or .env");
+                        vec![
+                            format!("Look at {variable}, which is from {from}"),
+                        ]
                     }
                     None => vec!["Name the variable with the key: `--key NAME`".into()],
                 },
@@ -220,9 +225,9 @@ impl Closing<'_> {
                     format!("Look at {}/output.txt", self.settings.output.display()),
                     "Run `dset demo` again: only the refused question is asked again".into(),
                 ],
-                true => vec![
-                    "Nothing was asked twice. Now yours: questions into q.csv, the key into .env, then `dset run`".into(),
-                ],
+                true => {
+                    vec!["Nothing was asked twice. Now yours: questions into q.csv, the key into .env, then `dset run`".into()]
+                }
             };
         }
         let mut hints = self.error().map(|(_, _, hints)| hints).unwrap_or_default();

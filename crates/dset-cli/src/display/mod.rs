@@ -32,6 +32,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) found: &'a Found,
     pub(crate) demo: Option<&'a Demo>,
+    /// Where the first model's key was found.
+    pub(crate) key_from: Option<&'static str>,
 }
 
 /// The demo is running.
@@ -74,6 +76,11 @@ pub(crate) fn warn(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         let _ = writeln!(out, "{HINT}hint:{HINT:#} {hint}");
     }
+}
+
+/// Says something in passing.
+pub(crate) fn remark(message: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", text::one_line(message));
 }
 
 /// Events for a program, and talk for whoever looks on.

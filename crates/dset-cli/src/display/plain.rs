@@ -23,6 +23,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Plain {
     settings: Settings,
     demo: Option<Demo>,
+    key_from: Option<&'static str>,
     total: u64,
     /// Single questions are told.
     tells: bool,
@@ -38,6 +39,7 @@ impl Plain {
             tells: !settings.quiet && (opening.found.pending <= TOLD_MAX || settings.verbose),
             settings,
             demo: opening.demo.copied(),
+            key_from: opening.key_from,
             total: opening.found.answers,
             tally: Tally::default(),
             began: Instant::now(),
@@ -199,6 +201,7 @@ impl Display for Plain {
             tally: &self.tally,
             took: self.began.elapsed(),
             demo: self.demo,
+            key_from: self.key_from,
             tick: "",
         };
         let ledger = &ending.ledger;

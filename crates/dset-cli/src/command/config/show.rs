@@ -1,6 +1,6 @@
 //! What holds, and where it comes from.
 
-use dset_core::settings::{Layer, endpoint, resolve_among};
+use dset_core::settings::{Layer, Settings, endpoint, resolve_among};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -31,12 +31,15 @@ pub(super) fn all(mut args: ShowArgs, environment: &Environment) -> Result<Strin
     let as_json = args.layer.json.take() == Some(true);
     let said = environment.under(args.layer)?;
     // What could not be run with is not shown as what holds; and no key passes.
-    resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let (settings, _) = resolve_among(said.layer.clone(), None, &environment.providers)?;
     let values = values(&said.layer)?;
     let mut rows: Vec<Row> =
         Setting::all().iter().map(|setting| row(setting, &said, &values, environment)).collect();
     for (file, is_project) in [(&environment.project, true), (&environment.user, false)] {
         rows.extend(of_providers(file, is_project, environment));
+    }
+    if args.origin {
+        rows.extend(of_keys(&settings, &said, environment));
     }
     Ok(if as_json { as_object(rows) } else { as_table(&rows, args.origin) })
 }
@@ -75,7 +78,7 @@ fn row(
         Origin::DotEnv => format!("{} in .env", setting.variable()),
         Origin::Project(line) => format!("{}:{line}", environment.project.path.display()),
         Origin::User(line) => format!("{}:{line}", environment.user.path.display()),
-        Origin::Default => "default".to_owned(),
+        Origin::Default | Origin::KeysFile => "default".to_owned(),
     };
     Row { otherwise: setting.default_text().unwrap_or_else(|| "none".into()), name, value, origin }
 }
@@ -103,6 +106,24 @@ fn of_providers(file: &ConfigFile, is_project: bool, environment: &Environment) 
                 origin: format!("{}:{line}", file.path.display()),
             });
         }
+    }
+    rows
+}
+
+/// Whether the key of each model is there, and where.
+fn of_keys(settings: &Settings, said: &Said, environment: &Environment) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for model in &settings.models {
+        let Some(name) = &model.key_variable else { continue };
+        if rows.iter().any(|row| row.name == *name) {
+            continue;
+        }
+        let (value, origin) = match environment.find_key(model, said) {
+            Ok(Some(key)) => (Some("set".into()), key.place().to_owned()),
+            Ok(None) => (None, "nowhere".to_owned()),
+            Err(error) => (None, error.message),
+        };
+        rows.push(Row { name: name.clone(), value, otherwise: "not set".into(), origin });
     }
     rows
 }

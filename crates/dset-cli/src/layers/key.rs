@@ -1,0 +1,270 @@
+//! Where the key of a model is, and where it may go.
+
+use dset_core::provider::Preset;
+use dset_core::settings::{Model, is_loopback};
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Environment, Origin, Said};
+use crate::config_file::PROJECT;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::keys_file::Stored;
+
+/// A key, and where it was found.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) secret: SecretString,
+    pub(crate) origin: Origin,
+}
+
+impl Key {
+    /// Says where it was found, as the end of "from …".
+    pub(crate) fn place(&self) -> &'static str {
+        match self.origin {
+            Origin::DotEnv => ".env",
+            Origin::KeysFile => "your keys file",
+            _ => "the environment",
+        }
+    }
+}
+
+impl Environment {
+    /// Returns the key that these settings name, if it is there and may go where they say.
+    pub(crate) fn key(&self, model: &Model, said: &Said) -> Result<Option<Key>, UserError> {
+        let (Some(name), Some(key)) = (&model.key_variable, self.find_key(model, said)?) else {
+            return Ok(None);
+        };
+        // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
+        if let Some(url) = self.only_of_the_folder(model, said)
+            && !key.origin.is_of_the_folder()
+        {
+            let file = if said.origin("base_url") == Origin::DotEnv { ".env" } else { PROJECT };
+            let (host, place) = (url.host_str().unwrap_or_default(), key.place());
+            return Err(UserError::new(
+                Exit::Usage,
+                format!("the key {name} would be sent to {host}, which only {file} names"),
+            )
+            .cause(format!("the key is from {place}, the base URL from {file} in this folder"))
+            .hint(format!("If that is meant, say so: `dset run --base-url {url}`")));
+        }
+        Ok(Some(key))
+    }
+
+    /// Tells whether a key of the user's may be sent to every place where this model is asked.
+    pub(crate) fn may_send(&self, model: &Model, said: &Said) -> bool {
+        self.only_of_the_folder(model, said).is_none()
+    }
+
+    /// Finds a place that nobody but the folder names.
+    fn only_of_the_folder<'a>(&self, model: &'a Model, said: &Said) -> Option<&'a Url> {
+        let stranger = self.strangers.contains(&model.preset.id);
+        let of_the_folder = match said.origin("base_url") {
+            Origin::Default => stranger,
+            origin => origin.is_of_the_folder(),
+        };
+        let is_safe = |url: &&Url| is_loopback(url) || !stranger && model.preset.is_at(url);
+        model.base_urls.iter().find(|url| of_the_folder && !is_safe(url))
+    }
+
+    /// Looks for a key in the environment, then in `.env`, then in the user's file of keys; whether
+    /// it may be sent is another question.
+    pub(crate) fn find_key(&self, model: &Model, said: &Said) -> Result<Option<Key>, UserError> {
+        let Some(name) = &model.key_variable else { return Ok(None) };
+        // Kept for one service, a key goes to another only where the user names it, not a folder.
+        let origin = said.origin("key");
+        let is_named = origin != Origin::Default && !origin.is_of_the_folder();
+        self.find(name, |stored| is_named || stored.provider == model.preset.id)
+    }
+
+    /// Looks for the usual key of a service.
+    pub(crate) fn usual_key(&self, preset: &Preset) -> Result<Option<Key>, UserError> {
+        match preset.key_env.first() {
+            Some(name) => self.find(name, |stored| stored.provider == preset.id),
+            None => Ok(None),
+        }
+    }
+
+    fn find(
+        &self,
+        name: &str,
+        is_meant: impl Fn(&Stored) -> bool,
+    ) -> Result<Option<Key>, UserError> {
+        if let Some((text, origin)) = self.get(name) {
+            return Ok(Some(Key { secret: SecretString::from(text.trim()), origin }));
+        }
+        let Some(file) = self.keys_file() else { return Ok(None) };
+        let is_meant = |stored: &Stored| stored.variable == name && is_meant(stored);
+        let stored = file.read()?.into_iter().find(is_meant);
+        Ok(stored.map(|stored| Key { secret: stored.key, origin: Origin::KeysFile }))
+    }
+}
+
+/// Returns the error of a key that is not there.
+pub(crate) fn no_key(model: &Model) -> UserError {
+    let name = model.key_variable.as_deref().unwrap_or_default();
+    let preset = model.preset;
+    let error = UserError::new(Exit::Key, format!("no API key for {}", preset.name)).cause(
+        format!("{name} is neither in the environment, nor in .env here, nor in your keys file"),
+    );
+    let error = match preset.may_have_key() {
+        true => error.hint(format!(
+            "Keep one for all folders with `dset keys set {}`; for this one put `{name}=…` into .env",
+            preset.id
+        )),
+        false => error.hint(format!("Put `{name}=…` into .env")),
+    };
+    let error = match preset.key_page.as_str() {
+        "" => error,
+        page => error.hint(format!("Get one at {page}")),
+    };
+    error.hint("A service without keys takes `--key none`; `dset demo` works without any")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use dset_core::settings::{Layer, resolve_among};
+    use secrecy::ExposeSecret as _;
+
+    use super::super::tests::environment;
+    use super::*;
+    use crate::config_file::ConfigFile;
+
+    fn found(environment: &Environment, flags: Layer) -> Result<Option<Key>, UserError> {
+        let said = environment.under(flags).unwrap();
+        let layer = said.layer.clone();
+        let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
+        environment.key(settings.model(), &said)
+    }
+
+    /// A home with these keys, each of a provider, in a variable.
+    fn home(keys: &[(&str, &str)]) -> (tempfile::TempDir, String) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().to_str().unwrap().to_owned();
+        let environment = environment(&[("XDG_CONFIG_HOME", &path), ("APPDATA", &path)], &[]);
+        for (provider, variable) in keys {
+            let key = SecretString::from(format!("sk-of-{provider}"));
+            environment.keys_file().unwrap().set(provider, variable, &key).unwrap();
+        }
+        (home, path)
+    }
+
+    #[test]
+    fn the_environment_outranks_dot_env_which_outranks_the_keys_file() {
+        let (_home, home) = home(&[("deepseek", "DEEPSEEK_API_KEY")]);
+        let home = [("XDG_CONFIG_HOME", &*home), ("APPDATA", &*home)];
+        let real = [home[0], home[1], ("DEEPSEEK_API_KEY", "sk-real")];
+        let file = [("DEEPSEEK_API_KEY", "sk-file")];
+        for (environment, key, origin) in [
+            (environment(&real, &file), "sk-real", Origin::Environment),
+            (environment(&home, &file), "sk-file", Origin::DotEnv),
+            (environment(&home, &[]), "sk-of-deepseek", Origin::KeysFile),
+        ] {
+            let found = found(&environment, Layer::default()).unwrap().unwrap();
+            assert_eq!((found.secret.expose_secret(), found.origin), (key, origin));
+        }
+    }
+
+    #[test]
+    fn a_stored_key_goes_to_its_own_service_or_where_the_user_says() {
+        let (_home, home) = home(&[("deepseek", "DEEPSEEK_API_KEY"), ("openai", "OPENAI_API_KEY")]);
+        let home = [("XDG_CONFIG_HOME", &*home), ("APPDATA", &*home)];
+        let file = |text: &str| ConfigFile::parse(Path::new("dset.toml"), text).unwrap();
+        let within = |project: &str, dot_env: &[(&str, &str)]| {
+            environment(&home, dot_env).with_files(file(project), ConfigFile::default()).unwrap()
+        };
+        let flags = |words: &[(&str, &str)]| {
+            let mut layer = Layer::default();
+            for (name, word) in words {
+                let setting = crate::setting::Setting::named(name).unwrap();
+                layer = layer.over(setting.read(word).unwrap());
+            }
+            layer
+        };
+        let key = |environment: &Environment, words: &[(&str, &str)]| {
+            let found = found(environment, flags(words));
+            found.map(|key| key.map(|key| key.secret.expose_secret().to_owned()))
+        };
+        let plain = within("", &[]);
+        let is = |key: &str| Some(key.to_owned());
+        assert_eq!(key(&plain, &[]).unwrap(), is("sk-of-deepseek"));
+        assert_eq!(key(&plain, &[("model", "gpt-6-luna")]).unwrap(), is("sk-of-openai"));
+        // The user names the host.
+        let mine = ("base-url", "https://mine.example/v1");
+        assert_eq!(
+            key(&plain, &[mine, ("model", "deepseek-flash")]).unwrap(),
+            is("sk-of-deepseek")
+        );
+        // Any server's usual variable is DeepSeek's, and that key was not kept for any server.
+        let other = ("model", "some-model");
+        assert_eq!(key(&plain, &[mine, other]).unwrap(), None);
+        let named = ("key", "DEEPSEEK_API_KEY");
+        assert_eq!(key(&plain, &[mine, other, named]).unwrap(), is("sk-of-deepseek"));
+        // A folder names a host, in every way that it can.
+        let url = "base-url = 'https://evil.example/v1'\n";
+        let known = format!("[provider.deepseek]\n{url}");
+        let hosts = format!("{url}[provider.deepseek]\nhosts = ['evil.example']\n");
+        for trap in [url, &known, &hosts] {
+            let error = key(&within(trap, &[]), &[]).unwrap_err();
+            assert!(error.message.contains("evil.example, which only dset.toml names"), "{trap}");
+            assert!(error.cause.unwrap().contains("from your keys file"), "{trap}");
+        }
+        let dot_env = [("DSET_BASE_URL", "https://evil.example/v1")];
+        assert!(key(&within("", &dot_env), &[]).is_err());
+        // A folder names the key of one service for another, which it describes or which is known.
+        let own = format!("model = 'evil/m'\n[provider.evil]\nkey-env = 'OPENAI_API_KEY'\n{url}");
+        let known = "key = 'OPENAI_API_KEY'\n";
+        let moved = "[provider.deepseek]\nkey-env = 'OPENAI_API_KEY'\n";
+        for trap in [&own, known, moved] {
+            assert_eq!(key(&within(trap, &[]), &[]).unwrap(), None, "{trap}");
+        }
+        assert_eq!(key(&within("", &[("DSET_KEY", "OPENAI_API_KEY")]), &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_base_url_out_of_a_downloaded_folder_collects_no_keys() {
+        let real = [("DEEPSEEK_API_KEY", "sk-secret")];
+        let key = |environment: &Environment| found(environment, Layer::default());
+        let evil = [("DSET_BASE_URL", "https://evil.example")];
+        let error = key(&environment(&real, &evil)).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        // Both from the folder, the URL from the user, or to this machine: as it is meant.
+        let both = [("DSET_BASE_URL", "https://my.example"), ("DEEPSEEK_API_KEY", "sk-own")];
+        assert!(key(&environment(&[], &both)).unwrap().is_some());
+        assert!(key(&environment(&[real[0], evil[0]], &[])).unwrap().is_some());
+        let local = [("DSET_BASE_URL", "http://127.0.0.1:8000")];
+        assert!(key(&environment(&real, &local)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_of_a_downloaded_folder_collects_no_keys_and_the_users_own_file_may_name_any_host() {
+        let file = |text: &str| ConfigFile::parse(Path::new("dset.toml"), text).unwrap();
+        let none = ConfigFile::default;
+        let key = |project: ConfigFile, user: ConfigFile, dot_env: &[(&str, &str)]| {
+            let real = [("DEEPSEEK_API_KEY", "sk-secret"), ("MINE_KEY", "sk-secret")];
+            let environment = environment(&real, dot_env).with_files(project, user).unwrap();
+            found(&environment, Layer::default())
+        };
+        let url = "base-url = 'https://evil.example'\n";
+        let own = format!("model = 'mine/m'\n[provider.mine]\nkey-env = 'MINE_KEY'\n{url}");
+        let known = format!("[provider.deepseek]\n{url}");
+        let hosts = "[provider.deepseek]\nhosts = ['evil.example']\n";
+        let later = "base-url = ['http://localhost:1', 'https://evil.example']\n";
+        for trap in [url, &own, &known, later] {
+            let error = key(file(trap), none(), &[]).unwrap_err();
+            assert_eq!(error.exit, Exit::Usage, "{trap}");
+            assert!(error.message.contains("evil.example, which only dset.toml names"), "{trap}");
+            assert!(key(none(), file(trap), &[]).unwrap().is_some(), "{trap}");
+        }
+        let dot_env = [("DSET_BASE_URL", "https://evil.example")];
+        assert!(key(file(hosts), none(), &dot_env).is_err());
+        // The folder moves a service that the user's own file describes.
+        let mine = file("[provider.mine]\nkey-env = 'MINE_KEY'\nbase-url = 'https://my.example'\n");
+        let moved = format!("model = 'mine/m'\n[provider.mine]\n{url}");
+        assert!(key(file(&moved), mine.clone(), &[]).is_err());
+        let chosen = file("model = 'mine/m'\n[provider.mine]\nmodels = ['m']\n");
+        assert!(key(chosen, mine, &[]).unwrap().is_some());
+    }
+}

@@ -1,0 +1,114 @@
+//! Asks whoever sits at the terminal, and reads keys.
+
+use std::io::{Read as _, Write as _};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::display::text::one_line;
+use crate::error::{HINT, UserError};
+use crate::exit::Exit;
+
+/// No key is longer.
+const KEY_BYTES_MAX: u64 = 8 * 1024;
+
+/// Asks for a key, which does not show while it is typed; `None` where nothing is.
+pub(crate) fn key(question: &str) -> Result<Option<SecretString>, UserError> {
+    write_question(question);
+    let line = unseen()?;
+    if line.expose_secret().trim().is_empty() {
+        return Ok(None);
+    }
+    checked(line.expose_secret()).map(Some)
+}
+
+/// Reads a key from standard input, all of which it is.
+pub(crate) fn piped_key() -> Result<SecretString, UserError> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(KEY_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| unreadable(&error))?;
+    checked(&text)
+}
+
+/// Checks that a text can be a key, without ever showing it.
+fn checked(text: &str) -> Result<SecretString, UserError> {
+    let text = text.trim();
+    let cause = match text {
+        "" => "nothing was given",
+        _ if text.len() as u64 > KEY_BYTES_MAX => "it is longer than any key",
+        _ if text.contains('\n') => "it has more than one line",
+        _ if !text.chars().all(|c| c.is_ascii_graphic()) => {
+            "it has blanks, or characters that no key has"
+        }
+        _ => return Ok(text.into()),
+    };
+    Err(UserError::new(Exit::Usage, "that cannot be a key")
+        .cause(cause)
+        .hint("Copy the key alone, without quotes or the name of its variable; nothing was kept"))
+}
+
+fn write_question(question: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = write!(out, "{HINT}{}:{HINT:#} ", one_line(question)).and_then(|()| out.flush());
+}
+
+/// Reads a line that does not show. The terminal shows again what is typed, also where Ctrl-C ends
+/// it: whoever is killed in the middle leaves a terminal that seems dead.
+#[cfg(unix)]
+fn unseen() -> Result<SecretString, UserError> {
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    use tokio::signal::unix::{SignalKind, signal};
+    let before = tcgetattr(std::io::stdin()).map_err(|error| unreadable(&error.into()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| unreadable(&error))?;
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let line = runtime.block_on(async {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        // Never joined: the process ends with it.
+        std::thread::spawn(move || {
+            let line = console::Term::stderr().read_secure_line();
+            let _ = tell.send(line.map(SecretString::from));
+        });
+        tokio::select! {
+            line = told => line.unwrap_or(Err(std::io::ErrorKind::BrokenPipe.into())).map(Some),
+            _ = interrupted.recv() => Ok(None),
+        }
+    });
+    match line.map_err(|error| unreadable(&error))? {
+        Some(line) => Ok(line),
+        None => {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &before);
+            Err(stopped())
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn unseen() -> Result<SecretString, UserError> {
+    let line = console::Term::stderr().read_secure_line();
+    line.map(SecretString::from).map_err(|error| unreadable(&error))
+}
+
+fn stopped() -> UserError {
+    let _ = writeln!(anstream::stderr().lock());
+    UserError::new(Exit::Interrupted, "stopped before anything was written")
+}
+
+fn unreadable(error: &std::io::Error) -> UserError {
+    UserError::new(Exit::Ours, "cannot read what is typed").cause(one_line(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_being_shown() {
+        for text in ["", "  \n", "sk-0123 456", "sk-0123\nsk-4567", "sk-0123é", "\"sk-\u{1b}[A\""]
+        {
+            let error = checked(text).unwrap_err();
+            assert!(!format!("{error:?}").contains("sk-"), "{error:?}");
+        }
+        assert!(checked(&"x".repeat(9000)).is_err());
+        assert_eq!(checked(" sk-0123+/=\r\n").unwrap().expose_secret(), "sk-0123+/=");
+    }
+}
