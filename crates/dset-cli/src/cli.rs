@@ -9,6 +9,7 @@ use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
 use crate::command::keys::KeysArgs;
+use crate::command::models::ModelsArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Config(Box<ConfigArgs>),
     /// Keep API keys for all folders, out of everybody's sight
     Keys(KeysArgs),
+    /// Which models there are, of which services
+    Models(ModelsArgs),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
 }

@@ -5,6 +5,7 @@ mod demo;
 mod export;
 pub(crate) mod keys;
 mod mock;
+pub(crate) mod models;
 mod run;
 mod status;
 mod trial;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
         Command::Keys(args) => keys::run(args.command),
+        Command::Models(args) => models::run(args.command),
         Command::Mock(args) => mock::run(*args),
     }
 }
