@@ -8,6 +8,7 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
+use crate::command::doctor::DoctorArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::models::ModelsArgs;
 
@@ -35,6 +36,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// See it work in ten seconds, without a key
     Demo,
+    /// Check the questions, the key, the service and the folder
+    Doctor(Box<DoctorArgs>),
     /// Ask the questions that have no answer yet (safe to repeat)
     Run(Box<RunArgs>),
     /// Where the run stands: answered, failed, left

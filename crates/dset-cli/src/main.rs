@@ -6,6 +6,7 @@ mod config_file;
 mod display;
 mod error;
 mod exit;
+mod git;
 mod keys_file;
 mod layers;
 mod prompt;

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+pub(crate) mod doctor;
 mod export;
 pub(crate) mod keys;
 mod mock;
@@ -26,6 +27,7 @@ use crate::layers::Environment;
 pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
     match cli.command {
         Command::Demo => demo::run(),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),

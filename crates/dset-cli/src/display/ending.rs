@@ -63,6 +63,7 @@ impl Closing<'_> {
                         let from = self.key_from.unwrap_or("the environment or .env");
                         vec![
                             format!("Look at {variable}, which is from {from}"),
+                            "Check it with `dset doctor`".into(),
                         ]
                     }
                     None => vec!["Name the variable with the key: `--key NAME`".into()],

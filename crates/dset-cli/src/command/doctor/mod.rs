@@ -1,0 +1,193 @@
+//! `dset doctor`: whether a run would find all that it needs.
+
+mod files;
+mod service;
+
+use std::path::Path;
+
+use clap::Args;
+use dset_core::settings::{Layer, Settings, Warning, resolve_among};
+use serde_json::json;
+
+use crate::display::page::{self, BAD, GOOD, Page};
+use crate::display::text::{of, one_line};
+use crate::error::{UserError, WARNING};
+use crate::exit::Exit;
+use crate::layers::{Environment, Said};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Looks at the questions, the settings, the key, the service, the model, the balance \
+where the service tells it, and the folder; what the service is asked costs nothing. Takes the \
+settings of `dset run`. Changes nothing, and can be used while a run goes on.
+
+A cross is what a run would fail of, and has the command that mends it; an exclamation mark is what \
+you may want to know.
+
+Exit codes: 0 no crosses, 1 some, 2 usage.
+
+Examples:
+  dset doctor                       of ./q.csv and ./dset_generator
+  dset doctor -m openai/gpt-6-luna  would that model answer?
+  dset doctor --offline             without asking the service
+  dset doctor --json                one JSON object, for a program"
+)]
+pub(crate) struct DoctorArgs {
+    /// Do not ask the service
+    #[arg(long)]
+    offline: bool,
+
+    #[command(flatten)]
+    layer: Layer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grade {
+    Good,
+    Warning,
+    Problem,
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+struct Check {
+    grade: Grade,
+    name: String,
+    says: String,
+    /// What mends it.
+    fix: Option<String>,
+}
+
+impl Check {
+    fn new(grade: Grade, name: impl Into<String>, says: impl Into<String>) -> Check {
+        Check { grade, name: name.into(), says: says.into(), fix: None }
+    }
+
+    fn good(name: impl Into<String>, says: impl Into<String>) -> Check {
+        Check::new(Grade::Good, name, says)
+    }
+
+    fn warning(name: impl Into<String>, says: impl Into<String>) -> Check {
+        Check::new(Grade::Warning, name, says)
+    }
+
+    fn problem(name: impl Into<String>, says: impl Into<String>) -> Check {
+        Check::new(Grade::Problem, name, says)
+    }
+
+    fn fix(mut self, fix: impl Into<String>) -> Check {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// What a command would have failed of.
+    fn error(name: impl Into<String>, error: UserError) -> Check {
+        let says = match error.cause {
+            Some(cause) => format!("{}: {cause}", error.message),
+            None => error.message,
+        };
+        let fix = error.hints.into_iter().next();
+        Check { grade: Grade::Problem, name: name.into(), says, fix }
+    }
+}
+
+/// What a run would begin with.
+struct Plan {
+    environment: Environment,
+    said: Said,
+    settings: Settings,
+    warnings: Vec<Warning>,
+}
+
+pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
+    let mut as_json = args.layer.json == Some(true);
+    let checks = match plan(std::mem::take(&mut args.layer)) {
+        Ok(plan) => {
+            as_json = plan.settings.json;
+            checks(&plan, args.offline)?
+        }
+        Err(error) => vec![Check::error("settings", error)],
+    };
+    let count = |grade| checks.iter().filter(|check| check.grade == grade).count() as u64;
+    let (problems, warnings) = (count(Grade::Problem), count(Grade::Warning));
+    if as_json {
+        page::json(&object(&checks, problems, warnings));
+    } else {
+        show(&checks, problems, warnings);
+    }
+    Ok(if problems > 0 { Exit::Ours } else { Exit::Done })
+}
+
+fn plan(layer: Layer) -> Result<Plan, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    let said = environment.under(layer)?;
+    if let Some(path) = &said.layer.system_file {
+        fs_err::metadata(path).map_err(|error| {
+            UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
+        })?;
+    }
+    let (settings, warnings) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+    Ok(Plan { environment, said, settings, warnings })
+}
+
+fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
+    let mut checks = files::questions(&plan.settings);
+    let can_be_read = checks.iter().all(|check| check.grade != Grade::Problem);
+    checks.extend(files::settings(&plan.environment));
+    checks.extend(service::keys(plan));
+    checks.extend(files::dot_env(&plan.environment));
+    checks.extend(files::keys_file(&plan.environment, &checks));
+    match offline {
+        true => checks.extend(service::from_afar(plan)),
+        false => checks.extend(crate::command::runtime()?.block_on(service::asked(plan))),
+    }
+    checks.extend(files::output(&plan.settings, can_be_read));
+    checks.push(Check::good("dset", env!("CARGO_PKG_VERSION")));
+    Ok(checks)
+}
+
+/// The width of the names of what was looked at.
+const NAME: usize = 12;
+
+fn show(checks: &[Check], problems: u64, warnings: u64) {
+    let page = Page::open();
+    for check in checks {
+        let (style, mark) = match check.grade {
+            Grade::Good => (GOOD, page.tick),
+            Grade::Warning => (WARNING, "!"),
+            Grade::Problem => (BAD, page.cross),
+        };
+        let words = format!("{:<NAME$} {}", one_line(&check.name), one_line(&check.says));
+        page.line(style, &format!("  {mark} "), &words, NAME + 5);
+    }
+    page.blank();
+    let counted: Vec<String> = [(problems, "problem"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, noun)| of(number, noun))
+        .collect();
+    match counted.as_slice() {
+        [] => page.line(GOOD, "", "nothing is wrong", 0),
+        counted => page.plain(&counted.join(", ")),
+    }
+    let mut fixes: Vec<&String> = checks.iter().filter_map(|check| check.fix.as_ref()).collect();
+    fixes.dedup();
+    fixes.iter().for_each(|fix| page.hint(&one_line(fix)));
+}
+
+fn object(checks: &[Check], problems: u64, warnings: u64) -> serde_json::Value {
+    let checks = checks.iter().map(|check| {
+        let grade = match check.grade {
+            Grade::Good => "good",
+            Grade::Warning => "warning",
+            Grade::Problem => "problem",
+        };
+        json!({ "grade": grade, "name": check.name, "says": check.says, "fix": check.fix })
+    });
+    json!({
+        "v": 1,
+        "problems": problems,
+        "warnings": warnings,
+        "checks": checks.collect::<Vec<_>>(),
+    })
+}

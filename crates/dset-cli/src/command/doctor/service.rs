@@ -1,0 +1,303 @@
+//! What is elsewhere: the keys, the services, their models, the money that is left.
+
+use std::time::Duration;
+
+use dset_core::provider::{Balance, ListsModels, read_balance, read_models};
+use dset_core::settings::{Model, Warning, endpoint};
+use dset_engine::probe::{self, ProbeError, Told};
+use url::Url;
+
+use super::{Check, Plan};
+use crate::command::trial::{money, refuses_key, unreached};
+use crate::display::text::{of, one_line};
+use crate::error::UserError;
+use crate::layers::Key;
+use crate::setting::meant;
+
+/// Whether each key that is wanted is there, and may be sent.
+pub(super) fn keys(plan: &Plan) -> Vec<Check> {
+    let mut seen = Vec::new();
+    let mut checks = Vec::new();
+    for model in &plan.settings.models {
+        let wanted = (&model.key_variable, &model.preset.id);
+        if seen.contains(&wanted) {
+            continue;
+        }
+        seen.push(wanted);
+        checks.push(match (&model.key_variable, key(plan, model)) {
+            (None, _) => Check::good("key", format!("none is needed for {}", model.preset.name)),
+            (Some(name), Ok(Some(key))) => {
+                Check::good("key", format!("{name} from {}", key.place()))
+            }
+            (Some(name), Ok(None)) => lacking(name, model),
+            (Some(_), Err(error)) => Check::error("key", error),
+        });
+    }
+    checks
+}
+
+fn lacking(name: &str, model: &Model) -> Check {
+    let says = format!("{name} is neither in the environment, nor in .env, nor in your keys file");
+    Check::problem("key", says).fix(match model.preset.may_have_key() {
+        true => format!("Keep one with `dset keys set {}`", model.preset.id),
+        false => format!("Put `{name}=…` into .env; a service without keys takes `--key none`"),
+    })
+}
+
+fn key(plan: &Plan, model: &Model) -> Result<Option<Key>, UserError> {
+    plan.environment.key(model, &plan.said)
+}
+
+/// What can be told of models without asking anybody.
+pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
+    let mut checks = warnings(plan);
+    checks.extend(plan.settings.models.iter().filter_map(misspelt));
+    checks
+}
+
+/// Asks each service once, and tells what it says.
+pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
+    let mut checks = warnings(plan);
+    let mut seen: Vec<(&Url, &Option<String>)> = Vec::new();
+    let mut of_models = Vec::new();
+    for model in &plan.settings.models {
+        // A key that must not be sent is not; whether it is there was told.
+        let Ok(key) = key(plan, model) else { continue };
+        for base_url in &model.base_urls {
+            let is_first = !seen.contains(&(base_url, &model.key_variable));
+            seen.push((base_url, &model.key_variable));
+            let place = Place { model, base_url, key: key.as_ref() };
+            let (service, check) = place.ask(is_first).await;
+            if is_first {
+                checks.extend(service);
+            }
+            of_models.extend(check);
+        }
+    }
+    of_models.dedup_by(|a, b| a.says == b.says);
+    // Balances come behind the models, as a run needs them.
+    checks.sort_by_key(|check| check.name == "balance");
+    let balances = checks.iter().position(|check| check.name == "balance").unwrap_or(checks.len());
+    checks.splice(balances..balances, of_models);
+    checks
+}
+
+/// A place where a model is asked.
+struct Place<'a> {
+    model: &'a Model,
+    base_url: &'a Url,
+    key: Option<&'a Key>,
+}
+
+impl Place<'_> {
+    /// Asks for the models, and what is left to spend; what is told of the service, and of the model.
+    async fn ask(&self, with_balance: bool) -> (Vec<Check>, Option<Check>) {
+        let preset = self.model.preset;
+        let url = preset.models_url(self.base_url);
+        let told = match self.get(&url).await {
+            Ok(told) => told,
+            Err(error) => return (vec![self.unreached(&error)], None),
+        };
+        let mut checks = vec![self.answers(&told)];
+        let mut is_refused = self.is_refusal(&told);
+        let balance = preset.balance_url(self.base_url).filter(|_| with_balance && !is_refused);
+        if let Some(url) = balance.filter(|_| self.key.is_some())
+            && let Ok(told) = self.get(&url).await
+        {
+            is_refused = self.is_refusal(&told);
+            let balance = read_balance(&told.body).filter(|_| told.status == 200);
+            checks.extend(balance.map(|balance| self.balance(&balance)));
+        }
+        if is_refused {
+            checks.push(self.refused());
+        }
+        let models = read_models(&told.body).filter(|_| told.status == 200);
+        let models = models.filter(|_| preset.lists_models != ListsModels::No);
+        let model = match models {
+            Some(models) => Some(self.served(&models)),
+            None => misspelt(self.model),
+        };
+        (checks, model)
+    }
+
+    async fn get(&self, url: &Url) -> Result<Told, ProbeError> {
+        probe::get(self.model.preset, url, self.key.map(|key| &key.secret)).await
+    }
+
+    fn is_refusal(&self, told: &Told) -> bool {
+        self.key.is_some() && refuses_key(told)
+    }
+
+    fn answers(&self, told: &Told) -> Check {
+        let at = one_line(&endpoint(self.base_url));
+        let took = milliseconds(told.took);
+        match told.status {
+            300..=399 => {
+                Check::problem("service", format!("{at} sends elsewhere ({})", told.status)).fix(
+                    "Name the place itself with `--base-url URL`: nothing is sent after a redirect",
+                )
+            }
+            403 if self.key.is_some() => {
+                let says = format!("{at} says 403 in {took}: this key may not look around");
+                Check::warning("service", says).fix("See whether it may ask: `dset run -n 1`")
+            }
+            429 | 500.. => {
+                Check::warning("service", format!("{at} says {} in {took}", told.status))
+                    .fix("Look again later with `dset doctor`; a run waits for it")
+            }
+            _ => Check::good("service", format!("{at} answers in {took}")),
+        }
+    }
+
+    fn unreached(&self, error: &ProbeError) -> Check {
+        let at = one_line(&endpoint(self.base_url));
+        let (kind, fix) = match error {
+            ProbeError::Name { .. } => (
+                "no such name",
+                "Look at the base URL, `dset config show --origin`, and at the network",
+            ),
+            ProbeError::Proxy(_) => {
+                ("not reached", "Look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")
+            }
+            ProbeError::Tls(_) => {
+                ("not trusted", "Look at the clock of this machine, and at whoever is between")
+            }
+            ProbeError::Connect(_) => (
+                "not reached",
+                "Look whether it runs there: `dset config show --origin` tells the base URL",
+            ),
+            ProbeError::Late => ("does not answer", "Try again with `dset doctor`"),
+            ProbeError::Endpoint(_) => {
+                ("cannot be asked", "Set the key anew with `dset keys set`, or in .env")
+            }
+            ProbeError::Broken(_) | ProbeError::TooLarge => (
+                "not understood",
+                "Look whether the base URL is that of an API: `dset config show --origin`",
+            ),
+        };
+        Check::problem("service", format!("{at} {kind}: {}", unreached(error))).fix(fix)
+    }
+
+    fn refused(&self) -> Check {
+        let preset = self.model.preset;
+        let name = self.model.key_variable.as_deref().unwrap_or_default();
+        let place = self.key.map_or("nowhere", Key::place);
+        let says = format!("{} refuses {name} from {place}", preset.name);
+        let check = Check::problem("key", says);
+        match (place, preset.may_have_key()) {
+            ("your keys file", true) => {
+                check.fix(format!("Set another with `dset keys set {}`", preset.id))
+            }
+            _ => check.fix(format!("Put another as {name} into {place}")),
+        }
+    }
+
+    fn balance(&self, balance: &Balance) -> Check {
+        let preset = self.model.preset;
+        let is_zero = |(_, amount): &(String, String)| amount.parse().is_ok_and(|n: f64| n <= 0.0);
+        let is_out = !balance.amounts.is_empty() && balance.amounts.iter().all(is_zero);
+        let says = money(balance);
+        if balance.is_enough && !is_out {
+            return Check::good("balance", says);
+        }
+        let check = Check::problem("balance", format!("{says}: {} will not answer", preset.name));
+        match preset.money_page.as_str() {
+            "" => check,
+            page => check.fix(format!("Top up at {page}")),
+        }
+    }
+
+    /// Whether the model is in the list, or one whose name begins so: many are listed with a date or a tag.
+    fn served(&self, models: &[String]) -> Check {
+        let (preset, name) = (self.model.preset, self.model.request.model.as_str());
+        if models.iter().any(|own| own == name || is_dated(own, name)) {
+            let thinks = if preset.reasons(&self.model.request) { ", thinks" } else { "" };
+            return Check::good("model", format!("{name} is served{thinks}"));
+        }
+        if let Some(retired) = preset.retired(name) {
+            return retirement(name, &retired.since, &retired.used);
+        }
+        let says = format!(
+            "{name} is not among the {} that the service lists",
+            of(models.len() as u64, "model")
+        );
+        let check = match preset.serves(name) {
+            true => Check::warning("model", says),
+            false => Check::problem("model", says),
+        };
+        check.fix(match meant(name, models.iter().cloned()) {
+            Some(own) => format!("Did you mean `dset config set model {}`?", self.written(&own)),
+            None => format!("See which there are: `dset models list --live {}`", preset.id),
+        })
+    }
+
+    /// Writes another model of this service as settings take it.
+    fn written(&self, model: &str) -> String {
+        let preset = self.model.preset;
+        match preset.is_at(self.base_url) && !preset.serves(model) {
+            true => format!("{}/{model}", preset.id),
+            false => model.to_owned(),
+        }
+    }
+}
+
+/// Tells whether one name is another with a date, like `-0813`, or a tag, like `:latest`.
+fn is_dated(own: &str, name: &str) -> bool {
+    let rest = own.strip_prefix(name).unwrap_or_default();
+    let date = rest.strip_prefix('-').unwrap_or_default();
+    rest.starts_with([':', '@']) || date.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// A name that is not known of a service whose models are, and close to one that is.
+fn misspelt(model: &Model) -> Option<Check> {
+    let (preset, name) = (model.preset, model.request.model.as_str());
+    if preset.serves(name) || !preset.is_at(model.base_url()) {
+        return None;
+    }
+    let own = meant(name, preset.models.iter().cloned())?;
+    let check = Check::warning("model", format!("{name} is not known of {}", preset.name));
+    Some(check.fix(format!("Did you mean `dset config set model {}/{own}`?", preset.id)))
+}
+
+fn retirement(given: &str, since: &str, used: &str) -> Check {
+    let says = format!("{given} was retired on {since}; in its place there is {used}");
+    Check::warning("model", says).fix(format!("Name that: `dset config set model {used}`"))
+}
+
+fn warnings(plan: &Plan) -> Vec<Check> {
+    let told = |warning: &Warning| match warning {
+        Warning::RetiredModel { given, since, used, .. } => retirement(given, since, used),
+        Warning::TemperatureLeftOut { provider } => Check::warning(
+            "temperature",
+            format!("is not sent: {provider} takes none while a model thinks"),
+        )
+        .fix("Let it not think with `--reasoning off`"),
+        Warning::KeyInClear { host } => Check::warning(
+            "service",
+            format!("the key goes to {host} unencrypted, over plain http"),
+        ),
+    };
+    plan.warnings.iter().map(told).collect()
+}
+
+fn milliseconds(span: Duration) -> String {
+    format!("{} ms", span.as_millis().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_date_or_a_tag_is_the_same_model_and_a_longer_one_is_another() {
+        for (own, name, is) in [
+            ("claude-haiku-4-5-20260101", "claude-haiku-4-5", true),
+            ("qwen3:latest", "qwen3", true),
+            ("gpt-5-mini", "gpt-5", false),
+            ("gpt-5.1", "gpt-5", false),
+            ("gpt", "gpt-5", false),
+        ] {
+            assert_eq!(is_dated(own, name), is, "{own}");
+        }
+    }
+}
