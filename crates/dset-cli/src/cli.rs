@@ -9,6 +9,7 @@ use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
 use crate::command::doctor::DoctorArgs;
+use crate::command::init::InitArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::models::ModelsArgs;
 
@@ -23,6 +24,7 @@ const STYLES: Styles = Styles::styled()
 #[command(name = "dset", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Examples:
   dset demo                         see it work, without a key
+  dset init                         begin: sample questions, settings, the key
   dset run                          ask the questions in ./q.csv
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
   dset status                       where the run stands, also while it goes on
@@ -36,6 +38,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// See it work in ten seconds, without a key
     Demo,
+    /// Begin in this folder: sample questions, settings, the key
+    Init(InitArgs),
     /// Check the questions, the key, the service and the folder
     Doctor(Box<DoctorArgs>),
     /// Ask the questions that have no answer yet (safe to repeat)

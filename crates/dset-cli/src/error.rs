@@ -71,7 +71,7 @@ impl From<SettingsError> for UserError {
             }
             SettingsError::KeyItself => user
                 .cause("a key on the command line shows in the process list and the history")
-                .hint("Put `DEEPSEEK_API_KEY=…` into .env, or name another variable with `--key NAME`"),
+                .hint("Keep it with `dset keys set deepseek`; `--key NAME` names another variable"),
             SettingsError::OutOfRange { .. } => user,
             SettingsError::Both { .. } => user.hint("Give one of them"),
             SettingsError::NoBaseUrl { .. } => {
@@ -170,7 +170,8 @@ impl From<JobError> for UserError {
             }
             error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
                 .hint("Ask for fewer samples or models, or split the file"),
-            JobError::NoKey => UserError::new(Exit::Key, "there is no key"),
+            JobError::NoKey => UserError::new(Exit::Key, "there is no key")
+                .hint("Keep one: `dset keys set deepseek`, or begin with `dset init`"),
             JobError::InputChanged => {
                 UserError::new(Exit::Usage, "the questions were changed while they were being read")
                     .hint("Try again once nobody writes the file")
@@ -185,7 +186,8 @@ impl From<SourceError> for UserError {
         match error {
             SourceError::Missing { path } if path.as_os_str() == "q.csv" => user
                 .cause("`dset run` reads questions from `q.csv` when no file is named")
-                .hint("Name one with `dset run questions.csv`, or see `dset demo`"),
+                .hint("Name one with `dset run questions.csv`, or make one with `dset init`")
+                .hint("`dset demo` works without any file"),
             SourceError::Missing { .. } => user.hint("Check the name and the working folder"),
             SourceError::NotAFile { is_folder: true, .. } => {
                 user.cause("it is a folder").hint("Name a CSV file in it")

@@ -1,6 +1,6 @@
 //! Asks whoever sits at the terminal, and reads keys.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -10,6 +10,23 @@ use crate::exit::Exit;
 
 /// No key is longer.
 const KEY_BYTES_MAX: u64 = 8 * 1024;
+
+/// Tells whether somebody can be asked.
+pub(crate) fn is_possible() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for a word; nothing but Enter takes the default.
+pub(crate) fn word(question: &str, default: &str) -> Result<String, UserError> {
+    write_question(&format!("{question} [{default}]"));
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(0) => Err(stopped()),
+        Ok(_) if line.trim().is_empty() => Ok(default.to_owned()),
+        Ok(_) => Ok(line.trim().to_owned()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
 
 /// Asks for a key, which does not show while it is typed; `None` where nothing is.
 pub(crate) fn key(question: &str) -> Result<Option<SecretString>, UserError> {

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 pub(crate) mod doctor;
 mod export;
+pub(crate) mod init;
 pub(crate) mod keys;
 mod mock;
 pub(crate) mod models;
@@ -27,6 +28,7 @@ use crate::layers::Environment;
 pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
     match cli.command {
         Command::Demo => demo::run(),
+        Command::Init(args) => init::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),

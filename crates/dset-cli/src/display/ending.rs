@@ -227,7 +227,7 @@ impl Closing<'_> {
                     "Run `dset demo` again: only the refused question is asked again".into(),
                 ],
                 true => {
-                    vec!["Nothing was asked twice. Now yours: questions into q.csv, the key into .env, then `dset run`".into()]
+                    vec!["Nothing was asked twice. Now yours: `dset init`, then `dset run`".into()]
                 }
             };
         }

@@ -109,7 +109,7 @@ pub(crate) fn no_key(model: &Model) -> UserError {
     );
     let error = match preset.may_have_key() {
         true => error.hint(format!(
-            "Keep one for all folders with `dset keys set {}`; for this one put `{name}=…` into .env",
+            "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
             preset.id
         )),
         false => error.hint(format!("Put `{name}=…` into .env")),
