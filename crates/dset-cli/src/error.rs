@@ -13,8 +13,9 @@ use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
-use crate::display::text::{clock, one_line, same_command};
+use crate::display::text::{broken, clock, one_line, quoted, same_command, width_of};
 use crate::exit::Exit;
+use crate::setting::{SEE_REFERENCE, meant};
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -48,18 +49,28 @@ impl UserError {
         self
     }
 
-    pub(crate) fn print(&self) {
-        let mut out = anstream::stderr().lock();
-        // Nobody is there to hear that standard error is closed.
-        let _ = writeln!(out, "{ERROR}error:{ERROR:#} {}", self.message);
-        if let Some(cause) = &self.cause {
-            let _ = writeln!(out, "  cause: {cause}");
-        }
-        for (at, hint) in self.hints.iter().enumerate() {
-            let _ = if at == 0 { writeln!(out) } else { Ok(()) };
-            let _ = writeln!(out, "{HINT}hint:{HINT:#} {hint}");
-        }
+    /// Returns its lines as standard error shows them.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![labelled(ERROR, "error: ", &self.message)];
+        // A service's own words may end like a sentence.
+        let cause = self.cause.as_deref().map(|cause| cause.strip_suffix('.').unwrap_or(cause));
+        lines.extend(cause.map(|cause| labelled(Style::new(), "  cause: ", cause)));
+        lines.extend((!self.hints.is_empty()).then(String::new));
+        lines.extend(self.hints.iter().map(|hint| labelled(HINT, "hint: ", hint)));
+        lines
     }
+
+    pub(crate) fn print(&self) {
+        // Nobody is there to hear that standard error is closed.
+        let _ = writeln!(anstream::stderr().lock(), "{}", self.lines().join("\n"));
+    }
+}
+
+/// Writes a label and a text, which goes on below itself where a terminal ends.
+pub(crate) fn labelled(style: Style, label: &str, text: &str) -> String {
+    let width = width_of(&std::io::stderr(), &console::Term::stderr());
+    let text = broken(text, label.len(), label.len(), width);
+    format!("{style}{}{style:#} {text}", label.trim_end())
 }
 
 impl From<SettingsError> for UserError {
@@ -72,7 +83,7 @@ impl From<SettingsError> for UserError {
             SettingsError::KeyItself => user
                 .cause("a key on the command line shows in the process list and the history")
                 .hint("Keep it with `dset keys set deepseek`; `--key NAME` names another variable"),
-            SettingsError::OutOfRange { .. } => user,
+            SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
             SettingsError::Both { .. } => user.hint("Give one of them"),
             SettingsError::NoBaseUrl { .. } => {
                 user.hint("Name it with `--base-url`, and the model as it is called there")
@@ -192,18 +203,20 @@ impl From<SourceError> for UserError {
             SourceError::NotAFile { is_folder: true, .. } => {
                 user.cause("it is a folder").hint("Name a CSV file in it")
             }
-            SourceError::NotAFile { .. } => {
-                user.cause("questions are read twice, and their rows marked: that takes a file")
-            }
+            SourceError::NotAFile { .. } => user
+                .cause("questions are read twice, and their rows marked: that takes a file")
+                .hint("Write them into a file first, and name that"),
             SourceError::NoPermission { .. } => user.hint("Look at its owner with `ls -l`"),
             SourceError::Empty { .. } => {
                 user.hint("Write one question a line below the header `question`")
             }
-            SourceError::NoSuchColumn { found, .. } => {
+            SourceError::NoSuchColumn { column, found, .. } => {
                 let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
-                let first = found.first().cloned().unwrap_or_default();
-                user.cause(format!("the columns are: {}", found.join(", ")))
-                    .hint(format!("Name one of them: `--column '{first}'`"))
+                let near = meant(&column, found.iter().cloned()).or_else(|| found.first().cloned());
+                user.cause(format!("the columns are: {}", found.join(", "))).hint(format!(
+                    "Name one of them: `--column {}`",
+                    quoted(&near.unwrap_or_default())
+                ))
             }
             SourceError::Records { path, error } => records(&path, error),
         }
@@ -237,9 +250,9 @@ fn records(path: &std::path::Path, error: RecordsError) -> UserError {
                 .cause(format!("the row that begins on line {line} is larger than 64 MiB"))
                 .hint("Look for a quote that is never closed there")
         }
-        RecordsError::Io(error) => {
-            UserError::new(Exit::Usage, format!("cannot read `{path}`")).cause(io_cause(&error))
-        }
+        RecordsError::Io(error) => UserError::new(Exit::Usage, format!("cannot read `{path}`"))
+            .cause(io_cause(&error))
+            .hint("Mend that, or name another file"),
     }
 }
 
@@ -254,7 +267,9 @@ impl From<TemplateError> for UserError {
                     known.iter().map(|k| one_line(k)).collect::<Vec<_>>().join(", ")
                 ))
                 .hint("A column with spaces is written `{{ row[\"Final grade\"] }}`"),
-            other => user.cause(one_line(&other.to_string())),
+            other => user
+                .cause(one_line(&other.to_string()))
+                .hint("A column stands between two braces, as in `{{ question }}`"),
         }
     }
 }

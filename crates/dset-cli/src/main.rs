@@ -11,13 +11,17 @@ mod keys_file;
 mod layers;
 mod prompt;
 mod setting;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
     match command::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -261,7 +261,12 @@ pub(crate) fn key_itself(place: &str, name: &str) -> UserError {
 /// Returns the one of these names that was probably meant.
 pub(crate) fn meant(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
     let name = name.to_lowercase().replace('_', "-");
-    let alike = names.into_iter().map(|own| (strsim::jaro(&name, &own), own));
+    let alike = |own: &str| {
+        // Letters that changed places, which the other measure thinks little of in short words.
+        let is_slip = own.len() > 2 && strsim::osa_distance(&name, own) == 1;
+        if is_slip { 1.0 } else { strsim::jaro(&name, own) }
+    };
+    let alike = names.into_iter().map(|own| (alike(&own.to_lowercase()), own));
     let best = alike.filter(|(alike, _)| *alike > ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, own)| own)
 }

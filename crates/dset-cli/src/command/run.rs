@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use crate::cli::RunArgs;
-use crate::display::{self, Opening};
+use crate::display::{self, Opening, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Key, no_key};
@@ -48,7 +48,9 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
 fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
-            UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
+            UserError::new(Exit::Usage, "cannot read the system prompt")
+                .cause(text::one_line(&error.to_string()))
+                .hint("Check the name, which is meant from the working folder")
         })?),
         None => None,
     };

@@ -10,7 +10,8 @@ use dset_engine::sink::FORMATS;
 use super::Demo;
 use super::tally::Tally;
 use super::text::{self, count, of, same_command, span};
-use crate::error::{ERROR, HINT};
+use crate::error::{HINT, UserError, labelled};
+use crate::exit::Exit;
 
 /// What the last lines are made of.
 pub(super) struct Closing<'a> {
@@ -140,8 +141,9 @@ impl Closing<'_> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
-            lines.push(format!("{ERROR}error:{ERROR:#} {message}"));
-            lines.extend(cause.map(|cause| format!("  cause: {cause}")));
+            let error =
+                UserError { message, cause, hints: Vec::new(), exit: Exit::of(self.ending) };
+            lines.extend(error.lines());
             lines.push(String::new());
         }
         match &self.ending.why {
@@ -175,7 +177,7 @@ impl Closing<'_> {
         let hints = self.hints();
         if !hints.is_empty() {
             lines.push(String::new());
-            lines.extend(hints.iter().map(|hint| format!("{HINT}hint:{HINT:#} {hint}")));
+            lines.extend(hints.iter().map(|hint| labelled(HINT, "hint: ", hint)));
         }
         lines
     }

@@ -22,7 +22,7 @@ use dset_core::time::Time;
 use dset_engine::job::Found;
 use dset_engine::report::{Trouble, Watcher};
 
-use crate::error::{HINT, WARNING};
+use crate::error::{HINT, WARNING, labelled};
 
 /// Above so many questions single ones are not told, only how far the run is.
 const TOLD_MAX: u64 = 2_000;
@@ -72,9 +72,9 @@ fn is_live() -> bool {
 /// Says something that does not stop a run.
 pub(crate) fn warn(message: &str, hint: Option<&str>) {
     let mut out = anstream::stderr().lock();
-    let _ = writeln!(out, "{WARNING}warning:{WARNING:#} {}", text::one_line(message));
+    let _ = writeln!(out, "{}", labelled(WARNING, "warning: ", &text::one_line(message)));
     if let Some(hint) = hint {
-        let _ = writeln!(out, "{HINT}hint:{HINT:#} {hint}");
+        let _ = writeln!(out, "{}", labelled(HINT, "hint: ", hint));
     }
 }
 

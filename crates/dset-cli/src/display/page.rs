@@ -1,18 +1,16 @@
 //! What a command tells at once, on standard output: lines that fit the terminal, or one JSON
 //! object.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::bar::is_utf8;
+use super::text;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
-
-/// Lines narrower than this are not broken any more.
-const WIDTH_MIN: usize = 30;
 
 /// A page that is written line by line.
 pub(crate) struct Page {
@@ -26,9 +24,7 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn open() -> Page {
-        let width = std::io::stdout()
-            .is_terminal()
-            .then(|| usize::from(console::Term::stdout().size().1).max(WIDTH_MIN));
+        let width = text::width_of(&std::io::stdout(), &console::Term::stdout());
         match is_utf8() && width.is_some() {
             true => Page { width, arrow: "→", tick: "✓", cross: "✗", bar: ["━", "─"] },
             false => Page { width, arrow: "->", tick: "+", cross: "x", bar: ["#", "-"] },
@@ -38,27 +34,10 @@ impl Page {
     /// Writes a line; what does not fit goes on below, `indent` columns from the left. `style` is
     /// that of the first word.
     pub(crate) fn line(&self, style: Style, first: &str, rest: &str, indent: usize) {
-        let mut out = anstream::stdout().lock();
-        let mut column = first.chars().count();
+        let column = console::measure_text_width(first);
+        let rest = text::broken(rest, column, indent, self.width);
         // Nobody is there to hear that standard output is closed.
-        let _ = write!(out, "{style}{first}{style:#}");
-        // A space is written once the word behind it fits, so that no line ends in one.
-        let mut gap = 0;
-        for word in rest.split(' ') {
-            let length = word.chars().count();
-            let too_long = |width| column + gap + length > width && column > indent;
-            if length > 0 && self.width.is_some_and(too_long) {
-                let _ = write!(out, "\n{:indent$}", "");
-                (column, gap) = (indent, 0);
-            }
-            if length > 0 {
-                let _ = write!(out, "{:gap$}{word}", "");
-                column += gap + length;
-                gap = 0;
-            }
-            gap += 1;
-        }
-        let _ = writeln!(out);
+        let _ = writeln!(anstream::stdout().lock(), "{style}{first}{style:#}{rest}");
     }
 
     pub(crate) fn plain(&self, line: &str) {

@@ -1,0 +1,192 @@
+//! What is wrong with a command line, in our words: the parser's own are an essay.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory as _};
+
+use crate::cli::Cli;
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::setting::{Setting, ticked};
+
+/// Says why there is no command to run: help was asked for, or something is wrong.
+pub(crate) fn tell(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is there to hear that the stream is closed.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 })
+        }
+        _ => {
+            let words = std::env::args().skip(1).collect::<Vec<_>>();
+            let error = error_of(error, &command_of(&words));
+            error.print();
+            error.exit.into()
+        }
+    }
+}
+
+/// Returns the command that was meant, as far as its words are commands: `dset config set`.
+fn command_of(words: &[String]) -> String {
+    let (root, mut path) = (Cli::command(), "dset".to_owned());
+    let mut at: &Command = &root;
+    for word in words {
+        let Some(next) = at.find_subcommand(word) else { break };
+        at = next;
+        path += &format!(" {word}");
+    }
+    path
+}
+
+fn error_of(error: &clap::Error, command: &str) -> UserError {
+    let of = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    };
+    let one = |kind| of(kind).into_iter().next().unwrap_or_default();
+    // `--retries <N>`, `--model=x`: the name alone; what follows may be a key.
+    let name = |text: &str| one_line(text.split([' ', '=']).next().unwrap_or_default());
+    let argument = name(&one(ContextKind::InvalidArg));
+    let see = format!("`{command} --help` lists what there is");
+    let wrong = |message: String| UserError::new(Exit::Usage, message);
+    let meant = |error: UserError, meant: Option<String>| match meant {
+        Some(meant) => error.hint(format!("Did you mean `{meant}`?")).hint(&see),
+        None => error.hint(&see),
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let given = one(ContextKind::InvalidSubcommand);
+            let root = Cli::command();
+            let at =
+                command.split(' ').skip(1).try_fold(&root, |at, name| at.find_subcommand(name));
+            let names = at.into_iter().flat_map(Command::get_subcommands);
+            let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
+            let near = near.map(|near| format!("{command} {near}"));
+            meant(wrong(format!("there is no command {}", ticked(&given))), near)
+        }
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            let near = of(ContextKind::SuggestedArg).pop().map(|near| name(&near));
+            meant(wrong(format!("`{command}` has no `{argument}`")), near)
+        }
+        ErrorKind::UnknownArgument => meant(
+            wrong(format!("`{command}` has no use for {}", ticked(&one(ContextKind::InvalidArg)))),
+            None,
+        ),
+        ErrorKind::InvalidValue if one(ContextKind::InvalidValue).is_empty() => {
+            let takes = of(ContextKind::ValidValue).join("`, `");
+            let error = wrong(format!("`{argument}` needs a value"));
+            let error =
+                if takes.is_empty() { error } else { error.cause(format!("it takes `{takes}`")) };
+            error.hint(see)
+        }
+        ErrorKind::InvalidValue => {
+            let takes = of(ContextKind::ValidValue).join("`, `");
+            let given = ticked(&one(ContextKind::InvalidValue));
+            let near = of(ContextKind::SuggestedValue).pop();
+            let near = near.map(|near| format!("{argument} {near}"));
+            let error = wrong(format!("`{argument}` cannot be {given}"));
+            meant(error.cause(format!("it takes `{takes}`")), near)
+        }
+        ErrorKind::ValueValidation => {
+            let given = one(ContextKind::InvalidValue);
+            let setting = Setting::named(argument.trim_start_matches('-'));
+            if let Some(Err(fault)) = setting.map(|setting| setting.read(&given)) {
+                return fault.at("", &argument, &ticked(&given));
+            }
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            wrong(format!("`{argument}` cannot be {}", ticked(&given)))
+                .cause(one_line(&source.unwrap_or_default()))
+                .hint(see)
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = name(&one(ContextKind::PriorArg));
+            let error = match other == argument || other.is_empty() {
+                true => wrong(format!("`{argument}` is given twice")),
+                false => wrong(format!("`{argument}` and `{other}` cannot both be given")),
+            };
+            error.hint("Give one of them").hint(see)
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let lacking: Vec<String> = of(ContextKind::InvalidArg);
+            let lacking =
+                lacking.iter().map(|text| one_line(text)).collect::<Vec<_>>().join("`, `");
+            wrong(format!("`{command}` needs `{lacking}`")).hint(see)
+        }
+        ErrorKind::MissingSubcommand => wrong(format!("`{command}` needs a command")).hint(see),
+        _ => {
+            // Seldom, and then in the parser's own words: the first line says it.
+            let text = error.render().to_string();
+            let line = text.lines().next().unwrap_or_default();
+            wrong(one_line(line.trim_start_matches("error: "))).hint(see)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn said(words: &[&str]) -> UserError {
+        let all = ["dset"].iter().chain(words);
+        let error = Cli::try_parse_from(all).unwrap_err();
+        error_of(&error, &command_of(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_line_is_said_with_what_was_meant() {
+        for (words, message, hint) in [
+            (&["rnu"][..], "there is no command `rnu`", "Did you mean `dset run`?"),
+            (&["run", "--modle", "x"], "`dset run` has no `--modle`", "Did you mean `--model`?"),
+            (
+                &["config", "set", "--usr"],
+                "`dset config set` has no `--usr`",
+                "Did you mean `--user`?",
+            ),
+            (
+                &["run", "--reasoning", "onn"],
+                "`--reasoning` cannot be `onn`",
+                "Did you mean `--reasoning on`?",
+            ),
+            (
+                &["run", "--retries", "many"],
+                "`--retries` cannot be `many`",
+                "`dset config reference` says what every setting takes",
+            ),
+            (
+                &["run", "--continue", "--again"],
+                "`--continue` and `--again` cannot both be given",
+                "Give one of them",
+            ),
+            (
+                &["config", "set", "model"],
+                "`dset config set` needs `<VALUE>`",
+                "`dset config set --help` lists what there is",
+            ),
+            (
+                &["run", "a.csv", "b.csv"],
+                "`dset run` has no use for `b.csv`",
+                "`dset run --help` lists what there is",
+            ),
+        ] {
+            let error = said(words);
+            assert_eq!((error.message.as_str(), error.hints[0].as_str()), (message, hint));
+        }
+    }
+
+    #[test]
+    fn what_follows_an_unknown_flag_is_not_shown() {
+        for words in
+            [&["run", "--api-key=sk-0123456789"][..], &["run", "--api-key", "sk-0123456789"]]
+        {
+            let error = said(words);
+            assert!(!format!("{error:?}").contains("0123"), "{error:?}");
+        }
+    }
+}
