@@ -12,11 +12,12 @@ use dset_core::provider::{PresetError, Providers, Table};
 use dset_core::settings::Layer;
 
 use crate::config_file::{ConfigFile, PROJECT, SEE_SCHEMA};
+use crate::display;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::KeysFile;
-use crate::setting::{Setting, ticked};
+use crate::setting::{SEE_REFERENCE, Setting, meant, ticked};
 
 pub(crate) use key::{Key, no_key};
 
@@ -75,8 +76,8 @@ pub(crate) struct Environment {
     pub(crate) providers: Providers,
     /// Those of them whose URL or hosts only the folder names.
     strangers: BTreeSet<String>,
-    /// What is wrong with `.env`.
-    pub(crate) warning: Option<String>,
+    /// What is probably not meant, each with what to do about it.
+    pub(crate) warnings: Vec<(String, Option<String>)>,
 }
 
 impl Environment {
@@ -87,11 +88,16 @@ impl Environment {
         environment.with_files(ConfigFile::read(&project_path(folder))?, user.unwrap_or_default())
     }
 
+    /// Says what is odd about the variables.
+    pub(crate) fn warn(&self) {
+        self.warnings.iter().for_each(|(text, hint)| display::warn(text, hint.as_deref()));
+    }
+
     /// Reads what is no file of settings: those can be in need of mending.
     pub(crate) fn without_files(folder: &Path) -> Environment {
         let real = Environment::of_the_process();
         let mut file = HashMap::new();
-        let mut warning = None;
+        let mut warnings = Vec::new();
         if let Ok(bytes) = fs_err::read(folder.join(".env")) {
             // Editors on Windows put a byte order mark before the first name.
             let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -100,12 +106,41 @@ impl Environment {
                     Ok((name, value)) => drop(file.insert(name, value)),
                     // The line itself may hold a key.
                     Err(_) => {
-                        warning = Some("a line of .env cannot be read; it is left out".into())
+                        let left_out = "a line of .env cannot be read; it is left out";
+                        warnings = vec![(left_out.to_owned(), None)];
                     }
                 }
             }
         }
-        Environment { real, file, warning, ..Environment::default() }
+        let mut environment = Environment { real, file, ..Environment::default() };
+        warnings.extend(environment.unknown_variables());
+        environment.warnings = warnings;
+        environment
+    }
+
+    /// Finds variables that look like settings and are none.
+    fn unknown_variables(&self) -> Vec<(String, Option<String>)> {
+        let ours = |name: &&String| name.starts_with("DSET_");
+        let names: BTreeSet<&String> =
+            self.real.keys().chain(self.file.keys()).filter(ours).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let known: Vec<String> = Setting::all().iter().map(Setting::variable).collect();
+        let unknown = names.into_iter().filter(|name| !known.contains(name));
+        let told = unknown.map(|name| {
+            let place = if self.real.contains_key(name) { "" } else { " in .env" };
+            // Compared without what all of them begin with, which would make any two alike.
+            let bare = |name: &String| name["DSET_".len()..].to_lowercase().replace('_', "-");
+            let near = meant(&bare(name), known.iter().map(bare));
+            let near = near.map(|near| near.to_uppercase().replace('-', "_"));
+            let hint = match near {
+                Some(near) => format!("Did you mean `DSET_{near}`?"),
+                None => SEE_REFERENCE.to_owned(),
+            };
+            (format!("{}{place} is no setting, and does nothing", one_line(name)), Some(hint))
+        });
+        told.collect()
     }
 
     fn with_files(
@@ -256,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs_err::write(folder.path().join(".env"), "\u{feff}A_KEY=one\nOTHER=two\n").unwrap();
         let environment = Environment::without_files(folder.path());
-        assert_eq!(environment.warning, None);
+        assert_eq!(environment.warnings, []);
         assert_eq!(environment.file.get("A_KEY").map(String::as_str), Some("one"));
     }
 
@@ -312,6 +347,28 @@ mod tests {
         }
         let count = Setting::all().len();
         assert_eq!(count, 30, "the list above names every setting");
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_told_with_what_was_meant() {
+        let environment = environment(
+            &[("DSET_MODLE", "sk-secret"), ("DSET_MODEL", "m"), ("OTHER", "x")],
+            &[("DSET_CONCURENCY", "3"), ("DSET_XYZ", "")],
+        );
+        let told = environment.unknown_variables();
+        let told: Vec<(&str, &str)> =
+            told.iter().map(|(text, hint)| (text.as_str(), hint.as_deref().unwrap())).collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    "DSET_CONCURENCY in .env is no setting, and does nothing",
+                    "Did you mean `DSET_CONCURRENCY`?"
+                ),
+                ("DSET_MODLE is no setting, and does nothing", "Did you mean `DSET_MODEL`?"),
+                ("DSET_XYZ in .env is no setting, and does nothing", SEE_REFERENCE),
+            ]
+        );
     }
 
     #[test]

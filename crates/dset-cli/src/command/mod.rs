@@ -20,7 +20,7 @@ use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
 
 use crate::cli::{Cli, Command, WhichArgs};
-use crate::display::{self, text};
+use crate::display::text;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::Environment;
@@ -45,9 +45,7 @@ impl WhichArgs {
     /// Resolves which run is meant, with whatever else variables and .env say.
     fn settings(&self) -> Result<Settings, UserError> {
         let environment = Environment::read(Path::new("."))?;
-        if let Some(warning) = &environment.warning {
-            display::warn(warning, None);
-        }
+        environment.warn();
         let flags = Layer {
             input: self.input.clone(),
             output: self.output.clone(),

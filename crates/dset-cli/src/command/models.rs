@@ -9,7 +9,6 @@ use dset_core::settings::{Layer, Model, resolve_among};
 use dset_engine::probe;
 use serde_json::{Value, json};
 
-use crate::display;
 use crate::display::page::{self, DIM, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::UserError;
@@ -61,9 +60,7 @@ pub(crate) struct ListArgs {
 pub(super) fn run(command: ModelsCommand) -> Result<Exit, UserError> {
     let ModelsCommand::List(args) = command;
     let environment = Environment::read(Path::new("."))?;
-    if let Some(warning) = &environment.warning {
-        display::warn(warning, None);
-    }
+    environment.warn();
     match args.live {
         true => live(&args, &environment),
         false => known(&args, &environment),

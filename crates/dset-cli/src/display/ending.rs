@@ -33,7 +33,7 @@ impl Closing<'_> {
     pub(super) fn error(&self) -> Option<(String, Option<String>, Vec<String>)> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
-        let name = &settings.model().preset.name;
+        let name = self.services();
         let again = format!("Run `{}` to continue", same_command());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
@@ -72,7 +72,7 @@ impl Closing<'_> {
             ),
             Why::OutOfMoney(failure) => {
                 let mut hints = vec![again];
-                if !settings.model().preset.money_page.is_empty() {
+                if settings.model().is_at_home() && !settings.model().preset.money_page.is_empty() {
                     hints.insert(0, format!("Top up at {}", settings.model().preset.money_page));
                 }
                 ("there is no money left".into(), why(failure), hints)
@@ -97,6 +97,13 @@ impl Closing<'_> {
                 vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
             ),
         })
+    }
+
+    /// Names whom the run asks: each service once, or its host where that is another.
+    fn services(&self) -> String {
+        let mut names: Vec<String> = self.settings.models.iter().map(text::service).collect();
+        names.dedup();
+        names.join(" or ")
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use dset_core::answer::Failure;
-use dset_core::settings::{Settings, endpoint};
+use dset_core::settings::{Model, Settings, endpoint};
 
 /// Makes a text safe for a terminal and one line long: control characters, line ends and marks
 /// that turn the direction of writing become spaces.
@@ -159,6 +159,15 @@ pub(crate) fn failure(failure: &Failure) -> String {
         format!("{}{status}", failure.cause)
     } else {
         format!("{}{status}: {message}", failure.cause)
+    }
+}
+
+/// Names who is asked: the service, or its host where that is not the service's own.
+pub(crate) fn service(model: &Model) -> String {
+    let host = |url: &url::Url| url.host_str().unwrap_or_default().to_owned();
+    match model.base_urls.iter().find(|url| !model.preset.is_at(url)) {
+        Some(url) => host(url),
+        None => model.preset.name.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Environment, Origin, Said};
 use crate::config_file::PROJECT;
+use crate::display::text::service;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
@@ -104,10 +105,10 @@ impl Environment {
 pub(crate) fn no_key(model: &Model) -> UserError {
     let name = model.key_variable.as_deref().unwrap_or_default();
     let preset = model.preset;
-    let error = UserError::new(Exit::Key, format!("no API key for {}", preset.name)).cause(
+    let error = UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(
         format!("{name} is neither in the environment, nor in .env here, nor in your keys file"),
     );
-    let error = match preset.may_have_key() {
+    let error = match preset.may_have_key() && model.is_at_home() {
         true => error.hint(format!(
             "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
             preset.id
@@ -116,6 +117,7 @@ pub(crate) fn no_key(model: &Model) -> UserError {
     };
     let error = match preset.key_page.as_str() {
         "" => error,
+        _ if !model.is_at_home() => error,
         page => error.hint(format!("Get one at {page}")),
     };
     error.hint("A service without keys takes `--key none`; `dset demo` works without any")

@@ -88,6 +88,12 @@ impl Model {
         self.base_urls.first().expect("a model is asked somewhere")
     }
 
+    /// Tells whether every place is the service's own.
+    #[must_use]
+    pub fn is_at_home(&self) -> bool {
+        self.base_urls.iter().all(|url| self.preset.is_at(url))
+    }
+
     /// Returns the first base URL as it may be written down.
     #[must_use]
     pub fn endpoint(&self) -> String {

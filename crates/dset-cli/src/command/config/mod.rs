@@ -9,7 +9,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ConfigCommand;
-use crate::display;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, project_path};
@@ -35,9 +34,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, UserError> {
 
 fn environment() -> Result<Environment, UserError> {
     let environment = Environment::read(Path::new("."))?;
-    if let Some(warning) = &environment.warning {
-        display::warn(warning, None);
-    }
+    environment.warn();
     Ok(environment)
 }
 

@@ -92,9 +92,9 @@ pub(super) fn settings(environment: &Environment) -> Vec<Check> {
 pub(super) fn dot_env(environment: &Environment) -> Vec<Check> {
     let path = Path::new(".env");
     let mut checks = Vec::new();
-    if let Some(warning) = &environment.warning {
-        checks
-            .push(Check::warning(".env", warning).fix("Mend that line of .env, like `NAME=value`"));
+    for (warning, hint) in &environment.warnings {
+        let fix = hint.as_deref().unwrap_or("Mend that line of .env, like `NAME=value`");
+        checks.push(Check::warning("variables", warning).fix(fix));
     }
     if !path.exists() || !environment.has_secrets_in_dot_env() {
         return checks;

@@ -10,7 +10,6 @@ use dset_core::settings::{Layer, Model, Settings, resolve_among};
 use secrecy::SecretString;
 
 use crate::config_file::PROJECT;
-use crate::display;
 use crate::display::page::{BAD, DIM, GOOD, Page};
 use crate::display::text::{one_line, quoted};
 use crate::error::{UserError, WARNING};
@@ -81,9 +80,7 @@ struct Choice {
 
 pub(super) fn run(args: &InitArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
-    if let Some(warning) = &environment.warning {
-        display::warn(warning, None);
-    }
+    environment.warn();
     let asks = !args.yes && !args.key_stdin && prompt::is_possible();
     let choice = choose(args, &environment, asks)?;
     let model = choice.settings.model();
