@@ -9,6 +9,7 @@ use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
 use crate::command::doctor::DoctorArgs;
+use crate::command::import::ImportArgs;
 use crate::command::init::InitArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::models::ModelsArgs;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Which models there are, of which services
     Models(ModelsArgs),
+    /// Make q.csv of another file, or go on from the folder of the original script
+    Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
 }

@@ -1,6 +1,7 @@
 //! Errors for people: what happened, why, and what to do.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use dset_core::csv::{Guess, RecordsError};
@@ -218,39 +219,94 @@ impl From<SourceError> for UserError {
                     quoted(&near.unwrap_or_default())
                 ))
             }
+            SourceError::Separated { path, by } => UserError::new(
+                Exit::Usage,
+                format!("`{}` is separated by {}, not by commas", path.display(), sign(by)),
+            )
+            .hint(convert(&path)),
+            SourceError::NotCsv { path, ending } => {
+                let holds = match ending.as_str() {
+                    "tsv" => "columns separated by tabs",
+                    "txt" => "plain text",
+                    _ => "JSON lines",
+                };
+                UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
+                    .hint(convert(&path))
+            }
+            SourceError::WhichColumn { doubt, .. } => {
+                let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
+                let found: Vec<String> = doubt.found.iter().map(|name| one_line(name)).collect();
+                user.cause(format!(
+                    "the columns are: {}; the first holds numbers, and `{likelier}` holds sentences",
+                    found.join(", ")
+                ))
+                .hint(format!("Ask those: `{} --column {}`", same_command(), quoted(&likelier)))
+                .hint(format!("Ask the first: `{} --column {}`", same_command(), quoted(&first)))
+            }
             SourceError::Records { path, error } => records(&path, error),
         }
     }
 }
 
-fn records(path: &std::path::Path, error: RecordsError) -> UserError {
-    let path = path.display();
+/// Names a sign between columns.
+pub(crate) fn sign(by: u8) -> &'static str {
+    match by {
+        b';' => "semicolons",
+        b'\t' => "tabs",
+        b'|' => "bars",
+        b',' => "commas",
+        _ => "another sign",
+    }
+}
+
+/// Says how a file becomes a CSV file that can be asked.
+fn convert(path: &Path) -> String {
+    let ending = path.extension().unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = format!("{stem}.csv");
+    let names = [plain, format!("{stem}-utf8.csv"), format!("{stem}-2.csv")];
+    let taken = usize::from(ending.eq_ignore_ascii_case("csv"));
+    let mut paths = names[taken..].iter().map(|name| path.with_file_name(name));
+    let to = paths.find(|path| !path.exists()).unwrap_or_else(|| "OUT.csv".into());
+    let (from, to) = (quoted(&path.to_string_lossy()), quoted(&to.to_string_lossy()));
+    let run = if to == "q.csv" { "dset run".to_owned() } else { format!("dset run {to}") };
+    format!("Convert it with `dset import {from} -o {to}`, then run `{run}`")
+}
+
+fn records(path: &Path, error: RecordsError) -> UserError {
+    let shown = path.display();
     match error {
+        RecordsError::NotUtf8 { guess: Guess::Archive, .. }
+        | RecordsError::Nul { guess: Some(Guess::Archive), .. } => {
+            UserError::new(Exit::Usage, format!("`{shown}` is not text"))
+                .cause("it looks like a workbook, or another archive")
+                .hint("Save it as CSV in UTF-8 in the program that it is of")
+        }
         RecordsError::NotUtf8 { line, column, byte, near, guess } => {
             let near = one_line(&near);
-            let looks = match guess {
-                Some(Guess::Windows1252) => "; the file may be Windows-1252",
-                Some(Guess::Utf16) => "; the file looks like UTF-16",
-                None => "",
-            };
-            let from = if guess == Some(Guess::Utf16) { "UTF-16" } else { "WINDOWS-1252" };
-            UserError::new(Exit::Usage, format!("`{path}` is not UTF-8"))
+            UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
                 .cause(format!(
-                    "line {line}, column {column}: byte 0x{byte:02X} (\"{near}\"){looks}"
+                    "line {line}, column {column}: byte 0x{byte:02X} (\"{near}\"); the file looks like {}",
+                    guess.name()
                 ))
-                .hint(format!("Convert it: `iconv -f {from} -t UTF-8 {path} > utf8.csv`"))
+                .hint(convert(path))
         }
-        RecordsError::Nul { line, column } => {
-            UserError::new(Exit::Usage, format!("`{path}` is not text"))
+        RecordsError::Nul { guess: Some(guess), .. } => {
+            UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
+                .cause(format!("the file looks like {}", guess.name()))
+                .hint(convert(path))
+        }
+        RecordsError::Nul { line, column, guess: None } => {
+            UserError::new(Exit::Usage, format!("`{shown}` is not text"))
                 .cause(format!("line {line}, column {column}: a NUL byte"))
                 .hint("Save it as CSV in UTF-8")
         }
         RecordsError::TooLarge { line } => {
-            UserError::new(Exit::Usage, format!("`{path}` has a row that does not end"))
+            UserError::new(Exit::Usage, format!("`{shown}` has a row that does not end"))
                 .cause(format!("the row that begins on line {line} is larger than 64 MiB"))
                 .hint("Look for a quote that is never closed there")
         }
-        RecordsError::Io(error) => UserError::new(Exit::Usage, format!("cannot read `{path}`"))
+        RecordsError::Io(error) => UserError::new(Exit::Usage, format!("cannot read `{shown}`"))
             .cause(io_cause(&error))
             .hint("Mend that, or name another file"),
     }

@@ -60,6 +60,24 @@ pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Makes a file beside the one that it is to become, which whoever may read new files may read.
+pub fn new_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder)?;
+    let _ = file.as_file().try_lock();
+    Ok(file)
+}
+
+/// Gives a temporary file its name, unless a file has it; durable when this returns.
+pub fn put_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(folder_of(path))
+}
+
 /// Gives a temporary file its name, replacing a file that has it; durable when this returns.
 pub fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;

@@ -12,6 +12,7 @@ pub mod drive;
 mod echo;
 pub mod files;
 mod http;
+pub mod import;
 pub mod inspect;
 pub mod job;
 pub mod lock;

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 pub(crate) mod doctor;
 mod export;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
 mod mock;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Config(args) => config::run(args.command),
         Command::Keys(args) => keys::run(args.command),
         Command::Models(args) => models::run(args.command),
+        Command::Import(args) => import::run(args),
         Command::Mock(args) => mock::run(*args),
     }
 }

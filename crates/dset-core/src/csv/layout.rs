@@ -7,23 +7,43 @@ use thiserror::Error;
 use super::ERROR;
 use super::records::{Record, Records, RecordsError};
 
-/// Words that headers have: one of them, as a whole cell of the first row, makes it a header.
-const HEADER_WORDS: [&str; 9] =
-    ["question", "questions", "prompt", "text", "input", "instruction", "problem", "query", STATUS];
-
 /// Names of a question column, the best first.
-const QUESTION_NAMES: [&str; 8] =
-    ["question", "questions", "prompt", "text", "input", "instruction", "problem", "query"];
+const QUESTION_NAMES: [&str; 16] = [
+    "question",
+    "questions",
+    "prompt",
+    "text",
+    "input",
+    "instruction",
+    "problem",
+    "query",
+    "frage",
+    "fragen",
+    "pregunta",
+    "pergunta",
+    "domanda",
+    "vraag",
+    "问题",
+    "質問",
+];
 
 /// The name of the column with the bookmarks.
 pub const STATUS: &str = "status";
+
+/// Tells whether a cell is a word that headers have: one of them, as a whole cell of the first row,
+/// makes that a header.
+#[must_use]
+pub fn is_header_word(cell: &str) -> bool {
+    let cell = cell.trim().to_lowercase();
+    cell == STATUS || QUESTION_NAMES.contains(&cell.as_str())
+}
 
 /// Whether the first row is a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum HeaderMode {
-    /// It is, if a cell of it is a word that headers have.
+    /// It is, if a cell of it is a word that headers have, or the column that the user names.
     #[default]
     Auto,
     /// It is.
@@ -87,9 +107,11 @@ impl Layout {
         header: HeaderMode,
         column: Option<&str>,
     ) -> Result<Layout, LayoutError> {
-        let is_word = |cell: &str| HEADER_WORDS.contains(&cell.trim().to_lowercase().as_str());
+        let named = column.map(str::trim).filter(|column| column.parse::<usize>().is_err());
+        let is_named =
+            |cell: &str| named.is_some_and(|name| name.eq_ignore_ascii_case(cell.trim()));
         let has_header = match header {
-            HeaderMode::Auto => first.cells().any(is_word),
+            HeaderMode::Auto => first.cells().any(|cell| is_header_word(cell) || is_named(cell)),
             HeaderMode::Yes => true,
             HeaderMode::No => false,
         };
@@ -98,7 +120,7 @@ impl Layout {
         } else {
             (1..=first.len()).map(|number| format!("column_{number}")).collect()
         };
-        let named = |name: &str| columns.iter().position(|own| own.eq_ignore_ascii_case(name));
+        let named = |name: &str| columns.iter().position(|own| own.to_lowercase() == name);
         let (question, chosen) = match column {
             Some(column) => (find(&columns, column)?, Chosen::ByUser),
             None => match QUESTION_NAMES.into_iter().find_map(named).filter(|_| has_header) {
@@ -147,7 +169,16 @@ pub fn survey(
     header: HeaderMode,
     column: Option<&str>,
 ) -> Result<Layout, LayoutError> {
-    let (mut records, mut record) = (Records::new(input), Record::default());
+    survey_records(Records::new(input), header, column)
+}
+
+/// Does as [`survey`] with records from their first on.
+pub fn survey_records(
+    mut records: Records<impl Read>,
+    header: HeaderMode,
+    column: Option<&str>,
+) -> Result<Layout, LayoutError> {
+    let mut record = Record::default();
     if !records.next(&mut record)? {
         return Err(LayoutError::Empty);
     }
@@ -210,6 +241,7 @@ mod tests {
             ("id,status\n", None, (0, Chosen::First)),
             ("id,Frage,status\n", Some("frage"), (1, Chosen::ByUser)),
             ("id,Frage,status\n", Some("2"), (1, Chosen::ByUser)),
+            ("Nr,Aufgabe\n", Some("aufgabe"), (1, Chosen::ByUser)),
             ("a,b\n", Some("column_2"), (1, Chosen::ByUser)),
             ("status,x\n", Some("Status"), (0, Chosen::ByUser)),
         ] {

@@ -4,10 +4,14 @@
 //! is. Streams: one record in memory at a time.
 
 mod layout;
+mod looks;
 mod records;
 
-pub use layout::{Chosen, HeaderMode, Layout, LayoutError, STATUS, survey};
-pub use records::{CELL_BYTES_MAX, Guess, Record, Records, RecordsError};
+pub use layout::{
+    Chosen, HeaderMode, Layout, LayoutError, STATUS, is_header_word, survey, survey_records,
+};
+pub use looks::{Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, separated_by, separator};
+pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};
 
 /// What a status cell says of a row that failed.
 pub const ERROR: &str = "ERROR";

@@ -3,8 +3,10 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use csv_core::{ReadFieldResult, Reader};
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 use thiserror::Error;
+
+use super::looks::Guess;
 
 /// The largest record that is read; a larger one is a quote that was never closed, or no CSV.
 pub const CELL_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -28,7 +30,7 @@ pub enum RecordsError {
         /// The readable text around it.
         near: String,
         /// What the file may be instead.
-        guess: Option<Guess>,
+        guess: Guess,
     },
     /// A NUL byte, which no text has.
     #[error("line {line}, column {column}: a NUL byte")]
@@ -37,6 +39,8 @@ pub enum RecordsError {
         line: u64,
         /// Character in the line, from 1.
         column: u64,
+        /// What the file may be, where that is text.
+        guess: Option<Guess>,
     },
     /// A record of more than [`CELL_BYTES_MAX`] bytes.
     #[error("line {line}: a row of more than {} MiB; is a quote missing?", CELL_BYTES_MAX >> 20)]
@@ -47,15 +51,6 @@ pub enum RecordsError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-/// What a file that is not UTF-8 may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
-    /// Western European text of an older Windows.
-    Windows1252,
-    /// What spreadsheets call "Unicode text".
-    Utf16,
 }
 
 /// One record and the bytes it came from.
@@ -138,7 +133,8 @@ pub struct Records<R> {
     line: u64,
     /// The record before ended with CR, so that an LF right behind it is no blank line.
     after_cr: bool,
-    looks_utf16: bool,
+    /// What the beginning looks like, where it is not like UTF-8.
+    guess: Option<Guess>,
 }
 
 impl<R: Read> Records<R> {
@@ -156,8 +152,15 @@ impl<R: Read> Records<R> {
             row_number: 0,
             line: 1,
             after_cr: false,
-            looks_utf16: false,
+            guess: None,
         }
+    }
+
+    /// Takes another sign than a comma between fields.
+    #[must_use]
+    pub fn separated_by(mut self, sign: u8) -> Records<R> {
+        self.reader = ReaderBuilder::new().delimiter(sign).build();
+        self
     }
 
     /// Reads the next record into `record`; false at the end, where [`Record::raw`] holds what
@@ -168,7 +171,7 @@ impl<R: Read> Records<R> {
             self.started = true;
             self.fill()?;
             let head = &self.buffer[..self.filled];
-            self.looks_utf16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+            self.guess = Guess::of(head);
             if head.starts_with(BOM) {
                 record.raw.extend_from_slice(BOM);
                 self.at = BOM.len();
@@ -271,18 +274,12 @@ impl<R: Read> Records<R> {
             let around = &raw[from.max(at.saturating_sub(24))..raw.len().min(at + 12)];
             let near = String::from_utf8_lossy(around);
             let near = near.lines().next().unwrap_or_default().replace('\u{fffd}', "?");
-            let guess = if self.looks_utf16 { Guess::Utf16 } else { Guess::Windows1252 };
-            return Err(RecordsError::NotUtf8 {
-                line,
-                column,
-                byte: raw[at],
-                near,
-                guess: Some(guess),
-            });
+            let guess = self.guess.unwrap_or(Guess::Windows1252);
+            return Err(RecordsError::NotUtf8 { line, column, byte: raw[at], near, guess });
         }
         if let Some(at) = raw.iter().position(|&byte| byte == 0) {
             let (line, column) = place(at);
-            return Err(RecordsError::Nul { line, column });
+            return Err(RecordsError::Nul { line, column, guess: self.guess });
         }
         self.line += raw.iter().filter(|&&byte| byte == b'\n').count() as u64;
         Ok(())
@@ -332,10 +329,13 @@ mod tests {
         let error = read(b"question\ncaf\xe9,x\n").unwrap_err();
         let RecordsError::NotUtf8 { line, column, byte, near, guess } = error else { panic!() };
         assert_eq!((line, column, byte, near.as_str()), (2, 4, 0xe9, "caf?,x"));
-        assert_eq!(guess, Some(Guess::Windows1252));
-        assert!(matches!(read(b"a\nb\0"), Err(RecordsError::Nul { line: 2, column: 2 })));
+        assert_eq!(guess, Guess::Windows1252);
+        assert!(matches!(
+            read(b"a\nb\0"),
+            Err(RecordsError::Nul { line: 2, column: 2, guess: None })
+        ));
         let utf16 = read(b"\xff\xfeq\0\n\0").unwrap_err();
-        assert!(matches!(utf16, RecordsError::NotUtf8 { guess: Some(Guess::Utf16), .. }));
+        assert!(matches!(utf16, RecordsError::NotUtf8 { guess: Guess::Utf16Le, .. }));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::{HeaderMode, Layout, LayoutError, Record, Records, RecordsError, survey};
+use dset_core::csv::{
+    Chosen, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
+    doubt, is_header_word, separated_by, survey,
+};
 use fs_err::File;
 use thiserror::Error;
 
@@ -55,6 +58,30 @@ pub enum SourceError {
         /// What there is.
         found: Vec<String>,
     },
+    /// Its columns are not separated by commas.
+    #[error("`{}` is not separated by commas", path.display())]
+    Separated {
+        /// What was read.
+        path: PathBuf,
+        /// The sign between its columns.
+        by: u8,
+    },
+    /// Its name says that it holds something else than CSV.
+    #[error("`{}` is not a CSV file", path.display())]
+    NotCsv {
+        /// What was read.
+        path: PathBuf,
+        /// How its name ends, in lower case.
+        ending: String,
+    },
+    /// Nothing says which column holds the questions, and the first does not.
+    #[error("cannot tell which column of `{}` holds the questions", path.display())]
+    WhichColumn {
+        /// What was read.
+        path: PathBuf,
+        /// The columns in question.
+        doubt: Doubt,
+    },
     /// It is no text, or no CSV.
     #[error("`{}`: {error}", path.display())]
     Records {
@@ -85,7 +112,7 @@ impl Source {
                 has_header: false,
                 columns: Vec::new(),
                 question: 0,
-                chosen: dset_core::csv::Chosen::First,
+                chosen: Chosen::First,
                 status: None,
                 width: 0,
             },
@@ -95,6 +122,7 @@ impl Source {
         if !source.records.next(&mut source.record).map_err(records)? {
             return Err(SourceError::Empty { path: path.to_owned() });
         }
+        almost_csv(path, &source.record, options)?;
         source.layout = Layout::of_first(&source.record, options.header, column)
             .map_err(|error| layout_error(path, error))?;
         if !source.layout.has_header {
@@ -102,7 +130,24 @@ impl Source {
                 .map_err(|error| layout_error(path, error))?;
         }
         source.rewind()?;
+        if source.layout.chosen == Chosen::First && source.layout.columns.len() > 1 {
+            source.doubt_first()?;
+            source.rewind()?;
+        }
         Ok(source)
+    }
+
+    /// Fails where the first column was taken and holds numbers, beside another with sentences.
+    fn doubt_first(&mut self) -> Result<(), SourceError> {
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        while rows.len() < ROWS_LOOKED_AT
+            && let Some(row) = self.next_row()?
+        {
+            rows.push(row.cells().map(str::to_owned).collect());
+        }
+        let path = self.path.clone();
+        let doubt = doubt(&self.layout, &rows);
+        doubt.map_or(Ok(()), |doubt| Err(SourceError::WhichColumn { path, doubt }))
     }
 
     /// Returns what the columns mean.
@@ -128,6 +173,26 @@ impl Source {
     }
 }
 
+/// Fails where a file is questions in another form, which read as CSV would be asked as it is.
+fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
+    let said = options.header == HeaderMode::No || options.column.is_some();
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let ending = ending.to_lowercase();
+    let has_header = first.cells().any(is_header_word);
+    match ending.as_str() {
+        "jsonl" | "ndjson" | "json" => {}
+        "tsv" | "txt" if !has_header => {}
+        _ => {
+            let by = separated_by(first, options.column.as_deref());
+            return match by.filter(|_| options.header != HeaderMode::No) {
+                Some(by) => Err(SourceError::Separated { path: path.to_owned(), by }),
+                None => Ok(()),
+            };
+        }
+    }
+    if said { Ok(()) } else { Err(SourceError::NotCsv { path: path.to_owned(), ending }) }
+}
+
 pub(crate) fn open(path: &Path) -> Result<File, SourceError> {
     let io = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
@@ -146,7 +211,7 @@ fn records_error(path: &Path, error: RecordsError) -> SourceError {
     SourceError::Records { path: path.to_owned(), error }
 }
 
-fn layout_error(path: &Path, error: LayoutError) -> SourceError {
+pub(crate) fn layout_error(path: &Path, error: LayoutError) -> SourceError {
     let path = path.to_owned();
     match error {
         LayoutError::NoSuchColumn { column, found } => {

@@ -3,3 +3,4 @@
 mod csv;
 
 pub use csv::{Source, SourceError, SourceOptions};
+pub(crate) use csv::{layout_error, open};
