@@ -337,6 +337,7 @@ mod tests {
             ("DSET_STREAM", "on"),
             ("DSET_STOP_LOOPS", "true"),
             ("DSET_ON_ERROR", "pause"),
+            ("DSET_LOG_FORMAT", "lines"),
             ("DSET_JSON", "true"),
             ("DSET_QUIET", "true"),
             ("DSET_VERBOSE", "true"),
@@ -346,7 +347,7 @@ mod tests {
             assert_ne!(layer, Layer::default(), "{variable}");
         }
         let count = Setting::all().len();
-        assert_eq!(count, 30, "the list above names every setting");
+        assert_eq!(count, 31, "the list above names every setting");
     }
 
     #[test]

@@ -200,6 +200,7 @@ idle-timeout            5m                                          default
 stream                  (where the service is known to think long)  default
 stop-loops              false                                       default
 on-error                skip                                        default
+log-format              auto                                        default
 json                    false                                       default
 quiet                   false                                       default
 verbose                 false                                       default

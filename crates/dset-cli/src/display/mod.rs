@@ -7,6 +7,7 @@ pub(crate) mod acks;
 mod bar;
 mod ending;
 mod json;
+mod original;
 pub(crate) mod page;
 mod plain;
 mod remarks;
@@ -17,7 +18,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
-use dset_core::settings::Settings;
+use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
 use dset_engine::job::Found;
 use dset_engine::report::{Trouble, Watcher};
@@ -51,10 +52,11 @@ pub(crate) trait Display: Watcher + Send {
 
 /// Chooses how a run is shown.
 pub(crate) fn open(opening: &Opening<'_>) -> Box<dyn Display> {
-    let talk: Box<dyn Display> = if is_live() && !opening.settings.quiet {
-        Box::new(bar::Bar::open(opening))
-    } else {
-        Box::new(plain::Plain::open(opening))
+    let is_bar = is_live() && !opening.settings.quiet;
+    let talk: Box<dyn Display> = match opening.settings.log_format {
+        LogFormat::Original => Box::new(original::Original::open(opening)),
+        LogFormat::Auto | LogFormat::Json if is_bar => Box::new(bar::Bar::open(opening)),
+        _ => Box::new(plain::Plain::open(opening)),
     };
     if opening.settings.json {
         Box::new(Both { one: Box::new(json::Json::open(opening)), other: talk })

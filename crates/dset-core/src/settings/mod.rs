@@ -13,4 +13,4 @@ pub(crate) use resolve::is_variable;
 pub use resolve::{
     Model, Settings, SettingsError, Warning, endpoint, is_loopback, resolve, resolve_among,
 };
-pub use values::{Concurrency, OnError, Span, Switch};
+pub use values::{Concurrency, LogFormat, OnError, Span, Switch};

@@ -7,7 +7,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::layer::{Layer, NO_KEY, Names};
-use super::values::{Concurrency, OnError, Span, Switch};
+use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::pace::minute::MinuteLimits;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub stop_loops: bool,
     /// What a failing question does.
     pub on_error: OnError,
+    /// How a run is told.
+    pub log_format: LogFormat,
     /// Events as JSON lines on stdout.
     pub json: bool,
     /// Only errors and the end.
@@ -281,7 +283,8 @@ pub fn resolve_among(
         idle_timeout: layer.idle_timeout.map_or(IDLE_TIMEOUT, |Span(timeout)| timeout),
         stop_loops: layer.stop_loops.unwrap_or(false),
         on_error: layer.on_error.unwrap_or_default(),
-        json: layer.json.unwrap_or(false),
+        log_format: layer.log_format.unwrap_or_default(),
+        json: layer.json.unwrap_or(false) || layer.log_format == Some(LogFormat::Json),
         quiet: layer.quiet.unwrap_or(false),
         verbose: layer.verbose.unwrap_or(false),
     };

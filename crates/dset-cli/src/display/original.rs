@@ -1,0 +1,128 @@
+//! The lines of the original script, and nothing else: for whatever reads them.
+//!
+//! They go to standard error, like all talk. What the script knew no words for is an `Error: ` line.
+
+use std::io::Write as _;
+
+use dset_core::machine::{Ending, Notice, Snapshot, Why};
+use dset_core::question::Question;
+use dset_core::time::Time;
+use dset_engine::report::{Trouble, Watcher};
+
+use super::ending::Closing;
+use super::plain::told;
+use super::tally::Tally;
+use super::text::{as_the_script, clock, failure, script_wait};
+use super::{Display, Opening};
+
+pub(super) struct Original {
+    settings: dset_core::settings::Settings,
+    key_from: Option<&'static str>,
+    total: u64,
+    tally: Tally,
+}
+
+impl Original {
+    pub(super) fn open(opening: &Opening<'_>) -> Original {
+        let settings = opening.settings.clone();
+        let (key_from, total) = (opening.key_from, opening.found.answers);
+        Original { settings, key_from, total, tally: Tally::default() }
+    }
+
+    fn question(&self, question: &Question) -> String {
+        format!("question {}/{}", question.index + 1, self.total)
+    }
+
+    fn bookmark(&self, row_number: u64) {
+        print(&format!("Updating {} bookmark at row {row_number}", self.settings.input.display()));
+    }
+}
+
+fn print(line: &str) {
+    // One write a line, so that lines of two processes do not mix; nobody hears a closed pipe.
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+fn at(now: Time, line: &str) {
+    print(&format!("[{}] {line}", clock(now.unix_ms)));
+}
+
+impl Watcher for Original {
+    fn notice(&mut self, now: Time, notice: &Notice) {
+        self.tally.add(notice);
+        let quiet = self.settings.quiet;
+        match notice {
+            Notice::Asking { question, attempt: 1 } if !quiet => {
+                let (place, text) = (self.question(question), as_the_script(&question.text));
+                at(now, &format!("Processing {place}: {text}"));
+            }
+            Notice::Answered { question, .. } if !quiet => {
+                print(&format!("Successfully processed {}", self.question(question)));
+            }
+            Notice::Retrying { failure: why, wait, .. } if !quiet => {
+                print(&format!("Error: {}", failure(why)));
+                print(&format!("Retrying in {}...", script_wait(*wait)));
+            }
+            Notice::OutageBegan { failure: why, wait } => {
+                print(&format!("Error: {}", failure(why)));
+                if let Some(wait) = wait {
+                    print(&format!("Retrying in {}...", script_wait(*wait)));
+                }
+            }
+            Notice::OutageGoesOn { failure: why, wait } => {
+                print(&format!("Error: {}", failure(why)));
+                print(&format!("Retrying in {}...", script_wait(*wait)));
+            }
+            Notice::OutageRetry { retry, of } => at(now, &format!("Retry attempt {retry}/{of}...")),
+            Notice::OutageFinal { failure: why } => {
+                print(&format!("Error: {}", failure(why)));
+                at(now, "Final retry failed!");
+            }
+            Notice::Ended { question, failure: why, .. } => {
+                print(&format!("Error: {}", failure(why)));
+                self.bookmark(question.row_number);
+            }
+            Notice::Bookmarking { row_number } => self.bookmark(*row_number),
+            _ => {}
+        }
+    }
+
+    fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
+
+    fn trouble(&mut self, _now: Time, trouble: &Trouble) {
+        if self.tally.trouble(trouble) {
+            print(&told(trouble));
+        }
+    }
+}
+
+impl Display for Original {
+    fn end(&mut self, ending: &Ending) {
+        let ledger = &ending.ledger;
+        if matches!(ending.why, Why::Complete)
+            && ledger.answered + ledger.presumed == ledger.questions
+        {
+            print(&format!("All {} questions processed successfully!", ledger.questions));
+            let folder = std::path::absolute(&self.settings.output);
+            let folder = folder.unwrap_or_else(|_| self.settings.output.clone());
+            print(&format!("Output files located in: {}", folder.display()));
+            return;
+        }
+        let closing = Closing {
+            settings: &self.settings,
+            key_from: self.key_from,
+            ending,
+            tally: &self.tally,
+            took: std::time::Duration::ZERO,
+            demo: None,
+            tick: "",
+        };
+        // The service's failure was told as it came; what ended a run otherwise was not.
+        let is_told = matches!(ending.why, Why::Unreachable(_) | Why::Paused);
+        if let Some((message, cause, _)) = closing.error().filter(|_| !is_told) {
+            let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+            print(&format!("Error: {message}{cause}"));
+        }
+        print("Execution paused. Resume with same command later.");
+    }
+}
