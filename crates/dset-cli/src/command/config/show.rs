@@ -171,5 +171,6 @@ fn as_table(rows: &[Row], with_origin: bool) -> String {
 fn as_object(rows: Vec<Row>) -> String {
     let rows =
         rows.into_iter().map(|row| (row.name, json!({"value": row.value, "origin": row.origin})));
-    format!("{:#}\n", Value::Object(rows.collect()))
+    let version = ("v".to_owned(), json!(1));
+    format!("{:#}\n", Value::Object(std::iter::once(version).chain(rows).collect()))
 }
