@@ -8,10 +8,13 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
+use crate::command::completions::CompletionsArgs;
 use crate::command::doctor::DoctorArgs;
+use crate::command::help::HelpArgs;
 use crate::command::import::ImportArgs;
 use crate::command::init::InitArgs;
 use crate::command::keys::KeysArgs;
+use crate::command::man::ManArgs;
 use crate::command::models::ModelsArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -23,13 +26,15 @@ const STYLES: Styles = Styles::styled()
 /// Ask a model many questions and keep every answer
 #[derive(Debug, Parser)]
 #[command(name = "dset", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
 #[command(after_help = "Examples:
   dset demo                         see it work, without a key
   dset init                         begin: sample questions, settings, the key
   dset run                          ask the questions in ./q.csv
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
   dset status                       where the run stands, also while it goes on
-  dset verify                       whether store, outputs and marks agree")]
+  dset verify                       whether store, outputs and marks agree
+  dset help exit-codes              what the exit codes say; also: resume, files")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -61,6 +66,12 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),
+    /// Write completions for a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
+    /// Help for a command, or for a topic
+    Help(HelpArgs),
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,53 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// Every code, from the lowest.
+    pub(crate) const ALL: [Exit; 10] = [
+        Exit::Done,
+        Exit::Ours,
+        Exit::Usage,
+        Exit::Marked,
+        Exit::Key,
+        Exit::Money,
+        Exit::Unreachable,
+        Exit::Locked,
+        Exit::Interrupted,
+        Exit::Terminated,
+    ];
+
+    /// Says what has happened.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "every question is answered, or the command did what it was told",
+            Exit::Ours => "the disk failed or dset itself; `dset verify` found a difference",
+            Exit::Usage => "usage, settings or input; or a decision is wanted",
+            Exit::Marked => "the run went to its end, or paused, and some rows say ERROR",
+            Exit::Key => "the key is missing or refused",
+            Exit::Money => "there is no money left at the service",
+            Exit::Unreachable => "the service cannot be reached, after every retry",
+            Exit::Locked => "another run has the folder",
+            Exit::Interrupted => "stopped by Ctrl-C; the answers are safe",
+            Exit::Terminated => "stopped by SIGTERM or a closed terminal; the answers are safe",
+        }
+    }
+
+    /// Says what to do then, if anything.
+    pub(crate) fn next(self) -> Option<&'static str> {
+        Some(match self {
+            Exit::Done => return None,
+            Exit::Ours => "mend what it names, then run again: answers that came are kept",
+            Exit::Usage => "change what it names: nothing was asked, or no row was marked",
+            Exit::Marked => "run again: those rows are asked again, and no others",
+            Exit::Key => "put the key into .env or the environment, then run again",
+            Exit::Money => "pay, then run again",
+            Exit::Unreachable => "run again later: it goes on where it stopped",
+            Exit::Locked => "wait for it, or use another folder",
+            Exit::Interrupted | Exit::Terminated => "run again: it goes on where it stopped",
+        })
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

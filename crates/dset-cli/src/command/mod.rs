@@ -1,12 +1,15 @@
 //! One file a command.
 
+pub(crate) mod completions;
 mod config;
 mod demo;
 pub(crate) mod doctor;
 mod export;
+pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod man;
 mod mock;
 pub(crate) mod models;
 mod run;
@@ -14,6 +17,7 @@ mod status;
 mod trial;
 mod verify;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use dset_core::csv::HeaderMode;
@@ -40,6 +44,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Models(args) => models::run(args.command),
         Command::Import(args) => import::run(args),
         Command::Mock(args) => mock::run(*args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Help(args) => help::run(&args),
     }
 }
 
@@ -117,6 +124,12 @@ fn nothing_asked(which: &WhichArgs, settings: &Settings) -> UserError {
             "Ask the questions with `{}`, or name another folder with `-o DIR`",
             which.command("run")
         ))
+}
+
+/// Writes text that was asked for to standard output; whoever reads may have seen enough.
+fn write_out(text: &[u8]) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text).and_then(|()| out.flush());
 }
 
 /// Makes the runtime that a command waits in.

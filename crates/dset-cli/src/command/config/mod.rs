@@ -5,7 +5,6 @@ mod schema;
 mod set;
 mod show;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ConfigCommand;
@@ -26,9 +25,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, UserError> {
         ConfigCommand::Schema => schema::schema(),
         ConfigCommand::Reference => reference::reference(),
     };
-    let mut out = std::io::stdout();
-    // Whoever reads may have seen enough.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    super::write_out(text.as_bytes());
     Ok(Exit::Done)
 }
 

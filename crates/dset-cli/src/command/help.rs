@@ -1,0 +1,133 @@
+//! `dset help`: of a command what its `--help` says, and a few topics that no command has.
+
+use clap::{Args, CommandFactory as _, Parser as _};
+
+use crate::cli::Cli;
+use crate::display::page::Page;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::setting::{meant, ticked};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Topics:
+  exit-codes   what each exit code says, and what to do then
+  resume       what a run does after whatever stopped it
+  files        which files dset reads and writes
+
+Exit codes: 0 told, 2 no such command or topic.
+
+Examples:
+  dset help run
+  dset help exit-codes")]
+pub(crate) struct HelpArgs {
+    /// Command, or topic
+    #[arg(value_name = "COMMAND|TOPIC")]
+    words: Vec<String>,
+}
+
+const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
+
+/// Returns what is said of a topic.
+fn topic(name: &str) -> Option<String> {
+    match name {
+        "exit-codes" => Some(exit_codes()),
+        "resume" => Some(RESUME.to_owned()),
+        "files" => Some(FILES.to_owned()),
+        _ => None,
+    }
+}
+
+const RESUME: &str = "\
+What a run does after whatever stopped it
+
+The same command goes on: `dset run`. It compares the questions with the
+store, and asks those that have no answer yet.
+
+  you                                 and the next run
+  pressed Ctrl-C                      asks the rest
+  killed it, or the power failed      asks the rest, and what was on its way
+  added or changed rows               asks those
+  deleted or moved rows               asks nothing
+  deleted an output                   writes it again, from the store
+  changed the model or the template   wants --continue or --again
+  changed -c or --base-url            goes on
+
+A row that says ERROR is asked again. `dset status` tells what is left, and
+`dset verify` whether store, outputs and marks agree. Nothing that was paid
+for is lost, bought twice or written twice.
+
+To ask everything again and keep the earlier outputs: `dset run --again`.
+";
+
+const FILES: &str = "\
+Which files dset reads and writes
+
+  q.csv           the questions; only cells of `status` are ever changed
+  .env            keys, and DSET_ variables
+  dset.toml       settings of this folder; those of yours for all folders
+                  are in ~/.config/dset/config.toml
+
+and in dset_generator/
+
+  output.csv      the answers, in the order of the questions
+  output.json     the same, an object a line, with all that is known of each
+  output.txt      the same, to read
+  dset.db         the store, from which the others can be made again
+  earlier/        what was moved out of the way; nothing is deleted
+
+`dset run other.csv -o other` reads and writes elsewhere. Questions in another
+form become a CSV file by `dset import`. No file that dset writes holds a key.
+";
+
+pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    if let [word] = words.as_slice()
+        && let Some(text) = topic(word)
+    {
+        tell(&text);
+        return Ok(Exit::Done);
+    }
+    let root = Cli::command();
+    let mut at = &root;
+    for word in &words {
+        let names = at.get_subcommands().map(|command| command.get_name().to_owned());
+        let topics = TOPICS.map(str::to_owned);
+        let near = meant(word, names.chain(topics));
+        at = at.find_subcommand(word).ok_or_else(|| {
+            let error =
+                UserError::new(Exit::Usage, format!("there is no help for {}", ticked(word)));
+            match near {
+                Some(near) => error.hint(format!("Did you mean `dset help {near}`?")),
+                None => error.hint("`dset --help` lists the commands, `dset help help` the topics"),
+            }
+        })?;
+    }
+    let asked = ["dset"].into_iter().chain(words).chain(["--help"]);
+    if let Err(help) = Cli::try_parse_from(asked) {
+        // Whoever reads may have seen enough.
+        let _ = help.print();
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes a topic; on a narrow terminal a line of a table goes on below its last column.
+fn tell(text: &str) {
+    let page = Page::open();
+    for line in text.lines() {
+        let column = line.trim_start().rfind("  ").filter(|_| line.starts_with(' '));
+        let indent = line.len() - line.trim_start().len() + column.map_or(0, |at| at + 2);
+        page.line(anstyle::Style::new(), "", line, indent);
+    }
+}
+
+/// The table of exit codes, of which `docs/exit-codes.md` has a copy.
+fn exit_codes() -> String {
+    let mut text = "What the exit codes say\n\n".to_owned();
+    for exit in Exit::ALL {
+        text += &format!("{:>5}  {}\n", exit as u8, exit.meaning());
+        if let Some(next) = exit.next() {
+            text += &format!("       {next}\n");
+        }
+    }
+    text + "\nAny other code is a failure, too.\n"
+}

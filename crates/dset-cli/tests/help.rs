@@ -1,0 +1,120 @@
+//! Help as people see it, in files: `tests/help/<command>.txt`. `SNAPSHOTS=overwrite cargo test
+//! --test help` writes them anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Folder, Ran};
+
+/// Every command that has help.
+const COMMANDS: [&str; 18] = [
+    "",
+    "demo",
+    "run",
+    "status",
+    "verify",
+    "export",
+    "config",
+    "config show",
+    "config get",
+    "config set",
+    "config path",
+    "config schema",
+    "config reference",
+    "import",
+    "mock",
+    "completions",
+    "man",
+    "help",
+];
+
+fn docs(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn asked(arguments: &[&str]) -> Ran {
+    Folder::new().dset(arguments).exits(0)
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was_seen_and_fits_a_terminal() {
+    for command in COMMANDS {
+        let mut arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).collect();
+        let help = asked(&[&["help"], &arguments[..]].concat()).out;
+        arguments.push("--help");
+        let out = asked(&arguments).out;
+        assert_eq!(out, help, "`dset help {command}` says what `--help` says");
+        for line in out.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+        let name = if command.is_empty() { "dset".into() } else { command.replace(' ', "-") };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/help/{name}.txt"));
+        let expected = snapbox::Data::read_from(&path, Some(snapbox::data::DataFormat::Text)).raw();
+        snapbox::Assert::new().action_env("SNAPSHOTS").eq(out, expected);
+    }
+}
+
+#[test]
+fn every_command_has_its_help_in_a_file() {
+    let listed = asked(&["--help"]).out;
+    let commands = listed.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<&str> =
+        commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for name in &names {
+        assert!(COMMANDS.contains(name), "add {name} to the list of this test");
+    }
+    assert_eq!(names.len(), COMMANDS.iter().filter(|c| !c.is_empty() && !c.contains(' ')).count());
+}
+
+#[test]
+fn the_page_of_exit_codes_has_the_table_of_the_program() {
+    let table = asked(&["help", "exit-codes"]).out;
+    assert!(docs("exit-codes.md").contains(&format!("```text\n{table}```\n")), "{table}");
+    // The README names each of them, too.
+    for code in table.lines().filter_map(|line| line.trim().split_once("  ")?.0.parse::<u8>().ok())
+    {
+        let readme = docs("../README.md");
+        assert!(readme.contains(&format!("{code} ")) || readme.contains(&format!("{code}, ")));
+    }
+}
+
+#[test]
+fn topics_are_told_and_a_name_that_is_none_is_an_error() {
+    asked(&["help", "resume"]).tells("wants --continue or --again");
+    asked(&["help", "files"]).tells("in dset_generator/");
+    for topic in ["exit-codes", "resume", "files"] {
+        let told = asked(&["help", topic]);
+        assert!(told.out.lines().all(|line| line.chars().count() <= 80), "{}", told.out);
+    }
+    Folder::new().dset(&["help", "config", "st"]).exits(2).says("there is no help for `st`");
+}
+
+#[test]
+fn completions_of_every_shell_name_the_commands_and_flags() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = asked(&["completions", shell]).out;
+        for word in ["verify", "max-tokens", "log-format"] {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
+    }
+    // A shell that is here reads what is meant for it.
+    let folder = Folder::new();
+    folder.write("dset.bash", asked(&["completions", "bash"]).out);
+    let check = "bash --norc -c '. ./dset.bash; COMP_WORDS=(dset ver); COMP_CWORD=1; _dset dset ver dset; echo ${COMPREPLY[*]}'";
+    folder.shell(check).exits(0).tells("verify");
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    asked(&["man"]).tells(".TH").tells("dset");
+    let folder = Folder::new();
+    folder.dset(&["man", "pages"]).exits(0).tells("the manual pages are in pages");
+    let page = |name: &str| -> PathBuf { folder.path("pages").join(name) };
+    for name in ["dset.1", "dset-run.1", "dset-config-set.1", "dset-import.1"] {
+        let text = std::fs::read_to_string(page(name)).unwrap();
+        assert!(text.contains(".SH NAME"), "{name}");
+    }
+}
