@@ -281,3 +281,51 @@ pub(crate) struct MockArgs {
     #[command(flatten)]
     pub(crate) settings: MockSettings,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Splits a command as a shell does, as far as ours have it.
+    fn words(command: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+        for c in command.chars() {
+            match c {
+                '\'' => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                ' ' if !quoted => words.extend(word.take()),
+                c => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    #[test]
+    fn every_command_that_an_error_names_is_one_that_dset_takes() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/errors");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs_err::read_to_string(&path).unwrap();
+            for line in text.lines().filter(|line| line.to_lowercase().contains("hint: ")) {
+                let ticked = line.split('`').skip(1).step_by(2);
+                for command in ticked.filter(|ticked| ticked.starts_with("dset ")) {
+                    seen += 1;
+                    let command = command.replace("[PORT]", "1");
+                    let Err(error) = Cli::try_parse_from(words(&command)) else { continue };
+                    let told = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp);
+                    assert!(told, "{}: `{command}`: {error}", path.display());
+                }
+            }
+        }
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn the_grammar_agrees_with_itself() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}
