@@ -118,3 +118,27 @@ fn manual_pages_are_written_for_every_command() {
         assert!(text.contains(".SH NAME"), "{name}");
     }
 }
+
+#[test]
+fn json_shapes_are_in_the_page_of_json() {
+    let page = docs("json.md");
+    for event in [
+        "start",
+        "ask",
+        "answer",
+        "retry",
+        "error",
+        "outage",
+        "outage_retry",
+        "outage_final",
+        "outage_over",
+        "endpoint_down",
+        "endpoint_up",
+        "bookmark",
+        "stopping",
+        "trouble",
+        "end",
+    ] {
+        assert!(page.contains(&format!("`{event}`")), "docs/json.md lacks {event}");
+    }
+}
