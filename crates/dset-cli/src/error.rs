@@ -14,7 +14,7 @@ use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
-use crate::display::text::{broken, clock, one_line, quoted, same_command, width_of};
+use crate::display::text::{broken, clock, one_line, quoted, same_command, shortened, width_of};
 use crate::exit::Exit;
 use crate::setting::{SEE_REFERENCE, meant};
 
@@ -233,6 +233,17 @@ impl From<SourceError> for UserError {
                 UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
                     .hint(convert(&path))
             }
+            SourceError::Unquoted { path, before, .. } => user
+                .cause(format!(
+                    "the header has one column, and what is asked would be `{}`",
+                    shortened(&before, 60)
+                ))
+                .hint(convert(&path))
+                .hint(format!(
+                    "Or name the other column in the header, or ask what stands before commas: \
+                     `{} --column 1`",
+                    same_command()
+                )),
             SourceError::WhichColumn { doubt, .. } => {
                 let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
                 let found: Vec<String> = doubt.found.iter().map(|name| one_line(name)).collect();

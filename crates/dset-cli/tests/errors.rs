@@ -88,6 +88,7 @@ fn errors_of_files_of_questions() {
             b"Frage;Antwort\nWarum?;\n",
             &["run", "my questions.csv"],
         ),
+        ("input-commas", "q.csv", b"question\nIf so, why?\n", &["run", "-c", "4"]),
         ("input-tabs", "q.csv", b"question\tstatus\nWhy?\t\n", &["run"]),
         ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"Why?\nHow?\n", &["run", "q.txt"]),

@@ -93,6 +93,16 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
     folder.write("q.txt", "question\nWhy, then?\n");
     folder.dset(&["import", "q.txt"]).exits(0).tells("1 row").tells("a question a line");
     assert_eq!(folder.read("q.csv"), "question\n\"Why, then?\"\n");
+    let lines = QUESTIONS.map(|question| question.replace('"', "'"));
+    let one = format!("question\n{}\n{}\n", lines[0], lines[1]);
+    let folder = Folder::with(&one);
+    let service = Service::friendly();
+    folder.asks(&service);
+    let refused = folder.dset(&["run"]).exits(2).says("row 2, has a comma and no quotes");
+    let [import, run, _] = &commands(&refused)[..] else { panic!("{}", refused.err) };
+    folder.shell(import).exits(0).tells("a question a line");
+    folder.shell(run).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), lines);
     let tsv = table("\t", "Frage\tthema");
     is_offered_and_asked("q.tsv", tsv.as_bytes(), "separated by tabs", "separated by tabs");
     let json = |make: fn(&str) -> serde_json::Value| {

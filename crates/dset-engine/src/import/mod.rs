@@ -10,8 +10,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError, STATUS,
-    doubt, head_of, is_header_word, separated_by, separator, survey_records,
+    ERROR, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
+    STATUS, doubt, head_of, is_header_word, separated_by, separator, survey_records,
 };
 use encoding_rs::{Encoding, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
@@ -247,8 +247,16 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
         (_, None) if is_object => Form::JsonLines,
         ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
+        (_, None) if is_line && column.is_none() && has_commas(head) => Form::Lines,
         _ => table(separator(head)),
     }
+}
+
+/// Tells whether lines below one that has none have commas, as sentences do.
+fn has_commas(head: &str) -> bool {
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
+    lines.next().is_some_and(is_header_word)
+        && lines.any(|line| line.split(',').skip(1).any(|rest| !matches!(rest.trim(), "" | ERROR)))
 }
 
 /// Writes a table with its columns as they are, but for the name of the one with the questions.

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    Chosen, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
-    doubt, is_header_word, separated_by, survey,
+    Chosen, Doubt, ERROR, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
+    RecordsError, doubt, is_header_word, separated_by, survey,
 };
 use fs_err::File;
 use thiserror::Error;
@@ -82,6 +82,17 @@ pub enum SourceError {
         /// The columns in question.
         doubt: Doubt,
     },
+    /// A row has more cells than the one that its header has, so that what is asked would end at
+    /// a comma.
+    #[error("`{}`, row {row_number}, has a comma and no quotes around it", path.display())]
+    Unquoted {
+        /// What was read.
+        path: PathBuf,
+        /// The row as a spreadsheet counts it.
+        row_number: u64,
+        /// What stands before the first comma.
+        before: String,
+    },
     /// It is no text, or no CSV.
     #[error("`{}`: {error}", path.display())]
     Records {
@@ -99,6 +110,8 @@ pub struct Source {
     layout: Layout,
     records: Records<File>,
     record: Record,
+    /// The header names one column, and nobody said that it is the one.
+    is_one_column: bool,
 }
 
 impl Source {
@@ -118,6 +131,7 @@ impl Source {
             },
             records: Records::new(open(path)?),
             record: Record::default(),
+            is_one_column: false,
         };
         if !source.records.next(&mut source.record).map_err(records)? {
             return Err(SourceError::Empty { path: path.to_owned() });
@@ -130,6 +144,8 @@ impl Source {
                 .map_err(|error| layout_error(path, error))?;
         }
         source.rewind()?;
+        let layout = &source.layout;
+        source.is_one_column = layout.has_header && layout.columns.len() == 1 && column.is_none();
         if source.layout.chosen == Chosen::First && source.layout.columns.len() > 1 {
             source.doubt_first()?;
             source.rewind()?;
@@ -160,6 +176,13 @@ impl Source {
     pub fn next_row(&mut self) -> Result<Option<&Record>, SourceError> {
         let more = self.records.next(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
+        if self.is_one_column && self.record.len() > 1 && is_cut(&self.record) {
+            return Err(SourceError::Unquoted {
+                path: self.path.clone(),
+                row_number: self.record.row_number,
+                before: self.record.cell(0).unwrap_or_default().to_owned(),
+            });
+        }
         Ok(more.then_some(&self.record))
     }
 
@@ -171,6 +194,11 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Tells whether a question goes on in cells that the header has no name for.
+fn is_cut(row: &Record) -> bool {
+    row.cells().skip(1).any(|cell| !matches!(cell.trim(), "" | ERROR))
 }
 
 /// Fails where a file is questions in another form, which read as CSV would be asked as it is.
@@ -247,6 +275,28 @@ mod tests {
         assert!(matches!(open(&path), SourceError::Empty { .. }));
         assert!(matches!(error(b"\xef\xbb\xbf\n\n"), SourceError::Empty { .. }));
         assert!(matches!(error(b"caf\xe9\n"), SourceError::Records { .. }));
+    }
+
+    #[test]
+    fn a_question_is_not_cut_at_a_comma_below_a_header_of_one_column() {
+        let all = |bytes: &[u8], column: Option<&str>| {
+            let (_folder, path) = written(bytes);
+            let column = column.map(str::to_owned);
+            let options = SourceOptions { column, ..SourceOptions::default() };
+            let mut source = Source::open(&path, &options).unwrap();
+            while source.next_row()?.is_some() {}
+            Ok::<_, SourceError>(())
+        };
+        let error = all(b"question\na\nb, then?\n", None).unwrap_err();
+        assert!(matches!(error, SourceError::Unquoted { row_number: 3, .. }), "{error}");
+        for (bytes, column) in [
+            (&b"question\na\nb, then?\n"[..], Some("question")),
+            (b"question\n\"b, then?\"\nc,\nd,ERROR\n", None),
+            (b"question,status\nb,\nc,x,y\n", None),
+            (b"a\nb, then?\n", None),
+        ] {
+            all(bytes, column).unwrap();
+        }
     }
 
     #[test]
