@@ -8,6 +8,8 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
+use crate::command::show::ShowArgs as ShowQuestionArgs;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -22,6 +24,7 @@ const STYLES: Styles = Styles::styled()
   dset run                          ask the questions in ./q.csv
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
   dset status                       where the run stands, also while it goes on
+  dset show 15                      question 15, its reasoning and its answer
   dset verify                       whether store, outputs and marks agree")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Where the run stands: answered, failed, left
     Status(StatusArgs),
+    /// Read a question with its answers, or those that failed and why
+    Show(ShowQuestionArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write the outputs anew from the store
@@ -98,6 +103,26 @@ pub(crate) struct WhichArgs {
     /// CSV file with the questions [default: q.csv]
     #[arg(value_name = "QUESTIONS")]
     pub(crate) input: Option<PathBuf>,
+
+    /// Folder of the outputs [default: dset_generator]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Column with the questions, by its name or number [default: question]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+
+    /// Whether the first row is a header [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) header: Option<HeaderMode>,
+}
+
+/// Which run is meant, for commands whose words are about something else.
+#[derive(Debug, Args)]
+pub(crate) struct WhichByNameArgs {
+    /// CSV file with the questions [default: q.csv]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
 
     /// Folder of the outputs [default: dset_generator]
     #[arg(short, long, value_name = "DIR")]

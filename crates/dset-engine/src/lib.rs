@@ -21,6 +21,7 @@ pub mod rebuild;
 pub mod report;
 mod scan;
 pub mod shared_pace;
+pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod standing;

@@ -179,8 +179,8 @@ pub(crate) struct View {
     /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
-    source: Source,
-    template: Template,
+    pub(crate) source: Source,
+    pub(crate) template: Template,
 }
 
 impl View {

@@ -5,6 +5,7 @@ mod demo;
 mod export;
 mod mock;
 mod run;
+pub(crate) mod show;
 mod status;
 mod verify;
 
@@ -14,7 +15,7 @@ use dset_core::csv::HeaderMode;
 use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
 
-use crate::cli::{Cli, Command, WhichArgs};
+use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Demo => demo::run(),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
@@ -52,6 +54,11 @@ impl WhichArgs {
 
     /// Returns a command for the same run.
     fn command(&self, name: &str) -> String {
+        self.command_with(name, "")
+    }
+
+    /// Returns a command for the same run that names the questions with this flag.
+    fn command_with(&self, name: &str, questions: &str) -> String {
         let mut words = vec!["dset".to_owned(), name.to_owned()];
         let mut say = |flag: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -60,7 +67,7 @@ impl WhichArgs {
             }
         };
         let path = |path: &std::path::PathBuf| path.display().to_string();
-        say("", self.input.as_ref().map(path));
+        say(questions, self.input.as_ref().map(path));
         say("-o", self.output.as_ref().map(path));
         say("--column", self.column.clone());
         let header = self.header.map(|header| match header {
@@ -97,6 +104,18 @@ impl WhichArgs {
         let samples = samples.to_string();
         say("--samples", Some(&samples).filter(|_| !requests.is_empty()).map(|n| &**n), "1");
         command
+    }
+}
+
+impl WhichByNameArgs {
+    /// Returns the same run as other commands name it.
+    fn which(&self) -> WhichArgs {
+        WhichArgs {
+            input: self.questions.clone(),
+            output: self.output.clone(),
+            column: self.column.clone(),
+            header: self.header,
+        }
     }
 }
 

@@ -97,10 +97,11 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    for hint in hints(which, settings, standing) {
+    let hints = hints(which, settings, standing);
+    if !hints.is_empty() {
         page.blank();
-        page.hint(&hint);
     }
+    hints.iter().for_each(|hint| page.hint(hint));
     if standing.running == Running::Unknown {
         page.line(
             DIM,
@@ -187,11 +188,14 @@ fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<Str
     if !standing.has_store {
         return vec![format!("Ask the questions with `{run}`")];
     }
+    let why = || format!("See why with `{}`", which.command_with("show --failed", "--questions"));
+    let mut hints = Vec::from_iter((ledger.failed() > 0).then(why));
     match (ledger.pending, ledger.failed()) {
-        (0, 0) => Vec::new(),
-        (0, _) => vec![format!("Ask the failed questions again with `{run}`")],
-        _ => vec![format!("Run `{run}` to continue")],
+        (0, 0) => {}
+        (0, _) => hints.push(format!("Ask the failed questions again with `{run}`")),
+        _ => hints.push(format!("Run `{run}` to continue")),
     }
+    hints
 }
 
 /// Who runs, for a program.

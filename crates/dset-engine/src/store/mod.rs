@@ -3,6 +3,7 @@
 //! What is read before a run goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod attempts;
 mod earlier;
 mod entry;
 mod look;
@@ -19,6 +20,7 @@ use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+pub use attempts::{Attempt, Tried};
 pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub use plan::Held;
