@@ -8,6 +8,7 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
 
+use crate::command::search::SearchArgs;
 use crate::command::show::ShowArgs as ShowQuestionArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -25,6 +26,7 @@ const STYLES: Styles = Styles::styled()
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
   dset status                       where the run stands, also while it goes on
   dset show 15                      question 15, its reasoning and its answer
+  dset search black holes           where both words are
   dset verify                       whether store, outputs and marks agree")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Read a question with its answers, or those that failed and why
     Show(ShowQuestionArgs),
+    /// Find words in questions, reasoning and answers
+    Search(SearchArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write the outputs anew from the store

@@ -5,6 +5,7 @@ mod demo;
 mod export;
 mod mock;
 mod run;
+pub(crate) mod search;
 pub(crate) mod show;
 mod status;
 mod verify;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Demo => demo::run(),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),

@@ -10,6 +10,7 @@ mod look;
 mod plan;
 mod rescue;
 mod texts;
+mod through;
 mod writer;
 
 use std::io;
@@ -24,6 +25,7 @@ pub use attempts::{Attempt, Tried};
 pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub use plan::Held;
+pub(crate) use plan::Ids;
 pub use rescue::{RESCUE, Rescued, waiting};
 pub use texts::Text;
 pub(crate) use writer::Told;
