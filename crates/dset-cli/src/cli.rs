@@ -10,6 +10,7 @@ use dset_mock::MockSettings;
 
 use crate::command::search::SearchArgs;
 use crate::command::show::ShowArgs as ShowQuestionArgs;
+use crate::command::stats::StatsArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Show(ShowQuestionArgs),
     /// Find words in questions, reasoning and answers
     Search(SearchArgs),
+    /// What the answers are like: tokens, seconds, lengths, retries
+    Stats(StatsArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write the outputs anew from the store

@@ -26,6 +26,7 @@ pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod standing;
+pub mod stats;
 pub mod store;
 pub mod verify;
 mod words;

@@ -7,6 +7,7 @@ mod mock;
 mod run;
 pub(crate) mod search;
 pub(crate) mod show;
+pub(crate) mod stats;
 mod status;
 mod verify;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Status(args) => status::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),

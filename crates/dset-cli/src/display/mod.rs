@@ -11,6 +11,7 @@ mod json;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;
+pub(crate) mod plot;
 mod remarks;
 mod tally;
 pub(crate) mod text;
