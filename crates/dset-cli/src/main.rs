@@ -14,8 +14,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match command::run(cli) {
+    // In a folder with a run, no command at all asks how that is. Elsewhere clap answers with help,
+    // on standard error and with 2, as for any line that lacks something: a script that has lost its
+    // words must not succeed.
+    let is_alone = std::env::args_os().len() < 2;
+    let here = if is_alone { command::status::here() } else { None };
+    match here.unwrap_or_else(|| command::run(cli::Cli::parse())) {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.print();

@@ -8,7 +8,7 @@ mod run;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod stats;
-mod status;
+pub(crate) mod status;
 mod verify;
 
 use std::path::Path;
