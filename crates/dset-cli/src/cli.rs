@@ -16,6 +16,9 @@ use crate::command::init::InitArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::man::ManArgs;
 use crate::command::models::ModelsArgs;
+use crate::command::search::SearchArgs;
+use crate::command::show::ShowArgs as ShowQuestionArgs;
+use crate::command::stats::StatsArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -32,7 +35,10 @@ const STYLES: Styles = Styles::styled()
   dset init                         begin: sample questions, settings, the key
   dset run                          ask the questions in ./q.csv
   dset run -m deepseek-v4-pro -c 32 another model, 32 at once
-  dset status                       where the run stands, also while it goes on
+  dset                              where the run in this folder stands
+  dset status --watch               the same, again every 2 seconds
+  dset show 15                      question 15, its reasoning and its answer
+  dset search black holes           where both words are
   dset verify                       whether store, outputs and marks agree
   dset help exit-codes              what the exit codes say; also: resume, files")]
 pub(crate) struct Cli {
@@ -52,6 +58,12 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Where the run stands: answered, failed, left
     Status(StatusArgs),
+    /// Read a question with its answers, or those that failed and why
+    Show(ShowQuestionArgs),
+    /// Find words in questions, reasoning and answers
+    Search(SearchArgs),
+    /// What the answers are like: tokens, seconds, lengths, retries
+    Stats(StatsArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write the outputs anew from the store
@@ -121,11 +133,31 @@ pub(crate) struct DecisionArgs {
 }
 
 /// Which run is meant. What it asks, and of whom, is read from its store.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct WhichArgs {
     /// CSV file with the questions [default: q.csv]
     #[arg(value_name = "QUESTIONS")]
     pub(crate) input: Option<PathBuf>,
+
+    /// Folder of the outputs [default: dset_generator]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Column with the questions, by its name or number [default: question]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+
+    /// Whether the first row is a header [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) header: Option<HeaderMode>,
+}
+
+/// Which run is meant, for commands whose words are about something else.
+#[derive(Debug, Args)]
+pub(crate) struct WhichByNameArgs {
+    /// CSV file with the questions [default: q.csv]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
 
     /// Folder of the outputs [default: dset_generator]
     #[arg(short, long, value_name = "DIR")]
@@ -148,17 +180,27 @@ used at any time, also while `dset run` is at work in another terminal.
 Every question is counted once: questions = answered + taken as answered + rejected + gave up + \
 pending. Rejected and given up are the rows that say ERROR; the next run asks them again.
 
-Exit codes: 0 told, also where nothing was asked yet, 1 the store cannot be read, 2 usage or input.
+With --watch it goes on after the end of the run, as `watch` does, until Ctrl-C; with --json it \
+writes an object a line.
+
+Exit codes: 0 told, also where nothing was asked yet, 1 the store cannot be read, 2 usage or input, \
+130 and 143 watched until Ctrl-C or SIGTERM.
 
 Examples:
   dset status                       of ./q.csv and ./dset_generator
   dset status in/q.csv -o out       of another run
   dset status --json                one JSON object, for a program
-  watch dset status                 again and again"
+  dset status --watch               again every 2 seconds, in place
+  dset status --watch 60 >> log     in a pipe or a file one block behind the other"
 )]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) which: WhichArgs,
+
+    /// Tell it again every so many seconds, until Ctrl-C; 2 where none are named
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) watch: Option<u64>,
 
     /// Write one JSON object to stdout
     #[arg(long)]

@@ -18,11 +18,18 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage::tell(&error),
+    // In a folder with a run, no command at all asks how that is. Elsewhere clap answers with help,
+    // on standard error and with 2, as for any line that lacks something: a script that has lost its
+    // words must not succeed.
+    let is_alone = std::env::args_os().len() < 2;
+    let result = match is_alone.then(command::status::here).flatten() {
+        Some(result) => result,
+        None => match cli::Cli::try_parse() {
+            Ok(cli) => command::run(cli),
+            Err(error) => return usage::tell(&error),
+        },
     };
-    match command::run(cli) {
+    match result {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.print();

@@ -10,6 +10,7 @@ pub mod ask;
 pub mod bookmark;
 pub mod compare;
 pub mod csv;
+pub mod histogram;
 pub mod key;
 pub mod machine;
 pub mod outcome;

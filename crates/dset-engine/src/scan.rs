@@ -64,8 +64,12 @@ pub(crate) fn scan(
 }
 
 /// A row of a plan, seen in the input.
-pub(crate) struct Seen {
+pub(crate) struct Seen<'a> {
     pub(crate) row_number: u64,
+    /// The question cell, trimmed.
+    pub(crate) text: &'a str,
+    /// The user message.
+    pub(crate) prompt: &'a str,
     pub(crate) id: QuestionId,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
@@ -89,7 +93,7 @@ pub(crate) fn walk(
     template: &Template,
     request: &RequestSettings,
     plan: &Plan,
-    mut each: impl FnMut(Seen),
+    mut each: impl FnMut(Seen<'_>),
 ) -> Result<(), JobError> {
     source.rewind()?;
     let (question_column, status) = (source.layout().question, source.layout().status);
@@ -108,6 +112,8 @@ pub(crate) fn walk(
         };
         each(Seen {
             row_number: row.row_number,
+            text,
+            prompt: &prompt,
             id: plan.id(index, text),
             entries: plan.wanted().entries(index),
             status,

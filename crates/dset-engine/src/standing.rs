@@ -12,12 +12,13 @@ use dset_core::prompt::Template;
 use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 
+use crate::clock::unix_ms;
 use crate::job::{JobError, source_options};
 use crate::lock::{Running, running};
 use crate::scan::{Status, scan, walk};
 use crate::sink::{FORMATS, Format};
 use crate::source::Source;
-use crate::store::{FailedAsks, Life, Store, look};
+use crate::store::{FailedAsks, Life, Recent, Store, look};
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
@@ -41,6 +42,8 @@ pub struct Standing {
     pub running: Running,
     /// The last run; absent where there was none.
     pub life: Option<Life>,
+    /// What came lately, while a run goes on. What is on its way only the run itself knows.
+    pub recent: Option<Recent>,
     /// Asks that failed, in every run.
     pub failed_asks: FailedAsks,
     /// What each model is asked with.
@@ -110,6 +113,10 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             placed: store.position(view.edition)?,
             running: running.clone(),
             life: store.life()?,
+            recent: match running {
+                Running::Yes(_) => Some(store.recent(unix_ms())?),
+                _ => None,
+            },
             failed_asks: store.failed_asks()?,
             requests: view.requests.clone(),
             samples: view.plan.wanted().samples(),
@@ -156,6 +163,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         placed: 0,
         running,
         life: None,
+        recent: None,
         failed_asks: FailedAsks::default(),
         requests,
         samples: settings.samples,
@@ -179,8 +187,8 @@ pub(crate) struct View {
     /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
-    source: Source,
-    template: Template,
+    pub(crate) source: Source,
+    pub(crate) template: Template,
 }
 
 impl View {

@@ -13,7 +13,10 @@ pub(crate) mod man;
 mod mock;
 pub(crate) mod models;
 mod run;
-mod status;
+pub(crate) mod search;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod status;
 mod trial;
 mod verify;
 
@@ -24,7 +27,7 @@ use dset_core::csv::HeaderMode;
 use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
 
-use crate::cli::{Cli, Command, WhichArgs};
+use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
 use crate::display::text;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -37,6 +40,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
@@ -68,6 +74,11 @@ impl WhichArgs {
 
     /// Returns a command for the same run.
     fn command(&self, name: &str) -> String {
+        self.command_with(name, "")
+    }
+
+    /// Returns a command for the same run that names the questions with this flag.
+    fn command_with(&self, name: &str, questions: &str) -> String {
         let mut words = vec!["dset".to_owned(), name.to_owned()];
         let mut say = |flag: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -76,7 +87,7 @@ impl WhichArgs {
             }
         };
         let path = |path: &std::path::PathBuf| path.display().to_string();
-        say("", self.input.as_ref().map(path));
+        say(questions, self.input.as_ref().map(path));
         say("-o", self.output.as_ref().map(path));
         say("--column", self.column.clone());
         let header = self.header.map(|header| match header {
@@ -113,6 +124,18 @@ impl WhichArgs {
         let samples = samples.to_string();
         say("--samples", Some(&samples).filter(|_| !requests.is_empty()).map(|n| &**n), "1");
         command
+    }
+}
+
+impl WhichByNameArgs {
+    /// Returns the same run as other commands name it.
+    fn which(&self) -> WhichArgs {
+        WhichArgs {
+            input: self.questions.clone(),
+            output: self.output.clone(),
+            column: self.column.clone(),
+            header: self.header,
+        }
     }
 }
 

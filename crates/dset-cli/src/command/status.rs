@@ -1,31 +1,61 @@
 //! `dset status`: where the run stands.
 
+mod watch;
+
+use std::path::Path;
+use std::time::Duration;
+
 use dset_core::outcome::Fault;
 use dset_core::settings::Settings;
+use dset_engine::clock::unix_ms;
 use dset_engine::lock::Running;
 use dset_engine::standing::{Standing, standing};
-use dset_engine::store::Life;
+use dset_engine::store::{Life, Recent, Store};
 use serde_json::{Value, json};
 
 use crate::cli::{StatusArgs, WhichArgs};
 use crate::display::page::{self, DIM, Page};
-use crate::display::text::{count, of, one_line, when};
+use crate::display::text::{clock, count, of, one_line, span, when};
 use crate::error::UserError;
 use crate::exit::Exit;
+use watch::watch;
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     let settings = args.which.settings()?;
+    let json = args.json || settings.json;
+    if let Some(seconds) = args.watch {
+        return watch(&settings, Duration::from_secs(seconds), |standing| match json {
+            true => format!("{}\n", object(&settings, standing)),
+            false => {
+                let page = Page::kept();
+                show(&page, &args.which, &settings, standing);
+                page.blank();
+                let now = clock(unix_ms());
+                page.line(DIM, &format!("at {now}, every {seconds} s until Ctrl-C"), "", 0);
+                page.into_text()
+            }
+        });
+    }
     let standing = standing(&settings)?;
-    if args.json || settings.json {
-        page::json(&object(&settings, &standing));
-    } else {
-        show(&args.which, &settings, &standing);
+    match json {
+        true => page::json(&object(&settings, &standing)),
+        false => show(&Page::open(), &args.which, &settings, &standing),
     }
     Ok(Exit::Done)
 }
 
-fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
-    let page = Page::open();
+/// Tells of the run in this folder, for whoever has said nothing else; nothing where there is none.
+pub(crate) fn here() -> Option<Result<Exit, UserError>> {
+    let args = StatusArgs { which: WhichArgs::default(), watch: None, json: false };
+    let is_here = match args.which.settings() {
+        Ok(settings) => settings.input.is_file() || Store::exists(&settings.output),
+        // What is wrong with them is worth hearing where a run is meant.
+        Err(_) => Path::new("q.csv").is_file(),
+    };
+    is_here.then(|| run(&args))
+}
+
+fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing) {
     let ledger = &standing.ledger;
     page.plain(&format!(
         "{} {} {}/: {}",
@@ -91,16 +121,20 @@ fn show(which: &WhichArgs, settings: &Settings, standing: &Standing) {
     if let Some(life) = &standing.life {
         page.pair("last run", &life_words(life, &standing.running));
     }
+    if let Some(recent) = &standing.recent {
+        page.pair("last minute", &recent_words(recent));
+    }
     if standing.edition > 0 {
         page.pair(
             "asked again",
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    for hint in hints(which, settings, standing) {
+    let hints = hints(which, settings, standing);
+    if !hints.is_empty() {
         page.blank();
-        page.hint(&hint);
     }
+    hints.iter().for_each(|hint| page.hint(hint));
     if standing.running == Running::Unknown {
         page.line(
             DIM,
@@ -170,6 +204,20 @@ fn life_words(life: &Life, running: &Running) -> String {
     }
 }
 
+/// What came lately. How many are on their way is not said: only the run itself knows.
+fn recent_words(recent: &Recent) -> String {
+    let mut words = of(recent.answers, "answer");
+    if recent.failed_asks > 0 {
+        words += &format!(", {}", of(recent.failed_asks, "failed ask"));
+    }
+    if let Some(at) = recent.answered_at {
+        let ago = u64::try_from(unix_ms() - at).unwrap_or(0);
+        words += &format!("; the last {} ago", span(Duration::from_millis(ago)));
+        recent.row.iter().for_each(|row| words += &format!(", to row {row}"));
+    }
+    words
+}
+
 fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
@@ -187,11 +235,14 @@ fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<Str
     if !standing.has_store {
         return vec![format!("Ask the questions with `{run}`")];
     }
+    let why = || format!("See why with `{}`", which.command_with("show --failed", "--questions"));
+    let mut hints = Vec::from_iter((ledger.failed() > 0).then(why));
     match (ledger.pending, ledger.failed()) {
-        (0, 0) => Vec::new(),
-        (0, _) => vec![format!("Ask the failed questions again with `{run}`")],
-        _ => vec![format!("Run `{run}` to continue")],
+        (0, 0) => {}
+        (0, _) => hints.push(format!("Ask the failed questions again with `{run}`")),
+        _ => hints.push(format!("Run `{run}` to continue")),
     }
+    hints
 }
 
 /// Who runs, for a program.
@@ -250,6 +301,9 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
             "ending": life.ending,
         })),
     });
+    if let Some(recent) = &standing.recent {
+        object["recent"] = json!(recent);
+    }
     if standing.wants_several() {
         object["models"] = standing.requests.iter().map(|request| &*request.model).collect();
         object["samples"] = json!(standing.samples);

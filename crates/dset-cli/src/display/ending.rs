@@ -8,6 +8,7 @@ use dset_core::settings::Settings;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
+use super::advice::advice;
 use super::tally::Tally;
 use super::text::{self, count, of, same_command, span};
 use crate::error::{HINT, UserError, labelled};
@@ -244,22 +245,11 @@ impl Closing<'_> {
         let ledger = &self.ending.ledger;
         match self.ending.why {
             Why::Complete if ledger.failed() > 0 => {
-                if self.tally.failed.contains_key("length limit") || self.tally.failed.is_empty() {
-                    hints.push(
-                        "Answers cut by the token limit: raise it with `--max-tokens N --continue`"
-                            .into(),
-                    );
-                }
-                if self.tally.failed.contains_key("repeats itself") {
-                    hints.push(
-                        "Answers that repeat themselves: another `--temperature T --continue` may end them"
-                            .into(),
-                    );
-                }
-                let is_kept = |cause: &str| matches!(cause, "length limit" | "repeats itself");
-                if self.tally.failed.keys().any(|cause| !is_kept(cause)) {
-                    hints.push(format!("Ask the failed questions again with `{}`", same_command()));
-                }
+                // What was cut before this run is not asked again, and not among its failures.
+                let causes = self.tally.failed.keys().copied();
+                let cut = self.tally.failed.is_empty().then_some("length limit");
+                hints.push(format!("See why with `{}`", show_failed(self.settings)));
+                hints.extend(advice(causes.chain(cut), &same_command()));
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
@@ -278,4 +268,18 @@ impl Closing<'_> {
         }
         hints
     }
+}
+
+/// The command that shows the failed questions of this run, and why they failed.
+fn show_failed(settings: &Settings) -> String {
+    let mut command = "dset show --failed".to_owned();
+    let mut say = |flag: &str, value: String, or: &str| {
+        if value != or {
+            command += &format!(" {flag} {}", text::quoted(&value));
+        }
+    };
+    say("--questions", settings.input.display().to_string(), "q.csv");
+    say("-o", settings.output.display().to_string(), "dset_generator");
+    say("--column", settings.column.clone().unwrap_or_default(), "");
+    command
 }

@@ -4,15 +4,19 @@
 //! away; in a pipe every line is complete in itself, in the words of the original script.
 
 pub(crate) mod acks;
+pub(crate) mod advice;
 mod bar;
 mod ending;
 mod json;
 mod original;
 pub(crate) mod page;
+pub(crate) mod pager;
 mod plain;
+pub(crate) mod plot;
 mod remarks;
 mod tally;
 pub(crate) mod text;
+pub(crate) mod wrap;
 
 use std::io::{IsTerminal as _, Write as _};
 

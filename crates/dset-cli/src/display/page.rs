@@ -1,43 +1,111 @@
 //! What a command tells at once, on standard output: lines that fit the terminal, or one JSON
 //! object.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::bar::is_utf8;
 use super::text;
+use super::wrap::{HIT, columns, wrap};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+/// What was looked for, within a line.
+const FOUND: Style = AnsiColor::Yellow.on_default().bold();
 
 /// A page that is written line by line.
 pub(crate) struct Page {
     /// Absent in a pipe, where every line is whole.
-    width: Option<usize>,
+    pub(crate) width: Option<usize>,
     pub(crate) arrow: &'static str,
+    pub(crate) back: &'static str,
     pub(crate) tick: &'static str,
     pub(crate) cross: &'static str,
-    bar: [&'static str; 2],
+    pub(crate) bar: [&'static str; 2],
+    /// Absent where every line is written at once.
+    kept: Option<RefCell<String>>,
 }
 
 impl Page {
+    /// Opens a page that is written at once.
     pub(crate) fn open() -> Page {
         let width = text::width_of(&std::io::stdout(), &console::Term::stdout());
+        let ascii = Page {
+            width,
+            arrow: "->",
+            back: "<-",
+            tick: "+",
+            cross: "x",
+            bar: ["#", "-"],
+            kept: None,
+        };
         match is_utf8() && width.is_some() {
-            true => Page { width, arrow: "→", tick: "✓", cross: "✗", bar: ["━", "─"] },
-            false => Page { width, arrow: "->", tick: "+", cross: "x", bar: ["#", "-"] },
+            true => Page {
+                arrow: "→", back: "←", tick: "✓", cross: "✗", bar: ["━", "─"], ..ascii
+            },
+            false => ascii,
+        }
+    }
+
+    /// Opens a page that is kept until it is whole.
+    pub(crate) fn kept() -> Page {
+        Page { kept: Some(RefCell::default()), ..Page::open() }
+    }
+
+    /// Returns what was kept, colours included.
+    pub(crate) fn into_text(self) -> String {
+        self.kept.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    fn write(&self, text: &str) {
+        match &self.kept {
+            Some(kept) => kept.borrow_mut().push_str(text),
+            // Nobody is there to hear that standard output is closed.
+            None => drop(anstream::stdout().lock().write_all(text.as_bytes())),
         }
     }
 
     /// Writes a line; what does not fit goes on below, `indent` columns from the left. `style` is
     /// that of the first word.
     pub(crate) fn line(&self, style: Style, first: &str, rest: &str, indent: usize) {
-        let column = console::measure_text_width(first);
-        let rest = text::broken(rest, column, indent, self.width);
-        // Nobody is there to hear that standard output is closed.
-        let _ = writeln!(anstream::stdout().lock(), "{style}{first}{style:#}{rest}");
+        let rest = text::broken(rest, columns(first), indent, self.width);
+        let line = format!("{style}{first}{style:#}{}", coloured(&rest));
+        self.write(&(line + "\n"));
+    }
+
+    /// Writes a stranger's text, `indent` columns from the left.
+    pub(crate) fn text(&self, text: &str, indent: usize) {
+        self.lines_of(&self.lines(text, indent), indent);
+    }
+
+    /// Writes what a block is about: its number, a line that fits, and behind a gap where that is.
+    pub(crate) fn heading(&self, number: &str, line: &str, place: Option<(usize, &str)>) {
+        let mut heading = format!("{DIM}{number}{DIM:#}  {BOLD}{}{BOLD:#}", coloured(line));
+        if let Some((gap, place)) = place {
+            let _ = write!(heading, "{:gap$}{DIM}{place}{DIM:#}", "");
+        }
+        self.write(&(heading + "\n"));
+    }
+
+    /// Breaks a stranger's text into the lines that it is shown as.
+    pub(crate) fn lines(&self, text: &str, indent: usize) -> Vec<String> {
+        let lines = text::lines(text);
+        lines.flat_map(|line| wrap(&line, self.width, indent, indent)).collect()
+    }
+
+    /// Writes lines that fit.
+    pub(crate) fn lines_of(&self, lines: &[String], indent: usize) {
+        for line in lines {
+            match line.is_empty() {
+                true => self.write("\n"),
+                false => self.write(&format!("{:indent$}{}\n", "", coloured(line))),
+            }
+        }
     }
 
     pub(crate) fn plain(&self, line: &str) {
@@ -61,12 +129,20 @@ impl Page {
         let width = self.width.unwrap_or(60).min(80).saturating_sub(numbers.len()).max(10);
         let full = (width as u64 * done).checked_div(whole).unwrap_or(0) as usize;
         let [full, empty] = [self.bar[0].repeat(full), self.bar[1].repeat(width - full)];
-        let mut out = anstream::stdout().lock();
-        let _ = writeln!(out, "{GOOD}{full}{GOOD:#}{DIM}{empty}{DIM:#}{numbers}");
+        self.write(&format!("{GOOD}{full}{GOOD:#}{DIM}{empty}{DIM:#}{numbers}\n"));
     }
 
     pub(crate) fn hint(&self, hint: &str) {
         self.line(crate::error::HINT, "hint: ", hint, 6);
+    }
+}
+
+/// Shows marks of hits as a terminal does.
+fn coloured(line: &str) -> String {
+    let [on, off] = HIT;
+    match line.contains(HIT) {
+        true => line.replace(on, &FOUND.to_string()).replace(off, &format!("{FOUND:#}")),
+        false => line.to_owned(),
     }
 }
 

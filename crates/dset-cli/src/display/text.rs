@@ -16,6 +16,13 @@ pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if unsafe_for_eyes(c) { ' ' } else { c }).collect()
 }
 
+/// Makes a text of several lines safe for a terminal, each as [`one_line`] does; empty ones at its
+/// beginning and end are left out.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
+    let text = text.trim_start_matches(['\r', '\n']).trim_end();
+    text.lines().map(|line| one_line(line.trim_end().replace('\t', "    ").as_str()))
+}
+
 /// Returns the first `most` characters of a text, safe, with `…` where there are more.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     let text = one_line(text);

@@ -3,12 +3,16 @@
 //! What is read before a run goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod attempts;
 mod earlier;
 mod entry;
 mod look;
+mod measured;
 mod plan;
+mod recent;
 mod rescue;
 mod texts;
+mod through;
 mod writer;
 
 use std::io;
@@ -19,9 +23,13 @@ use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+pub use attempts::{Attempt, Tried};
 pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
+pub(crate) use measured::Measured;
 pub use plan::Held;
+pub(crate) use plan::Ids;
+pub use recent::Recent;
 pub use rescue::{RESCUE, Rescued, waiting};
 pub use texts::Text;
 pub(crate) use writer::Told;

@@ -349,13 +349,13 @@ pub(crate) type Given = ([u8; 16], u32, Option<String>);
 
 /// A set of row ids, which are dense: a bit each.
 #[derive(Debug, Default)]
-struct Ids {
+pub(crate) struct Ids {
     bits: Vec<u64>,
     count: u64,
 }
 
 impl Ids {
-    fn insert(&mut self, id: AnswerId) {
+    pub(crate) fn insert(&mut self, id: AnswerId) {
         let (at, bit) = (id as usize / 64, id as u64 % 64);
         if self.bits.len() <= at {
             self.bits.resize(at + 1, 0);
@@ -364,7 +364,7 @@ impl Ids {
         self.count += 1;
     }
 
-    fn has(&self, id: AnswerId) -> bool {
+    pub(crate) fn has(&self, id: AnswerId) -> bool {
         self.bits.get(id as usize / 64).is_some_and(|bits| bits >> (id as u64 % 64) & 1 == 1)
     }
 }

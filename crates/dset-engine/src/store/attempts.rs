@@ -1,0 +1,83 @@
+//! Asks that failed, as somebody sees them who only looks.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Store, StoreError};
+
+/// An ask that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// When, Unix milliseconds.
+    pub at: i64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why, in one or two words.
+    pub cause: String,
+    /// The HTTP status, where a reply came.
+    pub status: Option<u16>,
+    /// The service's own words, or the network's.
+    pub message: String,
+    /// The service's own name for this call.
+    pub request_id: Option<String>,
+}
+
+/// The asks for one answer that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// How many, from 1.
+    pub count: u64,
+    /// The last of them.
+    pub last: Attempt,
+}
+
+/// The failed asks of some questions: of each question those of every answer, by the answer's key.
+pub(crate) type TriedByQuestion = HashMap<[u8; 16], HashMap<[u8; 16], Tried>>;
+
+impl Store {
+    /// Returns the failed asks of these questions, in one pass over those of all.
+    pub(crate) fn tried(
+        &self,
+        questions: &HashSet<[u8; 16]>,
+    ) -> Result<TriedByQuestion, StoreError> {
+        let mut tried = TriedByQuestion::new();
+        if questions.is_empty() {
+            return Ok(tried);
+        }
+        let sql = "SELECT question, key, at, seconds, cause, status, message, request_id
+                   FROM attempts ORDER BY id";
+        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let question: [u8; 16] = row.get(0)?;
+            if !questions.contains(&question) {
+                continue;
+            }
+            let last = Attempt {
+                at: row.get(2)?,
+                seconds: row.get(3)?,
+                cause: row.get(4)?,
+                status: row.get(5)?,
+                message: row.get(6)?,
+                request_id: row.get(7)?,
+            };
+            let before = tried.entry(question).or_default().entry(row.get(1)?);
+            before
+                .and_modify(|tried| *tried = Tried { count: tried.count + 1, last: last.clone() })
+                .or_insert(Tried { count: 1, last });
+        }
+        Ok(tried)
+    }
+
+    /// Returns the answers of an edition that came last, newest first, each with its question.
+    pub(crate) fn newest(
+        &self,
+        edition: u32,
+        most: u32,
+    ) -> Result<Vec<(dset_core::plan::AnswerId, [u8; 16])>, StoreError> {
+        let sql = "SELECT answer, question FROM answer_keys WHERE edition = ?1
+                   ORDER BY answer DESC LIMIT ?2";
+        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let rows = statement.query_map([edition, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

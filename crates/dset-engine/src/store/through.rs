@@ -1,0 +1,28 @@
+//! The texts of every answer, one after the other, in the order of arrival.
+
+use dset_core::plan::AnswerId;
+use rusqlite::Row;
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Shows the question, the reasoning and the answer of every answer in the store.
+    pub(crate) fn each_text(
+        &self,
+        mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT id, question, reasoning, answer FROM answers ORDER BY id";
+        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, [text(row, 1)?, text(row, 2)?, text(row, 3)?])?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns a text of a row, without a copy of it.
+pub(super) fn text<'a>(row: &'a Row<'_>, at: usize) -> Result<&'a str, StoreError> {
+    let value = row.get_ref(at)?;
+    value.as_str().map_err(|_| StoreError::Damaged("a text is not text".into()))
+}

@@ -1,0 +1,286 @@
+//! Words as SQLite's full text search tells them apart, and where they are in a text.
+//!
+//! A run is searched once in a while, so an index would have to be made for one question: FTS5 takes
+//! in some 25 MB of texts a second, a plain scan reads ten times as many. Only what a character means
+//! is FTS5's own: which ones are in words, and which are the same but for case and marks (`unicode61
+//! remove_diacritics 2`), asked of it for blocks of characters as they occur. A text is folded to its
+//! words between single spaces, so that a word or a phrase in it is found as bytes. Snippets are
+//! FTS5's too, of the few texts that are shown.
+
+use memchr::memmem;
+use rusqlite::{Connection, params};
+
+use crate::store::StoreError;
+
+/// Characters that are asked for together.
+const BLOCK: u32 = 256;
+/// Words of a snippet, about two lines of a terminal; 64 is FTS5's most.
+const SNIPPET_WORDS: u32 = 24;
+const QUESTION_WORDS: u32 = 64;
+
+/// What a character means for words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// It is between words.
+    Apart,
+    /// It is part of a word and changes nothing: a mark over a letter.
+    Nothing,
+    /// It is as this one.
+    Letter(char),
+}
+
+/// Tells words apart.
+pub(crate) struct Words {
+    fts: Connection,
+    blocks: Vec<Option<Box<[Class]>>>,
+    /// The first block once more, for speed: a space is apart.
+    ascii: [u8; 128],
+}
+
+/// A part of a snippet, and whether it is what was looked for.
+pub type Part = (String, bool);
+
+/// What FTS5 puts around what was looked for.
+const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
+
+impl Words {
+    pub(crate) fn open() -> Result<Words, StoreError> {
+        let fts = Connection::open_in_memory()?;
+        fts.execute_batch(
+            "CREATE VIRTUAL TABLE page USING
+               fts5(question, reasoning, answer, tokenize = 'unicode61 remove_diacritics 2');
+             CREATE VIRTUAL TABLE probe USING
+               fts5(text, tokenize = 'unicode61 remove_diacritics 2');
+             CREATE VIRTUAL TABLE probed USING fts5vocab(probe, instance);",
+        )?;
+        let blocks = vec![None; (u32::from(char::MAX) / BLOCK) as usize + 1];
+        let mut words = Words { fts, blocks, ascii: [b' '; 128] };
+        for byte in 0..128u8 {
+            if let Class::Letter(letter) = words.class(char::from(byte))? {
+                words.ascii[usize::from(byte)] = letter as u8;
+            }
+        }
+        Ok(words)
+    }
+
+    fn class(&mut self, c: char) -> Result<Class, StoreError> {
+        let (block, at) = ((u32::from(c) / BLOCK) as usize, (u32::from(c) % BLOCK) as usize);
+        if self.blocks[block].is_none() {
+            self.blocks[block] = Some(self.ask(block as u32 * BLOCK)?);
+        }
+        Ok(self.blocks[block].as_ref().map_or(Class::Apart, |classes| classes[at]))
+    }
+
+    /// Asks FTS5 what it makes of each character between two letters.
+    fn ask(&self, first: u32) -> Result<Box<[Class]>, StoreError> {
+        let mut classes = vec![Class::Apart; BLOCK as usize];
+        self.fts.execute_batch("BEGIN; DELETE FROM probe;")?;
+        for code in first..first + BLOCK {
+            let Some(c) = char::from_u32(code) else { continue };
+            self.fts
+                .prepare_cached("INSERT INTO probe (rowid, text) VALUES (?1, ?2)")?
+                .execute(params![code + 1, format!("x{c}y")])?;
+        }
+        self.fts.execute_batch("COMMIT")?;
+        let mut statement = self.fts.prepare("SELECT doc, term FROM probed")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (rowid, term): (u32, String) = (row.get(0)?, row.get(1)?);
+            let Some(within) = term.strip_prefix('x').and_then(|rest| rest.strip_suffix('y'))
+            else {
+                continue;
+            };
+            classes[(rowid - 1 - first) as usize] =
+                within.chars().next().map_or(Class::Nothing, Class::Letter);
+        }
+        Ok(classes.into())
+    }
+
+    /// Writes the words of a text into `to`, each between two spaces: ` black holes `.
+    pub(crate) fn fold(&mut self, text: &str, to: &mut Vec<u8>) -> Result<(), StoreError> {
+        to.clear();
+        to.push(b' ');
+        let mut rest = text;
+        while !rest.is_empty() {
+            let plain = rest.bytes().position(|byte| byte >= 128).unwrap_or(rest.len());
+            let (from, mut last) = (to.len(), to[to.len() - 1]);
+            to.resize(from + plain, 0);
+            let mut end = from;
+            // Without a branch: a space behind a space is written over.
+            for byte in rest[..plain].bytes() {
+                let letter = self.ascii[usize::from(byte)];
+                to[end] = letter;
+                end += usize::from(letter != b' ' || last != b' ');
+                last = letter;
+            }
+            to.truncate(end);
+            rest = &rest[plain..];
+            let Some(c) = rest.chars().next() else { break };
+            match self.class(c)? {
+                Class::Apart if to.last() == Some(&b' ') => {}
+                Class::Apart => to.push(b' '),
+                Class::Nothing => {}
+                Class::Letter(letter) => {
+                    to.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+            rest = &rest[c.len_utf8()..];
+        }
+        if to.last() != Some(&b' ') {
+            to.push(b' ');
+        }
+        Ok(())
+    }
+
+    /// Returns what each of the three texts has of what is looked for, in parts; absent where
+    /// `in_them` leaves one out.
+    pub(crate) fn snippets(
+        &self,
+        texts: [&str; 3],
+        in_them: [bool; 3],
+        terms: &Terms,
+    ) -> Result<[Option<Vec<Part>>; 3], StoreError> {
+        let texts = texts.map(|text| text.replace(MARKS, " "));
+        self.fts.execute("DELETE FROM page", [])?;
+        self.fts.execute(
+            "INSERT INTO page VALUES (?1, ?2, ?3)",
+            params![texts[0], texts[1], texts[2]],
+        )?;
+        let mut snippets = [None, None, None];
+        for (at, snippet) in snippets.iter_mut().enumerate().filter(|(at, _)| in_them[*at]) {
+            let words = if at == 0 { QUESTION_WORDS } else { SNIPPET_WORDS };
+            let sql =
+                "SELECT snippet(page, ?1, char(2), char(3), '…', ?2) FROM page WHERE page MATCH ?3";
+            let text: String = self
+                .fts
+                .prepare_cached(sql)?
+                .query_row(params![at as i64, words, terms.any()], |row| row.get(0))?;
+            *snippet = Some(parts(&text));
+        }
+        Ok(snippets)
+    }
+}
+
+fn parts(snippet: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (at, piece) in snippet.split(MARKS).enumerate() {
+        if !piece.is_empty() {
+            parts.push((piece.to_owned(), at % 2 == 1));
+        }
+    }
+    parts
+}
+
+/// What is looked for: words and phrases, all of which must occur.
+pub(crate) struct Terms {
+    folded: Vec<Vec<u8>>,
+    finders: Vec<memmem::Finder<'static>>,
+}
+
+impl Terms {
+    /// Folds words and phrases; those without a letter or a digit are left out.
+    pub(crate) fn new(terms: &[String], words: &mut Words) -> Result<Terms, StoreError> {
+        let mut folded: Vec<Vec<u8>> = Vec::new();
+        let mut term_folded = Vec::new();
+        for term in terms {
+            words.fold(term, &mut term_folded)?;
+            if term_folded.len() > 1 && !folded.contains(&term_folded) {
+                folded.push(term_folded.clone());
+            }
+        }
+        let finders = folded.iter().map(|term| memmem::Finder::new(term).into_owned()).collect();
+        Ok(Terms { folded, finders })
+    }
+
+    /// Tells whether nothing is looked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
+    /// Returns which of these folded texts have some of it, where together they have all of it.
+    pub(crate) fn find<const N: usize>(&self, folded: [&[u8]; N]) -> Option<[bool; N]> {
+        let mut has = [false; N];
+        for finder in &self.finders {
+            let mut found = false;
+            for (text, has) in folded.iter().zip(&mut has) {
+                if finder.find(text).is_some() {
+                    (*has, found) = (true, true);
+                }
+            }
+            if !found {
+                return None;
+            }
+        }
+        Some(has)
+    }
+
+    /// Any of it, as FTS5 takes it.
+    fn any(&self) -> String {
+        let quoted = |term: &Vec<u8>| format!("\"{}\"", String::from_utf8_lossy(term).trim());
+        self.folded.iter().map(quoted).collect::<Vec<_>>().join(" OR ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(text: &str) -> String {
+        let mut to = Vec::new();
+        Words::open().unwrap().fold(text, &mut to).unwrap();
+        String::from_utf8(to).unwrap()
+    }
+
+    fn finds(terms: &[&str], text: &str) -> bool {
+        let mut words = Words::open().unwrap();
+        let terms: Vec<String> = terms.iter().map(|term| (*term).to_owned()).collect();
+        let terms = Terms::new(&terms, &mut words).unwrap();
+        let mut to = Vec::new();
+        words.fold(text, &mut to).unwrap();
+        terms.find([&to]).is_some()
+    }
+
+    #[test]
+    fn case_and_marks_make_no_difference() {
+        assert_eq!(folded("Über Größe, naïve U\u{308}BER!"), " uber große naive uber ");
+        assert_eq!(folded("ΣΙΣΥΦΟΣ, Σίσυφος"), " σισυφοσ σίσυφοσ ");
+        assert_eq!(folded("a\0b_c—d"), " a b c d ");
+        assert_eq!(folded("漢字 42"), " 漢字 42 ");
+        assert_eq!(folded("?!"), " ");
+    }
+
+    #[test]
+    fn words_are_whole_and_phrases_hold_together_across_lines() {
+        assert!(finds(&["black hole"], "A Black\n hole."));
+        assert!(!finds(&["black hole"], "black holes"));
+        assert!(!finds(&["black hole"], "a hole that is black"));
+        assert!(finds(&["hole", "black"], "a hole that is black"));
+        assert!(!finds(&["hole", "white"], "a hole that is black"));
+    }
+
+    /// What FTS5 finds in the same text.
+    fn fts_finds(words: &Words, term: &str, text: &str) -> bool {
+        words.fts.execute("DELETE FROM page", []).unwrap();
+        words.fts.execute("INSERT INTO page VALUES ('', '', ?1)", [text]).unwrap();
+        let term = format!("\"{}\"", term.replace('"', "\"\""));
+        let sql = "SELECT count(*) FROM page WHERE page MATCH ?1";
+        words.fts.query_row(sql, [term], |row| row.get::<_, i64>(0)).unwrap() > 0
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_is_what_fts5_finds(
+            text in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ \n_０漢ａͅ]{0,12}",
+            term in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ _０漢ａͅ]{1,4}",
+        ) {
+            let mut words = Words::open().unwrap();
+            let terms = Terms::new(std::slice::from_ref(&term), &mut words).unwrap();
+            if !terms.is_empty() {
+                let mut to = Vec::new();
+                words.fold(&text, &mut to).unwrap();
+                let ours = terms.find([&to]).is_some();
+                proptest::prop_assert_eq!(ours, fts_finds(&words, &term, &text));
+            }
+        }
+    }
+}
