@@ -130,7 +130,7 @@ fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
     folder.write("q.csv", "question,status\n");
     fails(&folder, &none, "`q.csv` has no questions", "hint: Write one");
     folder.write("q.csv", b"question\ncaf\xe9\n");
-    fails(&folder, &none, "is not UTF-8", "iconv");
+    fails(&folder, &none, "is not UTF-8", "dset import q.csv");
     folder.write("q.csv", questions(1));
     folder.write("dset_generator/dset.db", "no store, whatever its name says, and it goes on");
     fails(&folder, &none, "x store", "hint: ");

@@ -9,11 +9,16 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 29] = [
     "",
     "demo",
+    "init",
+    "doctor",
     "run",
     "status",
+    "show",
+    "search",
+    "stats",
     "verify",
     "export",
     "config",
@@ -23,6 +28,12 @@ const COMMANDS: [&str; 18] = [
     "config path",
     "config schema",
     "config reference",
+    "keys",
+    "keys set",
+    "keys list",
+    "keys remove",
+    "models",
+    "models list",
     "import",
     "mock",
     "completions",

@@ -108,7 +108,7 @@ pub(crate) fn no_key(model: &Model) -> UserError {
     let error = UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(
         format!("{name} is neither in the environment, nor in .env here, nor in your keys file"),
     );
-    let error = match preset.may_have_key() && model.is_at_home() {
+    let error = match preset.may_have_key() {
         true => error.hint(format!(
             "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
             preset.id
