@@ -1,15 +1,16 @@
 //! What a person, a pipe or a program sees of a run.
 //!
-//! Standard output is data, standard error is talk. On a terminal a bar stays below what scrolls
-//! away; in a pipe every line is complete in itself, in the words of the original script.
+//! Standard output is data, standard error is talk. On a terminal a few lines stay below what
+//! scrolls away; in a pipe every line is complete in itself, in the words of the original script.
 
 pub(crate) mod acks;
-mod bar;
 mod ending;
 mod json;
+mod line;
 pub(crate) mod page;
 mod plain;
 mod remarks;
+mod screen;
 mod tally;
 pub(crate) mod text;
 
@@ -19,8 +20,10 @@ use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
 use dset_core::settings::Settings;
 use dset_core::time::Time;
+use dset_engine::drive::Wish;
 use dset_engine::job::Found;
 use dset_engine::report::{Trouble, Watcher};
+use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING};
 
@@ -32,6 +35,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) found: &'a Found,
     pub(crate) demo: Option<&'a Demo>,
+    /// Ask so many questions at most.
+    pub(crate) limit: Option<u64>,
 }
 
 /// The demo is running.
@@ -47,10 +52,10 @@ pub(crate) trait Display: Watcher + Send {
     fn end(&mut self, ending: &Ending);
 }
 
-/// Chooses how a run is shown.
-pub(crate) fn open(opening: &Opening<'_>) -> Box<dyn Display> {
+/// Chooses how a run is shown; whoever watches it may wish something of it. Within a runtime.
+pub(crate) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Box<dyn Display> {
     let talk: Box<dyn Display> = if is_live() && !opening.settings.quiet {
-        Box::new(bar::Bar::open(opening))
+        Box::new(screen::Screen::open(opening, wish))
     } else {
         Box::new(plain::Plain::open(opening))
     };
