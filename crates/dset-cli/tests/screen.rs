@@ -68,7 +68,7 @@ fn what_is_finished_scrolls_away_and_nothing_else_is_left() {
     for gone in ["━", "─", "in flight", "q stop", "elapsed"] {
         assert!(!screen.contains(gone), "`{gone}` is left:\n{screen}");
     }
-    let written = screen.lines().filter(|line| !line.is_empty()).next_back().unwrap();
+    let written = screen.lines().rfind(|line| !line.is_empty()).unwrap();
     assert!(written.starts_with("  written"), "a clean run ends with its files: {screen}");
     assert!(bytes.contains("\x1b]2;0% dset · q.csv\x1b\\") && bytes.contains("\x1b[23;0t"));
     assert!(!bytes.contains("\x1b]9;"), "this terminal would show it as a message");

@@ -158,6 +158,11 @@ impl Line {
         self.width
     }
 
+    /// Tells whether its last pieces are those of another; any line ends with an empty one.
+    pub(crate) fn ends_with(&self, other: &Line) -> bool {
+        self.pieces.ends_with(&other.pieces)
+    }
+
     /// Cuts it to so many columns.
     pub(crate) fn cut(mut self, columns: usize) -> Line {
         if self.width <= columns {
@@ -194,7 +199,21 @@ impl Line {
             }
         }
         lines.push(line);
-        lines.into_iter().map(|line| line.cut(columns)).collect()
+        lines.into_iter().map(|line| line.trimmed().cut(columns)).collect()
+    }
+
+    /// Takes the spaces at its end away.
+    fn trimmed(mut self) -> Line {
+        while let Some((_, text)) = self.pieces.last_mut() {
+            let end = text.trim_end_matches(' ').len();
+            self.width -= text.len() - end;
+            text.truncate(end);
+            if end > 0 {
+                break;
+            }
+            self.pieces.pop();
+        }
+        self
     }
 
     /// The text without its styles.
@@ -207,10 +226,7 @@ impl Line {
     /// The text with its styles, for the terminal; without spaces at its end.
     pub(crate) fn painted(&self) -> String {
         let mut painted = String::new();
-        let last = self.pieces.iter().rposition(|(_, text)| !text.trim_end().is_empty());
-        let shown = last.map_or(0, |last| last + 1);
-        for (at, (style, text)) in self.pieces[..shown].iter().enumerate() {
-            let text = if at + 1 == shown { text.trim_end() } else { text };
+        for (style, text) in &self.clone().trimmed().pieces {
             if self.looks.has_colour && *style != Style::new() {
                 painted += &format!("{style}{text}{style:#}");
             } else {
@@ -287,7 +303,14 @@ mod tests {
     #[test]
     fn a_message_goes_on_below_its_first_word() {
         let line = Line::new(UTF8).plain("hint: ").plain("Run `dset run` to go on");
-        let lines: Vec<_> = line.wrapped(18, 6).iter().map(Line::text).collect();
-        assert_eq!(lines, ["hint: Run `dset", "      run` to go", "      on"].map(str::to_owned));
+        for (columns, expected) in [
+            (18, "hint: Run `dset\n      run` to go\n      on"),
+            (20, "hint: Run `dset run`\n      to go on"),
+            (19, "hint: Run `dset\n      run` to go on"),
+        ] {
+            let lines: Vec<_> =
+                line.clone().wrapped(columns, 6).iter().map(Line::painted).collect();
+            assert_eq!(lines.join("\n"), expected);
+        }
     }
 }

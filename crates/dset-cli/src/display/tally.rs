@@ -106,9 +106,11 @@ impl Tally {
             seen += **count;
             seen >= half
         });
-        bucket.map(|(bucket, _)| {
+        let median = bucket.map(|(bucket, _)| {
             Duration::from_secs_f64(STEP.powf(f64::from(*bucket) + 0.5) / 1000.0)
-        })
+        })?;
+        // The middle of the last bucket may lie beyond everything in it.
+        Some(self.slowest.as_ref().map_or(median, |(slowest, _)| median.min(*slowest)))
     }
 
     /// Writes `4 overloaded, 2 timed out`, the most frequent first.

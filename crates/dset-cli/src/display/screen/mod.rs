@@ -70,6 +70,8 @@ pub(super) struct Screen {
 impl Screen {
     /// Begins; inside a runtime, because signals are heard on it.
     pub(super) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Screen {
+        #[cfg(not(unix))]
+        drop(wish);
         let looks = Looks::of_stderr();
         head(opening, looks);
         let terminal = Terminal::open(looks, Extras::of_environment());
@@ -199,7 +201,11 @@ impl Watcher for Screen {
             }
             Notice::Retrying { question, failure: why, wait } => {
                 if self.tells {
-                    let why = format!("{}, again in {}", why.cause, span(*wait));
+                    let again = match wait.as_millis() {
+                        0..100 => "at once".to_owned(),
+                        _ => format!("in {}", span(*wait)),
+                    };
+                    let why = format!("{}, again {again}", why.cause);
                     self.terminal.say(self.verdict(now, question, Came::Waits(why)));
                 }
             }

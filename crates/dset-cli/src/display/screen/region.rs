@@ -133,8 +133,11 @@ impl View {
     /// How long the rest will take, where that can be told honestly.
     pub(super) fn eta(&self) -> Option<Duration> {
         let per_minute = self.per_minute.filter(|per_minute| *per_minute > 0.0)?;
-        matches!(self.mode(), Mode::Asking if self.left > 0)
-            .then(|| Duration::from_secs_f64((self.left as f64 / per_minute * 60.0).min(1e9)))
+        let left = Duration::from_secs_f64((self.left as f64 / per_minute * 60.0).min(1e9));
+        // Nothing comes before what is waited for, where nothing else is on its way.
+        let waits = self.snapshot.retry_at.filter(|_| self.snapshot.in_flight == 0);
+        let waits = waits.map_or(Duration::ZERO, |at| at.since(self.now));
+        matches!(self.mode(), Mode::Asking if self.left > 0).then_some(left.max(waits))
     }
 
     /// Whether a key that tries the service now would do anything.
@@ -290,9 +293,14 @@ impl Drawn<'_> {
         if next.is_empty() {
             return vec![Row(1, head), Row(4, why)];
         }
-        let line = self.add_fitting(name("next"), [next.concat(), next[0].clone()]);
         let keys = self.keys(&self.outage_keys());
-        vec![Row(1, head), Row(4, why), Row(3, self.ends_with(line, keys))]
+        // The keys go before what is said of light tries.
+        let with_keys = [next.concat(), next[0].clone()]
+            .map(|next| self.ends_with(name("next").plain(&next), keys.clone()));
+        let fits = |line: &Line| line.width() <= self.columns && line.ends_with(&keys);
+        let line = with_keys.into_iter().find(fits);
+        let line = line.unwrap_or_else(|| name("next").plain(&next[0]));
+        vec![Row(1, head), Row(4, why), Row(3, line)]
     }
 
     /// What the service is tried with next: by the schedule, and before that.
