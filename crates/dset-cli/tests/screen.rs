@@ -156,6 +156,16 @@ fn a_signal_asks_where_the_run_stands() {
 }
 
 #[test]
+fn a_signal_asks_a_run_in_a_pipe_as_well() {
+    let (service, folder) = (slow(300), Folder::with(&questions(6)));
+    let going = service.begin(&folder, &["-c", "1"]);
+    until("it is at work", || service.stats().asked > 2);
+    let pid = rustix::process::Pid::from_child(&going.child);
+    rustix::process::kill_process(pid, Signal::USR1).unwrap();
+    going.end().exits(0).says("/6, 0 retrying, 0 failed, ");
+}
+
+#[test]
 fn a_screen_that_changes_its_size_shows_one_bar_that_fits() {
     let (service, folder) = (slow(20_000), Folder::with(&questions(9)));
     let mut pty = run(&service, &folder, &["-c", "2"], &[]);
