@@ -312,7 +312,9 @@ impl Display for Screen {
         let mut out = anstream::stderr().lock();
         let _ = if self.tally.answered > 0 { writeln!(out) } else { Ok(()) };
         for line in closing.lines(columns, self.looks, self.duplicates) {
-            let _ = writeln!(out, "{line}");
+            // Styles are ASCII.
+            let shown = |c: char| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' };
+            let _ = writeln!(out, "{}", line.chars().map(shown).collect::<String>());
         }
     }
 }

@@ -65,6 +65,30 @@ struct Mailbox {
     order: Option<Order>,
 }
 
+impl Mailbox {
+    fn put(&mut self, said: Said) {
+        if self.said.len() < SAID_MAX {
+            self.said.push(said);
+        } else {
+            let is_answer = matches!(said, Said::Verdict { came: Came::Answered { .. }, .. });
+            self.unsaid[usize::from(!is_answer)] += 1;
+        }
+    }
+
+    /// What was said, as lines for a screen of so many columns.
+    fn lines(&self, columns: usize, looks: Looks) -> Vec<Line> {
+        let mut lines: Vec<Line> =
+            self.said.iter().flat_map(|said| said.lines(columns, looks)).collect();
+        for (number, words) in self.unsaid.iter().zip(["more answered", "more lines"]) {
+            if *number > 0 {
+                let words = format!("{} {} {words}", looks.glyphs().more, count(*number));
+                lines.push(Line::new(looks).plain(&words).cut(columns));
+            }
+        }
+        lines
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// Stop the process as Ctrl-Z does.
@@ -119,13 +143,7 @@ impl Terminal {
 
     /// Says something above the region. Never waits.
     pub(super) fn say(&self, said: Said) {
-        let mut mailbox = locked(&self.shared.mailbox);
-        if mailbox.said.len() < SAID_MAX {
-            mailbox.said.push(said);
-        } else {
-            let is_answer = matches!(said, Said::Verdict { came: Came::Answered { .. }, .. });
-            mailbox.unsaid[usize::from(!is_answer)] += 1;
-        }
+        locked(&self.shared.mailbox).put(said);
     }
 
     /// Shows where the run stands. Never waits; what was not drawn yet is forgotten.
@@ -190,15 +208,15 @@ impl Shared {
     fn write(&self) {
         let mut last = Instant::now();
         loop {
-            let mailbox = self.next(last);
+            let mut mailbox = self.next(last);
             last = Instant::now();
             let mut canvas = locked(&self.canvas);
             if mailbox.order == Some(Order::GoOn) {
                 canvas.forget();
             }
-            canvas.view = mailbox.view.or(canvas.view.take());
+            canvas.view = mailbox.view.take().or(canvas.view.take());
             let is_over = matches!(mailbox.order, Some(Order::Stop | Order::End));
-            canvas.draw(&mailbox.said, mailbox.unsaid, tty::size(), !is_over);
+            canvas.draw(&mailbox, tty::size(), !is_over);
             if is_over {
                 canvas.clear_up();
             }
@@ -250,21 +268,13 @@ struct Canvas {
 
 impl Canvas {
     /// Draws what is new, in one write.
-    fn draw(&mut self, said: &[Said], unsaid: [u64; 2], size: Size, with_region: bool) {
+    fn draw(&mut self, mailbox: &Mailbox, size: Size, with_region: bool) {
         let is_foreground = tty::is_foreground();
         #[cfg(unix)]
         if is_foreground && with_region {
             self.keys.take();
         }
-        let columns = size.columns.saturating_sub(1).max(1);
-        let mut lines: Vec<Line> =
-            said.iter().flat_map(|said| said.lines(columns, self.looks)).collect();
-        for (number, words) in unsaid.iter().zip(["more answered", "more lines"]) {
-            if *number > 0 {
-                let words = format!("{} {} {words}", self.looks.glyphs().more, count(*number));
-                lines.push(Line::new(self.looks).plain(&words).cut(columns));
-            }
-        }
+        let lines = mailbox.lines(size.columns.saturating_sub(1).max(1), self.looks);
         // In the background others write below: only what is finished is told.
         let frame = self.view.as_ref().filter(|_| is_foreground && with_region);
         let frame = frame.map(|view| view.frame(size, self.looks, self.has_keys()));
@@ -361,4 +371,26 @@ impl Canvas {
 fn write(out: &str) {
     // Nobody is there to hear that the terminal is gone.
     let _ = std::io::stderr().lock().write_all(out.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::screen::region::tests::question;
+
+    #[test]
+    fn of_what_a_terminal_does_not_take_the_first_lines_wait_and_the_rest_is_counted() {
+        let mut mailbox = Mailbox::default();
+        let verdict =
+            |came| Said::Verdict { unix_ms: 0, question: question(0, ""), total: 9, came };
+        for _ in 0..SAID_MAX + 1_312 {
+            mailbox.put(verdict(Came::Answered { took: Duration::ZERO, output: None }));
+        }
+        mailbox.put(verdict(Came::Failed(String::new())));
+        let looks = Looks { is_utf8: true, has_colour: false };
+        let lines = mailbox.lines(79, looks);
+        assert_eq!(lines.len(), SAID_MAX + 2);
+        let last: Vec<_> = lines[SAID_MAX..].iter().map(Line::text).collect();
+        assert_eq!(last, ["… 1,312 more answered", "… 1 more lines"]);
+    }
 }
