@@ -10,6 +10,7 @@ mod region;
 mod terminal;
 mod tty;
 mod verdict;
+mod view;
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -29,9 +30,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
 use self::rate::Rate;
-use self::region::{BAD, DIM, GOOD, View, WAITS};
+use self::region::{BAD, DIM, GOOD, WAITS};
 use self::terminal::{Extras, Terminal};
 use self::verdict::{Came, Said};
+use self::view::View;
 use super::ending::Closing;
 use super::line::{Line, Looks};
 use super::plain::told;

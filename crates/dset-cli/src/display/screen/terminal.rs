@@ -10,9 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::region::{Progress, Size, View};
+use super::region::{Progress, Size};
 use super::tty;
 use super::verdict::{Came, Said};
+use super::view::View;
 use crate::display::line::{Line, Looks};
 use crate::display::text::count;
 

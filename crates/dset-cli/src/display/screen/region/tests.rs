@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dset_core::machine::Snapshot;
 use dset_core::outcome::Ledger;
 use dset_core::question::{Key, Question, QuestionId};
 use proptest::prelude::*;
