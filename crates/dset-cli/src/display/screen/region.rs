@@ -241,13 +241,14 @@ impl Drawn<'_> {
         }
         let mut parts = vec![(Style::new(), first)];
         let mut say = |style, words: String| parts.push((style, words));
+        // Early, because what stands last goes first where there is no room.
+        if snapshot.ledger.failed() > 0 {
+            say(BAD, format!("{} failed", count(snapshot.ledger.failed())));
+        }
         if let Some(per_minute) = view.per_minute.filter(|_| matches!(view.mode(), Mode::Asking)) {
             say(Style::new(), rate(per_minute));
         }
         say(Style::new(), format!("{} in flight", count(snapshot.in_flight as u64)));
-        if snapshot.ledger.failed() > 0 {
-            say(BAD, format!("{} failed", count(snapshot.ledger.failed())));
-        }
         if snapshot.retrying > 0 {
             say(WAITS, format!("{} retrying", count(snapshot.retrying as u64)));
         }
