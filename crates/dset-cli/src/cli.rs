@@ -94,6 +94,9 @@ working folder; or from a line like `model = \"deepseek-flash\"` in dset.toml th
 your own for all folders. Flags outrank the environment, which outranks .env, dset.toml and your own \
 file, in this order: see `dset config show --origin`.
 
+On a terminal, s tells where the run stands (elsewhere SIGUSR1 does), p pauses it and lets it go on, \
+r tries a service that does not answer, q stops it as Ctrl-C does.
+
 Exit codes: 0 all answered, 1 disk or internal error, 2 usage, settings or input, 3 some rows \
 marked ERROR, 4 key missing or refused, 5 out of money, 6 service unreachable, 11 another run has \
 the folder, 130 and 143 stopped."

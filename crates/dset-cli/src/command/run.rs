@@ -135,13 +135,22 @@ pub(super) fn ask(
         (JobError::NoKey, Some(model)) => no_key(model),
         (error, _) => error.into(),
     })?;
-    let opening = Opening { settings: &settings, found: &job.found, demo, key_from: keys.from };
-    let mut display = display::open(&opening);
+    let (wish, wishes) = mpsc::channel(8);
+    let opening = Opening {
+        settings: &settings,
+        found: &job.found,
+        demo,
+        key_from: keys.from,
+        limit: decisions.limit,
+    };
+    let mut display = {
+        let _inside = runtime.enter();
+        display::open(&opening, wish.clone())
+    };
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
     let (ending, mut display) = runtime.block_on(async {
-        let (wish, wishes) = mpsc::channel(8);
         let signals = tokio::spawn(signals(wish));
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
@@ -212,18 +221,26 @@ async fn signals(wish: mpsc::Sender<Wish>) {
         };
         let mut hangup =
             (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
-        let closed = async |hangup: &mut Option<tokio::signal::unix::Signal>| match hangup {
-            Some(hangup) => hangup.recv().await,
+        let mut status = signal(SignalKind::user_defined1()).ok();
+        // Ctrl-T, where terminals have it.
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd"))]
+        let mut info = signal(SignalKind::info()).ok();
+        #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd")))]
+        let mut info = None;
+        let heard = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
+            Some(signal) => signal.recv().await,
             None => std::future::pending().await,
         };
         loop {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => StopSignal::Interrupt,
-                _ = terminate.recv() => StopSignal::Terminate,
+            let wanted = tokio::select! {
+                _ = interrupt.recv() => Wish::Stop(StopSignal::Interrupt),
+                _ = terminate.recv() => Wish::Stop(StopSignal::Terminate),
                 // The terminal is gone: what is on its way is paid for, as with SIGTERM.
-                _ = closed(&mut hangup) => StopSignal::Terminate,
+                _ = heard(&mut hangup) => Wish::Stop(StopSignal::Terminate),
+                _ = heard(&mut status) => Wish::Status,
+                _ = heard(&mut info) => Wish::Status,
             };
-            if wish.send(Wish::Stop(signal)).await.is_err() {
+            if wish.send(wanted).await.is_err() {
                 return;
             }
         }

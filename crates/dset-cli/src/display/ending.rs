@@ -9,10 +9,14 @@ use dset_engine::sink::FORMATS;
 
 use super::Demo;
 use super::advice::advice;
+use super::line::{Line, Looks};
 use super::tally::Tally;
 use super::text::{self, count, of, same_command, span};
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
+
+/// So much of the slowest question is shown.
+const TEXT_MAX: usize = 40;
 
 /// What the last lines are made of.
 pub(super) struct Closing<'a> {
@@ -144,8 +148,8 @@ impl Closing<'_> {
         line
     }
 
-    /// All lines for a terminal.
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// All lines for a terminal of so many columns.
+    pub(super) fn lines(&self, columns: usize, looks: Looks, duplicates: u64) -> Vec<String> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
@@ -181,7 +185,11 @@ impl Closing<'_> {
             }
             _ => lines.push(self.standing()),
         }
-        lines.extend(self.details());
+        lines.push(String::new());
+        for (name, value) in self.details(looks, duplicates) {
+            let line = Line::new(looks).plain(&format!("  {name:<9}  ")).plain(&value);
+            lines.extend(line.wrapped(columns, 13).iter().map(Line::painted));
+        }
         let hints = self.hints();
         if !hints.is_empty() {
             lines.push(String::new());
@@ -190,42 +198,41 @@ impl Closing<'_> {
         lines
     }
 
-    fn details(&self) -> Vec<String> {
+    /// What the run came to, by name; what has nothing to say is left out.
+    fn details(&self, looks: Looks, duplicates: u64) -> Vec<(&'static str, String)> {
         let tally = self.tally;
-        let mut lines = Vec::new();
-        if tally.answered > 0 {
-            lines.push(String::new());
-            if tally.output > 0 {
-                let share = tally.reasoning_share();
-                let (out, sent) = (text::tokens(tally.output), text::tokens(tally.input));
-                lines.push(format!("  tokens   {out} out{share}, {sent} in"));
-            }
-            if let (Some(median), Some((slowest, number))) = (tally.median(), tally.slowest) {
-                let (median, slowest) = (span(median), span(slowest));
-                lines.push(format!(
-                    "  time     median {median}, slowest {slowest} (question {number})"
-                ));
-            }
+        let mut details = Vec::new();
+        if tally.output > 0 {
+            let share = tally.reasoning_share();
+            let (out, sent) = (text::tokens(tally.output), text::tokens(tally.input));
+            details.push(("tokens", format!("{out} out{share}, {sent} in")));
+        }
+        if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
+            let (median, slowest) = (span(median), span(*slowest));
+            let (number, text) = (question.index + 1, looks.fitted(&question.text, TEXT_MAX));
+            details.push((
+                "time",
+                format!("median {median}, slowest {slowest} (question {number}: {text})"),
+            ));
         }
         if !tally.repeated.is_empty() {
-            lines.push(format!("  retried  {}", Tally::causes(&tally.repeated)));
+            details.push(("retried", Tally::causes(&tally.repeated)));
         }
         if !tally.failed.is_empty() {
-            lines.push(format!("  failed   {}", Tally::causes(&tally.failed)));
+            details.push(("failed", Tally::causes(&tally.failed)));
         }
         if let Some(question) = &self.ending.bookmark {
-            lines.push(format!(
-                "  bookmark question {}, row {} of {}",
-                question.index + 1,
-                question.row_number,
-                self.settings.input.display()
-            ));
+            let input = self.settings.input.display();
+            let (number, row) = (question.index + 1, question.row_number);
+            details.push(("bookmark", format!("question {number}, row {row} of {input}")));
+        }
+        if duplicates > 0 {
+            details.push(("look at", of(duplicates, "duplicate question")));
         }
         let written = FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
         let files = written.map(|format| format.file).collect::<Vec<_>>().join(", ");
-        lines.push(String::new());
-        lines.push(format!("  {}/: {files}", self.settings.output.display()));
-        lines
+        details.push(("written", format!("{}/: {files}", self.settings.output.display())));
+        details
     }
 
     /// What to do next.

@@ -1,19 +1,20 @@
 //! What a person, a pipe or a program sees of a run.
 //!
-//! Standard output is data, standard error is talk. On a terminal a bar stays below what scrolls
-//! away; in a pipe every line is complete in itself, in the words of the original script.
+//! Standard output is data, standard error is talk. On a terminal a few lines stay below what
+//! scrolls away; in a pipe every line is complete in itself, in the words of the original script.
 
 pub(crate) mod acks;
 pub(crate) mod advice;
-mod bar;
 mod ending;
 mod json;
+mod line;
 mod original;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;
 pub(crate) mod plot;
 mod remarks;
+mod screen;
 mod tally;
 pub(crate) mod text;
 pub(crate) mod wrap;
@@ -24,8 +25,10 @@ use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
 use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
+use dset_engine::drive::Wish;
 use dset_engine::job::Found;
 use dset_engine::report::{Trouble, Watcher};
+use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING, labelled};
 
@@ -39,6 +42,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) demo: Option<&'a Demo>,
     /// Where the first model's key was found.
     pub(crate) key_from: Option<&'static str>,
+    /// Ask so many questions at most.
+    pub(crate) limit: Option<u64>,
 }
 
 /// The demo is running.
@@ -54,12 +59,14 @@ pub(crate) trait Display: Watcher + Send {
     fn end(&mut self, ending: &Ending);
 }
 
-/// Chooses how a run is shown.
-pub(crate) fn open(opening: &Opening<'_>) -> Box<dyn Display> {
-    let is_bar = is_live() && !opening.settings.quiet;
+/// Chooses how a run is shown; whoever watches it may wish something of it. Within a runtime.
+pub(crate) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Box<dyn Display> {
+    let is_screen = is_live() && !opening.settings.quiet;
     let talk: Box<dyn Display> = match opening.settings.log_format {
         LogFormat::Original => Box::new(original::Original::open(opening)),
-        LogFormat::Auto | LogFormat::Json if is_bar => Box::new(bar::Bar::open(opening)),
+        LogFormat::Auto | LogFormat::Json if is_screen => {
+            Box::new(screen::Screen::open(opening, wish))
+        }
         _ => Box::new(plain::Plain::open(opening)),
     };
     if opening.settings.json {

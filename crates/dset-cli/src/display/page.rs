@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::bar::is_utf8;
+use super::line::is_utf8;
 use super::text;
 use super::wrap::{HIT, columns, wrap};
 

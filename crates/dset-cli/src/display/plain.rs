@@ -57,6 +57,25 @@ impl Plain {
         }
     }
 
+    /// Writes where the run stands.
+    fn progress(&self, snapshot: &Snapshot) -> String {
+        let ledger = &snapshot.ledger;
+        let per_minute = self.tally.answered as f64 / self.began.elapsed().as_secs_f64() * 60.0;
+        let eta = match ledger.pending as f64 / per_minute * 60.0 {
+            seconds if self.tally.answered >= 5 && seconds.is_finite() => {
+                format!(", {}", about(Duration::from_secs_f64(seconds)))
+            }
+            _ => String::new(),
+        };
+        format!(
+            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
+            ledger.answered + ledger.presumed,
+            ledger.questions,
+            snapshot.retrying,
+            ledger.failed(),
+        )
+    }
+
     fn place(&self, question: &Question) -> String {
         format!("question {}/{}", question.index + 1, self.total)
     }
@@ -147,24 +166,11 @@ impl Watcher for Plain {
             return;
         }
         self.progress_at = Instant::now();
-        let ledger = &snapshot.ledger;
-        let per_minute = self.tally.answered as f64 / self.began.elapsed().as_secs_f64() * 60.0;
-        let eta = match ledger.pending as f64 / per_minute * 60.0 {
-            seconds if self.tally.answered >= 5 && seconds.is_finite() => {
-                format!(", {}", about(Duration::from_secs_f64(seconds)))
-            }
-            _ => String::new(),
-        };
-        self.say(
-            now,
-            &format!(
-                "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
-                ledger.answered + ledger.presumed,
-                ledger.questions,
-                snapshot.retrying,
-                ledger.failed(),
-            ),
-        );
+        self.say(now, &self.progress(snapshot));
+    }
+
+    fn status(&mut self, now: Time, snapshot: &Snapshot) {
+        print(now, &self.progress(snapshot));
     }
 
     fn trouble(&mut self, now: Time, trouble: &Trouble) {

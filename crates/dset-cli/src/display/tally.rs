@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dset_core::machine::Notice;
+use dset_core::question::Question;
 use dset_engine::report::Trouble;
 
 /// Times are sorted into buckets, each a tenth longer than the one before, from a millisecond on:
@@ -23,7 +25,7 @@ pub(super) struct Tally {
     pub(super) repeated: BTreeMap<&'static str, u64>,
     /// Questions without an answer, by cause.
     pub(super) failed: BTreeMap<&'static str, u64>,
-    pub(super) slowest: Option<(Duration, u64)>,
+    pub(super) slowest: Option<(Duration, Arc<Question>)>,
     buckets: BTreeMap<u32, u64>,
     /// The store, if it failed.
     pub(super) store: Option<FailedStore>,
@@ -53,8 +55,8 @@ impl Tally {
                 self.retried += u64::from(*attempts > 1);
                 let ms = took.as_secs_f64() * 1000.0;
                 *self.buckets.entry(ms.max(1.0).log(STEP) as u32).or_default() += 1;
-                if self.slowest.is_none_or(|(slowest, _)| *took > slowest) {
-                    self.slowest = Some((*took, u64::from(question.index) + 1));
+                if self.slowest.as_ref().is_none_or(|(slowest, _)| took > slowest) {
+                    self.slowest = Some((*took, Arc::clone(question)));
                 }
             }
             Notice::Retrying { failure, .. }
@@ -104,9 +106,11 @@ impl Tally {
             seen += **count;
             seen >= half
         });
-        bucket.map(|(bucket, _)| {
+        let median = bucket.map(|(bucket, _)| {
             Duration::from_secs_f64(STEP.powf(f64::from(*bucket) + 0.5) / 1000.0)
-        })
+        })?;
+        // The middle of the last bucket may lie beyond everything in it.
+        Some(self.slowest.as_ref().map_or(median, |(slowest, _)| median.min(*slowest)))
     }
 
     /// Writes `4 overloaded, 2 timed out`, the most frequent first.

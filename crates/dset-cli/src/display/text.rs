@@ -5,15 +5,73 @@ use std::time::Duration;
 
 use dset_core::answer::Failure;
 use dset_core::settings::{Model, Settings, endpoint};
+use unicode_width::UnicodeWidthChar as _;
 
-/// Makes a text safe for a terminal and one line long: control characters, line ends and marks
-/// that turn the direction of writing become spaces.
+/// Makes a text safe for a terminal and one line long, see [`clean`].
 pub(crate) fn one_line(text: &str) -> String {
-    let unsafe_for_eyes = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    clean(text).collect()
+}
+
+/// So many marks above and below one letter are shown; more would cover other lines.
+const MARKS_MAX: usize = 3;
+
+/// The characters of a stranger's text that a terminal may see, in one line: sequences that style
+/// or move are left out, and so are characters without a width of their own that turn the direction
+/// of writing, hide, or join; line ends and other control characters become spaces.
+pub(crate) fn clean(text: &str) -> impl Iterator<Item = char> {
+    let mut rest = text;
+    let mut marks = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let skipped = sequence(rest);
+            if skipped > 0 {
+                rest = &rest[skipped..];
+                continue;
+            }
+            let c = rest.chars().next()?;
+            rest = &rest[c.len_utf8()..];
+            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                marks = 0;
+                return Some(' ');
+            }
+            if is_invisible(c) {
+                continue;
+            }
+            marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+            if marks <= MARKS_MAX {
+                return Some(c);
+            }
+        }
+    })
+}
+
+/// Returns how many bytes of escape sequences a text begins with. One without its end is none: it
+/// would hide the rest of the text.
+fn sequence(text: &str) -> usize {
+    let introduced = |c1: char, c0: &str| text.strip_prefix(c1).or_else(|| text.strip_prefix(c0));
+    let end = if let Some(rest) = introduced('\u{9b}', "\x1b[") {
+        let parameters = rest.trim_start_matches(|c: char| (' '..='?').contains(&c));
+        parameters.strip_prefix(|c: char| ('@'..='~').contains(&c))
+    } else if let Some(rest) =
+        introduced('\u{9d}', "\x1b]").or_else(|| introduced('\u{90}', "\x1bP"))
+    {
+        let ends = ["\x07", "\x1b\\", "\u{9c}"];
+        let first = ends.iter().filter_map(|end| Some((rest.find(end)?, end.len()))).min();
+        first.map(|(at, length)| &rest[at + length..])
+    } else {
+        None
     };
-    text.chars().map(|c| if unsafe_for_eyes(c) { ' ' } else { c }).collect()
+    end.map_or(0, |rest| text.len() - rest.len())
+}
+
+/// Characters that show nothing, or change how others are shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Makes a text of several lines safe for a terminal, each as [`one_line`] does; empty ones at its
@@ -94,6 +152,15 @@ pub(crate) fn span(span: Duration) -> String {
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// Writes a span as a clock does: `0:31`, `12:05`, `1:02:03`.
+pub(crate) fn minutes(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
     }
 }
 
@@ -217,7 +284,21 @@ mod tests {
 
     #[test]
     fn a_strangers_text_cannot_move_the_cursor_or_turn_the_line() {
-        assert_eq!(one_line("a\x1b[2Jb\r\n\u{202e}c\u{9b}"), "a [2Jb   c ");
+        for (text, shown) in [
+            ("a\x1b[2Jb\r\n\u{202e}c\u{9b}", "ab  c "),
+            ("\x1b[1m\x1b[31;1mred\x1b[0m \u{9b}7mturned", "red turned"),
+            ("\x1b]0;a title\x07 \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", " link"),
+            ("\x1b]0;never ended", " ]0;never ended"),
+            ("\x1bPq#0\x1b\\sixel \x1bc reset \x1b[999", "sixel  c reset  [999"),
+            ("\x1b[\x1b[2J\x1b[31\x1b[m", " [ [31"),
+            ("pay\u{200b}pal \u{2066}\u{2069}\u{feff}\u{e0041}", "paypal "),
+            ("nul\0 bell\x07 back\x08 del\x7f", "nul  bell  back  del "),
+            ("line\u{2028}end\u{85}tab\t.", "line end tab ."),
+            ("Z\u{301}\u{302}\u{303}\u{304}\u{305}algo", "Z\u{301}\u{302}\u{303}algo"),
+            ("हिन्दी, ไทย, 日本語, é", "हिन्दी, ไทย, 日本語, é"),
+        ] {
+            assert_eq!(one_line(text), shown, "{text:?}");
+        }
         assert_eq!(as_the_script("Hi"), "Hi...");
         assert_eq!(shortened("a long text", 6), "a long…");
     }
@@ -246,6 +327,8 @@ mod tests {
             (span(seconds(3900.0)), "1h 5m"),
             (script_wait(seconds(60.0)), "1 minutes"),
             (script_wait(seconds(2.0)), "2.0s"),
+            (minutes(seconds(31.9)), "0:31"),
+            (minutes(seconds(3723.0)), "1:02:03"),
             (about(seconds(3.0)), "a few seconds"),
             (about(seconds(170.0)), "about 3 min"),
             (count(1_234_567), "1,234,567"),

@@ -1,0 +1,333 @@
+//! A run on a terminal: what is finished scrolls away above a few lines that stay in place.
+//!
+//! `region` and `verdict` draw, from what is known to lines; `terminal` writes; `tty` and `keys`
+//! read. What is told here is only handed on, so that the run never waits for its looks.
+
+#[cfg(unix)]
+mod keys;
+mod rate;
+mod region;
+mod terminal;
+mod tty;
+mod verdict;
+mod view;
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anstyle::Style;
+
+use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::question::{Key, Question};
+use dset_core::settings::Settings;
+use dset_core::time::Time;
+use dset_engine::drive::Wish;
+use dset_engine::report::{Trouble, Watcher};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
+
+use self::rate::Rate;
+use self::region::{BAD, DIM, GOOD, WAITS};
+use self::terminal::{Extras, Terminal};
+use self::verdict::{Came, Said};
+use self::view::View;
+use super::ending::Closing;
+use super::line::{Line, Looks};
+use super::plain::told;
+use super::tally::Tally;
+use super::text::{self, count, failure, of, place, span, tokens};
+use super::{Demo, Display, Opening, TOLD_MAX, remarks};
+
+/// Shows a run on a terminal.
+pub(super) struct Screen {
+    looks: Looks,
+    settings: Settings,
+    demo: Option<Demo>,
+    key_from: Option<&'static str>,
+    total: u64,
+    duplicates: u64,
+    /// Ask so many at most.
+    limit: Option<u64>,
+    /// Single answers are told.
+    tells: bool,
+    tally: Tally,
+    rate: Rate,
+    /// Answers that are told once they are durable, in the order they came.
+    unsynced: VecDeque<(Key, Said)>,
+    /// When the run was last looked at.
+    looked_at: Option<Time>,
+    why: Option<String>,
+    places_down: usize,
+    is_held: Arc<AtomicBool>,
+    began: Instant,
+    /// First to go: whoever hears keys and signals must not outlive the terminal.
+    #[cfg(unix)]
+    keys: Option<keys::Keys>,
+    signals: Option<JoinHandle<()>>,
+    terminal: Terminal,
+}
+
+impl Screen {
+    /// Begins; inside a runtime, because signals are heard on it.
+    pub(super) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Screen {
+        #[cfg(not(unix))]
+        drop(wish);
+        let looks = Looks::of_stderr();
+        head(opening, looks);
+        let terminal = Terminal::open(looks, Extras::of_environment());
+        let is_held = Arc::new(AtomicBool::new(false));
+        clear_before_panics(&terminal);
+        Screen {
+            looks,
+            settings: opening.settings.clone(),
+            demo: opening.demo.copied(),
+            key_from: opening.key_from,
+            total: opening.found.answers,
+            duplicates: opening.found.duplicates,
+            limit: opening.limit,
+            tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
+            tally: Tally::default(),
+            rate: Rate::default(),
+            unsynced: VecDeque::new(),
+            looked_at: None,
+            why: None,
+            places_down: 0,
+            #[cfg(unix)]
+            keys: Some(keys::Keys::hear(wish, Arc::clone(&is_held))),
+            is_held,
+            began: Instant::now(),
+            signals: signals(&terminal),
+            terminal,
+        }
+    }
+
+    fn say(&self, now: Time, style: Style, first: &str, rest: &str) {
+        let (first, rest) = (first.to_owned(), rest.to_owned());
+        self.terminal.say(Said::Message { unix_ms: now.unix_ms, style, first, rest });
+    }
+
+    fn verdict(&self, now: Time, question: &Arc<Question>, came: Came) -> Said {
+        let question = Arc::clone(question);
+        Said::Verdict { unix_ms: now.unix_ms, question, total: self.total, came }
+    }
+
+    fn view(&self, now: Time, snapshot: &Snapshot) -> View {
+        let asked = self.tally.answered + self.tally.failed.values().sum::<u64>();
+        let limit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(asked));
+        View {
+            now,
+            input: self.settings.input.file_name().unwrap_or_default().display().to_string(),
+            left: snapshot.ledger.pending.min(limit),
+            per_minute: self.rate.per_minute(),
+            output: self.tally.output + snapshot.coming_tokens,
+            reasoning: self.tally.reasoning_share(),
+            why: self.why.clone(),
+            places_down: self.places_down,
+            snapshot: snapshot.clone(),
+        }
+    }
+}
+
+/// What is said before the first ask.
+fn head(opening: &Opening<'_>, looks: Looks) {
+    let columns = tty::size().columns.saturating_sub(1).max(1);
+    let line = || Line::new(looks);
+    let mut lines = vec![line().plain(&remarks::first(opening, looks.glyphs().arrow))];
+    lines.extend(remarks::rest(opening).iter().map(|remark| line().add(DIM, remark)));
+    if opening.found.pending > 0 {
+        let settings = opening.settings;
+        let (model, at_once) = (&settings.model().request.model, settings.concurrency);
+        lines.push(line().add(DIM, &format!("{model}, {at_once} at once")));
+        lines.push(line());
+    }
+    print(lines.into_iter().flat_map(|line| line.wrapped(columns, 2)));
+}
+
+fn print(lines: impl Iterator<Item = Line>) {
+    let lines: String = lines.map(|line| line.painted() + "\n").collect();
+    // Nobody is there to hear that the terminal is gone.
+    let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+}
+
+/// Lets the process be stopped and go on with the terminal as others expect it.
+fn signals(terminal: &Terminal) -> Option<JoinHandle<()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        const SIGTSTP: i32 = rustix::process::Signal::TSTP.as_raw();
+        const SIGCONT: i32 = rustix::process::Signal::CONT.as_raw();
+        let heard = |number| signal(SignalKind::from_raw(number)).ok();
+        let (mut stop, mut go_on) = (heard(SIGTSTP)?, heard(SIGCONT)?);
+        let stopper = terminal.stopper();
+        Some(tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(()) = stop.recv() => stopper.stop(),
+                    Some(()) = go_on.recv() => stopper.go_on(),
+                    else => return,
+                }
+            }
+        }))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = terminal;
+        None
+    }
+}
+
+/// A panic speaks below what has scrolled away, and leaves the terminal as it was.
+fn clear_before_panics(terminal: &Terminal) {
+    let (clear, before) = (terminal.clearer(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        clear();
+        before(panic);
+    }));
+}
+
+impl Watcher for Screen {
+    fn notice(&mut self, now: Time, notice: &Notice) {
+        self.tally.add(notice);
+        match notice {
+            Notice::Asking { .. } | Notice::Bookmarking { .. } => {}
+            // The region tells of these.
+            Notice::OutageRetry { .. } | Notice::Draining { .. } => {}
+            Notice::Answered { question, took, usage, .. } => {
+                self.rate.add();
+                if self.tells {
+                    let came = Came::Answered { took: *took, output: usage.output };
+                    let said = self.verdict(now, question, came);
+                    self.unsynced.push_back((question.key, said));
+                }
+            }
+            Notice::Retrying { question, failure: why, wait } => {
+                if self.tells {
+                    let again = match wait.as_millis() {
+                        0..100 => "at once".to_owned(),
+                        _ => format!("in {}", span(*wait)),
+                    };
+                    let why = format!("{}, again {again}", why.cause);
+                    self.terminal.say(self.verdict(now, question, Came::Waits(why)));
+                }
+            }
+            Notice::Ended { question, failure: why, .. } => {
+                self.rate.add();
+                self.terminal.say(self.verdict(now, question, Came::Failed(failure(why))));
+            }
+            Notice::OutageBegan { failure: why, .. }
+            | Notice::OutageGoesOn { failure: why, .. }
+            | Notice::OutageFinal { failure: why } => self.why = Some(failure(why)),
+            Notice::OutageOver { lasted } => {
+                self.why = None;
+                self.say(
+                    now,
+                    GOOD,
+                    "The service answers again",
+                    &format!("after {}", span(*lasted)),
+                );
+            }
+            Notice::PlaceDown { model, endpoint, failure: why } => {
+                self.places_down += 1;
+                let place = place(&self.settings, *model, *endpoint);
+                self.say(now, WAITS, &format!("{place} does not answer:"), &failure(why));
+            }
+            Notice::PlaceUp { model, endpoint } => {
+                self.places_down = self.places_down.saturating_sub(1);
+                let place = place(&self.settings, *model, *endpoint);
+                self.say(now, GOOD, &format!("{place} answers again"), "");
+            }
+        }
+    }
+
+    fn snapshot(&mut self, now: Time, snapshot: &Snapshot) {
+        let since = self.looked_at.replace(now).map_or(Duration::ZERO, |before| now.since(before));
+        if snapshot.outage.is_none() && !snapshot.is_held {
+            self.rate.pass(since);
+        }
+        self.is_held.store(snapshot.is_held, Ordering::Relaxed);
+        self.terminal.show(self.view(now, snapshot));
+    }
+
+    fn status(&mut self, now: Time, snapshot: &Snapshot) {
+        let view = self.view(now, snapshot);
+        let ledger = &snapshot.ledger;
+        let counted = text::counted(&self.settings);
+        let head =
+            format!("{} of {} answered", count(ledger.answered), of(ledger.questions, counted));
+        self.terminal.say(Said::Blank);
+        self.say(now, Style::new(), &head, "");
+        let pair = |name, value: String| self.terminal.say(Said::Pair(name, value));
+        if ledger.failed() > 0 {
+            pair("failed", Tally::causes(&self.tally.failed));
+        }
+        let longest = snapshot.longest.first().map(|ask| {
+            let since = text::minutes(now.since(ask.sent_at));
+            format!(", the longest since {since} (question {})", ask.question.index + 1)
+        });
+        let most = format!("{} of at most {}", snapshot.in_flight, count(snapshot.slots as u64));
+        pair("in flight", most + &longest.unwrap_or_default());
+        view.waiting().into_iter().for_each(|waiting| pair("retrying", waiting));
+        view.pace().into_iter().for_each(|pace| pair("pace", pace));
+        let left = match (view.per_minute, view.eta()) {
+            (Some(rate), Some(eta)) => format!(", {}, {}", region::rate(rate), text::about(eta)),
+            _ => String::new(),
+        };
+        pair("left", count(view.left) + &left);
+        if view.output > 0 {
+            pair("tokens", format!("{} out{}", tokens(view.output), view.reasoning));
+        }
+        if let Some(why) = &self.why {
+            pair("outage", why.clone());
+        }
+        self.terminal.say(Said::Blank);
+    }
+
+    fn trouble(&mut self, now: Time, trouble: &Trouble) {
+        if self.tally.trouble(trouble) {
+            self.say(now, BAD, &told(trouble), "");
+        }
+    }
+
+    fn acknowledged(&mut self, question: &Question) {
+        let at = self.unsynced.iter().position(|(key, _)| *key == question.key);
+        if let Some((_, said)) = at.and_then(|at| self.unsynced.remove(at)) {
+            self.terminal.say(said);
+        }
+    }
+}
+
+impl Display for Screen {
+    fn end(&mut self, ending: &Ending) {
+        #[cfg(unix)]
+        drop(self.keys.take());
+        self.terminal.end();
+        let closing = Closing {
+            settings: &self.settings,
+            ending,
+            tally: &self.tally,
+            took: self.began.elapsed(),
+            demo: self.demo,
+            key_from: self.key_from,
+            tick: self.looks.glyphs().good,
+        };
+        let columns = tty::size().columns.saturating_sub(1).max(1);
+        let mut out = anstream::stderr().lock();
+        let _ = if self.tally.answered > 0 { writeln!(out) } else { Ok(()) };
+        for line in closing.lines(columns, self.looks, self.duplicates) {
+            // Styles are ASCII.
+            let shown = |c: char| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' };
+            let _ = writeln!(out, "{}", line.chars().map(shown).collect::<String>());
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(signals) = &self.signals {
+            signals.abort();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The lines that scroll away: what came of a question, and what else happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstyle::Style;
+use dset_core::question::Question;
+
+use super::region::{BAD, DIM, GOOD, WAITS, count_width};
+use crate::display::line::{Line, Looks};
+use crate::display::text::{clock, span, tokens};
+
+/// An answered question's text gets at least so many columns, or others go; beside a reason it is
+/// half.
+const TEXT_MIN: usize = 24;
+/// More would part the text from what came of it.
+const TEXT_MAX: usize = 80;
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub(super) enum Came {
+    /// It is answered, durably.
+    Answered { took: Duration, output: Option<u64> },
+    /// It will be asked again.
+    Waits(String),
+    /// It ended without an answer.
+    Failed(String),
+}
+
+/// Something said above the region.
+#[derive(Debug, Clone)]
+pub(super) enum Said {
+    Verdict {
+        unix_ms: i64,
+        question: Arc<Question>,
+        total: u64,
+        came: Came,
+    },
+    /// A message with its time.
+    Message {
+        unix_ms: i64,
+        style: Style,
+        first: String,
+        rest: String,
+    },
+    /// A line of a block: its name, and what it is.
+    Pair(&'static str, String),
+    Blank,
+}
+
+impl Said {
+    /// Draws it: a verdict in one line, a message in as many as it needs.
+    pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<Line> {
+        let line = Line::new(looks);
+        match self {
+            Said::Verdict { unix_ms, question, total, came } => {
+                vec![verdict(*unix_ms, question, *total, came, columns, looks)]
+            }
+            Said::Message { unix_ms, style, first, rest } => {
+                let at = format!("[{}] ", clock(*unix_ms));
+                let gap = if rest.is_empty() { "" } else { " " };
+                let line = line.add(DIM, &at).add(*style, first).plain(gap).plain(rest);
+                line.wrapped(columns, at.len())
+            }
+            Said::Pair(name, value) => {
+                line.add(DIM, &format!("  {name:<11}")).plain(value).wrapped(columns, 13)
+            }
+            Said::Blank => vec![line],
+        }
+    }
+}
+
+/// `[14:30:45]  13/100 ✓ What is the capital of France?            3.1s    412 tok`, and less where
+/// there is no room: the tokens go first, then the time of day, then how long it took.
+fn verdict(
+    unix_ms: i64,
+    question: &Question,
+    total: u64,
+    came: &Came,
+    columns: usize,
+    looks: Looks,
+) -> Line {
+    let glyphs = looks.glyphs();
+    let at = format!("[{}] ", clock(unix_ms));
+    let width = count_width(total);
+    let place = format!("{:>width$}/{total} ", u64::from(question.index) + 1);
+    let (style, glyph) = match came {
+        Came::Answered { .. } => (GOOD, glyphs.good),
+        Came::Waits(_) => (WAITS, glyphs.waits),
+        Came::Failed(_) => (BAD, glyphs.bad),
+    };
+    let choices: Vec<(&str, String)> = match came {
+        Came::Answered { took, output } => {
+            let took = format!("  {:>7}", span(*took));
+            let tokens = output.map(|output| format!("{:>5} tok", tokens(output)));
+            let tokens = format!("{took}  {:<9}", tokens.unwrap_or_default());
+            vec![(&at, tokens), (&at, took.clone()), ("", took), ("", String::new())]
+        }
+        // Beside a long reason the text keeps a third of the line.
+        Came::Waits(why) | Came::Failed(why) => [&*at, ""]
+            .map(|at| {
+                let room = columns.saturating_sub(at.len() + place.len() + 2);
+                (at, format!("  {}", looks.fitted(why, (room * 2 / 3).saturating_sub(2))))
+            })
+            .into(),
+    };
+    let room = |(at, end): &(&str, String)| {
+        columns.saturating_sub(at.len() + place.len() + 2 + looks.width(end))
+    };
+    let least = if matches!(came, Came::Answered { .. }) { TEXT_MIN } else { TEXT_MIN / 2 };
+    let fits = choices.iter().find(|choice| room(choice) >= least);
+    let choice = fits.or(choices.last()).expect("there is a choice");
+    let text = looks.padded(&question.text, room(choice).min(TEXT_MAX));
+    let line = Line::new(looks).add(DIM, choice.0).plain(&place).add(style, glyph);
+    line.plain(" ").plain(&text).plain(&choice.1).cut(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::screen::region::tests::question;
+
+    const LOOKS: Looks = Looks { is_utf8: true, has_colour: false };
+
+    fn said(index: u32, text: &str, came: Came) -> Said {
+        Said::Verdict { unix_ms: 0, question: question(index, text), total: 100, came }
+    }
+
+    fn shown(columns: usize, looks: Looks) -> String {
+        let answered = |seconds, tokens| Came::Answered {
+            took: Duration::from_secs_f64(seconds),
+            output: Some(tokens),
+        };
+        let why = "content filter (400): Content Exists Risk";
+        let said = [
+            said(12, "What is the capital of France?", answered(3.1, 412)),
+            said(
+                0,
+                "Prove that there are infinitely many primes, and that they thin out.",
+                answered(112.0, 13_904),
+            ),
+            said(
+                13,
+                "How does photosynthesis work?",
+                Came::Waits("overloaded, again in 58s".into()),
+            ),
+            said(
+                15,
+                "日本の首都はどこですか。そして、なぜそこが首都になったのですか。",
+                answered(9.9, 81),
+            ),
+            said(
+                99,
+                "How do I build a thing that nobody may build at home?",
+                Came::Failed(why.into()),
+            ),
+        ];
+        let lines = said.iter().flat_map(|said| said.lines(columns, looks));
+        let lines = lines.map(|line| line.text().replace(&clock(0), "00:00:00"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_verdict_fits_any_screen() {
+        let ascii = Looks { is_utf8: false, has_colour: false };
+        for (columns, looks, name) in [
+            (39, LOOKS, "40"),
+            (59, LOOKS, "60"),
+            (79, LOOKS, "80"),
+            (119, LOOKS, "120"),
+            (79, ascii, "80-ascii"),
+        ] {
+            crate::display::screen::region::tests::golden(
+                &format!("verdicts-{name}"),
+                &shown(columns, looks),
+            );
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where a run stands, as far as it is shown, and what is said of it.
+
+use std::time::Duration;
+
+use dset_core::machine::{OutageView, Snapshot};
+use dset_core::time::Time;
+
+use crate::display::text::{count, minutes};
+
+/// Where a run stands, as far as it is shown.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) now: Time,
+    pub(super) snapshot: Snapshot,
+    /// The file of questions, for the title.
+    pub(super) input: String,
+    /// Questions that this run will still ask.
+    pub(super) left: u64,
+    /// Answers a minute, once enough have come to tell.
+    pub(super) per_minute: Option<f64>,
+    /// Tokens written so far.
+    pub(super) output: u64,
+    /// The part of them that was reasoning, in words.
+    pub(super) reasoning: String,
+    /// What began or prolonged the outage.
+    pub(super) why: Option<String>,
+    /// Places that do not answer while others do.
+    pub(super) places_down: usize,
+}
+
+/// What is said above the bar; the first that holds.
+pub(super) enum Mode {
+    Stopping,
+    Held,
+    Out(OutageView),
+    Asking,
+}
+
+impl View {
+    pub(super) fn mode(&self) -> Mode {
+        match self.snapshot.outage {
+            _ if self.snapshot.stopping => Mode::Stopping,
+            _ if self.snapshot.is_held => Mode::Held,
+            Some(outage) => Mode::Out(outage),
+            None => Mode::Asking,
+        }
+    }
+
+    pub(super) fn done(&self) -> u64 {
+        self.snapshot.ledger.questions - self.snapshot.ledger.pending
+    }
+
+    pub(super) fn percent(&self) -> u8 {
+        (self.done() * 100).checked_div(self.snapshot.ledger.questions).unwrap_or(100) as u8
+    }
+
+    pub(super) fn wait(&self, until: Time) -> String {
+        // What is left of a second counts: a wait of a second begins with 0:01.
+        minutes(until.since(self.now) + Duration::from_millis(999))
+    }
+
+    pub(super) fn longest(&self) -> Option<Duration> {
+        self.snapshot.longest.first().map(|ask| self.now.since(ask.sent_at))
+    }
+
+    /// How long the rest will take, where that can be told honestly.
+    pub(super) fn eta(&self) -> Option<Duration> {
+        let per_minute = self.per_minute.filter(|per_minute| *per_minute > 0.0)?;
+        let left = Duration::from_secs_f64((self.left as f64 / per_minute * 60.0).min(1e9));
+        // Nothing comes before what is waited for, where nothing else is on its way.
+        let waits = self.snapshot.retry_at.filter(|_| self.snapshot.in_flight == 0);
+        let waits = waits.map_or(Duration::ZERO, |at| at.since(self.now));
+        matches!(self.mode(), Mode::Asking if self.left > 0).then_some(left.max(waits))
+    }
+
+    /// Whether a key that tries the service now would do anything.
+    pub(super) fn can_try_now(&self) -> bool {
+        let snapshot = &self.snapshot;
+        let waits = |outage: OutageView| !outage.is_probing && outage.next.is_some();
+        let is_told_to_wait = snapshot.paused_until.is_some();
+        !snapshot.stopping
+            && !snapshot.is_held
+            && ((snapshot.outage.is_some_and(waits) && !is_told_to_wait) || self.places_down > 0)
+    }
+
+    /// `2 overloaded, 1 timed out, next in 0:31`; nothing where nothing waits.
+    pub(super) fn waiting(&self) -> Option<String> {
+        let snapshot = &self.snapshot;
+        let causes = snapshot.retrying_causes.iter();
+        let causes: Vec<_> = causes.map(|(cause, count)| format!("{count} {cause}")).collect();
+        let next = snapshot.retry_at.filter(|at| !at.has_come(self.now));
+        let next = next.map(|at| format!(", next in {}", self.wait(at))).unwrap_or_default();
+        let number = snapshot.retrying as u64;
+        (number > 0).then(|| format!("{} waiting: {}{next}", count(number), causes.join(", ")))
+    }
+
+    /// Why fewer are asked than could be.
+    pub(super) fn pace(&self) -> Option<String> {
+        let snapshot = &self.snapshot;
+        if let Some(until) = snapshot.paused_until {
+            Some(format!("the service wants to be left alone for {}", self.wait(until)))
+        } else if snapshot.throttled {
+            Some(format!("the service takes {} at once", count(snapshot.slots as u64)))
+        } else if snapshot.in_flight == 0 {
+            let at = snapshot.send_at?;
+            Some(format!("next question in {}, to keep to a limit per minute", self.wait(at)))
+        } else {
+            None
+        }
+    }
+}
