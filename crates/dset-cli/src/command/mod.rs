@@ -15,6 +15,7 @@ pub(crate) mod models;
 mod run;
 pub(crate) mod search;
 pub(crate) mod show;
+mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
 mod trial;

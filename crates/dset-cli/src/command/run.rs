@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use dset_core::machine::{Ending, StopSignal};
+use dset_core::machine::Ending;
 use dset_core::provider::Providers;
 use dset_core::settings::{Layer, Model, Settings, Warning, endpoint, resolve_among};
 use dset_engine::ask::{Endpoint, Wire};
-use dset_engine::drive::{Asked, Wish, drive};
+use dset_engine::drive::{Asked, drive};
 use dset_engine::job::{Decisions, Job, JobError};
 use dset_engine::shared_pace::SharedPace;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
+use super::signals;
 use crate::cli::RunArgs;
 use crate::display::{self, Opening, text};
 use crate::error::UserError;
@@ -124,7 +125,7 @@ pub(super) fn ask(
 ) -> Result<Ending, UserError> {
     let runtime = super::runtime()?;
     #[cfg(unix)]
-    runtime.block_on(async { survive_file_limit() });
+    runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
     let asked = places(&settings, keys.keys, state)?;
     let lacking = settings.models.iter().zip(keys.keys);
@@ -143,15 +144,15 @@ pub(super) fn ask(
         key_from: keys.from,
         limit: decisions.limit,
     };
-    let mut display = {
+    let (signals, mut display) = {
         let _inside = runtime.enter();
-        display::open(&opening, wish.clone())
+        (signals::listen(wish.clone()), display::open(&opening, wish))
     };
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
     let (ending, mut display) = runtime.block_on(async {
-        let signals = tokio::spawn(signals(wish));
+        let signals = tokio::spawn(signals);
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
@@ -186,69 +187,4 @@ fn places(
         }
     }
     Ok(places)
-}
-
-/// A file that may not grow would kill the process; caught, it is a write error like any other.
-///
-/// From before the first file is written to the end: a signal once caught stays caught.
-#[cfg(unix)]
-fn survive_file_limit() {
-    use tokio::signal::unix::{SignalKind, signal};
-    const SIGXFSZ: i32 = 25;
-    // Where it cannot be caught, the limit kills, and the next run goes on from there.
-    let _ = signal(SignalKind::from_raw(SIGXFSZ));
-}
-
-/// Tells whether whoever started this run, as `nohup` does, wants it to outlive its terminal. Where
-/// the system does not tell, the signal is left as it is.
-#[cfg(unix)]
-fn is_hangup_ignored() -> bool {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // SIGHUP is number 1, and has the lowest bit.
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|m| m & 1 == 1)
-}
-
-/// Turns signals into what the machine is told.
-async fn signals(wish: mpsc::Sender<Wish>) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
-        let mut hangup =
-            (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
-        let mut status = signal(SignalKind::user_defined1()).ok();
-        // Ctrl-T, where terminals have it.
-        #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd"))]
-        let mut info = signal(SignalKind::info()).ok();
-        #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd")))]
-        let mut info = None;
-        let heard = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
-            Some(signal) => signal.recv().await,
-            None => std::future::pending().await,
-        };
-        loop {
-            let wanted = tokio::select! {
-                _ = interrupt.recv() => Wish::Stop(StopSignal::Interrupt),
-                _ = terminate.recv() => Wish::Stop(StopSignal::Terminate),
-                // The terminal is gone: what is on its way is paid for, as with SIGTERM.
-                _ = heard(&mut hangup) => Wish::Stop(StopSignal::Terminate),
-                _ = heard(&mut status) => Wish::Status,
-                _ = heard(&mut info) => Wish::Status,
-            };
-            if wish.send(wanted).await.is_err() {
-                return;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    while tokio::signal::ctrl_c().await.is_ok() {
-        if wish.send(Wish::Stop(StopSignal::Interrupt)).await.is_err() {
-            return;
-        }
-    }
 }
