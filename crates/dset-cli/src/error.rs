@@ -14,7 +14,8 @@ use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
-use crate::display::text::{broken, clock, one_line, quoted, same_command, shortened, width_of};
+use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
+use crate::display::wrap::broken;
 use crate::exit::Exit;
 use crate::setting::{SEE_REFERENCE, meant};
 

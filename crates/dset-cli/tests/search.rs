@@ -69,7 +69,7 @@ fn a_hit_is_shown_with_its_number_and_the_words_around_it() {
     let ran = folder.dset(&["search", "black holes"]).exits(0);
     assert_eq!(
         ran.out,
-        "1/3  How do black holes form?\n  answer            Über [2J stars: black HOLES form.\n\n1 question of 3\n"
+        "1/3  How do black holes form?\n  answer            Über stars: black HOLES form.\n\n1 question of 3\n"
     );
     folder
         .dset(&["search", "refused"])

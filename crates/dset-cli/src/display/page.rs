@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::line::is_utf8;
 use super::text;
-use super::wrap::{HIT, columns, wrap};
+use super::wrap::{HIT, broken, columns, wrap};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -73,7 +73,7 @@ impl Page {
     /// Writes a line; what does not fit goes on below, `indent` columns from the left. `style` is
     /// that of the first word.
     pub(crate) fn line(&self, style: Style, first: &str, rest: &str, indent: usize) {
-        let rest = text::broken(rest, columns(first), indent, self.width);
+        let rest = broken(rest, columns(first), indent, self.width);
         let line = format!("{style}{first}{style:#}{}", coloured(&rest));
         self.write(&(line + "\n"));
     }

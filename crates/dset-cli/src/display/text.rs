@@ -98,47 +98,6 @@ pub(crate) fn width_of(stream: &impl IsTerminal, terminal: &console::Term) -> Op
     stream.is_terminal().then(|| usize::from(terminal.size().1).max(WIDTH_MIN))
 }
 
-/// Breaks a text between its words where a terminal of this width ends; what goes on below begins
-/// `indent` columns from the left, and the first line at `column`. A command between ticks stays
-/// whole where a line has room for it. Without a width nothing is broken.
-pub(crate) fn broken(text: &str, column: usize, indent: usize, width: Option<usize>) -> String {
-    let Some(width) = width else { return text.to_owned() };
-    let (mut out, mut column, mut gap) = (String::new(), column, 0);
-    for word in words(text, width.saturating_sub(indent)) {
-        let length = console::measure_text_width(&word);
-        if length > 0 && column + gap + length > width && column > indent {
-            out += &format!("\n{:indent$}", "");
-            (column, gap) = (indent, 0);
-        }
-        if length > 0 {
-            // A blank is written once the word behind it fits, so that no line ends in one.
-            out += &format!("{:gap$}{word}", "");
-            column += gap + length;
-            gap = 0;
-        }
-        gap += 1;
-    }
-    out
-}
-
-/// Returns the words of a text; what stands between ticks is one if it is not longer than `most`.
-fn words(text: &str, most: usize) -> Vec<String> {
-    let words: Vec<&str> = text.split(' ').collect();
-    let is_odd = |word: &&str| word.matches('`').count() % 2 == 1;
-    let (mut all, mut at) = (Vec::new(), 0);
-    while let Some(word) = words.get(at) {
-        let close = words[at + 1..].iter().position(is_odd).filter(|_| is_odd(word));
-        let span = &words[at..=at + close.map_or(0, |close| close + 1)];
-        let whole = span.join(" ");
-        match console::measure_text_width(&whole) <= most {
-            true => all.push(whole),
-            false => all.extend(span.iter().map(|word| (*word).to_owned())),
-        }
-        at += span.len();
-    }
-    all
-}
-
 /// Returns the first fifty characters and three dots, as the original script shows a question.
 pub(crate) fn as_the_script(question: &str) -> String {
     format!("{}...", one_line(question).chars().take(50).collect::<String>())
@@ -301,21 +260,6 @@ mod tests {
         }
         assert_eq!(as_the_script("Hi"), "Hi...");
         assert_eq!(shortened("a long text", 6), "a long…");
-    }
-
-    #[test]
-    fn lines_are_broken_between_words_and_commands_stay_whole() {
-        let text = "Convert it with `dset import q.csv -o q-utf8.csv`, then run it";
-        assert_eq!(broken(text, 6, 6, None), text);
-        assert_eq!(
-            broken(text, 6, 6, Some(48)),
-            "Convert it with\n      `dset import q.csv -o q-utf8.csv`, then\n      run it"
-        );
-        // Too long for any line, it is broken like everything else.
-        assert_eq!(broken(text, 6, 6, Some(26)).lines().count(), 4);
-        assert_eq!(broken("a-word-without-end b", 2, 2, Some(8)), "a-word-without-end\n  b");
-        assert_eq!(broken("two  blanks", 0, 0, Some(80)), "two  blanks");
-        assert_eq!(broken("質問質問 質問", 0, 2, Some(10)), "質問質問\n  質問");
     }
 
     #[test]

@@ -20,32 +20,83 @@ pub(crate) fn columns(text: &str) -> usize {
 pub(crate) fn wrap(text: &str, width: Option<usize>, first: usize, indent: usize) -> Vec<String> {
     let Some(width) = width else { return vec![text.trim_end().to_owned()] };
     let mut lines = vec![String::new()];
-    let (mut column, mut gap) = (first, 0);
-    for word in text.split(' ') {
-        let length = columns(word);
-        if length > 0 && column + gap + length > width && column > indent {
-            lines.push(String::new());
-            (column, gap) = (indent, 0);
-        }
-        if !word.is_empty() {
-            // An indent deeper than the screen would leave no room for the text.
-            let gap = gap.min(width.saturating_sub(column + 1));
-            let line = lines.last_mut().expect("there is always a line");
-            line.extend(std::iter::repeat_n(' ', gap));
-            column += gap;
-            for c in word.chars() {
-                let wide = if HIT.contains(&c) { 0 } else { c.width().unwrap_or(0) };
-                if column + wide > width && column > indent {
-                    lines.push(String::new());
-                    column = indent;
-                }
-                lines.last_mut().expect("there is always a line").push(c);
-                column += wide;
+    let mut column = first;
+    for (gap, word) in gapped(text.split(' ').map(str::to_owned)) {
+        let gap = next_line(&mut lines, &mut column, gap, &word, width, indent);
+        // An indent deeper than the screen would leave no room for the text.
+        let gap = gap.min(width.saturating_sub(column + 1));
+        let line = lines.last_mut().expect("there is always a line");
+        line.extend(std::iter::repeat_n(' ', gap));
+        column += gap;
+        for c in word.chars() {
+            let wide = if HIT.contains(&c) { 0 } else { c.width().unwrap_or(0) };
+            if column + wide > width && column > indent {
+                lines.push(String::new());
+                column = indent;
             }
+            lines.last_mut().expect("there is always a line").push(c);
+            column += wide;
         }
-        gap = if word.is_empty() { gap + 1 } else { 1 };
     }
     lines
+}
+
+/// Breaks a text of our own between its words where a terminal of this width ends; what goes on below
+/// begins `indent` columns from the left, and the first line at `column`. A command between ticks
+/// stays whole where a line has room for it, and a word always, so that it can be copied.
+pub(crate) fn broken(text: &str, column: usize, indent: usize, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let (mut lines, mut column) = (vec![String::new()], column);
+    for (gap, word) in gapped(words(text, width.saturating_sub(indent)).into_iter()) {
+        let gap = next_line(&mut lines, &mut column, gap, &word, width, indent);
+        *lines.last_mut().expect("there is always a line") += &format!("{:gap$}{word}", "");
+        column += gap + columns(&word);
+    }
+    lines.join(&format!("\n{:indent$}", ""))
+}
+
+/// Words with the spaces before each; of several words that are empty only the spaces are left.
+fn gapped(words: impl Iterator<Item = String>) -> impl Iterator<Item = (usize, String)> {
+    let mut gap = 0;
+    words.enumerate().filter_map(move |(at, word)| {
+        gap += usize::from(at > 0);
+        (!word.is_empty()).then(|| (std::mem::take(&mut gap), word))
+    })
+}
+
+/// Begins a line where this one has no room for a word; returns the gap that is left before it.
+fn next_line(
+    lines: &mut Vec<String>,
+    column: &mut usize,
+    gap: usize,
+    word: &str,
+    width: usize,
+    indent: usize,
+) -> usize {
+    if *column + gap + columns(word) <= width || *column <= indent {
+        return gap;
+    }
+    lines.push(String::new());
+    *column = indent;
+    0
+}
+
+/// Returns the words of a text; what stands between ticks is one if it is not longer than `most`.
+fn words(text: &str, most: usize) -> Vec<String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_odd = |word: &&str| word.matches('`').count() % 2 == 1;
+    let (mut all, mut at) = (Vec::new(), 0);
+    while let Some(word) = words.get(at) {
+        let close = words[at + 1..].iter().position(is_odd).filter(|_| is_odd(word));
+        let span = &words[at..=at + close.map_or(0, |close| close + 1)];
+        let whole = span.join(" ");
+        match columns(&whole) <= most {
+            true => all.push(whole),
+            false => all.extend(span.iter().map(|word| (*word).to_owned())),
+        }
+        at += span.len();
+    }
+    all
 }
 
 #[cfg(test)]
@@ -74,5 +125,20 @@ mod tests {
         let [on, off] = HIT;
         let text = format!("ab {on}cd{off} ef");
         assert_eq!(wrap(&text, Some(8), 0, 0), [text]);
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_commands_stay_whole() {
+        let text = "Convert it with `dset import q.csv -o q-utf8.csv`, then run it";
+        assert_eq!(broken(text, 6, 6, None), text);
+        assert_eq!(
+            broken(text, 6, 6, Some(48)),
+            "Convert it with\n      `dset import q.csv -o q-utf8.csv`, then\n      run it"
+        );
+        // Too long for any line, it is broken like everything else.
+        assert_eq!(broken(text, 6, 6, Some(26)).lines().count(), 4);
+        assert_eq!(broken("a-word-without-end b", 2, 2, Some(8)), "a-word-without-end\n  b");
+        assert_eq!(broken("two  blanks", 0, 0, Some(80)), "two  blanks");
+        assert_eq!(broken("質問質問 質問", 0, 2, Some(10)), "質問質問\n  質問");
     }
 }
