@@ -1,0 +1,333 @@
+//! What follows from a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::books::State;
+use super::lanes::LaneIndex;
+use super::replied::Returned;
+use super::suspects::Verdict;
+use super::{Effect, Machine, Notice, Record, Why};
+use crate::answer::{Failure, FailureClass, Refusal};
+use crate::outcome::Fault;
+use crate::pace::outage::Outage;
+use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait};
+use crate::planted::{Bug, planted};
+use crate::question::Question;
+use crate::time::Time;
+
+impl Machine {
+    pub(super) fn failed(
+        &mut self,
+        now: Time,
+        back: Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.record(
+            Record::Failed {
+                question: Arc::clone(&back.question),
+                ask: back.ask,
+                attempt: back.attempts,
+                sent_at: back.sent_at,
+                at: now,
+                failure: Box::new(failure.clone()),
+            },
+            effects,
+        );
+        if let Some(held) = self.held.get_mut(&back.index) {
+            held.failed_with = Some(failure.cause);
+        }
+        match failure.class {
+            FailureClass::Throttled { wait, .. } => {
+                self.throttled(now, &back, failure, wait, effects);
+            }
+            FailureClass::Transient => self.transient(now, &back, failure, effects),
+            FailureClass::Forbidden if self.answers_count == 0 => {
+                self.key_refused(&back, failure, effects);
+            }
+            FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
+            FailureClass::OutOfMoney => {
+                self.make_ready(back.index);
+                self.stop(Why::OutOfMoney(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Settings) => {
+                self.make_ready(back.index);
+                self.suspects.settle();
+                self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Request | Refusal::Question)
+            | FailureClass::Forbidden => self.refused(now, back, failure, effects),
+            FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
+                self.service_works(now, back.lane, effects);
+                self.reject(now, back.question, failure, effects);
+            }
+        }
+    }
+
+    fn throttled(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        wait: Option<Duration>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(wait) = wait.filter(|wait| *wait > RETRY_AFTER_MAX) {
+            self.make_ready(back.index);
+            self.stop(Why::ToldToWait(Box::new(failure), wait));
+            return;
+        }
+        if self.outage.is_some() {
+            self.failed_in_outage(now, back, failure, effects);
+            return;
+        }
+        if self.lanes.at(back.lane).pace.refused_throughout() && self.is_out() {
+            self.begin_outage(now, back, failure, effects);
+            return;
+        }
+        // It is the first in line again, as soon as the pace allows.
+        self.make_ready(back.index);
+        let until = self.lanes.at(back.lane).pace.paused_until(now);
+        let wait = until.map_or(Duration::ZERO, |until| until.since(now));
+        self.show_retry(back, failure, wait, effects);
+    }
+
+    fn transient(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+            return;
+        }
+        if self.outage.is_some() {
+            self.failed_in_outage(now, back, failure, effects);
+            return;
+        }
+        let most = self.rules.bounds.slots_max.max(1);
+        let answered = self.failures.answered_count();
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let first_failed_at = *held.first_failed_at.get_or_insert(answered);
+        let is_new = first_failed_at == answered;
+        if self.lanes.are_several() && self.failed_at_place(now, back, &failure, is_new, effects) {
+            return;
+        }
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let is_out = self.failures.failed(first_failed_at, self.flights.len(), most);
+        if is_out && !self.lanes.are_several() {
+            self.begin_outage(now, back, failure, effects);
+            return;
+        }
+        held.failures += 1;
+        let failures = held.failures;
+        let most = HICCUP_RETRIES_MAX + u32::from(planted(Bug::AttemptsOffByOne));
+        if failures > most && !planted(Bug::RetryPastTheLimit) {
+            self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
+            return;
+        }
+        let wait = hiccup_wait(self.rules.seed, back.index, failures);
+        let wait = if planted(Bug::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
+        self.ask_again(now, back.index, wait);
+        self.show_retry(back, failure, wait, effects);
+    }
+
+    /// Tells whether no place of a model that still has work answers.
+    fn is_out(&self) -> bool {
+        let has_work = |model| self.held.values().any(|held| held.question.model == model);
+        self.lanes.are_out(has_work)
+    }
+
+    /// Takes a failure at one of several places; `is_new` where its question had not failed before the
+    /// last answer. True where that is all that follows: the place is taken for dead, or none answers.
+    fn failed_at_place(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: &Failure,
+        is_new: bool,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let slots_max = self.rules.bounds.slots_max;
+        let lane = self.lanes.at(back.lane);
+        let was_dead = lane.is_dead();
+        let dies = is_new && lane.failed(slots_max);
+        if dies {
+            lane.die(now);
+            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
+            let failure = Box::new(failure.clone());
+            effects.push(Effect::Show(Notice::PlaceDown { model, endpoint, failure }));
+        }
+        if (dies || was_dead) && self.is_out() {
+            self.begin_outage(now, back, failure.clone(), effects);
+            return true;
+        }
+        if dies {
+            self.make_ready(back.index);
+        }
+        // What probes a dead place costs a retry all the same: it may be the question's own fault,
+        // and would be asked for ever.
+        dies
+    }
+
+    fn show_retry(
+        &self,
+        back: &Returned,
+        failure: Failure,
+        wait: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.stop.is_none() {
+            let question = Arc::clone(&back.question);
+            let failure = Box::new(failure);
+            effects.push(Effect::Show(Notice::Retrying { question, failure, wait }));
+        }
+    }
+
+    fn begin_outage(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.make_ready(back.index);
+        if self.stop.is_some() {
+            return;
+        }
+        let lightly = self.slots_max() > 1;
+        let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
+        self.lanes.each().for_each(|lane| lane.die(now));
+        let wait = outage.retry_at.map(|at| self.lanes.not_paused(now, at).since(now));
+        self.outage = Some(outage);
+        self.last_failure = Some(Box::new(failure.clone()));
+        effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
+    }
+
+    /// A failure in an outage costs its question nothing; the probe's moves the schedule on.
+    fn failed_in_outage(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.make_ready(back.index);
+        self.last_failure = Some(Box::new(failure.clone()));
+        let outage = self.outage.as_mut().expect("called in an outage");
+        if !outage.failed(now, back.ask, &self.rules.backoff) {
+            return;
+        }
+        if let Some(at) = outage.retry_at {
+            let wait = self.lanes.not_paused(now, at).since(now);
+            let failure = Box::new(failure);
+            effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
+        }
+    }
+
+    /// The service answered something that is about the question: it is there.
+    pub(super) fn service_works(&mut self, now: Time, lane: LaneIndex, effects: &mut Vec<Effect>) {
+        self.failures.answered();
+        let lane = self.lanes.at(lane);
+        let is_back = lane.lives(now) && self.outage.is_none();
+        if is_back {
+            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
+            effects.push(Effect::Show(Notice::PlaceUp { model, endpoint }));
+        }
+        if let Some(outage) = self.outage.take() {
+            self.last_failure = None;
+            effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
+        }
+    }
+
+    fn key_refused(&mut self, back: &Returned, failure: Failure, effects: &mut Vec<Effect>) {
+        self.make_ready(back.index);
+        self.stop(Why::KeyRefused(Box::new(failure)));
+        // Before any success nothing on its way can be worth waiting for; after one it may be paid.
+        if self.answers_count == 0 || planted(Bug::PaidAsksDroppedWithTheKey) {
+            self.abandon_all(effects);
+        }
+    }
+
+    fn refused(&mut self, now: Time, back: Returned, failure: Failure, effects: &mut Vec<Effect>) {
+        self.service_works(now, back.lane, effects);
+        if matches!(self.stop, Some(Why::WrongSettings(_))) {
+            self.make_ready(back.index);
+            return;
+        }
+        if self.answers_count > 0 || self.rules.pause_on_error || self.stop.is_some() {
+            self.reject(now, back.question, failure, effects);
+            return;
+        }
+        self.held.remove(&back.index);
+        match self.suspects.refused(back.question, failure.clone()) {
+            Verdict::Open => {}
+            Verdict::Settings => {
+                self.suspects.settle();
+                self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            Verdict::Questions(refused) => {
+                for (question, failure) in refused {
+                    self.reject(now, question, failure, effects);
+                }
+            }
+        }
+    }
+
+    /// At the end of a run the questions still under suspicion are taken as refused.
+    pub(super) fn settle_suspects(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for (question, failure) in self.suspects.settle() {
+            self.reject(now, question, failure, effects);
+        }
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        now: Time,
+        question: Arc<Question>,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.end(now, question, Fault::Rejected, failure, effects);
+    }
+
+    /// A question ends without an answer: marked ERROR, and the run goes on.
+    fn end(
+        &mut self,
+        now: Time,
+        question: Arc<Question>,
+        fault: Fault,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.held.remove(&question.index);
+        let (state, count) = match fault {
+            Fault::Rejected => (State::Rejected, &mut self.ledger.rejected),
+            Fault::GaveUp => (State::GaveUp, &mut self.ledger.gave_up),
+        };
+        *count += 1;
+        self.ledger.pending -= 1;
+        self.states[question.index as usize] = state;
+        let cut = failure.class == FailureClass::CutByLength;
+        let cut_at_tokens =
+            failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);
+        self.record(
+            Record::Ended {
+                question: Arc::clone(&question),
+                fault,
+                cause: failure.cause,
+                at: now,
+                cut_at_tokens,
+            },
+            effects,
+        );
+        self.bookmark_row(question.id, effects);
+        effects.push(Effect::Show(Notice::Ended { question, fault, failure: Box::new(failure) }));
+        if self.rules.pause_on_error && !planted(Bug::PauseForgotten) {
+            self.stop(Why::Paused);
+        }
+    }
+}
