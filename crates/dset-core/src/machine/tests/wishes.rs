@@ -1,5 +1,6 @@
 //! What somebody who watches may want: to hold the run, to let it go on, to try the service now.
 
+use super::places::two_places;
 use super::*;
 
 fn now(bench: &Bench) -> Time {

@@ -1,0 +1,140 @@
+//! Several places for a model.
+
+use super::*;
+
+/// Rules for one model at two places.
+pub(super) fn two_places(width: u32) -> Rules {
+    let place = |endpoint| Place { model: 0, endpoint, learnt: None };
+    Rules { places: vec![place(0), place(1)], ..rules(width) }
+}
+
+impl Bench {
+    /// How many asks are on their way to this endpoint.
+    pub(super) fn at(&self, endpoint: u16) -> usize {
+        self.asks.iter().filter(|(ask, _)| self.endpoints[ask] == endpoint).count()
+    }
+
+    /// Lets every ask on its way to this endpoint fail.
+    pub(super) fn fail_at(&mut self, endpoint: u16) {
+        let there = |(ask, _): &&(AskId, QuestionIndex)| self.endpoints[ask] == endpoint;
+        let questions: Vec<_> = self.asks.iter().filter(there).map(|(_, index)| *index).collect();
+        for question in questions {
+            self.reply(question, failure(FailureClass::Transient));
+        }
+    }
+}
+
+#[test]
+fn asks_go_to_whichever_place_has_room() {
+    let bench = Bench::new(two_places(12), 40);
+    assert_eq!((bench.at(0), bench.at(1)), (6, 6));
+}
+
+#[test]
+fn a_place_that_does_not_answer_is_left_alone_and_probed_until_it_is_back() {
+    let mut bench = Bench::new(two_places(12), 400);
+    bench.fail_at(0);
+    assert!(bench.told.contains(&"PlaceDown".to_owned()));
+    assert!(!bench.told.contains(&"OutageBegan".to_owned()), "the other still answers");
+    bench.fail_at(0);
+    assert_eq!(bench.at(0), 0);
+    assert!(bench.at(1) > 0);
+    let mut probes = 0;
+    // Every 200 ms the other place answers one.
+    let pass = |bench: &mut Bench| {
+        bench.now_ms += 200;
+        bench.event(Event::Woke);
+        let alive = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 1).unwrap().1;
+        bench.reply(alive, answer());
+    };
+    while bench.now_ms < 20_000 {
+        pass(&mut bench);
+        probes += bench.at(0);
+        assert!(bench.at(0) <= 1, "one ask at a time");
+        bench.fail_at(0);
+    }
+    assert!((3..=5).contains(&probes), "after 2, 5.2, 10.3 and 18.5 s: {probes}");
+    while bench.at(0) == 0 {
+        pass(&mut bench);
+    }
+    let back = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 0).unwrap().1;
+    bench.reply(back, answer());
+    assert!(bench.told.contains(&"PlaceUp".to_owned()));
+    (0..5).for_each(|_| pass(&mut bench));
+    assert!(bench.at(0) > 1, "it gets its share again");
+}
+
+#[test]
+fn where_no_place_answers_it_is_an_outage_with_its_schedule() {
+    let mut bench = Bench::new(two_places(8), 40);
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        bench.fail_at(1);
+        bench.sleep();
+        assert!(bench.now_ms < 10_000, "both are dead soon");
+    }
+    let mut probed = BTreeSet::new();
+    let began_ms = bench.now_ms;
+    while bench.ending.is_none() {
+        bench.sleep();
+        probed.extend(bench.asks.iter().map(|(ask, _)| bench.endpoints[ask]));
+        bench.fail_at(0);
+        bench.fail_at(1);
+    }
+    assert!((418..=420).contains(&((bench.now_ms - began_ms) / 1000)), "1 + 2 + 4 minutes");
+    assert_eq!(probed.len(), 2, "each place is probed");
+    assert!(matches!(bench.why(), Why::Unreachable(_)));
+}
+
+#[test]
+fn with_several_places_too_a_poisonous_question_is_given_up_and_the_run_completes() {
+    let mut bench = Bench::new(two_places(4), 30);
+    while bench.ending.is_none() {
+        let way = bench.on_their_way();
+        for question in way {
+            let fails = question == 3;
+            bench.reply(question, if fails { failure(FailureClass::Transient) } else { answer() });
+        }
+        if bench.on_their_way().is_empty() && bench.ending.is_none() {
+            bench.sleep();
+        }
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [5]);
+}
+
+#[test]
+fn one_place_dead_and_the_other_refusing_everything_is_an_outage() {
+    let mut bench = Bench::new(two_places(8), 40);
+    let refused = || failure(FailureClass::Throttled { wait: None, width: None });
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        let there = bench.asks.iter().filter(|(ask, _)| bench.endpoints[ask] == 1);
+        let questions: Vec<_> = there.map(|(_, index)| *index).collect();
+        questions.into_iter().for_each(|question| bench.reply(question, refused()));
+        bench.sleep();
+        assert!(bench.now_ms < 400_000, "five minutes of refusals are an outage");
+    }
+}
+
+#[test]
+fn in_an_outage_no_place_is_probed_before_the_wait_that_it_asked_for() {
+    let mut bench = Bench::new(two_places(8), 40);
+    while !bench.told.contains(&"OutageBegan".to_owned()) {
+        bench.fail_at(0);
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    let wait = Some(Duration::from_secs(300));
+    while bench.at(0) == 0 {
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    let (asked_ms, question) = (bench.now_ms, bench.on_their_way()[0]);
+    bench.reply(question, failure(FailureClass::Throttled { wait, width: None }));
+    while bench.ending.is_none() && bench.at(0) == 0 {
+        bench.fail_at(1);
+        bench.sleep();
+    }
+    assert!(bench.ending.is_some() || bench.now_ms >= asked_ms + 300_000, "{}", bench.now_ms);
+}
