@@ -1,9 +1,10 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use dset_core::csv::HeaderMode;
 use dset_core::settings::Layer;
 use dset_mock::MockSettings;
@@ -25,6 +26,43 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
+
+/// The commands, by what somebody is about to do.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Start here", &["demo", "init", "doctor"]),
+    ("Every day", &["run", "status", "show", "search"]),
+    ("Results", &["stats", "verify", "export"]),
+    ("More", &["import", "config", "keys", "models", "mock", "completions", "man", "help"]),
+];
+
+/// Returns the grammar of the command line, with its help.
+pub(crate) fn grammar() -> clap::Command {
+    let grammar = Cli::command();
+    let (header, literal) = (STYLES.get_header(), STYLES.get_literal());
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        groups += &format!("{header}{title}:{header:#}\n");
+        for name in names {
+            let command = grammar.find_subcommand(name);
+            let about = command.and_then(clap::Command::get_about).cloned().unwrap_or_default();
+            groups += &format!("  {literal}{name:<11}{literal:#}  {about}\n");
+        }
+        groups += "\n";
+    }
+    grammar.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}\
+         {header}Options:{header:#}\n{{options}}{{after-help}}"
+    ))
+}
+
+/// Reads a command line.
+pub(crate) fn read<W: Into<OsString> + Clone>(
+    words: impl IntoIterator<Item = W>,
+) -> Result<Cli, clap::Error> {
+    let mut grammar = grammar();
+    let matches = grammar.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))
+}
 
 /// Ask a model many questions and keep every answer
 #[derive(Debug, Parser)]
@@ -360,7 +398,7 @@ mod tests {
                 for command in ticked.filter(|ticked| ticked.starts_with("dset ")) {
                     seen += 1;
                     let command = command.replace("[PORT]", "1");
-                    let Err(error) = Cli::try_parse_from(words(&command)) else { continue };
+                    let Err(error) = read(words(&command)) else { continue };
                     let told = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp);
                     assert!(told, "{}: `{command}`: {error}", path.display());
                 }
@@ -371,6 +409,16 @@ mod tests {
 
     #[test]
     fn the_grammar_agrees_with_itself() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let grammar = grammar();
+        let mut names: Vec<&str> = grammar.get_subcommands().map(|c| c.get_name()).collect();
+        grouped.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(grouped, names);
     }
 }

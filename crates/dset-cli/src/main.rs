@@ -15,8 +15,6 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     // In a folder with a run, no command at all asks how that is. Elsewhere clap answers with help,
     // on standard error and with 2, as for any line that lacks something: a script that has lost its
@@ -24,7 +22,7 @@ fn main() -> ExitCode {
     let is_alone = std::env::args_os().len() < 2;
     let result = match is_alone.then(command::status::here).flatten() {
         Some(result) => result,
-        None => match cli::Cli::try_parse() {
+        None => match cli::read(std::env::args_os()) {
             Ok(cli) => command::run(cli),
             Err(error) => return usage::tell(&error),
         },

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory as _};
 
-use crate::cli::Cli;
+use crate::cli::grammar;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -32,7 +32,7 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
 
 /// Returns the command that was meant, as far as its words are commands: `dset config set`.
 fn command_of(words: &[String]) -> String {
-    let (root, mut path) = (Cli::command(), "dset".to_owned());
+    let (root, mut path) = (grammar(), "dset".to_owned());
     let mut at: &Command = &root;
     for word in words {
         let Some(next) = at.find_subcommand(word) else { break };
@@ -61,7 +61,7 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let given = one(ContextKind::InvalidSubcommand);
-            let root = Cli::command();
+            let root = grammar();
             let at =
                 command.split(' ').skip(1).try_fold(&root, |at, name| at.find_subcommand(name));
             let names = at.into_iter().flat_map(Command::get_subcommands);
@@ -129,13 +129,11 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     fn said(words: &[&str]) -> UserError {
         let all = ["dset"].iter().chain(words);
-        let error = Cli::try_parse_from(all).unwrap_err();
+        let error = crate::cli::read(all).unwrap_err();
         error_of(&error, &command_of(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()))
     }
 

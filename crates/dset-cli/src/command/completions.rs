@@ -1,9 +1,9 @@
 //! `dset completions`: what a shell needs to complete commands and flags.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use crate::cli::Cli;
+use crate::cli::grammar;
 use crate::error::UserError;
 use crate::exit::Exit;
 
@@ -27,7 +27,7 @@ pub(crate) struct CompletionsArgs {
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, UserError> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "dset", &mut script);
+    generate(args.shell, &mut grammar(), "dset", &mut script);
     super::write_out(&script);
     Ok(Exit::Done)
 }

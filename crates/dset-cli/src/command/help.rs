@@ -1,8 +1,8 @@
 //! `dset help`: of a command what its `--help` says, and a few topics that no command has.
 
-use clap::{Args, CommandFactory as _, Parser as _};
+use clap::Args;
 
-use crate::cli::Cli;
+use crate::cli::{grammar, read};
 use crate::display::page::Page;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -87,7 +87,7 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
         tell(&text);
         return Ok(Exit::Done);
     }
-    let root = Cli::command();
+    let root = grammar();
     let mut at = &root;
     for word in &words {
         let names = at.get_subcommands().map(|command| command.get_name().to_owned());
@@ -103,7 +103,7 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
         })?;
     }
     let asked = ["dset"].into_iter().chain(words).chain(["--help"]);
-    if let Err(help) = Cli::try_parse_from(asked) {
+    if let Err(help) = read(asked) {
         // Whoever reads may have seen enough.
         let _ = help.print();
     }
