@@ -1,12 +1,37 @@
 //! `dset export --rebuild`: the outputs, written anew from the store.
 
+use clap::Args;
 use dset_engine::rebuild::rebuild;
 
-use crate::cli::ExportArgs;
+use crate::cli::WhichArgs;
 use crate::display::page::{GOOD, Page};
 use crate::display::text::{count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A rebuild writes output.csv, output.json and output.txt anew: every answered \
+question that is in the file of questions, in its order, once. Rows whose question was removed are \
+left out; their answers stay in the store. Outputs that hold anything that dset did not write are \
+copied to earlier/<time>/ first. Nothing is asked. Cut short at any moment, it is finished by the \
+next `dset run` or rebuild.
+
+Exit codes: 0 rebuilt, 1 disk or damaged store, 2 usage or input, or nothing was asked yet, 11 a run \
+has the folder.
+
+Examples:
+  dset export --rebuild             after rows were moved or removed in q.csv
+  dset export --rebuild -o out      the outputs in another folder"
+)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Write the three outputs anew, in the order of the questions
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+}
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     if !args.rebuild {

@@ -2,11 +2,17 @@
 
 use std::io::Write as _;
 
-use dset_mock::Mock;
+use clap::Args;
+use dset_mock::{Mock, MockSettings};
 
-use crate::cli::MockArgs;
 use crate::error::UserError;
 use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+pub(crate) struct MockArgs {
+    #[command(flatten)]
+    pub(crate) settings: MockSettings,
+}
 
 pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
     super::runtime()?.block_on(async {

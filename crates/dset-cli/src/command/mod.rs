@@ -1,25 +1,25 @@
 //! One file a command.
 
 pub(crate) mod completions;
-mod config;
+pub(crate) mod config;
 mod demo;
 pub(crate) mod doctor;
-mod export;
+pub(crate) mod export;
 pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod man;
-mod mock;
+pub(crate) mod mock;
 pub(crate) mod models;
-mod run;
+pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
 mod trial;
-mod verify;
+pub(crate) mod verify;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::Args;
 use dset_core::machine::Ending;
 use dset_core::provider::Providers;
 use dset_core::settings::{Layer, Model, Settings, Warning, endpoint, resolve_among};
@@ -13,11 +14,59 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::signals;
-use crate::cli::RunArgs;
 use crate::display::{self, Opening, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Key, no_key};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every setting can also come from a variable: DSET_ and the flag's name, as in \
+DSET_MODEL or DSET_MAX_TOKENS (DSET_INPUT for QUESTIONS), from the environment or from .env in the \
+working folder; or from a line like `model = \"deepseek-flash\"` in dset.toml there, or in a file of \
+your own for all folders. Flags outrank the environment, which outranks .env, dset.toml and your own \
+file, in this order: see `dset config show --origin`.
+
+On a terminal, s tells where the run stands (elsewhere SIGUSR1 does), p pauses it and lets it go on, \
+r tries a service that does not answer, q stops it as Ctrl-C does.
+
+Exit codes: 0 all answered, 1 disk or internal error, 2 usage, settings or input, 3 some rows \
+marked ERROR, 4 key missing or refused, 5 out of money, 6 service unreachable, 11 another run has \
+the folder, 130 and 143 stopped."
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) layer: Layer,
+
+    #[command(flatten)]
+    pub(crate) decisions: DecisionArgs,
+
+    /// Write a line to this file descriptor for every answer that is durable (for tests)
+    #[cfg(unix)]
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) ack_fd: Option<u32>,
+}
+
+/// What only one run is told; no variable sets these.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "This run only")]
+pub(crate) struct DecisionArgs {
+    /// Ask so many questions at most
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// After a change of settings: keep the answers there are, ask the rest
+    #[arg(long = "continue", conflicts_with = "again")]
+    pub(crate) keep: bool,
+
+    /// Ask everything again; earlier outputs are moved, not deleted
+    #[arg(long)]
+    pub(crate) again: bool,
+
+    /// Do not take the rows before an ERROR bookmark as answered
+    #[arg(long)]
+    pub(crate) from_start: bool,
+}
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;

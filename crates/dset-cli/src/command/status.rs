@@ -5,6 +5,7 @@ mod watch;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
 use dset_core::outcome::Fault;
 use dset_core::settings::Settings;
 use dset_engine::clock::unix_ms;
@@ -13,12 +14,47 @@ use dset_engine::standing::{Standing, standing};
 use dset_engine::store::{Life, Recent, Store};
 use serde_json::{Value, json};
 
-use crate::cli::{StatusArgs, WhichArgs};
+use crate::cli::WhichArgs;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{clock, count, of, one_line, span, when};
 use crate::error::UserError;
 use crate::exit::Exit;
 use watch::watch;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads the questions and the store, asks nothing and changes nothing: it can be \
+used at any time, also while `dset run` is at work in another terminal.
+
+Every question is counted once: questions = answered + taken as answered + rejected + gave up + \
+pending. Rejected and given up are the rows that say ERROR; the next run asks them again.
+
+With --watch it goes on after the end of the run, as `watch` does, until Ctrl-C; with --json it \
+writes an object a line.
+
+Exit codes: 0 told, also where nothing was asked yet, 1 the store cannot be read, 2 usage or input, \
+130 and 143 watched until Ctrl-C or SIGTERM.
+
+Examples:
+  dset status                       of ./q.csv and ./dset_generator
+  dset status in/q.csv -o out       of another run
+  dset status --json                one JSON object, for a program
+  dset status --watch               again every 2 seconds, in place
+  dset status --watch 60 >> log     in a pipe or a file one block behind the other"
+)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Tell it again every so many seconds, until Ctrl-C; 2 where none are named
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) watch: Option<u64>,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     let settings = args.which.settings()?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use clap::Args;
 use dset_core::compare::Misfit;
 use dset_core::settings::Settings;
 use dset_engine::lock::Running;
@@ -11,11 +12,35 @@ use dset_engine::store::{Dangling, STORE};
 use dset_engine::verify::{Difference, Note, Verified, verify};
 use serde_json::{Value, json};
 
-use crate::cli::{VerifyArgs, WhichArgs};
+use crate::cli::WhichArgs;
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
 use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Checks the store itself, every byte of the three outputs against it, the marks \
+in the questions against how those ended, and that the ledger balances. Whatever does not agree is \
+named with its place and the command that mends it. Takes no lock and changes nothing; while a run \
+is at work, what it is about to write is left out.
+
+Exit codes: 0 everything agrees, 1 something does not, or the store cannot be read, 2 usage or \
+input, or nothing was asked yet.
+
+Examples:
+  dset verify                       ./q.csv and ./dset_generator
+  dset verify && cp -r dset_generator /backup
+  dset verify --json                one JSON object, for a program"
+)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// Differences of one output that are told one by one.
 const TOLD_MAX: usize = 5;

@@ -1,16 +1,26 @@
 //! What holds, and where it comes from.
 
+use clap::Args;
 use dset_core::settings::{Layer, Settings, endpoint, resolve_among};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::cli::ShowArgs;
 use crate::config_file::ConfigFile;
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Origin, Said};
 use crate::setting::{Setting, unknown};
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Say where each value comes from
+    #[arg(long)]
+    pub(crate) origin: bool,
+
+    #[command(flatten)]
+    pub(crate) layer: Layer,
+}
 
 /// So much of a value is shown in a table.
 const VALUE_CHARS_MAX: usize = 48;
