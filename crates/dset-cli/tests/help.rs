@@ -152,4 +152,11 @@ fn json_shapes_are_in_the_page_of_json() {
     ] {
         assert!(page.contains(&format!("`{event}`")), "docs/json.md lacks {event}");
     }
+    for command in COMMANDS.iter().filter(|command| !matches!(**command, "" | "config")) {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        if asked(&arguments).out.contains("      --json") {
+            let name = format!("`dset {command} --json`");
+            assert!(page.contains(&name), "docs/json.md lacks {name}");
+        }
+    }
 }
