@@ -70,6 +70,8 @@ impl Backoff {
 /// seconds is over in seconds, and a service that is down hears six of them in a minute.
 const LIGHT_FIRST: Duration = Duration::from_secs(2);
 const LIGHT_GROWTH: f64 = 1.6;
+/// The first retry comes before it does; somebody who tries now can go on for ever.
+const LIGHT_MAX: Duration = Duration::from_secs(60);
 
 /// An outage: everything waits but one probing question.
 ///
@@ -174,7 +176,7 @@ impl Outage {
         if self.light == Some(ask) {
             self.light = None;
             let growth = if planted(Bug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
-            self.light_wait = self.light_wait.mul_f64(growth);
+            self.light_wait = self.light_wait.mul_f64(growth).min(LIGHT_MAX);
             self.light_at = self.lightly.then(|| now.after(self.light_wait));
         }
         let is_retry = self.retry == Some(ask);

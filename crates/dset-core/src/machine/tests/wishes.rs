@@ -36,7 +36,7 @@ fn a_run_that_is_held_in_an_outage_does_not_probe_and_can_be_stopped() {
 fn a_service_that_is_out_is_tried_at_once_and_that_costs_no_retry() {
     let mut bench = Bench::new(rules(1), 3);
     bench.reply(0, failure(FailureClass::Transient));
-    for _ in 0..10 {
+    for _ in 0..200 {
         bench.event(Event::TryNow);
         assert_eq!(bench.on_their_way(), [0]);
         bench.event(Event::TryNow);
