@@ -16,6 +16,8 @@ const KEY_BYTES_MIN: usize = 4;
 /// A key so long stands in no answer by chance. A shorter one may: servers without keys are given
 /// `EMPTY`, `ollama` or `test`, and an answer that was paid for must not lose those words.
 const KEY_BYTES_TELLING: usize = 16;
+/// So many characters of a key beside a mask tell something of it.
+const LEFT_MIN: usize = 2;
 /// What stands in the place of a key.
 const INSTEAD: &str = "***";
 
@@ -23,6 +25,8 @@ const INSTEAD: &str = "***";
 pub(crate) struct Echo {
     /// As it is, in JSON, and in a URL; the longest first, because one may hold another.
     forms: Vec<SecretString>,
+    /// As it is; empty where there is none to look for.
+    key: SecretString,
     is_telling: bool,
 }
 
@@ -30,7 +34,7 @@ impl Echo {
     pub(crate) fn of(key: Option<&SecretString>) -> Echo {
         let key = key.map(ExposeSecret::expose_secret).unwrap_or_default();
         if key.len() < KEY_BYTES_MIN {
-            return Echo { forms: Vec::new(), is_telling: false };
+            return Echo { forms: Vec::new(), key: String::new().into(), is_telling: false };
         }
         let json = serde_json::Value::from(key).to_string();
         let json = json[1..json.len() - 1].to_owned();
@@ -39,7 +43,7 @@ impl Echo {
             [key.to_owned(), json, slashes, percent(key, true), percent(key, false)].into();
         let mut forms: Vec<SecretString> = forms.into_iter().map(SecretString::from).collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose_secret().len()));
-        Echo { forms, is_telling: key.len() >= KEY_BYTES_TELLING }
+        Echo { forms, key: key.into(), is_telling: key.len() >= KEY_BYTES_TELLING }
     }
 
     /// Takes a telling key out of headers.
@@ -63,6 +67,7 @@ impl Echo {
     pub(crate) fn leave_failure(&self, reading: &mut Reading) {
         if let Reading::Failure(failure) = reading {
             self.leave_text(&mut failure.message);
+            self.leave_masked(&mut failure.message);
             failure.request_id.iter_mut().for_each(|id| self.leave_text(id));
         }
     }
@@ -71,7 +76,44 @@ impl Echo {
     pub(crate) fn leave_body(&self, body: &mut Vec<u8>) {
         if self.is_telling {
             self.leave_bytes(body);
+            if let Ok(text) = str::from_utf8(body) {
+                let mut text = text.to_owned();
+                self.leave_masked(&mut text);
+                *body = text.into_bytes();
+            }
         }
+    }
+
+    /// Takes out what a service has left of the key beside stars or dots, as `sk-pr***QrSt`.
+    fn leave_masked(&self, text: &mut String) {
+        let key = self.key.expose_secret();
+        let is_mask = |c: char| matches!(c, '*' | '•' | '…' | '.');
+        let in_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || is_mask(c);
+        let is_left = |word: &str| {
+            let word = word.trim_end_matches('.');
+            let (Some(from), Some(to)) = (word.find(is_mask), word.rfind(is_mask)) else {
+                return false;
+            };
+            let mask_ends = to + word[to..].chars().next().map_or(0, char::len_utf8);
+            let (head, mask, tail) = (&word[..from], &word[from..mask_ends], &word[mask_ends..]);
+            (mask == "…" || mask.chars().filter(|&c| is_mask(c)).count() > 1)
+                && (head.len() >= LEFT_MIN && key.starts_with(head)
+                    || tail.len() >= LEFT_MIN && key.ends_with(tail))
+        };
+        if !self.is_telling || !text.contains(is_mask) {
+            return;
+        }
+        let mut left = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(from) = rest.find(in_word) {
+            let (before, word) = rest.split_at(from);
+            let (word, after) = word.split_at(word.find(|c| !in_word(c)).unwrap_or(word.len()));
+            left += before;
+            left += if is_left(word) { INSTEAD } else { word };
+            rest = after;
+        }
+        left += rest;
+        *text = left;
     }
 
     fn leave_text(&self, text: &mut String) {
@@ -139,6 +181,29 @@ mod tests {
             ("k/+\"\\ey-012345678", "k/+\"\\ey-012345678"),
         ] {
             assert_eq!(left(key, said), left_over, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_a_service_leaves_of_a_key_beside_stars_is_taken_out_too() {
+        let key = "sk-proj-0123456789abcdefQrSt";
+        for (said, left_over) in [
+            (
+                "Incorrect API key provided: sk-proj-********QrSt. See",
+                "Incorrect API key provided: *** See",
+            ),
+            ("(sk-…)", "(***)"),
+            ("****QrSt is wrong", "*** is wrong"),
+            ("`sk-p...QrSt`", "`***`"),
+            (
+                "another sk-other****1234, and so on... sk-proj",
+                "another sk-other****1234, and so on... sk-proj",
+            ),
+            ("größer • 1.5 **bold**", "größer • 1.5 **bold**"),
+        ] {
+            let mut text = said.to_owned();
+            Echo::of(Some(&key.into())).leave_masked(&mut text);
+            assert_eq!(text, left_over);
         }
     }
 
