@@ -318,6 +318,11 @@ fn records(path: &Path, error: RecordsError) -> UserError {
                 .cause(format!("the row that begins on line {line} is larger than 64 MiB"))
                 .hint("Look for a quote that is never closed there")
         }
+        RecordsError::Unclosed { line } => {
+            UserError::new(Exit::Usage, format!("`{shown}` has a quote that is never closed"))
+                .cause(format!("line {line}: everything behind its quote would be one cell"))
+                .hint("Close it there, or take it away; within quotes a quote is written twice")
+        }
         RecordsError::Io(error) => UserError::new(Exit::Usage, format!("cannot read `{shown}`"))
             .cause(io_cause(&error))
             .hint("Mend that, or name another file"),

@@ -81,6 +81,7 @@ fn errors_of_files_of_questions() {
         ("input-windows-1252", "q.csv", b"question\nA caf\xe9?\n", &["run"]),
         ("input-utf-16", "q.csv", &wide, &["run"]),
         ("input-workbook", "q.csv", b"PK\x03\x04\x14\x00\x06\x00", &["run"]),
+        ("input-quote", "q.csv", b"question\nWhy?\n\"Who?\nWhen?\n", &["run"]),
         ("input-nul", "q.csv", b"question\nWhy\0?\n", &["run"]),
         (
             "input-semicolons",

@@ -48,6 +48,12 @@ pub enum RecordsError {
         /// The line it begins on.
         line: u64,
     },
+    /// The file ends within quotes: everything behind the one that opens them is in one cell.
+    #[error("line {line}: a quote that is never closed")]
+    Unclosed {
+        /// The line with the quote.
+        line: u64,
+    },
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -102,6 +108,19 @@ impl Record {
     #[must_use]
     pub fn raw_field(&self, at: usize) -> Option<Range<usize>> {
         self.fields.get(at).map(|(raw, _)| raw.clone())
+    }
+
+    /// Returns the line of the quote that opens the last field, if nothing closes it.
+    fn unclosed(&self) -> Option<u64> {
+        let (field, _) = self.fields.last()?;
+        let mut rest = self.raw[field.clone()].strip_prefix(b"\"")?;
+        while let Some(at) = rest.iter().position(|&byte| byte == b'"') {
+            // Two are one that belongs to the text.
+            rest = rest[at + 1..].strip_prefix(b"\"")?;
+        }
+        let before = &self.raw[..field.start];
+        let blank = before.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        Some(self.line + before[blank..].iter().filter(|&&byte| byte == b'\n').count() as u64)
     }
 
     fn clear(&mut self) {
@@ -195,6 +214,18 @@ impl<R: Read> Records<R> {
         }
         self.check(record)?;
         Ok(false)
+    }
+
+    /// Reads the next record as [`Records::next`] does; one within whose quotes the file ends is an
+    /// error.
+    pub fn next_closed(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+        let more = self.next(record)?;
+        // Only what the end of the file has ended can be open.
+        let is_last = more && self.ended && self.at == self.filled;
+        match is_last.then(|| record.unclosed()).flatten() {
+            Some(line) => Err(RecordsError::Unclosed { line }),
+            None => Ok(more),
+        }
     }
 
     /// Reads one field; tells whether it ends its record and whether a byte ended it. `None` at
@@ -322,6 +353,31 @@ mod tests {
         assert!(records.next(&mut record).unwrap());
         let raw: Vec<_> = (0..3).map(|at| &record.raw()[record.raw_field(at).unwrap()]).collect();
         assert_eq!(raw, [&b"\"a,b\""[..], b" c ", b""]);
+    }
+
+    #[test]
+    fn a_quote_that_nothing_closes_is_an_error_with_its_line() {
+        let closed = |bytes: &[u8]| {
+            let (mut records, mut record) = (Records::new(bytes), Record::default());
+            while records.next_closed(&mut record)? {}
+            Ok::<(), RecordsError>(())
+        };
+        for (text, line) in [
+            ("q\na\n\"b\nc\n", 3),
+            ("\"", 1),
+            ("\n\na,\"b \"\" c\r\nd", 3),
+            ("\"a\nb\",\"c", 2),
+            ("q\n\"\"\"", 2),
+        ] {
+            let error = closed(text.as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, RecordsError::Unclosed { line: at } if at == line),
+                "{text:?}: {error}"
+            );
+        }
+        for text in ["\"a\"", "\"a\"\"\"", "a\"b", "\"a\"b\"", "\"\"", "q\n\"a\nb\"\n", ""] {
+            assert!(closed(text.as_bytes()).is_ok(), "{text:?}");
+        }
     }
 
     #[test]

@@ -276,11 +276,11 @@ fn table(
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
     if layout.has_header {
-        records.next(&mut record).map_err(|error| input.fails(error))?;
+        records.next_closed(&mut record).map_err(|error| input.fails(error))?;
     }
     let mut write = |cells: &[&str]| writer.write_record(cells).map_err(io::Error::from);
     write(&names(&layout).iter().map(String::as_str).collect::<Vec<_>>())?;
-    while records.next(&mut record).map_err(|error| input.fails(error))? {
+    while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
         let cells: Vec<&str> = record.cells().collect();
         if first.len() < ROWS_LOOKED_AT {
             first.push(cells.iter().map(|cell| (*cell).to_owned()).collect());

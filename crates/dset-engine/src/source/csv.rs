@@ -133,7 +133,7 @@ impl Source {
             record: Record::default(),
             is_one_column: false,
         };
-        if !source.records.next(&mut source.record).map_err(records)? {
+        if !source.records.next_closed(&mut source.record).map_err(records)? {
             return Err(SourceError::Empty { path: path.to_owned() });
         }
         almost_csv(path, &source.record, options)?;
@@ -174,7 +174,7 @@ impl Source {
 
     /// Returns the next row; the header is none.
     pub fn next_row(&mut self) -> Result<Option<&Record>, SourceError> {
-        let more = self.records.next(&mut self.record);
+        let more = self.records.next_closed(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
         if self.is_one_column && self.record.len() > 1 && is_cut(&self.record) {
             return Err(SourceError::Unquoted {
