@@ -18,7 +18,11 @@ pub(crate) fn is_within(folder: &Path) -> bool {
 pub(crate) fn ignores_dot_env(folder: &Path) -> bool {
     let Ok(folder) = std::path::absolute(folder) else { return false };
     for (depth, above) in folder.ancestors().enumerate() {
-        let text = fs_err::read_to_string(above.join(".gitignore")).unwrap_or_default();
+        // Git does not follow a link there.
+        let rules = above.join(".gitignore");
+        let is_file = std::fs::symlink_metadata(&rules).is_ok_and(|about| about.is_file());
+        let text = if is_file { fs_err::read_to_string(rules) } else { Ok(String::new()) };
+        let text = text.unwrap_or_default();
         let names = |line: &&str| {
             let rule = line.trim_start_matches('!');
             RULES.contains(&rule) && (depth == 0 || !rule.starts_with('/'))

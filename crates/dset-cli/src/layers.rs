@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::provider::{PresetError, Providers, Table};
 use dset_core::settings::Layer;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config_file::{ConfigFile, PROJECT, SEE_SCHEMA};
 use crate::display;
@@ -52,6 +53,13 @@ impl Said {
     /// Returns where the value of a field came from.
     pub(crate) fn origin(&self, id: &str) -> Origin {
         self.origins.get(id).copied().unwrap_or(Origin::Default)
+    }
+
+    /// Forgets what anybody said of the place and the key, and who.
+    pub(crate) fn forget_place(&mut self) {
+        (self.layer.base_url, self.layer.key) = (None, None);
+        self.origins.remove("base_url");
+        self.origins.remove("key");
     }
 
     /// Puts what was said over what this place says.
@@ -195,6 +203,11 @@ impl Environment {
     /// Tells whether `.env` in the folder says a variable.
     pub(crate) fn is_in_dot_env(&self, name: &str) -> bool {
         self.file.get(name).is_some_and(|value| !value.trim().is_empty())
+    }
+
+    /// Tells whether `.env` in the folder says another key under this name.
+    pub(crate) fn has_another_in_dot_env(&self, name: &str, key: &SecretString) -> bool {
+        self.is_in_dot_env(name) && self.file[name].trim() != key.expose_secret()
     }
 
     /// Tells whether `.env` in the folder holds anything that is to be kept from others.

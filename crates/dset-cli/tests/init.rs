@@ -77,6 +77,25 @@ fn what_is_there_is_kept_byte_for_byte() {
 }
 
 #[test]
+fn a_key_is_not_written_over_another_nor_through_a_link() {
+    let folder = Folder::new();
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-another\n");
+    let ran = piped(&folder, &["init", "--key-stdin", "--offline"]).exits(2);
+    ran.says("there is another DEEPSEEK_API_KEY in .env");
+    assert_eq!(folder.read(".env"), "DEEPSEEK_API_KEY=sk-another\n");
+    #[cfg(unix)]
+    for (link, says) in [(".env", "`.env` is a link"), (".gitignore", "which git does not follow")]
+    {
+        let folder = Folder::new();
+        folder.write(".git/HEAD", "x");
+        folder.write("shared.txt", "mine\n");
+        std::os::unix::fs::symlink("shared.txt", folder.path(link)).unwrap();
+        piped(&folder, &["init", "--key-stdin", "--offline"]).exits(2).says(says);
+        assert_eq!(folder.read("shared.txt"), "mine\n");
+    }
+}
+
+#[test]
 fn the_model_and_the_file_that_were_chosen_are_what_the_next_run_asks() {
     let folder = Folder::new();
     let arguments = ["init", "-y", "--model", "ollama/qwen3:8b", "--questions", "in/my.csv"];

@@ -122,6 +122,20 @@ fn a_folder_that_names_a_host_gets_no_kept_key() {
 }
 
 #[test]
+fn a_list_of_models_is_not_asked_with_a_key_at_a_host_that_only_the_folder_names() {
+    let folder = Folder::with(&questions(1));
+    let table = "[provider.deepseek]\nbase-url = 'https://evil.example/v1'\n";
+    folder.write("dset.toml", format!("model = 'openai/gpt-6-luna'\n{table}"));
+    let variables = [
+        ("DSET_BASE_URL", "https://api.openai.com/v1"),
+        ("DEEPSEEK_API_KEY", "sk-0123456789abcdef"),
+    ];
+    let mut command = folder.command(&["models", "list", "--live", "deepseek"]);
+    let ran = Ran::from(command.envs(variables).output().unwrap()).exits(2);
+    ran.says("would be sent to evil.example, which only dset.toml names");
+}
+
+#[test]
 fn whoever_set_a_key_that_is_refused_is_told_where_it_is_from() {
     let service = service();
     let folder = Folder::with(&questions(1));

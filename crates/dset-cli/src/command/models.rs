@@ -256,7 +256,7 @@ fn asked_of(text: Option<&str>, environment: &Environment) -> Result<(Model, Sai
     }
     // The settings are about another service: what they say of its place and key is not of this.
     let model = preset.models.first().map_or("any", String::as_str);
-    (said.layer.base_url, said.layer.key) = (None, None);
+    said.forget_place();
     said.layer.model = Some(vec![asked(preset, model)]);
     let (settings, _) = resolved(&said.layer)?;
     Ok((settings.model().clone(), said))

@@ -88,6 +88,11 @@ pub(super) fn dot_env(
                 .hint("Keep it for all folders with `dset keys set`"));
         }
     };
+    if is_link(&path) {
+        return Err(UserError::new(Exit::Usage, "`.env` is a link to another file")
+            .cause("the key would be in that file, which git may take and others may read")
+            .hint("Put the key there yourself, or keep it for all folders with `dset keys set`"));
+    }
     let write = || {
         let before = match fs_err::read(&path) {
             Ok(bytes) => Some(bytes),
@@ -100,8 +105,6 @@ pub(super) fn dot_env(
             bytes.push(b'\n');
         }
         bytes.extend_from_slice(format!("{variable}={written}\n").as_bytes());
-        // A link stays one.
-        let path = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         write_whole(&path, &bytes).map(|()| is_new)
     };
     Ok(match write().map_err(|error| cannot(&path, &error))? {
@@ -116,6 +119,13 @@ pub(super) fn ignore(folder: &Path) -> Result<Option<Wrote>, UserError> {
     let path = path_in(folder, ".gitignore");
     if crate::git::ignores_dot_env(folder) || !path.exists() && !crate::git::is_within(folder) {
         return Ok(None);
+    }
+    if is_link(&path) {
+        return Err(UserError::new(
+            Exit::Usage,
+            "`.gitignore` is a link, which git does not follow",
+        )
+        .hint("Make it a file, so that it can keep .env out of the repository"));
     }
     let write = || {
         let mut text = match fs_err::read(&path) {
@@ -134,6 +144,10 @@ pub(super) fn ignore(folder: &Path) -> Result<Option<Wrote>, UserError> {
         Ok(()) => Ok(Some(Wrote::Made("a line .env".into()))),
         Err(error) => Err(cannot(&path, &error)),
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
 }
 
 /// Makes a file that others may read, unless there is one; tells whether it did.

@@ -141,12 +141,21 @@ fn key(
     let is_found = || Ok::<_, UserError>(environment.find_key(model, said)?.is_some());
     match &model.key_variable {
         _ if args.no_key => Ok(None),
-        Some(_) if args.key_stdin => {
+        Some(name) if args.key_stdin => {
             if std::io::stdin().is_terminal() {
                 return Err(UserError::new(Exit::Usage, "--key-stdin reads a pipe or a file")
                     .hint("At a terminal leave it out: `dset init` asks for the key, unseen"));
             }
-            prompt::piped_key().map(Some)
+            let key = prompt::piped_key()?;
+            if environment.has_another_in_dot_env(name, &key) {
+                return Err(UserError::new(
+                    Exit::Usage,
+                    format!("there is another {name} in .env"),
+                )
+                .cause("`dset init` overwrites nothing")
+                .hint(format!("Take the line {name} out of .env, and try again")));
+            }
+            Ok(Some(key))
         }
         Some(_) if asks && !is_found()? => typed(
             &key_question(model, environment.may_send(model, said)),
