@@ -263,8 +263,13 @@ pub(crate) fn meant(name: &str, names: impl IntoIterator<Item = String>) -> Opti
     let name = name.to_lowercase().replace('_', "-");
     let alike = |own: &str| {
         // Letters that changed places, which the other measure thinks little of in short words.
+        // All of them there says more than one too many or too few.
         let is_slip = own.len() > 2 && strsim::osa_distance(&name, own) == 1;
-        if is_slip { 1.0 } else { strsim::jaro(&name, own) }
+        match is_slip {
+            true if own.len() == name.len() => 1.1,
+            true => 1.0,
+            false => strsim::jaro(&name, own),
+        }
     };
     let alike = names.into_iter().map(|own| (alike(&own.to_lowercase()), own));
     let best = alike.filter(|(alike, _)| *alike > ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0));

@@ -141,6 +141,7 @@ mod tests {
     fn what_is_wrong_with_a_command_line_is_said_with_what_was_meant() {
         for (words, message, hint) in [
             (&["rnu"][..], "there is no command `rnu`", "Did you mean `dset run`?"),
+            (&["stauts"][..], "there is no command `stauts`", "Did you mean `dset status`?"),
             (&["run", "--modle", "x"], "`dset run` has no `--modle`", "Did you mean `--model`?"),
             (
                 &["config", "set", "--usr"],

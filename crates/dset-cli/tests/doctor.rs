@@ -129,6 +129,9 @@ fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
     folder.write("dset.toml", "");
     folder.write("q.csv", "question,status\n");
     fails(&folder, &none, "`q.csv` has no questions", "hint: Write one");
+    folder.write("q.csv", "id,prompt_text\n1,abc\n");
+    let ran = folder.dset(&["doctor", "--offline", "--key", "none"]).exits(0);
+    ran.tells("row 1 is no header that dset knows: `id` is asked").tells("--column prompt_text");
     folder.write("q.csv", b"question\ncaf\xe9\n");
     fails(&folder, &none, "is not UTF-8", "dset import q.csv");
     folder.write("q.csv", questions(1));
@@ -243,7 +246,7 @@ fn a_name_that_no_model_has_is_a_problem_with_the_one_that_was_meant() {
     let folder = folder(1, &service.url(), KEY);
     let ran = folder.dset(&["doctor", "-m", "deepseek/deepseek-flsh"]).exits(1);
     ran.tells("x model        deepseek-flsh is not among the 2 models that the service lists")
-        .tells("Did you mean `dset config set model deepseek-flash`?");
+        .tells("Did you mean `-m deepseek-flash`?");
     // At DeepSeek's own host a run would ask the one in its place; this service lacks it.
     let retired =
         "deepseek-reasoner was retired on 2026-07-24; in its place there is deepseek-flash";

@@ -29,6 +29,8 @@ pub struct Inspected {
     pub columns: Vec<String>,
     /// The column with the questions, from 0.
     pub question_column: usize,
+    /// The cells of the first row, where that is asked because nothing says that it is a header.
+    pub first_row: Option<Vec<String>>,
 }
 
 /// Reads the whole file of these settings, as a run would.
@@ -38,10 +40,14 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let template = Template::new(&request.template, &source.layout().columns)?;
     let (question_column, status) = (source.layout().question, source.layout().status);
     let columns = source.layout().columns.clone();
+    let has_header = source.layout().has_header;
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
     let mut hasher = request.hasher();
     let mut first = HashMap::new();
     while let Some(row) = source.next_row()? {
+        if !has_header && found.first_row.is_none() {
+            found.first_row = Some(row.cells().map(str::to_owned).collect());
+        }
         let question = row.cell(question_column).unwrap_or_default().trim();
         let Some(prompt) = template.render(row.row_number, question, row)? else {
             found.empty += 1;
@@ -83,5 +89,6 @@ mod tests {
         assert_eq!((found.questions, found.empty, found.marked, found.repeated), (5, 1, 1, 2));
         assert_eq!(found.pairs, [(5, 2), (7, 4)]);
         assert_eq!((found.columns.len(), found.question_column), (3, 1));
+        assert_eq!(found.first_row, None, "it is a header");
     }
 }

@@ -232,7 +232,8 @@ impl Words<'_> {
             Difference::Unplaced(number) => (
                 "unplaced",
                 format!(
-                    "{} in the store and in no output yet; the next run writes them",
+                    "{} in the store and in no output yet; the next run writes them in their place, \
+                     `dset export --rebuild` at once",
                     match number {
                         1 => "1 answer is".to_owned(),
                         n => format!("{} answers are", count(*n)),

@@ -140,6 +140,7 @@ impl Closing<'_> {
             (ledger.failed(), "marked ERROR"),
             (ledger.pending, "left"),
             (self.ending.dropped, "dropped on their way (a service may bill them)"),
+            (self.ending.unplaced, "still to be written by the next run"),
         ] {
             if number > 0 {
                 line += &format!(", {} {words}", count(number));

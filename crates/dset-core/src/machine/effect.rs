@@ -213,6 +213,8 @@ pub struct Ending {
     pub ledger: Ledger,
     /// Asks that were dropped on their way; a service may bill them.
     pub dropped: u64,
+    /// Answers that are durable and in no output yet: the next run writes them.
+    pub unplaced: u64,
     /// The row that a failing service left marked, as a spreadsheet counts it.
     pub bookmark: Option<Arc<Question>>,
 }

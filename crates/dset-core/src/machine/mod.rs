@@ -406,6 +406,7 @@ impl Machine {
             why,
             ledger: self.ledger,
             dropped: self.dropped,
+            unplaced: self.states.iter().filter(|&&state| state == State::Durable).count() as u64,
             bookmark: self.bookmark.take(),
         }));
     }

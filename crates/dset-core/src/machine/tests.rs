@@ -445,6 +445,7 @@ fn ctrl_c_waits_for_what_is_paid_for_and_twice_does_not() {
     let ending = bench.ending.as_ref().expect("the second time ends it");
     assert_eq!((ending.dropped, ending.ledger.answered), (2, 1));
     assert!(bench.emitted.is_empty(), "the row waits for its place in the next run");
+    assert_eq!(ending.unplaced, 1);
 
     let mut bench = Bench::new(rules(1), 2);
     bench.reply(0, failure(FailureClass::Transient));

@@ -128,10 +128,10 @@ pub enum ImportError {
 /// Returns what `from` was taken for. Fails where `to` is there already, and leaves no part of it
 /// behind where it fails.
 pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let input = Input { path: from, encoding: encoding(from, options)? };
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
-    let input = Input { path: from, encoding: encoding(from, options)? };
     let head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
     let mut file = files::new_in(files::folder_of(to))?;
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file.as_file_mut());

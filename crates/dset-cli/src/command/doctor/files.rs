@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dset_core::csv::HeaderMode;
 use dset_core::settings::Settings;
 use dset_engine::files::{folder_of, free_bytes, is_open_to_others, try_to_write};
 use dset_engine::inspect::{Inspected, inspect};
@@ -11,7 +12,7 @@ use dset_engine::standing::{Standing, standing};
 
 use super::Check;
 use crate::config_file::ConfigFile;
-use crate::display::text::{count, of, one_line, quoted, when};
+use crate::display::text::{count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
 use crate::git;
 use crate::layers::Environment;
@@ -33,6 +34,7 @@ pub(super) fn questions(settings: &Settings) -> Vec<Check> {
         Err(error) => return vec![Check::error(name, error.into())],
     };
     let mut checks = vec![Check::good(&name, contents(&found))];
+    checks.extend(headerless(settings, &name, &found));
     if found.repeated > 0 {
         let pairs: Vec<String> =
             found.pairs.iter().map(|(row, first)| format!("{row} = {first}")).collect();
@@ -57,6 +59,21 @@ pub(super) fn questions(settings: &Settings) -> Vec<Check> {
         checks.push(Check::warning(name, rows));
     }
     checks
+}
+
+/// Several columns without a header that dset knows: the first row may be one that it does not.
+fn headerless(settings: &Settings, name: &str, found: &Inspected) -> Option<Check> {
+    let first = found.first_row.as_ref().filter(|cells| cells.len() > 1)?;
+    if settings.header != HeaderMode::Auto {
+        return None;
+    }
+    let asked = one_line(first.get(found.question_column)?);
+    let says = format!("row 1 is no header that dset knows: `{}` is asked", shortened(&asked, 40));
+    let column = quoted(first.iter().find(|cell| **cell != asked).map_or("NAME", |cell| cell));
+    Some(Check::warning(name, says).fix(format!(
+        "If it is one, name the column with the questions, like `--column {column}`; if not, say \
+         `--header no`"
+    )))
 }
 
 fn contents(found: &Inspected) -> String {

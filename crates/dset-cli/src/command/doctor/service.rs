@@ -9,10 +9,13 @@ use url::Url;
 
 use super::{Check, Plan};
 use crate::command::trial::{money, refuses_key, unreached};
-use crate::display::text::{of, one_line};
+use crate::display::text::{of, one_line, quoted};
 use crate::error::UserError;
 use crate::layers::Key;
 use crate::setting::meant;
+
+/// So many models of a service's list are named.
+const MODELS_NAMED: usize = 5;
 
 /// Whether each key that is wanted is there, and may be sent.
 pub(super) fn keys(plan: &Plan) -> Vec<Check> {
@@ -226,8 +229,14 @@ impl Place<'_> {
             false => Check::problem("model", says),
         };
         check.fix(match meant(name, models.iter().cloned()) {
-            Some(own) => format!("Did you mean `dset config set model {}`?", self.written(&own)),
-            None => format!("See which there are: `dset models list --live {}`", preset.id),
+            Some(own) => did_you_mean(&self.written(&own)),
+            None if preset.is_at(self.base_url) => {
+                format!("See which there are: `dset models list --live {}`", preset.id)
+            }
+            None => {
+                let first = models.iter().take(MODELS_NAMED).map(|own| one_line(own));
+                format!("It lists: {}", first.collect::<Vec<_>>().join(", "))
+            }
         })
     }
 
@@ -239,6 +248,11 @@ impl Place<'_> {
             false => model.to_owned(),
         }
     }
+}
+
+fn did_you_mean(model: &str) -> String {
+    let model = quoted(model);
+    format!("Did you mean `-m {model}`? For good: `dset config set model {model}`")
 }
 
 /// Tells whether one name is another with a date, like `-0813`, or a tag, like `:latest`.
@@ -256,7 +270,7 @@ fn misspelt(model: &Model) -> Option<Check> {
     }
     let own = meant(name, preset.models.iter().cloned())?;
     let check = Check::warning("model", format!("{name} is not known of {}", preset.name));
-    Some(check.fix(format!("Did you mean `dset config set model {}/{own}`?", preset.id)))
+    Some(check.fix(did_you_mean(&format!("{}/{own}", preset.id))))
 }
 
 fn retirement(given: &str, since: &str, used: &str) -> Check {
