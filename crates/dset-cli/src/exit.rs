@@ -49,9 +49,7 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Exit::Done => "every question is answered, or the command did what it was told",
-            Exit::Ours => {
-                "disk or dset failed; `verify`, `doctor` found something, `search` not"
-            }
+            Exit::Ours => "disk or dset failed; `verify`, `doctor` found something, `search` not",
             Exit::Usage => "usage, settings or input; or a decision is wanted",
             Exit::Marked => "the run went to its end, or paused, and some rows say ERROR",
             Exit::Key => "the key is missing or refused",

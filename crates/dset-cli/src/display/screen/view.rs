@@ -67,10 +67,13 @@ impl View {
     pub(super) fn eta(&self) -> Option<Duration> {
         let per_minute = self.per_minute.filter(|per_minute| *per_minute > 0.0)?;
         let left = Duration::from_secs_f64((self.left as f64 / per_minute * 60.0).min(1e9));
-        // Nothing comes before what is waited for, where nothing else is on its way.
-        let waits = self.snapshot.retry_at.filter(|_| self.snapshot.in_flight == 0);
-        let waits = waits.map_or(Duration::ZERO, |at| at.since(self.now));
-        matches!(self.mode(), Mode::Asking if self.left > 0).then_some(left.max(waits))
+        // The end comes after whatever waits to be asked again.
+        let waits = self.snapshot.retry_at.map_or(Duration::ZERO, |at| at.since(self.now));
+        let left = left.max(waits);
+        // The last ones take as long as they take: no rate tells how long.
+        let is_last = self.left <= self.snapshot.in_flight as u64;
+        let is_told = !is_last || self.longest().is_none_or(|longest| longest <= left);
+        matches!(self.mode(), Mode::Asking if self.left > 0 && is_told).then_some(left)
     }
 
     /// Whether a key that tries the service now would do anything.

@@ -196,7 +196,8 @@ fn an_estimate_is_given_only_where_it_is_one() {
     assert!(told(&view()) && !told(&outage()) && !told(&held()) && !told(&stopping()));
     assert!(!told(&View { per_minute: None, ..view() }));
     assert!(!told(&View { per_minute: Some(0.0), ..view() }));
-    assert!(shown(&View { left: 5, ..view() }, USUAL, UTF8).contains("about 20 s left"));
+    assert!(shown(&View { left: 10, ..view() }, USUAL, UTF8).contains("about 30 s left"));
+    assert!(!told(&View { left: 5, ..view() }), "the last have taken longer than that");
 }
 
 #[test]
