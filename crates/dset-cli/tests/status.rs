@@ -190,3 +190,12 @@ fn a_store_that_cannot_be_read_is_an_error_with_a_way_out() {
     folder.dset(&["status"]).exits(1).says("cannot use the store").says("hint:");
     assert_eq!(folder.everything(), before);
 }
+
+#[test]
+fn a_run_that_has_nothing_to_ask_does_not_change_whom_the_answers_are_from() {
+    let folder = Folder::with(&questions(2));
+    let service = Service::with(&[]);
+    folder.dset(&["run", "--base-url", &service.url(), "--key", "none"]).exits(0);
+    folder.dset(&["run", "--key", "none"]).exits(0);
+    folder.dset(&["status"]).exits(0).tells(&format!("deepseek-flash at {}", service.url()));
+}

@@ -199,8 +199,10 @@ impl Run {
             true => EarlierAsks::default(),
             false => store.earlier_asks(unix_ms())?,
         };
-        let life =
-            store.begin_life(unix_ms(), job.settings_ids[0], &settings.model().endpoint())?;
+        // A run that has nothing to ask says nothing of where the answers are from.
+        let before = if job.found.pending == 0 { store.last_life()? } else { None };
+        let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
+        let life = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
         let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
         let writer = Writer::start(
