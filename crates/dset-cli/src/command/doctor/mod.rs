@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::layers::{Environment, Said};
 
 #[derive(Debug, Args)]
+#[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
 #[command(
     after_help = "Looks at the questions, the settings, the key, the service, the model, the balance \
 where the service tells it, and the folder; what the service is asked costs nothing. Takes the \
