@@ -6,7 +6,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::grammar;
-use crate::display::text::one_line;
+use crate::display::text::{arguments, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::setting::{Setting, ticked};
@@ -22,7 +22,7 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
             ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 })
         }
         _ => {
-            let words = std::env::args().skip(1).collect::<Vec<_>>();
+            let words = arguments();
             let error = error_of(error, &command_of(&words));
             error.print();
             error.exit.into()

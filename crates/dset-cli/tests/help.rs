@@ -160,3 +160,25 @@ fn json_shapes_are_in_the_page_of_json() {
         }
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn arguments_that_are_no_text_are_an_error_like_any_other() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let folder = Folder::new();
+    for (words, code) in [
+        (&["\u{1}"][..], 2),
+        (&["run", "\u{1}"], 2),
+        (&["run", "-m", "\u{1}"], 2),
+        (&["status", "\u{1}.csv"], 2),
+        (&["import", "--column", "x", "\u{1}"], 2),
+    ] {
+        let mut command = folder.command(&[]);
+        for word in words {
+            let bytes = word.bytes().map(|byte| if byte == 1 { 0xff } else { byte });
+            command.arg(std::ffi::OsString::from_vec(bytes.collect()));
+        }
+        let ran = Ran::from(command.output().unwrap()).exits(code);
+        assert!(ran.err.contains("error: ") && !ran.err.contains("panicked"), "{}", ran.err);
+    }
+}

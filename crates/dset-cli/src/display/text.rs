@@ -231,9 +231,14 @@ pub(crate) fn when(unix_ms: i64) -> String {
     at.strftime(format).to_string()
 }
 
+/// The arguments that were given, as far as they are text.
+pub(crate) fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
 /// Returns the command that was given, to be given again.
 pub(crate) fn same_command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
+    let arguments = arguments().into_iter().map(|argument| quoted(&argument));
     ["dset".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
