@@ -6,10 +6,12 @@ mod common;
 #[path = "common/pty.rs"]
 mod pty;
 
+use std::io::{Read as _, Write as _};
 use std::process::Command;
 
 use common::{Folder, Service, questions, until};
 use dset_mock::MockSettings;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use pty::Pty;
 use rustix::process::Signal;
 
@@ -99,6 +101,64 @@ fn keys_hold_a_run_let_it_go_on_tell_where_it_stands_and_stop_it() {
         screen.contains("Stopped.") && screen.contains("hint: Run `dset run -c 2` to continue")
     );
     assert!(!screen.contains("Waiting for") && !screen.contains("━"), "{screen}");
+}
+
+#[test]
+fn a_key_pressed_twice_at_once_pauses_and_lets_go_on() {
+    let (service, folder) = (slow(100), Folder::with(&questions(60)));
+    let mut pty = run(&service, &folder, &["-c", "2"], &[]);
+    pty.shows(" 1/60 ✓");
+    pty.press("pp");
+    pty.shows("60 of 60 questions answered");
+    assert_eq!(pty.end().0, 0);
+}
+
+/// Outlives its terminal, but not the test.
+struct Killed(Box<dyn portable_pty::Child + Send + Sync>);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_paused_run_that_outlives_its_terminal_goes_on() {
+    let (service, folder) = (slow(100), Folder::with(&questions(40)));
+    folder.asks(&service);
+    let dset = folder.command(&["run", "-c", "2"]);
+    // As nohup does, with all streams on the terminal.
+    let mut ignores = CommandBuilder::new("sh");
+    ignores.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    ignores.arg(dset.get_program());
+    ignores.args(dset.get_args());
+    ignores.cwd(dset.get_current_dir().unwrap());
+    for (name, value) in dset.get_envs() {
+        match value {
+            Some(value) => ignores.env(name, value),
+            None => ignores.env_remove(name),
+        }
+    }
+    ignores.env("TERM", "xterm");
+    let terminal = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut child = Killed(terminal.slave.spawn_command(ignores).unwrap());
+    drop(terminal.slave);
+    let mut screen = terminal.master.try_clone_reader().unwrap();
+    let mut keyboard = terminal.master.take_writer().unwrap();
+    let mut seen = String::new();
+    for (awaited, key) in [("1/40 ", "p"), ("paused", "")] {
+        until(awaited, || {
+            let mut piece = [0; 4096];
+            let count = screen.read(&mut piece).unwrap();
+            seen += &String::from_utf8_lossy(&piece[..count]);
+            seen.contains(awaited)
+        });
+        keyboard.write_all(key.as_bytes()).unwrap();
+    }
+    drop((screen, keyboard, terminal.master));
+    until("the rest is asked", || is_whole(&folder, 40));
+    assert_eq!(child.0.wait().unwrap().exit_code(), 0);
 }
 
 #[test]

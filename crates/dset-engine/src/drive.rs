@@ -64,9 +64,9 @@ const SHARED_EVERY: Duration = Duration::from_secs(1);
 pub enum Wish {
     /// To stop.
     Stop(StopSignal),
-    /// To send nothing for now.
-    Hold,
-    /// To go on after that.
+    /// To send nothing for now, or to go on after that.
+    TogglePause,
+    /// To go on, if it is paused.
     LetGo,
     /// To try a service that is out now.
     TryNow,
@@ -123,7 +123,10 @@ pub async fn drive(
         let event = tokio::select! {
             Some(wish) = wishes.recv() => match wish {
                 Wish::Stop(signal) => Event::Stopped(signal),
-                Wish::Hold => Event::Held,
+                Wish::TogglePause => match run.machine.snapshot(clock.now()).is_held {
+                    true => Event::LetGo,
+                    false => Event::Held,
+                },
                 Wish::LetGo => Event::LetGo,
                 Wish::TryNow => Event::TryNow,
                 Wish::Status => {

@@ -1,15 +1,13 @@
 //! Turns keys into wishes.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use dset_core::machine::StopSignal;
 use dset_engine::drive::Wish;
 use tokio::sync::mpsc::Sender;
 
-use super::tty;
+use super::tty::{self, Ended};
 
 /// Hears keys on a thread of its own until it is dropped.
 pub(super) struct Keys {
@@ -19,18 +17,22 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Begins; `is_held` tells whether the run is held, for the key that does both.
-    pub(super) fn hear(wish: Sender<Wish>, is_held: Arc<AtomicBool>) -> Keys {
+    /// Begins. Once the terminal is gone nobody can let a paused run go on: it goes on then.
+    pub(super) fn hear(wish: Sender<Wish>) -> Keys {
         let Ok((ended, until)) = rustix::pipe::pipe() else {
             return Keys { until: None, thread: None };
         };
-        let press = move |key| {
-            let wanted = wanted(key, is_held.load(Ordering::Relaxed));
-            // A run that takes no wishes now is busy ending.
-            let _ = wanted.is_some_and(|wanted| wish.try_send(wanted).is_ok());
-        };
         let thread = std::thread::Builder::new().name("keys".into());
-        let thread = thread.spawn(move || tty::hear(&ended, press)).ok();
+        let thread = thread.spawn(move || {
+            // A run that takes no wishes now is busy ending.
+            let press = |key| {
+                let _ = wanted(key).map(|wanted| wish.try_send(wanted));
+            };
+            if tty::hear(&ended, press) == Ended::Gone {
+                let _ = wish.blocking_send(Wish::LetGo);
+            }
+        });
+        let thread = thread.ok();
         Keys { until: Some(until), thread }
     }
 }
@@ -44,11 +46,10 @@ impl Drop for Keys {
     }
 }
 
-fn wanted(key: u8, is_held: bool) -> Option<Wish> {
+fn wanted(key: u8) -> Option<Wish> {
     Some(match key.to_ascii_lowercase() {
         b's' => Wish::Status,
-        b'p' if is_held => Wish::LetGo,
-        b'p' => Wish::Hold,
+        b'p' => Wish::TogglePause,
         b'r' => Wish::TryNow,
         b'q' => Wish::Stop(StopSignal::Interrupt),
         _ => return None,

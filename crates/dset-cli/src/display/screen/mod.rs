@@ -15,7 +15,6 @@ mod view;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
@@ -61,7 +60,6 @@ pub(super) struct Screen {
     looked_at: Option<Time>,
     why: Option<String>,
     places_down: usize,
-    is_held: Arc<AtomicBool>,
     began: Instant,
     /// First to go: whoever hears keys and signals must not outlive the terminal.
     #[cfg(unix)]
@@ -78,7 +76,6 @@ impl Screen {
         let looks = Looks::of_stderr();
         head(opening, looks);
         let terminal = Terminal::open(looks, Extras::of_environment());
-        let is_held = Arc::new(AtomicBool::new(false));
         clear_before_panics(&terminal);
         Screen {
             looks,
@@ -96,8 +93,7 @@ impl Screen {
             why: None,
             places_down: 0,
             #[cfg(unix)]
-            keys: Some(keys::Keys::hear(wish, Arc::clone(&is_held))),
-            is_held,
+            keys: Some(keys::Keys::hear(wish)),
             began: Instant::now(),
             signals: signals(&terminal),
             terminal,
@@ -247,7 +243,6 @@ impl Watcher for Screen {
         if snapshot.outage.is_none() && !snapshot.is_held {
             self.rate.pass(since);
         }
-        self.is_held.store(snapshot.is_held, Ordering::Relaxed);
         self.terminal.show(self.view(now, snapshot));
     }
 

@@ -92,24 +92,41 @@ mod unix {
     /// How often a process in the background looks whether it is in the foreground.
     const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
-    /// Hears keys until the other end of `until` is closed.
-    pub(in super::super) fn hear(until: &OwnedFd, mut key: impl FnMut(u8)) {
+    /// Why keys are heard no more.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in super::super) enum Ended {
+        /// Nobody wants to hear them.
+        Wanted,
+        /// Nobody is there to press them: the terminal is gone.
+        Gone,
+    }
+
+    /// Hears keys until the other end of `until` is closed, or the terminal is gone.
+    pub(in super::super) fn hear(until: &OwnedFd, mut key: impl FnMut(u8)) -> Ended {
+        let was_terminal = std::io::stdin().is_terminal();
         loop {
-            let mut fds = [
-                PollFd::new(until, PollFlags::IN),
-                PollFd::from_borrowed_fd(stdin(), PollFlags::IN),
-            ];
-            let watched = if has_keyboard() { 2 } else { 1 };
+            // In the background only its end is news.
+            let is_heard = has_keyboard();
+            let wanted = if is_heard { PollFlags::IN } else { PollFlags::empty() };
+            let mut fds =
+                [PollFd::new(until, PollFlags::IN), PollFd::from_borrowed_fd(stdin(), wanted)];
+            let watched = if was_terminal { 2 } else { 1 };
             match poll(&mut fds[..watched], Some(&LOOK_EVERY)) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return,
+                Err(_) => return Ended::Wanted,
             }
             if !fds[0].revents().is_empty() {
-                return;
+                return Ended::Wanted;
             }
-            let pressed = fds[1].revents();
-            if watched == 1 || pressed.is_empty() || !has_keyboard() {
+            let told = fds[1].revents();
+            if watched == 1 || told.is_empty() {
+                continue;
+            }
+            if told.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+                return Ended::Gone;
+            }
+            if !has_keyboard() {
                 continue;
             }
             let mut bytes = [0; 16];
@@ -117,8 +134,7 @@ mod unix {
                 Ok(1..) if bytes[0] == 0x1b => {} // an arrow or the like
                 Ok(count @ 1..) => bytes[..count].iter().for_each(|byte| key(*byte)),
                 Err(rustix::io::Errno::INTR) => {}
-                // The terminal is gone.
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return Ended::Gone,
             }
         }
     }
