@@ -1,6 +1,5 @@
 //! Errors for people: what happened, why, and what to do.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -14,6 +13,7 @@ use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
+use crate::display::talk::last_words;
 use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
@@ -63,8 +63,7 @@ impl UserError {
     }
 
     pub(crate) fn print(&self) {
-        // Nobody is there to hear that standard error is closed.
-        let _ = writeln!(anstream::stderr().lock(), "{}", self.lines().join("\n"));
+        last_words(&(self.lines().join("\n") + "\n"));
     }
 }
 

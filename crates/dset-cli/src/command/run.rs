@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use dset_core::machine::Ending;
+use dset_core::machine::{Ending, Why};
 use dset_core::provider::Providers;
 use dset_core::settings::{Layer, Model, Settings, Warning, endpoint, resolve_among};
 use dset_engine::ask::{Endpoint, Wire};
@@ -200,21 +200,38 @@ pub(super) fn ask(
     if let Some(acks) = acks {
         display = Box::new(display::Both { one: Box::new(acks), other: display });
     }
-    let (ending, mut display) = runtime.block_on(async {
-        let signals = tokio::spawn(signals);
+    let (ending, is_cut) = runtime.block_on(async {
+        let mut signals = tokio::spawn(signals);
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
             let ending = drive(job, asked, wishes, &mut *display).await;
             (ending, display)
         });
-        let ended = run.await;
-        signals.abort();
-        ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-    });
-    let ending = ending?;
-    display.end(&ending);
+        let (ending, mut display) = run.await.unwrap_or_else(panicked);
+        let ending = ending?;
+        // Whoever looks on may take nothing: a signal ends that.
+        let shown = ending.clone();
+        let mut shown = tokio::task::spawn_blocking(move || display.end(&shown));
+        tokio::select! {
+            biased;
+            shown = &mut shown => {
+                shown.unwrap_or_else(panicked);
+                Ok::<_, UserError>((ending, false))
+            }
+            Ok(signal) = &mut signals => {
+                Ok((Ending { why: Why::Stopped(signal), ..ending }, true))
+            }
+        }
+    })?;
+    if is_cut {
+        runtime.shutdown_background();
+    }
     Ok(ending)
+}
+
+fn panicked<T>(error: tokio::task::JoinError) -> T {
+    std::panic::resume_unwind(error.into_panic())
 }
 
 /// Sets up every place where a model is asked.

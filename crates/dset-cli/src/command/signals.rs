@@ -28,9 +28,9 @@ fn is_hangup_ignored() -> bool {
 }
 
 /// Listens to signals from this call on, which is to come before the first ask: one that nobody
-/// listens to would end the process with whatever is on its way. The future tells them as wishes.
-/// Within a runtime.
-pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = ()> + Send {
+/// listens to would end the process with whatever is on its way. The future tells them as wishes, and
+/// ends with the first that wants to stop a run which takes none any more. Within a runtime.
+pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = StopSignal> + Send {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,8 +58,8 @@ pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = ()> + Send {
                     _ = heard(&mut status) => Wish::Status,
                     _ = heard(&mut info) => Wish::Status,
                 };
-                if wish.send(wanted).await.is_err() {
-                    return;
+                if let (Wish::Stop(signal), Err(_)) = (wanted, wish.send(wanted).await) {
+                    return signal;
                 }
             }
         }
@@ -68,8 +68,9 @@ pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = ()> + Send {
     async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             if wish.send(Wish::Stop(StopSignal::Interrupt)).await.is_err() {
-                return;
+                return StopSignal::Interrupt;
             }
         }
+        std::future::pending().await
     }
 }

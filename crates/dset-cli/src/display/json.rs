@@ -1,15 +1,20 @@
 //! Events for programs: one JSON object a line on standard output, versioned.
+//!
+//! None is left out: what a slow program has not taken yet waits in memory, a few lines for each
+//! ask, so that the run goes on meanwhile. At the end the program is waited for until it has taken
+//! everything, however long that is; a signal ends that at once, and whoever stopped the run waits
+//! no longer than for a terminal.
 
-use std::io::Write as _;
 use std::time::Instant;
 
-use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::machine::{Ending, Notice, Snapshot, Why};
 use dset_core::question::Question;
 use dset_core::settings::Settings;
 use dset_core::time::Time;
 use dset_engine::report::{Trouble, Watcher};
 use serde_json::{Value, json};
 
+use super::talk::{Lines, PATIENCE, Stream, Talk};
 use super::text::place;
 use super::{Display, Opening, plain};
 use crate::exit::Exit;
@@ -20,6 +25,7 @@ const VERSION: u32 = 1;
 pub(super) struct Json {
     settings: Settings,
     began: Instant,
+    talk: Talk<Lines>,
 }
 
 impl Json {
@@ -41,45 +47,49 @@ impl Json {
             line["models"] = settings.models.iter().map(|model| &*model.request.model).collect();
             line["samples"] = json!(settings.samples);
         }
-        print(line);
-        Json { settings: settings.clone(), began: Instant::now() }
+        let talk = Talk::open(Lines, Stream::Out, usize::MAX);
+        let json = Json { settings: settings.clone(), began: Instant::now(), talk };
+        json.print(line);
+        json
+    }
+
+    fn print(&self, event: Value) {
+        self.talk.say(versioned(event));
+    }
+
+    fn of(&self, question: &Question, event: &str, rest: Value) {
+        let mut line = json!({
+            "event": event,
+            "question": question.index + 1,
+            "row": question.row_number,
+        });
+        if let (Value::Object(line), Value::Object(rest)) = (&mut line, rest) {
+            line.extend(rest);
+        }
+        self.print(line);
     }
 }
 
-fn print(event: Value) {
+fn versioned(event: Value) -> String {
     let mut line = json!({ "v": VERSION });
     if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
         line.extend(event);
     }
-    // A reader that has gone away does not stop a run.
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-fn of(question: &Question, event: &str, rest: Value) {
-    let mut line = json!({
-        "event": event,
-        "question": question.index + 1,
-        "row": question.row_number,
-    });
-    if let (Value::Object(line), Value::Object(rest)) = (&mut line, rest) {
-        line.extend(rest);
-    }
-    print(line);
+    line.to_string()
 }
 
 impl Watcher for Json {
     fn notice(&mut self, _now: Time, notice: &Notice) {
         match notice {
             Notice::Asking { question, attempt } => {
-                of(question, "ask", json!({ "attempt": attempt }));
+                self.of(question, "ask", json!({ "attempt": attempt }));
             }
-            Notice::Answered { question, took, usage, attempts } => of(
+            Notice::Answered { question, took, usage, attempts } => self.of(
                 question,
                 "answer",
                 json!({ "seconds": took.as_secs_f64(), "attempts": attempts, "tokens": usage }),
             ),
-            Notice::Retrying { question, failure, wait } => of(
+            Notice::Retrying { question, failure, wait } => self.of(
                 question,
                 "retry",
                 json!({
@@ -87,7 +97,7 @@ impl Watcher for Json {
                     "message": failure.message, "wait_seconds": wait.as_secs_f64(),
                 }),
             ),
-            Notice::Ended { question, fault, failure } => of(
+            Notice::Ended { question, fault, failure } => self.of(
                 question,
                 "error",
                 json!({
@@ -95,35 +105,35 @@ impl Watcher for Json {
                     "message": failure.message,
                 }),
             ),
-            Notice::OutageBegan { failure, wait } => print(json!({
+            Notice::OutageBegan { failure, wait } => self.print(json!({
                 "event": "outage", "cause": failure.cause, "status": failure.status,
                 "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
             })),
-            Notice::OutageGoesOn { failure, wait } => print(json!({
+            Notice::OutageGoesOn { failure, wait } => self.print(json!({
                 "event": "outage", "cause": failure.cause, "status": failure.status,
                 "message": failure.message, "wait_seconds": wait.as_secs_f64(),
             })),
             Notice::OutageRetry { retry, of } => {
-                print(json!({ "event": "outage_retry", "retry": retry, "of": of }));
+                self.print(json!({ "event": "outage_retry", "retry": retry, "of": of }));
             }
             Notice::OutageFinal { failure } => {
-                print(json!({ "event": "outage_final", "cause": failure.cause }));
+                self.print(json!({ "event": "outage_final", "cause": failure.cause }));
             }
             Notice::OutageOver { lasted } => {
-                print(json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
+                self.print(json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
             }
-            Notice::PlaceDown { model, endpoint, failure } => print(json!({
+            Notice::PlaceDown { model, endpoint, failure } => self.print(json!({
                 "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
                 "cause": failure.cause, "status": failure.status, "message": failure.message,
             })),
-            Notice::PlaceUp { model, endpoint } => print(json!({
+            Notice::PlaceUp { model, endpoint } => self.print(json!({
                 "event": "endpoint_up", "endpoint": place(&self.settings, *model, *endpoint),
             })),
             Notice::Bookmarking { row_number } => {
-                print(json!({ "event": "bookmark", "row": row_number }));
+                self.print(json!({ "event": "bookmark", "row": row_number }));
             }
             Notice::Draining { in_flight, .. } => {
-                print(json!({ "event": "stopping", "in_flight": in_flight }));
+                self.print(json!({ "event": "stopping", "in_flight": in_flight }));
             }
         }
     }
@@ -138,14 +148,14 @@ impl Watcher for Json {
             event.insert("answers".into(), json!(answers));
             event.insert("kept_in".into(), json!(rescued));
         }
-        print(event);
+        self.print(event);
     }
 }
 
 impl Display for Json {
     fn end(&mut self, ending: &Ending) {
         let ledger = &ending.ledger;
-        print(json!({
+        let end = json!({
             "event": "end",
             "questions": ledger.questions,
             "answered": ledger.answered,
@@ -155,6 +165,8 @@ impl Display for Json {
             "dropped": ending.dropped,
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending) as u8,
-        }));
+        });
+        let is_stopped = matches!(ending.why, Why::Stopped(_));
+        self.talk.end(versioned(end) + "\n", is_stopped.then_some(PATIENCE));
     }
 }

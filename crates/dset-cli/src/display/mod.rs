@@ -15,6 +15,7 @@ mod plain;
 pub(crate) mod plot;
 mod remarks;
 mod screen;
+pub(crate) mod talk;
 mod tally;
 pub(crate) mod text;
 pub(crate) mod wrap;
@@ -131,7 +132,8 @@ impl Watcher for Both {
 
 impl Display for Both {
     fn end(&mut self, ending: &Ending) {
-        self.one.end(ending);
+        // People first: a program may take its time, and is waited for.
         self.other.end(ending);
+        self.one.end(ending);
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! They go to standard error, like all talk. What the script knew no words for is an `Error: ` line.
 
-use std::io::Write as _;
-
 use dset_core::machine::{Ending, Notice, Snapshot, Why};
 use dset_core::question::Question;
 use dset_core::time::Time;
@@ -11,8 +9,9 @@ use dset_engine::report::{Trouble, Watcher};
 
 use super::ending::Closing;
 use super::plain::told;
+use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk};
 use super::tally::Tally;
-use super::text::{as_the_script, clock, failure, script_wait};
+use super::text::{as_the_script, clock, failure, one_line, script_wait};
 use super::{Display, Opening};
 
 pub(super) struct Original {
@@ -20,13 +19,15 @@ pub(super) struct Original {
     key_from: Option<&'static str>,
     total: u64,
     tally: Tally,
+    talk: Talk<Lines>,
 }
 
 impl Original {
     pub(super) fn open(opening: &Opening<'_>) -> Original {
         let settings = opening.settings.clone();
         let (key_from, total) = (opening.key_from, opening.found.answers);
-        Original { settings, key_from, total, tally: Tally::default() }
+        let talk = Talk::open(Lines, Stream::Err, SAID_MAX);
+        Original { settings, key_from, total, tally: Tally::default(), talk }
     }
 
     fn question(&self, question: &Question) -> String {
@@ -34,17 +35,17 @@ impl Original {
     }
 
     fn bookmark(&self, row_number: u64) {
-        print(&format!("Updating {} bookmark at row {row_number}", self.settings.input.display()));
+        let input = self.settings.input.display();
+        self.print(&format!("Updating {input} bookmark at row {row_number}"));
     }
-}
 
-fn print(line: &str) {
-    // One write a line, so that lines of two processes do not mix; nobody hears a closed pipe.
-    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
-}
+    fn print(&self, line: &str) {
+        self.talk.say(one_line(line));
+    }
 
-fn at(now: Time, line: &str) {
-    print(&format!("[{}] {line}", clock(now.unix_ms)));
+    fn at(&self, now: Time, line: &str) {
+        self.print(&format!("[{}] {line}", clock(now.unix_ms)));
+    }
 }
 
 impl Watcher for Original {
@@ -54,32 +55,34 @@ impl Watcher for Original {
         match notice {
             Notice::Asking { question, attempt: 1 } if !quiet => {
                 let (place, text) = (self.question(question), as_the_script(&question.text));
-                at(now, &format!("Processing {place}: {text}"));
+                self.at(now, &format!("Processing {place}: {text}"));
             }
             Notice::Answered { question, .. } if !quiet => {
-                print(&format!("Successfully processed {}", self.question(question)));
+                self.print(&format!("Successfully processed {}", self.question(question)));
             }
             Notice::Retrying { failure: why, wait, .. } if !quiet => {
-                print(&format!("Error: {}", failure(why)));
-                print(&format!("Retrying in {}...", script_wait(*wait)));
+                self.print(&format!("Error: {}", failure(why)));
+                self.print(&format!("Retrying in {}...", script_wait(*wait)));
             }
             Notice::OutageBegan { failure: why, wait } => {
-                print(&format!("Error: {}", failure(why)));
+                self.print(&format!("Error: {}", failure(why)));
                 if let Some(wait) = wait {
-                    print(&format!("Retrying in {}...", script_wait(*wait)));
+                    self.print(&format!("Retrying in {}...", script_wait(*wait)));
                 }
             }
             Notice::OutageGoesOn { failure: why, wait } => {
-                print(&format!("Error: {}", failure(why)));
-                print(&format!("Retrying in {}...", script_wait(*wait)));
+                self.print(&format!("Error: {}", failure(why)));
+                self.print(&format!("Retrying in {}...", script_wait(*wait)));
             }
-            Notice::OutageRetry { retry, of } => at(now, &format!("Retry attempt {retry}/{of}...")),
+            Notice::OutageRetry { retry, of } => {
+                self.at(now, &format!("Retry attempt {retry}/{of}..."))
+            }
             Notice::OutageFinal { failure: why } => {
-                print(&format!("Error: {}", failure(why)));
-                at(now, "Final retry failed!");
+                self.print(&format!("Error: {}", failure(why)));
+                self.at(now, "Final retry failed!");
             }
             Notice::Ended { question, failure: why, .. } => {
-                print(&format!("Error: {}", failure(why)));
+                self.print(&format!("Error: {}", failure(why)));
                 self.bookmark(question.row_number);
             }
             Notice::Bookmarking { row_number } => self.bookmark(*row_number),
@@ -91,7 +94,7 @@ impl Watcher for Original {
 
     fn trouble(&mut self, _now: Time, trouble: &Trouble) {
         if self.tally.trouble(trouble) {
-            print(&told(trouble));
+            self.print(&told(trouble));
         }
     }
 }
@@ -102,10 +105,14 @@ impl Display for Original {
         if matches!(ending.why, Why::Complete)
             && ledger.answered + ledger.presumed == ledger.questions
         {
-            print(&format!("All {} questions processed successfully!", ledger.questions));
             let folder = std::path::absolute(&self.settings.output);
             let folder = folder.unwrap_or_else(|_| self.settings.output.clone());
-            print(&format!("Output files located in: {}", folder.display()));
+            let folder = one_line(&folder.display().to_string());
+            let last = format!(
+                "All {} questions processed successfully!\nOutput files located in: {folder}\n",
+                ledger.questions
+            );
+            self.talk.end(last, Some(PATIENCE));
             return;
         }
         let closing = Closing {
@@ -119,10 +126,12 @@ impl Display for Original {
         };
         // The service's failure was told as it came; what ended a run otherwise was not.
         let is_told = matches!(ending.why, Why::Unreachable(_) | Why::Paused);
+        let mut last = String::new();
         if let Some((message, cause, _)) = closing.error().filter(|_| !is_told) {
             let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-            print(&format!("Error: {message}{cause}"));
+            last = one_line(&format!("Error: {message}{cause}")) + "\n";
         }
-        print("Execution paused. Resume with same command later.");
+        last += "Execution paused. Resume with same command later.\n";
+        self.talk.end(last, Some(PATIENCE));
     }
 }

@@ -1,6 +1,5 @@
 //! Lines for a pipe: the words of the original script, each line complete in itself.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use dset_core::machine::{Ending, Notice, Snapshot, Why};
@@ -11,8 +10,9 @@ use dset_engine::clock::Clock;
 use dset_engine::report::{Trouble, Watcher};
 
 use super::ending::Closing;
+use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk, for_stderr};
 use super::tally::Tally;
-use super::text::{self, about, as_the_script, clock, count, failure, script_wait, span};
+use super::text::{self, about, as_the_script, clock, count, failure, one_line, script_wait, span};
 use super::{Demo, Display, Opening, TOLD_MAX, remarks};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -30,6 +30,7 @@ pub(super) struct Plain {
     tally: Tally,
     began: Instant,
     progress_at: Instant,
+    talk: Talk<Lines>,
 }
 
 impl Plain {
@@ -44,6 +45,7 @@ impl Plain {
             tally: Tally::default(),
             began: Instant::now(),
             progress_at: Instant::now(),
+            talk: Talk::open(Lines, Stream::Err, SAID_MAX),
         };
         let now = Clock::start().now();
         plain.say(now, &remarks::first(opening, "->"));
@@ -53,8 +55,12 @@ impl Plain {
 
     fn say(&self, now: Time, line: &str) {
         if !self.settings.quiet {
-            print(now, line);
+            self.print(now, line);
         }
+    }
+
+    fn print(&self, now: Time, line: &str) {
+        self.talk.say(timed(now, line));
     }
 
     /// Writes where the run stands.
@@ -81,10 +87,8 @@ impl Plain {
     }
 }
 
-fn print(now: Time, line: &str) {
-    // One write a line, so that lines of two processes do not mix; nobody hears a closed pipe.
-    let line = format!("[{}] {line}\n", clock(now.unix_ms));
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+fn timed(now: Time, line: &str) -> String {
+    format!("[{}] {}", clock(now.unix_ms), one_line(line))
 }
 
 impl Watcher for Plain {
@@ -170,12 +174,12 @@ impl Watcher for Plain {
     }
 
     fn status(&mut self, now: Time, snapshot: &Snapshot) {
-        print(now, &self.progress(snapshot));
+        self.print(now, &self.progress(snapshot));
     }
 
     fn trouble(&mut self, now: Time, trouble: &Trouble) {
         if self.tally.trouble(trouble) {
-            print(now, &told(trouble));
+            self.print(now, &told(trouble));
         }
     }
 }
@@ -211,33 +215,29 @@ impl Display for Plain {
             tick: "",
         };
         let ledger = &ending.ledger;
-        let whole = ledger.answered == ledger.questions;
-        match &ending.why {
-            Why::Complete if whole => {
-                print(
-                    now,
-                    &format!(
-                        "All {} {}s processed successfully!",
-                        ledger.questions,
-                        text::counted(&self.settings)
-                    ),
-                );
-            }
-            Why::Unreachable(_) | Why::Paused => {
-                self.say(now, "Execution paused. Resume with same command later.");
-            }
-            _ => {}
+        let whole = ledger.answered == ledger.questions && matches!(ending.why, Why::Complete);
+        let (mut last, is_quiet) = (Vec::new(), self.settings.quiet);
+        if whole {
+            let counted = text::counted(&self.settings);
+            let all = format!("All {} {counted}s processed successfully!", ledger.questions);
+            last.push(timed(now, &all));
         }
-        if !(whole && matches!(ending.why, Why::Complete)) {
-            print(now, &closing.standing());
+        if matches!(ending.why, Why::Unreachable(_) | Why::Paused) && !is_quiet {
+            last.push(timed(now, "Execution paused. Resume with same command later."));
+        }
+        if !whole {
+            last.push(timed(now, &closing.standing()));
         }
         let folder = std::path::absolute(&self.settings.output);
         let folder = folder.unwrap_or_else(|_| self.settings.output.clone());
-        self.say(now, &format!("Output files located in: {}", folder.display()));
-        if let Some((message, cause, hints)) = closing.error() {
-            UserError { message, cause, hints, exit: Exit::of(ending) }.print();
-        } else if !self.settings.quiet {
-            closing.hints().iter().for_each(|hint| print(now, &format!("Hint: {hint}")));
+        if !is_quiet {
+            last.push(timed(now, &format!("Output files located in: {}", folder.display())));
         }
+        if let Some((message, cause, hints)) = closing.error() {
+            last.extend(UserError { message, cause, hints, exit: Exit::of(ending) }.lines());
+        } else if !is_quiet {
+            last.extend(closing.hints().iter().map(|hint| timed(now, &format!("Hint: {hint}"))));
+        }
+        self.talk.end(for_stderr(&(last.join("\n") + "\n")), Some(PATIENCE));
     }
 }

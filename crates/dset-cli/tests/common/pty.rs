@@ -1,5 +1,5 @@
 //! The real program on a terminal, and what the terminal shows.
-#![allow(unreachable_pub, reason = "each file of tests uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each file of tests uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::termios::{Termios, tcgetattr};
 
-use super::until;
+use super::common::until;
 
 /// A terminal with a program on it.
 pub struct Pty {
@@ -152,6 +152,19 @@ impl Pty {
             && now.input_modes == before.input_modes
             && now.output_modes == before.output_modes
             && now.control_modes == before.control_modes
+    }
+
+    /// Waits for the end of the program, of which nobody sees anything; returns its exit code. The
+    /// settings of the terminal are those from before.
+    #[track_caller]
+    pub fn end_unseen(mut self) -> u32 {
+        let mut status = None;
+        until("it ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(self.is_as_before(), "the terminal's settings are put back");
+        status.unwrap().exit_code()
     }
 
     /// Waits for the end of the program; returns its exit code and the last screen. The settings of

@@ -13,7 +13,6 @@ mod verdict;
 mod view;
 
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +35,7 @@ use self::view::View;
 use super::ending::Closing;
 use super::line::{Line, Looks};
 use super::plain::told;
+use super::talk::for_stderr;
 use super::tally::Tally;
 use super::text::{self, count, failure, of, place, span, tokens};
 use super::{Demo, Display, Opening, TOLD_MAX, remarks};
@@ -74,8 +74,8 @@ impl Screen {
         #[cfg(not(unix))]
         drop(wish);
         let looks = Looks::of_stderr();
-        head(opening, looks);
         let terminal = Terminal::open(looks, Extras::of_environment());
+        head(opening, looks).into_iter().for_each(|line| terminal.say(Said::Line(line)));
         clear_before_panics(&terminal);
         Screen {
             looks,
@@ -128,8 +128,7 @@ impl Screen {
 }
 
 /// What is said before the first ask.
-fn head(opening: &Opening<'_>, looks: Looks) {
-    let columns = tty::size().columns.saturating_sub(1).max(1);
+fn head(opening: &Opening<'_>, looks: Looks) -> Vec<Line> {
     let line = || Line::new(looks);
     let mut lines = vec![line().plain(&remarks::first(opening, looks.glyphs().arrow))];
     lines.extend(remarks::rest(opening).iter().map(|remark| line().add(DIM, remark)));
@@ -139,13 +138,7 @@ fn head(opening: &Opening<'_>, looks: Looks) {
         lines.push(line().add(DIM, &format!("{model}, {at_once} at once")));
         lines.push(line());
     }
-    print(lines.into_iter().flat_map(|line| line.wrapped(columns, 2)));
-}
-
-fn print(lines: impl Iterator<Item = Line>) {
-    let lines: String = lines.map(|line| line.painted() + "\n").collect();
-    // Nobody is there to hear that the terminal is gone.
-    let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    lines
 }
 
 /// Lets the process be stopped and go on with the terminal as others expect it.
@@ -298,7 +291,6 @@ impl Display for Screen {
     fn end(&mut self, ending: &Ending) {
         #[cfg(unix)]
         drop(self.keys.take());
-        self.terminal.end();
         let closing = Closing {
             settings: &self.settings,
             ending,
@@ -309,13 +301,18 @@ impl Display for Screen {
             tick: self.looks.glyphs().good,
         };
         let columns = tty::size().columns.saturating_sub(1).max(1);
-        let mut out = anstream::stderr().lock();
-        let _ = if self.tally.answered > 0 { writeln!(out) } else { Ok(()) };
+        let mut last = String::new();
+        if self.tally.answered > 0 {
+            last.push('\n');
+        }
         for line in closing.lines(columns, self.looks, self.duplicates) {
             // Styles are ASCII.
-            let shown = |c: char| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' };
-            let _ = writeln!(out, "{}", line.chars().map(shown).collect::<String>());
+            last.extend(
+                line.chars().map(|c| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' }),
+            );
+            last.push('\n');
         }
+        self.terminal.end(for_stderr(&last));
     }
 }
 

@@ -1,28 +1,23 @@
-//! Writes to the terminal, on a thread of its own: one that is stopped or slow must not stall asks.
+//! Draws on the terminal, on the thread that writes: one that is stopped or slow must not stall asks.
 //!
-//! What was said waits in a queue with a bound, and where the run stands in a place for one, the
-//! latest. The region below is drawn from the cursor on, which then goes back to its first column:
+//! The region below is drawn from the cursor on, which then goes back to its first column:
 //! the next drawing begins there, however the terminal broke lines when its size changed.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::region::{Progress, Size};
 use super::tty;
 use super::verdict::{Came, Said};
 use super::view::View;
 use crate::display::line::{Line, Looks};
-use crate::display::text::count;
+use crate::display::talk::{
+    Hand, Mail, Order, Outlet, PATIENCE, SAID_MAX, Shared, Stream, Talk, locked,
+};
 
 /// The screen is drawn at most so often.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
-
-/// So much that was said waits for a terminal that takes nothing; of what comes then only the
-/// number is kept.
-const SAID_MAX: usize = 1_000;
 
 /// A change to what the terminal shows is begun and ended with these, so that it is seen at once.
 const BEGIN: &str = "\x1b[?2026h";
@@ -56,70 +51,17 @@ impl Extras {
     }
 }
 
-/// What waits to be written.
-#[derive(Default)]
-struct Mailbox {
-    said: Vec<Said>,
-    /// Answers and other lines that came when the queue was full.
-    unsaid: [u64; 2],
-    view: Option<Box<View>>,
-    order: Option<Order>,
-}
-
-impl Mailbox {
-    fn put(&mut self, said: Said) {
-        if self.said.len() < SAID_MAX {
-            self.said.push(said);
-        } else {
-            let is_answer = matches!(said, Said::Verdict { came: Came::Answered { .. }, .. });
-            self.unsaid[usize::from(!is_answer)] += 1;
-        }
-    }
-
-    /// What was said, as lines for a screen of so many columns.
-    fn lines(&self, columns: usize, looks: Looks) -> Vec<Line> {
-        let mut lines: Vec<Line> =
-            self.said.iter().flat_map(|said| said.lines(columns, looks)).collect();
-        for (number, words) in self.unsaid.iter().zip(["more answered", "more lines"]) {
-            if *number > 0 {
-                let words = format!("{} {} {words}", looks.glyphs().more, count(*number));
-                lines.push(Line::new(looks).plain(&words).cut(columns));
-            }
-        }
-        lines
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// Stop the process as Ctrl-Z does.
-    Stop,
-    /// The process was stopped and goes on.
-    GoOn,
-    /// Clear up and end.
-    End,
-}
-
-struct Shared {
-    mailbox: Mutex<Mailbox>,
-    /// Only orders are news; everything else is looked for when it is time to draw.
-    news: Condvar,
-    /// Only the thread writes; a panic clears up first.
-    canvas: Mutex<Canvas>,
-}
-
 /// The terminal, and the thread that writes to it.
 pub(super) struct Terminal {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    talk: Talk<Canvas>,
+    #[cfg(unix)]
+    keys: Arc<Mutex<tty::Keys>>,
 }
 
 impl Terminal {
     pub(super) fn open(looks: Looks, extras: Extras) -> Terminal {
+        #[cfg(unix)]
+        let keys = Arc::<Mutex<tty::Keys>>::default();
         let canvas = Canvas {
             looks,
             extras,
@@ -128,62 +70,57 @@ impl Terminal {
             is_titled: false,
             has_progress: false,
             #[cfg(unix)]
-            keys: tty::Keys::default(),
+            keys: Arc::clone(&keys),
         };
-        let shared = Arc::new(Shared {
-            mailbox: Mutex::default(),
-            news: Condvar::new(),
-            canvas: Mutex::new(canvas),
-        });
-        let ours = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("terminal".into());
-        // Where no thread can be had, nothing is drawn, and the run goes on.
-        let thread = thread.spawn(move || ours.write()).ok();
-        Terminal { shared, thread }
+        Terminal {
+            talk: Talk::open(canvas, Stream::Err, SAID_MAX),
+            #[cfg(unix)]
+            keys,
+        }
     }
 
     /// Says something above the region. Never waits.
     pub(super) fn say(&self, said: Said) {
-        locked(&self.shared.mailbox).put(said);
+        self.talk.say(said);
     }
 
     /// Shows where the run stands. Never waits; what was not drawn yet is forgotten.
     pub(super) fn show(&self, view: View) {
-        locked(&self.shared.mailbox).view = Some(Box::new(view));
+        self.talk.show(Box::new(view));
     }
 
     /// Returns what stops the process and lets it go on, for signals.
     pub(super) fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(&self.shared))
+        Stopper(Arc::clone(self.talk.shared()))
     }
 
     /// Returns what clears up before a panic speaks.
     pub(super) fn clearer(&self) -> impl Fn() + Send + Sync + use<> {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(self.talk.shared());
         move || {
-            if let Ok(mut canvas) = shared.canvas.try_lock() {
-                canvas.clear_up();
+            if let Ok(mut canvas) = shared.hand.try_lock() {
+                canvas.clear_up(&shared.outlet);
             }
         }
     }
 
-    /// Writes what is left, clears the region away and puts everything back.
-    pub(super) fn end(&mut self) {
-        self.shared.order(Order::End);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    /// Writes what is left, clears the region away, puts everything back and writes these last
+    /// lines. A terminal that takes nothing is left as it is, but for its settings.
+    pub(super) fn end(&mut self, last: String) {
+        #[cfg(unix)]
+        locked(&self.keys).give_back_for_good();
+        self.talk.end(last, Some(PATIENCE));
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.end();
+        self.end(String::new());
     }
 }
 
 /// Stops the process with the terminal as it was before, and sets it up again.
-pub(super) struct Stopper(Arc<Shared>);
+pub(super) struct Stopper(Arc<Shared<Canvas>>);
 
 impl Stopper {
     pub(super) fn stop(&self) {
@@ -192,56 +129,6 @@ impl Stopper {
 
     pub(super) fn go_on(&self) {
         self.0.order(Order::GoOn);
-    }
-}
-
-impl Shared {
-    fn order(&self, order: Order) {
-        let mut mailbox = locked(&self.mailbox);
-        // Nothing comes after the end.
-        if mailbox.order != Some(Order::End) {
-            mailbox.order = Some(order);
-        }
-        drop(mailbox);
-        self.news.notify_one();
-    }
-
-    fn write(&self) {
-        let mut last = Instant::now();
-        loop {
-            let mut mailbox = self.next(last);
-            last = Instant::now();
-            let mut canvas = locked(&self.canvas);
-            if mailbox.order == Some(Order::GoOn) {
-                canvas.forget();
-            }
-            canvas.view = mailbox.view.take().or(canvas.view.take());
-            let is_over = matches!(mailbox.order, Some(Order::Stop | Order::End));
-            canvas.draw(&mailbox, tty::size(), !is_over);
-            if is_over {
-                canvas.clear_up();
-            }
-            drop(canvas);
-            match mailbox.order {
-                Some(Order::End) => return,
-                #[cfg(unix)]
-                Some(Order::Stop) => tty::stop(),
-                _ => {}
-            }
-        }
-    }
-
-    /// Waits for something to write, and until it is time.
-    fn next(&self, last: Instant) -> Mailbox {
-        let mut mailbox = locked(&self.mailbox);
-        loop {
-            let waits = DRAW_EVERY.saturating_sub(last.elapsed());
-            if mailbox.order.is_some() || waits.is_zero() {
-                return std::mem::take(&mut mailbox);
-            }
-            let woken = self.news.wait_timeout(mailbox, waits);
-            mailbox = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 }
 
@@ -264,18 +151,56 @@ struct Canvas {
     is_titled: bool,
     has_progress: bool,
     #[cfg(unix)]
-    keys: tty::Keys,
+    keys: Arc<Mutex<tty::Keys>>,
+}
+
+impl Hand for Canvas {
+    type Said = Said;
+    type View = Box<View>;
+    const EVERY: Option<Duration> = Some(DRAW_EVERY);
+
+    fn is_answer(said: &Said) -> bool {
+        matches!(said, Said::Verdict { came: Came::Answered { .. }, .. })
+    }
+
+    fn write(&mut self, mut mail: Mail<Canvas>, outlet: &Outlet) {
+        if mail.order == Some(Order::GoOn) {
+            self.forget();
+        }
+        self.view = mail.view.take().or(self.view.take());
+        let is_over = matches!(mail.order, Some(Order::Stop | Order::End));
+        let lines = lines(&mail, tty::size().columns.saturating_sub(1).max(1), self.looks);
+        self.draw(&lines, tty::size(), !is_over, outlet);
+        if is_over {
+            self.clear_up(outlet);
+        }
+        outlet.write(&mail.last);
+        #[cfg(unix)]
+        if mail.order == Some(Order::Stop) {
+            tty::stop();
+        }
+    }
+}
+
+/// What was said, as lines for a screen of so many columns.
+fn lines(mail: &Mail<Canvas>, columns: usize, looks: Looks) -> Vec<Line> {
+    let mut lines: Vec<Line> =
+        mail.said.iter().flat_map(|said| said.lines(columns, looks)).collect();
+    for words in mail.left_out() {
+        let words = format!("{} {words}", looks.glyphs().more);
+        lines.push(Line::new(looks).plain(&words).cut(columns));
+    }
+    lines
 }
 
 impl Canvas {
-    /// Draws what is new, in one write.
-    fn draw(&mut self, mailbox: &Mailbox, size: Size, with_region: bool) {
+    /// Draws what is new, at once.
+    fn draw(&mut self, lines: &[Line], size: Size, with_region: bool, outlet: &Outlet) {
         let is_foreground = tty::is_foreground();
         #[cfg(unix)]
         if is_foreground && with_region {
-            self.keys.take();
+            locked(&self.keys).take();
         }
-        let lines = mailbox.lines(size.columns.saturating_sub(1).max(1), self.looks);
         // In the background others write below: only what is finished is told.
         let frame = self.view.as_ref().filter(|_| is_foreground && with_region);
         let frame = frame.map(|view| view.frame(size, self.looks, self.has_keys()));
@@ -293,7 +218,7 @@ impl Canvas {
         }
         let mut out = String::from(BEGIN);
         self.dress(&mut out, &now);
-        for line in &lines {
+        for line in lines {
             let _ = write!(out, "\r{}\x1b[K\r\n", line.painted());
         }
         let was_drawn = self.drawn.as_ref().is_some_and(|drawn| !drawn.region.is_empty());
@@ -309,7 +234,7 @@ impl Canvas {
             out += "\r\x1b[?7h";
         }
         out += END;
-        write(&out);
+        outlet.write(&out);
         self.drawn = Some(now);
     }
 
@@ -337,13 +262,13 @@ impl Canvas {
 
     fn has_keys(&self) -> bool {
         #[cfg(unix)]
-        return self.keys.are_taken();
+        return locked(&self.keys).are_taken();
         #[cfg(not(unix))]
         false
     }
 
     /// Leaves nothing of ours on the screen but what has scrolled away.
-    fn clear_up(&mut self) {
+    fn clear_up(&mut self, outlet: &Outlet) {
         let mut out = String::new();
         let drawn = self.drawn.take().unwrap_or_default();
         if !drawn.region.is_empty() && tty::is_foreground() {
@@ -356,22 +281,17 @@ impl Canvas {
             // Terminals without a memory for titles get an empty one.
             out += "\x1b]2;\x1b\\\x1b[23;0t";
         }
-        write(&out);
+        outlet.write(&out);
         #[cfg(unix)]
-        self.keys.give_back();
+        locked(&self.keys).give_back();
     }
 
     /// The screen and the terminal's settings may be others now.
     fn forget(&mut self) {
         self.drawn = None;
         #[cfg(unix)]
-        self.keys.take_again();
+        locked(&self.keys).take_again();
     }
-}
-
-fn write(out: &str) {
-    // Nobody is there to hear that the terminal is gone.
-    let _ = std::io::stderr().lock().write_all(out.as_bytes());
 }
 
 #[cfg(test)]
@@ -381,15 +301,15 @@ mod tests {
 
     #[test]
     fn of_what_a_terminal_does_not_take_the_first_lines_wait_and_the_rest_is_counted() {
-        let mut mailbox = Mailbox::default();
+        let mut mail = Mail::<Canvas>::default();
         let verdict =
             |came| Said::Verdict { unix_ms: 0, question: question(0, ""), total: 9, came };
         for _ in 0..SAID_MAX + 1_312 {
-            mailbox.put(verdict(Came::Answered { took: Duration::ZERO, output: None }));
+            mail.put(verdict(Came::Answered { took: Duration::ZERO, output: None }), SAID_MAX);
         }
-        mailbox.put(verdict(Came::Failed(String::new())));
+        mail.put(verdict(Came::Failed(String::new())), SAID_MAX);
         let looks = Looks { is_utf8: true, has_colour: false };
-        let lines = mailbox.lines(79, looks);
+        let lines = lines(&mail, 79, looks);
         assert_eq!(lines.len(), SAID_MAX + 2);
         let last: Vec<_> = lines[SAID_MAX..].iter().map(Line::text).collect();
         assert_eq!(last, ["… 1,312 more answered", "… 1 more lines"]);

@@ -49,12 +49,14 @@ mod unix {
     pub(in super::super) struct Keys {
         /// As they were before.
         before: Option<Termios>,
+        /// They were given back for good.
+        is_over: bool,
     }
 
     impl Keys {
         /// Changes the settings, if that was not done yet.
         pub(in super::super) fn take(&mut self) {
-            if self.before.is_some() || !has_keyboard() {
+            if self.before.is_some() || self.is_over || !has_keyboard() {
                 return;
             }
             let Ok(before) = tcgetattr(stdin()) else { return };
@@ -73,6 +75,12 @@ mod unix {
             if let Some(before) = self.before.take().filter(|_| is_foreground()) {
                 let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
             }
+        }
+
+        /// Puts the settings back, and lets nobody change them again.
+        pub(in super::super) fn give_back_for_good(&mut self) {
+            self.is_over = true;
+            self.give_back();
         }
 
         /// Somebody else may have changed the settings since: they are changed again, and later put

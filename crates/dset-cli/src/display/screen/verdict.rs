@@ -43,6 +43,8 @@ pub(super) enum Said {
         first: String,
         rest: String,
     },
+    /// A line that goes on below itself.
+    Line(Line),
     /// A line of a block: its name, and what it is.
     Pair(&'static str, String),
     Blank,
@@ -65,6 +67,7 @@ impl Said {
             Said::Pair(name, value) => {
                 line.add(DIM, &format!("  {name:<11}")).plain(value).wrapped(columns, 13)
             }
+            Said::Line(line) => line.clone().wrapped(columns, 2),
             Said::Blank => vec![line],
         }
     }
