@@ -70,7 +70,7 @@ impl UserError {
 /// Writes a label and a text, which goes on below itself where a terminal ends.
 pub(crate) fn labelled(style: Style, label: &str, text: &str) -> String {
     let width = width_of(&std::io::stderr(), &console::Term::stderr());
-    let text = broken(text, label.len(), label.len(), width);
+    let text = broken(&one_line(text), label.len(), label.len(), width);
     format!("{style}{}{style:#} {text}", label.trim_end())
 }
 

@@ -199,5 +199,5 @@ fn no_place() -> UserError {
 
 fn say(line: &str) {
     // Whoever reads may have seen enough.
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", one_line(line));
 }

@@ -13,7 +13,7 @@ use dset_engine::store::Tried;
 use crate::cli::{WhichArgs, WhichByNameArgs};
 use crate::display::advice::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
-use crate::display::text::{self, count, of, one_line, span, when};
+use crate::display::text::{count, of, one_line, span, when};
 use crate::display::wrap::columns;
 use crate::display::{pager, warn};
 use crate::error::UserError;
@@ -114,7 +114,6 @@ fn no_such(number: u64, of_all: u64, which: &WhichArgs, settings: &Settings) -> 
 
 /// Writes answers and nothing else.
 fn raw(shown: &Shown) -> Exit {
-    use std::io::{IsTerminal as _, Write as _};
     let entries = shown.questions.iter().flat_map(|question| &question.entries);
     let answers: Vec<&str> = entries
         .filter_map(|entry| match &entry.outcome {
@@ -136,12 +135,7 @@ fn raw(shown: &Shown) -> Exit {
             out.push('\n');
         }
     }
-    if std::io::stdout().is_terminal() {
-        let safe: Vec<String> = text::lines(&out).collect();
-        out = safe.join("\n") + "\n";
-    }
-    // Nobody is there to hear that standard output is closed.
-    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+    page::data(&out);
     Exit::Done
 }
 

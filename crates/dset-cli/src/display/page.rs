@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
 use super::line::is_utf8;
-use super::text;
+use super::text::{self, one_line};
 use super::wrap::{HIT, broken, columns, wrap};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -73,7 +73,8 @@ impl Page {
     /// Writes a line; what does not fit goes on below, `indent` columns from the left. `style` is
     /// that of the first word.
     pub(crate) fn line(&self, style: Style, first: &str, rest: &str, indent: usize) {
-        let rest = broken(rest, columns(first), indent, self.width);
+        let (first, rest) = (one_line(first), safe(rest));
+        let rest = broken(&rest, columns(&first), indent, self.width);
         let line = format!("{style}{first}{style:#}{}", coloured(&rest));
         self.write(&(line + "\n"));
     }
@@ -85,8 +86,10 @@ impl Page {
 
     /// Writes what a block is about: its number, a line that fits, and behind a gap where that is.
     pub(crate) fn heading(&self, number: &str, line: &str, place: Option<(usize, &str)>) {
-        let mut heading = format!("{DIM}{number}{DIM:#}  {BOLD}{}{BOLD:#}", coloured(line));
+        let line = coloured(&safe(line));
+        let mut heading = format!("{DIM}{}{DIM:#}  {BOLD}{line}{BOLD:#}", one_line(number));
         if let Some((gap, place)) = place {
+            let place = one_line(place);
             let _ = write!(heading, "{:gap$}{DIM}{place}{DIM:#}", "");
         }
         self.write(&(heading + "\n"));
@@ -137,17 +140,42 @@ impl Page {
     }
 }
 
+/// Makes a line safe for a terminal, see [`one_line`]; marks of hits stay.
+fn safe(line: &str) -> String {
+    let mut safe = String::new();
+    for piece in line.split_inclusive(HIT) {
+        let text = piece.trim_end_matches(HIT);
+        safe += &one_line(text);
+        safe += &piece[text.len()..];
+    }
+    safe
+}
+
 /// Shows marks of hits as a terminal does.
 fn coloured(line: &str) -> String {
     let [on, off] = HIT;
     match line.contains(HIT) {
-        true => line.replace(on, &FOUND.to_string()).replace(off, &format!("{FOUND:#}")),
+        true => {
+            line.replace(on, &FOUND.to_string()).replace(off, &format!("{FOUND:#}"))
+            // A stranger's mark may have no end.
+            + &format!("{FOUND:#}")
+        }
         false => line.to_owned(),
     }
 }
 
 /// The width of names.
 const NAME: usize = 17;
+
+/// Writes a stranger's text as it is, for a program; on a terminal safe.
+pub(crate) fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Nobody is there to hear that standard output is closed.
+    let _ = match out.is_terminal() {
+        true => text::lines(text).try_for_each(|line| writeln!(out, "{line}")),
+        false => out.write_all(text.as_bytes()),
+    };
+}
 
 /// Writes one JSON object, for a program.
 pub(crate) fn json(object: &serde_json::Value) {

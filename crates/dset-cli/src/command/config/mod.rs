@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::display::page;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, project_path};
@@ -79,7 +80,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, UserError> {
         ConfigCommand::Schema => schema::schema(),
         ConfigCommand::Reference => reference::reference(),
     };
-    super::write_out(text.as_bytes());
+    page::data(&text);
     Ok(Exit::Done)
 }
 

@@ -163,13 +163,15 @@ fn as_table(rows: &[Row], with_origin: bool) -> String {
         None => format!("({})", row.otherwise),
     };
     let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
-    let name_width = widest(&mut rows.iter().map(|row| row.name.chars().count()));
+    let name_width = widest(&mut rows.iter().map(|row| one_line(&row.name).chars().count()));
     let value_width = widest(&mut rows.iter().map(|row| shown(row).chars().count()));
     let mut out = String::new();
     for row in rows {
         let (name, value) = (one_line(&row.name), shown(row));
         let line = match with_origin {
-            true => format!("{name:name_width$}  {value:value_width$}  {}", row.origin),
+            true => {
+                format!("{name:name_width$}  {value:value_width$}  {}", one_line(&row.origin))
+            }
             false => format!("{name:name_width$}  {value}"),
         };
         out += line.trim_end();
