@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 
 use crate::cli::grammar;
-use crate::display::text::{arguments, one_line};
+use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::setting::{Setting, ticked};
@@ -40,6 +40,56 @@ fn command_of(words: &[String]) -> String {
         path += &format!(" {word}");
     }
     path
+}
+
+/// Returns the command that was given as another one, with the flags that both have, and without
+/// those named: a hint must not lead to another run than the one that was meant.
+pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
+    given_as(&arguments(), name, without)
+}
+
+fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
+    let root = grammar();
+    let mut command = format!("dset {name}");
+    let (Some(given), Some(other)) =
+        (words.first().and_then(|word| root.find_subcommand(word)), root.find_subcommand(name))
+    else {
+        return command;
+    };
+    let is_of_both = |arg: &Arg| {
+        let id = arg.get_id();
+        !without.contains(&id.as_str()) && other.get_arguments().any(|arg| arg.get_id() == id)
+    };
+    let mut say = |word: &str| command += &format!(" {}", quoted(word));
+    let mut words = words[1..].iter();
+    while let Some(word) = words.next() {
+        let arg = given.get_arguments().find(|arg| is_flag(word, arg));
+        let is_kept = arg.is_none_or(is_of_both);
+        if is_kept {
+            say(word);
+        }
+        // `-m x`, but not `-mx`, nor `--model=x`.
+        let is_bare = word.len() == 2 || word.starts_with("--") && !word.contains('=');
+        if arg.is_some_and(needs_value) && is_bare {
+            words.next().filter(|_| is_kept).into_iter().for_each(|value| say(value));
+        }
+    }
+    command
+}
+
+fn is_flag(word: &str, arg: &Arg) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => long.split('=').next() == arg.get_long(),
+        None => word
+            .strip_prefix('-')
+            .and_then(|short| short.chars().next())
+            .is_some_and(|short| arg.get_short() == Some(short)),
+    }
+}
+
+fn needs_value(arg: &Arg) -> bool {
+    let least = arg.get_num_args().map_or(1, |count| count.min_values());
+    arg.get_action().takes_values() && least > 0
 }
 
 fn error_of(error: &clap::Error, command: &str) -> UserError {
@@ -176,6 +226,26 @@ mod tests {
         ] {
             let error = said(words);
             assert_eq!((error.message.as_str(), error.hints[0].as_str()), (message, hint));
+        }
+    }
+
+    #[test]
+    fn a_command_is_given_again_as_another_with_the_flags_that_both_have() {
+        for (given, name, without, command) in [
+            (
+                "run other.csv -n 5 --again -m openai/gpt-6-luna --key=K -c8 --from-start",
+                "doctor",
+                &[][..],
+                "dset doctor other.csv -m openai/gpt-6-luna --key=K -c8",
+            ),
+            ("run --limit=5 -n3 --continue -v", "doctor", &[], "dset doctor -v"),
+            ("doctor --offline --base-url URL", "run", &[], "dset run --base-url URL"),
+            ("doctor other.csv -o far -m x", "status", &[], "dset status other.csv -o far"),
+            ("import a.jsonl --column nope", "import", &["column"], "dset import a.jsonl"),
+            ("demo", "doctor", &[], "dset doctor"),
+        ] {
+            let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
+            assert_eq!(given_as(&words, name, without), command);
         }
     }
 

@@ -312,9 +312,11 @@ fn a_run_that_goes_on_is_told_and_is_no_problem() {
     let folder = Folder::with(&questions(1));
     let going = service.begin(&folder, &[]);
     common::until("it is asked", || service.stats().asked > 0);
-    let ran = folder.dset(&["doctor", "--key", "none", "--base-url", &service.url()]).exits(0);
+    let more = ["--key", "none", "--base-url", &service.url()];
+    let ran = folder.dset(&[&["doctor", "q.csv", "-o", "dset_generator"], &more[..]].concat());
     let told = lines(&ran, "output").join("\n");
     assert!(told.contains("a run is at work in dset_generator/, process "), "{}", ran.out);
+    ran.exits(0).tells("hint: See how far it is with `dset status q.csv -o dset_generator`");
     going.kill();
 }
 
@@ -349,4 +351,33 @@ fn models_are_listed_as_dset_knows_them_and_as_the_service_tells() {
     assert!(!ran.err.contains("sk-"), "{}", ran.err);
     folder.dset(&["models", "list", "--live", "openai"]).exits(4).says("`dset keys set openai`");
     folder.dset(&["models", "list", "--live", "opnai"]).exits(2).says("--live openai`?");
+}
+
+#[test]
+fn after_a_run_of_another_service_that_service_is_checked_and_asked() {
+    let settings = |on: &[&str]| MockSettings {
+        on: on.iter().map(|rule| rule.parse().unwrap()).collect(),
+        expect_key: Some("right".into()),
+        ..MockSettings::default()
+    };
+    let service = Service::start(settings(&[]));
+    let folder = Folder::with(&questions(3));
+    let url = service.url();
+    let given = format!("-m deepseek-flash --base-url {url} --key MINE");
+    let dset = |command: &str, key: &str| {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        Ran::from(folder.command(&words).env("MINE", key).output().unwrap())
+    };
+    let doctor = format!("dset doctor {given}");
+    let ran = dset(&format!("dset run {given} -n 2 --from-start"), "wrong").exits(4);
+    ran.says(&format!("hint: Check it with `{doctor}`\n"));
+    dset(&doctor, "wrong").exits(1).tells("refuses MINE");
+    dset(&doctor, "right").exits(0);
+
+    let shy = Service::start(settings(&["/models=403"]));
+    let given = format!("-m deepseek-flash --base-url {} --key MINE", shy.url());
+    let run = format!("dset run {given} -n 1");
+    let ran = dset(&format!("dset doctor {given}"), "right").exits(0);
+    ran.tells(&format!("See whether it may ask: `{run}`"));
+    dset(&run, "right").exits(0);
 }

@@ -182,3 +182,13 @@ fn arguments_that_are_no_text_are_an_error_like_any_other() {
         assert!(ran.err.contains("error: ") && !ran.err.contains("panicked"), "{}", ran.err);
     }
 }
+
+#[test]
+fn a_command_of_a_command_that_is_meant_is_named_with_it() {
+    let folder = Folder::new();
+    folder
+        .dset(&["help", "config", "sow"])
+        .exits(2)
+        .says("hint: Did you mean `dset help config show`?");
+    folder.dset(&["help", "config", "show"]).exits(0);
+}

@@ -236,3 +236,13 @@ fn a_folder_of_the_script_is_taken_over_and_left_as_it_was() {
         assert!(!folder.read("q.csv").contains("ERROR"));
     }
 }
+
+#[test]
+fn a_column_that_is_not_there_is_named_anew_and_once() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", "{\"task\": \"One?\"}\n");
+    let ran = folder.dset(&["import", "a.jsonl", "--column", "nope"]).exits(2);
+    let command = "dset import a.jsonl --column task";
+    ran.says(&format!("hint: Name the field: `{command}`"));
+    folder.shell(command).exits(0);
+}

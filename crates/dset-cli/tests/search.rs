@@ -135,3 +135,13 @@ fn while_a_run_goes_on_what_is_there_is_found() {
     assert_eq!(all["hits"][4]["is_answered"], false);
     going.kill();
 }
+
+#[test]
+fn no_more_are_hinted_at_than_can_be_shown() {
+    let folder = Folder::with(&questions(7_001));
+    Service::friendly().run(&folder, &["-n", "1", "-q"]).exits(0);
+    for (most, hint) in [("20", "the first 20 shown; -n 200"), ("7000", "7,000 shown; -n 65535")] {
+        folder.dset(&["search", "then", "-n", most]).exits(0).tells(&format!("{hint} for more"));
+    }
+    folder.dset(&["search", "then", "-n", "65535"]).exits(0).tells("7,001 questions of 7,001\n");
+}

@@ -243,3 +243,23 @@ fn on_a_terminal_lines_fit_and_what_is_longer_goes_through_the_pager() {
     }
     assert_eq!(on_terminal(&folder, [40, 10], "true", "show 1 --full").trim(), "");
 }
+
+#[test]
+fn of_a_file_without_questions_no_last_one_is_named() {
+    let folder = Folder::with("question,status\nOne?,\n");
+    Service::friendly().run(&folder, &[]).exits(0);
+    folder.write("q.csv", "question,status\n");
+    let ran = folder.dset(&["show", "1"]).exits(2);
+    assert!(!ran.err.contains("show 0") && ran.err.contains("hint: Write one"), "{}", ran.err);
+}
+
+#[test]
+fn the_hint_after_a_run_shows_the_failed_questions_of_that_run() {
+    let folder = Folder::with("One?\nTwo?\n");
+    let service = Service::with(&["Two=risk"]);
+    let ran = service.run(&folder, &["--header", "no", "-o", "far", "--column", "1"]).exits(3);
+    let command = "dset show --failed -o far --column 1 --header no";
+    let ran = ran.says(&format!("See why with `{command}`"));
+    assert!(ran.err.contains("row 2"), "{}", ran.err);
+    folder.shell(command).exits(0).tells("Two?");
+}

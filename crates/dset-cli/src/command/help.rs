@@ -89,10 +89,11 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
     }
     let root = grammar();
     let mut at = &root;
-    for word in &words {
+    for (before, word) in words.iter().enumerate() {
         let names = at.get_subcommands().map(|command| command.get_name().to_owned());
-        let topics = TOPICS.map(str::to_owned);
+        let topics = TOPICS.iter().filter(|_| before == 0).map(|topic| (*topic).to_owned());
         let near = meant(word, names.chain(topics));
+        let near = near.map(|near| [&words[..before], &[&*near]].concat().join(" "));
         at = at.find_subcommand(word).ok_or_else(|| {
             let error =
                 UserError::new(Exit::Usage, format!("there is no help for {}", ticked(word)));

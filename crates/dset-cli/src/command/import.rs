@@ -10,9 +10,10 @@ use dset_engine::import::{
 };
 
 use crate::display::page::{BAD, GOOD, Page};
-use crate::display::text::{of, one_line, quoted, same_command, shortened};
+use crate::display::text::{of, one_line, quoted, shortened};
 use crate::error::{UserError, sign};
 use crate::exit::Exit;
+use crate::usage::same_command_as;
 
 #[derive(Debug, Args)]
 #[command(
@@ -161,9 +162,10 @@ impl From<ImportError> for UserError {
             ),
             ImportError::NoQuestion { found, .. } => {
                 let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
+                let again = same_command_as("import", &["column"]);
                 let first = quoted(found.first().map_or("NAME", String::as_str));
                 user.cause(format!("its fields are: {}", found.join(", ")))
-                    .hint(format!("Name the field: `{} --column {first}`", same_command()))
+                    .hint(format!("Name the field: `{again} --column {first}`"))
             }
             ImportError::Source(error) => error.into(),
             ImportError::Io(error) => UserError::new(Exit::Ours, "cannot import that")

@@ -79,7 +79,7 @@ impl WhichArgs {
     }
 
     /// Returns a command for the same run that names the questions with this flag.
-    fn command_with(&self, name: &str, questions: &str) -> String {
+    pub(crate) fn command_with(&self, name: &str, questions: &str) -> String {
         let mut words = vec!["dset".to_owned(), name.to_owned()];
         let mut say = |flag: &str, value: Option<String>| {
             if let Some(value) = value {

@@ -111,7 +111,10 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     let shown = found.hits.len() as u64;
     let mut last = format!("{} of {}", of(found.count, "question"), count(found.of));
     if shown < found.count {
-        last += &format!(", the first {} shown; -n {} for more", count(shown), shown * 10);
+        last += &format!(", the first {} shown", count(shown));
+        if args.limit < u16::MAX {
+            last += &format!("; -n {} for more", args.limit.saturating_mul(10));
+        }
     }
     page.plain(&last);
     pager::write(&page.into_text());

@@ -106,10 +106,15 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
 
 fn no_such(number: u64, of_all: u64, which: &WhichArgs, settings: &Settings) -> UserError {
     let input = settings.input.display();
-    let last = which.command_with(&format!("show {of_all}"), "--questions");
-    UserError::new(Exit::Usage, format!("there is no question {number} in `{input}`"))
-        .cause(format!("it has {}; empty rows are not counted", of(of_all, "question")))
-        .hint(format!("The last one is `{last}`"))
+    let error = UserError::new(Exit::Usage, format!("there is no question {number} in `{input}`"))
+        .cause(format!("it has {}; empty rows are not counted", of(of_all, "question")));
+    match of_all {
+        0 => error.hint("Write one question a line below the header `question`"),
+        _ => {
+            let last = which.command_with(&format!("show {of_all}"), "--questions");
+            error.hint(format!("The last one is `{last}`"))
+        }
+    }
 }
 
 /// Writes answers and nothing else.

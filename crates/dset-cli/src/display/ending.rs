@@ -1,8 +1,10 @@
 //! The last lines of a run: what was answered, what is left, what that means, what continues it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
 use dset_core::settings::Settings;
 use dset_engine::sink::FORMATS;
@@ -12,8 +14,10 @@ use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
 use super::text::{self, count, of, same_command, span};
+use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
+use crate::usage::same_command_as;
 
 /// So much of the slowest question is shown.
 const TEXT_MAX: usize = 40;
@@ -69,7 +73,7 @@ impl Closing<'_> {
                         let from = self.key_from.unwrap_or("the environment or .env");
                         vec![
                             format!("Look at {variable}, which is from {from}"),
-                            "Check it with `dset doctor`".into(),
+                            format!("Check it with `{}`", same_command_as("doctor", &[])),
                         ]
                     }
                     None => vec!["Name the variable with the key: `--key NAME`".into()],
@@ -280,14 +284,12 @@ impl Closing<'_> {
 
 /// The command that shows the failed questions of this run, and why they failed.
 fn show_failed(settings: &Settings) -> String {
-    let mut command = "dset show --failed".to_owned();
-    let mut say = |flag: &str, value: String, or: &str| {
-        if value != or {
-            command += &format!(" {flag} {}", text::quoted(&value));
-        }
+    let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
+    let which = WhichArgs {
+        input: said(&settings.input, "q.csv"),
+        output: said(&settings.output, "dset_generator"),
+        column: settings.column.clone(),
+        header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
     };
-    say("--questions", settings.input.display().to_string(), "q.csv");
-    say("-o", settings.output.display().to_string(), "dset_generator");
-    say("--column", settings.column.clone().unwrap_or_default(), "");
-    command
+    which.command_with("show --failed", "--questions")
 }

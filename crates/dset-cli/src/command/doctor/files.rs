@@ -16,6 +16,7 @@ use crate::display::text::{count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
 use crate::git;
 use crate::layers::Environment;
+use crate::usage::same_command_as;
 
 /// What an answer takes with its row in each output, where no earlier one tells: a long train of
 /// thought, written down four times.
@@ -176,8 +177,9 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> Vec<Check> {
                     format!(", process {} since {}", holder.pid, when(holder.started_at))
                 });
                 checks.push(
-                    Check::warning("output", format!("a run is at work in {place}{who}"))
-                        .fix("See how far it is with `dset status`"),
+                    Check::warning("output", format!("a run is at work in {place}{who}")).fix(
+                        format!("See how far it is with `{}`", same_command_as("status", &[])),
+                    ),
                 );
             }
             checks.push(store(&standing));

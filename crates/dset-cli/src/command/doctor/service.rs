@@ -9,10 +9,11 @@ use url::Url;
 
 use super::{Check, Plan};
 use crate::command::trial::{money, refuses_key, unreached};
-use crate::display::text::{of, one_line, quoted};
+use crate::display::text::{of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::layers::Key;
 use crate::setting::meant;
+use crate::usage::same_command_as;
 
 /// So many models of a service's list are named.
 const MODELS_NAMED: usize = 5;
@@ -142,11 +143,12 @@ impl Place<'_> {
             }
             403 if self.key.is_some() => {
                 let says = format!("{at} says 403 in {took}: this key may not look around");
-                Check::warning("service", says).fix("See whether it may ask: `dset run -n 1`")
+                let run = same_command_as("run", &[]);
+                Check::warning("service", says).fix(format!("See whether it may ask: `{run} -n 1`"))
             }
             429 | 500.. => {
                 Check::warning("service", format!("{at} says {} in {took}", told.status))
-                    .fix("Look again later with `dset doctor`; a run waits for it")
+                    .fix(format!("Look again later with `{}`; a run waits for it", same_command()))
             }
             _ => Check::good("service", format!("{at} answers in {took}")),
         }
@@ -154,6 +156,7 @@ impl Place<'_> {
 
     fn unreached(&self, error: &ProbeError) -> Check {
         let at = one_line(&endpoint(self.base_url));
+        let again = format!("Try again with `{}`", same_command());
         let (kind, fix) = match error {
             ProbeError::Name { .. } => (
                 "no such name",
@@ -169,7 +172,7 @@ impl Place<'_> {
                 "not reached",
                 "Look whether it runs there: `dset config show --origin` tells the base URL",
             ),
-            ProbeError::Late => ("does not answer", "Try again with `dset doctor`"),
+            ProbeError::Late => ("does not answer", &*again),
             ProbeError::Endpoint(_) => {
                 ("cannot be asked", "Set the key anew with `dset keys set`, or in .env")
             }
