@@ -132,7 +132,8 @@ impl From<JobError> for UserError {
                     None => error,
                 };
                 error.hint(
-                    "Wait for it, or use another folder for a second run: `dset run -o other`",
+                    "Wait for it (`dset status --watch` shows it), or use another folder for a \
+                     second run: `dset run -o other`",
                 )
             }
             JobError::Lock(LockError::Io(error)) => {

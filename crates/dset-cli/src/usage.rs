@@ -92,6 +92,17 @@ fn needs_value(arg: &Arg) -> bool {
     arg.get_action().takes_values() && least > 0
 }
 
+/// Says a bound as people do.
+fn in_words(cause: &str) -> String {
+    match cause.split_once(" is not in ").map(|(given, range)| (given, range.split_once(".."))) {
+        Some((given, Some((from, to)))) if to == u64::MAX.to_string() => {
+            format!("{given} is not {from} or more")
+        }
+        _ if cause == "invalid digit found in string" => "it is no whole number".to_owned(),
+        _ => cause.to_owned(),
+    }
+}
+
 fn error_of(error: &clap::Error, command: &str) -> UserError {
     let of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],
@@ -150,7 +161,7 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
             }
             let source = std::error::Error::source(error).map(ToString::to_string);
             wrong(format!("`{argument}` cannot be {}", ticked(&given)))
-                .cause(one_line(&source.unwrap_or_default()))
+                .cause(in_words(&one_line(&source.unwrap_or_default())))
                 .hint(see)
         }
         ErrorKind::ArgumentConflict => {

@@ -186,9 +186,9 @@ impl Closing<'_> {
                     StopSignal::Interrupt => "Stopped.",
                     StopSignal::Terminate => "Stopped by SIGTERM.",
                 };
-                lines.push(format!("{stopped} {}", self.standing()));
+                lines.extend(wrapped(looks, columns, &format!("{stopped} {}", self.standing())));
             }
-            _ => lines.push(self.standing()),
+            _ => lines.extend(wrapped(looks, columns, &self.standing())),
         }
         lines.push(String::new());
         for (name, value) in self.details(looks, duplicates) {
@@ -280,6 +280,10 @@ impl Closing<'_> {
         }
         hints
     }
+}
+
+fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {
+    Line::new(looks).plain(text).wrapped(columns, 2).iter().map(Line::painted).collect()
 }
 
 /// The command that shows the failed questions of this run, and why they failed.
