@@ -64,6 +64,15 @@ fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
     let mut words = words[1..].iter();
     while let Some(word) = words.next() {
         let arg = given.get_arguments().find(|arg| is_flag(word, arg));
+        // `-vn 5` is several flags, and which of them are kept is not worth the words.
+        if arg.is_some_and(|arg| !needs_value(arg)) && is_cluster(word) {
+            let last = word.chars().last();
+            let ends = given.get_arguments().find(|arg| arg.get_short() == last);
+            if ends.is_some_and(needs_value) {
+                words.next();
+            }
+            continue;
+        }
         let is_kept = arg.is_none_or(is_of_both);
         if is_kept {
             say(word);
@@ -75,6 +84,10 @@ fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
         }
     }
     command
+}
+
+fn is_cluster(word: &str) -> bool {
+    word.len() > 2 && word.starts_with('-') && !word.starts_with("--")
 }
 
 fn is_flag(word: &str, arg: &Arg) -> bool {
@@ -250,6 +263,7 @@ mod tests {
                 "dset doctor other.csv -m openai/gpt-6-luna --key=K -c8",
             ),
             ("run --limit=5 -n3 --continue -v", "doctor", &[], "dset doctor -v"),
+            ("run -vn 5 -m x -qv", "doctor", &[], "dset doctor -m x"),
             ("doctor --offline --base-url URL", "run", &[], "dset run --base-url URL"),
             ("doctor other.csv -o far -m x", "status", &[], "dset status other.csv -o far"),
             ("import a.jsonl --column nope", "import", &["column"], "dset import a.jsonl"),

@@ -96,7 +96,7 @@ impl Echo {
             };
             let mask_ends = to + word[to..].chars().next().map_or(0, char::len_utf8);
             let (head, mask, tail) = (&word[..from], &word[from..mask_ends], &word[mask_ends..]);
-            (mask == "…" || mask.chars().filter(|&c| is_mask(c)).count() > 1)
+            (mask == "…" || mask.chars().count() > 1 && mask.chars().all(is_mask))
                 && (head.len() >= LEFT_MIN && key.starts_with(head)
                     || tail.len() >= LEFT_MIN && key.ends_with(tail))
         };
@@ -200,6 +200,7 @@ mod tests {
                 "another sk-other****1234, and so on... sk-proj",
             ),
             ("größer • 1.5 **bold**", "größer • 1.5 **bold**"),
+            ("ask sk.openai.com at 1.2.Q.St", "ask sk.openai.com at 1.2.Q.St"),
         ] {
             let mut text = said.to_owned();
             Echo::of(Some(&key.into())).leave_masked(&mut text);

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use dset_core::machine::{Ending, Notice, Snapshot, Why};
+use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -75,7 +75,10 @@ fn versioned(event: Value) -> String {
     if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
         line.extend(event);
     }
-    line.to_string()
+    let mut line = line.to_string();
+    // Many of them may wait for their reader.
+    line.shrink_to_fit();
+    line
 }
 
 impl Watcher for Json {
@@ -166,7 +169,7 @@ impl Display for Json {
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending) as u8,
         });
-        let is_stopped = matches!(ending.why, Why::Stopped(_));
-        self.talk.end(versioned(end) + "\n", is_stopped.then_some(PATIENCE));
+        let patience = ending.was_stopped.then_some(PATIENCE);
+        self.talk.end(versioned(end) + "\n", patience);
     }
 }

@@ -110,17 +110,29 @@ impl Outlet {
 }
 
 impl Stream {
+    #[cfg(unix)]
+    fn fd(self) -> std::os::fd::BorrowedFd<'static> {
+        match self {
+            Stream::Out => rustix::stdio::stdout(),
+            Stream::Err => rustix::stdio::stderr(),
+        }
+    }
+
+    /// How much lies in a pipe and was not read yet; 0 where that is not known.
+    fn unread(self) -> u64 {
+        #[cfg(unix)]
+        return rustix::io::ioctl_fionread(self.fd()).unwrap_or(0);
+        #[cfg(not(unix))]
+        0
+    }
+
     /// Waits until something is taken. Without the locks of the standard library: whoever waits here
     /// must not keep others from ending.
     #[cfg(unix)]
     fn write(self, bytes: &[u8]) -> std::io::Result<usize> {
         use rustix::event::{PollFd, PollFlags, poll};
         use rustix::io::Errno;
-        use rustix::stdio::{stderr, stdout};
-        let fd = match self {
-            Stream::Out => stdout(),
-            Stream::Err => stderr(),
-        };
+        let fd = self.fd();
         loop {
             match rustix::io::write(fd, bytes) {
                 Err(Errno::INTR) => {}
@@ -231,14 +243,17 @@ impl<H: Hand> Drop for Talk<H> {
 }
 
 impl<H: Hand> Shared<H> {
-    pub(super) fn order(&self, order: Order) {
+    /// Tells whether anybody is there to follow.
+    pub(super) fn order(&self, order: Order) -> bool {
         let mut mail = locked(&self.mail);
         // Nothing comes after the end.
         if mail.0.order != Some(Order::End) {
             mail.0.order = Some(order);
         }
+        let is_over = mail.1;
         drop(mail);
         self.news.notify_one();
+        !is_over
     }
 
     fn write(&self) {
@@ -278,7 +293,8 @@ impl<H: Hand> Shared<H> {
     }
 
     fn wait(&self, patience: Option<Duration>) {
-        let taken = || self.outlet.taken.load(Ordering::Relaxed);
+        // A pipe that is full takes nothing for long, however steadily it is read.
+        let taken = || (self.outlet.taken.load(Ordering::Relaxed), self.outlet.stream.unread());
         let (mut mail, mut before) = (locked(&self.mail), taken());
         let mut since = Instant::now();
         while !mail.1 {
@@ -316,10 +332,11 @@ impl Hand for Lines {
     type View = ();
 
     fn write(&mut self, mail: Mail<Lines>, outlet: &Outlet) {
-        for line in &mail.said {
-            outlet.write(&format!("{line}\n"));
+        let left_out = mail.left_out();
+        for line in mail.said {
+            outlet.write(&(line + "\n"));
         }
-        for words in mail.left_out() {
+        for words in left_out {
             outlet.write(&format!("… {words}\n"));
         }
         outlet.write(&mail.last);

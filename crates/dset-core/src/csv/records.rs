@@ -118,9 +118,8 @@ impl Record {
             // Two are one that belongs to the text.
             rest = rest[at + 1..].strip_prefix(b"\"")?;
         }
-        let before = &self.raw[..field.start];
-        let blank = before.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        Some(self.line + before[blank..].iter().filter(|&&byte| byte == b'\n').count() as u64)
+        let before = &self.raw[self.fields[0].0.start..field.start];
+        Some(self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64)
     }
 
     fn clear(&mut self) {
@@ -368,6 +367,7 @@ mod tests {
             ("\n\na,\"b \"\" c\r\nd", 3),
             ("\"a\nb\",\"c", 2),
             ("q\n\"\"\"", 2),
+            ("\u{feff}\n\n\"abc", 3),
         ] {
             let error = closed(text.as_bytes()).unwrap_err();
             assert!(

@@ -215,6 +215,8 @@ pub struct Ending {
     pub dropped: u64,
     /// Answers that are durable and in no output yet: the next run writes them.
     pub unplaced: u64,
+    /// Somebody wanted it to stop, whatever it came to.
+    pub was_stopped: bool,
     /// The row that a failing service left marked, as a spreadsheet counts it.
     pub bookmark: Option<Arc<Question>>,
 }

@@ -407,6 +407,7 @@ impl Machine {
             ledger: self.ledger,
             dropped: self.dropped,
             unplaced: self.states.iter().filter(|&&state| state == State::Durable).count() as u64,
+            was_stopped: self.signal.is_some(),
             bookmark: self.bookmark.take(),
         }));
     }

@@ -451,6 +451,12 @@ fn ctrl_c_waits_for_what_is_paid_for_and_twice_does_not() {
     bench.reply(0, failure(FailureClass::Transient));
     bench.event(Event::Stopped(StopSignal::Interrupt));
     assert!(bench.ending.is_some(), "with nothing on its way the first leaves at once");
+
+    let mut bench = Bench::new(rules(1), 1);
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    bench.reply(0, answer());
+    assert!(matches!(bench.why(), Why::Complete), "the last answer was waited for");
+    assert!(bench.ending.is_some_and(|ending| ending.was_stopped));
 }
 
 #[test]

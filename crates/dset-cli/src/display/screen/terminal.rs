@@ -124,7 +124,10 @@ pub(super) struct Stopper(Arc<Shared<Canvas>>);
 
 impl Stopper {
     pub(super) fn stop(&self) {
-        self.0.order(Order::Stop);
+        if !self.0.order(Order::Stop) {
+            // The terminal is as it was.
+            tty::stop();
+        }
     }
 
     pub(super) fn go_on(&self) {
@@ -223,15 +226,14 @@ impl Canvas {
         }
         let was_drawn = self.drawn.as_ref().is_some_and(|drawn| !drawn.region.is_empty());
         if was_drawn || !now.region.is_empty() {
-            // A character that is wider here than we think must not break a line.
-            out += "\x1b[?7l\r";
+            out += "\r";
             let region: Vec<_> = now.region.iter().map(|line| format!("{line}\x1b[K")).collect();
             out += &region.join("\r\n");
             out += "\x1b[J";
             if region.len() > 1 {
                 let _ = write!(out, "\x1b[{}A", region.len() - 1);
             }
-            out += "\r\x1b[?7h";
+            out += "\r";
         }
         out += END;
         outlet.write(&out);
