@@ -170,6 +170,8 @@ pub(crate) struct WhichByNameArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     /// Splits a command as a shell does, as far as ours have it.
@@ -202,7 +204,7 @@ mod tests {
                     seen += 1;
                     let command = command.replace("[PORT]", "1");
                     let Err(error) = read(words(&command)) else { continue };
-                    let told = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp);
+                    let told = matches!(error.kind(), ErrorKind::DisplayHelp);
                     assert!(told, "{}: `{command}`: {error}", path.display());
                 }
             }
@@ -213,6 +215,56 @@ mod tests {
     #[test]
     fn the_grammar_agrees_with_itself() {
         grammar().debug_assert();
+    }
+
+    /// Commands in a page: those between ticks, and the lines of its blocks.
+    fn commands(page: &str) -> Vec<String> {
+        let mut commands = Vec::new();
+        for (at, part) in page.split("```").enumerate() {
+            let spans: Vec<&str> = match at % 2 {
+                0 => part.split('`').skip(1).step_by(2).collect(),
+                _ => part.lines().map(|line| line.trim_start_matches("$ ")).collect(),
+            };
+            let ours = spans.into_iter().filter(|span| span.starts_with("dset "));
+            // What stands there for anything, and what is the shell's.
+            let ours = ours.map(|span| span.split([' ', '\n']).collect::<Vec<_>>());
+            for words in ours {
+                let ends = |word: &&&str| matches!(**word, "#" | "|" | "&" | "&&" | ">" | "2>&1");
+                let words: Vec<&str> =
+                    words.iter().take_while(|word| !ends(word)).copied().collect();
+                commands.push(words.join(" ").trim().to_owned());
+            }
+        }
+        commands
+    }
+
+    #[test]
+    fn every_command_that_a_page_shows_is_one_that_dset_takes() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let pages = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+        let mut seen = 0;
+        for path in pages.chain([root.join("README.md")]) {
+            for command in commands(&fs_err::read_to_string(&path).unwrap()) {
+                // `dset show N` stands for many.
+                let is_name = |word: &str| word.chars().all(|c| c.is_ascii_uppercase());
+                if command.contains(['|', '…', '[', '<', '\\']) || command.split(' ').any(is_name)
+                {
+                    continue;
+                }
+                seen += 1;
+                let Err(error) = read(words(&command)) else { continue };
+                // A page may name a command without what it is about.
+                let told = matches!(
+                    error.kind(),
+                    ErrorKind::DisplayHelp
+                        | ErrorKind::MissingRequiredArgument
+                        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                );
+                assert!(told, "{}: `{command}`: {error}", path.display());
+            }
+        }
+        assert!(seen > 100, "{seen}");
     }
 
     #[test]
