@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Folder, Service, questions, until};
+use common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 use serde_json::{Value, json};
 
@@ -125,11 +125,7 @@ fn the_answers_of_every_model_are_looked_into_and_a_question_comes_once() {
 fn while_a_run_goes_on_what_is_there_is_found() {
     let folder = Folder::with(&questions(5));
     let service = Service::with(&["Question 5,=hang"]);
-    let going = service.begin(&folder, &[]);
-    until("the store", || folder.path("dset_generator/dset.db").exists());
-    until("four answers", || {
-        folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"] == 4
-    });
+    let going = service.begin_until(&folder, 4);
     let (numbers, all) = found(&folder, &["what then"]);
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     assert_eq!(all["hits"][4]["is_answered"], false);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Folder, Service, questions, until};
+use common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 use serde_json::{Value, json};
 
@@ -89,11 +89,7 @@ fn before_the_first_run_there_is_nothing_to_count() {
 fn while_a_run_goes_on_what_is_there_is_counted() {
     let folder = Folder::with(&questions(5));
     let service = Service::with(&["Question 5,=hang"]);
-    let going = service.begin(&folder, &[]);
-    until("the store", || folder.path("dset_generator/dset.db").exists());
-    until("four answers", || {
-        folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"] == 4
-    });
+    let going = service.begin_until(&folder, 4);
     assert_eq!(stats(&folder)["all"]["answers"], 4);
     going.kill();
 }

@@ -329,6 +329,16 @@ impl Service {
         all.extend(arguments);
         Going { child: folder.command(&all).spawn().unwrap() }
     }
+
+    /// Begins a run, and waits until it has so many answers.
+    pub fn begin_until(&self, folder: &Folder, answers: u64) -> Going {
+        let going = self.begin(folder, &[]);
+        until("the store", || folder.path("dset_generator/dset.db").exists());
+        until("the answers", || {
+            folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"] == answers
+        });
+        going
+    }
 }
 
 impl Drop for Service {
