@@ -76,7 +76,9 @@ and in dset_generator/
   earlier/        what was moved out of the way; nothing is deleted
 
 `dset run other.csv -o other` reads and writes elsewhere. Questions in another
-form become a CSV file by `dset import`. No file that dset writes holds a key.
+form become a CSV file by `dset import`. A key is in .env and in your keys file
+(`dset keys path`), where you put it there, and in no other file that dset
+writes.
 ";
 
 pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
