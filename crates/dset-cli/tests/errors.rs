@@ -118,6 +118,18 @@ fn errors_of_files_of_questions() {
 }
 
 #[test]
+#[cfg(unix)]
+fn too_few_open_files() {
+    let folder = Folder::with(&questions(1));
+    let run = folder.command(&["run", "--key", "none"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -n 20; exec \"$@\"", "sh"]);
+    limited.arg(run.get_program()).args(run.get_args()).current_dir(folder.path(""));
+    let ran = Ran::from(limited.output().unwrap()).exits(1);
+    shows("files-few", &folder, &["run", "--key", "none"], &ran);
+}
+
+#[test]
 fn errors_of_settings() {
     let one: &[(&str, &[u8])] = &[("q.csv", ONE.as_bytes())];
     let cases: &[(&str, &[&str])] = &[

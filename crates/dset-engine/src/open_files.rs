@@ -31,6 +31,22 @@ pub fn raise_open_files_max() -> Option<u64> {
     None
 }
 
+/// What a command has open at most beside its connections and what it was started with: the store
+/// with its log, the outputs, locks, copies that take a file's place, the runtime's own.
+#[cfg(unix)]
+const FILES_NEEDED: usize = 24;
+
+/// Opens as many files as a command needs, and closes them again; fails where they are too many.
+pub fn try_files_needed() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        raise_open_files_max();
+        let opened = std::iter::repeat_with(|| std::fs::File::open("/dev/null"));
+        opened.take(FILES_NEEDED).collect::<std::io::Result<Vec<_>>>()?;
+    }
+    Ok(())
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

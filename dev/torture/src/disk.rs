@@ -23,7 +23,7 @@ const ELSEWHERE: &str = "*/dset-rescue-";
 const TEMPORARY: &str = "*/.dset-";
 
 /// Writes to the log before this one make the store and begin the run.
-const COMMITS: u64 = 60;
+const COMMITS: u64 = 80;
 
 /// What happens, and what must come of it.
 struct Scenario {
@@ -264,7 +264,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario("files may not grow: 40 KB", FileBytes(40_000), &[1], &["hint:"]),
         scenario("files may not grow: 300 KB", FileBytes(300_000), &[1], &["hint:"]),
         scenario("64 open files, 200 at once", Files(64, 200), &[0, 3], &[]),
-        scenario("24 open files, 200 at once", Files(24, 200), &[0, 3], &["Too many open files"]),
+        scenario("32 open files, 200 at once", Files(32, 200), &[0, 1, 3], &[]),
+        scenario("16 open files", Files(16, 200), &[1], &["too few files", "ulimit -n"]),
         scenario("a disk of 256 KiB", Small(256), &[1], &["hint:"]),
         scenario("a disk of 512 KiB", Small(512), &[1], &["hint:"]),
         scenario("a disk of 768 KiB", Small(768), &[1], &["hint:"]),

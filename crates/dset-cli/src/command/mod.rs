@@ -27,6 +27,7 @@ use std::path::Path;
 use dset_core::csv::HeaderMode;
 use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
+use dset_engine::open_files::try_files_needed;
 
 use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
 use crate::display::text;
@@ -158,6 +159,11 @@ fn write_out(text: &[u8]) {
 
 /// Makes the runtime that a command waits in.
 fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
+    try_files_needed().map_err(|error| {
+        UserError::new(Exit::Ours, "this process may open too few files")
+            .cause(text::one_line(&error.to_string()))
+            .hint("Allow more with `ulimit -n 1024` in this shell, and run again")
+    })?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
