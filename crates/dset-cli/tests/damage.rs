@@ -15,6 +15,8 @@ use std::path::Path;
 use common::{Folder, Ran, Service, copy_all, questions, until};
 
 const STORE: &str = "dset_generator/dset.db";
+/// What SQLite reads and writes at once, as the store is made.
+const PAGE_BYTES: usize = 4096;
 const OUTPUTS: [&str; 3] =
     ["dset_generator/output.csv", "dset_generator/output.json", "dset_generator/output.txt"];
 
@@ -77,9 +79,17 @@ fn refused(folder: &Folder, code: i32, repair: impl FnOnce()) -> Ran {
 fn a_store_cut_off_anywhere_is_refused_and_nothing_is_bought_again() {
     let whole = five_of_eight(&Service::friendly());
     let store = fs::read(whole.path(STORE)).unwrap();
-    for length in
-        [1, 15, 99, 100, 511, 4096, 16384, store.len() / 2, store.len() - 16384, store.len() - 1]
-    {
+    for length in [
+        1,
+        15,
+        99,
+        100,
+        511,
+        PAGE_BYTES,
+        store.len() / 2,
+        store.len() - PAGE_BYTES,
+        store.len() - 1,
+    ] {
         let folder = whole.copy();
         folder.write(STORE, &store[..length]);
         println!("cut to {length} of {}", store.len());
@@ -146,7 +156,7 @@ fn a_log_that_is_deleted_or_damaged_takes_nothing_that_is_in_the_outputs() {
         killed_at_five(&whole, answered);
         let log = fs::read(whole.path("dset_generator/dset.db-wal")).unwrap();
         // Deleted, and damaged in every third frame: what is behind that is no log any more.
-        let frames = (32..log.len()).step_by(16384 + 24).step_by(3);
+        let frames = (32..log.len()).step_by(PAGE_BYTES + 24).step_by(3);
         for damaged in [None].into_iter().chain([Some(0)]).chain(frames.map(Some)) {
             let folder = whole.copy();
             let path = folder.path("dset_generator/dset.db-wal");
@@ -228,8 +238,8 @@ fn a_bit_flipped_in_the_store_is_harmless_or_refused_and_never_buys_again() {
         0, 16, 18, 19, 20, 24, 28, 32, 36, 40, 44, 47, 52, 56, 59, 60, 63, 64, 68, 71, 92, 96, 100,
         101, 103, 105,
     ];
-    let pages = (1..store.len() / 16384)
-        .flat_map(|page| [0, 3, 5, 9, 16194, 16284, 16344].map(|at| page * 16384 + at));
+    let pages = (1..store.len() / PAGE_BYTES)
+        .flat_map(|page| [0, 3, 5, 9, 3906, 3996, 4056].map(|at| page * PAGE_BYTES + at));
     let places: Vec<usize> = header.into_iter().chain(pages).collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
