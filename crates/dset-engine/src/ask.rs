@@ -151,9 +151,7 @@ impl Endpoint {
             false => self.wire.preset.request_body(&request, self.at_home),
         };
         let mut coming = None;
-        let call = self.call(body, &mut coming, tell);
-        let end = tokio::time::timeout(self.wire.timeout, call).await;
-        let end = end.unwrap_or(Err(Broken::TimedOut(self.wire.timeout)));
+        let end = within(self.wire.timeout, self.call(body, &mut coming, tell)).await;
         let Some(Coming { status, limits, mut reply }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
             let reading = Reading::Failure(read_broken(&broken));
@@ -196,7 +194,7 @@ impl Endpoint {
         let mut is_to_be_told = (200..300).contains(status);
         let mut told_at = Instant::now();
         let mut patience = Patience::new(self.wire.idle_timeout);
-        let mut silence = pin!(tokio::time::sleep_until(patience.until));
+        let mut silence = pin!(tokio::time::sleep_until(patience.until.at));
         loop {
             let chunk = tokio::select! {
                 biased;
@@ -208,11 +206,11 @@ impl Endpoint {
                     continue;
                 }
                 () = &mut silence, if self.wire.stream => {
-                    if Instant::now() < patience.until {
-                        silence.as_mut().reset(patience.until);
-                        continue;
+                    if patience.until.has_passed(Instant::now()) {
+                        return if patience.is_whole { Ok(End::Whole) } else { Err(patience.broken()) };
                     }
-                    return if patience.is_whole { Ok(End::Whole) } else { Err(patience.broken()) };
+                    silence.as_mut().reset(patience.until.at);
+                    continue;
                 }
             };
             let chunk = match chunk {
@@ -232,7 +230,7 @@ impl Endpoint {
             }
             let now = Instant::now();
             if patience.hears(now, &progress) {
-                silence.as_mut().reset(patience.until);
+                silence.as_mut().reset(patience.until.at);
             }
             if progress.kind != Kind::Blank && now - told_at >= TELL_EVERY {
                 told_at = now;
@@ -257,12 +255,56 @@ impl Endpoint {
     }
 }
 
+async fn within(
+    timeout: Duration,
+    call: impl Future<Output = Result<End, Broken>>,
+) -> Result<End, Broken> {
+    let mut call = pin!(call);
+    let mut deadline = Deadline::after(timeout);
+    loop {
+        match tokio::time::timeout_at(deadline.at, &mut call).await {
+            Ok(end) => return end,
+            Err(_) if deadline.has_passed(Instant::now()) => return Err(Broken::TimedOut(timeout)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A moment at which an ask is given up, if it is awaited awake.
+///
+/// A timer that goes off late was slept through (Ctrl-Z, a machine with too much to do), and what
+/// came meanwhile is here and not yet read: so much longer it is waited for. At the least, everything
+/// has its turn once more.
+struct Deadline {
+    at: Instant,
+    had_turn: bool,
+}
+
+impl Deadline {
+    const TURN: Duration = Duration::from_millis(50);
+
+    fn after(span: Duration) -> Deadline {
+        Deadline { at: Instant::now() + span, had_turn: false }
+    }
+
+    /// Asks when its timer has gone off. Where it has not passed, it has a new moment.
+    fn has_passed(&mut self, now: Instant) -> bool {
+        if now < self.at {
+            return false;
+        }
+        let late = now - self.at;
+        let passed = std::mem::replace(&mut self.had_turn, true) && late < Deadline::TURN;
+        self.at = now + late.max(Deadline::TURN);
+        passed
+    }
+}
+
 /// How long a stream may say nothing: comments and blank lines are no words.
 struct Patience {
     idle: Duration,
     /// What it is now, and until when that is.
     span: Duration,
-    until: Instant,
+    until: Deadline,
     /// The answer is whole: nothing is lost if no more comes.
     is_whole: bool,
 }
@@ -271,7 +313,7 @@ impl Patience {
     fn new(idle: Duration) -> Patience {
         // Whoever waits less for the next word does not wait longer for the first.
         let span = if idle < FIRST_WORD_MAX / 2 { idle * 2 } else { FIRST_WORD_MAX };
-        Patience { idle, span, until: Instant::now() + span, is_whole: false }
+        Patience { idle, span, until: Deadline::after(span), is_whole: false }
     }
 
     /// Takes what has come; true where it lasts less long than before.
@@ -285,8 +327,9 @@ impl Patience {
             _ => self.idle,
         };
         self.is_whole = progress.is_done || progress.has_end;
-        let before = std::mem::replace(&mut self.until, now + self.span);
-        self.until < before
+        let until = Deadline { at: now + self.span, had_turn: false };
+        let before = std::mem::replace(&mut self.until, until);
+        self.until.at < before.at
     }
 
     fn broken(&self) -> Broken {
@@ -383,6 +426,22 @@ mod tests {
     use dset_core::provider::preset;
 
     use super::*;
+
+    #[test]
+    fn a_deadline_that_was_slept_through_is_waited_for_as_much_longer() {
+        let second = Duration::from_secs(1);
+        let mut deadline = Deadline::after(5 * second);
+        let due = deadline.at;
+        assert!(!deadline.has_passed(due - second) && deadline.at == due);
+        assert!(!deadline.has_passed(due), "everything has its turn once more");
+        assert!(deadline.at > due && deadline.at < due + second);
+        assert!(deadline.has_passed(deadline.at));
+        let mut deadline = Deadline::after(5 * second);
+        let due = deadline.at;
+        assert!(!deadline.has_passed(due + 9 * second));
+        assert_eq!(deadline.at, due + 18 * second);
+        assert!(deadline.has_passed(deadline.at));
+    }
 
     #[test]
     fn no_debug_output_holds_the_key_so_that_no_panic_can_either() {

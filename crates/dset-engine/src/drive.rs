@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dset_core::ask::{Ask, AskId};
 use dset_core::bookmark::Marks;
@@ -104,33 +104,32 @@ pub async fn drive(
     mut wishes: Receiver<Wish>,
     watcher: &mut (dyn Watcher + Send),
 ) -> Result<Ending, StoreError> {
-    let clock = Clock::start();
-    let mut run = Run::start(job, asked, clock)?;
+    let mut run = Run::start(job, asked)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut sharing = tokio::time::interval(SHARED_EVERY);
     sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    run.machine.handle(clock.now(), Event::Started(run.plan.summary()), &mut effects);
+    run.machine.handle(run.clock.now(), Event::Started(run.plan.summary()), &mut effects);
     loop {
         for effect in effects.drain(..) {
             if let Some(ending) = run.perform(effect, watcher) {
-                watcher.snapshot(clock.now(), &run.machine.snapshot(clock.now()));
+                watcher.snapshot(run.clock.now(), &run.machine.snapshot(run.clock.now()));
                 return Ok(run.end(ending, watcher));
             }
         }
-        let alarm = run.alarm;
+        let alarm = run.alarm.map(|at| run.clock.instant(at));
         let event = tokio::select! {
             Some(wish) = wishes.recv() => match wish {
                 Wish::Stop(signal) => Event::Stopped(signal),
-                Wish::TogglePause => match run.machine.snapshot(clock.now()).is_held {
+                Wish::TogglePause => match run.machine.snapshot(run.clock.now()).is_held {
                     true => Event::LetGo,
                     false => Event::Held,
                 },
                 Wish::LetGo => Event::LetGo,
                 Wish::TryNow => Event::TryNow,
                 Wish::Status => {
-                    let now = clock.now();
+                    let now = run.clock.now();
                     watcher.status(now, &run.machine.snapshot(now));
                     continue;
                 }
@@ -143,12 +142,12 @@ pub async fn drive(
                 let (ask, came) = done.expect("an ask does not panic");
                 run.came(ask, came)
             }
-            () = until(clock, alarm), if alarm.is_some() => {
+            () = until(alarm), if alarm.is_some() => {
                 run.alarm = None;
                 Event::Woke
             }
             _ = ticker.tick() => {
-                let now = clock.now();
+                let now = run.clock.now();
                 watcher.snapshot(now, &run.machine.snapshot(now));
                 continue;
             }
@@ -157,13 +156,13 @@ pub async fn drive(
                 continue;
             }
         };
-        run.machine.handle(clock.now(), event, &mut effects);
+        run.machine.handle(run.clock.now(), event, &mut effects);
     }
 }
 
-async fn until(clock: Clock, alarm: Option<dset_core::time::Time>) {
+async fn until(alarm: Option<Instant>) {
     if let Some(at) = alarm {
-        tokio::time::sleep_until(clock.instant(at).into()).await;
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 
@@ -194,7 +193,7 @@ struct Run {
 }
 
 impl Run {
-    fn start(job: Job, asked: Vec<Asked>, clock: Clock) -> Result<Run, StoreError> {
+    fn start(job: Job, asked: Vec<Asked>) -> Result<Run, StoreError> {
         let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
@@ -259,7 +258,7 @@ impl Run {
         };
         Ok(Run {
             machine: Machine::new(rules),
-            clock,
+            clock: Clock::start(),
             plan,
             asked: asked.into_iter().map(Arc::new).collect(),
             asks: JoinSet::new(),
@@ -369,14 +368,14 @@ impl Run {
 
     fn mark(&mut self, marks: Marks) {
         let (path, options) = (self.settings.input.clone(), source_options(&self.settings));
-        let (tell, clock) = (self.tell.clone(), self.clock);
+        let tell = self.tell.clone();
         self.marking.spawn_blocking(move || {
-            let began = clock.now();
+            let began = Instant::now();
             let marked = or_died(|| mark(&path, &options, &marks));
             let told = match marked.unwrap_or_else(|died| Err(died.into())) {
                 Ok(_) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();
-                    Told::Marked { questions, took: clock.now().since(began) }
+                    Told::Marked { questions, took: began.elapsed() }
                 }
                 Err(error) => Told::NotMarked(error),
             };
