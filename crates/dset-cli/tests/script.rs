@@ -163,6 +163,16 @@ fn a_bookmark_without_any_record_is_where_the_run_starts() {
 }
 
 #[test]
+fn a_mark_of_a_run_into_another_folder_is_no_bookmark_of_the_script() {
+    let folder = Folder::with("question,status\none,\ntwo,\nbad,\nfour,\n");
+    Service::with(&["bad=risk"]).run(&folder, &[]).exits(3);
+    assert!(folder.read("q.csv").contains("bad,ERROR"));
+    let service = Service::friendly();
+    service.run(&folder, &["-o", "other"]).exits(0);
+    assert_eq!(service.stats().answered, 4);
+}
+
+#[test]
 fn a_retired_model_is_mapped_with_one_warning() {
     let folder = Folder::new();
     let ran = folder.dset(&["run", "-m", "deepseek-reasoner"]).exits(2);

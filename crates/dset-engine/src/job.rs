@@ -26,7 +26,7 @@ use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Rescued, SinkMark, Store, StoreError};
+use crate::store::{Rescued, STORE, SinkMark, Store, StoreError};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -242,7 +242,8 @@ impl Job {
             _ => scan(&mut source, &template, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
-        if is_blank && adopted.is_none() && !decisions.from_start {
+        let may_be_the_scripts = is_blank && adopted.is_none() && !decisions.from_start;
+        if may_be_the_scripts && !has_other_store(&settings.input, &folder) {
             let before = scanned.planner.before_first_mark();
             if !before.is_empty() {
                 store.presume(&before)?;
@@ -414,6 +415,18 @@ fn open_edition(
         store.decide(request, edition, decision, now)?;
     }
     Ok(finish_move(store, folder)?.unwrap_or_default())
+}
+
+/// Tells whether a store of another run lies in a folder beside the questions or beside this run's
+/// folder: then a mark in the questions is that run's, and no bookmark of the original script.
+fn has_other_store(input: &Path, folder: &Path) -> bool {
+    let above = |path: &Path| path.canonicalize().ok()?.parent().map(Path::to_owned);
+    let own = folder.canonicalize().ok();
+    let folders = [above(input), above(folder)].into_iter().flatten();
+    let beside = folders.filter_map(|above| fs::read_dir(above).ok()).flatten().flatten();
+    beside
+        .map(|entry| entry.path())
+        .any(|path| path.join(STORE).exists() && path.canonicalize().ok() != own)
 }
 
 /// Moves the outputs of an earlier edition away, if that was begun.
