@@ -259,6 +259,11 @@ impl Lanes {
         self.lanes.iter().any(|lane| lane.pace.is_throttled(now))
     }
 
+    /// Tells whether a place takes no more in a time than it gets.
+    pub(super) fn are_rate_bound(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.pace.is_rate_bound())
+    }
+
     /// Until when nothing may be sent anywhere, if that is yet to come.
     pub(super) fn paused_until(&self, now: Time) -> Option<Time> {
         let until = self.lanes.iter().map(|lane| lane.pace.paused_until(now));

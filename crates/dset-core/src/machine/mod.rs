@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use effect::{Effect, Ending, Notice, Record, Why};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use lanes::Place;
-pub use snapshot::{OnItsWay, OutageView, Snapshot};
+pub use snapshot::{OnItsWay, OutageView, RateBound, Snapshot};
 
 use crate::answer::Failure;
 use crate::ask::AskId;
@@ -89,6 +89,7 @@ pub struct Machine {
     minute: Minute,
     /// When the pace lets the next question be sent, where that is a matter of time.
     send_at: Option<Time>,
+    rate_bound: Option<RateBound>,
     failures: Failures,
     outage: Option<Outage>,
     /// The failure that began or prolonged the outage.
@@ -193,6 +194,7 @@ impl Machine {
             lanes,
             minute: Minute::new(rules.minute),
             send_at: None,
+            rate_bound: None,
             rules,
             states: Vec::new(),
             per_row: 1,

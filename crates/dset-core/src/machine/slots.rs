@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lanes::{Choice, LaneIndex};
-use super::{Effect, Flight, Held, Machine, Notice, Why};
+use super::{Effect, Flight, Held, Machine, Notice, RateBound, Why};
 use crate::ask::{Ask, AskId};
 use crate::pace::outage::Probe;
 use crate::planted::{Bug, planted};
@@ -73,7 +73,10 @@ impl Machine {
         match self.minute.wait(now) {
             None => Choice::NotYet,
             Some(Duration::ZERO) => self.lanes.choose(now, model),
-            Some(wait) => Choice::NotBefore(now.after(wait)),
+            Some(wait) => {
+                self.rate_bound = Some(RateBound::User);
+                Choice::NotBefore(now.after(wait))
+            }
         }
     }
 
@@ -85,7 +88,7 @@ impl Machine {
 
     /// Sends what may be sent now.
     pub(super) fn send(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        self.send_at = None;
+        (self.send_at, self.rate_bound) = (None, None);
         if self.outage.is_some() {
             self.send_probe(now, effects);
             return;
@@ -117,6 +120,8 @@ impl Machine {
                 }
                 Choice::NotBefore(at) => {
                     self.send_at = Some(self.send_at.map_or(at, |first| first.min(at)));
+                    let by_service = self.lanes.are_rate_bound().then_some(RateBound::Service);
+                    self.rate_bound = self.rate_bound.or(by_service);
                     break;
                 }
                 Choice::NotYet => break,

@@ -36,12 +36,23 @@ pub struct Snapshot {
     pub paused_until: Option<Time>,
     /// When the next ask goes, where it waits for its time.
     pub send_at: Option<Time>,
+    /// Whose limit on asks in a time holds the next one, if one does.
+    pub rate_bound: Option<RateBound>,
     /// The two asks that have been on their way longest.
     pub longest: Vec<OnItsWay>,
     /// Somebody holds the run: nothing is sent.
     pub is_held: bool,
     /// The run is stopping.
     pub stopping: bool,
+}
+
+/// Whose limit a run keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateBound {
+    /// The user's, a minute.
+    User,
+    /// The service's: stated, or found.
+    Service,
 }
 
 /// An outage, for whoever draws it.
@@ -111,6 +122,7 @@ impl Machine {
             }),
             paused_until: self.lanes.paused_until(now),
             send_at: self.send_at.filter(|at| !at.has_come(now)),
+            rate_bound: self.rate_bound,
             longest: longest.filter_map(on_its_way).collect(),
             is_held: self.is_held,
             stopping: self.stop.is_some(),

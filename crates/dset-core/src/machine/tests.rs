@@ -313,9 +313,14 @@ fn a_wait_that_another_run_was_told_of_is_kept_too() {
 fn a_limit_a_minute_is_kept_for_probes_and_retries_too() {
     let minute = MinuteLimits { asks: Some(2), tokens: None };
     let mut bench = Bench::new(Rules { minute, ..rules(1) }, 9);
-    let mut sent = Vec::new();
+    let (mut sent, mut bound) = (Vec::new(), Vec::new());
     while bench.ending.is_none() {
         let Some(&question) = bench.on_their_way().first() else {
+            if bench.machine.outage.is_none() {
+                let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
+                bound.push(bench.machine.snapshot(now).rate_bound);
+                bound.dedup();
+            }
             bench.sleep();
             continue;
         };
@@ -324,6 +329,7 @@ fn a_limit_a_minute_is_kept_for_probes_and_retries_too() {
         bench.reply(question, if fails { failure(FailureClass::Transient) } else { answer() });
     }
     assert!(sent.len() > 9, "{sent:?}");
+    assert_eq!(bound, [Some(RateBound::User)], "whoever watches hears why nothing is asked");
     assert!(sent.windows(3).all(|three| three[2] - three[0] >= 60_000), "{sent:?}");
 }
 

@@ -149,6 +149,7 @@ pub struct Pace {
     refused_since: Option<Time>,
     refused_at: Option<Time>,
     refused_throughout: bool,
+    is_rate_bound: bool,
 }
 
 impl Pace {
@@ -182,12 +183,14 @@ impl Pace {
             refused_since: None,
             refused_at: None,
             refused_throughout: false,
+            is_rate_bound: false,
         }
     }
 
     /// Tells whether another ask may be sent at `now`.
     pub fn may_send(&mut self, now: Time) -> May {
         self.time_passed(now);
+        self.is_rate_bound = false;
         if let Some(until) = self.paused_until(now) {
             return May::NotBefore(until);
         }
@@ -211,7 +214,8 @@ impl Pace {
         }
         let ready = [self.stated.ready_at(at), self.rate.ready_at(at, self.latency_ms)];
         let ready_at = ready.into_iter().flatten().fold(at, f64::max);
-        if ready_at > at { not_before(now, ready_at) } else { May::Now }
+        self.is_rate_bound = ready_at > at;
+        if self.is_rate_bound { not_before(now, ready_at) } else { May::Now }
     }
 
     /// Takes the sending of an ask, also of one that was sent without `may_send` (a probe).
@@ -372,6 +376,13 @@ impl Pace {
     #[must_use]
     pub fn is_throttled(&self, now: Time) -> bool {
         self.refused_at.is_some_and(|at| now.since(at) < THROTTLED)
+    }
+
+    /// Tells whether the last question was answered with a moment to come because of how many the
+    /// service takes in a time.
+    #[must_use]
+    pub fn is_rate_bound(&self) -> bool {
+        self.is_rate_bound
     }
 
     /// Tells whether nothing but refusals has come for five minutes with one ask at a time, which

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dset_core::machine::{OutageView, Snapshot};
+use dset_core::machine::{OutageView, RateBound, Snapshot};
 use dset_core::time::Time;
 
 use crate::display::text::{count, minutes};
@@ -108,7 +108,10 @@ impl View {
             let at = snapshot.send_at?;
             Some(format!("next question in {}, to keep to a limit per minute", self.wait(at)))
         } else {
-            None
+            snapshot.rate_bound.map(|whose| match whose {
+                RateBound::User => "keeping to your limit per minute".to_owned(),
+                RateBound::Service => "keeping to what the service takes per minute".to_owned(),
+            })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dset_core::machine::Snapshot;
+use dset_core::machine::{RateBound, Snapshot};
 use dset_core::outcome::Ledger;
 use dset_core::question::{Key, Question, QuestionId};
 use proptest::prelude::*;
@@ -65,6 +65,7 @@ fn view() -> View {
             outage: None,
             paused_until: None,
             send_at: None,
+            rate_bound: None,
             longest: vec![
                 on_its_way(11, "Prove that there are infinitely many primes", 48, true),
                 on_its_way(
@@ -188,6 +189,17 @@ fn an_outage_says_what_is_on_its_way_and_offers_only_keys_that_do_something() {
         "{retry}"
     );
     assert!(words(|outage| outage.next = outage.retry_at).contains("in 0:47  "), "no light one");
+}
+
+#[test]
+fn a_run_that_keeps_to_a_limit_says_whose() {
+    let told = |whose| {
+        let mut view = view();
+        view.snapshot.rate_bound = Some(whose);
+        shown(&view, USUAL, UTF8)
+    };
+    assert!(told(RateBound::User).contains("keeping to your limit per minute"));
+    assert!(told(RateBound::Service).contains("keeping to what the service takes per minute"));
 }
 
 #[test]
