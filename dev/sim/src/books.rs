@@ -258,7 +258,7 @@ impl Books {
                 self.reasons.insert(Reason::ToldToWait);
             }
             FailureClass::Throttled { wait, width } => {
-                let verdict = self.pace.throttled(now_ms, flight.place, wait, width);
+                let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
                 return if self.is_stopping() { Verdict::default() } else { verdict };
             }
             FailureClass::Transient if self.is_stopping() => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dset_core::ask::{Ask, AskId};
 use dset_core::machine::Notice;
-use dset_core::pace::retry::HICCUP_RETRIES_MAX;
+use dset_core::pace::retry::{HICCUP_RETRIES_MAX, THROTTLES_MAX};
 use dset_core::question::QuestionIndex;
 
 /// The waits of an outage.
@@ -64,6 +64,7 @@ pub(crate) struct Pace {
     first_failed: BTreeMap<QuestionIndex, u64>,
     /// Failures that count towards giving up.
     failures: BTreeMap<QuestionIndex, u32>,
+    throttles: BTreeMap<QuestionIndex, u32>,
     outage: Option<Outage>,
 }
 
@@ -80,6 +81,7 @@ impl Pace {
             failed: 0,
             first_failed: BTreeMap::new(),
             failures: BTreeMap::new(),
+            throttles: BTreeMap::new(),
             outage: None,
         }
     }
@@ -135,6 +137,7 @@ impl Pace {
     pub(crate) fn throttled(
         &mut self,
         now_ms: u64,
+        index: QuestionIndex,
         place: (u16, u16),
         wait: Option<Duration>,
         named: Option<u32>,
@@ -144,13 +147,16 @@ impl Pace {
         *not_before = (*not_before).max(now_ms + wait_ms);
         self.named =
             named.filter(|_| !self.several).map(|named| (named.max(1), now_ms)).or(self.named);
+        *self.throttles.entry(index).or_default() += 1;
         let since = *self.refused_since.entry(place).or_insert(now_ms);
         let may_begin_outage = !self.is_out() && now_ms - since >= REFUSALS_ONLY_MS;
         Verdict { may_begin_outage, ..Verdict::default() }
     }
 
     pub(crate) fn has_given_up(&self, index: QuestionIndex) -> bool {
-        self.failures.get(&index).is_some_and(|failures| *failures > HICCUP_RETRIES_MAX)
+        let is_more =
+            |counts: &BTreeMap<_, u32>, most| counts.get(&index).is_some_and(|count| *count > most);
+        is_more(&self.failures, HICCUP_RETRIES_MAX) || is_more(&self.throttles, THROTTLES_MAX)
     }
 
     /// Checks an ask, with which so many are on their way.

@@ -11,7 +11,9 @@ use super::{Effect, Machine, Notice, Record, Why};
 use crate::answer::{Failure, FailureClass, Refusal};
 use crate::outcome::Fault;
 use crate::pace::outage::Outage;
-use crate::pace::retry::{HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, hiccup_wait};
+use crate::pace::retry::{
+    HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, THROTTLED_OTHERS_MIN, THROTTLES_MAX, hiccup_wait,
+};
 use crate::planted::{Bug, planted};
 use crate::question::Question;
 use crate::time::Time;
@@ -39,6 +41,10 @@ impl Machine {
             held.failed_with = Some(failure.cause);
         }
         match failure.class {
+            // What was written before it was paid for, and is bought anew: that is bounded.
+            FailureClass::Throttled { .. } if has_text(&failure) => {
+                self.transient(now, &back, failure, effects);
+            }
             FailureClass::Throttled { wait, .. } => {
                 self.throttled(now, &back, failure, wait, effects);
             }
@@ -86,11 +92,37 @@ impl Machine {
             self.begin_outage(now, back, failure, effects);
             return;
         }
-        // It is the first in line again, as soon as the pace allows.
-        self.make_ready(back.index);
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+            return;
+        }
+        let answered = self.failures.answered_count();
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        if held.throttled == 0 {
+            held.first_throttled_at = answered;
+        }
+        held.throttled += 1;
+        let (throttled, others) = (held.throttled, answered - held.first_throttled_at);
+        if throttled > THROTTLES_MAX && others >= THROTTLED_OTHERS_MIN {
+            self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
+            return;
+        }
+        // The first time it is the first in line again, as soon as the pace allows. It may be the one
+        // question that is refused always, and lets others go before it from then on. A service
+        // with too much to do for everybody names no time, and is not asked again at once.
+        let is_told = wait.is_some_and(|wait| !wait.is_zero());
+        let is_overload = matches!(failure.status, Some(503 | 529)) && !is_told;
+        let own = match throttled - u32::from(!is_overload) {
+            0 => Duration::ZERO,
+            times => hiccup_wait(self.rules.seed, back.index, times),
+        };
+        match own.is_zero() {
+            true => self.make_ready(back.index),
+            false => self.ask_again(now, back.index, own),
+        }
         let until = self.lanes.at(back.lane).pace.paused_until(now);
         let wait = until.map_or(Duration::ZERO, |until| until.since(now));
-        self.show_retry(back, failure, wait, effects);
+        self.show_retry(back, failure, wait.max(own), effects);
     }
 
     fn transient(
@@ -330,4 +362,9 @@ impl Machine {
             self.stop(Why::Paused);
         }
     }
+}
+
+fn has_text(failure: &Failure) -> bool {
+    let partial = failure.partial.as_deref();
+    partial.is_some_and(|answer| !answer.content.is_empty() || !answer.reasoning.is_empty())
 }

@@ -122,6 +122,10 @@ struct Held {
     attempts: u32,
     /// Failures that count towards giving up.
     failures: u32,
+    /// Refusals because there was too much to do, and how often the service had answered at the
+    /// first.
+    throttled: u32,
+    first_throttled_at: u64,
     /// What the last failure was, in the plain words of [`Failure::cause`].
     failed_with: Option<&'static str>,
     /// How often the service had answered when this question first failed.

@@ -26,6 +26,8 @@ impl Machine {
                 attempts: 0,
                 failures: 0,
                 failed_with: None,
+                throttled: 0,
+                first_throttled_at: 0,
                 first_failed_at: None,
                 seemed_to_hang: false,
             };

@@ -1,4 +1,5 @@
 mod places;
+mod throttled;
 mod wishes;
 
 use super::*;

@@ -33,7 +33,8 @@ const SHARED_MIN: f64 = 8.0;
 /// what the rate needs by Little's law.
 const PACED_WIDTH_OF_IN_FLIGHT: f64 = 2.0;
 const PACED_WIDTH_OF_RATE: f64 = 2.5;
-/// Nothing but refusals for so long, with one let through at a time, is an outage.
+/// Nothing but refusals for so long, with nothing on its way that could succeed or one let through at
+/// a time, is an outage.
 const REFUSALS_ONLY_MAX: Duration = Duration::from_secs(5 * 60);
 /// Overload is a reason to yield from this share of the last replies on; alone it is retried.
 const OVERLOADED_SHARE: f64 = 0.03;
@@ -291,7 +292,7 @@ impl Pace {
 
     fn note_throughout(&mut self, now: Time) {
         let since = self.refused_since.map_or(Duration::ZERO, |since| now.since(since));
-        let one_at_a_time = self.closed.is_some() || self.slots() == 1;
+        let one_at_a_time = self.closed.is_some() || self.slots() == 1 || self.in_flight == 0;
         self.refused_throughout = one_at_a_time && since >= REFUSALS_ONLY_MAX;
     }
 }

@@ -11,6 +11,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// SDKs, are far too few for a night; eight reach over two minutes.
 pub const HICCUP_RETRIES_MAX: u32 = 8;
 
+/// How often a question may be refused because there is too much to do, while others are answered,
+/// before it is given up: what the service says may be about this question. One in a hundred is
+/// usual; with one in ten refused it is one question in ten billion.
+pub const THROTTLES_MAX: u32 = 10;
+/// So many others must be answered meanwhile.
+pub const THROTTLED_OTHERS_MIN: u64 = 30;
+
 /// The longest wait between two tries of one question while others succeed.
 pub const HICCUP_WAIT_MAX: Duration = Duration::from_secs(60);
 
