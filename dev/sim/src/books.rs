@@ -15,8 +15,10 @@ use crate::pace::{Pace, Verdict};
 use crate::schedule::What;
 use crate::world::World;
 
-/// So many questions refused in the same words before anything has succeeded are the settings.
-const SAME_REFUSALS: usize = 5;
+/// So many questions refused in the same words one after the other are the settings, unless what is
+/// on its way is answered: before the first answer, and after it.
+const ALIKE_AT_FIRST: u32 = 5;
+const ALIKE_LATER: u32 = 10;
 /// The input is rewritten at most once in so long, or in so many times what the last took.
 const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
@@ -44,7 +46,8 @@ pub(crate) enum Owed {
 pub(crate) struct Suspects {
     words: Option<String>,
     pub(crate) questions: Vec<QuestionIndex>,
-    settled: bool,
+    alike: u32,
+    are_forbidden: bool,
 }
 
 pub(crate) struct Books {
@@ -151,7 +154,32 @@ impl Books {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
+        self.was_stopping() || self.is_convicted()
+    }
+
+    /// It was stopping before the last event.
+    fn was_stopping(&self) -> bool {
         !self.reasons.is_empty()
+    }
+
+    /// All that was on its way is back, and what is suspected is so.
+    fn is_convicted(&self) -> bool {
+        let enough = match self.answers {
+            0 if self.suspects.are_forbidden => 1,
+            0 => ALIKE_AT_FIRST,
+            _ => ALIKE_LATER,
+        };
+        let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
+        self.suspects.alike >= enough && is_idle
+    }
+
+    /// Writes down a conviction.
+    pub(crate) fn convict(&mut self) {
+        if !self.was_stopping() && self.is_convicted() {
+            let reason = if self.suspects.are_forbidden { Reason::Key } else { Reason::Settings };
+            self.reasons.insert(reason);
+            self.suspects = Suspects::default();
+        }
     }
 
     /// Nothing is on its way and nothing will be sent.
@@ -162,6 +190,7 @@ impl Books {
 
     /// Takes an event before the machine hears of it; returns what must follow at once.
     pub(crate) fn hear(&mut self, now_ms: u64, event: &Event) -> Owed {
+        self.convict();
         let is_late = self.drop_from_ms.is_some_and(|from| now_ms > from);
         let is_waited_for = self.flights.values().any(|flight| !flight.abandoned);
         assert!(!is_late || !is_waited_for, "nothing is waited for past the grace of SIGTERM");
@@ -259,9 +288,9 @@ impl Books {
             }
             FailureClass::Throttled { wait, width } => {
                 let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
-                return if self.is_stopping() { Verdict::default() } else { verdict };
+                return if self.was_stopping() { Verdict::default() } else { verdict };
             }
-            FailureClass::Transient if self.is_stopping() => {}
+            FailureClass::Transient if self.was_stopping() => {}
             FailureClass::Transient => {
                 let verdict = self.pace.failed(now_ms, index, others);
                 self.must_end.extend(verdict.gives_up.then_some(index));
@@ -269,14 +298,12 @@ impl Books {
             }
             FailureClass::Refused(Refusal::Settings) => {
                 self.reasons.insert(Reason::Settings);
-                self.suspects.settled = true;
-                self.suspects.questions.clear();
+                self.suspects = Suspects::default();
             }
             FailureClass::KeyRefused => self.key_refused(now_ms),
-            FailureClass::Forbidden if self.answers == 0 => self.key_refused(now_ms),
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),
             FailureClass::Refused(Refusal::Request | Refusal::Question)
-            | FailureClass::Forbidden => self.suspect(index, &failure.message),
+            | FailureClass::Forbidden => self.suspect(index, failure),
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
                 self.pace.works();
                 self.refuse(index);
@@ -293,30 +320,33 @@ impl Books {
         }
     }
 
-    fn suspect(&mut self, index: QuestionIndex, words: &str) {
+    fn suspect(&mut self, index: QuestionIndex, failure: &Failure) {
         self.pace.works();
         if self.reasons.first() == Some(&Reason::Settings) {
             return;
         }
-        if self.answers > 0 || self.pause_on_error || self.is_stopping() {
+        let is_certain = failure.class == FailureClass::Refused(Refusal::Question);
+        let is_own = self.answers > 0 && is_certain;
+        if is_own || self.pause_on_error || self.was_stopping() {
             self.refuse(index);
             return;
         }
-        self.held.remove(&index);
-        let same = self.suspects.words.get_or_insert_with(|| words.to_owned()) == words;
-        self.suspects.questions.push(index);
-        if self.suspects.settled || !same {
+        if self.suspects.words.as_ref() != Some(&failure.message) {
             self.suspects_are_refused();
-        } else if self.suspects.questions.len() >= SAME_REFUSALS {
-            self.suspects.settled = true;
-            self.suspects.questions.clear();
-            self.reasons.insert(Reason::Settings);
+            self.suspects.words = Some(failure.message.clone());
+        }
+        self.suspects.alike += 1;
+        self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
+        if self.answers > 0 {
+            self.refuse(index);
+        } else {
+            self.held.remove(&index);
+            self.suspects.questions.push(index);
         }
     }
 
     fn suspects_are_refused(&mut self) {
-        self.suspects.settled = true;
-        for index in std::mem::take(&mut self.suspects.questions) {
+        for index in std::mem::take(&mut self.suspects).questions {
             self.refuse(index);
         }
     }

@@ -42,7 +42,8 @@ impl From<&Why> for Reason {
 
 impl Books {
     /// The ending says what happened.
-    pub(crate) fn check_ending(&self, ending: &Ending) {
+    pub(crate) fn check_ending(&mut self, ending: &Ending) {
+        self.convict();
         assert!(self.flights.is_empty() && !self.has_unsynced(), "nothing is on its way");
         assert_eq!(ending.ledger, self.ledger, "the ledger at the end");
         assert_eq!(ending.dropped, self.dropped, "what was dropped is counted");

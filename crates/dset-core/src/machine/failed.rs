@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::books::State;
 use super::lanes::LaneIndex;
 use super::replied::Returned;
-use super::suspects::Verdict;
 use super::{Effect, Machine, Notice, Record, Why};
 use crate::answer::{Failure, FailureClass, Refusal};
 use crate::outcome::Fault;
@@ -49,9 +48,6 @@ impl Machine {
                 self.throttled(now, &back, failure, wait, effects);
             }
             FailureClass::Transient => self.transient(now, &back, failure, effects),
-            FailureClass::Forbidden if self.answers_count == 0 => {
-                self.key_refused(&back, failure, effects);
-            }
             FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
             FailureClass::OutOfMoney => {
                 self.make_ready(back.index);
@@ -59,8 +55,12 @@ impl Machine {
             }
             FailureClass::Refused(Refusal::Settings) => {
                 self.make_ready(back.index);
-                self.suspects.settle();
+                self.suspects.clear();
                 self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Question) if self.answers_count > 0 => {
+                self.service_works(now, back.lane, effects);
+                self.reject(now, back.question, failure, effects);
             }
             FailureClass::Refused(Refusal::Request | Refusal::Question)
             | FailureClass::Forbidden => self.refused(now, back, failure, effects),
@@ -290,28 +290,37 @@ impl Machine {
             self.make_ready(back.index);
             return;
         }
-        if self.answers_count > 0 || self.rules.pause_on_error || self.stop.is_some() {
+        if self.rules.pause_on_error || self.stop.is_some() {
             self.reject(now, back.question, failure, effects);
             return;
         }
         self.held.remove(&back.index);
-        match self.suspects.refused(back.question, failure.clone()) {
-            Verdict::Open => {}
-            Verdict::Settings => {
-                self.suspects.settle();
-                self.stop(Why::WrongSettings(Box::new(failure)));
-            }
-            Verdict::Questions(refused) => {
-                for (question, failure) in refused {
-                    self.reject(now, question, failure, effects);
-                }
-            }
+        for (question, failure) in
+            self.suspects.refused(back.question, failure, self.answers_count > 0)
+        {
+            self.reject(now, question, failure, effects);
         }
+    }
+
+    /// Tells whether nothing is asked because it may be refused whatever it is. Where all that was on
+    /// its way is back, and no answer among it, the run ends.
+    pub(super) fn is_suspicious(&mut self) -> bool {
+        let verdict = self.suspects.verdict(self.answers_count > 0);
+        let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
+        if self.flights.is_empty() {
+            let failure = Box::new(failure.clone());
+            self.suspects.clear();
+            self.stop(match failure.class {
+                FailureClass::Forbidden => Why::KeyRefused(failure),
+                _ => Why::WrongSettings(failure),
+            });
+        }
+        true
     }
 
     /// At the end of a run the questions still under suspicion are taken as refused.
     pub(super) fn settle_suspects(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        for (question, failure) in self.suspects.settle() {
+        for (question, failure) in self.suspects.clear() {
             self.reject(now, question, failure, effects);
         }
     }

@@ -108,7 +108,7 @@ impl Machine {
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
         self.service_works(now, back.lane, effects);
         self.answers_count += 1;
-        for (question, failure) in self.suspects.settle() {
+        for (question, failure) in self.suspects.clear() {
             self.reject(now, question, failure, effects);
         }
         self.held.remove(&back.index);

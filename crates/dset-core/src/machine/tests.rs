@@ -1,4 +1,5 @@
 mod places;
+mod suspects;
 mod throttled;
 mod wishes;
 
@@ -371,44 +372,6 @@ fn a_question_that_fails_while_others_succeed_is_given_up_after_eight_retries() 
     assert_eq!(tries, 9);
     assert_eq!(bench.marked_rows(), [2]);
     assert_eq!(bench.emitted, (1..bench.emitted.len() as u32 + 1).collect::<Vec<_>>());
-}
-
-#[test]
-fn the_same_refusal_for_the_first_five_questions_is_the_settings_and_marks_no_row() {
-    let mut bench = Bench::new(rules(1), 9);
-    for question in 0..5 {
-        bench.reply(question, failure_saying(REFUSED, &format!("bad parameter at {question}")));
-    }
-    assert!(matches!(bench.why(), Why::WrongSettings(_)));
-    assert!(bench.marked.is_empty());
-    assert_eq!(bench.ending.unwrap().ledger.pending, 9);
-}
-
-#[test]
-fn refusals_in_different_words_or_after_a_success_are_the_questions_own() {
-    let mut bench = Bench::new(rules(1), 9);
-    for question in 0..4 {
-        bench.reply(question, failure_saying(REFUSED, "one thing"));
-    }
-    bench.reply(4, failure_saying(REFUSED, "another thing"));
-    assert_eq!(bench.told.iter().filter(|notice| *notice == "Ended").count(), 5);
-    let mut bench = Bench::new(rules(1), 9);
-    bench.reply(0, answer());
-    for question in 1..9 {
-        bench.reply(question, failure_saying(REFUSED, "one thing"));
-    }
-    assert!(matches!(bench.why(), Why::Complete));
-    assert_eq!(bench.marked_rows().len(), 8);
-}
-
-#[test]
-fn a_short_file_that_is_refused_is_marked() {
-    let mut bench = Bench::new(rules(8), 4);
-    for question in 0..4 {
-        bench.reply(question, failure_saying(REFUSED, "one thing"));
-    }
-    assert!(matches!(bench.why(), Why::Complete));
-    assert_eq!(bench.marked_rows(), [2, 3, 4, 5]);
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Refusals that may be the settings' fault.
+
+use super::*;
+
+#[test]
+fn the_same_refusal_for_the_first_five_questions_is_the_settings_and_marks_no_row() {
+    let mut bench = Bench::new(rules(1), 9);
+    for question in 0..5 {
+        bench.reply(question, failure_saying(REFUSED, &format!("bad parameter at {question}")));
+    }
+    assert!(matches!(bench.why(), Why::WrongSettings(_)));
+    assert!(bench.marked.is_empty());
+    assert_eq!(bench.ending.unwrap().ledger.pending, 9);
+}
+
+#[test]
+fn refusals_in_different_words_or_after_a_success_are_the_questions_own() {
+    let mut bench = Bench::new(rules(1), 9);
+    for question in 0..4 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    bench.reply(4, failure_saying(REFUSED, "another thing"));
+    assert_eq!(bench.told.iter().filter(|notice| *notice == "Ended").count(), 4);
+    let mut bench = Bench::new(rules(1), 9);
+    bench.reply(0, answer());
+    for question in 1..9 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows().len(), 8);
+}
+
+#[test]
+fn a_short_file_that_is_refused_is_marked() {
+    let mut bench = Bench::new(rules(8), 4);
+    for question in 0..4 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [2, 3, 4, 5]);
+}
+
+#[test]
+fn ten_alike_after_a_success_are_the_settings_too_and_the_rest_of_the_file_is_not_marked() {
+    for (class, ends) in [(REFUSED, "WrongSettings"), (FailureClass::Forbidden, "KeyRefused")] {
+        let mut bench = Bench::new(rules(4), 200);
+        bench.reply(0, answer());
+        while bench.ending.is_none() {
+            let question = bench.on_their_way()[0];
+            bench.reply(question, failure_saying(class, "quota used up"));
+        }
+        assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
+        let refused = bench.machine.ledger().rejected;
+        assert!((10..=14).contains(&refused), "{refused}");
+        assert_eq!(bench.machine.ledger().pending, 199 - refused);
+    }
+}
+
+#[test]
+fn an_answer_among_what_is_on_its_way_clears_the_settings() {
+    for width in [8, 16] {
+        let mut bench = Bench::new(rules(width), 400);
+        for question in 1..width {
+            bench.reply(question, failure_saying(REFUSED, "one thing"));
+        }
+        let fill = bench.on_their_way();
+        for &question in fill.iter().filter(|&&question| question != 0) {
+            bench.reply(question, failure_saying(REFUSED, "one thing"));
+        }
+        assert_eq!(bench.on_their_way(), [0], "nothing more is asked until it is back");
+        bench.reply(0, answer());
+        assert!(bench.ending.is_none() && bench.on_their_way().len() > 1, "and then all goes on");
+    }
+}
+
+#[test]
+fn a_403_drops_nothing_that_is_on_its_way_and_is_the_keys_only_if_nothing_is_answered() {
+    let mut bench = Bench::new(rules(4), 40);
+    bench.reply(0, failure(FailureClass::Forbidden));
+    assert_eq!(bench.on_their_way(), [1, 2, 3]);
+    bench.reply(2, answer());
+    assert!(bench.ending.is_none() && bench.on_their_way().len() > 2);
+    assert_eq!(bench.marked_rows(), [2]);
+
+    let mut bench = Bench::new(rules(4), 40);
+    for question in 0..4 {
+        bench.reply(question, failure(FailureClass::Forbidden));
+    }
+    assert!(matches!(bench.why(), Why::KeyRefused(_)));
+    assert!(bench.marked.is_empty());
+}
+
+#[test]
+fn questions_that_are_too_long_are_their_own_fault_once_something_is_answered() {
+    let mut bench = Bench::new(rules(1), 40);
+    bench.reply(0, answer());
+    for question in 1..40 {
+        let too_long = FailureClass::Refused(Refusal::Question);
+        bench.reply(question, failure_saying(too_long, "too long"));
+    }
+    assert!(matches!(bench.why(), Why::Complete));
+}
