@@ -78,6 +78,8 @@ pub enum FailureClass {
     },
     /// May well work next time: network, 5xx, cut, unreadable or blank replies.
     Transient,
+    /// The model came to its end and wrote nothing. May well work next time; the service is there.
+    Empty,
     /// This question will be refused again.
     Refused(Refusal),
     /// The answer was cut by the token limit: kept, and not bought again under the same limit.

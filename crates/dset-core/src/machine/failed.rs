@@ -17,6 +17,9 @@ use crate::planted::{Bug, planted};
 use crate::question::Question;
 use crate::time::Time;
 
+/// So many questions in a row without a word written are no accident of theirs.
+const EMPTY_MAX: usize = 5;
+
 impl Machine {
     pub(super) fn failed(
         &mut self,
@@ -48,6 +51,7 @@ impl Machine {
                 self.throttled(now, &back, failure, wait, effects);
             }
             FailureClass::Transient => self.transient(now, &back, failure, effects),
+            FailureClass::Empty => self.was_empty(now, &back, failure, effects),
             FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
             FailureClass::OutOfMoney => {
                 self.make_ready(back.index);
@@ -148,12 +152,41 @@ impl Machine {
         if self.lanes.are_several() && self.failed_at_place(now, back, &failure, is_new, effects) {
             return;
         }
-        let held = self.held.get_mut(&back.index).expect("a failed question is held");
         let is_out = self.failures.failed(first_failed_at, self.flights.len(), most);
         if is_out && !self.lanes.are_several() {
             self.begin_outage(now, back, failure, effects);
             return;
         }
+        self.try_again(now, back, failure, effects);
+    }
+
+    /// An empty answer is its question's own matter: bought again as often as any failure, and no
+    /// outage, until several questions in a row have none.
+    fn was_empty(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.empty.insert(back.index);
+        if self.empty.len() >= EMPTY_MAX || self.stop.is_some() {
+            self.transient(now, back, failure, effects);
+            return;
+        }
+        self.service_works(now, back.lane, effects);
+        self.try_again(now, back, failure, effects);
+    }
+
+    /// A failure that costs its question one of its retries.
+    fn try_again(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        let held = self.held.get_mut(&back.index).expect("a failed question is held");
         held.failures += 1;
         let failures = held.failures;
         let most = HICCUP_RETRIES_MAX + u32::from(planted(Bug::AttemptsOffByOne));

@@ -95,6 +95,8 @@ pub struct Machine {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
+    /// Questions to which nothing was written since the last answer.
+    empty: BTreeSet<QuestionIndex>,
 
     records: Records,
     output: Output,
@@ -212,6 +214,7 @@ impl Machine {
             outage: None,
             last_failure: None,
             suspects: Suspects::default(),
+            empty: BTreeSet::new(),
             records: Records::default(),
             output: Output::default(),
             marks: MarkBook::default(),

@@ -33,7 +33,9 @@ fn says(reading: &Reading) -> Back {
             Back::Overloaded { wait }
         }
         FailureClass::Throttled { wait, width } => Back::Refused { wait, named: width },
-        FailureClass::CutByLength => Back::Answered { tokens: tokens(reading) },
+        FailureClass::CutByLength | FailureClass::Empty => {
+            Back::Answered { tokens: tokens(reading) }
+        }
         _ => Back::Nothing,
     }
 }
@@ -108,6 +110,7 @@ impl Machine {
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
         self.service_works(now, back.lane, effects);
         self.answers_count += 1;
+        self.empty.clear();
         for (question, failure) in self.suspects.clear() {
             self.reject(now, question, failure, effects);
         }

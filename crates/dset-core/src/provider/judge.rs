@@ -58,7 +58,7 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
         Finish::Whole if !blank => Reading::Answer(answer),
         Finish::Whole => {
             let message = "the model finished and wrote nothing".to_owned();
-            failure(FailureClass::Transient, "empty answer", message, answer)
+            failure(FailureClass::Empty, "empty answer", message, answer)
         }
         Finish::Cut => {
             let message = match answer.usage.output {

@@ -1,6 +1,6 @@
 //! Replies that come whole and are not what they should be.
 
-use dset_core::answer::FailureClass::Transient;
+use dset_core::answer::FailureClass::{Empty, Transient};
 
 use crate::server::{LONG, Server, Then, answer, asked, check, completion, failure, ok, with_head};
 
@@ -40,7 +40,8 @@ async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_pai
         // But for blanks, with which services keep a connection alive.
         let kept = if body.trim_ascii().is_empty() { &[] } else { &body[..] };
         assert_eq!(came.body.as_deref(), Some(kept), "{name}: kept as it came");
-        check(name, &failure(came), Transient, cause);
+        let class = if cause == "empty answer" { Empty } else { Transient };
+        check(name, &failure(came), class, cause);
     }
 }
 

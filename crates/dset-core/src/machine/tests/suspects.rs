@@ -100,3 +100,44 @@ fn questions_that_are_too_long_are_their_own_fault_once_something_is_answered() 
     }
     assert!(matches!(bench.why(), Why::Complete));
 }
+
+#[test]
+fn a_question_that_is_answered_with_nothing_uses_up_its_own_retries_and_is_no_outage() {
+    for width in [1, 8] {
+        for at in [2, 19] {
+            let mut bench = Bench::new(rules(width), 20);
+            let mut asked = 0;
+            while bench.ending.is_none() {
+                let Some(&question) = bench.on_their_way().first() else {
+                    bench.sleep();
+                    continue;
+                };
+                asked += u32::from(question == at);
+                let empty = question == at;
+                let reading = if empty { failure(FailureClass::Empty) } else { answer() };
+                bench.reply(question, reading);
+            }
+            assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+            assert_eq!((asked, bench.machine.ledger().gave_up), (9, 1));
+        }
+    }
+}
+
+#[test]
+fn a_service_that_writes_nothing_to_anything_is_out_before_every_question_is_bought_nine_times() {
+    for width in [1, 8] {
+        let mut bench = Bench::new(rules(width), 200);
+        let mut asked = 0;
+        while bench.ending.is_none() {
+            match bench.on_their_way().first() {
+                Some(&question) => {
+                    asked += 1;
+                    bench.reply(question, failure(FailureClass::Empty));
+                }
+                None => drop(bench.sleep()),
+            }
+        }
+        assert!(matches!(bench.why(), Why::Unreachable(_)), "{:?}", bench.why());
+        assert!(asked < 40, "{asked} were bought");
+    }
+}

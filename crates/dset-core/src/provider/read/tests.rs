@@ -38,7 +38,7 @@ fn outcome(reading: &Reading) -> &'static str {
         Reading::Failure(failure) => failure,
     };
     match failure.class {
-        FailureClass::Throttled { .. } | FailureClass::Transient => "retry",
+        FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
         FailureClass::CutByLength => "truncated",
         FailureClass::Refused(Refusal::Moderation) => "refused",
         FailureClass::Refused(Refusal::Settings)
