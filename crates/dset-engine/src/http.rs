@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -40,6 +40,12 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
+/// So many asks without a reply, and one for so many replies, are no accidents.
+const LOST_MIN: u32 = 2;
+const LOST_OF: u32 = 4;
+/// Some gateways send more than the hundred that are usual as the most.
+const HEADERS_MAX: usize = 256;
+
 type Failed = Box<dyn StdError + Send + Sync>;
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
@@ -51,8 +57,11 @@ pub(crate) struct Client {
     /// It says for how long it keeps a connection. Whoever counts that has a thread for each, which
     /// idle ones withhold from new ones (llama.cpp's eight: of sixteen asks, eight wait for five
     /// seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on it is
-    /// lost. So none is used twice.
-    keeps_for_a_while: AtomicBool,
+    /// lost. So none is used twice, nor where asks on used connections are lost again and again: it
+    /// closes them behind each reply without saying so.
+    is_used_once: AtomicBool,
+    replies: AtomicU32,
+    lost: AtomicU32,
     is_proxied: bool,
 }
 
@@ -114,12 +123,21 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(usize::MAX)
+            .http1_max_headers(HEADERS_MAX)
             // Only what was not begun to be written, because the connection that lay idle was gone:
             // nothing of it reached the service.
             .retry_canceled_requests(true)
             .build(connector);
         let pool = Decompression::new(pool);
-        Ok(Client { pool, uri, headers, keeps_for_a_while: false.into(), is_proxied })
+        Ok(Client {
+            pool,
+            uri,
+            headers,
+            is_used_once: false.into(),
+            replies: 0.into(),
+            lost: 0.into(),
+            is_proxied,
+        })
     }
 
     /// Tells whether it reaches the service through a proxy.
@@ -142,21 +160,33 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if self.keeps_for_a_while.load(Relaxed) {
+        if self.is_used_once.load(Relaxed) {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let connection = capture_connection(&mut request);
-        let (head, body) = self.pool.clone().call(request).await?.into_parts();
+        let sent = self.pool.clone().call(request).await;
+        let (head, body) = sent.inspect_err(|error| self.note_loss(error))?.into_parts();
+        self.replies.fetch_add(1, Relaxed);
         // Over TLS a handshake for each ask would cost more than a lost connection now and then.
         let is_plain = self.uri.scheme_str() == Some("http");
         if is_plain && head.headers.contains_key("keep-alive") {
-            self.keeps_for_a_while.store(true, Relaxed);
+            self.is_used_once.store(true, Relaxed);
             if let Some(connection) = connection.connection_metadata().as_ref() {
                 connection.poison();
             }
         }
         let status = head.status.as_u16();
         Ok(Response { status, headers: head.headers, body: Box::pin(body) })
+    }
+
+    fn note_loss(&self, error: &legacy::Error) {
+        if error.is_connect() {
+            return;
+        }
+        let (lost, replies) = (1 + self.lost.fetch_add(1, Relaxed), self.replies.load(Relaxed));
+        if lost >= LOST_MIN && replies > 0 && lost >= replies / LOST_OF {
+            self.is_used_once.store(true, Relaxed);
+        }
     }
 }
 

@@ -53,6 +53,24 @@ async fn a_connection_that_is_kept_for_a_counted_time_only_is_not_used_again() {
     }
 }
 
+#[tokio::test]
+async fn connections_that_are_closed_behind_each_reply_without_a_word_are_not_used_again() {
+    let server = Server::start(|mut stream, _| async move {
+        let asked = request(&mut stream).await;
+        stream.write_all(&echo(&asked)).await.unwrap();
+        // Whatever comes next on it is lost.
+        request(&mut stream).await;
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    let mut lost = 0;
+    for number in 0..12 {
+        let came = endpoint.ask(&ask(&format!("question {number}")), |_| ()).await;
+        lost += u32::from(!matches!(came.reading, Reading::Answer(_)));
+    }
+    assert_eq!(lost, 2);
+}
+
 /// Runs against a service that writes each of its first replies twice: question B asked on that
 /// connection must not get the answer of question A.
 async fn answers_stay_with_their_questions() {

@@ -46,6 +46,14 @@ async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_pai
 }
 
 #[tokio::test]
+async fn two_hundred_headers_cost_no_answer() {
+    let headers: String = (0..200).map(|number| format!("x-{number}: y\r\n")).collect();
+    let whole = String::from_utf8(ok(completion("Hello"))).unwrap();
+    let came = reply(whole.replacen("\r\n", &format!("\r\n{headers}"), 1)).await;
+    assert_eq!(answer(came).content, "Hello");
+}
+
+#[tokio::test]
 async fn odd_json_around_an_answer_costs_nothing_of_it() {
     let huge = "9".repeat(100_000);
     let whole = completion("Hello");
