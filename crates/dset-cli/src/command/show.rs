@@ -299,7 +299,7 @@ impl Words<'_> {
         let next = if number < self.shown.of { number + 1 } else { number - 1 };
         let command = self.which.command_with(&format!("show {next}"), "--questions");
         page.blank();
-        page.line(DIM, &ways, &format!("     {command}"), 2);
+        page.line(DIM, &ways, &format!("     `{command}`"), 2);
     }
 
     fn failed(&self, page: &Page) {
