@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Environment, Origin, Said};
 use crate::config_file::PROJECT;
-use crate::display::text::service;
+use crate::display::text::{service, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
@@ -47,7 +47,10 @@ impl Environment {
                 format!("the key {name} would be sent to {host}, which only {file} names"),
             )
             .cause(format!("the key is from {place}, the base URL from {file} in this folder"))
-            .hint(format!("If that is meant, say so: `dset run --base-url {url}`")));
+            .hint(format!(
+                "If that is meant, say so: `dset run --base-url {}`",
+                written(url.as_str())
+            )));
         }
         Ok(Some(key))
     }
