@@ -69,6 +69,38 @@ fn the_help_of_every_command_is_as_it_was_seen_and_fits_a_terminal() {
 }
 
 #[test]
+fn on_a_narrow_terminal_help_fits_and_no_example_is_broken() {
+    let folder = Folder::new();
+    for command in COMMANDS {
+        let words: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).collect();
+        let help = |width: &str| {
+            let mut dset = folder.command(&[&words[..], &["--help"]].concat());
+            Ran::from(dset.env("COLUMNS", width).output().unwrap()).exits(0).out
+        };
+        let whole = help("100");
+        let examples = whole.split("\nExamples:\n").nth(1).unwrap_or_default();
+        let example = |line: &str| line.trim().split("  ").next().unwrap().to_owned();
+        let examples: Vec<String> = examples.lines().map(example).collect();
+        for width in [40, 60, 80] {
+            let help = help(&width.to_string());
+            for line in help.lines() {
+                let is_whole = line.starts_with("Usage: ")
+                    || examples.iter().any(|example| line == format!("  {example}"));
+                assert!(line.chars().count() <= width || is_whole, "{command}, {width}: {line}");
+            }
+            for example in &examples {
+                assert!(help.contains(&format!("\n  {example}")), "{command}, {width}: {example}");
+            }
+            let below = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+            assert!(
+                below.lines().all(|line| line.starts_with("  ")),
+                "{command}, {width}: {below}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_command_has_its_help_in_a_file() {
     let listed = asked(&["--help"]).out;
     let commands = listed.split("Options:\n").next().unwrap();
