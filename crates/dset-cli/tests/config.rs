@@ -323,7 +323,7 @@ fn every_setting_is_in_flags_variables_files_the_schema_and_the_reference() {
     let page = std::fs::read_to_string(format!("{docs}/settings.md")).unwrap();
     assert!(page == reference, "write it anew: `dset config reference > docs/settings.md`");
     let page = std::fs::read_to_string(format!("{docs}/configuration.md")).unwrap();
-    let fields = &properties["provider"]["additionalProperties"]["properties"];
+    let fields = &schema["$defs"]["provider"]["properties"];
     for field in fields.as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{field}`")), "{field} is in docs/configuration.md");
     }
