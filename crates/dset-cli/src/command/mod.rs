@@ -20,6 +20,7 @@ mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
 mod trial;
+pub(crate) mod typo;
 pub(crate) mod verify;
 
 use std::io::Write as _;
