@@ -287,7 +287,7 @@ pub(crate) fn unknown(place: &str, name: &str) -> UserError {
         None if upper.ends_with("API_KEY") || upper.ends_with("TOKEN") => {
             error.hint("A key belongs into .env or the environment; `key` names its variable")
         }
-        None => error.hint("`dset config show` lists them all"),
+        None => error.hint("`dset config reference` lists them all"),
     }
 }
 

@@ -170,7 +170,11 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
             let takes = of(ContextKind::ValidValue).join("`, `");
             let given = ticked(&one(ContextKind::InvalidValue));
             let near = of(ContextKind::SuggestedValue).pop();
-            let near = near.map(|near| format!("{argument} {near}"));
+            // What has no flag is said by its value alone.
+            let near = near.map(|near| match argument.starts_with('-') {
+                true => format!("{argument} {near}"),
+                false => near,
+            });
             let error = wrong(format!("`{argument}` cannot be {given}"));
             meant(error.cause(format!("it takes `{takes}`")), near)
         }
@@ -235,6 +239,7 @@ mod tests {
                 "`--reasoning` cannot be `onn`",
                 "Did you mean `--reasoning on`?",
             ),
+            (&["completions", "bsh"], "`<SHELL>` cannot be `bsh`", "Did you mean `bash`?"),
             (
                 &["run", "--retries", "many"],
                 "`--retries` cannot be `many`",

@@ -18,7 +18,7 @@ use super::typo::Typo;
 use crate::display::{self, Opening, text};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, Key, no_key};
+use crate::layers::{Environment, Key};
 
 #[derive(Debug, Args)]
 #[command(
@@ -92,7 +92,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
-    let keys = Keys { keys: &keys, from: key_from };
+    let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
 }
 
@@ -134,6 +134,7 @@ pub(super) struct Keys<'a> {
     pub(super) keys: &'a [Option<SecretString>],
     /// Where the first was found, for people.
     pub(super) from: Option<&'static str>,
+    pub(super) environment: &'a Environment,
 }
 
 /// Runs with these settings, and shows it; returns how it ended.
@@ -155,7 +156,7 @@ pub(super) fn ask(
     let lacking = lacking.map(|(model, _)| model).next();
     let job = Job::prepare(settings.clone(), decisions, lacking.is_none());
     let job = job.map_err(|error| match (error, lacking) {
-        (JobError::NoKey, Some(model)) => no_key(model),
+        (JobError::NoKey, Some(model)) => keys.environment.no_key(model),
         (error, _) => error.into(),
     })?;
     let (wish, wishes) = mpsc::channel(8);

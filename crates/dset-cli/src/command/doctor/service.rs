@@ -34,16 +34,16 @@ pub(super) fn keys(plan: &Plan) -> Vec<Check> {
             (Some(name), Ok(Some(key))) => {
                 Check::good("key", format!("{name} from {}", key.place()))
             }
-            (Some(name), Ok(None)) => lacking(name, model),
+            (Some(name), Ok(None)) => lacking(name, model, plan.environment.may_keep(model)),
             (Some(_), Err(error)) => Check::error("key", error),
         });
     }
     checks
 }
 
-fn lacking(name: &str, model: &Model) -> Check {
+fn lacking(name: &str, model: &Model, may_keep: bool) -> Check {
     let says = format!("{name} is neither in the environment, nor in .env, nor in your keys file");
-    Check::problem("key", says).fix(match model.preset.may_have_key() {
+    Check::problem("key", says).fix(match may_keep {
         true => format!("Keep one with `dset keys set {}`", model.preset.id),
         false => format!("Put `{name}=…` into .env; a service without keys takes `--key none`"),
     })

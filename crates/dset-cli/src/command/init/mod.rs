@@ -239,7 +239,7 @@ fn show(
     page.blank();
     let is_lacking = model.key_variable.is_some() && choice.key.is_none() && key.is_none();
     if is_lacking {
-        page.hint(&match model.preset.may_have_key() {
+        page.hint(&match environment.may_keep(model) {
             true => format!("Keep the key with `dset keys set {}`", model.preset.id),
             false => format!("Put `{}=…` into .env", model.key_variable.as_deref().unwrap_or("")),
         });
