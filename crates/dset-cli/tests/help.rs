@@ -137,17 +137,46 @@ fn topics_are_told_and_a_name_that_is_none_is_an_error() {
 
 #[test]
 fn completions_of_every_shell_name_the_commands_and_flags() {
+    let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = asked(&["completions", shell]).out;
         for word in ["verify", "max-tokens", "log-format"] {
             assert!(script.contains(word), "{shell} lacks {word}");
         }
+        assert!(!script.contains("ack-fd"), "{shell} has what help does not show");
+        folder.write(&format!("dset.{shell}"), script);
     }
     // A shell that is here reads what is meant for it.
-    let folder = Folder::new();
-    folder.write("dset.bash", asked(&["completions", "bash"]).out);
-    let check = "bash --norc -c '. ./dset.bash; COMP_WORDS=(dset ver); COMP_CWORD=1; _dset dset ver dset; echo ${COMPREPLY[*]}'";
-    folder.shell(check).exits(0).tells("verify");
+    for (words, proposed) in [
+        ("ver", "verify"),
+        ("run -m gpt-6-lu", "gpt-6-luna"),
+        ("run -m anthropic/claude-haiku-4-", "anthropic/claude-haiku-4-5"),
+        ("init --model deepseek/deepseek-fl", "deepseek/deepseek-flash"),
+        ("config get max-t", "max-tokens"),
+        ("config set idle-", "idle-timeout"),
+        ("keys set deepse", "deepseek"),
+        ("keys remove anth", "anthropic"),
+        ("help exit-", "exit-codes"),
+        ("help ver", "verify"),
+    ] {
+        let (before, last) = words.rsplit_once(' ').unwrap_or(("", words));
+        let before = format!("dset {before}");
+        let bash = format!(
+            "bash --norc -c '. ./dset.bash; COMP_WORDS=({before} {last}); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _dset dset {last} {}; echo ${{COMPREPLY[*]}}'",
+            before.split_whitespace().last().unwrap()
+        );
+        assert_eq!(folder.shell(&bash).exits(0).out.trim(), proposed, "bash: {words}");
+        if folder.shell("fish --version").code == Some(0) {
+            let fish = format!("fish -c 'source dset.fish; complete -C \"dset {words}\"'");
+            folder.shell(&fish).exits(0).tells(proposed);
+        }
+    }
+    if folder.shell("zsh --version").code == Some(0) {
+        let zsh =
+            "autoload -Uz compinit; compinit -u -d ./dump; source ./dset.zsh; whence -w _dset";
+        folder.shell(&format!("zsh -f -c '{zsh}'")).exits(0).tells("_dset: function");
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) struct HelpArgs {
     words: Vec<String>,
 }
 
-const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
+pub(super) const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
 
 /// Returns what is said of a topic.
 fn topic(name: &str) -> Option<String> {
