@@ -25,38 +25,23 @@ use crate::command::stats::StatsArgs;
 use crate::command::status::StatusArgs;
 use crate::command::verify::VerifyArgs;
 
-const STYLES: Styles = Styles::styled()
+pub(crate) const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
 /// The commands, by what somebody is about to do.
-const GROUPS: [(&str, &[&str]); 4] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
     ("Every day", &["run", "status", "show", "search"]),
     ("Results", &["stats", "verify", "export"]),
     ("More", &["import", "config", "keys", "models", "mock", "completions", "man", "help"]),
 ];
 
-/// Returns the grammar of the command line, with its help.
+/// Returns the grammar of the command line.
 pub(crate) fn grammar() -> clap::Command {
-    let grammar = Cli::command();
-    let (header, literal) = (STYLES.get_header(), STYLES.get_literal());
-    let mut groups = String::new();
-    for (title, names) in GROUPS {
-        groups += &format!("{header}{title}:{header:#}\n");
-        for name in names {
-            let command = grammar.find_subcommand(name);
-            let about = command.and_then(clap::Command::get_about).cloned().unwrap_or_default();
-            groups += &format!("  {literal}{name:<11}{literal:#}  {about}\n");
-        }
-        groups += "\n";
-    }
-    grammar.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}\
-         {header}Options:{header:#}\n{{options}}{{after-help}}"
-    ))
+    Cli::command()
 }
 
 /// Reads a command line.
@@ -70,19 +55,19 @@ pub(crate) fn read<W: Into<OsString> + Clone>(
 
 /// Ask a model many questions and keep every answer
 #[derive(Debug, Parser)]
-#[command(name = "dset", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "dset", version, styles = STYLES, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "Examples:
-  dset demo                         see it work, without a key
-  dset init                         begin: sample questions, settings, the key
-  dset run                          ask the questions in ./q.csv
-  dset run -m deepseek-v4-pro -c 32 another model, 32 at once
-  dset                              where the run in this folder stands
-  dset status --watch               the same, again every 2 seconds
-  dset show 15                      question 15, its reasoning and its answer
-  dset search black holes           where both words are
-  dset verify                       whether store, outputs and marks agree
-  dset help exit-codes              what the exit codes say; also: resume, files")]
+  dset demo                          see it work, without a key
+  dset init                          begin: sample questions, settings, the key
+  dset run                           ask the questions in ./q.csv
+  dset run -m deepseek-v4-pro -c 32  another model, 32 at once
+  dset                               where the run in this folder stands
+  dset status --watch                the same, again every 2 seconds
+  dset show 15                       question 15, its reasoning and its answer
+  dset search black holes            where both words are
+  dset verify                        whether store, outputs and marks agree
+  dset help exit-codes               what exit codes say; also: resume, files")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -116,7 +101,7 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Which models there are, of which services
     Models(ModelsArgs),
-    /// Make q.csv of another file, or go on from the folder of the original script
+    /// Make q.csv of another file, or go on from the script's folder
     Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults
     Mock(Box<MockArgs>),

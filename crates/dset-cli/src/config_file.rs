@@ -165,10 +165,7 @@ fn word(takes: &Takes, value: &Value) -> Option<String> {
             Some(number.value().to_string())
         }
         (Value::Boolean(is), Takes::Bool) => Some(is.value().to_string()),
-        (Value::Boolean(is), Takes::Words(words)) => {
-            let meaning = if *is.value() { ["on", "yes"] } else { ["off", "no"] };
-            words.iter().find(|word| meaning.contains(&word.as_str())).cloned()
-        }
+        (Value::Boolean(is), Takes::Words(words)) => meaning(words, *is.value()).cloned(),
         (Value::Array(values), Takes::List) if !values.is_empty() => {
             let words = values.iter().map(|value| word(&Takes::Text, value));
             let words = words.collect::<Option<Vec<String>>>()?;
@@ -176,6 +173,12 @@ fn word(takes: &Takes, value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Returns the one of these words that `true` or `false` stands for.
+pub(crate) fn meaning(words: &[String], is: bool) -> Option<&String> {
+    let meaning = if is { ["on", "yes"] } else { ["off", "no"] };
+    words.iter().find(|word| meaning.contains(&word.as_str()))
 }
 
 fn providers(
@@ -232,7 +235,8 @@ fn field_error(fault: FieldFault, at: &str, shown: &str) -> UserError {
     }
 }
 
-fn json(item: &Item) -> Json {
+/// Returns a value as JSON has it.
+pub(crate) fn json(item: &Item) -> Json {
     let of_table = |table: &dyn TableLike| {
         Json::Object(table.iter().map(|(name, item)| (name.to_owned(), json(item))).collect())
     };

@@ -8,7 +8,7 @@ use dset_core::prompt::TemplateError;
 use dset_core::settings::SettingsError;
 use dset_engine::adopt::AdoptError;
 use dset_engine::job::JobError;
-use dset_engine::lock::LockError;
+use dset_engine::lock::{Holder, LockError};
 use dset_engine::sink::{FORMATS, SinkError};
 use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
@@ -18,6 +18,7 @@ use crate::display::text::{clock, one_line, quoted, same_command, shortened, wid
 use crate::display::wrap::broken;
 use crate::exit::Exit;
 use crate::setting::{SEE_REFERENCE, meant};
+use crate::usage::same_command_as;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -122,19 +123,14 @@ impl From<JobError> for UserError {
                     .hint("Mend that and run again, or choose another folder with `-o DIR`")
             }
             JobError::Lock(LockError::Held(holder)) => {
-                let error = UserError::new(Exit::Locked, "another `dset run` is using this folder");
-                let error = match holder {
-                    Some(holder) => error.cause(format!(
-                        "process {}, started at {}",
-                        holder.pid,
-                        clock(holder.started_at)
-                    )),
-                    None => error,
-                };
-                error.hint(
-                    "Wait for it (`dset status --watch` shows it), or use another folder for a \
-                     second run: `dset run -o other`",
-                )
+                let mut names = ["other", "other-2"].into_iter();
+                let other = names.find(|name| !Path::new(name).exists()).unwrap_or("DIR");
+                in_use("another `dset run` is using this folder", holder).hint(format!(
+                    "Wait for it (`{} --watch` shows it), or use another folder for a second run: \
+                     `{} -o {other}`",
+                    same_command_as("status", &[]),
+                    same_command_as("run", &["output"])
+                ))
             }
             JobError::Lock(LockError::Io(error)) => {
                 UserError::new(Exit::Ours, "cannot lock the folder")
@@ -190,6 +186,17 @@ impl From<JobError> for UserError {
                     .hint("Try again once nobody writes the file")
             }
         }
+    }
+}
+
+/// Returns the error of a folder that a run is using.
+pub(crate) fn in_use(message: &str, holder: Option<Holder>) -> UserError {
+    let error = UserError::new(Exit::Locked, message);
+    match holder {
+        Some(holder) => {
+            error.cause(format!("process {}, started at {}", holder.pid, clock(holder.started_at)))
+        }
+        None => error,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::keys_file::KeysFile;
 use crate::setting::{SEE_REFERENCE, Setting, meant, ticked};
 
-pub(crate) use key::{Key, no_key};
+pub(crate) use key::Key;
 
 /// Where a value came from; files with the line, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

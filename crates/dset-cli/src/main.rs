@@ -7,6 +7,7 @@ mod display;
 mod error;
 mod exit;
 mod git;
+mod help;
 mod keys_file;
 mod layers;
 mod prompt;

@@ -155,8 +155,9 @@ impl Setting {
         if !is_text && self.parsed("7").is_ok() { Takes::WordOrNumber } else { Takes::Text }
     }
 
-    /// The grammar does not say its bounds, but it takes what is within them.
-    fn bounds(&self) -> Takes {
+    /// Returns the whole numbers that it takes. The grammar does not say its bounds, but it takes
+    /// what is within them.
+    pub(crate) fn bounds(&self) -> Takes {
         let takes = |number: u64| self.parsed(&number.to_string()).is_ok();
         let least = u64::from(!takes(0));
         let (mut most, mut over) = (least, u64::MAX);
@@ -286,7 +287,7 @@ pub(crate) fn unknown(place: &str, name: &str) -> UserError {
         None if upper.ends_with("API_KEY") || upper.ends_with("TOKEN") => {
             error.hint("A key belongs into .env or the environment; `key` names its variable")
         }
-        None => error.hint("`dset config show` lists them all"),
+        None => error.hint("`dset config reference` lists them all"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a command line, in our words: the parser's own are an essay.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -9,17 +10,24 @@ use crate::cli::grammar;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::help;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
 pub(crate) fn tell(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Nobody is there to hear that the stream is closed.
+        // Nobody is there to hear that the stream is closed.
+        ErrorKind::DisplayVersion => {
             let _ = error.print();
-            ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 })
+            Exit::Done.into()
+        }
+        ErrorKind::DisplayHelp => {
+            let _ = anstream::stdout().write_all(help::text(&arguments()).as_bytes());
+            Exit::Done.into()
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = anstream::stderr().write_all(help::text(&arguments()).as_bytes());
+            Exit::Usage.into()
         }
         _ => {
             let words = arguments();
@@ -162,7 +170,11 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
             let takes = of(ContextKind::ValidValue).join("`, `");
             let given = ticked(&one(ContextKind::InvalidValue));
             let near = of(ContextKind::SuggestedValue).pop();
-            let near = near.map(|near| format!("{argument} {near}"));
+            // What has no flag is said by its value alone.
+            let near = near.map(|near| match argument.starts_with('-') {
+                true => format!("{argument} {near}"),
+                false => near,
+            });
             let error = wrong(format!("`{argument}` cannot be {given}"));
             meant(error.cause(format!("it takes `{takes}`")), near)
         }
@@ -227,6 +239,7 @@ mod tests {
                 "`--reasoning` cannot be `onn`",
                 "Did you mean `--reasoning on`?",
             ),
+            (&["completions", "bsh"], "`<SHELL>` cannot be `bsh`", "Did you mean `bash`?"),
             (
                 &["run", "--retries", "many"],
                 "`--retries` cannot be `many`",

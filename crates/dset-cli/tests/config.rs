@@ -60,7 +60,7 @@ fn what_is_wrong_in_a_file_is_said_whole() {
             "[limits]\nretries = 3\n",
             "error: dset.toml, line 1: there is no setting `limits`\n  \
              cause: settings stand at the top; the one kind of table is [provider.NAME]\n\n\
-             hint: `dset config show` lists them all\n",
+             hint: `dset config reference` lists them all\n",
         ),
         (
             "samples = 0\n",
@@ -113,6 +113,10 @@ fn what_is_wrong_in_a_file_is_said_whole() {
         folder.write("dset.toml", text);
         for command in [&["run"][..], &["status"], &["config", "show"]] {
             assert_eq!(folder.dset(command).exits(2).err, said, "{command:?}");
+        }
+        // What a hint names can be used in a folder like this.
+        for command in said.split('`').filter(|ticked| ticked.starts_with("dset config ")) {
+            folder.shell(command).exits(0);
         }
     }
     folder.write("dset.toml", b"model = \"\xff\"\n");
@@ -323,7 +327,7 @@ fn every_setting_is_in_flags_variables_files_the_schema_and_the_reference() {
     let page = std::fs::read_to_string(format!("{docs}/settings.md")).unwrap();
     assert!(page == reference, "write it anew: `dset config reference > docs/settings.md`");
     let page = std::fs::read_to_string(format!("{docs}/configuration.md")).unwrap();
-    let fields = &properties["provider"]["additionalProperties"]["properties"];
+    let fields = &schema["$defs"]["provider"]["properties"];
     for field in fields.as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{field}`")), "{field} is in docs/configuration.md");
     }

@@ -381,3 +381,36 @@ fn after_a_run_of_another_service_that_service_is_checked_and_asked() {
     ran.tells(&format!("See whether it may ask: `{run}`"));
     dset(&run, "right").exits(0);
 }
+
+#[test]
+fn a_model_that_is_probably_not_meant_is_told_wherever_it_is_named() {
+    let folder = Folder::with(&questions(1));
+    for (model, meant) in
+        [("antropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"), ("gpt-6-lna", "gpt-6-luna")]
+    {
+        let says = format!("`{model}` is no model that dset knows; DeepSeek is asked for it");
+        folder
+            .dset(&["doctor", "--offline", "--key", "none", "-m", model])
+            .exits(0)
+            .tells(&format!("! model        {says}"))
+            .tells(&format!("`dset config set model {meant}`"));
+        let set = format!("hint: Did you mean `dset config set model {meant}`?");
+        folder.dset(&["config", "set", "model", model]).exits(0).says(&says).says(&set);
+        let list = format!("mine,{model}");
+        folder
+            .dset(&["config", "set", "--user", "model", &list])
+            .exits(0)
+            .says(&says)
+            .says(&format!("hint: Did you mean `dset config set --user model mine,{meant}`?"));
+        std::fs::remove_file(folder.path("dset.toml")).unwrap();
+        folder.dset(&["init", "-y", "-m", model]).exits(0).says(&says).says(&set);
+        folder.shell(&format!("dset config set model {meant}")).exits(0);
+        let told = folder.dset(&["doctor", "--offline", "--key", "none"]).exits(0).out;
+        assert!(told.contains("nothing is wrong"), "{told}");
+    }
+    folder
+        .dset(&["doctor", "--offline", "--key", "none", "-m", "nosuch/x"])
+        .exits(0)
+        .tells("`nosuch` is no service that dset knows; DeepSeek is asked for `nosuch/x`")
+        .tells("`dset models list` names");
+}

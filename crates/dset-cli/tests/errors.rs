@@ -173,6 +173,13 @@ fn errors_of_keys() {
     let one: &[(&str, &[u8])] = &[("q.csv", ONE.as_bytes())];
     case("key-missing", one, &["run"], 4);
     case("key-missing-and-model-mistyped", one, &["run", "-m", "deepsek-flash"], 4);
+    let folder = Folder::with(ONE);
+    folder.write(
+        "dset.toml",
+        "[provider.x]\nbase-url = \"https://x.example\"\nkey-env = \"DEEPSEEK_API_KEY\"\n",
+    );
+    let words = ["run", "-m", "x/y"];
+    shows("key-missing-of-a-folder", &folder, &words, &folder.dset(&words).exits(4));
     case("key-missing-elsewhere", one, &["run", "--base-url", "https://api.example/v1"], 4);
     let folder = Folder::with(ONE);
     folder.write(".env", "DSET_BASE_URL=https://evil.example/v1\n");
@@ -278,7 +285,13 @@ fn a_folder_in_use_is_an_error() {
     folder.asks(&service);
     let going = service.begin(&folder, &[]);
     common::until("it asks", || service.stats().asked == 1);
-    shows("folder-in-use", &folder, &["run"], &folder.dset(&["run"]).exits(11));
+    for (name, arguments) in [
+        ("folder-in-use", &["run"][..]),
+        ("folder-in-use-and-named", &["run", "-o", "./dset_generator", "-n", "5"]),
+        ("folder-in-use-by-a-run", &["export", "--rebuild"]),
+    ] {
+        shows(name, &folder, arguments, &folder.dset(arguments).exits(11));
+    }
     going.kill();
 }
 

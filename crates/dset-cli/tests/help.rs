@@ -69,6 +69,38 @@ fn the_help_of_every_command_is_as_it_was_seen_and_fits_a_terminal() {
 }
 
 #[test]
+fn on_a_narrow_terminal_help_fits_and_no_example_is_broken() {
+    let folder = Folder::new();
+    for command in COMMANDS {
+        let words: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).collect();
+        let help = |width: &str| {
+            let mut dset = folder.command(&[&words[..], &["--help"]].concat());
+            Ran::from(dset.env("COLUMNS", width).output().unwrap()).exits(0).out
+        };
+        let whole = help("100");
+        let examples = whole.split("\nExamples:\n").nth(1).unwrap_or_default();
+        let example = |line: &str| line.trim().split("  ").next().unwrap().to_owned();
+        let examples: Vec<String> = examples.lines().map(example).collect();
+        for width in [40, 60, 80] {
+            let help = help(&width.to_string());
+            for line in help.lines() {
+                let is_whole = line.starts_with("Usage: ")
+                    || examples.iter().any(|example| line == format!("  {example}"));
+                assert!(line.chars().count() <= width || is_whole, "{command}, {width}: {line}");
+            }
+            for example in &examples {
+                assert!(help.contains(&format!("\n  {example}")), "{command}, {width}: {example}");
+            }
+            let below = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+            assert!(
+                below.lines().all(|line| line.starts_with("  ")),
+                "{command}, {width}: {below}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_command_has_its_help_in_a_file() {
     let listed = asked(&["--help"]).out;
     let commands = listed.split("Options:\n").next().unwrap();
@@ -105,17 +137,46 @@ fn topics_are_told_and_a_name_that_is_none_is_an_error() {
 
 #[test]
 fn completions_of_every_shell_name_the_commands_and_flags() {
+    let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = asked(&["completions", shell]).out;
         for word in ["verify", "max-tokens", "log-format"] {
             assert!(script.contains(word), "{shell} lacks {word}");
         }
+        assert!(!script.contains("ack-fd"), "{shell} has what help does not show");
+        folder.write(&format!("dset.{shell}"), script);
     }
     // A shell that is here reads what is meant for it.
-    let folder = Folder::new();
-    folder.write("dset.bash", asked(&["completions", "bash"]).out);
-    let check = "bash --norc -c '. ./dset.bash; COMP_WORDS=(dset ver); COMP_CWORD=1; _dset dset ver dset; echo ${COMPREPLY[*]}'";
-    folder.shell(check).exits(0).tells("verify");
+    for (words, proposed) in [
+        ("ver", "verify"),
+        ("run -m gpt-6-lu", "gpt-6-luna"),
+        ("run -m anthropic/claude-haiku-4-", "anthropic/claude-haiku-4-5"),
+        ("init --model deepseek/deepseek-fl", "deepseek/deepseek-flash"),
+        ("config get max-t", "max-tokens"),
+        ("config set idle-", "idle-timeout"),
+        ("keys set deepse", "deepseek"),
+        ("keys remove anth", "anthropic"),
+        ("help exit-", "exit-codes"),
+        ("help ver", "verify"),
+    ] {
+        let (before, last) = words.rsplit_once(' ').unwrap_or(("", words));
+        let before = format!("dset {before}");
+        let bash = format!(
+            "bash --norc -c '. ./dset.bash; COMP_WORDS=({before} {last}); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _dset dset {last} {}; echo ${{COMPREPLY[*]}}'",
+            before.split_whitespace().last().unwrap()
+        );
+        assert_eq!(folder.shell(&bash).exits(0).out.trim(), proposed, "bash: {words}");
+        if folder.shell("fish --version").code == Some(0) {
+            let fish = format!("fish -c 'source dset.fish; complete -C \"dset {words}\"'");
+            folder.shell(&fish).exits(0).tells(proposed);
+        }
+    }
+    if folder.shell("zsh --version").code == Some(0) {
+        let zsh =
+            "autoload -Uz compinit; compinit -u -d ./dump; source ./dset.zsh; whence -w _dset";
+        folder.shell(&format!("zsh -f -c '{zsh}'")).exits(0).tells("_dset: function");
+    }
 }
 
 #[test]

@@ -38,7 +38,9 @@ fn is_style(sequence: &str) -> bool {
 
 #[track_caller]
 fn is_tame(what: &str, shown: &str, is_ours: impl Fn(&str) -> bool) {
-    assert!(!shown.contains("EVIL"), "{what}: {shown:?}");
+    // A command in a hint spells it out, so that it names the file.
+    let spelt = shown.replace(r"\x1b]0;EVIL\x07", "");
+    assert!(!spelt.contains("EVIL"), "{what}: {shown:?}");
     assert!(!shown.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c)), "{what}: {shown:?}");
     for sequence in shown.split('\x1b').skip(1) {
         assert!(is_ours(sequence), "{what}: {sequence:?} in {shown:?}");

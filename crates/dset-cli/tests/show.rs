@@ -40,7 +40,7 @@ fn a_question_is_shown_with_its_reasoning_folded_and_its_answer() {
         .tells("2/3  Why?\n     Say it.\n     q.csv row 4\nanswered ")
         .tells(", deepseek-flash, ")
         .tells("first 6 of 8 lines; --full for all)\n  1\n  2\n  3\n  4\n  5\n  6\n\nanswer\n")
-        .tells("answer\n  Because.\n\n    x = 1\n\n<- 1   3 ->     dset show 3\n");
+        .tells("answer\n  Because.\n\n    x = 1\n\n<- 1   3 ->     `dset show 3`\n");
     assert_eq!(ran.err, "");
     folder.dset(&["show", "2", "--full"]).exits(0).tells("  7\n  8\n\nanswer");
     assert_eq!(folder.dset(&["show", "2", "--raw"]).exits(0).out, "Because.\n\n  x = 1\n");
@@ -102,7 +102,7 @@ fn what_failed_is_shown_with_the_last_ask_and_what_to_do() {
         .tells("  message           Content Exists Risk\n  request id        req_")
         .tells("2 questions of 12 ended without an answer")
         .tells("hint: Answers cut by the token limit: raise it with `--max-tokens N --continue`")
-        .tells("hint: Ask the failed questions again with `dset run`");
+        .tells("hint: Ask the failed questions again with `dset run --max-tokens 50`");
     let all = shown(&folder, &["--failed"]);
     let last = &all["questions"][1]["answers"][0]["last_ask"];
     assert_eq!((&last["status"], &last["asks"]), (&json!(400), &json!(1)));

@@ -55,7 +55,7 @@ fn after_a_run_everything_is_counted_where_it_stands_and_no_byte_changes() {
         .tells("3: 1 content filter, 1 length limit, 1 server error; 1 brought a reply that may have been paid for")
         .tells(&format!("deepseek-flash at {}", service.url()))
         .tells(": complete")
-        .tells("hint: Ask the failed questions again with `dset run`");
+        .tells("hint: Ask the failed questions again with `dset run --max-tokens 50`");
     let status = balanced(&folder);
     assert_eq!(
         (&status["ledger"]["rejected"], &status["marks"]["marked"], &status["running"]),
@@ -149,53 +149,63 @@ fn what_was_asked_is_read_from_the_store_and_not_from_flags() {
         .dset(&["status", "in/q.csv", "-o", "my out"])
         .exits(0)
         .tells("hint: Run `dset run in/q.csv -o 'my out' --base-url http://127.0.0.1:")
-        .tells("-m other` to continue");
+        .tells(" --key none -m other --system 'Be brief.' --template '{{ question }} <{{ topic }}>'` to");
+}
+
+/// The last command between ticks that begins like this.
+fn hinted<'a>(told: &'a str, begins: &str) -> &'a str {
+    let ticked = told.split('`').skip(1).step_by(2);
+    ticked.filter(|command| command.starts_with(begins)).last().unwrap_or_else(|| panic!("{told}"))
 }
 
 #[test]
-fn rows_before_a_bookmark_and_outputs_of_the_script_are_told_apart() {
-    let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\n");
-    let service = Service::friendly();
+fn the_command_that_goes_on_with_a_run_asks_what_is_left_and_nothing_else() {
+    for more in [
+        &[][..],
+        &["-m", "foo/bar"],
+        &[
+            "-m",
+            "foo/bar",
+            "-t",
+            "X's {{ question }} $(exit 9)",
+            "--temperature",
+            "0.3",
+            "-s",
+            "sys",
+        ],
+        &["--max-tokens", "500", "--samples", "2", "--reasoning", "off", "-t=--{{ question }}"],
+        &["-m", "one", "-m", "two/three", "--reasoning-effort", "low", "--system="],
+    ] {
+        let folder = Folder::with(&questions(6));
+        let service = Service::with(&["Question 2,=risk*1"]);
+        service.run(&folder, &[more, &["-c", "1"]].concat()).exits(3);
+        let left = balanced(&folder)["ledger"].clone();
+        let left = left["questions"].as_u64().unwrap() - left["answered"].as_u64().unwrap();
+        let told = folder.dset(&["status"]).exits(0).out;
+        let command = hinted(&told, "dset run ");
+        let begins = format!("dset run --base-url {} --key none", service.url());
+        assert!(command.starts_with(&begins), "{command}");
+        let failed = folder.dset(&["show", "--failed"]).exits(0).out;
+        assert_eq!(hinted(&failed, "dset run "), command);
+        let asked = service.stats().asked;
+        folder.shell(command).exits(0);
+        assert_eq!(service.stats().asked - asked, left, "{command}");
+        assert_eq!(balanced(&folder)["ledger"]["rejected"], 0);
+    }
+}
+
+#[test]
+fn what_variables_and_files_say_by_themselves_is_not_said_again() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::with(&["Question 2,=risk*2"]);
     folder.asks(&service);
-    folder.write("dset_generator/output.csv", "timestamp,question,thoughts,final_answer\r\n");
-    folder.dset(&["status"]).exits(0).tells("`dset run` takes their rows as answered");
-    std::fs::remove_dir_all(folder.path("dset_generator")).unwrap();
-    folder.dset(&["run"]).exits(0);
-    folder.dset(&["status"]).exits(0).tells("taken as answered         2");
-    assert_eq!(balanced(&folder)["ledger"]["presumed"], 2);
-}
-
-#[test]
-fn asking_again_is_a_ledger_of_its_own() {
-    let folder = Folder::with(&questions(4));
-    let service = Service::friendly();
-    folder.asks(&service);
-    folder.dset(&["run"]).exits(0);
-    folder.dset(&["run", "--again", "-n", "1"]).exits(0);
-    let status = balanced(&folder);
-    assert_eq!((&status["ledger"]["answered"], &status["edition"]), (&json!(1), &json!(1)));
-    folder.dset(&["status"]).exits(0).tells("1 time (`--again`)");
-}
-
-#[test]
-fn a_store_that_cannot_be_read_is_an_error_with_a_way_out() {
-    let folder = Folder::with(&questions(2));
-    let service = Service::friendly();
-    folder.asks(&service);
-    folder.dset(&["run"]).exits(0);
-    folder.sql("PRAGMA user_version = 2");
-    folder.dset(&["status"]).exits(2).says("was written by a newer dset");
-    folder.write("dset_generator/dset.db", "no database at all, but text\n".repeat(99));
-    let before = folder.everything();
-    folder.dset(&["status"]).exits(1).says("cannot use the store").says("hint:");
-    assert_eq!(folder.everything(), before);
-}
-
-#[test]
-fn a_run_that_has_nothing_to_ask_does_not_change_whom_the_answers_are_from() {
-    let folder = Folder::with(&questions(2));
-    let service = Service::with(&[]);
-    folder.dset(&["run", "--base-url", &service.url(), "--key", "none"]).exits(0);
-    folder.dset(&["run", "--key", "none"]).exits(0);
-    folder.dset(&["status"]).exits(0).tells(&format!("deepseek-flash at {}", service.url()));
+    folder.write("prompt.txt", "Be brief.\nVery `brief`.\n");
+    folder.write("dset.toml", "system-file = 'prompt.txt'\nmax-tokens = 70\nsamples = 2\n");
+    folder.dset(&["run"]).exits(3);
+    folder.dset(&["status"]).exits(0).tells("again with `dset run`");
+    // What stands in a file is said by a file.
+    folder.write("dset.toml", "samples = 2\n");
+    folder.dset(&["status"]).exits(0).tells(
+        "again with `dset run --system $'Be brief.\\nVery \\x60brief\\x60.\\n' --max-tokens 70`",
+    );
 }

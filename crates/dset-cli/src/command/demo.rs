@@ -10,6 +10,7 @@ use dset_mock::{Mock, MockSettings};
 use crate::display::Demo;
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::layers::Environment;
 
 const FOLDER: &str = "dset-demo";
 /// Says that the folder is the demo's own.
@@ -62,7 +63,8 @@ pub(super) fn run() -> Result<Exit, UserError> {
     };
     let (settings, _) = resolve(layer, None)?;
     let demo = Demo { again };
-    let keys = super::run::Keys { keys: &[None], from: None };
+    let environment = Environment::default();
+    let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };
     let ending = super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
     drop(mock);
     // A refusal is part of the show.

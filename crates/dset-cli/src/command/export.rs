@@ -1,12 +1,14 @@
 //! `dset export --rebuild`: the outputs, written anew from the store.
 
 use clap::Args;
+use dset_engine::job::JobError;
+use dset_engine::lock::LockError;
 use dset_engine::rebuild::rebuild;
 
 use crate::cli::WhichArgs;
 use crate::display::page::{GOOD, Page};
 use crate::display::text::{count, of};
-use crate::error::UserError;
+use crate::error::{UserError, in_use};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]
@@ -40,7 +42,18 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
             .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export"))));
     }
     let settings = args.which.settings()?;
-    let Some(rebuilt) = rebuild(&settings)? else {
+    let rebuilt = rebuild(&settings).map_err(|error| match error {
+        JobError::Lock(LockError::Held(holder)) => {
+            in_use("a `dset run` is using this folder", holder).hint(format!(
+                "Wait for it (`{} --watch` shows it), or stop it with Ctrl-C there; then `{} \
+                 --rebuild`",
+                args.which.command("status"),
+                args.which.command("export")
+            ))
+        }
+        error => error.into(),
+    })?;
+    let Some(rebuilt) = rebuilt else {
         return Err(super::nothing_asked(&args.which, &settings));
     };
     let page = Page::open();

@@ -1,11 +1,14 @@
 //! `dset help`: of a command what its `--help` says, and a few topics that no command has.
 
+use std::io::Write as _;
+
 use clap::Args;
 
-use crate::cli::{grammar, read};
+use crate::cli::grammar;
 use crate::display::page::Page;
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::help;
 use crate::setting::{meant, ticked};
 
 #[derive(Debug, Args)]
@@ -25,7 +28,7 @@ pub(crate) struct HelpArgs {
     words: Vec<String>,
 }
 
-const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
+pub(super) const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
 
 /// Returns what is said of a topic.
 fn topic(name: &str) -> Option<String> {
@@ -105,11 +108,9 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
             }
         })?;
     }
-    let asked = ["dset"].into_iter().chain(words).chain(["--help"]);
-    if let Err(help) = read(asked) {
-        // Whoever reads may have seen enough.
-        let _ = help.print();
-    }
+    let asked: Vec<String> = words.into_iter().chain(["--help"]).map(str::to_owned).collect();
+    // Whoever reads may have seen enough.
+    let _ = anstream::stdout().write_all(help::text(&asked).as_bytes());
     Ok(Exit::Done)
 }
 

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod again;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod demo;
@@ -19,13 +20,13 @@ mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
 mod trial;
+pub(crate) mod typo;
 pub(crate) mod verify;
 
 use std::io::Write as _;
 use std::path::Path;
 
 use dset_core::csv::HeaderMode;
-use dset_core::key::RequestSettings;
 use dset_core::settings::{Layer, Settings, resolve_among};
 use dset_engine::open_files::try_files_needed;
 
@@ -63,15 +64,18 @@ impl WhichArgs {
     fn settings(&self) -> Result<Settings, UserError> {
         let environment = Environment::read(Path::new("."))?;
         environment.warn();
-        let flags = Layer {
+        let said = environment.under(self.layer())?;
+        Ok(resolve_among(said.layer, None, &environment.providers)?.0)
+    }
+
+    fn layer(&self) -> Layer {
+        Layer {
             input: self.input.clone(),
             output: self.output.clone(),
             column: self.column.clone(),
             header: self.header,
             ..Layer::default()
-        };
-        let said = environment.under(flags)?;
-        Ok(resolve_among(said.layer, None, &environment.providers)?.0)
+        }
     }
 
     /// Returns a command for the same run.
@@ -99,33 +103,6 @@ impl WhichArgs {
         });
         say("--header", header.map(str::to_owned));
         words.join(" ")
-    }
-}
-
-impl WhichArgs {
-    /// Returns the command that goes on with a run which asked this model at this endpoint, where
-    /// nothing else is said: a hint must not lead to another service than the one that was meant.
-    fn run_again(
-        &self,
-        settings: &Settings,
-        endpoint: Option<&str>,
-        requests: &[RequestSettings],
-        samples: u32,
-    ) -> String {
-        let mut command = self.command("run");
-        let mut say = |flag: &str, value: Option<&str>, or: &str| {
-            if let Some(value) = value.filter(|value| *value != or) {
-                command += &format!(" {flag} {}", text::quoted(value));
-            }
-        };
-        say("--base-url", endpoint, &settings.model().endpoint());
-        match requests {
-            [one] => say("-m", Some(&one.model), &settings.model().request.model),
-            several => several.iter().for_each(|one| say("-m", Some(&one.model), "")),
-        }
-        let samples = samples.to_string();
-        say("--samples", Some(&samples).filter(|_| !requests.is_empty()).map(|n| &**n), "1");
-        command
     }
 }
 

@@ -13,7 +13,7 @@ use crate::display::page::{self, DIM, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, Said, no_key};
+use crate::layers::{Environment, Said};
 use crate::setting::meant;
 
 use super::trial::{refuses_key, unreached};
@@ -189,7 +189,7 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
     let (model, said) = asked_of(args.text.as_deref(), environment)?;
     let key = environment.key(&model, &said)?;
     if key.is_none() && model.key_variable.is_some() {
-        return Err(no_key(&model));
+        return Err(environment.no_key(&model));
     }
     let url = model.preset.models_url(model.base_url());
     let secret = key.as_ref().map(|key| &key.secret);

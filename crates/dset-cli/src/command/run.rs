@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use dset_core::machine::{Ending, Why};
 use dset_core::provider::Providers;
-use dset_core::settings::{Layer, Model, Settings, Warning, endpoint, resolve_among};
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
 use dset_engine::ask::{Endpoint, Wire};
 use dset_engine::drive::{Asked, drive};
 use dset_engine::job::{Decisions, Job, JobError};
@@ -14,10 +14,11 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::signals;
+use super::typo::Typo;
 use crate::display::{self, Opening, text};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, Key, no_key};
+use crate::layers::{Environment, Key};
 
 #[derive(Debug, Args)]
 #[command(
@@ -74,7 +75,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
     warnings.iter().for_each(warn);
-    settings.models.iter().for_each(|model| warn_of_typo(model, &environment.providers));
+    let typos = settings.models.iter().filter_map(|model| Typo::of(model, &environment.providers));
+    typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));
     let keys = settings.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
@@ -90,7 +92,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
-    let keys = Keys { keys: &keys, from: key_from };
+    let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
 }
 
@@ -132,35 +134,7 @@ pub(super) struct Keys<'a> {
     pub(super) keys: &'a [Option<SecretString>],
     /// Where the first was found, for people.
     pub(super) from: Option<&'static str>,
-}
-
-/// Says that the name of a model is all but one that is known.
-fn warn_of_typo(model: &Model, providers: &Providers) {
-    let name = &model.request.model;
-    if !model.is_at_home() || model.preset.serves(name) {
-        return;
-    }
-    let known = providers.all().flat_map(|preset| preset.models.iter().cloned());
-    // A name with a provider that is none was taken for the name of a model, slash and all.
-    let known = known.chain(providers.all().filter_map(|preset| {
-        let (given, rest) = name.split_once('/')?;
-        is_typo(given, &preset.id).then(|| format!("{}/{rest}", preset.id))
-    }));
-    if let Some(known) = known.into_iter().find(|known| is_typo(name, known)) {
-        display::warn(
-            &format!("`{name}` is no model that dset knows; {} is asked for it", model.preset.name),
-            Some(&format!("Did you mean `-m {}`?", text::quoted(&known))),
-        );
-    }
-}
-
-/// Tells whether a name is another, typed wrongly: with other digits it would be another version.
-fn is_typo(given: &str, known: &str) -> bool {
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
-    given != known
-        && known.len() > 4
-        && digits(given) == digits(known)
-        && strsim::osa_distance(&given.to_lowercase(), known) <= 2
+    pub(super) environment: &'a Environment,
 }
 
 /// Runs with these settings, and shows it; returns how it ended.
@@ -182,7 +156,7 @@ pub(super) fn ask(
     let lacking = lacking.map(|(model, _)| model).next();
     let job = Job::prepare(settings.clone(), decisions, lacking.is_none());
     let job = job.map_err(|error| match (error, lacking) {
-        (JobError::NoKey, Some(model)) => no_key(model),
+        (JobError::NoKey, Some(model)) => keys.environment.no_key(model),
         (error, _) => error.into(),
     })?;
     let (wish, wishes) = mpsc::channel(8);

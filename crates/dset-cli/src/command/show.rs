@@ -10,6 +10,7 @@ use dset_core::settings::Settings;
 use dset_engine::shown::{Entry, Outcome, Question, Shown, Which, show};
 use dset_engine::store::Tried;
 
+use super::again::Before;
 use crate::cli::{WhichArgs, WhichByNameArgs};
 use crate::display::advice::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
@@ -299,7 +300,7 @@ impl Words<'_> {
         let next = if number < self.shown.of { number + 1 } else { number - 1 };
         let command = self.which.command_with(&format!("show {next}"), "--questions");
         page.blank();
-        page.line(DIM, &ways, &format!("     {command}"), 2);
+        page.line(DIM, &ways, &format!("     `{command}`"), 2);
     }
 
     fn failed(&self, page: &Page) {
@@ -319,7 +320,9 @@ impl Words<'_> {
         page.plain(&format!("{ended} of {} ended without an answer", count(shown.of)));
         page.blank();
         let endpoint = shown.endpoint.as_deref();
-        let again = self.which.run_again(self.settings, endpoint, &shown.requests, shown.samples);
+        let (requests, samples) = (&shown.requests[..], shown.samples);
+        let before = endpoint.map(|endpoint| Before { endpoint, requests, samples });
+        let again = self.which.run_again(before.as_ref());
         let entries = shown.questions.iter().flat_map(|question| &question.entries);
         let causes = entries.filter_map(|entry| match &entry.outcome {
             Outcome::Failed { end: Some((_, cause)), .. } => Some(&**cause),

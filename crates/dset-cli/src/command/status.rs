@@ -14,9 +14,10 @@ use dset_engine::standing::{Standing, standing};
 use dset_engine::store::{Life, Recent, Store};
 use serde_json::{Value, json};
 
+use super::again::Before;
 use crate::cli::WhichArgs;
 use crate::display::page::{self, DIM, Page};
-use crate::display::text::{clock, count, of, one_line, span, when};
+use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use watch::watch;
@@ -146,8 +147,9 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
     }
     let endpoint = match &standing.life {
         Some(life) => one_line(&life.endpoint),
-        None => settings.model().base_url().to_string(),
+        None => settings.model().endpoint(),
     };
+    let endpoint = written(&endpoint);
     let models = standing.requests.iter().map(|request| one_line(&request.model));
     let mut models = models.collect::<Vec<_>>().join(", ");
     if standing.samples > 1 {
@@ -166,7 +168,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    let hints = hints(which, settings, standing);
+    let hints = hints(which, standing);
     if !hints.is_empty() {
         page.blank();
     }
@@ -254,15 +256,17 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<String> {
+fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
     }
-    let life = standing.life.as_ref();
-    let requests = life.map_or(&[][..], |_| &standing.requests);
-    let endpoint = life.map(|life| life.endpoint.as_str());
-    let run = which.run_again(settings, endpoint, requests, standing.samples);
+    let before = standing.life.as_ref().map(|life| Before {
+        endpoint: &life.endpoint,
+        requests: &standing.requests,
+        samples: standing.samples,
+    });
+    let run = which.run_again(before.as_ref());
     if standing.has_outputs_of_script {
         return vec![format!(
             "There are outputs of the original script: `{run}` takes their rows as answered"

@@ -12,6 +12,7 @@ use dset_engine::store::{Dangling, STORE};
 use dset_engine::verify::{Difference, Note, Verified, verify};
 use serde_json::{Value, json};
 
+use super::again::Before;
 use crate::cli::WhichArgs;
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{count, of, one_line, quoted, shortened, when};
@@ -52,8 +53,9 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
     let endpoint = verified.endpoint.as_deref();
-    let requests = endpoint.map_or(&[][..], |_| &verified.requests);
-    let run = args.which.run_again(&settings, endpoint, requests, verified.samples);
+    let (requests, samples) = (&verified.requests[..], verified.samples);
+    let before = endpoint.map(|endpoint| Before { endpoint, requests, samples });
+    let run = args.which.run_again(before.as_ref());
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));

@@ -211,14 +211,35 @@ pub(crate) fn place(settings: &Settings, model: u16, number: u16) -> String {
     format!("{} at {url}", model.request.model)
 }
 
-/// Writes an argument as a shell takes it.
+/// Writes an argument as a shell takes it, in one line that a terminal may see. What neither a line
+/// of a terminal nor ticks around a command can hold is written in escapes, which most shells know.
 pub(crate) fn quoted(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
-        argument.to_owned()
-    } else {
-        format!("'{}'", one_line(argument).replace('\'', r"'\''"))
+        return argument.to_owned();
     }
+    if one_line(argument) == argument && !argument.contains('`') {
+        return format!("'{}'", argument.replace('\'', r"'\''"));
+    }
+    let mut escaped = String::new();
+    for c in argument.chars() {
+        match c {
+            '\n' => escaped += r"\n",
+            '\t' => escaped += r"\t",
+            '\'' | '\\' => escaped.extend(['\\', c]),
+            c if c != '`' && (c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric()) => {
+                escaped.push(c)
+            }
+            c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| escaped += &format!(r"\x{b:02x}")),
+        }
+    }
+    format!("$'{escaped}'")
+}
+
+/// Returns a base URL as people give it: without the slash that stands for no path.
+pub(crate) fn written(base_url: &str) -> &str {
+    let bare = base_url.strip_suffix('/');
+    bare.filter(|bare| bare.matches('/').count() == 2).unwrap_or(base_url)
 }
 
 /// Writes a moment: the time of day, with the date where it was not today.
@@ -265,6 +286,31 @@ mod tests {
         }
         assert_eq!(as_the_script("Hi"), "Hi...");
         assert_eq!(shortened("a long text", 6), "a long…");
+    }
+
+    #[test]
+    fn an_argument_is_one_word_to_a_shell_and_one_line_to_a_terminal() {
+        for (argument, written) in [
+            ("q.csv", "q.csv"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's $HOME", r"'it'\''s $HOME'"),
+            ("a\nb's\t`c` \\", r"$'a\nb\'s\t\x60c\x60 \\'"),
+            ("\x1b[2Ju\u{202e} é\n", r"$'\x1b[2Ju\xe2\x80\xae é\n'"),
+        ] {
+            assert_eq!(quoted(argument), written);
+        }
+    }
+
+    #[test]
+    fn a_base_url_has_no_slash_that_nobody_gave_it() {
+        for (url, shown) in [
+            ("http://localhost:1/", "http://localhost:1"),
+            ("http://localhost:1", "http://localhost:1"),
+            ("http://localhost:1/v1/", "http://localhost:1/v1/"),
+        ] {
+            assert_eq!(written(url), shown);
+        }
     }
 
     #[test]

@@ -42,12 +42,13 @@ pub(crate) fn wrap(text: &str, width: Option<usize>, first: usize, indent: usize
 }
 
 /// Breaks a text of our own between its words where a terminal of this width ends; what goes on below
-/// begins `indent` columns from the left, and the first line at `column`. A command between ticks
-/// stays whole where a line has room for it, and a word always, so that it can be copied.
+/// begins `indent` columns from the left, and the first line at `column`. A word stays whole, and so
+/// does what stands between ticks: it is a command that can be copied, and half of one would run.
+/// Longer than a line, it begins one and runs over, where the terminal breaks it without an end of line.
 pub(crate) fn broken(text: &str, column: usize, indent: usize, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
     let (mut lines, mut column) = (vec![String::new()], column);
-    for (gap, word) in gapped(words(text, width.saturating_sub(indent)).into_iter()) {
+    for (gap, word) in gapped(words(text).into_iter()) {
         let gap = next_line(&mut lines, &mut column, gap, &word, width, indent);
         *lines.last_mut().expect("there is always a line") += &format!("{:gap$}{word}", "");
         column += gap + columns(&word);
@@ -81,19 +82,15 @@ fn next_line(
     0
 }
 
-/// Returns the words of a text; what stands between ticks is one if it is not longer than `most`.
-fn words(text: &str, most: usize) -> Vec<String> {
+/// Returns the words of a text; what stands between ticks is one.
+fn words(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split(' ').collect();
     let is_odd = |word: &&str| word.matches('`').count() % 2 == 1;
     let (mut all, mut at) = (Vec::new(), 0);
     while let Some(word) = words.get(at) {
         let close = words[at + 1..].iter().position(is_odd).filter(|_| is_odd(word));
         let span = &words[at..=at + close.map_or(0, |close| close + 1)];
-        let whole = span.join(" ");
-        match columns(&whole) <= most {
-            true => all.push(whole),
-            false => all.extend(span.iter().map(|word| (*word).to_owned())),
-        }
+        all.push(span.join(" "));
         at += span.len();
     }
     all
@@ -135,10 +132,27 @@ mod tests {
             broken(text, 6, 6, Some(48)),
             "Convert it with\n      `dset import q.csv -o q-utf8.csv`, then\n      run it"
         );
-        // Too long for any line, it is broken like everything else.
-        assert_eq!(broken(text, 6, 6, Some(26)).lines().count(), 4);
         assert_eq!(broken("a-word-without-end b", 2, 2, Some(8)), "a-word-without-end\n  b");
         assert_eq!(broken("two  blanks", 0, 0, Some(80)), "two  blanks");
         assert_eq!(broken("質問質問 質問", 0, 2, Some(10)), "質問質問\n  質問");
+    }
+
+    #[test]
+    fn a_command_that_no_line_has_room_for_begins_one_and_runs_over() {
+        let text =
+            "Convert it with `dset import q.csv -o q-utf8.csv`, then run `dset run q-utf8.csv`";
+        assert_eq!(
+            broken(text, 6, 6, Some(26)),
+            "Convert it with\n      `dset import q.csv -o q-utf8.csv`,\n      then run\n      \
+             `dset run q-utf8.csv`"
+        );
+        let run = "dset run --base-url http://127.0.0.1:8000/v1 -m 'a b' -t 'X {{ question }}'";
+        for (width, column) in [40, 60, 80].into_iter().flat_map(|width| [(width, 6), (width, 30)])
+        {
+            for text in [format!("Ask the rest with `{run}`"), format!("`{run}` asks the rest")] {
+                let lines = broken(&text, column, 6, Some(width));
+                assert!(lines.contains(&format!("`{run}`")), "{width}: {lines}");
+            }
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Where the key of a model is, and where it may go.
 
-use dset_core::provider::Preset;
+use dset_core::provider::{Preset, Providers};
 use dset_core::settings::{Model, is_loopback};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Environment, Origin, Said};
 use crate::config_file::PROJECT;
-use crate::display::text::service;
+use crate::display::text::{service, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
@@ -47,7 +47,10 @@ impl Environment {
                 format!("the key {name} would be sent to {host}, which only {file} names"),
             )
             .cause(format!("the key is from {place}, the base URL from {file} in this folder"))
-            .hint(format!("If that is meant, say so: `dset run --base-url {url}`")));
+            .hint(format!(
+                "If that is meant, say so: `dset run --base-url {}`",
+                written(url.as_str())
+            )));
         }
         Ok(Some(key))
     }
@@ -86,6 +89,39 @@ impl Environment {
         }
     }
 
+    /// Tells whether `dset keys set` takes the key that this model wants. It hears no folder: a
+    /// service that only a folder describes has its key in that folder.
+    pub(crate) fn may_keep(&self, model: &Model) -> bool {
+        let own = self.user.providers.iter().map(|(id, own)| (id.clone(), own.table.clone()));
+        let Ok(providers) = Providers::with(own) else { return false };
+        providers.preset(&model.preset.id).is_some_and(|preset| {
+            preset.may_have_key() && model.key_variable.as_deref() == Some(preset.key_variable())
+        })
+    }
+
+    /// Returns the error of a key that is not there.
+    pub(crate) fn no_key(&self, model: &Model) -> UserError {
+        let name = model.key_variable.as_deref().unwrap_or_default();
+        let preset = model.preset;
+        let error =
+            UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(format!(
+                "{name} is neither in the environment, nor in .env here, nor in your keys file"
+            ));
+        let error = match self.may_keep(model) {
+            true => error.hint(format!(
+                "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
+                preset.id
+            )),
+            false => error.hint(format!("Put `{name}=…` into .env")),
+        };
+        let error = match preset.key_page.as_str() {
+            "" => error,
+            _ if !model.is_at_home() => error,
+            page => error.hint(format!("Get one at {page}")),
+        };
+        error.hint("A service without keys takes `--key none`; `dset demo` works without any")
+    }
+
     fn find(
         &self,
         name: &str,
@@ -99,28 +135,6 @@ impl Environment {
         let stored = file.read()?.into_iter().find(is_meant);
         Ok(stored.map(|stored| Key { secret: stored.key, origin: Origin::KeysFile }))
     }
-}
-
-/// Returns the error of a key that is not there.
-pub(crate) fn no_key(model: &Model) -> UserError {
-    let name = model.key_variable.as_deref().unwrap_or_default();
-    let preset = model.preset;
-    let error = UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(
-        format!("{name} is neither in the environment, nor in .env here, nor in your keys file"),
-    );
-    let error = match preset.may_have_key() {
-        true => error.hint(format!(
-            "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
-            preset.id
-        )),
-        false => error.hint(format!("Put `{name}=…` into .env")),
-    };
-    let error = match preset.key_page.as_str() {
-        "" => error,
-        _ if !model.is_at_home() => error,
-        page => error.hint(format!("Get one at {page}")),
-    };
-    error.hint("A service without keys takes `--key none`; `dset demo` works without any")
 }
 
 #[cfg(test)]
@@ -223,6 +237,28 @@ mod tests {
             assert_eq!(key(&within(trap, &[]), &[]).unwrap(), None, "{trap}");
         }
         assert_eq!(key(&within("", &[("DSET_KEY", "OPENAI_API_KEY")]), &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_is_to_be_kept_where_it_would_be_found() {
+        let file = |text: &str| ConfigFile::parse(Path::new("dset.toml"), text).unwrap();
+        let mine = "[provider.mine]\nkey-env = 'MINE_KEY'\nbase-url = 'https://my.example'\n";
+        let stolen =
+            "[provider.mine]\nkey-env = 'OPENAI_API_KEY'\nbase-url = 'https://my.example'\n";
+        for (project, user, model, hint) in [
+            ("", "", "deepseek-flash", "`dset keys set deepseek`"),
+            (mine, "", "mine/m", "Put `MINE_KEY=…` into .env"),
+            ("", mine, "mine/m", "`dset keys set mine`"),
+            (stolen, mine, "mine/m", "Put `OPENAI_API_KEY=…` into .env"),
+            ("key = 'OTHER_KEY'\n", "", "deepseek-flash", "Put `OTHER_KEY=…` into .env"),
+        ] {
+            let environment = environment(&[], &[]).with_files(file(project), file(user)).unwrap();
+            let flags = Layer { model: Some(vec![model.to_owned()]), ..Layer::default() };
+            let layer = environment.under(flags).unwrap().layer;
+            let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
+            let error = environment.no_key(settings.model());
+            assert!(error.hints[0].contains(hint), "{project}: {error:?}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use account::{Balance, read_balance, read_models};
 pub use choice::Ambiguous;
 pub use error::refusal_signature;
 pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};
-pub use own::{FieldFault, Providers, Table, field, fields};
+pub use own::{FieldFault, KEY_HEADERS, Providers, Table, field, fields};
 pub use preset::{
     Dialect, ListsModels, Preset, ReasoningSwitch, Refuses, Retired, preset, presets,
 };

@@ -15,8 +15,8 @@ pub type Table = serde_json::Map<String, Value>;
 
 /// What is known of our own facts and not of the user's; and the name, which the table itself has.
 const NOT_SAID: [&str; 3] = ["id", "as-of", "source"];
-/// Headers that carry keys, whichever of them a service reads.
-const KEY_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "x-api-key", "api-key"];
+/// Headers that carry keys and are never said in a table, whichever of them a service reads.
+pub const KEY_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "x-api-key", "api-key"];
 
 /// What is wrong with one field of a table. The value is not in it: it may be a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

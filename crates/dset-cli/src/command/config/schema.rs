@@ -1,22 +1,33 @@
-//! A JSON Schema of files of settings, for editors.
+//! A JSON Schema of files of settings, for editors: what the settings take, and nothing else.
 
-use dset_core::provider::fields;
+use dset_core::provider::{FieldFault, KEY_HEADERS, field, fields, presets};
+use dset_engine::sink::FORMATS;
 use serde_json::{Map, Value, json};
 
+use crate::config_file::meaning;
 use crate::setting::{Setting, Takes};
+
+/// The name of a variable.
+const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
+/// A base URL, without a user and a password.
+const URL: &str = r"\s*https?://[^\s,/?#@]+([/?#][^\s,]*)?\s*";
+/// The parts of a span of time, like `1m30s` or `90`.
+const AMOUNT: &str = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)";
+const UNIT: &str = "(ms|s|min|m|h|d)";
+/// The longest span in seconds.
+const YEAR: u64 = 365 * 24 * 3600;
 
 pub(super) fn schema() -> String {
     let mut properties = Map::new();
     for setting in Setting::all() {
-        let mut of_setting = kind(&setting.takes());
-        of_setting["description"] = setting.help().into();
-        if let Some(default) = setting.default_text() {
-            let description = format!("{} [default: {default}]", setting.help());
-            of_setting["description"] = description.into();
-        }
+        let mut of_setting = kind(&setting);
+        of_setting["description"] = match setting.default_text() {
+            Some(default) => format!("{} [default: {default}]", setting.help()).into(),
+            None => setting.help().into(),
+        };
         properties.insert(setting.name(), of_setting);
     }
-    properties.insert("provider".into(), provider());
+    properties.insert("provider".into(), providers());
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dset.toml",
@@ -24,44 +35,395 @@ pub(super) fn schema() -> String {
         "type": "object",
         "additionalProperties": false,
         "properties": properties,
+        "$defs": {"provider": provider()},
     });
     format!("{schema:#}\n")
 }
 
-fn kind(takes: &Takes) -> Value {
-    match takes {
-        Takes::Words(words) => json!({"enum": words}),
-        Takes::Bool => json!({"type": "boolean"}),
-        Takes::Whole { least, most } if *most >= u64::from(u32::MAX) => {
-            json!({"type": "integer", "minimum": least})
+fn kind(setting: &Setting) -> Value {
+    match (setting.id(), setting.takes()) {
+        ("key", _) => json!({"type": "string", "pattern": VARIABLE}),
+        ("base_url", _) => several(&[], URL),
+        ("formats", _) => {
+            let names = FORMATS.map(|format| any_case(format.name)).join("|");
+            several(&[], &format!(r"\s*({names})\s*"))
         }
-        Takes::Whole { least, most } => {
-            json!({"type": "integer", "minimum": least, "maximum": most})
+        ("backoff", _) => {
+            several(&[json!({"type": "integer", "minimum": 0, "maximum": YEAR})], &span())
         }
-        Takes::Number => json!({"type": "number"}),
-        Takes::List => json!({"type": ["string", "array"], "items": {"type": "string"}}),
-        Takes::WordOrNumber => json!({"type": ["string", "number"]}),
-        Takes::Text => json!({"type": "string"}),
+        ("timeout" | "idle_timeout", _) => any(vec![
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": YEAR}),
+            json!({"type": "string", "pattern": whole(&span()), "not": {"pattern": "^[^1-9]*$"}}),
+        ]),
+        ("concurrency", _) => {
+            let auto = format!(r"^\s*{}\s*$", any_case("auto"));
+            let Takes::Whole { least, most } = setting.bounds() else { return json!({}) };
+            any([vec![json!({"type": "string", "pattern": auto})], numbers(least, most)].concat())
+        }
+        (_, Takes::Words(words)) => {
+            let switches = [true, false].into_iter();
+            let switches = switches.filter(|is| meaning(&words, *is).is_some()).map(Value::from);
+            json!({"enum": words.iter().cloned().map(Value::from).chain(switches).collect::<Vec<_>>()})
+        }
+        (_, Takes::Bool) => json!({"enum": [true, false, "true", "false"]}),
+        (_, Takes::Whole { least, most }) => any(numbers(least, most)),
+        (_, Takes::Number) => {
+            let takes = |number: &u32| setting.read(&number.to_string()).is_ok();
+            let most = (0..1000).take_while(takes).last().unwrap_or_default();
+            let below = (0..most).map(|whole| whole.to_string()).collect::<Vec<_>>().join("|");
+            let written = format!(r"^\+?0*(({below})?(\.[0-9]*)?|{most}(\.0*)?)$");
+            let nothing = json!({"pattern": r"^\+?\.?$"});
+            any(vec![
+                json!({"type": "number", "minimum": 0, "maximum": most}),
+                json!({"type": "string", "pattern": written, "not": nothing}),
+            ])
+        }
+        (_, Takes::List) => several(&[json!({"type": "integer"})], "[^,]*"),
+        (_, Takes::WordOrNumber | Takes::Text) => {
+            let least = usize::from(setting.read("").is_err());
+            json!({"type": ["string", "integer"], "minLength": least})
+        }
     }
 }
 
-fn provider() -> Value {
-    let of_field = |empty: &Value| match empty {
-        Value::String(_) => json!({"type": "string"}),
-        Value::Bool(_) => json!({"type": "boolean"}),
-        Value::Array(_) => json!({"type": ["string", "array"], "items": {"type": "string"}}),
-        Value::Object(_) => json!({"type": "object"}),
-        _ => json!({"type": "integer", "minimum": 0}),
+fn any(ways: Vec<Value>) -> Value {
+    json!({"anyOf": ways})
+}
+
+/// The pattern of a span of time. Every part but the last has its unit, as one without is seconds.
+fn span() -> String {
+    format!(r"\s*({AMOUNT}{UNIT}\s*)*{AMOUNT}{UNIT}?\s*")
+}
+
+fn whole(pattern: &str) -> String {
+    format!("^({pattern})$")
+}
+
+/// One, or several in a list or separated by commas; words of this pattern, or other values.
+fn several(other: &[Value], word: &str) -> Value {
+    let of = |pattern: String| {
+        let word = json!({"type": "string", "pattern": pattern});
+        [other, &[word]].concat()
     };
-    let properties: Map<String, Value> =
-        fields().iter().map(|(name, empty)| (name.clone(), of_field(empty))).collect();
+    let list = json!({"type": "array", "minItems": 1, "items": any(of(whole(word)))});
+    any([of(whole(&format!("({word})(,({word}))*"))), vec![list]].concat())
+}
+
+/// Whole numbers, also where they are written as text.
+fn numbers(least: u64, most: u64) -> Vec<Value> {
+    let mut number = json!({"type": "integer", "minimum": least});
+    if i64::try_from(most).is_ok() {
+        number["maximum"] = most.into();
+    }
+    let zero = if least == 0 { "|0+" } else { "" };
+    let written = format!(r"^\+?(0*({}){zero})$", digits(most));
+    vec![number, json!({"type": "string", "pattern": written})]
+}
+
+/// The pattern of the numbers from 1 to this one; of one that nobody writes, any number.
+fn digits(most: u64) -> String {
+    if most >= u64::from(u32::MAX) {
+        return "[1-9][0-9]*".to_owned();
+    }
+    let text = most.to_string();
+    let mut ways: Vec<String> = Vec::new();
+    if text.len() > 1 {
+        ways.push(format!("[1-9][0-9]{{0,{}}}", text.len() - 2));
+    }
+    for (at, digit) in text.bytes().enumerate() {
+        let least = if at == 0 { b'1' } else { b'0' };
+        if digit > least {
+            let (before, below) = (&text[..at], char::from(digit - 1));
+            let rest = text.len() - at - 1;
+            ways.push(format!("{before}[{}-{below}][0-9]{{{rest}}}", char::from(least)));
+        }
+    }
+    ways.push(text);
+    ways.join("|")
+}
+
+/// The pattern of a word in small letters or large ones.
+fn any_case(word: &str) -> String {
+    word.chars().map(|c| format!("[{c}{}]", c.to_ascii_uppercase())).collect()
+}
+
+/// Services: of one that dset knows anything may be said, of another first where it is.
+fn providers() -> Value {
+    let known = presets().iter();
+    let known: Map<String, Value> =
+        known.map(|own| (own.id.clone(), json!({"$ref": "#/$defs/provider"}))).collect();
+    let aliases: Vec<&String> = presets().iter().flat_map(|own| &own.aliases).collect();
     json!({
         "description": "Services of your own, by the name that stands before the slash in `model`",
         "type": "object",
-        "additionalProperties": {
+        "propertyNames": {"pattern": "^[a-z0-9_.-]+$", "not": {"enum": aliases}},
+        "properties": known,
+        "additionalProperties": {"$ref": "#/$defs/provider", "required": ["base-url"]},
+    })
+}
+
+fn provider() -> Value {
+    let properties: Map<String, Value> =
+        fields().iter().map(|(name, empty)| (name.clone(), of_field(name, empty))).collect();
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+fn of_field(name: &str, empty: &Value) -> Value {
+    let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
+    let table = |of: Value| json!({"type": "object", "additionalProperties": of});
+    let word = match (name, words(name)) {
+        (_, words) if !words.is_empty() => json!({"enum": words}),
+        ("base-url", _) => text(&format!("^({URL})?$")),
+        ("key-env", _) => text(VARIABLE),
+        ("path", _) => text("^(/.*)?$"),
+        ("auth-header", _) => text("^[a-z0-9_-]*$"),
+        _ => json!({"type": "string"}),
+    };
+    match (name, empty) {
+        (_, Value::String(_)) => word,
+        (_, Value::Bool(_)) => json!({"type": "boolean"}),
+        (_, Value::Array(_)) => any(vec![word.clone(), json!({"type": "array", "items": word})]),
+        ("headers", _) => {
+            let mut headers = table(text("^[ -~]*$"));
+            let name = json!({"pattern": "^[a-z0-9_-]+$", "not": {"enum": KEY_HEADERS}});
+            headers["propertyNames"] = name;
+            headers
+        }
+        ("retired-models", _) => table(json!({
             "type": "object",
             "additionalProperties": false,
-            "properties": properties,
-        },
-    })
+            "required": ["used", "reasoning", "since"],
+            "properties": {
+                "used": {"type": "string"},
+                "reasoning": {"type": "boolean"},
+                "since": {"type": "string"},
+            },
+        })),
+        (_, Value::Object(_)) => {
+            table(json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}))
+        }
+        _ => json!({"type": "integer", "minimum": 0}),
+    }
+}
+
+/// The words that a field takes where it takes no others: it names them where it is given another.
+fn words(name: &str) -> Vec<String> {
+    match field(name, json!("")) {
+        Err(FieldFault::Takes(takes)) if takes.contains('`') => {
+            takes.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use dset_core::provider::Providers;
+    use regex_lite::Regex;
+    use toml_edit::DocumentMut;
+
+    use super::*;
+    use crate::config_file::{ConfigFile, json};
+
+    /// Tells whether a value is as a schema says, by the keywords that ours has.
+    fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
+        let fits_all = |schema: &Value, value: &Value| fits(schema, root, value);
+        let matches = |pattern: &Value, text: &str| {
+            Regex::new(pattern.as_str().unwrap()).unwrap().is_match(text)
+        };
+        let is = |kind: &Value| match kind.as_str().unwrap() {
+            "string" => value.is_string(),
+            "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            other => panic!("no type {other}"),
+        };
+        let number = value.as_f64();
+        let within = |holds: &dyn Fn(f64) -> bool| number.is_none_or(holds);
+        let fields = || value.as_object().into_iter().flatten();
+        schema.as_object().unwrap().iter().all(|(keyword, says)| match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" => true,
+            "$ref" => fits_all(
+                &root["$defs"][says.as_str().unwrap().trim_start_matches("#/$defs/")],
+                value,
+            ),
+            "type" => says.as_array().map_or_else(|| is(says), |kinds| kinds.iter().any(is)),
+            "enum" => says.as_array().unwrap().contains(value),
+            "anyOf" => says.as_array().unwrap().iter().any(|way| fits_all(way, value)),
+            "not" => !fits_all(says, value),
+            "pattern" => value.as_str().is_none_or(|text| matches(says, text)),
+            "minLength" => {
+                value.as_str().is_none_or(|text| text.len() as u64 >= says.as_u64().unwrap())
+            }
+            "minimum" => within(&|number| number >= says.as_f64().unwrap()),
+            "maximum" => within(&|number| number <= says.as_f64().unwrap()),
+            "exclusiveMinimum" => within(&|number| number > says.as_f64().unwrap()),
+            "items" => value.as_array().into_iter().flatten().all(|item| fits_all(says, item)),
+            "minItems" => {
+                value.as_array().is_none_or(|all| all.len() as u64 >= says.as_u64().unwrap())
+            }
+            "propertyNames" => fields().all(|(name, _)| fits_all(says, &name.as_str().into())),
+            "required" => says
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "properties" => {
+                fields().all(|(name, field)| says.get(name).is_none_or(|of| fits_all(of, field)))
+            }
+            "additionalProperties" => fields().all(|(name, field)| {
+                let is_known = schema.get("properties").is_some_and(|all| all.get(name).is_some());
+                is_known || says.as_bool().unwrap_or_else(|| fits_all(says, field))
+            }),
+            other => panic!("the check lacks {other}"),
+        })
+    }
+
+    /// Holds a file against the schema.
+    fn fits_schema(text: &str) -> bool {
+        let schema: Value = serde_json::from_str(&schema()).unwrap();
+        let document: DocumentMut = text.parse().unwrap();
+        fits(&schema, &schema, &json(document.as_item()))
+    }
+
+    /// Reads a file as every command does.
+    fn is_read(text: &str) -> bool {
+        ConfigFile::parse(Path::new("dset.toml"), text).is_ok_and(|file| {
+            let tables = file.providers.into_iter().map(|(id, own)| (id, own.table));
+            Providers::with(tables).is_ok()
+        })
+    }
+
+    #[test]
+    fn the_schema_takes_what_dset_takes_and_nothing_else() {
+        let table = [
+            ("input", "'q.csv', 5 | '', 1.5, true, []"),
+            ("output", "'out' | ''"),
+            ("formats", "'csv', 'CSV, txt', ['json', 'txt'] | '', ' ', [], [''], true"),
+            ("model", "'m', '', 'a,b', 5, ['a', 'b/c'], [1, 'm'] | [], true, 1.5, ['a,b'], [true]"),
+            ("samples", "1, 1000, '10', '+7', 5.0 | 0, 1001, '0', '1001', 'x', -1, 1.5, [1]"),
+            (
+                "base-url",
+                "'http://h', 'https://h:1/v1/?a=b', 'http://a,http://b', ['http://h'] | \
+                          '', 'h', 'ftp://h', 'http://me:x@h', ['http://a,http://b'], [], 5",
+            ),
+            ("key", "'none', 'MY_KEY' | '', 5, 'sk-1', ['A'], 'a b'"),
+            ("system", "'', 'Be brief.', 5 | true, ['x']"),
+            ("system-file", "'s.txt' | ''"),
+            ("template", "'{{ question }}' | 0.5"),
+            ("column", "'question', 1, '' | true, 1.5, ['x']"),
+            ("header", "'auto', 'yes', true, false | 'on', 1, 'Yes'"),
+            (
+                "concurrency",
+                "32, 'auto', ' AUTO', '32', 4096, 5.0 | 0, 5000, '0', '4097', 'lots', 1.5, true",
+            ),
+            ("rpm", "10, '10', 4294967295 | 0, '0', 'x', -5, 4294967296"),
+            ("tpm", "1, 99999999999999, '5' | 0, true"),
+            ("share-pace", "true, false, 'on', 'off' | 'yes', 1, 'ON'"),
+            ("max-tokens", "1, '500' | 0, -1, ''"),
+            (
+                "temperature",
+                "0, 2, 0.7, '0.7', '2', '2.0', '.5', '1.' | 5, 2.1, -0.1, '2.1', '5', '', '.', 'hot', true",
+            ),
+            ("reasoning", "true, 'off' | 'onn', 1"),
+            ("reasoning-effort", "'low', 5 | true"),
+            ("retries", "0, 3, '0', '00', 1000 | -1, 1001, '1001', 'x'"),
+            (
+                "backoff",
+                "60, 0, '1m', '1m,2m', '90', ['1m', 5], ['1m30s', '2h 5m'] | \
+                         '', [], -5, 1.5, [1.5], 'soon', '1x', ['1m,2m'], true, '1 m'",
+            ),
+            (
+                "timeout",
+                "90, 0.5, '90s', '1m30', '1h 5m', '250ms', '.5s' | 0, '0s', '', 'soon', -1, '1 m', true",
+            ),
+            ("idle-timeout", "'5m', 1 | '0', 0.0, 99999999"),
+            ("stream", "true, 'on' | 'auto'"),
+            ("stop-loops", "true, 'true' | 'on', 1"),
+            ("on-error", "'skip', 'pause' | true, 'stop'"),
+            ("log-format", "'json', 'lines' | 'xml', true"),
+            ("json", "false, 'false' | 'no'"),
+            ("quiet", "true | 1"),
+            ("verbose", "true | 'yes'"),
+        ];
+        assert_eq!(
+            table.map(|(name, _)| name),
+            *Setting::all().iter().map(Setting::name).collect::<Vec<_>>()
+        );
+        let mine = |field: &str| format!("[provider.mine]\nbase-url = 'http://h'\n{field}\n");
+        let of_service = [
+            ("dialect", "'chat', 'anthropic' | 'foo', '', 5"),
+            ("key-env", "'MINE', ['A', 'B'], [] | 'sk-1', 5, ['']"),
+            ("keyless", "true | 'true'"),
+            ("hosts", "'h', ['a', 'b'], [] | 5, [5]"),
+            ("path", "'/x', '' | 'x'"),
+            ("auth-header", "'x-k' | 'X Y'"),
+            (
+                "headers",
+                "{x = '1'}, {} | {X = '1'}, {authorization = 'x'}, 'x', {x = 5}, {x = \"a\\nb\"}",
+            ),
+            ("refuses", "[], 'stream-options', ['stream-options'] | 'x', ['x']"),
+            ("reasoning-switch", "'adaptive' | 'x'"),
+            ("lists-models", "'no' | true"),
+            ("concurrency-max", "{m = 5} | {m = -1}, {m = 'x'}, 5"),
+            (
+                "retired-models",
+                "{a = {used = 'b', reasoning = true, since = '2026-01-01'}} | {a = 'b'}, {a = {used = 'b'}}",
+            ),
+            ("max-tokens-default", "5 | -1, 'x', 1.5"),
+            ("stream", "true | 'on'"),
+            ("id", "| 'x'"),
+        ];
+        let lines = |(name, values): (&str, &str)| {
+            let (good, bad) = values.split_once('|').unwrap();
+            let mut lines = Vec::new();
+            for (values, is_good) in [(good, true), (bad, false)] {
+                let values: DocumentMut = format!("all = [{values}]").parse().unwrap();
+                let values = values["all"].as_array().unwrap().iter();
+                lines.extend(
+                    values.map(|value| (format!("{name} = {}", value.to_string().trim()), is_good)),
+                );
+            }
+            lines
+        };
+        let of_service = of_service.into_iter().flat_map(lines);
+        let of_service = of_service.map(|(line, is_good)| (mine(&line), is_good));
+        let mut files: Vec<_> = table.into_iter().flat_map(lines).chain(of_service).collect();
+        for (text, is_good) in [
+            ("[provider.deepseek]\nkeyless = true", true),
+            ("[provider.mine]\nkey-env = 'MINE'", false),
+            ("[provider.Mine]\nbase-url = 'http://h'", false),
+            ("[provider.google]\nbase-url = 'http://h'", false),
+            ("[provider.mine]\nbase-url = 'h'", false),
+            ("provider = 5", false),
+            ("modle = 'm'", false),
+            ("", true),
+        ] {
+            files.push((text.to_owned(), is_good));
+        }
+        for (text, is_good) in files {
+            assert_eq!(is_read(&text), is_good, "dset: {text}");
+            assert_eq!(fits_schema(&text), is_good, "the schema: {text}");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_documentation_are_as_the_schema_says() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let pages = fs_err::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let mut seen = 0;
+        for page in pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")) {
+            let text = fs_err::read_to_string(&page).unwrap();
+            for example in text.split("```toml\n").skip(1) {
+                let example = example.split("```").next().unwrap();
+                assert!(is_read(example) && fits_schema(example), "{}: {example}", page.display());
+                seen += 1;
+            }
+        }
+        assert!(seen > 0, "{seen}");
+    }
 }

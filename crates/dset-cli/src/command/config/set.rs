@@ -3,10 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use dset_core::settings::Layer;
+use dset_core::settings::{Layer, resolve_among};
 use dset_engine::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
 
+use crate::command::typo::Typo;
 use crate::config_file::{ConfigFile, text};
 use crate::display;
 use crate::display::text::one_line;
@@ -18,7 +19,7 @@ use crate::setting::{Setting, Takes, ticked, unknown};
 /// Sets it, and returns what to say.
 pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserError> {
     let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
-    setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
+    let said = setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
     let path = super::path(user)?;
     let old = text(&path)?;
     let value = value(&setting.takes(), word);
@@ -28,6 +29,7 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
             .cause(one_line(&error.to_string()))
             .hint("Nothing was changed; mend that and try again")
     })?;
+    warn_of_typos(said.model.unwrap_or_default(), user);
     warn_if_unheard(&setting, user);
     Ok(format!("{}: {name} = {}\n", path.display(), one_line(value.to_string().trim())))
 }
@@ -79,6 +81,27 @@ fn write(path: &Path, text: &str, is_there: bool) -> io::Result<()> {
     }
     let all = |file: &mut dyn io::Write| file.write_all(text.as_bytes()).map(Some);
     replace(path, all, || Ok::<(), io::Error>(())).map(drop)
+}
+
+/// Says which of these models are probably not meant, and how to name those that are.
+fn warn_of_typos(mut names: Vec<String>, user: bool) {
+    let Ok(environment) = Environment::read(Path::new(".")) else { return };
+    let typo = |name: &String| {
+        let said = environment.under(Layer { model: Some(vec![name.clone()]), ..Layer::default() });
+        let (settings, _) = resolve_among(said.ok()?.layer, None, &environment.providers).ok()?;
+        Typo::of(settings.model(), &environment.providers)
+    };
+    let typos: Vec<Option<Typo>> = names.iter().map(typo).collect();
+    for (name, typo) in names.iter_mut().zip(&typos) {
+        typo.iter().flat_map(|typo| &typo.meant).for_each(|meant| name.clone_from(meant));
+    }
+    let whole = names.join(",");
+    let command = if user { "dset config set --user model" } else { "dset config set model" };
+    for typo in typos.into_iter().flatten() {
+        let meant = typo.meant.map(|_| whole.clone());
+        let typo = Typo { meant, ..typo };
+        display::warn(&typo.says, Some(&typo.hint(command)));
+    }
 }
 
 /// Says so where another place is heard before the one that was written.

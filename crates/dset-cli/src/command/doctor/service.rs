@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use dset_core::provider::{Balance, ListsModels, read_balance, read_models};
+use dset_core::provider::{Balance, ListsModels, Providers, read_balance, read_models};
 use dset_core::settings::{Model, Warning, endpoint};
 use dset_engine::probe::{self, ProbeError, Told};
 use url::Url;
 
 use super::{Check, Plan};
 use crate::command::trial::{money, refuses_key, unreached};
+use crate::command::typo::Typo;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::layers::Key;
@@ -33,16 +34,16 @@ pub(super) fn keys(plan: &Plan) -> Vec<Check> {
             (Some(name), Ok(Some(key))) => {
                 Check::good("key", format!("{name} from {}", key.place()))
             }
-            (Some(name), Ok(None)) => lacking(name, model),
+            (Some(name), Ok(None)) => lacking(name, model, plan.environment.may_keep(model)),
             (Some(_), Err(error)) => Check::error("key", error),
         });
     }
     checks
 }
 
-fn lacking(name: &str, model: &Model) -> Check {
+fn lacking(name: &str, model: &Model, may_keep: bool) -> Check {
     let says = format!("{name} is neither in the environment, nor in .env, nor in your keys file");
-    Check::problem("key", says).fix(match model.preset.may_have_key() {
+    Check::problem("key", says).fix(match may_keep {
         true => format!("Keep one with `dset keys set {}`", model.preset.id),
         false => format!("Put `{name}=…` into .env; a service without keys takes `--key none`"),
     })
@@ -55,7 +56,8 @@ fn key(plan: &Plan, model: &Model) -> Result<Option<Key>, UserError> {
 /// What can be told of models without asking anybody.
 pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
     let mut checks = warnings(plan);
-    checks.extend(plan.settings.models.iter().filter_map(misspelt));
+    let models = plan.settings.models.iter();
+    checks.extend(models.filter_map(|model| misspelt(model, &plan.environment.providers)));
     checks
 }
 
@@ -70,7 +72,8 @@ pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
         for base_url in &model.base_urls {
             let is_first = !seen.contains(&(base_url, &model.key_variable));
             seen.push((base_url, &model.key_variable));
-            let place = Place { model, base_url, key: key.as_ref() };
+            let providers = &plan.environment.providers;
+            let place = Place { model, base_url, key: key.as_ref(), providers };
             let (service, check) = place.ask(is_first).await;
             if is_first {
                 checks.extend(service);
@@ -91,6 +94,7 @@ struct Place<'a> {
     model: &'a Model,
     base_url: &'a Url,
     key: Option<&'a Key>,
+    providers: &'a Providers,
 }
 
 impl Place<'_> {
@@ -119,7 +123,7 @@ impl Place<'_> {
         let models = models.filter(|_| preset.lists_models != ListsModels::No);
         let model = match models {
             Some(models) => Some(self.served(&models)),
-            None => misspelt(self.model),
+            None => misspelt(self.model, self.providers),
         };
         (checks, model)
     }
@@ -231,8 +235,10 @@ impl Place<'_> {
             true => Check::warning("model", says),
             false => Check::problem("model", says),
         };
-        check.fix(match meant(name, models.iter().cloned()) {
-            Some(own) => did_you_mean(&self.written(&own)),
+        let typo = Typo::of(self.model, self.providers).and_then(|typo| typo.meant);
+        let near = || meant(name, models.iter().cloned()).map(|own| self.written(&own));
+        check.fix(match typo.or_else(near) {
+            Some(own) => did_you_mean(&own),
             None if preset.is_at(self.base_url) => {
                 format!("See which there are: `dset models list --live {}`", preset.id)
             }
@@ -265,8 +271,14 @@ fn is_dated(own: &str, name: &str) -> bool {
     rest.starts_with([':', '@']) || date.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// A name that is not known of a service whose models are, and close to one that is.
-fn misspelt(model: &Model) -> Option<Check> {
+/// A name that is probably not meant, or is not known of a service whose models are and close to one
+/// that is.
+fn misspelt(model: &Model, providers: &Providers) -> Option<Check> {
+    if let Some(typo) = Typo::of(model, providers) {
+        let fix = typo.meant.as_deref().map(did_you_mean);
+        let fix = fix.unwrap_or_else(|| typo.hint("-m"));
+        return Some(Check::warning("model", typo.says).fix(fix));
+    }
     let (preset, name) = (model.preset, model.request.model.as_str());
     if preset.serves(name) || !preset.is_at(model.base_url()) {
         return None;

@@ -10,6 +10,7 @@ use dset_core::settings::{Layer, Model, Settings, resolve_among};
 use secrecy::SecretString;
 
 use crate::config_file::PROJECT;
+use crate::display;
 use crate::display::page::{BAD, DIM, GOOD, Page};
 use crate::display::text::{one_line, quoted};
 use crate::error::{UserError, WARNING};
@@ -18,6 +19,7 @@ use crate::layers::{Environment, Said};
 use crate::prompt;
 
 use super::trial::{Trial, tried, typed};
+use super::typo::Typo;
 use files::Wrote;
 
 #[derive(Debug, Args)]
@@ -84,6 +86,9 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, UserError> {
     let asks = !args.yes && !args.key_stdin && prompt::is_possible();
     let choice = choose(args, &environment, asks)?;
     let model = choice.settings.model();
+    if let Some(typo) = Typo::of(model, &environment.providers) {
+        display::warn(&typo.says, Some(&typo.hint("dset config set model")));
+    }
     let trial = match &choice.key {
         Some(key) if args.key_stdin && is_tried(args, &environment, model, &choice.said) => {
             Some(tried(model, key)?)
@@ -234,7 +239,7 @@ fn show(
     page.blank();
     let is_lacking = model.key_variable.is_some() && choice.key.is_none() && key.is_none();
     if is_lacking {
-        page.hint(&match model.preset.may_have_key() {
+        page.hint(&match environment.may_keep(model) {
             true => format!("Keep the key with `dset keys set {}`", model.preset.id),
             false => format!("Put `{}=…` into .env", model.key_variable.as_deref().unwrap_or("")),
         });

@@ -1,0 +1,140 @@
+//! The command that goes on with a run, from what its store says of it.
+
+use std::path::Path;
+
+use dset_core::key::RequestSettings;
+use dset_core::provider::{Preset, Providers};
+use dset_core::settings::{Layer, NO_KEY, Settings, Switch, is_loopback, resolve_among};
+use url::Url;
+
+use crate::cli::WhichArgs;
+use crate::display::text::{quoted, written};
+use crate::error::UserError;
+use crate::layers::Environment;
+
+/// What a run asked, and where.
+pub(super) struct Before<'a> {
+    pub(super) endpoint: &'a str,
+    pub(super) requests: &'a [RequestSettings],
+    pub(super) samples: u32,
+}
+
+/// A system prompt longer than this is in a file, and better named than repeated.
+const SYSTEM_MAX: usize = 300;
+
+impl WhichArgs {
+    /// Returns the command that goes on with this run, with whatever of its settings variables and
+    /// files do not say by themselves: a hint must not lead to another run than the one that was
+    /// meant.
+    pub(super) fn run_again(&self, before: Option<&Before<'_>>) -> String {
+        let mut command = self.command("run");
+        // Files that cannot be read were complained of when this run was looked for.
+        if let Some(Ok(flags)) = before.map(|before| flags(self.layer(), before)) {
+            say(&mut command, &flags);
+        }
+        command
+    }
+}
+
+/// Returns what must be said for the settings of before to hold again.
+fn flags(which: Layer, before: &Before<'_>) -> Result<Layer, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    let said = environment.under(which)?;
+    let file = said.layer.system_file.as_ref();
+    let system = file.and_then(|path| fs_err::read_to_string(path).ok());
+    let resolved = |flags: &Layer| {
+        let layer = flags.clone().over(said.layer.clone());
+        let system = system.clone().filter(|_| layer.system_file.is_some());
+        resolve_among(layer, system, &environment.providers).map(|(settings, _)| settings)
+    };
+    let is_meant = |flags: &Layer| resolved(flags).is_ok_and(|now| before.is_where(&now));
+    let mut places = before.places(&environment.providers);
+    let last = places.pop().unwrap_or_default();
+    let mut flags = places.into_iter().find(is_meant).unwrap_or(last);
+    let now = resolved(&flags)?;
+    let Some(was) = before.requests.first() else { return Ok(flags) };
+    let is = &now.model().request;
+    flags.template = (was.template != is.template).then(|| was.template.clone());
+    flags.system = was.system.clone().filter(|_| was.system != is.system);
+    flags.max_tokens = was.max_tokens.filter(|_| was.max_tokens != is.max_tokens);
+    flags.temperature = was.temperature.filter(|_| was.temperature != is.temperature);
+    let reasoning = was.reasoning.filter(|_| was.reasoning != is.reasoning);
+    flags.reasoning = reasoning.map(|on| if on { Switch::On } else { Switch::Off });
+    let effort = was.reasoning_effort.clone();
+    flags.reasoning_effort = effort.filter(|_| was.reasoning_effort != is.reasoning_effort);
+    flags.samples = (now.samples != before.samples).then_some(before.samples);
+    for model in now.models.iter().filter(|model| model.base_urls.iter().all(is_loopback)) {
+        if model.key_variable.is_some() && environment.find_key(model, &said)?.is_none() {
+            flags.key = Some(NO_KEY.to_owned());
+        }
+    }
+    Ok(flags)
+}
+
+impl Before<'_> {
+    /// Tells whether settings ask the same models at the same place.
+    fn is_where(&self, now: &Settings) -> bool {
+        let asked = now.models.iter().map(|model| &model.request.model);
+        now.model().endpoint() == self.endpoint
+            && asked.eq(self.requests.iter().map(|request| &request.model))
+    }
+
+    /// Returns the ways to say which models were asked and where, from the shortest to one that
+    /// always holds.
+    fn places(&self, providers: &Providers) -> Vec<Layer> {
+        let by_url = |url: Url| providers.by_url(&url);
+        let home = Url::parse(self.endpoint).ok().and_then(by_url);
+        let names = |name: &dyn Fn(&RequestSettings) -> String| {
+            Some(self.requests.iter().map(name).collect::<Vec<_>>())
+        };
+        let bare = names(&|request| request.model.clone());
+        let at = |model, base_url| Layer { model, base_url, ..Layer::default() };
+        let url = || Some(vec![written(self.endpoint).to_owned()]);
+        let mut places = vec![at(None, None), at(bare.clone(), None)];
+        if let Some(home) = home {
+            places.push(at(names(&|request| retired_name(home, request)), None));
+            let whole = |request: &RequestSettings| match providers.by_model(&request.model) {
+                Ok(Some(_)) if self.requests.len() > 1 => request.model.clone(),
+                _ => format!("{}/{}", home.id, request.model),
+            };
+            places.push(at(names(&whole), None));
+        }
+        places.extend([at(None, url()), at(bare, url())]);
+        places
+    }
+}
+
+/// Returns the retired name that stands for a model with or without thinking; where models of a run
+/// differ in nothing else, nothing else tells them apart.
+fn retired_name(home: &Preset, request: &RequestSettings) -> String {
+    let mut retired = home.retired_models.iter();
+    let name = retired.find(|(_, retired)| {
+        retired.used == request.model && Some(retired.reasoning) == request.reasoning
+    });
+    name.map_or_else(|| request.model.clone(), |(name, _)| name.clone())
+}
+
+/// Writes flags as a shell takes them.
+fn say(command: &mut String, flags: &Layer) {
+    let mut say = |flag: &str, value: Option<&str>| {
+        let Some(value) = value else { return };
+        // A value that looks like a flag is one unless it is tied to its own.
+        let gap = if value.starts_with('-') && flag.starts_with("--") { '=' } else { ' ' };
+        *command += &format!(" {flag}{gap}{}", quoted(value));
+    };
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    flags.base_url.iter().flatten().for_each(|url| say("--base-url", Some(url)));
+    say("--key", flags.key.as_deref());
+    flags.model.iter().flatten().for_each(|name| say("-m", Some(name)));
+    match flags.system.as_deref() {
+        Some(text) if text.chars().count() > SYSTEM_MAX => say("--system-file", Some("FILE")),
+        text => say("--system", text),
+    }
+    say("--template", flags.template.as_deref());
+    say("--max-tokens", number(flags.max_tokens).as_deref());
+    say("--temperature", flags.temperature.map(|degrees| degrees.to_string()).as_deref());
+    let reasoning = flags.reasoning.map(|switch| if switch == Switch::On { "on" } else { "off" });
+    say("--reasoning", reasoning);
+    say("--reasoning-effort", flags.reasoning_effort.as_deref());
+    say("--samples", number(flags.samples.map(u64::from)).as_deref());
+}
