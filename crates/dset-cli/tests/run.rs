@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+#[cfg(unix)]
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -233,6 +236,23 @@ fn changed_settings_want_a_decision_which_is_remembered() {
     service.run(&folder, &changed).exits(0);
     assert_eq!(service.stats().asked, 5, "the decision is remembered");
     assert_eq!(folder.agreed().len(), 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_the_decision_is_asked_for() {
+    for (word, code, asked) in [("s", 2, 3), ("", 2, 3), ("k", 0, 5), ("A", 0, 8)] {
+        let folder = Folder::with(&questions(5));
+        let service = Service::friendly();
+        service.run(&folder, &["-n", "3"]).exits(0);
+        let url = service.url();
+        let changed = ["run", "--base-url", &url, "--key", "none", "-s", "Be brief."];
+        let mut terminal = terminal::Terminal::start(folder.command(&changed));
+        terminal.answer("ask all again (a), stop (s) [s]:", word);
+        let (ended, screen) = terminal.end();
+        assert_eq!((ended, service.stats().asked), (Some(code), asked), "{word}\n{screen}");
+        assert_eq!(screen.contains("--continue"), code == 2, "{screen}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::display::{self, Opening, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Key};
+use crate::prompt;
 
 #[derive(Debug, Args)]
 #[command(
@@ -154,11 +155,17 @@ pub(super) fn ask(
     let lacking = settings.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
-    let job = Job::prepare(settings.clone(), decisions, lacking.is_none());
-    let job = job.map_err(|error| match (error, lacking) {
-        (JobError::NoKey, Some(model)) => keys.environment.no_key(model),
-        (error, _) => error.into(),
-    })?;
+    let mut decisions = decisions;
+    let job = loop {
+        match (Job::prepare(settings.clone(), decisions, lacking.is_none()), lacking) {
+            (Ok(job), _) => break job,
+            (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
+            (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
+                decide(error.into(), &mut decisions)?;
+            }
+            (Err(error), _) => return Err(error.into()),
+        }
+    };
     let (wish, wishes) = mpsc::channel(8);
     let opening = Opening {
         settings: &settings,
@@ -202,6 +209,21 @@ pub(super) fn ask(
         runtime.shutdown_background();
     }
     Ok(ending)
+}
+
+/// Asks whoever sits at the terminal what is to become of answers that other settings bought; fails
+/// with `error` where nothing is decided.
+fn decide(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> {
+    let what = [Some(error.message.as_str()), error.cause.as_deref()];
+    display::warn(&what.into_iter().flatten().collect::<Vec<_>>().join(": "), None);
+    let question = "Keep them and ask the rest (k), ask all again (a), stop (s)";
+    let word = prompt::word(question, "s")?;
+    match word.to_ascii_lowercase().as_str() {
+        "k" | "keep" => decisions.keep = true,
+        "a" | "again" => decisions.again = true,
+        _ => return Err(error),
+    }
+    Ok(())
 }
 
 fn panicked<T>(error: tokio::task::JoinError) -> T {
