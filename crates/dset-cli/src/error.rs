@@ -234,15 +234,16 @@ impl From<SourceError> for UserError {
                 UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
                     .hint(convert(&path))
             }
-            SourceError::Unquoted { path, before, .. } => user
+            SourceError::Unquoted { path, before, behind, column, .. } => user
                 .cause(format!(
-                    "the header has one column, and what is asked would be `{}`",
-                    shortened(&before, 60)
+                    "what is asked would be `{}`, without `,{}`",
+                    shortened(&before, 60),
+                    shortened(&behind, 60)
                 ))
                 .hint(convert(&path))
                 .hint(format!(
-                    "Or name the other column in the header, or ask what stands before commas: \
-                     `{} --column 1`",
+                    "Or put quotes around it, or name every column in the header, or ask what \
+                     stands before commas: `{} --column {column}`",
                     same_command()
                 )),
             SourceError::WhichColumn { doubt, .. } => {

@@ -90,6 +90,12 @@ fn errors_of_files_of_questions() {
             &["run", "my questions.csv"],
         ),
         ("input-commas", "q.csv", b"question\nIf so, why?\n", &["run", "-c", "4"]),
+        (
+            "input-commas-status",
+            "q.csv",
+            b"question,status\nWhy?,todo later\nHow tall is it, and why?\n",
+            &["run"],
+        ),
         ("input-tabs", "q.csv", b"question\tstatus\nWhy?\t\n", &["run"]),
         ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"Why?\nHow?\n", &["run", "q.txt"]),

@@ -10,7 +10,7 @@ use dset_engine::import::{
 };
 
 use crate::display::page::{BAD, GOOD, Page};
-use crate::display::text::{of, one_line, quoted, shortened};
+use crate::display::text::{count, of, one_line, quoted, shortened};
 use crate::error::{UserError, sign};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
@@ -112,6 +112,19 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
             say(format!("the questions are those of `{column}`, which is called `question` now"));
         }
         _ => {}
+    }
+    if imported.mended > 0 {
+        let named: Vec<String> = imported.mended_rows.iter().map(u64::to_string).collect();
+        let more = if imported.mended > named.len() as u64 { ", …" } else { "" };
+        say(format!(
+            "{} put together again at commas without quotes (in {shown_to}: row {}{more})",
+            match imported.mended {
+                1 => "1 question was".to_owned(),
+                number => format!("{} questions were", count(number)),
+            },
+            named.join(", ")
+        ));
+        say("look at them: where such a question ends cannot be known for sure".into());
     }
     if imported.empty > 0 {
         say(format!("{} without a question, which a run skips", of(imported.empty, "row")));

@@ -3,10 +3,12 @@
 //! Reading and marking go through the same parser, so that they cannot disagree about what a cell
 //! is. Streams: one record in memory at a time.
 
+mod cut;
 mod layout;
 mod looks;
 mod records;
 
+pub use cut::Cuts;
 pub use layout::{
     Chosen, HeaderMode, Layout, LayoutError, STATUS, is_header_word, survey, survey_records,
 };

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    ERROR, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
+    Cuts, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
     STATUS, doubt, head_of, is_header_word, separated_by, separator, survey_records,
 };
 use encoding_rs::{Encoding, UTF_8};
@@ -27,6 +27,8 @@ pub use folder::{FolderError, TakenOver, take_over};
 const HEAD_BYTES: usize = 64 * 1024;
 /// The name of the column with the questions in what is written.
 const QUESTION: &str = "question";
+/// So many rows that were put together are named.
+const NAMED_MAX: usize = 5;
 
 /// What somebody says of the file; the rest is found out.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +74,10 @@ pub struct Imported {
     pub empty: u64,
     /// Rows with a character that the encoding has not.
     pub unreadable: u64,
+    /// Rows whose question was cut and is put together again.
+    pub mended: u64,
+    /// The first of those, as a spreadsheet counts in what is written.
+    pub mended_rows: Vec<u64>,
 }
 
 /// Why nothing was written.
@@ -142,6 +148,8 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
         rows: 0,
         empty: 0,
         unreadable: 0,
+        mended: 0,
+        mended_rows: Vec::new(),
     };
     match imported.form {
         Form::Table { by, .. } => table(&input, by, options, &mut writer, &mut imported)?,
@@ -247,19 +255,15 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
         (_, None) if is_object => Form::JsonLines,
         ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
-        (_, None) if is_line && column.is_none() && has_commas(head) => Form::Lines,
         _ => table(separator(head)),
     }
 }
 
-/// Tells whether lines below one that has none have commas, as sentences do.
-fn has_commas(head: &str) -> bool {
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
-    lines.next().is_some_and(is_header_word)
-        && lines.any(|line| line.split(',').skip(1).any(|rest| !matches!(rest.trim(), "" | ERROR)))
-}
+/// What takes a row, and its cells where its question was put together.
+type EachRow<'a> = &'a mut dyn FnMut(&Record, Option<Vec<String>>) -> io::Result<()>;
 
-/// Writes a table with its columns as they are, but for the name of the one with the questions.
+/// Writes a table with its columns as they are, but for the name of the one with the questions, and
+/// for questions that were cut at a comma or a semicolon.
 fn table(
     input: &Input<'_>,
     by: u8,
@@ -271,23 +275,46 @@ fn table(
     let records = || Ok::<_, ImportError>(Records::new(input.open()?).separated_by(by));
     let layout = survey_records(records()?, options.header, column);
     let layout = layout.map_err(|error| input.fails(error))?;
-    let (mut records, mut record) = (records()?, Record::default());
-    let mut first: Vec<Vec<String>> = Vec::new();
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
-    if layout.has_header {
-        records.next_closed(&mut record).map_err(|error| input.fails(error))?;
-    }
-    let mut write = |cells: &[&str]| writer.write_record(cells).map_err(io::Error::from);
-    write(&names(&layout).iter().map(String::as_str).collect::<Vec<_>>())?;
-    while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
-        let cells: Vec<&str> = record.cells().collect();
-        if first.len() < ROWS_LOOKED_AT {
-            first.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
+    let mends = column.is_none() && matches!(by, b',' | b';');
+    let rows = |each: EachRow<'_>| {
+        let (mut records, mut record) = (records()?, Record::default());
+        let mut cuts = None;
+        while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
+            let is_first = cuts.is_none();
+            let cuts = *cuts.get_or_insert_with(|| Cuts::of(&record, &layout));
+            if !(is_first && layout.has_header) {
+                each(&record, cuts.mended(&record, by).filter(|_| mends))?;
+            }
         }
+        Ok::<_, ImportError>(())
+    };
+    let mut names = names(&layout);
+    let mut width = if layout.has_header { names.len() } else { 1 };
+    rows(&mut |record, mended| {
+        width = width.max(mended.map_or(record.len(), |cells| cells.len()));
+        Ok(())
+    })?;
+    // A column without a name has one all the same: none may be taken for the rest of a question.
+    names.resize(width, String::new());
+    writer.write_record(&names).map_err(io::Error::from)?;
+    let mut first: Vec<Vec<String>> = Vec::new();
+    rows(&mut |record, mended| {
+        if first.len() < ROWS_LOOKED_AT {
+            first.push(record.cells().map(str::to_owned).collect());
+        }
+        let cells: Vec<&str> = match &mended {
+            Some(cells) => cells.iter().map(String::as_str).collect(),
+            None => record.cells().collect(),
+        };
         imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
-        write(&cells)?;
-    }
+        imported.mended += u64::from(mended.is_some());
+        if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {
+            imported.mended_rows.push(imported.rows + 1);
+        }
+        writer.write_record(&cells).map_err(io::Error::from)
+    })?;
     if let Some(doubt) = doubt(&layout, &first) {
         return Err(SourceError::WhichColumn { path: input.path.to_owned(), doubt }.into());
     }
