@@ -225,6 +225,9 @@ impl From<SourceError> for UserError {
                 format!("`{}` is separated by {}, not by commas", path.display(), sign(by)),
             )
             .hint(convert(&path)),
+            SourceError::SeparatorLine { path, by } => user
+                .cause(format!("it says that columns are separated by {}", sign(by)))
+                .hint(convert(&path)),
             SourceError::NotCsv { path, ending } => {
                 let holds = match ending.as_str() {
                     "tsv" => "columns separated by tabs",

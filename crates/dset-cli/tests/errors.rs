@@ -96,6 +96,7 @@ fn errors_of_files_of_questions() {
             b"question,status\nWhy?,todo later\nHow tall is it, and why?\n",
             &["run"],
         ),
+        ("input-separator-line", "q.csv", b"sep=;\r\nFrage;Thema\r\nWarum?;geo\r\n", &["run"]),
         ("input-tabs", "q.csv", b"question\tstatus\nWhy?\t\n", &["run"]),
         ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"Why?\nHow?\n", &["run", "q.txt"]),

@@ -81,6 +81,13 @@ fn a_file_with_another_separator_is_told_converted_and_asked() {
     ] {
         is_offered_and_asked("q.csv", table(sign, header).as_bytes(), told, told);
     }
+    for (sign, told) in [(";", "semicolons"), (",", "commas"), ("\t", "tabs")] {
+        let text = format!("sep={sign}\r\n{}", table(sign, &format!("Frage{sign}Antwort")));
+        let told = format!("separated by {told}");
+        is_offered_and_asked("q.csv", text.as_bytes(), &told, &told);
+        let doctor = Folder::with(&text).dset(&["doctor", "--offline"]).exits(1);
+        doctor.tells("the first line of `q.csv` is for spreadsheets");
+    }
     let both = windows_1252(&table(";", "Frage;Antwort"));
     is_offered_and_asked("fragen.csv", &both, "separated by semicolons", "windows-1252");
 }

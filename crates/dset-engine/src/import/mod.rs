@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
     Cuts, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
-    STATUS, doubt, head_of, is_header_word, separated_by, separator, survey_records,
+    STATUS, doubt, head_of, is_header_word, named_separator, separated_by, separator,
+    survey_records,
 };
 use encoding_rs::{Encoding, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
@@ -134,11 +135,19 @@ pub enum ImportError {
 /// Returns what `from` was taken for. Fails where `to` is there already, and leaves no part of it
 /// behind where it fails.
 pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    let input = Input { path: from, encoding: encoding(from, options)? };
+    let mut input = Input { path: from, encoding: encoding(from, options)?, skipped: 0 };
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
-    let head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    let mut head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    let first = head.lines().next().unwrap_or_default();
+    let named = named_separator(first);
+    if named.is_some() {
+        // What ends the line stays, so that lines are counted as they are.
+        input.skipped = first.len();
+        head.drain(..first.len());
+    }
+    let options = &ImportOptions { separator: options.separator.or(named), ..options.clone() };
     let mut file = files::new_in(files::folder_of(to))?;
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file.as_file_mut());
     let mut imported = Imported {
@@ -169,6 +178,8 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
 struct Input<'a> {
     path: &'a Path,
     encoding: &'static Encoding,
+    /// Bytes of its beginning that are for spreadsheets alone.
+    skipped: usize,
 }
 
 type Text = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
@@ -179,7 +190,10 @@ impl Input<'_> {
         let file = source::open(self.path)?;
         let mut decoder = DecodeReaderBytesBuilder::new();
         decoder.encoding(Some(self.encoding)).bom_override(true).strip_bom(true);
-        Ok(BufReader::new(decoder.build(file)))
+        let mut text = BufReader::new(decoder.build(file));
+        let skipped = text.by_ref().take(self.skipped as u64).read_to_end(&mut Vec::new());
+        skipped.map_err(|error| self.unread(error))?;
+        Ok(text)
     }
 
     fn fails(&self, error: impl Into<LayoutError>) -> ImportError {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
     Chosen, Cuts, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
-    RecordsError, doubt, is_header_word, separated_by, survey,
+    RecordsError, doubt, is_header_word, named_separator, separated_by, survey,
 };
 use fs_err::File;
 use thiserror::Error;
@@ -64,6 +64,14 @@ pub enum SourceError {
         /// What was read.
         path: PathBuf,
         /// The sign between its columns.
+        by: u8,
+    },
+    /// Its first line names the sign between its columns, for spreadsheets.
+    #[error("the first line of `{}` is for spreadsheets", path.display())]
+    SeparatorLine {
+        /// What was read.
+        path: PathBuf,
+        /// The sign that it names.
         by: u8,
     },
     /// Its name says that it holds something else than CSV.
@@ -205,6 +213,10 @@ impl Source {
 
 /// Fails where a file is questions in another form, which read as CSV would be asked as it is.
 fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
+    let line = std::str::from_utf8(first.raw()).ok().filter(|_| first.line == 1);
+    if let Some(by) = line.and_then(named_separator) {
+        return Err(SourceError::SeparatorLine { path: path.to_owned(), by });
+    }
     let said = options.header == HeaderMode::No || options.column.is_some();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let ending = ending.to_lowercase();
@@ -305,6 +317,21 @@ mod tests {
             (b"question,status\nb,\nc,x,y\n", Some("question")),
         ] {
             all(bytes, column).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_first_line_for_spreadsheets_is_no_question() {
+        for (bytes, sign) in [
+            (&b"sep=;\r\nFrage;Thema\r\n"[..], b';'),
+            (b"\xef\xbb\xbfsep=,\nquestion,status\n", b','),
+            (b"\"sep=\t\"\nquestion\tstatus\n", b'\t'),
+        ] {
+            let error = error(bytes);
+            assert!(
+                matches!(error, SourceError::SeparatorLine { by, .. } if by == sign),
+                "{error}"
+            );
         }
     }
 
