@@ -7,6 +7,7 @@ use dset_core::csv::{Guess, RecordsError};
 use dset_core::prompt::TemplateError;
 use dset_core::settings::SettingsError;
 use dset_engine::adopt::AdoptError;
+use dset_engine::import::{Form, check};
 use dset_engine::job::JobError;
 use dset_engine::lock::LockError;
 use dset_engine::sink::{FORMATS, SinkError};
@@ -229,13 +230,20 @@ impl From<SourceError> for UserError {
                 .cause(format!("it says that columns are separated by {}", sign(by)))
                 .hint(convert(&path)),
             SourceError::NotCsv { path, ending } => {
-                let holds = match ending.as_str() {
-                    "tsv" => "columns separated by tabs",
-                    "txt" => "plain text",
-                    _ => "JSON lines",
+                let name = path.display();
+                let not_csv = |holds: &str| {
+                    UserError::new(Exit::Usage, format!("`{name}` holds {holds}, not CSV"))
                 };
-                UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
-                    .hint(convert(&path))
+                match ending.as_str() {
+                    "tsv" => not_csv("columns separated by tabs").hint(convert(&path)),
+                    "txt" => not_csv("plain text").hint(convert(&path)),
+                    _ => match check(&path) {
+                        Ok(Form::JsonArray) => not_csv("a JSON array").hint(convert(&path)),
+                        Ok(_) => not_csv("JSON lines").hint(convert(&path)),
+                        // An import would say the same.
+                        Err(error) => UserError::from(error),
+                    },
+                }
             }
             SourceError::Unquoted { path, before, behind, column, .. } => user
                 .cause(format!(
@@ -275,8 +283,8 @@ pub(crate) fn sign(by: u8) -> &'static str {
     }
 }
 
-/// Says how a file becomes a CSV file that can be asked.
-fn convert(path: &Path) -> String {
+/// Returns the command that makes a CSV file of a file, and the one that asks that.
+pub(crate) fn import_and_run(path: &Path) -> (String, String) {
     let ending = path.extension().unwrap_or_default();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let plain = format!("{stem}.csv");
@@ -286,7 +294,13 @@ fn convert(path: &Path) -> String {
     let to = paths.find(|path| !path.exists()).unwrap_or_else(|| "OUT.csv".into());
     let (from, to) = (quoted(&path.to_string_lossy()), quoted(&to.to_string_lossy()));
     let run = if to == "q.csv" { "dset run".to_owned() } else { format!("dset run {to}") };
-    format!("Convert it with `dset import {from} -o {to}`, then run `{run}`")
+    (format!("dset import {from} -o {to}"), run)
+}
+
+/// Says how a file becomes a CSV file that can be asked.
+fn convert(path: &Path) -> String {
+    let (import, run) = import_and_run(path);
+    format!("Convert it with `{import}`, then run `{run}`")
 }
 
 fn records(path: &Path, error: RecordsError) -> UserError {

@@ -101,6 +101,9 @@ fn errors_of_files_of_questions() {
         ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"Why?\nHow?\n", &["run", "q.txt"]),
         ("input-jsonl", "q.jsonl", b"{\"question\":\"Why?\"}\n", &["run", "q.jsonl"]),
+        ("input-json", "q.json", b"[{\"question\":\"Why?\"}]\n", &["run", "q.json"]),
+        ("input-json-other", "q.json", b"{\n  \"questions\": [\"Why?\"]\n}\n", &["run", "q.json"]),
+        ("input-json-field", "q.json", b"[{\"task\":\"Why?\"}]\n", &["run", "q.json", "-o", "out"]),
         (
             "input-which-column",
             "q.csv",
@@ -231,6 +234,13 @@ fn errors_of_imports() {
         &["import", "in.jsonl"],
         2,
     );
+    for (name, json) in [
+        ("import-json-numbers", &b"[\"a\",\n1]\n"[..]),
+        ("import-json-cut", b"[\"a\",\n"),
+        ("import-json-nothing", b"[]\n"),
+    ] {
+        case(name, &[("in.json", json)], &["import", "in.json"], 2);
+    }
     case("import-no-outputs", &[("old/x.txt", b"x")], &["import", "old"], 2);
     case("import-here", &[("dset_generator/output.json", b"{}\n")], &["import", "."], 2);
     let old: (&str, &[u8]) = ("old/dset_generator/output.json", b"{}\n");

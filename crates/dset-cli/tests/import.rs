@@ -135,6 +135,24 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
 }
 
 #[test]
+fn a_json_array_is_told_converted_and_asked() {
+    let array = |make: fn(&str) -> serde_json::Value| {
+        serde_json::to_string_pretty(&QUESTIONS.map(make)).unwrap()
+    };
+    for text in [
+        array(|text| serde_json::json!({"id": 1, "question": text})),
+        array(|text| serde_json::json!({"messages": [{"role": "user", "content": text}]})),
+        array(|text| serde_json::json!(text)),
+    ] {
+        is_offered_and_asked("q.json", text.as_bytes(), "a JSON array", "a JSON array");
+    }
+    let folder = Folder::new();
+    folder.write("in.json", "[{\"prompt\": \"A?\", \"id\": 7}, \"B?\", {\"query\": \"C?\"}]");
+    folder.dset(&["import", "in.json"]).exits(0).tells("3 rows");
+    assert_eq!(folder.read("q.csv"), "question,id\nA?,7\nB?,\nC?,\n");
+}
+
+#[test]
 fn a_question_with_a_comma_and_no_quotes_is_told_put_together_and_asked() {
     for text in [
         "question,status\nWhy?,\nHow tall is it, and why?\n",

@@ -10,16 +10,16 @@ use dset_engine::import::{
 };
 
 use crate::display::page::{BAD, GOOD, Page};
-use crate::display::text::{count, of, one_line, quoted, shortened};
-use crate::error::{UserError, sign};
+use crate::display::text::{arguments, count, of, one_line, quoted, shortened};
+use crate::error::{UserError, import_and_run, sign};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A table (CSV with any separator, TSV), a text with a question a line, or JSON lines \
-become a CSV file in UTF-8 with the column `question`; other columns stay. Encoding, separator and \
-column are found out and told. Of JSON lines the field question, prompt or text is taken, or what \
+    after_help = "A table (CSV with any separator, TSV), a text with a question a line, JSON lines or a JSON \
+array become a CSV file in UTF-8 with the column `question`; other columns stay. Encoding, separator and \
+column are found out and told. Of JSON the field question, prompt or text is taken, or what \
 the user says first in `messages`.
 
 A folder of the original script is taken over: its q.csv and its outputs are copied here, where \
@@ -95,6 +95,7 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
         Form::Table { by, .. } => format!("separated by {}", sign(by)),
         Form::Lines => "a question a line".to_owned(),
         Form::JsonLines => "JSON lines".to_owned(),
+        Form::JsonArray => "a JSON array".to_owned(),
     };
     let line = format!(" {shown_to} has {rows} of {shown_from} ({encoding}, {form})");
     page.line(GOOD, page.tick, &line, 2);
@@ -105,10 +106,10 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
             let rest = "the first row is a question (--header yes says otherwise)";
             say(format!("no header: questions are in {column}, and {rest}"));
         }
-        Form::JsonLines if imported.column == "messages" => {
+        Form::JsonLines | Form::JsonArray if imported.column == "messages" => {
             say("the questions are what the user says first".into());
         }
-        Form::Table { .. } | Form::JsonLines if imported.column != "question" => {
+        Form::Table { .. } | Form::JsonLines | Form::JsonArray if imported.column != "question" => {
             say(format!("the questions are those of `{column}`, which is called `question` now"));
         }
         _ => {}
@@ -171,11 +172,15 @@ impl From<ImportError> for UserError {
                 .cause("it looks like a workbook, or another archive")
                 .hint("Save it as CSV in UTF-8 in the program that it is of"),
             ImportError::NotJson { detail, .. } => user.cause(shortened(&detail, 200)).hint(
-                "JSON lines have one object a line; a text with a question a line ends in .txt",
+                "JSON has one object a line, or is an array of objects or texts; a text with a \
+                 question a line ends in .txt",
             ),
-            ImportError::NoQuestion { found, .. } => {
+            ImportError::NoQuestion { path, found, .. } => {
                 let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
-                let again = same_command_as("import", &["column"]);
+                let again = match arguments().first().is_some_and(|word| word == "import") {
+                    true => same_command_as("import", &["column"]),
+                    false => import_and_run(&path).0,
+                };
                 let first = quoted(found.first().map_or("NAME", String::as_str));
                 user.cause(format!("its fields are: {}", found.join(", ")))
                     .hint(format!("Name the field: `{again} --column {first}`"))

@@ -1,6 +1,6 @@
 //! Makes a CSV file of questions, in UTF-8 and with commas, of a file that is almost one.
 //!
-//! Reads a table with any separator, a text with a question a line, or JSON lines, in any encoding;
+//! Reads a table with any separator, a text with a question a line, or JSON, in any encoding;
 //! one row in memory at a time. The file is only read, and nothing is overwritten.
 
 mod folder;
@@ -58,6 +58,26 @@ pub enum Form {
     Lines,
     /// A JSON object a line.
     JsonLines,
+    /// A JSON array of objects or texts.
+    JsonArray,
+}
+
+/// Where an object stands in a file, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonPlace {
+    /// On a line.
+    Line(u64),
+    /// In an array.
+    Item(u64),
+}
+
+impl std::fmt::Display for JsonPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JsonPlace::Line(number) => write!(f, "line {number}"),
+            JsonPlace::Item(number) => write!(f, "item {number}"),
+        }
+    }
 }
 
 /// What was written.
@@ -112,13 +132,13 @@ pub enum ImportError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A line has no field with a question.
-    #[error("`{}`, line {line}, has no question", path.display())]
+    /// An object has no field with a question.
+    #[error("`{}`, {at}, has no question", path.display())]
     NoQuestion {
         /// What was read.
         path: PathBuf,
-        /// Which line, from 1.
-        line: u64,
+        /// Which object.
+        at: JsonPlace,
         /// The fields that it has.
         found: Vec<String>,
     },
@@ -135,10 +155,30 @@ pub enum ImportError {
 /// Returns what `from` was taken for. Fails where `to` is there already, and leaves no part of it
 /// behind where it fails.
 pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    let mut input = Input { path: from, encoding: encoding(from, options)?, skipped: 0 };
+    drop(source::open(from)?);
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
+    let mut file = files::new_in(files::folder_of(to))?;
+    let imported = convert(from, file.as_file_mut(), options)?;
+    files::put_new(file, to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => ImportError::Exists { path: to.to_owned() },
+        _ => error.into(),
+    })?;
+    Ok(imported)
+}
+
+/// Tells what an import would take a file for, or why it would not.
+pub fn check(from: &Path) -> Result<Form, ImportError> {
+    convert(from, io::sink(), &ImportOptions::default()).map(|imported| imported.form)
+}
+
+fn convert(
+    from: &Path,
+    output: impl Write,
+    options: &ImportOptions,
+) -> Result<Imported, ImportError> {
+    let mut input = Input { path: from, encoding: encoding(from, options)?, skipped: 0 };
     let mut head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
     let first = head.lines().next().unwrap_or_default();
     let named = named_separator(first);
@@ -148,8 +188,7 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
         head.drain(..first.len());
     }
     let options = &ImportOptions { separator: options.separator.or(named), ..options.clone() };
-    let mut file = files::new_in(files::folder_of(to))?;
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file.as_file_mut());
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
     let mut imported = Imported {
         encoding: input.encoding.name(),
         form: form(from, &head, options),
@@ -163,14 +202,11 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
     match imported.form {
         Form::Table { by, .. } => table(&input, by, options, &mut writer, &mut imported)?,
         Form::Lines => lines(&input, &mut writer, &mut imported)?,
-        Form::JsonLines => json_lines::write(&input, options, &mut writer, &mut imported)?,
+        Form::JsonLines | Form::JsonArray => {
+            json_lines::write(&input, options, &mut writer, &mut imported)?;
+        }
     }
     writer.flush()?;
-    drop(writer);
-    files::put_new(file, to).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => ImportError::Exists { path: to.to_owned() },
-        _ => error.into(),
-    })?;
     Ok(imported)
 }
 
@@ -265,7 +301,10 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
     let table = |by: u8| Form::Table { by, has_header: false };
     match (ending.to_lowercase().as_str(), options.separator) {
         (_, Some(by)) => table(by),
-        ("jsonl" | "ndjson" | "json", None) => Form::JsonLines,
+        ("jsonl" | "ndjson" | "json", None) => match first.trim_start().starts_with('[') {
+            true => Form::JsonArray,
+            false => Form::JsonLines,
+        },
         (_, None) if is_object => Form::JsonLines,
         ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
