@@ -18,6 +18,7 @@ use crate::display::talk::last_words;
 use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
+use crate::missing::nearby;
 use crate::setting::{SEE_REFERENCE, meant};
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -200,9 +201,15 @@ impl From<SourceError> for UserError {
         match error {
             SourceError::Missing { path } if path.as_os_str() == "q.csv" => user
                 .cause("`dset run` reads questions from `q.csv` when no file is named")
-                .hint("Name one with `dset run questions.csv`, or make one with `dset init`")
+                .hint(nearby(&path).unwrap_or_else(|| {
+                    "Make one with `dset init`, or name the file with your questions: \
+                     `dset run FILE`"
+                        .into()
+                }))
                 .hint("`dset demo` works without any file"),
-            SourceError::Missing { .. } => user.hint("Check the name and the working folder"),
+            SourceError::Missing { path } => user.hint(
+                nearby(&path).unwrap_or_else(|| "Check the name and the working folder".into()),
+            ),
             SourceError::NotAFile { is_folder: true, .. } => {
                 user.cause("it is a folder").hint("Name a CSV file in it")
             }

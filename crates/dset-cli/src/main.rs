@@ -9,6 +9,7 @@ mod exit;
 mod git;
 mod keys_file;
 mod layers;
+mod missing;
 mod prompt;
 mod setting;
 mod usage;

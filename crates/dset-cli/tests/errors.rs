@@ -122,6 +122,15 @@ fn errors_of_files_of_questions() {
     }
     case("input-missing", &[], &["run"], 2);
     case("input-named-missing", &[], &["run", "other.csv"], 2);
+    let one = ONE.as_bytes();
+    let two: &[(&str, &[u8])] = &[("fragen.csv", one), ("other.csv", one)];
+    case("input-missing-only-one", &[("my data.csv", one)], &["run", "-c", "4"], 2);
+    case("input-missing-only-json", &[("data.jsonl", one), ("README.txt", one)], &["run"], 2);
+    case("input-missing-several", two, &["run"], 2);
+    case("input-mistyped", two, &["run", "frage.csv", "-c", "4"], 2);
+    case("input-mistyped-ending", &[("q.csv", one), ("q.txt", one)], &["run", "q.csvv"], 2);
+    case("input-mistyped-in-a-folder", &[("in/fragen.txt", one)], &["run", "in/frage.txt"], 2);
+    case("import-mistyped", &[("chats.jsonl", one)], &["import", "chat.jsonl", "-o", "x.csv"], 2);
     case("input-is-a-folder", &[("in/q.csv", ONE.as_bytes())], &["run", "in"], 2);
     #[cfg(unix)]
     case("input-is-a-device", &[], &["run", "/dev/null"], 2);
