@@ -227,6 +227,7 @@ fn errors_of_the_command_line() {
 fn errors_of_imports() {
     let csv: (&str, &[u8]) = ("in.csv", b"question;x\nWhy?;1\n");
     case("import-exists", &[csv, ("q.csv", b"x\n")], &["import", "in.csv"], 2);
+    case("import-no-folder", &[csv], &["import", "in.csv", "-o", "far/away/q.csv"], 2);
     case("import-encoding", &[csv], &["import", "in.csv", "--encoding", "latin"], 2);
     case("import-separator", &[csv], &["import", "in.csv", "--separator", "semicolon"], 2);
     case("import-missing", &[], &["import", "in.csv"], 2);

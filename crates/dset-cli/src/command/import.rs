@@ -165,6 +165,9 @@ impl From<ImportError> for UserError {
             ImportError::Exists { .. } => user
                 .cause("an import overwrites nothing")
                 .hint("Name another file with `-o OUT.csv`"),
+            ImportError::NoFolder { path } => {
+                user.hint(format!("Make it with `mkdir -p {}`", quoted(&path.to_string_lossy())))
+            }
             ImportError::NoSuchEncoding { .. } => {
                 user.hint("Usual ones are windows-1252, iso-8859-2, UTF-16LE, shift_jis, gb18030")
             }

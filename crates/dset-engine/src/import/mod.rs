@@ -110,6 +110,12 @@ pub enum ImportError {
         /// Where.
         path: PathBuf,
     },
+    /// The folder that it was to be written into is not there.
+    #[error("there is no folder `{}`", path.display())]
+    NoFolder {
+        /// Which.
+        path: PathBuf,
+    },
     /// No encoding has this name.
     #[error("there is no encoding `{given}`")]
     NoSuchEncoding {
@@ -159,7 +165,11 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
-    let mut file = files::new_in(files::folder_of(to))?;
+    let folder = files::folder_of(to);
+    if !folder.exists() {
+        return Err(ImportError::NoFolder { path: folder.to_owned() });
+    }
+    let mut file = files::new_in(folder)?;
     let imported = convert(from, file.as_file_mut(), options)?;
     files::put_new(file, to).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ImportError::Exists { path: to.to_owned() },
