@@ -7,6 +7,7 @@ use dset_core::csv::{Guess, RecordsError};
 use dset_core::prompt::TemplateError;
 use dset_core::settings::SettingsError;
 use dset_engine::adopt::AdoptError;
+use dset_engine::import::{Form, check};
 use dset_engine::job::JobError;
 use dset_engine::lock::{Holder, LockError};
 use dset_engine::sink::{FORMATS, SinkError};
@@ -17,6 +18,7 @@ use crate::display::talk::last_words;
 use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
+use crate::missing::nearby;
 use crate::setting::{SEE_REFERENCE, meant};
 use crate::usage::same_command_as;
 
@@ -206,9 +208,15 @@ impl From<SourceError> for UserError {
         match error {
             SourceError::Missing { path } if path.as_os_str() == "q.csv" => user
                 .cause("`dset run` reads questions from `q.csv` when no file is named")
-                .hint("Name one with `dset run questions.csv`, or make one with `dset init`")
+                .hint(nearby(&path).unwrap_or_else(|| {
+                    "Make one with `dset init`, or name the file with your questions: \
+                     `dset run FILE`"
+                        .into()
+                }))
                 .hint("`dset demo` works without any file"),
-            SourceError::Missing { .. } => user.hint("Check the name and the working folder"),
+            SourceError::Missing { path } => user.hint(
+                nearby(&path).unwrap_or_else(|| "Check the name and the working folder".into()),
+            ),
             SourceError::NotAFile { is_folder: true, .. } => {
                 user.cause("it is a folder").hint("Name a CSV file in it")
             }
@@ -232,24 +240,35 @@ impl From<SourceError> for UserError {
                 format!("`{}` is separated by {}, not by commas", path.display(), sign(by)),
             )
             .hint(convert(&path)),
+            SourceError::SeparatorLine { path, by } => user
+                .cause(format!("it says that columns are separated by {}", sign(by)))
+                .hint(convert(&path)),
             SourceError::NotCsv { path, ending } => {
-                let holds = match ending.as_str() {
-                    "tsv" => "columns separated by tabs",
-                    "txt" => "plain text",
-                    _ => "JSON lines",
+                let name = path.display();
+                let not_csv = |holds: &str| {
+                    UserError::new(Exit::Usage, format!("`{name}` holds {holds}, not CSV"))
                 };
-                UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
-                    .hint(convert(&path))
+                match ending.as_str() {
+                    "tsv" => not_csv("columns separated by tabs").hint(convert(&path)),
+                    "txt" => not_csv("plain text").hint(convert(&path)),
+                    _ => match check(&path) {
+                        Ok(Form::JsonArray) => not_csv("a JSON array").hint(convert(&path)),
+                        Ok(_) => not_csv("JSON lines").hint(convert(&path)),
+                        // An import would say the same.
+                        Err(error) => UserError::from(error),
+                    },
+                }
             }
-            SourceError::Unquoted { path, before, .. } => user
+            SourceError::Unquoted { path, before, behind, column, .. } => user
                 .cause(format!(
-                    "the header has one column, and what is asked would be `{}`",
-                    shortened(&before, 60)
+                    "what is asked would be `{}`, without `,{}`",
+                    shortened(&before, 60),
+                    shortened(&behind, 60)
                 ))
                 .hint(convert(&path))
                 .hint(format!(
-                    "Or name the other column in the header, or ask what stands before commas: \
-                     `{} --column 1`",
+                    "Or put quotes around it, or name every column in the header, or ask what \
+                     stands before commas: `{} --column {column}`",
                     same_command()
                 )),
             SourceError::WhichColumn { doubt, .. } => {
@@ -278,8 +297,8 @@ pub(crate) fn sign(by: u8) -> &'static str {
     }
 }
 
-/// Says how a file becomes a CSV file that can be asked.
-fn convert(path: &Path) -> String {
+/// Returns the command that makes a CSV file of a file, and the one that asks that.
+pub(crate) fn import_and_run(path: &Path) -> (String, String) {
     let ending = path.extension().unwrap_or_default();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let plain = format!("{stem}.csv");
@@ -289,7 +308,13 @@ fn convert(path: &Path) -> String {
     let to = paths.find(|path| !path.exists()).unwrap_or_else(|| "OUT.csv".into());
     let (from, to) = (quoted(&path.to_string_lossy()), quoted(&to.to_string_lossy()));
     let run = if to == "q.csv" { "dset run".to_owned() } else { format!("dset run {to}") };
-    format!("Convert it with `dset import {from} -o {to}`, then run `{run}`")
+    (format!("dset import {from} -o {to}"), run)
+}
+
+/// Says how a file becomes a CSV file that can be asked.
+fn convert(path: &Path) -> String {
+    let (import, run) = import_and_run(path);
+    format!("Convert it with `{import}`, then run `{run}`")
 }
 
 fn records(path: &Path, error: RecordsError) -> UserError {

@@ -10,6 +10,7 @@ mod git;
 mod help;
 mod keys_file;
 mod layers;
+mod missing;
 mod prompt;
 mod setting;
 mod usage;

@@ -114,7 +114,7 @@ fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
         assert!(ran.out.contains(says) && ran.out.contains(hint), "{says}, {hint}:\n{}", ran.out);
     };
     let none = ["--key", "none"];
-    fails(&Folder::new(), &none, "x q.csv        there is no `q.csv`", "questions.csv");
+    fails(&Folder::new(), &none, "x q.csv        there is no `q.csv`", "dset init");
     let folder = Folder::with(&questions(1));
     fails(&folder, &none[..0], "neither in the environment", "hint: Keep one with `dset keys set");
     fails(&folder, &["in.csv", "--key", "none"], "x in.csv", "hint: ");

@@ -90,10 +90,20 @@ fn errors_of_files_of_questions() {
             &["run", "my questions.csv"],
         ),
         ("input-commas", "q.csv", b"question\nIf so, why?\n", &["run", "-c", "4"]),
+        (
+            "input-commas-status",
+            "q.csv",
+            b"question,status\nWhy?,todo later\nHow tall is it, and why?\n",
+            &["run"],
+        ),
+        ("input-separator-line", "q.csv", b"sep=;\r\nFrage;Thema\r\nWarum?;geo\r\n", &["run"]),
         ("input-tabs", "q.csv", b"question\tstatus\nWhy?\t\n", &["run"]),
         ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"Why?\nHow?\n", &["run", "q.txt"]),
         ("input-jsonl", "q.jsonl", b"{\"question\":\"Why?\"}\n", &["run", "q.jsonl"]),
+        ("input-json", "q.json", b"[{\"question\":\"Why?\"}]\n", &["run", "q.json"]),
+        ("input-json-other", "q.json", b"{\n  \"questions\": [\"Why?\"]\n}\n", &["run", "q.json"]),
+        ("input-json-field", "q.json", b"[{\"task\":\"Why?\"}]\n", &["run", "q.json", "-o", "out"]),
         (
             "input-which-column",
             "q.csv",
@@ -112,6 +122,15 @@ fn errors_of_files_of_questions() {
     }
     case("input-missing", &[], &["run"], 2);
     case("input-named-missing", &[], &["run", "other.csv"], 2);
+    let one = ONE.as_bytes();
+    let two: &[(&str, &[u8])] = &[("fragen.csv", one), ("other.csv", one)];
+    case("input-missing-only-one", &[("my data.csv", one)], &["run", "-c", "4"], 2);
+    case("input-missing-only-json", &[("data.jsonl", one), ("README.txt", one)], &["run"], 2);
+    case("input-missing-several", two, &["run"], 2);
+    case("input-mistyped", two, &["run", "frage.csv", "-c", "4"], 2);
+    case("input-mistyped-ending", &[("q.csv", one), ("q.txt", one)], &["run", "q.csvv"], 2);
+    case("input-mistyped-in-a-folder", &[("in/fragen.txt", one)], &["run", "in/frage.txt"], 2);
+    case("import-mistyped", &[("chats.jsonl", one)], &["import", "chat.jsonl", "-o", "x.csv"], 2);
     case("input-is-a-folder", &[("in/q.csv", ONE.as_bytes())], &["run", "in"], 2);
     #[cfg(unix)]
     case("input-is-a-device", &[], &["run", "/dev/null"], 2);
@@ -215,6 +234,7 @@ fn errors_of_the_command_line() {
 fn errors_of_imports() {
     let csv: (&str, &[u8]) = ("in.csv", b"question;x\nWhy?;1\n");
     case("import-exists", &[csv, ("q.csv", b"x\n")], &["import", "in.csv"], 2);
+    case("import-no-folder", &[csv], &["import", "in.csv", "-o", "far/away/q.csv"], 2);
     case("import-encoding", &[csv], &["import", "in.csv", "--encoding", "latin"], 2);
     case("import-separator", &[csv], &["import", "in.csv", "--separator", "semicolon"], 2);
     case("import-missing", &[], &["import", "in.csv"], 2);
@@ -231,6 +251,13 @@ fn errors_of_imports() {
         &["import", "in.jsonl"],
         2,
     );
+    for (name, json) in [
+        ("import-json-numbers", &b"[\"a\",\n1]\n"[..]),
+        ("import-json-cut", b"[\"a\",\n"),
+        ("import-json-nothing", b"[]\n"),
+    ] {
+        case(name, &[("in.json", json)], &["import", "in.json"], 2);
+    }
     case("import-no-outputs", &[("old/x.txt", b"x")], &["import", "old"], 2);
     case("import-here", &[("dset_generator/output.json", b"{}\n")], &["import", "."], 2);
     let old: (&str, &[u8]) = ("old/dset_generator/output.json", b"{}\n");

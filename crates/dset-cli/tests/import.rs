@@ -81,6 +81,13 @@ fn a_file_with_another_separator_is_told_converted_and_asked() {
     ] {
         is_offered_and_asked("q.csv", table(sign, header).as_bytes(), told, told);
     }
+    for (sign, told) in [(";", "semicolons"), (",", "commas"), ("\t", "tabs")] {
+        let text = format!("sep={sign}\r\n{}", table(sign, &format!("Frage{sign}Antwort")));
+        let told = format!("separated by {told}");
+        is_offered_and_asked("q.csv", text.as_bytes(), &told, &told);
+        let doctor = Folder::with(&text).dset(&["doctor", "--offline"]).exits(1);
+        doctor.tells("the first line of `q.csv` is for spreadsheets");
+    }
     let both = windows_1252(&table(";", "Frage;Antwort"));
     is_offered_and_asked("fragen.csv", &both, "separated by semicolons", "windows-1252");
 }
@@ -100,7 +107,7 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
     folder.asks(&service);
     let refused = folder.dset(&["run"]).exits(2).says("row 2, has a comma and no quotes");
     let [import, run, _] = &commands(&refused)[..] else { panic!("{}", refused.err) };
-    folder.shell(import).exits(0).tells("a question a line");
+    folder.shell(import).exits(0).tells("1 question was put together again");
     folder.shell(run).exits(0);
     assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), lines);
     let tsv = table("\t", "Frage\tthema");
@@ -124,6 +131,68 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
         }),
     ] {
         is_offered_and_asked("q.jsonl", text.as_bytes(), "JSON lines", "JSON lines");
+    }
+}
+
+#[test]
+fn a_json_array_is_told_converted_and_asked() {
+    let array = |make: fn(&str) -> serde_json::Value| {
+        serde_json::to_string_pretty(&QUESTIONS.map(make)).unwrap()
+    };
+    for text in [
+        array(|text| serde_json::json!({"id": 1, "question": text})),
+        array(|text| serde_json::json!({"messages": [{"role": "user", "content": text}]})),
+        array(|text| serde_json::json!(text)),
+    ] {
+        is_offered_and_asked("q.json", text.as_bytes(), "a JSON array", "a JSON array");
+    }
+    let folder = Folder::new();
+    folder.write("in.json", "[{\"prompt\": \"A?\", \"id\": 7}, \"B?\", {\"query\": \"C?\"}]");
+    folder.dset(&["import", "in.json"]).exits(0).tells("3 rows");
+    assert_eq!(folder.read("q.csv"), "question,id\nA?,7\nB?,\nC?,\n");
+}
+
+#[test]
+fn a_question_with_a_comma_and_no_quotes_is_told_put_together_and_asked() {
+    for text in [
+        "question,status\nWhy?,\nHow tall is it, and why?\n",
+        "question,status\nWhy?,todo later\nHow tall is it, and why?,\n",
+        "id,question,status\n2,How tall is it, and why?,ERROR\n1,Why?,\n",
+        "question,topic,status\nWhy?,geo,\nHow tall is it, and why?,geo,\n",
+        "question\n\"Why?\"\nHow tall is it, and why?\n",
+        "Why?\nHow tall is it, and why?\n",
+    ] {
+        let folder = Folder::with(text);
+        let service = Service::friendly();
+        folder.asks(&service);
+        let refused = folder.dset(&["run"]).exits(2).says("has a comma and no quotes around it");
+        assert!(!folder.path("dset_generator").exists(), "nothing was begun");
+        folder.dset(&["doctor", "--offline"]).exits(1).tells("has a comma and no quotes");
+        let [import, run, _] = &commands(&refused)[..] else { panic!("{}", refused.err) };
+        folder
+            .shell(import)
+            .exits(0)
+            .tells("1 question was put together again")
+            .tells("where such a question ends cannot be known for sure");
+        folder.shell(run).exits(0);
+        let asked: Vec<String> = service.asked().into_keys().collect();
+        assert_eq!(asked, ["How tall is it, and why?", "Why?"], "{text:?}");
+    }
+}
+
+#[test]
+fn what_an_import_makes_of_a_table_is_no_question_that_is_cut() {
+    let folder = Folder::new();
+    folder.write("wide.tsv", "question\ttopic\nWhy?\tgeo\ta note\nHow?\tgeo\n");
+    folder.write("semi.csv", "Frage;Thema\nWarum; wieso, weshalb?;geo\nWie?;bio\n");
+    for (name, expected) in [
+        ("wide.tsv", "question,topic,\nWhy?,geo,a note\nHow?,geo\n"),
+        ("semi.csv", "question,Thema\n\"Warum; wieso, weshalb?\",geo\nWie?,bio\n"),
+    ] {
+        folder.dset(&["import", name, "-o", "out.csv"]).exits(0);
+        assert_eq!(folder.read("out.csv"), expected);
+        folder.dset(&["doctor", "out.csv", "--offline"]).tells("2 questions");
+        std::fs::remove_file(folder.path("out.csv")).unwrap();
     }
 }
 

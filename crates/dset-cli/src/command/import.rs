@@ -10,16 +10,16 @@ use dset_engine::import::{
 };
 
 use crate::display::page::{BAD, GOOD, Page};
-use crate::display::text::{of, one_line, quoted, shortened};
-use crate::error::{UserError, sign};
+use crate::display::text::{arguments, count, of, one_line, quoted, shortened};
+use crate::error::{UserError, import_and_run, sign};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A table (CSV with any separator, TSV), a text with a question a line, or JSON lines \
-become a CSV file in UTF-8 with the column `question`; other columns stay. Encoding, separator and \
-column are found out and told. Of JSON lines the field question, prompt or text is taken, or what \
+    after_help = "A table (CSV with any separator, TSV), a text with a question a line, JSON lines or a JSON \
+array become a CSV file in UTF-8 with the column `question`; other columns stay. Encoding, separator and \
+column are found out and told. Of JSON the field question, prompt or text is taken, or what \
 the user says first in `messages`.
 
 A folder of the original script is taken over: its q.csv and its outputs are copied here, where \
@@ -95,6 +95,7 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
         Form::Table { by, .. } => format!("separated by {}", sign(by)),
         Form::Lines => "a question a line".to_owned(),
         Form::JsonLines => "JSON lines".to_owned(),
+        Form::JsonArray => "a JSON array".to_owned(),
     };
     let line = format!(" {shown_to} has {rows} of {shown_from} ({encoding}, {form})");
     page.line(GOOD, page.tick, &line, 2);
@@ -105,13 +106,26 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
             let rest = "the first row is a question (--header yes says otherwise)";
             say(format!("no header: questions are in {column}, and {rest}"));
         }
-        Form::JsonLines if imported.column == "messages" => {
+        Form::JsonLines | Form::JsonArray if imported.column == "messages" => {
             say("the questions are what the user says first".into());
         }
-        Form::Table { .. } | Form::JsonLines if imported.column != "question" => {
+        Form::Table { .. } | Form::JsonLines | Form::JsonArray if imported.column != "question" => {
             say(format!("the questions are those of `{column}`, which is called `question` now"));
         }
         _ => {}
+    }
+    if imported.mended > 0 {
+        let named: Vec<String> = imported.mended_rows.iter().map(u64::to_string).collect();
+        let more = if imported.mended > named.len() as u64 { ", …" } else { "" };
+        say(format!(
+            "{} put together again at commas without quotes (in {shown_to}: row {}{more})",
+            match imported.mended {
+                1 => "1 question was".to_owned(),
+                number => format!("{} questions were", count(number)),
+            },
+            named.join(", ")
+        ));
+        say("look at them: where such a question ends cannot be known for sure".into());
     }
     if imported.empty > 0 {
         say(format!("{} without a question, which a run skips", of(imported.empty, "row")));
@@ -151,6 +165,9 @@ impl From<ImportError> for UserError {
             ImportError::Exists { .. } => user
                 .cause("an import overwrites nothing")
                 .hint("Name another file with `-o OUT.csv`"),
+            ImportError::NoFolder { path } => {
+                user.hint(format!("Make it with `mkdir -p {}`", quoted(&path.to_string_lossy())))
+            }
             ImportError::NoSuchEncoding { .. } => {
                 user.hint("Usual ones are windows-1252, iso-8859-2, UTF-16LE, shift_jis, gb18030")
             }
@@ -158,11 +175,15 @@ impl From<ImportError> for UserError {
                 .cause("it looks like a workbook, or another archive")
                 .hint("Save it as CSV in UTF-8 in the program that it is of"),
             ImportError::NotJson { detail, .. } => user.cause(shortened(&detail, 200)).hint(
-                "JSON lines have one object a line; a text with a question a line ends in .txt",
+                "JSON has one object a line, or is an array of objects or texts; a text with a \
+                 question a line ends in .txt",
             ),
-            ImportError::NoQuestion { found, .. } => {
+            ImportError::NoQuestion { path, found, .. } => {
                 let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
-                let again = same_command_as("import", &["column"]);
+                let again = match arguments().first().is_some_and(|word| word == "import") {
+                    true => same_command_as("import", &["column"]),
+                    false => import_and_run(&path).0,
+                };
                 let first = quoted(found.first().map_or("NAME", String::as_str));
                 user.cause(format!("its fields are: {}", found.join(", ")))
                     .hint(format!("Name the field: `{again} --column {first}`"))

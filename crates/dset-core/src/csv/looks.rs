@@ -79,6 +79,20 @@ pub fn separated_by(header: &Record, column: Option<&str>) -> Option<u8> {
     })
 }
 
+/// Returns the sign that the first line of a file names, as spreadsheets write it above the header:
+/// `sep=;`.
+#[must_use]
+pub fn named_separator(line: &str) -> Option<u8> {
+    let line = line.trim_matches(['\r', '\n', ' ', '\u{feff}']);
+    let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line);
+    let (name, sign) = line.split_at_checked("sep=".len())?;
+    match (name.to_ascii_lowercase().as_str(), sign.as_bytes()) {
+        ("sep=", b"\\t") => Some(b'\t'),
+        ("sep=", &[sign]) if sign == b'\t' || sign.is_ascii_punctuation() => Some(sign),
+        _ => None,
+    }
+}
+
 /// Returns the sign that separates the columns of a text that may begin like this: the one that
 /// makes columns with names that headers have, or else the most rows of one width. A comma where
 /// nothing tells.
@@ -208,6 +222,24 @@ mod tests {
             ("Is this a question; or is it not?\n", None, None),
         ] {
             assert_eq!(by(header, column), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_may_name_the_separator() {
+        for (line, expected) in [
+            ("sep=;", Some(';')),
+            ("SEP=,\r\n", Some(',')),
+            ("\u{feff}\"sep=|\"", Some('|')),
+            ("sep=\t", Some('\t')),
+            ("sep=\\t", Some('\t')),
+            ("sep=", None),
+            ("sep=x", None),
+            ("sep=;;", None),
+            ("What does sep=; mean?", None),
+            ("é", None),
+        ] {
+            assert_eq!(named_separator(line).map(char::from), expected, "{line:?}");
         }
     }
 

@@ -3,14 +3,18 @@
 //! Reading and marking go through the same parser, so that they cannot disagree about what a cell
 //! is. Streams: one record in memory at a time.
 
+mod cut;
 mod layout;
 mod looks;
 mod records;
 
+pub use cut::Cuts;
 pub use layout::{
     Chosen, HeaderMode, Layout, LayoutError, STATUS, is_header_word, survey, survey_records,
 };
-pub use looks::{Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, separated_by, separator};
+pub use looks::{
+    Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, named_separator, separated_by, separator,
+};
 pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};
 
 /// What a status cell says of a row that failed.

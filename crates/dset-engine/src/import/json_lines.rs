@@ -1,11 +1,15 @@
-//! JSON lines: an object a line, with the question in a field or in the messages of a chat.
+//! JSON: an object a line, or an array of objects or texts; with the question in a field or in the
+//! messages of a chat.
 
+use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use dset_core::csv::is_header_word;
+use serde::Deserializer as _;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{ImportError, ImportOptions, Imported, Input, QUESTION};
+use super::{Form, ImportError, ImportOptions, Imported, Input, JsonPlace, QUESTION};
 use crate::source::SourceError;
 
 /// The field with the turns of a chat.
@@ -15,7 +19,7 @@ const FIELDS_MAX: usize = 200;
 
 type Object = Map<String, Value>;
 
-/// Writes a row for every line: the question, then the other fields, in the order in which the file
+/// Writes a row for every object: the question, then the other fields, in the order in which the file
 /// first has them; what is no text, number or truth is written as JSON.
 pub(super) fn write(
     input: &Input<'_>,
@@ -25,10 +29,11 @@ pub(super) fn write(
 ) -> Result<(), ImportError> {
     let mut fields: Vec<String> = Vec::new();
     let mut source = None;
-    objects(input, |line, object| {
+    let is_array = imported.form == Form::JsonArray;
+    objects(input, is_array, &mut |at, object| {
         let Some(field) = question_field(&object, options.column.as_deref()) else {
             let found = object.keys().cloned().collect();
-            return Err(ImportError::NoQuestion { path: input.path.to_owned(), line, found });
+            return Err(ImportError::NoQuestion { path: input.path.to_owned(), at, found });
         };
         source.get_or_insert_with(|| field.clone());
         for name in object.keys().filter(|name| **name != field && *name != QUESTION) {
@@ -41,9 +46,9 @@ pub(super) fn write(
     imported.column = source.ok_or_else(|| SourceError::Empty { path: input.path.to_owned() })?;
     let header = std::iter::once(QUESTION).chain(fields.iter().map(String::as_str));
     writer.write_record(header).map_err(io::Error::from)?;
-    objects(input, |_, object| {
+    objects(input, is_array, &mut |_, object| {
         let field = question_field(&object, options.column.as_deref());
-        let field = field.expect("the first pass found it in every line");
+        let field = field.expect("the first pass found it in every object");
         let others = fields.iter().map(|name| match *name == field {
             true => String::new(),
             false => object.get(name).map(cell).unwrap_or_default(),
@@ -60,11 +65,13 @@ pub(super) fn write(
     })
 }
 
-/// Reads the objects of a file with the lines that they are on.
-fn objects(
-    input: &Input<'_>,
-    mut each: impl FnMut(u64, Object) -> Result<(), ImportError>,
-) -> Result<(), ImportError> {
+type Each<'a> = &'a mut dyn FnMut(JsonPlace, Object) -> Result<(), ImportError>;
+
+/// Reads the objects of a file with their places.
+fn objects(input: &Input<'_>, is_array: bool, each: Each<'_>) -> Result<(), ImportError> {
+    if is_array {
+        return items(input, each);
+    }
     for (line, text) in (1..).zip(input.open()?.lines()) {
         let text = text.map_err(|error| input.unread(error))?;
         if !text.trim().is_empty() {
@@ -73,10 +80,59 @@ fn objects(
                 line,
                 detail: detail(&error),
             })?;
-            each(line, object)?;
+            each(JsonPlace::Line(line), object)?;
         }
     }
     Ok(())
+}
+
+/// Reads an array, one item in memory at a time.
+fn items(input: &Input<'_>, each: Each<'_>) -> Result<(), ImportError> {
+    let mut failed = None;
+    let mut json = serde_json::Deserializer::from_reader(input.open()?);
+    let read = json.deserialize_seq(Items { each, failed: &mut failed }).and_then(|()| json.end());
+    match (failed, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) if error.is_io() => Err(input.unread(error.into())),
+        (None, Err(error)) => Err(ImportError::NotJson {
+            path: input.path.to_owned(),
+            line: error.line() as u64,
+            detail: detail(&error),
+        }),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+/// Hands on the items of an array as they are read.
+struct Items<'a> {
+    each: Each<'a>,
+    /// Why reading ended before the array did.
+    failed: &'a mut Option<ImportError>,
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of objects or texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let mut number = 0;
+        while let Some(item) = items.next_element()? {
+            number += 1;
+            let object = match item {
+                Value::Object(object) => object,
+                text @ Value::String(_) => Map::from_iter([(QUESTION.to_owned(), text)]),
+                _ => return Err(A::Error::custom("neither an object nor a text")),
+            };
+            if let Err(error) = (self.each)(JsonPlace::Item(number), object) {
+                *self.failed = Some(error);
+                return Err(A::Error::custom("not taken"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Says what is wrong with a line, whose own number means nothing here.

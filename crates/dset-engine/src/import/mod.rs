@@ -1,6 +1,6 @@
 //! Makes a CSV file of questions, in UTF-8 and with commas, of a file that is almost one.
 //!
-//! Reads a table with any separator, a text with a question a line, or JSON lines, in any encoding;
+//! Reads a table with any separator, a text with a question a line, or JSON, in any encoding;
 //! one row in memory at a time. The file is only read, and nothing is overwritten.
 
 mod folder;
@@ -10,8 +10,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    ERROR, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
-    STATUS, doubt, head_of, is_header_word, separated_by, separator, survey_records,
+    Cuts, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
+    STATUS, doubt, head_of, is_header_word, named_separator, separated_by, separator,
+    survey_records,
 };
 use encoding_rs::{Encoding, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
@@ -27,6 +28,8 @@ pub use folder::{FolderError, TakenOver, take_over};
 const HEAD_BYTES: usize = 64 * 1024;
 /// The name of the column with the questions in what is written.
 const QUESTION: &str = "question";
+/// So many rows that were put together are named.
+const NAMED_MAX: usize = 5;
 
 /// What somebody says of the file; the rest is found out.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +58,26 @@ pub enum Form {
     Lines,
     /// A JSON object a line.
     JsonLines,
+    /// A JSON array of objects or texts.
+    JsonArray,
+}
+
+/// Where an object stands in a file, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonPlace {
+    /// On a line.
+    Line(u64),
+    /// In an array.
+    Item(u64),
+}
+
+impl std::fmt::Display for JsonPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JsonPlace::Line(number) => write!(f, "line {number}"),
+            JsonPlace::Item(number) => write!(f, "item {number}"),
+        }
+    }
 }
 
 /// What was written.
@@ -72,6 +95,10 @@ pub struct Imported {
     pub empty: u64,
     /// Rows with a character that the encoding has not.
     pub unreadable: u64,
+    /// Rows whose question was cut and is put together again.
+    pub mended: u64,
+    /// The first of those, as a spreadsheet counts in what is written.
+    pub mended_rows: Vec<u64>,
 }
 
 /// Why nothing was written.
@@ -81,6 +108,12 @@ pub enum ImportError {
     #[error("there is a `{}` already", path.display())]
     Exists {
         /// Where.
+        path: PathBuf,
+    },
+    /// The folder that it was to be written into is not there.
+    #[error("there is no folder `{}`", path.display())]
+    NoFolder {
+        /// Which.
         path: PathBuf,
     },
     /// No encoding has this name.
@@ -105,13 +138,13 @@ pub enum ImportError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A line has no field with a question.
-    #[error("`{}`, line {line}, has no question", path.display())]
+    /// An object has no field with a question.
+    #[error("`{}`, {at}, has no question", path.display())]
     NoQuestion {
         /// What was read.
         path: PathBuf,
-        /// Which line, from 1.
-        line: u64,
+        /// Which object.
+        at: JsonPlace,
         /// The fields that it has.
         found: Vec<String>,
     },
@@ -128,28 +161,16 @@ pub enum ImportError {
 /// Returns what `from` was taken for. Fails where `to` is there already, and leaves no part of it
 /// behind where it fails.
 pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    let input = Input { path: from, encoding: encoding(from, options)? };
+    drop(source::open(from)?);
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
-    let head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
-    let mut file = files::new_in(files::folder_of(to))?;
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file.as_file_mut());
-    let mut imported = Imported {
-        encoding: input.encoding.name(),
-        form: form(from, &head, options),
-        column: String::new(),
-        rows: 0,
-        empty: 0,
-        unreadable: 0,
-    };
-    match imported.form {
-        Form::Table { by, .. } => table(&input, by, options, &mut writer, &mut imported)?,
-        Form::Lines => lines(&input, &mut writer, &mut imported)?,
-        Form::JsonLines => json_lines::write(&input, options, &mut writer, &mut imported)?,
+    let folder = files::folder_of(to);
+    if !folder.exists() {
+        return Err(ImportError::NoFolder { path: folder.to_owned() });
     }
-    writer.flush()?;
-    drop(writer);
+    let mut file = files::new_in(folder)?;
+    let imported = convert(from, file.as_file_mut(), options)?;
     files::put_new(file, to).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ImportError::Exists { path: to.to_owned() },
         _ => error.into(),
@@ -157,10 +178,54 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
     Ok(imported)
 }
 
+/// Tells what an import would take a file for, or why it would not.
+pub fn check(from: &Path) -> Result<Form, ImportError> {
+    convert(from, io::sink(), &ImportOptions::default()).map(|imported| imported.form)
+}
+
+fn convert(
+    from: &Path,
+    output: impl Write,
+    options: &ImportOptions,
+) -> Result<Imported, ImportError> {
+    let mut input = Input { path: from, encoding: encoding(from, options)?, skipped: 0 };
+    let mut head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    let first = head.lines().next().unwrap_or_default();
+    let named = named_separator(first);
+    if named.is_some() {
+        // What ends the line stays, so that lines are counted as they are.
+        input.skipped = first.len();
+        head.drain(..first.len());
+    }
+    let options = &ImportOptions { separator: options.separator.or(named), ..options.clone() };
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
+    let mut imported = Imported {
+        encoding: input.encoding.name(),
+        form: form(from, &head, options),
+        column: String::new(),
+        rows: 0,
+        empty: 0,
+        unreadable: 0,
+        mended: 0,
+        mended_rows: Vec::new(),
+    };
+    match imported.form {
+        Form::Table { by, .. } => table(&input, by, options, &mut writer, &mut imported)?,
+        Form::Lines => lines(&input, &mut writer, &mut imported)?,
+        Form::JsonLines | Form::JsonArray => {
+            json_lines::write(&input, options, &mut writer, &mut imported)?;
+        }
+    }
+    writer.flush()?;
+    Ok(imported)
+}
+
 /// A file, and how it is read.
 struct Input<'a> {
     path: &'a Path,
     encoding: &'static Encoding,
+    /// Bytes of its beginning that are for spreadsheets alone.
+    skipped: usize,
 }
 
 type Text = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
@@ -171,7 +236,10 @@ impl Input<'_> {
         let file = source::open(self.path)?;
         let mut decoder = DecodeReaderBytesBuilder::new();
         decoder.encoding(Some(self.encoding)).bom_override(true).strip_bom(true);
-        Ok(BufReader::new(decoder.build(file)))
+        let mut text = BufReader::new(decoder.build(file));
+        let skipped = text.by_ref().take(self.skipped as u64).read_to_end(&mut Vec::new());
+        skipped.map_err(|error| self.unread(error))?;
+        Ok(text)
     }
 
     fn fails(&self, error: impl Into<LayoutError>) -> ImportError {
@@ -243,23 +311,22 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
     let table = |by: u8| Form::Table { by, has_header: false };
     match (ending.to_lowercase().as_str(), options.separator) {
         (_, Some(by)) => table(by),
-        ("jsonl" | "ndjson" | "json", None) => Form::JsonLines,
+        ("jsonl" | "ndjson" | "json", None) => match first.trim_start().starts_with('[') {
+            true => Form::JsonArray,
+            false => Form::JsonLines,
+        },
         (_, None) if is_object => Form::JsonLines,
         ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
-        (_, None) if is_line && column.is_none() && has_commas(head) => Form::Lines,
         _ => table(separator(head)),
     }
 }
 
-/// Tells whether lines below one that has none have commas, as sentences do.
-fn has_commas(head: &str) -> bool {
-    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
-    lines.next().is_some_and(is_header_word)
-        && lines.any(|line| line.split(',').skip(1).any(|rest| !matches!(rest.trim(), "" | ERROR)))
-}
+/// What takes a row, and its cells where its question was put together.
+type EachRow<'a> = &'a mut dyn FnMut(&Record, Option<Vec<String>>) -> io::Result<()>;
 
-/// Writes a table with its columns as they are, but for the name of the one with the questions.
+/// Writes a table with its columns as they are, but for the name of the one with the questions, and
+/// for questions that were cut at a comma or a semicolon.
 fn table(
     input: &Input<'_>,
     by: u8,
@@ -271,23 +338,46 @@ fn table(
     let records = || Ok::<_, ImportError>(Records::new(input.open()?).separated_by(by));
     let layout = survey_records(records()?, options.header, column);
     let layout = layout.map_err(|error| input.fails(error))?;
-    let (mut records, mut record) = (records()?, Record::default());
-    let mut first: Vec<Vec<String>> = Vec::new();
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
-    if layout.has_header {
-        records.next_closed(&mut record).map_err(|error| input.fails(error))?;
-    }
-    let mut write = |cells: &[&str]| writer.write_record(cells).map_err(io::Error::from);
-    write(&names(&layout).iter().map(String::as_str).collect::<Vec<_>>())?;
-    while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
-        let cells: Vec<&str> = record.cells().collect();
-        if first.len() < ROWS_LOOKED_AT {
-            first.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
+    let mends = column.is_none() && matches!(by, b',' | b';');
+    let rows = |each: EachRow<'_>| {
+        let (mut records, mut record) = (records()?, Record::default());
+        let mut cuts = None;
+        while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
+            let is_first = cuts.is_none();
+            let cuts = *cuts.get_or_insert_with(|| Cuts::of(&record, &layout));
+            if !(is_first && layout.has_header) {
+                each(&record, cuts.mended(&record, by).filter(|_| mends))?;
+            }
         }
+        Ok::<_, ImportError>(())
+    };
+    let mut names = names(&layout);
+    let mut width = if layout.has_header { names.len() } else { 1 };
+    rows(&mut |record, mended| {
+        width = width.max(mended.map_or(record.len(), |cells| cells.len()));
+        Ok(())
+    })?;
+    // A column without a name has one all the same: none may be taken for the rest of a question.
+    names.resize(width, String::new());
+    writer.write_record(&names).map_err(io::Error::from)?;
+    let mut first: Vec<Vec<String>> = Vec::new();
+    rows(&mut |record, mended| {
+        if first.len() < ROWS_LOOKED_AT {
+            first.push(record.cells().map(str::to_owned).collect());
+        }
+        let cells: Vec<&str> = match &mended {
+            Some(cells) => cells.iter().map(String::as_str).collect(),
+            None => record.cells().collect(),
+        };
         imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
-        write(&cells)?;
-    }
+        imported.mended += u64::from(mended.is_some());
+        if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {
+            imported.mended_rows.push(imported.rows + 1);
+        }
+        writer.write_record(&cells).map_err(io::Error::from)
+    })?;
     if let Some(doubt) = doubt(&layout, &first) {
         return Err(SourceError::WhichColumn { path: input.path.to_owned(), doubt }.into());
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    Chosen, Doubt, ERROR, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
-    RecordsError, doubt, is_header_word, separated_by, survey,
+    Chosen, Cuts, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
+    RecordsError, doubt, is_header_word, named_separator, separated_by, survey,
 };
 use fs_err::File;
 use thiserror::Error;
@@ -66,6 +66,14 @@ pub enum SourceError {
         /// The sign between its columns.
         by: u8,
     },
+    /// Its first line names the sign between its columns, for spreadsheets.
+    #[error("the first line of `{}` is for spreadsheets", path.display())]
+    SeparatorLine {
+        /// What was read.
+        path: PathBuf,
+        /// The sign that it names.
+        by: u8,
+    },
     /// Its name says that it holds something else than CSV.
     #[error("`{}` is not a CSV file", path.display())]
     NotCsv {
@@ -82,8 +90,7 @@ pub enum SourceError {
         /// The columns in question.
         doubt: Doubt,
     },
-    /// A row has more cells than the one that its header has, so that what is asked would end at
-    /// a comma.
+    /// A question goes on in the cells behind it, so that what is asked would end at a comma.
     #[error("`{}`, row {row_number}, has a comma and no quotes around it", path.display())]
     Unquoted {
         /// What was read.
@@ -92,6 +99,10 @@ pub enum SourceError {
         row_number: u64,
         /// What stands before the first comma.
         before: String,
+        /// What stands behind it.
+        behind: String,
+        /// The column with the questions, from 1.
+        column: usize,
     },
     /// It is no text, or no CSV.
     #[error("`{}`: {error}", path.display())]
@@ -110,8 +121,8 @@ pub struct Source {
     layout: Layout,
     records: Records<File>,
     record: Record,
-    /// The header names one column, and nobody said that it is the one.
-    is_one_column: bool,
+    /// What tells a question that was cut; nothing where the user says which column it is.
+    cuts: Option<Cuts>,
 }
 
 impl Source {
@@ -131,7 +142,7 @@ impl Source {
             },
             records: Records::new(open(path)?),
             record: Record::default(),
-            is_one_column: false,
+            cuts: None,
         };
         if !source.records.next_closed(&mut source.record).map_err(records)? {
             return Err(SourceError::Empty { path: path.to_owned() });
@@ -143,13 +154,13 @@ impl Source {
             source.layout = survey(open(path)?, options.header, column)
                 .map_err(|error| layout_error(path, error))?;
         }
+        let cuts = column.is_none().then(|| Cuts::of(&source.record, &source.layout));
         source.rewind()?;
-        let layout = &source.layout;
-        source.is_one_column = layout.has_header && layout.columns.len() == 1 && column.is_none();
         if source.layout.chosen == Chosen::First && source.layout.columns.len() > 1 {
             source.doubt_first()?;
             source.rewind()?;
         }
+        source.cuts = cuts;
         Ok(source)
     }
 
@@ -176,11 +187,15 @@ impl Source {
     pub fn next_row(&mut self) -> Result<Option<&Record>, SourceError> {
         let more = self.records.next_closed(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
-        if self.is_one_column && self.record.len() > 1 && is_cut(&self.record) {
+        if self.cuts.is_some_and(|cuts| cuts.is_cut(&self.record)) {
+            let column = self.layout.question + 1;
+            let behind: Vec<&str> = self.record.cells().skip(column).collect();
             return Err(SourceError::Unquoted {
                 path: self.path.clone(),
                 row_number: self.record.row_number,
-                before: self.record.cell(0).unwrap_or_default().to_owned(),
+                before: self.record.cell(column - 1).unwrap_or_default().to_owned(),
+                behind: behind.join(",").trim_end_matches(',').to_owned(),
+                column,
             });
         }
         Ok(more.then_some(&self.record))
@@ -196,13 +211,12 @@ impl Source {
     }
 }
 
-/// Tells whether a question goes on in cells that the header has no name for.
-fn is_cut(row: &Record) -> bool {
-    row.cells().skip(1).any(|cell| !matches!(cell.trim(), "" | ERROR))
-}
-
 /// Fails where a file is questions in another form, which read as CSV would be asked as it is.
 fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
+    let line = std::str::from_utf8(first.raw()).ok().filter(|_| first.line == 1);
+    if let Some(by) = line.and_then(named_separator) {
+        return Err(SourceError::SeparatorLine { path: path.to_owned(), by });
+    }
     let said = options.header == HeaderMode::No || options.column.is_some();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let ending = ending.to_lowercase();
@@ -278,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_not_cut_at_a_comma_below_a_header_of_one_column() {
+    fn a_question_is_not_cut_at_a_comma() {
         let all = |bytes: &[u8], column: Option<&str>| {
             let (_folder, path) = written(bytes);
             let column = column.map(str::to_owned);
@@ -287,15 +301,37 @@ mod tests {
             while source.next_row()?.is_some() {}
             Ok::<_, SourceError>(())
         };
-        let error = all(b"question\na\nb, then?\n", None).unwrap_err();
-        assert!(matches!(error, SourceError::Unquoted { row_number: 3, .. }), "{error}");
+        for bytes in [
+            &b"question\na\nb, then?\n"[..],
+            b"question,status\na,\nb, and then?\n",
+            b"question,status\na,\nb,x,y\n",
+            b"a\n\nb, then?\n",
+        ] {
+            let error = all(bytes, None).unwrap_err();
+            assert!(matches!(error, SourceError::Unquoted { row_number: 3, .. }), "{error}");
+        }
         for (bytes, column) in [
             (&b"question\na\nb, then?\n"[..], Some("question")),
             (b"question\n\"b, then?\"\nc,\nd,ERROR\n", None),
-            (b"question,status\nb,\nc,x,y\n", None),
-            (b"a\nb, then?\n", None),
+            (b"question,status\nb,\nc,todo later\n", None),
+            (b"question,status\nb,\nc,x,y\n", Some("question")),
         ] {
             all(bytes, column).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_first_line_for_spreadsheets_is_no_question() {
+        for (bytes, sign) in [
+            (&b"sep=;\r\nFrage;Thema\r\n"[..], b';'),
+            (b"\xef\xbb\xbfsep=,\nquestion,status\n", b','),
+            (b"\"sep=\t\"\nquestion\tstatus\n", b'\t'),
+        ] {
+            let error = error(bytes);
+            assert!(
+                matches!(error, SourceError::SeparatorLine { by, .. } if by == sign),
+                "{error}"
+            );
         }
     }
 
