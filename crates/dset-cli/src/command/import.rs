@@ -118,11 +118,12 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
         let named: Vec<String> = imported.mended_rows.iter().map(u64::to_string).collect();
         let more = if imported.mended > named.len() as u64 { ", …" } else { "" };
         say(format!(
-            "{} put together again at commas without quotes (in {shown_to}: row {}{more})",
+            "{} put together again at commas without quotes (in {shown_to}: {} {}{more})",
             match imported.mended {
                 1 => "1 question was".to_owned(),
                 number => format!("{} questions were", count(number)),
             },
+            if named.len() == 1 { "row" } else { "rows" },
             named.join(", ")
         ));
         say("look at them: where such a question ends cannot be known for sure".into());
