@@ -141,14 +141,43 @@ fn choice(finish: &str, content: &str) -> String {
 }
 
 #[test]
-fn finish_reasons_are_an_open_list() {
-    for finish in [r#""stop""#, "null", r#""eos""#, r#""STOP""#, r#""a word of tomorrow""#] {
-        assert!(matches!(read(&reply(200, &choice(finish, "a"))), Reading::Answer(_)), "{finish}");
+fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
+    for finish in ["stop", "eos", "STOP", "tool_calls", "function_call", "a word of tomorrow"] {
+        let body = choice(&format!("\"{finish}\""), "a");
+        assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{finish}");
     }
-    let class = |finish| class(200, &choice(finish, "a"));
-    assert_eq!(class(r#""length""#), FailureClass::CutByLength);
-    assert_eq!(class(r#""aborted""#), FailureClass::Transient);
-    assert_eq!(class(r#""content_filter""#), FailureClass::Refused(Refusal::Moderation));
+    assert!(matches!(read(&reply(200, &choice("null", "a"))), Reading::Answer(_)));
+    let filtered = FailureClass::Refused(Refusal::Moderation);
+    for (class_expected, finishes) in [
+        (
+            FailureClass::CutByLength,
+            &["length", "LENGTH", "MAX_TOKENS", "token_limit", "time_limit", "max_output_tokens"][..],
+        ),
+        (
+            FailureClass::CutByLength,
+            &["max_new_tokens", "model_length", "contextLengthReached", "ERROR_LIMIT"],
+        ),
+        (FailureClass::CutByLength, &["model_context_window_exceeded"]),
+        (
+            FailureClass::Transient,
+            &["aborted", "abort", "cancelled", "canceled", "timeout", "request_timeout", "error"],
+        ),
+        (FailureClass::Transient, &["incomplete", "not_finished", "error: upstream", "rate_limit"]),
+        (
+            filtered,
+            &["content_filter", "content_filter: RECITATION", "content_filter: PROHIBITED_CONTENT"],
+        ),
+        (filtered, &["SAFETY", "image_safety", "RECITATION", "PROHIBITED_CONTENT", "ERROR_TOXIC"]),
+        (filtered, &["guardrail_intervened", "content_filtered", "censored", "refusal", "SPII"]),
+    ] {
+        for finish in finishes {
+            let body = choice(&format!("\"{finish}\""), "a");
+            assert_eq!(class(200, &body), class_expected, "{finish}");
+        }
+    }
+    // Gemini leaves the message out where it filters.
+    let body = r#"{"choices":[{"index":0,"finish_reason":"content_filter: PROHIBITED_CONTENT"}]}"#;
+    assert_eq!(class(200, body), filtered);
 }
 
 #[test]
