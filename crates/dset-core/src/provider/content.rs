@@ -148,6 +148,10 @@ impl Texts {
         self.content.is_empty() && self.reasoning.is_empty()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len() + self.reasoning.len()
+    }
+
     /// Adds a message or a piece of one, its reasoning from the first place that has any.
     pub(super) fn add(&mut self, message: Message<'_>) {
         let content = message.content.unwrap_or_default();

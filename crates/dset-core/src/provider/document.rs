@@ -155,6 +155,11 @@ pub(super) struct Draft {
     system_fingerprint: String,
     counts: Option<Counts>,
     finish: String,
+    /// More text has come since the reason to stop: it was none.
+    goes_on: bool,
+    /// Some reason was none. Some gateways send one with every piece, and which of them is the end
+    /// only the end of the body tells.
+    cries_wolf: bool,
     refusal: String,
     /// An error, as the JSON of a body that holds nothing else.
     error: String,
@@ -173,6 +178,7 @@ impl Draft {
                 Place::Content => self.texts.content.push_str(text),
                 Place::Reasoning => self.texts.reasoning.push_str(text),
             }
+            self.wrote();
             return Ok(());
         }
         let document = serde_json::from_str::<Document<'_>>(text)?;
@@ -194,9 +200,9 @@ impl Draft {
             }
         } else if let Some(content) = document.content {
             self.has_answer = true;
-            self.texts.add_content(content);
+            self.write(|texts| texts.add_content(content));
         }
-        keep(&mut self.finish, &document.stop_reason);
+        self.stop(&document.stop_reason);
         if &*document.kind == "message_start"
             && let Some(start) = document.message
             && let Ok(start) = serde_json::from_str::<Start<'_>>(start.get())
@@ -207,8 +213,9 @@ impl Draft {
             self.count(start.usage.map(Counts::of_the_question));
         }
         for part in [document.content_block, document.delta].into_iter().flatten() {
-            keep(&mut self.finish, part.stop_reason());
-            self.texts.add_part(part);
+            let reason = part.stop_reason().to_owned();
+            self.write(|texts| texts.add_part(part));
+            self.stop(&reason);
         }
         self.is_done |= &*document.kind == "message_stop";
         self.count(document.x_groq.and_then(|groq| groq.usage));
@@ -223,16 +230,41 @@ impl Draft {
         };
         if let Some(mut message) = message {
             self.refusal.push_str(&std::mem::take(&mut message.refusal));
-            self.texts.add(message);
+            self.write(|texts| texts.add(message));
         }
         let native = choice.provider_specific_fields.unwrap_or_default().native_finish_reason;
         let reason = if native.is_empty() { choice.finish_reason } else { native };
-        keep(&mut self.finish, &reason);
+        self.stop(&reason);
+    }
+
+    fn write(&mut self, add: impl FnOnce(&mut Texts)) {
+        let before = self.texts.bytes();
+        add(&mut self.texts);
+        if self.texts.bytes() > before {
+            self.wrote();
+        }
+    }
+
+    fn wrote(&mut self) {
+        self.goes_on |= !self.finish.is_empty();
+        self.cries_wolf |= self.goes_on;
+    }
+
+    /// Takes a reason to stop. The last one counts, but without more text none makes an answer
+    /// whole that an earlier one said is not: some services say `stop` once more with the counts.
+    fn stop(&mut self, reason: &str) {
+        if reason.is_empty() || reason.eq_ignore_ascii_case("null") {
+            return;
+        }
+        if self.goes_on || judge::is_whole(&self.finish) {
+            reason.clone_into(&mut self.finish);
+        }
+        self.goes_on = false;
     }
 
     /// An error after a reason to stop takes nothing back: the answer was whole.
     fn fail(&mut self, document: &Document<'_>, text: &str) {
-        if !self.error.is_empty() || !self.finish.is_empty() {
+        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
             return;
         }
         if let Some(error) = document.error.map(RawValue::get) {
@@ -262,14 +294,25 @@ impl Draft {
         }
     }
 
-    /// Tells whether the model has said why it stopped, or the service that all has been sent.
+    /// Tells whether the model has said why it stopped, or the service that all has been sent, and
+    /// no more text needs to be waited for.
     pub(super) fn has_end(&self) -> bool {
-        self.is_done || !self.finish.is_empty()
+        self.is_done || self.has_reason() && !self.cries_wolf
+    }
+
+    /// Tells whether it is whole where nothing more is to come.
+    pub(super) fn has_end_if_last(&self) -> bool {
+        self.is_done || self.has_reason()
+    }
+
+    /// Tells whether the model has said why it stopped, and nothing after it.
+    pub(super) fn has_reason(&self) -> bool {
+        !self.finish.is_empty() && !self.goes_on
     }
 
     /// Returns how many bytes of text are kept.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.content.len() + self.texts.reasoning.len() + self.refusal.len()
+        self.texts.bytes() + self.refusal.len()
     }
 
     /// Tells whether anything came that an answer may be read of.

@@ -48,6 +48,11 @@ fn finish_of(reason: &str) -> (Finish, &str) {
     }
 }
 
+/// Tells whether a reason to stop, or none, leaves an answer whole.
+pub(super) fn is_whole(reason: &str) -> bool {
+    matches!(finish_of(reason).0, Finish::Whole)
+}
+
 /// Says whether an answer that came to its end may be kept. `finish` is the service's reason to
 /// stop and `refusal` the model's own, each empty where there is none.
 pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal: &str) -> Reading {

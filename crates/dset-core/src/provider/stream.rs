@@ -6,7 +6,9 @@
 //! `message_stop`). Either is enough: Anthropic has no `[DONE]`, some proxies leave it out, and
 //! Ollama may leave out the reason; what comes after a reason is counts alone, so that neither a
 //! missing `[DONE]` nor a connection that breaks there makes an answer less whole. Without either
-//! it was cut, however cleanly the connection was closed, and is never an answer.
+//! it was cut, however cleanly the connection was closed, and is never an answer. Where text comes
+//! after a reason, as from gateways that send one with every piece, that reason was none, and a
+//! later one is an end only with the end of the body.
 
 use super::document::Draft;
 use super::judge::transient;
@@ -229,7 +231,8 @@ impl StreamReading {
             return read_whole(&self.head);
         }
         self.flush();
-        if let Some(reading) = self.ended() {
+        let is_whole = self.draft.has_end_if_last();
+        if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
         let partial = self.draft.partial(&self.head);
@@ -254,7 +257,8 @@ impl StreamReading {
     #[must_use]
     pub fn broken(mut self, broken: &Broken) -> Reading {
         self.flush();
-        if let Some(reading) = self.ended() {
+        let is_whole = self.draft.has_end();
+        if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
         Reading::Failure(Failure {
@@ -295,11 +299,11 @@ impl StreamReading {
     }
 
     /// Returns what came where it has an end: an error, or an answer of which nothing is missing.
-    fn ended(&mut self) -> Option<Reading> {
+    fn ended(&mut self, has_end: bool) -> Option<Reading> {
         if let Some(failure) = self.draft.failure(&self.head) {
             return Some(Reading::Failure(failure));
         }
-        let is_whole = self.draft.has_end() && !self.is_garbled && !self.is_too_large;
+        let is_whole = has_end && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
     }
 }

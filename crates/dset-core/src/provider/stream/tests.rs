@@ -96,6 +96,59 @@ fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
     assert_eq!(answer(finished(&whole)).content, "Par");
 }
 
+/// A piece of text with a reason to stop.
+fn ending(text: &str, reason: &str) -> String {
+    json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": reason }] })
+        .to_string()
+}
+
+#[test]
+fn the_last_reason_to_stop_counts_and_none_that_more_text_comes_after() {
+    let (cut, done) = (FailureClass::CutByLength, "[DONE]".to_owned());
+    let usage = json!({"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":1}})
+    .to_string();
+    let error = json!({"error":{"message":"boom"}}).to_string();
+    let (a, b) = (ending("a", "stop"), ending("b", "stop"));
+    let (plain_a, plain_b) = (content("a"), content("b"));
+    let (stop, length, broken) = (stopped("stop"), stopped("length"), stopped("aborted"));
+    let (null_a, null_b) = (ending("a", "null"), ending("b", "null"));
+    for (pieces, expected) in [
+        (vec![&a, &b], Ok("ab")),
+        (vec![&a, &b, &done], Ok("ab")),
+        (vec![&a, &plain_b, &done], Ok("ab")),
+        (vec![&a, &plain_b], Err(FailureClass::Transient)),
+        (vec![&a, &plain_b, &plain_b], Err(FailureClass::Transient)),
+        (vec![&a, &plain_b, &stop], Ok("ab")),
+        (vec![&a, &length], Err(cut)),
+        (vec![&a, &b, &length, &done], Err(cut)),
+        (vec![&plain_a, &length, &usage, &done], Err(cut)),
+        (vec![&plain_a, &stop, &usage, &done], Ok("a")),
+        (vec![&plain_a, &length, &plain_b, &stop], Ok("ab")),
+        (vec![&plain_a, &length, &plain_b, &done], Err(cut)),
+        (vec![&a, &b, &broken], Err(FailureClass::Transient)),
+        (vec![&a, &b, &error, &done], Err(FailureClass::Transient)),
+        (vec![&null_a, &null_b], Err(FailureClass::Transient)),
+        (vec![&null_a, &null_b, &length], Err(cut)),
+        (vec![&null_a, &stop], Ok("a")),
+    ] {
+        let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
+        let expected = expected.map(str::to_owned);
+        let found = match finished(&events(&pieces)) {
+            Reading::Answer(answer) => Ok(answer.content),
+            Reading::Failure(failure) => Err(failure.class),
+        };
+        assert_eq!(found, expected, "{pieces:?}");
+    }
+    // Whoever sends a reason with every piece is waited for, and not believed once it breaks off.
+    let mut stream = stream(EVENTS);
+    assert!(stream.push(events(&[&a]).as_bytes()).has_end);
+    assert!(!stream.push(events(&[&plain_b]).as_bytes()).has_end);
+    assert!(!stream.push(events(&[&b]).as_bytes()).has_end);
+    let broken = failure(stream.broken(&Broken::Cut("reset".into())));
+    assert_eq!((broken.cause, &*broken.partial.unwrap().content), ("reply cut off", "abb"));
+}
+
 #[test]
 fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken() {
     let broken = [
