@@ -49,6 +49,9 @@ pub(super) struct Document<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     object: Text<'a>,
+    /// DashScope's name for what went wrong, beside the message.
+    #[serde(borrow)]
+    code: Text<'a>,
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -279,7 +282,9 @@ impl Draft {
             self.error = body.to_string();
         } else if document.choices.is_none()
             && document.content.is_none()
-            && (document.detail.is_some() || document.object.eq_ignore_ascii_case("error"))
+            && (document.detail.is_some()
+                || document.object.eq_ignore_ascii_case("error")
+                || document.message.is_some() && error::is_code(&document.code))
             && error::parse(text).is_some()
         {
             text.clone_into(&mut self.error);

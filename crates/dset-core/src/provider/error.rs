@@ -22,16 +22,18 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
 ];
 
 /// Words of moderation.
-const MODERATION: [&str; 13] = [
+const MODERATION: [&str; 15] = [
     "content exists risk",
     "content_filter",
     "content management policy",
     "responsibleaipolicyviolation",
     "content policy",
+    "content filtering policy",
     "moderation",
     "flagged",
     "prohibited_content",
     "data_inspection_failed",
+    "datainspectionfailed",
     "inappropriate content",
     "unsafe or sensitive content",
     "violates usage guidelines",
@@ -93,8 +95,14 @@ const MONEY: [&str; 16] = [
 ];
 
 /// Words of a wrong key under another status than 401.
-const KEY: [&str; 4] =
-    ["no_db_connection", "api_key_invalid", "api key not valid", "incorrect api key"];
+const KEY: [&str; 6] = [
+    "no_db_connection",
+    "api_key_invalid",
+    "api key not valid",
+    "incorrect api key",
+    "invalid_api_key",
+    "invalidapikey",
+];
 
 /// Words of a prompt that does not fit.
 const TOO_LONG: [&str; 5] = [
@@ -133,6 +141,12 @@ pub(super) fn find(body: &Value) -> Option<&Value> {
     }
 }
 
+/// Tells whether a code is the name of something that went wrong.
+pub(super) fn is_code(code: &str) -> bool {
+    let is_good = |good: &str| code.eq_ignore_ascii_case(good);
+    !code.is_empty() && !["0", "200", "ok", "success"].into_iter().any(is_good)
+}
+
 /// Reads an error reply; `body` where it was parsed already.
 pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     let text = String::from_utf8_lossy(&reply.body);
@@ -150,8 +164,12 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         Some(error) => error.to_string().to_lowercase(),
         None => message.to_lowercase(),
     };
-    let status = effective_status(reply.status, error);
-    let (class, cause) = classify(reply, status, error, &message, &words);
+    let classify = |status| (status, classify(reply, status, error, &message, &words));
+    let (status, (class, cause)) = match effective_status(reply.status, error) {
+        Some(status) => classify(status),
+        // With neither a number nor a word for one, an error that a 400 would be known by is that.
+        None => Some(classify(400)).filter(|(_, read)| is_known(*read)).unwrap_or(classify(502)),
+    };
     let message = if message.is_empty() { format!("status {status}") } else { message };
     Failure {
         class,
@@ -165,7 +183,7 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
 
 /// The statuses of errors that are told by a word alone, as Anthropic's are in a stream. Words that
 /// blame the request are left out: LiteLLM calls a timeout `invalid_request_error`.
-const STATUSES: [(&str, u16); 8] = [
+const STATUSES: [(&str, u16); 9] = [
     ("overloaded_error", 529),
     ("rate_limit_error", 429),
     ("rate_limit_exceeded", 429),
@@ -174,15 +192,27 @@ const STATUSES: [(&str, u16); 8] = [
     ("billing_error", 402),
     ("permission_error", 403),
     ("timeout_error", 504),
+    ("Throttling", 429),
 ];
 
-/// A 200 with an error inside has the status of that error; one without any is a 502.
-fn effective_status(status: u16, error: Option<&Value>) -> u16 {
+/// Tells whether a 400 was told by its words, as something that no other try will mend.
+fn is_known((class, _): (FailureClass, &str)) -> bool {
+    use FailureClass::{KeyRefused, OutOfMoney, Refused};
+    matches!(class, KeyRefused | OutOfMoney)
+        || matches!(class, Refused(refusal) if refusal != Refusal::Request)
+}
+
+/// A 200 with an error inside has the status of that error, if the error says any.
+fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
     if !(200..300).contains(&status) {
-        return status;
+        return Some(status);
     }
     let word = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
-    let told = |word| STATUSES.iter().find(|(own, _)| *own == word).map(|(_, status)| *status);
+    let told = |word: &str| {
+        // DashScope says `Throttling.RateQuota`.
+        let word = word.split('.').next();
+        STATUSES.iter().find(|(own, _)| Some(*own) == word).map(|(_, status)| *status)
+    };
     let code = error.and_then(|error| error.get("code").or_else(|| error.get("status")));
     let number = code.and_then(|code| match code {
         Value::Number(number) => number.as_u64(),
@@ -193,7 +223,6 @@ fn effective_status(status: u16, error: Option<&Value>) -> u16 {
         .and_then(|n| u16::try_from(n).ok())
         .filter(|n| (300..600).contains(n))
         .or_else(|| told(word("code")).or_else(|| told(word("type"))))
-        .unwrap_or(502)
 }
 
 fn classify(

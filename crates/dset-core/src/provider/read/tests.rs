@@ -237,6 +237,51 @@ fn odd_errors_of_real_servers_are_told_apart() {
 }
 
 #[test]
+fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
+    use FailureClass::{KeyRefused, OutOfMoney, Refused, Transient};
+    let openai = |message: &str, kind: &str, code: &str| {
+        serde_json::json!({"error":{"message":message,"type":kind,"code":code}}).to_string()
+    };
+    let asked = "invalid_request_error";
+    let policy = "Output blocked by content filtering policy";
+    for (error, expected) in [
+        (
+            openai("Output data may be bad.", "data_inspection_failed", "data_inspection_failed"),
+            Refused(Refusal::Moderation),
+        ),
+        (openai("The response was filtered", "", "content_filter"), Refused(Refusal::Moderation)),
+        (
+            serde_json::json!({"type":"error","error":{"type":asked,"message":policy}}).to_string(),
+            Refused(Refusal::Moderation),
+        ),
+        (
+            r#"{"code":"DataInspectionFailed","message":"Input data …","request_id":"x"}"#.into(),
+            Refused(Refusal::Moderation),
+        ),
+        (openai("x", asked, "context_length_exceeded"), Refused(Refusal::Question)),
+        (openai("Insufficient Balance", "unknown_error", asked), OutOfMoney),
+        (r#"{"code":"Arrearage","message":"Access denied."}"#.into(), OutOfMoney),
+        (openai("Incorrect API key provided", asked, ""), KeyRefused),
+        (r#"{"code":"InvalidApiKey","message":"No."}"#.into(), KeyRefused),
+        (openai("no such model", asked, "model_not_found"), Refused(Refusal::Settings)),
+        (
+            r#"{"code":"Throttling.RateQuota","message":"x"}"#.into(),
+            FailureClass::Throttled { wait: None, width: None },
+        ),
+        (openai("the engine died", asked, ""), Transient),
+        (r#"{"code":"InternalError","message":"x"}"#.into(), Transient),
+        (r#"{"code":"Success","message":"insufficient balance"}"#.into(), Transient),
+    ] {
+        assert_eq!(class(200, &error), expected, "{error}");
+        let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
+        let stream = format!("data: {half}\n\nevent: error\ndata: {error}\n\n");
+        let Reading::Failure(failure) = read(&reply(200, &stream)) else { panic!("{error}") };
+        assert_eq!(failure.class, expected, "{stream}");
+        assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
+    }
+}
+
+#[test]
 fn the_same_refusal_of_different_questions_has_one_signature() {
     let signature = crate::provider::refusal_signature;
     assert_eq!(
