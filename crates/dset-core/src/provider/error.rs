@@ -75,7 +75,7 @@ const NOT_SERVED: [&str; 7] =
     ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
 
 /// Words of an empty purse, and of limits that somebody must lift.
-const MONEY: [&str; 16] = [
+const MONEY: [&str; 20] = [
     "insufficient_quota",
     "insufficient balance",
     "enforced_spend_limit_reached",
@@ -91,6 +91,10 @@ const MONEY: [&str; 16] = [
     "exceeded_current_quota",
     "arrearage",
     "in good standing",
+    "insufficient_user_quota",
+    "pre_consume_token_quota",
+    "quota is not enough",
+    "额度不足",
     "exceeded your current quota, please check your plan and billing details. for more information",
 ];
 
@@ -112,6 +116,9 @@ const TOO_LONG: [&str; 5] = [
     "exceeds the available context size",
     "prompt is too long",
 ];
+
+/// Words of a 429 for one prompt that is larger than what a whole minute allows.
+const TOO_LARGE: [&str; 2] = ["request too large", "must be reduced"];
 
 /// How much of an error is read as JSON: more than any service says about one. Of a longer one only
 /// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
@@ -247,6 +254,9 @@ fn classify(
         402 => (OutOfMoney, "out of money"),
         // Google says the same words of a quota that is full again in a minute, with the time.
         400..=499 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
+        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
+        // OpenRouter's, of a key; with a 429 it would be one of a minute.
+        403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
         // A limit that no waiting lifts is one that somebody must lift.
         429 if should_retry == Some("false") && wait(reply, error, message).is_none() => {
             (OutOfMoney, "limit reached")
@@ -261,9 +271,14 @@ fn classify(
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")
         }
+        // GitHub's secondary rate limit.
+        403 if reply.header("retry-after").is_some() => throttled("rate limited"),
         403 => (Forbidden, "forbidden"),
         408 => (Transient, "timed out"),
-        409 | 425 => (Transient, "not ready"),
+        409 | 423 | 425 | 449 => (Transient, "not ready"),
+        // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
+        424 | 499 => (Transient, "server error"),
+        498 => (Transient, "overloaded"),
         400..=499 if says(&TOO_LONG) || status == 413 => {
             (Refused(Refusal::Question), "too long for the model")
         }

@@ -227,6 +227,30 @@ fn odd_errors_of_real_servers_are_told_apart() {
             Refused(Refusal::Settings),
         ),
         (402, r#"{"error":{"message":"Insufficient Balance"}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"Key limit exceeded (daily limit)."}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"x","code":"insufficient_user_quota"}}"#, OutOfMoney),
+        (
+            429,
+            r#"{"error":{"message":"per-key limit exceeded"}}"#,
+            FailureClass::Throttled { wait: None, width: None },
+        ),
+        (403, r#"{"error":{"message":"用户额度不足, 剩余额度: 0"}}"#, OutOfMoney),
+        (403, r#"{"error":{"code":"pre_consume_token_quota_failed"}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"token quota is not enough"}}"#, OutOfMoney),
+        (
+            429,
+            r#"{"error":{"message":"Request too large for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Requested 342389. The input or output tokens must be reduced in order to run successfully.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Refused(Refusal::Question),
+        ),
+        (
+            424,
+            r#"{"error":"Request failed during generation: Server error: CUDA error"}"#,
+            Transient,
+        ),
+        (423, "locked", Transient),
+        (449, "", Transient),
+        (498, r#"{"error":{"message":"Flex tier capacity exceeded"}}"#, Transient),
+        (499, "", Transient),
         (200, r#"{"object":"error","message":"x"}"#, Transient),
         (200, "[]", Transient),
         (200, "{}", Transient),
@@ -234,6 +258,15 @@ fn odd_errors_of_real_servers_are_told_apart() {
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
+}
+
+#[test]
+fn a_403_that_names_a_wait_is_a_matter_of_pace() {
+    let mut limited = reply(403, r#"{"message":"You have exceeded a secondary rate limit."}"#);
+    limited.headers = vec![("retry-after".into(), "60".into())];
+    let Reading::Failure(failure) = read(&limited) else { panic!("no failure") };
+    let wait = Some(std::time::Duration::from_secs(60));
+    assert_eq!(failure.class, FailureClass::Throttled { wait, width: None });
 }
 
 #[test]
