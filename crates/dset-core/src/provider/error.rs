@@ -168,7 +168,7 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     };
     // Everything the service said, for the words that only stand in a code or a nested body.
     let words = match error {
-        Some(error) => error.to_string().to_lowercase(),
+        Some(error) => without_echo(error.clone()).to_string().to_lowercase(),
         None => message.to_lowercase(),
     };
     let classify = |status| (status, classify(reply, status, error, &message, &words));
@@ -186,6 +186,26 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,
     }
+}
+
+/// Leaves out where FastAPI repeats what it was sent: the words of a question are no reason.
+fn without_echo(mut error: Value) -> Value {
+    match &mut error {
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| *item = without_echo(item.take()));
+        }
+        Value::Object(map) => {
+            map.retain(|name, value| match &**name {
+                "input" | "ctx" => false,
+                // Of a proxy, it may be what the provider said behind it.
+                "body" => value.get("error").is_some(),
+                _ => true,
+            });
+            map.values_mut().for_each(|value| *value = without_echo(value.take()));
+        }
+        _ => {}
+    }
+    error
 }
 
 /// The statuses of errors that are told by a word alone, as Anthropic's are in a stream. Words that

@@ -261,6 +261,25 @@ fn odd_errors_of_real_servers_are_told_apart() {
 }
 
 #[test]
+fn the_words_of_a_question_that_an_error_repeats_are_no_reason() {
+    for word in ["insufficient balance", "unknown model", "moderation", "incorrect api key"] {
+        let sent = serde_json::json!({"messages":[{"role":"user","content":word}]});
+        for name in ["input", "ctx", "body"] {
+            let detail = serde_json::json!({"type":"value_error","loc":["body","messages"],
+                "msg":"bad value",name:sent});
+            let body = serde_json::json!({"detail":[detail]}).to_string();
+            assert_eq!(class(422, &body), FailureClass::Refused(Refusal::Request), "{body}");
+            let body = serde_json::json!({"detail":"bad value",name:sent}).to_string();
+            assert_eq!(class(422, &body), FailureClass::Refused(Refusal::Request), "{body}");
+        }
+    }
+    let body = r#"{"detail":[{"type":"extra_forbidden","loc":["body","top_k"],"msg":"no"}]}"#;
+    assert_eq!(class(422, body), FailureClass::Refused(Refusal::Settings));
+    let body = r#"{"error":{"message":"x","body":{"error":{"code":"insufficient_quota"}}}}"#;
+    assert_eq!(class(429, body), FailureClass::OutOfMoney);
+}
+
+#[test]
 fn a_403_that_names_a_wait_is_a_matter_of_pace() {
     let mut limited = reply(403, r#"{"message":"You have exceeded a secondary rate limit."}"#);
     limited.headers = vec![("retry-after".into(), "60".into())];
