@@ -154,6 +154,18 @@ pub(super) fn is_code(code: &str) -> bool {
     !code.is_empty() && !["0", "200", "ok", "success"].into_iter().any(is_good)
 }
 
+/// Tells whether what stands in the place of an error says that there was none.
+pub(super) fn is_none(error: &Value) -> bool {
+    match error {
+        Value::Null => true,
+        Value::Bool(failed) => !failed,
+        Value::Number(code) => code.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty() || text == "0",
+        Value::Array(items) => items.iter().all(is_none),
+        Value::Object(map) => map.values().all(is_none),
+    }
+}
+
 /// Reads an error reply; `body` where it was parsed already.
 pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     let text = String::from_utf8_lossy(&reply.body);

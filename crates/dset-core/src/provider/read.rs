@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::document::Draft;
 use super::error;
-use super::json::without_lone_surrogates;
+use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
 use crate::answer::{Failure, FailureClass, Reading};
@@ -45,7 +45,7 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
         }
         return draft.judge(reply);
     };
-    match error::parse(&without_lone_surrogates(text)) {
+    match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
         Some(value) if error::find(&value).is_some() => {
             Reading::Failure(error::read(reply, Some(&value)))
         }
@@ -62,9 +62,9 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
 
 /// Reads one document, if need be without what JSON readers refuse in it.
 pub(super) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_json::Error> {
-    draft.read(text).or_else(|first| match text.contains("\\u") {
-        true => draft.read(&without_lone_surrogates(text)).map_err(|_| first),
-        false => Err(first),
+    draft.read(text).or_else(|first| match mended(text) {
+        Some(mended) => draft.read(&mended).map_err(|_| first),
+        None => Err(first),
     })
 }
 

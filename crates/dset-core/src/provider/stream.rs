@@ -195,7 +195,9 @@ impl StreamReading {
         };
         if let (Some(loops), None) = (&mut self.loops, self.looped) {
             let texts = &self.draft.texts;
-            let (content, reasoning) = (&texts.content[before.0..], &texts.reasoning[before.1..]);
+            // Less than before where the answer began again.
+            let content = texts.content.get(before.0..).unwrap_or_default();
+            let reasoning = texts.reasoning.get(before.1..).unwrap_or_default();
             self.looped = loops.push(reasoning).or_else(|| loops.push(content));
         }
         kind

@@ -205,6 +205,75 @@ fn counts_may_be_strings_and_absent_ones_are_not_zero() {
     assert_eq!(answer.usage, Usage { input: Some(12), ..Usage::default() });
 }
 
+/// Reads a reply that must be an answer.
+fn said(body: &str) -> String {
+    match read(&reply(200, body)) {
+        Reading::Answer(answer) => answer.content,
+        Reading::Failure(failure) => panic!("{body}: {failure:?}"),
+    }
+}
+
+#[test]
+fn no_answer_is_lost_to_what_stands_beside_it() {
+    let good = r#"{"id":"c","choices":[{"index":0,"message":{"content":"Four"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"total_tokens":9}}"#;
+    let counts = r#"{"prompt_tokens":5,"total_tokens":9}"#;
+    let beside = |field: &str| good.replacen('{', &format!("{{{field},"), 1);
+    let mut bodies = Vec::new();
+    for error in [r#"{}"#, r#""""#, "false", "[]", "null", r#"{"code":0,"message":""}"#] {
+        bodies.push(beside(&format!(r#""error":{error}"#)));
+    }
+    for other in [r#""none""#, "0", "[]", "true", "null", "[{}]"] {
+        bodies.push(good.replace(counts, other));
+        for details in ["prompt_tokens_details", "completion_tokens_details"] {
+            bodies.push(good.replace(r#""total_tokens""#, &format!(r#""{details}":{other},"t""#)));
+        }
+        bodies.push(beside(&format!(r#""x_groq":{other}"#)));
+        bodies.push(beside(&format!(r#""x_groq":{{"usage":{other}}}"#)));
+        let fields = format!(r#""provider_specific_fields":{other},"finish_reason""#);
+        bodies.push(good.replace(r#""finish_reason""#, &fields));
+        bodies.push(beside(&format!(r#""delta":{other},"content_block":{other}"#)));
+    }
+    for twice in [r#""id":"d""#, r#""usage":{"prompt_tokens":1}"#, r#""object":"a","object":"b""#] {
+        bodies.push(format!("{},{twice}}}", &good[..good.len() - 1]));
+    }
+    let content = r#""content":"Four""#;
+    for other in [
+        r#""content":"lost","content":"Four""#,
+        r#""reasoning_content":"Hm.","content":"Four","reasoning_content":"Hm.""#,
+        r#""content":{"type":"text","text":"Four"}"#,
+        r#""content":"Four","reasoning":false,"reasoning_details":false,"refusal":{}"#,
+        r#""content":["Four"]"#,
+        r#""content":["Fo",{"type":"text","text":"ur"},null]"#,
+    ] {
+        bodies.push(good.replace(content, other));
+    }
+    for number in ["NaN", "Infinity", "-Infinity", r#"{"a":[-Infinity,NaN]}"#] {
+        bodies.push(beside(&format!(r#""score":{number}"#)));
+    }
+    bodies.push(good.replace(r#""index":0"#, r#""index":1"#));
+    bodies.push(good.replace("[{\"index", "[null,{\"index"));
+    bodies
+        .push(good.replace("[{\"index", "[{\"index\":2,\"message\":{\"content\":\"2\"}},{\"index"));
+    bodies.push(good.replace(['[', ']'], ""));
+    for body in bodies {
+        assert_eq!(said(&body), "Four", "{body}");
+    }
+    // Nothing that is no text becomes one, and an error is one beside an answer too.
+    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Transient);
+    for error in [r#""boom""#, "true", r#"{"code":0,"message":"boom"}"#] {
+        let body = beside(&format!(r#""error":{error}"#));
+        assert_eq!(class(200, &body), FailureClass::Transient, "{body}");
+    }
+}
+
+#[test]
+fn a_text_with_raw_control_characters_is_read_and_so_are_words_that_look_like_numbers() {
+    let body = choice(r#""stop""#, "a\tb\nc\u{1}d NaN \\\"NaN, \\u0041 \\n Infinity");
+    assert_eq!(said(&body), "a\tb\nc d NaN \"NaN, A \n Infinity");
+    let body = r#"{"x":NaN,"choices":[{"message":{"content":"NaN \ud83d"}}]}"#;
+    assert_eq!(said(body), "NaN \u{fffd}");
+}
+
 #[test]
 fn odd_errors_of_real_servers_are_told_apart() {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Transient};

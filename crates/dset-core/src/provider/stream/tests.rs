@@ -389,6 +389,29 @@ fn only_the_first_choice_is_read_and_a_message_that_is_said_twice_once() {
 }
 
 #[test]
+fn of_answers_that_come_side_by_side_the_first_is_read_though_it_comes_later() {
+    let second = |text: &str| {
+        json!({"choices":[{"index":1,"delta":{"content":text},"finish_reason":"stop"}]}).to_string()
+    };
+    let body = events(&[&second("other "), &content("Par"), &second("answer"), &content("is")]);
+    assert_eq!(failure(finished(&body)).cause, "reply cut off");
+    let whole = format!("{body}{}", events(&[&stopped("stop")]));
+    assert_eq!(answer(finished(&whole)).content, "Paris");
+    let mut watched = stream(EVENTS).watching_for_loops();
+    watched.push(events(&[&second("é"), &second("é")]).as_bytes());
+    watched.push(events(&[&content("a"), &content("é")]).as_bytes());
+    let only = events(&[&second("other "), &second("answer"), "[DONE]"]);
+    assert_eq!(answer(finished(&only)).content, "other answer");
+}
+
+#[test]
+fn an_event_that_says_a_field_twice_says_it_once() {
+    let twice = r#"{"choices":[{"delta":{"reasoning_content":"t","content":null,"reasoning_content":"t"}}]}"#;
+    let whole = answer(finished(&events(&[twice, twice, &content("4"), &stopped("stop")])));
+    assert_eq!((&*whole.reasoning, &*whole.content), ("tt", "4"));
+}
+
+#[test]
 fn more_text_than_a_reply_may_have_is_not_kept_and_what_it_is_wrapped_in_counts_for_nothing() {
     let long = |piece: String, times: usize| {
         let mut stream = stream(EVENTS);
