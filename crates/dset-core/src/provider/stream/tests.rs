@@ -177,6 +177,21 @@ fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken(
 }
 
 #[test]
+fn a_stream_without_blank_lines_is_read_line_by_line_as_it_comes() {
+    let pieces = [&*content("Par"), &content("is"), &stopped("stop"), "[DONE]"];
+    let body = events(&pieces).replace("\n\n", "\n");
+    let mut stream = stream(EVENTS);
+    let kinds: Vec<Kind> =
+        body.split_inclusive('\n').map(|line| stream.push(line.as_bytes()).kind).collect();
+    // Each is read when the next one tells that it was whole.
+    assert_eq!(kinds, [Kind::Blank, Kind::Content, Kind::Content, Kind::Payload]);
+    assert!(stream.push(b"").has_end);
+    assert_eq!(answer(stream.finish()).content, "Paris");
+    let cut = failure(finished(&body[..body.find("stop").unwrap()]));
+    assert_eq!((cut.cause, &*cut.partial.unwrap().content), ("reply cut off", "Paris"));
+}
+
+#[test]
 fn an_error_in_a_stream_is_read_like_one_in_a_200_and_keeps_what_was_written() {
     let wait = None;
     let throttled = FailureClass::Throttled { wait, width: None };
