@@ -216,7 +216,7 @@ impl Endpoint {
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(End::Whole),
-                Err(error) => return Err(Broken::Cut(plain(&*error))),
+                Err(error) => return Err(broke_off(&*error)),
             };
             let progress = reply.push(&chunk);
             if progress.is_too_large {
@@ -334,6 +334,15 @@ impl Patience {
 
     fn broken(&self) -> Broken {
         Broken::Silent(self.span)
+    }
+}
+
+/// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.any(|error| error.is::<hyper::Error>()) {
+        true => Broken::Cut(plain(error)),
+        false => Broken::Garbled(plain(error)),
     }
 }
 

@@ -12,7 +12,7 @@
 
 use super::document::Draft;
 use super::judge::transient;
-use super::read::{read_broken, read_document, read_whole};
+use super::read::{read_broken, read_document, read_untidy, read_whole};
 use super::sse::Sse;
 use super::{error, loops};
 use crate::answer::{Failure, FailureClass, Reading};
@@ -255,9 +255,18 @@ impl StreamReading {
     }
 
     /// Reads what came, the body having broken off in this way. Whatever the model had written is
-    /// kept in [`Failure::partial`]; an answer that had come to its end is an answer.
+    /// kept in [`Failure::partial`]; an answer that had come to its end is an answer, in one piece
+    /// as well: some servers miscount the body, or leave out its last chunk.
     #[must_use]
     pub fn broken(mut self, broken: &Broken) -> Reading {
+        let is_as_sent = !self.is_too_large && !matches!(broken, Broken::Garbled(_));
+        let is_piece = self.form == Form::Whole && is_good(self.head.status);
+        if is_as_sent
+            && is_piece
+            && let Some(reading) = read_untidy(&self.head)
+        {
+            return reading;
+        }
         self.flush();
         let is_whole = self.draft.has_end();
         if let Some(reading) = self.ended(is_whole) {

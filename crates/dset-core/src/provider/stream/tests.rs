@@ -192,6 +192,38 @@ fn a_stream_without_blank_lines_is_read_line_by_line_as_it_comes() {
 }
 
 #[test]
+fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
+    let choice = |finish: &str| {
+        let message = json!({"content": "Paris"});
+        json!({"choices":[{"message":message,"finish_reason":finish}],"usage":{}}).to_string()
+    };
+    let whole = choice("stop");
+    let broken = |status: u16, body: &str| {
+        let mut stream = StreamReading::new(status, Vec::new());
+        stream.push(body.as_bytes());
+        stream.broken(&Broken::Cut("connection closed before message completed".into()))
+    };
+    assert_eq!(answer(broken(200, &whole)).content, "Paris");
+    let mut garbled = StreamReading::new(200, Vec::new());
+    garbled.push(whole.as_bytes());
+    let garbled = failure(garbled.broken(&Broken::Garbled("another sum".into())));
+    assert_eq!(garbled.cause, "reply cut off");
+    assert_eq!(answer(broken(200, &format!("\u{feff} {whole}\n"))).content, "Paris");
+    assert_eq!(failure(broken(200, &choice("length"))).class, FailureClass::CutByLength);
+    for end in 1..whole.len() {
+        assert_eq!(failure(broken(200, &whole[..end])).cause, "reply cut off", "{end}");
+    }
+    for (status, body) in [
+        (500, &*whole),
+        (200, r#"{"choices":[{"message":{"content":"Paris"}}]}"#),
+        (200, r#"{"error":{"code":401},"choices":[{"finish_reason":"stop"}]}"#),
+        (200, "<html></html>"),
+    ] {
+        assert_eq!(failure(broken(status, body)).cause, "reply cut off", "{body}");
+    }
+}
+
+#[test]
 fn an_error_in_a_stream_is_read_like_one_in_a_200_and_keeps_what_was_written() {
     let wait = None;
     let throttled = FailureClass::Throttled { wait, width: None };
