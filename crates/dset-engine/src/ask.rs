@@ -246,8 +246,9 @@ impl Endpoint {
         let mut headers: Vec<(String, String)> =
             headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         self.echo.leave_headers(&mut headers);
-        let limits = rate_limits(&headers, unix_ms());
-        let mut reply = StreamReading::new(status, headers);
+        let now = unix_ms();
+        let limits = rate_limits(&headers, now);
+        let mut reply = StreamReading::new(status, headers).received_at(now);
         if self.wire.stop_loops && self.wire.stream {
             reply = reply.watching_for_loops();
         }

@@ -10,6 +10,8 @@
 //! after a reason, as from gateways that send one with every piece, that reason was none, and a
 //! later one is an end only with the end of the body.
 
+use jiff::fmt::rfc2822::DateTimePrinter;
+
 use super::document::Draft;
 use super::judge::transient;
 use super::read::{read_broken, read_document, read_untidy, read_whole};
@@ -109,6 +111,20 @@ impl StreamReading {
             loops: None,
             looped: None,
         }
+    }
+
+    /// Says when it came, for a service that wants to be left alone until a date and does not say
+    /// what time it has.
+    #[must_use]
+    pub fn received_at(mut self, unix_ms: i64) -> StreamReading {
+        if self.head.header("retry-after").is_some()
+            && self.head.header("date").is_none()
+            && let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms)
+            && let Ok(date) = DateTimePrinter::new().timestamp_to_string(&at)
+        {
+            self.head.headers.push(("date".to_owned(), date));
+        }
+        self
     }
 
     /// Watches for an answer that repeats itself without end.

@@ -224,6 +224,18 @@ fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
 }
 
 #[test]
+fn a_wait_until_a_date_counts_from_when_the_reply_came_where_it_does_not_say_when_it_was_sent() {
+    let until = ("retry-after".to_owned(), "Sun, 22 Nov 2026 12:01:30 GMT".to_owned());
+    let sent = ("date".to_owned(), "Sun, 22 Nov 2026 12:01:00 GMT".to_owned());
+    let at_noon = 1_795_348_800_000;
+    for (headers, seconds) in [(vec![until.clone()], 90), (vec![until, sent], 30)] {
+        let limited = StreamReading::new(429, headers).received_at(at_noon).finish();
+        let wait = Some(std::time::Duration::from_secs(seconds));
+        assert_eq!(failure(limited).class, FailureClass::Throttled { wait, width: None });
+    }
+}
+
+#[test]
 fn an_error_in_a_stream_is_read_like_one_in_a_200_and_keeps_what_was_written() {
     let wait = None;
     let throttled = FailureClass::Throttled { wait, width: None };
