@@ -34,6 +34,8 @@ pub enum Broken {
     Reset(String),
     /// The reply began and did not end; it may have been paid for.
     Cut(String),
+    /// What came of the reply is not what was sent: it cannot be unpacked, or has another sum.
+    Garbled(String),
     /// Nothing whole within the time for one ask.
     TimedOut(Duration),
     /// Blank lines and comments at most, for so long, in the place of an answer that is streamed.

@@ -216,7 +216,7 @@ impl Endpoint {
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(End::Whole),
-                Err(error) => return Err(Broken::Cut(plain(&*error))),
+                Err(error) => return Err(broke_off(&*error)),
             };
             let progress = reply.push(&chunk);
             if progress.is_too_large {
@@ -246,8 +246,9 @@ impl Endpoint {
         let mut headers: Vec<(String, String)> =
             headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         self.echo.leave_headers(&mut headers);
-        let limits = rate_limits(&headers, unix_ms());
-        let mut reply = StreamReading::new(status, headers);
+        let now = unix_ms();
+        let limits = rate_limits(&headers, now);
+        let mut reply = StreamReading::new(status, headers).received_at(now);
         if self.wire.stop_loops && self.wire.stream {
             reply = reply.watching_for_loops();
         }
@@ -334,6 +335,15 @@ impl Patience {
 
     fn broken(&self) -> Broken {
         Broken::Silent(self.span)
+    }
+}
+
+/// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.any(|error| error.is::<hyper::Error>()) {
+        true => Broken::Cut(plain(error)),
+        false => Broken::Garbled(plain(error)),
     }
 }
 

@@ -8,16 +8,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::json::Text;
+use super::json::{Text, read_fields};
 use super::template::Place;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
-/// `content` in each of its shapes: a text, or a list of parts.
+/// `content` in each of its shapes: a text, a part, or a list of either.
 ///
 /// Parts are joined as they are read: a list of many small ones would take a multiple of the reply
 /// that it came in.
@@ -29,22 +30,24 @@ pub(super) struct Content<'a> {
 
 /// One part of a content array: text, or thinking in a string (Anthropic) or in parts (Mistral).
 /// Anthropic's stream has the same parts, and pieces of them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, expecting = "a part of an answer")]
+#[derive(Debug, Default)]
 pub(super) struct Part<'a> {
-    #[serde(rename = "type", borrow)]
     kind: Text<'a>,
-    #[serde(borrow)]
     text: Text<'a>,
-    #[serde(borrow)]
     thinking: Option<Box<Content<'a>>>,
     /// OpenRouter's `reasoning.summary`.
-    #[serde(borrow)]
     summary: Text<'a>,
     /// Of Anthropic's `message_delta`.
-    #[serde(borrow)]
     stop_reason: Text<'a>,
 }
+
+read_fields!(Part<'a>, "a part of an answer", {
+    "type" => kind,
+    "text" => text,
+    "thinking" => thinking,
+    "summary" => summary,
+    "stop_reason" => stop_reason,
+});
 
 impl Part<'_> {
     pub(super) fn stop_reason(&self) -> &str {
@@ -78,10 +81,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
             fn visit_str<E>(self, text: &str) -> Result<Content<'de>, E> {
                 Ok(Content { text: text.to_owned().into(), thinking: String::new() })
             }
+            fn visit_bool<E>(self, _: bool) -> Result<Content<'de>, E> {
+                Ok(Content::default())
+            }
+            fn visit_unit<E>(self) -> Result<Content<'de>, E> {
+                Ok(Content::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content<'de>, A::Error> {
+                let mut whole = Content::default();
+                let part = Part::deserialize(MapAccessDeserializer::new(map))?;
+                part.join(whole.text.to_mut(), &mut whole.thinking);
+                Ok(whole)
+            }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content<'de>, A::Error> {
                 let mut whole = Content::default();
-                while let Some(part) = seq.next_element::<Part<'de>>()? {
-                    part.join(whole.text.to_mut(), &mut whole.thinking);
+                while let Some(piece) = seq.next_element::<Content<'de>>()? {
+                    whole.text.to_mut().push_str(&piece.text);
+                    whole.thinking.push_str(&piece.thinking);
                 }
                 Ok(whole)
             }
@@ -104,20 +120,22 @@ impl Part<'_> {
 }
 
 /// A message, or the next piece of one. Tool calls are not read: none were asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, expecting = "the message of an answer")]
+#[derive(Debug, Default)]
 pub(super) struct Message<'a> {
-    #[serde(borrow)]
     content: Option<Content<'a>>,
-    #[serde(borrow)]
     reasoning_content: Text<'a>,
-    #[serde(borrow)]
     reasoning: Text<'a>,
-    #[serde(borrow)]
     reasoning_details: Option<Content<'a>>,
-    #[serde(borrow)]
     pub(super) refusal: Text<'a>,
 }
+
+read_fields!(Message<'a>, "the message of an answer", {
+    "content" => content,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "reasoning_details" => reasoning_details,
+    "refusal" => refusal,
+});
 
 impl Message<'_> {
     /// Returns the text of a message that has one text and nothing else.
@@ -146,6 +164,10 @@ pub(super) struct Texts {
 impl Texts {
     pub(super) fn is_empty(&self) -> bool {
         self.content.is_empty() && self.reasoning.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len() + self.reasoning.len()
     }
 
     /// Adds a message or a piece of one, its reasoning from the first place that has any.

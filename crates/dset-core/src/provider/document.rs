@@ -6,12 +6,13 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::content::{Content, Message, Part, Texts};
-use super::json::Text;
+use super::json::{Object, Text, read_fields};
 use super::template::{Place, Template};
 use super::usage::{Count, Counts};
 use super::{error, judge};
@@ -19,110 +20,148 @@ use crate::answer::{Answer, Failure, Reading, Usage};
 use crate::reply::HttpReply;
 
 /// A document; what it does not say is empty.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, expecting = "an answer")]
+#[derive(Debug, Default)]
 pub(super) struct Document<'a> {
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     model: Text<'a>,
-    #[serde(borrow)]
     system_fingerprint: Text<'a>,
-    #[serde(borrow, deserialize_with = "first")]
-    choices: Option<Choice<'a>>,
-    usage: Option<Counts>,
-    x_groq: Option<OfGroq>,
-    #[serde(borrow)]
+    choices: Choices<'a>,
+    usage: Object<Counts>,
+    x_groq: Object<OfGroq>,
     content: Option<Content<'a>>,
-    #[serde(borrow)]
     stop_reason: Text<'a>,
-    #[serde(rename = "type", borrow)]
     kind: Text<'a>,
     /// Read only of a `message_start`: elsewhere the name is that of an error's text.
-    #[serde(borrow)]
     message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content_block: Option<Part<'a>>,
-    #[serde(borrow)]
-    delta: Option<Part<'a>>,
-    #[serde(borrow)]
+    content_block: Object<Part<'a>>,
+    delta: Object<Part<'a>>,
     error: Option<&'a RawValue>,
-    #[serde(borrow)]
     object: Text<'a>,
-    #[serde(borrow)]
+    /// DashScope's name for what went wrong, beside the message.
+    code: Text<'a>,
     detail: Option<&'a RawValue>,
-    #[serde(borrow)]
     request_id: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, expecting = "a choice with a message")]
+read_fields!(Document<'a>, "an answer", {
+    "id" => id,
+    "model" => model,
+    "system_fingerprint" => system_fingerprint,
+    "choices" => choices,
+    "usage" => usage,
+    "x_groq" => x_groq,
+    "content" => content,
+    "stop_reason" => stop_reason,
+    "type" => kind,
+    "message" => message,
+    "content_block" => content_block,
+    "delta" => delta,
+    "error" => error,
+    "object" => object,
+    "code" => code,
+    "detail" => detail,
+    "request_id" => request_id,
+});
+
+#[derive(Debug, Default)]
 struct Choice<'a> {
     index: Count,
-    #[serde(borrow)]
-    message: Option<Message<'a>>,
-    #[serde(borrow)]
-    delta: Option<Message<'a>>,
-    #[serde(borrow)]
+    message: Object<Message<'a>>,
+    delta: Object<Message<'a>>,
     finish_reason: Text<'a>,
-    #[serde(borrow)]
-    provider_specific_fields: Option<Native<'a>>,
+    provider_specific_fields: Object<Native<'a>>,
+}
+
+read_fields!(Choice<'a>, "a choice with a message", {
+    "index" => index,
+    "message" => message,
+    "delta" => delta,
+    "finish_reason" => finish_reason,
+    "provider_specific_fields" => provider_specific_fields,
+});
+
+impl Choice<'_> {
+    fn index(&self) -> u64 {
+        self.index.0.unwrap_or(0)
+    }
 }
 
 /// What LiteLLM says beside a reason that it has translated.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct Native<'a> {
-    #[serde(borrow)]
     native_finish_reason: Text<'a>,
 }
 
+read_fields!(Native<'a>, "what a provider said", {
+    "native_finish_reason" => native_finish_reason,
+});
+
 /// Where Groq puts the counts of a stream.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct OfGroq {
-    usage: Option<Counts>,
+    usage: Object<Counts>,
 }
+
+read_fields!(OfGroq, "what Groq says", {
+    "usage" => usage,
+});
 
 /// What Anthropic's `message_start` says.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct Start<'a> {
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     model: Text<'a>,
-    usage: Option<Counts>,
+    usage: Object<Counts>,
 }
 
-/// Reads the first of a list and passes over the rest: one answer is asked for, and a list of many
-/// would take a multiple of the reply that it came in.
-fn first<'de: 'a, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Choice<'a>>, D::Error> {
-    struct First;
-    impl<'de> Visitor<'de> for First {
-        type Value = Option<Choice<'de>>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of choices")
+read_fields!(Start<'a>, "the start of a message", {
+    "id" => id,
+    "model" => model,
+    "usage" => usage,
+});
+
+/// The first of the choices, by their index. One answer is asked for, and a list of many would take
+/// a multiple of the reply that it came in: the rest is passed over.
+#[derive(Debug, Default)]
+struct Choices<'a>(Option<Choice<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Choices<'a>, D::Error> {
+        struct First;
+        impl<'de> Visitor<'de> for First {
+            type Value = Choices<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+            fn visit_unit<E>(self) -> Result<Choices<'de>, E> {
+                Ok(Choices(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Choices<'de>, A::Error> {
+                Choice::deserialize(MapAccessDeserializer::new(map)).map(|only| Choices(Some(only)))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices<'de>, A::Error> {
+                let mut first = None::<Choice<'de>>;
+                while first.as_ref().is_none_or(|first| first.index() > 0)
+                    && let Some(Object(next)) = seq.next_element::<Object<Choice<'de>>>()?
+                {
+                    let is_before = |next: &Choice<'_>| {
+                        first.as_ref().is_none_or(|first| next.index() < first.index())
+                    };
+                    first = next.filter(is_before).or(first);
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Choices(first))
+            }
         }
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let first = seq.next_element()?;
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(first)
-        }
+        deserializer.deserialize_any(First)
     }
-    deserializer.deserialize_any(First)
 }
 
 impl Document<'_> {
     /// Returns the text of a document that adds a text to an answer and nothing else.
     fn only_text(&self) -> Option<(&str, Place)> {
-        let says_more = self.usage.is_some()
-            || self.x_groq.is_some()
+        let says_more = self.usage.0.is_some()
+            || self.x_groq.0.is_some()
             || self.content.is_some()
             || self.message.is_some()
             || self.error.is_some()
@@ -131,14 +170,14 @@ impl Document<'_> {
         if says_more {
             return None;
         }
-        let (choice, parts) = (&self.choices, [&self.content_block, &self.delta]);
+        let (choice, parts) = (&self.choices.0, [&self.content_block.0, &self.delta.0]);
         match (choice, parts) {
             (Some(choice), [None, None]) => {
-                let goes_on = choice.index.0.unwrap_or(0) == 0
+                let goes_on = choice.index() == 0
                     && choice.finish_reason.is_empty()
-                    && choice.provider_specific_fields.is_none()
-                    && choice.message.is_none();
-                choice.delta.as_ref().filter(|_| goes_on)?.only_text()
+                    && choice.provider_specific_fields.0.is_none()
+                    && choice.message.0.is_none();
+                choice.delta.0.as_ref().filter(|_| goes_on)?.only_text()
             }
             (None, [None, Some(part)] | [Some(part), None]) => part.only_text(),
             _ => None,
@@ -154,7 +193,14 @@ pub(super) struct Draft {
     model: String,
     system_fingerprint: String,
     counts: Option<Counts>,
+    /// Which of several answers it is: the first of those that came.
+    index: Option<u64>,
     finish: String,
+    /// More text has come since the reason to stop: it was none.
+    goes_on: bool,
+    /// Some reason was none. Some gateways send one with every piece, and which of them is the end
+    /// only the end of the body tells.
+    cries_wolf: bool,
     refusal: String,
     /// An error, as the JSON of a body that holds nothing else.
     error: String,
@@ -173,6 +219,7 @@ impl Draft {
                 Place::Content => self.texts.content.push_str(text),
                 Place::Reasoning => self.texts.reasoning.push_str(text),
             }
+            self.wrote();
             return Ok(());
         }
         let document = serde_json::from_str::<Document<'_>>(text)?;
@@ -187,16 +234,14 @@ impl Draft {
         keep(&mut self.model, &document.model);
         keep(&mut self.system_fingerprint, &document.system_fingerprint);
         self.fail(&document, text);
-        if let Some(choice) = document.choices {
+        if let Some(choice) = document.choices.0 {
             self.has_answer = true;
-            if choice.index.0.unwrap_or(0) == 0 {
-                self.choose(choice);
-            }
+            self.choose(choice);
         } else if let Some(content) = document.content {
             self.has_answer = true;
-            self.texts.add_content(content);
+            self.write(|texts| texts.add_content(content));
         }
-        keep(&mut self.finish, &document.stop_reason);
+        self.stop(&document.stop_reason);
         if &*document.kind == "message_start"
             && let Some(start) = document.message
             && let Ok(start) = serde_json::from_str::<Start<'_>>(start.get())
@@ -204,50 +249,93 @@ impl Draft {
             self.has_answer = true;
             keep(&mut self.id, &start.id);
             keep(&mut self.model, &start.model);
-            self.count(start.usage.map(Counts::of_the_question));
+            self.count(start.usage.0.map(Counts::of_the_question));
         }
-        for part in [document.content_block, document.delta].into_iter().flatten() {
-            keep(&mut self.finish, part.stop_reason());
-            self.texts.add_part(part);
+        for part in [document.content_block.0, document.delta.0].into_iter().flatten() {
+            let reason = part.stop_reason().to_owned();
+            self.write(|texts| texts.add_part(part));
+            self.stop(&reason);
         }
         self.is_done |= &*document.kind == "message_stop";
-        self.count(document.x_groq.and_then(|groq| groq.usage));
-        self.count(document.usage);
+        self.count(document.x_groq.0.and_then(|groq| groq.usage.0));
+        self.count(document.usage.0);
     }
 
     fn choose(&mut self, choice: Choice<'_>) {
+        let index = choice.index();
+        match self.index {
+            Some(first) if index > first => return,
+            Some(first) if index < first => self.begin_again(),
+            _ => {}
+        }
+        self.index = Some(index);
         // A service that sends the message once more at the end does not mean to say it twice.
-        let message = match (choice.delta, choice.message) {
+        let message = match (choice.delta.0, choice.message.0) {
             (Some(delta), _) => Some(delta),
             (None, message) => message.filter(|_| self.texts.is_empty()),
         };
         if let Some(mut message) = message {
             self.refusal.push_str(&std::mem::take(&mut message.refusal));
-            self.texts.add(message);
+            self.write(|texts| texts.add(message));
         }
-        let native = choice.provider_specific_fields.unwrap_or_default().native_finish_reason;
+        let native = choice.provider_specific_fields.0.unwrap_or_default().native_finish_reason;
         let reason = if native.is_empty() { choice.finish_reason } else { native };
-        keep(&mut self.finish, &reason);
+        self.stop(&reason);
+    }
+
+    /// Forgets an answer that was not the first.
+    fn begin_again(&mut self) {
+        self.texts = Texts::default();
+        self.refusal.clear();
+        self.finish.clear();
+        (self.goes_on, self.cries_wolf) = (false, false);
+    }
+
+    fn write(&mut self, add: impl FnOnce(&mut Texts)) {
+        let before = self.texts.bytes();
+        add(&mut self.texts);
+        if self.texts.bytes() > before {
+            self.wrote();
+        }
+    }
+
+    fn wrote(&mut self) {
+        self.goes_on |= !self.finish.is_empty();
+        self.cries_wolf |= self.goes_on;
+    }
+
+    /// Takes a reason to stop. The last one counts, but without more text none makes an answer
+    /// whole that an earlier one said is not: some services say `stop` once more with the counts.
+    fn stop(&mut self, reason: &str) {
+        if reason.is_empty() || reason.eq_ignore_ascii_case("null") {
+            return;
+        }
+        if self.goes_on || judge::is_whole(&self.finish) {
+            reason.clone_into(&mut self.finish);
+        }
+        self.goes_on = false;
     }
 
     /// An error after a reason to stop takes nothing back: the answer was whole.
     fn fail(&mut self, document: &Document<'_>, text: &str) {
-        if !self.error.is_empty() || !self.finish.is_empty() {
+        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
             return;
         }
-        if let Some(error) = document.error.map(RawValue::get) {
-            let error = match error::parse(error) {
-                Some(value) => value,
-                None => error::beginning(error).into(),
-            };
+        let error = document.error.map(|error| match error::parse(error.get()) {
+            Some(value) => value,
+            None => error::beginning(error.get()).into(),
+        });
+        if let Some(error) = error.filter(|error| !error::is_none(error)) {
             let mut body = serde_json::json!({ "error": error });
             if !document.request_id.is_empty() {
                 body["request_id"] = (*document.request_id).into();
             }
             self.error = body.to_string();
-        } else if document.choices.is_none()
+        } else if document.choices.0.is_none()
             && document.content.is_none()
-            && (document.detail.is_some() || document.object.eq_ignore_ascii_case("error"))
+            && (document.detail.is_some()
+                || document.object.eq_ignore_ascii_case("error")
+                || document.message.is_some() && error::is_code(&document.code))
             && error::parse(text).is_some()
         {
             text.clone_into(&mut self.error);
@@ -262,14 +350,25 @@ impl Draft {
         }
     }
 
-    /// Tells whether the model has said why it stopped, or the service that all has been sent.
+    /// Tells whether the model has said why it stopped, or the service that all has been sent, and
+    /// no more text needs to be waited for.
     pub(super) fn has_end(&self) -> bool {
-        self.is_done || !self.finish.is_empty()
+        self.is_done || self.has_reason() && !self.cries_wolf
+    }
+
+    /// Tells whether it is whole where nothing more is to come.
+    pub(super) fn has_end_if_last(&self) -> bool {
+        self.is_done || self.has_reason()
+    }
+
+    /// Tells whether the model has said why it stopped, and nothing after it.
+    pub(super) fn has_reason(&self) -> bool {
+        !self.finish.is_empty() && !self.goes_on
     }
 
     /// Returns how many bytes of text are kept.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.content.len() + self.texts.reasoning.len() + self.refusal.len()
+        self.texts.bytes() + self.refusal.len()
     }
 
     /// Tells whether anything came that an answer may be read of.

@@ -22,16 +22,18 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
 ];
 
 /// Words of moderation.
-const MODERATION: [&str; 13] = [
+const MODERATION: [&str; 15] = [
     "content exists risk",
     "content_filter",
     "content management policy",
     "responsibleaipolicyviolation",
     "content policy",
+    "content filtering policy",
     "moderation",
     "flagged",
     "prohibited_content",
     "data_inspection_failed",
+    "datainspectionfailed",
     "inappropriate content",
     "unsafe or sensitive content",
     "violates usage guidelines",
@@ -73,7 +75,7 @@ const NOT_SERVED: [&str; 7] =
     ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
 
 /// Words of an empty purse, and of limits that somebody must lift.
-const MONEY: [&str; 16] = [
+const MONEY: [&str; 20] = [
     "insufficient_quota",
     "insufficient balance",
     "enforced_spend_limit_reached",
@@ -89,12 +91,22 @@ const MONEY: [&str; 16] = [
     "exceeded_current_quota",
     "arrearage",
     "in good standing",
+    "insufficient_user_quota",
+    "pre_consume_token_quota",
+    "quota is not enough",
+    "额度不足",
     "exceeded your current quota, please check your plan and billing details. for more information",
 ];
 
 /// Words of a wrong key under another status than 401.
-const KEY: [&str; 4] =
-    ["no_db_connection", "api_key_invalid", "api key not valid", "incorrect api key"];
+const KEY: [&str; 6] = [
+    "no_db_connection",
+    "api_key_invalid",
+    "api key not valid",
+    "incorrect api key",
+    "invalid_api_key",
+    "invalidapikey",
+];
 
 /// Words of a prompt that does not fit.
 const TOO_LONG: [&str; 5] = [
@@ -104,6 +116,9 @@ const TOO_LONG: [&str; 5] = [
     "exceeds the available context size",
     "prompt is too long",
 ];
+
+/// Words of a 429 for one prompt that is larger than what a whole minute allows.
+const TOO_LARGE: [&str; 2] = ["request too large", "must be reduced"];
 
 /// How much of an error is read as JSON: more than any service says about one. Of a longer one only
 /// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
@@ -133,6 +148,24 @@ pub(super) fn find(body: &Value) -> Option<&Value> {
     }
 }
 
+/// Tells whether a code is the name of something that went wrong.
+pub(super) fn is_code(code: &str) -> bool {
+    let is_good = |good: &str| code.eq_ignore_ascii_case(good);
+    !code.is_empty() && !["0", "200", "ok", "success"].into_iter().any(is_good)
+}
+
+/// Tells whether what stands in the place of an error says that there was none.
+pub(super) fn is_none(error: &Value) -> bool {
+    match error {
+        Value::Null => true,
+        Value::Bool(failed) => !failed,
+        Value::Number(code) => code.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty() || text == "0",
+        Value::Array(items) => items.iter().all(is_none),
+        Value::Object(map) => map.values().all(is_none),
+    }
+}
+
 /// Reads an error reply; `body` where it was parsed already.
 pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     let text = String::from_utf8_lossy(&reply.body);
@@ -147,11 +180,15 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     };
     // Everything the service said, for the words that only stand in a code or a nested body.
     let words = match error {
-        Some(error) => error.to_string().to_lowercase(),
+        Some(error) => without_echo(error.clone()).to_string().to_lowercase(),
         None => message.to_lowercase(),
     };
-    let status = effective_status(reply.status, error);
-    let (class, cause) = classify(reply, status, error, &message, &words);
+    let classify = |status| (status, classify(reply, status, error, &message, &words));
+    let (status, (class, cause)) = match effective_status(reply.status, error) {
+        Some(status) => classify(status),
+        // With neither a number nor a word for one, an error that a 400 would be known by is that.
+        None => Some(classify(400)).filter(|(_, read)| is_known(*read)).unwrap_or(classify(502)),
+    };
     let message = if message.is_empty() { format!("status {status}") } else { message };
     Failure {
         class,
@@ -163,9 +200,29 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     }
 }
 
+/// Leaves out where FastAPI repeats what it was sent: the words of a question are no reason.
+fn without_echo(mut error: Value) -> Value {
+    match &mut error {
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| *item = without_echo(item.take()));
+        }
+        Value::Object(map) => {
+            map.retain(|name, value| match &**name {
+                "input" | "ctx" => false,
+                // Of a proxy, it may be what the provider said behind it.
+                "body" => value.get("error").is_some(),
+                _ => true,
+            });
+            map.values_mut().for_each(|value| *value = without_echo(value.take()));
+        }
+        _ => {}
+    }
+    error
+}
+
 /// The statuses of errors that are told by a word alone, as Anthropic's are in a stream. Words that
 /// blame the request are left out: LiteLLM calls a timeout `invalid_request_error`.
-const STATUSES: [(&str, u16); 8] = [
+const STATUSES: [(&str, u16); 9] = [
     ("overloaded_error", 529),
     ("rate_limit_error", 429),
     ("rate_limit_exceeded", 429),
@@ -174,15 +231,27 @@ const STATUSES: [(&str, u16); 8] = [
     ("billing_error", 402),
     ("permission_error", 403),
     ("timeout_error", 504),
+    ("Throttling", 429),
 ];
 
-/// A 200 with an error inside has the status of that error; one without any is a 502.
-fn effective_status(status: u16, error: Option<&Value>) -> u16 {
+/// Tells whether a 400 was told by its words, as something that no other try will mend.
+fn is_known((class, _): (FailureClass, &str)) -> bool {
+    use FailureClass::{KeyRefused, OutOfMoney, Refused};
+    matches!(class, KeyRefused | OutOfMoney)
+        || matches!(class, Refused(refusal) if refusal != Refusal::Request)
+}
+
+/// A 200 with an error inside has the status of that error, if the error says any.
+fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
     if !(200..300).contains(&status) {
-        return status;
+        return Some(status);
     }
     let word = |name| error.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
-    let told = |word| STATUSES.iter().find(|(own, _)| *own == word).map(|(_, status)| *status);
+    let told = |word: &str| {
+        // DashScope says `Throttling.RateQuota`.
+        let word = word.split('.').next();
+        STATUSES.iter().find(|(own, _)| Some(*own) == word).map(|(_, status)| *status)
+    };
     let code = error.and_then(|error| error.get("code").or_else(|| error.get("status")));
     let number = code.and_then(|code| match code {
         Value::Number(number) => number.as_u64(),
@@ -193,7 +262,6 @@ fn effective_status(status: u16, error: Option<&Value>) -> u16 {
         .and_then(|n| u16::try_from(n).ok())
         .filter(|n| (300..600).contains(n))
         .or_else(|| told(word("code")).or_else(|| told(word("type"))))
-        .unwrap_or(502)
 }
 
 fn classify(
@@ -218,6 +286,9 @@ fn classify(
         402 => (OutOfMoney, "out of money"),
         // Google says the same words of a quota that is full again in a minute, with the time.
         400..=499 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
+        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
+        // OpenRouter's, of a key; with a 429 it would be one of a minute.
+        403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
         // A limit that no waiting lifts is one that somebody must lift.
         429 if should_retry == Some("false") && wait(reply, error, message).is_none() => {
             (OutOfMoney, "limit reached")
@@ -232,9 +303,14 @@ fn classify(
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")
         }
+        // GitHub's secondary rate limit.
+        403 if reply.header("retry-after").is_some() => throttled("rate limited"),
         403 => (Forbidden, "forbidden"),
         408 => (Transient, "timed out"),
-        409 | 425 => (Transient, "not ready"),
+        409 | 423 | 425 | 449 => (Transient, "not ready"),
+        // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
+        424 | 499 => (Transient, "server error"),
+        498 => (Transient, "overloaded"),
         400..=499 if says(&TOO_LONG) || status == 413 => {
             (Refused(Refusal::Question), "too long for the model")
         }

@@ -12,24 +12,45 @@ enum Finish {
     Broken,
 }
 
-/// Reads a finish reason: an open list, in any case, since gateways shout them.
+/// Reads a finish reason: an open list, in any case, since gateways shout them, and by its stem,
+/// since every service has words of its own for the same. Gemini puts its own word behind a colon.
 fn finish_of(reason: &str) -> (Finish, &str) {
-    match reason.to_ascii_lowercase().as_str() {
+    let lower = reason.to_ascii_lowercase();
+    let word = lower.split(':').next().unwrap_or_default().trim();
+    let begins = |stems: &[&str]| stems.iter().any(|stem| word.starts_with(stem));
+    let has = |stems: &[&str]| stems.iter().any(|stem| word.contains(stem));
+    match word {
         // Ollama may leave it out of a whole answer.
         "" | "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "completed" => {
             (Finish::Whole, "stop")
         }
-        "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
+        "sensitive" | "refusal" | "recitation" | "blocklist" | "spii" => (Finish::Filtered, reason),
+        _ if begins(&["content_filter", "guardrail", "censor", "prohibited"])
+            || has(&["safety", "toxic"]) =>
+        {
+            (Finish::Filtered, reason)
+        }
+        "insufficient_system_resource"
+        | "network_error"
+        | "pause_turn"
+        | "incomplete"
+        | "not_finished"
+        | "failed"
+        | "interrupted" => (Finish::Broken, reason),
+        _ if has(&["timeout", "rate_limit"]) => (Finish::Broken, reason),
+        // Before what begins with an error: Cohere's `ERROR_LIMIT` is a limit of tokens.
+        _ if has(&["length", "limit", "context_window"]) || begins(&["max"]) => {
             (Finish::Cut, "length")
         }
-        "content_filter" | "sensitive" | "refusal" | "safety" | "recitation"
-        | "prohibited_content" | "blocklist" | "spii" => (Finish::Filtered, reason),
-        "insufficient_system_resource" | "aborted" | "error" | "network_error" | "pause_turn" => {
-            (Finish::Broken, reason)
-        }
+        _ if begins(&["abort", "cancel", "error"]) => (Finish::Broken, reason),
         // A word that nobody knew when this was written: what came with it is kept.
         _ => (Finish::Whole, reason),
     }
+}
+
+/// Tells whether a reason to stop, or none, leaves an answer whole.
+pub(super) fn is_whole(reason: &str) -> bool {
+    matches!(finish_of(reason).0, Finish::Whole)
 }
 
 /// Says whether an answer that came to its end may be kept. `finish` is the service's reason to

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::document::Draft;
 use super::error;
-use super::json::without_lone_surrogates;
+use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
 use crate::answer::{Failure, FailureClass, Reading};
@@ -27,10 +27,8 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
     if !(200..300).contains(&reply.status) {
         return Reading::Failure(error::read(reply, None));
     }
-    // The strict reading first: it is ten times as fast as the lossy one.
-    let text = std::str::from_utf8(&reply.body)
-        .map_or_else(|_| String::from_utf8_lossy(&reply.body), Cow::Borrowed);
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text_of(&reply.body);
+    let text = trimmed(&text);
     if text.is_empty() {
         return transient(reply, "blank reply", "the reply had no content".into(), None);
     }
@@ -45,7 +43,7 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
         }
         return draft.judge(reply);
     };
-    match error::parse(&without_lone_surrogates(text)) {
+    match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
         Some(value) if error::find(&value).is_some() => {
             Reading::Failure(error::read(reply, Some(&value)))
         }
@@ -60,11 +58,30 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
     }
 }
 
+/// Reads a reply that is no stream and did not end as it should: an answer all the same where the
+/// document came to its end, and the model as well.
+pub(super) fn read_untidy(reply: &HttpReply) -> Option<Reading> {
+    let text = text_of(&reply.body);
+    let mut draft = Draft::default();
+    read_document(&mut draft, trimmed(&text)).ok()?;
+    let is_whole = draft.has_reason() && draft.failure(reply).is_none();
+    is_whole.then(|| draft.judge(reply))
+}
+
+/// The strict reading first: it is ten times as fast as the lossy one.
+fn text_of(body: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim()
+}
+
 /// Reads one document, if need be without what JSON readers refuse in it.
 pub(super) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_json::Error> {
-    draft.read(text).or_else(|first| match text.contains("\\u") {
-        true => draft.read(&without_lone_surrogates(text)).map_err(|_| first),
-        false => Err(first),
+    draft.read(text).or_else(|first| match mended(text) {
+        Some(mended) => draft.read(&mended).map_err(|_| first),
+        None => Err(first),
     })
 }
 
@@ -74,7 +91,7 @@ pub fn read_broken(broken: &Broken) -> Failure {
     let (cause, message) = match broken {
         Broken::Connect(detail) => ("connection failed", detail.clone()),
         Broken::Reset(detail) => ("connection lost", detail.clone()),
-        Broken::Cut(detail) => ("reply cut off", detail.clone()),
+        Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
         Broken::TimedOut(after) => {
             ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
         }

@@ -1,7 +1,8 @@
 //! Server-sent events: bytes in any pieces become the data of events.
 //!
 //! What the WHATWG's HTML standard says of `text/event-stream`, without what nobody here uses: the
-//! names of events (each service says them in the data once more), ids and reconnection times.
+//! names of events (each service says them in the data once more), ids and reconnection times. Beyond
+//! it, events of JSON are told apart where the blank lines between them are missing.
 
 use std::fmt;
 
@@ -97,6 +98,11 @@ impl Sse {
             // A comment, or a field that nobody needs.
             _ => return Ok(()),
         };
+        if self.has_data && is_of_another_event(&self.data, data) {
+            each(&self.data);
+            self.data.clear();
+            self.has_data = false;
+        }
         if self.data.len() + data.len() >= EVENT_BYTES_MAX {
             return Err(TooLong);
         }
@@ -106,6 +112,12 @@ impl Sse {
         self.data.extend_from_slice(data);
         Ok(())
     }
+}
+
+/// Tells whether a line of data begins another event though no blank line came before it: no JSON
+/// goes on with `{` or `[` after a `}`, but another document does, or `[DONE]`.
+fn is_of_another_event(data: &[u8], line: &[u8]) -> bool {
+    data.trim_ascii_end().ends_with(b"}") && matches!(line.trim_ascii_start(), [b'{' | b'[', ..])
 }
 
 #[cfg(test)]
@@ -134,6 +146,11 @@ mod tests {
             (": comment\n\n:\n\n\n\ndata: a\n\n", vec!["a"]),
             ("data: a\ndata: b\n\n", vec!["a\nb"]),
             ("data:a\n\ndata:  b\n\n", vec!["a", " b"]),
+            ("data: {}\ndata: {}\ndata: [DONE]\n", vec!["{}", "{}", "[DONE]"]),
+            (
+                "data: {\ndata:  \"a\": [{},\ndata: {}]\ndata: }\n\n",
+                vec!["{\n \"a\": [{},\n{}]\n}"],
+            ),
             ("event: x\nid: 7\nretry: 1\ndata: a\nnews: b\n\n", vec!["a"]),
             ("event: ping\n\n", vec![]),
             ("data\n\ndata:\n\n", vec!["", ""]),
@@ -160,7 +177,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_split_of_the_same_bytes_gives_the_same_events(
-            text in r"(data: ?|: |\r|\n|\r\n|\n\n|a|\u{feff}){0,40}",
+            text in r"(data: ?|: |\r|\n|\r\n|\n\n|a|\{|\}|\u{feff}){0,40}",
             splits in prop::collection::vec(0usize..80, 0..8),
         ) {
             let bytes = text.as_bytes();

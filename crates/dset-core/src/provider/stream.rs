@@ -6,11 +6,15 @@
 //! `message_stop`). Either is enough: Anthropic has no `[DONE]`, some proxies leave it out, and
 //! Ollama may leave out the reason; what comes after a reason is counts alone, so that neither a
 //! missing `[DONE]` nor a connection that breaks there makes an answer less whole. Without either
-//! it was cut, however cleanly the connection was closed, and is never an answer.
+//! it was cut, however cleanly the connection was closed, and is never an answer. Where text comes
+//! after a reason, as from gateways that send one with every piece, that reason was none, and a
+//! later one is an end only with the end of the body.
+
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::document::Draft;
 use super::judge::transient;
-use super::read::{read_broken, read_document, read_whole};
+use super::read::{read_broken, read_document, read_untidy, read_whole};
 use super::sse::Sse;
 use super::{error, loops};
 use crate::answer::{Failure, FailureClass, Reading};
@@ -109,6 +113,20 @@ impl StreamReading {
         }
     }
 
+    /// Says when it came, for a service that wants to be left alone until a date and does not say
+    /// what time it has.
+    #[must_use]
+    pub fn received_at(mut self, unix_ms: i64) -> StreamReading {
+        if self.head.header("retry-after").is_some()
+            && self.head.header("date").is_none()
+            && let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms)
+            && let Ok(date) = DateTimePrinter::new().timestamp_to_string(&at)
+        {
+            self.head.headers.push(("date".to_owned(), date));
+        }
+        self
+    }
+
     /// Watches for an answer that repeats itself without end.
     #[must_use]
     pub fn watching_for_loops(mut self) -> StreamReading {
@@ -193,7 +211,9 @@ impl StreamReading {
         };
         if let (Some(loops), None) = (&mut self.loops, self.looped) {
             let texts = &self.draft.texts;
-            let (content, reasoning) = (&texts.content[before.0..], &texts.reasoning[before.1..]);
+            // Less than before where the answer began again.
+            let content = texts.content.get(before.0..).unwrap_or_default();
+            let reasoning = texts.reasoning.get(before.1..).unwrap_or_default();
             self.looped = loops.push(reasoning).or_else(|| loops.push(content));
         }
         kind
@@ -229,7 +249,8 @@ impl StreamReading {
             return read_whole(&self.head);
         }
         self.flush();
-        if let Some(reading) = self.ended() {
+        let is_whole = self.draft.has_end_if_last();
+        if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
         let partial = self.draft.partial(&self.head);
@@ -250,11 +271,21 @@ impl StreamReading {
     }
 
     /// Reads what came, the body having broken off in this way. Whatever the model had written is
-    /// kept in [`Failure::partial`]; an answer that had come to its end is an answer.
+    /// kept in [`Failure::partial`]; an answer that had come to its end is an answer, in one piece
+    /// as well: some servers miscount the body, or leave out its last chunk.
     #[must_use]
     pub fn broken(mut self, broken: &Broken) -> Reading {
+        let is_as_sent = !self.is_too_large && !matches!(broken, Broken::Garbled(_));
+        let is_piece = self.form == Form::Whole && is_good(self.head.status);
+        if is_as_sent
+            && is_piece
+            && let Some(reading) = read_untidy(&self.head)
+        {
+            return reading;
+        }
         self.flush();
-        if let Some(reading) = self.ended() {
+        let is_whole = self.draft.has_end();
+        if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
         Reading::Failure(Failure {
@@ -295,11 +326,11 @@ impl StreamReading {
     }
 
     /// Returns what came where it has an end: an error, or an answer of which nothing is missing.
-    fn ended(&mut self) -> Option<Reading> {
+    fn ended(&mut self, has_end: bool) -> Option<Reading> {
         if let Some(failure) = self.draft.failure(&self.head) {
             return Some(Reading::Failure(failure));
         }
-        let is_whole = self.draft.has_end() && !self.is_garbled && !self.is_too_large;
+        let is_whole = has_end && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
     }
 }

@@ -3,44 +3,50 @@
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::json::{Object, read_fields};
 use crate::answer::Usage;
 
 /// The counts of a reply, under every name.
-#[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "the counts of an answer")]
+#[derive(Debug, Default)]
 pub(super) struct Counts {
-    #[serde(default)]
     prompt_tokens: Count,
-    #[serde(default)]
     completion_tokens: Count,
-    #[serde(default)]
     prompt_cache_hit_tokens: Count,
     /// Moonshot's place for what others put into the details.
-    #[serde(default)]
     cached_tokens: Count,
-    #[serde(default)]
-    prompt_tokens_details: Option<Details>,
-    #[serde(default)]
-    completion_tokens_details: Option<Details>,
-    #[serde(default)]
+    prompt_tokens_details: Object<Details>,
+    completion_tokens_details: Object<Details>,
     input_tokens: Count,
-    #[serde(default)]
     output_tokens: Count,
-    #[serde(default)]
     cache_read_input_tokens: Count,
-    #[serde(default)]
     cache_creation_input_tokens: Count,
-    #[serde(default)]
-    output_tokens_details: Option<Details>,
+    output_tokens_details: Object<Details>,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+read_fields!(Counts, "the counts of an answer", {
+    "prompt_tokens" => prompt_tokens,
+    "completion_tokens" => completion_tokens,
+    "prompt_cache_hit_tokens" => prompt_cache_hit_tokens,
+    "cached_tokens" => cached_tokens,
+    "prompt_tokens_details" => prompt_tokens_details,
+    "completion_tokens_details" => completion_tokens_details,
+    "input_tokens" => input_tokens,
+    "output_tokens" => output_tokens,
+    "cache_read_input_tokens" => cache_read_input_tokens,
+    "cache_creation_input_tokens" => cache_creation_input_tokens,
+    "output_tokens_details" => output_tokens_details,
+});
+
+#[derive(Debug, Default, Clone, Copy)]
 struct Details {
-    #[serde(default)]
     cached_tokens: Count,
-    #[serde(default)]
     reasoning_tokens: Count,
 }
+
+read_fields!(Details, "the details of counts", {
+    "cached_tokens" => cached_tokens,
+    "reasoning_tokens" => reasoning_tokens,
+});
 
 /// No reply has so many tokens; more is no count, and would overflow sums and the store's integers.
 const COUNT_MAX: u64 = 1_000_000_000_000_000;
@@ -104,25 +110,27 @@ impl Counts {
             cache_read_input_tokens,
             cache_creation_input_tokens
         );
-        self.prompt_tokens_details = later.prompt_tokens_details.or(self.prompt_tokens_details);
-        let (one, other) = (&mut self.completion_tokens_details, &mut self.output_tokens_details);
-        *one = later.completion_tokens_details.or(*one);
-        *other = later.output_tokens_details.or(*other);
+        let latest = |known: &mut Object<Details>, later: Object<Details>| {
+            known.0 = later.0.or(known.0);
+        };
+        latest(&mut self.prompt_tokens_details, later.prompt_tokens_details);
+        latest(&mut self.completion_tokens_details, later.completion_tokens_details);
+        latest(&mut self.output_tokens_details, later.output_tokens_details);
     }
 
     /// Returns them without the count of what was written, which Anthropic says at the beginning
     /// of a stream, when it can only be a guess.
     pub(super) fn of_the_question(self) -> Counts {
-        Counts { output_tokens: Count(None), output_tokens_details: None, ..self }
+        Counts { output_tokens: Count(None), output_tokens_details: Object(None), ..self }
     }
 }
 
 impl From<&Counts> for Usage {
     fn from(counts: &Counts) -> Usage {
-        let details = counts.prompt_tokens_details.unwrap_or_default();
+        let details = counts.prompt_tokens_details.0.unwrap_or_default();
         let cached =
             counts.prompt_cache_hit_tokens.0.or(details.cached_tokens.0).or(counts.cached_tokens.0);
-        let out = counts.completion_tokens_details.or(counts.output_tokens_details);
+        let out = counts.completion_tokens_details.0.or(counts.output_tokens_details.0);
         // Anthropic's input leaves the cached tokens out; here it includes them, as elsewhere.
         let native = counts.input_tokens.0.map(|input| {
             let read = counts.cache_read_input_tokens.0.unwrap_or(0);

@@ -30,16 +30,16 @@ fn from_headers(reply: &HttpReply) -> Option<Duration> {
         .into_iter()
         .find_map(|name| reply.header(name))?
         .trim();
-    match header.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        // A date; there is no clock here, but the reply says when it was sent.
-        Err(_) => {
-            let read = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp());
-            let (until, sent) = (read(header)?, read(reply.header("date")?)?);
-            let seconds = until.as_second().saturating_sub(sent.as_second());
-            Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-        }
+    if let Ok(seconds) = header.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
     }
+    span(header).or_else(|| {
+        // A date; there is no clock here, but the reply says when it was sent or came.
+        let read = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp());
+        let (until, sent) = (read(header)?, read(reply.header("date")?)?);
+        let seconds = until.as_second().saturating_sub(sent.as_second());
+        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    })
 }
 
 /// Google's `RetryInfo`.
@@ -48,10 +48,43 @@ fn from_details(error: &Value) -> Option<Duration> {
     details.iter().find_map(|detail| go_duration(detail.get("retryDelay")?.as_str()?))
 }
 
-/// `Please try again in 19.873s`, in OpenAI's and Groq's words.
+/// `Please try again in 19.873s`, in OpenAI's and Groq's words, `Please retry after 26 seconds` in
+/// Azure's, `Please retry in 5.2s` in Google's.
 fn from_message(message: &str) -> Option<Duration> {
-    let after = message.split_once("try again in ")?.1;
-    go_duration(after.split_whitespace().next()?.trim_end_matches(['.', ',']))
+    const WORDS: [&str; 4] = ["try again in ", "try again after ", "retry after ", "retry in "];
+    let message = message.to_lowercase();
+    WORDS.iter().find_map(|words| span(message.split_once(words)?.1))
+}
+
+/// Reads the span that a text begins with: `5s`, `5 seconds`, `2 minutes and 30 seconds`.
+fn span(text: &str) -> Option<Duration> {
+    let mut words = text.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';', ')']));
+    let mut total = None;
+    while let Some(word) = words.next() {
+        let part = match word.parse::<f64>() {
+            _ if word == "and" && total.is_some() => continue,
+            Ok(number) => words
+                .next()
+                .and_then(seconds_of)
+                .and_then(|seconds| Duration::try_from_secs_f64(number * seconds).ok()),
+            Err(_) => go_duration(word),
+        };
+        let Some(part) = part else { break };
+        total = Some(total.unwrap_or(Duration::ZERO).checked_add(part)?);
+    }
+    total
+}
+
+fn seconds_of(unit: &str) -> Option<f64> {
+    // `second(s)`
+    Some(match unit.split('(').next().unwrap_or_default() {
+        "ms" | "millisecond" | "milliseconds" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => return None,
+    })
 }
 
 /// Reads `1s`, `6m0s`, `20ms`, `7.66s`, `1h16m0.667s`.
@@ -106,7 +139,11 @@ mod tests {
             (vec![("llm_provider-retry-after", "3")], Some(3_000)),
             (vec![("retry-after", "Sun, 22 Nov 2026 12:01:30 GMT"), ("date", date)], Some(90_000)),
             (vec![("retry-after", "Sun, 22 Nov 2026 12:01:30 GMT")], None),
+            (vec![("retry-after", "5s")], Some(5_000)),
+            (vec![("retry-after", "5 seconds")], Some(5_000)),
             (vec![("retry-after", "-5")], None),
+            (vec![("retry-after", "-5s")], None),
+            (vec![("retry-after", "inf")], None),
             (vec![("retry-after", "soon")], None),
             (vec![], None),
         ] {
@@ -124,6 +161,21 @@ mod tests {
             read("requests per day (RPD): Limit 1. Please try again in 7.2s"),
             Some(86_400.0)
         );
-        assert_eq!(read("slow down"), None);
+        for (message, seconds) in [
+            ("Please try again in 5 seconds.", Some(5.0)),
+            ("Try again in 500 milliseconds", Some(0.5)),
+            ("Please retry after 2 minutes (id 7)", Some(120.0)),
+            ("Retry after 1 minute and 30 seconds.", Some(90.0)),
+            ("please wait and try again after 26 second(s).", Some(26.0)),
+            ("Please retry in 5.2s. Thank you", Some(5.2)),
+            ("please retry after 1 hour, or 3 times", Some(3_600.0)),
+            ("Please retry after 3 attempts", None),
+            ("try again in a while", None),
+            ("try again in 1e300 hours", None),
+            ("try again in NaN seconds", None),
+            ("slow down", None),
+        ] {
+            assert_eq!(read(message), seconds, "{message}");
+        }
     }
 }

@@ -85,21 +85,15 @@ async fn a_connection_that_goes_away_before_a_reply_is_lost_and_one_within_it_is
             Then::Closes,
             "reply cut off",
         ),
-        (
-            "closed before the last chunk, behind a whole answer",
-            {
-                let body = completion("cut");
-                let chunk =
-                    format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
-                [HEAD, chunk.as_bytes()].concat()
-            },
-            Then::Closes,
-            "reply cut off",
-        ),
     ] {
         let server = Server::writing(written, then).await;
         check(name, &failure(asked(&server, LONG).await), Transient, cause);
     }
+    // Of an answer that is whole, the last chunk may be missing.
+    let body = completion("whole");
+    let chunk = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
+    let server = Server::writing([HEAD, chunk.as_bytes()].concat(), Then::Closes).await;
+    assert_eq!(answer(asked(&server, LONG).await).content, "whole");
 }
 
 #[tokio::test]

@@ -141,14 +141,43 @@ fn choice(finish: &str, content: &str) -> String {
 }
 
 #[test]
-fn finish_reasons_are_an_open_list() {
-    for finish in [r#""stop""#, "null", r#""eos""#, r#""STOP""#, r#""a word of tomorrow""#] {
-        assert!(matches!(read(&reply(200, &choice(finish, "a"))), Reading::Answer(_)), "{finish}");
+fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
+    for finish in ["stop", "eos", "STOP", "tool_calls", "function_call", "a word of tomorrow"] {
+        let body = choice(&format!("\"{finish}\""), "a");
+        assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{finish}");
     }
-    let class = |finish| class(200, &choice(finish, "a"));
-    assert_eq!(class(r#""length""#), FailureClass::CutByLength);
-    assert_eq!(class(r#""aborted""#), FailureClass::Transient);
-    assert_eq!(class(r#""content_filter""#), FailureClass::Refused(Refusal::Moderation));
+    assert!(matches!(read(&reply(200, &choice("null", "a"))), Reading::Answer(_)));
+    let filtered = FailureClass::Refused(Refusal::Moderation);
+    for (class_expected, finishes) in [
+        (
+            FailureClass::CutByLength,
+            &["length", "LENGTH", "MAX_TOKENS", "token_limit", "time_limit", "max_output_tokens"][..],
+        ),
+        (
+            FailureClass::CutByLength,
+            &["max_new_tokens", "model_length", "contextLengthReached", "ERROR_LIMIT"],
+        ),
+        (FailureClass::CutByLength, &["model_context_window_exceeded"]),
+        (
+            FailureClass::Transient,
+            &["aborted", "abort", "cancelled", "canceled", "timeout", "request_timeout", "error"],
+        ),
+        (FailureClass::Transient, &["incomplete", "not_finished", "error: upstream", "rate_limit"]),
+        (
+            filtered,
+            &["content_filter", "content_filter: RECITATION", "content_filter: PROHIBITED_CONTENT"],
+        ),
+        (filtered, &["SAFETY", "image_safety", "RECITATION", "PROHIBITED_CONTENT", "ERROR_TOXIC"]),
+        (filtered, &["guardrail_intervened", "content_filtered", "censored", "refusal", "SPII"]),
+    ] {
+        for finish in finishes {
+            let body = choice(&format!("\"{finish}\""), "a");
+            assert_eq!(class(200, &body), class_expected, "{finish}");
+        }
+    }
+    // Gemini leaves the message out where it filters.
+    let body = r#"{"choices":[{"index":0,"finish_reason":"content_filter: PROHIBITED_CONTENT"}]}"#;
+    assert_eq!(class(200, body), filtered);
 }
 
 #[test]
@@ -176,6 +205,75 @@ fn counts_may_be_strings_and_absent_ones_are_not_zero() {
     assert_eq!(answer.usage, Usage { input: Some(12), ..Usage::default() });
 }
 
+/// Reads a reply that must be an answer.
+fn said(body: &str) -> String {
+    match read(&reply(200, body)) {
+        Reading::Answer(answer) => answer.content,
+        Reading::Failure(failure) => panic!("{body}: {failure:?}"),
+    }
+}
+
+#[test]
+fn no_answer_is_lost_to_what_stands_beside_it() {
+    let good = r#"{"id":"c","choices":[{"index":0,"message":{"content":"Four"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"total_tokens":9}}"#;
+    let counts = r#"{"prompt_tokens":5,"total_tokens":9}"#;
+    let beside = |field: &str| good.replacen('{', &format!("{{{field},"), 1);
+    let mut bodies = Vec::new();
+    for error in [r#"{}"#, r#""""#, "false", "[]", "null", r#"{"code":0,"message":""}"#] {
+        bodies.push(beside(&format!(r#""error":{error}"#)));
+    }
+    for other in [r#""none""#, "0", "[]", "true", "null", "[{}]"] {
+        bodies.push(good.replace(counts, other));
+        for details in ["prompt_tokens_details", "completion_tokens_details"] {
+            bodies.push(good.replace(r#""total_tokens""#, &format!(r#""{details}":{other},"t""#)));
+        }
+        bodies.push(beside(&format!(r#""x_groq":{other}"#)));
+        bodies.push(beside(&format!(r#""x_groq":{{"usage":{other}}}"#)));
+        let fields = format!(r#""provider_specific_fields":{other},"finish_reason""#);
+        bodies.push(good.replace(r#""finish_reason""#, &fields));
+        bodies.push(beside(&format!(r#""delta":{other},"content_block":{other}"#)));
+    }
+    for twice in [r#""id":"d""#, r#""usage":{"prompt_tokens":1}"#, r#""object":"a","object":"b""#] {
+        bodies.push(format!("{},{twice}}}", &good[..good.len() - 1]));
+    }
+    let content = r#""content":"Four""#;
+    for other in [
+        r#""content":"lost","content":"Four""#,
+        r#""reasoning_content":"Hm.","content":"Four","reasoning_content":"Hm.""#,
+        r#""content":{"type":"text","text":"Four"}"#,
+        r#""content":"Four","reasoning":false,"reasoning_details":false,"refusal":{}"#,
+        r#""content":["Four"]"#,
+        r#""content":["Fo",{"type":"text","text":"ur"},null]"#,
+    ] {
+        bodies.push(good.replace(content, other));
+    }
+    for number in ["NaN", "Infinity", "-Infinity", r#"{"a":[-Infinity,NaN]}"#] {
+        bodies.push(beside(&format!(r#""score":{number}"#)));
+    }
+    bodies.push(good.replace(r#""index":0"#, r#""index":1"#));
+    bodies.push(good.replace("[{\"index", "[null,{\"index"));
+    bodies
+        .push(good.replace("[{\"index", "[{\"index\":2,\"message\":{\"content\":\"2\"}},{\"index"));
+    bodies.push(good.replace(['[', ']'], ""));
+    for body in bodies {
+        assert_eq!(said(&body), "Four", "{body}");
+    }
+    // Nothing that is no text becomes one, and an error is one beside an answer too.
+    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Transient);
+    for error in [r#""boom""#, "true", r#"{"code":0,"message":"boom"}"#] {
+        let body = beside(&format!(r#""error":{error}"#));
+        assert_eq!(class(200, &body), FailureClass::Transient, "{body}");
+    }
+}
+
+#[test]
+fn a_text_with_raw_control_characters_is_read_and_so_are_words_that_look_like_numbers() {
+    let body = choice(r#""stop""#, "a\tb\nc\u{1}d NaN \\\"NaN, \\u0041 \\n Infinity");
+    assert_eq!(said(&body), "a\tb\nc d NaN \"NaN, A \n Infinity");
+    let body = r#"{"x":NaN,"choices":[{"message":{"content":"NaN \ud83d"}}]}"#;
+    assert_eq!(said(body), "NaN \u{fffd}");
+}
+
 #[test]
 fn odd_errors_of_real_servers_are_told_apart() {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Transient};
@@ -198,12 +296,109 @@ fn odd_errors_of_real_servers_are_told_apart() {
             Refused(Refusal::Settings),
         ),
         (402, r#"{"error":{"message":"Insufficient Balance"}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"Key limit exceeded (daily limit)."}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"x","code":"insufficient_user_quota"}}"#, OutOfMoney),
+        (
+            429,
+            r#"{"error":{"message":"per-key limit exceeded"}}"#,
+            FailureClass::Throttled { wait: None, width: None },
+        ),
+        (403, r#"{"error":{"message":"用户额度不足, 剩余额度: 0"}}"#, OutOfMoney),
+        (403, r#"{"error":{"code":"pre_consume_token_quota_failed"}}"#, OutOfMoney),
+        (403, r#"{"error":{"message":"token quota is not enough"}}"#, OutOfMoney),
+        (
+            429,
+            r#"{"error":{"message":"Request too large for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Requested 342389. The input or output tokens must be reduced in order to run successfully.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Refused(Refusal::Question),
+        ),
+        (
+            424,
+            r#"{"error":"Request failed during generation: Server error: CUDA error"}"#,
+            Transient,
+        ),
+        (423, "locked", Transient),
+        (449, "", Transient),
+        (498, r#"{"error":{"message":"Flex tier capacity exceeded"}}"#, Transient),
+        (499, "", Transient),
         (200, r#"{"object":"error","message":"x"}"#, Transient),
         (200, "[]", Transient),
         (200, "{}", Transient),
         (200, "<html><title>Hello</title></html>", Transient),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn the_words_of_a_question_that_an_error_repeats_are_no_reason() {
+    for word in ["insufficient balance", "unknown model", "moderation", "incorrect api key"] {
+        let sent = serde_json::json!({"messages":[{"role":"user","content":word}]});
+        for name in ["input", "ctx", "body"] {
+            let detail = serde_json::json!({"type":"value_error","loc":["body","messages"],
+                "msg":"bad value",name:sent});
+            let body = serde_json::json!({"detail":[detail]}).to_string();
+            assert_eq!(class(422, &body), FailureClass::Refused(Refusal::Request), "{body}");
+            let body = serde_json::json!({"detail":"bad value",name:sent}).to_string();
+            assert_eq!(class(422, &body), FailureClass::Refused(Refusal::Request), "{body}");
+        }
+    }
+    let body = r#"{"detail":[{"type":"extra_forbidden","loc":["body","top_k"],"msg":"no"}]}"#;
+    assert_eq!(class(422, body), FailureClass::Refused(Refusal::Settings));
+    let body = r#"{"error":{"message":"x","body":{"error":{"code":"insufficient_quota"}}}}"#;
+    assert_eq!(class(429, body), FailureClass::OutOfMoney);
+}
+
+#[test]
+fn a_403_that_names_a_wait_is_a_matter_of_pace() {
+    let mut limited = reply(403, r#"{"message":"You have exceeded a secondary rate limit."}"#);
+    limited.headers = vec![("retry-after".into(), "60".into())];
+    let Reading::Failure(failure) = read(&limited) else { panic!("no failure") };
+    let wait = Some(std::time::Duration::from_secs(60));
+    assert_eq!(failure.class, FailureClass::Throttled { wait, width: None });
+}
+
+#[test]
+fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
+    use FailureClass::{KeyRefused, OutOfMoney, Refused, Transient};
+    let openai = |message: &str, kind: &str, code: &str| {
+        serde_json::json!({"error":{"message":message,"type":kind,"code":code}}).to_string()
+    };
+    let asked = "invalid_request_error";
+    let policy = "Output blocked by content filtering policy";
+    for (error, expected) in [
+        (
+            openai("Output data may be bad.", "data_inspection_failed", "data_inspection_failed"),
+            Refused(Refusal::Moderation),
+        ),
+        (openai("The response was filtered", "", "content_filter"), Refused(Refusal::Moderation)),
+        (
+            serde_json::json!({"type":"error","error":{"type":asked,"message":policy}}).to_string(),
+            Refused(Refusal::Moderation),
+        ),
+        (
+            r#"{"code":"DataInspectionFailed","message":"Input data …","request_id":"x"}"#.into(),
+            Refused(Refusal::Moderation),
+        ),
+        (openai("x", asked, "context_length_exceeded"), Refused(Refusal::Question)),
+        (openai("Insufficient Balance", "unknown_error", asked), OutOfMoney),
+        (r#"{"code":"Arrearage","message":"Access denied."}"#.into(), OutOfMoney),
+        (openai("Incorrect API key provided", asked, ""), KeyRefused),
+        (r#"{"code":"InvalidApiKey","message":"No."}"#.into(), KeyRefused),
+        (openai("no such model", asked, "model_not_found"), Refused(Refusal::Settings)),
+        (
+            r#"{"code":"Throttling.RateQuota","message":"x"}"#.into(),
+            FailureClass::Throttled { wait: None, width: None },
+        ),
+        (openai("the engine died", asked, ""), Transient),
+        (r#"{"code":"InternalError","message":"x"}"#.into(), Transient),
+        (r#"{"code":"Success","message":"insufficient balance"}"#.into(), Transient),
+    ] {
+        assert_eq!(class(200, &error), expected, "{error}");
+        let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
+        let stream = format!("data: {half}\n\nevent: error\ndata: {error}\n\n");
+        let Reading::Failure(failure) = read(&reply(200, &stream)) else { panic!("{error}") };
+        assert_eq!(failure.class, expected, "{stream}");
+        assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
     }
 }
 

@@ -6,6 +6,8 @@ use crate::answer::{Answer, Refusal, Usage};
 use crate::provider::read;
 use crate::provider::read::tests::fixtures;
 
+mod ends;
+
 const EVENTS: &str = "text/event-stream";
 
 fn stream(kind: &str) -> StreamReading {
@@ -71,55 +73,29 @@ fn every_reply_on_file_means_the_same_byte_by_byte() {
 }
 
 #[test]
-fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
-    let half = content("Par");
-    let (reason, done) = (stopped("stop"), "[DONE]".to_owned());
-    for (pieces, is_answer) in [
-        (vec![&half], false),
-        (vec![&half, &reason], true),
-        (vec![&half, &done], true),
-        (vec![&half, &reason, &done], true),
-        (vec![&done], false),
-        (vec![&reason], false),
-    ] {
-        let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
-        let reading = finished(&events(&pieces));
-        assert_eq!(matches!(reading, Reading::Answer(_)), is_answer, "{pieces:?}");
-    }
-    // Half of the event with the reason is no reason.
-    let cut = format!("{}data: {}", events(&[&half]), &reason[..reason.len() - 1]);
-    let cut = failure(finished(&cut));
-    assert_eq!((cut.class, cut.cause), (FailureClass::Transient, "reply cut off"));
-    assert_eq!(cut.partial.unwrap().content, "Par");
-    // All of it is one, though the blank line after it is missing.
-    let whole = format!("{}data: {reason}", events(&[&half]));
-    assert_eq!(answer(finished(&whole)).content, "Par");
+fn a_stream_without_blank_lines_is_read_line_by_line_as_it_comes() {
+    let pieces = [&*content("Par"), &content("is"), &stopped("stop"), "[DONE]"];
+    let body = events(&pieces).replace("\n\n", "\n");
+    let mut stream = stream(EVENTS);
+    let kinds: Vec<Kind> =
+        body.split_inclusive('\n').map(|line| stream.push(line.as_bytes()).kind).collect();
+    // Each is read when the next one tells that it was whole.
+    assert_eq!(kinds, [Kind::Blank, Kind::Content, Kind::Content, Kind::Payload]);
+    assert!(stream.push(b"").has_end);
+    assert_eq!(answer(stream.finish()).content, "Paris");
+    let cut = failure(finished(&body[..body.find("stop").unwrap()]));
+    assert_eq!((cut.cause, &*cut.partial.unwrap().content), ("reply cut off", "Paris"));
 }
 
 #[test]
-fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken() {
-    let broken = [
-        (Broken::Cut("reset".into()), "reply cut off"),
-        (Broken::TimedOut(std::time::Duration::from_secs(9)), "timed out"),
-    ];
-    for (broken, cause) in broken {
-        let mut half = stream(EVENTS);
-        half.push(
-            events(&[&delta(json!({"reasoning_content": "Hm."})), &content("Par")]).as_bytes(),
-        );
-        let half = failure(half.broken(&broken));
-        assert_eq!(
-            (half.class, half.cause, half.status),
-            (FailureClass::Transient, cause, Some(200))
-        );
-        let partial = half.partial.unwrap();
-        assert_eq!((&*partial.reasoning, &*partial.content), ("Hm.", "Par"));
-        let mut whole = stream(EVENTS);
-        whole.push(events(&[&content("Paris"), &stopped("stop")]).as_bytes());
-        assert_eq!(answer(whole.broken(&broken)).content, "Paris");
-        let mut nothing = stream(EVENTS);
-        nothing.push(b": keep-alive\n\n");
-        assert_eq!(failure(nothing.broken(&broken)).partial, None);
+fn a_wait_until_a_date_counts_from_when_the_reply_came_where_it_does_not_say_when_it_was_sent() {
+    let until = ("retry-after".to_owned(), "Sun, 22 Nov 2026 12:01:30 GMT".to_owned());
+    let sent = ("date".to_owned(), "Sun, 22 Nov 2026 12:01:00 GMT".to_owned());
+    let at_noon = 1_795_348_800_000;
+    for (headers, seconds) in [(vec![until.clone()], 90), (vec![until, sent], 30)] {
+        let limited = StreamReading::new(429, headers).received_at(at_noon).finish();
+        let wait = Some(std::time::Duration::from_secs(seconds));
+        assert_eq!(failure(limited).class, FailureClass::Throttled { wait, width: None });
     }
 }
 
@@ -333,6 +309,29 @@ fn only_the_first_choice_is_read_and_a_message_that_is_said_twice_once() {
     let body = events(&[&content("Par"), &other, &content("is"), &again.to_string()]);
     assert_eq!(answer(finished(&body)).content, "Paris");
     assert_eq!(answer(finished(&events(&[&again.to_string()]))).content, "Paris");
+}
+
+#[test]
+fn of_answers_that_come_side_by_side_the_first_is_read_though_it_comes_later() {
+    let second = |text: &str| {
+        json!({"choices":[{"index":1,"delta":{"content":text},"finish_reason":"stop"}]}).to_string()
+    };
+    let body = events(&[&second("other "), &content("Par"), &second("answer"), &content("is")]);
+    assert_eq!(failure(finished(&body)).cause, "reply cut off");
+    let whole = format!("{body}{}", events(&[&stopped("stop")]));
+    assert_eq!(answer(finished(&whole)).content, "Paris");
+    let mut watched = stream(EVENTS).watching_for_loops();
+    watched.push(events(&[&second("é"), &second("é")]).as_bytes());
+    watched.push(events(&[&content("a"), &content("é")]).as_bytes());
+    let only = events(&[&second("other "), &second("answer"), "[DONE]"]);
+    assert_eq!(answer(finished(&only)).content, "other answer");
+}
+
+#[test]
+fn an_event_that_says_a_field_twice_says_it_once() {
+    let twice = r#"{"choices":[{"delta":{"reasoning_content":"t","content":null,"reasoning_content":"t"}}]}"#;
+    let whole = answer(finished(&events(&[twice, twice, &content("4"), &stopped("stop")])));
+    assert_eq!((&*whole.reasoning, &*whole.content), ("tt", "4"));
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! What is an end, and what breaks off before one.
+
+use super::*;
+
+#[test]
+fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
+    let half = content("Par");
+    let (reason, done) = (stopped("stop"), "[DONE]".to_owned());
+    for (pieces, is_answer) in [
+        (vec![&half], false),
+        (vec![&half, &reason], true),
+        (vec![&half, &done], true),
+        (vec![&half, &reason, &done], true),
+        (vec![&done], false),
+        (vec![&reason], false),
+    ] {
+        let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
+        let reading = finished(&events(&pieces));
+        assert_eq!(matches!(reading, Reading::Answer(_)), is_answer, "{pieces:?}");
+    }
+    // Half of the event with the reason is no reason.
+    let cut = format!("{}data: {}", events(&[&half]), &reason[..reason.len() - 1]);
+    let cut = failure(finished(&cut));
+    assert_eq!((cut.class, cut.cause), (FailureClass::Transient, "reply cut off"));
+    assert_eq!(cut.partial.unwrap().content, "Par");
+    // All of it is one, though the blank line after it is missing.
+    let whole = format!("{}data: {reason}", events(&[&half]));
+    assert_eq!(answer(finished(&whole)).content, "Par");
+}
+
+/// A piece of text with a reason to stop.
+fn ending(text: &str, reason: &str) -> String {
+    json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": reason }] })
+        .to_string()
+}
+
+#[test]
+fn the_last_reason_to_stop_counts_and_none_that_more_text_comes_after() {
+    let (cut, done) = (FailureClass::CutByLength, "[DONE]".to_owned());
+    let usage = json!({"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":1}})
+    .to_string();
+    let error = json!({"error":{"message":"boom"}}).to_string();
+    let (a, b) = (ending("a", "stop"), ending("b", "stop"));
+    let (plain_a, plain_b) = (content("a"), content("b"));
+    let (stop, length, broken) = (stopped("stop"), stopped("length"), stopped("aborted"));
+    let (null_a, null_b) = (ending("a", "null"), ending("b", "null"));
+    for (pieces, expected) in [
+        (vec![&a, &b], Ok("ab")),
+        (vec![&a, &b, &done], Ok("ab")),
+        (vec![&a, &plain_b, &done], Ok("ab")),
+        (vec![&a, &plain_b], Err(FailureClass::Transient)),
+        (vec![&a, &plain_b, &plain_b], Err(FailureClass::Transient)),
+        (vec![&a, &plain_b, &stop], Ok("ab")),
+        (vec![&a, &length], Err(cut)),
+        (vec![&a, &b, &length, &done], Err(cut)),
+        (vec![&plain_a, &length, &usage, &done], Err(cut)),
+        (vec![&plain_a, &stop, &usage, &done], Ok("a")),
+        (vec![&plain_a, &length, &plain_b, &stop], Ok("ab")),
+        (vec![&plain_a, &length, &plain_b, &done], Err(cut)),
+        (vec![&a, &b, &broken], Err(FailureClass::Transient)),
+        (vec![&a, &b, &error, &done], Err(FailureClass::Transient)),
+        (vec![&null_a, &null_b], Err(FailureClass::Transient)),
+        (vec![&null_a, &null_b, &length], Err(cut)),
+        (vec![&null_a, &stop], Ok("a")),
+    ] {
+        let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
+        let expected = expected.map(str::to_owned);
+        let found = match finished(&events(&pieces)) {
+            Reading::Answer(answer) => Ok(answer.content),
+            Reading::Failure(failure) => Err(failure.class),
+        };
+        assert_eq!(found, expected, "{pieces:?}");
+    }
+    // Whoever sends a reason with every piece is waited for, and not believed once it breaks off.
+    let mut stream = stream(EVENTS);
+    assert!(stream.push(events(&[&a]).as_bytes()).has_end);
+    assert!(!stream.push(events(&[&plain_b]).as_bytes()).has_end);
+    assert!(!stream.push(events(&[&b]).as_bytes()).has_end);
+    let broken = failure(stream.broken(&Broken::Cut("reset".into())));
+    assert_eq!((broken.cause, &*broken.partial.unwrap().content), ("reply cut off", "abb"));
+}
+
+#[test]
+fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken() {
+    let broken = [
+        (Broken::Cut("reset".into()), "reply cut off"),
+        (Broken::TimedOut(std::time::Duration::from_secs(9)), "timed out"),
+    ];
+    for (broken, cause) in broken {
+        let mut half = stream(EVENTS);
+        half.push(
+            events(&[&delta(json!({"reasoning_content": "Hm."})), &content("Par")]).as_bytes(),
+        );
+        let half = failure(half.broken(&broken));
+        assert_eq!(
+            (half.class, half.cause, half.status),
+            (FailureClass::Transient, cause, Some(200))
+        );
+        let partial = half.partial.unwrap();
+        assert_eq!((&*partial.reasoning, &*partial.content), ("Hm.", "Par"));
+        let mut whole = stream(EVENTS);
+        whole.push(events(&[&content("Paris"), &stopped("stop")]).as_bytes());
+        assert_eq!(answer(whole.broken(&broken)).content, "Paris");
+        let mut nothing = stream(EVENTS);
+        nothing.push(b": keep-alive\n\n");
+        assert_eq!(failure(nothing.broken(&broken)).partial, None);
+    }
+}
+
+#[test]
+fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
+    let choice = |finish: &str| {
+        let message = json!({"content": "Paris"});
+        json!({"choices":[{"message":message,"finish_reason":finish}],"usage":{}}).to_string()
+    };
+    let whole = choice("stop");
+    let broken = |status: u16, body: &str| {
+        let mut stream = StreamReading::new(status, Vec::new());
+        stream.push(body.as_bytes());
+        stream.broken(&Broken::Cut("connection closed before message completed".into()))
+    };
+    assert_eq!(answer(broken(200, &whole)).content, "Paris");
+    let mut garbled = StreamReading::new(200, Vec::new());
+    garbled.push(whole.as_bytes());
+    let garbled = failure(garbled.broken(&Broken::Garbled("another sum".into())));
+    assert_eq!(garbled.cause, "reply cut off");
+    assert_eq!(answer(broken(200, &format!("\u{feff} {whole}\n"))).content, "Paris");
+    assert_eq!(failure(broken(200, &choice("length"))).class, FailureClass::CutByLength);
+    for end in 1..whole.len() {
+        assert_eq!(failure(broken(200, &whole[..end])).cause, "reply cut off", "{end}");
+    }
+    for (status, body) in [
+        (500, &*whole),
+        (200, r#"{"choices":[{"message":{"content":"Paris"}}]}"#),
+        (200, r#"{"error":{"code":401},"choices":[{"finish_reason":"stop"}]}"#),
+        (200, "<html></html>"),
+    ] {
+        assert_eq!(failure(broken(status, body)).cause, "reply cut off", "{body}");
+    }
+}
