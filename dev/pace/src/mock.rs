@@ -84,6 +84,9 @@ pub(crate) fn flags(service: &Service) -> io::Result<Vec<String>> {
     if service.trouble.resets > 0.0 {
         flags.extend(flag("chance", format!("reset={}", service.trouble.resets)));
     }
+    if service.trouble.refused > 0.0 {
+        flags.extend(flag("chance", format!("429={}", service.trouble.refused)));
+    }
     if let Some((from, to)) = service.trouble.dead_s {
         flags.extend(flag("during", format!("{from}..{to}=reset")));
     }

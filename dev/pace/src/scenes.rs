@@ -95,7 +95,7 @@ fn troubles() -> Vec<Service> {
 
     let a8 = vec![AnswerWithin(25, 29), Rate(35, 40, 300.0), Answers(11_500)];
     let a9 = vec![RefusedPercent(6.0), Stall(5.0)];
-    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 25.0)) };
+    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 25.0)), ..Trouble::default() };
     vec![
         Service { trouble, ..scene("A8", "A1, 1 % resets, dead from 20 to 25 s", HUNDRED, a8) },
         Service {
@@ -112,7 +112,7 @@ fn further() -> Vec<Service> {
     let heavy = Latency::LogNormal { median_s: 0.5, sigma: 1.2 };
     // A hundred at once, each of 1.03 s in the mean: 97/s.
     let b1 = vec![Answers(3_300), Rate(15, 40, 87.0), Refused(60)];
-    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 50.0)) };
+    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 50.0)), ..Trouble::default() };
     // A probe comes within a third of an outage, and the width is back soon after.
     let b2 = vec![AnswerWithin(50, 62), Rate(70, 80, 300.0)];
     let both = vec![Answers(3_500), Refused(80)];

@@ -75,6 +75,8 @@ struct Counter {
 pub(crate) struct Server<'a> {
     service: &'a Service,
     random: fastrand::Rng,
+    /// Of refusals by chance, which are no part of what every sender gets alike.
+    chance: fastrand::Rng,
     counters: Vec<Counter>,
     in_service: u32,
     queue: VecDeque<AskIndex>,
@@ -87,6 +89,7 @@ impl<'a> Server<'a> {
             service,
             // Latencies are drawn in the order of beginning, so that every sender gets the same.
             random: fastrand::Rng::with_seed(seed),
+            chance: fastrand::Rng::with_seed(seed.rotate_left(32)),
             counters,
             in_service: 0,
             queue: VecDeque::new(),
@@ -97,6 +100,10 @@ impl<'a> Server<'a> {
     pub(crate) fn arrives(&mut self, now: Us, ask: AskIndex) -> Admission {
         if self.dead_until(now).is_some() {
             return Admission::Reset;
+        }
+        if self.chance.f64() < self.service.trouble.refused {
+            let wait = self.service.says.retry_after.then_some(CHANCE_WAIT);
+            return Admission::Refused { wait, named: None };
         }
         let input = self.service.tokens.input;
         self.counters.iter_mut().for_each(|counter| counter.refill(now));
@@ -328,6 +335,9 @@ impl Counter {
 }
 
 const MINUTE: Us = 60_000_000;
+
+/// What a refusal by chance says in Retry-After.
+const CHANCE_WAIT: Duration = Duration::from_secs(1);
 
 /// So many times the knee an all-knowing sender keeps at work: 80 % of what can be had at all, for
 /// five times the latency of an idle service.

@@ -92,6 +92,9 @@ pub(crate) struct Says {
 pub(crate) struct Trouble {
     /// The share of connections that are reset before the answer is there.
     pub(crate) resets: f64,
+    /// The share of asks that are refused for no reason of theirs, as by a router over several
+    /// services of which one is full.
+    pub(crate) refused: f64,
     /// From when to when every connection is reset, also those that wait for an answer.
     pub(crate) dead_s: Option<(f64, f64)>,
 }

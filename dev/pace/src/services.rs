@@ -69,7 +69,7 @@ fn known(service: Service, goodput: f64, refused: f64) -> Service {
 
 /// Every service, by the numbers of the study that the pace comes from; X are further ones.
 pub(crate) fn all() -> Vec<Service> {
-    [widths(), rates(), queues(), troubles(), further()].concat()
+    [widths(), rates(), queues(), troubles(), further(), chances()].concat()
 }
 
 fn widths() -> Vec<Service> {
@@ -154,7 +154,7 @@ fn queues() -> Vec<Service> {
 }
 
 fn troubles() -> Vec<Service> {
-    let trouble = Trouble { resets: 0.01, dead_s: Some((600.0, 630.0)) };
+    let trouble = Trouble { resets: 0.01, dead_s: Some((600.0, 630.0)), ..Trouble::default() };
     let two = Service {
         clients_at_s: &[0.0, 300.0],
         seconds: 30 * 60,
@@ -193,5 +193,43 @@ fn further() -> Vec<Service> {
         both("X3", "200 at once and 3000/min: the width binds", LONG),
         Service { says: EARLY, bounds: bounds(), ..x4 },
         Service { says: EARLY, bounds: bounds(), steady_from_s: 60, ..x5 },
+    ]
+}
+
+/// Refusals that come at any number at once, as from a router over several services: they are no
+/// ceiling, and the real limit is still to be found. A Retry-After is obeyed, so that a twentieth of
+/// them with 1 s each leaves about as many answers a second as there is room at once.
+fn chances() -> Vec<Service> {
+    let by_chance = |of: Service, name, about, refused, goodput, refused_most| Service {
+        name,
+        about,
+        trouble: Trouble { refused, ..Trouble::default() },
+        bounds: vec![Bound::Steady(goodput), Bound::SteadyRefused(refused_most)],
+        ..of
+    };
+    let far = || at_once("", "", &[(0.0, 500)]);
+    let near = |limit| Service {
+        latency: Latency::Uniform(0.2, 0.4),
+        round_trip_ms: 3.0,
+        seconds: 4 * 60,
+        steady_from_s: 30,
+        ..service("", "", limit)
+    };
+    let hundred = || near(Limit::AtOnce(&[(0.0, 100)]));
+    let waits = Service { says: RETRY_AFTER, ..hundred() };
+    let moves = near(Limit::AtOnce(&[(0.0, 100), (90.0, 50), (150.0, 100)]));
+    let queue = near(Limit::Slots(64));
+    let mut r2q = by_chance(queue, "R2q", "64 slots and a queue, 2 % by chance", 0.02, 90.0, 3.5);
+    r2q.bounds.push(Bound::SteadyLatency(1.5));
+    vec![
+        by_chance(hundred(), "R1", "100 at once, 1 % refused by chance", 0.01, 90.0, 2.5),
+        by_chance(hundred(), "R2", "100 at once, 2 % by chance", 0.02, 90.0, 3.5),
+        by_chance(hundred(), "R5", "100 at once, 5 % by chance", 0.05, 90.0, 7.0),
+        by_chance(waits, "R5w", "100 at once, 5 % with Retry-After 1", 0.05, 9.0, 7.0),
+        by_chance(moves, "R2m", "100, 50, 100 at once, 2 % by chance", 0.02, 85.0, 4.0),
+        by_chance(near(BUCKET), "R2b", "6000/min, 2 % by chance", 0.02, 90.0, 6.5),
+        r2q,
+        by_chance(far(), "R2f", "S1, 2 % refused by chance", 0.02, 85.0, 4.0),
+        by_chance(far(), "R5f", "S1, 5 % refused by chance", 0.05, 80.0, 7.5),
     ]
 }

@@ -70,8 +70,10 @@ fn a_service_that_gets_slower_yields_four_fifths_at_four_times_its_knee() {
 
 #[test]
 fn a_dead_service_answers_nothing_and_is_probed() {
-    let service =
-        Service { trouble: Trouble { dead_s: Some((10.0, 20.0)), resets: 0.0 }, ..named("A1") };
+    let service = Service {
+        trouble: Trouble { dead_s: Some((10.0, 20.0)), ..Trouble::default() },
+        ..named("A1")
+    };
     let seen = simulate(&service, 1, vec![Sender::Fixed(100)]);
     assert_eq!(seen.answers(11, 20), 0);
     let probes: u32 = seen.seconds[11..20].iter().map(|second| second.sent).sum();

@@ -304,10 +304,11 @@ impl Ceiling {
         }
     }
 
-    /// Takes any refusal: it costs a credit, and the silence begins anew.
-    pub(super) fn refused(&mut self, now: Ms) {
+    /// Takes a refusal: it costs credit, and the silence begins anew.
+    pub(super) fn refused(&mut self, now: Ms, cost: f64) {
         self.remember_best(now);
-        self.credit = (self.credit - 1.0).max(*CREDIT.start());
+        // A dear refusal may be owed for longer.
+        self.credit = (self.credit - cost).max(*CREDIT.start() + 1.0 - cost);
         self.filled_ms = 0.0;
     }
 
@@ -357,7 +358,7 @@ impl Ceiling {
 
     /// What was sent above the ceiling met an overload: back to the ceiling.
     pub(super) fn step_back(&mut self, now: Ms) {
-        self.refused(now);
+        self.refused(now, 1.0);
         self.take(self.ceil);
     }
 
@@ -369,6 +370,16 @@ impl Ceiling {
         self.set(width.min(self.ceil));
         self.mode = if self.width >= self.ceil { Mode::Hold } else { Mode::Start };
         self.filled_ms = 0.0;
+    }
+
+    /// What was refused was no ceiling: climbs again from `from`, quickly up to `width`, which was
+    /// let in before, and `beyond` or by looks alone.
+    pub(super) fn climb_again(&mut self, from: f64, width: f64, beyond: bool) {
+        self.ceil = if beyond { f64::INFINITY } else { width };
+        self.set(self.width.min(from));
+        self.known = width.min(self.bound);
+        self.credit = self.credit.max(1.0);
+        self.mode = Mode::Start;
     }
 
     /// Climbs towards a ceiling that was known in another run.

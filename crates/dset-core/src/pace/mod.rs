@@ -5,10 +5,11 @@
 //! question: may another be sent now? There is one for each endpoint, model and key. It needs no
 //! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of no
 //! use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them are
-//! in force at once; the smaller wins.
+//! in force at once; the smaller wins. [`chance`] tells which refusals say nothing.
 
 mod blocks;
 mod ceiling;
+mod chance;
 pub mod latency;
 mod learnt;
 pub mod minute;
@@ -27,6 +28,7 @@ use crate::provider::RateLimits;
 use crate::time::Time;
 use blocks::{Blocks, Experiments, Verdict};
 use ceiling::{Ceiling, Mode};
+use chance::Chance;
 pub use learnt::{Learnt, Neighbour, expected};
 use rate::Rate;
 use refusal::{Closed, Replies};
@@ -128,6 +130,7 @@ pub struct Pace {
     stated: Stated,
     closed: Option<Closed>,
     replies: Replies,
+    chance: Chance,
     epoch: u32,
     /// Episodes of refusals since an ask that was sent after the last of them was answered.
     streak: u32,
@@ -167,6 +170,7 @@ impl Pace {
             stated: Stated::default(),
             closed: None,
             replies: Replies::default(),
+            chance: Chance::default(),
             epoch: 0,
             streak: 0,
             in_flight_then: 0.0,
@@ -232,7 +236,7 @@ impl Pace {
             if closed.probe.is_none() {
                 closed.probing(self.sent_count, ms(now));
             }
-        } else if self.refused_count == 0 && self.ceiling.mode() == Mode::Start {
+        } else if self.is_judging() {
             block = self.blocks.sent(self.in_flight, self.ceiling.width());
         }
         let n = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
@@ -297,7 +301,7 @@ impl Pace {
             if let Some(width) = changed {
                 self.ceiling.queue_at(width);
             }
-        } else if mode == Mode::Start && self.refused_count == 0 && sent.block != NO_BLOCK {
+        } else if self.is_judging() && sent.block != NO_BLOCK {
             match self.blocks.answered(sent.block, sent.order, latency) {
                 Some(Verdict::Worth(n)) => self.ceiling.judge(n),
                 Some(Verdict::Queues(width)) => {
@@ -308,6 +312,12 @@ impl Pace {
                 None => {}
             }
         }
+    }
+
+    /// Tells whether blocks of answers are judged. A pause after a refusal would look like a queue.
+    fn is_judging(&self) -> bool {
+        let is_smooth = self.refused_count == 0 || self.chance.is_on() && !self.rate.waits();
+        is_smooth && self.ceiling.mode() == Mode::Start && self.ceiling.found().is_none()
     }
 
     /// Takes the limits that a reply's headers state; those of any reply.
@@ -337,6 +347,7 @@ impl Pace {
         self.refused_throughout = false;
         self.rate.interrupted();
         self.replies = Replies::default();
+        self.chance.interrupted();
         if self.ceiling.mode() == Mode::Queue {
             self.experiments = Some(Experiments::new(ms(now), self.latency_ms, self.in_flight));
         } else if !self.rate.is_on() {

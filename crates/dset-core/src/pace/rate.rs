@@ -144,6 +144,18 @@ impl Rate {
         self.votes
     }
 
+    /// Tells whether the service named a wait once.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Leaves the pacer: what was refused was no rate.
+    pub(super) fn end(&mut self) {
+        self.is_on = false;
+        self.votes = 0.0;
+        self.mark = None;
+    }
+
     /// Asks per millisecond, as measured.
     pub(super) fn measured(&self) -> Option<f64> {
         self.measured.map(|(rate, _)| rate)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ceiling::{KEPT_IN_STREAK, Mode};
+use super::chance::{Cause, State};
 use super::rate::Reopening;
 use super::{Ms, Pace, Sent, ms};
 use crate::planted::{Bug, planted};
@@ -121,7 +122,12 @@ impl Pace {
         self.refusal_ms += (round_trip - self.refusal_ms) / super::REFUSAL_MEMORY;
         let accepted_before = (sent.order - 1).saturating_sub(self.refused_count) as f64;
         self.refused_count += 1;
-        self.ceiling.refused(at);
+        if named.is_none() && self.is_by_chance(at, sent) {
+            self.replies.came(false);
+            self.note_throughout(now);
+            return;
+        }
+        self.ceiling.refused(at, self.chance.cost());
         let is_first = sent.epoch == self.epoch && self.closed.is_none();
         self.rate.refused(at, self.latency_ms, is_first);
         self.stated.refused();
@@ -143,6 +149,30 @@ impl Pace {
             self.lower(at, sent, wait, named.map(f64::from), accepted_before);
         }
         self.note_throughout(now);
+    }
+
+    /// Tells whether a refusal is one that comes at any width; then nothing follows from it.
+    fn is_by_chance(&mut self, now: Ms, sent: &Sent) -> bool {
+        if self.closed.is_some() || self.out {
+            return false;
+        }
+        let state = match () {
+            () if self.rate.is_on() => State::Paced,
+            () if self.ceiling.is_looking() => State::Looking,
+            () => State::Plain,
+        };
+        match self.chance.refused(now, sent.order, f64::from(sent.n), state) {
+            Cause::Limit => false,
+            Cause::Chance => true,
+            Cause::ChanceSince(width) => {
+                let beyond = !self.rate.waits();
+                self.ceiling.climb_again(self.in_flight as f64 + 1.0, width, beyond);
+                self.rate.end();
+                self.streak = 0;
+                self.epoch += 1;
+                true
+            }
+        }
     }
 
     /// Finds the reason of a refusal and draws the consequence.
@@ -182,7 +212,7 @@ impl Pace {
                 self.ceiling.take_below(in_flight);
                 return;
             }
-            if self.rate.begin_if_clear(now) {
+            if !self.chance.is_on() && self.rate.begin_if_clear(now) {
                 self.widen_for_rate();
             }
         }
@@ -229,6 +259,7 @@ impl Pace {
             .max(PACED_WIDTH_OF_RATE * needed)
             .min(f64::from(self.bounds.slots_max));
         self.ceiling.take(width);
+        self.chance.interrupted();
     }
 
     /// Takes a 503 or 529.
@@ -271,7 +302,7 @@ impl Pace {
             first: !self.last_named && closed.probed == 1,
         };
         let was_on = self.rate.is_on();
-        if self.rate.reopened(now, shown, self.answered_count as f64) {
+        if !self.chance.is_on() && self.rate.reopened(now, shown, self.answered_count as f64) {
             self.widen_for_rate();
         } else if was_on && self.rate.end_if_wrong(now) {
             self.ceiling.take_below(in_flight);

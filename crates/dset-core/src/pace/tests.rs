@@ -282,6 +282,18 @@ fn a_service_that_queues_is_not_swamped() {
 }
 
 #[test]
+fn refusals_by_chance_are_no_ceiling_and_the_real_one_is_found() {
+    for chance in [0.01, 0.02, 0.05] {
+        for seed in 1..4 {
+            let seen = run(Service { chance, latency: (300.0, 0.3), ..hundred() }, seed, 90);
+            // A hundred at once of 314 ms each.
+            assert!(seen.per_second(60..90) >= 0.9 * 318.0, "{chance} {seed}: {:?}", seen.answers);
+            assert!((95..=112).contains(&seen.widths[89]), "{chance} {seed}: {:?}", seen.widths);
+        }
+    }
+}
+
+#[test]
 fn a_dead_service_is_found_again_and_resets_change_nothing() {
     for seed in 1..4 {
         let service = Service { resets: 0.01, dead: 20_000..25_000, ..hundred() };

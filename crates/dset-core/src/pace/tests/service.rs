@@ -30,6 +30,8 @@ pub(super) struct Service {
     pub(super) latency: (f64, f64),
     pub(super) round_trip: u64,
     pub(super) resets: f64,
+    /// The share that is refused for no reason of its own.
+    pub(super) chance: f64,
     pub(super) dead: std::ops::Range<u64>,
 }
 
@@ -45,6 +47,7 @@ impl Default for Service {
             latency: (200.0, 0.0),
             round_trip: 2,
             resets: 0.0,
+            chance: 0.0,
             dead: 0..0,
         }
     }
@@ -159,7 +162,8 @@ impl Sim {
         let width = self.service.width.iter().rev().find(|(from, _)| *from <= now);
         let width = width.map_or(usize::MAX, |(_, width)| *width);
         let mut wait = None;
-        let mut refused = self.in_flight >= width;
+        let by_chance = self.service.chance > 0.0 && self.roll() < self.service.chance;
+        let mut refused = by_chance || self.in_flight >= width;
         if let Some((per_second, burst)) = self.service.bucket {
             let passed = now as f64 - self.filled_at;
             self.level = (self.level + passed * per_second / 1000.0).min(burst);
