@@ -69,7 +69,7 @@ pub(super) fn read_untidy(reply: &HttpReply) -> Option<Reading> {
 }
 
 /// The strict reading first: it is ten times as fast as the lossy one.
-fn text_of(body: &[u8]) -> Cow<'_, str> {
+pub(super) fn text_of(body: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 

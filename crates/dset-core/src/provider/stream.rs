@@ -14,7 +14,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::document::Draft;
 use super::judge::transient;
-use super::read::{read_broken, read_document, read_untidy, read_whole};
+use super::read::{read_broken, read_document, read_untidy, read_whole, text_of};
 use super::sse::Sse;
 use super::{error, loops};
 use crate::answer::{Failure, FailureClass, Reading};
@@ -340,7 +340,7 @@ const TAG_BYTES: usize = 16;
 
 /// Reads one event; gives back the text of one that cannot be read.
 fn take_event(draft: &mut Draft, data: &[u8]) -> Result<(), String> {
-    let text = String::from_utf8_lossy(data);
+    let text = text_of(data);
     match text.trim() {
         "" => Ok(()),
         "[DONE]" => {
