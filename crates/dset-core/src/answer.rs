@@ -57,6 +57,8 @@ pub struct Failure {
     pub status: Option<u16>,
     /// The service's own words or the network's, at most [`MESSAGE_CHARS_MAX`] characters.
     pub message: String,
+    /// How long the service wants to be left alone, where the class does not say it.
+    pub wait: Option<Duration>,
     /// The service's own name for this call.
     pub request_id: Option<String>,
     /// Whatever was written before it failed (cut by length, filtered); it was paid for.

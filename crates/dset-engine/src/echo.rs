@@ -230,6 +230,7 @@ mod tests {
                 cause: "key refused",
                 status: Some(401),
                 message: message.into(),
+                wait: None,
                 request_id: Some(message.into()),
                 partial: None,
             })

@@ -417,6 +417,7 @@ fn reading(what: What, max_tokens: Option<u64>) -> Reading {
         cause,
         status: None,
         message: cause.to_owned(),
+        wait: None,
         request_id: None,
         partial,
     })

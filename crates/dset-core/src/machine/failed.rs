@@ -140,6 +140,15 @@ impl Machine {
             self.make_ready(back.index);
             return;
         }
+        match failure.wait {
+            Some(wait) if wait > RETRY_AFTER_MAX => {
+                self.make_ready(back.index);
+                self.stop(Why::ToldToWait(Box::new(failure), wait));
+                return;
+            }
+            Some(wait) => self.lanes.at(back.lane).pace.pause(now, wait),
+            None => {}
+        }
         if self.outage.is_some() {
             self.failed_in_outage(now, back, failure, effects);
             return;
@@ -195,6 +204,7 @@ impl Machine {
             return;
         }
         let wait = hiccup_wait(self.rules.seed, back.index, failures);
+        let wait = wait.max(failure.wait.unwrap_or_default());
         let wait = if planted(Bug::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
         self.ask_again(now, back.index, wait);
         self.show_retry(back, failure, wait, effects);

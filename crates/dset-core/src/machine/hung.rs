@@ -28,6 +28,7 @@ impl Machine {
                 "nothing came for {} s, ten times as long as answers of this run take",
                 hung_after.as_secs()
             ),
+            wait: None,
             request_id: None,
             partial: None,
         };

@@ -72,7 +72,15 @@ fn failure(class: FailureClass) -> Reading {
 fn failure_saying(class: FailureClass, message: &str) -> Reading {
     let message = message.to_owned();
     let (cause, status) = ("a cause", Some(500));
-    Reading::Failure(Failure { class, cause, status, message, request_id: None, partial: None })
+    Reading::Failure(Failure {
+        class,
+        cause,
+        status,
+        message,
+        wait: None,
+        request_id: None,
+        partial: None,
+    })
 }
 
 fn answer() -> Reading {

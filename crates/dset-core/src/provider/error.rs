@@ -194,6 +194,7 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         class,
         cause,
         status: Some(status),
+        wait: wait(reply, error, &message).filter(|_| class == FailureClass::Transient),
         message: printable(&message),
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,

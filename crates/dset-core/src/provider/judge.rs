@@ -65,6 +65,7 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
             cause,
             status: Some(reply.status),
             message: error::printable(&message),
+            wait: None,
             request_id: error::request_id(reply),
             partial: Some(Box::new(answer)),
         })
@@ -111,6 +112,7 @@ pub(super) fn transient(
         cause,
         status: Some(reply.status),
         message: error::printable(&message),
+        wait: None,
         request_id: error::request_id(reply),
         partial,
     })

@@ -106,6 +106,7 @@ pub fn read_broken(broken: &Broken) -> Failure {
         cause,
         status: None,
         message: error::printable(&message),
+        wait: None,
         request_id: None,
         partial: None,
     }

@@ -309,6 +309,7 @@ impl StreamReading {
             cause: "repeats itself",
             status: Some(self.head.status),
             message,
+            wait: None,
             request_id: error::request_id(&self.head),
             partial: self.draft.partial(&self.head),
         })

@@ -8,6 +8,7 @@ fn throttled(status: u16) -> Failure {
         cause: "overloaded",
         status: Some(status),
         message: "busy".into(),
+        wait: None,
         request_id: None,
         partial: None,
     }
@@ -103,4 +104,29 @@ fn one_in_ten_refused_at_random_gives_no_question_up() {
         }
     });
     assert_eq!(bench.machine.ledger().answered, 3_000);
+}
+
+#[test]
+fn a_wait_that_a_server_error_asks_for_is_kept_and_costs_the_question_a_retry() {
+    let told = |seconds| {
+        let failure = Failure { class: FailureClass::Transient, ..throttled(502) };
+        let wait = Some(Duration::from_secs(seconds));
+        Reading::Failure(Failure { wait, ..failure })
+    };
+    let mut bench = Bench::new(rules(4), 20);
+    bench.reply(1, told(30));
+    bench.reply(0, answer());
+    bench.reply(2, answer());
+    bench.reply(3, answer());
+    assert!(bench.on_their_way().is_empty(), "it is left alone");
+    while bench.on_their_way().is_empty() {
+        bench.sleep();
+    }
+    assert_eq!(bench.now_ms, 30_000);
+    let mut bench = Bench::new(rules(4), 20);
+    bench.reply(1, told(86_400));
+    for question in [0, 2, 3] {
+        bench.reply(question, answer());
+    }
+    assert!(matches!(bench.why(), Why::ToldToWait(..)));
 }

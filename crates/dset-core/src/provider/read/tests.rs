@@ -462,3 +462,16 @@ fn of_several_choices_the_first_is_read_and_of_a_long_error_the_beginning() {
         assert!(failure.message.starts_with(r#"{"#) && failure.message.contains("no no no"));
     }
 }
+
+#[test]
+fn a_server_error_may_ask_to_be_left_alone_as_well() {
+    for status in [408, 500, 502, 504, 520] {
+        let headers = vec![("retry-after".to_owned(), "5".to_owned())];
+        let Reading::Failure(failure) = read(&HttpReply { status, headers, body: Vec::new() })
+        else {
+            panic!("{status} is a failure");
+        };
+        assert_eq!(failure.class, FailureClass::Transient);
+        assert_eq!(failure.wait, Some(std::time::Duration::from_secs(5)), "{status}");
+    }
+}
