@@ -397,6 +397,9 @@ impl From<StoreError> for UserError {
             gone @ StoreError::Gone { .. } => user
                 .cause(one_line(&gone.to_string()))
                 .hint("Leave the folder alone while a run goes on, and run again"),
+            long @ StoreError::PathTooLong(_) => user
+                .cause(long.to_string())
+                .hint("Move the folder to where its path is shorter, or name one with `-o DIR`"),
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),

@@ -271,6 +271,15 @@ fn errors_of_imports() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_path_that_is_too_long_for_the_store_is_said() {
+    let folder = Folder::with(ONE);
+    let long = format!("{}/{}", "a".repeat(250), "b".repeat(250));
+    let ran = folder.dset(&["run", "--key", "none", "-o", &long]).exits(1);
+    ran.says("bytes, and SQLite takes 503 at most").says("hint: Move the folder");
+}
+
+#[test]
 fn errors_of_folders_and_stores() {
     case(
         "folder-is-a-file",

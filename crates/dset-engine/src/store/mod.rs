@@ -60,6 +60,9 @@ pub enum StoreError {
     /// It is damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// Its path has more bytes than SQLite takes.
+    #[error("its path has {0} bytes, and SQLite takes {PATH_BYTES_MAX} at most")]
+    PathTooLong(usize),
     /// Another program has it locked.
     #[error("another program has the store locked")]
     Busy,
@@ -125,6 +128,11 @@ impl Store {
         let path = folder.join(STORE);
         let is_new = !path.exists();
         check_head(&path)?;
+        let whole = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let bytes = whole.map_or(0, |folder| folder.join(STORE).as_os_str().len());
+        if bytes > PATH_BYTES_MAX {
+            return Err(StoreError::PathTooLong(bytes));
+        }
         let connection = connect(&path)?;
         let mut store = Store { reader: Reader { connection }, path };
         let version: i64 =
@@ -347,6 +355,9 @@ fn check_head(path: &Path) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+/// SQLite's own limit (`MAX_PATHNAME` of its Unix layer is 512), less its `-journal` and the end.
+const PATH_BYTES_MAX: usize = 503;
 
 /// Pages in the log, 16 MB of them, before it is folded into the store: a page that many keys dirty
 /// is then written once for all.
