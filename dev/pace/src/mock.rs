@@ -126,7 +126,9 @@ fn limit_flags(limit: Limit, service: &Service) -> io::Result<Vec<String>> {
         Limit::Requests { per_minute, burst_s } => {
             [flag("rpm", per_minute), flag("burst-s", burst_s)].concat()
         }
-        Limit::Window { per_minute } => [flag("rpm", per_minute), flag("window", "fixed")].concat(),
+        Limit::Window { limit, seconds: 60.0 } => {
+            [flag("rpm", limit), flag("window", "fixed")].concat()
+        }
         Limit::Tokens { per_minute, burst_s } => [
             flag("tpm", per_minute),
             flag("burst-s", burst_s),
@@ -135,6 +137,6 @@ fn limit_flags(limit: Limit, service: &Service) -> io::Result<Vec<String>> {
             flag("tokens-sigma", tokens.sigma),
         ]
         .concat(),
-        Limit::Knee(_) => return Err(io::Error::other("no such limit")),
+        Limit::Window { .. } | Limit::Knee(_) => return Err(io::Error::other("no such limit")),
     })
 }

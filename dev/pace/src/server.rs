@@ -12,7 +12,7 @@ pub(crate) type Us = u64;
 /// An ask, by its number.
 pub(crate) type AskIndex = u32;
 
-/// The whole of a minute's allowance as the headers show it.
+/// The whole of an allowance as the headers show it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) limit: f64,
@@ -156,6 +156,11 @@ impl<'a> Server<'a> {
                 Limit::Tokens { per_minute, .. } => {
                     headers.tokens = Some(counter.window(per_minute));
                 }
+                Limit::Window { limit, .. } => {
+                    let remaining = counter.level.floor();
+                    let reset = counter.wait(now).unwrap_or_default();
+                    headers.requests = Some(Window { limit, remaining, reset });
+                }
                 _ => {}
             }
         }
@@ -239,7 +244,7 @@ impl Counter {
             Limit::Requests { per_minute, burst_s } | Limit::Tokens { per_minute, burst_s } => {
                 (per_minute / 60.0 * burst_s, per_minute)
             }
-            Limit::Window { per_minute } => (per_minute, per_minute),
+            Limit::Window { limit, .. } => (limit, limit),
             _ => (0.0, 0.0),
         };
         Counter { limit, level, shown, at: 0 }
@@ -253,8 +258,8 @@ impl Counter {
                 self.level = (self.level + more).min(per_minute / 60.0 * burst_s);
                 self.shown = (self.shown + more).min(per_minute);
             }
-            Limit::Window { per_minute } if now / MINUTE > self.at / MINUTE => {
-                self.level = per_minute;
+            Limit::Window { limit, seconds } if now / us(seconds) > self.at / us(seconds) => {
+                self.level = limit;
             }
             _ => {}
         }
@@ -308,7 +313,7 @@ impl Counter {
             Limit::Requests { per_minute, .. } | Limit::Tokens { per_minute, .. } => {
                 now + us((wanted - self.level) / (per_minute / 60.0)) + 1
             }
-            Limit::Window { .. } => (now / MINUTE + 1) * MINUTE,
+            Limit::Window { seconds, .. } => (now / us(seconds) + 1) * us(seconds),
             _ => now,
         }
     }
@@ -333,8 +338,6 @@ impl Counter {
         }
     }
 }
-
-const MINUTE: Us = 60_000_000;
 
 /// What a refusal by chance says in Retry-After.
 const CHANCE_WAIT: Duration = Duration::from_secs(1);

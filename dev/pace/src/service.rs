@@ -67,8 +67,8 @@ pub(crate) enum Limit {
     Knee(u32),
     /// A bucket of requests, `burst_s` seconds of them deep.
     Requests { per_minute: f64, burst_s: f64 },
-    /// So many in each minute of the clock.
-    Window { per_minute: f64 },
+    /// So many in each so many seconds of the clock.
+    Window { limit: f64, seconds: f64 },
     /// A bucket of tokens: the input is charged at admission, the output when it is there, so that
     /// it can go below zero.
     Tokens { per_minute: f64, burst_s: f64 },

@@ -35,7 +35,7 @@ const EARLY: Says =
 
 const FALLS_AND_RISES: Limit = Limit::AtOnce(&[(0.0, 500), (480.0, 50), (720.0, 500)]);
 const BUCKET: Limit = Limit::Requests { per_minute: 6000.0, burst_s: 1.0 };
-const WINDOW: Limit = Limit::Window { per_minute: 6000.0 };
+const WINDOW: Limit = Limit::Window { limit: 6000.0, seconds: 60.0 };
 const TOKENS: Limit = Limit::Tokens { per_minute: 2e6, burst_s: 60.0 };
 
 /// Returns a service of 20 minutes, far away, that says nothing: the others differ from it.
@@ -69,7 +69,7 @@ fn known(service: Service, goodput: f64, refused: f64) -> Service {
 
 /// Every service, by the numbers of the study that the pace comes from; X are further ones.
 pub(crate) fn all() -> Vec<Service> {
-    [widths(), rates(), queues(), troubles(), further(), chances()].concat()
+    [widths(), rates(), queues(), troubles(), further(), chances(), stated()].concat()
 }
 
 fn widths() -> Vec<Service> {
@@ -231,5 +231,21 @@ fn chances() -> Vec<Service> {
         r2q,
         by_chance(far(), "R2f", "S1, 2 % refused by chance", 0.02, 85.0, 4.0),
         by_chance(far(), "R5f", "S1, 5 % refused by chance", 0.05, 80.0, 7.5),
+    ]
+}
+
+/// Windows that are stated with what remains and the reset in whole seconds, and not with their
+/// length.
+fn stated() -> Vec<Service> {
+    let window = |name, about, limit, seconds| Service {
+        latency: SHORT,
+        says: HEADERS,
+        bounds: vec![Bound::Steady(85.0), Bound::SteadyRefused(1.0)],
+        ..service(name, about, Limit::Window { limit, seconds })
+    };
+    vec![
+        window("H1", "10 each second, headers", 10.0, 1.0),
+        window("H2", "20 each 10 s, headers", 20.0, 10.0),
+        window("H3", "600 each minute, headers", 600.0, 60.0),
     ]
 }

@@ -130,7 +130,7 @@ impl Pace {
         self.ceiling.refused(at, self.chance.cost());
         let is_first = sent.epoch == self.epoch && self.closed.is_none();
         self.rate.refused(at, self.latency_ms, is_first);
-        self.stated.refused();
+        self.stated.refused(at, ms(sent.at));
         self.replies.came(false);
         self.last_named = named.is_some();
         if let Some(named) = named {

@@ -426,6 +426,57 @@ fn a_surplus_that_is_refused_is_spent_no_more() {
     assert!(in_a_minute(&mut stated) > 10_000);
     let mut stated = Stated::default();
     stated.told(at(1_000), &limits, 0);
-    stated.refused();
+    stated.refused(2_000.0, 1_500.0);
     assert!(in_a_minute(&mut stated) <= 6_000);
+}
+
+/// Plays a window of so many in so many seconds, with resets in whole seconds; returns what was let
+/// in and refused in the fifth minute. What headers say is `limit`.
+fn in_windows(stated: &mut Stated, let_in: u64, limit: u64, seconds: u64) -> (u32, u32) {
+    let (mut window, mut used, mut counted) = (0, 0, (0, 0));
+    stated.told(at(0), &RateLimits { asks: quota(limit, limit, seconds), tokens: None }, 0);
+    for now in 1..300_000 {
+        if now / (seconds * 1000) != window {
+            (window, used) = (now / (seconds * 1000), 0);
+        }
+        while stated.ready_at(now as f64).is_none() {
+            stated.take();
+            let is_refused = used == let_in;
+            used += u64::from(!is_refused);
+            let reset_s = ((window + 1) * seconds * 1000 - now).div_ceil(1000);
+            let asks = quota(limit, limit - used, reset_s);
+            stated.told(at(now), &RateLimits { asks, tokens: None }, 0);
+            if is_refused {
+                stated.refused(now as f64, now as f64);
+            }
+            if now >= 240_000 {
+                counted.0 += u32::from(!is_refused);
+                counted.1 += u32::from(is_refused);
+            }
+        }
+    }
+    counted
+}
+
+#[test]
+fn a_stated_limit_of_less_than_a_minute_is_found_by_what_comes_back() {
+    for (limit, seconds, least) in [(10, 1, 550), (20, 10, 110)] {
+        let (let_in, refused) = in_windows(&mut Stated::default(), limit, limit, seconds);
+        assert!(let_in >= least, "{limit} in {seconds} s: {let_in}");
+        assert!(refused <= let_in / 50, "{limit} in {seconds} s: {refused} refused");
+    }
+    for limit in [10, 60, 600, 6000] {
+        let mut stated = Stated::default();
+        in_windows(&mut stated, limit, limit, 60);
+        // With nothing left it goes on as fast as a minute's limit allows.
+        stated.told(at(1_000), &RateLimits { asks: quota(limit, 0, 50), tokens: None }, 0);
+        assert!(u64::from(in_a_minute(&mut stated)) <= limit, "{limit} in a minute");
+    }
+}
+
+#[test]
+fn a_span_that_is_refused_is_taken_for_longer_again() {
+    // It says 10 and a second, and lets in 2.
+    let (let_in, refused) = in_windows(&mut Stated::default(), 2, 10, 1);
+    assert!(let_in >= 30 && refused <= let_in / 5, "{let_in}, {refused} refused");
 }
