@@ -12,7 +12,7 @@ use crate::world::{Service, World, question};
 
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Rows of a round at latency 0; at 200 ms, ten seconds' worth
+    /// Rows of a round at latency 0; at 200 ms, thirty seconds' worth
     #[arg(long, default_value_t = 20_000)]
     rows: u64,
     /// Rounds, in each of which all take their turn; the figures are medians
@@ -35,7 +35,7 @@ impl Default for Compare {
 /// Latency in milliseconds, and how many at once.
 const SITUATIONS: [(u64, u32); 4] = [(0, 256), (0, 1024), (200, 256), (200, 1024)];
 /// How long a round at a latency is.
-const SECONDS: f64 = 10.0;
+const SECONDS: f64 = 30.0;
 
 const CLIENTS: [&str; 4] = ["dset", "bare client", "wrk", "oha"];
 

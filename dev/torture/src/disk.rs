@@ -184,7 +184,7 @@ fn scenarios() -> Vec<Scenario> {
             loses: true,
             ..scenario(
                 "rescue: killed in it",
-                Rules(store_full(vec![Rule::once("w", RESCUE, 2, KillHalf)])),
+                Rules(store_full(vec![Rule::once("w", RESCUE, 1, KillHalf)])),
                 &[],
                 &[],
             )

@@ -23,8 +23,9 @@ use crate::files::Identity;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
-/// Where several records share a commit, the next begins no sooner: a sync costs as much as some
-/// answers, and nobody waits for one so short a time. A record that comes alone is committed at once.
+/// Where several records share a commit, the next begins no sooner, and what only orders rows waits as
+/// long: a sync costs as much as some answers, and nobody waits for one so short a time. A record
+/// that comes alone is committed at once.
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
 
 /// What the thread is told.
@@ -216,17 +217,33 @@ fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8;
     statement.query_map([edition], |row| row.get(0))?.collect()
 }
 
-/// Takes what else there is, and what else comes until then: only records wait for others.
-fn gather(receiver: &Receiver<ToStore>, queue: &mut Vec<ToStore>, until: Option<Instant>) {
+/// Takes what else there is and what else comes until then, but keeps nobody waiting who is alone: not
+/// the one record that comes, nor the end.
+fn gather(
+    receiver: &Receiver<ToStore>,
+    queue: &mut Vec<ToStore>,
+    until: Instant,
+    are_crowds: bool,
+) {
+    let is_urgent = |message: &ToStore| match message {
+        ToStore::Record { .. } => !are_crowds,
+        ToStore::Flush | ToStore::End { .. } => true,
+        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked(_) => false,
+    };
     loop {
         queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));
-        let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let wait = wait.filter(|wait| !wait.is_zero() && queue.len() < BATCH_MAX);
-        let only_records = queue.iter().all(|message| matches!(message, ToStore::Record { .. }));
-        let Some(wait) = wait.filter(|_| only_records) else { return };
-        match receiver.recv_timeout(wait) {
-            Ok(message) => queue.push(message),
-            Err(_) => return,
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait.is_zero() || queue.len() >= BATCH_MAX || queue.iter().any(is_urgent) {
+            return;
+        }
+        // A crowd is not counted one by one: to be woken for each costs more than its commit.
+        if are_crowds {
+            std::thread::sleep(wait);
+        } else {
+            match receiver.recv_timeout(wait) {
+                Ok(message) => queue.push(message),
+                Err(_) => return,
+            }
         }
     }
 }
@@ -270,12 +287,13 @@ struct Batch {
 
 impl<T: Told> Thread<T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
-        let (mut began, mut shared) = (Instant::now(), false);
+        let (mut began, mut are_crowds) = (Instant::now(), false);
         while let Ok(first) = receiver.recv() {
             let mut queue = vec![first];
-            let until = shared.then_some(began + COMMIT_EVERY);
-            gather(receiver, &mut queue, until);
-            (began, shared) = (Instant::now(), queue.len() > 1);
+            gather(receiver, &mut queue, began + COMMIT_EVERY, are_crowds);
+            began = Instant::now();
+            let records = queue.iter().filter(|one| matches!(one, ToStore::Record { .. })).count();
+            are_crowds = if records == 0 { are_crowds } else { records > 1 };
             match self.commit(&queue) {
                 Ok(batch) => self.tell(batch),
                 Err(error) => {
