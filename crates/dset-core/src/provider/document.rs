@@ -70,6 +70,8 @@ struct Choice<'a> {
     delta: Object<Message<'a>>,
     finish_reason: Text<'a>,
     provider_specific_fields: Object<Native<'a>>,
+    /// What OpenRouter says where a provider behind it failed.
+    error: Option<&'a RawValue>,
 }
 
 read_fields!(Choice<'a>, "a choice with a message", {
@@ -78,6 +80,7 @@ read_fields!(Choice<'a>, "a choice with a message", {
     "delta" => delta,
     "finish_reason" => finish_reason,
     "provider_specific_fields" => provider_specific_fields,
+    "error" => error,
 });
 
 impl Choice<'_> {
@@ -176,6 +179,7 @@ impl Document<'_> {
                 let goes_on = choice.index() == 0
                     && choice.finish_reason.is_empty()
                     && choice.provider_specific_fields.0.is_none()
+                    && choice.error.is_none()
                     && choice.message.0.is_none();
                 choice.delta.0.as_ref().filter(|_| goes_on)?.only_text()
             }
@@ -279,7 +283,10 @@ impl Draft {
             self.write(|texts| texts.add(message));
         }
         let native = choice.provider_specific_fields.0.unwrap_or_default().native_finish_reason;
-        let reason = if native.is_empty() { choice.finish_reason } else { native };
+        // Whichever of the two says that the answer is not whole is right.
+        let is_known = native.is_empty()
+            || judge::is_whole(&native) && !judge::is_whole(&choice.finish_reason);
+        let reason = if is_known { choice.finish_reason } else { native };
         self.stop(&reason);
     }
 
@@ -321,7 +328,8 @@ impl Draft {
         if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
             return;
         }
-        let error = document.error.map(|error| match error::parse(error.get()) {
+        let of_choice = document.choices.0.as_ref().and_then(|choice| choice.error);
+        let error = document.error.or(of_choice).map(|error| match error::parse(error.get()) {
             Some(value) => value,
             None => error::beginning(error.get()).into(),
         });

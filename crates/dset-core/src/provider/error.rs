@@ -159,8 +159,11 @@ pub(super) fn is_none(error: &Value) -> bool {
     match error {
         Value::Null => true,
         Value::Bool(failed) => !failed,
-        Value::Number(code) => code.as_f64() == Some(0.0),
-        Value::String(text) => text.trim().is_empty() || text == "0",
+        Value::Number(code) => [Some(0.0), Some(200.0)].contains(&code.as_f64()),
+        Value::String(text) => {
+            let text = text.trim();
+            !is_code(text) || ["none", "null"].iter().any(|word| text.eq_ignore_ascii_case(word))
+        }
         Value::Array(items) => items.iter().all(is_none),
         Value::Object(map) => map.values().all(is_none),
     }
@@ -194,7 +197,8 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         class,
         cause,
         status: Some(status),
-        wait: wait(reply, error, &message).filter(|_| class == FailureClass::Transient),
+        // Not from the words, which may be the question's.
+        wait: wait(reply, error, "").filter(|_| class == FailureClass::Transient),
         message: printable(&message),
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,

@@ -26,7 +26,7 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         }
         "sensitive" | "refusal" | "recitation" | "blocklist" | "spii" => (Finish::Filtered, reason),
         _ if begins(&["content_filter", "guardrail", "censor", "prohibited"])
-            || has(&["safety", "toxic"]) =>
+            || has(&["safety", "toxic", "policy", "filtered"]) =>
         {
             (Finish::Filtered, reason)
         }
@@ -36,13 +36,17 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         | "incomplete"
         | "not_finished"
         | "failed"
-        | "interrupted" => (Finish::Broken, reason),
-        _ if has(&["timeout", "rate_limit"]) => (Finish::Broken, reason),
+        | "interrupted"
+        | "expired"
+        | "preempted" => (Finish::Broken, reason),
+        _ if has(&["timeout", "rate_limit", "time_limit"]) => (Finish::Broken, reason),
         // Before what begins with an error: Cohere's `ERROR_LIMIT` is a limit of tokens.
-        _ if has(&["length", "limit", "context_window"]) || begins(&["max"]) => {
+        _ if has(&["length", "limit", "context_window", "token_cap"])
+            || begins(&["max", "capped"]) =>
+        {
             (Finish::Cut, "length")
         }
-        _ if begins(&["abort", "cancel", "error"]) => (Finish::Broken, reason),
+        _ if begins(&["abort", "cancel"]) || has(&["error"]) => (Finish::Broken, reason),
         // A word that nobody knew when this was written: what came with it is kept.
         _ => (Finish::Whole, reason),
     }

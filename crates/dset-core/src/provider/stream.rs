@@ -331,7 +331,10 @@ impl StreamReading {
         if let Some(failure) = self.draft.failure(&self.head) {
             return Some(Reading::Failure(failure));
         }
-        let is_whole = has_end && !self.is_garbled && !self.is_too_large;
+        // A word beside the events is nothing, but an error where the model has not said why it stopped.
+        let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
+        let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
+        let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
     }
 }

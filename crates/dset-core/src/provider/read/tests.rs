@@ -151,7 +151,7 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
     for (class_expected, finishes) in [
         (
             FailureClass::CutByLength,
-            &["length", "LENGTH", "MAX_TOKENS", "token_limit", "time_limit", "max_output_tokens"][..],
+            &["length", "LENGTH", "MAX_TOKENS", "token_limit", "token_cap", "max_output_tokens"][..],
         ),
         (
             FailureClass::CutByLength,
@@ -163,11 +163,13 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
             &["aborted", "abort", "cancelled", "canceled", "timeout", "request_timeout", "error"],
         ),
         (FailureClass::Transient, &["incomplete", "not_finished", "error: upstream", "rate_limit"]),
+        (FailureClass::Transient, &["time_limit", "internal_error", "model_error", "preempted"]),
         (
             filtered,
             &["content_filter", "content_filter: RECITATION", "content_filter: PROHIBITED_CONTENT"],
         ),
         (filtered, &["SAFETY", "image_safety", "RECITATION", "PROHIBITED_CONTENT", "ERROR_TOXIC"]),
+        (filtered, &["content_policy_violation", "policy_violation", "filtered"]),
         (filtered, &["guardrail_intervened", "content_filtered", "censored", "refusal", "SPII"]),
     ] {
         for finish in finishes {
@@ -473,5 +475,41 @@ fn a_server_error_may_ask_to_be_left_alone_as_well() {
         };
         assert_eq!(failure.class, FailureClass::Transient);
         assert_eq!(failure.wait, Some(std::time::Duration::from_secs(5)), "{status}");
+    }
+}
+
+#[test]
+fn of_two_reasons_the_one_that_leaves_half_an_answer_counts() {
+    for (reason, native, expected) in [
+        ("length", "CAPPED", FailureClass::CutByLength),
+        ("length", "done", FailureClass::CutByLength),
+        ("content_filter", "done", FailureClass::Refused(Refusal::Moderation)),
+        ("stop", "MAX_TOKENS", FailureClass::CutByLength),
+    ] {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"half"}},"finish_reason":"{reason}",
+            "provider_specific_fields":{{"native_finish_reason":"{native}"}}}}]}}"#
+        );
+        assert_eq!(class(200, &body), expected, "{reason}, {native}");
+    }
+}
+
+#[test]
+fn an_error_of_a_choice_is_one_and_a_success_in_its_place_is_none() {
+    let with = |beside: &str, of_choice: &str| {
+        format!(
+            r#"{{{beside}"choices":[{{"message":{{"content":"a"}},"finish_reason":"stop"{of_choice}}}]}}"#
+        )
+    };
+    let failed = with("", r#","error":{"code":502,"message":"upstream reset"}"#);
+    assert_eq!(class(200, &failed), FailureClass::Transient);
+    for none in [
+        r#"{"code":200,"message":"success"}"#,
+        r#"{"code":0,"message":"ok"}"#,
+        r#""none""#,
+        r#""null""#,
+    ] {
+        let body = with(&format!(r#""error":{none},"#), "");
+        assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{none}");
     }
 }

@@ -139,3 +139,14 @@ fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
         assert_eq!(failure(broken(status, body)).cause, "reply cut off", "{body}");
     }
 }
+
+#[test]
+fn an_error_in_words_before_the_end_is_no_end() {
+    let before = events(&[&content("Half an")]);
+    let cut = format!("{before}data: Error: upstream connection reset\n\ndata: [DONE]\n\n");
+    let failure = failure(finished(&cut));
+    assert_eq!(failure.class, FailureClass::Transient);
+    assert!(failure.message.contains("upstream connection reset"), "{}", failure.message);
+    let ping = format!("{before}data: ping\n\ndata: [DONE]\n\n");
+    assert_eq!(answer(finished(&ping)).content, "Half an");
+}
