@@ -66,7 +66,7 @@ impl Exit {
         Some(match self {
             Exit::Done => return None,
             Exit::Ours => "mend what it names, then run again: answers that came are kept",
-            Exit::Usage => "change what it names: nothing was asked, or no row was marked",
+            Exit::Usage => "change what it names, then run again",
             Exit::Marked => "run again: those rows are asked again, and no others",
             Exit::Key => "put the key into .env or the environment, then run again",
             Exit::Money => "pay, then run again",

@@ -43,7 +43,7 @@ impl Clock {
         if unseen >= STOPPED_FROM_MS {
             self.stopped_ms.fetch_add(unseen, Relaxed);
         }
-        Time { monotonic_ms: ms - self.stopped_ms.load(Relaxed), unix_ms: unix_ms() }
+        Time { monotonic_ms: ms.saturating_sub(self.stopped_ms.load(Relaxed)), unix_ms: unix_ms() }
     }
 
     /// Returns when a moment comes, for a timer, if the process is not stopped until then.

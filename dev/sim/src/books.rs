@@ -170,7 +170,8 @@ impl Books {
             _ => ALIKE_LATER,
         };
         let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
-        self.suspects.alike >= enough && is_idle
+        let is_last = self.answers > 0 && self.read_ended && self.held.is_empty();
+        self.suspects.alike >= enough && is_idle && !is_last
     }
 
     /// Writes down a conviction.
@@ -307,6 +308,9 @@ impl Books {
             | FailureClass::Forbidden => self.suspect(index, failure),
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
                 self.pace.works();
+                if failure.partial.is_some() {
+                    self.suspects_are_refused();
+                }
                 self.refuse(index);
             }
         }

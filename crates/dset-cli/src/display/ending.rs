@@ -58,7 +58,12 @@ impl Closing<'_> {
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
-                vec!["Change the setting that it names; no row was marked".into()],
+                vec![match self.ending.ledger.rejected {
+                    0 => "Change the setting that it names; no row was marked".into(),
+                    _ => "Change the setting that it names; rows that say ERROR are asked again, and \
+                          no others were marked"
+                        .into(),
+                }],
             ),
             Why::InputChanged { row_number } => (
                 format!("{} was changed while it was being read", settings.input.display()),

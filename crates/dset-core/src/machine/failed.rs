@@ -44,7 +44,10 @@ impl Machine {
         }
         match failure.class {
             // What was written before it was paid for, and is bought anew: that is bounded.
-            FailureClass::Throttled { .. } if has_text(&failure) => {
+            FailureClass::Throttled { wait, .. }
+                if has_text(&failure) && wait.is_none_or(|wait| wait <= RETRY_AFTER_MAX) =>
+            {
+                let failure = Failure { wait: failure.wait.or(wait), ..failure };
                 self.transient(now, &back, failure, effects);
             }
             FailureClass::Throttled { wait, .. } => {
@@ -70,6 +73,9 @@ impl Machine {
             | FailureClass::Forbidden => self.refused(now, back, failure, effects),
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
                 self.service_works(now, back.lane, effects);
+                if failure.partial.is_some() {
+                    self.clear_suspects(now, effects);
+                }
                 self.reject(now, back.question, failure, effects);
             }
         }
@@ -140,14 +146,12 @@ impl Machine {
             self.make_ready(back.index);
             return;
         }
-        match failure.wait {
-            Some(wait) if wait > RETRY_AFTER_MAX => {
-                self.make_ready(back.index);
-                self.stop(Why::ToldToWait(Box::new(failure), wait));
-                return;
-            }
-            Some(wait) => self.lanes.at(back.lane).pace.pause(now, wait),
-            None => {}
+        // Hours are no wait between two tries of a question, which may be what the service stumbles
+        // over: if it is the service, it is an outage.
+        let failure =
+            Failure { wait: failure.wait.filter(|wait| *wait <= RETRY_AFTER_MAX), ..failure };
+        if let Some(wait) = failure.wait {
+            self.lanes.at(back.lane).pace.pause(now, wait);
         }
         if self.outage.is_some() {
             self.failed_in_outage(now, back, failure, effects);
@@ -184,6 +188,7 @@ impl Machine {
             return;
         }
         self.service_works(now, back.lane, effects);
+        self.clear_suspects(now, effects);
         self.try_again(now, back, failure, effects);
     }
 
@@ -350,6 +355,10 @@ impl Machine {
     pub(super) fn is_suspicious(&mut self) -> bool {
         let verdict = self.suspects.verdict(self.answers_count > 0);
         let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
+        // Nothing is left that could be marked wrongly.
+        if self.answers_count > 0 && self.read.ended && self.held.is_empty() {
+            return false;
+        }
         if self.flights.is_empty() {
             let failure = Box::new(failure.clone());
             self.suspects.clear();
@@ -361,8 +370,9 @@ impl Machine {
         true
     }
 
-    /// At the end of a run the questions still under suspicion are taken as refused.
-    pub(super) fn settle_suspects(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    /// What the model has written, be it half or nothing, proves settings and key; at the end of a
+    /// run, too, questions that waited for a verdict are taken as refused.
+    pub(super) fn clear_suspects(&mut self, now: Time, effects: &mut Vec<Effect>) {
         for (question, failure) in self.suspects.clear() {
             self.reject(now, question, failure, effects);
         }

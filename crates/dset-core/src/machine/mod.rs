@@ -383,7 +383,7 @@ impl Machine {
     /// The last records, rows and marks; then the end.
     fn wind_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.stop.is_none() {
-            self.settle_suspects(now, effects);
+            self.clear_suspects(now, effects);
         }
         if self.records.synced < self.records.given {
             return;

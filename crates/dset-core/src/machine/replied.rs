@@ -111,9 +111,7 @@ impl Machine {
         self.service_works(now, back.lane, effects);
         self.answers_count += 1;
         self.empty.clear();
-        for (question, failure) in self.suspects.clear() {
-            self.reject(now, question, failure, effects);
-        }
+        self.clear_suspects(now, effects);
         self.held.remove(&back.index);
         effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),

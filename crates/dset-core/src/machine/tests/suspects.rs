@@ -141,3 +141,34 @@ fn a_service_that_writes_nothing_to_anything_is_out_before_every_question_is_bou
         assert!(asked < 40, "{asked} were bought");
     }
 }
+
+#[test]
+fn what_the_model_wrote_clears_settings_and_key_though_it_is_cut_or_nothing() {
+    let written = |class| {
+        let partial = Some(Box::new(Answer::default()));
+        let Reading::Failure(failed) = failure(class) else { unreachable!() };
+        Reading::Failure(Failure { partial, ..failed })
+    };
+    for class in
+        [FailureClass::CutByLength, FailureClass::Empty, FailureClass::Refused(Refusal::Moderation)]
+    {
+        let mut bench = Bench::new(rules(8), 40);
+        bench.reply(0, failure(FailureClass::Forbidden));
+        bench.reply(1, written(class));
+        assert!(bench.ending.is_none() && bench.on_their_way().len() > 6, "{class:?}");
+        assert_eq!(bench.machine.ledger().rejected, 1 + u64::from(class != FailureClass::Empty));
+    }
+}
+
+#[test]
+fn where_nothing_is_left_to_ask_the_last_ten_are_marked() {
+    let mut bench = Bench::new(rules(1), 20);
+    for question in 0..10 {
+        bench.reply(question, answer());
+    }
+    for question in 10..20 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
+    assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+    assert_eq!(bench.machine.ledger().rejected, 10);
+}

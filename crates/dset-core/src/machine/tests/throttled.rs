@@ -123,10 +123,31 @@ fn a_wait_that_a_server_error_asks_for_is_kept_and_costs_the_question_a_retry() 
         bench.sleep();
     }
     assert_eq!(bench.now_ms, 30_000);
+    // Hours are no wait between two tries: the question is given up, and no run ends for it.
+    let mut bench = Bench::new(rules(1), 20);
+    bench.reply(0, answer());
+    bench.play(3600, 100, |question| match question {
+        1 => told(86_400),
+        _ => answer(),
+    });
+    assert!(matches!(bench.why(), Why::Unreachable(_)), "{:?}", bench.why());
     let mut bench = Bench::new(rules(4), 20);
-    bench.reply(1, told(86_400));
-    for question in [0, 2, 3] {
-        bench.reply(question, answer());
-    }
+    bench.play(3600, 100, |question| match question {
+        1 => told(86_400),
+        _ => answer(),
+    });
+    assert_eq!(bench.machine.ledger().gave_up, 1);
+}
+
+#[test]
+fn a_wait_of_hours_that_is_told_in_the_middle_of_an_answer_ends_the_run() {
+    let partial = Some(Box::new(Answer { content: "half".into(), ..Answer::default() }));
+    let told = |seconds| {
+        let wait = Some(Duration::from_secs(seconds));
+        let class = FailureClass::Throttled { wait, width: None };
+        Reading::Failure(Failure { class, partial: partial.clone(), ..throttled(429) })
+    };
+    let mut bench = Bench::new(rules(1), 20);
+    bench.reply(0, told(7_200));
     assert!(matches!(bench.why(), Why::ToldToWait(..)));
 }
