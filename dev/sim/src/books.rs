@@ -19,6 +19,8 @@ use crate::world::World;
 /// on its way is answered: before the first answer, and after it.
 const ALIKE_AT_FIRST: u32 = 5;
 const ALIKE_LATER: u32 = 10;
+/// So many questions are held at most where one of several models does not answer.
+const HELD_FOR_OTHERS: usize = 4_096;
 /// The input is rewritten at most once in so long, or in so many times what the last took.
 const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
@@ -53,6 +55,7 @@ pub(crate) struct Suspects {
 pub(crate) struct Books {
     pub(crate) begin: Begin,
     pub(crate) width: u32,
+    pub(crate) is_several_models: bool,
     pub(crate) pause_on_error: bool,
     pub(crate) limit: Option<u64>,
     /// What the rows said before this life.
@@ -114,6 +117,7 @@ impl Books {
             open: open.map(|(_, index)| index).collect(),
             begin,
             width: world.start.width,
+            is_several_models: world.start.models > 1,
             pause_on_error: world.start.pause_on_error,
             limit,
             statuses: world.rows.iter().map(|row| row.status.clone()).collect(),
@@ -230,7 +234,10 @@ impl Books {
             Event::Questions(questions) => {
                 self.read_count += questions.len() as u64;
                 self.held.extend(questions.iter().map(|question| question.index));
-                let most = 2 * self.width.max(1) as usize;
+                let most = match self.is_several_models {
+                    true => HELD_FOR_OTHERS.max(2 * self.width.max(1) as usize),
+                    false => 2 * self.width.max(1) as usize,
+                };
                 assert!(self.held.len() <= most, "the texts of twice the width are held");
             }
             Event::QuestionsEnd => self.read_ended = true,

@@ -217,7 +217,8 @@ impl Machine {
 
     /// Tells whether no place of a model that still has work answers.
     fn is_out(&self) -> bool {
-        let has_work = |model| self.held.values().any(|held| held.question.model == model);
+        let has_work =
+            |model| self.can_read() || self.held.values().any(|held| held.question.model == model);
         self.lanes.are_out(has_work)
     }
 

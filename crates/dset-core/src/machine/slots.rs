@@ -12,6 +12,9 @@ use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
 
+/// So many questions are held at most where a model does not answer and others do.
+const HELD_FOR_OTHERS: usize = 4_096;
+
 impl Machine {
     /// Takes questions that were read.
     pub(super) fn take_questions(&mut self, questions: Vec<Question>) {
@@ -36,7 +39,20 @@ impl Machine {
         }
     }
 
-    /// Asks for more questions, so that at most twice the width are held.
+    /// How many questions may be held: twice the width, or more where one of several models has none
+    /// left to ask, because those of another that does not answer are in the way.
+    fn held_max(&self) -> usize {
+        let most = 2 * self.lanes.slots();
+        let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
+        if lacks { most.max(HELD_FOR_OTHERS) } else { most }
+    }
+
+    /// Tells whether more questions will be read as things stand.
+    pub(super) fn can_read(&self) -> bool {
+        !self.read.ended && self.held.len() < self.held_max()
+    }
+
+    /// Asks for more questions, so that at most [`Machine::held_max`] are held.
     pub(super) fn read_more(&mut self, effects: &mut Vec<Effect>) {
         if self.read.ended || self.read.outstanding {
             return;
@@ -47,10 +63,11 @@ impl Machine {
             return;
         }
         let slots = self.lanes.slots();
-        let room = (2 * slots).saturating_sub(self.held.len());
+        let room = self.held_max().saturating_sub(self.held.len()).min(2 * slots);
         let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         // In batches of a width: a message for every question would cost more than reading it.
-        let enough = self.ready.iter().map(BTreeSet::len).sum::<usize>() >= slots;
+        let ready = self.ready.iter().map(BTreeSet::len);
+        let enough = ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
         if count > 0 && (!enough || count >= slots) {
             self.read.outstanding = true;
             effects.push(Effect::Read { count });

@@ -27,6 +27,8 @@ struct Bench {
     count: u32,
     /// So many of the questions are answers to one row.
     per_row: u32,
+    /// The questions are for these in turn.
+    models: u32,
     read: u32,
     alarm: Option<Time>,
 }
@@ -116,6 +118,7 @@ impl Bench {
             ending: None,
             count,
             per_row: 1,
+            models: 1,
             read: 0,
             alarm: None,
         }
@@ -142,8 +145,11 @@ impl Bench {
         match effect {
             Effect::Read { count } => {
                 let to = self.count.min(self.read + count as u32);
-                let of_row =
-                    |index| Question { id: question(index / self.per_row).id, ..question(index) };
+                let of_row = |index| Question {
+                    id: question(index / self.per_row).id,
+                    model: (index % self.models) as u16,
+                    ..question(index)
+                };
                 let questions = (self.read..to).map(of_row).collect();
                 self.read = to;
                 self.coming.push_back(Event::Questions(questions));

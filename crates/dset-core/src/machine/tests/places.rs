@@ -138,3 +138,19 @@ fn in_an_outage_no_place_is_probed_before_the_wait_that_it_asked_for() {
     }
     assert!(bench.ending.is_some() || bench.now_ms >= asked_ms + 300_000, "{}", bench.now_ms);
 }
+
+#[test]
+fn a_model_that_does_not_answer_holds_up_no_other() {
+    let place = |model| Place { model, endpoint: 0, learnt: None };
+    for class in [FailureClass::Transient, FailureClass::Throttled { wait: None, width: None }] {
+        let rules = Rules { places: vec![place(0), place(1)], ..rules(8) };
+        let mut bench = Bench::idle(rules, 3_000);
+        bench.models = 2;
+        bench.start(2, Marks::default());
+        bench.play(600, 100, |question| match question % 2 {
+            0 => failure(class),
+            _ => answer(),
+        });
+        assert_eq!(bench.machine.ledger().answered, 1_500, "{class:?}");
+    }
+}

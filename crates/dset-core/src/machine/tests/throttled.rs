@@ -17,7 +17,12 @@ fn throttled(status: u16) -> Failure {
 impl Bench {
     /// Plays for so many seconds: each ask is back after `latency_ms` with what `reply` says to the
     /// question. Returns how many were asked.
-    fn play(&mut self, seconds: u64, latency_ms: u64, reply: impl Fn(u32) -> Reading) -> u64 {
+    pub(super) fn play(
+        &mut self,
+        seconds: u64,
+        latency_ms: u64,
+        reply: impl Fn(u32) -> Reading,
+    ) -> u64 {
         let end_ms = self.now_ms + seconds * 1000;
         let mut asked = 0;
         while self.ending.is_none() && self.now_ms < end_ms {
