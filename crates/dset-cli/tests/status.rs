@@ -195,6 +195,67 @@ fn the_command_that_goes_on_with_a_run_asks_what_is_left_and_nothing_else() {
 }
 
 #[test]
+fn the_command_that_goes_on_names_the_column_the_key_and_every_place() {
+    let key = ["--key", "MY_PLACE"];
+    for (csv, more, said) in [
+        ("question,frage\nx,one\ny,two\n", &["--column", "frage"][..], " --column frage"),
+        ("one,question\ntwo,x\n", &["--header", "no"], " --header no"),
+        ("question\none\ntwo\n", &[], ""),
+    ] {
+        let service = Service::start(MockSettings {
+            on: vec!["two=risk*1".parse().unwrap()],
+            expect_key: Some("sk-of-this-place".to_owned()),
+            ..MockSettings::default()
+        });
+        let url = service.url();
+        let folder = Folder::with(csv);
+        folder.write(".env", "MY_PLACE=sk-of-this-place\n");
+        let place = ["run", "--base-url", &url, "-c", "1"];
+        folder.dset(&[&place, &key[..], more].concat()).exits(3);
+        let rows = folder.rows().len();
+        let told = folder.dset(&[&["status"], more].concat()).exits(0).out;
+        let flag = |text: &str| text.matches("--column").count();
+        assert_eq!(flag(hinted(&told, "dset run ")), flag(&more.concat()), "said once");
+        let told = folder.dset(&["status"]).exits(0).out;
+        let command = hinted(&told, "dset run ");
+        assert_eq!(command, format!("dset run --base-url {url} --key MY_PLACE{said}"));
+        // A store of an older version says less.
+        let old = folder.copy();
+        old.sql("DELETE FROM meta WHERE name = 'call'");
+        let told = old.dset(&["status"]).exits(0).out;
+        assert_eq!(hinted(&told, "dset run "), format!("dset run --base-url {url} --key none"));
+        let before = service.asked();
+        folder.shell(command).exits(0);
+        let mut new = service.asked();
+        new.retain(|question, times| before.get(question) != Some(times));
+        assert!(new.len() == 1 && new.keys().all(|question| question.contains("two")), "{new:?}");
+        assert_eq!(folder.rows().len(), rows + 1);
+    }
+    let (one, two) = (Service::friendly(), Service::friendly());
+    let folder = Folder::with(&questions(2));
+    one.run(&folder, &["--base-url", &two.url(), "-n", "1"]);
+    let told = folder.dset(&["status"]).exits(0).out;
+    let places = format!("dset run --base-url {} --base-url {} --key none", one.url(), two.url());
+    assert_eq!(hinted(&told, "dset run "), places);
+    // What stands in a query may be a secret.
+    let folder = Folder::with(&questions(2));
+    one.run(&folder, &["--base-url", &format!("{}/v1?token=x", two.url()), "-n", "1"]);
+    folder.dset(&["status"]).exits(0).tells("Run `dset run` (with the same flags as before) to");
+}
+
+#[test]
+fn a_long_system_prompt_is_told_in_words() {
+    let folder = Folder::with(&questions(2));
+    let service = Service::with(&["Question 2,=risk*1"]);
+    folder.write("prompt.txt", "Be brief. ".repeat(40));
+    service.run(&folder, &["--system-file", "prompt.txt"]).exits(3);
+    for command in [&["status"][..], &["show", "--failed"]] {
+        let told = folder.dset(command).exits(0).out;
+        assert!(told.contains("again with `dset run` (with the same flags as before)"), "{told}");
+    }
+}
+
+#[test]
 fn what_variables_and_files_say_by_themselves_is_not_said_again() {
     let folder = Folder::with(&questions(3));
     let service = Service::with(&["Question 2,=risk*2"]);

@@ -26,7 +26,7 @@ use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Rescued, STORE, SinkMark, Store, StoreError};
+use crate::store::{Call, Rescued, STORE, SinkMark, Store, StoreError};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -289,6 +289,7 @@ impl Job {
             now,
         )?;
         store.keep_asked(&settings_ids, samples)?;
+        store.keep_call(&Call::of(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
         let marks = store.sink_marks()?;

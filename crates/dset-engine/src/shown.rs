@@ -14,7 +14,7 @@ use dset_core::settings::Settings;
 use crate::job::JobError;
 use crate::scan::{Seen, Status, walk};
 use crate::standing::View;
-use crate::store::{Store, StoreError, Tried, look};
+use crate::store::{Call, Store, StoreError, Tried, look};
 
 /// Which questions are to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Shown {
     pub samples: u32,
     /// The endpoint of the last run; absent where there was none.
     pub endpoint: Option<String>,
+    /// How the last run was called, where that is known.
+    pub call: Option<Call>,
 }
 
 /// A question and what came of it.
@@ -101,6 +103,7 @@ pub fn show(settings: &Settings, which: Which) -> Result<Option<Shown>, JobError
             questions,
             samples: view.plan.wanted().samples(),
             endpoint: store.life()?.map(|life| life.endpoint),
+            call: store.last_call()?,
             requests: view.requests,
         })
     })

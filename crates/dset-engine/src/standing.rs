@@ -18,7 +18,7 @@ use crate::lock::{Running, running};
 use crate::scan::{Status, scan, walk};
 use crate::sink::{FORMATS, Format};
 use crate::source::Source;
-use crate::store::{FailedAsks, Life, Recent, Store, look};
+use crate::store::{Call, FailedAsks, Life, Recent, Store, look};
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
@@ -42,6 +42,8 @@ pub struct Standing {
     pub running: Running,
     /// The last run; absent where there was none.
     pub life: Option<Life>,
+    /// How the last run was called, where that is known.
+    pub call: Option<Call>,
     /// What came lately, while a run goes on. What is on its way only the run itself knows.
     pub recent: Option<Recent>,
     /// Asks that failed, in every run.
@@ -113,6 +115,7 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             placed: store.position(view.edition)?,
             running: running.clone(),
             life: store.life()?,
+            call: store.last_call()?,
             recent: match running {
                 Running::Yes(_) => Some(store.recent(unix_ms())?),
                 _ => None,
@@ -163,6 +166,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         placed: 0,
         running,
         life: None,
+        call: None,
         recent: None,
         failed_asks: FailedAsks::default(),
         requests,

@@ -20,7 +20,7 @@ use crate::job::JobError;
 use crate::lock::{Running, holder, running};
 use crate::sink::{Expected, Format, SinkError};
 use crate::standing::{Rows, View};
-use crate::store::{self, Dangling, RESCUE, Store, StoreError, look};
+use crate::store::{self, Call, Dangling, RESCUE, Store, StoreError, look};
 
 /// Rows that are named by their question, at most.
 const NAMED_MAX: usize = 3;
@@ -42,6 +42,8 @@ pub struct Verified {
     pub notes: Vec<Note>,
     /// The endpoint of the last run.
     pub endpoint: Option<String>,
+    /// How the last run was called, where that is known.
+    pub call: Option<Call>,
     /// What it asked each model with; none where the store is too damaged to tell.
     pub requests: Vec<RequestSettings>,
     /// How many answers each was to give to a question.
@@ -194,6 +196,7 @@ fn damaged(found: Vec<String>, running: Running) -> Verified {
         differences: vec![Difference::StoreDamaged(found)],
         notes: Vec::new(),
         endpoint: None,
+        call: None,
         requests: Vec::new(),
         samples: 1,
     }
@@ -285,6 +288,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         differences,
         notes,
         endpoint: store.last_life()?.map(|(endpoint, _)| endpoint),
+        call: store.last_call()?,
         samples: view.plan.wanted().samples(),
         requests: view.requests,
     })

@@ -1,10 +1,14 @@
 //! The command that goes on with a run, from what its store says of it.
 
+use std::fmt;
 use std::path::Path;
 
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
-use dset_core::settings::{Layer, NO_KEY, Settings, Switch, is_loopback, resolve_among};
+use dset_core::settings::{
+    Layer, Model, NO_KEY, Settings, Switch, endpoint, is_loopback, resolve_among,
+};
+use dset_engine::store::Call;
 use url::Url;
 
 use crate::cli::WhichArgs;
@@ -15,24 +19,59 @@ use crate::layers::Environment;
 /// What a run asked, and where.
 pub(super) struct Before<'a> {
     pub(super) endpoint: &'a str,
+    /// How it was called; not known of stores of older versions.
+    pub(super) call: Option<&'a Call>,
     pub(super) requests: &'a [RequestSettings],
     pub(super) samples: u32,
 }
 
-/// A system prompt longer than this is in a file, and better named than repeated.
+/// The command that goes on with a run.
+pub(super) struct Again {
+    command: String,
+    /// It says everything that must be said.
+    is_whole: bool,
+}
+
+impl Again {
+    /// Returns it as a sentence has it.
+    pub(super) fn ticked(&self) -> String {
+        format!("`{}`{}", self.command, self.more())
+    }
+
+    fn more(&self) -> &'static str {
+        if self.is_whole { "" } else { " (with the same flags as before)" }
+    }
+}
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.command, self.more())
+    }
+}
+
+/// A system prompt longer than this is not repeated; it was probably in a file, whose name nobody
+/// knows.
 const SYSTEM_MAX: usize = 300;
 
 impl WhichArgs {
     /// Returns the command that goes on with this run, with whatever of its settings variables and
     /// files do not say by themselves: a hint must not lead to another run than the one that was
     /// meant.
-    pub(super) fn run_again(&self, before: Option<&Before<'_>>) -> String {
+    pub(super) fn run_again(&self, before: Option<&Before<'_>>) -> Again {
         let mut command = self.command("run");
         // Files that cannot be read were complained of when this run was looked for.
-        if let Some(Ok(flags)) = before.map(|before| flags(self.layer(), before)) {
-            say(&mut command, &flags);
+        let Some(before) = before else { return Again { command, is_whole: true } };
+        let Ok(mut flags) = flags(self.layer(), before) else {
+            return Again { command, is_whole: true };
+        };
+        if !before.can_say(&flags) {
+            return Again { command, is_whole: false };
         }
-        command
+        // Said already, as it was given here.
+        flags.column = flags.column.filter(|_| self.column.is_none());
+        flags.header = flags.header.filter(|_| self.header.is_none());
+        say(&mut command, &flags);
+        Again { command, is_whole: true }
     }
 }
 
@@ -63,6 +102,14 @@ fn flags(which: Layer, before: &Before<'_>) -> Result<Layer, UserError> {
     let effort = was.reasoning_effort.clone();
     flags.reasoning_effort = effort.filter(|_| was.reasoning_effort != is.reasoning_effort);
     flags.samples = (now.samples != before.samples).then_some(before.samples);
+    if let Some(call) = before.call {
+        flags.column = call.column.clone().filter(|_| call.column != now.column);
+        flags.header = (call.header != now.header).then_some(call.header);
+        let is_now = now.models.iter().map(|model| model.key_variable.as_deref().unwrap_or(NO_KEY));
+        let was = call.places.iter().map(|place| &*place.key);
+        flags.key = was.zip(is_now).find(|(was, is)| was != is).map(|(was, _)| was.to_owned());
+        return Ok(flags);
+    }
     for model in now.models.iter().filter(|model| model.base_urls.iter().all(is_loopback)) {
         if model.key_variable.is_some() && environment.find_key(model, &said)?.is_none() {
             flags.key = Some(NO_KEY.to_owned());
@@ -75,8 +122,23 @@ impl Before<'_> {
     /// Tells whether settings ask the same models at the same place.
     fn is_where(&self, now: &Settings) -> bool {
         let asked = now.models.iter().map(|model| &model.request.model);
-        now.model().endpoint() == self.endpoint
-            && asked.eq(self.requests.iter().map(|request| &request.model))
+        let is_there = match self.call {
+            Some(call) => {
+                let was = call.places.iter().map(|place| place.base_urls.clone());
+                let urls = |model: &Model| model.base_urls.iter().map(endpoint).collect::<Vec<_>>();
+                now.models.iter().map(urls).eq(was)
+            }
+            None => now.model().endpoint() == self.endpoint,
+        };
+        is_there && asked.eq(self.requests.iter().map(|request| &request.model))
+    }
+
+    /// Tells whether flags say all that they stand for.
+    fn can_say(&self, flags: &Layer) -> bool {
+        let is_long = flags.system.as_ref().is_some_and(|s| s.chars().count() > SYSTEM_MAX);
+        let mut places = self.call.iter().flat_map(|call| &call.places);
+        let is_secret = flags.base_url.is_some() && places.any(|place| place.has_query);
+        !is_long && !is_secret
     }
 
     /// Returns the ways to say which models were asked and where, from the shortest to one that
@@ -89,7 +151,9 @@ impl Before<'_> {
         };
         let bare = names(&|request| request.model.clone());
         let at = |model, base_url| Layer { model, base_url, ..Layer::default() };
-        let url = || Some(vec![written(self.endpoint).to_owned()]);
+        let places = self.call.and_then(|call| call.places.first());
+        let urls = places.map_or_else(|| vec![self.endpoint.to_owned()], |p| p.base_urls.clone());
+        let url = || Some(urls.iter().map(|url| written(url).to_owned()).collect());
         let mut places = vec![at(None, None), at(bare.clone(), None)];
         if let Some(home) = home {
             places.push(at(names(&|request| retired_name(home, request)), None));
@@ -126,10 +190,9 @@ fn say(command: &mut String, flags: &Layer) {
     flags.base_url.iter().flatten().for_each(|url| say("--base-url", Some(url)));
     say("--key", flags.key.as_deref());
     flags.model.iter().flatten().for_each(|name| say("-m", Some(name)));
-    match flags.system.as_deref() {
-        Some(text) if text.chars().count() > SYSTEM_MAX => say("--system-file", Some("FILE")),
-        text => say("--system", text),
-    }
+    say("--column", flags.column.as_deref());
+    say("--header", flags.header.map(super::header_word));
+    say("--system", flags.system.as_deref());
     say("--template", flags.template.as_deref());
     say("--max-tokens", number(flags.max_tokens).as_deref());
     say("--temperature", flags.temperature.map(|degrees| degrees.to_string()).as_deref());

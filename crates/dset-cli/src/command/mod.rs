@@ -96,13 +96,16 @@ impl WhichArgs {
         say(questions, self.input.as_ref().map(path));
         say("-o", self.output.as_ref().map(path));
         say("--column", self.column.clone());
-        let header = self.header.map(|header| match header {
-            HeaderMode::Auto => "auto",
-            HeaderMode::Yes => "yes",
-            HeaderMode::No => "no",
-        });
-        say("--header", header.map(str::to_owned));
+        say("--header", self.header.map(|header| header_word(header).to_owned()));
         words.join(" ")
+    }
+}
+
+fn header_word(header: HeaderMode) -> &'static str {
+    match header {
+        HeaderMode::Auto => "auto",
+        HeaderMode::Yes => "yes",
+        HeaderMode::No => "no",
     }
 }
 

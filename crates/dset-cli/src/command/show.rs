@@ -320,8 +320,9 @@ impl Words<'_> {
         page.plain(&format!("{ended} of {} ended without an answer", count(shown.of)));
         page.blank();
         let endpoint = shown.endpoint.as_deref();
+        let call = shown.call.as_ref();
         let (requests, samples) = (&shown.requests[..], shown.samples);
-        let before = endpoint.map(|endpoint| Before { endpoint, requests, samples });
+        let before = endpoint.map(|endpoint| Before { endpoint, call, requests, samples });
         let again = self.which.run_again(before.as_ref());
         let entries = shown.questions.iter().flat_map(|question| &question.entries);
         let causes = entries.filter_map(|entry| match &entry.outcome {
@@ -329,7 +330,7 @@ impl Words<'_> {
             Outcome::Failed { end: None, .. } => Some("unreachable"),
             _ => None,
         });
-        for hint in advice(causes, &again) {
+        for hint in advice(causes, &again.ticked()) {
             page.hint(&hint);
         }
     }

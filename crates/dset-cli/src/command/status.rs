@@ -263,24 +263,25 @@ fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
     }
     let before = standing.life.as_ref().map(|life| Before {
         endpoint: &life.endpoint,
+        call: standing.call.as_ref(),
         requests: &standing.requests,
         samples: standing.samples,
     });
-    let run = which.run_again(before.as_ref());
+    let run = which.run_again(before.as_ref()).ticked();
     if standing.has_outputs_of_script {
         return vec![format!(
-            "There are outputs of the original script: `{run}` takes their rows as answered"
+            "There are outputs of the original script: {run} takes their rows as answered"
         )];
     }
     if !standing.has_store {
-        return vec![format!("Ask the questions with `{run}`")];
+        return vec![format!("Ask the questions with {run}")];
     }
     let why = || format!("See why with `{}`", which.command_with("show --failed", "--questions"));
     let mut hints = Vec::from_iter((ledger.failed() > 0).then(why));
     match (ledger.pending, ledger.failed()) {
         (0, 0) => {}
-        (0, _) => hints.push(format!("Ask the failed questions again with `{run}`")),
-        _ => hints.push(format!("Run `{run}` to continue")),
+        (0, _) => hints.push(format!("Ask the failed questions again with {run}")),
+        _ => hints.push(format!("Run {run} to continue")),
     }
     hints
 }

@@ -53,9 +53,10 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
     let endpoint = verified.endpoint.as_deref();
+    let call = verified.call.as_ref();
     let (requests, samples) = (&verified.requests[..], verified.samples);
-    let before = endpoint.map(|endpoint| Before { endpoint, requests, samples });
-    let run = args.which.run_again(before.as_ref());
+    let before = endpoint.map(|endpoint| Before { endpoint, call, requests, samples });
+    let run = args.which.run_again(before.as_ref()).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));

@@ -1,6 +1,6 @@
 //! What to do about questions that ended without an answer.
 
-/// Returns what helps, from the causes; `again` is the command that asks them again.
+/// Returns what helps, from the causes; `again` is the command that asks them again, between ticks.
 pub(crate) fn advice<'a>(causes: impl IntoIterator<Item = &'a str>, again: &str) -> Vec<String> {
     let (mut cut, mut repeats, mut other) = (false, false, false);
     for cause in causes {
@@ -23,7 +23,7 @@ pub(crate) fn advice<'a>(causes: impl IntoIterator<Item = &'a str>, again: &str)
         );
     }
     if other {
-        hints.push(format!("Ask the failed questions again with `{again}`"));
+        hints.push(format!("Ask the failed questions again with {again}"));
     }
     hints
 }

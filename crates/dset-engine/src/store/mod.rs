@@ -4,6 +4,7 @@
 //! belongs to the writer's thread.
 
 mod attempts;
+mod call;
 mod earlier;
 mod entry;
 mod look;
@@ -24,6 +25,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
 pub use attempts::{Attempt, Tried};
+pub use call::{Call, Place};
 pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub(crate) use measured::Measured;

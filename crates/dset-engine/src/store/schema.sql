@@ -3,7 +3,9 @@
 -- Unix milliseconds.
 
 -- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`, `formats`, and,
--- where the last run wanted more than one answer to a question, `asked`: its settings and samples.
+-- where the last run wanted more than one answer to a question, `asked`: its settings and samples;
+-- `call`, as JSON: the last run's column, header and, for each model, its base URLs without their
+-- queries and the name of its key's variable or `none`, never a key. Older stores lack it.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value

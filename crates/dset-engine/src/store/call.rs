@@ -1,0 +1,68 @@
+//! How the last run was called, as far as a command that goes on with it must say it again.
+
+use dset_core::csv::HeaderMode;
+use dset_core::settings::{Model, NO_KEY, Settings, endpoint};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError};
+
+/// What a run was told beside the settings that its answers were bought with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The column with the questions, where one was named.
+    pub column: Option<String>,
+    /// Whether the first row is a header.
+    pub header: HeaderMode,
+    /// Where each model was asked, in their order.
+    pub places: Vec<Place>,
+}
+
+/// Where a model was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The name of the variable that holds the key, or `none`.
+    pub key: String,
+    /// The base URLs, without their queries.
+    pub base_urls: Vec<String>,
+    /// A query was left out, which can hold a secret.
+    pub has_query: bool,
+}
+
+impl Call {
+    /// Returns what settings say.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Call {
+        Call {
+            column: settings.column.clone(),
+            header: settings.header,
+            places: settings.models.iter().map(Place::of).collect(),
+        }
+    }
+}
+
+impl Place {
+    fn of(model: &Model) -> Place {
+        Place {
+            key: model.key_variable.clone().unwrap_or_else(|| NO_KEY.to_owned()),
+            base_urls: model.base_urls.iter().map(endpoint).collect(),
+            has_query: model.base_urls.iter().any(|url| url.query().is_some()),
+        }
+    }
+}
+
+impl Store {
+    /// Remembers how a run is called.
+    pub(crate) fn keep_call(&self, call: &Call) -> Result<(), StoreError> {
+        let call = serde_json::to_string(call).expect("a call is JSON");
+        match self.meta::<String>("call")? {
+            Some(kept) if kept == call => Ok(()),
+            _ => self.set_meta("call", call),
+        }
+    }
+
+    /// Returns how the last run was called; `None` where that is not known.
+    pub(crate) fn last_call(&self) -> Result<Option<Call>, StoreError> {
+        let call = self.meta::<String>("call")?;
+        Ok(call.and_then(|call| serde_json::from_str(&call).ok()))
+    }
+}
