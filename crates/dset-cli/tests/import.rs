@@ -197,6 +197,38 @@ fn what_an_import_makes_of_a_table_is_no_question_that_is_cut() {
 }
 
 #[test]
+fn an_import_puts_together_what_a_run_refuses_and_nothing_else() {
+    for (text, mended) in [
+        ("question, status\nWhy is it?, not yet\n", None),
+        ("question, status\nWhy is it?, in progress\n", None),
+        ("question, status\nWhy?, 2024-05-01 10:00\n", None),
+        ("question, status\nExplain it, in progress\n", None),
+        ("question,status\nExplain it,\" in progress\"\n", None),
+        ("question,status\nWhy?,done,see page 4\n", None),
+        ("question,answer\nWhat is it?, It is a thing, of course\n", None),
+        ("question,status\nSay hello, world\n", Some("\"Say hello, world\"")),
+        ("question,status\nInto French, please\n", Some("\"Into French, please\"")),
+        ("question,status\nHow many in 2,024\n", Some("\"How many in 2,024\"")),
+        ("One\nSay hello, world\n", Some("\"Say hello, world\"")),
+        ("One\nInto French, please\n", Some("\"Into French, please\"")),
+        ("One\nHow many in 2,024\n", Some("\"How many in 2,024\"")),
+    ] {
+        let folder = Folder::with(text);
+        let doctor = folder.dset(&["doctor", "--offline"]);
+        let is_refused = doctor.out.contains("has a comma and no quotes");
+        assert_eq!(is_refused, mended.is_some(), "{text:?}: {}", doctor.out);
+        let imported = folder.dset(&["import", "q.csv", "-o", "out.csv"]).exits(0);
+        let told = imported.out.contains("1 question was put together again");
+        assert_eq!(told, mended.is_some(), "{text:?}: {}", imported.out);
+        let out = folder.read("out.csv");
+        assert_eq!(out.contains('"'), mended.is_some(), "{out:?}");
+        assert!(out.contains(mended.unwrap_or_default()), "{out:?}");
+        let again = folder.dset(&["doctor", "out.csv", "--offline"]);
+        assert!(!again.out.contains("no quotes"), "{out:?}: {}", again.out);
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_a_column_of_another_name_just_work() {
     let service = Service::friendly();
     for (header, said) in [

@@ -7,8 +7,8 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -40,9 +40,11 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
-/// So many asks without a reply, and one for so many replies, are no accidents.
-const LOST_MIN: u32 = 2;
+/// So many asks without a reply, and one for so many replies, are no accidents; they are counted
+/// anew after so many replies.
+const LOST_MIN: u32 = 3;
 const LOST_OF: u32 = 4;
+const COUNTED_REPLIES: u32 = 64;
 /// Some gateways send more than the hundred that are usual as the most.
 const HEADERS_MAX: usize = 256;
 
@@ -57,12 +59,37 @@ pub(crate) struct Client {
     /// It says for how long it keeps a connection. Whoever counts that has a thread for each, which
     /// idle ones withhold from new ones (llama.cpp's eight: of sixteen asks, eight wait for five
     /// seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on it is
-    /// lost. So none is used twice, nor where asks on used connections are lost again and again: it
-    /// closes them behind each reply without saying so.
-    is_used_once: AtomicBool,
-    replies: AtomicU32,
-    lost: AtomicU32,
+    /// lost. So none is used twice.
+    is_counted: AtomicBool,
+    losses: Mutex<Losses>,
     is_proxied: bool,
+}
+
+/// Asks on used connections that are lost again and again: the service closes them behind each
+/// reply without saying so, so that none is used twice until a window has no loss.
+#[derive(Default)]
+struct Losses {
+    replies: u32,
+    lost: u32,
+    are_many: bool,
+}
+
+impl Losses {
+    fn note_reply(&mut self) {
+        self.replies += 1;
+        if self.replies == COUNTED_REPLIES {
+            let are_many = self.are_many && self.lost > 0;
+            *self = Losses { are_many, ..Losses::default() };
+        }
+    }
+
+    fn note_loss(&mut self) {
+        self.lost = self.lost.saturating_add(1);
+        if self.lost >= LOST_MIN && self.replies > 0 && self.lost >= self.replies.div_ceil(LOST_OF)
+        {
+            self.are_many = true;
+        }
+    }
 }
 
 /// A reply whose head has come.
@@ -133,9 +160,8 @@ impl Client {
             pool,
             uri,
             headers,
-            is_used_once: false.into(),
-            replies: 0.into(),
-            lost: 0.into(),
+            is_counted: false.into(),
+            losses: Mutex::default(),
             is_proxied,
         })
     }
@@ -160,17 +186,22 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if self.is_used_once.load(Relaxed) {
+        if self.is_counted.load(Relaxed) || self.with_losses(|losses| losses.are_many) {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let connection = capture_connection(&mut request);
         let sent = self.pool.clone().call(request).await;
-        let (head, body) = sent.inspect_err(|error| self.note_loss(error))?.into_parts();
-        self.replies.fetch_add(1, Relaxed);
+        let lost = |error: &legacy::Error| {
+            if !error.is_connect() {
+                self.with_losses(Losses::note_loss);
+            }
+        };
+        let (head, body) = sent.inspect_err(lost)?.into_parts();
+        self.with_losses(Losses::note_reply);
         // Over TLS a handshake for each ask would cost more than a lost connection now and then.
         let is_plain = self.uri.scheme_str() == Some("http");
         if is_plain && head.headers.contains_key("keep-alive") {
-            self.is_used_once.store(true, Relaxed);
+            self.is_counted.store(true, Relaxed);
             if let Some(connection) = connection.connection_metadata().as_ref() {
                 connection.poison();
             }
@@ -179,14 +210,8 @@ impl Client {
         Ok(Response { status, headers: head.headers, body: Box::pin(body) })
     }
 
-    fn note_loss(&self, error: &legacy::Error) {
-        if error.is_connect() {
-            return;
-        }
-        let (lost, replies) = (1 + self.lost.fetch_add(1, Relaxed), self.replies.load(Relaxed));
-        if lost >= LOST_MIN && replies > 0 && lost >= replies / LOST_OF {
-            self.is_used_once.store(true, Relaxed);
-        }
+    fn with_losses<T>(&self, does: impl FnOnce(&mut Losses) -> T) -> T {
+        does(&mut self.losses.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -367,10 +367,14 @@ fn table(
         if first.len() < ROWS_LOOKED_AT {
             first.push(record.cells().map(str::to_owned).collect());
         }
-        let cells: Vec<&str> = match &mended {
+        let mut cells: Vec<&str> = match &mended {
             Some(cells) => cells.iter().map(String::as_str).collect(),
             None => record.cells().collect(),
         };
+        // What is written has no quotes where a blank leads, nor blanks in its header.
+        if let Some(next) = cells.get_mut(layout.question + 1) {
+            *next = next.trim_start();
+        }
         imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
         imported.mended += u64::from(mended.is_some());
         if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {

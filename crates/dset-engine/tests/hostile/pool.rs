@@ -47,8 +47,10 @@ async fn a_connection_that_is_kept_for_a_counted_time_only_is_not_used_again() {
     })
     .await;
     let endpoint = endpoint(&server.url(), LONG);
-    for (number, question) in ["one", "two", "three"].into_iter().enumerate() {
-        assert_eq!(answer(endpoint.ask(&ask(question), |_| ()).await).content, question);
+    // However long nothing is lost.
+    for number in 0..150 {
+        let question = format!("question {number}");
+        assert_eq!(answer(endpoint.ask(&ask(&question), |_| ()).await).content, question);
         assert_eq!(server.taken(), number + 1);
     }
 }
@@ -68,7 +70,44 @@ async fn connections_that_are_closed_behind_each_reply_without_a_word_are_not_us
         let came = endpoint.ask(&ask(&format!("question {number}")), |_| ()).await;
         lost += u32::from(!matches!(came.reading, Reading::Answer(_)));
     }
-    assert_eq!(lost, 2);
+    assert_eq!(lost, 3);
+}
+
+/// Asks so many questions of a service that closes its first connections behind a reply, without a
+/// word; returns how many were lost, and how many connections that took.
+async fn asked_where_the_first_connections_close(closing: usize, asks: usize) -> (usize, usize) {
+    let server = Server::start(move |mut stream, number| async move {
+        loop {
+            let asked = request(&mut stream).await;
+            if asked.is_empty() || stream.write_all(&echo(&asked)).await.is_err() {
+                return;
+            }
+            if number < closing {
+                request(&mut stream).await;
+                return;
+            }
+        }
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    let mut lost = 0;
+    for number in 0..asks {
+        let came = endpoint.ask(&ask(&format!("question {number}")), |_| ()).await;
+        lost += usize::from(!matches!(came.reading, Reading::Answer(_)));
+    }
+    (lost, server.taken())
+}
+
+#[tokio::test]
+async fn connections_are_used_again_after_two_losses() {
+    assert_eq!(asked_where_the_first_connections_close(2, 12).await, (2, 3));
+}
+
+#[tokio::test]
+async fn connections_are_used_again_where_no_ask_was_lost_for_long() {
+    // 64 replies beside the three losses, 64 without a loss, and ten on one connection.
+    let (lost, taken) = asked_where_the_first_connections_close(3, 3 + 64 + 64 + 10).await;
+    assert_eq!((lost, taken), (3, 64 + 64 + 1));
 }
 
 /// Runs against a service that writes each of its first replies twice: question B asked on that
