@@ -266,7 +266,7 @@ impl Closing<'_> {
                 let causes = self.tally.failed.keys().copied();
                 let cut = self.tally.failed.is_empty().then_some("length limit");
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
-                hints.extend(advice(causes.chain(cut), &same_command()));
+                hints.extend(advice(causes.chain(cut), &format!("`{}`", same_command())));
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
