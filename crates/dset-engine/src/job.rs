@@ -26,7 +26,7 @@ use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Call, Rescued, STORE, SinkMark, Store, StoreError};
+use crate::store::{Call, Rescued, SinkMark, Store, StoreError};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -427,7 +427,7 @@ fn has_other_store(input: &Path, folder: &Path) -> bool {
     let beside = folders.filter_map(|above| fs::read_dir(above).ok()).flatten().flatten();
     beside
         .map(|entry| entry.path())
-        .any(|path| path.join(STORE).exists() && path.canonicalize().ok() != own)
+        .any(|path| Store::exists(&path) && path.canonicalize().ok() != own)
 }
 
 /// Moves the outputs of an earlier edition away, if that was begun.

@@ -351,9 +351,10 @@ impl Machine {
         }
     }
 
-    /// Tells whether nothing is asked because it may be refused whatever it is. Where all that was on
-    /// its way is back, and no answer among it, the run ends.
-    pub(super) fn is_suspicious(&mut self) -> bool {
+    /// Judges whether refusals are the settings' or the key's: true while nothing is asked because it
+    /// may be refused whatever it is. Where all that was on its way is back, and no answer among it,
+    /// the run ends.
+    pub(super) fn judge_suspects(&mut self) -> bool {
         let verdict = self.suspects.verdict(self.answers_count > 0);
         let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
         // Nothing is left that could be marked wrongly.

@@ -357,7 +357,7 @@ impl Machine {
         }
         self.abandon_hung(now, effects);
         self.end_outage_if_final(effects);
-        if self.stop.is_none() && !self.is_held && !self.is_suspicious() {
+        if self.stop.is_none() && !self.is_held && !self.judge_suspects() {
             self.read_more(effects);
             self.send(now, effects);
         }

@@ -190,7 +190,9 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
     let (status, (class, cause)) = match effective_status(reply.status, error) {
         Some(status) => classify(status),
         // With neither a number nor a word for one, an error that a 400 would be known by is that.
-        None => Some(classify(400)).filter(|(_, read)| is_known(*read)).unwrap_or(classify(502)),
+        None => {
+            Some(classify(400)).filter(|(_, read)| is_known(*read)).unwrap_or_else(|| classify(502))
+        }
     };
     let message = if message.is_empty() { format!("status {status}") } else { message };
     Failure {
