@@ -119,6 +119,7 @@ impl Watcher for Json {
             Notice::OutageRetry { retry, of } => {
                 self.print(json!({ "event": "outage_retry", "retry": retry, "of": of }));
             }
+            Notice::OutageAnother { question } => self.of(question, "outage_another", json!({})),
             Notice::OutageFinal { failure } => {
                 self.print(json!({ "event": "outage_final", "cause": failure.cause }));
             }

@@ -138,7 +138,7 @@ fn a_service_that_writes_nothing_to_anything_is_out_before_every_question_is_bou
             }
         }
         assert!(matches!(bench.why(), Why::Unreachable(_)), "{:?}", bench.why());
-        assert!(asked < 40, "{asked} were bought");
+        assert!(asked <= 40, "{asked} were bought");
     }
 }
 
