@@ -179,6 +179,28 @@ impl From<JobError> for UserError {
                         same_command()
                     ))
             }
+            JobError::Bookmark { path, folder, row, before, questions } => {
+                let name = path.display();
+                let run = same_command_as("run", &["from_start", "from_bookmark"]);
+                let before = match before {
+                    1 => "1 question".to_owned(),
+                    before => format!("{before} questions"),
+                };
+                UserError::new(
+                    Exit::Usage,
+                    format!("row {row} of `{name}` says ERROR, and {before} before it may have answers or none"),
+                )
+                .cause(format!(
+                    "`{}` has neither a store of dset nor outputs of the original script",
+                    folder.display()
+                ))
+                .hint(format!("Ask all {questions}: `{run} --from-start`"))
+                .hint(format!(
+                    "Take the {before} before it as answered, though without a text: \
+                     `{run} --from-bookmark`"
+                ))
+                .hint("Or put the folder with the answers beside the file, and run again")
+            }
             error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
                 .hint("Ask for fewer samples or models, or split the file"),
             JobError::NoKey => UserError::new(Exit::Key, "there is no key")

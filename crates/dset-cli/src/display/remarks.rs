@@ -101,6 +101,13 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             of(found.presumed, "row")
         ));
     }
+    if found.bookmark_unused {
+        say(
+            "--from-bookmark does nothing here: answers are on record, or no row before the first \
+             one says ERROR"
+                .into(),
+        );
+    }
     if found.last_run_died {
         say(format!(
             "the last run ended without saying goodbye; all {} are intact",
