@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod ask;
+pub mod beside;
 pub mod clock;
 mod died;
 pub mod drive;

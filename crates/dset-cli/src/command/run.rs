@@ -79,6 +79,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     environment.warn();
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
+    let settings = super::placed(settings, said.layer.output.is_some())?;
     warnings.iter().for_each(warn);
     let typos = settings.models.iter().filter_map(|model| Typo::of(model, &environment.providers));
     typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));

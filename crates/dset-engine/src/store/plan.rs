@@ -323,6 +323,13 @@ impl Store {
         Ok(ids)
     }
 
+    /// Tells whether anything is recorded of one of these questions.
+    pub(crate) fn has_record_of(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
+        let sql = "SELECT question FROM answer_keys UNION ALL SELECT question FROM attempts
+                   UNION ALL SELECT question FROM ended UNION ALL SELECT question FROM presumed";
+        self.is_any_in(sql, questions)
+    }
+
     /// Tells whether one of these questions failed once.
     pub(crate) fn has_failed(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
         let sql = "SELECT question FROM ended UNION ALL SELECT question FROM attempts";
