@@ -158,7 +158,7 @@ impl From<JobError> for UserError {
                 "cannot take over the outputs of the earlier script",
             )
             .cause(io_cause(&error))
-            .hint("Copies are in the folder `earlier` beside them; run again once that is mended"),
+            .hint("Copies are in the folder `.earlier` beside them; run again once that is mended"),
             JobError::SettingsChanged { changes, answers } => {
                 let shown = changes.iter().map(|(name, was, is)| {
                     let short = |text: &str| crate::display::text::shortened(text, 60);

@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::adopt::{AdoptError, Adopted, adopt, take_back};
 use crate::clock::unix_ms;
 use crate::files;
+use crate::folder::{EARLIER, rename_old, write_readme};
 use crate::lock::{Lock, LockError};
 use crate::rebuild::finish;
 use crate::scan::{Scanned, scan};
@@ -157,6 +158,8 @@ pub struct Found {
     pub taken_back: u64,
     /// Answers that an earlier run could only rescue.
     pub rescued: Option<Rescued>,
+    /// What an earlier version had left under names that loaders take for data, and the names now.
+    pub renamed: Vec<(&'static str, &'static str)>,
     /// What was done about outputs.
     pub repairs: Vec<Repair>,
     /// The earlier outputs were moved here, because everything is asked again.
@@ -248,6 +251,7 @@ impl Job {
             LockError::Io(error) => in_folder(error),
             held @ LockError::Held(_) => JobError::Lock(held),
         })?;
+        let renamed = rename_old(&folder).map_err(in_folder)?;
         files::remove_left_over(&folder);
         if let Ok(input) = fs::canonicalize(&settings.input) {
             files::remove_left_over(files::folder_of(&input));
@@ -337,6 +341,7 @@ impl Job {
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         store.keep_formats(&settings.formats)?;
+        write_readme(&folder, &settings.input, &formats);
         let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),
@@ -356,6 +361,7 @@ impl Job {
             adopted,
             taken_back,
             rescued,
+            renamed,
             repairs,
             moved_to,
             rebuild_finished,
@@ -443,7 +449,7 @@ fn open_edition(
     now: i64,
 ) -> Result<String, JobError> {
     // Where they go to is made first: if it cannot be, nothing has begun.
-    fs::create_dir_all(folder.join("earlier").join(stamp))
+    fs::create_dir_all(folder.join(EARLIER).join(stamp))
         .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
     let fails = |error: rusqlite::Error| JobError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
@@ -524,7 +530,7 @@ pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>
     };
     moves().map_err(|error| folder_error(folder, error))?;
     store.unset_meta("moving")?;
-    Ok(Some(format!("earlier/{stamp}")))
+    Ok(Some(format!("{EARLIER}/{stamp}")))
 }
 
 /// What differs between two texts of settings.

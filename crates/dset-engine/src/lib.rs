@@ -12,6 +12,7 @@ mod died;
 pub mod drive;
 mod echo;
 pub mod files;
+mod folder;
 mod http;
 pub mod import;
 pub mod inspect;

@@ -66,10 +66,15 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         ));
         if rescued.unread > 0 {
             say(format!(
-                "{} of rescue.jsonl cannot be read; the file is kept as rescue.jsonl.unread",
+                "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
                 of(rescued.unread, "line")
             ));
         }
+    }
+    for (old, new) in &found.renamed {
+        say(format!(
+            "{old} is {new} now: loaders of datasets took what an earlier version called so for data"
+        ));
     }
     if let Some(adopted) = &found.adopted {
         let whose =
