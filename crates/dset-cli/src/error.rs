@@ -158,7 +158,7 @@ impl From<JobError> for UserError {
                 "cannot take over the outputs of the earlier script",
             )
             .cause(io_cause(&error))
-            .hint("Copies are in the folder `earlier` beside them; run again once that is mended"),
+            .hint("Copies are in the folder `.earlier` beside them; run again once that is mended"),
             JobError::SettingsChanged { changes, answers } => {
                 let shown = changes.iter().map(|(name, was, is)| {
                     let short = |text: &str| crate::display::text::shortened(text, 60);
@@ -178,6 +178,28 @@ impl From<JobError> for UserError {
                         "Ask all of them again, moving the earlier outputs aside: `{} --again`",
                         same_command()
                     ))
+            }
+            JobError::Bookmark { path, folder, row, before, questions } => {
+                let name = path.display();
+                let run = same_command_as("run", &["from_start", "from_bookmark"]);
+                let before = match before {
+                    1 => "1 question".to_owned(),
+                    before => format!("{before} questions"),
+                };
+                UserError::new(
+                    Exit::Usage,
+                    format!("row {row} of `{name}` says ERROR, and {before} before it may have answers or none"),
+                )
+                .cause(format!(
+                    "`{}` has neither a store of dset nor outputs of the original script",
+                    folder.display()
+                ))
+                .hint(format!("Ask all {questions}: `{run} --from-start`"))
+                .hint(format!(
+                    "Take the {before} before it as answered, though without a text: \
+                     `{run} --from-bookmark`"
+                ))
+                .hint("Or put the folder with the answers beside the file, and run again")
             }
             error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
                 .hint("Ask for fewer samples or models, or split the file"),

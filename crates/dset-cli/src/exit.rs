@@ -51,7 +51,7 @@ impl Exit {
             Exit::Done => "every question is answered, or the command did what it was told",
             Exit::Ours => "disk or dset failed; `verify`, `doctor` found something, `search` not",
             Exit::Usage => "usage, settings or input; or a decision is wanted",
-            Exit::Marked => "the run went to its end, or paused, and some rows say ERROR",
+            Exit::Marked => "the run went to its end, or paused, and some rows have no answer",
             Exit::Key => "the key is missing or refused",
             Exit::Money => "there is no money left at the service",
             Exit::Unreachable => "the service cannot be reached, after every retry",
@@ -84,8 +84,9 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Returns the code of a run that ended so.
-    pub(crate) fn of(ending: &Ending) -> Exit {
+    /// Returns the code of a run that ended so; `agreed` says that somebody has said to take rows
+    /// before a bookmark as answered. Otherwise they are rows without an answer.
+    pub(crate) fn of(ending: &Ending, agreed: bool) -> Exit {
         match ending.why {
             Why::StoreFailed | Why::OutputFailed => Exit::Ours,
             Why::WrongSettings(_) | Why::InputChanged { .. } => Exit::Usage,
@@ -96,6 +97,7 @@ impl Exit {
             Why::Stopped(StopSignal::Terminate) => Exit::Terminated,
             Why::Paused => Exit::Marked,
             Why::Complete if ending.ledger.failed() > 0 => Exit::Marked,
+            Why::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,
             Why::Complete => Exit::Done,
         }
     }

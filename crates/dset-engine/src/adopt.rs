@@ -17,6 +17,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::files;
+use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
 use crate::store::{SinkMark, Store, StoreError};
 
@@ -98,7 +99,7 @@ pub fn adopt(
         completed,
         unread: adoption.unread,
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
-        copied_to: format!("earlier/{stamp}"),
+        copied_to: format!("{EARLIER}/{stamp}"),
     }))
 }
 

@@ -24,14 +24,15 @@ pub(crate) mod typo;
 pub(crate) mod verify;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
 use dset_core::settings::{Layer, Settings, resolve_among};
+use dset_engine::beside::{Answers, answers};
 use dset_engine::open_files::try_files_needed;
 
 use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
-use crate::display::text;
+use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::Environment;
@@ -65,7 +66,9 @@ impl WhichArgs {
         let environment = Environment::read(Path::new("."))?;
         environment.warn();
         let said = environment.under(self.layer())?;
-        Ok(resolve_among(said.layer, None, &environment.providers)?.0)
+        let names_folder = said.layer.output.is_some();
+        let (settings, _) = resolve_among(said.layer, None, &environment.providers)?;
+        placed(settings, names_folder)
     }
 
     fn layer(&self) -> Layer {
@@ -119,6 +122,49 @@ impl WhichByNameArgs {
             header: self.header,
         }
     }
+}
+
+/// Returns the settings with the folder in which the answers to their file are: where nobody names
+/// one, and the file lies in another folder, those may be beside it.
+fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
+    let found = if names_folder { Answers::Here } else { answers(&settings) };
+    match found {
+        Answers::Here => Ok(settings),
+        Answers::Beside(folder) => {
+            if !settings.quiet {
+                display::remark(&format!(
+                    "the answers to {} are in {}/: that folder is used (`-o {}` says another)",
+                    settings.input.display(),
+                    folder.display(),
+                    settings.output.display(),
+                ));
+            }
+            Ok(Settings { output: folder, ..settings })
+        }
+        Answers::Several(folders) => Err(several(&settings, &folders)),
+    }
+}
+
+/// The error where more than one folder may be meant.
+fn several(settings: &Settings, folders: &[PathBuf]) -> UserError {
+    let (input, command) = (settings.input.display(), text::same_command());
+    let there = folders[1..].iter().map(|folder| format!("`{}`", folder.display()));
+    let error = UserError::new(
+        Exit::Usage,
+        format!("there are answers to `{input}` in another folder than `{}`", folders[0].display()),
+    );
+    let error = error.cause(format!(
+        "they are in {}; a second folder would have all of them asked again",
+        there.collect::<Vec<_>>().join(" and in ")
+    ));
+    folders[1..].iter().chain(&folders[..1]).fold(error, |error, folder| {
+        let folder = folder.to_string_lossy();
+        error.hint(format!(
+            "Use `{}`: `{command} -o {}`",
+            text::one_line(&folder),
+            text::quoted(&folder)
+        ))
+    })
 }
 
 /// The error of a command that needs a store where there is none.

@@ -102,7 +102,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
         state(standing)
     ));
     page.blank();
-    page.bar(ledger.answered + ledger.presumed, ledger.questions);
+    page.bar(ledger.answered, ledger.questions);
     page.blank();
     let causes = |wanted: Fault| {
         let of = standing.failed.iter().filter(|(fault, ..)| *fault == wanted);
@@ -276,8 +276,13 @@ fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
     if !standing.has_store {
         return vec![format!("Ask the questions with {run}")];
     }
+    let mut hints = Vec::new();
+    if ledger.presumed > 0 {
+        let presumed = of(ledger.presumed, "question");
+        hints.push(format!("{presumed} without a text: {run} with `--from-start` asks them"));
+    }
     let why = || format!("See why with `{}`", which.command_with("show --failed", "--questions"));
-    let mut hints = Vec::from_iter((ledger.failed() > 0).then(why));
+    hints.extend((ledger.failed() > 0).then(why));
     match (ledger.pending, ledger.failed()) {
         (0, 0) => {}
         (0, _) => hints.push(format!("Ask the failed questions again with {run}")),

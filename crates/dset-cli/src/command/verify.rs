@@ -124,7 +124,18 @@ impl Words<'_> {
         }
         page.blank();
         if verified.differences.is_empty() {
-            page.line(GOOD, page.tick, " everything agrees", 2);
+            let presumed = verified.ledger.map_or(0, |ledger| ledger.presumed);
+            let without_text = match presumed {
+                0 => String::new(),
+                1 => ", but 1 question has no text: it is only taken as answered".to_owned(),
+                many => {
+                    format!(
+                        ", but {} questions have no text: they are only taken as answered",
+                        count(many)
+                    )
+                }
+            };
+            page.line(GOOD, page.tick, &format!(" everything agrees{without_text}"), 2);
             return;
         }
         let differences = of(verified.differences.len() as u64, "difference");

@@ -24,6 +24,8 @@ const VERSION: u32 = 1;
 
 pub(super) struct Json {
     settings: Settings,
+    /// Somebody has said that rows before a bookmark are to be taken as answered.
+    presumed_agreed: bool,
     began: Instant,
     talk: Talk<Lines>,
 }
@@ -48,7 +50,9 @@ impl Json {
             line["samples"] = json!(settings.samples);
         }
         let talk = Talk::open(Lines, Stream::Out, usize::MAX);
-        let json = Json { settings: settings.clone(), began: Instant::now(), talk };
+        let presumed_agreed = found.presumed_agreed;
+        let json =
+            Json { settings: settings.clone(), presumed_agreed, began: Instant::now(), talk };
         json.print(line);
         json
     }
@@ -167,7 +171,7 @@ impl Display for Json {
             "left": ledger.pending,
             "dropped": ending.dropped,
             "seconds": self.began.elapsed().as_secs_f64(),
-            "exit": Exit::of(ending) as u8,
+            "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
         let patience = ending.was_stopped.then_some(PATIENCE);
         self.talk.end(versioned(end) + "\n", patience);

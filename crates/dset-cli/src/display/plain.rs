@@ -9,7 +9,7 @@ use dset_core::time::Time;
 use dset_engine::clock::Clock;
 use dset_engine::report::{Trouble, Watcher};
 
-use super::ending::Closing;
+use super::ending::{Closing, Facts};
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk, for_stderr};
 use super::tally::Tally;
 use super::text::{self, about, as_the_script, clock, count, failure, one_line, script_wait, span};
@@ -24,6 +24,7 @@ pub(super) struct Plain {
     settings: Settings,
     demo: Option<Demo>,
     key_from: Option<&'static str>,
+    facts: Facts,
     total: u64,
     /// Single questions are told.
     tells: bool,
@@ -41,6 +42,7 @@ impl Plain {
             settings,
             demo: opening.demo.copied(),
             key_from: opening.key_from,
+            facts: opening.found.into(),
             total: opening.found.answers,
             tally: Tally::default(),
             began: Instant::now(),
@@ -75,7 +77,7 @@ impl Plain {
         };
         format!(
             "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
-            ledger.answered + ledger.presumed,
+            ledger.answered,
             ledger.questions,
             snapshot.retrying,
             ledger.failed(),
@@ -212,6 +214,7 @@ impl Display for Plain {
             took: self.began.elapsed(),
             demo: self.demo,
             key_from: self.key_from,
+            facts: self.facts,
             tick: "",
         };
         let ledger = &ending.ledger;
@@ -234,7 +237,7 @@ impl Display for Plain {
             last.push(timed(now, &format!("Output files located in: {}", folder.display())));
         }
         if let Some((message, cause, hints)) = closing.error() {
-            last.extend(UserError { message, cause, hints, exit: Exit::of(ending) }.lines());
+            last.extend(UserError { message, cause, hints, exit: Exit::of(ending, true) }.lines());
         } else if !is_quiet {
             last.extend(closing.hints().iter().map(|hint| timed(now, &format!("Hint: {hint}"))));
         }

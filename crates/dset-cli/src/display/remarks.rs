@@ -66,10 +66,15 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         ));
         if rescued.unread > 0 {
             say(format!(
-                "{} of rescue.jsonl cannot be read; the file is kept as rescue.jsonl.unread",
+                "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
                 of(rescued.unread, "line")
             ));
         }
+    }
+    for (old, new) in &found.renamed {
+        say(format!(
+            "{old} is {new} now: loaders of datasets took what an earlier version called so for data"
+        ));
     }
     if let Some(adopted) = &found.adopted {
         let whose =
@@ -100,6 +105,13 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             "starting at the bookmark in row {row}: the {} before it are taken as answered (--from-start asks them)",
             of(found.presumed, "row")
         ));
+    }
+    if found.bookmark_unused {
+        say(
+            "--from-bookmark does nothing here: answers are on record, or no row before the first \
+             one says ERROR"
+                .into(),
+        );
     }
     if found.last_run_died {
         say(format!(

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::csv::{HeaderMode, survey};
+use crate::csv::{HeaderMode, survey, survey_marked};
 
 fn id(text: &str, ordinal: u32) -> QuestionId {
     QuestionId { text_hash: QuestionId::hash_text(text), ordinal }
@@ -67,8 +67,11 @@ fn only_error_is_cleared_and_the_commas_stay() {
 
 #[test]
 fn the_users_own_word_is_left_alone() {
-    let (written, rewritten) = marked("question,status\na,todo\n", &set(&[id("a", 0)]));
-    assert_eq!(written, "question,status\na,todo\n");
+    let text = b"question,status\na,todo\n";
+    let layout = survey_marked(&text[..], HeaderMode::Auto, None, Some("status")).unwrap();
+    let mut written = Vec::new();
+    let rewritten = rewrite(&text[..], &mut written, &layout, &set(&[id("a", 0)])).unwrap();
+    assert_eq!(written, text);
     assert_eq!(rewritten, Rewritten { left_alone: 1, ..Rewritten::default() });
 }
 

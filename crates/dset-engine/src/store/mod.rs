@@ -32,7 +32,8 @@ pub(crate) use measured::Measured;
 pub use plan::Held;
 pub(crate) use plan::Ids;
 pub use recent::Recent;
-pub use rescue::{RESCUE, Rescued, waiting};
+pub(crate) use rescue::OLD_UNREAD;
+pub use rescue::{Rescued, UNREAD, waiting};
 pub use texts::Text;
 pub(crate) use writer::Told;
 pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
@@ -316,6 +317,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// What is wrong with an empty store beside a log.
+const EMPTY_BESIDE_LOG: &str = "`dset.db` is missing or empty, but its log `dset.db-wal` is not";
+
 /// Refuses what SQLite would take for a store in which nothing ever was: it would begin it anew,
 /// and delete the log that holds the last answers.
 fn check_head(path: &Path) -> Result<(), StoreError> {
@@ -341,7 +345,7 @@ fn check_head(path: &Path) -> Result<(), StoreError> {
     }
     let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if head.is_empty() && has_log {
-        return damaged("`dset.db` is missing or empty, but its log `dset.db-wal` is not");
+        return damaged(EMPTY_BESIDE_LOG);
     }
     let begins_well = head.len() as u64 == HEAD_BYTES && head.starts_with(BEGINNING);
     if !head.is_empty() && !begins_well {

@@ -16,6 +16,7 @@ use dset_core::question::QuestionIndex;
 use rusqlite::{Connection, Transaction, params};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
+use super::plan::MARKS_COLUMN;
 use super::texts::{Text, Texts};
 use super::{STORE, StoreError, rescue};
 use crate::died::or_died;
@@ -56,8 +57,13 @@ pub enum ToStore {
         /// Rows of this life that are in all of them.
         upto: u64,
     },
-    /// The marks in this file are written: forget the wish for them.
-    Marked(Vec<[u8; 16]>),
+    /// These marks are written: forget the wish for them.
+    Marked {
+        /// Of which questions.
+        questions: Vec<[u8; 16]>,
+        /// The column that they are in, where any is.
+        column: Option<String>,
+    },
     /// The run has ended.
     End {
         /// When, Unix milliseconds.
@@ -142,6 +148,10 @@ pub struct WriterSettings {
     pub edition: u32,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
+    /// The column of the input that the store knows to have marks, or nothing.
+    pub marks_known: Option<String>,
+    /// The column that marks are to go into.
+    pub marks_name: String,
     /// Rows ordered before this life.
     pub position: u64,
     /// Answers of earlier lives that wait for their place.
@@ -171,6 +181,7 @@ impl Writer {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
+            let marks_column = settings.marks_known.clone().unwrap_or_default();
             let mut thread = Thread {
                 connection,
                 identity,
@@ -181,6 +192,7 @@ impl Writer {
                 texts: Texts::default(),
                 position,
                 ended,
+                marks_column,
             };
             match or_died(|| thread.run(&receiver)) {
                 Ok(()) => thread.fold(),
@@ -228,7 +240,7 @@ fn gather(
     let is_urgent = |message: &ToStore| match message {
         ToStore::Record { .. } => !are_crowds,
         ToStore::Flush | ToStore::End { .. } => true,
-        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked(_) => false,
+        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked { .. } => false,
     };
     loop {
         queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));
@@ -273,6 +285,8 @@ struct Thread<T> {
     position: u64,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
+    /// The column of the input that is recorded as having marks; empty where none is.
+    marks_column: String,
 }
 
 /// What is told once a batch is committed.
@@ -352,7 +366,10 @@ impl<T: Told> Thread<T> {
                 marks.iter().try_for_each(|mark| mark.record(to))?;
                 batch.emitted = Some(*upto);
             }
-            ToStore::Marked(questions) => {
+            ToStore::Marked { questions, column } => {
+                if let Some(column) = column {
+                    self.note_marks(to, column)?;
+                }
                 for question in questions {
                     to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
                         .execute([&question[..]])?;
@@ -397,12 +414,32 @@ impl<T: Told> Thread<T> {
             Record::Ended { question, .. } => {
                 NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
                 self.ended.insert(question.ending);
+                self.want_marks(to)?;
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
                 to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
                     .execute([&id.hash()[..]])?;
+                self.want_marks(to)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Records, before the first mark is written, which column is to have it: from then on that is
+    /// ours.
+    fn want_marks(&mut self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        match self.marks_column.is_empty() {
+            true => self.note_marks(to, &self.settings.marks_name.clone()),
+            false => Ok(()),
+        }
+    }
+
+    fn note_marks(&mut self, to: &Transaction<'_>, column: &str) -> rusqlite::Result<()> {
+        if self.marks_column != column {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+            to.execute(sql, params![MARKS_COLUMN, column])?;
+            column.clone_into(&mut self.marks_column);
         }
         Ok(())
     }

@@ -195,8 +195,12 @@ fn store(standing: &Standing) -> Check {
         true => Check::good(
             "store",
             format!(
-                "{} answered, {} pending, {} failed",
-                count(ledger.answered + ledger.presumed),
+                "{} answered, {}{} pending, {} failed",
+                count(ledger.answered),
+                match ledger.presumed {
+                    0 => String::new(),
+                    presumed => format!("{} taken as answered, ", count(presumed)),
+                },
                 count(ledger.pending),
                 count(ledger.failed())
             ),

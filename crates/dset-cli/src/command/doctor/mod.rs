@@ -128,6 +128,7 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
         })?;
     }
     let (settings, warnings) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let settings = super::placed(settings, said.layer.output.is_some())?;
     Ok(Plan { environment, said, settings, warnings })
 }
 

@@ -32,7 +32,7 @@ use self::region::{BAD, DIM, GOOD, WAITS};
 use self::terminal::{Extras, Terminal};
 use self::verdict::{Came, Said};
 use self::view::View;
-use super::ending::Closing;
+use super::ending::{Closing, Facts};
 use super::line::{Line, Looks};
 use super::plain::told;
 use super::talk::for_stderr;
@@ -47,7 +47,7 @@ pub(super) struct Screen {
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     total: u64,
-    duplicates: u64,
+    facts: Facts,
     /// Ask so many at most.
     limit: Option<u64>,
     /// Single answers are told.
@@ -83,7 +83,7 @@ impl Screen {
             demo: opening.demo.copied(),
             key_from: opening.key_from,
             total: opening.found.answers,
-            duplicates: opening.found.duplicates,
+            facts: opening.found.into(),
             limit: opening.limit,
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
             tally: Tally::default(),
@@ -298,6 +298,7 @@ impl Display for Screen {
             took: self.began.elapsed(),
             demo: self.demo,
             key_from: self.key_from,
+            facts: self.facts,
             tick: self.looks.glyphs().good,
         };
         let columns = tty::size().columns.saturating_sub(1).max(1);
@@ -305,7 +306,7 @@ impl Display for Screen {
         if self.tally.answered > 0 {
             last.push('\n');
         }
-        for line in closing.lines(columns, self.looks, self.duplicates) {
+        for line in closing.lines(columns, self.looks) {
             // Styles are ASCII.
             last.extend(
                 line.chars().map(|c| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' }),

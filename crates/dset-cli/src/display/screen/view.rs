@@ -47,7 +47,8 @@ impl View {
     }
 
     pub(super) fn done(&self) -> u64 {
-        self.snapshot.ledger.questions - self.snapshot.ledger.pending
+        let ledger = &self.snapshot.ledger;
+        ledger.questions - ledger.pending - ledger.presumed
     }
 
     pub(super) fn percent(&self) -> u8 {
