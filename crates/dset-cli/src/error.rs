@@ -19,7 +19,7 @@ use crate::display::text::{clock, one_line, quoted, same_command, shortened, wid
 use crate::display::wrap::broken;
 use crate::exit::Exit;
 use crate::missing::{nearby, no_default};
-use crate::setting::{SEE_REFERENCE, meant};
+use crate::setting::{SEE_REFERENCE, key_for_model, meant};
 use crate::usage::same_command_as;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -87,6 +87,7 @@ impl From<SettingsError> for UserError {
             SettingsError::KeyItself => user
                 .cause("a key on the command line shows in the process list and the history")
                 .hint("Keep it with `dset keys set PROVIDER`; `--key NAME` names another variable"),
+            SettingsError::KeyForModel => key_for_model("`--model`"),
             SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
             SettingsError::Both { .. } => user.hint("Give one of them"),
             SettingsError::NoBaseUrl { .. } => {

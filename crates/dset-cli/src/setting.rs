@@ -47,6 +47,8 @@ pub(crate) enum Takes {
 pub(crate) enum Fault {
     /// It is a key.
     KeyItself,
+    /// It is a key, and a model belongs there.
+    KeyForModel,
     /// It is what it takes, and nothing that could be asked; the text says it, secrets left out.
     Unusable(String),
     /// The setting takes something else.
@@ -190,6 +192,7 @@ impl Setting {
         // What can be said of one value alone is said where it stands.
         match resolve(layer.clone(), None) {
             Err(SettingsError::KeyItself) => Err(Fault::KeyItself),
+            Err(SettingsError::KeyForModel) => Err(Fault::KeyForModel),
             Err(error @ (SettingsError::BaseUrl { .. } | SettingsError::OutOfRange { .. })) => {
                 Err(Fault::Unusable(error.to_string()))
             }
@@ -224,6 +227,7 @@ impl Fault {
         let name = one_line(name);
         match self {
             Fault::KeyItself => key_itself(place, &name),
+            Fault::KeyForModel => key_for_model(&format!("{place}`{name}`")),
             Fault::Unusable(cause) => {
                 UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))
                     .cause(one_line(cause.trim_start_matches("--")))
@@ -245,6 +249,13 @@ impl Fault {
 /// Writes a value for an error, short and between ticks.
 pub(crate) fn ticked(given: &str) -> String {
     format!("`{}`", shortened(given, SHOWN_MAX))
+}
+
+/// The error of a key where the name of a model belongs; the key is not in it.
+pub(crate) fn key_for_model(place: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("{place} takes the name of a model, not a key"))
+        .cause("what stands in settings is shown and sent along; a key must not be")
+        .hint("Name a model like `deepseek-flash`; `dset init` asks for the key, unseen")
 }
 
 /// The error of a key where the name of its variable belongs; the key is not in it.

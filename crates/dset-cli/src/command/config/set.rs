@@ -14,11 +14,15 @@ use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Origin};
-use crate::setting::{Setting, Takes, ticked, truth, unknown};
+use crate::prompt::may_be_a_key;
+use crate::setting::{Setting, Takes, key_for_model, ticked, truth, unknown};
 
 /// Sets it, and returns what to say.
 pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserError> {
     let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
+    if setting.id() == "model" && may_be_a_key(word) {
+        return Err(key_for_model(&format!("`{name}`")));
+    }
     let said = setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
     let path = super::path(user)?;
     let old = text(&path)?;
