@@ -149,7 +149,10 @@ impl Words<'_> {
                     continue;
                 }
             }
-            let (_, text, mend) = self.difference(difference);
+            let (_, text, mut mend) = self.difference(difference);
+            if mend == self.run {
+                mend += &asks_too(verified);
+            }
             page.blank();
             page.line(anstyle::Style::new(), "  ", &text, 2);
             page.line(crate::error::HINT, "    mend: ", &mend, 10);
@@ -462,6 +465,15 @@ impl Words<'_> {
             "notes": notes.collect::<Vec<_>>(),
             "exit": exit as u8,
         })
+    }
+}
+
+/// Says what a run that mends something does besides: it costs money.
+fn asks_too(verified: &Verified) -> String {
+    let ledger = verified.ledger.unwrap_or_default();
+    match ledger.pending + ledger.failed() {
+        0 => String::new(),
+        open => format!(" (it also asks for the {} without an answer)", of(open, "question")),
     }
 }
 

@@ -122,7 +122,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
     for repair in &found.repairs {
         say(match repair {
             Repair::Missing { file, rows } => format!(
-                "{file} was missing and is written anew with {}: the answers were kept (a fresh run is `dset run --again`, or a new folder)",
+                "{file} was missing and is written anew with {}: the answers were kept (`dset run --again` would ask, and pay for, all of them again)",
                 of(*rows, "row")
             ),
             Repair::Differed { file, moved_to } => format!(
