@@ -6,6 +6,7 @@
 
 mod account;
 mod choice;
+mod choices;
 mod content;
 mod document;
 mod error;
@@ -14,6 +15,7 @@ mod judge;
 mod loops;
 mod messages;
 mod own;
+mod pieces;
 mod preset;
 mod rate_limits;
 mod read;
@@ -22,6 +24,8 @@ mod sse;
 mod stream;
 mod table;
 mod template;
+mod texts;
+mod thinking;
 mod usage;
 mod wait;
 

@@ -16,6 +16,7 @@ use super::document::Draft;
 use super::judge::transient;
 use super::read::{read_broken, read_document, read_untidy, read_whole, text_of};
 use super::sse::Sse;
+use super::thinking::MARK_BYTES;
 use super::{error, loops};
 use crate::answer::{Failure, FailureClass, Reading};
 use crate::reply::{Broken, HttpReply, REPLY_BYTES_MAX};
@@ -198,9 +199,10 @@ impl StreamReading {
         });
         self.is_too_large |= pushed.is_err();
         let texts = &self.draft.texts;
+        self.is_garbled |= texts.is_torn();
         let kind = match (texts.content.len() > before.0, texts.reasoning.len() > before.1) {
             // A tag counts as reasoning until it is closed; the answer after it is told at the end.
-            (true, _) if self.is_in_tag || before.0 < TAG_BYTES => {
+            (true, _) if self.is_in_tag || before.0 < MARK_BYTES => {
                 self.is_in_tag = texts.is_in_tag(before.0);
                 if self.is_in_tag { Kind::Reasoning } else { Kind::Content }
             }
@@ -338,9 +340,6 @@ impl StreamReading {
         is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
     }
 }
-
-/// As many bytes as a think tag needs to be told, with the blanks that stand before it.
-const TAG_BYTES: usize = 16;
 
 /// Reads one event; gives back the text of one that cannot be read.
 fn take_event(draft: &mut Draft, data: &[u8]) -> Result<(), String> {
