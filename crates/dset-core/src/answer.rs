@@ -21,6 +21,8 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// The backend's fingerprint, where given.
     pub system_fingerprint: Option<String>,
+    /// What the service says that the call cost, in its currency (US dollars at OpenRouter).
+    pub cost: Option<f64>,
 }
 
 /// Tokens of one call; a count that the service did not give is absent, not zero.

@@ -46,6 +46,9 @@ pub struct Metadata {
     /// Tokens received that were reasoning.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reasoning_tokens: Option<u64>,
+    /// What the service says that the call cost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cost: Option<f64>,
     /// How many asks the question took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
@@ -73,6 +76,7 @@ impl Metadata {
             cached_tokens: answer.usage.cached,
             output_tokens: answer.usage.output,
             reasoning_tokens: answer.usage.reasoning,
+            cost: answer.cost,
             attempts: Some(attempts),
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),

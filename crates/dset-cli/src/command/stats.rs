@@ -143,7 +143,8 @@ fn cut(stats: &Stats) -> u64 {
 
 fn share(measures: &Measures) -> String {
     match (measures.reasoning * 100).checked_div(measures.output) {
-        Some(share) if measures.reasoning > 0 => format!(" ({share} % reasoning)"),
+        // Older answers may have reasoning counted beside the output.
+        Some(share) if measures.reasoning > 0 && share <= 100 => format!(" ({share} % reasoning)"),
         _ => String::new(),
     }
 }

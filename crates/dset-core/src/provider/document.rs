@@ -13,7 +13,7 @@ use super::template::{Place, Template};
 use super::texts::Texts;
 use super::usage::Counts;
 use super::{error, judge};
-use crate::answer::{Answer, Failure, Reading, Usage};
+use crate::answer::{Answer, Failure, Reading};
 use crate::reply::HttpReply;
 
 /// A document; what it does not say is empty.
@@ -329,11 +329,15 @@ impl Draft {
     fn answer(&mut self, reply: &HttpReply) -> Answer {
         let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
         let split = std::mem::take(&mut self.texts).split();
+        let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
+        let counts = self.counts.as_ref();
+        let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
         Answer {
             content: split.answer,
             reasoning: split.reasoning,
             finish_reason: String::new(),
-            usage: self.counts.as_ref().map(Usage::from).unwrap_or_default(),
+            usage,
+            cost: counts.and_then(Counts::cost),
             model: some(&mut self.model),
             request_id: error::request_id(reply).or(some(&mut self.id)),
             system_fingerprint: some(&mut self.system_fingerprint),

@@ -513,3 +513,20 @@ fn an_error_of_a_choice_is_one_and_a_success_in_its_place_is_none() {
         assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{none}");
     }
 }
+
+#[test]
+fn zeros_beside_a_text_are_unknown_and_a_cost_is_kept() {
+    let with = |usage: &str| {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"4"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+        );
+        match read(&reply(200, &body)) {
+            Reading::Answer(answer) => answer,
+            Reading::Failure(failure) => panic!("{failure:?}"),
+        }
+    };
+    let zeros = with(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#);
+    assert_eq!(zeros.usage, Usage::default());
+    let priced = with(r#"{"prompt_tokens":5,"completion_tokens":7,"cost":0.00014}"#);
+    assert_eq!((priced.usage.output, priced.cost), (Some(7), Some(0.00014)));
+}
