@@ -72,6 +72,10 @@ fn show(page: &Page, settings: &Settings, stats: &Stats) {
     if cut > 0 {
         page.pair("cut", &format!("{} at the token limit", of(cut, "answer")));
     }
+    if stats.all.at_token_limit > 0 {
+        let answers = of(stats.all.at_token_limit, "answer");
+        page.pair("perhaps cut", &format!("{answers} exactly as long as the token limit"));
+    }
     if stats.duplicates > 0 {
         page.pair(
             "duplicates",
@@ -196,6 +200,7 @@ fn measures_object(measures: &Measures) -> Value {
     json!({
         "answers": measures.answers,
         "retried": measures.retried,
+        "at_token_limit": measures.at_token_limit,
         "tokens": {
             "input": measures.input,
             "cached": measures.cached,

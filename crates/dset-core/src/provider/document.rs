@@ -320,10 +320,17 @@ impl Draft {
         wrote.then(|| Box::new(self.answer(reply)))
     }
 
-    /// Judges an answer that has ended.
-    pub(super) fn judge(mut self, reply: &HttpReply) -> Reading {
+    /// Judges an answer that has ended, and may have so many tokens.
+    pub(super) fn judge(mut self, reply: &HttpReply, limit: Option<u64>) -> Reading {
         let answer = self.answer(reply);
-        judge::judge(reply, answer, &self.finish, &self.refusal)
+        let written = self.counts.as_ref().and_then(Counts::written);
+        let counts = [answer.usage.output, written];
+        let end = judge::End {
+            finish: &self.finish,
+            refusal: &self.refusal,
+            is_at_limit: limit.is_some() && counts.contains(&limit),
+        };
+        judge::judge(reply, answer, &end)
     }
 
     fn answer(&mut self, reply: &HttpReply) -> Answer {
@@ -338,6 +345,7 @@ impl Draft {
             finish_reason: String::new(),
             usage,
             cost: counts.and_then(Counts::cost),
+            at_token_limit: false,
             model: some(&mut self.model),
             request_id: error::request_id(reply).or(some(&mut self.id)),
             system_fingerprint: some(&mut self.system_fingerprint),

@@ -8,6 +8,7 @@ mod account;
 mod choice;
 mod choices;
 mod content;
+mod cut;
 mod document;
 mod error;
 mod json;

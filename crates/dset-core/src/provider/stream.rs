@@ -40,6 +40,8 @@ pub struct StreamReading {
     is_in_tag: bool,
     loops: Option<loops::Detector>,
     looped: Option<loops::Loop>,
+    /// How many tokens the answer may have.
+    limit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,15 @@ impl StreamReading {
             is_in_tag: false,
             loops: None,
             looped: None,
+            limit: None,
         }
+    }
+
+    /// Says how many tokens the answer may have.
+    #[must_use]
+    pub fn limited_to(mut self, tokens: Option<u64>) -> StreamReading {
+        self.limit = tokens;
+        self
     }
 
     /// Says when it came, for a service that wants to be left alone until a date and does not say
@@ -248,7 +258,7 @@ impl StreamReading {
             return self.broken(&Broken::TooLarge);
         }
         if self.form != Form::Events {
-            return read_whole(&self.head);
+            return read_whole(&self.head, self.limit);
         }
         self.flush();
         let is_whole = self.draft.has_end_if_last();
@@ -281,7 +291,7 @@ impl StreamReading {
         let is_piece = self.form == Form::Whole && is_good(self.head.status);
         if is_as_sent
             && is_piece
-            && let Some(reading) = read_untidy(&self.head)
+            && let Some(reading) = read_untidy(&self.head, self.limit)
         {
             return reading;
         }
@@ -337,7 +347,7 @@ impl StreamReading {
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
         let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
-        is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
+        is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head, self.limit))
     }
 }
 
