@@ -250,6 +250,9 @@ impl Words<'_> {
         }
         if let Outcome::Answered(row) = &entry.outcome {
             row.metadata.output_tokens.iter().for_each(|tokens| say(of(*tokens, "token")));
+            if row.metadata.at_token_limit == Some(true) {
+                say("exactly as long as the token limit: perhaps cut".into());
+            }
             let tries = row.metadata.attempts.unwrap_or(1);
             (tries > 1).then(|| say(format!("{tries} asks")));
         }

@@ -6,7 +6,9 @@
 
 mod account;
 mod choice;
+mod choices;
 mod content;
+mod cut;
 mod document;
 mod error;
 mod json;
@@ -14,6 +16,7 @@ mod judge;
 mod loops;
 mod messages;
 mod own;
+mod pieces;
 mod preset;
 mod rate_limits;
 mod read;
@@ -22,6 +25,8 @@ mod sse;
 mod stream;
 mod table;
 mod template;
+mod texts;
+mod thinking;
 mod usage;
 mod wait;
 
