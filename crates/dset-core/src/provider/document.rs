@@ -85,6 +85,29 @@ read_fields!(Start<'a>, "the start of a message", {
 });
 
 impl Document<'_> {
+    /// Tells whether the document itself is an error, of which this is the text.
+    fn is_error(&self, text: &str) -> bool {
+        let is_named = self.choices.0.is_none()
+            && self.content.is_none()
+            && (self.detail.is_some()
+                || self.object.eq_ignore_ascii_case("error")
+                || self.message.is_some() && error::is_code(&self.code));
+        (is_named || self.is_bare())
+            && error::parse(text)
+                .is_some_and(|body| is_named || error::find_in_good(&body).is_some())
+    }
+
+    /// Tells whether nothing in it is part of an answer.
+    fn is_bare(&self) -> bool {
+        self.choices.0.is_none()
+            && self.content.is_none()
+            && self.content_block.0.is_none()
+            && self.delta.0.is_none()
+            && self.usage.0.is_none()
+            && self.x_groq.0.is_none()
+            && self.kind.is_empty()
+    }
+
     /// Returns the text of a document that adds a text to an answer and nothing else.
     fn only_text(&self) -> Option<(&str, Place)> {
         let says_more = self.usage.0.is_some()
@@ -250,13 +273,7 @@ impl Draft {
                 body["request_id"] = (*document.request_id).into();
             }
             self.error = body.to_string();
-        } else if document.choices.0.is_none()
-            && document.content.is_none()
-            && (document.detail.is_some()
-                || document.object.eq_ignore_ascii_case("error")
-                || document.message.is_some() && error::is_code(&document.code))
-            && error::parse(text).is_some()
-        {
+        } else if document.is_error(text) {
             text.clone_into(&mut self.error);
         }
     }

@@ -38,6 +38,11 @@ pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
             return Reading::Failure(failure);
         }
         if !draft.has_answer() {
+            if let Some(body) =
+                error::parse(text).filter(|body| error::find_in_good(body).is_some())
+            {
+                return Reading::Failure(error::read(reply, Some(&body)));
+            }
             let message = "the reply held no answer".to_owned();
             return transient(reply, "unreadable reply", message, None);
         }

@@ -124,12 +124,11 @@ impl StreamReading {
         self
     }
 
-    /// Says when it came, for a service that wants to be left alone until a date and does not say
+    /// Says when it came, for a service that wants to be left alone until a moment and does not say
     /// what time it has.
     #[must_use]
     pub fn received_at(mut self, unix_ms: i64) -> StreamReading {
-        if self.head.header("retry-after").is_some()
-            && self.head.header("date").is_none()
+        if self.head.header("date").is_none()
             && let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms)
             && let Ok(date) = DateTimePrinter::new().timestamp_to_string(&at)
         {
