@@ -42,6 +42,78 @@ fn the_outputs_follow_the_input_and_the_next_run_changes_no_byte() {
     assert_eq!(service.stats().asked, 5);
 }
 
+/// What each row of output.json says of its place in the file, with its question.
+fn rows_said(folder: &Folder) -> Vec<(String, u64)> {
+    let json = folder.read("dset_generator/output.json");
+    let row = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let metadata = &line["metadata"];
+        (metadata["question"].as_str().unwrap().to_owned(), metadata["row"].as_u64().unwrap())
+    };
+    json.lines().map(row).collect()
+}
+
+#[test]
+fn a_row_says_where_its_question_was_when_it_was_written_and_a_rebuild_where_it_is() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    let said = |rows: &[(&str, u64)]| -> Vec<(String, u64)> {
+        rows.iter().map(|(question, row)| ((*question).to_owned(), *row)).collect()
+    };
+    // Sorted, one removed, and a blank line: the outputs stay as they are, and verify knows.
+    folder.write("q.csv", "question,status\n\nthree,\none,\n");
+    folder
+        .dset(&["run"])
+        .exits(0)
+        .says("1 row of the outputs answers a question that is no longer");
+    assert_eq!(rows_said(&folder), said(&[("one", 2), ("two", 3), ("three", 4)]));
+    folder.dset(&["verify"]).exits(0).tells("2 rows of the outputs say another row");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(rows_said(&folder), said(&[("three", 3), ("one", 4)]));
+    let ran = folder.dset(&["verify"]).exits(0);
+    assert!(!ran.out.contains("say another row"), "{}", ran.out);
+    assert!(ran.out.contains("everything agrees"));
+    folder.dset(&["show", "1", "--json"]).exits(0).tells("\"row\":3");
+    // Sorted again, the rebuilt outputs are still what they were.
+    folder.write("q.csv", "question,status\none,\nthree,\ntwo,\nfour,\n");
+    let before = folder.outputs();
+    folder.dset(&["verify"]).exits(1).tells("1 row of the outputs says another row");
+    // An answer that waited comes back with its row of now.
+    let ran = folder.dset(&["run"]).exits(0);
+    assert!(!ran.err.contains("no longer in"), "{}", ran.err);
+    assert!(folder.outputs().iter().zip(&before).all(|(now, before)| now.starts_with(before)));
+    let now = said(&[("three", 3), ("one", 4), ("two", 4), ("four", 5)]);
+    assert_eq!(rows_said(&folder), now);
+    // So does an output that was deleted, whose rows are as they were.
+    let before = folder.outputs();
+    std::fs::remove_file(folder.path("dset_generator/output.json")).unwrap();
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(folder.outputs(), before);
+    folder.dset(&["verify"]).exits(0);
+    assert_eq!(service.stats().asked, 4);
+}
+
+#[test]
+fn a_mended_question_leaves_its_old_answer_and_every_run_says_so_until_a_rebuild() {
+    let folder = Folder::with("question,status\nWhat is CRISPER?,\ntwo,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.write("q.csv", "question,status\nWhat is CRISPR?,\ntwo,\n");
+    for _ in 0..2 {
+        let ran = folder.dset(&["run", "--json"]).exits(0);
+        assert!(ran.out.contains("\"gone\":1"), "{}", ran.out);
+        ran.says("1 row of the outputs").says("`dset export --rebuild` leaves it out");
+    }
+    // Further samples and models of a question that is there are not gone.
+    folder.dset(&["run", "--samples", "2"]).exits(0);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    let ran = folder.dset(&["run", "--samples", "1"]).exits(0);
+    assert!(!ran.err.contains("no longer in"), "{}", ran.err);
+}
+
 #[test]
 fn what_dset_did_not_write_is_kept_and_what_it_wrote_is_not() {
     let folder = Folder::with(&questions(5));

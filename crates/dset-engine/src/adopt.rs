@@ -85,14 +85,23 @@ pub fn adopt(
     }
 
     let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
-    let all = FORMATS.into_iter().zip(all);
+    // What stands there keeps its shape; only a new file has the one of now.
+    let shape = match json.is_empty() || adoption.json_has_every_key {
+        true => FORMATS[1].shape,
+        false => 1,
+    };
+    let of = |format: Format| {
+        if format.name == FORMATS[1].name { format.of_shape(shape) } else { format }
+    };
+    let wanted: Vec<Format> = wanted.iter().copied().map(of).collect();
+    let all = FORMATS.map(of).into_iter().zip(all);
     let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
     let mut completed = 0;
     for (format, (found, completion)) in all {
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.lacking.len() as u64;
     }
-    insert(store, folder, wanted, &adoption, by_model, now)?;
+    insert(store, folder, &wanted, &adoption, by_model, now)?;
     Ok(Some(Adopted {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
@@ -132,7 +141,7 @@ fn insert(
     let mut marks = Vec::new();
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        marks.push(SinkMark::of(format.name, adoption.rows.len() as u64, &bytes));
+        marks.push(SinkMark::of(*format, adoption.rows.len() as u64, &bytes));
     }
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;

@@ -222,7 +222,7 @@ impl Run {
                 marks_known: job.marks_known.clone(),
                 marks_name: job.found.layout.marks_name(),
                 position: job.position,
-                waiting: plan.unplaced.clone(),
+                waiting: job.waiting,
                 queue: 4 * slots_max as usize + 64,
             },
             StoreTold { tell: tell.clone(), sinks: sinks.clone() },

@@ -66,11 +66,12 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }
     let mut view = View::of(&store, settings)?;
     let order = order(&mut view)?;
-    if !store.has_answers(&order)? {
+    let ids: Vec<AnswerId> = order.iter().map(|(id, _)| *id).collect();
+    if !store.has_answers(&ids)? {
         let found = "an answer that a question leads to is not there".to_owned();
         return Err(StoreError::Damaged(found).into());
     }
-    let stays: HashSet<AnswerId> = order.iter().copied().collect();
+    let stays: HashSet<AnswerId> = ids.into_iter().collect();
     let placed = store.order(view.edition)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.edition, &stamp)?;
@@ -87,17 +88,23 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }))
 }
 
-/// The answers in the order of the input, each once; behind those of a row the further ones that
-/// were bought for it and are not wanted any more.
-fn order(view: &mut View) -> Result<Vec<AnswerId>, JobError> {
+/// The answers in the order of the input, each once and with its row; behind those of a row the further
+/// ones that were bought for it and are not wanted any more.
+fn order(view: &mut View) -> Result<Vec<(AnswerId, u64)>, JobError> {
     let mut beside = view.beside()?.into_iter().peekable();
+    let numbers = view.row_numbers()?;
     let per_row = view.plan.wanted().per_row() as usize;
     let mut seen = HashSet::new();
     let mut order = Vec::new();
-    for (row, answers) in (0..).zip(view.answers.chunks(per_row)) {
-        order.extend(answers.iter().flatten().copied().filter(|&id| seen.insert(id)));
+    for (row, (answers, number)) in (0..).zip(view.answers.chunks(per_row).zip(numbers)) {
+        let mut place = |id: AnswerId| {
+            if seen.insert(id) {
+                order.push((id, number));
+            }
+        };
+        answers.iter().flatten().copied().for_each(&mut place);
         while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
-            order.extend(Some(id).filter(|&id| seen.insert(id)));
+            place(id);
         }
     }
     Ok(order)
@@ -106,7 +113,10 @@ fn order(view: &mut View) -> Result<Vec<AnswerId>, JobError> {
 /// Copies the outputs that hold anything that dset has not written.
 fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<PathBuf>, JobError> {
     let mut kept = Vec::new();
+    let marks = store.sink_marks()?;
     for format in FORMATS {
+        let mark = marks.iter().find(|mark| mark.name == format.name);
+        let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
         let path = folder.join(format.file);
         if !path.exists() {
             continue;
@@ -136,18 +146,18 @@ fn copy(folder: &Path, path: &Path, stamp: &str) -> io::Result<PathBuf> {
 fn record(
     store: &mut Store,
     edition: u32,
-    order: &[AnswerId],
+    order: &[(AnswerId, u64)],
     stamp: &str,
     now: i64,
 ) -> Result<(), StoreError> {
     let transaction = store.connection().transaction()?;
     transaction.execute("DELETE FROM output_order WHERE edition = ?1", [edition])?;
-    for (position, id) in order.iter().enumerate() {
+    for (position, (id, row)) in order.iter().enumerate() {
         transaction
             .prepare_cached(
-                "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
+                "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![edition, position as i64, id])?;
+            .execute(params![edition, position as i64, id, *row as i64])?;
     }
     transaction.execute("DELETE FROM sinks", [])?;
     let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";

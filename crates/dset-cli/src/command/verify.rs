@@ -403,6 +403,13 @@ impl Words<'_> {
                  order and form were not checked",
                 of(*rows, "row")
             ),
+            Note::Moved(rows) => format!(
+                "{} of the outputs {} another row than the question is in now; `{} --rebuild` follows \
+                 the file",
+                of(*rows, "row"),
+                if *rows == 1 { "says" } else { "say" },
+                self.which.command("export")
+            ),
             Note::Presumed(number) => format!(
                 "{} before a bookmark are taken as answered; there is no text of them",
                 of(*number, "question")
@@ -444,6 +451,7 @@ impl Words<'_> {
             let kind = match note {
                 Note::Gone { .. } => "gone",
                 Note::RowsOfScript { .. } => "rows-of-script",
+                Note::Moved(_) => "moved",
                 Note::Presumed(_) => "presumed",
                 Note::Leftover(_) => "leftover",
                 Note::Unread(_) => "unread",

@@ -41,13 +41,19 @@ pub(super) struct Closing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     duplicates: u64,
+    /// Rows of the outputs whose question is no longer in the input.
+    gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub(super) presumed_agreed: bool,
 }
 
 impl From<&Found> for Facts {
     fn from(found: &Found) -> Facts {
-        Facts { duplicates: found.duplicates, presumed_agreed: found.presumed_agreed }
+        Facts {
+            duplicates: found.duplicates,
+            gone: found.gone,
+            presumed_agreed: found.presumed_agreed,
+        }
     }
 }
 
@@ -307,7 +313,24 @@ impl Closing<'_> {
         if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
             hints.extend(self.of_presumed());
         }
+        if self.facts.gone > 0 {
+            hints.push(self.of_gone());
+        }
         hints
+    }
+
+    /// What can be done about rows whose question was mended or removed.
+    fn of_gone(&self) -> String {
+        let (verb, are) = match self.facts.gone {
+            1 => ("answers a question that is", "it"),
+            _ => ("answer questions that are", "them"),
+        };
+        format!(
+            "{} of the outputs {verb} no longer in {}: `{}` leaves {are} out",
+            of(self.facts.gone, "row"),
+            self.settings.input.display(),
+            which(self.settings).command_with("export --rebuild", "")
+        )
     }
 
     /// What can be done about questions that are only taken as answered.
@@ -341,12 +364,16 @@ fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {
 
 /// The command that shows the failed questions of this run, and why they failed.
 fn show_failed(settings: &Settings) -> String {
+    which(settings).command_with("show --failed", "--questions")
+}
+
+/// This run, as other commands name it.
+fn which(settings: &Settings) -> WhichArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
-    let which = WhichArgs {
+    WhichArgs {
         input: said(&settings.input, "q.csv"),
         output: said(&settings.output, "dset_generator"),
         column: settings.column.clone(),
         header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
-    };
-    which.command_with("show --failed", "--questions")
+    }
 }

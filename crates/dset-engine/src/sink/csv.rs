@@ -11,6 +11,7 @@ pub(super) const FORMAT: Format = Format {
     file: "output.csv",
     header: b"timestamp,question,thoughts,final_answer\r\n",
     newline: b"\r\n",
+    shape: 1,
     write,
 };
 

@@ -21,6 +21,7 @@ use super::texts::{Text, Texts};
 use super::{STORE, StoreError, rescue};
 use crate::died::or_died;
 use crate::files::Identity;
+use crate::sink::Format;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -84,28 +85,36 @@ pub struct SinkMark {
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`].
+    pub shape: u32,
 }
 
 impl SinkMark {
     /// Marks the end of an output that holds these bytes.
-    pub(crate) fn of(name: &'static str, rows: u64, whole: &[u8]) -> SinkMark {
-        let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
-        let tail = xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes();
-        SinkMark { name, rows, bytes: whole.len() as u64, tail }
+    pub(crate) fn of(format: Format, rows: u64, whole: &[u8]) -> SinkMark {
+        let bytes = whole.len() as u64;
+        SinkMark { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
     /// Tells whether the bytes before it are those that were written.
     pub(crate) fn fits(&self, before: &[u8]) -> bool {
-        SinkMark::of(self.name, self.rows, before) == *self
+        before.len() as u64 == self.bytes && tail_of(before) == self.tail
     }
 
     /// Records it in place of the one before.
     pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let (rows, bytes) = (self.rows as i64, self.bytes as i64);
-        to.prepare_cached(sql)?.execute(params![self.name, rows, bytes, &self.tail[..]])?;
+        let values = params![self.name, rows, bytes, &self.tail[..], self.shape];
+        to.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
+}
+
+fn tail_of(whole: &[u8]) -> [u8; 16] {
+    let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
+    xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes()
 }
 
 /// Rows whose place is durable, for the outputs.
@@ -113,8 +122,19 @@ impl SinkMark {
 pub struct Order {
     /// Rows ordered in this life with these.
     pub upto: u64,
-    /// The answers, with their texts where they are still in memory.
-    pub rows: Vec<(AnswerId, Option<Box<Text>>)>,
+    /// The answers.
+    pub rows: Vec<Placed>,
+}
+
+/// An answer that has its place, or waits for it.
+#[derive(Debug)]
+pub struct Placed {
+    /// Which.
+    pub answer: AnswerId,
+    /// Its texts, where they are still in memory.
+    pub text: Option<Box<Text>>,
+    /// The row of the input now, where that may be another than when it was answered.
+    pub row: Option<u64>,
 }
 
 /// What the thread tells.
@@ -154,8 +174,8 @@ pub struct WriterSettings {
     pub marks_name: String,
     /// Rows ordered before this life.
     pub position: u64,
-    /// Answers of earlier lives that wait for their place.
-    pub waiting: Vec<(QuestionIndex, AnswerId)>,
+    /// Answers of earlier lives that wait for their place, with the rows of the input now.
+    pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// What may be in the queue at once.
     pub queue: usize,
 }
@@ -175,7 +195,10 @@ impl Writer {
         told: impl Told,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
-        let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
+        let waits = |&(at, answer, row): &(QuestionIndex, AnswerId, Option<u64>)| {
+            (at, Placed { answer, text: None, row })
+        };
+        let waiting = settings.waiting.iter().map(waits).collect();
         let identity = Identity::of(&settings.folder.join(STORE))?;
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let position = settings.position;
@@ -268,7 +291,7 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
     queue.iter().rev().find_map(seq)
 }
 
-type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Box<Text>>)>;
+type Waiting = HashMap<QuestionIndex, Placed>;
 
 struct Thread<T> {
     /// Absent once a commit has failed.
@@ -457,20 +480,27 @@ impl<T: Told> Thread<T> {
         let mut rows = Vec::with_capacity(questions.len());
         for question in questions {
             // An answer that was there already has its place.
-            let Some((id, row)) = self.waiting.remove(question) else { continue };
+            let Some(placed) = self.waiting.remove(question) else { continue };
+            let row = placed.row.map(|row| row as i64);
             to.prepare_cached(
-                "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
+                "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![self.settings.edition, self.position as i64, id])?;
+            .execute(params![
+                self.settings.edition,
+                self.position as i64,
+                placed.answer,
+                row
+            ])?;
             self.position += 1;
-            rows.push((id, row));
+            rows.push(placed);
         }
         Ok(Order { upto, rows })
     }
 
     fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
         for (index, id, new) in answers {
-            self.waiting.insert(index, (id, self.texts.keep(new.into_row())));
+            let text = self.texts.keep(new.into_row());
+            self.waiting.insert(index, Placed { answer: id, text, row: None });
         }
     }
 
