@@ -90,8 +90,8 @@ impl Metadata {
 }
 
 /// What is known of an answer as `output.json` says it: every key in every row, with a value of the same
-/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0 and
-/// an empty text stand for what is not known.
+/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0,
+/// false and an empty text stand for what is not known.
 #[derive(Debug, Serialize)]
 pub struct EveryKey<'a> {
     row: u64,
@@ -102,6 +102,8 @@ pub struct EveryKey<'a> {
     cached_tokens: u64,
     output_tokens: u64,
     reasoning_tokens: u64,
+    at_token_limit: bool,
+    cost: f64,
     attempts: u32,
     seconds: f64,
     request_id: &'a str,
@@ -120,6 +122,8 @@ impl<'a> From<&'a Metadata> for EveryKey<'a> {
             cached_tokens,
             output_tokens,
             reasoning_tokens,
+            at_token_limit,
+            cost,
             attempts,
             seconds,
             request_id,
@@ -135,6 +139,8 @@ impl<'a> From<&'a Metadata> for EveryKey<'a> {
             cached_tokens: cached_tokens.unwrap_or_default(),
             output_tokens: output_tokens.unwrap_or_default(),
             reasoning_tokens: reasoning_tokens.unwrap_or_default(),
+            at_token_limit: at_token_limit.unwrap_or_default(),
+            cost: cost.unwrap_or_default(),
             attempts: attempts.unwrap_or_default(),
             seconds: seconds.unwrap_or_default(),
             request_id: text(request_id),
