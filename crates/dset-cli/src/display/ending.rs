@@ -13,7 +13,7 @@ use super::Demo;
 use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, span};
+use super::text::{self, by, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -175,7 +175,10 @@ impl Closing<'_> {
                     "{} of {} {}",
                     count(ledger.answered + ledger.presumed),
                     of(ledger.questions, text::counted(self.settings)),
-                    if several { "are there" } else { "answered" }
+                    match several {
+                        true => by(ledger.answered + ledger.presumed, "is there", "are there"),
+                        false => "answered",
+                    }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
@@ -276,15 +279,17 @@ impl Closing<'_> {
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `{}` asks more of them",
+                    "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_run()
+                    same_run(),
+                    by(ledger.pending, "it", "more of them")
                 ));
             }
             Why::Complete if ledger.presumed > 0 => hints.push(format!(
-                "{} before the ERROR bookmark taken as answered: `{} --from-start` asks them",
+                "{} before the ERROR bookmark taken as answered: `{} --from-start` asks {}",
                 of(ledger.presumed, "question"),
-                same_run()
+                same_run(),
+                by(ledger.presumed, "it", "them")
             )),
             Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
             _ => {}
