@@ -14,7 +14,7 @@ use super::Demo;
 use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, span};
+use super::text::{self, by, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -197,7 +197,10 @@ impl Closing<'_> {
                     "{} of {} {}",
                     count(ledger.answered),
                     of(ledger.questions, text::counted(self.settings)),
-                    if several { "are there" } else { "answered" }
+                    match several {
+                        true => by(ledger.answered, "is there", "are there"),
+                        false => "answered",
+                    }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
@@ -302,9 +305,10 @@ impl Closing<'_> {
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `{}` asks more of them",
+                    "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_run()
+                    same_run(),
+                    by(ledger.pending, "it", "more of them")
                 ));
             }
             Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
@@ -339,7 +343,8 @@ impl Closing<'_> {
         let presumed = of(self.ending.ledger.presumed, "question");
         let mut hints = vec![format!(
             "{presumed} before the first ERROR taken as answered, without a text: \
-             `{run} --from-start` asks them"
+             `{run} --from-start` asks {}",
+            by(self.ending.ledger.presumed, "it", "them")
         )];
         if !self.facts.presumed_agreed {
             hints.push(format!("Or say that they are answered: `{run} --from-bookmark`"));

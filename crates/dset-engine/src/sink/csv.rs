@@ -6,14 +6,8 @@ use memchr::{memchr, memchr_iter, memchr3};
 
 use super::Format;
 
-pub(super) const FORMAT: Format = Format {
-    name: "csv",
-    file: "output.csv",
-    header: HEADER,
-    newline: b"\r\n",
-    shape: 1,
-    write,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "csv", file: "output.csv", header: HEADER, newline: b"\r\n", shape: 1, write };
 
 const HEADER: &[u8] = b"timestamp,question,thoughts,final_answer\r\n";
 /// The same behind a byte order mark.
