@@ -1,9 +1,10 @@
 #!/bin/sh
 # DuckDB writes NaN and Infinity as bare words into .json files, which are then not JSON.
-# Versions: duckdb 2.0.1, polars 2.1.0, pandas 3.1.1, datasets is not needed; Node.js 20's JSON.parse.
+# Versions: duckdb 2.0.1, polars 2.1.0, pandas 3.1.1, pyarrow 26.0.1; Node.js 20's JSON.parse.
 # Guess: null (as Polars and pandas write it), a string, or an error; never text that JSON does not have.
 # Seen: COPY ... TO 'o.json' gives {"i":2,"score":NaN,...,"best":Infinity}. DuckDB and pyarrow read it back; Polars refuses the whole file
 #   at that place, and so does JSON.parse. A decimal 1.10 is written as 1.1.
+# Known: duckdb issue 17329, open since 2025.
 # Hurts: averages over empty groups are NaN in DuckDB; one such row makes the exported file unreadable for strict readers, every Rust and JavaScript one among them.
 set -eu
 t=$(mktemp -d); trap 'rm -rf "$t"' EXIT

@@ -5,6 +5,7 @@
 # Seen: token ids 0..1499 are written as "[   0    1    2 ... 1497 1498 1499]": 1,494 numbers are gone, no warning.
 #   The list "x", "y" is written as ['x' 'y'], which Python reads as the one-element list ['xy'].
 #   Two chat messages stand side by side without a comma and are a syntax error for a reader.
+# Known: huggingface/datasets issue 6778, open since 2024 for the commas.
 # Hurts: tags, token ids, log-probabilities and chats exported to CSV are lost or changed, and the export says nothing.
 #   Lists belong in JSON Lines or Parquet, or in the CSV as JSON text made before.
 set -eu
