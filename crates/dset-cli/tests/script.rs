@@ -95,7 +95,7 @@ fn outputs_of_the_script_count_as_answered_and_are_continued() {
     assert_eq!(folder.agreed().len(), 3);
     let [csv, json, txt] = folder.outputs();
     assert!(csv.starts_with(CSV) && json.starts_with(JSON) && txt.starts_with(TXT));
-    let copies = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().count();
+    let copies = std::fs::read_dir(folder.path("dset_generator/.earlier")).unwrap().count();
     assert_eq!(copies, 1, "the files were copied first");
 
     let before = folder.outputs();

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::files;
 use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
-use crate::store::{SinkMark, Store, StoreError};
+use crate::store::{SinkMark, Store, StoreError, StoredMark, tail_of};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -220,7 +220,7 @@ fn place(
 pub fn take_back(
     store: &mut Store,
     folder: &Path,
-    mark: &SinkMark,
+    mark: &StoredMark,
     by_model: bool,
     edition: u32,
     now: i64,
@@ -243,7 +243,7 @@ pub fn take_back(
     }
     let bytes = fs::read(&path)?;
     let before = &bytes[..mark.bytes as usize];
-    if !mark.fits(before) {
+    if !mark.fits(tail_of(before)) {
         return Ok(0);
     }
     let mut all = read_json(before).rows;
