@@ -129,6 +129,13 @@ fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question
         for (_, id) in of_it {
             question.entries.push(answered(store, *id)?);
         }
+        for entry in &mut question.entries {
+            if let Outcome::Failed { tried: Some(tried), .. }
+            | Outcome::Pending { tried: Some(tried) } = &mut entry.outcome
+            {
+                tried.reply = store.kept_reply(&picked.id.hash(), tried.last.at)?;
+            }
+        }
     }
     Ok(questions.into_iter().map(|(_, question)| question).collect())
 }
