@@ -160,6 +160,7 @@ impl Endpoint {
         self.echo.leave(&mut reply);
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
+        let beside = beside(&reply);
         let mut reading = match end {
             Ok(End::Whole) => reply.finish(),
             Ok(End::Looped(found)) => reply.stopped_in_a_loop(found),
@@ -168,7 +169,7 @@ impl Endpoint {
         self.echo.leave_failure(&mut reading);
         let body = match &reading {
             Reading::Answer(_) => None,
-            Reading::Failure(failure) => body.or_else(|| written(failure)),
+            Reading::Failure(failure) => body.or_else(|| written(failure, beside)),
         };
         let limits = (!limits.is_empty()).then(|| Box::new(limits));
         Came { reading, limits, body }
@@ -348,11 +349,21 @@ fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
     }
 }
 
-/// What had been written of a stream that is no answer.
-fn written(failure: &Failure) -> Option<Vec<u8>> {
-    let partial = failure.partial.as_deref()?;
-    let texts = serde_json::json!({ "reasoning": partial.reasoning, "answer": partial.content });
-    Some(texts.to_string().into_bytes())
+/// What came of a stream beside the texts of an answer.
+fn beside(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
+    reply.beside().map(|(name, text)| (name.to_owned(), text.into())).collect()
+}
+
+/// What had been written of a stream that is no answer, and what came beside it.
+fn written(
+    failure: &Failure,
+    mut texts: serde_json::Map<String, serde_json::Value>,
+) -> Option<Vec<u8>> {
+    if let Some(partial) = failure.partial.as_deref() {
+        texts.insert("reasoning".to_owned(), (&*partial.reasoning).into());
+        texts.insert("answer".to_owned(), (&*partial.content).into());
+    }
+    (!texts.is_empty()).then(|| serde_json::Value::from(texts).to_string().into_bytes())
 }
 
 /// The headers of every request to a service, its key among them.

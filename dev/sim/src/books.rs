@@ -305,7 +305,9 @@ impl Books {
                 let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
                 return if self.was_stopping() { Verdict::default() } else { verdict };
             }
-            FailureClass::Empty => unreachable!("no simulated service writes nothing"),
+            FailureClass::Empty | FailureClass::OtherApi => {
+                unreachable!("every simulated service writes something")
+            }
             FailureClass::Transient if self.was_stopping() => {}
             FailureClass::Transient => {
                 let verdict = self.pace.failed(now_ms, index, others);

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
+use dset_core::outcome::Ledger;
 use dset_core::settings::Settings;
 use dset_engine::job::Found;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
-use super::advice::advice;
+use super::advice::{advice, nothing};
 use super::line::{Line, Looks};
 use super::tally::Tally;
 use super::text::{self, by, count, of, span};
@@ -76,6 +78,21 @@ impl Closing<'_> {
                     "Every answer is safe in the store; mend that, then run `{}`",
                     same_run()
                 )],
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
+                format!("{name} gives no answer to any question"),
+                why(failure),
+                nothing(failure.cause).into_iter().chain([unmarked(&self.ending.ledger)]).collect(),
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
+                format!("{name} does not answer as a chat API does"),
+                why(failure),
+                vec![
+                    "Look at the base URL: `--base-url` wants that of an API for chat completions, \
+                     as `https://host/v1`, or for Anthropic's messages"
+                        .into(),
+                    unmarked(&self.ending.ledger),
+                ],
             ),
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
@@ -361,6 +378,14 @@ fn same_run() -> String {
 
 fn same_run_without(without: &[&str]) -> String {
     same_command_as("run", &[without, &["again"]].concat())
+}
+
+/// Which rows were marked, where no question can be answered as things are.
+fn unmarked(ledger: &Ledger) -> String {
+    match ledger.failed() {
+        0 => "No row was marked; the same command asks them all".into(),
+        _ => "Rows that say ERROR are asked again, and no others were marked".into(),
+    }
 }
 
 fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {

@@ -17,9 +17,6 @@ use crate::planted::{Bug, planted};
 use crate::question::Question;
 use crate::time::Time;
 
-/// So many questions in a row without a word written are no accident of theirs.
-const EMPTY_MAX: usize = 5;
-
 impl Machine {
     pub(super) fn failed(
         &mut self,
@@ -54,7 +51,9 @@ impl Machine {
                 self.throttled(now, &back, failure, wait, effects);
             }
             FailureClass::Transient => self.transient(now, &back, failure, effects),
-            FailureClass::Empty => self.was_empty(now, &back, failure, effects),
+            FailureClass::Empty | FailureClass::OtherApi => {
+                self.was_useless(now, &back, failure, effects);
+            }
             FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
             FailureClass::OutOfMoney => {
                 self.make_ready(back.index);
@@ -170,40 +169,22 @@ impl Machine {
             self.begin_outage(now, back, failure, effects);
             return;
         }
-        self.try_again(now, back, failure, effects);
+        self.try_again(now, back, failure, HICCUP_RETRIES_MAX, effects);
     }
 
-    /// An empty answer is its question's own matter: bought again as often as any failure, and no
-    /// outage, until several questions in a row have none.
-    fn was_empty(
+    /// A failure that costs its question one of its retries, of which it has so many.
+    pub(super) fn try_again(
         &mut self,
         now: Time,
         back: &Returned,
         failure: Failure,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.empty.insert(back.index);
-        if self.empty.len() >= EMPTY_MAX || self.stop.is_some() {
-            self.transient(now, back, failure, effects);
-            return;
-        }
-        self.service_works(now, back.lane, effects);
-        self.clear_suspects(now, effects);
-        self.try_again(now, back, failure, effects);
-    }
-
-    /// A failure that costs its question one of its retries.
-    fn try_again(
-        &mut self,
-        now: Time,
-        back: &Returned,
-        failure: Failure,
+        retries_max: u32,
         effects: &mut Vec<Effect>,
     ) {
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
         held.failures += 1;
         let failures = held.failures;
-        let most = HICCUP_RETRIES_MAX + u32::from(planted(Bug::AttemptsOffByOne));
+        let most = retries_max + u32::from(planted(Bug::AttemptsOffByOne));
         if failures > most && !planted(Bug::RetryPastTheLimit) {
             self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
             return;
@@ -254,7 +235,7 @@ impl Machine {
         dies
     }
 
-    fn show_retry(
+    pub(super) fn show_retry(
         &self,
         back: &Returned,
         failure: Failure,

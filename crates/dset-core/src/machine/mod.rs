@@ -16,6 +16,7 @@ mod replied;
 mod slots;
 mod snapshot;
 mod suspects;
+mod useless;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::time::Time;
 use books::{MarkBook, State};
 use lanes::{LaneIndex, Lanes};
 use suspects::Suspects;
+use useless::Useless;
 
 /// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(20);
@@ -95,8 +97,7 @@ pub struct Machine {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
-    /// Questions to which nothing was written since the last answer.
-    empty: BTreeSet<QuestionIndex>,
+    useless: Useless,
 
     records: Records,
     output: Output,
@@ -216,7 +217,7 @@ impl Machine {
             outage: None,
             last_failure: None,
             suspects: Suspects::default(),
-            empty: BTreeSet::new(),
+            useless: Useless::default(),
             records: Records::default(),
             output: Output::default(),
             marks: MarkBook::default(),
@@ -365,7 +366,7 @@ impl Machine {
         }
         self.abandon_hung(now, effects);
         self.end_outage_if_final(effects);
-        if self.stop.is_none() && !self.is_held && !self.judge_suspects() {
+        if self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless() {
             self.read_more(effects);
             self.send(now, effects);
         }

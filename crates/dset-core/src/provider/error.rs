@@ -20,7 +20,7 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
 
 /// How much of an error is read as JSON: more than any service says about one. Of a longer one only
 /// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
-const ERROR_BYTES_MAX: usize = 64 * 1024;
+pub(super) const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 /// Parses what may be an error, if it is not longer than errors are.
 pub(super) fn parse(text: &str) -> Option<Value> {

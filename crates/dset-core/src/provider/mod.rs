@@ -11,6 +11,7 @@ mod content;
 mod cut;
 mod document;
 mod error;
+mod foreign;
 mod json;
 mod judge;
 mod loops;

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::document::Draft;
-use super::error;
 use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
+use super::{error, foreign};
 use crate::answer::{Failure, FailureClass, Reading};
 use crate::reply::{Broken, HttpReply};
 
@@ -43,8 +43,7 @@ pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
             {
                 return Reading::Failure(error::read(reply, Some(&body)));
             }
-            let message = "the reply held no answer".to_owned();
-            return transient(reply, "unreadable reply", message, None);
+            return foreign::judge(reply, text, None);
         }
         return draft.judge(reply, limit);
     };
@@ -56,11 +55,22 @@ pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
             let page = error::plain(text);
             transient(reply, "unreadable reply", format!("a page of HTML: {page}"), None)
         }
+        _ if first_document(text) => foreign::judge(reply, text, None),
         _ => {
-            let message = format!("not the JSON of an answer: {first}");
+            let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
+            let message = format!("not the JSON of an answer ({first}): {began}");
             transient(reply, "unreadable reply", message, None)
         }
     }
+}
+
+/// So much is quoted of a reply that cannot be read.
+const BEGAN_CHARS_MAX: usize = 300;
+
+/// Tells whether a text that is not one document begins with a line that is.
+fn first_document(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with(['{', '[']) && error::parse(line).is_some()
 }
 
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the

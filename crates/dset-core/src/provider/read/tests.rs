@@ -42,6 +42,7 @@ fn outcome(reading: &Reading) -> &'static str {
         FailureClass::CutByLength => "truncated",
         FailureClass::Refused(Refusal::Moderation) => "refused",
         FailureClass::Refused(Refusal::Settings)
+        | FailureClass::OtherApi
         | FailureClass::KeyRefused
         | FailureClass::Forbidden
         | FailureClass::OutOfMoney => "stop_run",
@@ -393,7 +394,6 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         ),
         (openai("the engine died", asked, ""), Transient),
         (r#"{"code":"InternalError","message":"x"}"#.into(), Transient),
-        (r#"{"code":"Success","message":"insufficient balance"}"#.into(), Transient),
     ] {
         assert_eq!(class(200, &error), expected, "{error}");
         let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
@@ -402,6 +402,14 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         assert_eq!(failure.class, expected, "{stream}");
         assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
     }
+}
+
+#[test]
+fn a_message_beside_a_code_of_success_is_no_error() {
+    let body = r#"{"code":"Success","message":"insufficient balance"}"#;
+    assert_eq!(class(200, body), FailureClass::OtherApi);
+    let stream = format!("event: error\ndata: {body}\n\n");
+    assert_eq!(class(200, &stream), FailureClass::OtherApi);
 }
 
 #[test]
