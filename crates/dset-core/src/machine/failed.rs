@@ -20,6 +20,9 @@ use crate::time::Time;
 /// So many questions in a row without a word written are no accident of theirs.
 const EMPTY_MAX: usize = 5;
 
+/// So many replies of somebody who is no API are no accident, while nothing was answered.
+const MISDIRECTED_MAX: u32 = 5;
+
 impl Machine {
     pub(super) fn failed(
         &mut self,
@@ -64,6 +67,9 @@ impl Machine {
                 self.make_ready(back.index);
                 self.suspects.clear();
                 self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Address) => {
+                self.misdirected(now, back, failure, effects)
             }
             FailureClass::Refused(Refusal::Question) if self.answers_count > 0 => {
                 self.service_works(now, back.lane, effects);
@@ -190,6 +196,34 @@ impl Machine {
         self.service_works(now, back.lane, effects);
         self.clear_suspects(now, effects);
         self.try_again(now, back, failure, effects);
+    }
+
+    /// What answers is no API, or not there. Before the first answer it is the address, unless it is
+    /// one reply among others that are still on their way.
+    fn misdirected(
+        &mut self,
+        now: Time,
+        back: Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.answers_count > 0 {
+            match failure.status {
+                Some(400..=499) => self.refused(now, back, failure, effects),
+                _ => self.transient(now, &back, failure, effects),
+            }
+            return;
+        }
+        self.misdirected += 1;
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+        } else if self.flights.is_empty() || self.misdirected >= MISDIRECTED_MAX {
+            self.make_ready(back.index);
+            self.suspects.clear();
+            self.stop(Why::WrongSettings(Box::new(failure)));
+        } else {
+            self.try_again(now, &back, failure, effects);
+        }
     }
 
     /// A failure that costs its question one of its retries.

@@ -95,6 +95,8 @@ pub struct Machine {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
+    /// Replies of somebody who is no API, before the first answer.
+    misdirected: u32,
     /// Questions to which nothing was written since the last answer.
     empty: BTreeSet<QuestionIndex>,
 
@@ -214,6 +216,7 @@ impl Machine {
             outage: None,
             last_failure: None,
             suspects: Suspects::default(),
+            misdirected: 0,
             empty: BTreeSet::new(),
             records: Records::default(),
             output: Output::default(),

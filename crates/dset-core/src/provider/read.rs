@@ -7,7 +7,7 @@ use super::error;
 use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
-use crate::answer::{Failure, FailureClass, Reading};
+use crate::answer::{Failure, FailureClass, Reading, Refusal};
 use crate::reply::{Broken, HttpReply};
 
 /// Reads a whole reply. Never fails: what cannot be read is a failure worth another try.
@@ -52,10 +52,7 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
         Some(value) if error::find(&value).is_some() => {
             Reading::Failure(error::read(reply, Some(&value)))
         }
-        _ if text.starts_with('<') => {
-            let page = error::plain(text);
-            transient(reply, "unreadable reply", format!("a page of HTML: {page}"), None)
-        }
+        _ if text.starts_with('<') => Reading::Failure(error::read_page(reply, text)),
         _ => {
             let message = format!("not the JSON of an answer: {first}");
             transient(reply, "unreadable reply", message, None)
@@ -95,6 +92,7 @@ pub(super) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_j
 pub fn read_broken(broken: &Broken) -> Failure {
     let (cause, message) = match broken {
         Broken::Connect(detail) => ("connection failed", detail.clone()),
+        Broken::Foreign(detail) => ("wrong protocol", detail.clone()),
         Broken::Reset(detail) => ("connection lost", detail.clone()),
         Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
         Broken::TimedOut(after) => {
@@ -106,8 +104,12 @@ pub fn read_broken(broken: &Broken) -> Failure {
         ),
         Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
     };
+    let class = match broken {
+        Broken::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        _ => FailureClass::Transient,
+    };
     Failure {
-        class: FailureClass::Transient,
+        class,
         cause,
         status: None,
         message: error::printable(&message),
