@@ -114,4 +114,8 @@ pub enum Refusal {
     Moderation,
     /// The settings' for certain: a retired model, a parameter out of range, a redirect.
     Settings,
+    /// The address's, as long as nothing was answered: no such path, a page for people, another
+    /// protocol. Once something was, it is the question's where the status blames the request, and
+    /// may well work next time otherwise.
+    Address,
 }

@@ -318,6 +318,9 @@ impl Books {
                 self.reasons.insert(Reason::Settings);
                 self.suspects = Suspects::default();
             }
+            FailureClass::Refused(Refusal::Address) => {
+                unreachable!("no simulated service is at a wrong address")
+            }
             FailureClass::KeyRefused => self.key_refused(now_ms),
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),
             FailureClass::Refused(Refusal::Request | Refusal::Question)

@@ -8,12 +8,14 @@ use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
 use dset_core::outcome::Ledger;
+use dset_core::provider::is_of_address;
 use dset_core::settings::Settings;
 use dset_engine::job::Found;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
 use super::advice::{advice, nothing};
+use super::cure;
 use super::line::{Line, Looks};
 use super::tally::Tally;
 use super::text::{self, by, count, of, span};
@@ -79,6 +81,11 @@ impl Closing<'_> {
                     same_run()
                 )],
             ),
+            Why::WrongSettings(failure) if is_of_address(failure) => (
+                "no API answers at this address".into(),
+                why(failure),
+                cure::of_address(settings, failure),
+            ),
             Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
                 why(failure),
@@ -97,8 +104,9 @@ impl Closing<'_> {
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
-                vec![match self.ending.ledger.rejected {
-                    0 => "Change the setting that it names; no row was marked".into(),
+                vec![match (cure::of_settings(settings, failure), self.ending.ledger.rejected) {
+                    (Some(cure), _) => cure,
+                    (None, 0) => "Change the setting that it names; no row was marked".into(),
                     _ => "Change the setting that it names; rows that say ERROR are asked again, and \
                           no others were marked"
                         .into(),
@@ -137,7 +145,8 @@ impl Closing<'_> {
                     1 => "the service did not answer, nor after a retry".to_owned(),
                     _ => format!("the service did not answer after {retries} retries"),
                 };
-                (message, why(failure), vec![again])
+                let hints = cure::of_connection(settings, failure).into_iter().chain([again]);
+                (message, why(failure), hints.collect())
             }
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),

@@ -17,6 +17,9 @@ use crate::planted::{Bug, planted};
 use crate::question::Question;
 use crate::time::Time;
 
+/// So many replies of somebody who is no API are no accident, while nothing was answered.
+const MISDIRECTED_MAX: u32 = 5;
+
 impl Machine {
     pub(super) fn failed(
         &mut self,
@@ -63,6 +66,9 @@ impl Machine {
                 self.make_ready(back.index);
                 self.suspects.clear();
                 self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Address) => {
+                self.misdirected(now, back, failure, effects)
             }
             FailureClass::Refused(Refusal::Question) if self.answers_count > 0 => {
                 self.service_works(now, back.lane, effects);
@@ -170,6 +176,34 @@ impl Machine {
             return;
         }
         self.try_again(now, back, failure, HICCUP_RETRIES_MAX, effects);
+    }
+
+    /// What answers is no API, or not there. Before the first answer it is the address, unless it is
+    /// one reply among others that are still on their way.
+    fn misdirected(
+        &mut self,
+        now: Time,
+        back: Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.answers_count > 0 {
+            match failure.status {
+                Some(400..=499) => self.refused(now, back, failure, effects),
+                _ => self.transient(now, &back, failure, effects),
+            }
+            return;
+        }
+        self.misdirected += 1;
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+        } else if self.flights.is_empty() || self.misdirected >= MISDIRECTED_MAX {
+            self.make_ready(back.index);
+            self.suspects.clear();
+            self.stop(Why::WrongSettings(Box::new(failure)));
+        } else {
+            self.try_again(now, &back, failure, HICCUP_RETRIES_MAX, effects);
+        }
     }
 
     /// A failure that costs its question one of its retries, of which it has so many.

@@ -98,6 +98,8 @@ pub struct Machine {
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
     useless: Useless,
+    /// Replies of somebody who is no API, before the first answer.
+    misdirected: u32,
 
     records: Records,
     output: Output,
@@ -218,6 +220,7 @@ impl Machine {
             last_failure: None,
             suspects: Suspects::default(),
             useless: Useless::default(),
+            misdirected: 0,
             records: Records::default(),
             output: Output::default(),
             marks: MarkBook::default(),

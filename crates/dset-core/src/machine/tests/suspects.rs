@@ -214,3 +214,53 @@ fn where_nothing_is_left_to_ask_the_last_ten_are_marked() {
     assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
     assert_eq!(bench.machine.ledger().rejected, 10);
 }
+
+const ADDRESS: FailureClass = FailureClass::Refused(Refusal::Address);
+
+/// What is replied where no API is: the status is that of the reply, or none.
+fn misdirected(status: Option<u16>) -> Reading {
+    let Reading::Failure(failure) = failure(ADDRESS) else { unreachable!() };
+    Reading::Failure(Failure { status, ..failure })
+}
+
+#[test]
+fn a_wrong_address_ends_the_run_and_marks_no_row_however_few_rows_there_are() {
+    for status in [None, Some(200), Some(404), Some(501)] {
+        for rows in [1, 2, 4, 9] {
+            for width in [1, 8] {
+                let mut bench = Bench::new(rules(width), rows);
+                let mut asked = 0;
+                while bench.ending.is_none() {
+                    let question = bench.on_their_way()[0];
+                    bench.reply(question, misdirected(status));
+                    asked += 1;
+                }
+                assert!(matches!(bench.why(), Why::WrongSettings(_)), "{:?}", bench.why());
+                assert!(bench.marked.is_empty());
+                assert!(asked <= 8 + 4, "{asked}");
+                assert_eq!(bench.ending.unwrap().ledger.pending, u64::from(rows));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_questions() {
+    let mut bench = Bench::new(rules(4), 4);
+    bench.reply(0, misdirected(Some(200)));
+    for question in 1..4 {
+        bench.reply(question, answer());
+    }
+    while bench.on_their_way().is_empty() {
+        bench.sleep();
+    }
+    bench.reply(0, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert!(bench.marked.is_empty());
+    let mut bench = Bench::new(rules(1), 3);
+    bench.reply(0, answer());
+    bench.reply(1, misdirected(Some(404)));
+    bench.reply(2, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [3]);
+}

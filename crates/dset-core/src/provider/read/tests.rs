@@ -41,7 +41,7 @@ fn outcome(reading: &Reading) -> &'static str {
         FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
         FailureClass::CutByLength => "truncated",
         FailureClass::Refused(Refusal::Moderation) => "refused",
-        FailureClass::Refused(Refusal::Settings)
+        FailureClass::Refused(Refusal::Settings | Refusal::Address)
         | FailureClass::OtherApi
         | FailureClass::KeyRefused
         | FailureClass::Forbidden
@@ -288,7 +288,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         ),
         (401, r#"{"detail":"Invalid API key"}"#, KeyRefused),
         (403, r#"{"error":{"message":"Forbidden"}}"#, Forbidden),
-        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Request)),
+        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Address)),
         (408, r#"{"error":{"type":"invalid_request_error","code":"408"}}"#, Transient),
         (500, "Internal Server Error", Transient),
         (302, "", Refused(Refusal::Settings)),
@@ -326,7 +326,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         (200, r#"{"object":"error","message":"x"}"#, Transient),
         (200, "[]", Transient),
         (200, "{}", Transient),
-        (200, "<html><title>Hello</title></html>", Transient),
+        (200, "<html><title>Hello</title></html>", Refused(Refusal::Address)),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
