@@ -67,11 +67,13 @@ impl Exit {
             Exit::Done => return None,
             Exit::Ours => "mend what it names, then run again: answers that came are kept",
             Exit::Usage => "change what it names, then run again",
-            Exit::Marked => "run again: those rows are asked again, and no others",
+            Exit::Marked => {
+                "run again: asks those rows again (cut ones: with a higher --max-tokens)"
+            }
             Exit::Key => "put the key into .env or the environment, then run again",
             Exit::Money => "pay, then run again",
             Exit::Unreachable => "run again later: it goes on where it stopped",
-            Exit::Locked => "wait for it, or use another folder",
+            Exit::Locked => "wait for it; `dset status` shows how far it is",
             Exit::Interrupted | Exit::Terminated => "run again: it goes on where it stopped",
         })
     }

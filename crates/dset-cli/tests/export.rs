@@ -264,3 +264,78 @@ fn killed_while_it_writes_it_is_finished_by_the_next_command() {
     }
     assert_eq!(service.stats().asked, count as u64);
 }
+
+/// `output.csv` without its byte order mark, having had it.
+fn behind_bom(folder: &Folder) -> Vec<u8> {
+    let bytes = std::fs::read(folder.path("dset_generator/output.csv")).unwrap();
+    let rest = bytes.strip_prefix(b"\xef\xbb\xbf").expect("it has a byte order mark").to_vec();
+    assert!(rest.starts_with(b"timestamp,question"), "once");
+    rest
+}
+
+#[test]
+fn a_csv_with_a_byte_order_mark_is_gone_on_with_verified_and_rebuilt() {
+    let (folder, service) = (Folder::with(&questions(9)), Service::friendly());
+    let csv = folder.path("dset_generator/output.csv");
+    service.run(&folder, &["-n", "2", "--csv-bom"]).exits(0);
+    assert_eq!(behind_bom(&folder).iter().filter(|&&byte| byte == b'\n').count(), 3);
+    let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
+    agrees();
+    // Later runs go on with it, whatever became of the file, and nobody says it again.
+    service.run(&folder, &["-n", "1"]).exits(0);
+    behind_bom(&folder);
+    agrees();
+    let whole = std::fs::read(&csv).unwrap();
+    for length in [0, 1, 2, 3, 4, 20, whole.len() - 1] {
+        std::fs::write(&csv, &whole[..length]).unwrap();
+        assert_eq!(folder.dset(&["verify"]).code, Some(1), "{length}");
+        service.run(&folder, &["-n", "1"]).exits(0);
+        behind_bom(&folder);
+        agrees();
+        let rows = std::fs::read(&csv).unwrap();
+        assert!(rows.starts_with(&whole), "{length}");
+        // As before, for the next length.
+        folder.dset(&["export", "--rebuild"]).exits(0);
+    }
+    std::fs::remove_file(&csv).unwrap();
+    service.run(&folder, &[]).exits(0);
+    behind_bom(&folder);
+    // A rebuild keeps it, takes it away and puts it there as it is told.
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    let rows = behind_bom(&folder);
+    folder.dset(&["export", "--rebuild", "--csv-bom=false"]).exits(0);
+    assert_eq!(std::fs::read(&csv).unwrap(), rows);
+    agrees();
+    folder.dset(&["export", "--rebuild", "--csv-bom"]).exits(0);
+    assert_eq!(behind_bom(&folder), rows);
+    // Without its store the folder is taken over as it is.
+    std::fs::remove_file(folder.path("dset_generator/dset.db")).unwrap();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((behind_bom(&folder), service.stats().asked), (rows, 9));
+    agrees();
+    service.run(&folder, &["--again", "--csv-bom"]).exits(0);
+    behind_bom(&folder);
+    agrees();
+}
+
+#[test]
+fn a_byte_order_mark_that_is_wished_later_is_put_there_and_somebody_elses_text_stays() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    let csv = folder.path("dset_generator/output.csv");
+    service.run(&folder, &["-n", "2"]).exits(0);
+    assert!(std::fs::read(&csv).unwrap().starts_with(b"timestamp"));
+    folder.write("dset.toml", "csv-bom = true\n");
+    service.run(&folder, &["-n", "1"]).exits(0);
+    behind_bom(&folder);
+    folder.dset(&["verify"]).exits(0);
+    folder.write("dset.toml", "csv-bom = false\n");
+    let mut mine = std::fs::read(&csv).unwrap();
+    mine.extend_from_slice(b"mine\r\n");
+    std::fs::write(&csv, &mine).unwrap();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(std::fs::read(&csv).unwrap(), mine);
+    let copied = folder.dset(&["export", "--rebuild"]).exits(0).tells("had not written is kept in");
+    assert!(std::fs::read(&csv).unwrap().starts_with(b"timestamp"), "{copied:?}");
+    folder.dset(&["verify"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+}

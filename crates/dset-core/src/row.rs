@@ -46,6 +46,12 @@ pub struct Metadata {
     /// Tokens received that were reasoning.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reasoning_tokens: Option<u64>,
+    /// It has exactly as many tokens as it may have, though the service says that it is whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at_token_limit: Option<bool>,
+    /// What the service says that the call cost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cost: Option<f64>,
     /// How many asks the question took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
@@ -73,6 +79,8 @@ impl Metadata {
             cached_tokens: answer.usage.cached,
             output_tokens: answer.usage.output,
             reasoning_tokens: answer.usage.reasoning,
+            at_token_limit: answer.at_token_limit.then_some(true),
+            cost: answer.cost,
             attempts: Some(attempts),
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),
@@ -82,8 +90,8 @@ impl Metadata {
 }
 
 /// What is known of an answer as `output.json` says it: every key in every row, with a value of the same
-/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0 and
-/// an empty text stand for what is not known.
+/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0,
+/// false and an empty text stand for what is not known.
 #[derive(Debug, Serialize)]
 pub struct EveryKey<'a> {
     row: u64,
@@ -94,6 +102,8 @@ pub struct EveryKey<'a> {
     cached_tokens: u64,
     output_tokens: u64,
     reasoning_tokens: u64,
+    at_token_limit: bool,
+    cost: f64,
     attempts: u32,
     seconds: f64,
     request_id: &'a str,
@@ -112,6 +122,8 @@ impl<'a> From<&'a Metadata> for EveryKey<'a> {
             cached_tokens,
             output_tokens,
             reasoning_tokens,
+            at_token_limit,
+            cost,
             attempts,
             seconds,
             request_id,
@@ -127,6 +139,8 @@ impl<'a> From<&'a Metadata> for EveryKey<'a> {
             cached_tokens: cached_tokens.unwrap_or_default(),
             output_tokens: output_tokens.unwrap_or_default(),
             reasoning_tokens: reasoning_tokens.unwrap_or_default(),
+            at_token_limit: at_token_limit.unwrap_or_default(),
+            cost: cost.unwrap_or_default(),
             attempts: attempts.unwrap_or_default(),
             seconds: seconds.unwrap_or_default(),
             request_id: text(request_id),

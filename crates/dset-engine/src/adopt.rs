@@ -66,7 +66,9 @@ pub fn adopt(
     });
     let (csv, json, txt) = (csv?, json?, txt?);
     // A header alone is what a run of ours leaves that died before it asked anything.
-    if FORMATS[0].header.starts_with(&csv) && json.is_empty() && txt.is_empty() {
+    let is_header =
+        [false, true].iter().any(|bom| FORMATS[0].with_bom(*bom).header.starts_with(&csv));
+    if is_header && json.is_empty() && txt.is_empty() {
         return Ok(None);
     }
     for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {

@@ -25,9 +25,9 @@ use crate::clock::unix_ms;
 use crate::files;
 use crate::folder::{EARLIER, rename_old, write_readme};
 use crate::lock::{Lock, LockError};
-use crate::rebuild::finish;
+use crate::rebuild::{finish, reform};
 use crate::scan::{Scanned, scan, walk};
-use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
+use crate::sink::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::standing::has_outputs;
 use crate::store::{Call, Rescued, Store, StoreError, look};
@@ -265,6 +265,8 @@ impl Job {
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;
         let rebuild_finished = finish(&mut store, &folder, &formats, Some(&stamp))?;
+        let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
+        let formats: Vec<Format> = formats.into_iter().map(|f| f.with_bom(bom)).collect();
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
             true => adopt(&mut store, &folder, &formats, by_model, &stamp, now)?,
@@ -340,12 +342,14 @@ impl Job {
         store.keep_call(&Call::of(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
+        reform(&mut store, &folder, &formats, settings.csv_bom, edition)?;
         let marks = store.sink_marks()?;
         let (outputs, repairs) =
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         store.keep_formats(&settings.formats)?;
         write_readme(&folder, &settings.input, &formats);
+        store.keep_csv_bom(settings.csv_bom)?;
         let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),

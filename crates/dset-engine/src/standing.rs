@@ -32,6 +32,9 @@ pub struct Standing {
     pub empty: u64,
     /// Why questions ended without an answer: how, the cause, how many.
     pub failed: Vec<(Fault, String, u64)>,
+    /// Answers among those that failed which a run with these settings does not ask for again: they
+    /// were cut by a token limit that is no higher now.
+    pub kept: u64,
     /// What the rows of the input say.
     pub marks: RowMarks,
     /// The outputs, each with its rows and bytes as far as they are known to be whole.
@@ -112,6 +115,7 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             ledger,
             empty: view.empty,
             failed,
+            kept: view.plan.count(Planned::Kept),
             marks,
             outputs: outputs(store, settings)?,
             placed: store.position(view.edition)?,
@@ -164,6 +168,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: scanned.empty,
         failed: Vec::new(),
+        kept: 0,
         marks,
         outputs: FORMATS.iter().map(|format| (format.file, 0, 0)).collect(),
         placed: 0,

@@ -365,6 +365,7 @@ impl Checked<'_> {
             return Ok(());
         }
         let fails = |error: io::Error| JobError::Sink(SinkError::Io(error));
+        self.format = self.format.of_file(&path).map_err(fails)?;
         let bytes = fs::metadata(&path).map_err(fails)?.len();
         if bytes < written {
             self.differences.push(Difference::OutputShort { file, bytes, written });

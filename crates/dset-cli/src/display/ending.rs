@@ -14,7 +14,7 @@ use super::Demo;
 use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, same_command, span};
+use super::text::{self, by, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ impl Closing<'_> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
         let name = self.services();
-        let again = format!("Run `{}` to continue", same_command());
+        let again = format!("Run `{}` to continue", same_run());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
             Why::StoreFailed => self.store_failed(),
@@ -74,7 +74,7 @@ impl Closing<'_> {
                 self.tally.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
-                    same_command()
+                    same_run()
                 )],
             ),
             Why::WrongSettings(failure) => (
@@ -125,12 +125,12 @@ impl Closing<'_> {
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
                 why(failure),
-                vec![format!("Come back then: `{}`", same_command())],
+                vec![format!("Come back then: `{}`", same_run())],
             ),
             Why::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
-                vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
+                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
             ),
         })
     }
@@ -143,7 +143,7 @@ impl Closing<'_> {
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        let mut hint = format!("Mend that or make room, then run `{}`", same_command());
+        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
         let Some(store) = &self.tally.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };
@@ -197,7 +197,10 @@ impl Closing<'_> {
                     "{} of {} {}",
                     count(ledger.answered),
                     of(ledger.questions, text::counted(self.settings)),
-                    if several { "are there" } else { "answered" }
+                    match several {
+                        true => by(ledger.answered, "is there", "are there"),
+                        false => "answered",
+                    }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
@@ -245,7 +248,8 @@ impl Closing<'_> {
         }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));
-            let (number, text) = (question.index + 1, looks.fitted(&question.text, TEXT_MAX));
+            let number = text::number(self.settings, question);
+            let text = looks.fitted(&question.text, TEXT_MAX);
             details.push((
                 "time",
                 format!("median {median}, slowest {slowest} (question {number}: {text})"),
@@ -259,7 +263,7 @@ impl Closing<'_> {
         }
         if let Some(question) = &self.ending.bookmark {
             let input = self.settings.input.display();
-            let (number, row) = (question.index + 1, question.row_number);
+            let (number, row) = (text::number(self.settings, question), question.row_number);
             details.push(("bookmark", format!("question {number}, row {row} of {input}")));
         }
         if self.facts.duplicates > 0 {
@@ -290,18 +294,24 @@ impl Closing<'_> {
             Why::Complete if ledger.failed() > 0 => {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.tally.failed.keys().copied();
-                let cut = self.tally.failed.is_empty().then_some("length limit");
+                let here: u64 = self.tally.failed.values().sum();
+                let cut = (ledger.failed() > here).then_some("length limit");
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
-                hints.extend(advice(causes.chain(cut), &format!("`{}`", same_command())));
+                let again = |without: &[&str], words: &str| {
+                    let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
+                    format!("`{}{words}`", same_run_without(&[without, decided].concat()))
+                };
+                hints.extend(advice(causes.chain(cut), again));
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `{}` asks more of them",
+                    "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_command()
+                    same_run(),
+                    by(ledger.pending, "it", "more of them")
                 ));
             }
-            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_command())),
+            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
             _ => {}
         }
         if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
@@ -333,13 +343,24 @@ impl Closing<'_> {
         let presumed = of(self.ending.ledger.presumed, "question");
         let mut hints = vec![format!(
             "{presumed} before the first ERROR taken as answered, without a text: \
-             `{run} --from-start` asks them"
+             `{run} --from-start` asks {}",
+            by(self.ending.ledger.presumed, "it", "them")
         )];
         if !self.facts.presumed_agreed {
             hints.push(format!("Or say that they are answered: `{run} --from-bookmark`"));
         }
         hints
     }
+}
+
+/// The command that goes on with this run. `--again` is not said again: that would ask everything
+/// once more, where this run has asked it.
+fn same_run() -> String {
+    same_run_without(&[])
+}
+
+fn same_run_without(without: &[&str]) -> String {
+    same_command_as("run", &[without, &["again"]].concat())
 }
 
 fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {

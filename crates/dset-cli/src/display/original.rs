@@ -11,7 +11,7 @@ use super::ending::{Closing, Facts};
 use super::plain::told;
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk};
 use super::tally::Tally;
-use super::text::{as_the_script, clock, failure, one_line, script_wait};
+use super::text::{as_the_script, clock, failure, number, one_line, script_wait};
 use super::{Display, Opening};
 
 pub(super) struct Original {
@@ -26,14 +26,14 @@ pub(super) struct Original {
 impl Original {
     pub(super) fn open(opening: &Opening<'_>) -> Original {
         let settings = opening.settings.clone();
-        let (key_from, total) = (opening.key_from, opening.found.answers);
+        let (key_from, total) = (opening.key_from, opening.found.questions);
         let talk = Talk::open(Lines, Stream::Err, SAID_MAX);
         let facts = opening.found.into();
         Original { settings, key_from, facts, total, tally: Tally::default(), talk }
     }
 
     fn question(&self, question: &Question) -> String {
-        format!("question {}/{}", question.index + 1, self.total)
+        format!("question {}/{}", number(&self.settings, question), self.total)
     }
 
     fn bookmark(&self, row_number: u64) {

@@ -41,7 +41,7 @@ fn a_mark_changes_its_own_cell_and_no_other_byte() {
         // A byte order mark, blank lines and quotes stay.
         (
             "\u{feff}question,status\n\n\n\"a\",\"\"\n\n",
-            "\u{feff}question,status\n\n\n\"a\",ERROR\n\n",
+            "\u{feff}question,status\n\n\n\"a\",\"ERROR\"\n\n",
         ),
         ("status,question\n,a\n", "status,question\nERROR,a\n"),
     ] {
@@ -52,10 +52,27 @@ fn a_mark_changes_its_own_cell_and_no_other_byte() {
 }
 
 #[test]
+fn a_status_cell_in_quotes_stays_in_quotes_when_it_is_marked_and_cleared() {
+    for file in [
+        "\"question\",\"status\"\n\"a\",\"\"\n\"b\",\"\"\n",
+        "\"question\",\"status\",\"x\"\r\n\"a\",\"\",\"1\"\r\n",
+        "status,question\n\"\",a\n",
+        "question,status\na,\"\"",
+        "question,status\na,\nb,\"\"\n",
+    ] {
+        let (error, _) = marked(file, &set(&[id("a", 0)]));
+        assert!(error.contains("ERROR"), "{file}");
+        assert_eq!(error.contains("\"ERROR\""), !file.contains("a,\nb"), "{error}");
+        assert_eq!(marked(&error, &clear(&[id("a", 0)])).0, file);
+    }
+}
+
+#[test]
 fn only_error_is_cleared_and_the_commas_stay() {
     for (before, after) in [
         ("question,status\na,ERROR\nb,ERROR\n", "question,status\na,\nb,ERROR\n"),
-        ("question,status\na,\"ERROR\"\n", "question,status\na,\n"),
+        ("question,status\na,\"ERROR\"\n", "question,status\na,\"\"\n"),
+        ("question,status\na,\" ERROR \"\r\n", "question,status\na,\"\"\r\n"),
         ("question,status\na, ERROR \n", "question,status\na,\n"),
         ("question,status\na,done\n", "question,status\na,done\n"),
         ("question,status\na,error\n", "question,status\na,error\n"),

@@ -50,8 +50,10 @@ pub enum HeaderMode {
     #[default]
     Auto,
     /// It is.
+    #[cfg_attr(feature = "clap", value(aliases = ["true", "on", "1"]))]
     Yes,
     /// It is a question.
+    #[cfg_attr(feature = "clap", value(aliases = ["false", "off", "0"]))]
     No,
 }
 

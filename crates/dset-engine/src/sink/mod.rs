@@ -9,7 +9,7 @@ mod json;
 mod output;
 mod txt;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -38,6 +38,37 @@ pub struct Format {
     pub shape: u32,
     /// Appends one row.
     pub write: fn(&Row, &mut Vec<u8>),
+}
+
+impl Format {
+    /// Returns the format with a byte order mark at the beginning of the file, or without; only CSV
+    /// can have one.
+    pub(crate) fn with_bom(self, has_bom: bool) -> Format {
+        match self.name == csv::FORMAT.name {
+            true => Format { header: csv::header(has_bom), ..self },
+            false => self,
+        }
+    }
+
+    /// Tells whether the file begins with a byte order mark.
+    pub(crate) fn has_bom(&self) -> bool {
+        self.header.starts_with(csv::BOM)
+    }
+
+    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
+    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
+    /// as it is wished here.
+    pub(crate) fn of_file(self, path: &Path) -> io::Result<Format> {
+        if self.name != csv::FORMAT.name || !path.is_file() {
+            return Ok(self);
+        }
+        let mut first = Vec::new();
+        fs_err::File::open(path)?.take(csv::BOM.len() as u64).read_to_end(&mut first)?;
+        Ok(match first.first() {
+            None | Some(0) => self,
+            Some(_) => self.with_bom(csv::BOM.starts_with(&first)),
+        })
+    }
 }
 
 /// Every format there is.

@@ -38,6 +38,8 @@ impl Output {
         repairs: &mut Vec<Repair>,
     ) -> Result<Output, SinkError> {
         let path = folder.join(format.file);
+        let wished = format;
+        let format = format.of_file(&path)?;
         let known = mark.is_some_and(|mark| mark.bytes > 0);
         if !path.exists() {
             let output = Output::write_anew(&path, format, reader, edition)?;
@@ -69,7 +71,7 @@ impl Output {
             fs::rename(&path, &moved_to)?;
             files::sync_folder(folder)?;
             repairs.push(Repair::Differed { file: format.file, moved_to });
-            return Output::write_anew(&path, format, reader, edition);
+            return Output::write_anew(&path, wished, reader, edition);
         }
         let (mut rows, mut bytes) = (mark.rows, mark.bytes);
         match tail.rest {

@@ -283,6 +283,25 @@ impl Store {
         }
     }
 
+    /// Returns whether `output.csv` was last wished with a byte order mark, or without.
+    pub(crate) fn csv_bom(&self) -> Result<Option<bool>, StoreError> {
+        self.meta("csv_bom")
+    }
+
+    /// Remembers whether it is wished with one; nothing where nobody says.
+    pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
+        match wish {
+            Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how far an output is whole.
+    pub(crate) fn forget_mark(&self, name: &str) -> Result<(), StoreError> {
+        self.reader.connection.execute("DELETE FROM sinks WHERE name = ?1", [name])?;
+        Ok(())
+    }
+
     /// Returns the edition that is asked now, from 0.
     pub fn edition(&self) -> Result<u32, StoreError> {
         Ok(self.meta("edition")?.unwrap_or(0))

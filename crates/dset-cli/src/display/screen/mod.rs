@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 
-use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::machine::{Ending, Notice, OnItsWay, Snapshot};
 use dset_core::question::{Key, Question};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -82,7 +82,7 @@ impl Screen {
             settings: opening.settings.clone(),
             demo: opening.demo.copied(),
             key_from: opening.key_from,
-            total: opening.found.answers,
+            total: opening.found.questions,
             facts: opening.found.into(),
             limit: opening.limit,
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
@@ -106,15 +106,22 @@ impl Screen {
     }
 
     fn verdict(&self, now: Time, question: &Arc<Question>, came: Came) -> Said {
-        let question = Arc::clone(question);
-        Said::Verdict { unix_ms: now.unix_ms, question, total: self.total, came }
+        let place = (text::number(&self.settings, question), self.total);
+        let which = text::which(&self.settings, question);
+        Said::Verdict { unix_ms: now.unix_ms, question: Arc::clone(question), place, which, came }
     }
 
     fn view(&self, now: Time, snapshot: &Snapshot) -> View {
         let asked = self.tally.answered + self.tally.failed.values().sum::<u64>();
         let limit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(asked));
+        let which = |ask: &OnItsWay| {
+            let question = &ask.question;
+            (text::number(&self.settings, question), text::which(&self.settings, question))
+        };
         View {
             now,
+            questions: self.total,
+            longest: snapshot.longest.iter().map(which).collect(),
             input: self.settings.input.file_name().unwrap_or_default().display().to_string(),
             left: snapshot.ledger.pending.min(limit),
             per_minute: self.rate.per_minute(),
@@ -253,7 +260,8 @@ impl Watcher for Screen {
         }
         let longest = snapshot.longest.first().map(|ask| {
             let since = text::minutes(now.since(ask.sent_at));
-            format!(", the longest since {since} (question {})", ask.question.index + 1)
+            let number = text::number(&self.settings, &ask.question);
+            format!(", the longest since {since} (question {number})")
         });
         let most = format!("{} of at most {}", snapshot.in_flight, count(snapshot.slots as u64));
         pair("in flight", most + &longest.unwrap_or_default());
