@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "demo",
     "init",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 29] = [
     "mock",
     "completions",
     "man",
+    "version",
     "help",
 ];
 
@@ -113,6 +114,19 @@ fn every_command_has_its_help_in_a_file() {
 }
 
 #[test]
+fn the_page_of_unattended_runs_says_how_long_a_run_is_waited_for() {
+    let page = docs("unattended.md");
+    let grace = dset_core::machine::TERM_GRACE.as_secs();
+    assert!(page.contains(&format!("is waited for, {grace} seconds at most")), "{page}");
+    for code in asked(&["help", "exit-codes"]).out.lines().skip(2) {
+        let Some(code) = code.split_whitespace().next().filter(|c| c.parse::<u8>().is_ok()) else {
+            continue;
+        };
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
 fn the_page_of_exit_codes_has_the_table_of_the_program() {
     let table = asked(&["help", "exit-codes"]).out;
     assert!(docs("exit-codes.md").contains(&format!("```text\n{table}```\n")), "{table}");
@@ -148,7 +162,7 @@ fn completions_of_every_shell_name_the_commands_and_flags() {
     }
     // A shell that is here reads what is meant for it.
     for (words, proposed) in [
-        ("ver", "verify"),
+        ("verif", "verify"),
         ("run -m gpt-6-lu", "gpt-6-luna"),
         ("run -m anthropic/claude-haiku-4-", "anthropic/claude-haiku-4-5"),
         ("init --model deepseek/deepseek-fl", "deepseek/deepseek-flash"),
@@ -157,7 +171,7 @@ fn completions_of_every_shell_name_the_commands_and_flags() {
         ("keys set deepse", "deepseek"),
         ("keys remove anth", "anthropic"),
         ("help exit-", "exit-codes"),
-        ("help ver", "verify"),
+        ("help veri", "verify"),
     ] {
         let (before, last) = words.rsplit_once(' ').unwrap_or(("", words));
         let before = format!("dset {before}");

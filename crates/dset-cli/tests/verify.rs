@@ -193,7 +193,7 @@ fn references_within_the_store_that_lead_nowhere_are_told_and_mended() {
             "UPDATE output_order SET answer = 99 WHERE position = 1",
             &["store-damaged", "place-without-answer"],
         ),
-        ("INSERT INTO output_order VALUES (0, 4, 1)", &["store-damaged", "placed-twice"]),
+        ("INSERT INTO output_order VALUES (0, 4, 1, NULL)", &["store-damaged", "placed-twice"]),
         ("DELETE FROM output_order WHERE position = 1", &["store-damaged", "places-not-dense"]),
     ] {
         let (folder, service) = done(4);
@@ -270,7 +270,7 @@ fn a_bit_that_flips_in_the_store_is_told_or_harms_nothing() {
 #[test]
 fn a_newer_store_is_not_judged() {
     let (folder, _service) = done(1);
-    folder.sql("PRAGMA user_version = 2");
+    folder.sql("PRAGMA user_version = 3");
     folder.dset(&["verify"]).exits(2).says("was written by a newer dset");
 }
 
@@ -317,7 +317,7 @@ fn a_row_that_is_not_asked_again_says_error_again_if_somebody_took_it_away() {
 #[test]
 fn what_an_earlier_life_left_to_do_is_told_and_done_by_the_next() {
     let (folder, service) = done(3);
-    folder.write("dset_generator/rescue.jsonl", "\n");
+    folder.write("dset_generator/dset.rescue", "\n");
     assert_eq!(tells(&folder, &["rescue"]), ["dset run"]);
     mended(&folder);
     folder.sql("INSERT INTO meta VALUES ('rebuilding', '20261122T114924Z')");
@@ -336,7 +336,7 @@ fn what_an_earlier_life_left_to_do_is_told_and_done_by_the_next() {
 fn what_is_worth_knowing_is_told_and_is_no_difference() {
     let (folder, _service) = done(3);
     folder.write("dset_generator/.dset-a1B2c3", "half a file");
-    folder.write("dset_generator/rescue.jsonl.unread", "not JSON\n");
+    folder.write("dset_generator/dset.rescue-unread", "not JSON\n");
     folder.write(
         "q.csv",
         "question,status\n\"Question 1, what then?\",\n\"Question 3, what then?\",\n",
@@ -347,11 +347,11 @@ fn what_is_worth_knowing_is_told_and_is_no_difference() {
         .tells("everything agrees")
         .tells("1 row of the outputs has a question that is no longer in q.csv: \"Question 2, what then?\"")
         .tells("`rm dset_generator/.dset-a1B2c3`")
-        .tells("rescue.jsonl.unread has lines that no run could read");
+        .tells("dset.rescue-unread has lines that no run could read");
     let verified = folder.dset(&["verify", "--json"]).exits(0).json();
     let notes: BTreeSet<&str> =
         verified["notes"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect();
-    assert_eq!(notes, ["gone", "leftover", "unread"].into());
+    assert_eq!(notes, ["gone", "leftover", "moved", "unread"].into());
     folder.shell("rm dset_generator/.dset-a1B2c3 && dset export --rebuild").exits(0);
     let verified = folder.dset(&["verify", "--json"]).exits(0).json();
     assert_eq!(verified["notes"].as_array().unwrap().len(), 1);

@@ -17,8 +17,9 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::files;
+use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
-use crate::store::{SinkMark, Store, StoreError};
+use crate::store::{SinkMark, Store, StoreError, StoredMark, tail_of};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +66,9 @@ pub fn adopt(
     });
     let (csv, json, txt) = (csv?, json?, txt?);
     // A header alone is what a run of ours leaves that died before it asked anything.
-    if FORMATS[0].header.starts_with(&csv) && json.is_empty() && txt.is_empty() {
+    let is_header =
+        [false, true].iter().any(|bom| FORMATS[0].with_bom(*bom).header.starts_with(&csv));
+    if is_header && json.is_empty() && txt.is_empty() {
         return Ok(None);
     }
     for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
@@ -84,21 +87,30 @@ pub fn adopt(
     }
 
     let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
-    let all = FORMATS.into_iter().zip(all);
+    // What stands there keeps its shape; only a new file has the one of now.
+    let shape = match json.is_empty() || adoption.json_has_every_key {
+        true => FORMATS[1].shape,
+        false => 1,
+    };
+    let of = |format: Format| {
+        if format.name == FORMATS[1].name { format.of_shape(shape) } else { format }
+    };
+    let wanted: Vec<Format> = wanted.iter().copied().map(of).collect();
+    let all = FORMATS.map(of).into_iter().zip(all);
     let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
     let mut completed = 0;
     for (format, (found, completion)) in all {
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.lacking.len() as u64;
     }
-    insert(store, folder, wanted, &adoption, by_model, now)?;
+    insert(store, folder, &wanted, &adoption, by_model, now)?;
     Ok(Some(Adopted {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
         completed,
         unread: adoption.unread,
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
-        copied_to: format!("earlier/{stamp}"),
+        copied_to: format!("{EARLIER}/{stamp}"),
     }))
 }
 
@@ -131,7 +143,7 @@ fn insert(
     let mut marks = Vec::new();
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        marks.push(SinkMark::of(format.name, adoption.rows.len() as u64, &bytes));
+        marks.push(SinkMark::of(*format, adoption.rows.len() as u64, &bytes));
     }
     let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
     let transaction = store.connection().transaction().map_err(fails)?;
@@ -208,7 +220,7 @@ fn place(
 pub fn take_back(
     store: &mut Store,
     folder: &Path,
-    mark: &SinkMark,
+    mark: &StoredMark,
     by_model: bool,
     edition: u32,
     now: i64,
@@ -231,7 +243,7 @@ pub fn take_back(
     }
     let bytes = fs::read(&path)?;
     let before = &bytes[..mark.bytes as usize];
-    if !mark.fits(before) {
+    if !mark.fits(tail_of(before)) {
         return Ok(0);
     }
     let mut all = read_json(before).rows;

@@ -141,8 +141,13 @@ struct Response {
 impl Answers {
     /// Reads a file in the format of `output.json`.
     pub fn read(path: &Path) -> io::Result<Answers> {
+        Answers::parse(io::BufReader::new(std::fs::File::open(path)?))
+    }
+
+    /// Reads lines in the format of `output.json`.
+    pub fn parse(lines: impl BufRead) -> io::Result<Answers> {
         let mut answers = Answers::default();
-        for line in io::BufReader::new(std::fs::File::open(path)?).lines() {
+        for line in lines.lines() {
             let line = line?;
             if line.trim().is_empty() {
                 continue;

@@ -40,14 +40,19 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Starts a service on the current runtime.
+    /// Starts a service on the current runtime, with the answers of the file in its settings.
     pub async fn start(settings: MockSettings) -> io::Result<Mock> {
         let answers = settings.answers.as_deref().map(Answers::read).transpose()?;
+        Mock::start_with(settings, answers.unwrap_or_default()).await
+    }
+
+    /// Starts a service on the current runtime that gives these answers.
+    pub async fn start_with(settings: MockSettings, answers: Answers) -> io::Result<Mock> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await?;
         let addr = listener.local_addr()?;
         let service = Arc::new(Service {
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
-            answers: answers.unwrap_or_default(),
+            answers,
             books: Arc::new(Books::new(Limits::new(&settings))),
             slots: settings
                 .slots

@@ -99,6 +99,8 @@ pub(crate) struct Books {
     pub(crate) is_held: bool,
     /// A second Ctrl-C: what waits for its place is left to the next life.
     pub(crate) stop_now: bool,
+    /// SIGTERM has come.
+    is_terminated: bool,
     /// What is on its way is dropped from this moment on.
     pub(crate) drop_from_ms: Option<u64>,
 
@@ -151,6 +153,7 @@ impl Books {
             reasons: BTreeSet::new(),
             is_held: false,
             stop_now: false,
+            is_terminated: false,
             drop_from_ms: None,
             mark_from_ms: 0,
             mark_failed: false,
@@ -284,7 +287,11 @@ impl Books {
     }
 
     fn stopped(&mut self, now_ms: u64, signal: StopSignal) {
-        if self.reasons.contains(&Reason::Signal) && signal == StopSignal::Interrupt {
+        let is_second = match signal {
+            StopSignal::Interrupt => self.reasons.contains(&Reason::Signal),
+            StopSignal::Terminate => std::mem::replace(&mut self.is_terminated, true),
+        };
+        if is_second {
             self.stop_now = true;
             self.drop_from(now_ms);
         } else if signal == StopSignal::Terminate {
@@ -321,7 +328,9 @@ impl Books {
                 let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
                 return if self.was_stopping() { Verdict::default() } else { verdict };
             }
-            FailureClass::Empty => unreachable!("no simulated service writes nothing"),
+            FailureClass::Empty | FailureClass::OtherApi => {
+                unreachable!("every simulated service writes something")
+            }
             FailureClass::Transient if self.was_stopping() => {}
             FailureClass::Transient => {
                 let verdict = self.pace.failed(now_ms, index, others);
@@ -331,6 +340,9 @@ impl Books {
             FailureClass::Refused(Refusal::Settings) => {
                 self.reasons.insert(Reason::Settings);
                 self.suspects = Suspects::default();
+            }
+            FailureClass::Refused(Refusal::Address) => {
+                unreachable!("no simulated service is at a wrong address")
             }
             FailureClass::KeyRefused => self.key_refused(now_ms),
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),

@@ -205,7 +205,7 @@ impl Life<'_> {
 
     /// What was not durable is gone; what was on its way may have been answered and paid for.
     pub(crate) fn crash(&mut self, crash: Crash) {
-        self.world.log(format_args!("   {crash:?}"));
+        self.world.show(format_args!("   {crash:?}"));
         let mut lost = std::mem::take(&mut self.commits.queue);
         if let Some((batch, disk)) = self.commits.commit.take() {
             let may = !self.commits.store_failed && (!disk.fails || disk.stays);

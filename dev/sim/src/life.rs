@@ -127,12 +127,14 @@ impl<'a> Life<'a> {
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) -> Option<Ending> {
         self.world.totals.events += 1;
         let now = self.now();
-        self.world.log(format_args!("{:>9} {event:?}", now.monotonic_ms));
+        self.world.totals.trace.event(now, &event);
+        self.world.show(format_args!("{:>9} {event:?}", now.monotonic_ms));
         let owed = self.books.hear(self.now_ms, &event);
         self.world.sends.hear(self.world.unix_ms, &event);
         self.machine.handle(now, event, effects);
         for effect in &*effects {
-            self.world.log(format_args!("          -> {effect:?}"));
+            self.world.totals.trace.effect(effect);
+            self.world.show(format_args!("          -> {effect:?}"));
         }
         self.books.check_owed(&owed, effects);
         let mut ending = None;
@@ -202,7 +204,7 @@ impl<'a> Life<'a> {
     }
 
     fn happen(&mut self, happening: Happening) {
-        self.world.log(format_args!("   {happening:?}"));
+        self.world.show(format_args!("   {happening:?}"));
         match happening {
             Happening::Interrupt => self.event_after(0, Event::Stopped(StopSignal::Interrupt)),
             Happening::Terminate => self.event_after(0, Event::Stopped(StopSignal::Terminate)),

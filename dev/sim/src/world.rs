@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dset_core::bookmark::{Marks, rewrite};
-use dset_core::csv::{ERROR, HeaderMode, survey};
+use dset_core::csv::{ERROR, HeaderMode, STATUS, survey_marked};
 use dset_core::key::RequestSettings;
 use dset_core::machine::{Planned, Why};
 use dset_core::plan::AnswerId;
@@ -15,6 +15,7 @@ use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Ended, Life};
 use crate::minute::{Sends, longest_ms};
 use crate::schedule::{Edit, Fate, Schedule, Start};
+use crate::trace::Trace;
 
 /// Lives that chance may trouble; then the faults stop.
 const CHAOS_LIVES: usize = 6;
@@ -30,8 +31,8 @@ pub(crate) struct Totals {
     pub(crate) asks: u64,
     pub(crate) bought_twice: BTreeMap<Excuse, u64>,
     pub(crate) events: u64,
-    /// A hash of everything that happened.
-    pub(crate) trace: u64,
+    /// Everything that happened.
+    pub(crate) trace: Trace,
 }
 
 impl Totals {
@@ -44,6 +45,7 @@ impl Totals {
             *self.bought_twice.entry(*excuse).or_default() += count;
         }
         self.events += other.events;
+        self.trace.number(other.trace.0);
     }
 
     /// Says how much was bought twice, by what excuses it.
@@ -206,11 +208,12 @@ impl World {
     fn live(&mut self, teller: Teller<'_>) -> bool {
         self.totals.lives += 1;
         let life = self.totals.lives;
-        self.log(format_args!("life {life}"));
+        self.totals.trace.number(life);
+        self.show(format_args!("life {life}"));
         self.lives.push(teller.fate.clone());
         let mut decision = None;
         for edit in &teller.fate.before {
-            self.log(format_args!("   the user: {edit:?}"));
+            self.show(format_args!("   the user: {edit:?}"));
             decision = self.between(edit).or(decision);
         }
         let Some(begin) = self.prepare(decision) else { return false };
@@ -331,7 +334,8 @@ impl World {
 
     /// Rewrites the input with these marks, and holds every byte against what the user knows.
     pub(crate) fn mark(&mut self, marks: &Marks) {
-        let layout = survey(self.input.as_slice(), HeaderMode::Auto, None).expect("a fine input");
+        let layout = survey_marked(self.input.as_slice(), HeaderMode::Auto, None, Some(STATUS))
+            .expect("a fine input");
         let mut output = Vec::new();
         rewrite(self.input.as_slice(), &mut output, &layout, marks).expect("a fine input");
         self.input = output;
@@ -386,26 +390,11 @@ impl World {
         }
     }
 
-    /// Folds a line into the trace, and shows it where that is wanted.
-    pub(crate) fn log(&mut self, line: std::fmt::Arguments<'_>) {
-        let mut trace = Trace(self.totals.trace);
-        let _ = std::fmt::Write::write_fmt(&mut trace, line);
-        self.totals.trace = trace.0;
+    /// Shows a line where that is wanted.
+    pub(crate) fn show(&self, line: std::fmt::Arguments<'_>) {
         if self.shows {
             println!("{line}");
         }
-    }
-}
-
-/// FNV-1a, as the words come.
-struct Trace(u64);
-
-impl std::fmt::Write for Trace {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,22 @@
 //! What to do about questions that ended without an answer.
 
-/// Returns what helps, from the causes; `again` is the command that asks them again, between ticks.
-pub(crate) fn advice<'a>(causes: impl IntoIterator<Item = &'a str>, again: &str) -> Vec<String> {
+use std::collections::BTreeSet;
+
+/// Returns what helps, from the causes. `again` writes the command that asks them again, between
+/// ticks: without the settings that are named, and with more words.
+///
+/// An answer that was cut, or that repeated itself, is asked again under a higher token limit alone:
+/// without one the same would be bought once more.
+pub(crate) fn advice<'a>(
+    causes: impl IntoIterator<Item = &'a str>,
+    again: impl Fn(&[&str], &str) -> String,
+) -> Vec<String> {
     let (mut cut, mut repeats, mut other) = (false, false, false);
+    let mut without = BTreeSet::new();
     for cause in causes {
+        if nothing(cause).is_some() {
+            without.insert(cause);
+        }
         match cause {
             "length limit" => cut = true,
             "repeats itself" => repeats = true,
@@ -11,19 +24,43 @@ pub(crate) fn advice<'a>(causes: impl IntoIterator<Item = &'a str>, again: &str)
         }
     }
     let mut hints = Vec::new();
+    hints.extend(without.into_iter().filter_map(nothing));
     if cut {
-        hints.push(
-            "Answers cut by the token limit: raise it with `--max-tokens N --continue`".to_owned(),
-        );
+        let command = again(&["max_tokens"], " --max-tokens N --continue");
+        hints.push(format!(
+            "Answers cut by the token limit are asked again under a higher one: {command}"
+        ));
     }
     if repeats {
-        hints.push(
-            "Answers that repeat themselves: another `--temperature T --continue` may end them"
-                .to_owned(),
-        );
+        let more = " --temperature T --max-tokens N --continue";
+        let command = again(&["max_tokens", "temperature"], more);
+        hints.push(format!(
+            "Answers that repeat themselves may end at another temperature; they are asked again \
+             under a higher token limit: {command}"
+        ));
     }
     if other {
-        hints.push(format!("Ask the failed questions again with {again}"));
+        hints.push(format!("Ask the failed questions again with {}", again(&[], "")));
     }
     hints
+}
+
+/// Returns what helps where the model wrote something in place of an answer.
+pub(crate) fn nothing(cause: &str) -> Option<String> {
+    Some(match cause {
+        "only reasoning" | "endless reasoning" => {
+            "Reasoning and no answer: raise the limit with `--max-tokens N`, or switch reasoning off \
+             with `--reasoning off`"
+                .to_owned()
+        }
+        "tool call" => {
+            "A tool called in place of an answer: dset offers none, so ask another model, or switch \
+             the tools off where it is served"
+                .to_owned()
+        }
+        "no text" => {
+            "An answer that is no text: have the service give it as a text, as JSON in a string".into()
+        }
+        _ => return None,
+    })
 }

@@ -4,16 +4,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
+use dset_core::outcome::Ledger;
+use dset_core::provider::is_of_address;
 use dset_core::settings::Settings;
+use dset_engine::job::Found;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
-use super::advice::advice;
+use super::advice::{advice, nothing};
+use super::cure;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, same_command, span};
+use super::text::{self, by, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -31,8 +36,29 @@ pub(super) struct Closing<'a> {
     pub(super) demo: Option<Demo>,
     /// Where the first model's key was found.
     pub(super) key_from: Option<&'static str>,
+    pub(super) facts: Facts,
     /// The input's line of the bookmark, in a word like `q.csv`.
     pub(super) tick: &'static str,
+}
+
+/// What was found before the first ask and is worth saying at the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    duplicates: u64,
+    /// Rows of the outputs whose question is no longer in the input.
+    gone: u64,
+    /// Somebody has said that rows before a bookmark are to be taken as answered.
+    pub(super) presumed_agreed: bool,
+}
+
+impl From<&Found> for Facts {
+    fn from(found: &Found) -> Facts {
+        Facts {
+            duplicates: found.duplicates,
+            gone: found.gone,
+            presumed_agreed: found.presumed_agreed,
+        }
+    }
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -43,7 +69,7 @@ impl Closing<'_> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
         let name = self.services();
-        let again = format!("Run `{}` to continue", same_command());
+        let again = format!("Run `{}` to continue", same_run());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
             Why::StoreFailed => self.store_failed(),
@@ -52,14 +78,35 @@ impl Closing<'_> {
                 self.tally.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
-                    same_command()
+                    same_run()
                 )],
+            ),
+            Why::WrongSettings(failure) if is_of_address(failure) => (
+                "no API answers at this address".into(),
+                why(failure),
+                cure::of_address(settings, failure),
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
+                format!("{name} gives no answer to any question"),
+                why(failure),
+                nothing(failure.cause).into_iter().chain([unmarked(&self.ending.ledger)]).collect(),
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
+                format!("{name} does not answer as a chat API does"),
+                why(failure),
+                vec![
+                    "Look at the base URL: `--base-url` wants that of an API for chat completions, \
+                     as `https://host/v1`, or for Anthropic's messages"
+                        .into(),
+                    unmarked(&self.ending.ledger),
+                ],
             ),
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
-                vec![match self.ending.ledger.rejected {
-                    0 => "Change the setting that it names; no row was marked".into(),
+                vec![match (cure::of_settings(settings, failure), self.ending.ledger.rejected) {
+                    (Some(cure), _) => cure,
+                    (None, 0) => "Change the setting that it names; no row was marked".into(),
                     _ => "Change the setting that it names; rows that say ERROR are asked again, and \
                           no others were marked"
                         .into(),
@@ -98,7 +145,8 @@ impl Closing<'_> {
                     1 => "the service did not answer, nor after a retry".to_owned(),
                     _ => format!("the service did not answer after {retries} retries"),
                 };
-                let mut hints = vec![again];
+                let mut hints: Vec<String> =
+                    cure::of_connection(settings, failure).into_iter().chain([again]).collect();
                 if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.bookmark)
                     && self.ending.ledger.answered > 0
                 {
@@ -112,12 +160,12 @@ impl Closing<'_> {
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
                 why(failure),
-                vec![format!("Come back then: `{}`", same_command())],
+                vec![format!("Come back then: `{}`", same_run())],
             ),
             Why::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
-                vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
+                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
             ),
         })
     }
@@ -130,7 +178,7 @@ impl Closing<'_> {
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        let mut hint = format!("Mend that or make room, then run `{}`", same_command());
+        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
         let Some(store) = &self.tally.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };
@@ -168,12 +216,12 @@ impl Closing<'_> {
     }
 
     /// All lines for a terminal of so many columns.
-    pub(super) fn lines(&self, columns: usize, looks: Looks, duplicates: u64) -> Vec<String> {
+    pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<String> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
             let error =
-                UserError { message, cause, hints: Vec::new(), exit: Exit::of(self.ending) };
+                UserError { message, cause, hints: Vec::new(), exit: Exit::of(self.ending, true) };
             lines.extend(error.lines());
             lines.push(String::new());
         }
@@ -182,15 +230,22 @@ impl Closing<'_> {
                 let several = self.settings.wants_several();
                 let done = format!(
                     "{} of {} {}",
-                    count(ledger.answered + ledger.presumed),
+                    count(ledger.answered),
                     of(ledger.questions, text::counted(self.settings)),
-                    if several { "are there" } else { "answered" }
+                    match several {
+                        true => by(ledger.answered, "is there", "are there"),
+                        false => "answered",
+                    }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
                     _ => format!(" in {}", span(self.took)),
                 };
                 lines.push(format!("{GOOD}{}{GOOD:#} {done}{took}", self.tick));
+                if ledger.presumed > 0 {
+                    let presumed = of(ledger.presumed, "question");
+                    lines.push(format!("  {presumed} taken as answered, without a text"));
+                }
                 if self.tally.answered == 0 && ledger.failed() == 0 {
                     lines.push("  nothing was left to ask".into());
                 }
@@ -205,7 +260,7 @@ impl Closing<'_> {
             _ => lines.extend(wrapped(looks, columns, &self.standing())),
         }
         lines.push(String::new());
-        for (name, value) in self.details(looks, duplicates) {
+        for (name, value) in self.details(looks) {
             let line = Line::new(looks).plain(&format!("  {name:<9}  ")).plain(&value);
             lines.extend(line.wrapped(columns, 13).iter().map(Line::painted));
         }
@@ -218,7 +273,7 @@ impl Closing<'_> {
     }
 
     /// What the run came to, by name; what has nothing to say is left out.
-    fn details(&self, looks: Looks, duplicates: u64) -> Vec<(&'static str, String)> {
+    fn details(&self, looks: Looks) -> Vec<(&'static str, String)> {
         let tally = self.tally;
         let mut details = Vec::new();
         if tally.output > 0 {
@@ -228,7 +283,8 @@ impl Closing<'_> {
         }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));
-            let (number, text) = (question.index + 1, looks.fitted(&question.text, TEXT_MAX));
+            let number = text::number(self.settings, question);
+            let text = looks.fitted(&question.text, TEXT_MAX);
             details.push((
                 "time",
                 format!("median {median}, slowest {slowest} (question {number}: {text})"),
@@ -242,11 +298,11 @@ impl Closing<'_> {
         }
         if let Some(question) = &self.ending.bookmark {
             let input = self.settings.input.display();
-            let (number, row) = (question.index + 1, question.row_number);
+            let (number, row) = (text::number(self.settings, question), question.row_number);
             details.push(("bookmark", format!("question {number}, row {row} of {input}")));
         }
-        if duplicates > 0 {
-            details.push(("look at", of(duplicates, "duplicate question")));
+        if self.facts.duplicates > 0 {
+            details.push(("look at", of(self.facts.duplicates, "duplicate question")));
         }
         let written = FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
         let files = written.map(|format| format.file).collect::<Vec<_>>().join(", ");
@@ -273,26 +329,80 @@ impl Closing<'_> {
             Why::Complete if ledger.failed() > 0 => {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.tally.failed.keys().copied();
-                let cut = self.tally.failed.is_empty().then_some("length limit");
+                let here: u64 = self.tally.failed.values().sum();
+                let cut = (ledger.failed() > here).then_some("length limit");
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
-                hints.extend(advice(causes.chain(cut), &format!("`{}`", same_command())));
+                let again = |without: &[&str], words: &str| {
+                    let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
+                    format!("`{}{words}`", same_run_without(&[without, decided].concat()))
+                };
+                hints.extend(advice(causes.chain(cut), again));
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `{}` asks more of them",
+                    "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_command()
+                    same_run(),
+                    by(ledger.pending, "it", "more of them")
                 ));
             }
-            Why::Complete if ledger.presumed > 0 => hints.push(format!(
-                "{} before the ERROR bookmark taken as answered: `{} --from-start` asks them",
-                of(ledger.presumed, "question"),
-                same_command()
-            )),
-            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_command())),
+            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
             _ => {}
         }
+        if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
+            hints.extend(self.of_presumed());
+        }
+        if self.facts.gone > 0 {
+            hints.push(self.of_gone());
+        }
         hints
+    }
+
+    /// What can be done about rows whose question was mended or removed.
+    fn of_gone(&self) -> String {
+        let (verb, are) = match self.facts.gone {
+            1 => ("answers a question that is", "it"),
+            _ => ("answer questions that are", "them"),
+        };
+        format!(
+            "{} of the outputs {verb} no longer in {}: `{}` leaves {are} out",
+            of(self.facts.gone, "row"),
+            self.settings.input.display(),
+            which(self.settings).command_with("export --rebuild", "")
+        )
+    }
+
+    /// What can be done about questions that are only taken as answered.
+    fn of_presumed(&self) -> Vec<String> {
+        let run = same_command_as("run", &["from_start", "from_bookmark"]);
+        let presumed = of(self.ending.ledger.presumed, "question");
+        let mut hints = vec![format!(
+            "{presumed} before the first ERROR taken as answered, without a text: \
+             `{run} --from-start` asks {}",
+            by(self.ending.ledger.presumed, "it", "them")
+        )];
+        if !self.facts.presumed_agreed {
+            hints.push(format!("Or say that they are answered: `{run} --from-bookmark`"));
+        }
+        hints
+    }
+}
+
+/// The command that goes on with this run. `--again` is not said again: that would ask everything
+/// once more, where this run has asked it.
+fn same_run() -> String {
+    same_run_without(&[])
+}
+
+fn same_run_without(without: &[&str]) -> String {
+    same_command_as("run", &[without, &["again"]].concat())
+}
+
+/// Which rows were marked, where no question can be answered as things are.
+fn unmarked(ledger: &Ledger) -> String {
+    match ledger.failed() {
+        0 => "No row was marked; the same command asks them all".into(),
+        _ => "Rows that say ERROR are asked again, and no others were marked".into(),
     }
 }
 
@@ -302,12 +412,16 @@ fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {
 
 /// The command that shows the failed questions of this run, and why they failed.
 fn show_failed(settings: &Settings) -> String {
+    which(settings).command_with("show --failed", "--questions")
+}
+
+/// This run, as other commands name it.
+fn which(settings: &Settings) -> WhichArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
-    let which = WhichArgs {
+    WhichArgs {
         input: said(&settings.input, "q.csv"),
         output: said(&settings.output, "dset_generator"),
         column: settings.column.clone(),
         header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
-    };
-    which.command_with("show --failed", "--questions")
+    }
 }

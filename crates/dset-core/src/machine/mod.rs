@@ -17,6 +17,7 @@ mod replied;
 mod slots;
 mod snapshot;
 mod suspects;
+mod useless;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::time::Time;
 use books::{MarkBook, State};
 use lanes::{LaneIndex, Lanes};
 use suspects::Suspects;
+use useless::Useless;
 
 /// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(20);
@@ -96,8 +98,9 @@ pub struct Machine {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
-    /// Questions to which nothing was written since the last answer.
-    empty: BTreeSet<QuestionIndex>,
+    useless: Useless,
+    /// Replies of somebody who is no API, before the first answer.
+    misdirected: u32,
 
     records: Records,
     output: Output,
@@ -107,6 +110,8 @@ pub struct Machine {
     is_held: bool,
     stop: Option<Why>,
     signal: Option<StopSignal>,
+    /// SIGTERM has come.
+    is_terminated: bool,
     /// Ctrl-C came twice: leave at once, and leave what is not placed to the next run.
     stop_now: bool,
     /// When asks on their way are dropped: SIGTERM leaves so much time and no more.
@@ -215,13 +220,15 @@ impl Machine {
             outage: None,
             last_failure: None,
             suspects: Suspects::default(),
-            empty: BTreeSet::new(),
+            useless: Useless::default(),
+            misdirected: 0,
             records: Records::default(),
             output: Output::default(),
             marks: MarkBook::default(),
             is_held: false,
             stop: None,
             signal: None,
+            is_terminated: false,
             stop_now: false,
             abandon_at: None,
             dropped: 0,
@@ -319,8 +326,13 @@ impl Machine {
     }
 
     fn stopped(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
-        let again = self.signal.is_some() && signal == StopSignal::Interrupt;
+        let again = match signal {
+            StopSignal::Interrupt => self.signal.is_some(),
+            // Behind Ctrl-C it may be a container that stops: the grace of the first holds.
+            StopSignal::Terminate => self.is_terminated,
+        };
         self.signal.get_or_insert(signal);
+        self.is_terminated |= signal == StopSignal::Terminate;
         self.stop(Why::Stopped(signal));
         if again {
             self.stop_now = true;
@@ -357,7 +369,8 @@ impl Machine {
             self.abandon_all(effects);
         }
         self.abandon_hung(now, effects);
-        let may_send = self.stop.is_none() && !self.is_held && !self.judge_suspects();
+        let may_send =
+            self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless();
         if may_send {
             self.read_more(effects);
         }

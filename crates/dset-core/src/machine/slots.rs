@@ -45,7 +45,7 @@ impl Machine {
     /// left to ask, because those of another that does not answer are in the way; and more in an
     /// outage, for a choice of what to try.
     fn held_max(&self) -> usize {
-        let most = 2 * self.lanes.slots();
+        let most = (2 * self.lanes.slots()).max(self.useless.held_min());
         let most = match self.outage {
             Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             None => most,
@@ -166,6 +166,7 @@ impl Machine {
         held.attempts += 1;
         let attempt = held.attempts;
         let was_dropped_before = held.seemed_to_hang;
+        self.useless.parked.remove(&index);
         self.asks_count += 1;
         let id = AskId(self.asks_count);
         self.minute.sent(now);

@@ -1,5 +1,6 @@
 //! What the end of an answer says about the answer.
 
+use super::cut::breaks_off;
 use super::error;
 use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
 use crate::reply::HttpReply;
@@ -57,11 +58,33 @@ pub(super) fn is_whole(reason: &str) -> bool {
     matches!(finish_of(reason).0, Finish::Whole)
 }
 
-/// Says whether an answer that came to its end may be kept. `finish` is the service's reason to
-/// stop and `refusal` the model's own, each empty where there is none.
-pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal: &str) -> Reading {
-    let (finish, reason) = finish_of(finish);
+/// How an answer came to its end.
+pub(super) struct End<'a> {
+    /// The service's reason to stop; empty where there is none.
+    pub(super) finish: &'a str,
+    /// The model's reason not to answer; empty where there is none.
+    pub(super) refusal: &'a str,
+    /// It has exactly as many tokens as it may have.
+    pub(super) is_at_limit: bool,
+    /// Its reasoning was begun and never ended.
+    pub(super) is_open: bool,
+    /// The calls of tools in it, in words.
+    pub(super) calls: &'a str,
+    /// Something stood in its place that is no text: all of that, as it came.
+    pub(super) odd: Option<&'a str>,
+}
+
+/// Says whether an answer that came to its end may be kept.
+pub(super) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Reading {
+    let (mut finish, reason) = finish_of(end.finish);
     answer.finish_reason = reason.to_owned();
+    if matches!(finish, Finish::Whole) && end.is_at_limit {
+        // Some servers say `stop` whatever it was that stopped them.
+        match breaks_off(&answer.content) || answer.content.trim().is_empty() {
+            true => finish = Finish::Cut,
+            false => answer.at_token_limit = true,
+        }
+    }
     let blank = answer.content.trim().is_empty();
     let failure = |class, cause, message: String, answer| {
         Reading::Failure(Failure {
@@ -75,20 +98,24 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
         })
     };
     match finish {
-        _ if blank && !refusal.is_empty() => failure(
+        _ if blank && !end.refusal.is_empty() => failure(
             FailureClass::Refused(Refusal::Moderation),
             "refused by the model",
-            refusal.to_owned(),
+            end.refusal.to_owned(),
             answer,
         ),
         Finish::Whole if !blank => Reading::Answer(answer),
         Finish::Whole => {
-            let message = "the model finished and wrote nothing".to_owned();
-            failure(FailureClass::Empty, "empty answer", message, answer)
+            let (cause, message) = nothing(&answer, end);
+            failure(FailureClass::Empty, cause, message, answer)
         }
         Finish::Cut => {
+            let but = match end.is_at_limit && reason == "stop" {
+                true => ", though the service says that it is whole",
+                false => "",
+            };
             let message = match answer.usage.output {
-                Some(tokens) => format!("the answer was cut after {tokens} tokens"),
+                Some(tokens) => format!("the answer was cut after {tokens} tokens{but}"),
                 None => "the answer was cut by the token limit".to_owned(),
             };
             failure(FailureClass::CutByLength, "length limit", message, answer)
@@ -104,6 +131,32 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
     }
 }
 
+/// Says what came in place of an answer.
+fn nothing(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
+    let has_reasoning = !answer.reasoning.trim().is_empty();
+    let counted = answer.usage.reasoning.filter(|tokens| *tokens > 0).or(answer.usage.output);
+    let so_much = match counted {
+        Some(1) => "1 token".to_owned(),
+        Some(tokens) => format!("{tokens} tokens"),
+        None => format!("{} characters", answer.reasoning.chars().count()),
+    };
+    if !end.calls.is_empty() {
+        let call = end.calls.trim_end();
+        return ("tool call", format!("the model calls a tool instead of answering: {call}"));
+    }
+    if let Some(odd) = end.odd {
+        return ("no text", format!("the answer is no text: {odd}"));
+    }
+    if end.is_open {
+        let message = format!("{so_much} of reasoning that never ended and no answer");
+        return ("endless reasoning", message);
+    }
+    if has_reasoning {
+        return ("only reasoning", format!("{so_much} of reasoning and no answer"));
+    }
+    ("empty answer", "the model finished and wrote nothing".to_owned())
+}
+
 /// Returns a failure that is worth another try.
 pub(super) fn transient(
     reply: &HttpReply,
@@ -111,8 +164,19 @@ pub(super) fn transient(
     message: String,
     partial: Option<Box<Answer>>,
 ) -> Reading {
+    failed(reply, FailureClass::Transient, cause, message, partial)
+}
+
+/// Returns a failure that names no wait.
+pub(super) fn failed(
+    reply: &HttpReply,
+    class: FailureClass,
+    cause: &'static str,
+    message: String,
+    partial: Option<Box<Answer>>,
+) -> Reading {
     Reading::Failure(Failure {
-        class: FailureClass::Transient,
+        class,
         cause,
         status: Some(reply.status),
         message: error::printable(&message),

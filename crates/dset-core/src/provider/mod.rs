@@ -5,27 +5,38 @@
 //! lost to a field that a service renamed.
 
 mod account;
+mod address;
 mod choice;
+mod choices;
 mod content;
+mod cut;
 mod document;
 mod error;
+mod foreign;
 mod json;
 mod judge;
 mod loops;
 mod messages;
+mod money;
 mod own;
+mod pieces;
 mod preset;
 mod rate_limits;
 mod read;
+mod refusal;
 mod request;
+mod span;
 mod sse;
 mod stream;
 mod table;
 mod template;
+mod texts;
+mod thinking;
 mod usage;
 mod wait;
 
 pub use account::{Balance, read_balance, read_models};
+pub use address::is_of_address;
 pub use choice::Ambiguous;
 pub use error::refusal_signature;
 pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::document::Draft;
-use super::error;
 use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
-use crate::answer::{Failure, FailureClass, Reading};
+use super::{error, foreign};
+use crate::answer::{Failure, FailureClass, Reading, Refusal};
 use crate::reply::{Broken, HttpReply};
 
 /// Reads a whole reply. Never fails: what cannot be read is a failure worth another try.
 #[must_use]
 pub fn read(reply: &HttpReply) -> Reading {
     if !is_events(reply) {
-        return read_whole(reply);
+        return read_whole(reply, None);
     }
     // A stream that nobody asked for is an answer all the same.
     let mut stream = StreamReading::new(reply.status, reply.headers.clone());
@@ -22,8 +22,8 @@ pub fn read(reply: &HttpReply) -> Reading {
     stream.finish()
 }
 
-/// Reads a reply that is no stream.
-pub(super) fn read_whole(reply: &HttpReply) -> Reading {
+/// Reads a reply that is no stream, of an answer that may have so many tokens.
+pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
     if !(200..300).contains(&reply.status) {
         return Reading::Failure(error::read(reply, None));
     }
@@ -38,34 +38,46 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
             return Reading::Failure(failure);
         }
         if !draft.has_answer() {
-            let message = "the reply held no answer".to_owned();
-            return transient(reply, "unreadable reply", message, None);
+            if let Some(body) =
+                error::parse(text).filter(|body| error::find_in_good(body).is_some())
+            {
+                return Reading::Failure(error::read(reply, Some(&body)));
+            }
+            return foreign::judge(reply, text, None);
         }
-        return draft.judge(reply);
+        return draft.judge(reply, limit);
     };
     match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
         Some(value) if error::find(&value).is_some() => {
             Reading::Failure(error::read(reply, Some(&value)))
         }
-        _ if text.starts_with('<') => {
-            let page = error::plain(text);
-            transient(reply, "unreadable reply", format!("a page of HTML: {page}"), None)
-        }
+        _ if text.starts_with('<') => Reading::Failure(error::read_page(reply, text)),
+        _ if first_document(text) => foreign::judge(reply, text, None),
         _ => {
-            let message = format!("not the JSON of an answer: {first}");
+            let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
+            let message = format!("not the JSON of an answer ({first}): {began}");
             transient(reply, "unreadable reply", message, None)
         }
     }
 }
 
+/// So much is quoted of a reply that cannot be read.
+const BEGAN_CHARS_MAX: usize = 300;
+
+/// Tells whether a text that is not one document begins with a line that is.
+fn first_document(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with(['{', '[']) && error::parse(line).is_some()
+}
+
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the
 /// document came to its end, and the model as well.
-pub(super) fn read_untidy(reply: &HttpReply) -> Option<Reading> {
+pub(super) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<Reading> {
     let text = text_of(&reply.body);
     let mut draft = Draft::default();
     read_document(&mut draft, trimmed(&text)).ok()?;
     let is_whole = draft.has_reason() && draft.failure(reply).is_none();
-    is_whole.then(|| draft.judge(reply))
+    is_whole.then(|| draft.judge(reply, limit))
 }
 
 /// The strict reading first: it is ten times as fast as the lossy one.
@@ -90,6 +102,7 @@ pub(super) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_j
 pub fn read_broken(broken: &Broken) -> Failure {
     let (cause, message) = match broken {
         Broken::Connect(detail) => ("connection failed", detail.clone()),
+        Broken::Foreign(detail) => ("wrong protocol", detail.clone()),
         Broken::Reset(detail) => ("connection lost", detail.clone()),
         Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
         Broken::TimedOut(after) => {
@@ -101,8 +114,12 @@ pub fn read_broken(broken: &Broken) -> Failure {
         ),
         Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
     };
+    let class = match broken {
+        Broken::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        _ => FailureClass::Transient,
+    };
     Failure {
-        class: FailureClass::Transient,
+        class,
         cause,
         status: None,
         message: error::printable(&message),

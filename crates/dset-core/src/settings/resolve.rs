@@ -34,6 +34,8 @@ pub struct Settings {
     pub output: PathBuf,
     /// The formats that are written there, by name; which there are is the outputs' business.
     pub formats: Names,
+    /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
+    pub csv_bom: Option<bool>,
     /// The models that are asked, in the order in which they were named; at least one.
     pub models: Vec<Model>,
     /// How many answers every question gets from every model, from 1.
@@ -146,6 +148,9 @@ pub enum SettingsError {
     /// A key itself where the name of its variable belongs.
     #[error("--key takes the name of a variable, not the key itself")]
     KeyItself,
+    /// A key where the name of a model belongs.
+    #[error("--model takes the name of a model, and this looks like a key")]
+    KeyForModel,
     /// A number out of range.
     #[error("{name} must be {bounds}, not {given}")]
     OutOfRange {
@@ -233,6 +238,9 @@ pub fn resolve_among(
     }
     let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
     let given = layer.model.unwrap_or_default();
+    if given.iter().any(|name| begins_like_a_key(name)) {
+        return Err(SettingsError::KeyForModel);
+    }
     let mut names: Vec<Option<&str>> = given.iter().map(|name| Some(name.as_str())).collect();
     if names.is_empty() {
         names.push(None);
@@ -265,6 +273,7 @@ pub fn resolve_among(
         input: layer.input.unwrap_or_else(|| "q.csv".into()),
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
+        csv_bom: layer.csv_bom,
         models,
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),
@@ -452,6 +461,23 @@ pub(crate) fn is_variable(name: &str) -> bool {
     let looks_like_a_key =
         name.len() >= 20 && !name.contains('_') && name.contains(|c: char| c.is_ascii_digit());
     starts && rest && name.len() <= 64 && !looks_like_a_key
+}
+
+/// How keys of services begin, that no model's name begins with.
+const KEYS_BEGIN: [&str; 8] = ["sk-", "sk_", "gsk_", "aizasy", "nvapi-", "pplx-", "csk-", "tgp_"];
+/// No key is shorter.
+const KEY_CHARS_MIN: usize = 8;
+
+/// Tells whether a text, or a part of it, begins as keys do: what is meant for a key may be typed or
+/// pasted elsewhere, also with the name of its variable or of its service before it.
+#[must_use]
+pub fn begins_like_a_key(text: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || "=/,'\"".contains(c);
+    text.split(apart).any(|part| {
+        let lower = part.to_lowercase();
+        let is_long = part.len() >= KEY_CHARS_MIN;
+        is_long && KEYS_BEGIN.iter().any(|begin| lower.starts_with(begin))
+    })
 }
 
 /// Tells whether a URL stays on this machine.

@@ -9,7 +9,7 @@ use dset_core::outcome::Fault;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{APPLICATION, Reader, STORE, Store, StoreError, VERSION};
+use super::{APPLICATION, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside};
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub fn look<T, E: From<StoreError>>(
     if !path.exists() {
         return Ok(None);
     }
+    check_log(&path).map_err(E::from)?;
     if let Some(before) = at_rest(&path) {
         let looked = open(&path, true).and_then(|store| store.snapshot()).map_err(E::from);
         let looked = looked.and_then(|store| store.map(|store| read(&store)).transpose());
@@ -62,6 +63,17 @@ pub fn look<T, E: From<StoreError>>(
         Some(store) => read(&store).map(Some),
         None => Ok(None),
     }
+}
+
+/// Refuses an empty store beside a log: SQLite would take the log for a stranger's and delete it, even
+/// for somebody who only reads, and the answers are in it.
+fn check_log(path: &Path) -> Result<(), StoreError> {
+    // The log first: whoever makes a store writes to the store before there is a log.
+    let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if has_log && fs_err::metadata(path).is_ok_and(|store| store.len() == 0) {
+        return Err(StoreError::Damaged(EMPTY_BESIDE_LOG.to_owned()));
+    }
+    Ok(())
 }
 
 /// What tells one state of a store that nobody has open from another.
@@ -84,13 +96,13 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
         None => Connection::open_with_flags(path, flags)?,
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    Ok(Store { reader: Reader { connection }, path: path.to_owned() })
+    Ok(Store { reader: Reader { connection, version: VERSION }, path: path.to_owned() })
 }
 
 impl Store {
     /// Checks that this is a store of ours, and holds it as it is now; `None` where nothing was
     /// ever written to it.
-    fn snapshot(self) -> Result<Option<Store>, StoreError> {
+    fn snapshot(mut self) -> Result<Option<Store>, StoreError> {
         self.reader.connection.execute_batch("BEGIN")?;
         let number =
             |sql: &str| self.reader.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -99,7 +111,10 @@ impl Store {
             0 if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(None),
             0 => Err(StoreError::Foreign),
             _ if number("PRAGMA application_id")? != APPLICATION => Err(StoreError::Foreign),
-            VERSION => Ok(Some(self)),
+            1..=VERSION => {
+                self.reader.version = version;
+                Ok(Some(self))
+            }
             found => Err(StoreError::Newer { found }),
         }
     }
@@ -190,6 +205,26 @@ impl Store {
         }
         let sql = "SELECT count(*) FROM answers WHERE life IS NULL AND ?1 = 0";
         self.count(sql, edition)
+    }
+
+    /// Returns the answers in the order of the outputs, from a position on, a thousand at most; each
+    /// with the row of the input that its row says, where it says one.
+    pub(crate) fn rows_written(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let order = self.reader.order_from(edition, position)?;
+        let sql = "SELECT row FROM answers WHERE id = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mut written = Vec::with_capacity(order.len());
+        for (id, row) in order {
+            let answered: Option<Option<i64>> =
+                statement.query_row([id], |row| row.get(0)).optional()?;
+            let answered = answered.flatten().and_then(|row| u64::try_from(row).ok());
+            written.push((id, row.or(answered)));
+        }
+        Ok(written)
     }
 
     /// Returns the question of an answer.

@@ -32,10 +32,11 @@ pub(crate) use measured::Measured;
 pub use plan::Held;
 pub(crate) use plan::Ids;
 pub use recent::Recent;
-pub use rescue::{RESCUE, Rescued, waiting};
+pub(crate) use rescue::OLD_UNREAD;
+pub use rescue::{Rescued, UNREAD, waiting};
 pub use texts::Text;
-pub(crate) use writer::Told;
-pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
+pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
+pub(crate) use writer::{Told, tail_of};
 
 use crate::files;
 use crate::sink::{FORMATS, Format, formats};
@@ -43,7 +44,7 @@ use crate::sink::{FORMATS, Format, formats};
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
 /// The version of the schema that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Says that a SQLite file is ours: `dset` in ASCII.
 const APPLICATION: i64 = 0x6473_6574;
 
@@ -107,8 +108,45 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// How far an output is known to be whole: its name, rows, bytes and tail.
-pub type StoredMark = (String, u64, u64, [u8; 16]);
+/// How far an output is known to be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMark {
+    /// Which.
+    pub name: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// A hash of its last 64 KiB and of the numbers here, see [`SinkMark::seal`].
+    tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`]; 0 in a mark of version 1, whose hash is of the
+    /// bytes alone.
+    pub shape: u32,
+}
+
+impl StoredMark {
+    /// Returns the mark of an output that is not begun.
+    pub(crate) fn none(format: Format) -> StoredMark {
+        let mark = SinkMark::of(format, 0, b"");
+        StoredMark {
+            name: mark.name.to_owned(),
+            rows: 0,
+            bytes: 0,
+            tail: mark.seal(),
+            shape: mark.shape,
+        }
+    }
+
+    /// Tells whether a file whose bytes before the mark end with this hash is the one that was
+    /// marked, and the mark is as it was written.
+    pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
+        let StoredMark { rows, bytes, shape, .. } = *self;
+        match shape {
+            0 => self.tail == tail,
+            _ => self.tail == SinkMark { name: "", rows, bytes, tail, shape }.seal(),
+        }
+    }
+}
 
 /// An open store.
 #[derive(Debug)]
@@ -136,7 +174,7 @@ impl Store {
             return Err(StoreError::PathTooLong(bytes));
         }
         let connection = connect(&path)?;
-        let mut store = Store { reader: Reader { connection }, path };
+        let mut store = Store { reader: Reader { connection, version: VERSION }, path };
         let version: i64 =
             store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =
@@ -145,6 +183,7 @@ impl Store {
             0 => store.create()?,
             _ if application != APPLICATION => return Err(StoreError::Foreign),
             VERSION => {}
+            1 => store.upgrade()?,
             found => return Err(StoreError::Newer { found }),
         }
         if is_new {
@@ -165,6 +204,19 @@ impl Store {
         let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Adds what version 2 has and version 1 has not: an earlier program refuses the store from then on,
+    /// since it would write rows of another shape into the outputs.
+    fn upgrade(&mut self) -> Result<(), StoreError> {
+        let transaction = self.reader.connection.transaction()?;
+        transaction.execute_batch(
+            "ALTER TABLE output_order ADD COLUMN row INTEGER;
+             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;",
+        )?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
         Ok(())
@@ -231,6 +283,25 @@ impl Store {
         }
     }
 
+    /// Returns whether `output.csv` was last wished with a byte order mark, or without.
+    pub(crate) fn csv_bom(&self) -> Result<Option<bool>, StoreError> {
+        self.meta("csv_bom")
+    }
+
+    /// Remembers whether it is wished with one; nothing where nobody says.
+    pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
+        match wish {
+            Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how far an output is whole.
+    pub(crate) fn forget_mark(&self, name: &str) -> Result<(), StoreError> {
+        self.reader.connection.execute("DELETE FROM sinks WHERE name = ?1", [name])?;
+        Ok(())
+    }
+
     /// Returns the edition that is asked now, from 0.
     pub fn edition(&self) -> Result<u32, StoreError> {
         Ok(self.meta("edition")?.unwrap_or(0))
@@ -265,11 +336,15 @@ impl Store {
 
     /// Returns how far each output is known to be whole.
     pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
-        let mut statement =
-            self.reader.connection.prepare("SELECT name, rows, bytes, tail FROM sinks")?;
+        let sql = match self.reader.version {
+            1 => "SELECT name, rows, bytes, tail, 0 FROM sinks",
+            _ => "SELECT name, rows, bytes, tail, shape FROM sinks",
+        };
+        let mut statement = self.reader.connection.prepare(sql)?;
         let marks = statement.query_map([], |row| {
-            let counts: (i64, i64) = (row.get(1)?, row.get(2)?);
-            Ok((row.get(0)?, counts.0 as u64, counts.1 as u64, row.get(3)?))
+            let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let (rows, bytes) = (rows as u64, bytes as u64);
+            Ok(StoredMark { name: row.get(0)?, rows, bytes, tail: row.get(3)?, shape: row.get(4)? })
         })?;
         Ok(marks.collect::<Result<_, _>>()?)
     }
@@ -316,6 +391,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// What is wrong with an empty store beside a log.
+const EMPTY_BESIDE_LOG: &str = "`dset.db` is missing or empty, but its log `dset.db-wal` is not";
+
 /// Refuses what SQLite would take for a store in which nothing ever was: it would begin it anew,
 /// and delete the log that holds the last answers.
 fn check_head(path: &Path) -> Result<(), StoreError> {
@@ -341,7 +419,7 @@ fn check_head(path: &Path) -> Result<(), StoreError> {
     }
     let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if head.is_empty() && has_log {
-        return damaged("`dset.db` is missing or empty, but its log `dset.db-wal` is not");
+        return damaged(EMPTY_BESIDE_LOG);
     }
     let begins_well = head.len() as u64 == HEAD_BYTES && head.starts_with(BEGINNING);
     if !head.is_empty() && !begins_well {
@@ -386,6 +464,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
+    /// The version of the schema: a store that is only looked at keeps its own.
+    version: i64,
 }
 
 impl Reader {
@@ -396,7 +476,7 @@ impl Reader {
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        Ok(Reader { connection })
+        Ok(Reader { connection, version: VERSION })
     }
 
     /// Returns one answer as the row of an output.
@@ -416,12 +496,32 @@ impl Reader {
         })?)
     }
 
+    /// Returns one answer as a row of the outputs that stands for this row of the input, where that is
+    /// another than when it was answered.
+    pub(crate) fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
+        let mut row = self.row(answer)?;
+        row.metadata.row = at.or(row.metadata.row);
+        Ok(row)
+    }
+
     /// Returns the answers of an edition in the order of the outputs, from a position on, a
-    /// thousand at most.
-    pub fn order_from(&self, edition: u32, position: u64) -> Result<Vec<AnswerId>, StoreError> {
-        let sql = "SELECT answer FROM output_order WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![edition, position as i64], |row| row.get(0))?;
+    /// thousand at most; each with the row of the input that it was written with, where that is
+    /// another than when it was answered.
+    pub fn order_from(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let row = if self.version == 1 { "NULL" } else { "row" };
+        let sql = format!(
+            "SELECT answer, {row} FROM output_order
+             WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![edition, position as i64], |row| {
+            let at: Option<i64> = row.get(1)?;
+            Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -442,8 +542,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE);
         Store::open(folder.path()).unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 2 })));
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3 })));
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE);

@@ -16,10 +16,12 @@ use dset_core::question::QuestionIndex;
 use rusqlite::{Connection, Transaction, params};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
+use super::plan::MARKS_COLUMN;
 use super::texts::{Text, Texts};
 use super::{STORE, StoreError, rescue};
 use crate::died::or_died;
 use crate::files::Identity;
+use crate::sink::Format;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -56,8 +58,13 @@ pub enum ToStore {
         /// Rows of this life that are in all of them.
         upto: u64,
     },
-    /// The marks in this file are written: forget the wish for them.
-    Marked(Vec<[u8; 16]>),
+    /// These marks are written: forget the wish for them.
+    Marked {
+        /// Of which questions.
+        questions: Vec<[u8; 16]>,
+        /// The column that they are in, where any is.
+        column: Option<String>,
+    },
     /// The run has ended.
     End {
         /// When, Unix milliseconds.
@@ -78,28 +85,41 @@ pub struct SinkMark {
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`].
+    pub shape: u32,
 }
 
 impl SinkMark {
     /// Marks the end of an output that holds these bytes.
-    pub(crate) fn of(name: &'static str, rows: u64, whole: &[u8]) -> SinkMark {
-        let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
-        let tail = xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes();
-        SinkMark { name, rows, bytes: whole.len() as u64, tail }
+    pub(crate) fn of(format: Format, rows: u64, whole: &[u8]) -> SinkMark {
+        let bytes = whole.len() as u64;
+        SinkMark { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
-    /// Tells whether the bytes before it are those that were written.
-    pub(crate) fn fits(&self, before: &[u8]) -> bool {
-        SinkMark::of(self.name, self.rows, before) == *self
+    /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of the file.
+    pub(super) fn seal(&self) -> [u8; 16] {
+        let mut bytes = [0; 36];
+        bytes[..16].copy_from_slice(&self.tail);
+        bytes[16..24].copy_from_slice(&self.rows.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[32..].copy_from_slice(&self.shape.to_le_bytes());
+        xxhash_rust::xxh3::xxh3_128(&bytes).to_be_bytes()
     }
 
     /// Records it in place of the one before.
     pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let (rows, bytes) = (self.rows as i64, self.bytes as i64);
-        to.prepare_cached(sql)?.execute(params![self.name, rows, bytes, &self.tail[..]])?;
+        let values = params![self.name, rows, bytes, &self.seal()[..], self.shape];
+        to.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
+}
+
+pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
+    let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
+    xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes()
 }
 
 /// Rows whose place is durable, for the outputs.
@@ -107,8 +127,19 @@ impl SinkMark {
 pub struct Order {
     /// Rows ordered in this life with these.
     pub upto: u64,
-    /// The answers, with their texts where they are still in memory.
-    pub rows: Vec<(AnswerId, Option<Box<Text>>)>,
+    /// The answers.
+    pub rows: Vec<Placed>,
+}
+
+/// An answer that has its place, or waits for it.
+#[derive(Debug)]
+pub struct Placed {
+    /// Which.
+    pub answer: AnswerId,
+    /// Its texts, where they are still in memory.
+    pub text: Option<Box<Text>>,
+    /// The row of the input now, where that may be another than when it was answered.
+    pub row: Option<u64>,
 }
 
 /// What the thread tells.
@@ -142,10 +173,14 @@ pub struct WriterSettings {
     pub edition: u32,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
+    /// The column of the input that the store knows to have marks, or nothing.
+    pub marks_known: Option<String>,
+    /// The column that marks are to go into.
+    pub marks_name: String,
     /// Rows ordered before this life.
     pub position: u64,
-    /// Answers of earlier lives that wait for their place.
-    pub waiting: Vec<(QuestionIndex, AnswerId)>,
+    /// Answers of earlier lives that wait for their place, with the rows of the input now.
+    pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// What may be in the queue at once.
     pub queue: usize,
 }
@@ -165,12 +200,16 @@ impl Writer {
         told: impl Told,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
-        let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
+        let waits = |&(at, answer, row): &(QuestionIndex, AnswerId, Option<u64>)| {
+            (at, Placed { answer, text: None, row })
+        };
+        let waiting = settings.waiting.iter().map(waits).collect();
         let identity = Identity::of(&settings.folder.join(STORE))?;
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let position = settings.position;
             let ended = ended(&connection, settings.edition).unwrap_or_default();
             let connection = Some(connection);
+            let marks_column = settings.marks_known.clone().unwrap_or_default();
             let mut thread = Thread {
                 connection,
                 identity,
@@ -181,6 +220,7 @@ impl Writer {
                 texts: Texts::default(),
                 position,
                 ended,
+                marks_column,
             };
             match or_died(|| thread.run(&receiver)) {
                 Ok(()) => thread.fold(),
@@ -228,7 +268,7 @@ fn gather(
     let is_urgent = |message: &ToStore| match message {
         ToStore::Record { .. } => !are_crowds,
         ToStore::Flush | ToStore::End { .. } => true,
-        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked(_) => false,
+        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked { .. } => false,
     };
     loop {
         queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));
@@ -256,7 +296,7 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
     queue.iter().rev().find_map(seq)
 }
 
-type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Box<Text>>)>;
+type Waiting = HashMap<QuestionIndex, Placed>;
 
 struct Thread<T> {
     /// Absent once a commit has failed.
@@ -273,6 +313,8 @@ struct Thread<T> {
     position: u64,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
+    /// The column of the input that is recorded as having marks; empty where none is.
+    marks_column: String,
 }
 
 /// What is told once a batch is committed.
@@ -352,7 +394,10 @@ impl<T: Told> Thread<T> {
                 marks.iter().try_for_each(|mark| mark.record(to))?;
                 batch.emitted = Some(*upto);
             }
-            ToStore::Marked(questions) => {
+            ToStore::Marked { questions, column } => {
+                if let Some(column) = column {
+                    self.note_marks(to, column)?;
+                }
                 for question in questions {
                     to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
                         .execute([&question[..]])?;
@@ -397,12 +442,32 @@ impl<T: Told> Thread<T> {
             Record::Ended { question, .. } => {
                 NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
                 self.ended.insert(question.ending);
+                self.want_marks(to)?;
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
                 to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
                     .execute([&id.hash()[..]])?;
+                self.want_marks(to)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Records, before the first mark is written, which column is to have it: from then on that is
+    /// ours.
+    fn want_marks(&mut self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        match self.marks_column.is_empty() {
+            true => self.note_marks(to, &self.settings.marks_name.clone()),
+            false => Ok(()),
+        }
+    }
+
+    fn note_marks(&mut self, to: &Transaction<'_>, column: &str) -> rusqlite::Result<()> {
+        if self.marks_column != column {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+            to.execute(sql, params![MARKS_COLUMN, column])?;
+            column.clone_into(&mut self.marks_column);
         }
         Ok(())
     }
@@ -420,20 +485,27 @@ impl<T: Told> Thread<T> {
         let mut rows = Vec::with_capacity(questions.len());
         for question in questions {
             // An answer that was there already has its place.
-            let Some((id, row)) = self.waiting.remove(question) else { continue };
+            let Some(placed) = self.waiting.remove(question) else { continue };
+            let row = placed.row.map(|row| row as i64);
             to.prepare_cached(
-                "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
+                "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![self.settings.edition, self.position as i64, id])?;
+            .execute(params![
+                self.settings.edition,
+                self.position as i64,
+                placed.answer,
+                row
+            ])?;
             self.position += 1;
-            rows.push((id, row));
+            rows.push(placed);
         }
         Ok(Order { upto, rows })
     }
 
     fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
         for (index, id, new) in answers {
-            self.waiting.insert(index, (id, self.texts.keep(new.into_row())));
+            let text = self.texts.keep(new.into_row());
+            self.waiting.insert(index, Placed { answer: id, text, row: None });
         }
     }
 

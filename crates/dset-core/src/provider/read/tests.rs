@@ -41,7 +41,8 @@ fn outcome(reading: &Reading) -> &'static str {
         FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
         FailureClass::CutByLength => "truncated",
         FailureClass::Refused(Refusal::Moderation) => "refused",
-        FailureClass::Refused(Refusal::Settings)
+        FailureClass::Refused(Refusal::Settings | Refusal::Address)
+        | FailureClass::OtherApi
         | FailureClass::KeyRefused
         | FailureClass::Forbidden
         | FailureClass::OutOfMoney => "stop_run",
@@ -261,7 +262,7 @@ fn no_answer_is_lost_to_what_stands_beside_it() {
         assert_eq!(said(&body), "Four", "{body}");
     }
     // Nothing that is no text becomes one, and an error is one beside an answer too.
-    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Transient);
+    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Empty);
     for error in [r#""boom""#, "true", r#"{"code":0,"message":"boom"}"#] {
         let body = beside(&format!(r#""error":{error}"#));
         assert_eq!(class(200, &body), FailureClass::Transient, "{body}");
@@ -287,7 +288,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         ),
         (401, r#"{"detail":"Invalid API key"}"#, KeyRefused),
         (403, r#"{"error":{"message":"Forbidden"}}"#, Forbidden),
-        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Request)),
+        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Address)),
         (408, r#"{"error":{"type":"invalid_request_error","code":"408"}}"#, Transient),
         (500, "Internal Server Error", Transient),
         (302, "", Refused(Refusal::Settings)),
@@ -325,7 +326,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         (200, r#"{"object":"error","message":"x"}"#, Transient),
         (200, "[]", Transient),
         (200, "{}", Transient),
-        (200, "<html><title>Hello</title></html>", Transient),
+        (200, "<html><title>Hello</title></html>", Refused(Refusal::Address)),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
@@ -393,7 +394,6 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         ),
         (openai("the engine died", asked, ""), Transient),
         (r#"{"code":"InternalError","message":"x"}"#.into(), Transient),
-        (r#"{"code":"Success","message":"insufficient balance"}"#.into(), Transient),
     ] {
         assert_eq!(class(200, &error), expected, "{error}");
         let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
@@ -402,6 +402,14 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         assert_eq!(failure.class, expected, "{stream}");
         assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
     }
+}
+
+#[test]
+fn a_message_beside_a_code_of_success_is_no_error() {
+    let body = r#"{"code":"Success","message":"insufficient balance"}"#;
+    assert_eq!(class(200, body), FailureClass::OtherApi);
+    let stream = format!("event: error\ndata: {body}\n\n");
+    assert_eq!(class(200, &stream), FailureClass::OtherApi);
 }
 
 #[test]
@@ -512,4 +520,21 @@ fn an_error_of_a_choice_is_one_and_a_success_in_its_place_is_none() {
         let body = with(&format!(r#""error":{none},"#), "");
         assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{none}");
     }
+}
+
+#[test]
+fn zeros_beside_a_text_are_unknown_and_a_cost_is_kept() {
+    let with = |usage: &str| {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"4"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+        );
+        match read(&reply(200, &body)) {
+            Reading::Answer(answer) => answer,
+            Reading::Failure(failure) => panic!("{failure:?}"),
+        }
+    };
+    let zeros = with(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#);
+    assert_eq!(zeros.usage, Usage::default());
+    let priced = with(r#"{"prompt_tokens":5,"completion_tokens":7,"cost":0.00014}"#);
+    assert_eq!((priced.usage.output, priced.cost), (Some(7), Some(0.00014)));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use dset_core::settings::{Concurrency, Layer, Switch, resolve};
 use dset_engine::job::Decisions;
 use dset_engine::store::Store;
-use dset_mock::{Mock, MockSettings};
+use dset_mock::{Answers, Mock, MockSettings};
 
 use crate::display::Demo;
 use crate::error::UserError;
@@ -15,6 +15,9 @@ use crate::layers::Environment;
 const FOLDER: &str = "dset-demo";
 /// Says that the folder is the demo's own.
 const MARKER: &str = ".made-by-dset-demo";
+
+/// What the pretend service answers, a line for each of `QUESTIONS`.
+const ANSWERS: &str = include_str!("answers.jsonl");
 
 const QUESTIONS: &str = "question,status
 Why is the sky blue at noon and red at sunset?,
@@ -42,13 +45,15 @@ pub(super) fn run() -> Result<Exit, UserError> {
         on.push(rule("refuses to say=risk"));
     }
     let runtime = super::runtime()?;
-    let mock = runtime.block_on(Mock::start(MockSettings {
+    let answers = Answers::parse(ANSWERS.as_bytes()).expect("the demo's own answers are valid");
+    let settings = MockSettings {
         latency_ms: 700,
         latency_sigma: 0.4,
         on,
         seed: 11,
         ..MockSettings::default()
-    }));
+    };
+    let mock = runtime.block_on(Mock::start_with(settings, answers));
     let mock = mock.map_err(|error| {
         UserError::new(Exit::Ours, "cannot start the pretend service").cause(error.to_string())
     })?;
@@ -65,10 +70,11 @@ pub(super) fn run() -> Result<Exit, UserError> {
     let demo = Demo { again };
     let environment = Environment::default();
     let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };
-    let ending = super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
+    let (ending, _) =
+        super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
     drop(mock);
     // A refusal is part of the show.
-    Ok(match Exit::of(&ending) {
+    Ok(match Exit::of(&ending, true) {
         Exit::Marked => Exit::Done,
         exit => exit,
     })

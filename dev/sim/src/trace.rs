@@ -1,0 +1,370 @@
+//! A hash of everything that the machine was given and wanted, as numbers.
+//!
+//! Names are no part of it: a renaming leaves the hash of a seed as it was, a change of behaviour
+//! does not. A new variant takes a new code; a code is never given to another one.
+
+use std::time::Duration;
+
+use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
+use dset_core::bookmark::Marks;
+use dset_core::machine::{
+    Effect, Ending, Event, Notice, PlanSummary, Planned, Record, StopSignal, Why,
+};
+use dset_core::outcome::{Fault, Ledger};
+use dset_core::question::{Question, QuestionId};
+use dset_core::time::Time;
+
+/// FNV-1a over numbers, each as eight little-endian bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Trace(pub(crate) u64);
+
+impl Trace {
+    pub(crate) fn number(&mut self, number: u64) {
+        for byte in number.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn numbers(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        numbers.into_iter().for_each(|number| self.number(number));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.numbers(text.bytes().map(u64::from));
+    }
+
+    fn optional(&mut self, number: Option<u64>) {
+        match number {
+            None => self.number(0),
+            Some(number) => self.numbers([1, number]),
+        }
+    }
+
+    fn span(&mut self, span: Duration) {
+        self.number(span.as_nanos() as u64);
+    }
+
+    fn time(&mut self, time: Time) {
+        self.numbers([time.monotonic_ms, time.unix_ms as u64]);
+    }
+
+    pub(crate) fn event(&mut self, now: Time, event: &Event) {
+        self.time(now);
+        match event {
+            Event::Started(plan) => self.plan(plan),
+            Event::Questions(questions) => {
+                self.numbers([2, questions.len() as u64]);
+                questions.iter().for_each(|question| self.question(question));
+            }
+            Event::QuestionsEnd => self.number(3),
+            Event::QuestionsChanged { row_number } => {
+                self.number(4);
+                self.optional(*row_number);
+            }
+            Event::Replied { ask, reading, limits } => {
+                self.numbers([5, ask.0]);
+                self.reading(reading);
+                let limits = limits.as_deref();
+                for quota in [limits.and_then(|l| l.asks), limits.and_then(|l| l.tokens)] {
+                    self.optional(quota.and_then(|quota| quota.limit));
+                    self.optional(quota.and_then(|quota| quota.remaining));
+                    self.optional(quota.and_then(|q| q.reset).map(|r| r.as_nanos() as u64));
+                }
+            }
+            Event::Progressed { ask, tokens } => self.numbers([6, ask.0, *tokens]),
+            Event::Abandoned { ask } => self.numbers([7, ask.0]),
+            Event::Synced { upto } => self.numbers([8, upto.0]),
+            Event::SyncFailed { upto } => self.numbers([9, upto.0]),
+            Event::Emitted { upto } => self.numbers([10, *upto]),
+            Event::EmitFailed => self.number(11),
+            Event::Marked { took } => {
+                self.number(12);
+                self.span(*took);
+            }
+            Event::MarkFailed => self.number(13),
+            Event::ToldToWait { place, until } => {
+                self.numbers([14, *place as u64]);
+                self.time(*until);
+            }
+            Event::Woke => self.number(15),
+            Event::Stopped(signal) => self.numbers([16, signal_code(*signal)]),
+            Event::Held => self.number(17),
+            Event::LetGo => self.number(18),
+            Event::TryNow => self.number(19),
+        }
+    }
+
+    pub(crate) fn effect(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Read { count } => self.numbers([101, *count as u64]),
+            Effect::Ask(ask) => {
+                self.numbers([102, ask.id.0, ask.attempt.into(), ask.endpoint.into()]);
+                self.numbers([ask.model.into(), ask.sample.into()]);
+                self.question(&ask.question);
+            }
+            Effect::Abandon(ask) => self.numbers([103, ask.0]),
+            Effect::Record(seq, record) => {
+                self.numbers([104, seq.0]);
+                self.record(record);
+            }
+            Effect::Emit { upto, questions } => {
+                self.numbers([105, *upto, questions.len() as u64]);
+                self.numbers(questions.iter().map(|&index| index.into()));
+            }
+            Effect::Flush => self.number(106),
+            Effect::WakeAt(time) => {
+                self.number(107);
+                self.time(*time);
+            }
+            Effect::Mark(marks) => {
+                self.number(108);
+                self.marks(marks);
+            }
+            Effect::Show(notice) => {
+                self.number(109);
+                self.notice(notice);
+            }
+            Effect::Finish(ending) => self.ending(ending),
+        }
+    }
+
+    fn plan(&mut self, plan: &PlanSummary) {
+        self.numbers([1, plan.per_row.into(), plan.states.len() as u64]);
+        self.numbers(plan.states.iter().map(|state| match state {
+            Planned::Settled => 1,
+            Planned::Unplaced => 2,
+            Planned::Presumed => 3,
+            Planned::Kept => 4,
+            Planned::Pending => 5,
+        }));
+        self.marks(&plan.marks);
+    }
+
+    fn record(&mut self, record: &Record) {
+        match record {
+            Record::Answered { question, ask, attempts, sent_at, at, answer, completes_row } => {
+                self.numbers([1, ask.0, (*attempts).into(), (*completes_row).into()]);
+                self.question(question);
+                self.time(*sent_at);
+                self.time(*at);
+                self.answer(answer);
+            }
+            Record::Failed { question, ask, attempt, sent_at, at, failure } => {
+                self.numbers([2, ask.0, (*attempt).into()]);
+                self.question(question);
+                self.time(*sent_at);
+                self.time(*at);
+                self.failure(failure);
+            }
+            Record::Ended { question, fault, cause: _, at, cut_at_tokens } => {
+                self.numbers([3, fault_code(*fault)]);
+                self.question(question);
+                self.time(*at);
+                self.optional(*cut_at_tokens);
+            }
+            Record::Bookmarked { id } => {
+                self.number(4);
+                self.question_id(*id);
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Asking { question, attempt } => {
+                self.numbers([1, question.index.into(), (*attempt).into()]);
+            }
+            Notice::Answered { question, took, usage, attempts } => {
+                self.numbers([2, question.index.into(), (*attempts).into()]);
+                self.span(*took);
+                self.usage(usage);
+            }
+            Notice::Retrying { question, failure, wait } => {
+                self.numbers([3, question.index.into()]);
+                self.failure(failure);
+                self.span(*wait);
+            }
+            Notice::Ended { question, fault, failure } => {
+                self.numbers([4, question.index.into(), fault_code(*fault)]);
+                self.failure(failure);
+            }
+            Notice::OutageBegan { failure, wait } => {
+                self.number(5);
+                self.failure(failure);
+                self.optional(wait.map(|wait| wait.as_nanos() as u64));
+            }
+            Notice::OutageRetry { retry, of } => {
+                self.numbers([6, (*retry).into(), (*of).into()]);
+            }
+            Notice::OutageGoesOn { failure, wait } => {
+                self.number(7);
+                self.failure(failure);
+                self.span(*wait);
+            }
+            Notice::OutageFinal { failure } => {
+                self.number(8);
+                self.failure(failure);
+            }
+            Notice::OutageOver { lasted } => {
+                self.number(9);
+                self.span(*lasted);
+            }
+            Notice::PlaceDown { model, endpoint, failure } => {
+                self.numbers([10, (*model).into(), (*endpoint).into()]);
+                self.failure(failure);
+            }
+            Notice::PlaceUp { model, endpoint } => {
+                self.numbers([11, (*model).into(), (*endpoint).into()]);
+            }
+            Notice::OutageAnother { question } => self.numbers([14, question.index.into()]),
+            Notice::Bookmarking { row_number } => self.numbers([12, *row_number]),
+            Notice::Draining { signal, in_flight, longest } => {
+                self.numbers([13, signal_code(*signal), *in_flight as u64]);
+                self.span(*longest);
+            }
+        }
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        let Ending { why, ledger, dropped, unplaced, was_stopped, bookmark } = ending;
+        self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
+        match why {
+            Why::WrongSettings(failure)
+            | Why::KeyRefused(failure)
+            | Why::OutOfMoney(failure)
+            | Why::Unreachable(failure) => self.failure(failure),
+            Why::ToldToWait(failure, wait) => {
+                self.failure(failure);
+                self.span(*wait);
+            }
+            Why::InputChanged { row_number } => self.optional(*row_number),
+            Why::Stopped(signal) => self.number(signal_code(*signal)),
+            Why::StoreFailed | Why::OutputFailed | Why::Paused | Why::Complete => {}
+        }
+        let Ledger { questions, answered, presumed, rejected, gave_up, pending } = *ledger;
+        self.numbers([questions, answered, presumed, rejected, gave_up, pending]);
+        self.optional(bookmark.as_ref().map(|question| question.row_number));
+    }
+
+    fn question(&mut self, question: &Question) {
+        self.numbers([question.index.into(), question.row_number, question.marked.into()]);
+        self.numbers([question.model.into(), question.sample.into()]);
+        self.numbers(question.key.0.map(u64::from));
+        self.question_id(question.id);
+        self.text(&question.text);
+        self.text(&question.prompt);
+    }
+
+    fn question_id(&mut self, id: QuestionId) {
+        self.numbers([id.text_hash, id.ordinal.into()]);
+    }
+
+    fn marks(&mut self, marks: &Marks) {
+        for ids in [&marks.set, &marks.clear] {
+            self.number(ids.len() as u64);
+            ids.iter().for_each(|id| self.question_id(*id));
+        }
+    }
+
+    fn reading(&mut self, reading: &Reading) {
+        match reading {
+            Reading::Answer(answer) => {
+                self.number(1);
+                self.answer(answer);
+            }
+            Reading::Failure(failure) => {
+                self.number(2);
+                self.failure(failure);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        self.text(&answer.content);
+        self.text(&answer.reasoning);
+        self.text(&answer.finish_reason);
+        self.usage(&answer.usage);
+    }
+
+    fn usage(&mut self, usage: &Usage) {
+        for count in [usage.input, usage.cached, usage.output, usage.reasoning] {
+            self.optional(count);
+        }
+    }
+
+    /// The cause stays out: it is words.
+    fn failure(&mut self, failure: &Failure) {
+        match failure.class {
+            FailureClass::Throttled { wait, width } => {
+                self.number(1);
+                self.optional(wait.map(|wait| wait.as_nanos() as u64));
+                self.optional(width.map(u64::from));
+            }
+            FailureClass::Transient => self.number(2),
+            FailureClass::Empty => self.number(3),
+            FailureClass::Refused(refusal) => self.numbers([
+                4,
+                match refusal {
+                    Refusal::Request => 1,
+                    Refusal::Question => 2,
+                    Refusal::Moderation => 3,
+                    Refusal::Settings => 4,
+                    Refusal::Address => 5,
+                },
+            ]),
+            FailureClass::CutByLength => self.number(5),
+            FailureClass::KeyRefused => self.number(6),
+            FailureClass::Forbidden => self.number(7),
+            FailureClass::OutOfMoney => self.number(8),
+            FailureClass::OtherApi => self.number(9),
+        }
+        self.optional(failure.status.map(u64::from));
+        self.text(&failure.message);
+        self.optional(failure.wait.map(|wait| wait.as_nanos() as u64));
+        self.number(failure.partial.is_some().into());
+    }
+}
+
+fn signal_code(signal: StopSignal) -> u64 {
+    match signal {
+        StopSignal::Interrupt => 1,
+        StopSignal::Terminate => 2,
+    }
+}
+
+fn fault_code(fault: Fault) -> u64 {
+    match fault {
+        Fault::Rejected => 1,
+        Fault::GaveUp => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hash of events and effects that these make.
+    fn hash(make: impl FnOnce(&mut Trace)) -> u64 {
+        let mut trace = Trace::default();
+        make(&mut trace);
+        trace.0
+    }
+
+    #[test]
+    fn the_hash_of_an_event_is_the_same_in_every_build() {
+        let now = Time { monotonic_ms: 1_000, unix_ms: 1_795_348_801_000 };
+        assert_eq!(hash(|trace| trace.event(now, &Event::Woke)), HASH_OF_WOKE);
+    }
+
+    #[test]
+    fn events_at_another_time_or_of_another_kind_make_another_hash() {
+        let now = Time { monotonic_ms: 1_000, unix_ms: 1_795_348_801_000 };
+        let later = now.after(Duration::from_millis(1));
+        let woke = hash(|trace| trace.event(now, &Event::Woke));
+        assert_ne!(woke, hash(|trace| trace.event(later, &Event::Woke)));
+        assert_ne!(woke, hash(|trace| trace.event(now, &Event::Held)));
+    }
+
+    const HASH_OF_WOKE: u64 = 0x6b2c_58f1_c0c0_6c1d;
+}
