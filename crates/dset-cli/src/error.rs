@@ -403,8 +403,8 @@ impl From<StoreError> for UserError {
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Sql(error) => {
-                user.cause(one_line(&error.to_string())).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
+            StoreError::Unreadable(detail) | StoreError::Failed(detail) => {
+                user.cause(one_line(&detail)).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
             }
             StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
         }

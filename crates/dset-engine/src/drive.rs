@@ -207,8 +207,9 @@ impl Run {
         let life = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
         let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
+        let failed = store.failed(job.edition).unwrap_or_default();
         let writer = Writer::start(
-            store.into_connection(),
+            store.into_journal(&job.folder)?,
             WriterSettings {
                 folder: job.folder,
                 life,
@@ -217,7 +218,7 @@ impl Run {
                 samples: settings.samples,
                 edition: job.edition,
                 max_tokens: settings.model().request.max_tokens,
-                position: job.position,
+                failed,
                 waiting: plan.unplaced.clone(),
                 queue: 4 * slots_max as usize + 64,
             },

@@ -15,7 +15,6 @@ use dset_core::prompt::{Template, TemplateError};
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
-use rusqlite::params;
 use thiserror::Error;
 
 use crate::adopt::{AdoptError, Adopted, adopt, take_back};
@@ -26,7 +25,7 @@ use crate::rebuild::finish;
 use crate::scan::scan;
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Call, Rescued, SinkMark, Store, StoreError};
+use crate::store::{Call, Rescued, SinkMark, Store, StoreError, Value, Write};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -165,7 +164,6 @@ pub struct Job {
     pub(crate) edition: u32,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
-    pub(crate) position: u64,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
 }
@@ -297,7 +295,6 @@ impl Job {
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         store.keep_formats(&settings.formats)?;
-        let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),
             questions: plan.rows(),
@@ -334,7 +331,6 @@ impl Job {
             outputs,
             edition,
             settings_ids,
-            position,
             folder,
             lock,
         })
@@ -402,15 +398,13 @@ fn open_edition(
     // Where they go to is made first: if it cannot be, nothing has begun.
     fs::create_dir_all(folder.join("earlier").join(stamp))
         .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
-    let fails = |error: rusqlite::Error| JobError::Store(error.into());
-    let transaction = store.connection().transaction().map_err(fails)?;
-    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-    transaction.execute(sql, params!["edition", edition]).map_err(fails)?;
-    transaction.execute(sql, params!["moving", stamp]).map_err(fails)?;
-    transaction
-        .execute_batch("DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;")
-        .map_err(fails)?;
-    transaction.commit().map_err(fails)?;
+    let meta = |name, value| Write::Meta { name, value: Some(value) };
+    store.commit(&[
+        meta("edition", Value::Number(edition.into())),
+        meta("moving", Value::Text(stamp.to_owned())),
+        Write::SinksForgotten,
+        Write::WishesForgotten,
+    ])?;
     for (at, request) in settings.requests().iter().enumerate() {
         let decision = if at == 0 { "again" } else { "again beside" };
         store.decide(request, edition, decision, now)?;

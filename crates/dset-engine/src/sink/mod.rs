@@ -18,7 +18,7 @@ use dset_core::plan::AnswerId;
 use dset_core::row::Row;
 use thiserror::Error;
 
-use crate::store::{Order, Reader, SinkMark, StoreError, Text};
+use crate::store::{Archive, Order, SinkMark, StoreError, Text};
 pub(crate) use output::Expected;
 pub use output::Output;
 pub(crate) use output::TAIL_BYTES;
@@ -124,7 +124,7 @@ pub enum Repair {
 pub(crate) fn write_anew(
     folder: &Path,
     format: Format,
-    reader: &Reader,
+    reader: &dyn Archive,
     edition: u32,
 ) -> Result<SinkMark, SinkError> {
     Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
@@ -134,7 +134,7 @@ pub(crate) fn write_anew(
 #[derive(Debug)]
 pub struct Outputs {
     outputs: Vec<Output>,
-    reader: Reader,
+    reader: Box<dyn Archive>,
     /// Rows on their way into a file, kept for the next.
     bytes: Vec<u8>,
 }
@@ -145,7 +145,7 @@ impl Outputs {
     pub fn open(
         folder: &Path,
         formats: &[Format],
-        reader: Reader,
+        reader: Box<dyn Archive>,
         edition: u32,
         marks: &[(String, u64, u64, [u8; 16])],
         stamp: &str,
@@ -160,7 +160,8 @@ impl Outputs {
                 bytes,
                 tail,
             });
-            let output = Output::open(folder, format, mark, &reader, edition, stamp, &mut repairs)?;
+            let output =
+                Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
             outputs.push(output);
         }
         Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Format, Repair, SinkError};
 use crate::files::{self, Identity};
-use crate::store::{Reader, SinkMark, StoreError};
+use crate::store::{Archive, SinkMark, StoreError};
 
 /// How much before a mark is compared with what was written.
 pub(crate) const TAIL_BYTES: usize = 64 * 1024;
@@ -31,7 +31,7 @@ impl Output {
         folder: &Path,
         format: Format,
         mark: Option<SinkMark>,
-        reader: &Reader,
+        reader: &dyn Archive,
         edition: u32,
         stamp: &str,
         repairs: &mut Vec<Repair>,
@@ -113,7 +113,7 @@ impl Output {
     pub(super) fn write_anew(
         path: &Path,
         format: Format,
-        reader: &Reader,
+        reader: &dyn Archive,
         edition: u32,
     ) -> Result<Output, SinkError> {
         let folder = files::folder_of(path);
@@ -197,7 +197,7 @@ fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
 
 /// The rows that an output is to have from one on, as bytes, read as they are needed.
 pub(crate) struct Expected<'a> {
-    reader: &'a Reader,
+    reader: &'a dyn Archive,
     edition: u32,
     format: Format,
     position: u64,
@@ -208,7 +208,7 @@ pub(crate) struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     pub(crate) fn from(
-        reader: &'a Reader,
+        reader: &'a dyn Archive,
         edition: u32,
         format: Format,
         position: u64,

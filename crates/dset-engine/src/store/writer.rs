@@ -13,13 +13,12 @@ use std::time::{Duration, Instant};
 use dset_core::machine::{Record, Seq};
 use dset_core::plan::AnswerId;
 use dset_core::question::QuestionIndex;
-use rusqlite::{Connection, Transaction, params};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
+use super::roles::{Journal, Placed, Write};
 use super::texts::{Text, Texts};
-use super::{STORE, StoreError, rescue};
+use super::{StoreError, rescue};
 use crate::died::or_died;
-use crate::files::Identity;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -92,14 +91,6 @@ impl SinkMark {
     pub(crate) fn fits(&self, before: &[u8]) -> bool {
         SinkMark::of(self.name, self.rows, before) == *self
     }
-
-    /// Records it in place of the one before.
-    pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
-        let (rows, bytes) = (self.rows as i64, self.bytes as i64);
-        to.prepare_cached(sql)?.execute(params![self.name, rows, bytes, &self.tail[..]])?;
-        Ok(())
-    }
 }
 
 /// Rows whose place is durable, for the outputs.
@@ -142,8 +133,8 @@ pub struct WriterSettings {
     pub edition: u32,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
-    /// Rows ordered before this life.
-    pub position: u64,
+    /// What ended without an answer, and rows to be marked.
+    pub failed: HashSet<[u8; 16]>,
     /// Answers of earlier lives that wait for their place.
     pub waiting: Vec<(QuestionIndex, AnswerId)>,
     /// What may be in the queue at once.
@@ -158,32 +149,27 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on this connection.
+    /// Starts the thread, which writes to this journal.
     pub(crate) fn start(
-        connection: Connection,
-        settings: WriterSettings,
+        journal: impl Journal,
+        mut settings: WriterSettings,
         told: impl Told,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
         let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
-        let identity = Identity::of(&settings.folder.join(STORE))?;
+        let ended = std::mem::take(&mut settings.failed);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            let position = settings.position;
-            let ended = ended(&connection, settings.edition).unwrap_or_default();
-            let connection = Some(connection);
             let mut thread = Thread {
-                connection,
-                identity,
+                journal: Some(journal),
                 error: None,
                 settings,
                 told,
                 waiting,
                 texts: Texts::default(),
-                position,
                 ended,
             };
             match or_died(|| thread.run(&receiver)) {
-                Ok(()) => thread.fold(),
+                Ok(()) => thread.journal.as_mut().map_or(Ok(()), Journal::close),
                 Err(died) => {
                     thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
                     Ok(())
@@ -208,13 +194,6 @@ impl Writer {
         let thread = self.thread.take().expect("a writer is joined once");
         thread.join().unwrap_or(Ok(()))
     }
-}
-
-/// Questions of which the store says that they failed, or are to be marked so.
-fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8; 16]>> {
-    let sql = "SELECT question FROM ended WHERE edition = ?1 UNION SELECT question FROM marks";
-    let mut statement = connection.prepare(sql)?;
-    statement.query_map([edition], |row| row.get(0))?.collect()
 }
 
 /// Takes what else there is and what else comes until then, but keeps nobody waiting who is alone: not
@@ -258,11 +237,9 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
 
 type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Box<Text>>)>;
 
-struct Thread<T> {
+struct Thread<J, T> {
     /// Absent once a commit has failed.
-    connection: Option<Connection>,
-    /// The file that the connection writes to.
-    identity: Identity,
+    journal: Option<J>,
     /// Why it has.
     error: Option<String>,
     settings: WriterSettings,
@@ -270,22 +247,30 @@ struct Thread<T> {
     /// Answers whose place is not decided.
     waiting: Waiting,
     texts: Texts,
-    position: u64,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
 }
 
-/// What is told once a batch is committed.
+/// What is committed together, and told once it is.
 #[derive(Default)]
 struct Batch {
+    writes: Vec<Write>,
     synced: Option<Seq>,
-    answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>,
-    orders: Vec<Order>,
+    /// The question of each answer among the writes, until its place is decided.
+    arrived: HashMap<QuestionIndex, usize>,
+    answers: usize,
+    orders: Vec<NewOrder>,
     flush: bool,
     emitted: Option<u64>,
 }
 
-impl<T: Told> Thread<T> {
+/// Rows that have their place once they are committed.
+struct NewOrder {
+    upto: u64,
+    rows: Vec<(Placed, Option<Box<Text>>)>,
+}
+
+impl<J: Journal, T: Told> Thread<J, T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
         let (mut began, mut are_crowds) = (Instant::now(), false);
         while let Ok(first) = receiver.recv() {
@@ -294,155 +279,127 @@ impl<T: Told> Thread<T> {
             began = Instant::now();
             let records = queue.iter().filter(|one| matches!(one, ToStore::Record { .. })).count();
             are_crowds = if records == 0 { are_crowds } else { records > 1 };
-            match self.commit(&queue) {
-                Ok(batch) => self.tell(batch),
-                Err(error) => {
-                    // Later batches fail because of the first.
-                    let error = self.error.get_or_insert_with(|| error.to_string()).clone();
-                    self.fail(&error, &queue);
-                }
+            if let Err(error) = self.commit(&queue) {
+                // Later batches fail because of the first.
+                let error = self.error.get_or_insert_with(|| error.to_string()).clone();
+                self.fail(&error, &queue);
             }
         }
     }
 
-    /// Folds the log into the file. SQLite does so by itself, and says nothing when it cannot.
-    fn fold(&self) -> Result<(), StoreError> {
-        if let Some(connection) = &self.connection {
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
-        let Some(mut connection) = self.connection.take() else {
+    fn commit(&mut self, queue: &[ToStore]) -> Result<(), StoreError> {
+        let Some(mut journal) = self.journal.take() else {
             return Err(StoreError::Busy);
         };
         let mut batch = Batch::default();
-        let transaction = connection.transaction()?;
         for message in queue {
-            self.apply(&transaction, message, &mut batch)?;
+            self.apply(message, &mut batch);
         }
-        transaction.commit()?;
-        if !self.identity.is_at(&self.settings.folder.join(STORE)) {
-            // Nothing in a deleted file is durable, though every commit to it succeeds.
-            let saved_in = rescue::save(&self.settings.folder, connection).ok();
-            return Err(StoreError::Gone { saved_in });
-        }
-        self.connection = Some(connection);
-        Ok(batch)
-    }
-
-    fn apply(
-        &mut self,
-        to: &Transaction<'_>,
-        message: &ToStore,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
-        match message {
-            ToStore::Record { seq, record, body } => {
-                batch.synced = Some(*seq);
-                self.record(to, record, body.as_deref(), batch)?;
-            }
-            ToStore::Order { upto, questions } => {
-                let order = self.order(to, *upto, questions, batch)?;
-                batch.orders.push(order);
-            }
-            ToStore::Flush => batch.flush = true,
-            ToStore::Sinks { marks, upto } => {
-                marks.iter().try_for_each(|mark| mark.record(to))?;
-                batch.emitted = Some(*upto);
-            }
-            ToStore::Marked(questions) => {
-                for question in questions {
-                    to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
-                        .execute([&question[..]])?;
-                }
-            }
-            ToStore::End { at, ending } => {
-                to.execute(
-                    "UPDATE lives SET ended_at = ?1, ending = ?2 WHERE id = ?3",
-                    params![at, ending, self.settings.life],
-                )?;
-            }
-        }
+        let ids = journal.commit(&batch.writes)?;
+        self.journal = Some(journal);
+        self.tell(batch, &ids);
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        to: &Transaction<'_>,
-        record: &Record,
-        body: Option<&[u8]>,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    fn apply(&mut self, message: &ToStore, batch: &mut Batch) {
+        match message {
+            ToStore::Record { seq, record, body } => {
+                batch.synced = Some(*seq);
+                self.record(record, body.as_deref(), batch);
+            }
+            ToStore::Order { upto, questions } => self.order(*upto, questions, batch),
+            ToStore::Flush => batch.flush = true,
+            ToStore::Sinks { marks, upto } => {
+                batch.writes.extend(marks.iter().cloned().map(Write::Sink));
+                batch.emitted = Some(*upto);
+            }
+            ToStore::Marked(questions) => {
+                batch.writes.extend(questions.iter().copied().map(Write::Marked));
+            }
+            ToStore::End { at, ending } => batch.writes.push(Write::LifeEnded {
+                life: self.settings.life,
+                at: *at,
+                ending: ending.clone(),
+            }),
+        }
+    }
+
+    fn record(&mut self, record: &Record, body: Option<&[u8]>, batch: &mut Batch) {
         match record {
             Record::Answered { question, .. } => {
                 let new = NewAnswer::of(record, &self.settings).expect("an answer");
                 let (ending, question_hash) = (new.ending(), new.question_hash);
                 if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
-                    new.forget_failure(to)?;
+                    batch.writes.extend(new.forgets());
                 }
                 // As long as answers to the row are lacking, it may be the row's mark that is wished.
                 if !new.row_lacks {
                     self.ended.remove(&ending);
                     self.ended.remove(&question_hash);
                 }
-                if let Some(id) = new.insert(to)? {
-                    batch.answers.push((question.index, id, new));
-                }
+                batch.arrived.insert(question.index, batch.answers);
+                batch.answers += 1;
+                batch.writes.push(Write::Answered(new));
             }
             Record::Failed { .. } => {
-                NewAttempt::of(record, body, &self.settings).expect("a failure").insert(to)?;
+                let new = NewAttempt::of(record, body, &self.settings).expect("a failure");
+                batch.writes.push(Write::Attempted(new));
             }
             Record::Ended { question, .. } => {
-                NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
+                let new = NewEnded::of(record, &self.settings).expect("an ending");
+                batch.writes.push(Write::Ended(new));
                 self.ended.insert(question.ending);
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
-                to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
-                    .execute([&id.hash()[..]])?;
+                batch.writes.push(Write::MarkDue(id.hash()));
             }
         }
-        Ok(())
     }
 
-    /// Decides the place of these answers, which are durable or in this very transaction.
-    fn order(
-        &mut self,
-        to: &Transaction<'_>,
-        upto: u64,
-        questions: &[QuestionIndex],
-        batch: &mut Batch,
-    ) -> Result<Order, StoreError> {
-        let arrived = std::mem::take(&mut batch.answers);
-        self.keep(arrived);
+    /// Decides the place of these answers, which are durable or in this very commit.
+    fn order(&mut self, upto: u64, questions: &[QuestionIndex], batch: &mut Batch) {
         let mut rows = Vec::with_capacity(questions.len());
         for question in questions {
             // An answer that was there already has its place.
-            let Some((id, row)) = self.waiting.remove(question) else { continue };
-            to.prepare_cached(
-                "INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)",
-            )?
-            .execute(params![self.settings.edition, self.position as i64, id])?;
-            self.position += 1;
-            rows.push((id, row));
+            let (answer, text) = match batch.arrived.remove(question) {
+                Some(at) => (Placed::New(at), None),
+                None => match self.waiting.remove(question) {
+                    Some((id, text)) => (Placed::Stored(id), text),
+                    None => continue,
+                },
+            };
+            batch.writes.push(Write::Placed { edition: self.settings.edition, answer });
+            rows.push((answer, text));
         }
-        Ok(Order { upto, rows })
+        batch.orders.push(NewOrder { upto, rows });
     }
 
-    fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
-        for (index, id, new) in answers {
-            self.waiting.insert(index, (id, self.texts.keep(new.into_row())));
+    /// Tells what is durable now; the answers among it have these numbers.
+    fn tell(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
+        let answers = batch.writes.into_iter().filter_map(|write| match write {
+            Write::Answered(new) => Some(new),
+            _ => None,
+        });
+        // What has no number was there already, and has its place.
+        let mut new: Vec<_> = ids
+            .iter()
+            .zip(answers)
+            .map(|(id, new)| id.map(|id| (id, self.texts.keep(new.into_row()))))
+            .collect();
+        for (question, at) in batch.arrived {
+            self.waiting.extend(new[at].take().map(|answer| (question, answer)));
         }
-    }
-
-    fn tell(&mut self, batch: Batch) {
-        self.keep(batch.answers);
         if let Some(upto) = batch.synced {
             self.told.synced(upto);
         }
-        batch.orders.into_iter().for_each(|order| self.told.ordered(order));
+        for order in batch.orders {
+            let rows = order.rows.into_iter().filter_map(|(answer, text)| match answer {
+                Placed::Stored(id) => Some((id, text)),
+                Placed::New(at) => new[at].take(),
+            });
+            self.told.ordered(Order { upto: order.upto, rows: rows.collect() });
+        }
         if batch.flush {
             self.told.flush();
         }
@@ -453,7 +410,7 @@ impl<T: Told> Thread<T> {
 
     /// The store is lost to this run: what was paid for is rescued, now and from now on.
     fn fail(&mut self, error: &str, queue: &[ToStore]) {
-        self.connection = None;
+        self.journal = None;
         let entries = queue.iter().filter_map(|message| match message {
             ToStore::Record { record, body, .. } => {
                 Entry::of(record, body.as_deref(), &self.settings)
@@ -471,3 +428,7 @@ impl<T: Told> Thread<T> {
         self.told.failed(upto, error, rescued, answers as u64);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests;

@@ -26,7 +26,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let of_edition = self.ids(edition)?;
         let sql = "SELECT id, length(reasoning), length(answer), metadata FROM answers ORDER BY id";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
@@ -45,7 +45,7 @@ impl Store {
 
     fn ids(&self, edition: u32) -> Result<Ids, StoreError> {
         let sql = "SELECT answer FROM answer_keys WHERE edition = ?1";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([edition])?;
         let mut ids = Ids::default();
         while let Some(row) = rows.next()? {

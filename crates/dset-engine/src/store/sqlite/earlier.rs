@@ -22,7 +22,7 @@ impl Store {
     /// Returns what was asked in the minute before `now`.
     pub(crate) fn earlier_asks(&self, now_unix_ms: i64) -> Result<EarlierAsks, StoreError> {
         let from = now_unix_ms - BACK_MS;
-        let connection = &self.as_reader().connection;
+        let connection = &self.reader.connection;
         // Newest first, so that the first that is too old ends it. Nothing is in the future: a
         // clock was set back, and those count as just now.
         let mut asks = Vec::new();
