@@ -36,7 +36,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
     ("Every day", &["run", "status", "show", "search"]),
     ("Results", &["stats", "verify", "export"]),
-    ("More", &["import", "config", "keys", "models", "mock", "completions", "man", "help"]),
+    (
+        "More",
+        &["import", "config", "keys", "models", "mock", "completions", "man", "version", "help"],
+    ),
 ];
 
 /// Returns the grammar of the command line.
@@ -109,6 +112,8 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Write manual pages
     Man(ManArgs),
+    /// Say which version this is
+    Version,
     /// Help for a command, or for a topic
     Help(HelpArgs),
 }

@@ -153,6 +153,15 @@ fn said(setting: &Setting, item: &Item) -> Result<Layer, (Fault, String)> {
         };
         return Err((Fault::Takes(takes.to_string()), given));
     };
+    // TOML has a word for yes and no; the many that variables have are for programs without types.
+    let is_strange = match &takes {
+        Takes::Bool => !["true", "false"].contains(&&*word),
+        Takes::Words(words) => !words.contains(&word),
+        _ => false,
+    };
+    if is_strange {
+        return Err((Fault::Takes(takes.to_string()), ticked(&word)));
+    }
     setting.read(&word).map_err(|fault| (fault, ticked(&word)))
 }
 

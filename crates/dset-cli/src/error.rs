@@ -18,8 +18,8 @@ use crate::display::talk::last_words;
 use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
-use crate::missing::nearby;
-use crate::setting::{SEE_REFERENCE, meant};
+use crate::missing::{nearby, no_default};
+use crate::setting::{SEE_REFERENCE, key_for_model, meant};
 use crate::usage::same_command_as;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -86,7 +86,8 @@ impl From<SettingsError> for UserError {
             }
             SettingsError::KeyItself => user
                 .cause("a key on the command line shows in the process list and the history")
-                .hint("Keep it with `dset keys set deepseek`; `--key NAME` names another variable"),
+                .hint("Keep it with `dset keys set PROVIDER`; `--key NAME` names another variable"),
+            SettingsError::KeyForModel => key_for_model("`--model`"),
             SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
             SettingsError::Both { .. } => user.hint("Give one of them"),
             SettingsError::NoBaseUrl { .. } => {
@@ -120,18 +121,23 @@ impl From<JobError> for UserError {
             .cause(format!("the formats are: {}", FORMATS.map(|f| f.name).join(", ")))
             .hint("Name those you want: `--formats csv,json`"),
             JobError::Folder { path, error } => {
-                UserError::new(Exit::Ours, format!("cannot use the folder `{}`", path.display()))
-                    .cause(io_cause(&error))
-                    .hint("Mend that and run again, or choose another folder with `-o DIR`")
+                let user = UserError::new(
+                    Exit::Ours,
+                    format!("cannot use the folder `{}`", path.display()),
+                )
+                .cause(io_cause(&error));
+                // In another folder everything that was asked in this one would be bought again.
+                match path.is_dir() {
+                    true => user.hint("Mend that and run again"),
+                    false => {
+                        user.hint("Mend that and run again, or choose another folder with `-o DIR`")
+                    }
+                }
             }
             JobError::Lock(LockError::Held(holder)) => {
-                let mut names = ["other", "other-2"].into_iter();
-                let other = names.find(|name| !Path::new(name).exists()).unwrap_or("DIR");
                 in_use("another `dset run` is using this folder", holder).hint(format!(
-                    "Wait for it (`{} --watch` shows it), or use another folder for a second run: \
-                     `{} -o {other}`",
-                    same_command_as("status", &[]),
-                    same_command_as("run", &["output"])
+                    "Wait for it to end; `{}` shows how far it is",
+                    same_command_as("status", &[])
                 ))
             }
             JobError::Lock(LockError::Io(error)) => {
@@ -158,7 +164,7 @@ impl From<JobError> for UserError {
                 "cannot take over the outputs of the earlier script",
             )
             .cause(io_cause(&error))
-            .hint("Copies are in the folder `earlier` beside them; run again once that is mended"),
+            .hint("Copies are in the folder `.earlier` beside them; run again once that is mended"),
             JobError::SettingsChanged { changes, answers } => {
                 let shown = changes.iter().map(|(name, was, is)| {
                     let short = |text: &str| crate::display::text::shortened(text, 60);
@@ -175,9 +181,32 @@ impl From<JobError> for UserError {
                         same_command()
                     ))
                     .hint(format!(
-                        "Ask all of them again, moving the earlier outputs aside: `{} --again`",
+                        "Ask and pay for all of them again, moving the earlier outputs aside: \
+                         `{} --again`",
                         same_command()
                     ))
+            }
+            JobError::Bookmark { path, folder, row, before, questions } => {
+                let name = path.display();
+                let run = same_command_as("run", &["from_start", "from_bookmark"]);
+                let before = match before {
+                    1 => "1 question".to_owned(),
+                    before => format!("{before} questions"),
+                };
+                UserError::new(
+                    Exit::Usage,
+                    format!("row {row} of `{name}` says ERROR, and {before} before it may have answers or none"),
+                )
+                .cause(format!(
+                    "`{}` has neither a store of dset nor outputs of the original script",
+                    folder.display()
+                ))
+                .hint(format!("Ask all {questions}: `{run} --from-start`"))
+                .hint(format!(
+                    "Take the {before} before it as answered, though without a text: \
+                     `{run} --from-bookmark`"
+                ))
+                .hint("Or put the folder with the answers beside the file, and run again")
             }
             error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
                 .hint("Ask for fewer samples or models, or split the file"),
@@ -206,14 +235,7 @@ impl From<SourceError> for UserError {
     fn from(error: SourceError) -> UserError {
         let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
         match error {
-            SourceError::Missing { path } if path.as_os_str() == "q.csv" => user
-                .cause("`dset run` reads questions from `q.csv` when no file is named")
-                .hint(nearby(&path).unwrap_or_else(|| {
-                    "Make one with `dset init`, or name the file with your questions: \
-                     `dset run FILE`"
-                        .into()
-                }))
-                .hint("`dset demo` works without any file"),
+            SourceError::Missing { path } if path.as_os_str() == "q.csv" => no_default(user, &path),
             SourceError::Missing { path } => user.hint(
                 nearby(&path).unwrap_or_else(|| "Check the name and the working folder".into()),
             ),
@@ -229,11 +251,11 @@ impl From<SourceError> for UserError {
             }
             SourceError::NoSuchColumn { column, found, .. } => {
                 let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
-                let near = meant(&column, found.iter().cloned()).or_else(|| found.first().cloned());
-                user.cause(format!("the columns are: {}", found.join(", "))).hint(format!(
-                    "Name one of them: `--column {}`",
-                    quoted(&near.unwrap_or_default())
-                ))
+                let near = meant(&column, found.iter().cloned()).map(|near| quoted(&near));
+                user.cause(format!("the columns are: {}", found.join(", "))).hint(match near {
+                    Some(near) => format!("Did you mean `--column {near}`?"),
+                    None => "Name the one with the questions: `--column NAME`".to_owned(),
+                })
             }
             SourceError::Separated { path, by } => UserError::new(
                 Exit::Usage,
@@ -386,11 +408,12 @@ impl From<StoreError> for UserError {
             StoreError::Newer { found } => {
                 UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
                     .cause(format!("it has version {found}"))
-                    .hint("Use that dset, or another folder with `-o DIR`")
+                    .hint("Use that dset: in another folder everything would be asked again")
             }
             StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
                 .cause("it is another program's, or its first page is damaged")
-                .hint("Put a copy of it back, or use another folder with `-o DIR`"),
+                .hint("Put a copy of it back, if it was a store")
+                .hint("If nothing was asked here yet, use another folder with `-o DIR`"),
             StoreError::Damaged(detail) => {
                 user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
             }
@@ -399,7 +422,7 @@ impl From<StoreError> for UserError {
                 .hint("Leave the folder alone while a run goes on, and run again"),
             long @ StoreError::PathTooLong(_) => user
                 .cause(long.to_string())
-                .hint("Move the folder to where its path is shorter, or name one with `-o DIR`"),
+                .hint("Move the folder to where its path is shorter, and everything in it"),
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),

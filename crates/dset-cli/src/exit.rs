@@ -51,7 +51,7 @@ impl Exit {
             Exit::Done => "every question is answered, or the command did what it was told",
             Exit::Ours => "disk or dset failed; `verify`, `doctor` found something, `search` not",
             Exit::Usage => "usage, settings or input; or a decision is wanted",
-            Exit::Marked => "the run went to its end, or paused, and some rows say ERROR",
+            Exit::Marked => "the run went to its end, or paused, and some rows have no answer",
             Exit::Key => "the key is missing or refused",
             Exit::Money => "there is no money left at the service",
             Exit::Unreachable => "the service cannot be reached, after every retry",
@@ -67,11 +67,13 @@ impl Exit {
             Exit::Done => return None,
             Exit::Ours => "mend what it names, then run again: answers that came are kept",
             Exit::Usage => "change what it names, then run again",
-            Exit::Marked => "run again: those rows are asked again, and no others",
+            Exit::Marked => {
+                "run again: asks those rows again (cut ones: with a higher --max-tokens)"
+            }
             Exit::Key => "put the key into .env or the environment, then run again",
             Exit::Money => "pay, then run again",
             Exit::Unreachable => "run again later: it goes on where it stopped",
-            Exit::Locked => "wait for it, or use another folder",
+            Exit::Locked => "wait for it; `dset status` shows how far it is",
             Exit::Interrupted | Exit::Terminated => "run again: it goes on where it stopped",
         })
     }
@@ -84,8 +86,9 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Returns the code of a run that ended so.
-    pub(crate) fn of(ending: &Ending) -> Exit {
+    /// Returns the code of a run that ended so; `agreed` says that somebody has said to take rows
+    /// before a bookmark as answered. Otherwise they are rows without an answer.
+    pub(crate) fn of(ending: &Ending, agreed: bool) -> Exit {
         match ending.why {
             Why::StoreFailed | Why::OutputFailed => Exit::Ours,
             Why::WrongSettings(_) | Why::InputChanged { .. } => Exit::Usage,
@@ -96,6 +99,7 @@ impl Exit {
             Why::Stopped(StopSignal::Terminate) => Exit::Terminated,
             Why::Paused => Exit::Marked,
             Why::Complete if ending.ledger.failed() > 0 => Exit::Marked,
+            Why::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,
             Why::Complete => Exit::Done,
         }
     }

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use dset_engine::files::folder_of;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
-use crate::error::import_and_run;
+use crate::error::{UserError, import_and_run};
 use crate::setting::meant;
 
 /// How the names of files end that may hold questions, those that a run reads first.
 const ENDINGS: [&str; 6] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json"];
 /// How the names of files begin that lie in many folders and hold none.
 const OTHERS: [&str; 4] = ["license", "package", "readme", "requirements"];
-/// Commands that take a file of questions.
-const TAKE_A_FILE: [&str; 3] = ["run", "doctor", "status"];
+/// What dset itself writes: asked, the answers would be bought again.
+const OURS: [&str; 3] = ["output.csv", "output.json", "output.txt"];
+/// Commands that take a file of questions as it is.
+const TAKE_A_FILE: [&str; 6] = ["run", "doctor", "status", "stats", "verify", "export"];
+/// Commands that take it by a flag.
+const TAKE_IT_BY_FLAG: [&str; 2] = ["show", "search"];
 
 /// Returns a hint at the file beside `path` that was probably meant: one with a name much like it,
 /// or the only one.
@@ -21,14 +25,24 @@ pub(crate) fn nearby(path: &Path) -> Option<String> {
     let beside = beside(path);
     let near = meant(&stem(path), beside.iter().map(|file| stem(file)));
     let near = near.and_then(|near| beside.iter().find(|file| stem(file) == near));
+    let words = arguments();
+    let command = words.first().map(String::as_str).unwrap_or_default();
+    let given = words.iter().position(|word| Path::new(word) == path);
     let file = match (near, beside.as_slice()) {
         (Some(near), _) => near,
+        // Whoever names a file means no other one.
+        (None, [only]) if given.is_some() => {
+            let name = one_line(&only.to_string_lossy());
+            return Some(format!("Check the name; beside it there is only `{name}`"));
+        }
         (None, [only]) => only,
         _ => return None,
     };
-    let words = arguments();
-    let command = words.first().map(String::as_str).unwrap_or_default();
     if ending(file) != "csv" && command != "import" {
+        // There is nothing to read yet of what a run cannot have asked.
+        if !asks(command) {
+            return None;
+        }
         let (import, run) = match path == Path::new("q.csv") {
             true => (format!("dset import {} -o q.csv", shown(file)), "dset run".to_owned()),
             false => import_and_run(file),
@@ -36,7 +50,6 @@ pub(crate) fn nearby(path: &Path) -> Option<String> {
         let name = one_line(&file.to_string_lossy());
         return Some(format!("There is `{name}`: convert it with `{import}`, then run `{run}`"));
     }
-    let given = words.iter().position(|word| Path::new(word) == path);
     let again = match given {
         Some(given) => {
             let word = |(at, word): (usize, &String)| match at == given {
@@ -45,10 +58,52 @@ pub(crate) fn nearby(path: &Path) -> Option<String> {
             };
             format!("dset {}", words.iter().enumerate().map(word).collect::<Vec<_>>().join(" "))
         }
-        None if TAKE_A_FILE.contains(&command) => format!("{} {}", same_command(), shown(file)),
-        None => format!("dset run {}", shown(file)),
+        None => with_file(command, &shown(file))?,
     };
     Some(format!("Did you mean `{again}`?"))
+}
+
+/// Tells whether a command is about what is still to be asked.
+fn asks(command: &str) -> bool {
+    matches!(command, "run" | "doctor")
+}
+
+/// Returns the command that was given with a file of questions, where it takes one.
+fn with_file(command: &str, file: &str) -> Option<String> {
+    let same = same_command();
+    match command {
+        _ if TAKE_A_FILE.contains(&command) => Some(format!("{same} {file}")),
+        _ if TAKE_IT_BY_FLAG.contains(&command) => Some(format!("{same} --questions {file}")),
+        _ => None,
+    }
+}
+
+/// The error of a file of questions that nobody named, and that is not there.
+pub(crate) fn no_default(user: UserError, path: &Path) -> UserError {
+    let words = arguments();
+    let command = words.first().map(String::as_str).unwrap_or("run");
+    let is_taken = |command: &str| with_file(command, "FILE").is_some();
+    let command = if is_taken(command) { command } else { "run" };
+    let user =
+        user.cause(format!("`dset {command}` reads questions from `q.csv` when no file is named"));
+    let near = nearby(path);
+    if asks(command) {
+        return user
+            .hint(near.unwrap_or_else(|| {
+                "Make one with `dset init`, or name the file with your questions: `dset run FILE`"
+                    .into()
+            }))
+            .hint("`dset demo` works without any file");
+    }
+    user.hint(near.unwrap_or_else(|| {
+        let again = with_file(command, "FILE").unwrap_or_default();
+        format!("Name the file whose questions were asked: `{again}`")
+    }))
+}
+
+/// Tells whether a path is that of a file of questions: by its name, or because it is there.
+pub(crate) fn may_hold_questions(path: &Path) -> bool {
+    ENDINGS.contains(&ending(path).as_str()) || path.is_file()
 }
 
 /// Returns the files in the same folder that may hold questions, those that a run reads first.
@@ -58,6 +113,7 @@ fn beside(path: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.path().is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| !name.starts_with('.') && one_line(name) == *name)
+        .filter(|name| !OURS.contains(&name.as_str()))
         .filter(|name| !OTHERS.iter().any(|other| name.to_lowercase().starts_with(other)))
         .map(|name| path.with_file_name(name))
         .filter(|file| ENDINGS.contains(&ending(file).as_str()))

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
+use dset_core::settings::begins_like_a_key;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::display::text::one_line;
@@ -63,6 +64,17 @@ fn checked(text: &str) -> Result<SecretString, UserError> {
         .hint("Copy the key alone, without quotes or the name of its variable; nothing was kept"))
 }
 
+/// Tells whether what was typed for something else is probably a key: it begins as keys do, or is of
+/// letters and digits as no name is.
+pub(crate) fn may_be_a_key(text: &str) -> bool {
+    let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_random = |run: &str| {
+        let digits = run.chars().filter(char::is_ascii_digit).count();
+        run.len() >= 24 && digits >= 3 && digits < run.len()
+    };
+    begins_like_a_key(text) || !text.contains(':') && runs.into_iter().any(is_random)
+}
+
 fn write_question(question: &str) {
     let mut out = anstream::stderr().lock();
     let _ = write!(out, "{HINT}{}:{HINT:#} ", one_line(question)).and_then(|()| out.flush());
@@ -117,6 +129,35 @@ fn unreadable(error: &std::io::Error) -> UserError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_known_from_the_name_of_a_model_or_a_file() {
+        for key in [
+            "sk-0123456789abcdef",
+            "sk-proj-abc_DEF",
+            "gsk_0123456789abcdef",
+            "deepseek/sk-0123456789",
+            "DEEPSEEK_API_KEY=sk-0123456789",
+            "AIzaSyA0123456789",
+            "0123456789abcdef0123456789abcdef",
+            "0123456789abcdef0123456789abcdef.ABCdef0123456789",
+        ] {
+            assert!(may_be_a_key(key), "{key}");
+        }
+        for name in [
+            "deepseek-flash",
+            "openai/gpt-6-luna",
+            "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+            "ft:gpt-4o-mini-2024-07-18:acme::AbC123dE",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "questions-2026-11-28.csv",
+            "skylark-pro",
+            "sk",
+            "task-0123456789",
+        ] {
+            assert!(!may_be_a_key(name), "{name}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_a_key_is_refused_without_being_shown() {

@@ -16,8 +16,6 @@ use crate::exit::Exit;
 pub(crate) const SEE_REFERENCE: &str = "`dset config reference` says what every setting takes";
 /// So much of a wrong value is shown.
 const SHOWN_MAX: usize = 60;
-/// How alike two names are that are taken for each other, from 0 to 1; clap's own.
-const ALIKE_MIN: f64 = 0.7;
 
 /// One field of [`Layer`].
 #[derive(Debug, Clone)]
@@ -49,6 +47,8 @@ pub(crate) enum Takes {
 pub(crate) enum Fault {
     /// It is a key.
     KeyItself,
+    /// It is a key, and a model belongs there.
+    KeyForModel,
     /// It is what it takes, and nothing that could be asked; the text says it, secrets left out.
     Unusable(String),
     /// The setting takes something else.
@@ -192,6 +192,7 @@ impl Setting {
         // What can be said of one value alone is said where it stands.
         match resolve(layer.clone(), None) {
             Err(SettingsError::KeyItself) => Err(Fault::KeyItself),
+            Err(SettingsError::KeyForModel) => Err(Fault::KeyForModel),
             Err(error @ (SettingsError::BaseUrl { .. } | SettingsError::OutOfRange { .. })) => {
                 Err(Fault::Unusable(error.to_string()))
             }
@@ -226,6 +227,7 @@ impl Fault {
         let name = one_line(name);
         match self {
             Fault::KeyItself => key_itself(place, &name),
+            Fault::KeyForModel => key_for_model(&format!("{place}`{name}`")),
             Fault::Unusable(cause) => {
                 UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))
                     .cause(one_line(cause.trim_start_matches("--")))
@@ -249,6 +251,13 @@ pub(crate) fn ticked(given: &str) -> String {
     format!("`{}`", shortened(given, SHOWN_MAX))
 }
 
+/// The error of a key where the name of a model belongs; the key is not in it.
+pub(crate) fn key_for_model(place: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("{place} takes the name of a model, not a key"))
+        .cause("what stands in settings is shown and sent along; a key must not be")
+        .hint("Name a model like `deepseek-flash`; `dset init` asks for the key, unseen")
+}
+
 /// The error of a key where the name of its variable belongs; the key is not in it.
 pub(crate) fn key_itself(place: &str, name: &str) -> UserError {
     UserError::new(
@@ -259,22 +268,62 @@ pub(crate) fn key_itself(place: &str, name: &str) -> UserError {
     .hint("Put `NAME=…` into .env or the environment, and NAME here")
 }
 
-/// Returns the one of these names that was probably meant.
+/// Returns what a word says of something that is or is not.
+pub(crate) fn truth(word: &str) -> Option<bool> {
+    match word.trim().to_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Returns the one of these names that was probably meant: see [`slips`].
 pub(crate) fn meant(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
-    let name = name.to_lowercase().replace('_', "-");
-    let alike = |own: &str| {
-        // Letters that changed places, which the other measure thinks little of in short words.
-        // All of them there says more than one too many or too few.
-        let is_slip = own.len() > 2 && strsim::osa_distance(&name, own) == 1;
-        match is_slip {
-            true if own.len() == name.len() => 1.1,
-            true => 1.0,
-            false => strsim::jaro(&name, own),
-        }
+    let near = names.into_iter().filter_map(|own| Some((slips(name, &own)?, own)));
+    near.min_by_key(|(slips, _)| *slips).map(|(_, own)| own)
+}
+
+/// Counts the slips of the keyboard that make one name of another; nothing where they are more than
+/// slips, so that a name of another meaning is never proposed: every word of a name must be the
+/// other's but for a letter or two, and digits are never slips.
+pub(crate) fn slips(given: &str, own: &str) -> Option<usize> {
+    let plain = |name: &str| name.to_lowercase().replace('_', "-");
+    let (given, own) = (plain(given), plain(own));
+    let words = |name: &str| -> Vec<String> {
+        name.split(['-', '.', '/', ':', ' ']).map(str::to_owned).collect()
     };
-    let alike = names.into_iter().map(|own| (alike(&own.to_lowercase()), own));
-    let best = alike.filter(|(alike, _)| *alike > ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, own)| own)
+    let (left, right) = (words(&given), words(&own));
+    if left.len() != right.len() {
+        // A sign between words is left out, or put in.
+        let bare = |words: &[String]| words.concat();
+        let slips = slips_of_word(&bare(&left), &bare(&right))?;
+        return (left.len().abs_diff(right.len()) == 1).then_some(slips + 1);
+    }
+    left.iter().zip(&right).map(|(given, own)| slips_of_word(given, own)).sum()
+}
+
+fn slips_of_word(given: &str, own: &str) -> Option<usize> {
+    let digits = |word: &str| word.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (longer, shorter) = {
+        let lengths = [given, own].map(|word| word.chars().count());
+        (lengths[0].max(lengths[1]), lengths[0].min(lengths[1]))
+    };
+    let slips = strsim::osa_distance(given, own);
+    if slips == 0 {
+        return Some(0);
+    }
+    let begins_alike = |letters: usize| given.chars().take(letters).eq(own.chars().take(letters));
+    let is_swapped = slips == 1 && longer == shorter && strsim::levenshtein(given, own) == 2;
+    let is_slip = match slips {
+        _ if shorter < 2 || digits(given) != digits(own) => false,
+        1 if is_swapped => longer > 2,
+        // Another letter makes another word of a short one: `rpm`, `tpm`.
+        1 if longer == shorter => longer > 4 && begins_alike(1),
+        1 => longer > 4 || begins_alike(1),
+        2 => longer > 8 || longer > 5 && begins_alike(3),
+        _ => false,
+    };
+    is_slip.then_some(slips)
 }
 
 /// The error of a setting that is none.
@@ -308,6 +357,67 @@ mod tests {
             assert!(Setting::named(&setting.name()).is_some());
             let long = setting.argument.get_long().unwrap_or("input");
             assert_eq!(long, setting.name(), "a file says what the flag says");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_for_another_only_where_few_letters_differ_and_it_may_mean_the_same() {
+        for (given, own) in [
+            ("modle", "model"),
+            ("max_tokens", "max-tokens"),
+            ("maxtokens", "max-tokens"),
+            ("max-token", "max-tokens"),
+            ("concurency", "concurrency"),
+            ("rmp", "rpm"),
+            ("onn", "on"),
+            ("fromats", "formats"),
+            ("retrys", "retries"),
+            ("sampels", "samples"),
+            ("gpt-6-lna", "gpt-6-luna"),
+            ("rnu", "run"),
+            ("stauts", "status"),
+        ] {
+            assert!(slips(given, own).is_some(), "{given} is {own}");
+        }
+        for (given, own) in [
+            ("max-cost", "max-tokens"),
+            ("max-time", "max-tokens"),
+            ("rps", "rpm"),
+            ("tpm", "rpm"),
+            ("input", "output"),
+            ("of", "on"),
+            ("no", "on"),
+            ("test", "text"),
+            ("train", "test"),
+            ("cost", "host"),
+            ("gpt-5-luna", "gpt-6-luna"),
+            ("q1", "q2"),
+            ("questions-de", "questions-en"),
+            ("log-file", "log-format"),
+            ("idle-time", "timeout"),
+            ("start", "stats"),
+            ("no-stream", "stream"),
+            ("seed", "system"),
+        ] {
+            assert_eq!(slips(given, own), None, "{given} is not {own}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_or_is_not_takes_the_words_that_scripts_have_for_it() {
+        let switches = ["json", "quiet", "verbose", "stop-loops", "stream", "reasoning"];
+        for name in switches.into_iter().chain(["share-pace", "header"]) {
+            for (is, words) in [
+                (true, ["1", "true", "TRUE", "yes", "on", "On"]),
+                (false, ["0", "false", "False", "no", "off", "NO"]),
+            ] {
+                let read = words.map(|word| setting(name).read(word).unwrap());
+                assert!(read.iter().all(|one| *one == read[0]), "{name} {is}");
+                assert!(words.iter().all(|word| truth(word) == Some(is)), "{name} {is}");
+            }
+            assert_ne!(setting(name).read("1").unwrap(), setting(name).read("0").unwrap());
+            assert!(setting(name).read("2").is_err(), "{name}");
+            assert!(setting(name).read("maybe").is_err(), "{name}");
         }
     }
 

@@ -1,16 +1,19 @@
 //! What is wrong with a command line, in our words: the parser's own are an essay.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+use dset_engine::store::Store;
 
 use crate::cli::grammar;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::help;
+use crate::missing::may_hold_questions;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
@@ -54,6 +57,18 @@ fn command_of(words: &[String]) -> String {
 /// those named: a hint must not lead to another run than the one that was meant.
 pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
     given_as(&arguments(), name, without)
+}
+
+/// Returns the command that was given, where it has this argument and without it, and else that of a
+/// run.
+pub(crate) fn same_command_with(argument: &str) -> String {
+    let (words, root) = (arguments(), grammar());
+    let given = words.first().and_then(|word| root.find_subcommand(word));
+    let has = given.is_some_and(|given| given.get_arguments().any(|arg| arg.get_id() == argument));
+    match (has, words.first()) {
+        (true, Some(name)) => given_as(&words, name, &[argument]),
+        _ => "dset run".to_owned(),
+    }
 }
 
 fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
@@ -124,6 +139,32 @@ fn in_words(cause: &str) -> String {
     }
 }
 
+/// Finds a command by all its words: `dset config set`.
+fn find<'a>(root: &'a Command, command: &str) -> Option<&'a Command> {
+    command.split(' ').skip(1).try_fold(root, |at, name| at.find_subcommand(name))
+}
+
+/// Says what to do with a file of questions, or a folder of outputs, that stands where the command
+/// belongs.
+fn of_a_path(given: &str, command: &str) -> Option<String> {
+    if command != "dset" {
+        return None;
+    }
+    let path = Path::new(given);
+    if Store::exists(path) {
+        return Some(format!("See how far the run in it is: `dset status -o {}`", quoted(given)));
+    }
+    if !may_hold_questions(path) {
+        return None;
+    }
+    // With flags it would be another run without them; they are not repeated, because one may be a
+    // key.
+    Some(match arguments().len() {
+        1 => format!("Ask the questions in it with `dset run {}`", quoted(given)),
+        _ => format!("The command comes first: `dset run {} …`", quoted(given)),
+    })
+}
+
 fn error_of(error: &clap::Error, command: &str) -> UserError {
     let of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],
@@ -143,16 +184,26 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let given = one(ContextKind::InvalidSubcommand);
+            let error = wrong(format!("there is no command {}", ticked(&given)));
+            if let Some(hint) = of_a_path(&given, command) {
+                return error.hint(hint).hint(see);
+            }
             let root = grammar();
-            let at =
-                command.split(' ').skip(1).try_fold(&root, |at, name| at.find_subcommand(name));
-            let names = at.into_iter().flat_map(Command::get_subcommands);
+            let names = find(&root, command).into_iter().flat_map(Command::get_subcommands);
             let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
             let near = near.map(|near| format!("{command} {near}"));
-            meant(wrong(format!("there is no command {}", ticked(&given))), near)
+            meant(error, near)
         }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
-            let near = of(ContextKind::SuggestedArg).pop().map(|near| name(&near));
+            let root = grammar();
+            let of = |at: &Command| -> Vec<String> {
+                at.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect()
+            };
+            let flags = find(&root, command).map(of).unwrap_or_default();
+            let near = argument
+                .strip_prefix("--")
+                .and_then(|given| crate::setting::meant(given, flags))
+                .map(|near| format!("--{near}"));
             meant(wrong(format!("`{command}` has no `{argument}`")), near)
         }
         ErrorKind::UnknownArgument => meant(
@@ -169,7 +220,8 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
         ErrorKind::InvalidValue => {
             let takes = of(ContextKind::ValidValue).join("`, `");
             let given = ticked(&one(ContextKind::InvalidValue));
-            let near = of(ContextKind::SuggestedValue).pop();
+            let near =
+                crate::setting::meant(&one(ContextKind::InvalidValue), of(ContextKind::ValidValue));
             // What has no flag is said by its value alone.
             let near = near.map(|near| match argument.starts_with('-') {
                 true => format!("{argument} {near}"),
@@ -229,6 +281,26 @@ mod tests {
             (&["rnu"][..], "there is no command `rnu`", "Did you mean `dset run`?"),
             (&["stauts"][..], "there is no command `stauts`", "Did you mean `dset status`?"),
             (&["run", "--modle", "x"], "`dset run` has no `--modle`", "Did you mean `--model`?"),
+            (
+                &["run", "--max-cost", "2"],
+                "`dset run` has no `--max-cost`",
+                "`dset run --help` lists what there is",
+            ),
+            (
+                &["questions.csv"],
+                "there is no command `questions.csv`",
+                "The command comes first: `dset run questions.csv …`",
+            ),
+            (
+                &["run", "--log-format", "jason"],
+                "`--log-format` cannot be `jason`",
+                "Did you mean `--log-format json`?",
+            ),
+            (
+                &["run", "--on-error", "stop"],
+                "`--on-error` cannot be `stop`",
+                "`dset run --help` lists what there is",
+            ),
             (
                 &["config", "set", "--usr"],
                 "`dset config set` has no `--usr`",

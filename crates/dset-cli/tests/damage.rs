@@ -114,6 +114,10 @@ fn an_empty_or_deleted_store_beside_outputs_is_made_anew_from_them() {
         } else {
             fs::remove_file(folder.path(STORE)).unwrap();
         }
+        // SQLite deletes such a log even for somebody who only looks.
+        for command in ["status", "verify", "show"] {
+            folder.dset(&[command]);
+        }
         let before = outputs_of(&folder);
         let service = Service::friendly();
         let ran = service.run(&folder, &[]).exits(0).says("5 rows count as answered");
@@ -219,7 +223,7 @@ fn a_store_that_another_program_locks_in_the_middle_of_a_run_costs_no_answer() {
     until("two are asked", || service.stats().asked == 2);
     let other = rusqlite::Connection::open(folder.path(STORE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let ran = three_parts(run.end().exits(1)).says("rescue.jsonl");
+    let ran = three_parts(run.end().exits(1)).says("dset.rescue");
     assert!(ran.err.contains("locked"), "{}", ran.err);
     drop(other);
     let asked = service.stats().asked;
@@ -477,16 +481,16 @@ fn a_lock_that_cannot_be_opened_and_a_file_where_earlier_outputs_go_are_named() 
 
     // Where an output has to be moved.
     let folder = five_of_eight(&Service::friendly());
-    let earlier = folder.path("dset_generator/earlier");
-    folder.write("dset_generator/earlier", "mine");
+    let earlier = folder.path("dset_generator/.earlier");
+    folder.write("dset_generator/.earlier", "mine");
     let csv = folder.read(OUTPUTS[0]);
     folder.write(OUTPUTS[0], csv.replace("Question 1", "Question X"));
     refused(&folder, 1, || fs::remove_file(&earlier).unwrap()).says("earlier");
 
     // Where all have to be: nothing is begun.
     let folder = five_of_eight(&Service::friendly());
-    let earlier = folder.path("dset_generator/earlier");
-    folder.write("dset_generator/earlier", "mine");
+    let earlier = folder.path("dset_generator/.earlier");
+    folder.write("dset_generator/.earlier", "mine");
     let service = Service::friendly();
     three_parts(service.run(&folder, &["--again"]).exits(1)).says("earlier");
     service.run(&folder, &[]).exits(0);

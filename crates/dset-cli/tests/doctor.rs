@@ -100,7 +100,7 @@ fn what_is_odd_in_the_questions_is_told_by_row_and_fails_nothing() {
              `question` is asked",
             "! q.csv        4 rows ask what an earlier row asks, and get answers of their own (rows \
              5 = 2, 6 = 3, 7 = 2, …)",
-            "! q.csv        1 row says ERROR: the next run asks it again",
+            "! q.csv        1 row says ERROR: the next run asks it again, unless the token limit cut it",
         ]
     );
     assert!(ran.out.ends_with("\n2 warnings\n"), "{}", ran.out);
@@ -143,14 +143,14 @@ fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_that_others_can_have_is_a_problem_that_its_hint_mends() {
+fn a_key_that_others_can_have_is_warned_of_and_the_hint_mends_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::with(&questions(1));
     secret(&folder, KEY);
     folder.dset(&["doctor", "--offline"]).exits(0);
     folder.write(".git/HEAD", "x");
     mode(&folder, 0o644);
-    let ran = folder.dset(&["doctor", "--offline"]).exits(1).tells("can be read by others");
+    let ran = folder.dset(&["doctor", "--offline"]).exits(0).tells("can be read by others");
     let hint = ran.out.lines().find_map(|line| line.strip_prefix("hint: Fix .env with ")).unwrap();
     folder.shell(hint.trim_matches('`')).exits(0);
     folder.dset(&["doctor", "--offline"]).exits(0).tells("only you can read it");
@@ -159,7 +159,7 @@ fn a_key_that_others_can_have_is_a_problem_that_its_hint_mends() {
     folder.write(keys, "");
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(folder.path(keys), open).unwrap();
-    let ran = folder.dset(&["doctor", "--offline"]).exits(1).tells("keys.toml can be read by");
+    let ran = folder.dset(&["doctor", "--offline"]).exits(0).tells("keys.toml can be read by");
     let hint = ran.out.lines().find_map(|line| line.strip_prefix("hint: Shut it with ")).unwrap();
     folder.shell(hint.trim_matches('`')).exits(0);
     folder.dset(&["doctor", "--offline"]).exits(0);
@@ -168,6 +168,33 @@ fn a_key_that_others_can_have_is_a_problem_that_its_hint_mends() {
     folder.write(".env", "DSET_KEY=none\n");
     mode(&folder, 0o644);
     folder.dset(&["doctor", "--offline"]).exits(0);
+}
+
+#[test]
+fn what_a_run_does_not_fail_of_is_no_problem() {
+    let service = Service::friendly();
+    let url = service.url();
+    // All is answered, and the key is gone; the service as well.
+    let folder = Folder::with(&questions(2));
+    service.run(&folder, &[]).exits(0);
+    for place in [&*url, "http://127.0.0.1:1"] {
+        let place = ["--base-url", place, "--key", "NOT_THERE"];
+        folder.dset(&[&["run"], &place[..]].concat()).exits(0);
+        let ran = folder.dset(&[&["doctor"], &place[..]].concat()).exits(0);
+        ran.tells("nothing is left to ask").tells("warning");
+    }
+    // Something is left.
+    folder.write("q.csv", questions(3));
+    let place = ["--base-url", &*url, "--key", "NOT_THERE"];
+    folder.dset(&[&["run"], &place[..]].concat()).exits(4);
+    folder.dset(&[&["doctor"], &place[..]].concat()).exits(1);
+    // One of two places is out.
+    let both = ["--base-url", "http://127.0.0.1:1", "--base-url", &*url, "--key", "none"];
+    let ran = folder.dset(&[&["doctor"], &both[..]].concat()).exits(0);
+    ran.tells("another place is asked meanwhile");
+    let out = ["--base-url", "http://127.0.0.1:1", "--base-url", "http://127.0.0.1:2"];
+    folder.dset(&[&["doctor", "--key", "none"], &out[..]].concat()).exits(1);
+    folder.dset(&[&["run"], &both[..]].concat()).exits(0);
 }
 
 #[test]

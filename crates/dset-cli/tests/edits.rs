@@ -454,7 +454,8 @@ fn rows_before_a_bare_bookmark_stay_taken_as_answered_until_they_are_wanted() {
     let marked = file(&rows()).replace("Question 4?,,\n", "Question 4?,,ERROR\n");
     let bare = || (Folder::with(&marked), Service::friendly());
     let (folder, service) = bare();
-    service.run(&folder, &["-n", "1"]).exits(0).says("starting at the bookmark in row 5");
+    let ran = service.run(&folder, &["-n", "1", "--from-bookmark"]).exits(0);
+    ran.says("starting at the bookmark in row 5");
     // Edited and continued with other settings, they still are.
     edit(&folder, "reorder");
     service.run(&folder, &["-s", "Be brief.", "--continue"]).exits(0);

@@ -78,6 +78,12 @@ fn errors_of_files_of_questions() {
     let cases: &[(&str, &str, &[u8], &[&str])] = &[
         ("input-empty", "q.csv", b"", &["run"]),
         ("input-header-only", "q.csv", b"question,status\n", &["run"]),
+        (
+            "input-bookmark",
+            "q.csv",
+            b"question,status\nWhy?,\nHow?,ERROR\n",
+            &["run", "--key", "none"],
+        ),
         ("input-windows-1252", "q.csv", b"question\nA caf\xe9?\n", &["run"]),
         ("input-utf-16", "q.csv", &wide, &["run"]),
         ("input-workbook", "q.csv", b"PK\x03\x04\x14\x00\x06\x00", &["run"]),

@@ -22,7 +22,7 @@ fn the_outputs_follow_the_input_and_the_next_run_changes_no_byte() {
         .tells("1 row left out: no longer in q.csv")
         .tells("1 question without an answer yet");
     assert_eq!(folder.agreed(), ["four", "two", "one"]);
-    assert!(!folder.path("dset_generator/earlier").exists(), "the old ones were ours");
+    assert!(!folder.path("dset_generator/.earlier").exists(), "the old ones were ours");
     folder.dset(&["verify"]).exits(0);
     folder.dset(&["run"]).exits(0);
     assert_eq!(folder.agreed(), ["four", "two", "one", "five"]);
@@ -55,7 +55,8 @@ fn what_dset_did_not_write_is_kept_and_what_it_wrote_is_not() {
     folder.write("dset_generator/output.txt", &whole[2][..whole[2].len() - 30]);
     folder.dset(&["export", "--rebuild"]).exits(0).tells("what dset had not written is kept in");
     assert_eq!(folder.outputs(), whole);
-    let earlier = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().next().unwrap();
+    let earlier =
+        std::fs::read_dir(folder.path("dset_generator/.earlier")).unwrap().next().unwrap();
     let kept: Vec<_> =
         std::fs::read_dir(earlier.unwrap().path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(kept.len(), 1, "a torn file holds nothing of anybody else's");
@@ -81,7 +82,7 @@ fn rows_without_a_text_are_left_out_and_said() {
     let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\nfour,\n");
     let service = Service::friendly();
     folder.asks(&service);
-    folder.dset(&["run"]).exits(0);
+    folder.dset(&["run", "--from-bookmark"]).exits(0);
     folder
         .dset(&["export", "--rebuild"])
         .exits(0)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "demo",
     "init",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 29] = [
     "mock",
     "completions",
     "man",
+    "version",
     "help",
 ];
 
@@ -148,7 +149,7 @@ fn completions_of_every_shell_name_the_commands_and_flags() {
     }
     // A shell that is here reads what is meant for it.
     for (words, proposed) in [
-        ("ver", "verify"),
+        ("verif", "verify"),
         ("run -m gpt-6-lu", "gpt-6-luna"),
         ("run -m anthropic/claude-haiku-4-", "anthropic/claude-haiku-4-5"),
         ("init --model deepseek/deepseek-fl", "deepseek/deepseek-flash"),
@@ -157,7 +158,7 @@ fn completions_of_every_shell_name_the_commands_and_flags() {
         ("keys set deepse", "deepseek"),
         ("keys remove anth", "anthropic"),
         ("help exit-", "exit-codes"),
-        ("help ver", "verify"),
+        ("help veri", "verify"),
     ] {
         let (before, last) = words.rsplit_once(' ').unwrap_or(("", words));
         let before = format!("dset {before}");

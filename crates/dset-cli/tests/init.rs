@@ -107,6 +107,50 @@ fn the_model_and_the_file_that_were_chosen_are_what_the_next_run_asks() {
 }
 
 #[test]
+fn a_key_is_not_taken_for_a_model_or_a_file_and_is_written_nowhere() {
+    let folder = Folder::new();
+    let word = format!("DEEPSEEK_API_KEY={KEY}");
+    for key in [KEY, "0123456789abcdef0123456789abcdef", &word] {
+        for arguments in [
+            &["init", "--model", key][..],
+            &["init", "-y", "-m", key],
+            &["init", "--questions", key],
+            &["config", "set", "model", key],
+            &["config", "set", "--user", "model", key],
+        ] {
+            let ran = folder.dset(arguments).exits(2).says("not a key");
+            assert!(!ran.out.contains(key) && !ran.err.contains(key), "{ran:?}");
+        }
+    }
+    for arguments in [&["run", "-m", KEY][..], &["doctor", "-m", KEY], &["run", "-m", &word]] {
+        let ran = folder.dset(arguments);
+        assert!(ran.code != Some(0) && !ran.out.contains(KEY) && !ran.err.contains(KEY), "{ran:?}");
+    }
+    let mut run = folder.command(&["run"]);
+    let ran = Ran::from(run.env("DSET_MODEL", KEY).output().unwrap()).exits(2);
+    assert!(!ran.err.contains(KEY), "{ran:?}");
+    assert!(folder.everything().is_empty());
+    folder.write("dset.toml", format!("model = '{KEY}'\n"));
+    let ran = folder.dset(&["run"]).exits(2).says("dset.toml, line 1: `model`");
+    assert!(!ran.err.contains(KEY), "{ran:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_is_typed_where_a_name_is_asked_for_is_asked_for_again() {
+    let folder = Folder::new();
+    let mut terminal = terminal::Terminal::start(folder.command(&["init", "--no-key"]));
+    // The key and Enter, then Enter alone.
+    let key = format!("{KEY}\n");
+    terminal.answer("Questions file [q.csv]:", &key);
+    terminal.answer("Model [deepseek-flash]:", &key);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(screen.matches("looks like a key").count(), 2, "{screen}");
+    assert!(folder.everything().values().all(|bytes| !bytes.windows(3).any(|w| w == b"sk-")));
+}
+
+#[test]
 fn a_key_is_private_and_kept_out_of_a_git_repository() {
     for (made, ignored) in [
         (&[][..], None),

@@ -90,6 +90,47 @@ fn original_says_in_one_line_what_the_script_knew_no_words_for() {
 }
 
 #[test]
+fn every_event_and_line_of_a_log_says_when_and_of_which_answer_it_is() {
+    let (folder, service) = (Folder::with(TWO), Service::friendly());
+    let several = ["--json", "--samples", "2", "-m", "one", "-m", "two", "-c", "1"];
+    let ran = service.run(&folder, &several).exits(0);
+    let events: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for event in &events {
+        let time = event["time"].as_str().unwrap();
+        let at: jiff::Timestamp = time.parse().unwrap_or_else(|e| panic!("{time}: {e}"));
+        assert!(at.duration_until(jiff::Timestamp::now()).as_secs() < 600, "{time}");
+    }
+    let answers = events.iter().filter(|event| event["event"] == "answer");
+    let mut of: Vec<_> = answers
+        .map(|e| {
+            let number = |name: &str| e[name].as_u64().unwrap();
+            let model = e["model"].as_str().unwrap().to_owned();
+            (number("question"), number("row"), model, number("sample"))
+        })
+        .collect();
+    of.sort();
+    let of: Vec<_> = of.iter().map(|(q, row, model, s)| (*q, *row, model.as_str(), *s)).collect();
+    assert_eq!(
+        of,
+        [1, 2]
+            .map(|q| ["one", "two"].map(|model| [0, 1].map(|s| (q, q + 1, model, s))))
+            .concat()
+            .concat()
+    );
+    let told = ran.err.lines().filter(|line| line.contains("Successfully processed"));
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told.len(), 8);
+    for line in told {
+        let (time, rest) = line[1..].split_once("] ").unwrap();
+        time.parse::<jiff::Timestamp>().unwrap_or_else(|e| panic!("{time}: {e}"));
+        let number = if rest.contains("question 1/2 (row 2, ") { 1 } else { 2 };
+        assert!(rest.contains(&format!("question {number}/2 (row {}, ", number + 1)), "{line}");
+        assert!(rest.contains("one, sample ") || rest.contains("two, sample "), "{line}");
+    }
+}
+
+#[test]
 fn json_as_a_form_is_the_events_of_the_flag() {
     let service = Service::friendly();
     let events = |arguments: &[&str]| -> Vec<String> {

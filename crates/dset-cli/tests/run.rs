@@ -117,7 +117,7 @@ fn a_run_that_died_before_its_first_ask_is_not_taken_for_the_original_script() {
     folder.write("dset_generator/output.json", "");
     let ran = service.run(&folder, &[]).exits(0);
     assert!(!ran.err.contains("original script"), "{}", ran.err);
-    assert!(!folder.path("dset_generator/earlier").exists());
+    assert!(!folder.path("dset_generator/.earlier").exists());
     assert_eq!(folder.agreed().len(), 3);
 }
 
@@ -315,7 +315,7 @@ fn what_bought_the_answers_is_named_and_not_what_was_decided_since() {
 #[test]
 fn rows_taken_as_answered_are_not_said_to_be_processed() {
     let folder = Folder::with("question,status\none,\ntwo,ERROR\n");
-    let ran = Service::friendly().run(&folder, &[]).exits(0);
+    let ran = Service::friendly().run(&folder, &["--from-bookmark"]).exits(0);
     let ran = ran.says("1 of 2 answered and saved, 1 taken as answered").says("--from-start");
     assert!(!ran.err.contains("processed successfully"), "{}", ran.err);
 }
@@ -340,10 +340,11 @@ fn asking_again_moves_the_earlier_outputs_and_deletes_nothing() {
     let service = Service::friendly();
     service.run(&folder, &[]).exits(0);
     let before = folder.outputs();
-    service.run(&folder, &["--again"]).exits(0).says("the earlier outputs are in earlier/");
+    service.run(&folder, &["--again"]).exits(0).says("the earlier outputs are in .earlier/");
     assert_eq!(service.stats().asked, 6);
     assert_eq!(folder.agreed().len(), 3);
-    let earlier = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().next().unwrap();
+    let earlier =
+        std::fs::read_dir(folder.path("dset_generator/.earlier")).unwrap().next().unwrap();
     let moved = std::fs::read_to_string(earlier.unwrap().path().join("output.csv")).unwrap();
     assert_eq!(moved, before[0]);
     service.run(&folder, &[]).exits(0);

@@ -95,7 +95,7 @@ fn outputs_of_the_script_count_as_answered_and_are_continued() {
     assert_eq!(folder.agreed().len(), 3);
     let [csv, json, txt] = folder.outputs();
     assert!(csv.starts_with(CSV) && json.starts_with(JSON) && txt.starts_with(TXT));
-    let copies = std::fs::read_dir(folder.path("dset_generator/earlier")).unwrap().count();
+    let copies = std::fs::read_dir(folder.path("dset_generator/.earlier")).unwrap().count();
     assert_eq!(copies, 1, "the files were copied first");
 
     let before = folder.outputs();
@@ -150,12 +150,15 @@ fn outputs_of_the_script_in_formats_that_are_not_wanted_stay_as_they_are() {
 }
 
 #[test]
-fn a_bookmark_without_any_record_is_where_the_run_starts() {
+fn a_bookmark_without_any_record_is_where_the_run_starts_if_that_is_said() {
     let folder = Folder::with("question,status\none,\ntwo,\nthree,ERROR\nfour,\n");
     let service = Service::friendly();
-    service.run(&folder, &[]).exits(0).says("starting at the bookmark in row 4");
+    service.run(&folder, &[]).exits(2).says("--from-start").says("--from-bookmark");
+    assert!(!folder.path("dset_generator").exists(), "nothing is made before that is said");
+    let ran = service.run(&folder, &["--from-bookmark"]).exits(0);
+    ran.says("starting at the bookmark in row 4").says("2 of 4 answered and saved");
     assert_eq!(folder.agreed(), ["three", "four"]);
-    service.run(&folder, &[]).exits(0);
+    service.run(&folder, &[]).exits(0).says("2 questions before the first ERROR taken as answered");
     assert_eq!(service.stats().asked, 2, "nor does the next run ask them");
     service.run(&folder, &["--from-start"]).exits(0);
     assert_eq!(service.stats().asked, 4);

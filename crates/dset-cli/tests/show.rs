@@ -101,7 +101,7 @@ fn what_failed_is_shown_with_the_last_ask_and_what_to_do() {
         .tells("  last ask          400, content filter after ")
         .tells("  message           Content Exists Risk\n  request id        req_")
         .tells("2 questions of 12 ended without an answer")
-        .tells("hint: Answers cut by the token limit: raise it with `--max-tokens N --continue`")
+        .tells("under a higher one: `dset run --max-tokens N --continue`")
         .tells("hint: Ask the failed questions again with `dset run --max-tokens 50`");
     let all = shown(&folder, &["--failed"]);
     let last = &all["questions"][1]["answers"][0]["last_ask"];

@@ -65,6 +65,30 @@ fn ctrl_c_keeps_what_is_on_its_way_and_says_how_to_continue() {
     assert_eq!(service.stats().questions_answered_again, 0);
 }
 
+#[test]
+fn a_second_sigterm_stops_a_run_at_once_and_says_so_at_the_first() {
+    let folder = Folder::with(&questions(2));
+    let service = Service::start(MockSettings {
+        on: vec!["Question 2,=delay:60000".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "-c", "2"];
+    let mut child = folder.command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.contains("Successfully processed question 1/2")).unwrap();
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    let stopping = lines.by_ref().find(|line| line.contains("Stopping")).unwrap();
+    assert!(stopping.contains("another SIGTERM stops now"), "{stopping}");
+    let second_at = Instant::now();
+    kill_process(pid, Signal::TERM).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{rest:?}");
+    assert!(second_at.elapsed() < Duration::from_secs(10), "not the grace of the first");
+    assert_eq!(folder.agreed().len(), 1);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_that_closes_is_answered_like_sigterm_and_nohup_is_respected() {

@@ -317,7 +317,7 @@ fn a_row_that_is_not_asked_again_says_error_again_if_somebody_took_it_away() {
 #[test]
 fn what_an_earlier_life_left_to_do_is_told_and_done_by_the_next() {
     let (folder, service) = done(3);
-    folder.write("dset_generator/rescue.jsonl", "\n");
+    folder.write("dset_generator/dset.rescue", "\n");
     assert_eq!(tells(&folder, &["rescue"]), ["dset run"]);
     mended(&folder);
     folder.sql("INSERT INTO meta VALUES ('rebuilding', '20261122T114924Z')");
@@ -336,7 +336,7 @@ fn what_an_earlier_life_left_to_do_is_told_and_done_by_the_next() {
 fn what_is_worth_knowing_is_told_and_is_no_difference() {
     let (folder, _service) = done(3);
     folder.write("dset_generator/.dset-a1B2c3", "half a file");
-    folder.write("dset_generator/rescue.jsonl.unread", "not JSON\n");
+    folder.write("dset_generator/dset.rescue-unread", "not JSON\n");
     folder.write(
         "q.csv",
         "question,status\n\"Question 1, what then?\",\n\"Question 3, what then?\",\n",
@@ -347,7 +347,7 @@ fn what_is_worth_knowing_is_told_and_is_no_difference() {
         .tells("everything agrees")
         .tells("1 row of the outputs has a question that is no longer in q.csv: \"Question 2, what then?\"")
         .tells("`rm dset_generator/.dset-a1B2c3`")
-        .tells("rescue.jsonl.unread has lines that no run could read");
+        .tells("dset.rescue-unread has lines that no run could read");
     let verified = folder.dset(&["verify", "--json"]).exits(0).json();
     let notes: BTreeSet<&str> =
         verified["notes"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect();

@@ -21,6 +21,10 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// The backend's fingerprint, where given.
     pub system_fingerprint: Option<String>,
+    /// What the service says that the call cost, in its currency (US dollars at OpenRouter).
+    pub cost: Option<f64>,
+    /// It has exactly as many tokens as it may have, though the service says that it is whole.
+    pub at_token_limit: bool,
 }
 
 /// Tokens of one call; a count that the service did not give is absent, not zero.

@@ -120,7 +120,11 @@ fn with_cell(record: &Record, column: usize, value: &str) -> Option<Vec<u8>> {
     };
     let mut bytes = raw[..range.start].to_vec();
     bytes.extend(std::iter::repeat_n(b',', commas));
+    // Whoever quotes a cell, or every cell, goes on doing so.
+    let quote: &[u8] = if raw[range.clone()].starts_with(b"\"") { b"\"" } else { b"" };
+    bytes.extend_from_slice(quote);
     bytes.extend_from_slice(value.as_bytes());
+    bytes.extend_from_slice(quote);
     bytes.extend_from_slice(&raw[range.end..]);
 
     let (mut records, mut read) = (Records::new(bytes.as_slice()), Record::default());

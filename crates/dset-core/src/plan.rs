@@ -171,6 +171,14 @@ impl Planner {
         (0..first).map(|at| self.id(at, &ordinals).hash()).collect()
     }
 
+    /// Returns the questions whose rows say ERROR, by [`QuestionId::hash`].
+    #[must_use]
+    pub fn marked(&self) -> HashSet<[u8; 16]> {
+        let ordinals = self.text_ordinals();
+        let marked = (0..self.marked.len()).filter(|&at| self.marked[at]);
+        marked.map(|at| self.id(at, &ordinals).hash()).collect()
+    }
+
     fn text_ordinals(&self) -> Vec<u32> {
         if self.skipped.is_empty() {
             return ordinals(&self.texts);

@@ -46,6 +46,12 @@ pub struct Metadata {
     /// Tokens received that were reasoning.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reasoning_tokens: Option<u64>,
+    /// It has exactly as many tokens as it may have, though the service says that it is whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at_token_limit: Option<bool>,
+    /// What the service says that the call cost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cost: Option<f64>,
     /// How many asks the question took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
@@ -73,6 +79,8 @@ impl Metadata {
             cached_tokens: answer.usage.cached,
             output_tokens: answer.usage.output,
             reasoning_tokens: answer.usage.reasoning,
+            at_token_limit: answer.at_token_limit.then_some(true),
+            cost: answer.cost,
             attempts: Some(attempts),
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),

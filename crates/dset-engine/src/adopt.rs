@@ -15,6 +15,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::files;
+use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
 use crate::store::{NewAnswer, Placed, SinkMark, Store, StoreError, Write as ToRecord};
 
@@ -95,7 +96,7 @@ pub fn adopt(
         completed,
         unread: adoption.unread,
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
-        copied_to: format!("earlier/{stamp}"),
+        copied_to: format!("{EARLIER}/{stamp}"),
     };
     insert(store, folder, wanted, adoption, by_model, now)?;
     Ok(Some(adopted))
@@ -131,7 +132,7 @@ fn insert(
     let rows = adoption.rows.len() as u64;
     for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
         writes.extend((at == 0).then_some(ToRecord::ScriptKnown { at: now }));
-        writes.push(ToRecord::Answered(taken_over(row, *id, by_model, 0)));
+        writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, 0))));
         writes.push(ToRecord::Placed { edition: 0, answer: Placed::New(at) });
     }
     for format in wanted {
@@ -202,7 +203,7 @@ pub fn take_back(
             Some((answer, false)) => Placed::Stored(*answer),
             None => {
                 writes.extend((new == 0).then_some(ToRecord::ScriptKnown { at: now }));
-                writes.push(ToRecord::Answered(taken_over(row, *id, by_model, edition)));
+                writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, edition))));
                 new += 1;
                 Placed::New(new - 1)
             }

@@ -248,7 +248,8 @@ impl Endpoint {
         self.echo.leave_headers(&mut headers);
         let now = unix_ms();
         let limits = rate_limits(&headers, now);
-        let mut reply = StreamReading::new(status, headers).received_at(now);
+        let max_tokens = self.wire.preset.max_tokens(&self.wire.request);
+        let mut reply = StreamReading::new(status, headers).received_at(now).limited_to(max_tokens);
         if self.wire.stop_loops && self.wire.stream {
             reply = reply.watching_for_loops();
         }

@@ -52,7 +52,7 @@ enum Told {
     StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
     Written { marks: Vec<SinkMark>, upto: u64 },
     OutputFailed(SinkError),
-    Marked { questions: Vec<[u8; 16]>, took: Duration },
+    Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
     NotMarked(MarkError),
 }
 
@@ -189,6 +189,8 @@ struct Run {
     questions: threads::Sender<usize>,
     workers: Vec<JoinHandle<()>>,
     marking: JoinSet<()>,
+    /// The column of the input that is known to have marks.
+    marks_known: Option<String>,
     _lock: crate::lock::Lock,
 }
 
@@ -219,6 +221,8 @@ impl Run {
                 edition: job.edition,
                 max_tokens: settings.model().request.max_tokens,
                 failed,
+                marks_known: job.marks_known.clone(),
+                marks_name: job.found.layout.marks_name(),
                 waiting: plan.unplaced.clone(),
                 queue: 4 * slots_max as usize + 64,
             },
@@ -275,6 +279,7 @@ impl Run {
             questions,
             workers,
             marking: JoinSet::new(),
+            marks_known: job.marks_known,
             settings,
             _lock: job.lock,
         })
@@ -368,15 +373,17 @@ impl Run {
     }
 
     fn mark(&mut self, marks: Marks) {
-        let (path, options) = (self.settings.input.clone(), source_options(&self.settings));
+        let options = source_options(&self.settings, self.marks_known.clone());
+        let path = self.settings.input.clone();
         let tell = self.tell.clone();
         self.marking.spawn_blocking(move || {
             let began = Instant::now();
             let marked = or_died(|| mark(&path, &options, &marks));
             let told = match marked.unwrap_or_else(|died| Err(died.into())) {
-                Ok(_) => {
+                Ok((rewritten, column)) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();
-                    Told::Marked { questions, took: began.elapsed() }
+                    let column = Some(column).filter(|_| rewritten.set > 0);
+                    Told::Marked { questions, column, took: began.elapsed() }
                 }
                 Err(error) => Told::NotMarked(error),
             };
@@ -408,8 +415,9 @@ impl Run {
                 watcher.trouble(now, &Trouble::Output { detail: error.to_string() });
                 Some(Event::EmitFailed)
             }
-            Told::Marked { questions, took } => {
-                drop(self.store.send(ToStore::Marked(questions)));
+            Told::Marked { questions, column, took } => {
+                self.marks_known = column.clone().or(self.marks_known.take());
+                drop(self.store.send(ToStore::Marked { questions, column }));
                 Some(Event::Marked { took })
             }
             Told::NotMarked(error) => {

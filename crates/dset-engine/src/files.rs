@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use tempfile::NamedTempFile;
 
+use crate::folder::EARLIER;
+
 /// What the names of files begin with that are being written, or that a crash has left so.
 pub(crate) const TEMPORARY: &str = ".dset-";
 
@@ -201,11 +203,11 @@ pub fn is_temporary(path: &Path) -> bool {
     random.is_some_and(|r| r.len() == 6 && r.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Returns a place for a file that is moved out of the way: `earlier/<stamp>/<name>`.
+/// Returns a place for a file that is moved out of the way: `.earlier/<stamp>/<name>`.
 pub fn earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
-    let place = folder.join("earlier").join(stamp);
+    let place = folder.join(EARLIER).join(stamp);
     fs::create_dir_all(&place)?;
-    sync_folder(&folder.join("earlier"))?;
+    sync_folder(&folder.join(EARLIER))?;
     let mut path = place.join(name);
     let mut number = 1;
     while path.exists() {

@@ -6,7 +6,7 @@ use dset_core::csv::ERROR;
 use dset_core::prompt::Template;
 use dset_core::settings::Settings;
 
-use crate::job::{JobError, source_options};
+use crate::job::{JobError, marks_known, source_options};
 use crate::source::Source;
 
 /// So many pairs of the same question are named.
@@ -35,7 +35,8 @@ pub struct Inspected {
 
 /// Reads the whole file of these settings, as a run would.
 pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
-    let mut source = Source::open(&settings.input, &source_options(settings))?;
+    let options = source_options(settings, marks_known(&settings.output));
+    let mut source = Source::open(&settings.input, &options)?;
     let request = &settings.model().request;
     let template = Template::new(&request.template, &source.layout().columns)?;
     let (question_column, status) = (source.layout().question, source.layout().status);
@@ -78,11 +79,8 @@ mod tests {
     fn rows_are_counted_as_what_they_are_and_repeats_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("q.csv");
-        fs_err::write(
-            &input,
-            "id,question,status\n1,a,\n2,,\n3,b,ERROR\n4,\"a\",\n5,c,mine\n6,b,\n",
-        )
-        .unwrap();
+        fs_err::write(&input, "id,question,status\n1,a,\n2,,\n3,b,ERROR\n4,\"a\",\n5,c,\n6,b,\n")
+            .unwrap();
         let (settings, _) =
             resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
         let found = inspect(&settings).unwrap();

@@ -4,6 +4,7 @@
 //! asked; the order matters: the input is only read, then the folder is ours, then the store is
 //! brought up to date, then the decisions are recorded, and only then is anything written.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,14 @@ use thiserror::Error;
 use crate::adopt::{AdoptError, Adopted, adopt, take_back};
 use crate::clock::unix_ms;
 use crate::files;
+use crate::folder::{EARLIER, rename_old, write_readme};
 use crate::lock::{Lock, LockError};
 use crate::rebuild::finish;
-use crate::scan::scan;
+use crate::scan::{Scanned, scan};
 use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Call, Rescued, SinkMark, Store, StoreError, Value, Write};
+use crate::standing::has_outputs;
+use crate::store::{Call, Rescued, SinkMark, Store, StoreError, Value, Write, look};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,8 +37,10 @@ pub struct Decisions {
     pub keep: bool,
     /// Ask everything again.
     pub again: bool,
-    /// Do not take rows before a bookmark as answered.
+    /// Ask all rows, also those before a bookmark of which nothing is known.
     pub from_start: bool,
+    /// Take the rows before such a bookmark as answered.
+    pub from_bookmark: bool,
     /// Ask so many questions at most.
     pub limit: Option<u64>,
 }
@@ -86,6 +91,21 @@ pub enum JobError {
         /// How many answers that concerns.
         answers: u64,
     },
+    /// Rows say ERROR, nothing tells who wrote that, and nobody has said what is to become of the
+    /// rows before the first of them.
+    #[error("whether the rows before a bookmark were answered is not known")]
+    Bookmark {
+        /// The input.
+        path: PathBuf,
+        /// The folder with neither a store nor outputs.
+        folder: PathBuf,
+        /// The first row that says ERROR.
+        row: u64,
+        /// The questions before it.
+        before: u64,
+        /// All questions.
+        questions: u64,
+    },
     /// Nothing can be asked without a key.
     #[error("there is no key")]
     NoKey,
@@ -115,8 +135,12 @@ pub struct Found {
     pub answered: u64,
     /// Taken as answered: before a bookmark.
     pub presumed: u64,
+    /// Somebody has said in this run or an earlier one that they are to be taken so.
+    pub presumed_agreed: bool,
     /// The row of the bookmark at which a run without any other record begins.
     pub starts_at_row: Option<u64>,
+    /// To begin at a bookmark was wished, and there is a record, or no bookmark with rows before it.
+    pub bookmark_unused: bool,
     /// Cut by the token limit, and not asked again under this one.
     pub kept: u64,
     /// To be asked.
@@ -133,6 +157,8 @@ pub struct Found {
     pub taken_back: u64,
     /// Answers that an earlier run could only rescue.
     pub rescued: Option<Rescued>,
+    /// What an earlier version had left under names that loaders take for data, and the names now.
+    pub renamed: Vec<(&'static str, &'static str)>,
     /// What was done about outputs.
     pub repairs: Vec<Repair>,
     /// The earlier outputs were moved here, because everything is asked again.
@@ -157,6 +183,8 @@ pub struct Job {
     pub(crate) settings: Settings,
     pub(crate) decisions: Decisions,
     pub(crate) source: Source,
+    /// The column that the store knows to have marks.
+    pub(crate) marks_known: Option<String>,
     pub(crate) template: Template,
     pub(crate) plan: Plan,
     pub(crate) store: Store,
@@ -172,10 +200,17 @@ pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
     JobError::Folder { path: folder.to_owned(), error }
 }
 
-/// Returns how the input of these settings is read.
+/// Returns how the input of these settings is read; `marks` is the column that the store knows to
+/// have marks.
 #[must_use]
-pub fn source_options(settings: &Settings) -> SourceOptions {
-    SourceOptions { header: settings.header, column: settings.column.clone() }
+pub fn source_options(settings: &Settings, marks: Option<String>) -> SourceOptions {
+    SourceOptions { header: settings.header, column: settings.column.clone(), marks }
+}
+
+/// Returns the column that the store of a folder knows to have marks. What is wrong with a store is
+/// told by whoever opens it.
+pub(crate) fn marks_known(folder: &Path) -> Option<String> {
+    look(folder, |store| store.marks_column()).ok().flatten().flatten()
 }
 
 impl Job {
@@ -187,7 +222,9 @@ impl Job {
         can_ask: bool,
     ) -> Result<Job, JobError> {
         let formats = formats(&settings.formats)?;
-        let mut source = Source::open(&settings.input, &source_options(&settings))?;
+        let marks_known = marks_known(&settings.output);
+        let options = source_options(&settings, marks_known.clone());
+        let mut source = Source::open(&settings.input, &options)?;
         let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
         let now = unix_ms();
         let folder = settings.output.clone();
@@ -201,6 +238,10 @@ impl Job {
         if is_new && !can_ask {
             return Err(JobError::NoKey);
         }
+        // Before anything is made: a folder with a store would look like a record.
+        if is_new && !has_outputs(&folder) {
+            bare_bookmark(&first, &settings, decisions)?;
+        }
 
         let in_folder = |error| folder_error(&folder, error);
         fs::create_dir_all(&folder).map_err(in_folder)?;
@@ -208,6 +249,7 @@ impl Job {
             LockError::Io(error) => in_folder(error),
             held @ LockError::Held(_) => JobError::Lock(held),
         })?;
+        let renamed = rename_old(&folder).map_err(in_folder)?;
         files::remove_left_over(&folder);
         if let Ok(input) = fs::canonicalize(&settings.input) {
             files::remove_left_over(files::folder_of(&input));
@@ -223,6 +265,8 @@ impl Job {
         };
         if decisions.from_start {
             store.withdraw_presumed()?;
+        } else if decisions.from_bookmark {
+            store.agree_to_presumed()?;
         }
 
         let mut edition = store.edition()?;
@@ -240,9 +284,8 @@ impl Job {
             _ => scan(&mut source, &template, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
-        let may_be_the_scripts = is_blank && adopted.is_none() && !decisions.from_start;
-        if may_be_the_scripts && !has_other_store(&settings.input, &folder) {
-            let before = scanned.planner.before_first_mark();
+        if is_blank && adopted.is_none() {
+            let before = bare_bookmark(&scanned, &settings, decisions)?;
             if !before.is_empty() {
                 store.presume(&before)?;
                 starts_at_row = scanned.first_marked_row;
@@ -287,6 +330,7 @@ impl Job {
             now,
         )?;
         store.keep_asked(&settings_ids, samples)?;
+        store.keep_marks_column(marks_known.as_deref())?;
         store.keep_call(&Call::of(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
@@ -295,6 +339,7 @@ impl Job {
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         store.keep_formats(&settings.formats)?;
+        write_readme(&folder, &settings.input, &formats);
         let found = Found {
             layout: source.layout().clone(),
             questions: plan.rows(),
@@ -302,7 +347,9 @@ impl Job {
             empty,
             answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
+            presumed_agreed: store.has_agreed_to_presumed()?,
             starts_at_row,
+            bookmark_unused: decisions.from_bookmark && plan.count(Planned::Presumed) == 0,
             kept: plan.count(Planned::Kept),
             pending,
             duplicates: plan.duplicates,
@@ -311,6 +358,7 @@ impl Job {
             adopted,
             taken_back,
             rescued,
+            renamed,
             repairs,
             moved_to,
             rebuild_finished,
@@ -325,6 +373,7 @@ impl Job {
             settings,
             decisions,
             source,
+            marks_known,
             template,
             plan,
             store,
@@ -396,7 +445,7 @@ fn open_edition(
     now: i64,
 ) -> Result<String, JobError> {
     // Where they go to is made first: if it cannot be, nothing has begun.
-    fs::create_dir_all(folder.join("earlier").join(stamp))
+    fs::create_dir_all(folder.join(EARLIER).join(stamp))
         .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
     let meta = |name, value| Write::Meta { name, value: Some(value) };
     store.commit(&[
@@ -404,6 +453,7 @@ fn open_edition(
         meta("moving", Value::Text(stamp.to_owned())),
         Write::SinksForgotten,
         Write::WishesForgotten,
+        Write::Meta { name: "from_bookmark", value: None },
     ])?;
     for (at, request) in settings.requests().iter().enumerate() {
         let decision = if at == 0 { "again" } else { "again beside" };
@@ -412,16 +462,50 @@ fn open_edition(
     Ok(finish_move(store, folder)?.unwrap_or_default())
 }
 
-/// Tells whether a store of another run lies in a folder beside the questions or beside this run's
-/// folder: then a mark in the questions is that run's, and no bookmark of the original script.
-fn has_other_store(input: &Path, folder: &Path) -> bool {
-    let above = |path: &Path| path.canonicalize().ok()?.parent().map(Path::to_owned);
-    let own = folder.canonicalize().ok();
-    let folders = [above(input), above(folder)].into_iter().flatten();
-    let beside = folders.filter_map(|above| fs::read_dir(above).ok()).flatten().flatten();
+/// Returns the questions before the first bookmark, where there is no record of any answer: those
+/// that are to be taken as answered, if that was said. None where all are to be asked; an error where
+/// nobody has said either.
+fn bare_bookmark(
+    scanned: &Scanned,
+    settings: &Settings,
+    decisions: Decisions,
+) -> Result<Vec<[u8; 16]>, JobError> {
+    let before = scanned.planner.before_first_mark();
+    let (Some(row), false) = (scanned.first_marked_row, before.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    if decisions.from_bookmark {
+        return Ok(before);
+    }
+    let asks_all = decisions.from_start || decisions.again;
+    if asks_all || is_mark_of_other_run(settings, &scanned.planner.marked()) {
+        return Ok(Vec::new());
+    }
+    Err(JobError::Bookmark {
+        path: settings.input.clone(),
+        folder: settings.output.clone(),
+        row,
+        before: before.len() as u64,
+        questions: scanned.planner.len() as u64,
+    })
+}
+
+/// Tells whether a store of another run, in a folder beside the questions or beside this run's
+/// folder, knows that one of these questions failed: then the marks are that run's, and no bookmark
+/// of the original script.
+fn is_mark_of_other_run(settings: &Settings, marked: &HashSet<[u8; 16]>) -> bool {
+    let above = |path: &Path| Some(std::path::absolute(path).ok()?.parent()?.to_owned());
+    let real = |path: &Path| path.canonicalize().ok();
+    let (input, folder) = (&settings.input, &settings.output);
+    let own = real(folder);
+    let folders = [above(input), real(input).and_then(|real| above(&real)), above(folder)];
+    let beside = folders.into_iter().flatten();
+    let beside = beside.filter_map(|above| fs::read_dir(above).ok()).flatten().flatten();
+    let knows = |path: &Path| look(path, |store| store.has_failed(marked));
     beside
         .map(|entry| entry.path())
-        .any(|path| Store::exists(&path) && path.canonicalize().ok() != own)
+        .filter(|path| real(path) != own)
+        .any(|path| matches!(knows(&path), Ok(Some(true))))
 }
 
 /// Moves the outputs of an earlier edition away, if that was begun.
@@ -438,7 +522,7 @@ pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>
     };
     moves().map_err(|error| folder_error(folder, error))?;
     store.unset_meta("moving")?;
-    Ok(Some(format!("earlier/{stamp}")))
+    Ok(Some(format!("{EARLIER}/{stamp}")))
 }
 
 /// What differs between two texts of settings.

@@ -6,11 +6,13 @@
 
 pub mod adopt;
 pub mod ask;
+pub mod beside;
 pub mod clock;
 mod died;
 pub mod drive;
 mod echo;
 pub mod files;
+mod folder;
 mod http;
 pub mod import;
 pub mod inspect;

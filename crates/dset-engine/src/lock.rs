@@ -1,7 +1,8 @@
 //! One run at a time on one folder.
 //!
 //! The system frees the lock when its holder dies, so a lock is never stale and the file is never
-//! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows.
+//! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows. Every
+//! version locks the same file, so that an old and a new one never run on a folder at once.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const LOCK: &str = "dset.lock";
-const HOLDER: &str = "dset.lock.json";
+const HOLDER: &str = "dset.running";
+/// How an earlier version called it: loaders of datasets took it for data.
+const OLD_HOLDER: &str = "dset.lock.json";
 
 /// Whoever looks whether a run is going on holds the lock for a moment, and a run that begins just
 /// then waits it out: …
@@ -76,6 +79,8 @@ impl Lock {
         let holder = Holder { pid: std::process::id(), started_at };
         let holder = serde_json::to_vec(&holder).expect("a holder is plain values");
         fs::write(folder.join(HOLDER), holder)?;
+        // Left by an earlier version, which does not run now.
+        let _ = fs::remove_file(folder.join(OLD_HOLDER));
         Ok(Lock { held })
     }
 
@@ -112,7 +117,10 @@ pub fn running(folder: &Path) -> Running {
 /// Returns who took the lock last.
 #[must_use]
 pub fn holder(folder: &Path) -> Option<Holder> {
-    serde_json::from_slice(&fs::read(folder.join(HOLDER)).ok()?).ok()
+    let read = |name| -> Option<Holder> {
+        serde_json::from_slice(&fs::read(folder.join(name)).ok()?).ok()
+    };
+    [HOLDER, OLD_HOLDER].into_iter().filter_map(read).max_by_key(|holder| holder.started_at)
 }
 
 #[cfg(test)]
@@ -128,6 +136,27 @@ mod tests {
         drop(first);
         assert!(Lock::take(folder.path(), 9).unwrap().is_held());
     }
+
+    #[test]
+    fn a_run_of_an_earlier_version_is_seen_and_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        // As version 0.1.0 before the change of names holds a folder.
+        let held = File::create(folder.path().join("dset.lock")).unwrap();
+        held.try_lock().unwrap();
+        let note = folder.path().join("dset.lock.json");
+        fs::write(&note, r#"{"pid":7,"started_at":9}"#).unwrap();
+        let holder = Holder { pid: 7, started_at: 9 };
+        assert_eq!(running(folder.path()), Running::Yes(Some(holder.clone())));
+        let Err(LockError::Held(Some(by))) = Lock::take(folder.path(), 10) else { panic!() };
+        assert_eq!(by, holder);
+        drop(held);
+        let _lock = Lock::take(folder.path(), 11).unwrap();
+        assert!(!note.exists(), "loaders of datasets take it for data");
+        // And the earlier version sees this one.
+        let other = File::options().read(true).open(folder.path().join("dset.lock")).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+    }
+
     #[test]
     fn whoever_looks_sees_a_run_and_makes_nothing() {
         let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use dset_core::bookmark::{BookmarkError, Marks, Rewritten, rewrite};
-use dset_core::csv::{LayoutError, survey};
+use dset_core::csv::{LayoutError, survey_marked};
 use thiserror::Error;
 
 use crate::files;
@@ -30,14 +30,20 @@ pub enum MarkError {
     Changing,
 }
 
-/// Rewrites a file with these marks, as it is now. Nothing is written where nothing changes.
+/// Rewrites a file with these marks, as it is now; returns also the name of the column that they are
+/// in. Nothing is written where nothing changes.
 ///
 /// A file that its owner made read-only fails with `PermissionDenied`, although the folder would let
 /// it be replaced. A hard link is not followed: its other name keeps the file as it was.
-pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewritten, MarkError> {
+pub fn mark(
+    path: &Path,
+    options: &SourceOptions,
+    marks: &Marks,
+) -> Result<(Rewritten, String), MarkError> {
+    let (column, known) = (options.column.as_deref(), options.marks.as_deref());
     for _ in 0..TRIES {
         let before = stamp(path)?;
-        let layout = survey(fs_err::File::open(path)?, options.header, options.column.as_deref())?;
+        let layout = survey_marked(fs_err::File::open(path)?, options.header, column, known)?;
         let mut done = Rewritten::default();
         let unchanged = || if stamp(path)? == before { Ok(()) } else { Err(MarkError::Changing) };
         let write = |output: &mut dyn io::Write| {
@@ -50,7 +56,7 @@ pub fn mark(path: &Path, options: &SourceOptions, marks: &Marks) -> Result<Rewri
         };
         let replaced = files::replace(path, write, unchanged);
         match replaced {
-            Ok(_) => return Ok(done),
+            Ok(_) => return Ok((done, layout.marks_name())),
             Err(MarkError::Changing) => {}
             Err(error) => return Err(error),
         }
@@ -102,13 +108,14 @@ mod tests {
     fn a_file_that_was_edited_since_it_was_read_is_marked_as_it_is_now() {
         let (_folder, path) = written("question,status\na,\nb,\n");
         fs_err::write(&path, "id;note,status,question\r\n1,,b\r\n2,,a\r\n3,,a\r\n").unwrap();
-        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        let (done, column) = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        assert_eq!(column, "status");
         assert_eq!((done.set, done.missing), (1, 0));
         let now = "id;note,status,question\r\n1,,b\r\n2,ERROR,a\r\n3,,a\r\n";
         assert_eq!(fs_err::read_to_string(&path).unwrap(), now);
         // Its question is gone: nothing is written.
         fs_err::write(&path, "question\nc\n").unwrap();
-        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        let (done, _) = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
         assert_eq!(done.missing, 1);
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question\nc\n");
     }
@@ -138,7 +145,7 @@ mod tests {
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,\n");
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temp file stays");
         // With nothing to change there is nothing to complain of.
-        assert_eq!(mark(&path, &SourceOptions::default(), &set("b")).unwrap().missing, 1);
+        assert_eq!(mark(&path, &SourceOptions::default(), &set("b")).unwrap().0.missing, 1);
     }
 
     #[cfg(unix)]
@@ -186,12 +193,23 @@ mod tests {
 
     #[test]
     fn a_file_in_which_nothing_changes_is_not_rewritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("q.csv");
-        fs_err::write(&path, "question,status\na,todo\n").unwrap();
+        let (_folder, path) = written("question,status\na,todo\n");
         let before = fs_err::metadata(&path).unwrap().modified().unwrap();
-        let done = mark(&path, &SourceOptions::default(), &set("a")).unwrap();
+        let options = SourceOptions { marks: Some("status".into()), ..SourceOptions::default() };
+        let (done, _) = mark(&path, &options, &set("a")).unwrap();
         assert_eq!(done.left_alone, 1);
         assert_eq!(fs_err::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn a_status_column_of_the_users_own_is_never_touched_and_marks_have_a_column_beside_it() {
+        let (_folder, path) = written("question,status\na,OK\nb,\nc,ERROR\n");
+        let clear = |text: &str| Marks { clear: set(text).set, ..Marks::default() };
+        let (_, column) = mark(&path, &SourceOptions::default(), &set("b")).unwrap();
+        let marked = "question,status,dset_status\na,OK\nb,,ERROR\nc,ERROR\n";
+        assert_eq!(column, "dset_status");
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), marked);
+        mark(&path, &SourceOptions::default(), &clear("c")).unwrap();
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), marked);
     }
 }

@@ -277,7 +277,7 @@ mod tests {
         }
         fs::write(out.join("output.csv"), "mine\n").unwrap();
         drop(next_run(&settings));
-        let copies = fs::read_dir(out.join("earlier")).unwrap().map(|entry| entry.unwrap().path());
+        let copies = fs::read_dir(out.join(".earlier")).unwrap().map(|entry| entry.unwrap().path());
         let mut texts = copies.filter_map(|folder| fs::read(folder.join("output.csv")).ok());
         assert!(texts.any(|text| text == b"mine\n"));
     }

@@ -32,6 +32,9 @@ pub struct Standing {
     pub empty: u64,
     /// Why questions ended without an answer: how, the cause, how many.
     pub failed: Vec<(Fault, String, u64)>,
+    /// Answers among those that failed which a run with these settings does not ask for again: they
+    /// were cut by a token limit that is no higher now.
+    pub kept: u64,
     /// What the rows of the input say.
     pub marks: RowMarks,
     /// The outputs, each with its rows and bytes as far as they are known to be whole.
@@ -54,6 +57,8 @@ pub struct Standing {
     pub samples: u32,
     /// How often everything was asked again.
     pub edition: u32,
+    /// Somebody has said that rows before a bookmark are to be taken as answered.
+    pub presumed_agreed: bool,
     /// There is a store. Where there is none, nothing was asked yet.
     pub has_store: bool,
     /// There are outputs, and no store that has made them: they are of the original script.
@@ -110,6 +115,7 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             ledger,
             empty: view.empty,
             failed,
+            kept: view.plan.count(Planned::Kept),
             marks,
             outputs: outputs(store, settings)?,
             placed: store.position(view.edition)?,
@@ -124,6 +130,7 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             requests: view.requests.clone(),
             samples: view.plan.wanted().samples(),
             edition: view.edition,
+            presumed_agreed: store.has_agreed_to_presumed()?,
             has_store: true,
             has_outputs_of_script: false,
         })
@@ -147,7 +154,7 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 
 /// Without a store every question is pending.
 fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
-    let mut source = Source::open(&settings.input, &source_options(settings))?;
+    let mut source = Source::open(&settings.input, &source_options(settings, None))?;
     let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
     let requests = settings.requests();
     let scanned = scan(&mut source, &template, &requests, settings.samples, 0)?;
@@ -161,6 +168,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: scanned.empty,
         failed: Vec::new(),
+        kept: 0,
         marks,
         outputs: FORMATS.iter().map(|format| (format.file, 0, 0)).collect(),
         placed: 0,
@@ -172,12 +180,13 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         requests,
         samples: settings.samples,
         edition: 0,
+        presumed_agreed: false,
         has_store: false,
         has_outputs_of_script: has_outputs(&settings.output),
     })
 }
 
-fn has_outputs(folder: &Path) -> bool {
+pub(crate) fn has_outputs(folder: &Path) -> bool {
     FORMATS.iter().any(|format| folder.join(format.file).is_file())
 }
 
@@ -202,7 +211,8 @@ impl View {
             Some(asked) => asked,
             None => (settings.requests(), settings.samples),
         };
-        let mut source = Source::open(&settings.input, &source_options(settings))?;
+        let options = source_options(settings, store.marks_column()?);
+        let mut source = Source::open(&settings.input, &options)?;
         let template = Template::new(&requests[0].template, &source.layout().columns)?;
         let scanned = scan(&mut source, &template, &requests, samples, edition)?;
         let mut answers = vec![None; scanned.planner.answers() as usize];

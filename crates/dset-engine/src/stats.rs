@@ -52,6 +52,8 @@ pub struct Measures {
     pub retried: u64,
     /// Answers that the service says were cut by the token limit.
     pub cut: u64,
+    /// Answers exactly as long as the token limit, though the service says that they are whole.
+    pub at_token_limit: u64,
     /// How long the last ask of each took, milliseconds.
     pub took_ms: Histogram,
     /// Tokens received for each.
@@ -75,6 +77,7 @@ impl Measures {
         self.reasoning += metadata.reasoning_tokens.unwrap_or(0);
         self.retried += u64::from(metadata.attempts.is_some_and(|attempts| attempts > 1));
         self.cut += u64::from(metadata.finish_reason.as_deref() == Some("length"));
+        self.at_token_limit += u64::from(metadata.at_token_limit == Some(true));
         if let Some(seconds) = metadata.seconds {
             let ms = (seconds * 1000.0).round() as u64;
             self.took_ms.add(ms);

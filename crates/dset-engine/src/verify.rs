@@ -20,7 +20,7 @@ use crate::job::JobError;
 use crate::lock::{Running, holder, running};
 use crate::sink::{Expected, Format, SinkError};
 use crate::standing::{Rows, View};
-use crate::store::{self, Call, Dangling, RESCUE, Store, StoreError, look};
+use crate::store::{self, Call, Dangling, Store, StoreError, look};
 
 /// Rows that are named by their question, at most.
 const NAMED_MAX: usize = 3;
@@ -170,10 +170,8 @@ pub fn verify(settings: &Settings) -> Result<Option<Verified>, JobError> {
         let found: BTreeSet<PathBuf> = folders.into_iter().flat_map(leftovers).collect();
         verified.notes.extend(found.into_iter().map(Note::Leftover));
     }
-    let unread = folder.join(RESCUE).with_extension("jsonl.unread");
-    if unread.exists() {
-        verified.notes.push(Note::Unread(unread));
-    }
+    let unread = [store::UNREAD, store::OLD_UNREAD].map(|name| folder.join(name));
+    verified.notes.extend(unread.into_iter().filter(|path| path.exists()).map(Note::Unread));
     Ok(Some(verified))
 }
 

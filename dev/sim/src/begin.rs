@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use dset_core::bookmark::Marks;
-use dset_core::csv::{ERROR, HeaderMode, Record, Records, survey};
+use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
 use dset_core::key::{Hasher, RequestSettings};
 use dset_core::machine::Planned;
 use dset_core::plan::{Bought, Known, Plan, Planner, Stored as PlanStored, is_raised};
@@ -157,7 +157,8 @@ impl World {
 
     /// Reads the input as the engine does: place, row number, trimmed question, marked.
     fn read(&self, mut each: impl FnMut(usize, u64, &str, bool)) {
-        let layout = survey(self.input.as_slice(), HeaderMode::Auto, None).expect("a fine input");
+        let layout = survey_marked(self.input.as_slice(), HeaderMode::Auto, None, Some(STATUS))
+            .expect("a fine input");
         let (mut records, mut record) = (Records::new(self.input.as_slice()), Record::default());
         let mut place = 0;
         let mut header = layout.has_header;

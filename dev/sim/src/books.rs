@@ -93,6 +93,8 @@ pub(crate) struct Books {
     pub(crate) is_held: bool,
     /// A second Ctrl-C: what waits for its place is left to the next life.
     pub(crate) stop_now: bool,
+    /// SIGTERM has come.
+    is_terminated: bool,
     /// What is on its way is dropped from this moment on.
     pub(crate) drop_from_ms: Option<u64>,
 
@@ -139,6 +141,7 @@ impl Books {
             reasons: BTreeSet::new(),
             is_held: false,
             stop_now: false,
+            is_terminated: false,
             drop_from_ms: None,
             mark_from_ms: 0,
             mark_failed: false,
@@ -268,7 +271,11 @@ impl Books {
     }
 
     fn stopped(&mut self, now_ms: u64, signal: StopSignal) {
-        if self.reasons.contains(&Reason::Signal) && signal == StopSignal::Interrupt {
+        let is_second = match signal {
+            StopSignal::Interrupt => self.reasons.contains(&Reason::Signal),
+            StopSignal::Terminate => std::mem::replace(&mut self.is_terminated, true),
+        };
+        if is_second {
             self.stop_now = true;
             self.drop_from(now_ms);
         } else if signal == StopSignal::Terminate {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dset_core::bookmark::{Marks, rewrite};
-use dset_core::csv::{ERROR, HeaderMode, survey};
+use dset_core::csv::{ERROR, HeaderMode, STATUS, survey_marked};
 use dset_core::key::RequestSettings;
 use dset_core::machine::{Planned, Why};
 use dset_core::plan::AnswerId;
@@ -334,7 +334,8 @@ impl World {
 
     /// Rewrites the input with these marks, and holds every byte against what the user knows.
     pub(crate) fn mark(&mut self, marks: &Marks) {
-        let layout = survey(self.input.as_slice(), HeaderMode::Auto, None).expect("a fine input");
+        let layout = survey_marked(self.input.as_slice(), HeaderMode::Auto, None, Some(STATUS))
+            .expect("a fine input");
         let mut output = Vec::new();
         rewrite(self.input.as_slice(), &mut output, &layout, marks).expect("a fine input");
         self.input = output;

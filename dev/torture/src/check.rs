@@ -72,7 +72,8 @@ pub(crate) fn whole(world: &mut World<'_>) -> io::Result<Found> {
             name,
             "dset.db"
                 | "dset.lock"
-                | "dset.lock.json"
+                | "dset.running"
+                | "README.md"
                 | "output.csv"
                 | "output.json"
                 | "output.txt"
@@ -81,7 +82,7 @@ pub(crate) fn whole(world: &mut World<'_>) -> io::Result<Found> {
     for folder in ["", "dset_generator"] {
         for entry in fs::read_dir(world.path(folder))? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let unread = name == "rescue.jsonl.unread" && world.may_lose;
+            let unread = name == "dset.rescue-unread" && world.may_lose;
             if !known(folder, &name) && !unread {
                 wrong.push(format!("a stray file: {folder}/{name}"));
             }

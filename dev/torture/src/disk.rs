@@ -18,7 +18,7 @@ const NOBODY: u32 = 65_534;
 
 const LOG: &str = "/dset.db-wal";
 const STORE: &str = "/dset.db";
-const RESCUE: &str = "/rescue.jsonl";
+const RESCUE: &str = "/dset.rescue";
 const ELSEWHERE: &str = "*/dset-rescue-";
 const TEMPORARY: &str = "*/.dset-";
 
@@ -80,7 +80,7 @@ fn scenarios() -> Vec<Scenario> {
         FileBytes, Files, Gone, ReadOnlyInput, ReadOnlyOutputs, Rescued, Resumed, Rules, Small,
     };
     const STORE_SAYS: &[&str] = &["dset.db", "hint:", "dset run"];
-    const KEPT: &[&str] = &["dset_generator/dset.db", "hint:", "dset run", "rescue.jsonl"];
+    const KEPT: &[&str] = &["dset_generator/dset.db", "hint:", "dset run", "dset.rescue"];
     const ELSEWHERE_SAYS: &[&str] = &["dset_generator/dset.db", "hint:", "dset-rescue-"];
     let mut all = vec![
         scenario(
@@ -418,7 +418,7 @@ fn play(lab: &Lab, seed: u64, number: usize, scenario: &Scenario) -> io::Result<
         }
         How::Rescued(first, second) => {
             let first = world.run(&Begin { rules: first, ..Begin::default() })?;
-            if first.code() != Some(1) || !folder.join("rescue.jsonl").exists() {
+            if first.code() != Some(1) || !folder.join("dset.rescue").exists() {
                 world.fail("nothing was rescued that could be taken in");
             }
             must_act = true;

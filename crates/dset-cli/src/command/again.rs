@@ -33,9 +33,9 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Returns it as a sentence has it.
-    pub(super) fn ticked(&self) -> String {
-        format!("`{}`{}", self.command, self.more())
+    /// Returns it as a sentence has it, with more words.
+    pub(super) fn ticked_with(&self, words: &str) -> String {
+        format!("`{}{words}`{}", self.command, self.more())
     }
 
     fn more(&self) -> &'static str {
@@ -58,6 +58,11 @@ impl WhichArgs {
     /// files do not say by themselves: a hint must not lead to another run than the one that was
     /// meant.
     pub(super) fn run_again(&self, before: Option<&Before<'_>>) -> Again {
+        self.run_again_without(before, &[])
+    }
+
+    /// Returns the same, without what it would say of these settings.
+    pub(super) fn run_again_without(&self, before: Option<&Before<'_>>, without: &[&str]) -> Again {
         let mut command = self.command("run");
         // Files that cannot be read were complained of when this run was looked for.
         let Some(before) = before else { return Again { command, is_whole: true } };
@@ -70,6 +75,8 @@ impl WhichArgs {
         // Said already, as it was given here.
         flags.column = flags.column.filter(|_| self.column.is_none());
         flags.header = flags.header.filter(|_| self.header.is_none());
+        flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
+        flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
         say(&mut command, &flags);
         Again { command, is_whole: true }
     }

@@ -16,7 +16,7 @@ use crate::exit::Exit;
     after_help = "A rebuild writes output.csv, output.json and output.txt anew: every answered \
 question that is in the file of questions, in its order, once. Rows whose question was removed are \
 left out; their answers stay in the store. Outputs that hold anything that dset did not write are \
-copied to earlier/<time>/ first. Nothing is asked. Cut short at any moment, it is finished by the \
+copied to .earlier/<time>/ first. Nothing is asked. Cut short at any moment, it is finished by the \
 next `dset run` or rebuild.
 
 Exit codes: 0 rebuilt, 1 disk or damaged store, 2 usage or input, or nothing was asked yet, 11 a run \

@@ -76,7 +76,8 @@ and in dset_generator/
   output.json     the same, an object a line, with all that is known of each
   output.txt      the same, to read
   dset.db         the store, from which the others can be made again
-  earlier/        what was moved out of the way; nothing is deleted
+  README.md       which of these is the data, also for loaders of datasets
+  .earlier/       what was moved out of the way; nothing is deleted
 
 `dset run other.csv -o other` reads and writes elsewhere. Questions in another
 form become a CSV file by `dset import`. A key is in .env and in your keys file

@@ -65,9 +65,13 @@ pub(crate) struct DecisionArgs {
     #[arg(long)]
     pub(crate) again: bool,
 
-    /// Do not take the rows before an ERROR bookmark as answered
-    #[arg(long)]
+    /// Where rows say ERROR and nothing tells who wrote that: ask all rows
+    #[arg(long, conflicts_with = "from_bookmark")]
     pub(crate) from_start: bool,
+
+    /// The same, but take the rows before the first ERROR as answered
+    #[arg(long)]
+    pub(crate) from_bookmark: bool,
 }
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
@@ -75,6 +79,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     environment.warn();
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
+    let settings = super::placed(settings, said.layer.output.is_some())?;
     warnings.iter().for_each(warn);
     let typos = settings.models.iter().filter_map(|model| Typo::of(model, &environment.providers));
     typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));
@@ -86,6 +91,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         keep: args.decisions.keep,
         again: args.decisions.again,
         from_start: args.decisions.from_start,
+        from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
     };
     #[cfg(unix)]
@@ -94,7 +100,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
-    Ok(Exit::of(&ask(settings, decisions, &keys, state.as_deref(), None, acks)?))
+    let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), None, acks)?;
+    Ok(Exit::of(&ending, agreed))
 }
 
 fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {
@@ -138,7 +145,8 @@ pub(super) struct Keys<'a> {
     pub(super) environment: &'a Environment,
 }
 
-/// Runs with these settings, and shows it; returns how it ended.
+/// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
+/// rows are to be taken as answered.
 pub(super) fn ask(
     settings: Settings,
     decisions: Decisions,
@@ -146,7 +154,7 @@ pub(super) fn ask(
     state: Option<&Path>,
     demo: Option<&display::Demo>,
     acks: Option<display::acks::Acks>,
-) -> Result<Ending, UserError> {
+) -> Result<(Ending, bool), UserError> {
     let runtime = super::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { signals::survive_file_limit() });
@@ -163,9 +171,13 @@ pub(super) fn ask(
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
                 decide(error.into(), &mut decisions)?;
             }
+            (Err(error @ JobError::Bookmark { .. }), _) if prompt::is_possible() => {
+                begin_where(error.into(), &mut decisions)?;
+            }
             (Err(error), _) => return Err(error.into()),
         }
     };
+    let agreed = job.found.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);
     let opening = Opening {
         settings: &settings,
@@ -208,7 +220,21 @@ pub(super) fn ask(
     if is_cut {
         runtime.shutdown_background();
     }
-    Ok(ending)
+    Ok((ending, agreed))
+}
+
+/// Asks whoever sits at the terminal where to begin in a file with bookmarks of which nothing is
+/// known; fails with `error` where nothing is decided.
+fn begin_where(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> {
+    let what = [Some(error.message.as_str()), error.cause.as_deref()];
+    display::warn(&what.into_iter().flatten().collect::<Vec<_>>().join(": "), None);
+    let question = "Ask all rows (a), take those before the first ERROR as answered (b), stop (s)";
+    match prompt::word(question, "s")?.to_ascii_lowercase().as_str() {
+        "a" | "all" => decisions.from_start = true,
+        "b" | "bookmark" => decisions.from_bookmark = true,
+        _ => return Err(error),
+    }
+    Ok(())
 }
 
 /// Asks whoever sits at the terminal what is to become of answers that other settings bought; fails

@@ -250,6 +250,9 @@ impl Words<'_> {
         }
         if let Outcome::Answered(row) = &entry.outcome {
             row.metadata.output_tokens.iter().for_each(|tokens| say(of(*tokens, "token")));
+            if row.metadata.at_token_limit == Some(true) {
+                say("exactly as long as the token limit: perhaps cut".into());
+            }
             let tries = row.metadata.attempts.unwrap_or(1);
             (tries > 1).then(|| say(format!("{tries} asks")));
         }
@@ -323,14 +326,16 @@ impl Words<'_> {
         let call = shown.call.as_ref();
         let (requests, samples) = (&shown.requests[..], shown.samples);
         let before = endpoint.map(|endpoint| Before { endpoint, call, requests, samples });
-        let again = self.which.run_again(before.as_ref());
+        let again = |without: &[&str], words: &str| {
+            self.which.run_again_without(before.as_ref(), without).ticked_with(words)
+        };
         let entries = shown.questions.iter().flat_map(|question| &question.entries);
         let causes = entries.filter_map(|entry| match &entry.outcome {
             Outcome::Failed { end: Some((_, cause)), .. } => Some(&**cause),
             Outcome::Failed { end: None, .. } => Some("unreachable"),
             _ => None,
         });
-        for hint in advice(causes, &again.ticked()) {
+        for hint in advice(causes, again) {
             page.hint(&hint);
         }
     }

@@ -27,6 +27,29 @@ fn is_hangup_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|m| m & 1 == 1)
 }
 
+/// What the run was told already. A second SIGTERM stops it at once, but a terminal that closes is
+/// often told by both signals, and by the same one twice: what is on its way is paid for, and nobody
+/// has asked for it to be dropped.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+struct Told {
+    terminate: bool,
+    hang_up: bool,
+}
+
+#[cfg(unix)]
+impl Told {
+    fn terminate(&mut self) -> Option<Wish> {
+        let is_first = !std::mem::replace(&mut self.terminate, true);
+        (!(is_first && self.hang_up)).then_some(Wish::Stop(StopSignal::Terminate))
+    }
+
+    fn hang_up(&mut self) -> Option<Wish> {
+        let is_first = !std::mem::replace(&mut self.hang_up, true);
+        (is_first && !self.terminate).then_some(Wish::Stop(StopSignal::Terminate))
+    }
+}
+
 /// Listens to signals from this call on, which is to come before the first ask: one that nobody
 /// listens to would end the process with whatever is on its way. The future tells them as wishes, and
 /// ends with the first that wants to stop a run which takes none any more. Within a runtime.
@@ -49,15 +72,16 @@ pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = StopSignal> + S
         #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd")))]
         let mut info = None;
         async move {
+            let mut told = Told::default();
             loop {
                 let wanted = tokio::select! {
-                    _ = heard(&mut interrupt) => Wish::Stop(StopSignal::Interrupt),
-                    _ = heard(&mut terminate) => Wish::Stop(StopSignal::Terminate),
-                    // The terminal is gone: what is on its way is paid for, as with SIGTERM.
-                    _ = heard(&mut hangup) => Wish::Stop(StopSignal::Terminate),
-                    _ = heard(&mut status) => Wish::Status,
-                    _ = heard(&mut info) => Wish::Status,
+                    _ = heard(&mut interrupt) => Some(Wish::Stop(StopSignal::Interrupt)),
+                    _ = heard(&mut terminate) => told.terminate(),
+                    _ = heard(&mut hangup) => told.hang_up(),
+                    _ = heard(&mut status) => Some(Wish::Status),
+                    _ = heard(&mut info) => Some(Wish::Status),
                 };
+                let Some(wanted) = wanted else { continue };
                 if let (Wish::Stop(signal), Err(_)) = (wanted, wish.send(wanted).await) {
                     return signal;
                 }
@@ -72,5 +96,24 @@ pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = StopSignal> + S
             }
         }
         std::future::pending().await
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_sigterm_is_told_and_a_terminal_that_closes_is_not_told_twice() {
+        for (signals, wishes) in
+            [("T", 1), ("TT", 2), ("H", 1), ("HH", 1), ("HT", 1), ("TH", 1), ("THT", 2), ("HTT", 2)]
+        {
+            let mut told = Told::default();
+            let wishes_of = signals.chars().filter_map(|signal| match signal {
+                'T' => told.terminate(),
+                _ => told.hang_up(),
+            });
+            assert_eq!(wishes_of.count(), wishes, "{signals}");
+        }
     }
 }

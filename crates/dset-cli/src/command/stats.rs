@@ -72,6 +72,10 @@ fn show(page: &Page, settings: &Settings, stats: &Stats) {
     if cut > 0 {
         page.pair("cut", &format!("{} at the token limit", of(cut, "answer")));
     }
+    if stats.all.at_token_limit > 0 {
+        let answers = of(stats.all.at_token_limit, "answer");
+        page.pair("perhaps cut", &format!("{answers} exactly as long as the token limit"));
+    }
     if stats.duplicates > 0 {
         page.pair(
             "duplicates",
@@ -143,7 +147,8 @@ fn cut(stats: &Stats) -> u64 {
 
 fn share(measures: &Measures) -> String {
     match (measures.reasoning * 100).checked_div(measures.output) {
-        Some(share) if measures.reasoning > 0 => format!(" ({share} % reasoning)"),
+        // Older answers may have reasoning counted beside the output.
+        Some(share) if measures.reasoning > 0 && share <= 100 => format!(" ({share} % reasoning)"),
         _ => String::new(),
     }
 }
@@ -195,6 +200,7 @@ fn measures_object(measures: &Measures) -> Value {
     json!({
         "answers": measures.answers,
         "retried": measures.retried,
+        "at_token_limit": measures.at_token_limit,
         "tokens": {
             "input": measures.input,
             "cached": measures.cached,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::again::Before;
 use crate::cli::WhichArgs;
+use crate::display::advice::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;
@@ -102,7 +103,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
         state(standing)
     ));
     page.blank();
-    page.bar(ledger.answered + ledger.presumed, ledger.questions);
+    page.bar(ledger.answered, ledger.questions);
     page.blank();
     let causes = |wanted: Fault| {
         let of = standing.failed.iter().filter(|(fault, ..)| *fault == wanted);
@@ -168,7 +169,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    let hints = hints(which, standing);
+    let hints = hints(which, settings, standing);
     if !hints.is_empty() {
         page.blank();
     }
@@ -256,7 +257,7 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
+fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
@@ -267,22 +268,39 @@ fn hints(which: &WhichArgs, standing: &Standing) -> Vec<String> {
         requests: &standing.requests,
         samples: standing.samples,
     });
-    let run = which.run_again(before.as_ref()).ticked();
+    let again = |without: &[&str], words: &str| {
+        which.run_again_without(before.as_ref(), without).ticked_with(words)
+    };
+    let run = again(&[], "");
     if standing.has_outputs_of_script {
         return vec![format!(
-            "There are outputs of the original script: {run} takes their rows as answered"
+            "There are outputs of the original script: {run} takes their rows as answered, and asks \
+             the rest"
         )];
     }
     if !standing.has_store {
-        return vec![format!("Ask the questions with {run}")];
+        let elsewhere = super::stores_elsewhere(settings);
+        return vec![
+            super::at_another_store("status", &elsewhere)
+                .unwrap_or_else(|| format!("Ask the questions with {run}")),
+        ];
+    }
+    let mut hints = Vec::new();
+    if ledger.presumed > 0 {
+        let presumed = of(ledger.presumed, "question");
+        hints.push(format!("{presumed} without a text: {run} with `--from-start` asks them"));
     }
     let why = || format!("See why with `{}`", which.command_with("show --failed", "--questions"));
-    let mut hints = Vec::from_iter((ledger.failed() > 0).then(why));
-    match (ledger.pending, ledger.failed()) {
+    hints.extend((ledger.failed() > 0).then(why));
+    match (ledger.pending, ledger.failed().saturating_sub(standing.kept)) {
         (0, 0) => {}
         (0, _) => hints.push(format!("Ask the failed questions again with {run}")),
         _ => hints.push(format!("Run {run} to continue")),
     }
+    // Those the same command does not ask again.
+    let causes = standing.failed.iter().map(|(_, cause, _)| &**cause).filter(|_| standing.kept > 0);
+    let kept = causes.filter(|cause| matches!(*cause, "length limit" | "repeats itself"));
+    hints.extend(advice(kept, again));
     hints
 }
 

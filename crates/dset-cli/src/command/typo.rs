@@ -4,6 +4,7 @@ use dset_core::provider::Providers;
 use dset_core::settings::Model;
 
 use crate::display::text::quoted;
+use crate::setting::slips;
 
 /// Why a model is probably not meant.
 #[derive(Debug, PartialEq)]
@@ -54,13 +55,9 @@ impl Typo {
     }
 }
 
-/// Tells whether a name is another, typed wrongly: with other digits it would be another version.
+/// Tells whether a name is another, typed wrongly.
 fn is_typo(given: &str, known: &str) -> bool {
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
-    given != known
-        && known.len() > 4
-        && digits(given) == digits(known)
-        && strsim::osa_distance(&given.to_lowercase(), known) <= 2
+    given != known && known.len() > 4 && slips(given, known).is_some()
 }
 
 #[cfg(test)]

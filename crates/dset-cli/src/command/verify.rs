@@ -124,7 +124,18 @@ impl Words<'_> {
         }
         page.blank();
         if verified.differences.is_empty() {
-            page.line(GOOD, page.tick, " everything agrees", 2);
+            let presumed = verified.ledger.map_or(0, |ledger| ledger.presumed);
+            let without_text = match presumed {
+                0 => String::new(),
+                1 => ", but 1 question has no text: it is only taken as answered".to_owned(),
+                many => {
+                    format!(
+                        ", but {} questions have no text: they are only taken as answered",
+                        count(many)
+                    )
+                }
+            };
+            page.line(GOOD, page.tick, &format!(" everything agrees{without_text}"), 2);
             return;
         }
         let differences = of(verified.differences.len() as u64, "difference");
@@ -138,7 +149,10 @@ impl Words<'_> {
                     continue;
                 }
             }
-            let (_, text, mend) = self.difference(difference);
+            let (_, text, mut mend) = self.difference(difference);
+            if mend == self.run {
+                mend += &asks_too(verified);
+            }
             page.blank();
             page.line(anstyle::Style::new(), "  ", &text, 2);
             page.line(crate::error::HINT, "    mend: ", &mend, 10);
@@ -451,6 +465,15 @@ impl Words<'_> {
             "notes": notes.collect::<Vec<_>>(),
             "exit": exit as u8,
         })
+    }
+}
+
+/// Says what a run that mends something does besides: it costs money.
+fn asks_too(verified: &Verified) -> String {
+    let ledger = verified.ledger.unwrap_or_default();
+    match ledger.pending + ledger.failed() {
+        0 => String::new(),
+        open => format!(" (it also asks for the {} without an answer)", of(open, "question")),
     }
 }
 

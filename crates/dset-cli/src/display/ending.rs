@@ -7,13 +7,14 @@ use anstyle::{AnsiColor, Style};
 use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
 use dset_core::settings::Settings;
+use dset_engine::job::Found;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
 use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, same_command, span};
+use super::text::{self, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -31,8 +32,23 @@ pub(super) struct Closing<'a> {
     pub(super) demo: Option<Demo>,
     /// Where the first model's key was found.
     pub(super) key_from: Option<&'static str>,
+    pub(super) facts: Facts,
     /// The input's line of the bookmark, in a word like `q.csv`.
     pub(super) tick: &'static str,
+}
+
+/// What was found before the first ask and is worth saying at the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    duplicates: u64,
+    /// Somebody has said that rows before a bookmark are to be taken as answered.
+    pub(super) presumed_agreed: bool,
+}
+
+impl From<&Found> for Facts {
+    fn from(found: &Found) -> Facts {
+        Facts { duplicates: found.duplicates, presumed_agreed: found.presumed_agreed }
+    }
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -43,7 +59,7 @@ impl Closing<'_> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
         let name = self.services();
-        let again = format!("Run `{}` to continue", same_command());
+        let again = format!("Run `{}` to continue", same_run());
         Some(match &self.ending.why {
             Why::Complete | Why::Stopped(_) => return None,
             Why::StoreFailed => self.store_failed(),
@@ -52,7 +68,7 @@ impl Closing<'_> {
                 self.tally.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
-                    same_command()
+                    same_run()
                 )],
             ),
             Why::WrongSettings(failure) => (
@@ -103,12 +119,12 @@ impl Closing<'_> {
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
                 why(failure),
-                vec![format!("Come back then: `{}`", same_command())],
+                vec![format!("Come back then: `{}`", same_run())],
             ),
             Why::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
-                vec![format!("Its row says ERROR; `{}` asks it again", same_command())],
+                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
             ),
         })
     }
@@ -121,7 +137,7 @@ impl Closing<'_> {
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        let mut hint = format!("Mend that or make room, then run `{}`", same_command());
+        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
         let Some(store) = &self.tally.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };
@@ -159,12 +175,12 @@ impl Closing<'_> {
     }
 
     /// All lines for a terminal of so many columns.
-    pub(super) fn lines(&self, columns: usize, looks: Looks, duplicates: u64) -> Vec<String> {
+    pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<String> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
             let error =
-                UserError { message, cause, hints: Vec::new(), exit: Exit::of(self.ending) };
+                UserError { message, cause, hints: Vec::new(), exit: Exit::of(self.ending, true) };
             lines.extend(error.lines());
             lines.push(String::new());
         }
@@ -173,7 +189,7 @@ impl Closing<'_> {
                 let several = self.settings.wants_several();
                 let done = format!(
                     "{} of {} {}",
-                    count(ledger.answered + ledger.presumed),
+                    count(ledger.answered),
                     of(ledger.questions, text::counted(self.settings)),
                     if several { "are there" } else { "answered" }
                 );
@@ -182,6 +198,10 @@ impl Closing<'_> {
                     _ => format!(" in {}", span(self.took)),
                 };
                 lines.push(format!("{GOOD}{}{GOOD:#} {done}{took}", self.tick));
+                if ledger.presumed > 0 {
+                    let presumed = of(ledger.presumed, "question");
+                    lines.push(format!("  {presumed} taken as answered, without a text"));
+                }
                 if self.tally.answered == 0 && ledger.failed() == 0 {
                     lines.push("  nothing was left to ask".into());
                 }
@@ -196,7 +216,7 @@ impl Closing<'_> {
             _ => lines.extend(wrapped(looks, columns, &self.standing())),
         }
         lines.push(String::new());
-        for (name, value) in self.details(looks, duplicates) {
+        for (name, value) in self.details(looks) {
             let line = Line::new(looks).plain(&format!("  {name:<9}  ")).plain(&value);
             lines.extend(line.wrapped(columns, 13).iter().map(Line::painted));
         }
@@ -209,7 +229,7 @@ impl Closing<'_> {
     }
 
     /// What the run came to, by name; what has nothing to say is left out.
-    fn details(&self, looks: Looks, duplicates: u64) -> Vec<(&'static str, String)> {
+    fn details(&self, looks: Looks) -> Vec<(&'static str, String)> {
         let tally = self.tally;
         let mut details = Vec::new();
         if tally.output > 0 {
@@ -219,7 +239,8 @@ impl Closing<'_> {
         }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));
-            let (number, text) = (question.index + 1, looks.fitted(&question.text, TEXT_MAX));
+            let number = text::number(self.settings, question);
+            let text = looks.fitted(&question.text, TEXT_MAX);
             details.push((
                 "time",
                 format!("median {median}, slowest {slowest} (question {number}: {text})"),
@@ -233,11 +254,11 @@ impl Closing<'_> {
         }
         if let Some(question) = &self.ending.bookmark {
             let input = self.settings.input.display();
-            let (number, row) = (question.index + 1, question.row_number);
+            let (number, row) = (text::number(self.settings, question), question.row_number);
             details.push(("bookmark", format!("question {number}, row {row} of {input}")));
         }
-        if duplicates > 0 {
-            details.push(("look at", of(duplicates, "duplicate question")));
+        if self.facts.duplicates > 0 {
+            details.push(("look at", of(self.facts.duplicates, "duplicate question")));
         }
         let written = FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
         let files = written.map(|format| format.file).collect::<Vec<_>>().join(", ");
@@ -264,27 +285,54 @@ impl Closing<'_> {
             Why::Complete if ledger.failed() > 0 => {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.tally.failed.keys().copied();
-                let cut = self.tally.failed.is_empty().then_some("length limit");
+                let here: u64 = self.tally.failed.values().sum();
+                let cut = (ledger.failed() > here).then_some("length limit");
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
-                hints.extend(advice(causes.chain(cut), &format!("`{}`", same_command())));
+                let again = |without: &[&str], words: &str| {
+                    let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
+                    format!("`{}{words}`", same_run_without(&[without, decided].concat()))
+                };
+                hints.extend(advice(causes.chain(cut), again));
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
                     "{} left: `{}` asks more of them",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_command()
+                    same_run()
                 ));
             }
-            Why::Complete if ledger.presumed > 0 => hints.push(format!(
-                "{} before the ERROR bookmark taken as answered: `{} --from-start` asks them",
-                of(ledger.presumed, "question"),
-                same_command()
-            )),
-            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_command())),
+            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
             _ => {}
+        }
+        if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
+            hints.extend(self.of_presumed());
         }
         hints
     }
+
+    /// What can be done about questions that are only taken as answered.
+    fn of_presumed(&self) -> Vec<String> {
+        let run = same_command_as("run", &["from_start", "from_bookmark"]);
+        let presumed = of(self.ending.ledger.presumed, "question");
+        let mut hints = vec![format!(
+            "{presumed} before the first ERROR taken as answered, without a text: \
+             `{run} --from-start` asks them"
+        )];
+        if !self.facts.presumed_agreed {
+            hints.push(format!("Or say that they are answered: `{run} --from-bookmark`"));
+        }
+        hints
+    }
+}
+
+/// The command that goes on with this run. `--again` is not said again: that would ask everything
+/// once more, where this run has asked it.
+fn same_run() -> String {
+    same_run_without(&[])
+}
+
+fn same_run_without(without: &[&str]) -> String {
+    same_command_as("run", &[without, &["again"]].concat())
 }
 
 fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {

@@ -11,11 +11,12 @@ use dset_core::machine::{Ending, Notice, Snapshot};
 use dset_core::question::Question;
 use dset_core::settings::Settings;
 use dset_core::time::Time;
+use dset_engine::clock::Clock;
 use dset_engine::report::{Trouble, Watcher};
 use serde_json::{Value, json};
 
 use super::talk::{Lines, PATIENCE, Stream, Talk};
-use super::text::place;
+use super::text::{model, moment, number, place};
 use super::{Display, Opening, plain};
 use crate::exit::Exit;
 
@@ -24,6 +25,8 @@ const VERSION: u32 = 1;
 
 pub(super) struct Json {
     settings: Settings,
+    /// Somebody has said that rows before a bookmark are to be taken as answered.
+    presumed_agreed: bool,
     began: Instant,
     talk: Talk<Lines>,
 }
@@ -48,30 +51,34 @@ impl Json {
             line["samples"] = json!(settings.samples);
         }
         let talk = Talk::open(Lines, Stream::Out, usize::MAX);
-        let json = Json { settings: settings.clone(), began: Instant::now(), talk };
-        json.print(line);
+        let presumed_agreed = found.presumed_agreed;
+        let json =
+            Json { settings: settings.clone(), presumed_agreed, began: Instant::now(), talk };
+        json.print(Clock::start().now(), line);
         json
     }
 
-    fn print(&self, event: Value) {
-        self.talk.say(versioned(event));
+    fn print(&self, now: Time, event: Value) {
+        self.talk.say(versioned(now, event));
     }
 
-    fn of(&self, question: &Question, event: &str, rest: Value) {
+    fn of(&self, now: Time, question: &Question, event: &str, rest: Value) {
         let mut line = json!({
             "event": event,
-            "question": question.index + 1,
+            "question": number(&self.settings, question),
             "row": question.row_number,
+            "model": model(&self.settings, question),
+            "sample": question.sample,
         });
         if let (Value::Object(line), Value::Object(rest)) = (&mut line, rest) {
             line.extend(rest);
         }
-        self.print(line);
+        self.print(now, line);
     }
 }
 
-fn versioned(event: Value) -> String {
-    let mut line = json!({ "v": VERSION });
+fn versioned(now: Time, event: Value) -> String {
+    let mut line = json!({ "v": VERSION, "time": moment(now.unix_ms, true) });
     if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
         line.extend(event);
     }
@@ -82,17 +89,19 @@ fn versioned(event: Value) -> String {
 }
 
 impl Watcher for Json {
-    fn notice(&mut self, _now: Time, notice: &Notice) {
+    fn notice(&mut self, now: Time, notice: &Notice) {
         match notice {
             Notice::Asking { question, attempt } => {
-                self.of(question, "ask", json!({ "attempt": attempt }));
+                self.of(now, question, "ask", json!({ "attempt": attempt }));
             }
             Notice::Answered { question, took, usage, attempts } => self.of(
+                now,
                 question,
                 "answer",
                 json!({ "seconds": took.as_secs_f64(), "attempts": attempts, "tokens": usage }),
             ),
             Notice::Retrying { question, failure, wait } => self.of(
+                now,
                 question,
                 "retry",
                 json!({
@@ -101,6 +110,7 @@ impl Watcher for Json {
                 }),
             ),
             Notice::Ended { question, fault, failure } => self.of(
+                now,
                 question,
                 "error",
                 json!({
@@ -108,42 +118,54 @@ impl Watcher for Json {
                     "message": failure.message,
                 }),
             ),
-            Notice::OutageBegan { failure, wait } => self.print(json!({
-                "event": "outage", "cause": failure.cause, "status": failure.status,
-                "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
-            })),
-            Notice::OutageGoesOn { failure, wait } => self.print(json!({
-                "event": "outage", "cause": failure.cause, "status": failure.status,
-                "message": failure.message, "wait_seconds": wait.as_secs_f64(),
-            })),
+            Notice::OutageBegan { failure, wait } => self.print(
+                now,
+                json!({
+                    "event": "outage", "cause": failure.cause, "status": failure.status,
+                    "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
+                }),
+            ),
+            Notice::OutageGoesOn { failure, wait } => self.print(
+                now,
+                json!({
+                    "event": "outage", "cause": failure.cause, "status": failure.status,
+                    "message": failure.message, "wait_seconds": wait.as_secs_f64(),
+                }),
+            ),
             Notice::OutageRetry { retry, of } => {
-                self.print(json!({ "event": "outage_retry", "retry": retry, "of": of }));
+                self.print(now, json!({ "event": "outage_retry", "retry": retry, "of": of }));
             }
             Notice::OutageFinal { failure } => {
-                self.print(json!({ "event": "outage_final", "cause": failure.cause }));
+                self.print(now, json!({ "event": "outage_final", "cause": failure.cause }));
             }
             Notice::OutageOver { lasted } => {
-                self.print(json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
+                self.print(now, json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
             }
-            Notice::PlaceDown { model, endpoint, failure } => self.print(json!({
-                "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
-                "cause": failure.cause, "status": failure.status, "message": failure.message,
-            })),
-            Notice::PlaceUp { model, endpoint } => self.print(json!({
-                "event": "endpoint_up", "endpoint": place(&self.settings, *model, *endpoint),
-            })),
+            Notice::PlaceDown { model, endpoint, failure } => self.print(
+                now,
+                json!({
+                    "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
+                    "cause": failure.cause, "status": failure.status, "message": failure.message,
+                }),
+            ),
+            Notice::PlaceUp { model, endpoint } => self.print(
+                now,
+                json!({
+                    "event": "endpoint_up", "endpoint": place(&self.settings, *model, *endpoint),
+                }),
+            ),
             Notice::Bookmarking { row_number } => {
-                self.print(json!({ "event": "bookmark", "row": row_number }));
+                self.print(now, json!({ "event": "bookmark", "row": row_number }));
             }
             Notice::Draining { in_flight, .. } => {
-                self.print(json!({ "event": "stopping", "in_flight": in_flight }));
+                self.print(now, json!({ "event": "stopping", "in_flight": in_flight }));
             }
         }
     }
 
     fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
 
-    fn trouble(&mut self, _now: Time, trouble: &Trouble) {
+    fn trouble(&mut self, now: Time, trouble: &Trouble) {
         let mut event = json!({ "event": "trouble", "message": plain::told(trouble) });
         if let (Value::Object(event), Trouble::Store { rescued, answers, .. }) =
             (&mut event, trouble)
@@ -151,7 +173,7 @@ impl Watcher for Json {
             event.insert("answers".into(), json!(answers));
             event.insert("kept_in".into(), json!(rescued));
         }
-        self.print(event);
+        self.print(now, event);
     }
 }
 
@@ -167,9 +189,9 @@ impl Display for Json {
             "left": ledger.pending,
             "dropped": ending.dropped,
             "seconds": self.began.elapsed().as_secs_f64(),
-            "exit": Exit::of(ending) as u8,
+            "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
         let patience = ending.was_stopped.then_some(PATIENCE);
-        self.talk.end(versioned(end) + "\n", patience);
+        self.talk.end(versioned(Clock::start().now(), end) + "\n", patience);
     }
 }

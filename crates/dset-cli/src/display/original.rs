@@ -7,16 +7,17 @@ use dset_core::question::Question;
 use dset_core::time::Time;
 use dset_engine::report::{Trouble, Watcher};
 
-use super::ending::Closing;
+use super::ending::{Closing, Facts};
 use super::plain::told;
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk};
 use super::tally::Tally;
-use super::text::{as_the_script, clock, failure, one_line, script_wait};
+use super::text::{as_the_script, clock, failure, number, one_line, script_wait};
 use super::{Display, Opening};
 
 pub(super) struct Original {
     settings: dset_core::settings::Settings,
     key_from: Option<&'static str>,
+    facts: Facts,
     total: u64,
     tally: Tally,
     talk: Talk<Lines>,
@@ -25,13 +26,14 @@ pub(super) struct Original {
 impl Original {
     pub(super) fn open(opening: &Opening<'_>) -> Original {
         let settings = opening.settings.clone();
-        let (key_from, total) = (opening.key_from, opening.found.answers);
+        let (key_from, total) = (opening.key_from, opening.found.questions);
         let talk = Talk::open(Lines, Stream::Err, SAID_MAX);
-        Original { settings, key_from, total, tally: Tally::default(), talk }
+        let facts = opening.found.into();
+        Original { settings, key_from, facts, total, tally: Tally::default(), talk }
     }
 
     fn question(&self, question: &Question) -> String {
-        format!("question {}/{}", question.index + 1, self.total)
+        format!("question {}/{}", number(&self.settings, question), self.total)
     }
 
     fn bookmark(&self, row_number: u64) {
@@ -108,16 +110,21 @@ impl Display for Original {
             let folder = std::path::absolute(&self.settings.output);
             let folder = folder.unwrap_or_else(|_| self.settings.output.clone());
             let folder = one_line(&folder.display().to_string());
-            let last = format!(
-                "All {} questions processed successfully!\nOutput files located in: {folder}\n",
-                ledger.questions
-            );
+            let all = match ledger.presumed {
+                0 => format!("All {} questions processed successfully!", ledger.questions),
+                presumed => format!(
+                    "{} of {} questions processed, {presumed} taken as answered",
+                    ledger.answered, ledger.questions
+                ),
+            };
+            let last = format!("{all}\nOutput files located in: {folder}\n");
             self.talk.end(last, Some(PATIENCE));
             return;
         }
         let closing = Closing {
             settings: &self.settings,
             key_from: self.key_from,
+            facts: self.facts,
             ending,
             tally: &self.tally,
             took: std::time::Duration::ZERO,

@@ -9,10 +9,12 @@ use dset_core::time::Time;
 use dset_engine::clock::Clock;
 use dset_engine::report::{Trouble, Watcher};
 
-use super::ending::Closing;
+use super::ending::{Closing, Facts};
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk, for_stderr};
 use super::tally::Tally;
-use super::text::{self, about, as_the_script, clock, count, failure, one_line, script_wait, span};
+use super::text::{
+    self, about, as_the_script, count, failure, moment, one_line, script_wait, span,
+};
 use super::{Demo, Display, Opening, TOLD_MAX, remarks};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -24,6 +26,7 @@ pub(super) struct Plain {
     settings: Settings,
     demo: Option<Demo>,
     key_from: Option<&'static str>,
+    facts: Facts,
     total: u64,
     /// Single questions are told.
     tells: bool,
@@ -41,7 +44,8 @@ impl Plain {
             settings,
             demo: opening.demo.copied(),
             key_from: opening.key_from,
-            total: opening.found.answers,
+            facts: opening.found.into(),
+            total: opening.found.questions,
             tally: Tally::default(),
             began: Instant::now(),
             progress_at: Instant::now(),
@@ -75,7 +79,7 @@ impl Plain {
         };
         format!(
             "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
-            ledger.answered + ledger.presumed,
+            ledger.answered,
             ledger.questions,
             snapshot.retrying,
             ledger.failed(),
@@ -83,12 +87,22 @@ impl Plain {
     }
 
     fn place(&self, question: &Question) -> String {
-        format!("question {}/{}", question.index + 1, self.total)
+        format!("question {}/{}", text::number(&self.settings, question), self.total)
+    }
+
+    /// What tells an answer from every other: the row in the file, the model, the sample.
+    fn of(&self, question: &Question) -> String {
+        let model = one_line(text::model(&self.settings, question));
+        let mut words = format!("row {}, {model}", question.row_number);
+        if self.settings.samples > 1 {
+            words += &format!(", sample {}", question.sample);
+        }
+        words
     }
 }
 
 fn timed(now: Time, line: &str) -> String {
-    format!("[{}] {}", clock(now.unix_ms), one_line(line))
+    format!("[{}] {}", moment(now.unix_ms, false), one_line(line))
 }
 
 impl Watcher for Plain {
@@ -97,11 +111,11 @@ impl Watcher for Plain {
         match notice {
             Notice::Asking { question, attempt: 1 } if self.tells => {
                 let (place, text) = (self.place(question), as_the_script(&question.text));
-                self.say(now, &format!("Processing {place}: {text}"));
+                self.say(now, &format!("Processing {place}: {text} ({})", self.of(question)));
             }
             Notice::Asking { question, attempt } if self.settings.verbose => {
-                let place = self.place(question);
-                self.say(now, &format!("Processing {place} again (attempt {attempt})"));
+                let (place, of) = (self.place(question), self.of(question));
+                self.say(now, &format!("Processing {place} again ({of}, attempt {attempt})"));
             }
             Notice::Asking { .. } => {}
             Notice::Answered { question, took, usage, .. } => {
@@ -110,23 +124,21 @@ impl Watcher for Plain {
                         Some(tokens) => format!(", {} tokens", count(tokens)),
                         None => String::new(),
                     };
-                    let (place, took) = (self.place(question), span(*took));
-                    self.say(now, &format!("Successfully processed {place} ({took}{tokens})"));
+                    let (place, of, took) = (self.place(question), self.of(question), span(*took));
+                    let line = format!("Successfully processed {place} ({of}, {took}{tokens})");
+                    self.say(now, &line);
                 }
             }
             Notice::Retrying { question, failure: why, wait } => {
                 if self.tells {
-                    let (place, wait) = (self.place(question), span(*wait));
-                    self.say(now, &format!("Error: {} ({place}, again in {wait})", failure(why)));
+                    let (place, of, wait) = (self.place(question), self.of(question), span(*wait));
+                    let why = failure(why);
+                    self.say(now, &format!("Error: {why} ({place}, {of}, again in {wait})"));
                 }
             }
             Notice::Ended { question, failure: why, .. } => {
-                let place = self.place(question);
-                let row = question.row_number;
-                self.say(
-                    now,
-                    &format!("Error: {} ({place}, row {row} marked ERROR)", failure(why)),
-                );
+                let (place, of, why) = (self.place(question), self.of(question), failure(why));
+                self.say(now, &format!("Error: {why} ({place}, {of}, marked ERROR)"));
             }
             Notice::OutageBegan { failure: why, wait } => {
                 self.say(now, &format!("Error: {}", failure(why)));
@@ -157,10 +169,11 @@ impl Watcher for Plain {
                 let input = self.settings.input.display();
                 self.say(now, &format!("Updating {input} bookmark at row {row_number}"));
             }
-            Notice::Draining { in_flight, longest, .. } => {
+            Notice::Draining { signal, in_flight, longest } => {
                 let asks = text::of(*in_flight as u64, "question");
                 let longest = span(*longest);
-                self.say(now, &format!("Stopping: waiting for {asks} already asked, the longest since {longest} (Ctrl-C again stops now)"));
+                let now_by = text::stops_now(*signal);
+                self.say(now, &format!("Stopping: waiting for {asks} already asked, the longest since {longest} ({now_by} stops now)"));
             }
         }
     }
@@ -212,6 +225,7 @@ impl Display for Plain {
             took: self.began.elapsed(),
             demo: self.demo,
             key_from: self.key_from,
+            facts: self.facts,
             tick: "",
         };
         let ledger = &ending.ledger;
@@ -234,7 +248,7 @@ impl Display for Plain {
             last.push(timed(now, &format!("Output files located in: {}", folder.display())));
         }
         if let Some((message, cause, hints)) = closing.error() {
-            last.extend(UserError { message, cause, hints, exit: Exit::of(ending) }.lines());
+            last.extend(UserError { message, cause, hints, exit: Exit::of(ending, true) }.lines());
         } else if !is_quiet {
             last.extend(closing.hints().iter().map(|hint| timed(now, &format!("Hint: {hint}"))));
         }

@@ -66,10 +66,15 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         ));
         if rescued.unread > 0 {
             say(format!(
-                "{} of rescue.jsonl cannot be read; the file is kept as rescue.jsonl.unread",
+                "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
                 of(rescued.unread, "line")
             ));
         }
+    }
+    for (old, new) in &found.renamed {
+        say(format!(
+            "{old} is {new} now: loaders of datasets took what an earlier version called so for data"
+        ));
     }
     if let Some(adopted) = &found.adopted {
         let whose =
@@ -101,6 +106,13 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             of(found.presumed, "row")
         ));
     }
+    if found.bookmark_unused {
+        say(
+            "--from-bookmark does nothing here: answers are on record, or no row before the first \
+             one says ERROR"
+                .into(),
+        );
+    }
     if found.last_run_died {
         say(format!(
             "the last run ended without saying goodbye; all {} are intact",
@@ -110,7 +122,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
     for repair in &found.repairs {
         say(match repair {
             Repair::Missing { file, rows } => format!(
-                "{file} was missing and is written anew with {}: the answers were kept (a fresh run is `dset run --again`, or a new folder)",
+                "{file} was missing and is written anew with {}: the answers were kept (`dset run --again` would ask, and pay for, all of them again)",
                 of(*rows, "row")
             ),
             Repair::Differed { file, moved_to } => format!(

@@ -94,7 +94,7 @@ impl Tally {
     /// Writes ` (82 % reasoning)`; nothing where no reasoning was counted.
     pub(super) fn reasoning_share(&self) -> String {
         match (self.reasoning * 100).checked_div(self.output) {
-            Some(share) if self.reasoning > 0 => format!(" ({share} % reasoning)"),
+            Some(share) if self.reasoning > 0 && share <= 100 => format!(" ({share} % reasoning)"),
             _ => String::new(),
         }
     }

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use dset_core::answer::Failure;
+use dset_core::machine::{StopSignal, TERM_GRACE};
+use dset_core::question::Question;
 use dset_core::settings::{Model, Settings, endpoint};
 use unicode_width::UnicodeWidthChar as _;
 
@@ -184,6 +186,14 @@ pub(crate) fn clock(unix_ms: i64) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
 }
 
+/// Writes a moment for logs and programs, as RFC 3339 has it: `2026-11-28T14:30:45+01:00`, with
+/// milliseconds where `exact`.
+pub(crate) fn moment(unix_ms: i64, exact: bool) -> String {
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let at = at.to_zoned_datetime(jiff::tz::TimeZone::system());
+    at.strftime(if exact { "%Y-%m-%dT%H:%M:%S%.3f%:z" } else { "%Y-%m-%dT%H:%M:%S%:z" }).to_string()
+}
+
 /// Writes what went wrong with an ask: `overloaded (503): Service is too busy`.
 pub(crate) fn failure(failure: &Failure) -> String {
     let status = failure.status.map(|status| format!(" ({status})")).unwrap_or_default();
@@ -195,6 +205,16 @@ pub(crate) fn failure(failure: &Failure) -> String {
     }
 }
 
+/// Names what ends a run at once that this signal has made stop.
+pub(crate) fn stops_now(signal: StopSignal) -> String {
+    match signal {
+        StopSignal::Interrupt => "Ctrl-C again".to_owned(),
+        StopSignal::Terminate => {
+            format!("it ends within {} s; another SIGTERM", TERM_GRACE.as_secs())
+        }
+    }
+}
+
 /// Names who is asked: the service, or its host where that is not the service's own.
 pub(crate) fn service(model: &Model) -> String {
     let host = |url: &url::Url| url.host_str().unwrap_or_default().to_owned();
@@ -202,6 +222,32 @@ pub(crate) fn service(model: &Model) -> String {
         Some(url) => host(url),
         None => model.preset.name.clone(),
     }
+}
+
+/// The number of a question in its file, from 1: with several answers to each it is not the place of
+/// the answer.
+pub(crate) fn number(settings: &Settings, question: &Question) -> u64 {
+    let answers = settings.models.len() as u64 * u64::from(settings.samples);
+    u64::from(question.index) / answers.max(1) + 1
+}
+
+/// Names the model that a question is put to.
+pub(crate) fn model<'a>(settings: &'a Settings, question: &Question) -> &'a str {
+    let model = settings.models.get(usize::from(question.model));
+    model.map_or("", |model| &model.request.model)
+}
+
+/// Tells which of several answers to a question is meant, `deepseek-flash, sample 2`; samples count
+/// from 0, as in the outputs. Nothing where there is one.
+pub(crate) fn which(settings: &Settings, question: &Question) -> String {
+    let mut words = Vec::new();
+    if settings.models.len() > 1 {
+        words.push(one_line(model(settings, question)));
+    }
+    if settings.samples > 1 {
+        words.push(format!("sample {}", question.sample));
+    }
+    words.join(", ")
 }
 
 /// Names one of several places where models are asked: the model, and where that is.

@@ -11,6 +11,7 @@ use crate::display::text::{service, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
+use crate::usage::same_command_with;
 
 /// A key, and where it was found.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl Environment {
             )
             .cause(format!("the key is from {place}, the base URL from {file} in this folder"))
             .hint(format!(
-                "If that is meant, say so: `dset run --base-url {}`",
+                "If that is meant, say so: `{} --base-url {}`",
+                same_command_with("base_url"),
                 written(url.as_str())
             )));
         }

@@ -259,8 +259,16 @@ impl Ran {
 
     /// The lines of standard error without their times.
     pub fn lines(&self) -> Vec<&str> {
-        let timed = |line: &str| line.starts_with('[') && line.as_bytes().get(9) == Some(&b']');
-        self.err.lines().map(|line| if timed(line) { &line[11..] } else { line }).collect()
+        // `[2026-11-28T14:30:45+01:00] ` of a log, `[14:30:45] ` of the original script's lines.
+        let bare = |line: &'_ str| -> usize {
+            let at = |place: usize| line.as_bytes().get(place).copied();
+            match line.starts_with('[') {
+                true if at(26) == Some(b']') && at(11) == Some(b'T') => 28,
+                true if at(9) == Some(b']') => 11,
+                _ => 0,
+            }
+        };
+        self.err.lines().map(|line| &line[bare(line)..]).collect()
     }
 }
 

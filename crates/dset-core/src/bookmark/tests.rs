@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::csv::{HeaderMode, survey};
+use crate::csv::{HeaderMode, survey, survey_marked};
 
 fn id(text: &str, ordinal: u32) -> QuestionId {
     QuestionId { text_hash: QuestionId::hash_text(text), ordinal }
@@ -41,7 +41,7 @@ fn a_mark_changes_its_own_cell_and_no_other_byte() {
         // A byte order mark, blank lines and quotes stay.
         (
             "\u{feff}question,status\n\n\n\"a\",\"\"\n\n",
-            "\u{feff}question,status\n\n\n\"a\",ERROR\n\n",
+            "\u{feff}question,status\n\n\n\"a\",\"ERROR\"\n\n",
         ),
         ("status,question\n,a\n", "status,question\nERROR,a\n"),
     ] {
@@ -52,10 +52,27 @@ fn a_mark_changes_its_own_cell_and_no_other_byte() {
 }
 
 #[test]
+fn a_status_cell_in_quotes_stays_in_quotes_when_it_is_marked_and_cleared() {
+    for file in [
+        "\"question\",\"status\"\n\"a\",\"\"\n\"b\",\"\"\n",
+        "\"question\",\"status\",\"x\"\r\n\"a\",\"\",\"1\"\r\n",
+        "status,question\n\"\",a\n",
+        "question,status\na,\"\"",
+        "question,status\na,\nb,\"\"\n",
+    ] {
+        let (error, _) = marked(file, &set(&[id("a", 0)]));
+        assert!(error.contains("ERROR"), "{file}");
+        assert_eq!(error.contains("\"ERROR\""), !file.contains("a,\nb"), "{error}");
+        assert_eq!(marked(&error, &clear(&[id("a", 0)])).0, file);
+    }
+}
+
+#[test]
 fn only_error_is_cleared_and_the_commas_stay() {
     for (before, after) in [
         ("question,status\na,ERROR\nb,ERROR\n", "question,status\na,\nb,ERROR\n"),
-        ("question,status\na,\"ERROR\"\n", "question,status\na,\n"),
+        ("question,status\na,\"ERROR\"\n", "question,status\na,\"\"\n"),
+        ("question,status\na,\" ERROR \"\r\n", "question,status\na,\"\"\r\n"),
         ("question,status\na, ERROR \n", "question,status\na,\n"),
         ("question,status\na,done\n", "question,status\na,done\n"),
         ("question,status\na,error\n", "question,status\na,error\n"),
@@ -67,8 +84,11 @@ fn only_error_is_cleared_and_the_commas_stay() {
 
 #[test]
 fn the_users_own_word_is_left_alone() {
-    let (written, rewritten) = marked("question,status\na,todo\n", &set(&[id("a", 0)]));
-    assert_eq!(written, "question,status\na,todo\n");
+    let text = b"question,status\na,todo\n";
+    let layout = survey_marked(&text[..], HeaderMode::Auto, None, Some("status")).unwrap();
+    let mut written = Vec::new();
+    let rewritten = rewrite(&text[..], &mut written, &layout, &set(&[id("a", 0)])).unwrap();
+    assert_eq!(written, text);
     assert_eq!(rewritten, Rewritten { left_alone: 1, ..Rewritten::default() });
 }
 

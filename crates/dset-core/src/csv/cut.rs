@@ -1,7 +1,7 @@
 //! Questions that are cut at a comma, because there are no quotes around it.
 
 use super::ERROR;
-use super::layout::Layout;
+use super::layout::{Layout, STATUS};
 use super::records::Record;
 
 /// Signs that end a question.
@@ -23,10 +23,15 @@ pub struct Cuts {
     /// Cells of the first row.
     width: usize,
     has_header: bool,
-    /// The status column is the one right behind the question.
+    /// A status column, the user's own or ours, is the one right behind the question.
     is_status_next: bool,
     /// The header has a blank behind each comma, so that one in front of a cell says nothing.
     is_spaced: bool,
+}
+
+/// Tells whether a column is called a status.
+fn is_status(name: &str) -> bool {
+    name.eq_ignore_ascii_case(STATUS)
 }
 
 impl Cuts {
@@ -40,7 +45,8 @@ impl Cuts {
             question: layout.question,
             width: first.len(),
             has_header: layout.has_header,
-            is_status_next: layout.has_header && layout.status == Some(layout.question + 1),
+            is_status_next: layout.has_header
+                && layout.columns.get(layout.question + 1).is_some_and(|name| is_status(name)),
         }
     }
 

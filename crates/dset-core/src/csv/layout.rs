@@ -27,15 +27,18 @@ const QUESTION_NAMES: [&str; 16] = [
     "質問",
 ];
 
-/// The name of the column with the bookmarks.
+/// The name of the column with the bookmarks, as the original script had it.
 pub const STATUS: &str = "status";
+
+/// The name of that column where the file has a `status` column of the user's own.
+pub const OWN_STATUS: &str = "dset_status";
 
 /// Tells whether a cell is a word that headers have: one of them, as a whole cell of the first row,
 /// makes that a header.
 #[must_use]
 pub fn is_header_word(cell: &str) -> bool {
     let cell = cell.trim().to_lowercase();
-    cell == STATUS || QUESTION_NAMES.contains(&cell.as_str())
+    cell == STATUS || cell == OWN_STATUS || QUESTION_NAMES.contains(&cell.as_str())
 }
 
 /// Whether the first row is a header.
@@ -47,8 +50,10 @@ pub enum HeaderMode {
     #[default]
     Auto,
     /// It is.
+    #[cfg_attr(feature = "clap", value(aliases = ["true", "on", "1"]))]
     Yes,
     /// It is a question.
+    #[cfg_attr(feature = "clap", value(aliases = ["false", "off", "0"]))]
     No,
 }
 
@@ -100,8 +105,8 @@ pub enum LayoutError {
 }
 
 impl Layout {
-    /// Decides from the first record. Without a header the status column and the widest row are
-    /// known only to [`survey`].
+    /// Decides from the first record. The status column and the widest row are known only to
+    /// [`survey`].
     pub fn of_first(
         first: &Record,
         header: HeaderMode,
@@ -118,7 +123,7 @@ impl Layout {
         let columns: Vec<String> = if has_header {
             first.cells().map(|cell| cell.trim().to_owned()).collect()
         } else {
-            (1..=first.len()).map(|number| format!("column_{number}")).collect()
+            (0..first.len()).map(column_name).collect()
         };
         let named = |name: &str| columns.iter().position(|own| own.to_lowercase() == name);
         let (question, chosen) = match column {
@@ -128,18 +133,63 @@ impl Layout {
                 None => (0, Chosen::First),
             },
         };
-        let is_status = |&at: &usize| at != question && columns[at].eq_ignore_ascii_case(STATUS);
-        let status = (0..columns.len()).find(is_status).filter(|_| has_header);
         let width = columns.len();
-        Ok(Layout { has_header, columns, question, chosen, status, width })
+        Ok(Layout { has_header, columns, question, chosen, status: None, width })
     }
 
-    /// Returns the name of a status column that is added: the question column's own where that is
-    /// called so too, since another spelling could be taken for the column that the user named.
+    /// Returns the columns with this name that do not hold the questions.
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let is_it =
+            move |&at: &usize| at != self.question && self.columns[at].eq_ignore_ascii_case(name);
+        (0..self.columns.len()).filter(is_it)
+    }
+
+    /// Tells whether what the rows say decides which column has the bookmarks.
+    #[must_use]
+    pub fn needs_survey(&self) -> bool {
+        !self.has_header
+            || [STATUS, OWN_STATUS].iter().any(|name| self.named(name).next().is_some())
+    }
+
+    /// Finds the column with the bookmarks by what every column says: ERROR somewhere, anything
+    /// else somewhere. A column that says anything else is the user's own, unless marks are known
+    /// to have been written to it, or its name leaves no doubt.
+    fn find_status(&self, says: &[(bool, bool)], known: Option<&str>) -> Option<usize> {
+        let says = |at: usize| says.get(at).copied().unwrap_or_default();
+        let known = known.and_then(|name| self.named(name).next());
+        if self.has_header {
+            let is_free = |&at: &usize| !says(at).1;
+            let own = || self.named(OWN_STATUS).next();
+            return known.or_else(own).or_else(|| self.named(STATUS).find(is_free));
+        }
+        // A number is no name: columns may have moved, so that a mark must be in it.
+        let known = known.filter(|&at| says(at).0);
+        let mut after = self.question + 1..self.columns.len();
+        let last_if_empty = after.clone().next_back().filter(|&at| says(at) == (false, false));
+        let script = || after.find(|&at| says(at) == (true, false));
+        known.or_else(script).or(last_if_empty)
+    }
+
+    /// Returns the name of a status column that is added: one that the user does not have, or the
+    /// question column's own where that is called so too, since another spelling could be taken for
+    /// the column that the user named.
     #[must_use]
     pub fn status_name(&self) -> &str {
+        if self.named(STATUS).next().is_some() {
+            return OWN_STATUS;
+        }
         let question = self.columns.get(self.question).map(String::as_str);
         question.filter(|name| name.eq_ignore_ascii_case(STATUS)).unwrap_or(STATUS)
+    }
+
+    /// Returns the name of the column that marks go into, as [`survey`] takes it.
+    #[must_use]
+    pub fn marks_name(&self) -> String {
+        match (self.status.and_then(|at| self.columns.get(at)), self.has_header) {
+            (Some(name), _) => name.clone(),
+            (None, true) => self.status_name().to_owned(),
+            (None, false) => column_name(self.marks_column()),
+        }
     }
 
     /// Returns the column that marks go into: the status column, or the one after the widest row.
@@ -161,22 +211,39 @@ fn find(columns: &[String], column: &str) -> Result<usize, LayoutError> {
     })
 }
 
-/// Reads a whole input for what only the whole tells: the widest row and, without a header, the
-/// status column: the first after the question whose non-empty cells all say ERROR, else the last
-/// if it is empty, as a mark that was cleared leaves it.
+/// The name of a column that has none.
+fn column_name(at: usize) -> String {
+    format!("column_{}", at + 1)
+}
+
+/// Reads a whole input for what only the whole tells: the widest row and the status column. That is,
+/// under a header, the one that is called so and says nothing but ERROR; without one the first after
+/// the question whose non-empty cells all say ERROR, else the last if it is empty, as a mark that
+/// was cleared leaves it.
 pub fn survey(
     input: impl Read,
     header: HeaderMode,
     column: Option<&str>,
 ) -> Result<Layout, LayoutError> {
-    survey_records(Records::new(input), header, column)
+    survey_records(Records::new(input), header, column, None)
 }
 
-/// Does as [`survey`] with records from their first on.
+/// Does as [`survey`], with the name of the column that marks are known to have been written to.
+pub fn survey_marked(
+    input: impl Read,
+    header: HeaderMode,
+    column: Option<&str>,
+    known: Option<&str>,
+) -> Result<Layout, LayoutError> {
+    survey_records(Records::new(input), header, column, known)
+}
+
+/// Does as [`survey_marked`] with records from their first on.
 pub fn survey_records(
     mut records: Records<impl Read>,
     header: HeaderMode,
     column: Option<&str>,
+    known: Option<&str>,
 ) -> Result<Layout, LayoutError> {
     let mut record = Record::default();
     if !records.next(&mut record)? {
@@ -185,10 +252,11 @@ pub fn survey_records(
     let mut layout = Layout::of_first(&record, header, column)?;
     // Of each column: whether it says ERROR somewhere, and whether it says anything else.
     let mut says: Vec<(bool, bool)> = Vec::new();
+    let looks_at_all = layout.needs_survey();
     let mut more = !layout.has_header || records.next(&mut record)?;
     while more {
         layout.width = layout.width.max(record.len());
-        if !layout.has_header {
+        if looks_at_all {
             says.resize(says.len().max(record.len()), (false, false));
             for (cell, (error, other)) in record.cells().zip(&mut says) {
                 match cell.trim() {
@@ -201,14 +269,9 @@ pub fn survey_records(
         more = records.next(&mut record)?;
     }
     if !layout.has_header {
-        let mut after = layout.question + 1..says.len();
-        let is_empty = |&at: &usize| says[at] == (false, false);
-        let last_if_empty = after.clone().next_back().filter(is_empty);
-        layout.status = after.find(|&at| says[at] == (true, false)).or(last_if_empty);
-        layout
-            .columns
-            .extend((layout.columns.len() + 1..=layout.width).map(|n| format!("column_{n}")));
+        layout.columns.extend((layout.columns.len()..layout.width).map(column_name));
     }
+    layout.status = layout.find_status(&says, known);
     Ok(layout)
 }
 
@@ -261,5 +324,45 @@ mod tests {
         assert_eq!(layout("a,\nb,\n", None).status, Some(1));
         assert_eq!(layout("a,,\nb,,x\n", None).status, None);
         assert_eq!(layout("a\nb,c,d\n", None).marks_column(), 3);
+    }
+
+    #[test]
+    fn a_status_column_that_says_anything_but_error_is_the_users_own() {
+        let of = |text: &str| {
+            let layout = layout(text, None);
+            (layout.status, layout.marks_name(), layout.marks_column())
+        };
+        let own = |at| (None, "dset_status".to_owned(), at);
+        let ours = |at, name: &str| (Some(at), name.to_owned(), at);
+        for (text, expected) in [
+            ("question,status\na,\nb, ERROR \n", ours(1, "status")),
+            ("Status,question\n,a\n", ours(0, "Status")),
+            ("question,status\na,OK\nb,ERROR\n", own(2)),
+            ("question,status\na,error\n", own(2)),
+            ("question,status\na,\nb,\nc,0\n", own(2)),
+            ("question,status,Status\na,OK,\nb,,ERROR\n", ours(2, "Status")),
+            ("question,status,dset_status\na,OK,\nb,,mine\n", ours(2, "dset_status")),
+            ("question,status,DSET_STATUS\na,,ERROR\n", ours(2, "DSET_STATUS")),
+            ("question,topic\na,ERROR\n", (None, "status".to_owned(), 2)),
+            ("a,OK\nb,ERROR\n", (None, "column_3".to_owned(), 2)),
+        ] {
+            assert_eq!(of(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_has_marks_of_ours_stays_ours_whatever_else_is_typed_into_it() {
+        for (text, known, status) in [
+            ("question,status\na,OK\nb,ERROR\n", "status", Some(1)),
+            ("question,Status\na,OK\nb,\n", "status", Some(1)),
+            ("question,dset_status,status\na,,ERROR\nb,,OK\n", "status", Some(2)),
+            ("question,status\na,OK\n", "dset_status", None),
+            ("a,done\nb,ERROR\n", "column_2", Some(1)),
+            ("a,done\nb,open\n", "column_2", None),
+        ] {
+            let known = Some(known);
+            let layout = survey_marked(text.as_bytes(), HeaderMode::Auto, None, known).unwrap();
+            assert_eq!(layout.status, status, "{text:?}");
+        }
     }
 }

@@ -10,7 +10,8 @@ mod records;
 
 pub use cut::Cuts;
 pub use layout::{
-    Chosen, HeaderMode, Layout, LayoutError, STATUS, is_header_word, survey, survey_records,
+    Chosen, HeaderMode, Layout, LayoutError, OWN_STATUS, STATUS, is_header_word, survey,
+    survey_marked, survey_records,
 };
 pub use looks::{
     Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, named_separator, separated_by, separator,

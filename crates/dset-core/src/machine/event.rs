@@ -97,7 +97,7 @@ pub enum Event {
 pub enum StopSignal {
     /// Ctrl-C: once to drain, twice to stop now.
     Interrupt,
-    /// SIGTERM: drains for [`super::TERM_GRACE`] at most.
+    /// SIGTERM: once to drain for [`super::TERM_GRACE`] at most, twice to stop now.
     Terminate,
 }
 

@@ -106,6 +106,8 @@ pub struct Machine {
     is_held: bool,
     stop: Option<Why>,
     signal: Option<StopSignal>,
+    /// SIGTERM has come.
+    is_terminated: bool,
     /// Ctrl-C came twice: leave at once, and leave what is not placed to the next run.
     stop_now: bool,
     /// When asks on their way are dropped: SIGTERM leaves so much time and no more.
@@ -221,6 +223,7 @@ impl Machine {
             is_held: false,
             stop: None,
             signal: None,
+            is_terminated: false,
             stop_now: false,
             abandon_at: None,
             dropped: 0,
@@ -318,8 +321,13 @@ impl Machine {
     }
 
     fn stopped(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
-        let again = self.signal.is_some() && signal == StopSignal::Interrupt;
+        let again = match signal {
+            StopSignal::Interrupt => self.signal.is_some(),
+            // Behind Ctrl-C it may be a container that stops: the grace of the first holds.
+            StopSignal::Terminate => self.is_terminated,
+        };
         self.signal.get_or_insert(signal);
+        self.is_terminated |= signal == StopSignal::Terminate;
         self.stop(Why::Stopped(signal));
         if again {
             self.stop_now = true;

@@ -49,10 +49,14 @@ fn tokens(reading: &Reading) -> Option<u64> {
     usage.output.map(|output| usage.input.unwrap_or(0) + output)
 }
 
-/// What an answer takes where the service does not count: some three bytes a token.
-fn tokens_about(reading: &Reading) -> Option<u64> {
+/// What an answer to this prompt takes: as it was counted, and of a side that was not counted some
+/// three bytes a token.
+fn tokens_about(reading: &Reading, prompt: &str) -> Option<u64> {
     let Reading::Answer(answer) = reading else { return None };
-    Some((answer.content.len() + answer.reasoning.len()) as u64 / 3)
+    let about = |bytes: usize| bytes as u64 / 3;
+    let input = answer.usage.input.unwrap_or_else(|| about(prompt.len()));
+    let written = || about(answer.content.len() + answer.reasoning.len());
+    Some(input + answer.usage.output.unwrap_or_else(written))
 }
 
 impl Machine {
@@ -86,7 +90,7 @@ impl Machine {
         lane.back(now, ask);
         lane.pace.back(now, &flight.sent, back);
         let was_refused = matches!(back, Back::Refused { .. } | Back::Overloaded { .. });
-        let taken = tokens(reading).or_else(|| tokens_about(reading));
+        let taken = tokens_about(reading, &held.question.prompt).or_else(|| tokens(reading));
         self.minute.back(now, taken, was_refused);
         Returned {
             ask,
@@ -144,5 +148,25 @@ impl Machine {
     fn is_row_answered(&self, index: QuestionIndex) -> bool {
         let first = index - index % self.per_row;
         (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Usage;
+
+    #[test]
+    fn a_side_that_was_not_counted_counts_by_its_length() {
+        let prompt = "a question of thirty-three bytes.";
+        let about = |input, output| {
+            let usage = Usage { input, output, ..Usage::default() };
+            let answer = Answer { content: "four".repeat(6), usage, ..Answer::default() };
+            tokens_about(&Reading::Answer(answer), prompt)
+        };
+        assert_eq!(about(Some(40), Some(160)), Some(200));
+        assert_eq!(about(None, Some(160)), Some(171));
+        assert_eq!(about(Some(40), None), Some(48));
+        assert_eq!(about(None, None), Some(19));
     }
 }

@@ -444,6 +444,22 @@ fn ctrl_c_waits_for_what_is_paid_for_and_twice_does_not() {
 }
 
 #[test]
+fn a_second_sigterm_stops_now_and_one_behind_ctrl_c_does_not() {
+    let mut bench = Bench::new(rules(2), 9);
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    assert!(bench.ending.is_none());
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    assert_eq!(bench.ending.as_ref().expect("the second ends it").dropped, 2);
+
+    let mut bench = Bench::new(rules(2), 9);
+    bench.event(Event::Stopped(StopSignal::Interrupt));
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    assert!(bench.ending.is_none(), "it is waited for as long as behind a first");
+    bench.event(Event::Stopped(StopSignal::Terminate));
+    assert!(bench.ending.is_some());
+}
+
+#[test]
 fn sigterm_waits_twenty_seconds() {
     let mut bench = Bench::new(rules(2), 9);
     bench.event(Event::Stopped(StopSignal::Terminate));

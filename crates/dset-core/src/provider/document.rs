@@ -4,19 +4,16 @@
 //! came. Both shapes are one: OpenAI's (`choices` with a `message` or a `delta`) and Anthropic's
 //! (`content`, or `message_start`, `content_block_…`, `message_delta`).
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::content::{Content, Message, Part, Texts};
+use super::choices::{Choice, Choices};
+use super::content::{Content, Part};
 use super::json::{Object, Text, read_fields};
 use super::template::{Place, Template};
-use super::usage::{Count, Counts};
+use super::texts::Texts;
+use super::usage::Counts;
 use super::{error, judge};
-use crate::answer::{Answer, Failure, Reading, Usage};
+use crate::answer::{Answer, Failure, Reading};
 use crate::reply::HttpReply;
 
 /// A document; what it does not say is empty.
@@ -63,42 +60,6 @@ read_fields!(Document<'a>, "an answer", {
     "request_id" => request_id,
 });
 
-#[derive(Debug, Default)]
-struct Choice<'a> {
-    index: Count,
-    message: Object<Message<'a>>,
-    delta: Object<Message<'a>>,
-    finish_reason: Text<'a>,
-    provider_specific_fields: Object<Native<'a>>,
-    /// What OpenRouter says where a provider behind it failed.
-    error: Option<&'a RawValue>,
-}
-
-read_fields!(Choice<'a>, "a choice with a message", {
-    "index" => index,
-    "message" => message,
-    "delta" => delta,
-    "finish_reason" => finish_reason,
-    "provider_specific_fields" => provider_specific_fields,
-    "error" => error,
-});
-
-impl Choice<'_> {
-    fn index(&self) -> u64 {
-        self.index.0.unwrap_or(0)
-    }
-}
-
-/// What LiteLLM says beside a reason that it has translated.
-#[derive(Debug, Default)]
-struct Native<'a> {
-    native_finish_reason: Text<'a>,
-}
-
-read_fields!(Native<'a>, "what a provider said", {
-    "native_finish_reason" => native_finish_reason,
-});
-
 /// Where Groq puts the counts of a stream.
 #[derive(Debug, Default)]
 struct OfGroq {
@@ -123,44 +84,30 @@ read_fields!(Start<'a>, "the start of a message", {
     "usage" => usage,
 });
 
-/// The first of the choices, by their index. One answer is asked for, and a list of many would take
-/// a multiple of the reply that it came in: the rest is passed over.
-#[derive(Debug, Default)]
-struct Choices<'a>(Option<Choice<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Choices<'a>, D::Error> {
-        struct First;
-        impl<'de> Visitor<'de> for First {
-            type Value = Choices<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of choices")
-            }
-            fn visit_unit<E>(self) -> Result<Choices<'de>, E> {
-                Ok(Choices(None))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Choices<'de>, A::Error> {
-                Choice::deserialize(MapAccessDeserializer::new(map)).map(|only| Choices(Some(only)))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices<'de>, A::Error> {
-                let mut first = None::<Choice<'de>>;
-                while first.as_ref().is_none_or(|first| first.index() > 0)
-                    && let Some(Object(next)) = seq.next_element::<Object<Choice<'de>>>()?
-                {
-                    let is_before = |next: &Choice<'_>| {
-                        first.as_ref().is_none_or(|first| next.index() < first.index())
-                    };
-                    first = next.filter(is_before).or(first);
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Choices(first))
-            }
-        }
-        deserializer.deserialize_any(First)
-    }
-}
-
 impl Document<'_> {
+    /// Tells whether the document itself is an error, of which this is the text.
+    fn is_error(&self, text: &str) -> bool {
+        let is_named = self.choices.0.is_none()
+            && self.content.is_none()
+            && (self.detail.is_some()
+                || self.object.eq_ignore_ascii_case("error")
+                || self.message.is_some() && error::is_code(&self.code));
+        (is_named || self.is_bare())
+            && error::parse(text)
+                .is_some_and(|body| is_named || error::find_in_good(&body).is_some())
+    }
+
+    /// Tells whether nothing in it is part of an answer.
+    fn is_bare(&self) -> bool {
+        self.choices.0.is_none()
+            && self.content.is_none()
+            && self.content_block.0.is_none()
+            && self.delta.0.is_none()
+            && self.usage.0.is_none()
+            && self.x_groq.0.is_none()
+            && self.kind.is_empty()
+    }
+
     /// Returns the text of a document that adds a text to an answer and nothing else.
     fn only_text(&self) -> Option<(&str, Place)> {
         let says_more = self.usage.0.is_some()
@@ -175,14 +122,7 @@ impl Document<'_> {
         }
         let (choice, parts) = (&self.choices.0, [&self.content_block.0, &self.delta.0]);
         match (choice, parts) {
-            (Some(choice), [None, None]) => {
-                let goes_on = choice.index() == 0
-                    && choice.finish_reason.is_empty()
-                    && choice.provider_specific_fields.0.is_none()
-                    && choice.error.is_none()
-                    && choice.message.0.is_none();
-                choice.delta.0.as_ref().filter(|_| goes_on)?.only_text()
-            }
+            (Some(choice), [None, None]) => choice.only_text(),
             (None, [None, Some(part)] | [Some(part), None]) => part.only_text(),
             _ => None,
         }
@@ -219,10 +159,7 @@ impl Draft {
     /// Reads one document, and adds what it says; fails, and adds nothing, where it is none.
     pub(super) fn read(&mut self, text: &str) -> Result<(), serde_json::Error> {
         if let Some((text, place)) = self.template.as_ref().and_then(|same| same.read(text)) {
-            match place {
-                Place::Content => self.texts.content.push_str(text),
-                Place::Reasoning => self.texts.reasoning.push_str(text),
-            }
+            self.texts.add_text(text, place);
             self.wrote();
             return Ok(());
         }
@@ -273,20 +210,17 @@ impl Draft {
             _ => {}
         }
         self.index = Some(index);
-        // A service that sends the message once more at the end does not mean to say it twice.
-        let message = match (choice.delta.0, choice.message.0) {
-            (Some(delta), _) => Some(delta),
-            (None, message) => message.filter(|_| self.texts.is_empty()),
-        };
-        if let Some(mut message) = message {
-            self.refusal.push_str(&std::mem::take(&mut message.refusal));
-            self.write(|texts| texts.add(message));
+        let reason = choice.reason().to_owned();
+        let ends = !is_no_reason(&reason);
+        if !choice.text.is_empty() {
+            self.write(|texts| texts.add_text(&choice.text, Place::Content));
         }
-        let native = choice.provider_specific_fields.0.unwrap_or_default().native_finish_reason;
-        // Whichever of the two says that the answer is not whole is right.
-        let is_known = native.is_empty()
-            || judge::is_whole(&native) && !judge::is_whole(&choice.finish_reason);
-        let reason = if is_known { choice.finish_reason } else { native };
+        for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {
+            if let Some(message) = message {
+                self.refusal.push_str(message.refusal());
+                self.write(|texts| texts.add(message, is_message, ends));
+            }
+        }
         self.stop(&reason);
     }
 
@@ -301,7 +235,7 @@ impl Draft {
     fn write(&mut self, add: impl FnOnce(&mut Texts)) {
         let before = self.texts.bytes();
         add(&mut self.texts);
-        if self.texts.bytes() > before {
+        if self.texts.bytes() != before {
             self.wrote();
         }
     }
@@ -314,7 +248,7 @@ impl Draft {
     /// Takes a reason to stop. The last one counts, but without more text none makes an answer
     /// whole that an earlier one said is not: some services say `stop` once more with the counts.
     fn stop(&mut self, reason: &str) {
-        if reason.is_empty() || reason.eq_ignore_ascii_case("null") {
+        if is_no_reason(reason) {
             return;
         }
         if self.goes_on || judge::is_whole(&self.finish) {
@@ -339,13 +273,7 @@ impl Draft {
                 body["request_id"] = (*document.request_id).into();
             }
             self.error = body.to_string();
-        } else if document.choices.0.is_none()
-            && document.content.is_none()
-            && (document.detail.is_some()
-                || document.object.eq_ignore_ascii_case("error")
-                || document.message.is_some() && error::is_code(&document.code))
-            && error::parse(text).is_some()
-        {
+        } else if document.is_error(text) {
             text.clone_into(&mut self.error);
         }
     }
@@ -387,8 +315,9 @@ impl Draft {
     /// Returns every text that the service said, for whoever must take something out of them.
     pub(super) fn each_text(&mut self) -> impl Iterator<Item = &mut String> {
         let Draft { texts, id, model, system_fingerprint, finish, refusal, error, .. } = self;
-        let Texts { content, reasoning, .. } = texts;
-        [content, reasoning, id, model, system_fingerprint, finish, refusal, error].into_iter()
+        let Texts { content, reasoning, calls, .. } = texts;
+        let texts = [content, reasoning, calls, refusal, error];
+        texts.into_iter().chain([id, model, system_fingerprint, finish])
     }
 
     /// Returns the failure that the service named, with whatever had been written before it.
@@ -408,25 +337,41 @@ impl Draft {
         wrote.then(|| Box::new(self.answer(reply)))
     }
 
-    /// Judges an answer that has ended.
-    pub(super) fn judge(mut self, reply: &HttpReply) -> Reading {
+    /// Judges an answer that has ended, and may have so many tokens.
+    pub(super) fn judge(mut self, reply: &HttpReply, limit: Option<u64>) -> Reading {
         let answer = self.answer(reply);
-        judge::judge(reply, answer, &self.finish, &self.refusal)
+        let written = self.counts.as_ref().and_then(Counts::written);
+        let counts = [answer.usage.output, written];
+        let end = judge::End {
+            finish: &self.finish,
+            refusal: &self.refusal,
+            is_at_limit: limit.is_some() && counts.contains(&limit),
+        };
+        judge::judge(reply, answer, &end)
     }
 
     fn answer(&mut self, reply: &HttpReply) -> Answer {
         let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
-        let (content, reasoning) = std::mem::take(&mut self.texts).split();
+        let split = std::mem::take(&mut self.texts).split();
+        let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
+        let counts = self.counts.as_ref();
+        let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
         Answer {
-            content,
-            reasoning,
+            content: split.answer,
+            reasoning: split.reasoning,
             finish_reason: String::new(),
-            usage: self.counts.as_ref().map(Usage::from).unwrap_or_default(),
+            usage,
+            cost: counts.and_then(Counts::cost),
+            at_token_limit: false,
             model: some(&mut self.model),
             request_id: error::request_id(reply).or(some(&mut self.id)),
             system_fingerprint: some(&mut self.system_fingerprint),
         }
     }
+}
+
+fn is_no_reason(reason: &str) -> bool {
+    reason.is_empty() || reason.eq_ignore_ascii_case("null")
 }
 
 /// Keeps the first that is said.

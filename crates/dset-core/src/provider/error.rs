@@ -1,12 +1,9 @@
-//! What an error reply means: status first, then the message.
-//!
-//! Codes and types are of little use: DeepSeek calls nearly everything `invalid_request_error`,
-//! LiteLLM calls a timeout so. What looks temporary and is not (quotas, spend limits) and the other
-//! way round (OpenRouter's budget in flight) is told by its words.
+//! An error reply: where in it the error stands, and what it says.
 
 use serde_json::Value;
 
 use super::wait::wait;
+use super::{money, refusal};
 use crate::answer::{Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
 use crate::reply::HttpReply;
 
@@ -20,105 +17,6 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
     "x-groq-id",
     "cf-ray",
 ];
-
-/// Words of moderation.
-const MODERATION: [&str; 15] = [
-    "content exists risk",
-    "content_filter",
-    "content management policy",
-    "responsibleaipolicyviolation",
-    "content policy",
-    "content filtering policy",
-    "moderation",
-    "flagged",
-    "prohibited_content",
-    "data_inspection_failed",
-    "datainspectionfailed",
-    "inappropriate content",
-    "unsafe or sensitive content",
-    "violates usage guidelines",
-    "considered high risk",
-];
-
-/// Words of refusals that every question would get.
-const SETTINGS: [&str; 25] = [
-    "supported api model names",
-    "model not exist",
-    "model_not_found",
-    "invalid model",
-    "unknown model",
-    "not a valid model",
-    "model does not exist",
-    "does not exist or you do not have access",
-    "unable to access model",
-    "decommissioned",
-    "no models loaded",
-    "invalid max_tokens",
-    "unsupported parameter",
-    "unsupported_parameter",
-    "unsupported value",
-    "unsupported_value",
-    "unknown parameter",
-    "unknown_parameter",
-    "unrecognized request argument",
-    "extra_forbidden",
-    "stream_options",
-    "response_format type is unavailable",
-    "invalid temperature",
-    "'temperature'",
-    "deprecated for this model",
-];
-
-/// What a 404 or 410 is about that no question can mend, and what it says of it.
-const SERVED: [&str; 3] = ["model", "deployment", "endpoints"];
-const NOT_SERVED: [&str; 7] =
-    ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
-
-/// Words of an empty purse, and of limits that somebody must lift.
-const MONEY: [&str; 20] = [
-    "insufficient_quota",
-    "insufficient balance",
-    "enforced_spend_limit_reached",
-    "contract_spend",
-    "spend limit",
-    "spending limit",
-    "used all available credits",
-    "credits are depleted",
-    "credit balance is too low",
-    "billing_hard_limit",
-    "billing_not_active",
-    "reached your specified api usage limits",
-    "exceeded_current_quota",
-    "arrearage",
-    "in good standing",
-    "insufficient_user_quota",
-    "pre_consume_token_quota",
-    "quota is not enough",
-    "额度不足",
-    "exceeded your current quota, please check your plan and billing details. for more information",
-];
-
-/// Words of a wrong key under another status than 401.
-const KEY: [&str; 6] = [
-    "no_db_connection",
-    "api_key_invalid",
-    "api key not valid",
-    "incorrect api key",
-    "invalid_api_key",
-    "invalidapikey",
-];
-
-/// Words of a prompt that does not fit.
-const TOO_LONG: [&str; 5] = [
-    "maximum context length",
-    "context_length_exceeded",
-    "exceed_context_size",
-    "exceeds the available context size",
-    "prompt is too long",
-];
-
-/// Words of a 429 for one prompt that is larger than what a whole minute allows.
-const TOO_LARGE: [&str; 2] = ["request too large", "must be reduced"];
 
 /// How much of an error is read as JSON: more than any service says about one. Of a longer one only
 /// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
@@ -134,6 +32,85 @@ pub(super) fn beginning(text: &str) -> String {
     text.chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
+/// All that an error says, without what it repeats of the question.
+pub(super) struct Said {
+    /// The body as JSON in lower case, or its text.
+    pub(super) json: String,
+    /// Every text in it, and those in JSON that stands in a text.
+    pub(super) texts: Vec<String>,
+    /// Some code in it stands for an empty account.
+    pub(super) has_money_code: bool,
+}
+
+/// How deep JSON may stand in the texts of JSON: a service behind a gateway behind a proxy.
+const NESTED_MAX: usize = 4;
+
+impl Said {
+    fn of(body: Option<&Value>, text: &str) -> Said {
+        let mut said = Said { json: String::new(), texts: Vec::new(), has_money_code: false };
+        match body {
+            Some(body) => {
+                let body = without_echo(body.clone());
+                said.json = body.to_string().to_lowercase();
+                said.collect(&body, NESTED_MAX);
+            }
+            None => {
+                let text = plain(text);
+                said.json = text.to_lowercase();
+                said.collect(&Value::String(text), NESTED_MAX);
+            }
+        }
+        said
+    }
+
+    fn collect(&mut self, value: &Value, nested_max: usize) {
+        match value {
+            Value::String(text) => {
+                self.texts.push(text.clone());
+                let inside = text.find('{').zip(text.rfind('}'));
+                let inside =
+                    inside.and_then(|(from, to)| text.get(from..=to)).filter(|_| nested_max > 0);
+                let parsed = inside.and_then(|json| serde_json::from_str::<Value>(json).ok());
+                if let Some(parsed) = parsed {
+                    self.json += &parsed.to_string().to_lowercase();
+                    self.collect(&without_echo(parsed), nested_max - 1);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, nested_max)),
+            Value::Object(map) => {
+                for (name, value) in map {
+                    self.has_money_code |=
+                        name.to_lowercase().ends_with("code") && money::is_code(value);
+                    self.collect(value, nested_max);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Names under which services put what went wrong, as an object or as a text.
+const ERRORS: [&str; 6] = ["error", "Error", "errors", "fault", "Response", "base_resp"];
+/// Names of the text in it.
+const MESSAGES: [&str; 13] = [
+    "message",
+    "msg",
+    "detail",
+    "error",
+    "Message",
+    "error_msg",
+    "error_message",
+    "err_msg",
+    "errmsg",
+    "status_msg",
+    "faultstring",
+    "error_description",
+    "title",
+];
+/// Names of its code.
+const CODES: [&str; 8] =
+    ["code", "status", "error_code", "status_code", "Code", "err_code", "errcode", "err_no"];
+
 /// Finds the error object of a body: `{"error": …}`, an array of such, or an error by itself.
 pub(super) fn find(body: &Value) -> Option<&Value> {
     match body {
@@ -142,10 +119,38 @@ pub(super) fn find(body: &Value) -> Option<&Value> {
             Some(error) if !error.is_null() => Some(error),
             _ if map.contains_key("detail") => map.get("detail"),
             _ if map.get("message").is_some_and(|said| !said.is_null()) => Some(body),
-            _ => None,
+            _ => find_elsewhere(body),
         },
         _ => None,
     }
+}
+
+fn find_elsewhere(body: &Value) -> Option<&Value> {
+    let inside = ERRORS.iter().find_map(|name| body.get(*name).filter(|inside| !is_none(inside)));
+    match inside {
+        // Tencent's lies in an envelope, which good replies have as well.
+        Some(inside @ Value::Object(map)) if map.contains_key("Error") => inside.get("Error"),
+        Some(inside) => Some(inside),
+        None => MESSAGES
+            .iter()
+            .any(|name| body.get(*name).is_some_and(Value::is_string))
+            .then_some(body),
+    }
+}
+
+/// Finds the error in a body that came with a good status and holds no answer: one with a code for
+/// what went wrong, so that the words of other APIs are none.
+pub(super) fn find_in_good(body: &Value) -> Option<&Value> {
+    let error = find(body).filter(|error| !is_none(error))?;
+    let failed = |error: &Value| {
+        error.get("success") == Some(&Value::Bool(false))
+            || CODES.iter().filter_map(|name| error.get(*name)).any(|code| match code {
+                Value::String(code) => is_code(code.trim()),
+                Value::Number(_) => !is_none(code),
+                _ => false,
+            })
+    };
+    (failed(error) || failed(body)).then_some(error)
 }
 
 /// Tells whether a code is the name of something that went wrong.
@@ -181,26 +186,23 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         Some(error) => message_of(error),
         None => plain(&text),
     };
-    // Everything the service said, for the words that only stand in a code or a nested body.
-    let words = match error {
-        Some(error) => without_echo(error.clone()).to_string().to_lowercase(),
-        None => message.to_lowercase(),
-    };
-    let classify = |status| (status, classify(reply, status, error, &message, &words));
+    let said = Said::of(parsed.as_ref(), &text);
+    let classify = |status| (status, refusal::classify(reply, status, error, &message, &said));
     let (status, (class, cause)) = match effective_status(reply.status, error) {
         Some(status) => classify(status),
         // With neither a number nor a word for one, an error that a 400 would be known by is that.
-        None => {
-            Some(classify(400)).filter(|(_, read)| is_known(*read)).unwrap_or_else(|| classify(502))
-        }
+        None => match classify(400) {
+            known if is_known(known.1) => known,
+            _ if is_rate(&said) => classify(429),
+            _ => classify(502),
+        },
     };
     let message = if message.is_empty() { format!("status {status}") } else { message };
     Failure {
         class,
         cause,
         status: Some(status),
-        // Not from the words, which may be the question's.
-        wait: wait(reply, error, "").filter(|_| class == FailureClass::Transient),
+        wait: wait(reply, &said, false).filter(|_| class == FailureClass::Transient),
         message: printable(&message),
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,
@@ -215,7 +217,7 @@ fn without_echo(mut error: Value) -> Value {
         }
         Value::Object(map) => {
             map.retain(|name, value| match &**name {
-                "input" | "ctx" => false,
+                "input" | "ctx" | "messages" | "prompt" | "request_body" => false,
                 // Of a proxy, it may be what the provider said behind it.
                 "body" => value.get("error").is_some(),
                 _ => true,
@@ -248,6 +250,26 @@ fn is_known((class, _): (FailureClass, &str)) -> bool {
         || matches!(class, Refused(refusal) if refusal != Refusal::Request)
 }
 
+/// MiniMax's codes, in its `base_resp`.
+const MINIMAX: [(u64, u16); 12] = [
+    (1002, 429),
+    (1004, 401),
+    (1008, 402),
+    (1026, 451),
+    (1027, 451),
+    (1039, 429),
+    (1041, 429),
+    (1042, 400),
+    (2013, 400),
+    (2045, 429),
+    (2049, 401),
+    (2056, 429),
+];
+
+/// Words of a limit for a time, where neither a number nor a code tells it.
+const RATE: [&str; 8] =
+    ["rate limit", "request limit", "qps", "too many requests", "频率", "并发", "限流", "频繁"];
+
 /// A 200 with an error inside has the status of that error, if the error says any.
 fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
     if !(200..300).contains(&status) {
@@ -259,89 +281,24 @@ fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
         let word = word.split('.').next();
         STATUSES.iter().find(|(own, _)| Some(*own) == word).map(|(_, status)| *status)
     };
-    let code = error.and_then(|error| error.get("code").or_else(|| error.get("status")));
+    let code = CODES.iter().find_map(|name| error?.get(*name));
     let number = code.and_then(|code| match code {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     });
+    let is_minimax = error.is_some_and(|error| error.get("status_msg").is_some());
+    let of_minimax = || MINIMAX.iter().find(|(own, _)| is_minimax && Some(*own) == number);
     number
         .and_then(|n| u16::try_from(n).ok())
         .filter(|n| (300..600).contains(n))
+        .or_else(|| of_minimax().map(|(_, status)| *status))
         .or_else(|| told(word("code")).or_else(|| told(word("type"))))
 }
 
-fn classify(
-    reply: &HttpReply,
-    status: u16,
-    error: Option<&Value>,
-    message: &str,
-    words: &str,
-) -> (FailureClass, &'static str) {
-    use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
-    let says = |list: &[&str]| list.iter().any(|word| words.contains(word));
-    let throttled = |cause| {
-        let (wait, width) = (wait(reply, error, message), width_named(message));
-        (Throttled { wait, width }, cause)
-    };
-    let should_retry = reply.header("x-should-retry");
-    let in_flight = words.contains("in_flight_budget");
-    match status {
-        300..=399 => (Refused(Refusal::Settings), "redirect"),
-        401 => (KeyRefused, "key refused"),
-        402 if in_flight => throttled("budget in flight"),
-        402 => (OutOfMoney, "out of money"),
-        // Google says the same words of a quota that is full again in a minute, with the time.
-        400..=499 if says(&MONEY) && !words.contains("retryinfo") => (OutOfMoney, "out of money"),
-        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
-        // OpenRouter's, of a key; with a 429 it would be one of a minute.
-        403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
-        // A limit that no waiting lifts is one that somebody must lift.
-        429 if should_retry == Some("false") && wait(reply, error, message).is_none() => {
-            (OutOfMoney, "limit reached")
-        }
-        429 => throttled("rate limited"),
-        500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), "refused"),
-        529 => throttled("overloaded"),
-        503 if wait(reply, error, message).is_some() => throttled("overloaded"),
-        503 => (Transient, "overloaded"),
-        400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
-        400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
-        403 if error.is_some_and(has_moderation_reasons) => {
-            (Refused(Refusal::Moderation), "content filter")
-        }
-        // GitHub's secondary rate limit.
-        403 if reply.header("retry-after").is_some() => throttled("rate limited"),
-        403 => (Forbidden, "forbidden"),
-        408 => (Transient, "timed out"),
-        409 | 423 | 425 | 449 => (Transient, "not ready"),
-        // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
-        424 | 499 => (Transient, "server error"),
-        498 => (Transient, "overloaded"),
-        400..=499 if says(&TOO_LONG) || status == 413 => {
-            (Refused(Refusal::Question), "too long for the model")
-        }
-        400 | 404 | 405 | 422 if says(&SETTINGS) => (Refused(Refusal::Settings), "wrong settings"),
-        404 | 410 if says(&SERVED) && says(&NOT_SERVED) => {
-            (Refused(Refusal::Settings), "model not served")
-        }
-        _ if should_retry == Some("true") => (Transient, "server error"),
-        400..=499 => (Refused(Refusal::Request), "refused"),
-        504 | 524 => (Transient, "timed out"),
-        _ => (Transient, "server error"),
-    }
-}
-
-/// OpenRouter's moderation comes as a 403 with the reasons in its metadata.
-fn has_moderation_reasons(error: &Value) -> bool {
-    error.get("metadata").is_some_and(|metadata| metadata.get("reasons").is_some())
-}
-
-/// `… exceeds your concurrency limit of 39 …`
-fn width_named(message: &str) -> Option<u32> {
-    let after = message.split_once("concurrency limit of ")?.1;
-    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-    after[..digits].parse().ok()
+/// Tells whether an error of which the status is not known is about a limit for a time.
+fn is_rate(said: &Said) -> bool {
+    RATE.iter().any(|words| said.json.contains(words))
 }
 
 fn message_of(error: &Value) -> String {
@@ -349,9 +306,8 @@ fn message_of(error: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(message_of).collect::<Vec<_>>().join("; "),
         _ => {
-            let said = ["message", "msg", "detail", "error"]
-                .into_iter()
-                .find_map(|name| error.get(name).filter(|said| !said.is_null()));
+            let said =
+                MESSAGES.iter().find_map(|name| error.get(*name).filter(|said| !said.is_null()));
             let said = said.map_or_else(|| error.to_string(), message_of);
             // FastAPI's place of a fault, and what the provider said behind OpenRouter.
             let place = error

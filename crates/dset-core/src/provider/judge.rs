@@ -1,5 +1,6 @@
 //! What the end of an answer says about the answer.
 
+use super::cut::breaks_off;
 use super::error;
 use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
 use crate::reply::HttpReply;
@@ -57,11 +58,27 @@ pub(super) fn is_whole(reason: &str) -> bool {
     matches!(finish_of(reason).0, Finish::Whole)
 }
 
-/// Says whether an answer that came to its end may be kept. `finish` is the service's reason to
-/// stop and `refusal` the model's own, each empty where there is none.
-pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal: &str) -> Reading {
-    let (finish, reason) = finish_of(finish);
+/// How an answer came to its end.
+pub(super) struct End<'a> {
+    /// The service's reason to stop; empty where there is none.
+    pub(super) finish: &'a str,
+    /// The model's reason not to answer; empty where there is none.
+    pub(super) refusal: &'a str,
+    /// It has exactly as many tokens as it may have.
+    pub(super) is_at_limit: bool,
+}
+
+/// Says whether an answer that came to its end may be kept.
+pub(super) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Reading {
+    let (mut finish, reason) = finish_of(end.finish);
     answer.finish_reason = reason.to_owned();
+    if matches!(finish, Finish::Whole) && end.is_at_limit {
+        // Some servers say `stop` whatever it was that stopped them.
+        match breaks_off(&answer.content) || answer.content.trim().is_empty() {
+            true => finish = Finish::Cut,
+            false => answer.at_token_limit = true,
+        }
+    }
     let blank = answer.content.trim().is_empty();
     let failure = |class, cause, message: String, answer| {
         Reading::Failure(Failure {
@@ -75,10 +92,10 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
         })
     };
     match finish {
-        _ if blank && !refusal.is_empty() => failure(
+        _ if blank && !end.refusal.is_empty() => failure(
             FailureClass::Refused(Refusal::Moderation),
             "refused by the model",
-            refusal.to_owned(),
+            end.refusal.to_owned(),
             answer,
         ),
         Finish::Whole if !blank => Reading::Answer(answer),
@@ -87,8 +104,12 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, finish: &str, refusal
             failure(FailureClass::Empty, "empty answer", message, answer)
         }
         Finish::Cut => {
+            let but = match end.is_at_limit && reason == "stop" {
+                true => ", though the service says that it is whole",
+                false => "",
+            };
             let message = match answer.usage.output {
-                Some(tokens) => format!("the answer was cut after {tokens} tokens"),
+                Some(tokens) => format!("the answer was cut after {tokens} tokens{but}"),
                 None => "the answer was cut by the token limit".to_owned(),
             };
             failure(FailureClass::CutByLength, "length limit", message, answer)

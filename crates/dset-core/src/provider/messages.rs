@@ -9,7 +9,7 @@ use super::{Preset, Request};
 /// The limit where neither the user nor the preset names one, which the API must be told. Every
 /// model may write so much, and the official client makes no call without a stream that may take
 /// longer than ten minutes, which it reckons from 21,333 tokens on.
-const MAX_TOKENS: u64 = 16_000;
+pub(super) const MAX_TOKENS: u64 = 16_000;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -41,7 +41,7 @@ pub(super) fn body(
     let effort = settings.reasoning_effort.as_deref();
     let body = Body {
         model: &settings.model,
-        max_tokens: settings.max_tokens.or(preset.max_tokens_default).unwrap_or(MAX_TOKENS),
+        max_tokens: preset.max_tokens(settings).unwrap_or(MAX_TOKENS),
         system: settings.system.as_deref(),
         messages: [Message::user(request.prompt)],
         temperature,

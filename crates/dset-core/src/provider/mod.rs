@@ -6,22 +6,30 @@
 
 mod account;
 mod choice;
+mod choices;
 mod content;
+mod cut;
 mod document;
 mod error;
 mod json;
 mod judge;
 mod loops;
 mod messages;
+mod money;
 mod own;
+mod pieces;
 mod preset;
 mod rate_limits;
 mod read;
+mod refusal;
 mod request;
+mod span;
 mod sse;
 mod stream;
 mod table;
 mod template;
+mod texts;
+mod thinking;
 mod usage;
 mod wait;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wait::go_duration;
+use super::span::{UNIX_MS_MIN, UNIX_SECONDS_MIN, go_duration};
 
 /// What a reply's headers say about limits; what they do not say is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,11 +32,6 @@ impl RateLimits {
     }
 }
 
-/// A number beyond this is a moment in Unix milliseconds, one beyond the next in Unix seconds, and
-/// a smaller one a span.
-const UNIX_MS_MIN: f64 = 1e11;
-const UNIX_SECONDS_MIN: f64 = 1e9;
-
 /// What a header's limit is of, in the order of the services' precedence.
 const ASKS: usize = 0;
 const TOKENS: usize = 1;
@@ -59,6 +54,7 @@ pub fn rate_limits(headers: &[(String, String)], now_unix_ms: i64) -> RateLimits
                 Field::Limit => quota.limit = number(value).filter(|&limit| limit > 0),
                 Field::Remaining => quota.remaining = number(value),
                 Field::Reset => quota.reset = reset(value.trim(), now_unix_ms),
+                Field::All => *quota = structured(value, now_unix_ms),
             }
         }
     }
@@ -76,12 +72,18 @@ enum Field {
     Limit,
     Remaining,
     Reset,
+    /// All of them, as a structured field.
+    All,
 }
+
+/// What the headers begin with that name a limit by its kind alone, or not at all: OpenAI's, those of
+/// the IETF's drafts, and an older spelling.
+const UNNAMED_PREFIXES: [&str; 3] = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
 
 /// Returns what a header says and of what.
 fn meaning(name: &str) -> Option<(usize, Field)> {
     // Most headers are none of these; the first bytes say so.
-    let rest = name.strip_prefix("x-ratelimit-");
+    let rest = UNNAMED_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
     let of = |text: &str| match text {
         "requests" => Some(ASKS),
         "tokens" => Some(TOKENS),
@@ -95,6 +97,9 @@ fn meaning(name: &str) -> Option<(usize, Field)> {
         "reset" => Some(Field::Reset),
         _ => None,
     };
+    if name == "ratelimit" {
+        return Some((UNNAMED, Field::All));
+    }
     if let Some(rest) = rest {
         return match rest.split_once('-') {
             Some((first, second)) => Some((of(second)?, field(first)?)),
@@ -105,6 +110,50 @@ fn meaning(name: &str) -> Option<(usize, Field)> {
     Some((of(first)?, field(second)?))
 }
 
+/// Reads the IETF's `RateLimit`: `limit=20, remaining=0, reset=4` in the older drafts,
+/// `"default";r=0;t=4` in the later ones, in which several limits may be told. The one that is used up
+/// for the longest time counts, or else the first.
+fn structured(value: &str, now_unix_ms: i64) -> Quota {
+    let mut quotas: Vec<Quota> = Vec::new();
+    let mut older = Quota::default();
+    for item in value.split(',') {
+        let mut quota = Quota::default();
+        for (name, value) in item.split(';').filter_map(|part| part.split_once('=')) {
+            let value = value.trim();
+            match name.trim() {
+                "limit" => older.limit = number(value).filter(|&limit| limit > 0),
+                "remaining" => older.remaining = number(value),
+                "reset" => older.reset = reset(value, now_unix_ms),
+                "r" => quota.remaining = number(value),
+                "t" => quota.reset = reset(value, now_unix_ms),
+                _ => {}
+            }
+        }
+        quotas.push(quota);
+    }
+    if older != Quota::default() {
+        return older;
+    }
+    let used_up = quotas.iter().filter(|quota| quota.remaining == Some(0));
+    let longest = used_up.max_by_key(|quota| quota.reset);
+    longest.or(quotas.first()).copied().unwrap_or_default()
+}
+
+/// Returns how long the limit that refused an ask is used up, as far as its headers tell: one without
+/// a name, of which nothing is left or the rest is not told.
+pub(super) fn refused_for(headers: &[(String, String)], now_unix_ms: i64) -> Option<Duration> {
+    let mut quota = Quota::default();
+    for (name, value) in headers {
+        match meaning(name) {
+            Some((UNNAMED, Field::Remaining)) => quota.remaining = number(value),
+            Some((UNNAMED, Field::Reset)) => quota.reset = reset(value.trim(), now_unix_ms),
+            Some((UNNAMED, Field::All)) => quota = structured(value, now_unix_ms),
+            _ => {}
+        }
+    }
+    quota.reset.filter(|_| quota.remaining.is_none_or(|left| left == 0))
+}
+
 /// Azure says -1 or 0 where it does not know; a limit of 0 or a remainder below it is none.
 fn number(value: &str) -> Option<u64> {
     let value = value.trim();
@@ -113,6 +162,8 @@ fn number(value: &str) -> Option<u64> {
 }
 
 fn reset(value: &str, now_unix_ms: i64) -> Option<Duration> {
+    // `4, 4`, where two proxies have said it.
+    let value = value.split_once(',').map_or(value, |(first, _)| first).trim();
     let until = |unix_ms: i64| {
         Duration::from_millis(u64::try_from(unix_ms.saturating_sub(now_unix_ms)).unwrap_or(0))
     };

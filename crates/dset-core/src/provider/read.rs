@@ -14,7 +14,7 @@ use crate::reply::{Broken, HttpReply};
 #[must_use]
 pub fn read(reply: &HttpReply) -> Reading {
     if !is_events(reply) {
-        return read_whole(reply);
+        return read_whole(reply, None);
     }
     // A stream that nobody asked for is an answer all the same.
     let mut stream = StreamReading::new(reply.status, reply.headers.clone());
@@ -22,8 +22,8 @@ pub fn read(reply: &HttpReply) -> Reading {
     stream.finish()
 }
 
-/// Reads a reply that is no stream.
-pub(super) fn read_whole(reply: &HttpReply) -> Reading {
+/// Reads a reply that is no stream, of an answer that may have so many tokens.
+pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
     if !(200..300).contains(&reply.status) {
         return Reading::Failure(error::read(reply, None));
     }
@@ -38,10 +38,15 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
             return Reading::Failure(failure);
         }
         if !draft.has_answer() {
+            if let Some(body) =
+                error::parse(text).filter(|body| error::find_in_good(body).is_some())
+            {
+                return Reading::Failure(error::read(reply, Some(&body)));
+            }
             let message = "the reply held no answer".to_owned();
             return transient(reply, "unreadable reply", message, None);
         }
-        return draft.judge(reply);
+        return draft.judge(reply, limit);
     };
     match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
         Some(value) if error::find(&value).is_some() => {
@@ -60,12 +65,12 @@ pub(super) fn read_whole(reply: &HttpReply) -> Reading {
 
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the
 /// document came to its end, and the model as well.
-pub(super) fn read_untidy(reply: &HttpReply) -> Option<Reading> {
+pub(super) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<Reading> {
     let text = text_of(&reply.body);
     let mut draft = Draft::default();
     read_document(&mut draft, trimmed(&text)).ok()?;
     let is_whole = draft.has_reason() && draft.failure(reply).is_none();
-    is_whole.then(|| draft.judge(reply))
+    is_whole.then(|| draft.judge(reply, limit))
 }
 
 /// The strict reading first: it is ten times as fast as the lossy one.

@@ -51,6 +51,16 @@ impl Preset {
         self.body(request, at_home, true)
     }
 
+    /// Returns how many tokens an answer may have, where a limit is sent.
+    #[must_use]
+    pub fn max_tokens(&self, settings: &RequestSettings) -> Option<u64> {
+        let wanted = settings.max_tokens.or(self.max_tokens_default);
+        match self.dialect {
+            Dialect::Chat => wanted,
+            Dialect::Anthropic => wanted.or(Some(messages::MAX_TOKENS)),
+        }
+    }
+
     fn body(&self, request: &Request<'_>, at_home: bool, stream: bool) -> Vec<u8> {
         let settings = request.settings;
         let leaves_out = self.leaves_out_temperature(settings, at_home);
@@ -70,7 +80,7 @@ impl Preset {
     ) -> Vec<u8> {
         let settings = request.settings;
         let mut rest = Map::new();
-        if let Some(max_tokens) = settings.max_tokens.or(self.max_tokens_default) {
+        if let Some(max_tokens) = self.max_tokens(settings) {
             rest.insert(self.max_tokens_field.clone(), max_tokens.into());
         }
         if stream {

@@ -16,6 +16,7 @@ use super::document::Draft;
 use super::judge::transient;
 use super::read::{read_broken, read_document, read_untidy, read_whole, text_of};
 use super::sse::Sse;
+use super::thinking::MARK_BYTES;
 use super::{error, loops};
 use crate::answer::{Failure, FailureClass, Reading};
 use crate::reply::{Broken, HttpReply, REPLY_BYTES_MAX};
@@ -39,6 +40,8 @@ pub struct StreamReading {
     is_in_tag: bool,
     loops: Option<loops::Detector>,
     looped: Option<loops::Loop>,
+    /// How many tokens the answer may have.
+    limit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,15 +113,22 @@ impl StreamReading {
             is_in_tag: false,
             loops: None,
             looped: None,
+            limit: None,
         }
     }
 
-    /// Says when it came, for a service that wants to be left alone until a date and does not say
+    /// Says how many tokens the answer may have.
+    #[must_use]
+    pub fn limited_to(mut self, tokens: Option<u64>) -> StreamReading {
+        self.limit = tokens;
+        self
+    }
+
+    /// Says when it came, for a service that wants to be left alone until a moment and does not say
     /// what time it has.
     #[must_use]
     pub fn received_at(mut self, unix_ms: i64) -> StreamReading {
-        if self.head.header("retry-after").is_some()
-            && self.head.header("date").is_none()
+        if self.head.header("date").is_none()
             && let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms)
             && let Ok(date) = DateTimePrinter::new().timestamp_to_string(&at)
         {
@@ -198,9 +208,10 @@ impl StreamReading {
         });
         self.is_too_large |= pushed.is_err();
         let texts = &self.draft.texts;
+        self.is_garbled |= texts.is_torn();
         let kind = match (texts.content.len() > before.0, texts.reasoning.len() > before.1) {
             // A tag counts as reasoning until it is closed; the answer after it is told at the end.
-            (true, _) if self.is_in_tag || before.0 < TAG_BYTES => {
+            (true, _) if self.is_in_tag || before.0 < MARK_BYTES => {
                 self.is_in_tag = texts.is_in_tag(before.0);
                 if self.is_in_tag { Kind::Reasoning } else { Kind::Content }
             }
@@ -246,7 +257,7 @@ impl StreamReading {
             return self.broken(&Broken::TooLarge);
         }
         if self.form != Form::Events {
-            return read_whole(&self.head);
+            return read_whole(&self.head, self.limit);
         }
         self.flush();
         let is_whole = self.draft.has_end_if_last();
@@ -279,7 +290,7 @@ impl StreamReading {
         let is_piece = self.form == Form::Whole && is_good(self.head.status);
         if is_as_sent
             && is_piece
-            && let Some(reading) = read_untidy(&self.head)
+            && let Some(reading) = read_untidy(&self.head, self.limit)
         {
             return reading;
         }
@@ -335,12 +346,9 @@ impl StreamReading {
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
         let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
-        is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head))
+        is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head, self.limit))
     }
 }
-
-/// As many bytes as a think tag needs to be told, with the blanks that stand before it.
-const TAG_BYTES: usize = 16;
 
 /// Reads one event; gives back the text of one that cannot be read.
 fn take_event(draft: &mut Draft, data: &[u8]) -> Result<(), String> {

@@ -90,7 +90,7 @@ layer! {
         pub column: Option<String>,
 
         /// Whether the first row is a header [default: auto]
-        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub header: Option<HeaderMode>,
 
         /// Questions asked at once, at most; auto finds what the service takes, 1 is the original
@@ -107,7 +107,7 @@ layer! {
         pub tpm: Option<u64>,
 
         /// Whether runs on this machine tell each other what a service takes [default: on]
-        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub share_pace: Option<Switch>,
 
         /// Tokens an answer may have, its reasoning included [default: the service's]
@@ -119,7 +119,7 @@ layer! {
         pub temperature: Option<f64>,
 
         /// Whether the model thinks before it answers [default: the service's]
-        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub reasoning: Option<Switch>,
 
         /// How much it thinks: low, high, max
@@ -143,11 +143,11 @@ layer! {
         pub idle_timeout: Option<Span>,
 
         /// Whether answers are streamed [default: where the service is known to think long]
-        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN"))]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub stream: Option<Switch>,
 
         /// End a streamed answer that repeats itself without end; it is kept, and marked ERROR
-        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub stop_loops: Option<bool>,
 
         /// What a failing question does: skip marks it ERROR and goes on [default: skip]
@@ -160,15 +160,15 @@ layer! {
         pub log_format: Option<LogFormat>,
 
         /// Write events as JSON lines to stdout
-        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub json: Option<bool>,
 
         /// Say only errors and the end
-        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub quiet: Option<bool>,
 
         /// Say every attempt; `-vv` says no more
-        #[cfg_attr(feature = "clap", arg(short, long, overrides_with = "verbose", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true))]
+        #[cfg_attr(feature = "clap", arg(short, long, overrides_with = "verbose", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub verbose: Option<bool>,
     }
 }

@@ -11,6 +11,7 @@ mod values;
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub(crate) use resolve::is_variable;
 pub use resolve::{
-    Model, Settings, SettingsError, Warning, endpoint, is_loopback, resolve, resolve_among,
+    Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback, resolve,
+    resolve_among,
 };
 pub use values::{Concurrency, LogFormat, OnError, Span, Switch};

@@ -146,6 +146,9 @@ pub enum SettingsError {
     /// A key itself where the name of its variable belongs.
     #[error("--key takes the name of a variable, not the key itself")]
     KeyItself,
+    /// A key where the name of a model belongs.
+    #[error("--model takes the name of a model, and this looks like a key")]
+    KeyForModel,
     /// A number out of range.
     #[error("{name} must be {bounds}, not {given}")]
     OutOfRange {
@@ -233,6 +236,9 @@ pub fn resolve_among(
     }
     let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
     let given = layer.model.unwrap_or_default();
+    if given.iter().any(|name| begins_like_a_key(name)) {
+        return Err(SettingsError::KeyForModel);
+    }
     let mut names: Vec<Option<&str>> = given.iter().map(|name| Some(name.as_str())).collect();
     if names.is_empty() {
         names.push(None);
@@ -452,6 +458,23 @@ pub(crate) fn is_variable(name: &str) -> bool {
     let looks_like_a_key =
         name.len() >= 20 && !name.contains('_') && name.contains(|c: char| c.is_ascii_digit());
     starts && rest && name.len() <= 64 && !looks_like_a_key
+}
+
+/// How keys of services begin, that no model's name begins with.
+const KEYS_BEGIN: [&str; 8] = ["sk-", "sk_", "gsk_", "aizasy", "nvapi-", "pplx-", "csk-", "tgp_"];
+/// No key is shorter.
+const KEY_CHARS_MIN: usize = 8;
+
+/// Tells whether a text, or a part of it, begins as keys do: what is meant for a key may be typed or
+/// pasted elsewhere, also with the name of its variable or of its service before it.
+#[must_use]
+pub fn begins_like_a_key(text: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || "=/,'\"".contains(c);
+    text.split(apart).any(|part| {
+        let lower = part.to_lowercase();
+        let is_long = part.len() >= KEY_CHARS_MIN;
+        is_long && KEYS_BEGIN.iter().any(|begin| lower.starts_with(begin))
+    })
 }
 
 /// Tells whether a URL stays on this machine.

@@ -12,8 +12,10 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
     /// `on`
+    #[cfg_attr(feature = "clap", value(aliases = ["true", "yes", "1"]))]
     On,
     /// `off`
+    #[cfg_attr(feature = "clap", value(aliases = ["false", "no", "0"]))]
     Off,
 }
 

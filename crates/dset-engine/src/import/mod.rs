@@ -336,7 +336,7 @@ fn table(
 ) -> Result<(), ImportError> {
     let column = options.column.as_deref();
     let records = || Ok::<_, ImportError>(Records::new(input.open()?).separated_by(by));
-    let layout = survey_records(records()?, options.header, column);
+    let layout = survey_records(records()?, options.header, column, None);
     let layout = layout.map_err(|error| input.fails(error))?;
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();

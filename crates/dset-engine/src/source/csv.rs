@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
     Chosen, Cuts, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
-    RecordsError, doubt, is_header_word, named_separator, separated_by, survey,
+    RecordsError, doubt, is_header_word, named_separator, separated_by, survey_marked,
 };
 use fs_err::File;
 use thiserror::Error;
@@ -17,6 +17,8 @@ pub struct SourceOptions {
     pub header: HeaderMode,
     /// The column with the questions, where somebody says so.
     pub column: Option<String>,
+    /// The column that marks are known to have been written to.
+    pub marks: Option<String>,
 }
 
 /// Why there are no questions.
@@ -150,8 +152,9 @@ impl Source {
         almost_csv(path, &source.record, options)?;
         source.layout = Layout::of_first(&source.record, options.header, column)
             .map_err(|error| layout_error(path, error))?;
-        if !source.layout.has_header {
-            source.layout = survey(open(path)?, options.header, column)
+        if source.layout.needs_survey() {
+            let known = options.marks.as_deref();
+            source.layout = survey_marked(open(path)?, options.header, column, known)
                 .map_err(|error| layout_error(path, error))?;
         }
         let cuts = column.is_none().then(|| Cuts::of(&source.record, &source.layout));

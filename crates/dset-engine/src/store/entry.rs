@@ -15,7 +15,7 @@ const CUT: [&str; 2] = ["length limit", "repeats itself"];
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    Answer(NewAnswer),
+    Answer(Box<NewAnswer>),
     Attempt(NewAttempt),
     Ended(NewEnded),
 }
@@ -25,7 +25,9 @@ impl Entry {
     /// question is not to be asked again because its answer was cut.
     pub(super) fn of(record: &Record, body: Option<&[u8]>, run: &WriterSettings) -> Option<Entry> {
         match record {
-            Record::Answered { .. } => NewAnswer::of(record, run).map(Entry::Answer),
+            Record::Answered { .. } => {
+                NewAnswer::of(record, run).map(|new| Entry::Answer(Box::new(new)))
+            }
             Record::Failed { .. } => NewAttempt::of(record, Some(body?), run).map(Entry::Attempt),
             Record::Ended { .. } => NewEnded::of(record, run)
                 .filter(|ended| CUT.contains(&&*ended.cause))

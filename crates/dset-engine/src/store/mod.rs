@@ -19,7 +19,8 @@ use thiserror::Error;
 
 pub use call::{Call, Place};
 pub(crate) use entry::NewAnswer;
-pub use rescue::{RESCUE, Rescued, waiting};
+pub(crate) use rescue::OLD_UNREAD;
+pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{Placed, Value, Write};
 pub use sqlite::{

@@ -17,14 +17,20 @@ use super::{STORE, StoreError};
 use crate::files;
 
 /// The name of the file, beside the store.
-pub const RESCUE: &str = "rescue.jsonl";
+const RESCUE: &str = "dset.rescue";
+/// How an earlier version called it: loaders of datasets take it for data.
+const OLD_RESCUE: &str = "rescue.jsonl";
+/// The name of one with lines that could not be read.
+pub const UNREAD: &str = "dset.rescue-unread";
+/// How an earlier version called that.
+pub(crate) const OLD_UNREAD: &str = "rescue.jsonl.unread";
 
 /// What was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rescued {
     /// Answers that are in the store now.
     pub answers: u64,
-    /// Lines that could not be read; the file is kept beside, as `rescue.jsonl.unread`.
+    /// Lines that could not be read; the file is kept beside, as [`UNREAD`].
     pub unread: u64,
 }
 
@@ -40,16 +46,16 @@ struct Line {
 pub(super) fn write(folder: &Path, entries: &[Entry]) -> io::Result<PathBuf> {
     let beside = folder.join(RESCUE);
     append(&beside, entries).map(|()| beside).or_else(|first| {
-        let elsewhere = elsewhere(folder)?;
+        let elsewhere = elsewhere(folder, "")?;
         append(&elsewhere, entries).map(|()| elsewhere).map_err(|_| first)
     })
 }
 
 /// The file in the system's temporary folder that belongs to a folder of ours.
-fn elsewhere(folder: &Path) -> io::Result<PathBuf> {
+fn elsewhere(folder: &Path, ending: &str) -> io::Result<PathBuf> {
     let folder = fs::canonicalize(folder)?;
     let hash = xxhash_rust::xxh3::xxh3_64(folder.as_os_str().as_encoded_bytes());
-    Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}.jsonl")))
+    Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}{ending}")))
 }
 
 /// Tells whether a file in a place where everybody may write is by whoever wrote the store.
@@ -94,9 +100,10 @@ fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
 /// Returns the files with answers that an earlier run could only rescue.
 #[must_use]
 pub fn waiting(folder: &Path) -> Vec<PathBuf> {
-    let beside = Some(folder.join(RESCUE)).filter(|path| path.exists());
-    let elsewhere = elsewhere(folder).ok().filter(|path| is_ours(path, folder));
-    beside.into_iter().chain(elsewhere).collect()
+    let beside = [RESCUE, OLD_RESCUE].into_iter().map(|name| folder.join(name));
+    let elsewhere = ["", ".jsonl"].into_iter().filter_map(|ending| elsewhere(folder, ending).ok());
+    let beside = beside.filter(|path| path.exists());
+    beside.chain(elsewhere.filter(|path| is_ours(path, folder))).collect()
 }
 
 /// Records what an earlier run rescued, and removes the files once `commit` has made that durable.
@@ -114,11 +121,20 @@ pub(super) fn take_in(
     Ok(all)
 }
 
+/// Returns where a file with lines that could not be read is kept.
+fn unread(path: &Path) -> PathBuf {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match name {
+        RESCUE | OLD_RESCUE => path.with_file_name(UNREAD),
+        name => path.with_file_name(format!("{}-unread", name.trim_end_matches(".jsonl"))),
+    }
+}
+
 fn take_in_file(
     path: &Path,
     commit: &mut impl FnMut(&[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>,
 ) -> Result<Rescued, StoreError> {
-    let (mut writes, mut unread) = (Vec::new(), 0);
+    let (mut writes, mut lost) = (Vec::new(), 0);
     for line in io::BufReader::new(fs::File::open(path)?).split(b'\n') {
         let line = line?;
         if line.is_empty() {
@@ -134,17 +150,17 @@ fn take_in_file(
                 writes.push(Write::Attempted(attempt));
             }
             Ok(Line { v: 1, entry: Entry::Ended(ended) }) => writes.push(Write::Ended(ended)),
-            _ => unread += 1,
+            _ => lost += 1,
         }
     }
     let answers = commit(&writes)?.iter().flatten().count() as u64;
-    if unread > 0 {
-        fs::rename(path, path.with_extension("jsonl.unread"))?;
+    if lost > 0 {
+        fs::rename(path, unread(path))?;
     } else {
         fs::remove_file(path)?;
     }
     files::sync_folder(files::folder_of(path))?;
-    Ok(Rescued { answers, unread })
+    Ok(Rescued { answers, unread: lost })
 }
 
 #[cfg(test)]
@@ -182,6 +198,21 @@ mod tests {
         let left: i64 = store.connection().query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "an answered question did not fail");
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
+    }
+
+    #[test]
+    fn what_an_earlier_version_rescued_is_taken_in_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        write(folder.path(), &[answer(1)]).unwrap();
+        let old = folder.path().join("rescue.jsonl");
+        let mut lines = fs::read(folder.path().join(RESCUE)).unwrap();
+        fs::remove_file(folder.path().join(RESCUE)).unwrap();
+        lines.extend(b"not JSON\n");
+        fs::write(&old, lines).unwrap();
+        let (_, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 1, unread: 1 }));
+        assert!(!old.exists() && folder.path().join("dset.rescue-unread").exists());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub trait Archive: fmt::Debug + Send {
 #[derive(Debug)]
 pub(crate) enum Write {
     /// An answer; nothing where one with its key is there already.
-    Answered(NewAnswer),
+    Answered(Box<NewAnswer>),
     /// An ask that failed.
     Attempted(NewAttempt),
     /// A question that ended without an answer.

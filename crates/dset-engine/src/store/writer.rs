@@ -15,7 +15,8 @@ use dset_core::plan::AnswerId;
 use dset_core::question::QuestionIndex;
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
-use super::roles::{Journal, Placed, Write};
+use super::roles::{Journal, Placed, Value, Write};
+use super::sqlite::MARKS_COLUMN;
 use super::texts::{Text, Texts};
 use super::{StoreError, rescue};
 use crate::died::or_died;
@@ -55,8 +56,13 @@ pub enum ToStore {
         /// Rows of this life that are in all of them.
         upto: u64,
     },
-    /// The marks in this file are written: forget the wish for them.
-    Marked(Vec<[u8; 16]>),
+    /// These marks are written: forget the wish for them.
+    Marked {
+        /// Of which questions.
+        questions: Vec<[u8; 16]>,
+        /// The column that they are in, where any is.
+        column: Option<String>,
+    },
     /// The run has ended.
     End {
         /// When, Unix milliseconds.
@@ -133,6 +139,10 @@ pub struct WriterSettings {
     pub edition: u32,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
+    /// The column of the input that the store knows to have marks, or nothing.
+    pub marks_known: Option<String>,
+    /// The column that marks are to go into.
+    pub marks_name: String,
     /// What ended without an answer, and rows to be marked.
     pub failed: HashSet<[u8; 16]>,
     /// Answers of earlier lives that wait for their place.
@@ -158,6 +168,7 @@ impl Writer {
         let (sender, receiver) = sync_channel(settings.queue);
         let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
         let ended = std::mem::take(&mut settings.failed);
+        let marks_column = settings.marks_known.clone().unwrap_or_default();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut thread = Thread {
                 journal: Some(journal),
@@ -167,6 +178,7 @@ impl Writer {
                 waiting,
                 texts: Texts::default(),
                 ended,
+                marks_column,
             };
             match or_died(|| thread.run(&receiver)) {
                 Ok(()) => thread.journal.as_mut().map_or(Ok(()), Journal::close),
@@ -207,7 +219,7 @@ fn gather(
     let is_urgent = |message: &ToStore| match message {
         ToStore::Record { .. } => !are_crowds,
         ToStore::Flush | ToStore::End { .. } => true,
-        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked(_) => false,
+        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked { .. } => false,
     };
     loop {
         queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));
@@ -249,6 +261,8 @@ struct Thread<J, T> {
     texts: Texts,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
+    /// The column of the input that is recorded as having marks; empty where none is.
+    marks_column: String,
 }
 
 /// What is committed together, and told once it is.
@@ -313,7 +327,10 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 batch.writes.extend(marks.iter().cloned().map(Write::Sink));
                 batch.emitted = Some(*upto);
             }
-            ToStore::Marked(questions) => {
+            ToStore::Marked { questions, column } => {
+                if let Some(column) = column {
+                    self.note_marks(column, batch);
+                }
                 batch.writes.extend(questions.iter().copied().map(Write::Marked));
             }
             ToStore::End { at, ending } => batch.writes.push(Write::LifeEnded {
@@ -339,7 +356,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 }
                 batch.arrived.insert(question.index, batch.answers);
                 batch.answers += 1;
-                batch.writes.push(Write::Answered(new));
+                batch.writes.push(Write::Answered(Box::new(new)));
             }
             Record::Failed { .. } => {
                 let new = NewAttempt::of(record, body, &self.settings).expect("a failure");
@@ -349,11 +366,29 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 let new = NewEnded::of(record, &self.settings).expect("an ending");
                 batch.writes.push(Write::Ended(new));
                 self.ended.insert(question.ending);
+                self.want_marks(batch);
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
                 batch.writes.push(Write::MarkDue(id.hash()));
+                self.want_marks(batch);
             }
+        }
+    }
+
+    /// Records, before the first mark is written, which column is to have it: from then on that is
+    /// ours.
+    fn want_marks(&mut self, batch: &mut Batch) {
+        if self.marks_column.is_empty() {
+            self.note_marks(&self.settings.marks_name.clone(), batch);
+        }
+    }
+
+    fn note_marks(&mut self, column: &str, batch: &mut Batch) {
+        if self.marks_column != column {
+            let value = Some(Value::Text(column.to_owned()));
+            batch.writes.push(Write::Meta { name: MARKS_COLUMN, value });
+            column.clone_into(&mut self.marks_column);
         }
     }
 

@@ -8,17 +8,21 @@ use dset_engine::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
 
 use crate::command::typo::Typo;
-use crate::config_file::{ConfigFile, text};
+use crate::config_file::{ConfigFile, meaning, text};
 use crate::display;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Origin};
-use crate::setting::{Setting, Takes, ticked, unknown};
+use crate::prompt::may_be_a_key;
+use crate::setting::{Setting, Takes, key_for_model, ticked, truth, unknown};
 
 /// Sets it, and returns what to say.
 pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserError> {
     let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
+    if setting.id() == "model" && may_be_a_key(word) {
+        return Err(key_for_model(&format!("`{name}`")));
+    }
     let said = setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
     let path = super::path(user)?;
     let old = text(&path)?;
@@ -39,7 +43,10 @@ fn value(takes: &Takes, word: &str) -> Value {
     let number = || word.trim().parse::<i64>().ok().map(Value::from);
     let float = || word.trim().parse::<f64>().ok().map(Value::from);
     let typed = match takes {
-        Takes::Bool => word.trim().parse::<bool>().ok().map(Value::from),
+        Takes::Bool => truth(word).map(Value::from),
+        Takes::Words(words) if !words.iter().any(|own| own == word) => {
+            truth(word).and_then(|is| meaning(words, is)).map(Value::from)
+        }
         Takes::Whole { .. } | Takes::WordOrNumber => number(),
         Takes::Number => number().or_else(float),
         Takes::List if word.contains(',') => {
@@ -147,6 +154,10 @@ mod tests {
             ("", "timeout", "90s", "timeout = \"90s\"\n"),
             ("", "timeout", "90", "timeout = 90\n"),
             ("", "backoff", "1m,2m", "backoff = [\"1m\", \"2m\"]\n"),
+            ("", "quiet", "1", "quiet = true\n"),
+            ("", "quiet", "no", "quiet = false\n"),
+            ("", "stream", "1", "stream = \"on\"\n"),
+            ("", "header", "false", "header = \"no\"\n"),
             ("", "column", "2", "column = \"2\"\n"),
             ("", "template", "-x {{ q }}", "template = \"-x {{ q }}\"\n"),
         ] {

@@ -70,10 +70,11 @@ pub(super) fn run() -> Result<Exit, UserError> {
     let demo = Demo { again };
     let environment = Environment::default();
     let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };
-    let ending = super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
+    let (ending, _) =
+        super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
     drop(mock);
     // A refusal is part of the show.
-    Ok(match Exit::of(&ending) {
+    Ok(match Exit::of(&ending, true) {
         Exit::Marked => Exit::Done,
         exit => exit,
     })

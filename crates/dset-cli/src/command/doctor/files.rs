@@ -9,6 +9,7 @@ use dset_engine::inspect::{Inspected, inspect};
 use dset_engine::job::JobError;
 use dset_engine::lock::Running;
 use dset_engine::standing::{Standing, standing};
+use dset_engine::store::Store;
 
 use super::Check;
 use crate::config_file::ConfigFile;
@@ -23,6 +24,8 @@ use crate::usage::same_command_as;
 const ANSWER_BYTES: u64 = 64 * 1024;
 /// SQLite's log and the marks need some room of their own.
 const SPARE_BYTES: u64 = 64 * 1024 * 1024;
+/// With less not even the store of a small run can be made.
+const LEAST_BYTES: u64 = 1024 * 1024;
 
 pub(super) fn questions(settings: &Settings) -> Vec<Check> {
     let name = settings.input.display().to_string();
@@ -54,8 +57,12 @@ pub(super) fn questions(settings: &Settings) -> Vec<Check> {
     }
     if found.marked > 0 {
         let rows = match found.marked {
-            1 => "1 row says ERROR: the next run asks it again".to_owned(),
-            number => format!("{} rows say ERROR: the next run asks them again", count(number)),
+            1 => "1 row says ERROR: the next run asks it again, unless the token limit cut it"
+                .to_owned(),
+            number => format!(
+                "{} rows say ERROR: the next run asks them again, but not what the token limit cut",
+                count(number)
+            ),
         };
         checks.push(Check::warning(name, rows));
     }
@@ -121,14 +128,14 @@ pub(super) fn dot_env(environment: &Environment) -> Vec<Check> {
     let is_handed_on = git::is_within(Path::new(".")) && !git::ignores_dot_env(Path::new("."));
     checks.push(match (is_open, is_handed_on) {
         (true, true) => {
-            Check::problem(".env", "can be read by others, and .gitignore does not have it")
+            Check::warning(".env", "can be read by others, and .gitignore does not have it")
                 .fix("Fix .env with `chmod 600 .env && echo .env >> .gitignore`")
         }
         (true, false) => {
-            Check::problem(".env", "can be read by others").fix("Shut it with `chmod 600 .env`")
+            Check::warning(".env", "can be read by others").fix("Shut it with `chmod 600 .env`")
         }
         (false, true) => {
-            Check::problem(".env", "is in a git repository, and .gitignore does not have it")
+            Check::warning(".env", "is in a git repository, and .gitignore does not have it")
                 .fix("Keep it out with `echo .env >> .gitignore`")
         }
         (false, false) => Check::good(".env", "only you can read it"),
@@ -136,19 +143,20 @@ pub(super) fn dot_env(environment: &Environment) -> Vec<Check> {
     checks
 }
 
-/// A keys file that others can read, also where no key of it is wanted now.
+/// A keys file that others can read, where no key of it is wanted now: a run that wants one fails.
 pub(super) fn keys_file(environment: &Environment, told: &[Check]) -> Option<Check> {
     let path = environment.keys_file()?.path().display().to_string();
     let is_told = told.iter().any(|check| check.says.contains(&path));
     if is_told || !is_open_to_others(Path::new(&path)) {
         return None;
     }
-    let check = Check::problem("keys.toml", format!("{path} can be read by others"));
+    let check = Check::warning("keys.toml", format!("{path} can be read by others"));
     Some(check.fix(format!("Shut it with `chmod 600 {}`", quoted(&path))))
 }
 
-/// The folder of the outputs, and the store in it.
-pub(super) fn output(settings: &Settings, can_be_read: bool) -> Vec<Check> {
+/// The folder of the outputs, and the store in it; and how many answers are left to be asked for,
+/// where that is known.
+pub(super) fn output(settings: &Settings, can_be_read: bool) -> (Vec<Check>, Option<u64>) {
     let folder = settings.output.as_path();
     let place = format!("{}/", folder.display());
     let there = std::iter::successors(Some(folder), |folder| Some(folder_of(folder)))
@@ -156,18 +164,16 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> Vec<Check> {
         .unwrap_or(Path::new("."));
     if let Err(error) = try_to_write(there) {
         let says = format!("{place} cannot be written: {}", one_line(&error.to_string()));
-        return vec![Check::problem("output", says).fix(match there.is_dir() {
-            true => format!(
-                "Mend who may write there, see `ls -ld {}`; or use `-o DIR`",
-                there.display()
-            ),
+        let check = Check::problem("output", says).fix(match there.is_dir() {
+            true => format!("Mend who may write there, see `ls -ld {}`", there.display()),
             false => {
                 "Move that file out of the way, or use another folder with `-o DIR`".to_owned()
             }
-        })];
+        });
+        return (vec![check], None);
     }
     if !can_be_read {
-        return vec![space(&place, there, 0)];
+        return (vec![space(&place, there, 0)], None);
     }
     match standing(settings) {
         Ok(standing) => {
@@ -183,9 +189,12 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> Vec<Check> {
                 );
             }
             checks.push(store(&standing));
-            checks
+            (checks, Some(left(&standing)))
         }
-        Err(error) => vec![space(&place, there, 0), Check::error("store", UserError::from(error))],
+        Err(error) => {
+            let error = Check::error("store", UserError::from(error));
+            (vec![space(&place, there, 0), error], None)
+        }
     }
 }
 
@@ -195,8 +204,12 @@ fn store(standing: &Standing) -> Check {
         true => Check::good(
             "store",
             format!(
-                "{} answered, {} pending, {} failed",
-                count(ledger.answered + ledger.presumed),
+                "{} answered, {}{} pending, {} failed",
+                count(ledger.answered),
+                match ledger.presumed {
+                    0 => String::new(),
+                    presumed => format!("{} taken as answered, ", count(presumed)),
+                },
                 count(ledger.pending),
                 count(ledger.failed())
             ),
@@ -205,9 +218,14 @@ fn store(standing: &Standing) -> Check {
     }
 }
 
+/// Answers that a run would ask for.
+fn left(standing: &Standing) -> u64 {
+    (standing.ledger.pending + standing.ledger.failed()).saturating_sub(standing.kept)
+}
+
 /// What the rest of the run will need, by what answers took so far.
 fn needed(standing: &Standing) -> u64 {
-    let left = standing.ledger.pending + standing.ledger.failed();
+    let left = left(standing);
     let answered = standing.ledger.answered;
     let outputs: u64 = standing.outputs.iter().map(|(_, _, bytes)| *bytes).sum();
     // The store holds what the longest of the outputs does, and an index.
@@ -219,13 +237,17 @@ fn space(place: &str, folder: &Path, needed: u64) -> Check {
     let Some(free) = free_bytes(folder) else {
         return Check::good("output", format!("{place} can be written"));
     };
-    let room = "Make room there, or use another folder with `-o DIR`";
+    // In another folder everything that was asked in this one would be bought again.
+    let room = match Store::exists(folder) {
+        true => "Make room there",
+        false => "Make room there, or use another folder with `-o DIR`",
+    };
     let free_words = bytes(free);
-    if free < SPARE_BYTES {
+    if free < LEAST_BYTES {
         let says = format!("{place} has {free_words} left: that is too little");
         return Check::problem("output", says).fix(room);
     }
-    if free - SPARE_BYTES < needed {
+    if free.saturating_sub(SPARE_BYTES) < needed || free < SPARE_BYTES {
         let says = format!("{place} has {free_words} left, and the run may need {}", bytes(needed));
         return Check::warning("output", says).fix(room);
     }

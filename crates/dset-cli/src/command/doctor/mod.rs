@@ -6,7 +6,7 @@ mod service;
 use std::path::Path;
 
 use clap::Args;
-use dset_core::settings::{Layer, Settings, Warning, resolve_among};
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
 use serde_json::json;
 
 use crate::display::page::{self, BAD, GOOD, Page};
@@ -128,6 +128,7 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
         })?;
     }
     let (settings, warnings) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let settings = super::placed(settings, said.layer.output.is_some())?;
     Ok(Plan { environment, said, settings, warnings })
 }
 
@@ -142,9 +143,49 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
         true => checks.extend(service::from_afar(plan)),
         false => checks.extend(crate::command::runtime()?.block_on(service::asked(plan))),
     }
-    checks.extend(files::output(&plan.settings, can_be_read));
+    let (output, left) = files::output(&plan.settings, can_be_read);
+    checks.extend(output);
+    let may_be_sent =
+        plan.settings.models.iter().all(|model| plan.environment.key(model, &plan.said).is_ok());
+    if left == Some(0) && may_be_sent {
+        nothing_is_asked(&mut checks);
+    }
+    others_answer(plan, &mut checks);
     checks.push(Check::good("dset", env!("CARGO_PKG_VERSION")));
     Ok(checks)
+}
+
+/// What is wrong with a key or a service stops no run that has nothing to ask.
+fn nothing_is_asked(checks: &mut [Check]) {
+    let of_asks = |check: &&mut Check| {
+        check.grade == Grade::Problem
+            && matches!(&*check.name, "key" | "service" | "model" | "balance")
+    };
+    for check in checks.iter_mut().filter(of_asks) {
+        check.grade = Grade::Warning;
+        check.says += " (nothing is left to ask)";
+    }
+}
+
+/// A place that does not answer stops no run whose models are asked at another as well.
+fn others_answer(plan: &Plan, checks: &mut [Check]) {
+    let out: Vec<String> = checks
+        .iter()
+        .filter(|check| check.name == "service" && check.grade == Grade::Problem)
+        .map(|check| check.says.clone())
+        .collect();
+    let is_out = |url: &url::Url| {
+        let at = format!("{} ", one_line(&endpoint(url)));
+        out.iter().any(|says| says.starts_with(&at))
+    };
+    let models = &plan.settings.models;
+    if !models.iter().all(|model| model.base_urls.iter().any(|url| !is_out(url))) {
+        return;
+    }
+    for check in checks.iter_mut().filter(|check| out.contains(&check.says)) {
+        check.grade = Grade::Warning;
+        check.says += "; another place is asked meanwhile";
+    }
 }
 
 /// The width of the names of what was looked at.

@@ -17,6 +17,7 @@ use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
 use crate::layers::{Environment, Said};
 use crate::prompt;
+use crate::setting::key_for_model;
 
 use super::trial::{Trial, tried, typed};
 use super::typo::Typo;
@@ -117,11 +118,19 @@ fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choi
     let mut input = args.questions.as_ref().map(|path| path.display().to_string());
     let mut model = args.model.clone();
     if asks && input.is_none() {
-        input = Some(prompt::word("Questions file", &now_input)?);
+        input = Some(name("Questions file", &now_input)?);
     }
     // Whoever wrote several models down knew why.
     if asks && model.is_none() && named.len() == 1 {
-        model = Some(prompt::word("Model", &named[0])?);
+        model = Some(name("Model", &named[0])?);
+    }
+    // Before anything is made or written down.
+    if model.as_deref().is_some_and(prompt::may_be_a_key) {
+        return Err(key_for_model("`--model`"));
+    }
+    if input.as_deref().is_some_and(prompt::may_be_a_key) {
+        return Err(UserError::new(Exit::Usage, "`--questions` takes a file, not a key")
+            .hint("`dset init` asks for the key, unseen"));
     }
     let input = input.filter(|input| *input != now_input);
     let model = model.filter(|model| named != [model.as_str()]);
@@ -132,6 +141,20 @@ fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choi
     })?;
     let key = key(args, &settings, &said, environment, asks)?;
     Ok(Choice { settings, said, input, model, key })
+}
+
+/// Asks for a name until what is typed is no key.
+fn name(question: &str, default: &str) -> Result<String, UserError> {
+    loop {
+        let word = prompt::word(question, default)?;
+        if word == default || !prompt::may_be_a_key(&word) {
+            return Ok(word);
+        }
+        display::warn(
+            "that looks like a key, which is asked for next; it is not kept, but it was shown",
+            Some("Press Enter for what stands in brackets"),
+        );
+    }
 }
 
 /// Reads the key that is to be written down, if any is.

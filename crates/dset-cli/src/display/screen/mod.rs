@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 
-use dset_core::machine::{Ending, Notice, Snapshot};
+use dset_core::machine::{Ending, Notice, OnItsWay, Snapshot};
 use dset_core::question::{Key, Question};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -32,7 +32,7 @@ use self::region::{BAD, DIM, GOOD, WAITS};
 use self::terminal::{Extras, Terminal};
 use self::verdict::{Came, Said};
 use self::view::View;
-use super::ending::Closing;
+use super::ending::{Closing, Facts};
 use super::line::{Line, Looks};
 use super::plain::told;
 use super::talk::for_stderr;
@@ -47,7 +47,7 @@ pub(super) struct Screen {
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     total: u64,
-    duplicates: u64,
+    facts: Facts,
     /// Ask so many at most.
     limit: Option<u64>,
     /// Single answers are told.
@@ -82,8 +82,8 @@ impl Screen {
             settings: opening.settings.clone(),
             demo: opening.demo.copied(),
             key_from: opening.key_from,
-            total: opening.found.answers,
-            duplicates: opening.found.duplicates,
+            total: opening.found.questions,
+            facts: opening.found.into(),
             limit: opening.limit,
             tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
             tally: Tally::default(),
@@ -106,15 +106,22 @@ impl Screen {
     }
 
     fn verdict(&self, now: Time, question: &Arc<Question>, came: Came) -> Said {
-        let question = Arc::clone(question);
-        Said::Verdict { unix_ms: now.unix_ms, question, total: self.total, came }
+        let place = (text::number(&self.settings, question), self.total);
+        let which = text::which(&self.settings, question);
+        Said::Verdict { unix_ms: now.unix_ms, question: Arc::clone(question), place, which, came }
     }
 
     fn view(&self, now: Time, snapshot: &Snapshot) -> View {
         let asked = self.tally.answered + self.tally.failed.values().sum::<u64>();
         let limit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(asked));
+        let which = |ask: &OnItsWay| {
+            let question = &ask.question;
+            (text::number(&self.settings, question), text::which(&self.settings, question))
+        };
         View {
             now,
+            questions: self.total,
+            longest: snapshot.longest.iter().map(which).collect(),
             input: self.settings.input.file_name().unwrap_or_default().display().to_string(),
             left: snapshot.ledger.pending.min(limit),
             per_minute: self.rate.per_minute(),
@@ -253,7 +260,8 @@ impl Watcher for Screen {
         }
         let longest = snapshot.longest.first().map(|ask| {
             let since = text::minutes(now.since(ask.sent_at));
-            format!(", the longest since {since} (question {})", ask.question.index + 1)
+            let number = text::number(&self.settings, &ask.question);
+            format!(", the longest since {since} (question {number})")
         });
         let most = format!("{} of at most {}", snapshot.in_flight, count(snapshot.slots as u64));
         pair("in flight", most + &longest.unwrap_or_default());
@@ -298,6 +306,7 @@ impl Display for Screen {
             took: self.began.elapsed(),
             demo: self.demo,
             key_from: self.key_from,
+            facts: self.facts,
             tick: self.looks.glyphs().good,
         };
         let columns = tty::size().columns.saturating_sub(1).max(1);
@@ -305,7 +314,7 @@ impl Display for Screen {
         if self.tally.answered > 0 {
             last.push('\n');
         }
-        for line in closing.lines(columns, self.looks, self.duplicates) {
+        for line in closing.lines(columns, self.looks) {
             // Styles are ASCII.
             last.extend(
                 line.chars().map(|c| if self.looks.is_utf8 || c.is_ascii() { c } else { '?' }),

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use dset_core::machine::{OnItsWay, OutageView};
 use dset_core::time::Time;
 
+use super::verdict::told;
 use super::view::{Mode, View};
 use crate::display::line::{Line, Looks};
 use crate::display::text::{about, clock, count, minutes, of, span, tokens};
@@ -120,17 +121,16 @@ impl Drawn<'_> {
     /// The questions that have been on their way longest.
     fn on_their_way(&self) -> Vec<Row> {
         let view = self.view;
-        let width = count_width(view.snapshot.ledger.questions);
-        let row = |(keep, ask): (u8, &OnItsWay)| {
-            let number = u64::from(ask.question.index) + 1;
-            let total = view.snapshot.ledger.questions;
+        let (width, total) = (count_width(view.questions), view.questions);
+        let row = |(keep, (ask, (number, which))): (u8, (&OnItsWay, &(u64, String)))| {
             let since = minutes(view.now.since(ask.sent_at));
             let line = self.line().plain(&format!("  {number:>width$}/{total}  "));
             let line = line.add(DIM, &format!("{} {since}  ", stage(ask)));
             let left = self.columns.saturating_sub(line.width());
-            Row(keep, line.plain(&self.looks.fitted(&ask.question.text, left)))
+            Row(keep, line.plain(&self.looks.fitted(&told(&ask.question.text, which), left)))
         };
-        [9, 8].into_iter().zip(&view.snapshot.longest).map(row).collect()
+        let longest = view.snapshot.longest.iter().zip(&view.longest);
+        [9, 8].into_iter().zip(longest).map(row).collect()
     }
 
     /// Adds the longest of these that there is room for.

@@ -304,8 +304,13 @@ mod tests {
     #[test]
     fn of_what_a_terminal_does_not_take_the_first_lines_wait_and_the_rest_is_counted() {
         let mut mail = Mail::<Canvas>::default();
-        let verdict =
-            |came| Said::Verdict { unix_ms: 0, question: question(0, ""), total: 9, came };
+        let verdict = |came| Said::Verdict {
+            unix_ms: 0,
+            question: question(0, ""),
+            place: (1, 9),
+            which: String::new(),
+            came,
+        };
         for _ in 0..SAID_MAX + 1_312 {
             mail.put(verdict(Came::Answered { took: Duration::ZERO, output: None }), SAID_MAX);
         }

@@ -33,7 +33,10 @@ pub(super) enum Said {
     Verdict {
         unix_ms: i64,
         question: Arc<Question>,
-        total: u64,
+        /// The question's number, and of how many.
+        place: (u64, u64),
+        /// Which of several answers to it.
+        which: String,
         came: Came,
     },
     /// A message with its time.
@@ -55,8 +58,9 @@ impl Said {
     pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<Line> {
         let line = Line::new(looks);
         match self {
-            Said::Verdict { unix_ms, question, total, came } => {
-                vec![verdict(*unix_ms, question, *total, came, columns, looks)]
+            Said::Verdict { unix_ms, question, place, which, came } => {
+                let text = told(&question.text, which);
+                vec![verdict(*unix_ms, &text, *place, came, columns, looks)]
             }
             Said::Message { unix_ms, style, first, rest } => {
                 let at = format!("[{}] ", clock(*unix_ms));
@@ -73,12 +77,17 @@ impl Said {
     }
 }
 
+/// A question's text, behind which of several answers to it is meant.
+pub(super) fn told(text: &str, which: &str) -> String {
+    if which.is_empty() { text.to_owned() } else { format!("({which}) {text}") }
+}
+
 /// `[14:30:45]  13/100 ✓ What is the capital of France?            3.1s    412 tok`, and less where
 /// there is no room: the tokens go first, then the time of day, then how long it took.
 fn verdict(
     unix_ms: i64,
-    question: &Question,
-    total: u64,
+    text: &str,
+    (number, total): (u64, u64),
     came: &Came,
     columns: usize,
     looks: Looks,
@@ -86,7 +95,7 @@ fn verdict(
     let glyphs = looks.glyphs();
     let at = format!("[{}] ", clock(unix_ms));
     let width = count_width(total);
-    let place = format!("{:>width$}/{total} ", u64::from(question.index) + 1);
+    let place = format!("{:>width$}/{total} ", number);
     let (style, glyph) = match came {
         Came::Answered { .. } => (GOOD, glyphs.good),
         Came::Waits(_) => (WAITS, glyphs.waits),
@@ -113,7 +122,7 @@ fn verdict(
     let least = if matches!(came, Came::Answered { .. }) { TEXT_MIN } else { TEXT_MIN / 2 };
     let fits = choices.iter().find(|choice| room(choice) >= least);
     let choice = fits.or(choices.last()).expect("there is a choice");
-    let text = looks.padded(&question.text, room(choice).min(TEXT_MAX));
+    let text = looks.padded(text, room(choice).min(TEXT_MAX));
     let line = Line::new(looks).add(DIM, choice.0).plain(&place).add(style, glyph);
     line.plain(" ").plain(&text).plain(&choice.1).cut(columns)
 }
@@ -126,7 +135,8 @@ mod tests {
     const LOOKS: Looks = Looks { is_utf8: true, has_colour: false };
 
     fn said(index: u32, text: &str, came: Came) -> Said {
-        Said::Verdict { unix_ms: 0, question: question(index, text), total: 100, came }
+        let (question, place) = (question(index, text), (u64::from(index) + 1, 100));
+        Said::Verdict { unix_ms: 0, question, place, which: String::new(), came }
     }
 
     fn shown(columns: usize, looks: Looks) -> String {

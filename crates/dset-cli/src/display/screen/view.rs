@@ -12,6 +12,11 @@ use crate::display::text::{count, minutes};
 pub(super) struct View {
     pub(super) now: Time,
     pub(super) snapshot: Snapshot,
+    /// Questions in the file.
+    pub(super) questions: u64,
+    /// Of each ask of the snapshot that is among the longest: its question's number, and which of
+    /// several answers it is.
+    pub(super) longest: Vec<(u64, String)>,
     /// The file of questions, for the title.
     pub(super) input: String,
     /// Questions that this run will still ask.
@@ -47,7 +52,8 @@ impl View {
     }
 
     pub(super) fn done(&self) -> u64 {
-        self.snapshot.ledger.questions - self.snapshot.ledger.pending
+        let ledger = &self.snapshot.ledger;
+        ledger.questions - ledger.pending - ledger.presumed
     }
 
     pub(super) fn percent(&self) -> u8 {

@@ -261,7 +261,7 @@ fn no_answer_is_lost_to_what_stands_beside_it() {
         assert_eq!(said(&body), "Four", "{body}");
     }
     // Nothing that is no text becomes one, and an error is one beside an answer too.
-    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Transient);
+    assert_eq!(class(200, &good.replace("\"Four\"", "[4]")), FailureClass::Empty);
     for error in [r#""boom""#, "true", r#"{"code":0,"message":"boom"}"#] {
         let body = beside(&format!(r#""error":{error}"#));
         assert_eq!(class(200, &body), FailureClass::Transient, "{body}");
@@ -512,4 +512,21 @@ fn an_error_of_a_choice_is_one_and_a_success_in_its_place_is_none() {
         let body = with(&format!(r#""error":{none},"#), "");
         assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{none}");
     }
+}
+
+#[test]
+fn zeros_beside_a_text_are_unknown_and_a_cost_is_kept() {
+    let with = |usage: &str| {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"4"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+        );
+        match read(&reply(200, &body)) {
+            Reading::Answer(answer) => answer,
+            Reading::Failure(failure) => panic!("{failure:?}"),
+        }
+    };
+    let zeros = with(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#);
+    assert_eq!(zeros.usage, Usage::default());
+    let priced = with(r#"{"prompt_tokens":5,"completion_tokens":7,"cost":0.00014}"#);
+    assert_eq!((priced.usage.output, priced.cost), (Some(7), Some(0.00014)));
 }

@@ -9,7 +9,7 @@ use dset_core::outcome::Fault;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{APPLICATION, Reader, STORE, Store, StoreError, VERSION};
+use super::{APPLICATION, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside};
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub fn look<T, E: From<StoreError>>(
     if !path.exists() {
         return Ok(None);
     }
+    check_log(&path).map_err(E::from)?;
     if let Some(before) = at_rest(&path) {
         let looked = open(&path, true).and_then(|store| store.snapshot()).map_err(E::from);
         let looked = looked.and_then(|store| store.map(|store| read(&store)).transpose());
@@ -62,6 +63,17 @@ pub fn look<T, E: From<StoreError>>(
         Some(store) => read(&store).map(Some),
         None => Ok(None),
     }
+}
+
+/// Refuses an empty store beside a log: SQLite would take the log for a stranger's and delete it, even
+/// for somebody who only reads, and the answers are in it.
+fn check_log(path: &Path) -> Result<(), StoreError> {
+    // The log first: whoever makes a store writes to the store before there is a log.
+    let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if has_log && fs_err::metadata(path).is_ok_and(|store| store.len() == 0) {
+        return Err(StoreError::Damaged(EMPTY_BESIDE_LOG.to_owned()));
+    }
+    Ok(())
 }
 
 /// What tells one state of a store that nobody has open from another.

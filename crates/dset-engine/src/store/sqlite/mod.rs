@@ -24,6 +24,7 @@ pub use look::{Dangling, FailedAsks, Life, look};
 pub(crate) use measured::Measured;
 pub use plan::Held;
 pub(crate) use plan::Ids;
+pub(super) use plan::MARKS_COLUMN;
 pub use recent::Recent;
 pub use words::Part;
 pub(crate) use words::{Terms, Words};
@@ -272,6 +273,9 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// What is wrong with an empty store beside a log.
+const EMPTY_BESIDE_LOG: &str = "`dset.db` is missing or empty, but its log `dset.db-wal` is not";
+
 /// Refuses what SQLite would take for a store in which nothing ever was: it would begin it anew,
 /// and delete the log that holds the last answers.
 fn check_head(path: &Path) -> Result<(), StoreError> {
@@ -297,7 +301,7 @@ fn check_head(path: &Path) -> Result<(), StoreError> {
     }
     let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if head.is_empty() && has_log {
-        return damaged("`dset.db` is missing or empty, but its log `dset.db-wal` is not");
+        return damaged(EMPTY_BESIDE_LOG);
     }
     let begins_well = head.len() as u64 == HEAD_BYTES && head.starts_with(BEGINNING);
     if !head.is_empty() && !begins_well {

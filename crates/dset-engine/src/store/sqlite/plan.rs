@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dset_core::csv::STATUS;
 use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
 use dset_core::question::{Key, QuestionIndex};
@@ -9,6 +10,9 @@ use dset_core::row::Metadata;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
+
+/// Where `meta` has the column of the input that has marks.
+pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
 
 /// How the settings of a run stand to those of the answers in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,7 +323,31 @@ impl Store {
         Ok(ids)
     }
 
-    /// Records questions as answered before a bookmark of the original script.
+    /// Tells whether anything is recorded of one of these questions.
+    pub(crate) fn has_record_of(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
+        let sql = "SELECT question FROM answer_keys UNION ALL SELECT question FROM attempts
+                   UNION ALL SELECT question FROM ended UNION ALL SELECT question FROM presumed";
+        self.is_any_in(sql, questions)
+    }
+
+    /// Tells whether one of these questions failed once.
+    pub(crate) fn has_failed(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
+        let sql = "SELECT question FROM ended UNION ALL SELECT question FROM attempts";
+        self.is_any_in(sql, questions)
+    }
+
+    fn is_any_in(&self, sql: &str, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if questions.contains(&row.get::<_, [u8; 16]>(0)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Records questions as taken for answered before a bookmark, as somebody has said.
     pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
         let transaction = self.reader.connection.transaction()?;
         for question in questions {
@@ -327,13 +355,48 @@ impl Store {
                 .prepare_cached("INSERT OR IGNORE INTO presumed (question) VALUES (?1)")?
                 .execute([question])?;
         }
+        transaction
+            .execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('from_bookmark', 1)", [])?;
         transaction.commit()?;
         Ok(())
     }
 
-    /// Takes that back; returns how many questions it concerned.
-    pub fn withdraw_presumed(&self) -> Result<usize, StoreError> {
-        Ok(self.reader.connection.execute("DELETE FROM presumed", [])?)
+    /// Takes that back.
+    pub fn withdraw_presumed(&self) -> Result<(), StoreError> {
+        self.reader.connection.execute("DELETE FROM presumed", [])?;
+        self.unset_meta("from_bookmark")
+    }
+
+    /// Records that somebody agrees to what an earlier version took for answered without asking.
+    pub(crate) fn agree_to_presumed(&self) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO meta (name, value)
+                   SELECT 'from_bookmark', 1 WHERE EXISTS (SELECT 1 FROM presumed)";
+        self.reader.connection.execute(sql, [])?;
+        Ok(())
+    }
+
+    /// Tells whether somebody has said that questions are to be taken as answered.
+    pub(crate) fn has_agreed_to_presumed(&self) -> Result<bool, StoreError> {
+        Ok(self.meta::<i64>("from_bookmark")?.is_some())
+    }
+
+    /// Returns the column of the input that has marks of ours. A store that was made before that was
+    /// recorded wrote them to `status`, if it wrote any.
+    pub fn marks_column(&self) -> Result<Option<String>, StoreError> {
+        if let Some(column) = self.meta::<String>(MARKS_COLUMN)? {
+            return Ok(Some(column).filter(|column| !column.is_empty()));
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM ended) OR EXISTS (SELECT 1 FROM marks)";
+        let has_marks: bool = self.reader.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(has_marks.then(|| STATUS.to_owned()))
+    }
+
+    /// Remembers that; none where no mark was ever wanted.
+    pub(crate) fn keep_marks_column(&self, column: Option<&str>) -> Result<(), StoreError> {
+        match self.meta::<String>(MARKS_COLUMN)? {
+            Some(_) => Ok(()),
+            None => self.set_meta(MARKS_COLUMN, column.unwrap_or_default()),
+        }
     }
 
     /// Tells whether anything was ever recorded: an answer, an ask, a presumption.

@@ -102,6 +102,8 @@ fn answered(number: u32) -> ToStore {
         model: None,
         request_id: None,
         system_fingerprint: None,
+        at_token_limit: false,
+        cost: None,
     };
     let record = Record::Answered {
         question: Arc::new(question),
@@ -124,6 +126,8 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         samples: 1,
         edition: 0,
         max_tokens: None,
+        marks_known: None,
+        marks_name: "status".into(),
         failed: HashSet::new(),
         waiting: vec![(7, 70)],
         queue: 64,
@@ -161,6 +165,6 @@ fn nothing_is_committed_behind_a_commit_that_failed_and_every_answer_is_rescued(
     let failed = heard.iter().filter(|word| word.starts_with("failed")).count();
     assert_eq!(failed, heard.len(), "{heard:?}");
     assert_eq!(journal.0.lock().unwrap().commits, 1);
-    let rescued = fs_err::read_to_string(folder.path().join(rescue::RESCUE)).unwrap();
+    let rescued = fs_err::read_to_string(folder.path().join("dset.rescue")).unwrap();
     assert_eq!(rescued.matches("\"answer\":{").count(), 2);
 }

@@ -78,6 +78,8 @@ fn view() -> View {
             is_held: false,
             stopping: false,
         },
+        questions: 100,
+        longest: vec![(12, String::new()), (15, String::new())],
         input: "q.csv".into(),
         left: 53,
         per_minute: Some(22.4),
@@ -256,7 +258,7 @@ proptest! {
             },
         ];
         let said = said.map(|came| crate::display::screen::verdict::Said::Verdict {
-            unix_ms: 0, question: question(counts[0], &text), total: u64::from(counts[2]), came,
+            unix_ms: 0, question: question(counts[0], &text), place: (u64::from(counts[0]) + 1, u64::from(counts[2])), which: String::new(), came,
         });
         let above = said.iter().flat_map(|said| said.lines(columns - 1, looks));
         for line in frame.lines.iter().cloned().chain(above) {

@@ -150,3 +150,39 @@ fn an_error_in_words_before_the_end_is_no_end() {
     let ping = format!("{before}data: ping\n\ndata: [DONE]\n\n");
     assert_eq!(answer(finished(&ping)).content, "Half an");
 }
+
+#[test]
+fn an_answer_as_long_as_its_limit_is_told_and_one_that_also_breaks_off_is_cut() {
+    let of = |content: &str, tokens: u64| {
+        let usage = json!({ "prompt_tokens": 3, "completion_tokens": tokens });
+        let message = json!({ "content": content });
+        let choice = json!({ "message": message, "finish_reason": "stop" });
+        let whole = json!({ "choices": [choice], "usage": usage }).to_string();
+        let counts = json!({ "choices": [], "usage": usage }).to_string();
+        let pieces = [&*delta(message), &stopped("stop"), &counts, "[DONE]"];
+        [whole, events(&pieces)]
+    };
+    let reading = |body: &str, limit| {
+        let mut stream = stream("").limited_to(limit);
+        stream.push(body.as_bytes());
+        stream.finish()
+    };
+    let (half, whole) = ("Once upon a time there was a", "Once there was a cat.");
+    for body in of(half, 20) {
+        let cut = failure(reading(&body, Some(20)));
+        assert_eq!((cut.class, cut.cause), (FailureClass::CutByLength, "length limit"));
+        assert!(cut.message.contains("after 20 tokens, though"), "{}", cut.message);
+        assert_eq!(cut.partial.unwrap().content, half);
+        assert!(!answer(reading(&body, Some(21))).at_token_limit);
+        assert!(!answer(reading(&body, None)).at_token_limit);
+    }
+    for content in [whole, "Paris"] {
+        for body in of(content, 20) {
+            let told = answer(reading(&body, Some(20)));
+            assert_eq!((&*told.content, told.at_token_limit), (content, true));
+        }
+    }
+    for body in of("<think>We", 20) {
+        assert_eq!(failure(reading(&body, Some(20))).class, FailureClass::CutByLength);
+    }
+}
