@@ -326,6 +326,7 @@ mod tests {
             ("DSET_INPUT", "x.csv"),
             ("DSET_OUTPUT", "out"),
             ("DSET_FORMATS", "csv,txt"),
+            ("DSET_CSV_BOM", "1"),
             ("DSET_MODEL", "m"),
             ("DSET_SAMPLES", "2"),
             ("DSET_BASE_URL", "http://localhost:1"),
@@ -360,7 +361,7 @@ mod tests {
             assert_ne!(layer, Layer::default(), "{variable}");
         }
         let count = Setting::all().len();
-        assert_eq!(count, 31, "the list above names every setting");
+        assert_eq!(count, 32, "the list above names every setting");
     }
 
     #[test]

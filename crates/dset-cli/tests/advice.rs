@@ -173,3 +173,41 @@ fn variables_that_are_or_are_not_take_what_scripts_write() {
     let ran = Ran::from(run.env("DSET_QUIET", "maybe").output().unwrap()).exits(2);
     ran.says("`DSET_QUIET` cannot be `maybe`").says("`true` or `false`");
 }
+
+#[test]
+fn one_of_anything_is_spoken_of_as_one() {
+    let plural_of_one = |text: &str| {
+        let nouns = "questions rows answers asks tokens lines models samples times warnings \
+                     problems differences settings are were have say count";
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '/').collect();
+        let of_one =
+            |pair: &[&str]| pair[0] == "1" && nouns.split_whitespace().any(|n| n == pair[1]);
+        words.windows(2).filter(|pair| of_one(pair)).map(|pair| pair.join(" ")).collect::<Vec<_>>()
+    };
+    let (folder, service) = (Folder::new(), Service::with(&["long=length*1", "bad=risk*1"]));
+    let mut told = Vec::new();
+    for (file, arguments) in [
+        ("question,status\nfirst,\n,\nfirst,\n", &["-n", "1", "-v"][..]),
+        ("question,status\nfirst,\n,\nfirst,\n", &["-v"]),
+        ("question,status\nfirst,\n", &["-v"]),
+        ("question,status\nfirst,\na bad one,\n", &["-v"]),
+        ("question,status\na long one,\n", &["--log-format", "lines"]),
+        ("question,status\nfirst,ERROR\n", &["--json", "--samples", "1"]),
+        ("question,status\nfirst,\n", &["--continue", "--max-tokens", "9", "-v"]),
+    ] {
+        folder.write("q.csv", file);
+        told.push(service.run(&folder, arguments));
+        for command in READING {
+            told.push(folder.dset(command));
+        }
+        told.push(folder.dset(&["show", "--failed"]));
+        told.push(folder.dset(&["doctor", "--offline", "--key", "none"]));
+        told.push(folder.dset(&["show", "9"]));
+    }
+    for ran in told {
+        // `1 of 1 question` is one of one.
+        for text in [&ran.out, &ran.err] {
+            assert_eq!(plural_of_one(text), Vec::<String>::new(), "{text}");
+        }
+    }
+}

@@ -180,6 +180,7 @@ fn every_setting_is_shown_with_where_it_comes_from() {
 input                   q.csv                                       default
 output                  dset_generator                              default
 formats                 csv,json,txt                                default
+csv-bom                 (as the file is)                            default
 model                   a,mine/b                                    dset.toml:1
 samples                 1                                           default
 base-url                (none)                                      default

@@ -42,6 +42,78 @@ fn the_outputs_follow_the_input_and_the_next_run_changes_no_byte() {
     assert_eq!(service.stats().asked, 5);
 }
 
+/// What each row of output.json says of its place in the file, with its question.
+fn rows_said(folder: &Folder) -> Vec<(String, u64)> {
+    let json = folder.read("dset_generator/output.json");
+    let row = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let metadata = &line["metadata"];
+        (metadata["question"].as_str().unwrap().to_owned(), metadata["row"].as_u64().unwrap())
+    };
+    json.lines().map(row).collect()
+}
+
+#[test]
+fn a_row_says_where_its_question_was_when_it_was_written_and_a_rebuild_where_it_is() {
+    let folder = Folder::with("question,status\none,\ntwo,\nthree,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    let said = |rows: &[(&str, u64)]| -> Vec<(String, u64)> {
+        rows.iter().map(|(question, row)| ((*question).to_owned(), *row)).collect()
+    };
+    // Sorted, one removed, and a blank line: the outputs stay as they are, and verify knows.
+    folder.write("q.csv", "question,status\n\nthree,\none,\n");
+    folder
+        .dset(&["run"])
+        .exits(0)
+        .says("1 row of the outputs answers a question that is no longer");
+    assert_eq!(rows_said(&folder), said(&[("one", 2), ("two", 3), ("three", 4)]));
+    folder.dset(&["verify"]).exits(0).tells("2 rows of the outputs say another row");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(rows_said(&folder), said(&[("three", 3), ("one", 4)]));
+    let ran = folder.dset(&["verify"]).exits(0);
+    assert!(!ran.out.contains("say another row"), "{}", ran.out);
+    assert!(ran.out.contains("everything agrees"));
+    folder.dset(&["show", "1", "--json"]).exits(0).tells("\"row\":3");
+    // Sorted again, the rebuilt outputs are still what they were.
+    folder.write("q.csv", "question,status\none,\nthree,\ntwo,\nfour,\n");
+    let before = folder.outputs();
+    folder.dset(&["verify"]).exits(1).tells("1 row of the outputs says another row");
+    // An answer that waited comes back with its row of now.
+    let ran = folder.dset(&["run"]).exits(0);
+    assert!(!ran.err.contains("no longer in"), "{}", ran.err);
+    assert!(folder.outputs().iter().zip(&before).all(|(now, before)| now.starts_with(before)));
+    let now = said(&[("three", 3), ("one", 4), ("two", 4), ("four", 5)]);
+    assert_eq!(rows_said(&folder), now);
+    // So does an output that was deleted, whose rows are as they were.
+    let before = folder.outputs();
+    std::fs::remove_file(folder.path("dset_generator/output.json")).unwrap();
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(folder.outputs(), before);
+    folder.dset(&["verify"]).exits(0);
+    assert_eq!(service.stats().asked, 4);
+}
+
+#[test]
+fn a_mended_question_leaves_its_old_answer_and_every_run_says_so_until_a_rebuild() {
+    let folder = Folder::with("question,status\nWhat is CRISPER?,\ntwo,\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.write("q.csv", "question,status\nWhat is CRISPR?,\ntwo,\n");
+    for _ in 0..2 {
+        let ran = folder.dset(&["run", "--json"]).exits(0);
+        assert!(ran.out.contains("\"gone\":1"), "{}", ran.out);
+        ran.says("1 row of the outputs").says("`dset export --rebuild` leaves it out");
+    }
+    // Further samples and models of a question that is there are not gone.
+    folder.dset(&["run", "--samples", "2"]).exits(0);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    let ran = folder.dset(&["run", "--samples", "1"]).exits(0);
+    assert!(!ran.err.contains("no longer in"), "{}", ran.err);
+}
+
 #[test]
 fn what_dset_did_not_write_is_kept_and_what_it_wrote_is_not() {
     let folder = Folder::with(&questions(5));
@@ -191,4 +263,79 @@ fn killed_while_it_writes_it_is_finished_by_the_next_command() {
         assert_eq!(folder.agreed().len(), count);
     }
     assert_eq!(service.stats().asked, count as u64);
+}
+
+/// `output.csv` without its byte order mark, having had it.
+fn behind_bom(folder: &Folder) -> Vec<u8> {
+    let bytes = std::fs::read(folder.path("dset_generator/output.csv")).unwrap();
+    let rest = bytes.strip_prefix(b"\xef\xbb\xbf").expect("it has a byte order mark").to_vec();
+    assert!(rest.starts_with(b"timestamp,question"), "once");
+    rest
+}
+
+#[test]
+fn a_csv_with_a_byte_order_mark_is_gone_on_with_verified_and_rebuilt() {
+    let (folder, service) = (Folder::with(&questions(9)), Service::friendly());
+    let csv = folder.path("dset_generator/output.csv");
+    service.run(&folder, &["-n", "2", "--csv-bom"]).exits(0);
+    assert_eq!(behind_bom(&folder).iter().filter(|&&byte| byte == b'\n').count(), 3);
+    let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
+    agrees();
+    // Later runs go on with it, whatever became of the file, and nobody says it again.
+    service.run(&folder, &["-n", "1"]).exits(0);
+    behind_bom(&folder);
+    agrees();
+    let whole = std::fs::read(&csv).unwrap();
+    for length in [0, 1, 2, 3, 4, 20, whole.len() - 1] {
+        std::fs::write(&csv, &whole[..length]).unwrap();
+        assert_eq!(folder.dset(&["verify"]).code, Some(1), "{length}");
+        service.run(&folder, &["-n", "1"]).exits(0);
+        behind_bom(&folder);
+        agrees();
+        let rows = std::fs::read(&csv).unwrap();
+        assert!(rows.starts_with(&whole), "{length}");
+        // As before, for the next length.
+        folder.dset(&["export", "--rebuild"]).exits(0);
+    }
+    std::fs::remove_file(&csv).unwrap();
+    service.run(&folder, &[]).exits(0);
+    behind_bom(&folder);
+    // A rebuild keeps it, takes it away and puts it there as it is told.
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    let rows = behind_bom(&folder);
+    folder.dset(&["export", "--rebuild", "--csv-bom=false"]).exits(0);
+    assert_eq!(std::fs::read(&csv).unwrap(), rows);
+    agrees();
+    folder.dset(&["export", "--rebuild", "--csv-bom"]).exits(0);
+    assert_eq!(behind_bom(&folder), rows);
+    // Without its store the folder is taken over as it is.
+    std::fs::remove_file(folder.path("dset_generator/dset.db")).unwrap();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!((behind_bom(&folder), service.stats().asked), (rows, 9));
+    agrees();
+    service.run(&folder, &["--again", "--csv-bom"]).exits(0);
+    behind_bom(&folder);
+    agrees();
+}
+
+#[test]
+fn a_byte_order_mark_that_is_wished_later_is_put_there_and_somebody_elses_text_stays() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    let csv = folder.path("dset_generator/output.csv");
+    service.run(&folder, &["-n", "2"]).exits(0);
+    assert!(std::fs::read(&csv).unwrap().starts_with(b"timestamp"));
+    folder.write("dset.toml", "csv-bom = true\n");
+    service.run(&folder, &["-n", "1"]).exits(0);
+    behind_bom(&folder);
+    folder.dset(&["verify"]).exits(0);
+    folder.write("dset.toml", "csv-bom = false\n");
+    let mut mine = std::fs::read(&csv).unwrap();
+    mine.extend_from_slice(b"mine\r\n");
+    std::fs::write(&csv, &mine).unwrap();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(std::fs::read(&csv).unwrap(), mine);
+    let copied = folder.dset(&["export", "--rebuild"]).exits(0).tells("had not written is kept in");
+    assert!(std::fs::read(&csv).unwrap().starts_with(b"timestamp"), "{copied:?}");
+    folder.dset(&["verify"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
 }

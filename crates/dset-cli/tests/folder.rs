@@ -40,3 +40,30 @@ fn what_an_earlier_version_called_otherwise_is_renamed_once_and_that_is_said() {
     let ran = service.run(&folder, &[]).exits(0);
     assert!(!ran.err.contains(".earlier"), "{}", ran.err);
 }
+
+#[test]
+fn every_row_has_every_key_from_the_first_on() {
+    let folder = Folder::with("question\none\ntwo\nthree\n");
+    // What a service says of its tokens, and when, is its own business.
+    let service = Service::start(dset_mock::MockSettings {
+        dialect: "ollama".parse().unwrap(),
+        ..Default::default()
+    });
+    service.run(&folder, &["-n", "1"]).exits(0);
+    Service::friendly().run(&folder, &["--samples", "2"]).exits(0);
+    let json = folder.read("dset_generator/output.json");
+    let kinds = |line: &str| -> Vec<(String, &'static str)> {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = |value: &serde_json::Value| match value {
+            value if value.is_u64() => "integer",
+            value if value.is_f64() => "float",
+            value if value.is_string() => "text",
+            _ => "other",
+        };
+        let metadata = line["metadata"].as_object().unwrap();
+        metadata.iter().map(|(key, value)| (key.clone(), kind(value))).collect()
+    };
+    let all: Vec<_> = json.lines().map(kinds).collect();
+    assert_eq!((all.len(), all[0].len()), (6, 14));
+    assert!(all.iter().all(|one| *one == all[0] && one.iter().all(|(_, kind)| *kind != "other")));
+}

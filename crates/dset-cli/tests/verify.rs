@@ -193,7 +193,7 @@ fn references_within_the_store_that_lead_nowhere_are_told_and_mended() {
             "UPDATE output_order SET answer = 99 WHERE position = 1",
             &["store-damaged", "place-without-answer"],
         ),
-        ("INSERT INTO output_order VALUES (0, 4, 1)", &["store-damaged", "placed-twice"]),
+        ("INSERT INTO output_order VALUES (0, 4, 1, NULL)", &["store-damaged", "placed-twice"]),
         ("DELETE FROM output_order WHERE position = 1", &["store-damaged", "places-not-dense"]),
     ] {
         let (folder, service) = done(4);

@@ -52,6 +52,8 @@ pub struct Adoption {
     pub csv: Completion,
     /// What to do to `output.json`.
     pub json: Completion,
+    /// Its rows have every key of their metadata.
+    pub json_has_every_key: bool,
     /// What to do to `output.txt`.
     pub txt: Completion,
     /// Torn rows at the end of a file.
@@ -80,6 +82,8 @@ pub struct Found {
     pub torn: bool,
     /// Rows that cannot be read.
     pub unread: u64,
+    /// Every row has every key of its metadata, as only dset writes them.
+    pub has_every_key: bool,
     /// It has other columns than the script's, so that no row can be appended to it.
     pub other_columns: bool,
 }
@@ -119,6 +123,7 @@ pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoptio
     let (json, csv) = (read_json(outputs.json), read_csv(outputs.csv));
     let (lacks_csv, only_csv) = compare(&json.rows, &csv.rows);
 
+    let json_has_every_key = json.has_every_key;
     let mut rows = json.rows;
     let lacks_json = (rows.len()..rows.len() + only_csv.len()).collect();
     let mut only_csv = only_csv.into_iter().peekable();
@@ -138,6 +143,7 @@ pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoptio
         unread: json.unread + csv.unread,
         csv: csv_is,
         json: Completion { whole_bytes: json.whole_bytes, lacking: lacks_json },
+        json_has_every_key,
         txt,
         ids: ids(&rows, false),
         rows,
@@ -213,12 +219,13 @@ fn hash_texts(row: &Row) -> u128 {
 /// Reads `output.json`: an object a line.
 #[must_use]
 pub fn read_json(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+    let mut found = Found { has_every_key: true, ..Found::default() };
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         let ended = line.last() == Some(&b'\n');
         let blank = line.iter().all(u8::is_ascii_whitespace);
         match read_line(line.strip_prefix(BOM).unwrap_or(line)) {
-            Some((at, row)) => {
+            Some((at, row, has_every_key)) => {
+                found.has_every_key &= has_every_key;
                 found.rows.push(row);
                 found.unread += u64::from(at > 0);
             }
@@ -230,12 +237,13 @@ pub fn read_json(bytes: &[u8]) -> Found {
         }
         found.whole_bytes += line.len() as u64;
     }
+    found.has_every_key &= !found.rows.is_empty();
     found
 }
 
-/// Reads the row in a line of `output.json`, and where it begins: not at the start where the line
-/// was torn and written on from by a later run.
-fn read_line(line: &[u8]) -> Option<(usize, Row)> {
+/// Reads the row in a line of `output.json`, where it begins, which is not at the start where the line
+/// was torn and written on from by a later run, and whether it has every key.
+fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
     #[derive(Deserialize)]
     struct Line {
         metadata: Head,
@@ -259,16 +267,15 @@ fn read_line(line: &[u8]) -> Option<(usize, Row)> {
     let later = memmem::find_iter(line, JSON_ROW).filter(|&at| at > 0);
     std::iter::once(0).chain(later).find_map(|at| {
         let line: Line = serde_json::from_slice(&line[at..]).ok()?;
+        let (metadata, has_every_key) = Metadata::read(line.metadata.rest);
         let row = Row {
             answered_at: unix_ms(&line.metadata.timestamp),
             question: line.metadata.question.trim().to_owned(),
             reasoning: line.response.reasoning.unwrap_or_default(),
             answer: line.response.answer.unwrap_or_default(),
-            // What is not as we would write it is nobody's loss; the row is.
-            metadata: serde_json::from_value::<Metadata>(line.metadata.rest.into())
-                .unwrap_or_default(),
+            metadata,
         };
-        Some((at, row))
+        Some((at, row, has_every_key))
     })
 }
 

@@ -90,6 +90,8 @@ pub struct Plan {
     pub bought_otherwise: Vec<u64>,
     /// Answers that this run does not want, of further samples and other models, by their questions.
     pub beside: Vec<([u8; 16], AnswerId)>,
+    /// Answers with a place in the outputs whose question is no longer in the input.
+    pub gone: u64,
     /// Rows that say ERROR although they are answered.
     pub marked_though_answered: u64,
     /// Rows marked ERROR among those to be asked.
@@ -240,6 +242,8 @@ impl Planner {
 
         let mut states = vec![Planned::Pending; count as usize];
         let (mut unplaced, mut beside) = (Vec::new(), Vec::new());
+        // Those with a place in the outputs, and the questions of those that are not wanted.
+        let (mut placed, mut placed_beside) = (0, Vec::new());
         // Answers under other settings, and the questions answered under these: a question of
         // both was mended, a question of the first alone is a changed setting.
         let mut others: HashMap<Slot, Stored> = HashMap::new();
@@ -249,8 +253,10 @@ impl Planner {
         let mut next = keys.iter().peekable();
         for answer in stored {
             let slot = (answer.question, answer.model, answer.sample);
+            placed += u64::from(answer.placed);
             if answer.bought == Bought::Beside || answer.sample >= wanted.samples() {
                 beside.push((answer.question, answer.id));
+                placed_beside.extend(answer.placed.then_some(answer.question));
                 continue;
             }
             if known.has_others {
@@ -323,6 +329,13 @@ impl Planner {
             }
         }
         unplaced.sort_unstable();
+        let settled = states.iter().filter(|&&state| state == Planned::Settled).count() as u64;
+        let here: HashSet<[u8; 16]> = match placed_beside.is_empty() {
+            true => HashSet::new(),
+            false => (0..rows).map(|row| self.id(row, by_text).hash()).collect(),
+        };
+        let beside_here = placed_beside.iter().filter(|question| here.contains(*question)).count();
+        let gone = placed - settled - beside_here as u64;
         let duplicates = ordinals.iter().filter(|&&ordinal| ordinal > 0).count() as u64;
         Plan {
             states,
@@ -330,6 +343,7 @@ impl Planner {
             unplaced,
             bought_otherwise,
             beside,
+            gone,
             marked_though_answered,
             marked_and_pending,
             duplicates,

@@ -88,3 +88,97 @@ impl Metadata {
         }
     }
 }
+
+/// What is known of an answer as `output.json` says it: every key in every row, with a value of the same
+/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0,
+/// false and an empty text stand for what is not known.
+#[derive(Debug, Serialize)]
+pub struct EveryKey<'a> {
+    row: u64,
+    model: &'a str,
+    sample: u32,
+    finish_reason: &'a str,
+    input_tokens: u64,
+    cached_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: u64,
+    at_token_limit: bool,
+    cost: f64,
+    attempts: u32,
+    seconds: f64,
+    request_id: &'a str,
+    system_fingerprint: &'a str,
+}
+
+impl<'a> From<&'a Metadata> for EveryKey<'a> {
+    fn from(metadata: &'a Metadata) -> EveryKey<'a> {
+        // Every field by its name: one that is added is not forgotten here.
+        let Metadata {
+            row,
+            model,
+            sample,
+            finish_reason,
+            input_tokens,
+            cached_tokens,
+            output_tokens,
+            reasoning_tokens,
+            at_token_limit,
+            cost,
+            attempts,
+            seconds,
+            request_id,
+            system_fingerprint,
+        } = metadata;
+        let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
+        EveryKey {
+            row: row.unwrap_or_default(),
+            model: text(model),
+            sample: sample.unwrap_or_default(),
+            finish_reason: text(finish_reason),
+            input_tokens: input_tokens.unwrap_or_default(),
+            cached_tokens: cached_tokens.unwrap_or_default(),
+            output_tokens: output_tokens.unwrap_or_default(),
+            reasoning_tokens: reasoning_tokens.unwrap_or_default(),
+            at_token_limit: at_token_limit.unwrap_or_default(),
+            cost: cost.unwrap_or_default(),
+            attempts: attempts.unwrap_or_default(),
+            seconds: seconds.unwrap_or_default(),
+            request_id: text(request_id),
+            system_fingerprint: text(system_fingerprint),
+        }
+    }
+}
+
+impl Metadata {
+    /// Reads what a row of `output.json` says, and whether it has every key; what it says is not
+    /// known is not. What is not as we would write it is nobody's loss.
+    #[must_use]
+    pub fn read(mut said: serde_json::Map<String, serde_json::Value>) -> (Metadata, bool) {
+        let keys = serde_json::to_value(EveryKey::from(&Metadata::default()));
+        let keys = keys.expect("plain values");
+        let keys = keys.as_object().expect("it has keys");
+        let has_every_key = keys.keys().all(|key| said.contains_key(key));
+        if has_every_key {
+            said.retain(|key, value| keys.get(key) != Some(value));
+        }
+        (serde_json::from_value(said.into()).unwrap_or_default(), has_every_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_with_every_key_is_read_back_as_what_is_known() {
+        let known = Metadata { row: Some(2), seconds: Some(1.0), ..Metadata::default() };
+        let read = |text: &str| Metadata::read(serde_json::from_str(text).unwrap());
+        for metadata in [known.clone(), Metadata::default()] {
+            let text = serde_json::to_string(&EveryKey::from(&metadata)).unwrap();
+            assert_eq!(read(&text), (metadata, true));
+        }
+        // A zero that an earlier version wrote is one.
+        let zero = Metadata { cached_tokens: Some(0), ..known };
+        assert_eq!(read(&serde_json::to_string(&zero).unwrap()), (zero, false));
+    }
+}

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::files;
 use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
-use crate::store::{NewAnswer, Placed, SinkMark, Store, StoreError, Write as ToRecord};
+use crate::store::{AnswerRef, NewAnswer, SinkMark, Store, StoreError, Write as ToRecord};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +64,9 @@ pub fn adopt(
     });
     let (csv, json, txt) = (csv?, json?, txt?);
     // A header alone is what a run of ours leaves that died before it asked anything.
-    if FORMATS[0].header.starts_with(&csv) && json.is_empty() && txt.is_empty() {
+    let is_header =
+        [false, true].iter().any(|bom| FORMATS[0].with_bom(*bom).header.starts_with(&csv));
+    if is_header && json.is_empty() && txt.is_empty() {
         return Ok(None);
     }
     for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
@@ -83,7 +85,16 @@ pub fn adopt(
     }
 
     let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
-    let all = FORMATS.into_iter().zip(all);
+    // What stands there keeps its shape; only a new file has the one of now.
+    let shape = match json.is_empty() || adoption.json_has_every_key {
+        true => FORMATS[1].shape,
+        false => 1,
+    };
+    let of = |format: Format| {
+        if format.name == FORMATS[1].name { format.of_shape(shape) } else { format }
+    };
+    let wanted: Vec<Format> = wanted.iter().copied().map(of).collect();
+    let all = FORMATS.map(of).into_iter().zip(all);
     let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
     let mut completed = 0;
     for (format, (found, completion)) in all {
@@ -98,7 +109,7 @@ pub fn adopt(
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
         copied_to: format!("{EARLIER}/{stamp}"),
     };
-    insert(store, folder, wanted, adoption, by_model, now)?;
+    insert(store, folder, &wanted, adoption, by_model, now)?;
     Ok(Some(adopted))
 }
 
@@ -133,11 +144,11 @@ fn insert(
     for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
         writes.extend((at == 0).then_some(ToRecord::ScriptKnown { at: now }));
         writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, 0))));
-        writes.push(ToRecord::Placed { edition: 0, answer: Placed::New(at) });
+        writes.push(ToRecord::Placed { edition: 0, answer: AnswerRef::New(at), row: None });
     }
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        writes.push(ToRecord::Sink(SinkMark::of(format.name, rows, &bytes)));
+        writes.push(ToRecord::Sink(SinkMark::of(*format, rows, &bytes)));
     }
     store.commit(&writes)?;
     Ok(())
@@ -200,15 +211,15 @@ pub fn take_back(
         let answer = match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
             Some((_, true)) => continue,
             // Its answer is there, and only its place was lost.
-            Some((answer, false)) => Placed::Stored(*answer),
+            Some((answer, false)) => AnswerRef::Stored(*answer),
             None => {
                 writes.extend((new == 0).then_some(ToRecord::ScriptKnown { at: now }));
                 writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, edition))));
                 new += 1;
-                Placed::New(new - 1)
+                AnswerRef::New(new - 1)
             }
         };
-        writes.push(ToRecord::Placed { edition, answer });
+        writes.push(ToRecord::Placed { edition, answer, row: None });
         taken += 1;
     }
     store.commit(&writes)?;

@@ -223,7 +223,7 @@ impl Run {
                 failed,
                 marks_known: job.marks_known.clone(),
                 marks_name: job.found.layout.marks_name(),
-                waiting: plan.unplaced.clone(),
+                waiting: job.waiting,
                 queue: 4 * slots_max as usize + 64,
             },
             StoreTold { tell: tell.clone(), sinks: sinks.clone() },

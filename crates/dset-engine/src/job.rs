@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use dset_core::csv::Layout;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
-use dset_core::plan::Plan;
+use dset_core::plan::{AnswerId, Plan};
 use dset_core::prompt::{Template, TemplateError};
+use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
@@ -23,12 +24,12 @@ use crate::clock::unix_ms;
 use crate::files;
 use crate::folder::{EARLIER, rename_old, write_readme};
 use crate::lock::{Lock, LockError};
-use crate::rebuild::finish;
-use crate::scan::{Scanned, scan};
-use crate::sink::{FORMATS, Outputs, Repair, SinkError, UnknownFormat, formats};
+use crate::rebuild::{finish, reform};
+use crate::scan::{Scanned, scan, walk};
+use crate::sink::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::standing::has_outputs;
-use crate::store::{Call, Rescued, SinkMark, Store, StoreError, Value, Write, look};
+use crate::store::{Call, Rescued, Store, StoreError, Value, Write, look};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,6 +148,8 @@ pub struct Found {
     pub pending: u64,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
+    /// Rows of the outputs whose question is no longer in the input.
+    pub gone: u64,
     /// Rows that said ERROR although they were answered.
     pub marked_though_answered: u64,
     /// Answers that other settings bought and that are kept.
@@ -187,6 +190,8 @@ pub struct Job {
     pub(crate) marks_known: Option<String>,
     pub(crate) template: Template,
     pub(crate) plan: Plan,
+    /// Answers that wait for their place, with their rows.
+    pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) edition: u32,
@@ -258,6 +263,8 @@ impl Job {
         let (mut store, rescued) = Store::open(&folder)?;
         let mut moved_to = finish_move(&store, &folder)?;
         let rebuild_finished = finish(&mut store, &folder, &formats, Some(&stamp))?;
+        let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
+        let formats: Vec<Format> = formats.into_iter().map(|f| f.with_bom(bom)).collect();
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
             true => adopt(&mut store, &folder, &formats, by_model, &stamp, now)?,
@@ -270,10 +277,9 @@ impl Job {
         }
 
         let mut edition = store.edition()?;
-        let json = store.sink_marks()?.into_iter().find(|(name, ..)| name == FORMATS[1].name);
-        let taken_back = match json {
-            Some((_, rows, bytes, tail)) => {
-                let mark = SinkMark { name: FORMATS[1].name, rows, bytes, tail };
+        let json = store.sink_marks()?.into_iter().find(|mark| mark.name == FORMATS[1].name);
+        let taken_back = match json.map(|mark| mark.of(FORMATS[1])) {
+            Some(mark) => {
                 let by_model = by_model || store.has_beside(edition)?;
                 take_back(&mut store, &folder, &mark, by_model, edition, now)?
             }
@@ -334,12 +340,14 @@ impl Job {
         store.keep_call(&Call::of(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
+        reform(&mut store, &folder, &formats, settings.csv_bom, edition)?;
         let marks = store.sink_marks()?;
         let (outputs, repairs) =
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
         store.record_marks(&outputs.marks())?;
         store.keep_formats(&settings.formats)?;
         write_readme(&folder, &settings.input, &formats);
+        store.keep_csv_bom(settings.csv_bom)?;
         let found = Found {
             layout: source.layout().clone(),
             questions: plan.rows(),
@@ -353,6 +361,7 @@ impl Job {
             kept: plan.count(Planned::Kept),
             pending,
             duplicates: plan.duplicates,
+            gone: plan.gone,
             marked_though_answered: plan.marked_though_answered,
             kept_from_others: plan.bought_otherwise.iter().sum(),
             adopted,
@@ -367,6 +376,7 @@ impl Job {
             endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
             is_unlocked: !lock.is_held(),
         };
+        let waiting = waiting(&mut source, &template, &requests[0], &plan)?;
         source.rewind()?;
         Ok(Job {
             found,
@@ -376,6 +386,7 @@ impl Job {
             marks_known,
             template,
             plan,
+            waiting,
             store,
             outputs,
             edition,
@@ -390,6 +401,27 @@ impl Job {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+/// Returns the answers whose place is not decided, with the rows of their questions now: they may have
+/// moved since they were answered.
+fn waiting(
+    source: &mut Source,
+    template: &Template,
+    request: &RequestSettings,
+    plan: &Plan,
+) -> Result<Vec<(QuestionIndex, AnswerId, Option<u64>)>, JobError> {
+    let mut waiting: Vec<_> = plan.unplaced.iter().map(|&(at, id)| (at, id, None)).collect();
+    if waiting.is_empty() {
+        return Ok(waiting);
+    }
+    let mut next = waiting.iter_mut().peekable();
+    walk(source, template, request, plan, |seen| {
+        while let Some((_, _, row)) = next.next_if(|(at, ..)| *at < seen.entries.end) {
+            *row = Some(seen.row_number);
+        }
+    })?;
+    Ok(waiting)
 }
 
 /// Records what is decided about the settings of each model that are not decided yet; returns the

@@ -65,14 +65,16 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }
     let mut view = View::of(&store, settings)?;
     let order = order(&mut view)?;
-    if !store.has_answers(&order)? {
+    let ids: Vec<AnswerId> = order.iter().map(|(id, _)| *id).collect();
+    if !store.has_answers(&ids)? {
         let found = "an answer that a question leads to is not there".to_owned();
         return Err(StoreError::Damaged(found).into());
     }
-    let stays: HashSet<AnswerId> = order.iter().copied().collect();
+    let stays: HashSet<AnswerId> = ids.into_iter().collect();
     let placed = store.order(view.edition)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.edition, &stamp)?;
+    store.keep_csv_bom(settings.csv_bom)?;
     record(&mut store, view.edition, &order, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
     let is_there = |format: &Format| folder.join(format.file).exists();
@@ -86,30 +88,73 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }))
 }
 
-/// The answers in the order of the input, each once; behind those of a row the further ones that
-/// were bought for it and are not wanted any more.
-fn order(view: &mut View) -> Result<Vec<AnswerId>, JobError> {
+/// The answers in the order of the input, each once and with its row; behind those of a row the further
+/// ones that were bought for it and are not wanted any more.
+fn order(view: &mut View) -> Result<Vec<(AnswerId, u64)>, JobError> {
     let mut beside = view.beside()?.into_iter().peekable();
+    let numbers = view.row_numbers()?;
     let per_row = view.plan.wanted().per_row() as usize;
     let mut seen = HashSet::new();
     let mut order = Vec::new();
-    for (row, answers) in (0..).zip(view.answers.chunks(per_row)) {
-        order.extend(answers.iter().flatten().copied().filter(|&id| seen.insert(id)));
+    for (row, (answers, number)) in (0..).zip(view.answers.chunks(per_row).zip(numbers)) {
+        let mut place = |id: AnswerId| {
+            if seen.insert(id) {
+                order.push((id, number));
+            }
+        };
+        answers.iter().flatten().copied().for_each(&mut place);
         while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
-            order.extend(Some(id).filter(|&id| seen.insert(id)));
+            place(id);
         }
     }
     Ok(order)
 }
 
+/// Gives `output.csv` a byte order mark, or takes it away, where that is wished and every byte of it
+/// is ours; otherwise it stays as it is, until a rebuild.
+pub(crate) fn reform(
+    store: &mut Store,
+    folder: &Path,
+    wanted: &[Format],
+    wish: Option<bool>,
+    edition: u32,
+) -> Result<(), JobError> {
+    for format in wanted {
+        let (path, wished) = (folder.join(format.file), wish.map(|bom| format.with_bom(bom)));
+        let Some(wished) = wished.filter(|_| path.is_file()) else { continue };
+        let as_it_is = wished.of_file(&path).map_err(SinkError::Io)?;
+        if as_it_is.has_bom() == wished.has_bom() {
+            continue;
+        }
+        let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
+        let compared = fs::File::open(&path)
+            .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
+            .map_err(SinkError::Io)?;
+        rows.check().map_err(SinkError::Store)?;
+        if !compared.misfits.is_empty() {
+            continue;
+        }
+        // Without its mark a file is held against every row by the next run, whichever of the two
+        // it is: a crash in between harms nothing.
+        store.forget_mark(format.name)?;
+        let mark = write_anew(folder, wished, store.as_reader(), edition)?;
+        store.record_marks(&[mark])?;
+    }
+    Ok(())
+}
+
 /// Copies the outputs that hold anything that dset has not written.
 fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<PathBuf>, JobError> {
     let mut kept = Vec::new();
+    let marks = store.sink_marks()?;
     for format in FORMATS {
+        let mark = marks.iter().find(|mark| mark.name == format.name);
+        let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
         let path = folder.join(format.file);
         if !path.exists() {
             continue;
         }
+        let format = format.of_file(&path).map_err(SinkError::Io)?;
         let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| compare(file, format.header, rows.by_ref()))
@@ -135,7 +180,7 @@ fn copy(folder: &Path, path: &Path, stamp: &str) -> io::Result<PathBuf> {
 fn record(
     store: &mut Store,
     edition: u32,
-    order: &[AnswerId],
+    order: &[(AnswerId, u64)],
     stamp: &str,
     now: i64,
 ) -> Result<(), StoreError> {
@@ -162,7 +207,7 @@ pub(crate) fn finish(
     if store.meta::<String>("rebuilding")?.is_none() {
         return Ok(false);
     }
-    let edition = store.edition()?;
+    let (edition, bom) = (store.edition()?, store.csv_bom()?);
     let mut marks = Vec::new();
     for format in FORMATS {
         let path = folder.join(format.file);
@@ -170,15 +215,17 @@ pub(crate) fn finish(
         if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
             continue;
         }
+        let as_it_is = format.of_file(&path).map_err(SinkError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
             let compared = fs::File::open(&path)
-                .and_then(|file| compare(file, format.header, rows.by_ref()))
+                .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
                 .map_err(SinkError::Io)?;
             if compared.has_foreign() {
                 copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?;
             }
         }
+        let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));
         marks.push(write_anew(folder, format, store.as_reader(), edition)?);
     }
     let mut writes: Vec<Write> = marks.into_iter().map(Write::Sink).collect();

@@ -127,7 +127,8 @@ fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question
     for (picked, question) in &mut questions {
         let of_it = beside.iter().filter(|(hash, _)| *hash == picked.id.hash());
         for (_, id) in of_it {
-            question.entries.push(answered(store, *id)?);
+            let row = question.place.map(|(_, row)| row);
+            question.entries.push(answered(store, *id, row)?);
         }
     }
     Ok(questions.into_iter().map(|(_, question)| question).collect())
@@ -170,9 +171,10 @@ fn last(store: &Store, view: &mut View, most: u32) -> Result<Vec<Question>, JobE
         None
     })?;
     let question = |(id, hash): (AnswerId, [u8; 16])| {
-        let entry = answered(store, id)?;
+        let place: Option<(u64, u64)> = places.get(&hash).copied();
+        let entry = answered(store, id, place.map(|(_, row_number)| row_number))?;
         let Outcome::Answered(row) = &entry.outcome else { unreachable!("it was read") };
-        let (place, text) = (places.get(&hash).copied(), row.question.clone());
+        let text = row.question.clone();
         Ok(Question { place, text, entries: vec![entry] })
     };
     newest.into_iter().map(question).collect()
@@ -224,7 +226,8 @@ fn told(
         let mut entries = Vec::new();
         for &(at, key) in &picked.entries {
             if let Some(id) = view.answers[at as usize] {
-                entries.push(Entry { sample: wanted.sample(at), ..answered(store, id)? });
+                let entry = answered(store, id, Some(picked.row_number))?;
+                entries.push(Entry { sample: wanted.sample(at), ..entry });
                 continue;
             }
             let end = wanted.find(picked.id, at, |hash| ended.get(hash)).cloned();
@@ -253,8 +256,9 @@ fn told(
     Ok(questions)
 }
 
-fn answered(store: &Store, id: AnswerId) -> Result<Entry, StoreError> {
-    let row = Box::new(store.as_reader().row(id)?);
+/// Returns an answer, with the row of its question as it is now.
+fn answered(store: &Store, id: AnswerId, row: Option<u64>) -> Result<Entry, StoreError> {
+    let row = Box::new(store.as_reader().row_at(id, row)?);
     let (model, sample) = (row.metadata.model.clone(), row.metadata.sample.unwrap_or(0));
     Ok(Entry { model, sample, outcome: Outcome::Answered(row) })
 }

@@ -144,9 +144,9 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
 fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
     let marks = store.sink_marks()?;
     let of = |format: Format| {
-        let mark = marks.iter().find(|(other, ..)| other == format.name);
+        let mark = marks.iter().find(|mark| mark.name == format.name);
         let mark = mark.filter(|_| settings.output.join(format.file).exists());
-        let (rows, bytes) = mark.map_or((0, 0), |&(_, rows, bytes, _)| (rows, bytes));
+        let (rows, bytes) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
         (format.file, rows, bytes)
     };
     Ok(store.formats(&settings.formats)?.into_iter().map(of).collect())
@@ -235,6 +235,15 @@ impl View {
         let mut beside: Vec<_> = self.plan.beside.iter().filter_map(of).collect();
         beside.sort_unstable();
         Ok(beside)
+    }
+
+    /// Returns the number of every row that is asked, as a spreadsheet counts.
+    pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
+        let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
+        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
+            numbers.push(seen.row_number);
+        })?;
+        Ok(numbers)
     }
 
     /// Counts every question where it stands, and looks at what its row says.

@@ -3,7 +3,7 @@
 //! Takes no lock and changes nothing. While a run goes on, what it is still about to write is left
 //! out: the outputs are compared up to their marks, and the input's own marks not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,8 @@ pub enum Note {
         /// The first of their questions.
         first: Vec<String>,
     },
+    /// Rows of `output.json` that say another row of the input than their question is in now.
+    Moved(u64),
     /// Rows that the original script wrote: their texts were found, their order and form are its
     /// own.
     RowsOfScript {
@@ -275,7 +277,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         notes.push(Note::Presumed(ledger.presumed));
     }
     let beside = view.beside()?;
-    notes.extend(gone(store, &view, &beside)?);
+    notes.extend(gone_and_moved(store, &mut view, &beside)?);
     Ok(Verified {
         running: Running::No,
         ledger: Some(ledger),
@@ -290,30 +292,40 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     })
 }
 
-/// Rows of the outputs that no question of the input is answered by.
-fn gone(
+/// Rows of the outputs that no question of the input is answered by, and those whose question has
+/// moved to another row since they were written.
+fn gone_and_moved(
     store: &Store,
-    view: &View,
+    view: &mut View,
     beside: &[(u32, AnswerId)],
-) -> Result<Option<Note>, StoreError> {
-    let beside = beside.iter().map(|(_, id)| *id);
-    let asked: std::collections::HashSet<_> =
-        view.answers.iter().flatten().copied().chain(beside).collect();
-    let (mut rows, mut first) = (0, Vec::new());
-    let mut position = 0;
+) -> Result<Vec<Note>, JobError> {
+    let numbers = view.row_numbers()?;
+    let per_row = view.plan.wanted().per_row() as usize;
+    let asked = view.answers.iter().enumerate();
+    let asked = asked.filter_map(|(at, id)| Some(((*id)?, numbers[at / per_row])));
+    let beside = beside.iter().map(|(row, id)| (*id, numbers[*row as usize]));
+    let asked: HashMap<AnswerId, u64> = asked.chain(beside).collect();
+    let (mut gone, mut first, mut moved, mut position) = (0, Vec::new(), 0, 0);
     loop {
-        let ids = store.as_reader().order_from(view.edition, position)?;
-        if ids.is_empty() {
-            return Ok((rows > 0).then_some(Note::Gone { rows, first }));
+        let written = store.rows_written(view.edition, position)?;
+        if written.is_empty() {
+            break;
         }
-        position += ids.len() as u64;
-        for id in ids.into_iter().filter(|id| !asked.contains(id)) {
-            rows += 1;
-            if first.len() < NAMED_MAX {
-                first.extend(store.question(id)?);
+        position += written.len() as u64;
+        for (id, row) in written {
+            match asked.get(&id) {
+                Some(number) => moved += u64::from(row.is_some_and(|row| row != *number)),
+                None => {
+                    gone += 1;
+                    if first.len() < NAMED_MAX {
+                        first.extend(store.question(id)?);
+                    }
+                }
             }
         }
     }
+    let gone = (gone > 0).then_some(Note::Gone { rows: gone, first });
+    Ok(gone.into_iter().chain((moved > 0).then_some(Note::Moved(moved))).collect())
 }
 
 /// Files that a writer leaves behind when it is killed.
@@ -338,8 +350,9 @@ impl Checked<'_> {
     fn check(&mut self, folder: &Path) -> Result<(), JobError> {
         let (path, file) = (folder.join(self.format.file), self.format.file);
         let marks = self.store.sink_marks()?;
-        let mark = marks.iter().find(|(name, ..)| name == self.format.name);
-        let (rows_marked, written) = mark.map_or((0, 0), |&(_, rows, bytes, _)| (rows, bytes));
+        let mark = marks.iter().find(|mark| mark.name == self.format.name);
+        self.format = mark.map_or(self.format, |mark| self.format.of_shape(mark.shape));
+        let (rows_marked, written) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
         let rows_ordered = self.store.position(self.edition)?;
         // What a run that goes on has written beyond its mark is not known yet.
         let rows = if self.in_flux { rows_marked } else { rows_ordered };
@@ -350,6 +363,7 @@ impl Checked<'_> {
             return Ok(());
         }
         let fails = |error: io::Error| JobError::Sink(SinkError::Io(error));
+        self.format = self.format.of_file(&path).map_err(fails)?;
         let bytes = fs::metadata(&path).map_err(fails)?.len();
         if bytes < written {
             self.differences.push(Difference::OutputShort { file, bytes, written });
@@ -448,7 +462,7 @@ impl Checked<'_> {
             if ids.is_empty() {
                 break;
             }
-            for id in ids.into_iter().take((rows - position) as usize) {
+            for (id, _) in ids.into_iter().take((rows - position) as usize) {
                 position += 1;
                 let row = self.store.as_reader().row(id)?;
                 if !texts.have(&row) {
@@ -476,7 +490,7 @@ impl Checked<'_> {
             Misfit::Header | Misfit::Foreign { .. } => return Ok(None),
         };
         match self.store.as_reader().order_from(self.edition, row)?.first() {
-            Some(&id) => self.store.question(id),
+            Some(&(id, _)) => self.store.question(id),
             None => Ok(None),
         }
     }

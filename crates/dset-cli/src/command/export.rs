@@ -24,7 +24,8 @@ has the folder.
 
 Examples:
   dset export --rebuild             after rows were moved or removed in q.csv
-  dset export --rebuild -o out      the outputs in another folder"
+  dset export --rebuild -o out      the outputs in another folder
+  dset export --rebuild --csv-bom   output.csv as Excel wants it"
 )]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
@@ -33,6 +34,12 @@ pub(crate) struct ExportArgs {
     /// Write the three outputs anew, in the order of the questions
     #[arg(long)]
     pub(crate) rebuild: bool,
+
+    /// Begin output.csv with a byte order mark, by which Excel knows UTF-8 [default: as the file is]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_name = "BOOL", hide_possible_values = true, requires = "rebuild")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) csv_bom: Option<bool>,
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
@@ -41,7 +48,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
             .cause("`dset export` rebuilds the outputs, and does nothing else yet")
             .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export"))));
     }
-    let settings = args.which.settings()?;
+    let mut settings = args.which.settings()?;
+    settings.csv_bom = args.csv_bom.or(settings.csv_bom);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
         JobError::Lock(LockError::Held(holder)) => {
             in_use("a `dset run` is using this folder", holder).hint(format!(
@@ -67,7 +75,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let say = |line: String| page.line(anstyle::Style::new(), "  ", &line, 2);
     if rebuilt.left_out > 0 {
         say(format!(
-            "{} left out: no longer in {input} (the answers stay in the store)",
+            "{} left out: no longer in {input} (what was answered stays in the store)",
             of(rebuilt.left_out, "row")
         ));
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::again::Before;
 use crate::cli::WhichArgs;
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
-use crate::display::text::{count, of, one_line, quoted, shortened, when};
+use crate::display::text::{by, count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
 use crate::exit::Exit;
 
@@ -185,19 +185,19 @@ impl Words<'_> {
                 ("store-damaged", text, self.set_aside())
             }
             Difference::Dangling(what, number) => {
-                let (text, mends_by_rebuild) = match what {
-                    Dangling::KeyWithoutAnswer => ("keys whose answer is not there", false),
-                    Dangling::AnswerWithoutKey => ("answers that no question can find", false),
-                    Dangling::AnswerOfTwoKeys => ("answers that two keys lead to", false),
+                let (noun, text, mends_by_rebuild) = match what {
+                    Dangling::KeyWithoutAnswer => ("key", "whose answer is not there", false),
+                    Dangling::AnswerWithoutKey => ("answer", "that no question can find", false),
+                    Dangling::AnswerOfTwoKeys => ("answer", "that two keys lead to", false),
                     Dangling::WithoutSettings => {
-                        ("references to settings that are not there", false)
+                        ("reference", "to settings that are not there", false)
                     }
                     Dangling::PlaceWithoutAnswer => {
-                        ("places in the outputs without an answer", true)
+                        ("place", "in the outputs without an answer", true)
                     }
-                    Dangling::PlacedTwice => ("answers with two places in the outputs", true),
+                    Dangling::PlacedTwice => ("answer", "with two places in the outputs", true),
                     Dangling::PlacesNotDense => {
-                        ("places missing in the order of the outputs", true)
+                        ("place", "missing in the order of the outputs", true)
                     }
                 };
                 let mend = if mends_by_rebuild { rebuild() } else { self.set_aside() };
@@ -210,7 +210,7 @@ impl Words<'_> {
                     Dangling::PlacedTwice => "placed-twice",
                     Dangling::PlacesNotDense => "places-not-dense",
                 };
-                (kind, format!("the store has {} {text}", count(*number)), mend)
+                (kind, format!("the store has {} {text}", of(*number, noun)), mend)
             }
             Difference::OutputMissing { file, rows } => (
                 "output-missing",
@@ -240,8 +240,9 @@ impl Words<'_> {
             Difference::RowsOfScriptLacking { file, rows, question } => (
                 "rows-of-script-lacking",
                 format!(
-                    "{file} lacks {} that were taken over from the original script; the first: {}",
+                    "{file} lacks {} that {} taken over from the original script; the first: {}",
                     of(*rows, "row"),
+                    by(*rows, "was", "were"),
                     shortened(question, 50)
                 ),
                 rebuild(),
@@ -399,13 +400,24 @@ impl Words<'_> {
                 )
             }
             Note::RowsOfScript { file, rows } => format!(
-                "{} of {file} are as the original script wrote them: their texts are there, their \
-                 order and form were not checked",
-                of(*rows, "row")
+                "{} of {file} {} as the original script wrote {}: the texts are there, order and \
+                 form were not checked",
+                of(*rows, "row"),
+                by(*rows, "is", "are"),
+                by(*rows, "it", "them")
+            ),
+            Note::Moved(rows) => format!(
+                "{} of the outputs {} another row than the question is in now; `{} --rebuild` follows \
+                 the file",
+                of(*rows, "row"),
+                if *rows == 1 { "says" } else { "say" },
+                self.which.command("export")
             ),
             Note::Presumed(number) => format!(
-                "{} before a bookmark are taken as answered; there is no text of them",
-                of(*number, "question")
+                "{} before a bookmark {} taken as answered; there is no text of {}",
+                of(*number, "question"),
+                by(*number, "is", "are"),
+                by(*number, "it", "them")
             ),
             Note::Leftover(path) => format!(
                 "left behind by a writer that was killed: `rm {}`",
@@ -444,6 +456,7 @@ impl Words<'_> {
             let kind = match note {
                 Note::Gone { .. } => "gone",
                 Note::RowsOfScript { .. } => "rows-of-script",
+                Note::Moved(_) => "moved",
                 Note::Presumed(_) => "presumed",
                 Note::Leftover(_) => "leftover",
                 Note::Unread(_) => "unread",

@@ -14,7 +14,7 @@ use super::Demo;
 use super::advice::advice;
 use super::line::{Line, Looks};
 use super::tally::Tally;
-use super::text::{self, count, of, span};
+use super::text::{self, by, count, of, span};
 use crate::cli::WhichArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
@@ -41,13 +41,19 @@ pub(super) struct Closing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     duplicates: u64,
+    /// Rows of the outputs whose question is no longer in the input.
+    gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub(super) presumed_agreed: bool,
 }
 
 impl From<&Found> for Facts {
     fn from(found: &Found) -> Facts {
-        Facts { duplicates: found.duplicates, presumed_agreed: found.presumed_agreed }
+        Facts {
+            duplicates: found.duplicates,
+            gone: found.gone,
+            presumed_agreed: found.presumed_agreed,
+        }
     }
 }
 
@@ -191,7 +197,10 @@ impl Closing<'_> {
                     "{} of {} {}",
                     count(ledger.answered),
                     of(ledger.questions, text::counted(self.settings)),
-                    if several { "are there" } else { "answered" }
+                    match several {
+                        true => by(ledger.answered, "is there", "are there"),
+                        false => "answered",
+                    }
                 );
                 let took = match self.tally.answered {
                     0 => String::new(),
@@ -296,9 +305,10 @@ impl Closing<'_> {
             }
             Why::Complete if ledger.pending > 0 => {
                 hints.push(format!(
-                    "{} left: `{}` asks more of them",
+                    "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_run()
+                    same_run(),
+                    by(ledger.pending, "it", "more of them")
                 ));
             }
             Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
@@ -307,7 +317,24 @@ impl Closing<'_> {
         if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
             hints.extend(self.of_presumed());
         }
+        if self.facts.gone > 0 {
+            hints.push(self.of_gone());
+        }
         hints
+    }
+
+    /// What can be done about rows whose question was mended or removed.
+    fn of_gone(&self) -> String {
+        let (verb, are) = match self.facts.gone {
+            1 => ("answers a question that is", "it"),
+            _ => ("answer questions that are", "them"),
+        };
+        format!(
+            "{} of the outputs {verb} no longer in {}: `{}` leaves {are} out",
+            of(self.facts.gone, "row"),
+            self.settings.input.display(),
+            which(self.settings).command_with("export --rebuild", "")
+        )
     }
 
     /// What can be done about questions that are only taken as answered.
@@ -316,7 +343,8 @@ impl Closing<'_> {
         let presumed = of(self.ending.ledger.presumed, "question");
         let mut hints = vec![format!(
             "{presumed} before the first ERROR taken as answered, without a text: \
-             `{run} --from-start` asks them"
+             `{run} --from-start` asks {}",
+            by(self.ending.ledger.presumed, "it", "them")
         )];
         if !self.facts.presumed_agreed {
             hints.push(format!("Or say that they are answered: `{run} --from-bookmark`"));
@@ -341,12 +369,16 @@ fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {
 
 /// The command that shows the failed questions of this run, and why they failed.
 fn show_failed(settings: &Settings) -> String {
+    which(settings).command_with("show --failed", "--questions")
+}
+
+/// This run, as other commands name it.
+fn which(settings: &Settings) -> WhichArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
-    let which = WhichArgs {
+    WhichArgs {
         input: said(&settings.input, "q.csv"),
         output: said(&settings.output, "dset_generator"),
         column: settings.column.clone(),
         header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
-    };
-    which.command_with("show --failed", "--questions")
+    }
 }

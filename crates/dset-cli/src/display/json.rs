@@ -44,6 +44,7 @@ impl Json {
             "presumed": found.presumed,
             "pending": found.pending,
             "empty": found.empty,
+            "gone": found.gone,
         });
         if found.answers != found.questions {
             line["answers"] = json!(found.answers);

@@ -12,9 +12,7 @@ use dset_engine::report::{Trouble, Watcher};
 use super::ending::{Closing, Facts};
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk, for_stderr};
 use super::tally::Tally;
-use super::text::{
-    self, about, as_the_script, count, failure, moment, one_line, script_wait, span,
-};
+use super::text::{self, about, as_the_script, failure, moment, one_line, script_wait, span};
 use super::{Demo, Display, Opening, TOLD_MAX, remarks};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -121,7 +119,7 @@ impl Watcher for Plain {
             Notice::Answered { question, took, usage, .. } => {
                 if self.tells {
                     let tokens = match usage.output {
-                        Some(tokens) => format!(", {} tokens", count(tokens)),
+                        Some(tokens) => format!(", {}", text::of(tokens, "token")),
                         None => String::new(),
                     };
                     let (place, of, took) = (self.place(question), self.of(question), span(*took));
@@ -233,7 +231,10 @@ impl Display for Plain {
         let (mut last, is_quiet) = (Vec::new(), self.settings.quiet);
         if whole {
             let counted = text::counted(&self.settings);
-            let all = format!("All {} {counted}s processed successfully!", ledger.questions);
+            let all = match ledger.questions {
+                1 => format!("1 {counted} processed successfully!"),
+                number => format!("All {number} {counted}s processed successfully!"),
+            };
             last.push(timed(now, &all));
         }
         if matches!(ending.why, Why::Unreachable(_) | Why::Paused) && !is_quiet {

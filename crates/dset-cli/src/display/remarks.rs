@@ -4,7 +4,7 @@ use dset_core::csv::Chosen;
 use dset_engine::sink::Repair;
 
 use super::Opening;
-use super::text::{count, of, one_line};
+use super::text::{by, count, of, one_line};
 
 /// The first line: from where to where, and what is left.
 pub(super) fn first(opening: &Opening<'_>, arrow: &str) -> String {
@@ -80,8 +80,9 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
         let whose =
             if adopted.ours { "that are there, without a store" } else { "of the original script" };
         say(format!(
-            "took over the outputs {whose}: {} count as answered (copies in {})",
+            "took over the outputs {whose}: {} {} as answered (copies in {})",
             of(adopted.rows, "row"),
+            by(adopted.rows, "counts", "count"),
             adopted.copied_to
         ));
         for (number, words) in [
@@ -102,8 +103,10 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
     }
     if let Some(row) = found.starts_at_row {
         say(format!(
-            "starting at the bookmark in row {row}: the {} before it are taken as answered (--from-start asks them)",
-            of(found.presumed, "row")
+            "starting at the bookmark in row {row}: the {} before it {} taken as answered (--from-start asks {})",
+            of(found.presumed, "row"),
+            by(found.presumed, "is", "are"),
+            by(found.presumed, "it", "them")
         ));
     }
     if found.bookmark_unused {
@@ -115,8 +118,11 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
     }
     if found.last_run_died {
         say(format!(
-            "the last run ended without saying goodbye; all {} are intact",
-            of(found.answered, "answer")
+            "the last run ended without saying goodbye; {} intact",
+            match found.answered {
+                1 => "its 1 answer is".to_owned(),
+                number => format!("all {} answers are", count(number)),
+            }
         ));
     }
     for repair in &found.repairs {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::text::count;
+use super::text::{by, count};
 
 /// So much that was said waits for whoever takes nothing; of what comes then only the number is
 /// kept.
@@ -67,9 +67,10 @@ impl<H: Hand> Mail<H> {
 
     /// Returns how much was left out, in words.
     pub(super) fn left_out(&self) -> Vec<String> {
-        let counted = self.left_out.iter().zip(["more answered", "more lines"]);
-        let counted = counted.filter(|(number, _)| **number > 0);
-        counted.map(|(number, words)| format!("{} {words}", count(*number))).collect()
+        let [answered, lines] = self.left_out;
+        let counted = [(answered, "more answered"), (lines, by(lines, "more line", "more lines"))];
+        let counted = counted.into_iter().filter(|(number, _)| *number > 0);
+        counted.map(|(number, words)| format!("{} {words}", count(number))).collect()
     }
 }
 

@@ -167,6 +167,11 @@ pub(crate) fn of(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// Returns the word that goes with a number: `is` or `are`, `it` or `them`.
+pub(crate) fn by<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
+    if number == 1 { one } else { many }
+}
+
 /// Writes a number of tokens: `412`, `3.9k`, `110k`, `1.2M`.
 pub(crate) fn tokens(number: u64) -> String {
     let scaled = |by: f64, unit: &str| {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub output: PathBuf,
     /// The formats that are written there, by name; which there are is the outputs' business.
     pub formats: Names,
+    /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
+    pub csv_bom: Option<bool>,
     /// The models that are asked, in the order in which they were named; at least one.
     pub models: Vec<Model>,
     /// How many answers every question gets from every model, from 1.
@@ -271,6 +273,7 @@ pub fn resolve_among(
         input: layer.input.unwrap_or_else(|| "q.csv".into()),
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
+        csv_bom: layer.csv_bom,
         models,
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),

@@ -6,13 +6,19 @@ use memchr::{memchr, memchr_iter, memchr3};
 
 use super::Format;
 
-pub(super) const FORMAT: Format = Format {
-    name: "csv",
-    file: "output.csv",
-    header: b"timestamp,question,thoughts,final_answer\r\n",
-    newline: b"\r\n",
-    write,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "csv", file: "output.csv", header: HEADER, newline: b"\r\n", shape: 1, write };
+
+const HEADER: &[u8] = b"timestamp,question,thoughts,final_answer\r\n";
+/// The same behind a byte order mark.
+const HEADER_WITH_BOM: &[u8] = b"\xef\xbb\xbftimestamp,question,thoughts,final_answer\r\n";
+/// By which Excel knows that a file is UTF-8.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns the header with a byte order mark before it, or without.
+pub(super) fn header(has_bom: bool) -> &'static [u8] {
+    if has_bom { HEADER_WITH_BOM } else { HEADER }
+}
 
 fn write(row: &Row, output: &mut Vec<u8>) {
     let stamp = stamp(row.answered_at);

@@ -2,28 +2,38 @@
 
 use std::io;
 
-use dset_core::row::{Metadata, Row};
+use dset_core::row::{EveryKey, Row};
 use dset_core::time::stamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::Format;
 
-pub(super) const FORMAT: Format =
-    Format { name: "json", file: "output.json", header: b"", newline: b"\n", write };
+pub(super) const FORMAT: Format = Format {
+    name: "json",
+    file: "output.json",
+    header: b"",
+    newline: b"\n",
+    shape: 2,
+    write: |row, output| write(row, &EveryKey::from(&row.metadata), output),
+};
+
+/// As earlier versions wrote it: a row has the keys of what is known.
+pub(super) const SHAPE_1: Format =
+    Format { shape: 1, write: |row, output| write(row, &row.metadata, output), ..FORMAT };
 
 #[derive(Serialize)]
-struct Line<'a> {
-    metadata: Head<'a>,
+struct Line<'a, M> {
+    metadata: Head<'a, M>,
     response: Response<'a>,
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct Head<'a, M> {
     timestamp: String,
     question: &'a str,
     #[serde(flatten)]
-    rest: &'a Metadata,
+    rest: &'a M,
 }
 
 #[derive(Serialize)]
@@ -32,12 +42,12 @@ struct Response<'a> {
     answer: &'a str,
 }
 
-fn write(row: &Row, output: &mut Vec<u8>) {
+fn write(row: &Row, metadata: &impl Serialize, output: &mut Vec<u8>) {
     let line = Line {
         metadata: Head {
             timestamp: stamp(row.answered_at),
             question: &row.question,
-            rest: &row.metadata,
+            rest: metadata,
         },
         response: Response { reasoning: &row.reasoning, answer: &row.answer },
     };

@@ -9,16 +9,15 @@ mod json;
 mod output;
 mod txt;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use dset_core::plan::AnswerId;
 use dset_core::row::Row;
 use thiserror::Error;
 
-use crate::store::{Archive, Order, SinkMark, StoreError, Text};
+use crate::store::{Archive, Order, Placed, SinkMark, StoreError, StoredMark, Text};
 pub(crate) use output::Expected;
 pub use output::Output;
 pub(crate) use output::TAIL_BYTES;
@@ -34,12 +33,57 @@ pub struct Format {
     pub header: &'static [u8],
     /// What ends a line.
     pub newline: &'static [u8],
+    /// The version of what its rows look like. A file that was begun with an earlier one keeps it
+    /// until it is rebuilt.
+    pub shape: u32,
     /// Appends one row.
     pub write: fn(&Row, &mut Vec<u8>),
 }
 
+impl Format {
+    /// Returns the format with a byte order mark at the beginning of the file, or without; only CSV
+    /// can have one.
+    pub(crate) fn with_bom(self, has_bom: bool) -> Format {
+        match self.name == csv::FORMAT.name {
+            true => Format { header: csv::header(has_bom), ..self },
+            false => self,
+        }
+    }
+
+    /// Tells whether the file begins with a byte order mark.
+    pub(crate) fn has_bom(&self) -> bool {
+        self.header.starts_with(csv::BOM)
+    }
+
+    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
+    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
+    /// as it is wished here.
+    pub(crate) fn of_file(self, path: &Path) -> io::Result<Format> {
+        if self.name != csv::FORMAT.name || !path.is_file() {
+            return Ok(self);
+        }
+        let mut first = Vec::new();
+        fs_err::File::open(path)?.take(csv::BOM.len() as u64).read_to_end(&mut first)?;
+        Ok(match first.first() {
+            None | Some(0) => self,
+            Some(_) => self.with_bom(csv::BOM.starts_with(&first)),
+        })
+    }
+}
+
 /// Every format there is.
 pub const FORMATS: [Format; 3] = [csv::FORMAT, json::FORMAT, txt::FORMAT];
+
+impl Format {
+    /// Returns the format as files of this shape have it.
+    #[must_use]
+    pub(crate) fn of_shape(self, shape: u32) -> Format {
+        match (self.name, shape) {
+            ("json", 1) => json::SHAPE_1,
+            _ => self,
+        }
+    }
+}
 
 /// A format that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -147,19 +191,15 @@ impl Outputs {
         formats: &[Format],
         reader: Box<dyn Archive>,
         edition: u32,
-        marks: &[(String, u64, u64, [u8; 16])],
+        marks: &[StoredMark],
         stamp: &str,
     ) -> Result<(Outputs, Vec<Repair>), SinkError> {
         let mut repairs = Vec::new();
         let mut outputs = Vec::new();
         for &format in formats {
-            let mark = marks.iter().find(|(name, ..)| name == format.name);
-            let mark = mark.map(|&(_, rows, bytes, tail)| SinkMark {
-                name: format.name,
-                rows,
-                bytes,
-                tail,
-            });
+            let mark = marks.iter().find(|mark| mark.name == format.name);
+            let mark = mark.map(|mark| mark.of(format));
+            let format = mark.as_ref().map_or(format, |mark| format.of_shape(mark.shape));
             let output =
                 Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
             outputs.push(output);
@@ -177,15 +217,15 @@ impl Outputs {
         order.rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.append_some(rows))
     }
 
-    fn append_some(&mut self, rows: &[(AnswerId, Option<Box<Text>>)]) -> Result<(), SinkError> {
-        let absent = rows.iter().filter(|(_, text)| text.is_none());
-        let read = absent.map(|(id, _)| self.reader.row(*id));
+    fn append_some(&mut self, rows: &[Placed]) -> Result<(), SinkError> {
+        let absent = rows.iter().filter(|placed| placed.text.is_none());
+        let read = absent.map(|placed| self.reader.row_at(placed.answer, placed.row));
         let read: Vec<Row> = read.collect::<Result<_, _>>()?;
         for output in &mut self.outputs {
             self.bytes.clear();
             let mut read = read.iter();
-            for (_, text) in rows {
-                let row = text.as_deref().map(Text::row).or_else(|| read.next());
+            for placed in rows {
+                let row = placed.text.as_deref().map(Text::row).or_else(|| read.next());
                 let row = row.expect("read above where absent");
                 (output.format().write)(row, &mut self.bytes);
             }

@@ -3,6 +3,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use dset_core::plan::AnswerId;
 use dset_core::tail::{Rest, judge};
 use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
@@ -37,6 +38,8 @@ impl Output {
         repairs: &mut Vec<Repair>,
     ) -> Result<Output, SinkError> {
         let path = folder.join(format.file);
+        let wished = format;
+        let format = format.of_file(&path)?;
         let known = mark.as_ref().is_some_and(|mark| mark.bytes > 0);
         if !path.exists() {
             let output = Output::write_anew(&path, format, reader, edition)?;
@@ -45,8 +48,7 @@ impl Output {
             }
             return Ok(output);
         }
-        let mark =
-            mark.unwrap_or(SinkMark { name: format.name, rows: 0, bytes: 0, tail: hash(b"") });
+        let mark = mark.unwrap_or_else(|| SinkMark::of(format, 0, b""));
         if !fs::metadata(&path)?.is_file() {
             return Err(SinkError::NotAFile { path });
         }
@@ -70,7 +72,7 @@ impl Output {
             fs::rename(&path, &moved_to)?;
             files::sync_folder(folder)?;
             repairs.push(Repair::Differed { file: format.file, moved_to });
-            return Output::write_anew(&path, format, reader, edition);
+            return Output::write_anew(&path, wished, reader, edition);
         }
         let (mut rows, mut bytes) = (mark.rows, mark.bytes);
         match tail.rest {
@@ -166,7 +168,7 @@ impl Output {
     pub(super) fn mark(&self) -> SinkMark {
         let (rows, bytes) = (self.rows, self.bytes);
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL_BYTES)..];
-        SinkMark { name: self.format.name, rows, bytes, tail: hash(tail) }
+        SinkMark { name: self.format.name, rows, bytes, tail: hash(tail), shape: self.format.shape }
     }
 }
 
@@ -201,7 +203,7 @@ pub(crate) struct Expected<'a> {
     edition: u32,
     format: Format,
     position: u64,
-    ids: std::vec::IntoIter<dset_core::plan::AnswerId>,
+    ids: std::vec::IntoIter<(AnswerId, Option<u64>)>,
     header: bool,
     error: Option<StoreError>,
 }
@@ -235,8 +237,8 @@ impl<'a> Expected<'a> {
         if self.ids.len() == 0 {
             self.ids = self.reader.order_from(self.edition, self.position)?.into_iter();
         }
-        let Some(id) = self.ids.next() else { return Ok(None) };
-        let row = self.reader.row(id)?;
+        let Some((id, row)) = self.ids.next() else { return Ok(None) };
+        let row = self.reader.row_at(id, row)?;
         self.position += 1;
         let mut bytes = Vec::new();
         (self.format.write)(&row, &mut bytes);

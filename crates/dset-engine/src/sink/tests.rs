@@ -35,7 +35,7 @@ fn every_output_has_the_bytes_of_the_original_script() {
         "2026-11-22 11:49:24,What is the capital of France?,\"The capital…\nline 2\",\"=Paris, \"\"the\"\" city\nof light — é\"\r\n"
     );
     assert_eq!(
-        written(json::FORMAT, &row),
+        written(json::SHAPE_1, &row),
         "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"What is the capital of France?\"}, \"response\": {\"reasoning\": \"The capital…\\nline 2\", \"answer\": \"=Paris, \\\"the\\\" city\\nof light — é\"}}\n"
     );
     assert_eq!(
@@ -61,11 +61,20 @@ fn awkward_rows_are_read_back_by_other_readers() {
 }
 
 #[test]
-fn what_is_known_of_an_answer_follows_the_question() {
+fn what_is_known_of_an_answer_follows_the_question_and_what_is_not_has_its_key() {
     let mut row = row("q", "", "a");
-    row.metadata = Metadata { row: Some(2), seconds: Some(1.5), ..Metadata::default() };
+    row.metadata = Metadata { row: Some(2), seconds: Some(1.0), ..Metadata::default() };
+    let line = |keys: &str| {
+        format!(
+            "{{\"metadata\": {{\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"q\", {keys}}}, \"response\": {{\"reasoning\": \"\", \"answer\": \"a\"}}}}\n"
+        )
+    };
     assert_eq!(
         written(json::FORMAT, &row),
-        "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"q\", \"row\": 2, \"seconds\": 1.5}, \"response\": {\"reasoning\": \"\", \"answer\": \"a\"}}\n"
+        line(
+            "\"row\": 2, \"model\": \"\", \"sample\": 0, \"finish_reason\": \"\", \"input_tokens\": 0, \"cached_tokens\": 0, \"output_tokens\": 0, \"reasoning_tokens\": 0, \"attempts\": 0, \"seconds\": 1.0, \"request_id\": \"\", \"system_fingerprint\": \"\""
+        )
     );
+    // As files have it that an earlier version began.
+    assert_eq!(written(json::FORMAT.of_shape(1), &row), line("\"row\": 2, \"seconds\": 1.0"));
 }

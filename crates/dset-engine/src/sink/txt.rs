@@ -6,7 +6,7 @@ use dset_core::time::stamp;
 use super::Format;
 
 pub(super) const FORMAT: Format =
-    Format { name: "txt", file: "output.txt", header: b"", newline: b"\n", write };
+    Format { name: "txt", file: "output.txt", header: b"", newline: b"\n", shape: 1, write };
 
 fn write(row: &Row, output: &mut Vec<u8>) {
     let stamp = stamp(row.answered_at);

@@ -22,7 +22,7 @@ pub(crate) use entry::NewAnswer;
 pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
-pub(crate) use roles::{Placed, Value, Write};
+pub(crate) use roles::{AnswerRef, Value, Write};
 pub use sqlite::{
     Attempt, Dangling, FailedAsks, Held, Life, Part, Recent, STORE, Store, StoredMark, Tried, look,
 };
@@ -30,7 +30,7 @@ pub(crate) use sqlite::{EarlierAsks, Ids, Measured, Terms, Words};
 use sqlite::{PATH_BYTES_MAX, VERSION};
 pub use texts::Text;
 pub(crate) use writer::Told;
-pub use writer::{Order, SinkMark, ToStore, Writer, WriterSettings};
+pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]

@@ -27,8 +27,21 @@ pub trait Archive: fmt::Debug + Send {
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError>;
 
     /// Returns the answers of an edition in the order of the outputs, from a position on, a
-    /// thousand at most.
-    fn order_from(&self, edition: u32, position: u64) -> Result<Vec<AnswerId>, StoreError>;
+    /// thousand at most; each with the row of the input that it was written with, where that is
+    /// another than when it was answered.
+    fn order_from(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError>;
+
+    /// Returns one answer as a row of the outputs that stands for this row of the input, where that is
+    /// another than when it was answered.
+    fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
+        let mut row = self.row(answer)?;
+        row.metadata.row = at.or(row.metadata.row);
+        Ok(row)
+    }
 }
 
 /// One thing to record.
@@ -47,10 +60,11 @@ pub(crate) enum Write {
     /// It is marked, or need not be any more.
     Marked([u8; 16]),
     /// An answer has the next place in the outputs of an edition; nothing where it is one of this
-    /// commit that was there already.
-    Placed { edition: u32, answer: Placed },
-    /// The answers of an edition have these places, and no others.
-    Ordered { edition: u32, answers: Vec<AnswerId> },
+    /// commit that was there already. `row` is that of the input, where it may be another than when
+    /// it was answered.
+    Placed { edition: u32, answer: AnswerRef, row: Option<u64> },
+    /// The answers of an edition have these places, and no others; with their rows of the input.
+    Ordered { edition: u32, answers: Vec<(AnswerId, u64)> },
     /// An output is whole up to here.
     Sink(SinkMark),
     /// Nothing is known any more of how far outputs are whole.
@@ -67,7 +81,7 @@ pub(crate) enum Write {
 
 /// Which answer has a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Placed {
+pub(crate) enum AnswerRef {
     /// One that is durable.
     Stored(AnswerId),
     /// One of the same commit, by its number among them, from 0.

@@ -15,11 +15,12 @@ use dset_core::plan::AnswerId;
 use dset_core::question::QuestionIndex;
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
-use super::roles::{Journal, Placed, Value, Write};
+use super::roles::{AnswerRef, Journal, Value, Write};
 use super::sqlite::MARKS_COLUMN;
 use super::texts::{Text, Texts};
 use super::{StoreError, rescue};
 use crate::died::or_died;
+use crate::sink::Format;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -83,20 +84,26 @@ pub struct SinkMark {
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`].
+    pub shape: u32,
 }
 
 impl SinkMark {
     /// Marks the end of an output that holds these bytes.
-    pub(crate) fn of(name: &'static str, rows: u64, whole: &[u8]) -> SinkMark {
-        let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
-        let tail = xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes();
-        SinkMark { name, rows, bytes: whole.len() as u64, tail }
+    pub(crate) fn of(format: Format, rows: u64, whole: &[u8]) -> SinkMark {
+        let bytes = whole.len() as u64;
+        SinkMark { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
     /// Tells whether the bytes before it are those that were written.
     pub(crate) fn fits(&self, before: &[u8]) -> bool {
-        SinkMark::of(self.name, self.rows, before) == *self
+        before.len() as u64 == self.bytes && tail_of(before) == self.tail
     }
+}
+
+fn tail_of(whole: &[u8]) -> [u8; 16] {
+    let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
+    xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes()
 }
 
 /// Rows whose place is durable, for the outputs.
@@ -104,8 +111,19 @@ impl SinkMark {
 pub struct Order {
     /// Rows ordered in this life with these.
     pub upto: u64,
-    /// The answers, with their texts where they are still in memory.
-    pub rows: Vec<(AnswerId, Option<Box<Text>>)>,
+    /// The answers.
+    pub rows: Vec<Placed>,
+}
+
+/// An answer that has its place, or waits for it.
+#[derive(Debug)]
+pub struct Placed {
+    /// Which.
+    pub answer: AnswerId,
+    /// Its texts, where they are still in memory.
+    pub text: Option<Box<Text>>,
+    /// The row of the input now, where that may be another than when it was answered.
+    pub row: Option<u64>,
 }
 
 /// What the thread tells.
@@ -145,8 +163,8 @@ pub struct WriterSettings {
     pub marks_name: String,
     /// What ended without an answer, and rows to be marked.
     pub failed: HashSet<[u8; 16]>,
-    /// Answers of earlier lives that wait for their place.
-    pub waiting: Vec<(QuestionIndex, AnswerId)>,
+    /// Answers of earlier lives that wait for their place, with the rows of the input now.
+    pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// What may be in the queue at once.
     pub queue: usize,
 }
@@ -166,7 +184,10 @@ impl Writer {
         told: impl Told,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
-        let waiting = settings.waiting.iter().map(|&(at, id)| (at, (id, None))).collect();
+        let waits = |&(at, answer, row): &(QuestionIndex, AnswerId, Option<u64>)| {
+            (at, Placed { answer, text: None, row })
+        };
+        let waiting = settings.waiting.iter().map(waits).collect();
         let ended = std::mem::take(&mut settings.failed);
         let marks_column = settings.marks_known.clone().unwrap_or_default();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
@@ -247,7 +268,7 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
     queue.iter().rev().find_map(seq)
 }
 
-type Waiting = HashMap<QuestionIndex, (AnswerId, Option<Box<Text>>)>;
+type Waiting = HashMap<QuestionIndex, Placed>;
 
 struct Thread<J, T> {
     /// Absent once a commit has failed.
@@ -278,10 +299,18 @@ struct Batch {
     emitted: Option<u64>,
 }
 
+/// An answer that has its place once that is committed.
+enum NewPlace {
+    /// One that was durable before.
+    Stored(Placed),
+    /// One of the same commit, by its number among them.
+    New(usize),
+}
+
 /// Rows that have their place once they are committed.
 struct NewOrder {
     upto: u64,
-    rows: Vec<(Placed, Option<Box<Text>>)>,
+    rows: Vec<NewPlace>,
 }
 
 impl<J: Journal, T: Told> Thread<J, T> {
@@ -397,15 +426,18 @@ impl<J: Journal, T: Told> Thread<J, T> {
         let mut rows = Vec::with_capacity(questions.len());
         for question in questions {
             // An answer that was there already has its place.
-            let (answer, text) = match batch.arrived.remove(question) {
-                Some(at) => (Placed::New(at), None),
+            let (place, answer, row) = match batch.arrived.remove(question) {
+                Some(at) => (NewPlace::New(at), AnswerRef::New(at), None),
                 None => match self.waiting.remove(question) {
-                    Some((id, text)) => (Placed::Stored(id), text),
+                    Some(placed) => {
+                        let (answer, row) = (AnswerRef::Stored(placed.answer), placed.row);
+                        (NewPlace::Stored(placed), answer, row)
+                    }
                     None => continue,
                 },
             };
-            batch.writes.push(Write::Placed { edition: self.settings.edition, answer });
-            rows.push((answer, text));
+            batch.writes.push(Write::Placed { edition: self.settings.edition, answer, row });
+            rows.push(place);
         }
         batch.orders.push(NewOrder { upto, rows });
     }
@@ -420,7 +452,10 @@ impl<J: Journal, T: Told> Thread<J, T> {
         let mut new: Vec<_> = ids
             .iter()
             .zip(answers)
-            .map(|(id, new)| id.map(|id| (id, self.texts.keep(new.into_row()))))
+            .map(|(id, new)| {
+                let text = self.texts.keep(new.into_row());
+                id.map(|answer| Placed { answer, text, row: None })
+            })
             .collect();
         for (question, at) in batch.arrived {
             self.waiting.extend(new[at].take().map(|answer| (question, answer)));
@@ -429,9 +464,9 @@ impl<J: Journal, T: Told> Thread<J, T> {
             self.told.synced(upto);
         }
         for order in batch.orders {
-            let rows = order.rows.into_iter().filter_map(|(answer, text)| match answer {
-                Placed::Stored(id) => Some((id, text)),
-                Placed::New(at) => new[at].take(),
+            let rows = order.rows.into_iter().filter_map(|place| match place {
+                NewPlace::Stored(placed) => Some(placed),
+                NewPlace::New(at) => new[at].take(),
             });
             self.told.ordered(Order { upto: order.upto, rows: rows.collect() });
         }

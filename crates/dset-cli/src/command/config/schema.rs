@@ -304,6 +304,7 @@ mod tests {
             ("input", "'q.csv', 5 | '', 1.5, true, []"),
             ("output", "'out' | ''"),
             ("formats", "'csv', 'CSV, txt', ['json', 'txt'] | '', ' ', [], [''], true"),
+            ("csv-bom", "true, 'false' | 1, 'yes'"),
             ("model", "'m', '', 'a,b', 5, ['a', 'b/c'], [1, 'm'] | [], true, 1.5, ['a,b'], [true]"),
             ("samples", "1, 1000, '10', '+7', 5.0 | 0, 1001, '0', '1001', 'x', -1, 1.5, [1]"),
             (

@@ -9,7 +9,7 @@ use dset_core::time::Time;
 use super::verdict::told;
 use super::view::{Mode, View};
 use crate::display::line::{Line, Looks};
-use crate::display::text::{about, clock, count, minutes, of, span, tokens};
+use crate::display::text::{about, by, clock, count, minutes, of, span, tokens};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
@@ -154,7 +154,10 @@ impl Drawn<'_> {
         ];
         let head = self.add_fitting(self.line().add(WAITS, "Stopping."), choices);
         let again = "Press Ctrl-C again to stop now";
-        let choices = [format!("{again} (they would be asked again)"), again.to_owned()];
+        let choices = [
+            format!("{again} ({} would be asked again)", by(asks, "it", "they")),
+            again.to_owned(),
+        ];
         vec![Row(1, head), Row(3, self.add_fitting(self.line(), choices))]
     }
 

@@ -319,6 +319,6 @@ mod tests {
         let lines = lines(&mail, 79, looks);
         assert_eq!(lines.len(), SAID_MAX + 2);
         let last: Vec<_> = lines[SAID_MAX..].iter().map(Line::text).collect();
-        assert_eq!(last, ["… 1,312 more answered", "… 1 more lines"]);
+        assert_eq!(last, ["… 1,312 more answered", "… 1 more line"]);
     }
 }

@@ -12,7 +12,7 @@ use super::{STORE, Store};
 use crate::files::{self, Identity};
 use crate::store::StoreError;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
-use crate::store::roles::{Journal, Placed, Value, Write};
+use crate::store::roles::{AnswerRef, Journal, Value, Write};
 use crate::store::writer::SinkMark;
 
 /// The next position in the outputs of an edition, as far as it was needed.
@@ -132,21 +132,21 @@ fn apply(
         Write::Marked(question) => {
             to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([&question[..]])?;
         }
-        Write::Placed { edition, answer } => {
+        Write::Placed { edition, answer, row } => {
             let answer = match answer {
-                Placed::Stored(id) => Some(*id),
-                Placed::New(at) => ids.get(*at).copied().flatten(),
+                AnswerRef::Stored(id) => Some(*id),
+                AnswerRef::New(at) => ids.get(*at).copied().flatten(),
             };
             if let Some(answer) = answer {
                 let position = next_position(to, positions, *edition)?;
-                place(to, *edition, *position, answer)?;
+                place(to, *edition, *position, answer, *row)?;
                 *position += 1;
             }
         }
         Write::Ordered { edition, answers } => {
             to.execute("DELETE FROM output_order WHERE edition = ?1", [edition])?;
-            for (position, answer) in (0..).zip(answers) {
-                place(to, *edition, position, *answer)?;
+            for (position, (answer, row)) in (0..).zip(answers) {
+                place(to, *edition, position, *answer, Some(*row))?;
             }
             positions.remove(edition);
         }
@@ -193,9 +193,12 @@ fn place(
     edition: u32,
     position: i64,
     answer: AnswerId,
+    row: Option<u64>,
 ) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)")?
-        .execute(params![edition, position, answer])?;
+    to.prepare_cached(
+        "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![edition, position, answer, row.map(|row| row as i64)])?;
     Ok(())
 }
 
@@ -302,9 +305,16 @@ impl NewEnded {
 impl SinkMark {
     /// Records it in place of the one before.
     fn record(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let (rows, bytes) = (self.rows as i64, self.bytes as i64);
-        to.prepare_cached(sql)?.execute(params![self.name, rows, bytes, &self.tail[..]])?;
+        to.prepare_cached(sql)?.execute(params![
+            self.name,
+            rows,
+            bytes,
+            &self.tail[..],
+            self.shape
+        ])?;
         Ok(())
     }
 }

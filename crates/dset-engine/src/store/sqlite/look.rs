@@ -9,7 +9,9 @@ use dset_core::outcome::Fault;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{APPLICATION, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside};
+use super::{
+    APPLICATION, Archive, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside,
+};
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +98,13 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
         None => Connection::open_with_flags(path, flags)?,
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    Ok(Store { reader: Reader { connection }, path: path.to_owned() })
+    Ok(Store { reader: Reader { connection, version: VERSION }, path: path.to_owned() })
 }
 
 impl Store {
     /// Checks that this is a store of ours, and holds it as it is now; `None` where nothing was
     /// ever written to it.
-    fn snapshot(self) -> Result<Option<Store>, StoreError> {
+    fn snapshot(mut self) -> Result<Option<Store>, StoreError> {
         self.reader.connection.execute_batch("BEGIN")?;
         let number =
             |sql: &str| self.reader.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -111,7 +113,10 @@ impl Store {
             0 if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(None),
             0 => Err(StoreError::Foreign),
             _ if number("PRAGMA application_id")? != APPLICATION => Err(StoreError::Foreign),
-            VERSION => Ok(Some(self)),
+            1..=VERSION => {
+                self.reader.version = version;
+                Ok(Some(self))
+            }
             found => Err(StoreError::Newer { found }),
         }
     }
@@ -202,6 +207,26 @@ impl Store {
         }
         let sql = "SELECT count(*) FROM answers WHERE life IS NULL AND ?1 = 0";
         self.count(sql, edition)
+    }
+
+    /// Returns the answers in the order of the outputs, from a position on, a thousand at most; each
+    /// with the row of the input that its row says, where it says one.
+    pub(crate) fn rows_written(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let order = self.reader.order_from(edition, position)?;
+        let sql = "SELECT row FROM answers WHERE id = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mut written = Vec::with_capacity(order.len());
+        for (id, row) in order {
+            let answered: Option<Option<i64>> =
+                statement.query_row([id], |row| row.get(0)).optional()?;
+            let answered = answered.flatten().and_then(|row| u64::try_from(row).ok());
+            written.push((id, row.or(answered)));
+        }
+        Ok(written)
     }
 
     /// Returns the question of an answer.

@@ -38,7 +38,7 @@ use crate::sink::{FORMATS, Format, formats};
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
 /// The version of the schema that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// Says that a SQLite file is ours: `dset` in ASCII.
 const APPLICATION: i64 = 0x6473_6574;
 
@@ -63,8 +63,28 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// How far an output is known to be whole: its name, rows, bytes and tail.
-pub type StoredMark = (String, u64, u64, [u8; 16]);
+/// How far an output is known to be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMark {
+    /// Which.
+    pub name: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// A hash of its last 64 KiB.
+    pub tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`].
+    pub shape: u32,
+}
+
+impl StoredMark {
+    /// Returns it as the mark of this format.
+    pub(crate) fn of(&self, format: Format) -> SinkMark {
+        let StoredMark { rows, bytes, tail, shape, .. } = *self;
+        SinkMark { name: format.name, rows, bytes, tail, shape }
+    }
+}
 
 /// An open store.
 #[derive(Debug)]
@@ -92,7 +112,7 @@ impl Store {
             return Err(StoreError::PathTooLong(bytes));
         }
         let connection = connect(&path)?;
-        let mut store = Store { reader: Reader { connection }, path };
+        let mut store = Store { reader: Reader { connection, version: VERSION }, path };
         let version: i64 =
             store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =
@@ -101,6 +121,7 @@ impl Store {
             0 => store.create()?,
             _ if application != APPLICATION => return Err(StoreError::Foreign),
             VERSION => {}
+            1 => store.upgrade()?,
             found => return Err(StoreError::Newer { found }),
         }
         if is_new {
@@ -121,6 +142,19 @@ impl Store {
         let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Adds what version 2 has and version 1 has not: an earlier program refuses the store from then on,
+    /// since it would write rows of another shape into the outputs.
+    fn upgrade(&mut self) -> Result<(), StoreError> {
+        let transaction = self.reader.connection.transaction()?;
+        transaction.execute_batch(
+            "ALTER TABLE output_order ADD COLUMN row INTEGER;
+             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 1;",
+        )?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
         Ok(())
@@ -188,6 +222,25 @@ impl Store {
         }
     }
 
+    /// Returns whether `output.csv` was last wished with a byte order mark, or without.
+    pub(crate) fn csv_bom(&self) -> Result<Option<bool>, StoreError> {
+        self.meta("csv_bom")
+    }
+
+    /// Remembers whether it is wished with one; nothing where nobody says.
+    pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
+        match wish {
+            Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets how far an output is whole.
+    pub(crate) fn forget_mark(&self, name: &str) -> Result<(), StoreError> {
+        self.reader.connection.execute("DELETE FROM sinks WHERE name = ?1", [name])?;
+        Ok(())
+    }
+
     /// Returns the edition that is asked now, from 0.
     pub fn edition(&self) -> Result<u32, StoreError> {
         Ok(self.meta("edition")?.unwrap_or(0))
@@ -230,11 +283,15 @@ impl Store {
 
     /// Returns how far each output is known to be whole.
     pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
-        let mut statement =
-            self.reader.connection.prepare("SELECT name, rows, bytes, tail FROM sinks")?;
+        let sql = match self.reader.version {
+            1 => "SELECT name, rows, bytes, tail, 1 FROM sinks",
+            _ => "SELECT name, rows, bytes, tail, shape FROM sinks",
+        };
+        let mut statement = self.reader.connection.prepare(sql)?;
         let marks = statement.query_map([], |row| {
-            let counts: (i64, i64) = (row.get(1)?, row.get(2)?);
-            Ok((row.get(0)?, counts.0 as u64, counts.1 as u64, row.get(3)?))
+            let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let (rows, bytes) = (rows as u64, bytes as u64);
+            Ok(StoredMark { name: row.get(0)?, rows, bytes, tail: row.get(3)?, shape: row.get(4)? })
         })?;
         Ok(marks.collect::<Result<_, _>>()?)
     }
@@ -346,6 +403,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 #[derive(Debug)]
 struct Reader {
     connection: Connection,
+    /// The version of the schema: a store that is only looked at keeps its own.
+    version: i64,
 }
 
 impl Reader {
@@ -356,7 +415,7 @@ impl Reader {
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        Ok(Reader { connection })
+        Ok(Reader { connection, version: VERSION })
     }
 }
 
@@ -377,10 +436,21 @@ impl Archive for Reader {
         })?)
     }
 
-    fn order_from(&self, edition: u32, position: u64) -> Result<Vec<AnswerId>, StoreError> {
-        let sql = "SELECT answer FROM output_order WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![edition, position as i64], |row| row.get(0))?;
+    fn order_from(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let row = if self.version == 1 { "NULL" } else { "row" };
+        let sql = format!(
+            "SELECT answer, {row} FROM output_order
+             WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![edition, position as i64], |row| {
+            let at: Option<i64> = row.get(1)?;
+            Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -401,8 +471,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE);
         Store::open(folder.path()).unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 2 })));
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3 })));
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE);

@@ -1,5 +1,5 @@
 -- The store of one folder: every answer that was bought, and what is known beside it.
--- Version 1; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
+-- Version 2; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
 -- Unix milliseconds.
 
 -- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`, `formats`, and,
@@ -102,6 +102,9 @@ CREATE TABLE output_order (
   edition INTEGER NOT NULL,
   position INTEGER NOT NULL,
   answer INTEGER NOT NULL,
+  -- The row of the input that it was written with, where that is another than in `answers`. Version 1
+  -- lacks it.
+  row INTEGER,
   PRIMARY KEY (edition, position)
 ) WITHOUT ROWID;
 
@@ -110,7 +113,10 @@ CREATE TABLE sinks (
   name TEXT PRIMARY KEY,
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
-  tail BLOB NOT NULL
+  tail BLOB NOT NULL,
+  -- What its rows look like: a file that was begun by an earlier version keeps that until a rebuild.
+  -- Version 1 lacks it.
+  shape INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 
 -- Rows that are to say ERROR and do not yet.

@@ -35,8 +35,8 @@ impl Journal for Memory {
                     kept.keys.push(new.key);
                     ids.push(Some(kept.keys.len() as AnswerId));
                 }
-                Write::Placed { answer: Placed::New(at), .. } => kept.places.extend(ids[*at]),
-                Write::Placed { answer: Placed::Stored(id), .. } => kept.places.push(*id),
+                Write::Placed { answer: AnswerRef::New(at), .. } => kept.places.extend(ids[*at]),
+                Write::Placed { answer: AnswerRef::Stored(id), .. } => kept.places.push(*id),
                 _ => {}
             }
         }
@@ -68,9 +68,9 @@ impl Told for Heard {
     }
 
     fn ordered(&self, order: Order) {
-        let rows = order.rows.iter().map(|(id, text)| {
+        let rows = order.rows.iter().map(|Placed { answer, text, .. }| {
             let text = text.as_ref().map(|text| text.row().question.clone());
-            format!("{id} {}", text.unwrap_or_default())
+            format!("{answer} {}", text.unwrap_or_default())
         });
         self.hear(format!("ordered {}", rows.collect::<Vec<_>>().join(", ")));
     }
@@ -129,7 +129,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         marks_known: None,
         marks_name: "status".into(),
         failed: HashSet::new(),
-        waiting: vec![(7, 70)],
+        waiting: vec![(7, 70, None)],
         queue: 64,
     };
     let heard = Heard::default();
