@@ -373,6 +373,49 @@ fn errors_that_end_a_run() {
     folder.asks(&service);
     let ran = folder.dset(&["run", "-c", "1", "-q"]).exits(2);
     shows("run-settings-refused", &folder, &["run", "-c", "1", "-q"], &ran);
+    // What is wrong with the address is no row's fault, and of one row as well as of many.
+    for (name, says) in [
+        ("run-wrong-address", "404 Not Found\r\n\r\n{\"detail\":\"Not Found\"}"),
+        (
+            "run-page",
+            "200 OK\r\n\r\n<html><title>Sign in</title><body>Please sign in</body></html>",
+        ),
+        ("run-moved", "308 Permanent Redirect\r\nlocation: /v1/chat/completions\r\n\r\n"),
+        (
+            "run-max-tokens",
+            "400 Bad Request\r\n\r\n{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens' is \
+             not supported with this model. Use 'max_completion_tokens' instead.\"}}",
+        ),
+    ] {
+        let at = stranger(says);
+        let folder = Folder::with(ONE);
+        folder.write(".env", format!("DSET_BASE_URL={at}\nDSET_KEY=none\nDSET_MODEL=m\n"));
+        let arguments = ["run", "-c", "1", "-q", "--max-tokens", "9"];
+        let ran = folder.dset(&arguments).exits(2);
+        assert!(!folder.read("q.csv").contains("ERROR"));
+        shows(name, &folder, &arguments, &ran);
+    }
+}
+
+/// Says the same to everybody, for as long as the tests run; returns its base URL without a path.
+fn stranger(says: &'static str) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let mut asked = Vec::new();
+            let mut bytes = [0; 4096];
+            // The body of an ask is one object of JSON.
+            while !asked.ends_with(b"}") {
+                let read = stream.read(&mut bytes).unwrap();
+                asked.extend_from_slice(&bytes[..read]);
+            }
+            let reply = says.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            write!(stream, "HTTP/1.1 {reply}").unwrap();
+        }
+    });
+    at
 }
 
 /// Looks at every file: lower case, no full stop, a cause or a hint, and no key.

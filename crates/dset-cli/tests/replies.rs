@@ -94,3 +94,70 @@ fn an_answer_exactly_as_long_as_its_limit_is_told_and_half_a_sentence_is_cut() {
     half.run(&folder, &["--max-tokens", "20"]).exits(3);
     assert_eq!(half.asked(), 2, "what was cut is not bought again under the same limit");
 }
+
+#[test]
+fn an_answer_that_is_none_is_named_kept_and_not_bought_for_every_question() {
+    let calls = json!([{ "id": "c1", "function": { "name": "search", "arguments": "{}" } }]);
+    for (body, says, kept) in [
+        (
+            said(json!({ "content": null, "reasoning_content": "2 and 2 is 4." }), "stop", 7),
+            "only reasoning (200): 7 tokens of reasoning and no answer",
+            "2 and 2 is 4.",
+        ),
+        (
+            said(json!({ "content": "<think>I add. It is 4." }), "stop", 7),
+            "endless reasoning (200): 7 tokens of reasoning that never ended and no answer",
+            "I add. It is 4.",
+        ),
+        (
+            said(json!({ "content": null, "tool_calls": calls }), "tool_calls", 7),
+            "tool call (200): the model calls a tool instead of answering: search {}",
+            "search",
+        ),
+        (said(json!({ "content": { "answer": 4 } }), "stop", 7), "no text (200)", "answer"),
+        (said(json!({ "content": 4 }), "stop", 7), "no text (200)", "content"),
+    ] {
+        let chunk = body.replace(r#""message":"#, r#""delta":"#);
+        let stream = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+        for body in [body, stream] {
+            let service = Says::always(&body);
+            let folder = Folder::with(&questions(40));
+            service.run(&folder, &["-c", "4"]).exits(2).says(says).says("No row was marked");
+            assert!(service.asked() <= 9, "{body}: asked {} times", service.asked());
+            assert!(!folder.read("q.csv").contains("ERROR"));
+            let raw = folder.dset(&["show", "1", "--raw"]).exits(1);
+            raw.tells(kept);
+            folder.dset(&["show", "1"]).exits(0).tells("show 1 --raw");
+        }
+    }
+}
+
+#[test]
+fn a_question_without_an_answer_among_others_is_asked_three_times_and_told() {
+    let good = said(json!({ "content": "4" }), "stop", 1);
+    let thought = said(json!({ "content": "", "reasoning": "Hm." }), "stop", 7);
+    let service = Says::after(vec![good], &thought);
+    let folder = Folder::with(&questions(2));
+    service.run(&folder, &["-c", "1"]).exits(3).says("only reasoning").says("--reasoning off");
+    assert_eq!(service.asked(), 4);
+    folder.dset(&["show", "--failed"]).exits(0).tells("7 tokens of reasoning and no answer");
+}
+
+#[test]
+fn another_api_is_told_with_the_beginning_of_what_came_and_is_no_outage() {
+    for body in [
+        r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message"}]}"#,
+        r#"{"candidates":[{"content":{"parts":[{"text":"4"}],"role":"model"},"finishReason":"STOP"}]}"#,
+        r#"{"model":"m","message":{"role":"assistant","content":"4"},"done":true}"#,
+        "{\"message\":{\"content\":\"4\"},\"done\":false}\n{\"message\":{},\"done\":true}\n",
+    ] {
+        for count in [1, 30] {
+            let service = Says::always(body);
+            let folder = Folder::with(&questions(count));
+            let ran = service.run(&folder, &["-c", "4"]).exits(2);
+            ran.says(&body[..20]).says("--base-url").says("No row was marked");
+            assert!(service.asked() <= 7, "{body}: asked {} times", service.asked());
+            folder.dset(&["show", "1"]).exits(0).tells(&body[..20]);
+        }
+    }
+}

@@ -84,6 +84,27 @@ fn a_hit_is_shown_with_its_number_and_the_words_around_it() {
 }
 
 #[test]
+fn parts_of_sentences_without_blanks_are_found_and_shown() {
+    let folder = Folder::with(
+        "question\n请解释黑洞和引力？\nブラックホールとは？\nหลุมดำคืออะไร\nWhat is a hole?\n",
+    );
+    Service::friendly().run(&folder, &[]).exits(0);
+    let numbers = |arguments: &[&str]| found(&folder, arguments).0;
+    assert_eq!(numbers(&["黑洞"]), [1]);
+    assert_eq!(numbers(&["引力", "黑洞"]), [1]);
+    assert_eq!(numbers(&["ブラックホール"]), [2]);
+    assert_eq!(numbers(&["หลุมดำ"]), [3]);
+    assert_eq!(numbers(&["白洞"]), [0u64; 0]);
+    assert_eq!(numbers(&["hol*", "--in", "question"]), [4]);
+    let hit = &found(&folder, &["引力", "--in", "question"]).1["hits"][0];
+    assert_eq!(hit["snippets"]["question"]["hits"], json!([[6, 8]]));
+    folder.dset(&["search", "引力"]).exits(0).tells("1/4  请解释黑洞和引力？");
+    for term in ["h*le", "*ole", "hole**"] {
+        folder.dset(&["search", term]).exits(2).says("`*` stands at the end of a word");
+    }
+}
+
+#[test]
 fn all_are_counted_and_the_first_are_shown() {
     let folder = Folder::with(&questions(30));
     Service::friendly().run(&folder, &[]).exits(0);

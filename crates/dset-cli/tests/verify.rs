@@ -270,7 +270,7 @@ fn a_bit_that_flips_in_the_store_is_told_or_harms_nothing() {
 #[test]
 fn a_newer_store_is_not_judged() {
     let (folder, _service) = done(1);
-    folder.sql("PRAGMA user_version = 2");
+    folder.sql("PRAGMA user_version = 3");
     folder.dset(&["verify"]).exits(2).says("was written by a newer dset");
 }
 
@@ -351,7 +351,7 @@ fn what_is_worth_knowing_is_told_and_is_no_difference() {
     let verified = folder.dset(&["verify", "--json"]).exits(0).json();
     let notes: BTreeSet<&str> =
         verified["notes"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect();
-    assert_eq!(notes, ["gone", "leftover", "unread"].into());
+    assert_eq!(notes, ["gone", "leftover", "moved", "unread"].into());
     folder.shell("rm dset_generator/.dset-a1B2c3 && dset export --rebuild").exits(0);
     let verified = folder.dset(&["verify", "--json"]).exits(0).json();
     assert_eq!(verified["notes"].as_array().unwrap().len(), 1);

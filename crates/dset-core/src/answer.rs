@@ -84,8 +84,12 @@ pub enum FailureClass {
     },
     /// May well work next time: network, 5xx, cut, unreadable or blank replies.
     Transient,
-    /// The model came to its end and wrote nothing. May well work next time; the service is there.
+    /// The model came to its end and wrote no answer: nothing, reasoning alone, the call of a tool.
+    /// May work next time; the service is there.
     Empty,
+    /// A good reply that is not of a chat API, or holds no answer in any shape known here. The
+    /// settings', where no other comes.
+    OtherApi,
     /// This question will be refused again.
     Refused(Refusal),
     /// The answer was cut by the token limit: kept, and not bought again under the same limit.
@@ -110,4 +114,8 @@ pub enum Refusal {
     Moderation,
     /// The settings' for certain: a retired model, a parameter out of range, a redirect.
     Settings,
+    /// The address's, as long as nothing was answered: no such path, a page for people, another
+    /// protocol. Once something was, it is the question's where the status blames the request, and
+    /// may well work next time otherwise.
+    Address,
 }

@@ -30,6 +30,8 @@ pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub enum Broken {
     /// No connection: refused, no route, no such host, TLS.
     Connect(String),
+    /// Somebody is there who speaks another protocol: no TLS, or no HTTP.
+    Foreign(String),
     /// The connection went away before the reply began.
     Reset(String),
     /// The reply began and did not end; it may have been paid for.

@@ -17,7 +17,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::files;
 use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
-use crate::store::{AnswerRef, NewAnswer, SinkMark, Store, StoreError, Write as ToRecord};
+use crate::store::{
+    AnswerRef, NewAnswer, SinkMark, Store, StoreError, StoredMark, Write as ToRecord, tail_of,
+};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -173,7 +175,7 @@ fn taken_over(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnsw
 pub fn take_back(
     store: &mut Store,
     folder: &Path,
-    mark: &SinkMark,
+    mark: &StoredMark,
     by_model: bool,
     edition: u32,
     now: i64,
@@ -196,7 +198,7 @@ pub fn take_back(
     }
     let bytes = fs::read(&path)?;
     let before = &bytes[..mark.bytes as usize];
-    if !mark.fits(before) {
+    if !mark.fits(tail_of(before)) {
         return Ok(0);
     }
     let mut all = read_json(before).rows;

@@ -12,7 +12,7 @@ use dset_core::answer::{Failure, Reading};
 use dset_core::ask::Ask;
 use dset_core::key::RequestSettings;
 use dset_core::provider::{
-    Kind, Loop, Preset, RateLimits, Request, StreamReading, rate_limits, read_broken,
+    Kind, Loop, Preset, RateLimits, Request, StreamReading, is_of_address, rate_limits, read_broken,
 };
 use dset_core::reply::Broken;
 use dset_core::settings::{Model, Settings, is_loopback};
@@ -155,11 +155,12 @@ impl Endpoint {
         let Some(Coming { status, limits, mut reply }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
             let reading = Reading::Failure(read_broken(&broken));
-            return Came { reading, limits: None, body: None };
+            return Came { reading: self.with_address(reading), limits: None, body: None };
         };
         self.echo.leave(&mut reply);
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
+        let beside = beside(&reply);
         let mut reading = match end {
             Ok(End::Whole) => reply.finish(),
             Ok(End::Looped(found)) => reply.stopped_in_a_loop(found),
@@ -168,10 +169,21 @@ impl Endpoint {
         self.echo.leave_failure(&mut reading);
         let body = match &reading {
             Reading::Answer(_) => None,
-            Reading::Failure(failure) => body.or_else(|| written(failure)),
+            Reading::Failure(failure) => body.or_else(|| written(failure, beside)),
         };
         let limits = (!limits.is_empty()).then(|| Box::new(limits));
-        Came { reading, limits, body }
+        Came { reading: self.with_address(reading), limits, body }
+    }
+
+    /// Names where was asked, where that may be what is wrong.
+    fn with_address(&self, mut reading: Reading) -> Reading {
+        if let Reading::Failure(failure) = &mut reading
+            && is_of_address(failure)
+        {
+            let url = self.wire.preset.shown_url(&self.wire.base_url);
+            failure.message = format!("{url}: {}", failure.message);
+        }
+        reading
     }
 
     async fn call(
@@ -188,7 +200,18 @@ impl Endpoint {
         let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
             let detail = plain(&error);
-            if error.is_connect() { Broken::Connect(detail) } else { Broken::Reset(detail) }
+            match error.is_connect() {
+                // A proxy is another matter than the address.
+                _ if !self.client.is_proxied() && is_foreign(&error) => {
+                    Broken::Foreign(if tls_in(&error).is_some() {
+                        detail
+                    } else {
+                        NO_HTTP.to_owned()
+                    })
+                }
+                true => Broken::Connect(detail),
+                false => Broken::Reset(detail),
+            }
         })?;
         let Coming { status, reply, .. } = coming.insert(self.begun(&response));
         let mut is_to_be_told = (200..300).contains(status);
@@ -348,11 +371,35 @@ fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
     }
 }
 
-/// What had been written of a stream that is no answer.
-fn written(failure: &Failure) -> Option<Vec<u8>> {
-    let partial = failure.partial.as_deref()?;
-    let texts = serde_json::json!({ "reasoning": partial.reasoning, "answer": partial.content });
-    Some(texts.to_string().into_bytes())
+/// What is said of somebody who speaks no HTTP; TLS has words of its own.
+const NO_HTTP: &str = "what answers there does not speak HTTP";
+
+/// Tells whether somebody answered who speaks no TLS, or no HTTP where none is wanted.
+pub(crate) fn is_foreign(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_foreign_tls = matches!(tls_in(error), Some(rustls::Error::InvalidMessage(_)));
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    // A head of HTTP that is wrong further on has lost its way, and is no other protocol's.
+    let is_parse = |error: &hyper::Error| {
+        error.is_parse() && error.to_string().starts_with("invalid HTTP version")
+    };
+    is_foreign_tls || causes.any(|error| error.downcast_ref().is_some_and(is_parse))
+}
+
+/// What came of a stream beside the texts of an answer.
+fn beside(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
+    reply.beside().map(|(name, text)| (name.to_owned(), text.into())).collect()
+}
+
+/// What had been written of a stream that is no answer, and what came beside it.
+fn written(
+    failure: &Failure,
+    mut texts: serde_json::Map<String, serde_json::Value>,
+) -> Option<Vec<u8>> {
+    if let Some(partial) = failure.partial.as_deref() {
+        texts.insert("reasoning".to_owned(), (&*partial.reasoning).into());
+        texts.insert("answer".to_owned(), (&*partial.content).into());
+    }
+    (!texts.is_empty()).then(|| serde_json::Value::from(texts).to_string().into_bytes())
 }
 
 /// The headers of every request to a service, its key among them.

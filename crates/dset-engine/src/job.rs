@@ -278,7 +278,7 @@ impl Job {
 
         let mut edition = store.edition()?;
         let json = store.sink_marks()?.into_iter().find(|mark| mark.name == FORMATS[1].name);
-        let taken_back = match json.map(|mark| mark.of(FORMATS[1])) {
+        let taken_back = match json {
             Some(mark) => {
                 let by_model = by_model || store.has_beside(edition)?;
                 take_back(&mut store, &folder, &mark, by_model, edition, now)?

@@ -130,6 +130,13 @@ fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question
             let row = question.place.map(|(_, row)| row);
             question.entries.push(answered(store, *id, row)?);
         }
+        for entry in &mut question.entries {
+            if let Outcome::Failed { tried: Some(tried), .. }
+            | Outcome::Pending { tried: Some(tried) } = &mut entry.outcome
+            {
+                tried.reply = store.kept_reply(&picked.id.hash(), tried.last.at)?;
+            }
+        }
     }
     Ok(questions.into_iter().map(|(_, question)| question).collect())
 }

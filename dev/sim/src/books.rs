@@ -305,7 +305,9 @@ impl Books {
                 let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
                 return if self.was_stopping() { Verdict::default() } else { verdict };
             }
-            FailureClass::Empty => unreachable!("no simulated service writes nothing"),
+            FailureClass::Empty | FailureClass::OtherApi => {
+                unreachable!("every simulated service writes something")
+            }
             FailureClass::Transient if self.was_stopping() => {}
             FailureClass::Transient => {
                 let verdict = self.pace.failed(now_ms, index, others);
@@ -315,6 +317,9 @@ impl Books {
             FailureClass::Refused(Refusal::Settings) => {
                 self.reasons.insert(Reason::Settings);
                 self.suspects = Suspects::default();
+            }
+            FailureClass::Refused(Refusal::Address) => {
+                unreachable!("no simulated service is at a wrong address")
             }
             FailureClass::KeyRefused => self.key_refused(now_ms),
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),

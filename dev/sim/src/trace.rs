@@ -309,12 +309,14 @@ impl Trace {
                     Refusal::Question => 2,
                     Refusal::Moderation => 3,
                     Refusal::Settings => 4,
+                    Refusal::Address => 5,
                 },
             ]),
             FailureClass::CutByLength => self.number(5),
             FailureClass::KeyRefused => self.number(6),
             FailureClass::Forbidden => self.number(7),
             FailureClass::OutOfMoney => self.number(8),
+            FailureClass::OtherApi => self.number(9),
         }
         self.optional(failure.status.map(u64::from));
         self.text(&failure.message);

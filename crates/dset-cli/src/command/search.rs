@@ -17,7 +17,8 @@ use crate::exit::Exit;
 #[command(
     after_help = "All words must occur in a question, its reasoning and its answer together; with \
 --in, in those that are named. A text in quotes is a phrase, its words one behind the other. Words \
-are whole; case and accents make no difference: `uber` finds Über. Questions come in the order of the \
+are whole, unless a star stands at their end (`gravit*`); in Chinese, Japanese, Thai and other scripts \
+without spaces any part of a sentence is found. Case and accents make no difference: `uber` finds Über. Questions come in the order of the \
 file, each once, also those without an answer.
 
 Reads the whole store, without an index, and changes nothing, also while `dset run` is at work.
@@ -28,6 +29,7 @@ store cannot be read.
 Examples:
   dset search black holes           both words, in any order and place
   dset search \"black holes\"         the phrase
+  dset search 'gravit*'             any word that begins like this
   dset search wait --in reasoning   where a model thought twice
   dset search gcd -n 100 --json     one JSON object, for a program"
 )]
@@ -86,6 +88,13 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
         return Err(UserError::new(Exit::Usage, "there is no word to look for")
             .cause("letters and digits are looked for, other characters are not"));
     }
+    // What goes on behind a star would be looked for as if it was not there.
+    if let Some(term) = terms.iter().find(|term| !is_star_at_the_end(term)) {
+        let message = format!("cannot look for `{}`", one_line(term));
+        return Err(UserError::new(Exit::Usage, message)
+            .cause("`*` stands at the end of a word, for any end of it")
+            .hint("Look for words without it, or for the beginning of one, like `dset search 'gravit*'`"));
+    }
     let query = Query {
         within: PLACES.map(|place| args.within.is_empty() || args.within.contains(&place)),
         hits_max: usize::from(args.limit),
@@ -119,6 +128,14 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     page.plain(&last);
     pager::write(&page.into_text());
     Ok(exit)
+}
+
+/// Tells whether the only star of a term stands behind a letter or a digit, at its end.
+fn is_star_at_the_end(term: &str) -> bool {
+    let term = term.trim_end();
+    let word = term.strip_suffix('*').unwrap_or(term);
+    !word.contains('*')
+        && (word.len() == term.len() || word.ends_with(|c: char| !c.is_whitespace()))
 }
 
 /// Takes words apart: what a shell took out of quotes is a phrase, and so is what is still in them.

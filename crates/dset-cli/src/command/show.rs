@@ -33,7 +33,7 @@ What is longer than the screen goes through the pager that PAGER names, else thr
 PAGER empty, through none.
 
 Exit codes: 0 shown, also where there is no answer yet, 1 the store cannot be read, or --raw and \
-there is no answer, 2 usage or input, or there is no such question.
+there is no answer (then it writes the last reply that was kept, if any), 2 usage or input, or there is no such question.
 
 Examples:
   dset show 42                      question 42, its reasoning folded, its answer
@@ -128,8 +128,7 @@ fn raw(shown: &Shown) -> Exit {
         })
         .collect();
     if answers.is_empty() {
-        warn("there is no answer yet", None);
-        return Exit::Ours;
+        return raw_reply(shown);
     }
     let mut out = String::new();
     for answer in answers {
@@ -143,6 +142,32 @@ fn raw(shown: &Shown) -> Exit {
     }
     page::data(&out);
     Exit::Done
+}
+
+/// Writes what came in place of an answer, where it was kept.
+fn raw_reply(shown: &Shown) -> Exit {
+    let entries = shown.questions.iter().flat_map(|question| &question.entries);
+    let reply = entries.filter_map(tried).find_map(|tried| tried.reply.as_deref());
+    match reply {
+        Some(reply) => {
+            warn("there is no answer; this is the last reply that was kept", None);
+            let mut out = String::from_utf8_lossy(reply).into_owned();
+            if !out.ends_with('\n') {
+                out.push('\n');
+            }
+            page::data(&out);
+        }
+        None => warn("there is no answer yet", None),
+    }
+    Exit::Ours
+}
+
+/// The failed asks for an answer that is not there.
+fn tried(entry: &Entry) -> Option<&Tried> {
+    match &entry.outcome {
+        Outcome::Failed { tried, .. } | Outcome::Pending { tried } => tried.as_ref(),
+        _ => None,
+    }
 }
 
 struct Words<'a> {
@@ -167,7 +192,7 @@ impl Words<'_> {
                 if at > 0 {
                     page.blank();
                 }
-                self.entry(page, entry, question.entries.len() > 1);
+                self.entry(page, entry, question.place, question.entries.len() > 1);
             }
         }
         if let Which::Number(number) = wanted {
@@ -197,7 +222,13 @@ impl Words<'_> {
         }
     }
 
-    fn entry(&self, page: &Page, entry: &Entry, is_one_of_several: bool) {
+    fn entry(
+        &self,
+        page: &Page,
+        entry: &Entry,
+        place: Option<(u64, u64)>,
+        is_one_of_several: bool,
+    ) {
         let (style, words) = self.outcome(entry, is_one_of_several);
         page.line(style, &words.0, &words.1, 2);
         match &entry.outcome {
@@ -205,6 +236,13 @@ impl Words<'_> {
             Outcome::Failed { tried: Some(tried), .. }
             | Outcome::Pending { tried: Some(tried) } => {
                 attempt(page, tried);
+                if tried.reply.is_some()
+                    && let Some((number, _)) = place
+                {
+                    let command =
+                        self.which.command_with(&format!("show {number} --raw"), "--questions");
+                    page.pair("reply", &format!("kept: `{command}`"));
+                }
             }
             _ => {}
         }
@@ -315,7 +353,7 @@ impl Words<'_> {
         for question in &shown.questions {
             self.head(page, question);
             for entry in &question.entries {
-                self.entry(page, entry, question.entries.len() > 1);
+                self.entry(page, entry, question.place, question.entries.len() > 1);
             }
             page.blank();
         }

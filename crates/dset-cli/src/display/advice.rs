@@ -1,5 +1,7 @@
 //! What to do about questions that ended without an answer.
 
+use std::collections::BTreeSet;
+
 /// Returns what helps, from the causes. `again` writes the command that asks them again, between
 /// ticks: without the settings that are named, and with more words.
 ///
@@ -10,7 +12,11 @@ pub(crate) fn advice<'a>(
     again: impl Fn(&[&str], &str) -> String,
 ) -> Vec<String> {
     let (mut cut, mut repeats, mut other) = (false, false, false);
+    let mut without = BTreeSet::new();
     for cause in causes {
+        if nothing(cause).is_some() {
+            without.insert(cause);
+        }
         match cause {
             "length limit" => cut = true,
             "repeats itself" => repeats = true,
@@ -18,6 +24,7 @@ pub(crate) fn advice<'a>(
         }
     }
     let mut hints = Vec::new();
+    hints.extend(without.into_iter().filter_map(nothing));
     if cut {
         let command = again(&["max_tokens"], " --max-tokens N --continue");
         hints.push(format!(
@@ -36,4 +43,24 @@ pub(crate) fn advice<'a>(
         hints.push(format!("Ask the failed questions again with {}", again(&[], "")));
     }
     hints
+}
+
+/// Returns what helps where the model wrote something in place of an answer.
+pub(crate) fn nothing(cause: &str) -> Option<String> {
+    Some(match cause {
+        "only reasoning" | "endless reasoning" => {
+            "Reasoning and no answer: raise the limit with `--max-tokens N`, or switch reasoning off \
+             with `--reasoning off`"
+                .to_owned()
+        }
+        "tool call" => {
+            "A tool called in place of an answer: dset offers none, so ask another model, or switch \
+             the tools off where it is served"
+                .to_owned()
+        }
+        "no text" => {
+            "An answer that is no text: have the service give it as a text, as JSON in a string".into()
+        }
+        _ => return None,
+    })
 }

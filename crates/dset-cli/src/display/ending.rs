@@ -4,14 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
 use dset_core::machine::{Ending, StopSignal, Why};
+use dset_core::outcome::Ledger;
+use dset_core::provider::is_of_address;
 use dset_core::settings::Settings;
 use dset_engine::job::Found;
 use dset_engine::sink::FORMATS;
 
 use super::Demo;
-use super::advice::advice;
+use super::advice::{advice, nothing};
+use super::cure;
 use super::line::{Line, Looks};
 use super::tally::Tally;
 use super::text::{self, by, count, of, span};
@@ -77,11 +81,32 @@ impl Closing<'_> {
                     same_run()
                 )],
             ),
+            Why::WrongSettings(failure) if is_of_address(failure) => (
+                "no API answers at this address".into(),
+                why(failure),
+                cure::of_address(settings, failure),
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
+                format!("{name} gives no answer to any question"),
+                why(failure),
+                nothing(failure.cause).into_iter().chain([unmarked(&self.ending.ledger)]).collect(),
+            ),
+            Why::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
+                format!("{name} does not answer as a chat API does"),
+                why(failure),
+                vec![
+                    "Look at the base URL: `--base-url` wants that of an API for chat completions, \
+                     as `https://host/v1`, or for Anthropic's messages"
+                        .into(),
+                    unmarked(&self.ending.ledger),
+                ],
+            ),
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
-                vec![match self.ending.ledger.rejected {
-                    0 => "Change the setting that it names; no row was marked".into(),
+                vec![match (cure::of_settings(settings, failure), self.ending.ledger.rejected) {
+                    (Some(cure), _) => cure,
+                    (None, 0) => "Change the setting that it names; no row was marked".into(),
                     _ => "Change the setting that it names; rows that say ERROR are asked again, and \
                           no others were marked"
                         .into(),
@@ -120,7 +145,8 @@ impl Closing<'_> {
                     1 => "the service did not answer, nor after a retry".to_owned(),
                     _ => format!("the service did not answer after {retries} retries"),
                 };
-                (message, why(failure), vec![again])
+                let hints = cure::of_connection(settings, failure).into_iter().chain([again]);
+                (message, why(failure), hints.collect())
             }
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
@@ -361,6 +387,14 @@ fn same_run() -> String {
 
 fn same_run_without(without: &[&str]) -> String {
     same_command_as("run", &[without, &["again"]].concat())
+}
+
+/// Which rows were marked, where no question can be answered as things are.
+fn unmarked(ledger: &Ledger) -> String {
+    match ledger.failed() {
+        0 => "No row was marked; the same command asks them all".into(),
+        _ => "Rows that say ERROR are asked again, and no others were marked".into(),
+    }
 }
 
 fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {

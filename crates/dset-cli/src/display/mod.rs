@@ -5,6 +5,7 @@
 
 pub(crate) mod acks;
 pub(crate) mod advice;
+pub(crate) mod cure;
 mod ending;
 mod json;
 mod line;

@@ -17,8 +17,8 @@ use crate::planted::{Bug, planted};
 use crate::question::Question;
 use crate::time::Time;
 
-/// So many questions in a row without a word written are no accident of theirs.
-const EMPTY_MAX: usize = 5;
+/// So many replies of somebody who is no API are no accident, while nothing was answered.
+const MISDIRECTED_MAX: u32 = 5;
 
 impl Machine {
     pub(super) fn failed(
@@ -54,7 +54,9 @@ impl Machine {
                 self.throttled(now, &back, failure, wait, effects);
             }
             FailureClass::Transient => self.transient(now, &back, failure, effects),
-            FailureClass::Empty => self.was_empty(now, &back, failure, effects),
+            FailureClass::Empty | FailureClass::OtherApi => {
+                self.was_useless(now, &back, failure, effects);
+            }
             FailureClass::KeyRefused => self.key_refused(&back, failure, effects),
             FailureClass::OutOfMoney => {
                 self.make_ready(back.index);
@@ -64,6 +66,9 @@ impl Machine {
                 self.make_ready(back.index);
                 self.suspects.clear();
                 self.stop(Why::WrongSettings(Box::new(failure)));
+            }
+            FailureClass::Refused(Refusal::Address) => {
+                self.misdirected(now, back, failure, effects)
             }
             FailureClass::Refused(Refusal::Question) if self.answers_count > 0 => {
                 self.service_works(now, back.lane, effects);
@@ -170,40 +175,50 @@ impl Machine {
             self.begin_outage(now, back, failure, effects);
             return;
         }
-        self.try_again(now, back, failure, effects);
+        self.try_again(now, back, failure, HICCUP_RETRIES_MAX, effects);
     }
 
-    /// An empty answer is its question's own matter: bought again as often as any failure, and no
-    /// outage, until several questions in a row have none.
-    fn was_empty(
+    /// What answers is no API, or not there. Before the first answer it is the address, unless it is
+    /// one reply among others that are still on their way.
+    fn misdirected(
         &mut self,
         now: Time,
-        back: &Returned,
+        back: Returned,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
-        self.empty.insert(back.index);
-        if self.empty.len() >= EMPTY_MAX || self.stop.is_some() {
-            self.transient(now, back, failure, effects);
+        if self.answers_count > 0 {
+            match failure.status {
+                Some(400..=499) => self.refused(now, back, failure, effects),
+                _ => self.transient(now, &back, failure, effects),
+            }
             return;
         }
-        self.service_works(now, back.lane, effects);
-        self.clear_suspects(now, effects);
-        self.try_again(now, back, failure, effects);
+        self.misdirected += 1;
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+        } else if self.flights.is_empty() || self.misdirected >= MISDIRECTED_MAX {
+            self.make_ready(back.index);
+            self.suspects.clear();
+            self.stop(Why::WrongSettings(Box::new(failure)));
+        } else {
+            self.try_again(now, &back, failure, HICCUP_RETRIES_MAX, effects);
+        }
     }
 
-    /// A failure that costs its question one of its retries.
-    fn try_again(
+    /// A failure that costs its question one of its retries, of which it has so many.
+    pub(super) fn try_again(
         &mut self,
         now: Time,
         back: &Returned,
         failure: Failure,
+        retries_max: u32,
         effects: &mut Vec<Effect>,
     ) {
         let held = self.held.get_mut(&back.index).expect("a failed question is held");
         held.failures += 1;
         let failures = held.failures;
-        let most = HICCUP_RETRIES_MAX + u32::from(planted(Bug::AttemptsOffByOne));
+        let most = retries_max + u32::from(planted(Bug::AttemptsOffByOne));
         if failures > most && !planted(Bug::RetryPastTheLimit) {
             self.end(now, Arc::clone(&back.question), Fault::GaveUp, failure, effects);
             return;
@@ -254,7 +269,7 @@ impl Machine {
         dies
     }
 
-    fn show_retry(
+    pub(super) fn show_retry(
         &self,
         back: &Returned,
         failure: Failure,

@@ -16,6 +16,7 @@ mod replied;
 mod slots;
 mod snapshot;
 mod suspects;
+mod useless;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::time::Time;
 use books::{MarkBook, State};
 use lanes::{LaneIndex, Lanes};
 use suspects::Suspects;
+use useless::Useless;
 
 /// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(20);
@@ -95,8 +97,9 @@ pub struct Machine {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     suspects: Suspects,
-    /// Questions to which nothing was written since the last answer.
-    empty: BTreeSet<QuestionIndex>,
+    useless: Useless,
+    /// Replies of somebody who is no API, before the first answer.
+    misdirected: u32,
 
     records: Records,
     output: Output,
@@ -216,7 +219,8 @@ impl Machine {
             outage: None,
             last_failure: None,
             suspects: Suspects::default(),
-            empty: BTreeSet::new(),
+            useless: Useless::default(),
+            misdirected: 0,
             records: Records::default(),
             output: Output::default(),
             marks: MarkBook::default(),
@@ -365,7 +369,7 @@ impl Machine {
         }
         self.abandon_hung(now, effects);
         self.end_outage_if_final(effects);
-        if self.stop.is_none() && !self.is_held && !self.judge_suspects() {
+        if self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless() {
             self.read_more(effects);
             self.send(now, effects);
         }

@@ -114,7 +114,7 @@ impl Machine {
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
         self.service_works(now, back.lane, effects);
         self.answers_count += 1;
-        self.empty.clear();
+        self.is_of_use();
         self.clear_suspects(now, effects);
         self.held.remove(&back.index);
         effects.push(Effect::Show(Notice::Answered {

@@ -42,7 +42,7 @@ impl Machine {
     /// How many questions may be held: twice the width, or more where one of several models has none
     /// left to ask, because those of another that does not answer are in the way.
     fn held_max(&self) -> usize {
-        let most = 2 * self.lanes.slots();
+        let most = (2 * self.lanes.slots()).max(self.useless.held_min());
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
         if lacks { most.max(HELD_FOR_OTHERS) } else { most }
     }
@@ -214,6 +214,7 @@ impl Machine {
         held.attempts += 1;
         let attempt = held.attempts;
         let was_dropped_before = held.seemed_to_hang;
+        self.useless.parked.remove(&index);
         self.asks_count += 1;
         let id = AskId(self.asks_count);
         self.minute.sent(now);

@@ -12,7 +12,7 @@ use super::json::{Object, Text, read_fields};
 use super::template::{Place, Template};
 use super::texts::Texts;
 use super::usage::Counts;
-use super::{error, judge};
+use super::{error, foreign, judge};
 use crate::answer::{Answer, Failure, Reading};
 use crate::reply::HttpReply;
 
@@ -84,6 +84,17 @@ read_fields!(Start<'a>, "the start of a message", {
     "usage" => usage,
 });
 
+/// The events of Anthropic's streams, of which some say nothing.
+const EVENTS: [&str; 7] = [
+    "ping",
+    "message_start",
+    "message_delta",
+    "message_stop",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+];
+
 impl Document<'_> {
     /// Tells whether the document itself is an error, of which this is the text.
     fn is_error(&self, text: &str) -> bool {
@@ -106,6 +117,16 @@ impl Document<'_> {
             && self.usage.0.is_none()
             && self.x_groq.0.is_none()
             && self.kind.is_empty()
+    }
+
+    /// Tells whether it is of a shape that is read here, be it empty.
+    fn is_known(&self) -> bool {
+        self.choices.0.is_some()
+            || self.content.is_some()
+            || self.usage.0.is_some()
+            || self.x_groq.0.is_some()
+            || self.error.is_some()
+            || EVENTS.contains(&&*self.kind)
     }
 
     /// Returns the text of a document that adds a text to an answer and nothing else.
@@ -148,6 +169,10 @@ pub(super) struct Draft {
     refusal: String,
     /// An error, as the JSON of a body that holds nothing else.
     error: String,
+    /// Documents that say nothing of an answer, as they came; no more than errors are long.
+    unread: String,
+    /// The same of documents with something in the place of the answer that is no text.
+    odd: String,
     /// Something in the shape of an answer came, be it empty.
     has_answer: bool,
     /// Nothing is to come any more.
@@ -175,6 +200,10 @@ impl Draft {
         keep(&mut self.model, &document.model);
         keep(&mut self.system_fingerprint, &document.system_fingerprint);
         self.fail(&document, text);
+        if !document.is_known() {
+            self.wonder(text);
+        }
+        let was_odd = std::mem::take(&mut self.texts.is_odd);
         if let Some(choice) = document.choices.0 {
             self.has_answer = true;
             self.choose(choice);
@@ -200,6 +229,37 @@ impl Draft {
         self.is_done |= &*document.kind == "message_stop";
         self.count(document.x_groq.0.and_then(|groq| groq.usage.0));
         self.count(document.usage.0);
+        if self.texts.is_odd {
+            note(&mut self.odd, text);
+        }
+        self.texts.is_odd |= was_odd;
+    }
+
+    /// Looks at a document that says nothing of an answer: it may be an error by another name.
+    fn wonder(&mut self, text: &str) {
+        let may_fail = self.error.is_empty() && (!self.has_reason() || self.cries_wolf);
+        let parsed = error::parse(text).filter(|_| may_fail);
+        match parsed.and_then(|document| foreign::error_in(&document)) {
+            Some(error) => self.error = error.to_string(),
+            None => note(&mut self.unread, text),
+        }
+    }
+
+    /// Takes what a service sends as an event that it calls an error.
+    pub(super) fn fail_with(&mut self, text: &str) {
+        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
+            return;
+        }
+        let parsed = error::parse(text).filter(|parsed| !parsed.is_null());
+        let code = parsed.as_ref().and_then(|parsed| parsed.get("code")?.as_str());
+        if code.is_some_and(|code| !error::is_code(code)) {
+            return;
+        }
+        let known = parsed.as_ref().filter(|parsed| parsed.get("error").is_some()).cloned();
+        let found = known.or_else(|| parsed.as_ref().and_then(foreign::error_in));
+        let found = found.or_else(|| parsed.filter(|parsed| error::find(parsed).is_some()));
+        let plain = || serde_json::json!({ "error": { "message": error::beginning(text) } });
+        self.error = found.unwrap_or_else(plain).to_string();
     }
 
     fn choose(&mut self, choice: Choice<'_>) {
@@ -312,11 +372,22 @@ impl Draft {
         self.has_answer
     }
 
+    /// Returns the documents that say nothing of an answer.
+    pub(super) fn unread(&self) -> &str {
+        &self.unread
+    }
+
+    /// Returns what came beside the texts: calls of tools, and what is no text or no part of an answer.
+    pub(super) fn beside(&self) -> [&str; 3] {
+        [&self.texts.calls, &self.odd, &self.unread]
+    }
+
     /// Returns every text that the service said, for whoever must take something out of them.
     pub(super) fn each_text(&mut self) -> impl Iterator<Item = &mut String> {
         let Draft { texts, id, model, system_fingerprint, finish, refusal, error, .. } = self;
+        let (unread, odd) = (&mut self.unread, &mut self.odd);
         let Texts { content, reasoning, calls, .. } = texts;
-        let texts = [content, reasoning, calls, refusal, error];
+        let texts = [content, reasoning, calls, refusal, error, unread, odd];
         texts.into_iter().chain([id, model, system_fingerprint, finish])
     }
 
@@ -339,24 +410,35 @@ impl Draft {
 
     /// Judges an answer that has ended, and may have so many tokens.
     pub(super) fn judge(mut self, reply: &HttpReply, limit: Option<u64>) -> Reading {
-        let answer = self.answer(reply);
+        let calls = std::mem::take(&mut self.texts.calls);
+        let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
+        let odd = odd.map(str::to_owned);
+        let (answer, is_open) = self.split(reply);
         let written = self.counts.as_ref().and_then(Counts::written);
         let counts = [answer.usage.output, written];
         let end = judge::End {
             finish: &self.finish,
             refusal: &self.refusal,
             is_at_limit: limit.is_some() && counts.contains(&limit),
+            is_open,
+            calls: &calls,
+            odd: odd.as_deref(),
         };
         judge::judge(reply, answer, &end)
     }
 
     fn answer(&mut self, reply: &HttpReply) -> Answer {
+        self.split(reply).0
+    }
+
+    /// Returns what was written, and whether its reasoning never ended.
+    fn split(&mut self, reply: &HttpReply) -> (Answer, bool) {
         let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
         let split = std::mem::take(&mut self.texts).split();
         let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
         let counts = self.counts.as_ref();
         let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
-        Answer {
+        let answer = Answer {
             content: split.answer,
             reasoning: split.reasoning,
             finish_reason: String::new(),
@@ -366,12 +448,25 @@ impl Draft {
             model: some(&mut self.model),
             request_id: error::request_id(reply).or(some(&mut self.id)),
             system_fingerprint: some(&mut self.system_fingerprint),
-        }
+        };
+        (answer, split.is_open)
     }
 }
 
 fn is_no_reason(reason: &str) -> bool {
     reason.is_empty() || reason.eq_ignore_ascii_case("null")
+}
+
+/// Keeps a document as it came, as far as there is room.
+fn note(noted: &mut String, text: &str) {
+    if noted.len() + text.len() < error::ERROR_BYTES_MAX {
+        if !noted.is_empty() {
+            noted.push('\n');
+        }
+        noted.push_str(text);
+    } else if noted.is_empty() {
+        noted.push_str(&error::beginning(text));
+    }
 }
 
 /// Keeps the first that is said.

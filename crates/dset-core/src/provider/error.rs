@@ -20,7 +20,7 @@ const REQUEST_ID_HEADERS: [&str; 8] = [
 
 /// How much of an error is read as JSON: more than any service says about one. Of a longer one only
 /// the beginning is kept, as text, because JSON takes many times its size once it is parsed.
-const ERROR_BYTES_MAX: usize = 64 * 1024;
+pub(super) const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 /// Parses what may be an error, if it is not longer than errors are.
 pub(super) fn parse(text: &str) -> Option<Value> {
@@ -197,7 +197,14 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
             _ => classify(502),
         },
     };
-    let message = if message.is_empty() { format!("status {status}") } else { message };
+    let message = match reply.header("location").filter(|_| cause == "redirect") {
+        Some(place) if message.is_empty() || text.trim_start().starts_with('<') => {
+            format!("{SENDS_TO}{}", without_query(place))
+        }
+        Some(place) => format!("{SENDS_TO}{}: {message}", without_query(place)),
+        None if message.is_empty() => format!("status {status}"),
+        None => message,
+    };
     Failure {
         class,
         cause,
@@ -207,6 +214,14 @@ pub(super) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,
     }
+}
+
+/// What stands before the place that a redirect points to.
+pub(super) const SENDS_TO: &str = "sends to ";
+
+/// A query may hold a secret.
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Leaves out where FastAPI repeats what it was sent: the words of a question are no reason.
@@ -324,18 +339,66 @@ fn message_of(error: &Value) -> String {
     }
 }
 
-/// The text of a body that is no JSON: as it is, or the words of an HTML page.
+/// Reads a page for people that came with a good status.
+pub(super) fn read_page(reply: &HttpReply, text: &str) -> Failure {
+    Failure {
+        class: FailureClass::Refused(Refusal::Address),
+        cause: "a page for people",
+        status: Some(reply.status),
+        message: printable(&plain(text)),
+        wait: None,
+        request_id: request_id(reply),
+        partial: None,
+    }
+}
+
+/// So much of what a page says beside its title tells which it is.
+const PAGE_CHARS: usize = 120;
+
+/// The text of a body that is no JSON: as it is, or what an HTML page says.
 pub(super) fn plain(text: &str) -> String {
-    let text = text.trim();
+    let text = text.trim_start_matches('\u{feff}').trim();
     if !text.starts_with('<') {
         return beginning(text);
     }
     let mut ends = (0..=text.len().min(ERROR_BYTES_MAX)).rev();
     let text = &text[..ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0)];
     let lower = text.to_ascii_lowercase();
-    let title = lower.find("<title>").zip(lower.find("</title>"));
-    let inside = title.and_then(|(from, to)| text.get(from + 7..to)).unwrap_or("an HTML page");
-    inside.split_whitespace().collect::<Vec<_>>().join(" ")
+    let title = lower.find("<title").zip(lower.find("</title>"));
+    let title = title.and_then(|(from, to)| text.get(from..to)?.split_once('>'));
+    let title = title.map_or(String::new(), |(_, title)| unspaced(title));
+    let shown = shown(text, &lower);
+    let rest = shown.strip_prefix(title.as_str()).unwrap_or(&shown).trim();
+    let rest: String = rest.chars().take(PAGE_CHARS).collect();
+    match (title.is_empty(), rest.is_empty()) {
+        (true, true) => "an HTML page".to_owned(),
+        (false, false) => format!("{title}: {rest}"),
+        (true, false) => rest,
+        (false, true) => title,
+    }
+}
+
+/// Returns what a browser shows of a page, in one line; `lower` is the page in lower case.
+fn shown(page: &str, lower: &str) -> String {
+    const UNSEEN: [(&str, &str); 4] =
+        [("<script", "</script>"), ("<style", "</style>"), ("<!--", "-->"), ("<title", "</title>")];
+    let mut shown = String::new();
+    let mut at = 0;
+    while let Some(tag) = page[at..].find('<') {
+        shown.push_str(&page[at..at + tag]);
+        shown.push(' ');
+        at += tag;
+        let unseen = UNSEEN.iter().find(|(begin, _)| lower[at..].starts_with(begin));
+        let end = unseen.map_or(">", |(_, end)| *end);
+        let Some(length) = lower[at..].find(end) else { return unspaced(&shown) };
+        at += length + end.len();
+    }
+    shown.push_str(&page[at..]);
+    unspaced(&shown)
+}
+
+fn unspaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the service's own name for a call.

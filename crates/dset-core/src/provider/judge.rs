@@ -66,6 +66,12 @@ pub(super) struct End<'a> {
     pub(super) refusal: &'a str,
     /// It has exactly as many tokens as it may have.
     pub(super) is_at_limit: bool,
+    /// Its reasoning was begun and never ended.
+    pub(super) is_open: bool,
+    /// The calls of tools in it, in words.
+    pub(super) calls: &'a str,
+    /// Something stood in its place that is no text: all of that, as it came.
+    pub(super) odd: Option<&'a str>,
 }
 
 /// Says whether an answer that came to its end may be kept.
@@ -100,8 +106,8 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Rea
         ),
         Finish::Whole if !blank => Reading::Answer(answer),
         Finish::Whole => {
-            let message = "the model finished and wrote nothing".to_owned();
-            failure(FailureClass::Empty, "empty answer", message, answer)
+            let (cause, message) = nothing(&answer, end);
+            failure(FailureClass::Empty, cause, message, answer)
         }
         Finish::Cut => {
             let but = match end.is_at_limit && reason == "stop" {
@@ -125,6 +131,32 @@ pub(super) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Rea
     }
 }
 
+/// Says what came in place of an answer.
+fn nothing(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
+    let has_reasoning = !answer.reasoning.trim().is_empty();
+    let counted = answer.usage.reasoning.filter(|tokens| *tokens > 0).or(answer.usage.output);
+    let so_much = match counted {
+        Some(1) => "1 token".to_owned(),
+        Some(tokens) => format!("{tokens} tokens"),
+        None => format!("{} characters", answer.reasoning.chars().count()),
+    };
+    if !end.calls.is_empty() {
+        let call = end.calls.trim_end();
+        return ("tool call", format!("the model calls a tool instead of answering: {call}"));
+    }
+    if let Some(odd) = end.odd {
+        return ("no text", format!("the answer is no text: {odd}"));
+    }
+    if end.is_open {
+        let message = format!("{so_much} of reasoning that never ended and no answer");
+        return ("endless reasoning", message);
+    }
+    if has_reasoning {
+        return ("only reasoning", format!("{so_much} of reasoning and no answer"));
+    }
+    ("empty answer", "the model finished and wrote nothing".to_owned())
+}
+
 /// Returns a failure that is worth another try.
 pub(super) fn transient(
     reply: &HttpReply,
@@ -132,8 +164,19 @@ pub(super) fn transient(
     message: String,
     partial: Option<Box<Answer>>,
 ) -> Reading {
+    failed(reply, FailureClass::Transient, cause, message, partial)
+}
+
+/// Returns a failure that names no wait.
+pub(super) fn failed(
+    reply: &HttpReply,
+    class: FailureClass,
+    cause: &'static str,
+    message: String,
+    partial: Option<Box<Answer>>,
+) -> Reading {
     Reading::Failure(Failure {
-        class: FailureClass::Transient,
+        class,
         cause,
         status: Some(reply.status),
         message: error::printable(&message),

@@ -5,12 +5,14 @@
 //! lost to a field that a service renamed.
 
 mod account;
+mod address;
 mod choice;
 mod choices;
 mod content;
 mod cut;
 mod document;
 mod error;
+mod foreign;
 mod json;
 mod judge;
 mod loops;
@@ -34,6 +36,7 @@ mod usage;
 mod wait;
 
 pub use account::{Balance, read_balance, read_models};
+pub use address::is_of_address;
 pub use choice::Ambiguous;
 pub use error::refusal_signature;
 pub use loops::{Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN};

@@ -226,13 +226,15 @@ impl Preset {
     }
 
     /// Returns the URL of the dialect below a base URL, which may end with a slash, with `/v1`, or
-    /// already with the path.
+    /// already with the path, and may have a slash too many.
     #[must_use]
     pub fn url(&self, base_url: &Url) -> Url {
-        let path = base_url.path().trim_end_matches('/');
+        let path = slim(base_url.path());
+        let path = path.as_str();
         let mut url = base_url.clone();
-        if !path.ends_with(&self.path) {
-            url.set_path(&format!("{}{}", self.base(path), self.path));
+        match path.ends_with(&self.path) {
+            true => url.set_path(path),
+            false => url.set_path(&format!("{}{}", self.base(path), self.path)),
         }
         url
     }
@@ -272,11 +274,17 @@ impl Preset {
 
     fn beside(&self, base_url: &Url, path: &str) -> Url {
         let mut url = base_url.clone();
-        let base = base_url.path().trim_end_matches('/');
-        let base = self.base(base.strip_suffix(self.path.as_str()).unwrap_or(base));
+        let base = slim(base_url.path());
+        let base = self.base(base.strip_suffix(self.path.as_str()).unwrap_or(&base));
         url.set_path(&format!("{base}{path}"));
         url
     }
+}
+
+/// Leaves out the slashes that are too many in a path, and the one at its end.
+fn slim(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    parts.flat_map(|part| ["/", part]).collect()
 }
 
 #[cfg(test)]
@@ -313,6 +321,8 @@ mod tests {
             ("deepseek", "https://api.deepseek.com", "https://api.deepseek.com/chat/completions"),
             ("deepseek", "http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"),
             ("deepseek", "http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+            ("deepseek", "http://h/v1/chat/completions/", "http://h/v1/chat/completions"),
+            ("deepseek", "http://h//v1//", "http://h/v1/chat/completions"),
             ("deepseek", "http://h/v1?api-version=1", "http://h/v1/chat/completions?api-version=1"),
             ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
             ("anthropic", "http://h/v1", "http://h/v1/messages"),

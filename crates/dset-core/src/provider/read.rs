@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::document::Draft;
-use super::error;
 use super::json::mended;
 use super::judge::transient;
 use super::stream::{StreamReading, is_events};
-use crate::answer::{Failure, FailureClass, Reading};
+use super::{error, foreign};
+use crate::answer::{Failure, FailureClass, Reading, Refusal};
 use crate::reply::{Broken, HttpReply};
 
 /// Reads a whole reply. Never fails: what cannot be read is a failure worth another try.
@@ -43,8 +43,7 @@ pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
             {
                 return Reading::Failure(error::read(reply, Some(&body)));
             }
-            let message = "the reply held no answer".to_owned();
-            return transient(reply, "unreadable reply", message, None);
+            return foreign::judge(reply, text, None);
         }
         return draft.judge(reply, limit);
     };
@@ -52,15 +51,23 @@ pub(super) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
         Some(value) if error::find(&value).is_some() => {
             Reading::Failure(error::read(reply, Some(&value)))
         }
-        _ if text.starts_with('<') => {
-            let page = error::plain(text);
-            transient(reply, "unreadable reply", format!("a page of HTML: {page}"), None)
-        }
+        _ if text.starts_with('<') => Reading::Failure(error::read_page(reply, text)),
+        _ if first_document(text) => foreign::judge(reply, text, None),
         _ => {
-            let message = format!("not the JSON of an answer: {first}");
+            let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
+            let message = format!("not the JSON of an answer ({first}): {began}");
             transient(reply, "unreadable reply", message, None)
         }
     }
+}
+
+/// So much is quoted of a reply that cannot be read.
+const BEGAN_CHARS_MAX: usize = 300;
+
+/// Tells whether a text that is not one document begins with a line that is.
+fn first_document(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with(['{', '[']) && error::parse(line).is_some()
 }
 
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the
@@ -95,6 +102,7 @@ pub(super) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_j
 pub fn read_broken(broken: &Broken) -> Failure {
     let (cause, message) = match broken {
         Broken::Connect(detail) => ("connection failed", detail.clone()),
+        Broken::Foreign(detail) => ("wrong protocol", detail.clone()),
         Broken::Reset(detail) => ("connection lost", detail.clone()),
         Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
         Broken::TimedOut(after) => {
@@ -106,8 +114,12 @@ pub fn read_broken(broken: &Broken) -> Failure {
         ),
         Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
     };
+    let class = match broken {
+        Broken::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        _ => FailureClass::Transient,
+    };
     Failure {
-        class: FailureClass::Transient,
+        class,
         cause,
         status: None,
         message: error::printable(&message),

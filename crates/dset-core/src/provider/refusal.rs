@@ -87,6 +87,15 @@ const TOO_LONG: [&str; 5] = [
 /// Words of a 429 for one prompt that is larger than what a whole minute allows.
 const TOO_LARGE: [&str; 2] = ["request too large", "must be reduced"];
 
+/// Words of servers that speak TLS and were not spoken to in it: nginx's, Go's, Apache's, Envoy's.
+const PLAIN_HTTP: [&str; 5] = [
+    "plain http request was sent to https",
+    "http request to an https server",
+    "speaking plain http to an ssl",
+    "requires tls",
+    "https is required",
+];
+
 /// Words of a limit for a time under another status than 429.
 const RATE: [&str; 14] = [
     "rate limit exceeded",
@@ -128,6 +137,7 @@ pub(super) fn classify(
         money => money,
     };
     let is_rate = says(&RATE);
+    let is_page = reply.body.trim_ascii_start().starts_with(b"<");
     match status {
         300..=399 => (Refused(Refusal::Settings), "redirect"),
         400..=599 if money != Money::Unsaid => (OutOfMoney, "out of money"),
@@ -148,6 +158,13 @@ pub(super) fn classify(
         500..=599 if is_rate => throttled("rate limited"),
         503 => (Transient, "overloaded"),
         400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
+        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), "wrong protocol"),
+        // A login, a firewall or a web server: no API says so. Whoever limits the rate may be one.
+        400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
+            (Refused(Refusal::Address), "a page for people")
+        }
+        407 => (Refused(Refusal::Address), "the proxy wants a password"),
+        511 => (Refused(Refusal::Address), "the network wants a login"),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")
@@ -169,6 +186,7 @@ pub(super) fn classify(
             (Refused(Refusal::Settings), "model not served")
         }
         _ if should_retry == Some("true") => (Transient, "server error"),
+        404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), "wrong address"),
         400..=499 => (Refused(Refusal::Request), "refused"),
         504 | 524 => (Transient, "timed out"),
         _ => (Transient, "server error"),

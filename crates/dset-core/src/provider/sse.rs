@@ -1,7 +1,8 @@
 //! Server-sent events: bytes in any pieces become the data of events.
 //!
 //! What the WHATWG's HTML standard says of `text/event-stream`, without what nobody here uses: the
-//! names of events (each service says them in the data once more), ids and reconnection times. Beyond
+//! names of events but that of an error (the others are said in the data once more), ids and
+//! reconnection times. Beyond
 //! it, events of JSON are told apart where the blank lines between them are missing.
 
 use std::fmt;
@@ -20,6 +21,8 @@ pub(super) struct Sse {
     line: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
+    /// The event that has begun is called an error.
+    is_error: bool,
     /// A CR was the last byte: an LF after it is part of the same end of a line.
     after_cr: bool,
     /// The first line is behind; it may begin with a byte order mark.
@@ -33,11 +36,12 @@ impl fmt::Debug for Sse {
 }
 
 impl Sse {
-    /// Takes the next bytes, and hands over the data of each event that they end.
+    /// Takes the next bytes, and hands over the data of each event that they end, and whether it is
+    /// called an error.
     pub(super) fn push(
         &mut self,
         mut bytes: &[u8],
-        each: &mut impl FnMut(&[u8]),
+        each: &mut impl FnMut(&[u8], bool),
     ) -> Result<(), TooLong> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
@@ -65,7 +69,7 @@ impl Sse {
 
     /// Hands over what came after the last blank line. The standard throws it away; some services
     /// leave out the last blank line, and whoever reads the data sees whether it is whole.
-    pub(super) fn finish(mut self, each: &mut impl FnMut(&[u8])) -> Result<(), TooLong> {
+    pub(super) fn finish(mut self, each: &mut impl FnMut(&[u8], bool)) -> Result<(), TooLong> {
         let line = std::mem::take(&mut self.line);
         self.take(&line, each)?;
         self.take(b"", each)
@@ -79,17 +83,22 @@ impl Sse {
         Ok(())
     }
 
-    fn take(&mut self, line: &[u8], each: &mut impl FnMut(&[u8])) -> Result<(), TooLong> {
+    fn take(&mut self, line: &[u8], each: &mut impl FnMut(&[u8], bool)) -> Result<(), TooLong> {
         let line = match self.has_begun {
             true => line,
             false => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
         };
         self.has_begun = true;
         if line.is_empty() {
+            let is_error = std::mem::take(&mut self.is_error);
             if std::mem::take(&mut self.has_data) {
-                each(&self.data);
+                each(&self.data, is_error);
                 self.data.clear();
             }
+            return Ok(());
+        }
+        if let Some(name) = line.strip_prefix(b"event:") {
+            self.is_error = name.trim_ascii() == b"error";
             return Ok(());
         }
         let data = match line.strip_prefix(b"data") {
@@ -99,7 +108,7 @@ impl Sse {
             _ => return Ok(()),
         };
         if self.has_data && is_of_another_event(&self.data, data) {
-            each(&self.data);
+            each(&self.data, false);
             self.data.clear();
             self.has_data = false;
         }
@@ -128,7 +137,8 @@ mod tests {
 
     fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         let (mut sse, mut events) = (Sse::default(), Vec::new());
-        let mut each = |data: &[u8]| events.push(String::from_utf8_lossy(data).into_owned());
+        let mut each =
+            |data: &[u8], _: bool| events.push(String::from_utf8_lossy(data).into_owned());
         for piece in pieces {
             sse.push(piece, &mut each).unwrap();
         }
@@ -166,7 +176,7 @@ mod tests {
         let refuse = |piece: &[u8]| {
             let mut sse = Sse::default();
             let times = 2 * EVENT_BYTES_MAX / piece.len();
-            let pushed = (0..times).try_for_each(|_| sse.push(piece, &mut |_| {}));
+            let pushed = (0..times).try_for_each(|_| sse.push(piece, &mut |_, _| {}));
             assert_eq!(pushed, Err(TooLong));
             assert!(sse.line.len() + sse.data.len() <= EVENT_BYTES_MAX);
         };

@@ -17,7 +17,7 @@ use super::judge::transient;
 use super::read::{read_broken, read_document, read_untidy, read_whole, text_of};
 use super::sse::Sse;
 use super::thinking::MARK_BYTES;
-use super::{error, loops};
+use super::{error, foreign, loops};
 use crate::answer::{Failure, FailureClass, Reading};
 use crate::reply::{Broken, HttpReply, REPLY_BYTES_MAX};
 
@@ -197,9 +197,9 @@ impl StreamReading {
         let before = (self.draft.texts.content.len(), self.draft.texts.reasoning.len());
         let StreamReading { sse, draft, is_garbled, stray, .. } = self;
         let mut has_events = false;
-        let pushed = sse.push(bytes, &mut |data| {
+        let pushed = sse.push(bytes, &mut |data, is_error| {
             has_events = true;
-            if let Err(text) = take_event(draft, data) {
+            if let Err(text) = take_event(draft, data, is_error) {
                 // After the end there are only counts to lose, and a word such as `ping` holds
                 // nothing of an answer.
                 *is_garbled |= text.starts_with(['{', '[']) && !draft.has_end();
@@ -248,6 +248,13 @@ impl StreamReading {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.head.body
+    }
+
+    /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, and what
+    /// could not be read.
+    pub fn beside(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let names = ["calls", "no_text", "unread"];
+        names.into_iter().zip(self.draft.beside()).filter(|(_, text)| !text.is_empty())
     }
 
     /// Reads what came, the body having come to its end as it should.
@@ -330,9 +337,9 @@ impl StreamReading {
     /// an answer with an end there is nothing in it.
     fn flush(&mut self) {
         let StreamReading { sse, draft, has_payload, .. } = self;
-        let flushed = std::mem::take(sse).finish(&mut |data| {
+        let flushed = std::mem::take(sse).finish(&mut |data, is_error| {
             *has_payload = true;
-            let _ = take_event(draft, data);
+            let _ = take_event(draft, data, is_error);
         });
         self.is_too_large |= flushed.is_err();
     }
@@ -342,6 +349,10 @@ impl StreamReading {
         if let Some(failure) = self.draft.failure(&self.head) {
             return Some(Reading::Failure(failure));
         }
+        if !self.draft.has_answer() && !self.draft.unread().is_empty() && self.stray.is_none() {
+            let partial = self.draft.partial(&self.head);
+            return Some(foreign::judge(&self.head, self.draft.unread(), partial));
+        }
         // A word beside the events is nothing, but an error where the model has not said why it stopped.
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
         let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
@@ -350,8 +361,8 @@ impl StreamReading {
     }
 }
 
-/// Reads one event; gives back the text of one that cannot be read.
-fn take_event(draft: &mut Draft, data: &[u8]) -> Result<(), String> {
+/// Reads one event, which the service may call an error; gives back the text of one that cannot be read.
+fn take_event(draft: &mut Draft, data: &[u8], is_error: bool) -> Result<(), String> {
     let text = text_of(data);
     match text.trim() {
         "" => Ok(()),
@@ -359,7 +370,14 @@ fn take_event(draft: &mut Draft, data: &[u8]) -> Result<(), String> {
             draft.is_done = true;
             Ok(())
         }
-        text => read_document(draft, text).map_err(|_| text.to_owned()),
+        text => {
+            let read = read_document(draft, text).map_err(|_| text.to_owned());
+            if is_error {
+                draft.fail_with(text);
+                return Ok(());
+            }
+            read
+        }
     }
 }
 

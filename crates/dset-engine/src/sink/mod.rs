@@ -79,7 +79,7 @@ impl Format {
     #[must_use]
     pub(crate) fn of_shape(self, shape: u32) -> Format {
         match (self.name, shape) {
-            ("json", 1) => json::SHAPE_1,
+            ("json", 0 | 1) => json::SHAPE_1,
             _ => self,
         }
     }
@@ -198,8 +198,7 @@ impl Outputs {
         let mut outputs = Vec::new();
         for &format in formats {
             let mark = marks.iter().find(|mark| mark.name == format.name);
-            let mark = mark.map(|mark| mark.of(format));
-            let format = mark.as_ref().map_or(format, |mark| format.of_shape(mark.shape));
+            let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
             let output =
                 Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
             outputs.push(output);

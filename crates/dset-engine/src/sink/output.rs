@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Format, Repair, SinkError};
 use crate::files::{self, Identity};
-use crate::store::{Archive, SinkMark, StoreError};
+use crate::store::{Archive, SinkMark, StoreError, StoredMark};
 
 /// How much before a mark is compared with what was written.
 pub(crate) const TAIL_BYTES: usize = 64 * 1024;
@@ -31,7 +31,7 @@ impl Output {
     pub(super) fn open(
         folder: &Path,
         format: Format,
-        mark: Option<SinkMark>,
+        mark: Option<&StoredMark>,
         reader: &dyn Archive,
         edition: u32,
         stamp: &str,
@@ -40,7 +40,7 @@ impl Output {
         let path = folder.join(format.file);
         let wished = format;
         let format = format.of_file(&path)?;
-        let known = mark.as_ref().is_some_and(|mark| mark.bytes > 0);
+        let known = mark.is_some_and(|mark| mark.bytes > 0);
         if !path.exists() {
             let output = Output::write_anew(&path, format, reader, edition)?;
             if known {
@@ -48,15 +48,14 @@ impl Output {
             }
             return Ok(output);
         }
-        let mark = mark.unwrap_or_else(|| SinkMark::of(format, 0, b""));
+        let mark = mark.cloned().unwrap_or_else(|| StoredMark::none(format));
         if !fs::metadata(&path)?.is_file() {
             return Err(SinkError::NotAFile { path });
         }
         let identity = Identity::of(&path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
         let length = file.metadata()?.len();
-        let intact =
-            length >= mark.bytes && hash(&tail_before(&mut file, mark.bytes)?) == mark.tail;
+        let intact = length >= mark.bytes && mark.fits(hash(&tail_before(&mut file, mark.bytes)?));
         let mut found = Vec::new();
         if intact {
             file.seek(SeekFrom::Start(mark.bytes))?;

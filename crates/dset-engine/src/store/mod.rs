@@ -29,8 +29,8 @@ pub use sqlite::{
 pub(crate) use sqlite::{EarlierAsks, Ids, Measured, Terms, Words};
 use sqlite::{PATH_BYTES_MAX, VERSION};
 pub use texts::Text;
-pub(crate) use writer::Told;
 pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
+pub(crate) use writer::{Told, tail_of};
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]

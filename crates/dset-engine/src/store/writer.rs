@@ -95,13 +95,18 @@ impl SinkMark {
         SinkMark { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
-    /// Tells whether the bytes before it are those that were written.
-    pub(crate) fn fits(&self, before: &[u8]) -> bool {
-        before.len() as u64 == self.bytes && tail_of(before) == self.tail
+    /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of the file.
+    pub(in crate::store) fn seal(&self) -> [u8; 16] {
+        let mut bytes = [0; 36];
+        bytes[..16].copy_from_slice(&self.tail);
+        bytes[16..24].copy_from_slice(&self.rows.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[32..].copy_from_slice(&self.shape.to_le_bytes());
+        xxhash_rust::xxh3::xxh3_128(&bytes).to_be_bytes()
     }
 }
 
-fn tail_of(whole: &[u8]) -> [u8; 16] {
+pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
     let tail = &whole[whole.len().saturating_sub(crate::sink::TAIL_BYTES)..];
     xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes()
 }

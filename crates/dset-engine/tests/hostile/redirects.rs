@@ -19,6 +19,8 @@ async fn no_redirect_is_followed_so_the_key_goes_nowhere_else() {
             let failure = failure(asked(&server, LONG).await);
             let name = format!("{status} with {header}");
             check(&name, &failure, FailureClass::Refused(Refusal::Settings), "redirect");
+            let told = format!("{}/chat/completions: sends to {url}", server.url());
+            assert_eq!(failure.message == told, header == "location", "{}", failure.message);
         }
     }
     assert_eq!(elsewhere.taken(), 0);

@@ -1,6 +1,7 @@
 //! Replies that come whole and are not what they should be.
 
-use dset_core::answer::FailureClass::{Empty, Transient};
+use dset_core::answer::FailureClass::{Empty, Refused, Transient};
+use dset_core::answer::Refusal;
 
 use crate::server::{LONG, Server, Then, answer, asked, check, completion, failure, ok, with_head};
 
@@ -16,7 +17,6 @@ async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_pai
     let deep_pairs = format!("{}{}", deep, "]".repeat(100_000));
     let open_braces = r#"{"choices":"#.repeat(50_000);
     for (name, body, cause) in [
-        ("HTML", b"<html><title>Welcome</title></html>".to_vec(), "unreadable reply"),
         ("nothing", Vec::new(), "blank reply"),
         ("spaces", b" \r\n\t ".to_vec(), "blank reply"),
         ("a byte order mark", "\u{feff}".into(), "blank reply"),
@@ -42,6 +42,41 @@ async fn a_200_that_is_no_answer_is_tried_again_and_kept_as_it_may_have_been_pai
         assert_eq!(came.body.as_deref(), Some(kept), "{name}: kept as it came");
         let class = if cause == "empty answer" { Empty } else { Transient };
         check(name, &failure(came), class, cause);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_of_somebody_who_is_no_api_names_the_url_that_was_asked_and_says_what_came() {
+    let head = |status: &str| format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n");
+    let page = "<html><head><title>Welcome</title></head><body>Log <b>in</b></body></html>";
+    for (written, cause, said) in [
+        (head("200") + page, "a page for people", "Welcome: Log in"),
+        (head("403") + page, "a page for people", "Welcome: Log in"),
+        (head("404") + page, "wrong address", "Welcome: Log in"),
+        (head("404") + "404 page not found", "wrong address", "404 page not found"),
+        (head("404"), "wrong address", "status 404"),
+        (head("405") + r#"{"detail":"Method Not Allowed"}"#, "wrong address", "Method Not Allowed"),
+        (head("404") + r#"{"no":"route"}"#, "wrong address", r#"{"no":"route"}"#),
+        (
+            head("400") + "Client sent an HTTP request to an HTTPS server.\n",
+            "wrong protocol",
+            "Client sent an HTTP request to an HTTPS server.",
+        ),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
+            "wrong protocol",
+            "what answers there does not speak HTTP",
+        ),
+        (
+            "SSH-2.0-OpenSSH_9.6\r\n".into(),
+            "wrong protocol",
+            "what answers there does not speak HTTP",
+        ),
+    ] {
+        let server = Server::writing(written, Then::Closes).await;
+        let failure = failure(asked(&server, LONG).await);
+        check(said, &failure, Refused(Refusal::Address), cause);
+        assert_eq!(failure.message, format!("{}/chat/completions: {said}", server.url()));
     }
 }
 
@@ -109,8 +144,6 @@ async fn a_length_that_is_wrong_never_lets_half_an_answer_through() {
             head("transfer-encoding: chunked").replace(&body, "fffffffffffffffff\r\n"),
             "reply cut off",
         ),
-        ("no HTTP", "SSH-2.0-OpenSSH_9.6\r\n".to_owned(), "connection lost"),
-        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "connection lost"),
         ("a status of letters", "HTTP/1.1 abc OK\r\n\r\n".to_owned(), "connection lost"),
     ] {
         check(name, &failure(reply(bytes).await), Transient, cause);

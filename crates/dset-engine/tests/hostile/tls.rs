@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use dset_core::answer::FailureClass::Transient;
+use dset_core::answer::FailureClass::{Refused, Transient};
+use dset_core::answer::Refusal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -80,13 +81,17 @@ async fn inside() {
             "connection failed",
             "not valid yet",
         ),
-        ("plain HTTP", saying(&ok(completion("x")), false), LONG, "connection failed", "TLS"),
-        ("garbage", saying(&[0; 1_000], false), LONG, "connection failed", "TLS"),
+        ("plain HTTP", saying(&ok(completion("x")), false), LONG, "wrong protocol", "TLS"),
+        ("garbage", saying(&[0; 1_000], false), LONG, "wrong protocol", "TLS"),
         ("closed in the handshake", saying(b"", false), LONG, "connection failed", "TLS"),
         ("silent", saying(b"", true), SHORT, "timed out", "no whole reply"),
     ] {
         let failure = failure(endpoint(&service.url, timeout).ask(&ask("Why?"), |_| ()).await);
-        check(name, &failure, Transient, cause);
+        let class = match cause {
+            "wrong protocol" => Refused(Refusal::Address),
+            _ => Transient,
+        };
+        check(name, &failure, class, cause);
         assert!(
             failure.message.to_lowercase().contains(&words.to_lowercase()),
             "{name}: {}",

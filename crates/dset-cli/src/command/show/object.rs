@@ -36,6 +36,7 @@ fn entry_object(entry: &Entry) -> Value {
                 "status": last.status,
                 "message": last.message,
                 "request_id": last.request_id,
+                "reply": tried.reply.as_deref().map(String::from_utf8_lossy),
             })
         })
     };

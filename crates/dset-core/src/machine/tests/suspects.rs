@@ -118,28 +118,70 @@ fn a_question_that_is_answered_with_nothing_uses_up_its_own_retries_and_is_no_ou
                 bench.reply(question, reading);
             }
             assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
-            assert_eq!((asked, bench.machine.ledger().gave_up), (9, 1));
+            assert_eq!((asked, bench.machine.ledger().gave_up), (3, 1));
         }
     }
 }
 
 #[test]
-fn a_service_that_writes_nothing_to_anything_is_out_before_every_question_is_bought_nine_times() {
-    for width in [1, 8] {
-        let mut bench = Bench::new(rules(width), 200);
-        let mut asked = 0;
-        while bench.ending.is_none() {
-            match bench.on_their_way().first() {
-                Some(&question) => {
+fn a_service_that_answers_nothing_ends_the_run_after_a_few_different_questions_and_marks_no_row() {
+    for (class, at_first) in [(FailureClass::Empty, 5), (FailureClass::OtherApi, 3)] {
+        for width in [1, 8] {
+            for (answered, alike) in [(0, at_first), (4, 10)] {
+                let mut bench = Bench::new(rules(width), 200);
+                let mut asked = 0;
+                while bench.ending.is_none() {
+                    let Some(&question) = bench.on_their_way().first() else {
+                        bench.sleep();
+                        continue;
+                    };
                     asked += 1;
-                    bench.reply(question, failure(FailureClass::Empty));
+                    let reading = if asked <= answered { answer() } else { failure(class) };
+                    bench.reply(question, reading);
                 }
-                None => drop(bench.sleep()),
+                assert!(matches!(bench.why(), Why::WrongSettings(_)), "{:?}", bench.why());
+                assert!(answered > 0 || bench.marked.is_empty(), "{class:?} {width}");
+                assert!(bench.marked_rows().len() < 10, "{:?}", bench.marked_rows());
+                // Those on their way and, after an answer, some that were asked again.
+                let again = if answered == 0 { 1 } else { 3 };
+                let most = answered + again * alike + width;
+                assert!(asked <= most, "{class:?} {width}: {asked} of {most}");
             }
         }
-        assert!(matches!(bench.why(), Why::Unreachable(_)), "{:?}", bench.why());
-        assert!(asked < 40, "{asked} were bought");
     }
+}
+
+#[test]
+fn a_few_questions_without_an_answer_are_marked_and_another_api_is_the_settings_however_few_they_are()
+ {
+    for (class, asks, marked) in [(FailureClass::Empty, 9, 3), (FailureClass::OtherApi, 3, 0)] {
+        let mut bench = Bench::new(rules(4), 3);
+        let mut asked = 0;
+        while bench.ending.is_none() {
+            let Some(&question) = bench.on_their_way().first() else {
+                bench.sleep();
+                continue;
+            };
+            asked += 1;
+            bench.reply(question, failure(class));
+        }
+        assert_eq!((asked, bench.marked_rows().len()), (asks, marked), "{class:?}");
+        assert_eq!(matches!(bench.why(), Why::WrongSettings(_)), marked == 0);
+    }
+}
+
+#[test]
+fn an_answer_among_questions_without_one_clears_the_settings() {
+    let mut bench = Bench::new(rules(8), 40);
+    for question in 1..8 {
+        bench.reply(question, failure(FailureClass::Empty));
+    }
+    for question in bench.on_their_way().into_iter().filter(|question| *question != 0) {
+        bench.reply(question, failure(FailureClass::Empty));
+    }
+    assert_eq!(bench.on_their_way(), [0], "nothing more is asked until it is back");
+    bench.reply(0, answer());
+    assert!(bench.ending.is_none() && bench.on_their_way().len() > 1, "and then all goes on");
 }
 
 #[test]
@@ -171,4 +213,54 @@ fn where_nothing_is_left_to_ask_the_last_ten_are_marked() {
     }
     assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
     assert_eq!(bench.machine.ledger().rejected, 10);
+}
+
+const ADDRESS: FailureClass = FailureClass::Refused(Refusal::Address);
+
+/// What is replied where no API is: the status is that of the reply, or none.
+fn misdirected(status: Option<u16>) -> Reading {
+    let Reading::Failure(failure) = failure(ADDRESS) else { unreachable!() };
+    Reading::Failure(Failure { status, ..failure })
+}
+
+#[test]
+fn a_wrong_address_ends_the_run_and_marks_no_row_however_few_rows_there_are() {
+    for status in [None, Some(200), Some(404), Some(501)] {
+        for rows in [1, 2, 4, 9] {
+            for width in [1, 8] {
+                let mut bench = Bench::new(rules(width), rows);
+                let mut asked = 0;
+                while bench.ending.is_none() {
+                    let question = bench.on_their_way()[0];
+                    bench.reply(question, misdirected(status));
+                    asked += 1;
+                }
+                assert!(matches!(bench.why(), Why::WrongSettings(_)), "{:?}", bench.why());
+                assert!(bench.marked.is_empty());
+                assert!(asked <= 8 + 4, "{asked}");
+                assert_eq!(bench.ending.unwrap().ledger.pending, u64::from(rows));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_questions() {
+    let mut bench = Bench::new(rules(4), 4);
+    bench.reply(0, misdirected(Some(200)));
+    for question in 1..4 {
+        bench.reply(question, answer());
+    }
+    while bench.on_their_way().is_empty() {
+        bench.sleep();
+    }
+    bench.reply(0, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert!(bench.marked.is_empty());
+    let mut bench = Bench::new(rules(1), 3);
+    bench.reply(0, answer());
+    bench.reply(1, misdirected(Some(404)));
+    bench.reply(2, answer());
+    assert!(matches!(bench.why(), Why::Complete));
+    assert_eq!(bench.marked_rows(), [3]);
 }

@@ -41,7 +41,8 @@ fn outcome(reading: &Reading) -> &'static str {
         FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
         FailureClass::CutByLength => "truncated",
         FailureClass::Refused(Refusal::Moderation) => "refused",
-        FailureClass::Refused(Refusal::Settings)
+        FailureClass::Refused(Refusal::Settings | Refusal::Address)
+        | FailureClass::OtherApi
         | FailureClass::KeyRefused
         | FailureClass::Forbidden
         | FailureClass::OutOfMoney => "stop_run",
@@ -287,7 +288,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         ),
         (401, r#"{"detail":"Invalid API key"}"#, KeyRefused),
         (403, r#"{"error":{"message":"Forbidden"}}"#, Forbidden),
-        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Request)),
+        (404, r#"{"detail":"Not Found"}"#, Refused(Refusal::Address)),
         (408, r#"{"error":{"type":"invalid_request_error","code":"408"}}"#, Transient),
         (500, "Internal Server Error", Transient),
         (302, "", Refused(Refusal::Settings)),
@@ -325,7 +326,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         (200, r#"{"object":"error","message":"x"}"#, Transient),
         (200, "[]", Transient),
         (200, "{}", Transient),
-        (200, "<html><title>Hello</title></html>", Transient),
+        (200, "<html><title>Hello</title></html>", Refused(Refusal::Address)),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
@@ -393,7 +394,6 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         ),
         (openai("the engine died", asked, ""), Transient),
         (r#"{"code":"InternalError","message":"x"}"#.into(), Transient),
-        (r#"{"code":"Success","message":"insufficient balance"}"#.into(), Transient),
     ] {
         assert_eq!(class(200, &error), expected, "{error}");
         let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
@@ -402,6 +402,14 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         assert_eq!(failure.class, expected, "{stream}");
         assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
     }
+}
+
+#[test]
+fn a_message_beside_a_code_of_success_is_no_error() {
+    let body = r#"{"code":"Success","message":"insufficient balance"}"#;
+    assert_eq!(class(200, body), FailureClass::OtherApi);
+    let stream = format!("event: error\ndata: {body}\n\n");
+    assert_eq!(class(200, &stream), FailureClass::OtherApi);
 }
 
 #[test]

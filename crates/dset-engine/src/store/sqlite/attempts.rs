@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rusqlite::{OptionalExtension, params};
+
 use super::{Store, StoreError};
 
 /// An ask that failed.
@@ -28,6 +30,8 @@ pub struct Tried {
     pub count: u64,
     /// The last of them.
     pub last: Attempt,
+    /// The newest reply that was kept, since it may have been paid for; only where it is looked up.
+    pub reply: Option<Vec<u8>>,
 }
 
 /// The failed asks of some questions: of each question those of every answer, by the answer's key.
@@ -62,10 +66,27 @@ impl Store {
             };
             let before = tried.entry(question).or_default().entry(row.get(1)?);
             before
-                .and_modify(|tried| *tried = Tried { count: tried.count + 1, last: last.clone() })
-                .or_insert(Tried { count: 1, last });
+                .and_modify(|tried| {
+                    *tried = Tried { count: tried.count + 1, last: last.clone(), reply: None }
+                })
+                .or_insert(Tried { count: 1, last, reply: None });
         }
         Ok(tried)
+    }
+
+    /// Returns the newest reply that was kept of the failed asks for an answer to a question.
+    pub(crate) fn kept_reply(
+        &self,
+        question: &[u8; 16],
+        at: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT body FROM attempts WHERE question = ?1 AND at <= ?2 AND body IS NOT NULL
+                   ORDER BY id DESC LIMIT 1";
+        let connection = &self.reader.connection;
+        let row = |row: &rusqlite::Row<'_>| row.get::<_, Vec<u8>>(0);
+        let packed = connection.query_row(sql, params![&question[..], at], row).optional()?;
+        // What cannot be unpacked is damaged, and `verify` is there to tell.
+        Ok(packed.and_then(|packed| zstd::decode_all(&*packed).ok()))
     }
 
     /// Returns the answers of an edition that came last, newest first, each with its question.

@@ -312,7 +312,7 @@ impl SinkMark {
             self.name,
             rows,
             bytes,
-            &self.tail[..],
+            &self.seal()[..],
             self.shape
         ])?;
         Ok(())

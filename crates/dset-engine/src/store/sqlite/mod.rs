@@ -72,17 +72,34 @@ pub struct StoredMark {
     pub rows: u64,
     /// Its length.
     pub bytes: u64,
-    /// A hash of its last 64 KiB.
-    pub tail: [u8; 16],
-    /// What its rows look like, see [`Format::shape`].
+    /// A hash of its last 64 KiB and of the numbers here, see [`SinkMark::seal`].
+    tail: [u8; 16],
+    /// What its rows look like, see [`Format::shape`]; 0 in a mark of version 1, whose hash is of the
+    /// bytes alone.
     pub shape: u32,
 }
 
 impl StoredMark {
-    /// Returns it as the mark of this format.
-    pub(crate) fn of(&self, format: Format) -> SinkMark {
-        let StoredMark { rows, bytes, tail, shape, .. } = *self;
-        SinkMark { name: format.name, rows, bytes, tail, shape }
+    /// Returns the mark of an output that is not begun.
+    pub(crate) fn none(format: Format) -> StoredMark {
+        let mark = SinkMark::of(format, 0, b"");
+        StoredMark {
+            name: mark.name.to_owned(),
+            rows: 0,
+            bytes: 0,
+            tail: mark.seal(),
+            shape: mark.shape,
+        }
+    }
+
+    /// Tells whether a file whose bytes before the mark end with this hash is the one that was
+    /// marked, and the mark is as it was written.
+    pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
+        let StoredMark { rows, bytes, shape, .. } = *self;
+        match shape {
+            0 => self.tail == tail,
+            _ => self.tail == SinkMark { name: "", rows, bytes, tail, shape }.seal(),
+        }
     }
 }
 
@@ -153,7 +170,7 @@ impl Store {
         let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(
             "ALTER TABLE output_order ADD COLUMN row INTEGER;
-             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 1;",
+             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;",
         )?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
@@ -284,7 +301,7 @@ impl Store {
     /// Returns how far each output is known to be whole.
     pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
         let sql = match self.reader.version {
-            1 => "SELECT name, rows, bytes, tail, 1 FROM sinks",
+            1 => "SELECT name, rows, bytes, tail, 0 FROM sinks",
             _ => "SELECT name, rows, bytes, tail, shape FROM sinks",
         };
         let mut statement = self.reader.connection.prepare(sql)?;

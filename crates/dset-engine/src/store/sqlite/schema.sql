@@ -108,15 +108,16 @@ CREATE TABLE output_order (
   PRIMARY KEY (edition, position)
 ) WITHOUT ROWID;
 
--- How far each output is known to be whole: its rows, its bytes, a hash of its last 64 KiB.
+-- How far each output is known to be whole: its rows, its bytes, a hash of its last 64 KiB and of the
+-- numbers beside it.
 CREATE TABLE sinks (
   name TEXT PRIMARY KEY,
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   tail BLOB NOT NULL,
   -- What its rows look like: a file that was begun by an earlier version keeps that until a rebuild.
-  -- Version 1 lacks it.
-  shape INTEGER NOT NULL DEFAULT 1
+  -- Version 1 lacks it; 0 is a mark from there, whose hash is of the bytes alone.
+  shape INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- Rows that are to say ERROR and do not yet.

@@ -6,9 +6,12 @@
 //! remove_diacritics 2`), asked of it for blocks of characters as they occur. A text is folded to its
 //! words between single spaces, so that a word or a phrase in it is found as bytes. Snippets are
 //! FTS5's too, of the few texts that are shown.
+//!
+//! Some scripts put no blanks between words. There every character is a word of its own, so that
+//! whatever stands in such a text is found, in the middle of a sentence or beside Latin letters too.
 
 use memchr::memmem;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
 
@@ -17,6 +20,39 @@ const BLOCK: u32 = 256;
 /// Words of a snippet, about two lines of a terminal; 64 is FTS5's most.
 const SNIPPET_WORDS: u32 = 24;
 const QUESTION_WORDS: u32 = 64;
+/// Characters of a text in which FTS5 finds nothing to show.
+const SNIPPET_CHARS: usize = 160;
+/// Stands around the characters that are words of their own where FTS5 is to tell words apart.
+const SEAM: char = '\u{1}';
+/// Stands behind a word that may go on.
+const PREFIX: char = '*';
+
+/// Blocks of scripts whose texts have no blanks between words, or, as in Korean, words that others
+/// are joined to. Their marks are what tells one word from another, so they are kept.
+const WITHOUT_BLANKS: [(u32, u32); 18] = [
+    (0x0e00, 0x0eff),   // Thai, Lao
+    (0x0f00, 0x0fff),   // Tibetan
+    (0x1000, 0x109f),   // Myanmar
+    (0x1780, 0x17ff),   // Khmer
+    (0x1950, 0x19ff),   // Tai Le, New Tai Lue, Khmer symbols
+    (0x1a20, 0x1aaf),   // Tai Tham
+    (0x1b00, 0x1b7f),   // Balinese
+    (0x2e80, 0x2fdf),   // radicals
+    (0x3005, 0x3007),   // iteration mark, zero
+    (0x3021, 0x30ff),   // numerals, Hiragana, Katakana
+    (0x3100, 0x312f),   // Bopomofo
+    (0x31a0, 0x31ff),   // Bopomofo, Katakana
+    (0x3400, 0x4dbf),   // ideographs
+    (0x4e00, 0x9fff),   // ideographs
+    (0xa980, 0xaa7f),   // Javanese, Myanmar
+    (0xac00, 0xd7a3),   // Hangul
+    (0xf900, 0xfaff),   // ideographs
+    (0x20000, 0x3ffff), // ideographs
+];
+/// Half-width Katakana.
+const HALF_WIDTH: std::ops::RangeInclusive<u32> = 0xff66..=0xff9f;
+/// What stands between sentences and syllables in those blocks.
+const PUNCTUATION: &str = "ฯ๏๚๛་༌།༎༏༐༑༔၊။၌၍၎၏។៕៖៘៙៚・゠᪨᪩᪪᪫᭚᭛᭜᭝᭞᭟᭠꧁꧂꧃꧄꧅꧆꧇꧈꧉꧊꧋꧌꧍";
 
 /// What a character means for words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +63,17 @@ enum Class {
     Nothing,
     /// It is as this one.
     Letter(char),
+    /// It is a word of its own.
+    Word(char),
+}
+
+/// Tells whether a character is of a script without blanks between words, and no punctuation.
+fn is_word(c: char) -> bool {
+    let code = u32::from(c);
+    let is_in = |&(from, to): &(u32, u32)| (from..=to).contains(&code);
+    code >= WITHOUT_BLANKS[0].0
+        && (WITHOUT_BLANKS.iter().any(is_in) || HALF_WIDTH.contains(&code))
+        && !PUNCTUATION.contains(c)
 }
 
 /// Tells words apart.
@@ -77,6 +124,10 @@ impl Words {
         self.fts.execute_batch("BEGIN; DELETE FROM probe;")?;
         for code in first..first + BLOCK {
             let Some(c) = char::from_u32(code) else { continue };
+            if is_word(c) {
+                classes[(code - first) as usize] = Class::Word(c);
+                continue;
+            }
             self.fts
                 .prepare_cached("INSERT INTO probe (rowid, text) VALUES (?1, ?2)")?
                 .execute(params![code + 1, format!("x{c}y")])?;
@@ -123,6 +174,13 @@ impl Words {
                 Class::Letter(letter) => {
                     to.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 }
+                Class::Word(word) => {
+                    if to.last() != Some(&b' ') {
+                        to.push(b' ');
+                    }
+                    to.extend_from_slice(word.encode_utf8(&mut [0; 4]).as_bytes());
+                    to.push(b' ');
+                }
             }
             rest = &rest[c.len_utf8()..];
         }
@@ -140,7 +198,7 @@ impl Words {
         in_them: [bool; 3],
         terms: &Terms,
     ) -> Result<[Option<Vec<Part>>; 3], StoreError> {
-        let texts = texts.map(|text| text.replace(MARKS, " "));
+        let texts = texts.map(seamed);
         self.fts.execute("DELETE FROM page", [])?;
         self.fts.execute(
             "INSERT INTO page VALUES (?1, ?2, ?3)",
@@ -151,17 +209,35 @@ impl Words {
             let words = if at == 0 { QUESTION_WORDS } else { SNIPPET_WORDS };
             let sql =
                 "SELECT snippet(page, ?1, char(2), char(3), '…', ?2) FROM page WHERE page MATCH ?3";
-            let text: String = self
+            let found: Option<String> = self
                 .fts
                 .prepare_cached(sql)?
-                .query_row(params![at as i64, words, terms.any()], |row| row.get(0))?;
-            *snippet = Some(parts(&text));
+                .query_row(params![at as i64, words, terms.any()], |row| row.get(0))
+                .optional()?;
+            // FTS5 may know no word in what is found here: then the beginning is shown.
+            let begin = || texts[at].chars().take(SNIPPET_CHARS).collect();
+            *snippet = Some(parts(&found.unwrap_or_else(begin)));
         }
         Ok(snippets)
     }
 }
 
+/// Returns a text in which every word without blanks around it has seams, for FTS5.
+fn seamed(text: &str) -> String {
+    let mut seamed = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            SEAM => seamed.push(' '),
+            c if MARKS.contains(&c) => seamed.push(' '),
+            c if is_word(c) => seamed.extend([SEAM, c, SEAM]),
+            c => seamed.push(c),
+        }
+    }
+    seamed
+}
+
 fn parts(snippet: &str) -> Vec<Part> {
+    let snippet = snippet.replace(SEAM, "");
     let mut parts = Vec::new();
     for (at, piece) in snippet.split(MARKS).enumerate() {
         if !piece.is_empty() {
@@ -178,12 +254,16 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Folds words and phrases; those without a letter or a digit are left out.
+    /// Folds words and phrases; those without a letter or a digit are left out. One that ends with
+    /// `*` is found where a word begins with it.
     pub(crate) fn new(terms: &[String], words: &mut Words) -> Result<Terms, StoreError> {
         let mut folded: Vec<Vec<u8>> = Vec::new();
         let mut term_folded = Vec::new();
         for term in terms {
             words.fold(term, &mut term_folded)?;
+            if term.trim_end().ends_with(PREFIX) && term_folded.len() > 1 {
+                term_folded.pop();
+            }
             if term_folded.len() > 1 && !folded.contains(&term_folded) {
                 folded.push(term_folded.clone());
             }
@@ -216,7 +296,10 @@ impl Terms {
 
     /// Any of it, as FTS5 takes it.
     fn any(&self) -> String {
-        let quoted = |term: &Vec<u8>| format!("\"{}\"", String::from_utf8_lossy(term).trim());
+        let quoted = |term: &Vec<u8>| {
+            let sign = if term.ends_with(b" ") { "" } else { "*" };
+            format!("\"{}\"{sign}", String::from_utf8_lossy(term).trim())
+        };
         self.folded.iter().map(quoted).collect::<Vec<_>>().join(" OR ")
     }
 }
@@ -245,7 +328,7 @@ mod tests {
         assert_eq!(folded("Über Größe, naïve U\u{308}BER!"), " uber große naive uber ");
         assert_eq!(folded("ΣΙΣΥΦΟΣ, Σίσυφος"), " σισυφοσ σίσυφοσ ");
         assert_eq!(folded("a\0b_c—d"), " a b c d ");
-        assert_eq!(folded("漢字 42"), " 漢字 42 ");
+        assert_eq!(folded("漢字 42, GPT模型3とは"), " 漢 字 42 gpt 模 型 3 と は ");
         assert_eq!(folded("?!"), " ");
     }
 
@@ -256,6 +339,55 @@ mod tests {
         assert!(!finds(&["black hole"], "a hole that is black"));
         assert!(finds(&["hole", "black"], "a hole that is black"));
         assert!(!finds(&["hole", "white"], "a hole that is black"));
+    }
+
+    #[test]
+    fn in_scripts_without_blanks_every_part_of_a_sentence_is_found() {
+        for (term, text) in [
+            ("黑洞", "请解释一下黑洞是怎么形成的。"),
+            ("引力", "万有引力定律"),
+            ("ブラックホール", "宇宙のブラックホールとは何ですか？"),
+            ("ﾌﾞﾗｯｸ", "ｱﾉﾌﾞﾗｯｸﾎｰﾙ"),
+            ("หลุมดำ", "อธิบายหลุมดำให้ฟังหน่อย"),
+            ("ຂຸມດຳ", "ອະທິບາຍຂຸມດຳ"),
+            ("ខ្មៅ", "តើប្រហោងខ្មៅជាអ្វី"),
+            ("တွင်းနက်", "တွင်းနက်ဆိုတာဘာလဲ။"),
+            ("블랙홀", "블랙홀은 무엇인가요?"),
+            ("模型", "GPT模型是什么"),
+            ("gpt", "GPT模型是什么"),
+            ("GPT模型", "什么是GPT模型？"),
+            ("𠮷野", "これは𠮷野家です"),
+        ] {
+            assert!(finds(&[term], text), "{term} in {text}");
+            let words = Words::open().unwrap();
+            let terms = Terms::new(&[term.to_owned()], &mut Words::open().unwrap()).unwrap();
+            let [_, _, snippet] =
+                words.snippets(["", "", text], [false, false, true], &terms).unwrap();
+            let snippet = snippet.unwrap();
+            let shown: String = snippet.iter().map(|part| &*part.0).collect();
+            assert_eq!(shown, text);
+            // What FTS5 takes for no part of a word, at the end, it does not mark.
+            let hit = snippet.iter().find(|part| part.1).map_or("", |part| &part.0);
+            let is_marked = !hit.is_empty() && term.to_lowercase().starts_with(&hit.to_lowercase());
+            assert!(is_marked, "{snippet:?}");
+        }
+        for (term, text) in [("洞黑", "黑洞"), ("กิน", "กัน"), ("黑 白", "黑洞，白色")]
+        {
+            assert!(!finds(&[term], text), "{term} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_end_of_a_word() {
+        assert!(finds(&["hol*"], "Black holes."));
+        assert!(finds(&["hole*"], "a hole"));
+        assert!(finds(&["black ho*"], "Black holes."));
+        assert!(finds(&["引力*"], "万有引力定律"));
+        assert!(!finds(&["ole*"], "Black holes."));
+        let mut words = Words::open().unwrap();
+        let terms = Terms::new(&["hol*".to_owned()], &mut words).unwrap();
+        let texts = words.snippets(["", "", "Black holes."], [false, false, true], &terms).unwrap();
+        assert_eq!(texts[2].as_ref().unwrap()[1], ("holes".to_owned(), true));
     }
 
     /// What FTS5 finds in the same text.
@@ -270,8 +402,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_found_is_what_fts5_finds(
-            text in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ \n_０漢ａͅ]{0,12}",
-            term in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ _０漢ａͅ]{1,4}",
+            text in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ \n_０ａͅ]{0,12}",
+            term in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ _０ａͅ]{1,4}",
         ) {
             let mut words = Words::open().unwrap();
             let terms = Terms::new(std::slice::from_ref(&term), &mut words).unwrap();
