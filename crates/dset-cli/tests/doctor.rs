@@ -72,6 +72,7 @@ fn a_folder_that_lacks_nothing_is_told_so_and_left_as_it_is() {
             "  + .env         only you can read it",
             "  + service      URL/",
             "  + model        deepseek-v4-pro is served, thinks",
+            "  + question     deepseek-v4-pro",
             "  + balance      $110.00",
             "  + output       dset_generator/ can be written",
             "  + store        none yet: the first run makes it",
@@ -81,7 +82,9 @@ fn a_folder_that_lacks_nothing_is_told_so_and_left_as_it_is() {
         ]
     );
     assert_eq!(folder.everything(), before);
-    assert_eq!(service.stats().asked, 0);
+    assert_eq!(service.stats().asked, 1, "one question, which no run counts as its own");
+    folder.dset(&["doctor", "--offline"]).exits(0);
+    assert_eq!(service.stats().asked, 1);
     folder.dset(&["run"]).exits(0);
     folder.dset(&["doctor"]).exits(0).tells("3 answered, 0 pending, 0 failed");
     let json = folder.dset(&["doctor", "--json"]).exits(0).json();
@@ -218,7 +221,8 @@ fn what_a_service_says_is_told_apart() {
             "$0.00: DeepSeek will not answer",
         ),
         (on("/models=503"), KEY, 0, "service", "says 503 in"),
-        (on("/models=404"), KEY, 0, "service", "answers in"),
+        (on("/models=404"), KEY, 0, "service", "/models says 404 in"),
+        (on("/models=405"), KEY, 0, "question", "deepseek-flash answers in"),
         (on("/models=307"), KEY, 1, "service", "sends elsewhere (307)"),
         (on("/models=reset"), KEY, 1, "service", "not understood: "),
         (on("/models=broken"), KEY, 0, "service", "answers in"),
@@ -234,6 +238,86 @@ fn what_a_service_says_is_told_apart() {
 }
 
 #[test]
+fn a_question_is_asked_as_a_run_would_ask_it_and_what_a_run_would_end_with_is_a_problem() {
+    for (rule, exit, says, hint) in [
+        ("OK=length", 0, "+ question     deepseek-flash answers in", ""),
+        ("OK=404", 1, "x question     wrong address (404): http", "Did you mean `--base-url http"),
+        ("OK=307", 1, "x question     redirect (307): http", "Look at the base URL"),
+        ("OK=401", 1, "x question     key refused (401)", "Look at DEEPSEEK_API_KEY"),
+        ("OK=402", 1, "x question     out of money (402)", "Top up at "),
+        ("OK=400", 1, "x question     refused (400)", "Change the setting"),
+        ("OK=429", 0, "! question     rate limited (429)", "a run waits for it"),
+        ("OK=503", 0, "! question     overloaded (503)", "a run waits for it"),
+        ("OK=risk", 0, "! question     was refused: content filter", ""),
+    ] {
+        let service = with_key(MockSettings {
+            on: vec![rule.parse().unwrap_or_else(|error| panic!("{rule}: {error}"))],
+            ..Default::default()
+        });
+        let folder = folder(1, &service.url(), KEY);
+        let ran = folder.dset(&["doctor"]).exits(exit).tells(says).tells(hint);
+        assert!(!ran.out.contains("sk-"), "{}", ran.out);
+    }
+}
+
+/// Says this to a GET, and answers any question.
+fn listing(says: &'static str) -> String {
+    use std::io::{Read, Write};
+    const ANSWER: &str = "200 OK\r\n\r\n{\"choices\":[{\"message\":{\"content\":\"OK\"},\
+                          \"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let mut asked = Vec::new();
+            let mut bytes = [0; 4096];
+            // A question ends with the brace of its body, anything else with its head.
+            while !(asked.ends_with(b"}")
+                || asked.starts_with(b"GET") && asked.ends_with(b"\r\n\r\n"))
+            {
+                let read = stream.read(&mut bytes).unwrap();
+                asked.extend_from_slice(&bytes[..read]);
+            }
+            let reply = if asked.starts_with(b"GET") { says } else { ANSWER };
+            let reply = reply.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            write!(stream, "HTTP/1.1 {reply}").unwrap();
+        }
+    });
+    at
+}
+
+#[test]
+fn a_list_of_models_that_is_refused_not_there_a_page_or_in_other_words_is_told() {
+    for (says, exit, told, hint) in [
+        ("401 Unauthorized\r\n\r\n{}", 1, "x service      URL wants a key (401)", "`--key NAME`"),
+        ("404 Not Found\r\n\r\n{}", 0, "! service      URL/models says 404", "--base-url URL/v1"),
+        (
+            "200 OK\r\n\r\n<html><title>Sign in</title></html>",
+            1,
+            "x service      URL/models is a page for people: Sign in",
+            "--base-url URL/v1",
+        ),
+        ("301 Moved\r\nlocation: /x\r\n\r\n", 1, "sends elsewhere (301), to /x", "--base-url URL"),
+        ("200 OK\r\n\r\n{\"data\":[{\"name\":\"m\"}]}", 0, "+ model        m is served", ""),
+        (
+            "200 OK\r\n\r\n{\"data\":[{\"id\":\"a\"}]}",
+            0,
+            "! model        m is not among the 1 model",
+            "It lists: a",
+        ),
+        ("200 OK\r\n\r\n{\"data\":[]}", 0, "m is not listed", "it took 9 tokens in and 1 out"),
+    ] {
+        let url = listing(says);
+        let folder = Folder::with(&questions(1));
+        let ran = folder.dset(&["doctor", "--base-url", &url, "-m", "m", "--key", "none"]);
+        let ran = ran.exits(exit);
+        let out = ran.out.replace(&format!("{url}/"), "URL/").replace("URL/ ", "URL ");
+        let out = out.replace(&url, "URL");
+        assert!(out.contains(told) && out.contains(hint), "{told}, {hint}:\n{out}");
+    }
+}
+
+#[test]
 fn a_service_that_cannot_be_reached_is_told_with_the_reason() {
     let service = Service::friendly();
     let port = service.url().rsplit_once(':').unwrap().1.to_owned();
@@ -243,7 +327,7 @@ fn a_service_that_cannot_be_reached_is_told_with_the_reason() {
         (
             format!("https://127.0.0.1:{port}"),
             "",
-            "not trusted: TLS: what answers there does not speak it",
+            "speaks another protocol: TLS: what answers there does not speak it",
         ),
         (
             "http://nowhere.invalid/v1".into(),

@@ -149,7 +149,7 @@ fn a_rebuild_of_an_older_store_writes_the_rows_that_its_own_program_wrote() {
         for (before, now) in before.iter().zip(&now) {
             assert_eq!(before["response"], now["response"], "{}", old.name);
             let known = now["metadata"].as_object().unwrap();
-            assert_eq!(known.len(), 14, "{}: {now}", old.name);
+            assert!(known.len() >= 14, "{}: {now}", old.name);
             // The row is that of the file now, which the earlier program did not look up.
             let before = before["metadata"].as_object().unwrap();
             for (key, value) in before.iter().filter(|(key, _)| *key != "row") {

@@ -1,22 +1,32 @@
 //! What a service tells for free: one GET, bounded in time and in bytes, with the key where it may
-//! go and nowhere else.
+//! go and nowhere else. And whether it answers: one question of one token, which is not kept.
 //!
 //! Redirects are not followed. What a reply means is decided elsewhere.
 
 use std::time::{Duration, Instant};
 
+use dset_core::answer::Reading;
+use dset_core::ask::{Ask, AskId};
 use dset_core::provider::Preset;
+use dset_core::question::{Key, Question, QuestionId};
 use dset_core::settings::is_loopback;
+use hyper::header::LOCATION;
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
-use crate::ask::{CONNECT_TIMEOUT, EndpointError, headers, plain, tls_in};
+use crate::ask::{
+    CONNECT_TIMEOUT, Endpoint, EndpointError, Wire, headers, is_foreign, plain, tls_in,
+};
 use crate::echo::Echo;
 use crate::http::Client;
 
 /// How long all of it may take: somebody waits for it at a terminal.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a question may take: a local server may have to load its model first.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is asked.
+const QUESTION: &str = "Say OK.";
 /// More than any list of models; the longest known has some 2 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -27,6 +37,8 @@ pub struct Told {
     pub status: u16,
     /// The body, without the key.
     pub body: Vec<u8>,
+    /// Where it sends to, if it sends elsewhere.
+    pub location: Option<String>,
     /// From the first packet to the last byte.
     pub took: Duration,
 }
@@ -48,6 +60,9 @@ pub enum ProbeError {
     /// The proxy that the environment names cannot be used.
     #[error("through the proxy: {0}")]
     Proxy(String),
+    /// Somebody is there who speaks no TLS, or no HTTP where TLS is not wanted.
+    #[error("{0}")]
+    Foreign(String),
     /// No trust, or no TLS.
     #[error("{0}")]
     Tls(String),
@@ -82,10 +97,48 @@ pub async fn get(
         }
         call(&client).await
     };
-    let (status, mut body) =
+    let (status, mut location, mut body) =
         tokio::time::timeout(TIMEOUT, call).await.map_err(|_| ProbeError::Late)??;
-    Echo::of(key).leave_body(&mut body);
-    Ok(Told { status, body, took: began.elapsed() })
+    let echo = Echo::of(key);
+    echo.leave_headers(&mut location);
+    echo.leave_body(&mut body);
+    let location = location.into_iter().next().map(|(_, place)| place);
+    Ok(Told { status, body, location, took: began.elapsed() })
+}
+
+/// Asks one short question as a run would ask it, with a limit of one token; returns what came of it
+/// and how long that took.
+pub async fn question(
+    wire: Wire,
+    key: Option<SecretString>,
+) -> Result<(Reading, Duration), EndpointError> {
+    let mut wire = wire;
+    wire.request.max_tokens = Some(1);
+    wire.timeout = wire.timeout.min(QUESTION_TIMEOUT);
+    let endpoint = Endpoint::new(wire, key)?;
+    let question = Question {
+        index: 0,
+        row_number: 1,
+        text: QUESTION.into(),
+        prompt: QUESTION.into(),
+        key: Key([0; 16]),
+        id: QuestionId { text_hash: 0, ordinal: 0 },
+        ending: [0; 16],
+        marked: false,
+        model: 0,
+        sample: 0,
+    };
+    let ask = Ask {
+        id: AskId(1),
+        question: question.into(),
+        attempt: 1,
+        endpoint: 0,
+        model: 0,
+        sample: 0,
+    };
+    let began = Instant::now();
+    let came = endpoint.ask(&ask, |_| ()).await;
+    Ok((came.reading, began.elapsed()))
 }
 
 async fn look_up(url: &Url) -> Result<(), ProbeError> {
@@ -99,9 +152,15 @@ async fn look_up(url: &Url) -> Result<(), ProbeError> {
     }
 }
 
-async fn call(client: &Client) -> Result<(u16, Vec<u8>), ProbeError> {
+/// The status, the `location`, and the body.
+type Reply = (u16, Vec<(String, String)>, Vec<u8>);
+
+async fn call(client: &Client) -> Result<Reply, ProbeError> {
     let mut response = client.get().await.map_err(|error| {
         let detail = plain(&error);
+        if !client.is_proxied() && is_foreign(&error) {
+            return ProbeError::Foreign(detail);
+        }
         match (error.is_connect(), tls_in(&error).is_some()) {
             (_, true) => ProbeError::Tls(detail),
             (true, false) if client.is_proxied() => ProbeError::Proxy(detail),
@@ -109,10 +168,13 @@ async fn call(client: &Client) -> Result<(u16, Vec<u8>), ProbeError> {
             (false, false) => ProbeError::Broken(detail),
         }
     })?;
+    let location = response.headers.get(LOCATION);
+    let location = location.map(|at| String::from_utf8_lossy(at.as_bytes()).into_owned());
+    let location: Vec<_> = location.map(|at| ("location".to_owned(), at)).into_iter().collect();
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => return Ok((response.status, body)),
+            Ok(None) => return Ok((response.status, location, body)),
             Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
                 return Err(ProbeError::TooLarge);
             }

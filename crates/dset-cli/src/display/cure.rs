@@ -10,7 +10,11 @@ use super::text::quoted;
 /// What an address that is wrong, or may be, was probably meant to be.
 pub(crate) fn of_address(settings: &Settings, failure: &Failure) -> Vec<String> {
     let (model, base_url) = place(settings, failure);
-    address(model.preset, base_url, failure)
+    let mut hints = address(model.preset, base_url, failure);
+    if let Some(last) = hints.last_mut() {
+        last.push_str("; no row was marked");
+    }
+    hints
 }
 
 /// The same of one place that was asked.
@@ -33,7 +37,7 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
         "the network wants a login" => "Log in to the network with a browser first".into(),
         _ => format!(
             "Look at the base URL: `{}` is asked below it; `dset config show --origin` tells where \
-             it is from; no row was marked",
+             it is from",
             preset.path
         ),
     });
@@ -62,6 +66,11 @@ pub(crate) fn of_connection(settings: &Settings, failure: &Failure) -> Option<St
 /// What the setting is called that a service does not take.
 pub(crate) fn of_settings(settings: &Settings, failure: &Failure) -> Option<String> {
     let (model, base_url) = place(settings, failure);
+    parameter(model, base_url, failure)
+}
+
+/// The same of one place that was asked.
+pub(crate) fn parameter(model: &Model, base_url: &Url, failure: &Failure) -> Option<String> {
     let message = failure.message.to_lowercase();
     let field = &model.preset.max_tokens_field;
     let other = match field.as_str() {

@@ -18,11 +18,22 @@ pub struct Balance {
 struct Listed<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+}
+
+impl Listed<'_> {
+    fn name(&self) -> &str {
+        let names: [&str; 3] = [&self.id, &self.model, &self.name];
+        names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
 struct List<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "models")]
     data: Vec<Listed<'a>>,
 }
 
@@ -56,16 +67,22 @@ fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<f64>
 /// Reads the list of models in a reply: their names, in the order told; `None` where it is no such
 /// list.
 ///
-/// Takes OpenAI's and Anthropic's shape, and a list without anything around it. Gemini's `models/`
-/// before each name is left out, since its names work without.
+/// Takes OpenAI's and Anthropic's shape, a list without anything around it, and those in which a model
+/// has a `name` and no `id`, as Ollama's own and Gemini's. Gemini's `models/` before each name is left
+/// out, since its names work without.
 #[must_use]
 pub fn read_models(body: &[u8]) -> Option<Vec<String>> {
     let models = match body.trim_ascii_start().starts_with(b"[") {
         true => serde_json::from_slice(body).ok()?,
         false => serde_json::from_slice::<List<'_>>(body).ok()?.data,
     };
-    let names = models.iter().map(|model| model.id.strip_prefix("models/").unwrap_or(&model.id));
-    Some(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    let own = |model: &Listed<'_>| {
+        let name = model.name();
+        name.strip_prefix("models/").unwrap_or(name).to_owned()
+    };
+    let names: Vec<String> = models.iter().map(own).filter(|name| !name.is_empty()).collect();
+    // Of a list of something else no name is known.
+    (!names.is_empty() || models.is_empty()).then_some(names)
 }
 
 /// Reads a balance in DeepSeek's shape or in that of OpenRouter's keys; `None` where it is neither.
@@ -104,7 +121,15 @@ mod tests {
                 some(&["a", "b"]),
             ),
             (r#"{"data":[{"type":"model","id":"c"}],"has_more":false}"#, some(&["c"])),
-            (r#"[{"id":"org/d","type":"chat"},{"name":"no id"},{"id":7}]"#, some(&["org/d"])),
+            (
+                r#"[{"id":"org/d","type":"chat"},{"name":"no id"},{"id":7}]"#,
+                some(&["org/d", "no id"]),
+            ),
+            (r#"{"data":[{"name":"m"}]}"#, some(&["m"])),
+            (r#"{"models":[{"name":"qwen3:8b","model":"qwen3:8b"}]}"#, some(&["qwen3:8b"])),
+            (r#"{"models":[{"name":"models/gemini-x","displayName":"X"}]}"#, some(&["gemini-x"])),
+            (r#"{"data":[{"id":"a","name":"A model"}]}"#, some(&["a"])),
+            (r#"{"data":[{"title":"m"}]}"#, None),
             (r#"{"data":[{"id":"models/gemini-x"}]}"#, some(&["gemini-x"])),
             (r#"{"data":[]}"#, some(&[])),
             (r#"{"error":{"message":"no"}}"#, None),

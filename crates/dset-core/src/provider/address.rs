@@ -49,13 +49,16 @@ impl Preset {
             let other = if base_url.scheme() == "https" { "http" } else { "https" };
             return meant.set_scheme(other).is_ok().then_some(meant);
         }
-        let own = Url::parse(&self.base_url).ok().filter(|own| own.host() == base_url.host());
+        let asked = self.url(base_url);
+        let is_other =
+            |own: &Url| own.host() == base_url.host() && self.url(own).path() != asked.path();
+        let own = Url::parse(&self.base_url).ok().filter(is_other);
         meant = own.unwrap_or_else(|| {
             let path = self.likely_path(base_url.path());
             meant.set_path(&path);
             meant
         });
-        (self.url(&meant).path() != self.url(base_url).path()).then_some(meant)
+        (self.url(&meant).path() != asked.path()).then_some(meant)
     }
 
     /// Where a redirect points to, if that is where the API may be now.

@@ -1,6 +1,7 @@
 //! `dset doctor`: whether a run would find all that it needs.
 
 mod files;
+mod question;
 mod service;
 
 use std::path::Path;
@@ -19,7 +20,8 @@ use crate::layers::{Environment, Said};
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
 #[command(
     after_help = "Looks at the questions, the settings, the key, the service, the model, the balance \
-where the service tells it, and the folder; what the service is asked costs nothing. Takes the \
+where the service tells it, and the folder. Asks each model one question of one token, as a run would \
+ask it, and says what that took; with `--offline` nothing is asked, and nothing costs. Takes the \
 settings of `dset run`. Changes nothing, and can be used while a run goes on.
 
 A cross is what a run would fail of, and has the command that mends it; an exclamation mark is what \
@@ -30,7 +32,7 @@ Exit codes: 0 no crosses, 1 some, 2 usage.
 Examples:
   dset doctor                       of ./q.csv and ./dset_generator
   dset doctor -m openai/gpt-6-luna  would that model answer?
-  dset doctor --offline             without asking the service
+  dset doctor --offline             without asking the service, at no cost
   dset doctor --json                one JSON object, for a program"
 )]
 pub(crate) struct DoctorArgs {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use dset_core::provider::{Balance, ListsModels, Providers, read_balance, read_models};
+use dset_core::answer::{Failure, Reading};
+use dset_core::provider::{Balance, ListsModels, Providers, read, read_balance, read_models};
+use dset_core::reply::HttpReply;
 use dset_core::settings::{Model, Warning, endpoint};
 use dset_engine::probe::{self, ProbeError, Told};
 use url::Url;
 
-use super::{Check, Plan};
+use super::{Check, Grade, Plan, question};
 use crate::command::trial::{money, refuses_key, unreached};
 use crate::command::typo::Typo;
 use crate::display::text::{of, one_line, quoted, same_command};
@@ -75,13 +77,28 @@ pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
             let providers = &plan.environment.providers;
             let place = Place { model, base_url, key: key.as_ref(), providers };
             let (service, check) = place.ask(is_first).await;
+            let fails = |check: &Check| check.grade == Grade::Problem;
+            // One that is probably mistyped is not asked: some services answer for any name.
+            let is_typo = check.as_ref().is_some_and(|check| fails(check) && is_meant(check));
+            let lacks_key = model.key_variable.is_some() && key.is_none();
+            let question = match lacks_key || is_typo || service.iter().any(fails) {
+                true => None,
+                false => Some(question::asked(&plan.settings, model, base_url, key.as_ref()).await),
+            };
+            // A list of models may lack some that are served.
+            let answers = question.as_ref().is_some_and(|check| check.grade == Grade::Good);
+            let check = check.map(|check| match answers && fails(&check) {
+                true => Check { grade: Grade::Warning, ..check },
+                false => check,
+            });
             if is_first {
                 checks.extend(service);
             }
             of_models.extend(check);
+            of_models.extend(question);
         }
     }
-    of_models.dedup_by(|a, b| a.says == b.says);
+    of_models.dedup_by(|a, b| a.name == b.name && a.says == b.says);
     // Balances come behind the models, as a run needs them.
     checks.sort_by_key(|check| check.name == "balance");
     let balances = checks.iter().position(|check| check.name == "balance").unwrap_or(checks.len());
@@ -106,7 +123,7 @@ impl Place<'_> {
             Ok(told) => told,
             Err(error) => return (vec![self.unreached(&error)], None),
         };
-        let mut checks = vec![self.answers(&told)];
+        let mut checks = vec![self.answers(&url, &told)];
         let mut is_refused = self.is_refusal(&told);
         let balance = preset.balance_url(self.base_url).filter(|_| with_balance && !is_refused);
         if let Some(url) = balance.filter(|_| self.key.is_some())
@@ -136,19 +153,35 @@ impl Place<'_> {
         self.key.is_some() && refuses_key(told)
     }
 
-    fn answers(&self, told: &Told) -> Check {
+    fn answers(&self, url: &Url, told: &Told) -> Check {
         let at = one_line(&endpoint(self.base_url));
         let took = milliseconds(told.took);
         match told.status {
             300..=399 => {
-                Check::problem("service", format!("{at} sends elsewhere ({})", told.status)).fix(
-                    "Name the place itself with `--base-url URL`: nothing is sent after a redirect",
-                )
+                let to = told.location.as_deref().map(|to| format!(", to {}", one_line(to)));
+                let to = to.unwrap_or_default();
+                Check::problem("service", format!("{at} sends elsewhere ({}){to}", told.status))
+                    .fix("Name the place itself with `--base-url URL`: nothing is sent after a redirect")
+            }
+            200..=299 if is_page(told) => {
+                let page = page(told);
+                let says = format!("{} is a page for people: {page}", one_line(&endpoint(url)));
+                Check::problem("service", says).fix(self.base_url_meant())
+            }
+            401 if self.key.is_none() => {
+                let says = format!("{at} wants a key (401), and none is sent");
+                Check::problem("service", says)
+                    .fix("Name the variable with the key: `--key NAME`, with `NAME=…` in .env")
             }
             403 if self.key.is_some() => {
                 let says = format!("{at} says 403 in {took}: this key may not look around");
                 let run = same_command_as("run", &[]);
                 Check::warning("service", says).fix(format!("See whether it may ask: `{run} -n 1`"))
+            }
+            404 | 405 if self.model.preset.lists_models != ListsModels::No => {
+                let url = one_line(&endpoint(url));
+                Check::warning("service", format!("{url} says {} in {took}", told.status))
+                    .fix(self.base_url_meant())
             }
             429 | 500.. => {
                 Check::warning("service", format!("{at} says {} in {took}", told.status))
@@ -158,9 +191,26 @@ impl Place<'_> {
         }
     }
 
+    /// What to do about a base URL below which there is no list of models.
+    fn base_url_meant(&self) -> String {
+        match self.model.preset.meant(self.base_url, &no_such_path()) {
+            Some(meant) => {
+                let meant = quoted(meant.as_str().trim_end_matches('/'));
+                format!("Did you mean `--base-url {meant}`?")
+            }
+            None => {
+                "Look whether the base URL is that of an API: `dset config show --origin`".into()
+            }
+        }
+    }
+
     fn unreached(&self, error: &ProbeError) -> Check {
         let at = one_line(&endpoint(self.base_url));
         let again = format!("Try again with `{}`", same_command());
+        let other_scheme = format!(
+            "Try the base URL with `{}://`",
+            if self.base_url.scheme() == "https" { "http" } else { "https" }
+        );
         let (kind, fix) = match error {
             ProbeError::Name { .. } => (
                 "no such name",
@@ -169,6 +219,7 @@ impl Place<'_> {
             ProbeError::Proxy(_) => {
                 ("not reached", "Look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")
             }
+            ProbeError::Foreign(_) => ("speaks another protocol", &*other_scheme),
             ProbeError::Tls(_) => {
                 ("not trusted", "Look at the clock of this machine, and at whoever is between")
             }
@@ -227,10 +278,12 @@ impl Place<'_> {
         if let Some(retired) = preset.retired(name) {
             return retirement(name, &retired.since, &retired.used);
         }
-        let says = format!(
-            "{name} is not among the {} that the service lists",
-            of(models.len() as u64, "model")
-        );
+        let says = match models.len() as u64 {
+            0 => format!("{name} is not listed: the service lists no model"),
+            listed => {
+                format!("{name} is not among the {} that the service lists", of(listed, "model"))
+            }
+        };
         let check = match preset.serves(name) {
             true => Check::warning("model", says),
             false => Check::problem("model", says),
@@ -242,6 +295,7 @@ impl Place<'_> {
             None if preset.is_at(self.base_url) => {
                 format!("See which there are: `dset models list --live {}`", preset.id)
             }
+            None if models.is_empty() => "Load or download one there".to_owned(),
             None => {
                 let first = models.iter().take(MODELS_NAMED).map(|own| one_line(own));
                 format!("It lists: {}", first.collect::<Vec<_>>().join(", "))
@@ -259,9 +313,38 @@ impl Place<'_> {
     }
 }
 
+/// What a path without an API is to the reader of replies.
+fn no_such_path() -> Failure {
+    let reply = HttpReply { status: 404, headers: Vec::new(), body: Vec::new() };
+    match read(&reply) {
+        Reading::Failure(failure) => failure,
+        Reading::Answer(_) => unreachable!("a 404 is no answer"),
+    }
+}
+
+fn is_page(told: &Told) -> bool {
+    told.body.trim_ascii_start().starts_with(b"<")
+}
+
+/// What a page says, in one line.
+fn page(told: &Told) -> String {
+    let reply = HttpReply { status: told.status, headers: Vec::new(), body: told.body.clone() };
+    match read(&reply) {
+        Reading::Failure(failure) => one_line(&failure.message),
+        Reading::Answer(_) => String::new(),
+    }
+}
+
+/// Tells whether a check names what was probably meant.
+fn is_meant(check: &Check) -> bool {
+    check.fix.as_deref().is_some_and(|fix| fix.starts_with(DID_YOU_MEAN))
+}
+
+const DID_YOU_MEAN: &str = "Did you mean";
+
 fn did_you_mean(model: &str) -> String {
     let model = quoted(model);
-    format!("Did you mean `-m {model}`? For good: `dset config set model {model}`")
+    format!("{DID_YOU_MEAN} `-m {model}`? For good: `dset config set model {model}`")
 }
 
 /// Tells whether one name is another with a date, like `-0813`, or a tag, like `:latest`.

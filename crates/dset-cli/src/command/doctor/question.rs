@@ -1,0 +1,95 @@
+//! Whether a question is answered: one is asked as a run would ask it, with a limit of one token.
+
+use std::time::Duration;
+
+use dset_core::answer::{Failure, FailureClass, Reading, Refusal, Usage};
+use dset_core::provider::is_of_address;
+use dset_core::settings::{Model, Settings};
+use dset_engine::ask::Wire;
+use dset_engine::probe;
+use url::Url;
+
+use super::Check;
+use crate::display::cure;
+use crate::display::text::{self, of, one_line, same_command};
+use crate::layers::Key;
+
+const NAME: &str = "question";
+
+/// Asks it, and tells what came of it and what it cost.
+pub(super) async fn asked(
+    settings: &Settings,
+    model: &Model,
+    base_url: &Url,
+    key: Option<&Key>,
+) -> Check {
+    let wire = Wire::of(settings, model, base_url);
+    let key = key.map(|key| key.secret.clone());
+    match probe::question(wire, key).await {
+        Ok((Reading::Answer(answer), took)) => answered(model, took, answer.usage),
+        Ok((Reading::Failure(failure), took)) => match &failure.partial {
+            // Cut by its limit, empty, or refused by the model: the service has answered.
+            Some(answer) if !matches!(failure.class, FailureClass::Transient) => {
+                answered(model, took, answer.usage)
+            }
+            _ => failed(model, base_url, &failure),
+        },
+        Err(error) => Check::problem(NAME, one_line(&error.to_string())),
+    }
+}
+
+fn answered(model: &Model, took: Duration, usage: Usage) -> Check {
+    let tokens = match (usage.input, usage.output) {
+        (None, None) => "it does not say how many tokens it took".to_owned(),
+        (sent, out) => {
+            let [sent, out] = [sent, out].map(Option::unwrap_or_default);
+            format!("it took {} in and {out} out", of(sent, "token"))
+        }
+    };
+    let name = one_line(&model.request.model);
+    Check::good(NAME, format!("{name} answers in {} ms; {tokens}", took.as_millis().max(1)))
+}
+
+fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
+    let says = text::failure(failure);
+    let fix = |check: Check, fix: Option<String>| match fix {
+        Some(fix) => check.fix(fix),
+        None => check,
+    };
+    // A limit that a run does not set is no fault of a run.
+    let is_of_limit = model.request.max_tokens.is_none() && failure.message.contains("token");
+    match failure.class {
+        _ if is_of_address(failure) => {
+            let hint = cure::address(model.preset, base_url, failure).into_iter().next();
+            fix(Check::problem(NAME, says), hint)
+        }
+        FailureClass::KeyRefused | FailureClass::Forbidden => {
+            Check::problem(NAME, says).fix(match &model.key_variable {
+                Some(name) => format!("Look at {name}: the question was asked with it"),
+                None => "Name the variable with the key: `--key NAME`".to_owned(),
+            })
+        }
+        FailureClass::OutOfMoney => {
+            let page = Some(model.preset.money_page.as_str()).filter(|page| !page.is_empty());
+            fix(Check::problem(NAME, says), page.map(|page| format!("Top up at {page}")))
+        }
+        FailureClass::Refused(Refusal::Settings | Refusal::Request | Refusal::Question)
+            if is_of_limit =>
+        {
+            Check::warning(NAME, format!("could not be tried with a limit of one token: {says}"))
+        }
+        FailureClass::Refused(Refusal::Moderation) => {
+            Check::warning(NAME, format!("was refused: {says}"))
+        }
+        FailureClass::Refused(_) => {
+            let hint = cure::parameter(model, base_url, failure);
+            let hint = hint.unwrap_or_else(|| "Change the setting that it names".to_owned());
+            Check::problem(NAME, says).fix(hint)
+        }
+        FailureClass::Throttled { .. }
+        | FailureClass::Transient
+        | FailureClass::Empty
+        | FailureClass::CutByLength => Check::warning(NAME, says)
+            .fix(format!("Look again later with `{}`; a run waits for it", same_command())),
+    }
+}
