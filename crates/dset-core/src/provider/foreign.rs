@@ -262,7 +262,10 @@ mod tests {
         for (body, class, says) in [
             (
                 r#"{"error_code":17,"error_msg":"daily request limit reached"}"#,
-                Transient,
+                FailureClass::Throttled {
+                    wait: Some(std::time::Duration::from_secs(86_400)),
+                    width: None,
+                },
                 "daily request limit reached",
             ),
             (

@@ -270,7 +270,7 @@ fn words_about_money_that_are_about_something_else_are_no_reason() {
             r#"{"error":{"message":"Range of input length should be [1, 1008]","code":"1210"}}"#,
             FailureClass::Refused(Refusal::Request),
         ),
-        (200, r#"{"code":0,"message":"success","data":{"balance":"0"}}"#, FailureClass::Transient),
+        (200, r#"{"code":0,"message":"success","data":{"balance":"0"}}"#, FailureClass::OtherApi),
     ] {
         assert_eq!(class(status, body), expected, "{status} {body}");
     }
