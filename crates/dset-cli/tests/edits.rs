@@ -78,7 +78,7 @@ fn state(name: &str) -> Folder {
     match name {
         "success" => drop(Service::friendly().run(&folder, &[]).exits(0)),
         "outage" => {
-            let service = Service::with(&["Question 4=503"]);
+            let service = Service::with(&["Question 4=503", "Question 5=503", "Question 6=503"]);
             let waits = ["-c", "1", "--retries", "1", "--backoff", "10ms"];
             service.run(&folder, &waits).exits(6);
             assert!(folder.read("q.csv").contains("Question 4?,,ERROR\n"));

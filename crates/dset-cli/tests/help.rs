@@ -216,6 +216,7 @@ fn json_shapes_are_in_the_page_of_json() {
         "error",
         "outage",
         "outage_retry",
+        "outage_another",
         "outage_final",
         "outage_over",
         "endpoint_down",

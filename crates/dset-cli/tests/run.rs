@@ -512,3 +512,22 @@ fn a_format_that_does_not_exist_is_refused_with_those_that_do() {
     run(" , ").says("it names nothing");
     assert!(!folder.path("dset_generator").exists());
 }
+
+#[test]
+fn one_at_a_time_a_question_that_always_fails_is_marked_and_those_behind_it_are_answered() {
+    for fault in ["500", "reset", "broken", "cut", "html"] {
+        let folder = Folder::with("question\nA?\nB?\nPOISON 1?\nPOISON 2?\nC?\nD?\n");
+        let service = Service::start(MockSettings {
+            on: vec![format!("POISON={fault}").parse().unwrap()],
+            ..MockSettings::default()
+        });
+        let arguments = ["-c", "1", "--backoff", "1ms"];
+        service.run(&folder, &arguments).exits(3).says("4 of 6 answered");
+        assert_eq!(folder.agreed(), ["A?", "B?", "C?", "D?"], "{fault}");
+        let marked = folder.read("q.csv").matches("ERROR").count();
+        assert_eq!(marked, 2, "{fault}: {}", folder.read("q.csv"));
+        // Nothing is left that could tell the service from these two.
+        service.run(&folder, &arguments).exits(6);
+        assert_eq!(service.stats().questions_answered_again, 0);
+    }
+}

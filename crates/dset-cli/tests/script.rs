@@ -14,11 +14,11 @@ const CSV: &str = "timestamp,question,thoughts,final_answer\r\n2026-11-22 11:49:
 const JSON: &str = "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"What is the capital of France?\"}, \"response\": {\"reasoning\": \"The capital…\\nline 2\", \"answer\": \"=Paris, \\\"the\\\" city\\nof light — é\"}}\n";
 const TXT: &str = "Timestamp: 2026-11-22 11:49:24\nQuestion: What is the capital of France?\nThought Process: The capital…\nline 2\nFinal Answer: =Paris, \"the\" city\nof light — é\n--------------------------------------------------\n\n";
 
-fn service(folder: &Folder, on: &str) -> Service {
+fn service(folder: &Folder, on: &[&str]) -> Service {
     folder.write("answers.jsonl", JSON);
     Service::start(MockSettings {
         answers: Some(folder.path("answers.jsonl")),
-        on: vec![on.parse().unwrap()],
+        on: on.iter().map(|rule| rule.parse().unwrap()).collect(),
         ..MockSettings::default()
     })
 }
@@ -36,7 +36,7 @@ fn outputs(folder: &Folder) -> [String; 3] {
 #[test]
 fn a_failing_service_is_waited_for_three_times_and_one_row_is_marked() {
     let folder = Folder::with(QUESTIONS);
-    let service = service(&folder, "fail=503");
+    let service = service(&folder, &["fail=503", "Last=503"]);
     let ran = service.run(&folder, &["-c", "1", "--backoff", "10ms,20ms,40ms"]).exits(6);
     let lines = ran.lines();
     let told: Vec<&&str> = lines.iter().filter(|line| line.starts_with("Retry")).collect();
@@ -56,7 +56,7 @@ fn a_failing_service_is_waited_for_three_times_and_one_row_is_marked() {
     assert!(lines.contains(&"Execution paused. Resume with same command later."));
     assert_eq!(folder.read("q.csv"), MARKED);
     assert_eq!(outputs(&folder), [CSV, JSON, TXT]);
-    assert_eq!(service.stats().questions, 2, "the last one was not asked");
+    assert_eq!(service.asked()["Last one"], 1, "the only other question, after the last retry");
 
     // The same command, once the service is well again.
     drop(service);
@@ -70,7 +70,7 @@ fn a_failing_service_is_waited_for_three_times_and_one_row_is_marked() {
 #[test]
 fn a_refused_question_is_marked_and_the_run_goes_on() {
     let folder = Folder::with(QUESTIONS);
-    let service = service(&folder, "fail=400");
+    let service = service(&folder, &["fail=400"]);
     service.run(&folder, &["-c", "1"]).exits(3);
     assert_eq!(folder.read("q.csv"), MARKED);
     assert_eq!(folder.agreed(), ["What is the capital of France?", "Last one"]);

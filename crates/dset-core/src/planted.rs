@@ -51,10 +51,12 @@ pub enum Bug {
     TokensUncounted,
     /// In an outage light probes go on and on at once.
     ProbesUnpaced,
+    /// A service is given up without asking it another question.
+    NoOtherQuestionTried,
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 22] = [
+pub const BUGS: [Bug; 23] = [
     Bug::EmitBeforeDurable,
     Bug::RetryPastTheLimit,
     Bug::AttemptsOffByOne,
@@ -77,6 +79,7 @@ pub const BUGS: [Bug; 22] = [
     Bug::MinuteForgotten,
     Bug::TokensUncounted,
     Bug::ProbesUnpaced,
+    Bug::NoOtherQuestionTried,
 ];
 
 #[cfg(feature = "planted-bugs")]

@@ -336,7 +336,6 @@ impl Job {
             now,
         )?;
         store.keep_asked(&settings_ids, samples)?;
-        store.keep_marks_column(marks_known.as_deref())?;
         store.keep_call(&Call::of(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();

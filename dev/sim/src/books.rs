@@ -21,6 +21,8 @@ const ALIKE_AT_FIRST: u32 = 5;
 const ALIKE_LATER: u32 = 10;
 /// So many questions are held at most where one of several models does not answer.
 const HELD_FOR_OTHERS: usize = 4_096;
+/// So many are held at most in an outage and after it, whatever the width.
+const HELD_IN_OUTAGE: usize = 16;
 /// The input is rewritten at most once in so long, or in so many times what the last took.
 const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
@@ -69,6 +71,10 @@ pub(crate) struct Books {
     pub(crate) read_ended: bool,
     /// Questions that may still be answered.
     pub(crate) open: BTreeSet<QuestionIndex>,
+    /// So many answers each row is to get.
+    per_row: u32,
+    /// There was an outage in this life.
+    pub(crate) was_out: bool,
     /// Open questions whose texts the machine holds.
     pub(crate) held: BTreeSet<QuestionIndex>,
     /// How often each question was asked.
@@ -126,9 +132,15 @@ impl Books {
             ledger,
             flights: BTreeMap::new(),
             dropped: 0,
-            pace: Pace::new(world.start.width, world.start.places().len() > 1),
+            pace: Pace::new(
+                world.start.width,
+                world.start.places().len() > 1,
+                world.start.endpoints,
+            ),
             read_count: 0,
             read_ended: ledger.pending == 0,
+            per_row: world.start.models * world.start.samples,
+            was_out: false,
             held: BTreeSet::new(),
             asked: BTreeMap::new(),
             answers: 0,
@@ -207,7 +219,7 @@ impl Books {
                 let flight = self.flights.remove(ask).expect("an ask is on its way");
                 return match reading {
                     Reading::Answer(_) => {
-                        self.answered(&flight);
+                        self.answered(*ask, &flight);
                         Owed::Answer(*ask, flight)
                     }
                     Reading::Failure(failure) => {
@@ -240,6 +252,10 @@ impl Books {
                 let most = match self.is_several_models {
                     true => HELD_FOR_OTHERS.max(2 * self.width.max(1) as usize),
                     false => 2 * self.width.max(1) as usize,
+                };
+                let most = match self.was_out {
+                    true => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
+                    false => most,
                 };
                 assert!(self.held.len() <= most, "the texts of twice the width are held");
             }
@@ -288,8 +304,15 @@ impl Books {
         self.drop_from_ms = Some(self.drop_from_ms.map_or(ms, |earlier| earlier.min(ms)));
     }
 
-    fn answered(&mut self, flight: &Flight) {
+    fn answered(&mut self, ask: AskId, flight: &Flight) {
         self.answers += 1;
+        let alone = self.pace.clears_service(ask);
+        let of_model =
+            |index: &QuestionIndex| self.begin.requests[*index as usize].model == flight.place.0;
+        if let Some(index) = alone.filter(of_model) {
+            self.pace.failed_alone(index);
+            self.must_end.push(index);
+        }
         self.pace.answered(flight.place);
         self.held.remove(&flight.index);
         self.suspects_are_refused();

@@ -181,10 +181,23 @@ impl Books {
 
     /// Takes what whoever watches is told.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) {
+        assert!(
+            !matches!(notice, Notice::OutageFinal { .. }) || self.has_tried_another(),
+            "no service is given up before another question has failed too"
+        );
+        self.was_out |= matches!(notice, Notice::OutageBegan { .. });
         if self.pace.notice(now_ms, notice) {
             assert!(self.flights.is_empty(), "what may still succeed is waited for");
             self.reasons.insert(Reason::Unreachable);
         }
+    }
+
+    /// Tells whether another question was tried before the service is given up, or there is none.
+    fn has_tried_another(&self) -> bool {
+        let may_read = !self.read_ended && !self.limit_is_reached();
+        let may_ask = |index: &&QuestionIndex| self.held.contains(index) || may_read;
+        let is_all_tried = || self.open.iter().filter(may_ask).all(|i| self.pace.has_tried(*i));
+        self.pace.has_tried_another().unwrap_or_else(is_all_tried)
     }
 
     /// Checks what must hold after every event.
@@ -200,6 +213,7 @@ impl Books {
         let abandoned = self.flights.values().all(|flight| flight.abandoned);
         assert!(abandoned || !drops, "what is not waited for is dropped");
         let is_final = self.pace.is_final() && self.flights.is_empty();
+        let is_final = is_final && !self.is_held && self.has_tried_another();
         assert!(!is_final || self.is_stopping(), "the last retry of an outage is the last");
     }
 

@@ -1,7 +1,7 @@
 //! When the service may be asked, by the simulator's own reckoning: how many at once, not before
 //! when, and what a failing service is owed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dset_core::ask::{Ask, AskId};
@@ -31,6 +31,13 @@ struct Outage {
     light: Option<AskId>,
     light_at_ms: u64,
     light_wait_ms: u64,
+    /// The question whose failure began it, and those that were asked in it.
+    began_with: Option<QuestionIndex>,
+    tried: BTreeSet<QuestionIndex>,
+    /// The question that is asked after the last retry, how often that was announced, and its ask.
+    another: Option<QuestionIndex>,
+    another_tries: u32,
+    another_ask: Option<AskId>,
 }
 
 /// What must follow from a failure.
@@ -66,13 +73,22 @@ pub(crate) struct Pace {
     failures: BTreeMap<QuestionIndex, u32>,
     throttles: BTreeMap<QuestionIndex, u32>,
     outage: Option<Outage>,
+    /// At how many places each model is asked.
+    endpoints: u32,
+    /// The question that failed last.
+    failed_last: Option<QuestionIndex>,
+    /// Questions that failed throughout an outage while the service answered another after it.
+    alone: BTreeSet<QuestionIndex>,
 }
 
 impl Pace {
-    pub(crate) fn new(width: u32, several: bool) -> Pace {
+    pub(crate) fn new(width: u32, several: bool, endpoints: u32) -> Pace {
         Pace {
             width: width.max(1),
             several,
+            endpoints: endpoints.max(1),
+            failed_last: None,
+            alone: BTreeSet::new(),
             refused_since: BTreeMap::new(),
             named: None,
             not_before: BTreeMap::new(),
@@ -96,6 +112,18 @@ impl Pace {
         self.works();
     }
 
+    /// The question whose own fault an outage was, where this ask is answered: with one at a time all
+    /// the retries were its own.
+    pub(crate) fn clears_service(&self, ask: AskId) -> Option<QuestionIndex> {
+        let outage = self.outage.as_ref().filter(|o| o.another_ask == Some(ask))?;
+        outage.began_with.filter(|_| self.width == 1)
+    }
+
+    /// Takes that a question, and not the service, was at fault.
+    pub(crate) fn failed_alone(&mut self, index: QuestionIndex) {
+        self.alone.insert(index);
+    }
+
     /// Takes a reply that is about its question: the service is there.
     pub(crate) fn works(&mut self) {
         self.works += 1;
@@ -112,6 +140,8 @@ impl Pace {
 
     /// Takes a failure that may well work next time, with so many other asks on their way.
     pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
+        self.failed_last = Some(index);
+        let first_failed = *self.first_failed.entry(index).or_insert(self.works);
         if self.is_out() {
             return Verdict::default();
         }
@@ -119,7 +149,7 @@ impl Pace {
             *self.failures.entry(index).or_default() += 1;
             return Verdict { may_begin_outage: true, ..Verdict::default() };
         }
-        if *self.first_failed.entry(index).or_insert(self.works) == self.works {
+        if first_failed == self.works {
             self.failed += 1;
         }
         let enough = FAILURES_MIN.min(self.width) as usize;
@@ -142,6 +172,10 @@ impl Pace {
         wait: Option<Duration>,
         named: Option<u32>,
     ) -> Verdict {
+        self.failed_last = Some(index);
+        if self.is_out() {
+            self.first_failed.entry(index).or_insert(self.works);
+        }
         let wait_ms = wait.map_or(0, |wait| wait.as_millis() as u64);
         let not_before = self.not_before.entry(place).or_default();
         *not_before = (*not_before).max(now_ms + wait_ms);
@@ -156,7 +190,9 @@ impl Pace {
     pub(crate) fn has_given_up(&self, index: QuestionIndex) -> bool {
         let is_more =
             |counts: &BTreeMap<_, u32>, most| counts.get(&index).is_some_and(|count| *count > most);
-        is_more(&self.failures, HICCUP_RETRIES_MAX) || is_more(&self.throttles, THROTTLES_MAX)
+        self.alone.contains(&index)
+            || is_more(&self.failures, HICCUP_RETRIES_MAX)
+            || is_more(&self.throttles, THROTTLES_MAX)
     }
 
     /// Checks an ask, with which so many are on their way.
@@ -173,6 +209,12 @@ impl Pace {
             assert!(now_ms >= own, "a question that failed waits before it is asked again");
             return;
         };
+        let index = ask.question.index;
+        if outage.another.is_some() {
+            assert_eq!(outage.another, Some(index), "the question that was announced is asked");
+            outage.another_ask = Some(ask.id);
+        }
+        outage.tried.insert(index);
         if outage.probes > 0 {
             outage.probes -= 1;
             return;
@@ -195,6 +237,11 @@ impl Pace {
                     light: None,
                     light_at_ms: now_ms + LIGHT_FIRST_MS,
                     light_wait_ms: LIGHT_FIRST_MS,
+                    began_with: self.failed_last,
+                    tried: self.failed_last.into_iter().collect(),
+                    another: None,
+                    another_tries: 0,
+                    another_ask: None,
                 });
                 self.waits(now_ms, wait.expect("there are retries"));
             }
@@ -207,6 +254,17 @@ impl Pace {
                 outage.probes += 1;
             }
             Notice::OutageGoesOn { wait, .. } => self.waits(now_ms, *wait),
+            Notice::OutageAnother { question } => {
+                assert!(self.is_final(), "another question is tried after every retry");
+                let outage = self.outage.as_mut().expect("another question in an outage");
+                let is_new = outage.another.is_none() && !outage.tried.contains(&question.index);
+                let is_same = outage.another == Some(question.index);
+                assert!(is_new || is_same, "one other question is tried");
+                outage.another = Some(question.index);
+                outage.another_tries += 1;
+                assert!(outage.another_tries <= self.endpoints, "once at each place");
+                outage.probes += 1;
+            }
             Notice::OutageFinal { .. } => {
                 assert!(self.is_final(), "the service is given up after every retry");
                 self.outage = None;
@@ -227,6 +285,18 @@ impl Pace {
             outage.retries as usize == WAITS_MS.len() && outage.next_at_ms.is_none()
         };
         self.outage.as_ref().is_some_and(last)
+    }
+
+    /// Tells whether another question was tried at every place after every retry; absent where none
+    /// was tried.
+    pub(crate) fn has_tried_another(&self) -> Option<bool> {
+        let outage = self.outage.as_ref()?;
+        outage.another.map(|_| outage.another_tries == self.endpoints)
+    }
+
+    /// Tells whether a question was asked in an outage, or began it.
+    pub(crate) fn has_tried(&self, index: QuestionIndex) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.tried.contains(&index))
     }
 
     /// An outage waits for 1, 2 and 4 minutes, and longer where the service asks for that.

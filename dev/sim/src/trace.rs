@@ -217,6 +217,7 @@ impl Trace {
             Notice::PlaceUp { model, endpoint } => {
                 self.numbers([11, (*model).into(), (*endpoint).into()]);
             }
+            Notice::OutageAnother { question } => self.numbers([14, question.index.into()]),
             Notice::Bookmarking { row_number } => self.numbers([12, *row_number]),
             Notice::Draining { signal, in_flight, longest } => {
                 self.numbers([13, signal_code(*signal), *in_flight as u64]);

@@ -153,7 +153,7 @@ pub(crate) fn round(lab: &Lab, disk: &Disk, seed: u64) -> io::Result<Outcome> {
     let on_disk = disk.mounted.join(format!("power-{seed}"));
     fs::create_dir_all(&on_disk)?;
     fs::create_dir_all(on_disk.with_extension("tmp"))?;
-    fs::write(on_disk.join("q.csv"), world.input(|_| false))?;
+    fs::write(on_disk.join("q.csv"), world.input())?;
     command("sync", &["-f".as_ref(), &on_disk])?;
     world.move_to(on_disk.clone());
 

@@ -145,8 +145,17 @@ impl Closing<'_> {
                     1 => "the service did not answer, nor after a retry".to_owned(),
                     _ => format!("the service did not answer after {retries} retries"),
                 };
-                let hints = cure::of_connection(settings, failure).into_iter().chain([again]);
-                (message, why(failure), hints.collect())
+                let mut hints: Vec<String> =
+                    cure::of_connection(settings, failure).into_iter().chain([again]).collect();
+                if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.bookmark)
+                    && self.ending.ledger.answered > 0
+                {
+                    let row = last.row_number;
+                    hints.push(format!(
+                        "Row {row} was the only one left to ask, so that the fault may be its own"
+                    ));
+                }
+                (message, why(failure), hints)
             }
             Why::ToldToWait(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),

@@ -136,6 +136,9 @@ impl Watcher for Json {
             Notice::OutageRetry { retry, of } => {
                 self.print(now, json!({ "event": "outage_retry", "retry": retry, "of": of }));
             }
+            Notice::OutageAnother { question } => {
+                self.of(now, question, "outage_another", json!({}))
+            }
             Notice::OutageFinal { failure } => {
                 self.print(now, json!({ "event": "outage_final", "cause": failure.cause }));
             }

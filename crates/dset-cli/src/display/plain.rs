@@ -151,6 +151,10 @@ impl Watcher for Plain {
                 self.say(now, &format!("Error: {}", failure(why)));
                 self.say(now, &format!("Retrying in {}...", script_wait(*wait)));
             }
+            Notice::OutageAnother { question } => {
+                let place = self.place(question);
+                self.say(now, &format!("Asking {place} before giving up..."));
+            }
             Notice::OutageFinal { .. } => self.say(now, "Final retry failed!"),
             Notice::OutageOver { lasted } => {
                 self.say(now, &format!("The service answers again (after {})", span(*lasted)));

@@ -161,7 +161,12 @@ pub enum Notice {
         /// Until the next retry.
         wait: Duration,
     },
-    /// The last retry failed.
+    /// Every retry failed; before the service is given up, another question is asked.
+    OutageAnother {
+        /// That question.
+        question: Arc<Question>,
+    },
+    /// The last retry failed, and another question too where there is one.
     OutageFinal {
         /// The last failure.
         failure: Box<Failure>,

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::books::State;
-use super::lanes::LaneIndex;
 use super::replied::Returned;
 use super::{Effect, Machine, Notice, Record, Why};
 use crate::answer::{Failure, FailureClass, Refusal};
 use crate::outcome::Fault;
-use crate::pace::outage::Outage;
 use crate::pace::retry::{
     HICCUP_RETRIES_MAX, RETRY_AFTER_MAX, THROTTLED_OTHERS_MIN, THROTTLES_MAX, hiccup_wait,
 };
@@ -230,13 +228,6 @@ impl Machine {
         self.show_retry(back, failure, wait, effects);
     }
 
-    /// Tells whether no place of a model that still has work answers.
-    fn is_out(&self) -> bool {
-        let has_work =
-            |model| self.can_read() || self.held.values().any(|held| held.question.model == model);
-        self.lanes.are_out(has_work)
-    }
-
     /// Takes a failure at one of several places; `is_new` where its question had not failed before the
     /// last answer. True where that is all that follows: the place is taken for dead, or none answers.
     fn failed_at_place(
@@ -280,62 +271,6 @@ impl Machine {
             let question = Arc::clone(&back.question);
             let failure = Box::new(failure);
             effects.push(Effect::Show(Notice::Retrying { question, failure, wait }));
-        }
-    }
-
-    fn begin_outage(
-        &mut self,
-        now: Time,
-        back: &Returned,
-        failure: Failure,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.make_ready(back.index);
-        if self.stop.is_some() {
-            return;
-        }
-        let lightly = self.slots_max() > 1;
-        let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
-        self.lanes.each().for_each(|lane| lane.die(now));
-        let wait = outage.retry_at.map(|at| self.lanes.not_paused(now, at).since(now));
-        self.outage = Some(outage);
-        self.last_failure = Some(Box::new(failure.clone()));
-        effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
-    }
-
-    /// A failure in an outage costs its question nothing; the probe's moves the schedule on.
-    fn failed_in_outage(
-        &mut self,
-        now: Time,
-        back: &Returned,
-        failure: Failure,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.make_ready(back.index);
-        self.last_failure = Some(Box::new(failure.clone()));
-        let outage = self.outage.as_mut().expect("called in an outage");
-        if !outage.failed(now, back.ask, &self.rules.backoff) {
-            return;
-        }
-        if let Some(at) = outage.retry_at {
-            let wait = self.lanes.not_paused(now, at).since(now);
-            let failure = Box::new(failure);
-            effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
-        }
-    }
-
-    /// The service answered something that is about the question: it is there.
-    pub(super) fn service_works(&mut self, now: Time, lane: LaneIndex, effects: &mut Vec<Effect>) {
-        self.failures.answered();
-        let lane = self.lanes.at(lane);
-        let is_back = lane.lives(now) && self.outage.is_none();
-        if is_back {
-            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
-            effects.push(Effect::Show(Notice::PlaceUp { model, endpoint }));
-        }
-        if let Some(outage) = self.outage.take() {
-            self.last_failure = None;
-            effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
         }
     }
 
@@ -406,7 +341,7 @@ impl Machine {
     }
 
     /// A question ends without an answer: marked ERROR, and the run goes on.
-    fn end(
+    pub(super) fn end(
         &mut self,
         now: Time,
         question: Arc<Question>,

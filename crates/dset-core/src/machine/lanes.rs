@@ -171,6 +171,11 @@ impl Lanes {
         self.lanes.iter().map(|lane| lane.place.model + 1).max().expect("a run asks somewhere")
     }
 
+    /// At how many places a model is asked.
+    pub(super) fn places_of(&self, model: u16) -> usize {
+        self.lanes.iter().filter(|lane| lane.place.model == model).count()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.lanes.len()
     }

@@ -12,6 +12,7 @@ mod failed;
 mod hung;
 mod kept;
 mod lanes;
+mod outage;
 mod replied;
 mod slots;
 mod snapshot;
@@ -368,9 +369,13 @@ impl Machine {
             self.abandon_all(effects);
         }
         self.abandon_hung(now, effects);
-        self.end_outage_if_final(effects);
-        if self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless() {
+        let may_send =
+            self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless();
+        if may_send {
             self.read_more(effects);
+        }
+        self.end_outage_if_final(now, effects);
+        if may_send && self.stop.is_none() {
             self.send(now, effects);
         }
         self.place(effects);

@@ -112,10 +112,13 @@ impl Machine {
     }
 
     fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
-        self.service_works(now, back.lane, effects);
+        let over = self.service_works(now, back.lane, effects);
         self.answers_count += 1;
         self.is_of_use();
         self.clear_suspects(now, effects);
+        if let Some((outage, failure)) = over {
+            self.failed_alone(now, &back, &outage, *failure, effects);
+        }
         self.held.remove(&back.index);
         effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),

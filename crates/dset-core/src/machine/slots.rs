@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lanes::{Choice, LaneIndex};
-use super::{Effect, Flight, Held, Machine, Notice, RateBound, Why};
+use super::{Effect, Flight, Held, Machine, Notice, RateBound};
 use crate::ask::{Ask, AskId};
-use crate::pace::outage::Probe;
 use crate::planted::{Bug, planted};
 use crate::question::{Question, QuestionIndex};
 use crate::time::Time;
 
 /// So many questions are held at most where a model does not answer and others do.
 const HELD_FOR_OTHERS: usize = 4_096;
+/// So many are held in an outage whatever the width: the last of them is tried before the service is
+/// given up, and a few questions in a row may fail on their own account.
+const HELD_IN_OUTAGE: usize = 16;
 
 impl Machine {
     /// Takes questions that were read.
@@ -40,9 +42,14 @@ impl Machine {
     }
 
     /// How many questions may be held: twice the width, or more where one of several models has none
-    /// left to ask, because those of another that does not answer are in the way.
+    /// left to ask, because those of another that does not answer are in the way; and more in an
+    /// outage, for a choice of what to try.
     fn held_max(&self) -> usize {
         let most = (2 * self.lanes.slots()).max(self.useless.held_min());
+        let most = match self.outage {
+            Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
+            None => most,
+        };
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
         if lacks { most.max(HELD_FOR_OTHERS) } else { most }
     }
@@ -68,7 +75,7 @@ impl Machine {
         // In batches of a width: a message for every question would cost more than reading it.
         let ready = self.ready.iter().map(BTreeSet::len);
         let enough = ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
-        if count > 0 && (!enough || count >= slots) {
+        if count > 0 && (!enough || count >= slots || self.outage.is_some()) {
             self.read.outstanding = true;
             effects.push(Effect::Read { count });
         }
@@ -81,7 +88,7 @@ impl Machine {
 
     /// Tells whether a slot is free. Answers that wait for the disk take one too, so that a crash
     /// cannot cost more than there are, but they are no longer the service's.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let unsynced = self.records.answers.len();
         let unsynced = if planted(Bug::SlotFreedOnArrival) { 0 } else { unsynced };
         self.flights.len() + unsynced < self.slots_max()
@@ -148,62 +155,7 @@ impl Machine {
         }
     }
 
-    /// In an outage one question asks whether it is over.
-    fn send_probe(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let is_time = self.probe_at(now).is_some_and(|at| at.has_come(now));
-        let Some(outage) = self.outage.as_ref().filter(|_| is_time) else { return };
-        let Some((_, probe)) = outage.next() else { return };
-        // A slot is free unless asks sent before the outage are still on their way; then one of
-        // those may end the outage, and the probe waits for its slot. A light probe that hangs
-        // holds up no retry.
-        if !self.has_room() || self.flights.len() >= self.lanes.slots().max(2) {
-            return;
-        }
-        let Some(index) = self.probe_question(now, outage.question, !outage.probed) else { return };
-        let retry = outage.retries + 1;
-        let model = self.held[&index].question.model;
-        let Some(lane) = self.lanes.probe(now, model) else { return };
-        self.ready[usize::from(model)].remove(&index);
-        self.waiting.retain(|&(_, waiting)| waiting != index);
-        if probe == Probe::Retry {
-            let of = self.rules.backoff.retries;
-            effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
-        }
-        let ask = self.ask(now, index, lane, effects);
-        let outage = self.outage.as_mut().expect("an outage does not end by sending");
-        outage.probing(ask, index, probe);
-    }
-
-    /// When the next probe of an outage goes: at its time, neither while the place that it would go
-    /// to wants to be left alone nor beyond the user's limits. Absent where an event must come first.
-    pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
-        let (at, _) = self.outage.as_ref()?.next()?;
-        let asked: BTreeSet<QuestionIndex> = self.flights.values().map(|f| f.index).collect();
-        let free = self.held.iter().filter(|(index, _)| !asked.contains(index));
-        let models: BTreeSet<u16> = free.map(|(_, held)| held.question.model).collect();
-        let at = self.lanes.not_paused_any(now, at, &models)?;
-        let wait = self.minute.wait(now)?;
-        Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
-    }
-
-    /// First the question whose failure began it; with more than one at a time each further probe
-    /// is the next unfinished one.
-    fn probe_question(&self, now: Time, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
-        let asked = |index: &QuestionIndex| self.flights.values().any(|f| f.index == *index);
-        let same = first || self.slots_max() <= 1;
-        let may = |index: &QuestionIndex| {
-            let held = self.held.get(index);
-            let model = held.map(|held| held.question.model);
-            !asked(index) && model.is_some_and(|model| self.lanes.may_probe(now, model))
-        };
-        let mut free = self.held.keys().filter(|index| may(index));
-        if same && may(&last) {
-            return Some(last);
-        }
-        free.clone().find(|&&index| index > last).or_else(|| free.next()).copied()
-    }
-
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         now: Time,
         index: QuestionIndex,
@@ -253,24 +205,10 @@ impl Machine {
         self.waiting.insert((now.after(wait).monotonic_ms, index));
     }
 
-    /// Ends the run when the last retry has failed and nothing that could succeed is on its way.
-    pub(super) fn end_outage_if_final(&mut self, effects: &mut Vec<Effect>) {
-        let is_final = self.outage.as_ref().is_some_and(|outage| outage.is_final());
-        if !is_final || !self.flights.is_empty() || self.stop.is_some() {
-            return;
-        }
-        let Some(failure) = self.last_failure.take() else { return };
-        self.outage = None;
-        effects.push(Effect::Show(Notice::OutageFinal { failure: failure.clone() }));
-        self.stop(Why::Unreachable(failure));
-        let mut left = self.held.values();
-        let last = planted(Bug::BookmarkOnTheWrongRow);
-        if let Some(held) = if last { left.next_back() } else { left.next() } {
-            let question = Arc::clone(&held.question);
-            let row_number = question.row_number;
-            effects.push(Effect::Show(Notice::Bookmarking { row_number }));
-            self.bookmark_row(question.id, effects);
-            self.bookmark = Some(question);
-        }
+    /// Takes a question that was to be asked again out of the line and of those that wait.
+    pub(super) fn take_out_of_line(&mut self, index: QuestionIndex) {
+        let model = self.held[&index].question.model;
+        self.ready[usize::from(model)].remove(&index);
+        self.waiting.retain(|&(_, waiting)| waiting != index);
     }
 }

@@ -71,6 +71,8 @@ pub struct OutageView {
     pub of: u32,
     /// The service is being tried.
     pub is_probing: bool,
+    /// Every retry has failed, and another question is asked.
+    pub tries_another: bool,
 }
 
 /// An ask on its way, for whoever draws it.
@@ -118,6 +120,7 @@ impl Machine {
                     retry: outage.retries + u32::from(outage.retry_at.is_some()),
                     of: self.rules.backoff.retries,
                     is_probing: outage.is_probing(),
+                    tries_another: outage.another().is_some(),
                 }
             }),
             paused_until: self.lanes.paused_until(now),

@@ -1,3 +1,4 @@
+mod outage;
 mod places;
 mod suspects;
 mod throttled;
@@ -223,13 +224,14 @@ fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() 
     bench.reply(0, answer());
     let mut waits = Vec::new();
     bench.reply(1, failure(FailureClass::Transient));
-    while bench.ending.is_none() {
+    while waits.len() < 3 {
         let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
         let outage = bench.machine.snapshot(now).outage.expect("an outage is shown");
         assert_eq!((outage.retry as usize, outage.of), (waits.len() + 1, 3));
         waits.push(bench.sleep());
         bench.reply(1, failure(FailureClass::Transient));
     }
+    bench.reply(2, failure(FailureClass::Transient));
     assert_eq!(waits, [60.0, 120.0, 240.0]);
     assert!(matches!(bench.why(), Why::Unreachable(_)));
     assert_eq!(bench.marked_rows(), [3]);
@@ -245,7 +247,7 @@ fn an_outage_with_many_at_once_is_probed_lightly_for_a_minute_and_then_by_the_sc
     assert!(bench.told.contains(&"OutageBegan".to_owned()), "and everything waits");
     let began_ms = bench.now_ms;
     let (mut at, mut probed) = (Vec::new(), Vec::new());
-    while bench.ending.is_none() {
+    while !bench.told.contains(&"OutageAnother".to_owned()) {
         bench.sleep();
         at.push((bench.now_ms - began_ms) / 100);
         probed.extend(bench.on_their_way());
@@ -253,6 +255,9 @@ fn an_outage_with_many_at_once_is_probed_lightly_for_a_minute_and_then_by_the_sc
         bench.reply(probe, failure(FailureClass::Transient));
     }
     assert_eq!(at, [20, 52, 103, 185, 316, 525, 600, 1800, 4200]);
+    let last = bench.on_their_way();
+    assert!(last.len() == 1 && !probed.contains(&last[0]), "{last:?}");
+    bench.reply(last[0], failure(FailureClass::Transient));
     assert_eq!(probed.len(), 9, "one at a time");
     assert!(probed.windows(2).all(|pair| pair[1] == pair[0] + 1), "each further is the next");
     assert_eq!(bench.told.iter().filter(|notice| *notice == "OutageRetry").count(), 3);

@@ -5,7 +5,11 @@
 //! are fewer, and at least as many as the asks on their way: errors are fast and answers slow, so with many at once several fail before
 //! the first succeeds. With one at a time the first failure already is one, and the waits are the
 //! original's 1, 2 and 4 minutes.
+//!
+//! Once the retries have failed, one question that was not tried yet is asked. If it is answered, the
+//! service works, and what failed is the fault of the questions that did.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::ask::AskId;
@@ -98,6 +102,24 @@ pub struct Outage {
     light_wait: Duration,
     /// One light probe follows the other.
     lightly: bool,
+    /// The question whose failure began it.
+    began_with: QuestionIndex,
+    /// Every question that was probed.
+    tried: BTreeSet<QuestionIndex>,
+    /// The question that is asked once the retries have failed.
+    another: Option<Another>,
+}
+
+/// A question that tells, after the last retry, whether the service answers others.
+#[derive(Debug, Clone)]
+struct Another {
+    question: QuestionIndex,
+    /// When it is asked; absent while it is on its way, and at the end.
+    at: Option<Time>,
+    /// Its ask on its way.
+    ask: Option<AskId>,
+    /// How many places it may still be asked at.
+    places: usize,
 }
 
 /// What an ask in an outage is.
@@ -107,6 +129,8 @@ pub enum Probe {
     Light,
     /// One of the schedule.
     Retry,
+    /// Another question, after the schedule.
+    Another,
 }
 
 impl Outage {
@@ -126,7 +150,39 @@ impl Outage {
             light_at: (lightly && retry_at.is_some()).then(|| now.after(LIGHT_FIRST)),
             light_wait: LIGHT_FIRST,
             lightly: lightly && retry_at.is_some(),
+            began_with: question,
+            tried: BTreeSet::new(),
+            another: None,
         }
+    }
+
+    /// Returns the question whose failure began it.
+    #[must_use]
+    pub fn began_with(&self) -> QuestionIndex {
+        self.began_with
+    }
+
+    /// Tells whether this question has failed in it, or begun it.
+    #[must_use]
+    pub fn has_tried(&self, question: QuestionIndex) -> bool {
+        question == self.began_with || self.tried.contains(&question)
+    }
+
+    /// Returns the question that is asked after the last retry, once it is chosen.
+    #[must_use]
+    pub fn another(&self) -> Option<QuestionIndex> {
+        self.another.as_ref().map(|another| another.question)
+    }
+
+    /// Tells whether this is an ask of that question.
+    #[must_use]
+    pub fn is_another(&self, ask: AskId) -> bool {
+        self.another.as_ref().is_some_and(|another| another.ask == Some(ask))
+    }
+
+    /// Asks this question too before the service is given up, at so many places one after the other.
+    pub fn try_another(&mut self, now: Time, question: QuestionIndex, places: usize) {
+        self.another = Some(Another { question, at: Some(now), ask: None, places });
     }
 
     /// Returns what is to be sent next, and when.
@@ -135,13 +191,16 @@ impl Outage {
         let light = self.light_at.filter(|_| self.light.is_none());
         let light = light.map(|at| (at, Probe::Light));
         let retry = self.retry_at.map(|at| (at, Probe::Retry));
+        let another = self.another.as_ref().and_then(|another| another.at);
+        let another = another.map(|at| (at, Probe::Another));
         // The retry goes first where both are due.
-        [retry, light].into_iter().flatten().min_by_key(|(at, _)| at.monotonic_ms)
+        [retry, light, another].into_iter().flatten().min_by_key(|(at, _)| at.monotonic_ms)
     }
 
     /// Takes the sending of a probe.
     pub fn probing(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
         (self.question, self.probed) = (question, true);
+        self.tried.insert(question);
         match probe {
             Probe::Light => {
                 self.light = Some(ask);
@@ -153,6 +212,11 @@ impl Outage {
                 self.retry = Some(ask);
                 self.light_at = None;
                 self.lightly = false;
+            }
+            Probe::Another => {
+                let another = self.another.as_mut().expect("another question was chosen");
+                (another.at, another.ask) = (None, Some(ask));
+                another.places -= 1;
             }
         }
     }
@@ -167,7 +231,9 @@ impl Outage {
     /// Tells whether a probe is on its way.
     #[must_use]
     pub fn is_probing(&self) -> bool {
-        self.light.is_some() || self.retry.is_some()
+        let another = self.another.as_ref();
+        let is_on_its_way = another.is_some_and(|another| another.ask.is_some());
+        self.light.is_some() || self.retry.is_some() || is_on_its_way
     }
 
     /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
@@ -179,6 +245,10 @@ impl Outage {
             self.light_wait = self.light_wait.mul_f64(growth).min(LIGHT_MAX);
             self.light_at = self.lightly.then(|| now.after(self.light_wait));
         }
+        if let Some(another) = self.another.as_mut().filter(|a| a.ask == Some(ask)) {
+            another.ask = None;
+            another.at = (another.places > 0).then_some(now);
+        }
         let is_retry = self.retry == Some(ask);
         if is_retry {
             self.retry = None;
@@ -187,10 +257,12 @@ impl Outage {
         is_retry
     }
 
-    /// Tells whether every retry has failed.
+    /// Tells whether every retry has failed, and other questions so far.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        self.retry.is_none() && self.retry_at.is_none()
+        let is_asked = |another: &Another| another.at.is_some() || another.ask.is_some();
+        let waits_for_another = self.another.as_ref().is_some_and(is_asked);
+        self.retry.is_none() && self.retry_at.is_none() && !waits_for_another
     }
 }
 

@@ -86,6 +86,10 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
             let hint = hint.unwrap_or_else(|| "Change the setting that it names".to_owned());
             Check::problem(NAME, says).fix(hint)
         }
+        FailureClass::OtherApi => Check::problem(NAME, says).fix(
+            "Look at the base URL: `--base-url` wants that of an API for chat completions"
+                .to_owned(),
+        ),
         FailureClass::Throttled { .. }
         | FailureClass::Transient
         | FailureClass::Empty

@@ -190,7 +190,8 @@ impl Watcher for Screen {
         match notice {
             Notice::Asking { .. } | Notice::Bookmarking { .. } => {}
             // The region tells of these.
-            Notice::OutageRetry { .. } | Notice::Draining { .. } => {}
+            Notice::OutageRetry { .. } | Notice::OutageAnother { .. } | Notice::Draining { .. } => {
+            }
             Notice::Answered { question, took, usage, .. } => {
                 self.rate.add();
                 if self.tells {

@@ -219,6 +219,9 @@ impl Drawn<'_> {
                 };
                 vec![format!("{retry} in {}", view.wait(at)), before]
             }
+            None if outage.tries_another => {
+                vec!["every retry failed, another question is tried".to_owned()]
+            }
             None if outage.is_probing => vec![format!("{retry} is on its way")],
             None => Vec::new(),
         }

@@ -158,6 +158,8 @@ impl Store {
         }
         let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
+        let sql = "INSERT INTO meta (name, value) VALUES (?1, '')";
+        transaction.execute(sql, [plan::MARKS_COLUMN])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
@@ -167,11 +169,14 @@ impl Store {
     /// Adds what version 2 has and version 1 has not: an earlier program refuses the store from then on,
     /// since it would write rows of another shape into the outputs.
     fn upgrade(&mut self) -> Result<(), StoreError> {
+        let marks = self.marks_column()?;
         let transaction = self.reader.connection.transaction()?;
         transaction.execute_batch(
             "ALTER TABLE output_order ADD COLUMN row INTEGER;
              ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;",
         )?;
+        let sql = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
+        transaction.execute(sql, params![plan::MARKS_COLUMN, marks.unwrap_or_default()])?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
         Ok(())

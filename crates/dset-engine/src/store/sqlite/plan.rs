@@ -391,14 +391,6 @@ impl Store {
         Ok(has_marks.then(|| STATUS.to_owned()))
     }
 
-    /// Remembers that; none where no mark was ever wanted.
-    pub(crate) fn keep_marks_column(&self, column: Option<&str>) -> Result<(), StoreError> {
-        match self.meta::<String>(MARKS_COLUMN)? {
-            Some(_) => Ok(()),
-            None => self.set_meta(MARKS_COLUMN, column.unwrap_or_default()),
-        }
-    }
-
     /// Tells whether anything was ever recorded: an answer, an ask, a presumption.
     pub fn is_blank(&self) -> Result<bool, StoreError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM answers) AND NOT EXISTS (SELECT 1 FROM lives)

@@ -5,7 +5,9 @@
 -- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`, `formats`, and,
 -- where the last run wanted more than one answer to a question, `asked`: its settings and samples;
 -- `call`, as JSON: the last run's column, header and, for each model, its base URLs without their
--- queries and the name of its key's variable or `none`, never a key. Older stores lack it.
+-- queries and the name of its key's variable or `none`, never a key; `marks_column`, the column of the
+-- input that has marks of ours, empty where none has; and `from_bookmark`, where somebody has said that
+-- the questions in `presumed` are to be taken as answered. Older stores lack these three.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value

@@ -114,6 +114,7 @@ fn outage() -> View {
         retry: 1,
         of: 3,
         is_probing: false,
+        tries_another: false,
     });
     view
 }
