@@ -405,10 +405,15 @@ impl From<StoreError> for UserError {
     fn from(error: StoreError) -> UserError {
         let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
         match error {
-            StoreError::Newer { found } => {
+            StoreError::Newer { found, by } => {
+                let by = by.map(|by| format!(", last written by dset {}", one_line(&by)));
+                let cause = format!("it has version {found}{}", by.unwrap_or_default());
                 UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
-                    .cause(format!("it has version {found}"))
-                    .hint("Use that dset: in another folder everything would be asked again")
+                    .cause(cause)
+                    .hint(
+                        "Update this dset with `cargo install --path crates/dset-cli` in its newest \
+                         source: in another folder everything would be asked again",
+                    )
             }
             StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
                 .cause("it is another program's, or its first page is damaged")

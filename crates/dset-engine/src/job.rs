@@ -450,15 +450,10 @@ fn decide(
     let mut ids = Vec::new();
     for (at, request) in requests.iter().enumerate() {
         let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
-        let decision = match (bought_otherwise[at] > 0, is_beside) {
-            (true, false) => "continue",
-            (true, true) => "continue beside",
-            (false, true) => "first beside",
-            (false, false) => "first",
-        };
+        let decision = if bought_otherwise[at] > 0 { "continue" } else { "first" };
         ids.push(match held[at] {
             Some(id) => id,
-            None => store.decide(request, edition, decision, now)?,
+            None => store.decide(request, edition, decision, is_beside, now)?,
         });
     }
     Ok(ids)
@@ -487,8 +482,7 @@ fn open_edition(
         Write::Meta { name: "from_bookmark", value: None },
     ])?;
     for (at, request) in settings.requests().iter().enumerate() {
-        let decision = if at == 0 { "again" } else { "again beside" };
-        store.decide(request, edition, decision, now)?;
+        store.decide(request, edition, "again", at > 0, now)?;
     }
     Ok(finish_move(store, folder)?.unwrap_or_default())
 }

@@ -40,6 +40,8 @@ pub enum StoreError {
     Newer {
         /// Its version.
         found: i64,
+        /// The version of that program, where it can be read.
+        by: Option<String>,
     },
     /// It is no store of ours.
     #[error("it is not a store of this program")]

@@ -76,7 +76,7 @@ pub(crate) enum Write {
     /// There are answers of the original script, whose settings nobody knows.
     ScriptKnown { at: i64 },
     /// A run has ended.
-    LifeEnded { life: i64, at: i64, ending: String },
+    LifeEnded { life: i64, at: i64, ending: String, dropped: bool },
 }
 
 /// Which answer has a place.

@@ -70,6 +70,8 @@ pub enum ToStore {
         at: i64,
         /// How, in a few words.
         ending: String,
+        /// Asks were dropped that may have reached the service.
+        dropped: bool,
     },
 }
 
@@ -367,10 +369,11 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 }
                 batch.writes.extend(questions.iter().copied().map(Write::Marked));
             }
-            ToStore::End { at, ending } => batch.writes.push(Write::LifeEnded {
+            ToStore::End { at, ending, dropped } => batch.writes.push(Write::LifeEnded {
                 life: self.settings.life,
                 at: *at,
                 ending: ending.clone(),
+                dropped: *dropped,
             }),
         }
     }

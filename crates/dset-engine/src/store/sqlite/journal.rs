@@ -8,7 +8,7 @@ use dset_core::plan::AnswerId;
 use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{STORE, Store};
+use super::{STORE, Store, facts};
 use crate::files::{self, Identity};
 use crate::store::StoreError;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -161,10 +161,10 @@ fn apply(
             )?
             .execute([at])?;
         }
-        Write::LifeEnded { life, at, ending } => {
+        Write::LifeEnded { life, at, ending, dropped } => {
             to.execute(
-                "UPDATE lives SET ended_at = ?1, ending = ?2 WHERE id = ?3",
-                params![at, ending, life],
+                "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3 WHERE id = ?4",
+                params![at, ending, dropped, life],
             )?;
         }
     }
@@ -222,7 +222,6 @@ impl NewAnswer {
         if known.is_some() {
             return Ok(None);
         }
-        let metadata = serde_json::to_string(&self.metadata).expect("metadata is plain values");
         to.prepare_cached(
             "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -234,9 +233,10 @@ impl NewAnswer {
             self.question,
             self.reasoning,
             self.answer,
-            metadata
+            facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
+        facts::insert(to, id, self.settings, &self.metadata)?;
         to.prepare_cached(
             "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -2,9 +2,11 @@
 
 mod attempts;
 mod earlier;
+mod facts;
 mod journal;
 mod look;
 mod measured;
+mod migrate;
 mod plan;
 mod recent;
 mod through;
@@ -22,6 +24,7 @@ pub use attempts::{Attempt, Tried};
 pub(crate) use earlier::EarlierAsks;
 pub use look::{Dangling, FailedAsks, Life, look};
 pub(crate) use measured::Measured;
+pub(super) use migrate::VERSION;
 pub use plan::Held;
 pub(crate) use plan::Ids;
 pub(super) use plan::MARKS_COLUMN;
@@ -37,8 +40,6 @@ use crate::sink::{FORMATS, Format, formats};
 
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
-/// The version of the schema that this program writes.
-pub(super) const VERSION: i64 = 2;
 /// Says that a SQLite file is ours: `dset` in ASCII.
 const APPLICATION: i64 = 0x6473_6574;
 
@@ -129,57 +130,27 @@ impl Store {
             return Err(StoreError::PathTooLong(bytes));
         }
         let connection = connect(&path)?;
-        let mut store = Store { reader: Reader { connection, version: VERSION }, path };
+        let mut store = Store { reader: Reader { connection }, path };
         let version: i64 =
             store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =
             store.reader.connection.query_row("PRAGMA application_id", [], |r| r.get(0))?;
+        let tables = "SELECT EXISTS (SELECT 1 FROM sqlite_schema)";
         match version {
-            0 => store.create()?,
+            0 if store.reader.connection.query_row(tables, [], |row| row.get(0))? => {
+                return Err(StoreError::Foreign);
+            }
+            0 => {}
             _ if application != APPLICATION => return Err(StoreError::Foreign),
-            VERSION => {}
-            1 => store.upgrade()?,
-            found => return Err(StoreError::Newer { found }),
+            1..=VERSION => {}
+            found => return Err(store.reader.newer(found)),
         }
+        migrate::migrate(&mut store.reader.connection, version)?;
         if is_new {
             files::sync_folder(folder)?;
         }
         let rescued = rescue::take_in(folder, |writes| store.commit(writes))?;
         Ok((store, rescued))
-    }
-
-    fn create(&mut self) -> Result<(), StoreError> {
-        let tables: i64 =
-            self.reader
-                .connection
-                .query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
-        if tables > 0 {
-            return Err(StoreError::Foreign);
-        }
-        let transaction = self.reader.connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        let sql = "INSERT INTO meta (name, value) VALUES (?1, '')";
-        transaction.execute(sql, [plan::MARKS_COLUMN])?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Adds what version 2 has and version 1 has not: an earlier program refuses the store from then on,
-    /// since it would write rows of another shape into the outputs.
-    fn upgrade(&mut self) -> Result<(), StoreError> {
-        let marks = self.marks_column()?;
-        let transaction = self.reader.connection.transaction()?;
-        transaction.execute_batch(
-            "ALTER TABLE output_order ADD COLUMN row INTEGER;
-             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;",
-        )?;
-        let sql = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
-        transaction.execute(sql, params![plan::MARKS_COLUMN, marks.unwrap_or_default()])?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-        Ok(())
     }
 
     /// Returns the connection, for tests that put something into the store.
@@ -305,10 +276,7 @@ impl Store {
 
     /// Returns how far each output is known to be whole.
     pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
-        let sql = match self.reader.version {
-            1 => "SELECT name, rows, bytes, tail, 0 FROM sinks",
-            _ => "SELECT name, rows, bytes, tail, shape FROM sinks",
-        };
+        let sql = "SELECT name, rows, bytes, tail, shape FROM sinks";
         let mut statement = self.reader.connection.prepare(sql)?;
         let marks = statement.query_map([], |row| {
             let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
@@ -425,11 +393,16 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 #[derive(Debug)]
 struct Reader {
     connection: Connection,
-    /// The version of the schema: a store that is only looked at keeps its own.
-    version: i64,
 }
 
 impl Reader {
+    /// Says that a program of a later version wrote this, and which, as far as that can be read.
+    fn newer(&self, found: i64) -> StoreError {
+        let sql = "SELECT version FROM lives ORDER BY id DESC LIMIT 1";
+        let by = self.connection.query_row(sql, [], |row| row.get(0)).ok();
+        StoreError::Newer { found, by }
+    }
+
     fn open(path: &Path) -> Result<Reader, StoreError> {
         let connection = Connection::open_with_flags(
             path,
@@ -437,25 +410,27 @@ impl Reader {
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        Ok(Reader { connection, version: VERSION })
+        Ok(Reader { connection })
     }
 }
 
 impl Archive for Reader {
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError> {
-        let sql =
-            "SELECT answered_at, question, reasoning, answer, metadata FROM answers WHERE id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([answer], |row| {
-            let metadata: String = row.get(4)?;
-            Ok(Row {
-                answered_at: row.get(0)?,
-                question: row.get(1)?,
-                reasoning: row.get(2)?,
-                answer: row.get(3)?,
-                metadata: serde_json::from_str(&metadata).unwrap_or_default(),
-            })
-        })?)
+        let sql = format!(
+            "SELECT a.answered_at, a.question, a.reasoning, a.answer, {} FROM answers a
+             LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
+            facts::COLUMNS
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([answer])?;
+        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        Ok(Row {
+            answered_at: row.get(0)?,
+            question: row.get(1)?,
+            reasoning: row.get(2)?,
+            answer: row.get(3)?,
+            metadata: facts::metadata(row, 4)?,
+        })
     }
 
     fn order_from(
@@ -463,12 +438,9 @@ impl Archive for Reader {
         edition: u32,
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
-        let row = if self.version == 1 { "NULL" } else { "row" };
-        let sql = format!(
-            "SELECT answer, {row} FROM output_order
-             WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = "SELECT answer, row FROM output_order
+                   WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000";
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![edition, position as i64], |row| {
             let at: Option<i64> = row.get(1)?;
             Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
@@ -494,7 +466,7 @@ mod tests {
         let path = folder.path().join(STORE);
         Store::open(folder.path()).unwrap();
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3 })));
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3, .. })));
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(STORE);
