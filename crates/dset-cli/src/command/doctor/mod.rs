@@ -182,6 +182,9 @@ fn others_answer(plan: &Plan, checks: &mut [Check]) {
         out.iter().any(|says| rest(says) == Some(true))
     };
     let models = &plan.settings.models;
+    if models.iter().all(|model| model.base_urls.len() == 1) {
+        return;
+    }
     if !models.iter().all(|model| model.base_urls.iter().any(|url| !is_out(url))) {
         return;
     }
