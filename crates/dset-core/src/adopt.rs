@@ -261,7 +261,7 @@ fn read_line(line: &[u8]) -> Option<(usize, Row)> {
         let line: Line = serde_json::from_slice(&line[at..]).ok()?;
         let row = Row {
             answered_at: unix_ms(&line.metadata.timestamp),
-            question: line.metadata.question.trim().to_owned(),
+            question: line.metadata.question,
             reasoning: line.response.reasoning.unwrap_or_default(),
             answer: line.response.answer.unwrap_or_default(),
             // What is not as we would write it is nobody's loss; the row is.
@@ -324,7 +324,7 @@ pub fn read_csv(bytes: &[u8]) -> Found {
         match (cell(1), cell(3)) {
             (Some(question), Some(answer)) => found.rows.push(Row {
                 answered_at: unix_ms(cell(0).unwrap_or_default()),
-                question: question.trim().to_owned(),
+                question: question.to_owned(),
                 reasoning: cell(2).unwrap_or_default().to_owned(),
                 answer: answer.to_owned(),
                 metadata: Metadata::default(),

@@ -11,7 +11,7 @@ use dset_core::csv::Layout;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::plan::Plan;
-use dset_core::prompt::{Template, TemplateError};
+use dset_core::prompt::{DEFAULT_TEMPLATE, Template, TemplateError};
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
@@ -177,7 +177,8 @@ pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
 /// Returns how the input of these settings is read.
 #[must_use]
 pub fn source_options(settings: &Settings) -> SourceOptions {
-    SourceOptions { header: settings.header, column: settings.column.clone() }
+    let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
+    SourceOptions { header: settings.header, column: settings.column.clone(), has_template }
 }
 
 impl Job {
