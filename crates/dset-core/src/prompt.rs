@@ -100,7 +100,7 @@ impl Template {
         self.is_default
     }
 
-    /// Renders the prompt of a row whose trimmed question cell is `question`.
+    /// Renders the prompt of a row whose question cell is `question`, with the blanks around it.
     ///
     /// Returns `None` for an empty row: its question is blank or, where the template does not use
     /// that, its prompt is.
@@ -109,13 +109,30 @@ impl Template {
         row_number: u64,
         question: &'a str,
         cells: &impl Cells,
-    ) -> Result<Option<Cow<'a, str>>, TemplateError> {
-        if question.is_empty() && self.uses_question {
+    ) -> Result<Option<Prompt<'a>>, TemplateError> {
+        let trimmed = question.trim();
+        if trimmed.is_empty() && self.uses_question {
             return Ok(None);
         }
+        let has_blanks = trimmed.len() < question.len() && self.uses_question;
         if self.is_default {
-            return Ok(Some(Cow::Borrowed(question)));
+            let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
+            return Ok(Some(Prompt { text: Cow::Borrowed(question), keyed }));
         }
+        let text = self.fill(row_number, question, cells)?;
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
+        Ok(Some(Prompt { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
+    }
+
+    fn fill(
+        &self,
+        row_number: u64,
+        question: &str,
+        cells: &impl Cells,
+    ) -> Result<String, TemplateError> {
         let cell = |at| Value::from(cells.cell(at).unwrap_or_default());
         let mut row = BTreeMap::new();
         for (at, name) in self.columns.iter().enumerate() {
@@ -125,14 +142,33 @@ impl Template {
         names.insert("question", Value::from(question));
         names.insert("row", Value::from_pairs(row));
         let parsed = self.environment.get_template(NAME).expect("parsed when it was made");
-        let prompt = parsed.render(Value::from_pairs(names)).map_err(|error| {
+        parsed.render(Value::from_pairs(names)).map_err(|error| {
             let detail = match error.kind() {
                 ErrorKind::UndefinedError => "the template names a column that is not there".into(),
                 _ => error.to_string(),
             };
             TemplateError::Row { row_number, detail }
-        })?;
-        Ok((!prompt.trim().is_empty()).then_some(Cow::Owned(prompt)))
+        })
+    }
+}
+
+/// The user message of a row.
+///
+/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has none.
+/// They were not sent by earlier versions, whose answers count for the same rows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Prompt<'a> {
+    /// What is sent.
+    pub text: Cow<'a, str>,
+    /// The same of the question without blanks around it, where that is another text.
+    keyed: Option<Cow<'a, str>>,
+}
+
+impl Prompt<'_> {
+    /// Returns the text that the key of the answer is made of.
+    #[must_use]
+    pub fn keyed(&self) -> &str {
+        self.keyed.as_deref().unwrap_or(&self.text)
     }
 }
 
@@ -152,7 +188,7 @@ mod tests {
 
     fn render(source: &str, names: &[&str], cells: Vec<&str>) -> String {
         let template = Template::new(source, &columns(names)).unwrap();
-        template.render(2, cells[0].trim(), &cells).unwrap().unwrap().into_owned()
+        template.render(2, cells[0], &cells).unwrap().unwrap().text.into_owned()
     }
 
     #[test]
@@ -186,10 +222,28 @@ mod tests {
     #[test]
     fn a_row_is_empty_when_its_question_is_or_its_prompt_where_that_is_not_used() {
         let template = Template::new("{{ topic }}", &columns(&["question", "topic"])).unwrap();
-        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().as_deref(), Some("x"));
+        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().unwrap().text, "x");
         assert_eq!(template.render(2, "a", &vec!["a", " "]).unwrap(), None);
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
         assert_eq!(template.render(2, "", &vec![""]).unwrap(), None);
+    }
+
+    #[test]
+    fn blanks_around_a_question_are_sent_and_are_no_part_of_its_key() {
+        let code = "    return a + b  ";
+        for (source, sent, keyed) in [
+            (DEFAULT_TEMPLATE, code, "return a + b"),
+            ("Mend: {{ question }}", "Mend:     return a + b  ", "Mend: return a + b"),
+            ("{{ row['question'] }}", code, code),
+        ] {
+            let template = Template::new(source, &columns(&["question"])).unwrap();
+            let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
+            assert_eq!((&*prompt.text, prompt.keyed()), (sent, keyed), "{source}");
+        }
+        let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
+        assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
+        let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
+        assert_eq!((&*prompt.text, prompt.keyed()), ("a", "a"));
     }
 
     #[test]

@@ -45,11 +45,11 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
     let mut hasher = request.hasher();
     let mut first = HashMap::new();
-    while let Some(row) = source.next_row()? {
+    while let Some((layout, row)) = source.next_row()? {
         if !has_header && found.first_row.is_none() {
             found.first_row = Some(row.cells().map(str::to_owned).collect());
         }
-        let question = row.cell(question_column).unwrap_or_default().trim();
+        let question = layout.question_of(row);
         let Some(prompt) = template.render(row.row_number, question, row)? else {
             found.empty += 1;
             continue;
@@ -58,7 +58,7 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
         found.marked +=
             u64::from(status.and_then(|at| row.cell(at)).is_some_and(|c| c.trim() == ERROR));
         let row_number = row.row_number;
-        let earlier = *first.entry(hasher.fingerprint(&prompt)).or_insert(row_number);
+        let earlier = *first.entry(hasher.fingerprint(prompt.keyed())).or_insert(row_number);
         if earlier != row_number {
             found.repeated += 1;
             if found.pairs.len() < NAMED_MAX {

@@ -12,7 +12,7 @@ use dset_core::csv::Layout;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::plan::{AnswerId, Plan};
-use dset_core::prompt::{Template, TemplateError};
+use dset_core::prompt::{DEFAULT_TEMPLATE, Template, TemplateError};
 use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
@@ -209,7 +209,9 @@ pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
 /// have marks.
 #[must_use]
 pub fn source_options(settings: &Settings, marks: Option<String>) -> SourceOptions {
-    SourceOptions { header: settings.header, column: settings.column.clone(), marks }
+    let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
+    let column = settings.column.clone();
+    SourceOptions { header: settings.header, column, marks, has_template }
 }
 
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is

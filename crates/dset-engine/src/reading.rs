@@ -57,14 +57,12 @@ impl Reading {
     /// Reads one row: what is to be asked of it, or an error with the row that is not the one that
     /// was planned.
     fn read(&mut self) -> Result<Vec<Question>, Option<u64>> {
-        let (question_column, status) =
-            (self.source.layout().question, self.source.layout().status);
-        let row = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
-        let row_number = row.row_number;
-        let text = row.cell(question_column).unwrap_or_default().trim();
+        let (layout, row) = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
+        let (row_number, status) = (row.row_number, layout.status);
+        let text = layout.question_of(row);
         let prompt = self.template.render(row_number, text, row).map_err(|_| Some(row_number))?;
         let Some(prompt) = prompt else { return Ok(Vec::new()) };
-        let first = self.hashers[0].fingerprint(&prompt);
+        let first = self.hashers[0].fingerprint(prompt.keyed());
         if !self.plan.fits(self.next, first) {
             return Err(Some(row_number));
         }
@@ -77,14 +75,15 @@ impl Reading {
         }
         let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
         let text: Arc<str> = text.into();
-        let prompt = if *prompt == *text { Arc::clone(&text) } else { prompt.into() };
+        let keyed: Option<String> = (self.hashers.len() > 1).then(|| prompt.keyed().to_owned());
+        let prompt = if *prompt.text == *text { Arc::clone(&text) } else { prompt.text.into() };
         let hashers = &mut self.hashers;
         let question = |index| {
             let (model, sample) =
                 (self.plan.wanted().model(index), self.plan.wanted().sample(index));
             let fingerprint = match model {
                 0 => first,
-                _ => hashers[usize::from(model)].fingerprint(&prompt),
+                _ => hashers[usize::from(model)].fingerprint(keyed.as_deref().unwrap_or(&prompt)),
             };
             Question {
                 index,

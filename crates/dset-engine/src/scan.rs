@@ -33,7 +33,7 @@ pub(crate) fn scan(
     edition: u32,
 ) -> Result<Scanned, JobError> {
     source.rewind()?;
-    let (question_column, status) = (source.layout().question, source.layout().status);
+    let status = source.layout().status;
     let mut hashers: Vec<Hasher> = requests.iter().map(RequestSettings::hasher).collect();
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Wanted::new(models, samples);
@@ -42,8 +42,8 @@ pub(crate) fn scan(
         empty: 0,
         first_marked_row: None,
     };
-    while let Some(row) = source.next_row()? {
-        let question = row.cell(question_column).unwrap_or_default().trim();
+    while let Some((layout, row)) = source.next_row()? {
+        let question = layout.question_of(row);
         let Some(prompt) = template.render(row.row_number, question, row)? else {
             scanned.empty += 1;
             scanned.planner.skip(question);
@@ -53,7 +53,7 @@ pub(crate) fn scan(
         if marked {
             scanned.first_marked_row.get_or_insert(row.row_number);
         }
-        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(&prompt));
+        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(prompt.keyed()));
         scanned.planner.push(question, prints, marked);
     }
     let answers = scanned.planner.answers();
@@ -66,7 +66,7 @@ pub(crate) fn scan(
 /// A row of a plan, seen in the input.
 pub(crate) struct Seen<'a> {
     pub(crate) row_number: u64,
-    /// The question cell, trimmed.
+    /// The question cell, with the blanks around it.
     pub(crate) text: &'a str,
     /// The user message.
     pub(crate) prompt: &'a str,
@@ -96,13 +96,13 @@ pub(crate) fn walk(
     mut each: impl FnMut(Seen<'_>),
 ) -> Result<(), JobError> {
     source.rewind()?;
-    let (question_column, status) = (source.layout().question, source.layout().status);
+    let status = source.layout().status;
     let mut hasher = request.hasher();
     let mut index: u32 = 0;
-    while let Some(row) = source.next_row()? {
-        let text = row.cell(question_column).unwrap_or_default().trim();
+    while let Some((layout, row)) = source.next_row()? {
+        let text = layout.question_of(row);
         let Some(prompt) = template.render(row.row_number, text, row)? else { continue };
-        if !plan.fits(index, hasher.fingerprint(&prompt)) {
+        if !plan.fits(index, hasher.fingerprint(prompt.keyed())) {
             return Err(JobError::InputChanged);
         }
         let status = match status.and_then(|at| row.cell(at)).unwrap_or_default().trim() {
@@ -113,7 +113,7 @@ pub(crate) fn walk(
         each(Seen {
             row_number: row.row_number,
             text,
-            prompt: &prompt,
+            prompt: &prompt.text,
             id: plan.id(index, text),
             entries: plan.wanted().entries(index),
             status,
