@@ -441,10 +441,15 @@ impl From<StoreError> for UserError {
     fn from(error: StoreError) -> UserError {
         let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
         match error {
-            StoreError::Newer { found } => {
+            StoreError::Newer { found, by } => {
+                let by = by.map(|by| format!(", last written by dset {}", one_line(&by)));
+                let cause = format!("it has version {found}{}", by.unwrap_or_default());
                 UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
-                    .cause(format!("it has version {found}"))
-                    .hint("Use that dset: in another folder everything would be asked again")
+                    .cause(cause)
+                    .hint(
+                        "Update this dset with `cargo install --path crates/dset-cli` in its newest \
+                         source: in another folder everything would be asked again",
+                    )
             }
             StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
                 .cause("it is another program's, or its first page is damaged")
@@ -462,8 +467,8 @@ impl From<StoreError> for UserError {
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Sql(error) => {
-                user.cause(one_line(&error.to_string())).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
+            StoreError::Unreadable(detail) | StoreError::Failed(detail) => {
+                user.cause(one_line(&detail)).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
             }
             StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
         }
