@@ -1,7 +1,7 @@
 #!/bin/sh
 # Anthropic's Python client rewrites a dict[str, int] field so that only {} can be answered.
 # Versions: anthropic 2.14.0, pydantic 2.14.4, jsonschema 4.26.0.
-# Guess: messages.parse and transform_schema loosen what the service cannot hold to (lengths, ranges go into the description) and check the answer afterwards; never
+# Guess (held when the probe was written, not noted apart before the run): messages.parse and transform_schema loosen what the service cannot hold to (lengths, ranges go into the description) and check the answer afterwards; never
 #   a tighter schema than the model's.
 # Seen: counts: dict[str, int], in pydantic's schema additionalProperties {"type": "integer"}, is sent as properties {} with additionalProperties false: a filled map is
 #   no valid answer any more, {} is, and the check afterwards takes it. The kind of the values isn't told in the description either.

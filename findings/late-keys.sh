@@ -1,7 +1,7 @@
 #!/bin/sh
 # A key that the first row lacks is dropped by datasets, and whether a stream keeps it depends on what another process did before.
 # Versions: datasets 5.2.0 (with pandas 3.1.1, pyarrow 25.0.1).
-# Guess: rows in memory are all looked at, so columns are the union of the keys, None where missing (as pandas does); a stream
+# Guess (the half about streams: an assertion of this script's first version, which failed): rows in memory are all looked at, so columns are the union of the keys, None where missing (as pandas does); a stream
 #   of a generator passes rows on as they are, in every run alike.
 # Seen: from_list([{a:1}, {a:2, b:3}]) has no column b, no warning; from_generator likewise. map() that adds b only on the second row
 #   drops it; that adds b only on the first row: KeyError 'b'. IterableDataset.from_generator of the same generator keeps b, until some

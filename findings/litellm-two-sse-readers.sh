@@ -1,7 +1,7 @@
 #!/bin/sh
 # litellm loses an answer or keeps it, from the same event stream, depending on the prefix of the model's name.
 # Versions: litellm 1.110.2 with openai 3.57.0.
-# Guess: openai/m, deepseek/m, openrouter/m speak the same protocol, so the same bytes give the same answer.
+# Guess (held when the probe was written, not noted apart before the run): openai/m, deepseek/m, openrouter/m speak the same protocol, so the same bytes give the same answer.
 # Seen: an event whose JSON is spread over two data: lines (the standard of event streams joins them with a line end, which JSON
 #   allows there) is "Hello" under openai/; under deepseek/, openrouter/, groq/, together_ai/ and hosted_vllm/ it is the empty answer with finish_reason
 #   "stop": the text is lost, no error. The same chunks with one data: line each are "Hello" under all six.

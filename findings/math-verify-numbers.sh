@@ -1,7 +1,7 @@
 #!/bin/sh
 # math-verify, which reward functions and benchmarks use, takes 1e5 for 1 times Euler's number times 5, and for 1 in plain text.
 # Versions: math-verify 0.9.0 with latex2sympy2_extended 1.11.0, sympy 1.14.0.
-# Guess: numbers in the spelling that every program prints (1e5, 1.5 x 10^3, 1 1/2) are read as those numbers.
+# Guess (held when the probe was written, not noted apart before the run): numbers in the spelling that every program prints (1e5, 1.5 x 10^3, 1 1/2) are read as those numbers.
 # Seen: "$1e5$" is parsed to 1*E*5 (13.59...), "1e5" in plain text to 1; so 1e5 is judged wrong where 100000 is the answer, both ways.
 #   "1.5 x 10^3" is read as 10^3 and judged wrong for 1500; "$1 1/2$" is read as 1 and judged wrong for 1.5 ("$1\frac12$" is right).
 #   The LaTeX spelling 1.5\times10^3 is right. On the other side 20% is right for 20 and for 0.2.

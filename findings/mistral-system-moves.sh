@@ -1,7 +1,7 @@
 #!/bin/sh
 # The same chat through Mistral's own tokenizers: the system prompt stands first, or in front of the LAST question, or in tokens of its own.
 # Versions: mistral-common 1.13.1 with sentencepiece 0.2.3; the tokenizer files come inside the package.
-# Guess: the versions differ in token ids and in the spelling of the markers; the system message is at the start in all of them, as it is in the list.
+# Guess: the system prompt goes first in all of them, as in the list, only the markers differ; two user messages in a row are refused.
 # Seen: v1 puts it into the first user turn, v3 into the last user turn (after the first answer), v7 between [SYSTEM_PROMPT] markers at the start.
 #   Two user messages in a row are joined to one turn with a blank line in all three, no error; an assistant message of "" is refused.
 # Hurts: multi-turn rows rendered with v3 teach that the instructions come at the end, and the first answers are trained without them;

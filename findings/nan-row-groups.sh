@@ -1,8 +1,7 @@
 #!/bin/sh
 # The same rows give other answers to the same filter when the Parquet file is cut into other row groups.
 # Versions: duckdb 2.0.1, pyarrow 26.0.1, polars 2.1.0.
-# Guess: NaN scores are handled differently by each tool, but one tool answers one question the same way
-#   whatever the layout of the file.
+# Guess: score > 0.5 leaves the NaN rows out in every engine, and the layout of the file has no say in it.
 # Seen: four rows, scores 0.1, NaN, 0.9, NaN. DuckDB, score > 0.5: rows 2 3 4 from one row group, rows 3 4
 #   from two. pyarrow, score != 0.1: rows 2 3 4 from one, rows 3 4 from two. DuckDB's isnan() finds
 #   no row in either file and is false for all four, yet counting with it counts 2; max(score) is 0.9 when asked alone, NaN when asked with avg(score). Polars gives the same from both files, but keeps

@@ -1,8 +1,8 @@
 #!/bin/sh
 # A stream that ends early: one vendor's Python client hands out the half answer, its JavaScript client raises.
 # Versions: openai 3.57.0, anthropic 2.14.0 (PyPI); openai 6.49.0, @anthropic-ai/sdk 1.14.0 (npm, Node.js 20).
-# Guess: the helpers that return the whole message (get_final_completion / finalChatCompletion, get_final_message / finalMessage)
-#   come from one generator, so they agree; both raise when the stream has no end.
+# Guess: the clients raise, or hand out finish_reason None; one vendor's two languages do the same, the helpers that return the whole
+#   message (get_final_completion / finalChatCompletion, get_final_message / finalMessage) included.
 # Seen: chunks with "Hel", then a clean end of the response: no finish_reason, no [DONE], no message_stop. Python returns a completion with "Hel" and
 #   finish_reason None, and a message with "Hel" and stop_reason None. JavaScript raises "missing finish_reason for choice 0" and "stream ended
 #   without producing a Message with role=assistant". The plain loops over chunks raise in neither language.

@@ -7,7 +7,7 @@ use dset_core::csv::{Guess, RecordsError};
 use dset_core::prompt::{PromptError, Role, TemplateError};
 use dset_core::settings::SettingsError;
 use dset_engine::adopt::AdoptError;
-use dset_engine::import::{Form, check};
+use dset_engine::import::{Form, check, encoding_of};
 use dset_engine::job::JobError;
 use dset_engine::lock::{Holder, LockError};
 use dset_engine::sink::{FORMATS, SinkError};
@@ -15,7 +15,7 @@ use dset_engine::source::SourceError;
 use dset_engine::store::StoreError;
 
 use crate::display::talk::last_words;
-use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
+use crate::display::text::{clock, count, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
 use crate::missing::{nearby, no_default};
@@ -303,6 +303,24 @@ impl From<SourceError> for UserError {
                 .hint(format!("Ask those: `{} --column {}`", same_command(), quoted(&likelier)))
                 .hint(format!("Ask the first: `{} --column {}`", same_command(), quoted(&first)))
             }
+            SourceError::TwoColumns { first, second, rows, .. } => {
+                let has = if rows == 1 {
+                    "1 row has".to_owned()
+                } else {
+                    format!("{} rows have", count(rows))
+                };
+                let (first, second) = (quoted(&one_line(&first)), quoted(&one_line(&second)));
+                let again = same_command();
+                user.cause(format!("{has} text in `{second}`, and it would not be asked"))
+                    .hint(format!(
+                        "Ask both: `{again} --template '{{{{ {first} }}}} {{{{ {second} }}}}'`"
+                    ))
+                    .hint(format!("Ask the first: `{again} --column {first}`"))
+                    .hint(format!("Ask the second: `{again} --column {second}`"))
+            }
+            SourceError::Chats { path, column } => user
+                .cause(format!("column `{}` holds the turns of chats", one_line(&column)))
+                .hint(convert(&path)),
             SourceError::Records { path, error } => records(&path, error),
         }
     }
@@ -342,25 +360,43 @@ fn convert(path: &Path) -> String {
 fn records(path: &Path, error: RecordsError) -> UserError {
     let shown = path.display();
     match error {
-        RecordsError::NotUtf8 { guess: Guess::Archive, .. }
+        RecordsError::NotUtf8 { guess: Some(Guess::Archive), .. }
         | RecordsError::Nul { guess: Some(Guess::Archive), .. } => {
             UserError::new(Exit::Usage, format!("`{shown}` is not text"))
                 .cause("it looks like a workbook, or another archive")
                 .hint("Save it as CSV in UTF-8 in the program that it is of")
         }
-        RecordsError::NotUtf8 { line, column, byte, near, guess } => {
-            let near = one_line(&near);
-            UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
+        RecordsError::NotUtf8 { line, column, byte, near, .. } => match encoding_of(path) {
+            Ok(name) => UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
                 .cause(format!(
-                    "line {line}, column {column}: byte 0x{byte:02X} (\"{near}\"); the file looks like {}",
-                    guess.name()
+                    "line {line}, column {column}: byte 0x{byte:02X} (\"{}\"); the file looks like \
+                     {name}",
+                    one_line(&near)
                 ))
-                .hint(convert(path))
+                .hint(convert(path)),
+            Err(error) => error.into(),
+        },
+        RecordsError::Shifted { .. } | RecordsError::Nul { guess: Some(_), .. } => {
+            match encoding_of(path) {
+                Ok(name) => UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
+                    .cause(format!("the file looks like {name}"))
+                    .hint(convert(path)),
+                Err(error) => error.into(),
+            }
         }
-        RecordsError::Nul { guess: Some(guess), .. } => {
-            UserError::new(Exit::Usage, format!("`{shown}` is not UTF-8"))
-                .cause(format!("the file looks like {}", guess.name()))
-                .hint(convert(path))
+        RecordsError::Backslash { row, .. } => UserError::new(
+            Exit::Usage,
+            format!("`{shown}` has quotes with backslashes"),
+        )
+        .cause(format!(
+            "row {row}: within quotes a quote is written \\\", as Spark and MySQL do, and not \
+                     twice"
+        ))
+        .hint(convert(path)),
+        RecordsError::StrayQuote { row, line, cell } => {
+            UserError::new(Exit::Usage, format!("`{shown}` has a quote in the middle of a cell"))
+                .cause(format!("row {row}, line {line}: {}", shortened(&one_line(&cell), 80)))
+                .hint("Within quotes a quote is written twice; or take the outer quotes away")
         }
         RecordsError::Nul { line, column, guess: None } => {
             UserError::new(Exit::Usage, format!("`{shown}` is not text"))
@@ -445,10 +481,15 @@ impl From<StoreError> for UserError {
     fn from(error: StoreError) -> UserError {
         let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
         match error {
-            StoreError::Newer { found } => {
+            StoreError::Newer { found, by } => {
+                let by = by.map(|by| format!(", last written by dset {}", one_line(&by)));
+                let cause = format!("it has version {found}{}", by.unwrap_or_default());
                 UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
-                    .cause(format!("it has version {found}"))
-                    .hint("Use that dset: in another folder everything would be asked again")
+                    .cause(cause)
+                    .hint(
+                        "Update this dset with `cargo install --path crates/dset-cli` in its newest \
+                         source: in another folder everything would be asked again",
+                    )
             }
             StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
                 .cause("it is another program's, or its first page is damaged")
@@ -466,8 +507,8 @@ impl From<StoreError> for UserError {
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Sql(error) => {
-                user.cause(one_line(&error.to_string())).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
+            StoreError::Unreadable(detail) | StoreError::Failed(detail) => {
+                user.cause(one_line(&detail)).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
             }
             StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
         }

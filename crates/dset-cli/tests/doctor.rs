@@ -132,9 +132,9 @@ fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
     folder.write("dset.toml", "");
     folder.write("q.csv", "question,status\n");
     fails(&folder, &none, "`q.csv` has no questions", "hint: Write one");
-    folder.write("q.csv", "id,prompt_text\n1,abc\n");
+    folder.write("q.csv", "id,body_text\n1,abc\n");
     let ran = folder.dset(&["doctor", "--offline", "--key", "none"]).exits(0);
-    ran.tells("row 1 is no header that dset knows: `id` is asked").tells("--column prompt_text");
+    ran.tells("row 1 is no header that dset knows: `id` is asked").tells("--column body_text");
     folder.write("q.csv", b"question\ncaf\xe9\n");
     fails(&folder, &none, "is not UTF-8", "dset import q.csv");
     folder.write("q.csv", questions(1));

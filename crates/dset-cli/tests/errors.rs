@@ -87,6 +87,11 @@ fn errors_of_files_of_questions() {
         ("input-windows-1252", "q.csv", b"question\nA caf\xe9?\n", &["run"]),
         ("input-utf-16", "q.csv", &wide, &["run"]),
         ("input-workbook", "q.csv", b"PK\x03\x04\x14\x00\x06\x00", &["run"]),
+        ("input-backslash", "q.csv", b"question\n\"Say \\\"stop\\\"\"\n", &["run"]),
+        ("input-two-columns", "q.csv", b"instruction,input\nTranslate.,good\n", &["run"]),
+        ("input-chats", "q.csv", b"id,messages\n1,\"[]\"\n", &["run"]),
+        ("input-torn", "q.csv", b"question\nSch\xc3\xb6n?\nW\xc3\xa4r \xc3\n", &["run"]),
+        ("input-yaml", "q.yaml", b"- question: Why?\n", &["run", "q.yaml"]),
         ("input-quote", "q.csv", b"question\nWhy?\n\"Who?\nWhen?\n", &["run"]),
         ("input-nul", "q.csv", b"question\nWhy\0?\n", &["run"]),
         (
@@ -236,6 +241,11 @@ fn errors_of_the_command_line() {
     case("mock-port-taken", &[], &["mock", "--port", &port], 2);
 }
 
+/// A chat with more than a question has room for.
+const LONG_CHAT: &[u8] = br#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"Who?"},{"type":"image_url","image_url":{"url":"x"}}]},{"role":"assistant","content":"A."},{"role":"user","content":"And?"}]}
+{"messages":[{"role":"user","content":"Why?"}]}
+"#;
+
 #[test]
 fn errors_of_imports() {
     let csv: (&str, &[u8]) = ("in.csv", b"question;x\nWhy?;1\n");
@@ -263,6 +273,33 @@ fn errors_of_imports() {
         ("import-json-nothing", b"[]\n"),
     ] {
         case(name, &[("in.json", json)], &["import", "in.json"], 2);
+    }
+    for (name, file, bytes) in [
+        ("import-torn", "in.csv", "question\nWas heißt „schön“?\nUnd".as_bytes()),
+        (
+            "import-which-encoding",
+            "in.csv",
+            b"question\nI\xfe\xfdk nedir?\nKa\xe7 y\xfdl ya\xfear?\n",
+        ),
+        ("import-utf-32", "in.csv", b"\xff\xfe\0\0q\0\0\0\n\0\0\0"),
+        ("import-stray-quote", "in.csv", b"question\n\"He said \"stop\" and left\"\n"),
+        ("import-yaml", "in.yaml", b"- question: Why?\n"),
+        ("import-markdown", "in.md", b"- Why?\n"),
+        ("import-left-out", "in.jsonl", LONG_CHAT),
+        ("import-alpaca", "in.jsonl", b"{\"instruction\":\"Translate.\",\"input\":\"good\"}\n"),
+        ("import-alpaca-csv", "in.csv", b"instruction,input\nTranslate.,good\nName one.,\n"),
+        ("import-json-columns", "in.json", b"{\"question\":[\"a\",\"b\"],\"id\":[1,2]}\n"),
+        (
+            "import-role",
+            "in.jsonl",
+            b"{\"messages\":[{\"role\":\"narrator\",\"content\":\"x\"}]}\n",
+        ),
+    ] {
+        let mut bytes = bytes.to_vec();
+        if name == "import-torn" {
+            bytes.extend(b" jetzt \xe3\x80\n");
+        }
+        case(name, &[(file, &bytes)], &["import", file], 2);
     }
     case("import-no-outputs", &[("old/x.txt", b"x")], &["import", "old"], 2);
     case("import-here", &[("dset_generator/output.json", b"{}\n")], &["import", "."], 2);

@@ -60,15 +60,13 @@ fn a_file_in_another_encoding_is_told_converted_and_asked() {
     let csv = table(",", "question,status");
     let wide = |big, mark: &[u8]| [mark, &utf_16(&csv, big)].concat();
     for (bytes, name) in [
-        (windows_1252(&csv), "Windows-1252"),
+        (windows_1252(&csv), "windows-1252"),
         (wide(false, b"\xff\xfe"), "UTF-16LE"),
         (wide(false, b""), "UTF-16LE"),
         (wide(true, b"\xfe\xff"), "UTF-16BE"),
         (wide(true, b""), "UTF-16BE"),
     ] {
-        // The import says it as `--encoding` would be told.
-        let told = if name == "Windows-1252" { "windows-1252" } else { name };
-        is_offered_and_asked("q.csv", &bytes, &format!("looks like {name}"), told);
+        is_offered_and_asked("q.csv", &bytes, &format!("looks like {name}"), name);
     }
 }
 
@@ -120,7 +118,6 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
         json(|text| serde_json::json!({"prompt": text, "tags": ["a", "b"]})),
         json(|text| {
             serde_json::json!({"messages": [
-                {"role": "system", "content": "Be brief."},
                 {"role": "user", "content": text},
                 {"role": "assistant", "content": "No."},
             ]})
@@ -306,7 +303,7 @@ fn what_is_said_of_a_file_outranks_what_it_looks_like() {
 #[test]
 fn a_file_larger_than_one_look_is_read_to_its_end() {
     let folder = Folder::new();
-    let row = "Frage mit vielen Wörtern;x\n";
+    let row = "Frage mit vielen Worten;x\n";
     let mut bytes = format!("Frage;Thema\n{}", row.repeat(9_000)).into_bytes();
     // The first byte that is no UTF-8 stands at the very end.
     bytes.extend(b"caf\xe9;x\n");

@@ -424,7 +424,7 @@ fn input_that_is_no_csv_of_text_is_refused_with_its_place_and_left_alone() {
         assert!(!folder.path("dset_generator").exists());
         ran
     };
-    run(b"question\ncaf\xe9\n").says("line 2, column 4: byte 0xE9").says("Windows-1252");
+    run(b"question\ncaf\xe9\n").says("line 2, column 4: byte 0xE9").says("windows-1252");
     run(b"question\na\0b\n").says("a NUL byte");
     run(b"").says("`q.csv` is empty");
     run(b"question,status\n").says("`q.csv` has no questions");

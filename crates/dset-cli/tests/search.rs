@@ -135,9 +135,12 @@ fn the_answers_of_every_model_are_looked_into_and_a_question_comes_once() {
     assert_eq!(found(&folder, &["question"]).0, [1, 2]);
     // The answers of a model that was not asked any more.
     service.run(&folder, &["-m", "two"]).exits(0);
-    let sql = "SELECT count(*) FROM answers WHERE metadata LIKE '%\"model\":\"one\"%'";
+    let sql = "SELECT count(*) FROM answer_facts WHERE model = 'one'";
     assert_eq!(folder.count(sql), 4);
-    folder.sql("UPDATE answers SET answer = 'Zanzibar' WHERE metadata LIKE '%\"model\":\"one\"%'");
+    folder.sql(
+        "UPDATE answers SET answer = 'Zanzibar'
+         WHERE id IN (SELECT answer FROM answer_facts WHERE model = 'one')",
+    );
     let (numbers, all) = found(&folder, &["zanzibar"]);
     assert_eq!((numbers, &all["hits"][0]["model"]), (vec![1, 2], &json!("one")));
 }

@@ -25,9 +25,9 @@ fn everything_is_counted_by_its_cause_and_its_size() {
     service.run(&folder, &["--max-tokens", "50", "--backoff", "1ms"]).exits(3);
     // Sizes that are known.
     folder.sql(
-        "UPDATE answers SET answer = printf('%.*c', id * 10, 'x'), reasoning = 'äöü',
-           metadata = json_set(metadata, '$.seconds', row + 0.5, '$.output_tokens', 100,
-             '$.reasoning_tokens', 60, '$.input_tokens', 7, '$.cached_tokens', 5)",
+        "UPDATE answers SET answer = printf('%.*c', id * 10, 'x'), reasoning = 'äöü';
+         UPDATE answer_facts SET output_tokens = 100, reasoning_tokens = 60, input_tokens = 7,
+           cached_tokens = 5, seconds = (SELECT row FROM answers WHERE id = answer_facts.answer) + 0.5;",
     );
     let before = folder.everything();
     let all = stats(&folder);

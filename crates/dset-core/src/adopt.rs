@@ -270,7 +270,7 @@ fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
         let (metadata, has_every_key) = Metadata::read(line.metadata.rest);
         let row = Row {
             answered_at: unix_ms(&line.metadata.timestamp),
-            question: line.metadata.question.trim().to_owned(),
+            question: line.metadata.question,
             reasoning: line.response.reasoning.unwrap_or_default(),
             answer: line.response.answer.unwrap_or_default(),
             metadata,
@@ -331,7 +331,7 @@ pub fn read_csv(bytes: &[u8]) -> Found {
         match (cell(1), cell(3)) {
             (Some(question), Some(answer)) => found.rows.push(Row {
                 answered_at: unix_ms(cell(0).unwrap_or_default()),
-                question: question.trim().to_owned(),
+                question: question.to_owned(),
                 reasoning: cell(2).unwrap_or_default().to_owned(),
                 answer: answer.to_owned(),
                 metadata: Metadata::default(),

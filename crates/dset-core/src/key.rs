@@ -2,7 +2,8 @@
 //!
 //! Everything the user can set that changes the answer goes in (rendered messages, model,
 //! parameters), and nothing else: not the row number, the file's name or the endpoint. So rows may
-//! be added, removed or reordered, and only what changed is asked. The layout hashed here is a
+//! be added, removed or reordered, and only what changed is asked. Blanks around a question are sent and
+//! are no part of its key (see [`crate::prompt::Prompt`]). The layout hashed here is a
 //! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
 
 use serde::{Deserialize, Serialize};
@@ -130,7 +131,7 @@ impl Hasher {
             settings.system = rendered.system.as_deref().map(str::to_owned);
             self.prefix = settings.prefix();
         }
-        self.fingerprint(&rendered.user)
+        self.fingerprint(rendered.keyed())
     }
 
     /// Hashes the request with this user message, and the same system prompt as the one before.
@@ -202,7 +203,11 @@ mod tests {
         };
         let mut hasher = template.hasher();
         for system in [None, Some("You know geo."), Some("You know geo."), Some("x"), None] {
-            let rendered = Rendered { user: "a".into(), system: system.map(Into::into) };
+            let rendered = Rendered {
+                user: "a".into(),
+                keyed_user: None,
+                system: system.map(Into::into),
+            };
             assert_eq!(hasher.fingerprint_of(&rendered), literal(system), "{system:?}");
         }
         // What was sent as it stands keeps its key and its settings.

@@ -115,13 +115,29 @@ enum System {
 }
 
 /// What is sent for one row.
+///
+/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has none.
+/// They were not sent by earlier versions, whose answers count for the same rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered<'a> {
     /// The user message.
     pub user: Cow<'a, str>,
+    /// The same of the question without blanks around it, where that is another text.
+    pub keyed_user: Option<Cow<'a, str>>,
     /// The system prompt of this row; one that is a template and renders to nothing is none.
     pub system: Option<Arc<str>>,
 }
+
+impl Rendered<'_> {
+    /// Returns the user message that the key of the answer is made of.
+    #[must_use]
+    pub fn keyed(&self) -> &str {
+        self.keyed_user.as_deref().unwrap_or(&self.user)
+    }
+}
+
+/// A user message, and the one that its key is made of where that is another.
+type Message<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
 
 /// The cells of one row, as the template sees them.
 pub trait Cells {
@@ -165,7 +181,7 @@ impl Prompts {
         self.user.is_default && matches!(self.system, System::Text(_))
     }
 
-    /// Renders the prompts of a row whose trimmed question cell is `question`.
+    /// Renders the prompts of a row whose question cell is `question`, with the blanks around it.
     ///
     /// Returns `None` for an empty row: its question is blank or, where the template does not use
     /// that, its user message is.
@@ -177,15 +193,15 @@ impl Prompts {
     ) -> Result<Option<Rendered<'a>>, PromptError> {
         let of = |role| move |error| PromptError { role, error };
         let user = self.user.render(row_number, question, cells).map_err(of(Role::User))?;
-        let Some(user) = user else { return Ok(None) };
+        let Some((user, keyed_user)) = user else { return Ok(None) };
         let system = match &self.system {
             System::Text(text) => text.clone(),
             System::Template(system) => {
-                let text = system.fill(row_number, question, cells).map_err(of(Role::System))?;
+                let text = system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
                 (!text.trim().is_empty()).then(|| text.into())
             }
         };
-        Ok(Some(Rendered { user, system }))
+        Ok(Some(Rendered { user, keyed_user, system }))
     }
 }
 
@@ -262,20 +278,28 @@ impl Template {
         }
     }
 
+    /// Renders the user message of a row, and what its key is made of where that is another text.
     fn render<'a>(
         &self,
         row_number: u64,
         question: &'a str,
         cells: &impl Cells,
-    ) -> Result<Option<Cow<'a, str>>, TemplateError> {
-        if question.is_empty() && self.uses_question {
+    ) -> Result<Option<Message<'a>>, TemplateError> {
+        let trimmed = question.trim();
+        if trimmed.is_empty() && self.uses_question {
             return Ok(None);
         }
+        let has_blanks = trimmed.len() < question.len() && self.uses_question;
         if self.is_default {
-            return Ok(Some(Cow::Borrowed(question)));
+            let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
+            return Ok(Some((Cow::Borrowed(question), keyed)));
         }
-        let prompt = self.fill(row_number, question, cells)?;
-        Ok((!prompt.trim().is_empty()).then_some(Cow::Owned(prompt)))
+        let text = self.fill(row_number, question, cells)?;
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
+        Ok(Some((Cow::Owned(text), keyed.map(Cow::Owned))))
     }
 
     fn fill(
@@ -344,7 +368,7 @@ mod tests {
 
     fn render(source: &str, names: &[&str], cells: Vec<&str>) -> String {
         let template = Template::new(source, &columns(names)).unwrap();
-        template.render(2, cells[0].trim(), &cells).unwrap().unwrap().into_owned()
+        template.render(2, cells[0], &cells).unwrap().unwrap().text.into_owned()
     }
 
     #[test]
@@ -378,10 +402,28 @@ mod tests {
     #[test]
     fn a_row_is_empty_when_its_question_is_or_its_prompt_where_that_is_not_used() {
         let template = Template::new("{{ topic }}", &columns(&["question", "topic"])).unwrap();
-        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().as_deref(), Some("x"));
+        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().unwrap().text, "x");
         assert_eq!(template.render(2, "a", &vec!["a", " "]).unwrap(), None);
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
         assert_eq!(template.render(2, "", &vec![""]).unwrap(), None);
+    }
+
+    #[test]
+    fn blanks_around_a_question_are_sent_and_are_no_part_of_its_key() {
+        let code = "    return a + b  ";
+        for (source, sent, keyed) in [
+            (DEFAULT_TEMPLATE, code, "return a + b"),
+            ("Mend: {{ question }}", "Mend:     return a + b  ", "Mend: return a + b"),
+            ("{{ row['question'] }}", code, code),
+        ] {
+            let template = Template::new(source, &columns(&["question"])).unwrap();
+            let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
+            assert_eq!((&*prompt.text, prompt.keyed()), (sent, keyed), "{source}");
+        }
+        let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
+        assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
+        let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
+        assert_eq!((&*prompt.text, prompt.keyed()), ("a", "a"));
     }
 
     #[test]

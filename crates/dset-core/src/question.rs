@@ -55,7 +55,7 @@ pub struct Question {
     pub index: QuestionIndex,
     /// Its row as a spreadsheet counts it, from 1; a header is row 1.
     pub row_number: u64,
-    /// The question cell, trimmed.
+    /// The question cell, with the blanks around it.
     pub text: Arc<str>,
     /// The rendered user message; the same text where the template is the question alone.
     pub prompt: Arc<str>,

@@ -8,18 +8,18 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use dset_core::adopt::{Adoption, Completion, Outputs, adopt as decide, ids, joint, read_json};
-use dset_core::plan::AnswerId;
 use dset_core::question::QuestionId;
 use dset_core::row::Row;
 use fs_err as fs;
-use rusqlite::{Transaction, params};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::files;
 use crate::folder::EARLIER;
 use crate::sink::{FORMATS, Format};
-use crate::store::{SinkMark, Store, StoreError, StoredMark, tail_of};
+use crate::store::{
+    AnswerRef, NewAnswer, SinkMark, Store, StoreError, StoredMark, Write as ToRecord, tail_of,
+};
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,15 +103,16 @@ pub fn adopt(
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.lacking.len() as u64;
     }
-    insert(store, folder, &wanted, &adoption, by_model, now)?;
-    Ok(Some(Adopted {
+    let adopted = Adopted {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
         completed,
         unread: adoption.unread,
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
         copied_to: format!("{EARLIER}/{stamp}"),
-    }))
+    };
+    insert(store, folder, &wanted, adoption, by_model, now)?;
+    Ok(Some(adopted))
 }
 
 /// Cuts a torn end off, and appends the rows that are lacking.
@@ -136,57 +137,27 @@ fn insert(
     store: &mut Store,
     folder: &Path,
     wanted: &[Format],
-    adoption: &Adoption,
+    adoption: Adoption,
     by_model: bool,
     now: i64,
 ) -> Result<(), AdoptError> {
-    let mut marks = Vec::new();
+    let mut writes = Vec::new();
+    let rows = adoption.rows.len() as u64;
+    for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
+        writes.extend((at == 0).then_some(ToRecord::ScriptKnown { at: now }));
+        writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, 0))));
+        writes.push(ToRecord::Placed { edition: 0, answer: AnswerRef::New(at), row: None });
+    }
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        marks.push(SinkMark::of(*format, adoption.rows.len() as u64, &bytes));
+        writes.push(ToRecord::Sink(SinkMark::of(*format, rows, &bytes)));
     }
-    let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
-    let transaction = store.connection().transaction().map_err(fails)?;
-    let all = || -> rusqlite::Result<()> {
-        for (position, (row, id)) in adoption.rows.iter().zip(&adoption.ids).enumerate() {
-            insert_row(&transaction, row, *id, by_model, 0, position as u64, now)?;
-        }
-        marks.iter().try_for_each(|mark| mark.record(&transaction))?;
-        Ok(())
-    };
-    all().map_err(fails)?;
-    transaction.commit().map_err(fails)
+    store.commit(&writes)?;
+    Ok(())
 }
 
-/// Records one row as answered with settings that nobody knows, and gives it its place.
-fn insert_row(
-    to: &Transaction<'_>,
-    row: &Row,
-    id: QuestionId,
-    by_model: bool,
-    edition: u32,
-    position: u64,
-    now: i64,
-) -> rusqlite::Result<()> {
-    to.prepare_cached(
-        "INSERT OR IGNORE INTO settings (id, hash, edition, text, decision, decided_at)
-         VALUES (0, x'', 0, 'the original script', 'first', ?1)",
-    )?
-    .execute([now])?;
-    let metadata = serde_json::to_string(&row.metadata).expect("metadata is plain values");
-    to.prepare_cached(
-        "INSERT INTO answers (row, answered_at, question, reasoning, answer, metadata)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        row.metadata.row.and_then(|row| i64::try_from(row).ok()),
-        row.answered_at,
-        row.question,
-        row.reasoning,
-        row.answer,
-        metadata
-    ])?;
-    let answer = to.last_insert_rowid();
+/// One row as answered with settings that nobody knows.
+fn taken_over(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnswer {
     let hash = id.hash();
     // The script knew no editions: its keys are those of edition 0.
     let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
@@ -195,23 +166,7 @@ fn insert_row(
     let of_model = row.metadata.model.as_deref().filter(|_| by_model).unwrap_or_default();
     let parts: [&[u8]; 5] = [b"script/1\n", &hash, &of_edition, &of_sample, of_model.as_bytes()];
     let key = xxh3_128(&parts.concat()).to_be_bytes();
-    to.prepare_cached(
-        "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5)",
-    )?
-    .execute(params![&key[..], &hash[..], edition, sample, answer])?;
-    place(to, edition, position, answer)
-}
-
-fn place(
-    to: &Transaction<'_>,
-    edition: u32,
-    position: u64,
-    answer: AnswerId,
-) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT INTO output_order (edition, position, answer) VALUES (?1, ?2, ?3)")?
-        .execute(params![edition, position as i64, answer])?;
-    Ok(())
+    NewAnswer::taken_over(row, key, hash, edition)
 }
 
 /// Takes back rows of ours that stand at the end of `output.json` and of which the store does not
@@ -251,21 +206,24 @@ pub fn take_back(
     all.extend(ours);
     let ids = ids(&all, by_model);
     let known = store.by_question(edition, by_model)?;
-    let mut position = store.position(edition)?;
-    let mut taken = 0;
-    let fails = |error: rusqlite::Error| AdoptError::Store(error.into());
-    let transaction = store.connection().transaction().map_err(fails)?;
-    for (row, id) in all.iter().zip(&ids).skip(from) {
+    let mut writes = Vec::new();
+    let (mut taken, mut new) = (0, 0);
+    for (row, id) in all.into_iter().zip(&ids).skip(from) {
         let model = row.metadata.model.clone().filter(|_| by_model);
-        match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
+        let answer = match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
             Some((_, true)) => continue,
             // Its answer is there, and only its place was lost.
-            Some((answer, false)) => place(&transaction, edition, position, *answer),
-            None => insert_row(&transaction, row, *id, by_model, edition, position, now),
-        }
-        .map_err(fails)?;
-        (position, taken) = (position + 1, taken + 1);
+            Some((answer, false)) => AnswerRef::Stored(*answer),
+            None => {
+                writes.extend((new == 0).then_some(ToRecord::ScriptKnown { at: now }));
+                writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, edition))));
+                new += 1;
+                AnswerRef::New(new - 1)
+            }
+        };
+        writes.push(ToRecord::Placed { edition, answer, row: None });
+        taken += 1;
     }
-    transaction.commit().map_err(fails)?;
+    store.commit(&writes)?;
     Ok(taken)
 }

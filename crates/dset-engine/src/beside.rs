@@ -80,7 +80,7 @@ fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
     let column = source.layout().question;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
     while let Some(row) = source.next_row()? {
-        let text = row.cell(column).unwrap_or_default().trim();
+        let text = row.1.cell(column).unwrap_or_default().trim();
         if !text.is_empty() {
             let text_hash = QuestionId::hash_text(text);
             let next: &mut u32 = seen.entry(text_hash).or_default();

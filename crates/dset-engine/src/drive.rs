@@ -209,8 +209,9 @@ impl Run {
         let life = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
         let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
+        let failed = store.failed(job.edition).unwrap_or_default();
         let writer = Writer::start(
-            store.into_connection(),
+            store.into_journal(&job.folder)?,
             WriterSettings {
                 folder: job.folder,
                 life,
@@ -219,9 +220,9 @@ impl Run {
                 samples: settings.samples,
                 edition: job.edition,
                 max_tokens: settings.model().request.max_tokens,
+                failed,
                 marks_known: job.marks_known.clone(),
                 marks_name: job.found.layout.marks_name(),
-                position: job.position,
                 waiting: job.waiting,
                 queue: 4 * slots_max as usize + 64,
             },
@@ -438,7 +439,11 @@ impl Run {
     fn end(mut self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
         self.share(true);
         let Run { store, writer, sinks, questions, workers, .. } = self;
-        let _ = store.send(ToStore::End { at: unix_ms(), ending: words(&ending) });
+        let _ = store.send(ToStore::End {
+            at: unix_ms(),
+            ending: words(&ending),
+            dropped: ending.dropped > 0,
+        });
         let _ = sinks.send(ToSinks::End);
         drop((store, questions));
         for worker in workers {
@@ -461,8 +466,7 @@ fn slots_max(concurrency: Concurrency, places: usize) -> u32 {
     concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
 }
 
-/// How a run ended, as the store keeps it. What it dropped may have reached the service all the
-/// same, which a later run must know.
+/// How a run ended, as it is told later.
 fn words(ending: &Ending) -> String {
     let word = word(&ending.why);
     if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }

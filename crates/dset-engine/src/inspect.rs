@@ -45,11 +45,11 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
     let mut hasher = settings.model().request.hasher();
     let mut first = HashMap::new();
-    while let Some(row) = source.next_row()? {
+    while let Some((layout, row)) = source.next_row()? {
         if !has_header && found.first_row.is_none() {
             found.first_row = Some(row.cells().map(str::to_owned).collect());
         }
-        let question = row.cell(question_column).unwrap_or_default().trim();
+        let question = layout.question_of(row);
         let Some(rendered) = prompts.render(row.row_number, question, row)? else {
             found.empty += 1;
             continue;

@@ -12,12 +12,11 @@ use dset_core::csv::Layout;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::plan::{AnswerId, Plan};
-use dset_core::prompt::{PromptError, Prompts};
+use dset_core::prompt::{DEFAULT_TEMPLATE, PromptError, Prompts};
 use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
-use rusqlite::params;
 use thiserror::Error;
 
 use crate::adopt::{AdoptError, Adopted, adopt, take_back};
@@ -31,7 +30,7 @@ use crate::scan::{Scanned, scan, walk};
 use crate::sink::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::standing::has_outputs;
-use crate::store::{Call, Rescued, Store, StoreError, look};
+use crate::store::{Call, Rescued, Store, StoreError, Value, Write, look};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -202,7 +201,6 @@ pub struct Job {
     pub(crate) edition: u32,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
-    pub(crate) position: u64,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
 }
@@ -215,7 +213,9 @@ pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
 /// have marks.
 #[must_use]
 pub fn source_options(settings: &Settings, marks: Option<String>) -> SourceOptions {
-    SourceOptions { header: settings.header, column: settings.column.clone(), marks }
+    let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
+    let column = settings.column.clone();
+    SourceOptions { header: settings.header, column, marks, has_template }
 }
 
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is
@@ -354,7 +354,6 @@ impl Job {
         store.keep_formats(&settings.formats)?;
         write_readme(&folder, &settings.input, &formats);
         store.keep_csv_bom(settings.csv_bom)?;
-        let position = store.position(edition)?;
         let found = Found {
             layout: source.layout().clone(),
             questions: plan.rows(),
@@ -399,7 +398,6 @@ impl Job {
             outputs,
             edition,
             settings_ids,
-            position,
             folder,
             lock,
         })
@@ -460,15 +458,10 @@ fn decide(
     let mut ids = Vec::new();
     for (at, request) in requests.iter().enumerate() {
         let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
-        let decision = match (bought_otherwise[at] > 0, is_beside) {
-            (true, false) => "continue",
-            (true, true) => "continue beside",
-            (false, true) => "first beside",
-            (false, false) => "first",
-        };
+        let decision = if bought_otherwise[at] > 0 { "continue" } else { "first" };
         ids.push(match held[at] {
             Some(id) => id,
-            None => store.decide(request, edition, decision, now)?,
+            None => store.decide(request, edition, decision, is_beside, now)?,
         });
     }
     Ok(ids)
@@ -488,21 +481,16 @@ fn open_edition(
     // Where they go to is made first: if it cannot be, nothing has begun.
     fs::create_dir_all(folder.join(EARLIER).join(stamp))
         .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
-    let fails = |error: rusqlite::Error| JobError::Store(error.into());
-    let transaction = store.connection().transaction().map_err(fails)?;
-    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-    transaction.execute(sql, params!["edition", edition]).map_err(fails)?;
-    transaction.execute(sql, params!["moving", stamp]).map_err(fails)?;
-    transaction
-        .execute_batch(
-            "DELETE FROM sinks; DELETE FROM marks; DELETE FROM presumed;
-             DELETE FROM meta WHERE name = 'from_bookmark';",
-        )
-        .map_err(fails)?;
-    transaction.commit().map_err(fails)?;
+    let meta = |name, value| Write::Meta { name, value: Some(value) };
+    store.commit(&[
+        meta("edition", Value::Number(edition.into())),
+        meta("moving", Value::Text(stamp.to_owned())),
+        Write::SinksForgotten,
+        Write::WishesForgotten,
+        Write::Meta { name: "from_bookmark", value: None },
+    ])?;
     for (at, request) in settings.requests().iter().enumerate() {
-        let decision = if at == 0 { "again" } else { "again beside" };
-        store.decide(request, edition, decision, now)?;
+        store.decide(request, edition, "again", at > 0, now)?;
     }
     Ok(finish_move(store, folder)?.unwrap_or_default())
 }

@@ -35,4 +35,3 @@ pub mod standing;
 pub mod stats;
 pub mod store;
 pub mod verify;
-mod words;

@@ -57,11 +57,9 @@ impl Reading {
     /// Reads one row: what is to be asked of it, or an error with the row that is not the one that
     /// was planned.
     fn read(&mut self) -> Result<Vec<Question>, Option<u64>> {
-        let (question_column, status) =
-            (self.source.layout().question, self.source.layout().status);
-        let row = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
-        let row_number = row.row_number;
-        let text = row.cell(question_column).unwrap_or_default().trim();
+        let (layout, row) = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
+        let (row_number, status) = (row.row_number, layout.status);
+        let text = layout.question_of(row);
         let rendered = self.prompts.render(row_number, text, row).map_err(|_| Some(row_number))?;
         let Some(rendered) = rendered else { return Ok(Vec::new()) };
         let first = self.hashers[0].fingerprint_of(&rendered);

@@ -16,7 +16,6 @@ use dset_core::plan::AnswerId;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
-use rusqlite::params;
 
 use crate::clock::unix_ms;
 use crate::files;
@@ -24,7 +23,7 @@ use crate::job::{JobError, finish_move, folder_error};
 use crate::lock::{Lock, LockError};
 use crate::sink::{Expected, FORMATS, Format, SinkError, write_anew};
 use crate::standing::View;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Value, Write};
 
 /// What was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,20 +184,13 @@ fn record(
     stamp: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    let transaction = store.connection().transaction()?;
-    transaction.execute("DELETE FROM output_order WHERE edition = ?1", [edition])?;
-    for (position, (id, row)) in order.iter().enumerate() {
-        transaction
-            .prepare_cached(
-                "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![edition, position as i64, id, *row as i64])?;
-    }
-    transaction.execute("DELETE FROM sinks", [])?;
-    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-    transaction.execute(sql, params!["rebuilding", stamp])?;
-    transaction.execute(sql, params!["rebuilt_at", now])?;
-    transaction.commit()?;
+    let meta = |name, value| Write::Meta { name, value: Some(value) };
+    store.commit(&[
+        Write::Ordered { edition, answers: order.to_vec() },
+        Write::SinksForgotten,
+        meta("rebuilding", Value::Text(stamp.to_owned())),
+        meta("rebuilt_at", Value::Number(now)),
+    ])?;
     Ok(())
 }
 
@@ -236,13 +228,9 @@ pub(crate) fn finish(
         let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));
         marks.push(write_anew(folder, format, store.as_reader(), edition)?);
     }
-    let done = |transaction: rusqlite::Transaction<'_>| -> rusqlite::Result<()> {
-        marks.iter().try_for_each(|mark| mark.record(&transaction))?;
-        transaction.execute("DELETE FROM meta WHERE name = 'rebuilding'", [])?;
-        transaction.commit()
-    };
-    let transaction = store.connection().transaction().map_err(StoreError::from)?;
-    done(transaction).map_err(StoreError::from)?;
+    let mut writes: Vec<Write> = marks.into_iter().map(Write::Sink).collect();
+    writes.push(Write::Meta { name: "rebuilding", value: None });
+    store.commit(&writes)?;
     Ok(true)
 }
 

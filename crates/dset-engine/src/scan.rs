@@ -33,7 +33,7 @@ pub(crate) fn scan(
     edition: u32,
 ) -> Result<Scanned, JobError> {
     source.rewind()?;
-    let (question_column, status) = (source.layout().question, source.layout().status);
+    let status = source.layout().status;
     let mut hashers: Vec<Hasher> = requests.iter().map(RequestSettings::hasher).collect();
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Wanted::new(models, samples);
@@ -42,8 +42,8 @@ pub(crate) fn scan(
         empty: 0,
         first_marked_row: None,
     };
-    while let Some(row) = source.next_row()? {
-        let question = row.cell(question_column).unwrap_or_default().trim();
+    while let Some((layout, row)) = source.next_row()? {
+        let question = layout.question_of(row);
         let Some(rendered) = prompts.render(row.row_number, question, row)? else {
             scanned.empty += 1;
             scanned.planner.skip(question);
@@ -66,7 +66,7 @@ pub(crate) fn scan(
 /// A row of a plan, seen in the input.
 pub(crate) struct Seen<'a> {
     pub(crate) row_number: u64,
-    /// The question cell, trimmed.
+    /// The question cell, with the blanks around it.
     pub(crate) text: &'a str,
     /// What is sent for it.
     pub(crate) rendered: &'a Rendered<'a>,
@@ -96,11 +96,11 @@ pub(crate) fn walk(
     mut each: impl FnMut(Seen<'_>),
 ) -> Result<(), JobError> {
     source.rewind()?;
-    let (question_column, status) = (source.layout().question, source.layout().status);
+    let status = source.layout().status;
     let mut hasher = request.hasher();
     let mut index: u32 = 0;
-    while let Some(row) = source.next_row()? {
-        let text = row.cell(question_column).unwrap_or_default().trim();
+    while let Some((layout, row)) = source.next_row()? {
+        let text = layout.question_of(row);
         let Some(rendered) = prompts.render(row.row_number, text, row)? else { continue };
         if !plan.fits(index, hasher.fingerprint_of(&rendered)) {
             return Err(JobError::InputChanged);

@@ -9,9 +9,9 @@ use dset_core::settings::Settings;
 use crate::job::JobError;
 use crate::scan::walk;
 use crate::standing::View;
+pub use crate::store::Part;
 use crate::store::{Ids, Store, StoreError, look};
-pub use crate::words::Part;
-use crate::words::{Terms, Words};
+use crate::store::{Terms, Words};
 
 /// What is looked for, and where.
 #[derive(Debug, Clone)]

@@ -180,9 +180,7 @@ pub fn verify(settings: &Settings) -> Result<Option<Verified>, JobError> {
 /// What is wrong with a store that is ours and cannot be read, whoever noticed it.
 fn unreadable(error: &StoreError) -> Option<String> {
     match error {
-        StoreError::Damaged(detail) => Some(detail.clone()),
-        // A value that is not of the type that is written there.
-        StoreError::Sql(error) if error.sqlite_error_code().is_none() => Some(error.to_string()),
+        StoreError::Damaged(detail) | StoreError::Unreadable(detail) => Some(detail.clone()),
         _ => None,
     }
 }

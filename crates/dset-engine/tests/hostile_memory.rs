@@ -170,13 +170,13 @@ fn no_reply_takes_more_memory_than_its_bound() {
             "parts",
             "",
             filled(r#"{"choices":[{"message":{"content":["#, "{},", &format!("]}},{finish}")),
-            "empty answer",
+            "no text",
         ),
         (
             "parts that are none",
             "",
             filled(r#"{"choices":[{"message":{"content":["#, "0,", &format!("]}},{finish}")),
-            "unreadable reply",
+            "no text",
         ),
         (
             "parts of reasoning",

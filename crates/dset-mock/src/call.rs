@@ -103,7 +103,7 @@ impl Content {
 
     fn text(&self) -> String {
         match self {
-            Content::Text(text) => text.trim().to_owned(),
+            Content::Text(text) => text.clone(),
             Content::Parts(parts) => {
                 let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
                 texts.join("\n").trim().to_owned()

@@ -282,7 +282,8 @@ fn line_ends_marks_of_byte_order_and_headers_may_be_others() {
         assert_eq!(found.whole_bytes, text.len() as u64);
     }
     let json = "\u{feff}{\"metadata\": {\"timestamp\": \"\", \"question\": \" one \"}, \"response\": {\"reasoning\": null, \"answer\": null}}\r\n";
-    assert_eq!(read_json(json.as_bytes()).rows[0].question, "one");
+    // Blanks that were asked stand in all the files.
+    assert_eq!(read_json(json.as_bytes()).rows[0].question, " one ");
 }
 
 #[test]

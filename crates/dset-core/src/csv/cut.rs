@@ -1,7 +1,8 @@
 //! Questions that are cut at a comma, because there are no quotes around it.
 
 use super::ERROR;
-use super::layout::{Layout, STATUS};
+use super::layout::Layout;
+use super::names::STATUS;
 use super::records::Record;
 
 /// Signs that end a question.
@@ -38,10 +39,8 @@ impl Cuts {
     /// Takes the width of the file from its first row.
     #[must_use]
     pub fn of(first: &Record, layout: &Layout) -> Cuts {
-        let mut names = first.cells().skip(1).filter(|name| !name.trim().is_empty()).peekable();
-        let is_spaced = layout.has_header && names.peek().is_some() && names.all(starts_blank);
         Cuts {
-            is_spaced,
+            is_spaced: layout.is_spaced,
             question: layout.question,
             width: first.len(),
             has_header: layout.has_header,
@@ -59,7 +58,7 @@ impl Cuts {
     pub fn is_cut(&self, row: &Record) -> bool {
         let question = row.cell(self.question).unwrap_or_default();
         let at = self.question + 1;
-        if row.len() <= at || question.trim().is_empty() || is_quoted(row, self.question) {
+        if row.len() <= at || question.trim().is_empty() || row.is_quoted(self.question) {
             return false;
         }
         if asks(question) && !row.cells().skip(at).any(asks) {
@@ -70,7 +69,7 @@ impl Cuts {
         let said = (at..row.len()).rfind(|&at| row.cell(at).is_some_and(says_something));
         let is_too_wide = said.is_some_and(|last| last >= self.width)
             || self.has_header && row.len() > self.width && asks(next) && !asks(question);
-        let goes_on = self.goes_on(question, next) && !is_quoted(row, at);
+        let goes_on = self.goes_on(question, next) && !row.is_quoted(at);
         let is_sentence = asks(next)
             || goes_on_number(question, next)
             || next.split_whitespace().nth(1).is_some();
@@ -149,11 +148,6 @@ fn goes_on_number(before: &str, cell: &str) -> bool {
 fn is_usual_status(cell: &str) -> bool {
     let cell = cell.trim().to_lowercase();
     USUAL_STATUSES.contains(&cell.as_str()) || !cell.contains(char::is_alphanumeric)
-}
-
-fn is_quoted(row: &Record, at: usize) -> bool {
-    let raw = row.raw_field(at).map(|field| &row.raw()[field]);
-    raw.is_some_and(|raw| raw.len() > 1 && raw.starts_with(b"\"") && raw.ends_with(b"\""))
 }
 
 #[cfg(test)]

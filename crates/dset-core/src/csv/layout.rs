@@ -5,41 +5,8 @@ use std::io::Read;
 use thiserror::Error;
 
 use super::ERROR;
+use super::names::{OWN_STATUS, STATUS, is_header_word, question_among};
 use super::records::{Record, Records, RecordsError};
-
-/// Names of a question column, the best first.
-const QUESTION_NAMES: [&str; 16] = [
-    "question",
-    "questions",
-    "prompt",
-    "text",
-    "input",
-    "instruction",
-    "problem",
-    "query",
-    "frage",
-    "fragen",
-    "pregunta",
-    "pergunta",
-    "domanda",
-    "vraag",
-    "问题",
-    "質問",
-];
-
-/// The name of the column with the bookmarks, as the original script had it.
-pub const STATUS: &str = "status";
-
-/// The name of that column where the file has a `status` column of the user's own.
-pub const OWN_STATUS: &str = "dset_status";
-
-/// Tells whether a cell is a word that headers have: one of them, as a whole cell of the first row,
-/// makes that a header.
-#[must_use]
-pub fn is_header_word(cell: &str) -> bool {
-    let cell = cell.trim().to_lowercase();
-    cell == STATUS || cell == OWN_STATUS || QUESTION_NAMES.contains(&cell.as_str())
-}
 
 /// Whether the first row is a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -72,6 +39,8 @@ pub struct Layout {
     pub status: Option<usize>,
     /// Cells of the widest row that was looked at.
     pub width: usize,
+    /// The header has a blank behind each comma, so that one in front of a cell says nothing.
+    pub is_spaced: bool,
 }
 
 /// Why a column is taken for the questions.
@@ -125,16 +94,30 @@ impl Layout {
         } else {
             (0..first.len()).map(column_name).collect()
         };
-        let named = |name: &str| columns.iter().position(|own| own.to_lowercase() == name);
+        let named = || question_among(columns.iter().map(String::as_str));
         let (question, chosen) = match column {
             Some(column) => (find(&columns, column)?, Chosen::ByUser),
-            None => match QUESTION_NAMES.into_iter().find_map(named).filter(|_| has_header) {
+            None => match named().filter(|_| has_header) {
                 Some(at) => (at, Chosen::ByName),
                 None => (0, Chosen::First),
             },
         };
         let width = columns.len();
-        Ok(Layout { has_header, columns, question, chosen, status: None, width })
+        let starts_blank = |name: &str| name.starts_with(char::is_whitespace);
+        let mut names = first.cells().skip(1).filter(|name| !name.trim().is_empty()).peekable();
+        let is_spaced = has_header && names.peek().is_some() && names.all(starts_blank);
+        Ok(Layout { has_header, columns, question, chosen, status: None, width, is_spaced })
+    }
+
+    /// Returns the question of a row with the blanks around it, which may belong to it, as they do to
+    /// code: all but those that stand behind every comma of the file.
+    #[must_use]
+    pub fn question_of<'a>(&self, row: &'a Record) -> &'a str {
+        let question = row.cell(self.question).unwrap_or_default();
+        match self.is_spaced && self.question > 0 && !row.is_quoted(self.question) {
+            true => question.trim(),
+            false => question,
+        }
     }
 
     /// Returns the columns with this name that do not hold the questions.

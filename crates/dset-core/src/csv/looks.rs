@@ -5,7 +5,8 @@
 
 use std::io::Read;
 
-use super::layout::{Chosen, Layout, is_header_word};
+use super::layout::{Chosen, Layout};
+use super::names::is_header_word;
 use super::records::{Record, Records};
 
 /// Signs between cells, the usual first.
@@ -15,50 +16,89 @@ pub const ROWS_LOOKED_AT: usize = 20;
 /// A longer word without a blank is no name or number of a row.
 const ID_CHARS_MAX: usize = 40;
 
-/// What a file that is not UTF-8 may be.
+/// What a file is whose bytes show it, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guess {
-    /// Western European text of an older Windows, or ISO 8859-1, which is a part of it.
-    Windows1252,
     /// What spreadsheets call "Unicode text", the low byte first.
     Utf16Le,
     /// The same, the high byte first.
     Utf16Be,
+    /// Four bytes a character.
+    Utf32,
     /// A workbook, or another archive: no text in any encoding.
     Archive,
 }
 
+/// How workbooks, archives and other files begin that are no text.
+const ARCHIVES: [&[u8]; 11] = [
+    b"PK\x03\x04",
+    b"PAR1",
+    b"ARROW1",
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+    b"\xd0\xcf\x11\xe0",
+    b"%PDF-",
+    b"SQLite format 3",
+];
+
 impl Guess {
-    /// Looks at the beginning of a file; `None` where that may well be UTF-8.
+    /// Looks at the beginning of a file; `None` where that may well be of one byte a character, or
+    /// UTF-8.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Guess> {
+        if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
+            return Some(Guess::Utf32);
+        }
         if head.starts_with(b"\xff\xfe") {
             return Some(Guess::Utf16Le);
         }
         if head.starts_with(b"\xfe\xff") {
             return Some(Guess::Utf16Be);
         }
-        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PAR1") {
+        if ARCHIVES.iter().any(|archive| head.starts_with(archive)) {
             return Some(Guess::Archive);
         }
-        // Of each two bytes that stand for a Latin letter, one is zero, and always the same.
-        let zeros = |from: usize| {
-            head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count() * 4 > head.len()
+        let zeros = |from: usize, step: usize| {
+            head.iter().skip(from).step_by(step).filter(|byte| **byte == 0).count()
         };
-        match (zeros(0), zeros(1)) {
+        if zeros(0, 1) == 0 {
+            return None;
+        }
+        // Of four bytes that stand for a character, the highest is always zero, and the next mostly.
+        let wide = head.len() / 4;
+        let is_32 =
+            |high: usize, next: usize| zeros(high, 4) == wide && zeros(next, 4) * 10 >= wide * 9;
+        if wide >= 2 && (is_32(0, 1) || is_32(3, 2)) {
+            return Some(Guess::Utf32);
+        }
+        // Of each two bytes that stand for a Latin letter, one is zero, and always the same. Where
+        // there are few of those, line ends are, and other pairs are no pairs of such letters.
+        let pairs = head.chunks_exact(2);
+        let is_plain = |pair: &&[u8]| pair.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let is_wide = || pairs.clone().filter(is_plain).count() * 10 < pairs.len() * 6;
+        let is_16 = |at: usize, end: [u8; 2]| {
+            let (zeros, all) = (zeros(at, 2), zeros(0, 1));
+            let has_end = || pairs.clone().any(|pair| pair == end);
+            zeros * 4 > head.len() || zeros * 10 >= all * 9 && has_end() && is_wide()
+        };
+        match (is_16(0, [0, b'\n']), is_16(1, [b'\n', 0])) {
             (false, true) => Some(Guess::Utf16Le),
             (true, false) => Some(Guess::Utf16Be),
             _ => None,
         }
     }
 
-    /// Returns what it is called, which is also what `--encoding` takes; nothing for an archive.
+    /// Returns what it is called, which is also what `--encoding` takes where it can be read; nothing
+    /// for an archive.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Guess::Windows1252 => "Windows-1252",
             Guess::Utf16Le => "UTF-16LE",
             Guess::Utf16Be => "UTF-16BE",
+            Guess::Utf32 => "UTF-32",
             Guess::Archive => "",
         }
     }
@@ -197,7 +237,21 @@ mod tests {
             (text.as_bytes().to_vec(), None),
             (b"caf\xe9\n".to_vec(), None),
             (b"".to_vec(), None),
-            (b"a\0\0\0\0\0\0\0".to_vec(), None),
+            (b"question\nWhy?\0\nHow?\n".to_vec(), None),
+            (
+                wide("question\n什么是人工智能，请解释。\n为什么上海很大？\n", false),
+                Some(Guess::Utf16Le),
+            ),
+            (
+                wide("q\n什么是人工智能，请解释，上上上上上上\n为什么？\n", true),
+                Some(Guess::Utf16Be),
+            ),
+            (
+                "q\nwhy\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
+                Some(Guess::Utf32),
+            ),
+            (b"\xff\xfe\0\0q\0\0\0".to_vec(), Some(Guess::Utf32)),
+            (b"\x1f\x8b\x08".to_vec(), Some(Guess::Archive)),
         ] {
             assert_eq!(Guess::of(&bytes), expected, "{bytes:?}");
         }

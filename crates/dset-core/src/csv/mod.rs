@@ -6,16 +6,17 @@
 mod cut;
 mod layout;
 mod looks;
+mod names;
+mod quotes;
 mod records;
 
 pub use cut::Cuts;
-pub use layout::{
-    Chosen, HeaderMode, Layout, LayoutError, OWN_STATUS, STATUS, is_header_word, survey,
-    survey_marked, survey_records,
-};
+pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
 pub use looks::{
     Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, named_separator, separated_by, separator,
 };
+pub use names::{OWN_STATUS, STATUS, is_chat, is_header_word, question_among, second_among};
+pub use quotes::Quotes;
 pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};
 
 /// What a status cell says of a row that failed.

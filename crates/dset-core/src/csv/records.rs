@@ -4,14 +4,19 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+use memchr::{memchr, memchr2, memmem};
 use thiserror::Error;
 
 use super::looks::Guess;
+use super::quotes::Quotes;
 
 /// The largest record that is read; a larger one is a quote that was never closed, or no CSV.
 pub const CELL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What DOS ends a text with, and `copy` on Windows still does.
+const END_MARK: u8 = 0x1a;
+const ESC: u8 = 0x1b;
 const CHUNK: usize = 64 * 1024;
 const DECODED: usize = 4 * 1024;
 
@@ -21,6 +26,10 @@ pub enum RecordsError {
     /// Bytes that are no UTF-8.
     #[error("line {line}, column {column}: byte 0x{byte:02X} is not UTF-8")]
     NotUtf8 {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Byte of the file, from 0.
+        offset: u64,
         /// Line in the file, from 1.
         line: u64,
         /// Character in the line, from 1.
@@ -29,8 +38,32 @@ pub enum RecordsError {
         byte: u8,
         /// The readable text around it.
         near: String,
-        /// What the file may be instead.
-        guess: Guess,
+        /// What the file is instead, where its beginning tells.
+        guess: Option<Guess>,
+    },
+    /// Signs of an encoding that writes everything with the signs of ASCII.
+    #[error("line {line}: text in ISO-2022")]
+    Shifted {
+        /// Line in the file, from 1.
+        line: u64,
+    },
+    /// A quote within quotes is written with a backslash before it, not twice.
+    #[error("row {row}, line {line}: a quote with a backslash before it within quotes")]
+    Backslash {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Line in the file, from 1.
+        line: u64,
+    },
+    /// There is text behind the quote that ends a cell.
+    #[error("row {row}, line {line}: text behind the quote that ends a cell")]
+    StrayQuote {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Line in the file, from 1.
+        line: u64,
+        /// The cell as it stands there.
+        cell: String,
     },
     /// A NUL byte, which no text has.
     #[error("line {line}, column {column}: a NUL byte")]
@@ -70,6 +103,7 @@ pub struct Record {
     text: Vec<u8>,
     /// Of each field: its bytes in `raw`, quotes included, and its decoded text in `text`.
     fields: Vec<(Range<usize>, Range<usize>)>,
+    quotes: Quotes,
 }
 
 impl Record {
@@ -110,16 +144,55 @@ impl Record {
         self.fields.get(at).map(|(raw, _)| raw.clone())
     }
 
+    /// Tells whether a field has quotes around it.
+    #[must_use]
+    pub fn is_quoted(&self, at: usize) -> bool {
+        let raw = self.raw_field(at).map(|field| &self.raw[field]);
+        raw.is_some_and(|raw| raw.len() > 1 && raw.starts_with(b"\"") && raw.ends_with(b"\""))
+    }
+
     /// Returns the line of the quote that opens the last field, if nothing closes it.
     fn unclosed(&self) -> Option<u64> {
         let (field, _) = self.fields.last()?;
-        let mut rest = self.raw[field.clone()].strip_prefix(b"\"")?;
-        while let Some(at) = rest.iter().position(|&byte| byte == b'"') {
-            // Two are one that belongs to the text.
-            rest = rest[at + 1..].strip_prefix(b"\"")?;
+        let raw = &self.raw[field.clone()];
+        let is_open = raw.starts_with(b"\"") && self.quotes.end(raw).is_none();
+        is_open.then(|| self.line_of(field.start))
+    }
+
+    fn line_of(&self, at: usize) -> u64 {
+        let before = &self.raw[self.fields[0].0.start..at];
+        self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64
+    }
+
+    /// Finds a field whose quotes do not mean what they seem to: its text would be cut or garbled.
+    fn misquoted(&self) -> Option<RecordsError> {
+        memchr(b'"', &self.raw)?;
+        // A field that ends with a backslash and its quote may go on behind the comma.
+        let mut goes_on = false;
+        for (field, _) in &self.fields {
+            let raw = &self.raw[field.clone()];
+            let (row, line) = (self.row_number, || self.line_of(field.start));
+            if !raw.starts_with(b"\"") {
+                if goes_on && raw.ends_with(b"\"") {
+                    return Some(RecordsError::Backslash { row, line: line() });
+                }
+                continue;
+            }
+            let Some(end) = self.quotes.end(raw) else { continue };
+            goes_on |= self.quotes == Quotes::Twice && raw[..end].ends_with(b"\\");
+            if raw[end + 1..].iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let has_backslash = memmem::find(raw, b"\\\"").is_some();
+            return Some(match has_backslash && self.quotes == Quotes::Twice {
+                true => RecordsError::Backslash { row, line: line() },
+                false => {
+                    let cell = String::from_utf8_lossy(raw).into_owned();
+                    RecordsError::StrayQuote { row, line: line(), cell }
+                }
+            });
         }
-        let before = &self.raw[self.fields[0].0.start..field.start];
-        Some(self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64)
+        None
     }
 
     fn clear(&mut self) {
@@ -149,6 +222,10 @@ pub struct Records<R> {
     started: bool,
     row_number: u64,
     line: u64,
+    /// Bytes of the records before.
+    offset: u64,
+    quotes: Quotes,
+    sign: u8,
     /// The record before ended with CR, so that an LF right behind it is no blank line.
     after_cr: bool,
     /// What the beginning looks like, where it is not like UTF-8.
@@ -169,6 +246,9 @@ impl<R: Read> Records<R> {
             started: false,
             row_number: 0,
             line: 1,
+            offset: 0,
+            quotes: Quotes::default(),
+            sign: b',',
             after_cr: false,
             guess: None,
         }
@@ -177,14 +257,29 @@ impl<R: Read> Records<R> {
     /// Takes another sign than a comma between fields.
     #[must_use]
     pub fn separated_by(mut self, sign: u8) -> Records<R> {
-        self.reader = ReaderBuilder::new().delimiter(sign).build();
+        self.sign = sign;
+        self.build();
         self
+    }
+
+    /// Takes another way of writing a quote within quotes.
+    #[must_use]
+    pub fn quoted_by(mut self, quotes: Quotes) -> Records<R> {
+        self.quotes = quotes;
+        self.build();
+        self
+    }
+
+    fn build(&mut self) {
+        let escape = (self.quotes == Quotes::Backslash).then_some(b'\\');
+        self.reader = ReaderBuilder::new().delimiter(self.sign).escape(escape).build();
     }
 
     /// Reads the next record into `record`; false at the end, where [`Record::raw`] holds what
     /// came after the last record.
     pub fn next(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
         record.clear();
+        record.quotes = self.quotes;
         if !self.started {
             self.started = true;
             self.fill()?;
@@ -202,8 +297,15 @@ impl<R: Read> Records<R> {
             let Some((record_end, terminated)) = end else { break };
             let skipped = if record.fields.is_empty() { self.leading(record, from) } else { 0 };
             let raw = from + skipped..raw_to - usize::from(terminated);
+            if self.quotes == Quotes::Backslash && record.raw[raw.clone()].starts_with(b"\"") {
+                record.text.truncate(text_from);
+                self.quotes.decoded(&record.raw[raw.clone()], &mut record.text);
+            }
             record.fields.push((raw, text_from..record.text.len()));
             if record_end {
+                if record.text.last() == Some(&END_MARK) && self.cut_end_mark(record)? {
+                    break;
+                }
                 self.row_number += 1;
                 record.row_number = self.row_number;
                 self.check(record)?;
@@ -215,15 +317,48 @@ impl<R: Read> Records<R> {
         Ok(false)
     }
 
+    /// Takes the mark off that ends the file, where this is the last record; tells whether that is all
+    /// there was. The mark stays among the raw bytes.
+    fn cut_end_mark(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+        let is_left = |byte: &u8| matches!(*byte, b'\r' | b'\n' | END_MARK);
+        loop {
+            if !self.buffer[self.at..self.filled].iter().all(is_left) {
+                return Ok(false);
+            }
+            if self.ended {
+                break;
+            }
+            self.buffer.copy_within(self.at..self.filled, 0);
+            (self.at, self.filled) = (0, self.filled - self.at);
+            if self.filled == self.buffer.len() {
+                return Ok(false);
+            }
+            self.read_more()?;
+        }
+        if let Some((raw, text)) = record.fields.last_mut() {
+            let marks = record.text[text.clone()].iter().rev().take_while(|b| **b == END_MARK);
+            let marks = marks.count();
+            raw.end = raw.end.saturating_sub(marks).max(raw.start);
+            text.end -= marks;
+        }
+        let is_empty = matches!(&record.fields[..], [(_, text)] if text.is_empty());
+        if is_empty {
+            record.fields.clear();
+            record.raw.extend_from_slice(&self.buffer[self.at..self.filled]);
+            self.at = self.filled;
+        }
+        Ok(is_empty)
+    }
+
     /// Reads the next record as [`Records::next`] does; one within whose quotes the file ends is an
-    /// error.
+    /// error, and so is one whose quotes do not mean what they seem to.
     pub fn next_closed(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
         let more = self.next(record)?;
         // Only what the end of the file has ended can be open.
         let is_last = more && self.ended && self.at == self.filled;
         match is_last.then(|| record.unclosed()).flatten() {
             Some(line) => Err(RecordsError::Unclosed { line }),
-            None => Ok(more),
+            None => record.misquoted().map_or(Ok(more), Err),
         }
     }
 
@@ -253,16 +388,18 @@ impl<R: Read> Records<R> {
     fn fill(&mut self) -> Result<(), RecordsError> {
         (self.at, self.filled) = (0, 0);
         // The first look must see a whole byte order mark.
-        while self.filled < BOM.len() {
-            match self.input.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => self.filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+        while self.filled < BOM.len() && !self.ended {
+            self.read_more()?;
+        }
+        Ok(())
+    }
+
+    fn read_more(&mut self) -> Result<(), RecordsError> {
+        match self.input.read(&mut self.buffer[self.filled..]) {
+            Ok(0) => self.ended = true,
+            Ok(read) => self.filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -304,114 +441,34 @@ impl<R: Read> Records<R> {
             let around = &raw[from.max(at.saturating_sub(24))..raw.len().min(at + 12)];
             let near = String::from_utf8_lossy(around);
             let near = near.lines().next().unwrap_or_default().replace('\u{fffd}', "?");
-            let guess = self.guess.unwrap_or(Guess::Windows1252);
-            return Err(RecordsError::NotUtf8 { line, column, byte: raw[at], near, guess });
+            let (guess, offset) = (self.guess, self.offset + at as u64);
+            // At the end of the file there may be no record to have a number.
+            let row = record.row_number.max(self.row_number);
+            return Err(RecordsError::NotUtf8 {
+                row,
+                offset,
+                line,
+                column,
+                byte: raw[at],
+                near,
+                guess,
+            });
         }
-        if let Some(at) = raw.iter().position(|&byte| byte == 0) {
-            let (line, column) = place(at);
-            return Err(RecordsError::Nul { line, column, guess: self.guess });
+        if memchr2(0, ESC, raw).is_some() {
+            if let Some(at) = memchr(0, raw) {
+                let (line, column) = place(at);
+                return Err(RecordsError::Nul { line, column, guess: self.guess });
+            }
+            // What a terminal is told begins otherwise.
+            if let Some(at) = memmem::find(raw, b"\x1b$") {
+                return Err(RecordsError::Shifted { line: place(at).0 });
+            }
         }
+        self.offset += raw.len() as u64;
         self.line += raw.iter().filter(|&&byte| byte == b'\n').count() as u64;
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// All records as (row number, line, cells).
-    fn read(bytes: &[u8]) -> Result<Vec<(u64, u64, Vec<String>)>, RecordsError> {
-        let (mut records, mut record, mut all) = (Records::new(bytes), Record::default(), vec![]);
-        let mut copied = Vec::new();
-        while records.next(&mut record)? {
-            copied.extend_from_slice(record.raw());
-            all.push((record.row_number, record.line, record.cells().map(String::from).collect()));
-        }
-        copied.extend_from_slice(record.raw());
-        assert_eq!(copied, bytes, "every byte belongs to a record or to the end");
-        Ok(all)
-    }
-
-    #[test]
-    fn blank_lines_count_in_row_numbers_and_quoted_newlines_do_not() {
-        for newline in ["\n", "\r\n"] {
-            let text = "a\n\n\"b\nb\"\nc".replace('\n', newline);
-            let rows: Vec<_> = read(text.as_bytes()).unwrap();
-            let places: Vec<_> = rows.iter().map(|(row, line, _)| (*row, *line)).collect();
-            assert_eq!(places, [(1, 1), (3, 3), (4, 5)], "{newline:?}");
-        }
-        let rows = read(b"a\r\rb\r").unwrap();
-        assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 3]);
-    }
-
-    #[test]
-    fn the_raw_bytes_of_a_field_are_where_it_stands_with_its_quotes() {
-        let (mut records, mut record) =
-            (Records::new(&b"\n\"a,b\", c ,\r\n"[..]), Record::default());
-        assert!(records.next(&mut record).unwrap());
-        let raw: Vec<_> = (0..3).map(|at| &record.raw()[record.raw_field(at).unwrap()]).collect();
-        assert_eq!(raw, [&b"\"a,b\""[..], b" c ", b""]);
-    }
-
-    #[test]
-    fn a_quote_that_nothing_closes_is_an_error_with_its_line() {
-        let closed = |bytes: &[u8]| {
-            let (mut records, mut record) = (Records::new(bytes), Record::default());
-            while records.next_closed(&mut record)? {}
-            Ok::<(), RecordsError>(())
-        };
-        for (text, line) in [
-            ("q\na\n\"b\nc\n", 3),
-            ("\"", 1),
-            ("\n\na,\"b \"\" c\r\nd", 3),
-            ("\"a\nb\",\"c", 2),
-            ("q\n\"\"\"", 2),
-            ("\u{feff}\n\n\"abc", 3),
-        ] {
-            let error = closed(text.as_bytes()).unwrap_err();
-            assert!(
-                matches!(error, RecordsError::Unclosed { line: at } if at == line),
-                "{text:?}: {error}"
-            );
-        }
-        for text in ["\"a\"", "\"a\"\"\"", "a\"b", "\"a\"b\"", "\"\"", "q\n\"a\nb\"\n", ""] {
-            assert!(closed(text.as_bytes()).is_ok(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_refused_with_their_place() {
-        let error = read(b"question\ncaf\xe9,x\n").unwrap_err();
-        let RecordsError::NotUtf8 { line, column, byte, near, guess } = error else { panic!() };
-        assert_eq!((line, column, byte, near.as_str()), (2, 4, 0xe9, "caf?,x"));
-        assert_eq!(guess, Guess::Windows1252);
-        assert!(matches!(
-            read(b"a\nb\0"),
-            Err(RecordsError::Nul { line: 2, column: 2, guess: None })
-        ));
-        let utf16 = read(b"\xff\xfeq\0\n\0").unwrap_err();
-        assert!(matches!(utf16, RecordsError::NotUtf8 { guess: Guess::Utf16Le, .. }));
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_cell() {
-        assert_eq!(read(b"\xef\xbb\xbfquestion\n").unwrap()[0].2, ["question"]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn fields_are_those_of_the_csv_crate(text in "[a\"',\n\r é]{0,40}") {
-            let mut reader = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .flexible(true)
-                .from_reader(text.as_bytes());
-            let expected: Vec<Vec<String>> = reader
-                .records()
-                .map(|record| record.unwrap().iter().map(String::from).collect())
-                .collect();
-            let found: Vec<_> = read(text.as_bytes()).unwrap().into_iter().map(|row| row.2).collect();
-            proptest::prop_assert_eq!(found, expected);
-        }
-    }
-}
+mod tests;

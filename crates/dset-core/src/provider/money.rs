@@ -19,7 +19,7 @@ pub(super) enum Money {
 }
 
 /// Words that are certain by themselves; of letters and digits alone, as in [`normal`].
-const GONE: [&str; 62] = [
+const GONE: [&str; 63] = [
     "account overdue",
     "arrearage",
     "arrears",
@@ -29,8 +29,7 @@ const GONE: [&str; 62] = [
     "payment overdue",
     "past due",
     "past invoices",
-    "unpaid invoice",
-    "unpaid bill",
+    "unpaid",
     "failure to pay",
     "failed payment",
     "payment required",
@@ -70,6 +69,8 @@ const GONE: [&str; 62] = [
     "charge resource exhaust",
     "subscription has expired",
     "subscription expired",
+    "subscription has ended",
+    "subscription ended",
     "plan has expired",
     "plan expired",
     "package has expired",
@@ -85,13 +86,14 @@ const GONE: [&str; 62] = [
 ];
 
 /// Words that mean an empty account or a limit per minute, depending on what stands beside them.
-const DOUBTFUL: [&str; 17] = [
+const DOUBTFUL: [&str; 18] = [
     "insufficient quota",
     "quota insufficient",
     "quota not enough",
     "not enough quota",
     "exceeded current quota",
     "plan and billing details",
+    "billing account",
     "free trial quota",
     "free tier only",
     "free tier of the model has been exhausted",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::span::{UNIX_MS_MIN, UNIX_SECONDS_MIN, go_duration};
+use super::span::{UNIX_MS_MIN, UNIX_SECONDS_MIN, go_duration, moment};
 
 /// What a reply's headers say about limits; what they do not say is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -162,6 +162,10 @@ fn number(value: &str) -> Option<u64> {
 }
 
 fn reset(value: &str, now_unix_ms: i64) -> Option<Duration> {
+    if let Some(unix_ms) = moment(value) {
+        let ms = u64::try_from(unix_ms.saturating_sub(now_unix_ms)).unwrap_or(0);
+        return Some(Duration::from_millis(ms));
+    }
     // `4, 4`, where two proxies have said it.
     let value = value.split_once(',').map_or(value, |(first, _)| first).trim();
     let until = |unix_ms: i64| {
@@ -174,8 +178,7 @@ fn reset(value: &str, now_unix_ms: i64) -> Option<Duration> {
             seconds => Duration::try_from_secs_f64(seconds).ok(),
         };
     }
-    let moment = || value.parse::<jiff::Timestamp>().ok();
-    go_duration(value).or_else(|| Some(until(moment()?.as_millisecond())))
+    go_duration(value)
 }
 
 /// A quota is of use with its limit; a service that does not know it says -1 or 0.

@@ -12,19 +12,6 @@ use crate::reply::HttpReply;
 /// A quota of the day with no word about when it is refilled.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Headers with milliseconds, which are more exact than those with seconds, …
-const HEADERS_MS: [&str; 4] =
-    ["retry-after-ms", "x-ms-retry-after-ms", "x-retry-after-ms", "llm_provider-retry-after-ms"];
-/// … and with seconds, spans or moments: HTTP's own, and what proxies and gateways name in its place.
-const HEADERS: [&str; 6] = [
-    "retry-after",
-    "x-retry-after",
-    "llm_provider-retry-after",
-    "x-ratelimit-retry-after",
-    "ratelimit-retry-after",
-    "x-ratelimit-reset-after",
-];
-
 /// Reads the wait from the headers, then from the fields of the body, then from its words. These are
 /// only heard where they are about a limit: elsewhere they may be the question's.
 pub(super) fn wait(reply: &HttpReply, said: &Said, with_words: bool) -> Option<Duration> {
@@ -50,119 +37,146 @@ fn sent_at(reply: &HttpReply) -> Option<i64> {
 }
 
 fn from_headers(reply: &HttpReply, now: Option<i64>) -> Option<Duration> {
-    let values = |named: &[&str], read: fn(&str, Option<i64>) -> Option<Duration>| {
-        let own = reply.headers.iter().filter(|(name, _)| named.contains(&name.as_str()));
-        own.filter_map(|(_, value)| read(value, now)).max()
+    let values = |wanted: Kind| {
+        let own = reply.headers.iter().filter(move |(name, _)| kind(name) == Some(wanted));
+        own.filter_map(move |(_, value)| one_or_several(value, now, wanted)).max()
     };
-    values(&HEADERS_MS, in_milliseconds).or_else(|| values(&HEADERS, one_or_several))
+    // Those with milliseconds are the more exact ones.
+    values(Kind::Milliseconds).or_else(|| values(Kind::Span))
 }
 
-fn in_milliseconds(value: &str, _: Option<i64>) -> Option<Duration> {
-    let longest =
-        value.split(',').filter_map(|ms| ms.trim().parse::<f64>().ok()).reduce(f64::max)?;
-    Duration::try_from_secs_f64(longest / 1000.0).ok()
+/// What a header or a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Milliseconds,
+    /// In seconds where it has no unit, or a moment: whoever writes `Retry-After` writes both.
+    Span,
+    /// When a limit is over, or for how long it is not.
+    Reset,
+}
+
+/// How names end that hold a wait, without what is between their words: HTTP's `Retry-After` and
+/// what proxies make of it, Google's `retryDelay`, names of gateways; the unit may stand behind them.
+const SPANS: [&str; 12] = [
+    "retryafter",
+    "retrydelay",
+    "retryin",
+    "retrywait",
+    "waittime",
+    "waitfor",
+    "cooldown",
+    "resetafter",
+    "resetsafter",
+    "resetin",
+    "resetsin",
+    "untilreset",
+];
+/// How names end that hold the moment at which a limit is over.
+const RESETS: [&str; 6] =
+    ["ratelimitreset", "resetat", "resetsat", "resettime", "retryat", "nextreset"];
+const SECONDS: [&str; 4] = ["seconds", "inseconds", "secs", "sec"];
+const MILLISECONDS: [&str; 4] = ["milliseconds", "inms", "millis", "ms"];
+
+/// Tells what a header or a field of this name (in lower case) holds, if it is a wait.
+fn kind(name: &str) -> Option<Kind> {
+    if !["retry", "wait", "cooldown", "reset"].iter().any(|stem| name.contains(stem)) {
+        return None;
+    }
+    let name = name.strip_suffix("_s").unwrap_or(name);
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_span = |name: &str| name == "wait" || SPANS.iter().any(|end| name.ends_with(end));
+    let has_unit =
+        |units: &[&str]| units.iter().any(|unit| name.strip_suffix(unit).is_some_and(is_span));
+    if is_span(&name) || has_unit(&SECONDS) {
+        return Some(Kind::Span);
+    }
+    if has_unit(&MILLISECONDS) {
+        return Some(Kind::Milliseconds);
+    }
+    let is_reset = name == "reset" || RESETS.iter().any(|end| name.ends_with(end));
+    is_reset.then_some(Kind::Reset)
+}
+
+/// Reads a value of this kind.
+fn value(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> {
+    let wait = until(text, now)?;
+    // A unit of its own counts for more than the name.
+    match kind == Kind::Milliseconds && span(text).is_none() {
+        true => Some(wait / 1000),
+        false => Some(wait),
+    }
 }
 
 /// Reads the value of a header, or the longest of several in one: proxies join what they are told
 /// with commas, which dates have as well.
-fn one_or_several(value: &str, now: Option<i64>) -> Option<Duration> {
-    let dates = value.split_inclusive("GMT").map(|date| date.trim_start_matches([',', ' ']));
-    let parts = value.split(',');
-    dates.chain(parts).filter_map(|part| until(part.trim(), now)).max()
+fn one_or_several(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> {
+    let dates = text.split_inclusive("GMT").map(|date| date.trim_start_matches([',', ' ']));
+    let parts = text.split(',');
+    dates.chain(parts).filter_map(|part| value(part.trim().trim_matches('"'), now, kind)).max()
 }
-
-/// Fields of bodies that hold a span, in seconds where they have no unit, or a moment; and how many
-/// seconds a unit of theirs is. Google's `RetryInfo`, OpenRouter's metadata, many gateways.
-const FIELDS: [(&str, f64); 16] = [
-    ("retrydelay", 1.0),
-    ("retry_delay", 1.0),
-    ("retry-after", 1.0),
-    ("retry_after", 1.0),
-    ("retryafter", 1.0),
-    ("retry_after_seconds", 1.0),
-    ("retryafterseconds", 1.0),
-    ("retry_after_ms", 0.001),
-    ("retry-after-ms", 0.001),
-    ("retryafterms", 0.001),
-    ("retry_in", 1.0),
-    ("retry_in_seconds", 1.0),
-    ("wait_seconds", 1.0),
-    ("resets_in_seconds", 1.0),
-    ("reset_in_seconds", 1.0),
-    ("reset_after", 1.0),
-];
-/// Fields with the moment at which a limit is over, which a wait that is asked for outranks.
-const RESETS: [&str; 8] = [
-    "x-ratelimit-reset",
-    "ratelimit-reset",
-    "x-rate-limit-reset",
-    "reset_at",
-    "resets_at",
-    "resetat",
-    "resetsat",
-    "reset_time",
-];
 
 /// Finds the wait in the fields of a body, given as JSON in lower case. They are looked for as text,
 /// because they may be anywhere: in details, in headers that a proxy copied, in the reply of the
-/// provider behind it, as JSON in a string in JSON.
+/// provider behind it, as JSON in a string in JSON. A wait that is asked for outranks a moment.
 fn from_fields(json: &str, now: Option<i64>) -> Option<Duration> {
-    let spans = FIELDS.iter().flat_map(|(name, seconds)| {
-        values_of(json, name).filter_map(move |value| {
-            let wait = until(value, now)?;
-            // A unit of its own counts for more than the field's name.
-            let has_unit = span(value).is_some();
-            let scale = if has_unit { 1.0 } else { *seconds };
-            Duration::try_from_secs_f64(wait.as_secs_f64() * scale).ok()
-        })
-    });
-    let resets = || RESETS.iter().flat_map(|name| values_of(json, name));
-    spans.max().or_else(|| resets().filter_map(|value| until(value, now)).max())
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut waits = [None, None];
+    let mut rest = json;
+    while let Some(from) = rest.find(is_of_name) {
+        let to = rest[from..].find(|c| !is_of_name(c)).map_or(rest.len(), |length| from + length);
+        let (name, behind) = (&rest[from..to], &rest[to..]);
+        rest = behind;
+        let Some(kind) = kind(name) else { continue };
+        let wait = value_behind(behind).and_then(|text| value(text, now, kind));
+        let known = &mut waits[usize::from(kind == Kind::Reset)];
+        *known = wait.max(*known);
+    }
+    let [asked, reset] = waits;
+    asked.or(reset)
 }
 
-/// Returns what stands behind each field of this name.
-fn values_of<'a>(json: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    json.match_indices(name).filter_map(move |(at, found)| {
-        let rest = &json[at + found.len()..];
-        if json[..at].ends_with(is_name) || rest.starts_with(is_name) {
-            return None;
-        }
-        let mut value = rest.trim_start_matches(['"', '\\', '\'']).trim_start();
-        value = value.strip_prefix([':', '='])?;
-        let marks = |c: char| c.is_whitespace() || "\"\\'{[(".contains(c);
-        value = value.trim_start_matches(marks);
-        // `{"seconds": 4, "nanos": 0}`
-        if let Some(seconds) = value.strip_prefix("seconds") {
-            value = seconds.trim_start_matches(|c: char| marks(c) || c == ':');
-        }
-        let end = value.find(['"', '\\', '}', '\'']).unwrap_or(value.len());
-        let value = &value[..end];
-        // Of a number the next field is no part.
-        Some(value.split_once(", ").or(value.split_once(',')).map_or(value, |(first, rest)| {
-            if first.parse::<f64>().is_ok() || rest.is_empty() { first } else { value }
-        }))
-    })
+/// Returns the value behind the name of a field.
+fn value_behind(rest: &str) -> Option<&str> {
+    let value = rest.trim_start_matches(['"', '\\', '\'']).trim_start();
+    let value = value.strip_prefix([':', '='])?;
+    let marks = |c: char| c.is_whitespace() || "\"\\'{[(".contains(c);
+    let mut value = value.trim_start_matches(marks);
+    // `{"seconds": 4, "nanos": 0}`
+    if let Some(seconds) = value.strip_prefix("seconds") {
+        value = seconds.trim_start_matches(|c: char| marks(c) || c == ':');
+    }
+    let end = value.find(['"', '\\', '}', '\'']).unwrap_or(value.len());
+    let value = &value[..end];
+    // Of a number the next field is no part.
+    let first = value.split(',').next().unwrap_or_default();
+    Some(if first.parse::<f64>().is_ok() { first } else { value })
 }
 
 /// Words before a span, in lower case: OpenAI's and Groq's `Please try again in 19.873s`, Azure's
 /// `Please retry after 26 seconds`, Google's `Please retry in 5.2s`.
-const BEFORE_SPANS: [&str; 14] = [
-    "again in ",
-    "again after ",
-    "retry after ",
-    "retry in ",
-    "wait ",
-    "wait for ",
-    "available in ",
-    "allowed in ",
-    "reset in ",
-    "resets in ",
-    "reset after ",
-    "resets after ",
-    "off for ",
-    "cooldown: ",
+const BEFORE_SPANS: [&str; 19] = [
+    "again in",
+    "again after",
+    "again later in",
+    "request in",
+    "retry after",
+    "retry-after",
+    "retry in",
+    "wait",
+    "available in",
+    "allowed in",
+    "reset in",
+    "resets in",
+    "reset after",
+    "resets after",
+    "off for",
+    "cool down",
+    "cooldown",
+    "sleep",
+    "pause",
 ];
+/// Words behind a span.
+const BEHIND_SPANS: [&str; 3] = ["later", "from now", "before retrying"];
 /// Words before a moment.
 const BEFORE_MOMENTS: [&str; 9] = [
     "resets at",
@@ -175,6 +189,8 @@ const BEFORE_MOMENTS: [&str; 9] = [
     "retry after",
     "available at",
 ];
+/// A span before words is no longer than this: `1 minute and 30 seconds`.
+const SPAN_BYTES_MAX: usize = 24;
 /// Words that may be between.
 const FILLERS: [&str; 8] =
     ["for ", "about ", "approximately ", "at least ", "another ", "up to ", "around ", "~"];
@@ -182,11 +198,21 @@ const FILLERS: [&str; 8] =
 fn from_words(text: &str, now: Option<i64>) -> Option<Duration> {
     let lower = text.to_lowercase();
     let behind = |words: &str| {
-        let (_, mut rest) = lower.split_once(words)?;
+        let (_, rest) = lower.split_once(words)?;
+        if rest.starts_with(char::is_alphanumeric) {
+            return None;
+        }
+        let mut rest = rest.trim_start_matches([':', ' ']);
         while let Some(after) = FILLERS.iter().find_map(|filler| rest.strip_prefix(filler)) {
             rest = after;
         }
-        Some(rest.trim_start_matches([':', ' ']))
+        Some(rest)
+    };
+    let before = |words: &&str| {
+        let text = lower[..lower.find(*words)?].trim_end();
+        let starts = text.rmatch_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at);
+        let own = starts.take_while(|at| text.len() - at <= SPAN_BYTES_MAX);
+        own.filter_map(|at| span(&text[at..])).last()
     };
     let at = |words: &&str| {
         let unix_ms = moment(&behind(words)?.to_uppercase())?;
@@ -194,6 +220,7 @@ fn from_words(text: &str, now: Option<i64>) -> Option<Duration> {
         Some(Duration::from_millis(ms))
     };
     let spans = BEFORE_SPANS.iter().filter_map(|words| until(behind(words)?, now));
+    let spans = spans.chain(BEHIND_SPANS.iter().filter_map(before));
     spans.chain(BEFORE_MOMENTS.iter().filter_map(at)).max().or_else(|| from_chinese(text, now))
 }
 
@@ -239,10 +266,9 @@ fn from_chinese(text: &str, now: Option<i64>) -> Option<Duration> {
         let unit = |(unit, seconds): &(&str, f64)| Some((*seconds, rest.strip_prefix(unit)?));
         let (seconds, rest) = UNITS_ZH.iter().find_map(unit)?;
         let rest = rest.trim_start_matches('钟').trim_start();
-        let before = before.trim_end_matches([' ', '约', '大', '至', '少', '待', '候']);
-        let is_wait =
-            ["后", "之后", "以后", "再试", "再重试"].iter().any(|word| rest.starts_with(word))
-                || before.ends_with('等');
+        let before = before.trim_end_matches([' ', '约', '大', '至', '少', '待', '候', '：', ':']);
+        let is_wait = ["后", "之后", "以后", "再"].iter().any(|word| rest.starts_with(word))
+            || ["等", "等待时间", "间隔", "休息"].iter().any(|word| before.ends_with(word));
         let wait = Duration::try_from_secs_f64(count * seconds).ok();
         wait.filter(|_| is_wait)
     });

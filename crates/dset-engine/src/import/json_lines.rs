@@ -1,23 +1,24 @@
-//! JSON: an object a line, or an array of objects or texts; with the question in a field or in the
-//! messages of a chat.
+//! JSON: an object or a text a line, an array of them, or such an array in a field of an object; with
+//! the question in a field or in the messages of a chat.
 
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
-use dset_core::csv::is_header_word;
+use dset_core::csv::is_chat;
 use serde::Deserializer as _;
-use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Form, ImportError, ImportOptions, Imported, Input, JsonPlace, QUESTION};
+use super::chat::{self, Asked, LeftOut, Object, Unasked};
+use super::{Form, ImportError, ImportOptions, Imported, Input, JsonPlace, QUESTION, json_text};
 use crate::source::SourceError;
 
 /// The field with the turns of a chat.
 const MESSAGES: &str = "messages";
 /// Fields that the columns of a table are made of, at most.
 const FIELDS_MAX: usize = 200;
-
-type Object = Map<String, Value>;
+/// A file that can only be read as a whole has so many bytes at most.
+const WHOLE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// Writes a row for every object: the question, then the other fields, in the order in which the file
 /// first has them; what is no text, number or truth is written as JSON.
@@ -27,63 +28,256 @@ pub(super) fn write(
     writer: &mut csv::Writer<impl Write>,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let mut fields: Vec<String> = Vec::new();
-    let mut source = None;
-    let is_array = imported.form == Form::JsonArray;
-    objects(input, is_array, &mut |at, object| {
-        let Some(field) = question_field(&object, options.column.as_deref()) else {
-            let found = object.keys().cloned().collect();
-            return Err(ImportError::NoQuestion { path: input.path.to_owned(), at, found });
-        };
-        source.get_or_insert_with(|| field.clone());
-        for name in object.keys().filter(|name| **name != field && *name != QUESTION) {
-            if fields.len() < FIELDS_MAX && !fields.contains(name) {
-                fields.push(name.clone());
-            }
-        }
-        Ok(())
-    })?;
-    imported.column = source.ok_or_else(|| SourceError::Empty { path: input.path.to_owned() })?;
-    let header = std::iter::once(QUESTION).chain(fields.iter().map(String::as_str));
+    let named = options.column.as_deref();
+    let mut seen = Seen::default();
+    let objects = Objects::of(input, imported.form)?;
+    if objects.is_array() {
+        imported.form = Form::JsonArray;
+    }
+    objects.each(input, &mut |at, object| seen.take(input, at, &object, named))?;
+    let Some(column) = seen.column else {
+        return Err(SourceError::Empty { path: input.path.to_owned() }.into());
+    };
+    let path = || input.path.to_owned();
+    if let Some((second, rows)) = seen.second {
+        return Err(ImportError::TwoFields { path: path(), first: column, second, rows });
+    }
+    if seen.left.rows > 0 && !options.first_turn_only {
+        return Err(ImportError::LeftOut { path: path(), left: seen.left, of: seen.rows });
+    }
+    (imported.column, imported.is_chat, imported.left) = (column, seen.is_chat, seen.left);
+    let header = std::iter::once(QUESTION).chain(seen.fields.iter().map(String::as_str));
     writer.write_record(header).map_err(io::Error::from)?;
-    objects(input, is_array, &mut |_, object| {
-        let field = question_field(&object, options.column.as_deref());
-        let field = field.expect("the first pass found it in every object");
-        let others = fields.iter().map(|name| match *name == field {
-            true => String::new(),
-            false => object.get(name).map(cell).unwrap_or_default(),
+    imported.halves = objects.each(input, &mut |_, object| {
+        let asked = chat::asked(&object, named);
+        let asked = asked.unwrap_or_else(|_| unreachable!("the first pass read every object"));
+        let others = seen.fields.iter().map(|name| match (*name == asked.field, &asked.rest) {
+            (true, Some(rest)) => cell(rest),
+            (true, None) => String::new(),
+            (false, _) => object.get(name).map(cell).unwrap_or_default(),
         });
-        let question = match field == MESSAGES {
-            true => object.get(MESSAGES).and_then(first_of_user).unwrap_or_default(),
-            false => object.get(&field).map(cell).unwrap_or_default(),
-        };
-        let cells: Vec<String> = std::iter::once(question).chain(others).collect();
-        let shown: Vec<&str> = cells.iter().map(String::as_str).collect();
-        imported.count(shown[0], &shown);
+        let others: Vec<String> = others.collect();
+        let cells: Vec<&str> = std::iter::once(asked.question.as_str())
+            .chain(others.iter().map(String::as_str))
+            .collect();
+        imported.count(cells[0], &cells);
         writer.write_record(&cells).map_err(io::Error::from)?;
         Ok(())
-    })
+    })?;
+    Ok(())
+}
+
+/// What the first pass finds.
+#[derive(Default)]
+struct Seen {
+    rows: u64,
+    fields: Vec<String>,
+    column: Option<String>,
+    is_chat: bool,
+    left: LeftOut,
+    /// A field that belongs to the question beside it, and the rows in which it says something.
+    second: Option<(String, u64)>,
+}
+
+impl Seen {
+    fn take(
+        &mut self,
+        input: &Input<'_>,
+        at: JsonPlace,
+        object: &Object,
+        named: Option<&str>,
+    ) -> Result<(), ImportError> {
+        let asked = chat::asked(object, named).map_err(|unasked| {
+            let (path, found) = (input.path.to_owned(), || texts_first(object));
+            match unasked {
+                Unasked::NoField => ImportError::NoQuestion { path, at, found: found() },
+                Unasked::NotText(field) => ImportError::NotText { path, at, field },
+                Unasked::Role(role) => ImportError::Role { path, at, role },
+            }
+        })?;
+        self.rows += 1;
+        self.is_chat |= asked.is_chat;
+        self.left.add(asked.left);
+        let Asked { field, second, rest, .. } = asked;
+        if let Some(second) = second {
+            self.second.get_or_insert((second, 0)).1 += 1;
+        }
+        let is_other = |name: &&String| (**name != field || rest.is_some()) && *name != QUESTION;
+        for name in object.keys().filter(is_other) {
+            if self.fields.len() < FIELDS_MAX && !self.fields.contains(name) {
+                self.fields.push(name.clone());
+            }
+        }
+        self.column.get_or_insert(field);
+        Ok(())
+    }
+}
+
+/// Returns the names of the fields, those first that hold sentences.
+fn texts_first(object: &Object) -> Vec<String> {
+    let blanks = |value: &Value| value.as_str().map_or(0, |text| text.split_whitespace().count());
+    let mut fields: Vec<(&String, &Value)> = object.iter().collect();
+    fields.sort_by_key(|(_, value)| std::cmp::Reverse(blanks(value)));
+    fields.into_iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// How the objects of a file are read.
+enum Objects {
+    /// One a line.
+    Lines,
+    /// An array, one item in memory at a time.
+    Array,
+    /// All of them, because they could not be read otherwise, and how many had half a character.
+    Whole { items: Vec<Value>, halves: u64, is_array: bool },
 }
 
 type Each<'a> = &'a mut dyn FnMut(JsonPlace, Object) -> Result<(), ImportError>;
 
-/// Reads the objects of a file with their places.
-fn objects(input: &Input<'_>, is_array: bool, each: Each<'_>) -> Result<(), ImportError> {
-    if is_array {
-        return items(input, each);
+impl Objects {
+    fn of(input: &Input<'_>, form: Form) -> Result<Objects, ImportError> {
+        if form == Form::JsonArray {
+            let mut json = serde_json::Deserializer::from_reader(input.open()?);
+            let read = json.deserialize_seq(First).and_then(|first| json.end().map(|()| first));
+            return match read {
+                Ok(Some(first)) if chat::is_turns(std::slice::from_ref(&first)) => {
+                    match json_text::read(&whole(input)?) {
+                        Ok((Value::Array(turns), half)) => Ok(Objects::of_array(turns, half)),
+                        _ => Ok(Objects::Array),
+                    }
+                }
+                Ok(_) => Ok(Objects::Array),
+                Err(error) if error.is_io() => Err(input.unread(error.into())),
+                Err(error) => match json_text::read(&whole(input)?) {
+                    Ok((Value::Array(items), half)) => Ok(Objects::whole(items, half)),
+                    _ => Err(not_json(input, error.line() as u64, detail(&error))),
+                },
+            };
+        }
+        let mut lines = input.open()?.lines();
+        let mut next = || lines.find(|line| line.as_ref().map_or(true, |line| !is_blank(line)));
+        let first = next().transpose().map_err(|error| input.unread(error))?;
+        let first = first.unwrap_or_default();
+        if json_text::read(&first).is_ok() && next().is_some() {
+            return Ok(Objects::Lines);
+        }
+        let text = whole(input)?;
+        Ok(match json_text::read(text.trim_end_matches('\u{1a}')) {
+            Ok((Value::Object(object), half)) => match list_in(&object) {
+                Some(items) => Objects::whole(items, half),
+                None if json_text::read(&first).is_ok() => Objects::Lines,
+                None => Objects::Whole {
+                    items: vec![object.into()],
+                    halves: half.into(),
+                    is_array: false,
+                },
+            },
+            Ok((Value::Array(items), half)) => Objects::of_array(items, half),
+            // Objects over several lines each.
+            _ => match serde_json::Deserializer::from_str(&text).into_iter().collect() {
+                Ok(items) if json_text::read(&first).is_err() => {
+                    Objects::Whole { items, halves: 0, is_array: false }
+                }
+                _ => Objects::Lines,
+            },
+        })
     }
-    for (line, text) in (1..).zip(input.open()?.lines()) {
-        let text = text.map_err(|error| input.unread(error))?;
-        if !text.trim().is_empty() {
-            let object = serde_json::from_str(&text).map_err(|error| ImportError::NotJson {
-                path: input.path.to_owned(),
-                line,
-                detail: detail(&error),
-            })?;
-            each(JsonPlace::Line(line), object)?;
+
+    /// Takes an array for its items, or for the turns of one chat.
+    fn of_array(items: Vec<Value>, has_half: bool) -> Objects {
+        match chat::is_turns(&items) {
+            true => Objects::whole(vec![items.into()], has_half),
+            false => Objects::whole(items, has_half),
         }
     }
-    Ok(())
+
+    fn whole(items: Vec<Value>, has_half: bool) -> Objects {
+        Objects::Whole { items, halves: has_half.into(), is_array: true }
+    }
+
+    fn is_array(&self) -> bool {
+        matches!(self, Objects::Array | Objects::Whole { is_array: true, .. })
+    }
+
+    /// Hands on each object with its place; returns how many had half a character.
+    fn each(&self, input: &Input<'_>, each: Each<'_>) -> Result<u64, ImportError> {
+        match self {
+            Objects::Lines => lines(input, each),
+            Objects::Array => items(input, each).map(|()| 0),
+            Objects::Whole { items, halves, .. } => {
+                for (number, item) in (1..).zip(items) {
+                    let object = object(item.clone())
+                        .ok_or_else(|| not_json(input, number, NEITHER.to_owned()))?;
+                    each(JsonPlace::Item(number), object)?;
+                }
+                Ok(*halves)
+            }
+        }
+    }
+}
+
+const NEITHER: &str = "it is JSON, and something else";
+
+/// Returns what an item of a file is as an object; nothing where it is a number or the like.
+fn object(item: Value) -> Option<Object> {
+    match item {
+        Value::Object(object) => Some(object),
+        text @ Value::String(_) => Some(Map::from_iter([(QUESTION.to_owned(), text)])),
+        Value::Array(turns) if chat::is_turns(&turns) => {
+            Some(Map::from_iter([(MESSAGES.to_owned(), turns.into())]))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the items of the only list in an object that is there to hold them.
+fn list_in(object: &Object) -> Option<Vec<Value>> {
+    let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
+    let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
+    let is_item = |item: &Value| item.is_object() || item.is_string();
+    if lists.next().is_some() || !items.iter().all(is_item) {
+        return None;
+    }
+    match chat::asked(object, None) {
+        Err(Unasked::NoField) => Some(items.clone()),
+        Err(Unasked::NotText(field)) if field == *name && !is_chat(name) => Some(items.clone()),
+        _ => None,
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim_end_matches('\u{1a}').trim().is_empty()
+}
+
+/// Reads a whole file, where it is not too large for that.
+fn whole(input: &Input<'_>) -> Result<String, ImportError> {
+    let mut text = String::new();
+    let read = input.open()?.take(WHOLE_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| input.unread(error))?;
+    match text.len() as u64 > WHOLE_BYTES_MAX {
+        true => Err(not_json(input, 1, "it is one JSON text of more than 512 MiB".to_owned())),
+        false => Ok(text),
+    }
+}
+
+fn not_json(input: &Input<'_>, line: u64, detail: String) -> ImportError {
+    ImportError::NotJson { path: input.path.to_owned(), line, detail }
+}
+
+fn lines(input: &Input<'_>, each: Each<'_>) -> Result<u64, ImportError> {
+    let mut halves = 0;
+    for (line, text) in (1..).zip(input.open()?.lines()) {
+        let text = text.map_err(|error| input.unread(error))?;
+        if is_blank(&text) {
+            continue;
+        }
+        let read = json_text::read(text.trim_end_matches('\u{1a}'));
+        let (value, half) = read.map_err(|error| not_json(input, line, detail(&error)))?;
+        halves += u64::from(half);
+        let object = object(value);
+        let object = object.ok_or_else(|| not_json(input, line, NEITHER.to_owned()))?;
+        each(JsonPlace::Line(line), object)?;
+    }
+    Ok(halves)
 }
 
 /// Reads an array, one item in memory at a time.
@@ -94,12 +288,25 @@ fn items(input: &Input<'_>, each: Each<'_>) -> Result<(), ImportError> {
     match (failed, read) {
         (Some(error), _) => Err(error),
         (None, Err(error)) if error.is_io() => Err(input.unread(error.into())),
-        (None, Err(error)) => Err(ImportError::NotJson {
-            path: input.path.to_owned(),
-            line: error.line() as u64,
-            detail: detail(&error),
-        }),
+        (None, Err(error)) => Err(not_json(input, error.line() as u64, detail(&error))),
         (None, Ok(())) => Ok(()),
+    }
+}
+
+/// Reads an array for its grammar and its first item.
+struct First;
+
+impl<'de> Visitor<'de> for First {
+    type Value = Option<Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Option<Value>, A::Error> {
+        let first = items.next_element()?;
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
     }
 }
 
@@ -121,11 +328,7 @@ impl<'de> Visitor<'de> for Items<'_> {
         let mut number = 0;
         while let Some(item) = items.next_element()? {
             number += 1;
-            let object = match item {
-                Value::Object(object) => object,
-                text @ Value::String(_) => Map::from_iter([(QUESTION.to_owned(), text)]),
-                _ => return Err(A::Error::custom("neither an object nor a text")),
-            };
+            let object = object(item).ok_or_else(|| A::Error::custom(NEITHER))?;
             if let Err(error) = (self.each)(JsonPlace::Item(number), object) {
                 *self.failed = Some(error);
                 return Err(A::Error::custom("not taken"));
@@ -139,35 +342,7 @@ impl<'de> Visitor<'de> for Items<'_> {
 fn detail(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    if error.is_data() { "it is JSON, and something else".into() } else { text.to_owned() }
-}
-
-/// Returns the field with the question: the one that was named, or one that is called so and holds
-/// text, or the messages of a chat in which a user says something.
-fn question_field(object: &Object, named: Option<&str>) -> Option<String> {
-    if let Some(name) = named {
-        return object.contains_key(name).then(|| name.to_owned());
-    }
-    let is_text = |name: &&String| object.get(*name).is_some_and(Value::is_string);
-    let called = object.keys().filter(is_text).find(|name| {
-        let name = name.to_lowercase();
-        name != dset_core::csv::STATUS && is_header_word(&name)
-    });
-    let chat = object.get(MESSAGES).and_then(first_of_user).map(|_| MESSAGES.to_owned());
-    called.cloned().or(chat)
-}
-
-/// Returns what the user says first, where it is text or parts of text.
-fn first_of_user(messages: &Value) -> Option<String> {
-    let is_user = |message: &&Value| message["role"] == "user";
-    match &messages.as_array()?.iter().find(is_user)?["content"] {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            let texts = parts.iter().map(|part| part["text"].as_str());
-            Some(texts.collect::<Option<Vec<_>>>()?.join("\n"))
-        }
-        _ => None,
-    }
+    if error.is_data() { NEITHER.to_owned() } else { text.to_owned() }
 }
 
 fn cell(value: &Value) -> String {

@@ -3,25 +3,33 @@
 //! Reads a table with any separator, a text with a question a line, or JSON, in any encoding;
 //! one row in memory at a time. The file is only read, and nothing is overwritten.
 
+mod chat;
+mod encoding;
+mod error;
 mod folder;
 mod json_lines;
+mod json_text;
+mod table;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dset_core::csv::{
-    Cuts, Guess, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records, RecordsError,
-    STATUS, doubt, head_of, is_header_word, named_separator, separated_by, separator,
-    survey_records,
+    Guess, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError, head_of, is_header_word,
+    named_separator, separated_by, separator,
 };
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::Encoding;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use fs_err::File;
-use thiserror::Error;
 
 use crate::files;
 use crate::source::{self, SourceError};
 
+use encoding::{Judged, Scanned};
+
+pub use chat::LeftOut;
+pub use encoding::Reading;
+pub use error::{ImportError, JsonPlace};
 pub use folder::{FolderError, TakenOver, take_over};
 
 /// So much of a file tells its encoding and its separator.
@@ -42,6 +50,8 @@ pub struct ImportOptions {
     pub column: Option<String>,
     /// Whether the first row is a header.
     pub header: HeaderMode,
+    /// Of a chat what the user says first is enough.
+    pub first_turn_only: bool,
 }
 
 /// What a file was taken for.
@@ -62,24 +72,6 @@ pub enum Form {
     JsonArray,
 }
 
-/// Where an object stands in a file, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonPlace {
-    /// On a line.
-    Line(u64),
-    /// In an array.
-    Item(u64),
-}
-
-impl std::fmt::Display for JsonPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            JsonPlace::Line(number) => write!(f, "line {number}"),
-            JsonPlace::Item(number) => write!(f, "item {number}"),
-        }
-    }
-}
-
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
@@ -87,8 +79,16 @@ pub struct Imported {
     pub encoding: &'static str,
     /// What it was taken for.
     pub form: Form,
+    /// How quotes within quotes are written.
+    pub quotes: Quotes,
     /// The column or field that the questions are of; empty where there are no names.
     pub column: String,
+    /// The questions are what users say in chats.
+    pub is_chat: bool,
+    /// What of those chats is left out.
+    pub left: LeftOut,
+    /// Rows with half a character, which is U+FFFD now.
+    pub halves: u64,
     /// Rows written, the header not counted.
     pub rows: u64,
     /// Rows among them without a question.
@@ -99,61 +99,6 @@ pub struct Imported {
     pub mended: u64,
     /// The first of those, as a spreadsheet counts in what is written.
     pub mended_rows: Vec<u64>,
-}
-
-/// Why nothing was written.
-#[derive(Debug, Error)]
-pub enum ImportError {
-    /// There is a file where it was to be written.
-    #[error("there is a `{}` already", path.display())]
-    Exists {
-        /// Where.
-        path: PathBuf,
-    },
-    /// The folder that it was to be written into is not there.
-    #[error("there is no folder `{}`", path.display())]
-    NoFolder {
-        /// Which.
-        path: PathBuf,
-    },
-    /// No encoding has this name.
-    #[error("there is no encoding `{given}`")]
-    NoSuchEncoding {
-        /// What was named.
-        given: String,
-    },
-    /// It is an archive, and no text.
-    #[error("`{}` is not text", path.display())]
-    Archive {
-        /// What was read.
-        path: PathBuf,
-    },
-    /// A line is no JSON object.
-    #[error("`{}`, line {line}, is not a JSON object", path.display())]
-    NotJson {
-        /// What was read.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// An object has no field with a question.
-    #[error("`{}`, {at}, has no question", path.display())]
-    NoQuestion {
-        /// What was read.
-        path: PathBuf,
-        /// Which object.
-        at: JsonPlace,
-        /// The fields that it has.
-        found: Vec<String>,
-    },
-    /// It cannot be read as questions.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// What it becomes cannot be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 /// Writes the questions of `from` into a new file `to`.
@@ -183,6 +128,11 @@ pub fn check(from: &Path) -> Result<Form, ImportError> {
     convert(from, io::sink(), &ImportOptions::default()).map(|imported| imported.form)
 }
 
+/// Returns what the encoding of a file is called, or why that is not known.
+pub fn encoding_of(path: &Path) -> Result<&'static str, ImportError> {
+    encoding(path, &ImportOptions::default()).map(Encoding::name)
+}
+
 fn convert(
     from: &Path,
     output: impl Write,
@@ -201,8 +151,12 @@ fn convert(
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
     let mut imported = Imported {
         encoding: input.encoding.name(),
-        form: form(from, &head, options),
+        form: form(from, &head, options)?,
+        quotes: Quotes::default(),
         column: String::new(),
+        is_chat: false,
+        left: LeftOut::default(),
+        halves: 0,
         rows: 0,
         empty: 0,
         unreadable: 0,
@@ -210,7 +164,9 @@ fn convert(
         mended_rows: Vec::new(),
     };
     match imported.form {
-        Form::Table { by, .. } => table(&input, by, options, &mut writer, &mut imported)?,
+        Form::Table { by, .. } => {
+            table::write(&input, by, options, &mut writer, &mut imported)?;
+        }
         Form::Lines => lines(&input, &mut writer, &mut imported)?,
         Form::JsonLines | Form::JsonArray => {
             json_lines::write(&input, options, &mut writer, &mut imported)?;
@@ -257,14 +213,37 @@ fn encoding(path: &Path, options: &ImportOptions) -> Result<&'static Encoding, I
     if let Some(given) = &options.encoding {
         return named(given).ok_or_else(|| ImportError::NoSuchEncoding { given: given.clone() });
     }
-    let guess = match Guess::of(&head(path)?) {
-        None if is_utf8(path)? => return Ok(UTF_8),
-        guess => guess.unwrap_or(Guess::Windows1252),
-    };
-    if guess == Guess::Archive {
-        return Err(ImportError::Archive { path: path.to_owned() });
+    let path = || path.to_owned();
+    match Guess::of(&head(&path())?) {
+        Some(Guess::Archive) => return Err(ImportError::Archive { path: path() }),
+        Some(Guess::Utf32) => {
+            return Err(ImportError::Encoding { path: path(), encoding: Guess::Utf32.name() });
+        }
+        Some(guess) => return Ok(named(guess.name()).expect("the names of guesses are labels")),
+        None => {}
     }
-    Ok(named(guess.name()).expect("the names of guesses are labels"))
+    match Scanned::of(source::open(&path())?)?.judge() {
+        Judged::Sure(encoding) => Ok(encoding),
+        Judged::Torn(places) => {
+            let first = first_torn(&path())?;
+            Err(ImportError::Torn { path: path(), places, first })
+        }
+        Judged::Unsure(readings) => Err(ImportError::WhichEncoding { path: path(), readings }),
+        Judged::Unreadable(encoding) => Err(ImportError::Encoding { path: path(), encoding }),
+    }
+}
+
+/// Returns where a file is not UTF-8 for the first time.
+fn first_torn(path: &Path) -> Result<RecordsError, ImportError> {
+    let (mut records, mut record) = (Records::new(source::open(path)?), Record::default());
+    loop {
+        match records.next(&mut record) {
+            Ok(true) => {}
+            // It was changed in between.
+            Ok(false) => return Ok(io::Error::other("it is being changed").into()),
+            Err(error) => return Ok(error),
+        }
+    }
 }
 
 fn head(path: &Path) -> Result<Vec<u8>, ImportError> {
@@ -273,33 +252,15 @@ fn head(path: &Path) -> Result<Vec<u8>, ImportError> {
     Ok(head)
 }
 
-/// Tells whether a file is UTF-8 to its end.
-fn is_utf8(path: &Path) -> Result<bool, ImportError> {
-    let mut file = source::open(path)?;
-    let mut bytes = vec![0; HEAD_BYTES];
-    let mut kept = 0;
-    loop {
-        let read = file.read(&mut bytes[kept..])?;
-        let held = kept + read;
-        match std::str::from_utf8(&bytes[..held]) {
-            Ok(_) => kept = 0,
-            // A character that the next bytes may complete.
-            Err(error) if error.error_len().is_none() && read > 0 => {
-                bytes.copy_within(error.valid_up_to()..held, 0);
-                kept = held - error.valid_up_to();
-            }
-            Err(_) => return Ok(false),
-        }
-        if read == 0 {
-            return Ok(true);
-        }
-    }
-}
-
 /// Finds out what a file is, from its name and its first bytes.
-fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
+fn form(path: &Path, head: &str, options: &ImportOptions) -> Result<Form, ImportError> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let first = head.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if let Some(form) =
+        other_form(&ending.to_lowercase(), first).filter(|_| options.separator.is_none())
+    {
+        return Err(ImportError::OtherForm { path: path.to_owned(), form });
+    }
     let is_object = serde_json::from_str::<serde_json::Map<_, _>>(first).is_ok();
     let mut record = Record::default();
     let has_first = Records::new(head.as_bytes()).next(&mut record).unwrap_or(false);
@@ -309,94 +270,53 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Form {
     let is_line = record.len() == 1 && !head.contains('"');
     let is_table = has_sign || has_first && !is_line && record.cells().any(is_header_word);
     let table = |by: u8| Form::Table { by, has_header: false };
-    match (ending.to_lowercase().as_str(), options.separator) {
+    Ok(match (ending.to_lowercase().as_str(), options.separator) {
         (_, Some(by)) => table(by),
+        // A chat may stand on a line of its own.
+        ("jsonl" | "ndjson", None) if first.trim_end().ends_with(']') => Form::JsonLines,
         ("jsonl" | "ndjson" | "json", None) => match first.trim_start().starts_with('[') {
             true => Form::JsonArray,
             false => Form::JsonLines,
         },
         (_, None) if is_object => Form::JsonLines,
+        (_, None) if begins_list(head) => Form::JsonArray,
         ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
         _ => table(separator(head)),
-    }
+    })
 }
 
-/// What takes a row, and its cells where its question was put together.
-type EachRow<'a> = &'a mut dyn FnMut(&Record, Option<Vec<String>>) -> io::Result<()>;
-
-/// Writes a table with its columns as they are, but for the name of the one with the questions, and
-/// for questions that were cut at a comma or a semicolon.
-fn table(
-    input: &Input<'_>,
-    by: u8,
-    options: &ImportOptions,
-    writer: &mut csv::Writer<impl Write>,
-    imported: &mut Imported,
-) -> Result<(), ImportError> {
-    let column = options.column.as_deref();
-    let records = || Ok::<_, ImportError>(Records::new(input.open()?).separated_by(by));
-    let layout = survey_records(records()?, options.header, column, None);
-    let layout = layout.map_err(|error| input.fails(error))?;
-    imported.form = Form::Table { by, has_header: layout.has_header };
-    imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
-    let mends = column.is_none() && matches!(by, b',' | b';');
-    let rows = |each: EachRow<'_>| {
-        let (mut records, mut record) = (records()?, Record::default());
-        let mut cuts = None;
-        while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
-            let is_first = cuts.is_none();
-            let cuts = *cuts.get_or_insert_with(|| Cuts::of(&record, &layout));
-            if !(is_first && layout.has_header) {
-                each(&record, cuts.mended(&record, by).filter(|_| mends))?;
-            }
-        }
-        Ok::<_, ImportError>(())
-    };
-    let mut names = names(&layout);
-    let mut width = if layout.has_header { names.len() } else { 1 };
-    rows(&mut |record, mended| {
-        width = width.max(mended.map_or(record.len(), |cells| cells.len()));
-        Ok(())
-    })?;
-    // A column without a name has one all the same: none may be taken for the rest of a question.
-    names.resize(width, String::new());
-    writer.write_record(&names).map_err(io::Error::from)?;
-    let mut first: Vec<Vec<String>> = Vec::new();
-    rows(&mut |record, mended| {
-        if first.len() < ROWS_LOOKED_AT {
-            first.push(record.cells().map(str::to_owned).collect());
-        }
-        let mut cells: Vec<&str> = match &mended {
-            Some(cells) => cells.iter().map(String::as_str).collect(),
-            None => record.cells().collect(),
-        };
-        // What is written has no quotes where a blank leads, nor blanks in its header.
-        if let Some(next) = cells.get_mut(layout.question + 1) {
-            *next = next.trim_start();
-        }
-        imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
-        imported.mended += u64::from(mended.is_some());
-        if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {
-            imported.mended_rows.push(imported.rows + 1);
-        }
-        writer.write_record(&cells).map_err(io::Error::from)
-    })?;
-    if let Some(doubt) = doubt(&layout, &first) {
-        return Err(SourceError::WhichColumn { path: input.path.to_owned(), doubt }.into());
-    }
-    Ok(())
+/// Tells whether a text begins as JSON does that is a list of objects or texts.
+pub(crate) fn begins_list(text: &str) -> bool {
+    let rest = text.trim_start().strip_prefix('[').map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with("{\"") || rest.starts_with("[{\""))
 }
 
-/// Returns the header that is written: no second column may have the name of the questions.
-fn names(layout: &Layout) -> Vec<String> {
-    let name = |(at, own): (usize, &String)| match own.to_lowercase() == QUESTION {
-        _ if at == layout.question => QUESTION.to_owned(),
-        _ if layout.status == Some(at) => STATUS.to_owned(),
-        true => format!("{own}_{}", at + 1),
-        false => own.clone(),
-    };
-    layout.columns.iter().enumerate().map(name).collect()
+/// Names a form that holds questions among what belongs to the form, by how the file's name ends or
+/// how it begins.
+pub(crate) fn other_form(ending: &str, first: &str) -> Option<&'static str> {
+    let first = first.trim_start().trim_start_matches('\u{feff}');
+    let lower = first.to_ascii_lowercase();
+    match ending {
+        "yaml" | "yml" => return Some("YAML"),
+        "toml" => return Some("TOML"),
+        "xml" => return Some("XML"),
+        "html" | "htm" => return Some("HTML"),
+        "md" | "markdown" => return Some("Markdown"),
+        _ => {}
+    }
+    let key = first.strip_prefix("- ").unwrap_or(first).split_once(':').map(|(key, _)| key.trim());
+    let is_item = first.starts_with("- ") && key.is_some_and(is_header_word);
+    if first.trim_end() == "---" || is_item {
+        return Some("YAML");
+    }
+    if lower.starts_with("<?xml") {
+        return Some("XML");
+    }
+    if lower.starts_with("{\\rtf") {
+        return Some("RTF");
+    }
+    (lower.starts_with("<!doctype html") || lower.starts_with("<html")).then_some("HTML")
 }
 
 /// Writes every line as a question; blank ones, and a header, are left out.
@@ -409,9 +329,10 @@ fn lines(
     write(QUESTION)?;
     for line in input.open()?.lines() {
         let line = line.map_err(|error| input.unread(error))?;
-        let line = line.trim();
+        // Blanks around it may belong to it; what DOS ends a text with does not.
+        let line = line.trim_end_matches(['\r', '\u{1a}']);
         let is_header = imported.rows == 0 && is_header_word(line);
-        if !line.is_empty() && !is_header {
+        if !line.trim().is_empty() && !is_header {
             imported.count(line, &[line]);
             write(line)?;
         }

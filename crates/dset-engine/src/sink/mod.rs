@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use dset_core::row::Row;
 use thiserror::Error;
 
-use crate::store::{Order, Placed, Reader, SinkMark, StoreError, StoredMark, Text};
+use crate::store::{Archive, Order, Placed, SinkMark, StoreError, StoredMark, Text};
 pub(crate) use output::Expected;
 pub use output::Output;
 pub(crate) use output::TAIL_BYTES;
@@ -168,7 +168,7 @@ pub enum Repair {
 pub(crate) fn write_anew(
     folder: &Path,
     format: Format,
-    reader: &Reader,
+    reader: &dyn Archive,
     edition: u32,
 ) -> Result<SinkMark, SinkError> {
     Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
@@ -178,7 +178,7 @@ pub(crate) fn write_anew(
 #[derive(Debug)]
 pub struct Outputs {
     outputs: Vec<Output>,
-    reader: Reader,
+    reader: Box<dyn Archive>,
     /// Rows on their way into a file, kept for the next.
     bytes: Vec<u8>,
 }
@@ -189,7 +189,7 @@ impl Outputs {
     pub fn open(
         folder: &Path,
         formats: &[Format],
-        reader: Reader,
+        reader: Box<dyn Archive>,
         edition: u32,
         marks: &[StoredMark],
         stamp: &str,
@@ -199,7 +199,8 @@ impl Outputs {
         for &format in formats {
             let mark = marks.iter().find(|mark| mark.name == format.name);
             let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
-            let output = Output::open(folder, format, mark, &reader, edition, stamp, &mut repairs)?;
+            let output =
+                Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
             outputs.push(output);
         }
         Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))

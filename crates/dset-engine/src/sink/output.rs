@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Format, Repair, SinkError};
 use crate::files::{self, Identity};
-use crate::store::{Reader, SinkMark, StoreError, StoredMark};
+use crate::store::{Archive, SinkMark, StoreError, StoredMark};
 
 /// How much before a mark is compared with what was written.
 pub(crate) const TAIL_BYTES: usize = 64 * 1024;
@@ -32,7 +32,7 @@ impl Output {
         folder: &Path,
         format: Format,
         mark: Option<&StoredMark>,
-        reader: &Reader,
+        reader: &dyn Archive,
         edition: u32,
         stamp: &str,
         repairs: &mut Vec<Repair>,
@@ -114,7 +114,7 @@ impl Output {
     pub(super) fn write_anew(
         path: &Path,
         format: Format,
-        reader: &Reader,
+        reader: &dyn Archive,
         edition: u32,
     ) -> Result<Output, SinkError> {
         let folder = files::folder_of(path);
@@ -198,7 +198,7 @@ fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
 
 /// The rows that an output is to have from one on, as bytes, read as they are needed.
 pub(crate) struct Expected<'a> {
-    reader: &'a Reader,
+    reader: &'a dyn Archive,
     edition: u32,
     format: Format,
     position: u64,
@@ -209,7 +209,7 @@ pub(crate) struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     pub(crate) fn from(
-        reader: &'a Reader,
+        reader: &'a dyn Archive,
         edition: u32,
         format: Format,
         position: u64,

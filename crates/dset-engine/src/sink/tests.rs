@@ -72,7 +72,7 @@ fn what_is_known_of_an_answer_follows_the_question_and_what_is_not_has_its_key()
     assert_eq!(
         written(json::FORMAT, &row),
         line(
-            "\"row\": 2, \"model\": \"\", \"sample\": 0, \"finish_reason\": \"\", \"input_tokens\": 0, \"cached_tokens\": 0, \"output_tokens\": 0, \"reasoning_tokens\": 0, \"attempts\": 0, \"seconds\": 1.0, \"request_id\": \"\", \"system_fingerprint\": \"\""
+            "\"row\": 2, \"model\": \"\", \"sample\": 0, \"finish_reason\": \"\", \"input_tokens\": 0, \"cached_tokens\": 0, \"output_tokens\": 0, \"reasoning_tokens\": 0, \"at_token_limit\": false, \"cost\": 0.0, \"attempts\": 0, \"seconds\": 1.0, \"request_id\": \"\", \"system_fingerprint\": \"\""
         )
     );
     // As files have it that an earlier version began.

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
     Chosen, Cuts, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
-    RecordsError, doubt, is_header_word, named_separator, separated_by, survey_marked,
+    RecordsError, doubt, is_chat, is_header_word, named_separator, second_among, separated_by,
+    survey_marked,
 };
 use fs_err::File;
+use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::import::{begins_list, other_form};
 
 /// How the input is to be read.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +23,8 @@ pub struct SourceOptions {
     pub column: Option<String>,
     /// The column that marks are known to have been written to.
     pub marks: Option<String>,
+    /// Somebody says which columns are sent: in a template.
+    pub has_template: bool,
 }
 
 /// Why there are no questions.
@@ -92,6 +98,26 @@ pub enum SourceError {
         /// The columns in question.
         doubt: Doubt,
     },
+    /// Two columns may be meant together, as the instruction and its input.
+    #[error("`{}` has `{second}` beside `{first}`", path.display())]
+    TwoColumns {
+        /// What was read.
+        path: PathBuf,
+        /// The column that would be asked.
+        first: String,
+        /// The column that would not.
+        second: String,
+        /// Rows in which that says something.
+        rows: u64,
+    },
+    /// Its questions are turns of chats.
+    #[error("`{}` holds chats", path.display())]
+    Chats {
+        /// What was read.
+        path: PathBuf,
+        /// The column with them.
+        column: String,
+    },
     /// A question goes on in the cells behind it, so that what is asked would end at a comma.
     #[error("`{}`, row {row_number}, has a comma and no quotes around it", path.display())]
     Unquoted {
@@ -141,12 +167,18 @@ impl Source {
                 chosen: Chosen::First,
                 status: None,
                 width: 0,
+                is_spaced: false,
             },
             records: Records::new(open(path)?),
             record: Record::default(),
             cuts: None,
         };
-        if !source.records.next_closed(&mut source.record).map_err(records)? {
+        let read = source.records.next_closed(&mut source.record);
+        if let Err(RecordsError::Backslash { .. } | RecordsError::StrayQuote { .. }) = read {
+            // It may be no CSV at all, whose quotes mean something else.
+            almost_csv(path, &source.record, options)?;
+        }
+        if !read.map_err(records)? {
             return Err(SourceError::Empty { path: path.to_owned() });
         }
         almost_csv(path, &source.record, options)?;
@@ -163,15 +195,46 @@ impl Source {
             source.doubt_first()?;
             source.rewind()?;
         }
+        if !options.has_template {
+            source.doubt_one()?;
+        }
         source.cuts = cuts;
         Ok(source)
+    }
+
+    /// Fails where what would be asked is a part of what is meant: an instruction without its input, or
+    /// a column beside the one with the chats.
+    fn doubt_one(&mut self) -> Result<(), SourceError> {
+        let columns: Vec<&str> = self.layout.columns.iter().map(String::as_str).collect();
+        let path = self.path.clone();
+        let chats = columns.iter().find(|name| is_chat(name)).filter(|_| self.layout.has_header);
+        if let Some(chats) = chats.filter(|_| self.layout.chosen == Chosen::First) {
+            return Err(SourceError::Chats { path, column: (*chats).to_owned() });
+        }
+        let second = second_among(&columns, self.layout.question);
+        let Some(second) = second.filter(|_| self.layout.chosen == Chosen::ByName) else {
+            return Ok(());
+        };
+        let name = |at: usize| self.layout.columns[at].clone();
+        let (first_name, second_name) = (name(self.layout.question), name(second));
+        let mut rows = 0;
+        while let Some((_, row)) = self.next_row()? {
+            rows += u64::from(row.cell(second).is_some_and(|cell| !cell.trim().is_empty()));
+        }
+        self.rewind()?;
+        match rows {
+            0 => Ok(()),
+            rows => {
+                Err(SourceError::TwoColumns { path, first: first_name, second: second_name, rows })
+            }
+        }
     }
 
     /// Fails where the first column was taken and holds numbers, beside another with sentences.
     fn doubt_first(&mut self) -> Result<(), SourceError> {
         let mut rows: Vec<Vec<String>> = Vec::new();
         while rows.len() < ROWS_LOOKED_AT
-            && let Some(row) = self.next_row()?
+            && let Some((_, row)) = self.next_row()?
         {
             rows.push(row.cells().map(str::to_owned).collect());
         }
@@ -186,8 +249,8 @@ impl Source {
         &self.layout
     }
 
-    /// Returns the next row; the header is none.
-    pub fn next_row(&mut self) -> Result<Option<&Record>, SourceError> {
+    /// Returns the next row, and what its columns mean; the header is none.
+    pub fn next_row(&mut self) -> Result<Option<(&Layout, &Record)>, SourceError> {
         let more = self.records.next_closed(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
         if self.cuts.is_some_and(|cuts| cuts.is_cut(&self.record)) {
@@ -201,7 +264,7 @@ impl Source {
                 column,
             });
         }
-        Ok(more.then_some(&self.record))
+        Ok(more.then_some((&self.layout, &self.record)))
     }
 
     /// Goes back to the first row.
@@ -221,11 +284,18 @@ fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<()
         return Err(SourceError::SeparatorLine { path: path.to_owned(), by });
     }
     let said = options.header == HeaderMode::No || options.column.is_some();
+    // Whatever it is called.
+    let text = line.unwrap_or_default();
+    let is_json = begins_list(text) || serde_json::from_str::<Map<String, Value>>(text).is_ok();
+    if !said && (is_json || other_form("", text.trim_end()).is_some()) {
+        return Err(SourceError::NotCsv { path: path.to_owned(), ending: "json".to_owned() });
+    }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let ending = ending.to_lowercase();
     let has_header = first.cells().any(is_header_word);
     match ending.as_str() {
-        "jsonl" | "ndjson" | "json" => {}
+        "jsonl" | "ndjson" | "json" | "yaml" | "yml" | "toml" | "xml" | "html" | "htm" | "md"
+        | "markdown" => {}
         "tsv" | "txt" if !has_header => {}
         _ => {
             let by = separated_by(first, options.column.as_deref());
@@ -344,7 +414,7 @@ mod tests {
         let mut source = Source::open(&path, &SourceOptions::default()).unwrap();
         for _ in 0..2 {
             let mut rows = Vec::new();
-            while let Some(row) = source.next_row().unwrap() {
+            while let Some((_, row)) = source.next_row().unwrap() {
                 rows.push((row.row_number, row.cell(0).unwrap().to_owned()));
             }
             assert_eq!(rows, [(2, "a".to_owned()), (4, "b".to_owned())]);

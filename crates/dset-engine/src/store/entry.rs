@@ -1,13 +1,12 @@
-//! What the store remembers of asks, as rows of its tables and as lines of the rescue file.
+//! What is remembered of asks, as it is stored and as lines of the rescue file.
 
 use dset_core::machine::Record;
 use dset_core::outcome::Fault;
-use dset_core::plan::AnswerId;
 use dset_core::row::{Metadata, Row};
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::WriterSettings;
+use super::roles::Write;
 
 /// The causes of a question whose answer was cut, in `ended`: by the token limit, or before it.
 const CUT: [&str; 2] = ["length limit", "repeats itself"];
@@ -16,7 +15,7 @@ const CUT: [&str; 2] = ["length limit", "repeats itself"];
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    Answer(NewAnswer),
+    Answer(Box<NewAnswer>),
     Attempt(NewAttempt),
     Ended(NewEnded),
 }
@@ -26,7 +25,9 @@ impl Entry {
     /// question is not to be asked again because its answer was cut.
     pub(super) fn of(record: &Record, body: Option<&[u8]>, run: &WriterSettings) -> Option<Entry> {
         match record {
-            Record::Answered { .. } => NewAnswer::of(record, run).map(Entry::Answer),
+            Record::Answered { .. } => {
+                NewAnswer::of(record, run).map(|new| Entry::Answer(Box::new(new)))
+            }
             Record::Failed { .. } => NewAttempt::of(record, Some(body?), run).map(Entry::Attempt),
             Record::Ended { .. } => NewEnded::of(record, run)
                 .filter(|ended| CUT.contains(&&*ended.cause))
@@ -38,26 +39,27 @@ impl Entry {
 
 /// An answer as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct NewAnswer {
-    key: [u8; 16],
+pub(crate) struct NewAnswer {
+    pub(super) key: [u8; 16],
     pub(super) question_hash: [u8; 16],
     /// What its ending without an answer is remembered by, where that is not the question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ending: Option<[u8; 16]>,
+    pub(super) ending: Option<[u8; 16]>,
     /// Answers to its row are still lacking.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) row_lacks: bool,
     #[serde(default, skip_serializing_if = "is_first")]
-    sample: u32,
-    settings: i64,
-    edition: u32,
-    life: i64,
-    row: u64,
-    answered_at: i64,
-    question: String,
-    reasoning: String,
-    answer: String,
-    metadata: Metadata,
+    pub(super) sample: u32,
+    pub(super) settings: i64,
+    pub(super) edition: u32,
+    /// Absent where no run of ours asked for it.
+    pub(super) life: Option<i64>,
+    pub(super) row: Option<u64>,
+    pub(super) answered_at: i64,
+    pub(super) question: String,
+    pub(super) reasoning: String,
+    pub(super) answer: String,
+    pub(super) metadata: Metadata,
 }
 
 impl NewAnswer {
@@ -84,8 +86,8 @@ impl NewAnswer {
             sample: question.sample,
             settings: run.settings[usize::from(question.model)],
             edition: run.edition,
-            life: run.life,
-            row: question.row_number,
+            life: Some(run.life),
+            row: Some(question.row_number),
             answered_at: at.unix_ms,
             question: question.text.to_string(),
             reasoning: answer.reasoning.clone(),
@@ -99,55 +101,38 @@ impl NewAnswer {
         self.ending.unwrap_or(self.question_hash)
     }
 
-    /// Forgets that it once ended without an answer and, once its row has every answer, the wish for
-    /// a mark.
-    pub(super) fn forget_failure(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-            .execute(params![&self.ending()[..], self.edition])?;
-        if !self.row_lacks {
-            to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
-                .execute([&self.question_hash[..]])?;
-        }
-        Ok(())
+    /// Returns what is to be forgotten now that there is an answer: that it once ended without one and,
+    /// once its row has every answer, the wish for a mark.
+    pub(super) fn forgets(&self) -> impl Iterator<Item = Write> + use<> {
+        let ended = Write::NotEnded { question: self.ending(), edition: self.edition };
+        let mark = (!self.row_lacks).then_some(Write::Marked(self.question_hash));
+        std::iter::once(ended).chain(mark)
     }
 
-    /// Inserts it, and returns its id; `None` where an answer with its key is there already.
-    pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
-        let known = to
-            .prepare_cached("SELECT 1 FROM answer_keys WHERE key = ?1")?
-            .query_row([&self.key[..]], |_| Ok(()))
-            .optional()?;
-        if known.is_some() {
-            return Ok(None);
+    /// A row of an output that nobody knows more of than it says, as an answer to this question under
+    /// this key.
+    pub(crate) fn taken_over(
+        row: Row,
+        key: [u8; 16],
+        question_hash: [u8; 16],
+        edition: u32,
+    ) -> NewAnswer {
+        NewAnswer {
+            key,
+            question_hash,
+            ending: None,
+            row_lacks: false,
+            sample: row.metadata.sample.unwrap_or(0),
+            settings: 0,
+            edition,
+            life: None,
+            row: row.metadata.row.filter(|row| i64::try_from(*row).is_ok()),
+            answered_at: row.answered_at,
+            question: row.question,
+            reasoning: row.reasoning,
+            answer: row.answer,
+            metadata: row.metadata,
         }
-        let metadata = serde_json::to_string(&self.metadata).expect("metadata is plain values");
-        to.prepare_cached(
-            "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            self.life,
-            self.row as i64,
-            self.answered_at,
-            self.question,
-            self.reasoning,
-            self.answer,
-            metadata
-        ])?;
-        let id = to.last_insert_rowid();
-        to.prepare_cached(
-            "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            &self.key[..],
-            &self.question_hash[..],
-            self.settings,
-            self.edition,
-            self.sample,
-            id
-        ])?;
-        Ok(Some(id))
     }
 
     pub(super) fn into_row(self) -> Row {
@@ -163,22 +148,22 @@ impl NewAnswer {
 
 /// An ask that failed, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct NewAttempt {
-    life: i64,
-    at: i64,
-    row: u64,
-    question: [u8; 16],
-    key: [u8; 16],
-    attempt: u32,
-    seconds: f64,
-    cause: String,
-    status: Option<u16>,
-    message: String,
-    request_id: Option<String>,
-    input_tokens: Option<i64>,
-    output_tokens: Option<i64>,
+pub(crate) struct NewAttempt {
+    pub(super) life: i64,
+    pub(super) at: i64,
+    pub(super) row: u64,
+    pub(super) question: [u8; 16],
+    pub(super) key: [u8; 16],
+    pub(super) attempt: u32,
+    pub(super) seconds: f64,
+    pub(super) cause: String,
+    pub(super) status: Option<u16>,
+    pub(super) message: String,
+    pub(super) request_id: Option<String>,
+    pub(super) input_tokens: Option<i64>,
+    pub(super) output_tokens: Option<i64>,
     /// The reply, where it may have been paid for.
-    body: Option<Vec<u8>>,
+    pub(super) body: Option<Vec<u8>>,
 }
 
 impl NewAttempt {
@@ -209,45 +194,19 @@ impl NewAttempt {
             body: body.map(<[u8]>::to_vec),
         })
     }
-
-    pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        let body = self.body.as_deref().and_then(|body| zstd::encode_all(body, 3).ok());
-        to.prepare_cached(
-            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
-             message, request_id, input_tokens, output_tokens, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            self.life,
-            self.at,
-            self.row as i64,
-            &self.question[..],
-            &self.key[..],
-            self.attempt,
-            self.seconds,
-            self.cause,
-            self.status,
-            self.message,
-            self.request_id,
-            self.input_tokens,
-            self.output_tokens,
-            body
-        ])?;
-        Ok(())
-    }
 }
 
 /// A question that ended without an answer, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct NewEnded {
-    question: [u8; 16],
-    edition: u32,
-    row: u64,
-    fault: String,
-    cause: String,
-    at: i64,
-    max_tokens: Option<i64>,
-    cut_at_tokens: Option<i64>,
+pub(crate) struct NewEnded {
+    pub(super) question: [u8; 16],
+    pub(super) edition: u32,
+    pub(super) row: u64,
+    pub(super) fault: String,
+    pub(super) cause: String,
+    pub(super) at: i64,
+    pub(super) max_tokens: Option<i64>,
+    pub(super) cut_at_tokens: Option<i64>,
 }
 
 impl NewEnded {
@@ -270,25 +229,6 @@ impl NewEnded {
             max_tokens: number(run.max_tokens),
             cut_at_tokens: number(*cut_at_tokens),
         })
-    }
-
-    pub(super) fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        to.prepare_cached(
-            "INSERT OR REPLACE INTO ended
-             (question, edition, row, fault, cause, at, max_tokens, cut_at_tokens)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            &self.question[..],
-            self.edition,
-            self.row as i64,
-            self.fault,
-            self.cause,
-            self.at,
-            self.max_tokens,
-            self.cut_at_tokens
-        ])?;
-        Ok(())
     }
 }
 

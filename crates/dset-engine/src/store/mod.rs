@@ -1,52 +1,36 @@
-//! The store: one SQLite file, one writer.
+//! The store: what was bought, durable, and what is known beside it.
 //!
-//! What is read before a run goes through [`Store`]; during a run the one connection that writes
-//! belongs to the writer's thread.
+//! How it is kept is [`sqlite`]'s business alone: nobody else speaks SQL. What is read before a run
+//! and by whoever looks goes through [`Store`]; during a run the one connection that writes belongs
+//! to the writer's thread.
 
-mod attempts;
 mod call;
-mod earlier;
 mod entry;
-mod look;
-mod measured;
-mod plan;
-mod recent;
 mod rescue;
+mod roles;
+mod sqlite;
 mod texts;
-mod through;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use dset_core::plan::AnswerId;
-use dset_core::row::Row;
-use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-pub use attempts::{Attempt, Tried};
 pub use call::{Call, Place};
-pub(crate) use earlier::EarlierAsks;
-pub use look::{Dangling, FailedAsks, Life, look};
-pub(crate) use measured::Measured;
-pub use plan::Held;
-pub(crate) use plan::Ids;
-pub use recent::Recent;
+pub(crate) use entry::NewAnswer;
 pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
+pub use roles::Archive;
+pub(crate) use roles::{AnswerRef, Value, Write};
+pub use sqlite::{
+    Attempt, Dangling, FailedAsks, Held, Life, Part, Recent, STORE, Store, StoredMark, Tried, look,
+};
+pub(crate) use sqlite::{EarlierAsks, Ids, Measured, Terms, Words};
+use sqlite::{PATH_BYTES_MAX, VERSION};
 pub use texts::Text;
 pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
 pub(crate) use writer::{Told, tail_of};
-
-use crate::files;
-use crate::sink::{FORMATS, Format, formats};
-
-/// The name of the store in its folder.
-pub const STORE: &str = "dset.db";
-/// The version of the schema that this program writes.
-const VERSION: i64 = 2;
-/// Says that a SQLite file is ours: `dset` in ASCII.
-const APPLICATION: i64 = 0x6473_6574;
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]
@@ -56,6 +40,8 @@ pub enum StoreError {
     Newer {
         /// Its version.
         found: i64,
+        /// The version of that program, where it can be read.
+        by: Option<String>,
     },
     /// It is no store of ours.
     #[error("it is not a store of this program")]
@@ -75,9 +61,12 @@ pub enum StoreError {
         /// Where what it held is now.
         saved_in: Option<PathBuf>,
     },
-    /// Anything else that SQLite says.
+    /// What it holds is not of the kind that is written there.
     #[error("{0}")]
-    Sql(rusqlite::Error),
+    Unreadable(String),
+    /// Anything else that went wrong with it.
+    #[error("{0}")]
+    Failed(String),
     /// The disk fails.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -86,481 +75,4 @@ pub enum StoreError {
 fn saved(place: &Option<PathBuf>) -> String {
     let saved = |path: &PathBuf| format!("; what it held is in {}", path.display());
     place.as_ref().map(saved).unwrap_or_default()
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        use rusqlite::Error::{
-            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
-        };
-        // A value of another kind than we write.
-        if let FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) =
-            error
-        {
-            return StoreError::Damaged(error.to_string());
-        }
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
-        match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
-            Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy,
-            _ => StoreError::Sql(error),
-        }
-    }
-}
-
-/// How far an output is known to be whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMark {
-    /// Which.
-    pub name: String,
-    /// Rows in it.
-    pub rows: u64,
-    /// Its length.
-    pub bytes: u64,
-    /// A hash of its last 64 KiB and of the numbers here, see [`SinkMark::seal`].
-    tail: [u8; 16],
-    /// What its rows look like, see [`Format::shape`]; 0 in a mark of version 1, whose hash is of the
-    /// bytes alone.
-    pub shape: u32,
-}
-
-impl StoredMark {
-    /// Returns the mark of an output that is not begun.
-    pub(crate) fn none(format: Format) -> StoredMark {
-        let mark = SinkMark::of(format, 0, b"");
-        StoredMark {
-            name: mark.name.to_owned(),
-            rows: 0,
-            bytes: 0,
-            tail: mark.seal(),
-            shape: mark.shape,
-        }
-    }
-
-    /// Tells whether a file whose bytes before the mark end with this hash is the one that was
-    /// marked, and the mark is as it was written.
-    pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
-        let StoredMark { rows, bytes, shape, .. } = *self;
-        match shape {
-            0 => self.tail == tail,
-            _ => self.tail == SinkMark { name: "", rows, bytes, tail, shape }.seal(),
-        }
-    }
-}
-
-/// An open store.
-#[derive(Debug)]
-pub struct Store {
-    reader: Reader,
-    path: PathBuf,
-}
-
-impl Store {
-    /// Tells whether a folder has a store.
-    #[must_use]
-    pub fn exists(folder: &Path) -> bool {
-        folder.join(STORE).exists()
-    }
-
-    /// Opens the store of a folder, making it where there is none, and takes in what an earlier
-    /// run could only rescue.
-    pub fn open(folder: &Path) -> Result<(Store, Option<Rescued>), StoreError> {
-        let path = folder.join(STORE);
-        let is_new = !path.exists();
-        check_head(&path)?;
-        let whole = path.parent().and_then(|folder| folder.canonicalize().ok());
-        let bytes = whole.map_or(0, |folder| folder.join(STORE).as_os_str().len());
-        if bytes > PATH_BYTES_MAX {
-            return Err(StoreError::PathTooLong(bytes));
-        }
-        let connection = connect(&path)?;
-        let mut store = Store { reader: Reader { connection, version: VERSION }, path };
-        let version: i64 =
-            store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
-        let application: i64 =
-            store.reader.connection.query_row("PRAGMA application_id", [], |r| r.get(0))?;
-        match version {
-            0 => store.create()?,
-            _ if application != APPLICATION => return Err(StoreError::Foreign),
-            VERSION => {}
-            1 => store.upgrade()?,
-            found => return Err(StoreError::Newer { found }),
-        }
-        if is_new {
-            files::sync_folder(folder)?;
-        }
-        let rescued = rescue::take_in(&mut store.reader.connection, folder)?;
-        Ok((store, rescued))
-    }
-
-    fn create(&mut self) -> Result<(), StoreError> {
-        let tables: i64 =
-            self.reader
-                .connection
-                .query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
-        if tables > 0 {
-            return Err(StoreError::Foreign);
-        }
-        let transaction = self.reader.connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        let sql = "INSERT INTO meta (name, value) VALUES (?1, '')";
-        transaction.execute(sql, [plan::MARKS_COLUMN])?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Adds what version 2 has and version 1 has not: an earlier program refuses the store from then on,
-    /// since it would write rows of another shape into the outputs.
-    fn upgrade(&mut self) -> Result<(), StoreError> {
-        let marks = self.marks_column()?;
-        let transaction = self.reader.connection.transaction()?;
-        transaction.execute_batch(
-            "ALTER TABLE output_order ADD COLUMN row INTEGER;
-             ALTER TABLE sinks ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;",
-        )?;
-        let sql = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
-        transaction.execute(sql, params![plan::MARKS_COLUMN, marks.unwrap_or_default()])?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Returns the connection, for what happens before a run.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.reader.connection
-    }
-
-    /// Returns where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns what reads answers, on this very connection.
-    pub(crate) fn as_reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    /// Opens a second connection that only reads.
-    pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.path)
-    }
-
-    /// Returns a value of `meta`.
-    pub fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let sql = "SELECT value FROM meta WHERE name = ?1";
-        Ok(self.reader.connection.query_row(sql, [name], |row| row.get(0)).optional()?)
-    }
-
-    /// Sets a value of `meta`, durably.
-    pub fn set_meta(
-        &self,
-        name: &str,
-        value: impl rusqlite::types::ToSql,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-        self.reader.connection.execute(sql, params![name, value])?;
-        Ok(())
-    }
-
-    /// Removes a value of `meta`.
-    pub fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
-        self.reader.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
-        Ok(())
-    }
-
-    /// Returns the formats that the last run wrote, or these where there was none.
-    pub(crate) fn formats(&self, or: &[String]) -> Result<Vec<Format>, StoreError> {
-        let kept = self.meta::<String>("formats")?;
-        let kept: Option<Vec<String>> = kept.map(|k| k.split(',').map(str::to_owned).collect());
-        let kept = kept.and_then(|names| formats(&names).ok());
-        Ok(kept.or_else(|| formats(or).ok()).unwrap_or_else(|| FORMATS.to_vec()))
-    }
-
-    /// Remembers which formats a run writes.
-    pub(crate) fn keep_formats(&self, names: &[String]) -> Result<(), StoreError> {
-        let names = names.join(",");
-        match self.meta::<String>("formats")? {
-            Some(kept) if kept == names => Ok(()),
-            _ => self.set_meta("formats", names),
-        }
-    }
-
-    /// Returns whether `output.csv` was last wished with a byte order mark, or without.
-    pub(crate) fn csv_bom(&self) -> Result<Option<bool>, StoreError> {
-        self.meta("csv_bom")
-    }
-
-    /// Remembers whether it is wished with one; nothing where nobody says.
-    pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
-        match wish {
-            Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
-            _ => Ok(()),
-        }
-    }
-
-    /// Forgets how far an output is whole.
-    pub(crate) fn forget_mark(&self, name: &str) -> Result<(), StoreError> {
-        self.reader.connection.execute("DELETE FROM sinks WHERE name = ?1", [name])?;
-        Ok(())
-    }
-
-    /// Returns the edition that is asked now, from 0.
-    pub fn edition(&self) -> Result<u32, StoreError> {
-        Ok(self.meta("edition")?.unwrap_or(0))
-    }
-
-    /// Begins a life; returns its number.
-    pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
-        let version = env!("CARGO_PKG_VERSION");
-        self.reader.connection.execute(
-            "INSERT INTO lives (started_at, version, settings, endpoint) VALUES (?1, ?2, ?3, ?4)",
-            params![at, version, settings, endpoint],
-        )?;
-        Ok(self.reader.connection.last_insert_rowid())
-    }
-
-    /// Returns the endpoint of the last life, and whether that life said goodbye.
-    pub fn last_life(&self) -> Result<Option<(String, bool)>, StoreError> {
-        let sql = "SELECT endpoint, ended_at IS NOT NULL FROM lives ORDER BY id DESC LIMIT 1";
-        Ok(self
-            .reader
-            .connection
-            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?)
-    }
-
-    /// Returns how many rows of an edition have their place.
-    pub fn position(&self, edition: u32) -> Result<u64, StoreError> {
-        let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
-        let position: i64 = self.reader.connection.query_row(sql, [edition], |row| row.get(0))?;
-        Ok(position as u64)
-    }
-
-    /// Returns how far each output is known to be whole.
-    pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
-        let sql = match self.reader.version {
-            1 => "SELECT name, rows, bytes, tail, 0 FROM sinks",
-            _ => "SELECT name, rows, bytes, tail, shape FROM sinks",
-        };
-        let mut statement = self.reader.connection.prepare(sql)?;
-        let marks = statement.query_map([], |row| {
-            let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
-            let (rows, bytes) = (rows as u64, bytes as u64);
-            Ok(StoredMark { name: row.get(0)?, rows, bytes, tail: row.get(3)?, shape: row.get(4)? })
-        })?;
-        Ok(marks.collect::<Result<_, _>>()?)
-    }
-
-    /// Records the marks of all outputs together.
-    pub fn record_marks(&mut self, marks: &[SinkMark]) -> Result<(), StoreError> {
-        let transaction = self.reader.connection.transaction()?;
-        marks.iter().try_for_each(|mark| mark.record(&transaction))?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Returns the whole order of an edition.
-    pub(crate) fn order(&self, edition: u32) -> Result<Vec<AnswerId>, StoreError> {
-        let sql = "SELECT answer FROM output_order WHERE edition = ?1 ORDER BY position";
-        let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Tells whether all these answers are there.
-    pub(crate) fn has_answers(&self, answers: &[AnswerId]) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM answers WHERE id = ?1)";
-        let mut statement = self.reader.connection.prepare(sql)?;
-        for id in answers {
-            if !statement.query_row([id], |row| row.get::<_, bool>(0))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Gives the connection to the thread that writes during a run.
-    #[must_use]
-    pub fn into_connection(self) -> Connection {
-        self.reader.connection
-    }
-}
-
-/// Returns a file that SQLite keeps beside the store.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// What is wrong with an empty store beside a log.
-const EMPTY_BESIDE_LOG: &str = "`dset.db` is missing or empty, but its log `dset.db-wal` is not";
-
-/// Refuses what SQLite would take for a store in which nothing ever was: it would begin it anew,
-/// and delete the log that holds the last answers.
-fn check_head(path: &Path) -> Result<(), StoreError> {
-    const BEGINNING: &[u8] = b"SQLite format 3\0";
-    // The size of a page stands behind it, in two bytes.
-    const HEAD_BYTES: u64 = 18;
-    let damaged = |why: &str| Err(StoreError::Damaged(why.to_owned()));
-    // The first write to a new store was cut off: SQLite undoes it.
-    if beside(path, "-journal").exists() {
-        return Ok(());
-    }
-    let mut head = Vec::new();
-    let mut length = 0;
-    match fs_err::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => return damaged("`dset.db` is not a file"),
-        Ok(metadata) => {
-            length = metadata.len();
-            let file = fs_err::File::open(path)?;
-            io::Read::read_to_end(&mut io::Read::take(file, HEAD_BYTES), &mut head)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
-    }
-    let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
-    if head.is_empty() && has_log {
-        return damaged(EMPTY_BESIDE_LOG);
-    }
-    let begins_well = head.len() as u64 == HEAD_BYTES && head.starts_with(BEGINNING);
-    if !head.is_empty() && !begins_well {
-        return damaged("`dset.db` does not begin as a database does");
-    }
-    // A log may hold what a page lacks; without one, every page is whole.
-    let page_bytes = match head.last_chunk().map_or(0, |last| u16::from_be_bytes(*last)) {
-        1 => 65536,
-        bytes => u64::from(bytes.max(1)),
-    };
-    if !has_log && !length.is_multiple_of(page_bytes) {
-        return damaged("`dset.db` ends in the middle of a page");
-    }
-    Ok(())
-}
-
-/// SQLite's own limit (`MAX_PATHNAME` of its Unix layer is 512), less its `-journal` and the end.
-const PATH_BYTES_MAX: usize = 503;
-
-/// Pages in the log, 16 MB of them, before it is folded into the store: a page that many keys dirty
-/// is then written once for all.
-const LOG_PAGES: u32 = 4_000;
-
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    // Keys come in no order, so that each dirties a page of its own, and small ones are cheap. The
-    // size holds only if it is set before the first table is made.
-    connection.pragma_update(None, "page_size", 4096)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    if cfg!(target_os = "macos") {
-        connection.pragma_update(None, "fullfsync", true)?;
-        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    }
-    Ok(connection)
-}
-
-/// Reads answers beside the writer.
-#[derive(Debug)]
-pub struct Reader {
-    connection: Connection,
-    /// The version of the schema: a store that is only looked at keeps its own.
-    version: i64,
-}
-
-impl Reader {
-    fn open(path: &Path) -> Result<Reader, StoreError> {
-        let connection = Connection::open_with_flags(
-            path,
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.pragma_update(None, "cell_size_check", true)?;
-        Ok(Reader { connection, version: VERSION })
-    }
-
-    /// Returns one answer as the row of an output.
-    pub fn row(&self, answer: AnswerId) -> Result<Row, StoreError> {
-        let sql =
-            "SELECT answered_at, question, reasoning, answer, metadata FROM answers WHERE id = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([answer], |row| {
-            let metadata: String = row.get(4)?;
-            Ok(Row {
-                answered_at: row.get(0)?,
-                question: row.get(1)?,
-                reasoning: row.get(2)?,
-                answer: row.get(3)?,
-                metadata: serde_json::from_str(&metadata).unwrap_or_default(),
-            })
-        })?)
-    }
-
-    /// Returns one answer as a row of the outputs that stands for this row of the input, where that is
-    /// another than when it was answered.
-    pub(crate) fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
-        let mut row = self.row(answer)?;
-        row.metadata.row = at.or(row.metadata.row);
-        Ok(row)
-    }
-
-    /// Returns the answers of an edition in the order of the outputs, from a position on, a
-    /// thousand at most; each with the row of the input that it was written with, where that is
-    /// another than when it was answered.
-    pub fn order_from(
-        &self,
-        edition: u32,
-        position: u64,
-    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
-        let row = if self.version == 1 { "NULL" } else { "row" };
-        let sql = format!(
-            "SELECT answer, {row} FROM output_order
-             WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![edition, position as i64], |row| {
-            let at: Option<i64> = row.get(1)?;
-            Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_store_is_made_once_and_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        Store::open(folder.path()).unwrap().0.set_meta("edition", 3).unwrap();
-        assert_eq!(Store::open(folder.path()).unwrap().0.edition().unwrap(), 3);
-    }
-
-    #[test]
-    fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(STORE);
-        Store::open(folder.path()).unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3 })));
-
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(STORE);
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Foreign)));
-
-        let folder = tempfile::tempdir().unwrap();
-        fs_err::write(
-            folder.path().join(STORE),
-            "this is no database at all, but text\n".repeat(200),
-        )
-        .unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged(_))));
-    }
 }

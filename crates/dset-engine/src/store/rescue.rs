@@ -4,15 +4,16 @@
 //! pages that were dropped. It goes to a new file instead, a JSON line each, which the next run
 //! takes in before it plans.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Write as _};
 use std::path::{Path, PathBuf};
 
+use dset_core::plan::AnswerId;
 use fs_err as fs;
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use super::entry::Entry;
+use super::roles::Write;
+use super::{STORE, StoreError};
 use crate::files;
 
 /// The name of the file, beside the store.
@@ -57,36 +58,9 @@ fn elsewhere(folder: &Path, ending: &str) -> io::Result<PathBuf> {
     Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}{ending}")))
 }
 
-/// Writes a store whose file was deleted under our hands into a new one, from the connection that
-/// still has it, and returns where that is: in its old place or, where another file has that now,
-/// beside it.
-pub(super) fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
-    fs::create_dir_all(folder)?;
-    let copy = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(folder)?;
-    let new = copy.path().join(super::STORE);
-    connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
-    drop(connection);
-    fs::File::open(&new)?.sync_all()?;
-    let mut path = folder.join(super::STORE);
-    if path.exists() {
-        path = folder.join(format!("saved-{}", super::STORE));
-    } else {
-        // A log under this name belongs to the old file, and would be taken for the new one's.
-        for suffix in ["-wal", "-shm"] {
-            match fs::remove_file(super::beside(&path, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
-    }
-    fs::rename(&new, &path)?;
-    files::sync_folder(folder)?;
-    Ok(path)
-}
-
 /// Tells whether a file in a place where everybody may write is by whoever wrote the store.
 fn is_ours(path: &Path, folder: &Path) -> bool {
-    let store = fs::metadata(folder.join(super::STORE));
+    let store = fs::metadata(folder.join(STORE));
     match (fs::symlink_metadata(path), store) {
         (Ok(file), Ok(store)) => file.is_file() && owner(&file) == owner(&store),
         _ => false,
@@ -132,14 +106,14 @@ pub fn waiting(folder: &Path) -> Vec<PathBuf> {
     beside.chain(elsewhere.filter(|path| is_ours(path, folder))).collect()
 }
 
-/// Records what an earlier run rescued, and removes the files once that is durable.
+/// Records what an earlier run rescued, and removes the files once `commit` has made that durable.
 pub(super) fn take_in(
-    connection: &mut Connection,
     folder: &Path,
+    mut commit: impl FnMut(&[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>,
 ) -> Result<Option<Rescued>, StoreError> {
     let mut all: Option<Rescued> = None;
     for path in waiting(folder) {
-        let rescued = take_in_file(connection, &path)?;
+        let rescued = take_in_file(&path, &mut commit)?;
         let all = all.get_or_insert(Rescued { answers: 0, unread: 0 });
         all.answers += rescued.answers;
         all.unread += rescued.unread;
@@ -156,9 +130,11 @@ fn unread(path: &Path) -> PathBuf {
     }
 }
 
-fn take_in_file(connection: &mut Connection, path: &Path) -> Result<Rescued, StoreError> {
-    let mut rescued = Rescued { answers: 0, unread: 0 };
-    let transaction = connection.transaction()?;
+fn take_in_file(
+    path: &Path,
+    commit: &mut impl FnMut(&[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>,
+) -> Result<Rescued, StoreError> {
+    let (mut writes, mut lost) = (Vec::new(), 0);
     for line in io::BufReader::new(fs::File::open(path)?).split(b'\n') {
         let line = line?;
         if line.is_empty() {
@@ -166,28 +142,31 @@ fn take_in_file(connection: &mut Connection, path: &Path) -> Result<Rescued, Sto
         }
         match serde_json::from_slice::<Line>(&line) {
             Ok(Line { v: 1, entry: Entry::Answer(answer) }) => {
-                rescued.answers += u64::from(answer.insert(&transaction)?.is_some());
-                answer.forget_failure(&transaction)?;
+                let forgets = answer.forgets();
+                writes.push(Write::Answered(answer));
+                writes.extend(forgets);
             }
-            Ok(Line { v: 1, entry: Entry::Attempt(attempt) }) => attempt.insert(&transaction)?,
-            Ok(Line { v: 1, entry: Entry::Ended(ended) }) => ended.insert(&transaction)?,
-            _ => rescued.unread += 1,
+            Ok(Line { v: 1, entry: Entry::Attempt(attempt) }) => {
+                writes.push(Write::Attempted(attempt));
+            }
+            Ok(Line { v: 1, entry: Entry::Ended(ended) }) => writes.push(Write::Ended(ended)),
+            _ => lost += 1,
         }
     }
-    transaction.commit()?;
-    if rescued.unread > 0 {
+    let answers = commit(&writes)?.iter().flatten().count() as u64;
+    if lost > 0 {
         fs::rename(path, unread(path))?;
     } else {
         fs::remove_file(path)?;
     }
     files::sync_folder(files::folder_of(path))?;
-    Ok(rescued)
+    Ok(Rescued { answers, unread: lost })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{STORE, Store};
+    use crate::store::Store;
 
     fn answer(key: u8) -> Entry {
         let line = format!(
@@ -203,20 +182,20 @@ mod tests {
     fn what_was_rescued_is_in_the_store_of_the_next_run_once() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
-        let (store, _) = Store::open(folder.path()).unwrap();
-        let connection = store.into_connection();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let connection = store.connection();
         let failed = "INSERT INTO ended (question, edition, row, fault, cause, at)
                       VALUES (?1, 0, 2, 'gave up', 'timed out', 1)";
         connection.execute(failed, [&[1u8; 16][..]]).unwrap();
         connection.execute("INSERT INTO marks VALUES (?1)", [&[1u8; 16][..]]).unwrap();
-        drop(connection);
+        drop(store);
         for key in [1, 2, 2] {
             assert_eq!(write(folder.path(), &[answer(key)]).unwrap(), folder.path().join(RESCUE));
         }
-        let (store, rescued) = Store::open(folder.path()).unwrap();
+        let (mut store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
         let left = "SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM marks)";
-        let left: i64 = store.into_connection().query_row(left, [], |row| row.get(0)).unwrap();
+        let left: i64 = store.connection().query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "an answered question did not fail");
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
     }
@@ -250,9 +229,9 @@ mod tests {
         ];
         let entries = entries.map(|entry| serde_json::from_str::<Entry>(entry).unwrap());
         write(folder.path(), &entries).unwrap();
-        let (store, rescued) = Store::open(folder.path()).unwrap();
+        let (mut store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 0, unread: 0 }));
-        let connection = store.into_connection();
+        let connection = store.connection();
         let sql = "SELECT max_tokens, body FROM ended JOIN attempts USING (question)";
         let kept: (i64, Vec<u8>) =
             connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use dset_core::machine::{Record, Seq};
 use dset_core::plan::AnswerId;
 use dset_core::question::QuestionIndex;
-use rusqlite::{Connection, Transaction, params};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
-use super::plan::MARKS_COLUMN;
+use super::roles::{AnswerRef, Journal, Value, Write};
+use super::sqlite::MARKS_COLUMN;
 use super::texts::{Text, Texts};
-use super::{STORE, StoreError, rescue};
+use super::{StoreError, rescue};
 use crate::died::or_died;
-use crate::files::Identity;
 use crate::sink::Format;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
@@ -71,6 +70,8 @@ pub enum ToStore {
         at: i64,
         /// How, in a few words.
         ending: String,
+        /// Asks were dropped that may have reached the service.
+        dropped: bool,
     },
 }
 
@@ -97,23 +98,13 @@ impl SinkMark {
     }
 
     /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of the file.
-    pub(super) fn seal(&self) -> [u8; 16] {
+    pub(in crate::store) fn seal(&self) -> [u8; 16] {
         let mut bytes = [0; 36];
         bytes[..16].copy_from_slice(&self.tail);
         bytes[16..24].copy_from_slice(&self.rows.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.bytes.to_le_bytes());
         bytes[32..].copy_from_slice(&self.shape.to_le_bytes());
         xxhash_rust::xxh3::xxh3_128(&bytes).to_be_bytes()
-    }
-
-    /// Records it in place of the one before.
-    pub(crate) fn record(&self, to: &Connection) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        let (rows, bytes) = (self.rows as i64, self.bytes as i64);
-        let values = params![self.name, rows, bytes, &self.seal()[..], self.shape];
-        to.prepare_cached(sql)?.execute(values)?;
-        Ok(())
     }
 }
 
@@ -177,8 +168,8 @@ pub struct WriterSettings {
     pub marks_known: Option<String>,
     /// The column that marks are to go into.
     pub marks_name: String,
-    /// Rows ordered before this life.
-    pub position: u64,
+    /// What ended without an answer, and rows to be marked.
+    pub failed: HashSet<[u8; 16]>,
     /// Answers of earlier lives that wait for their place, with the rows of the input now.
     pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// What may be in the queue at once.
@@ -193,10 +184,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on this connection.
+    /// Starts the thread, which writes to this journal.
     pub(crate) fn start(
-        connection: Connection,
-        settings: WriterSettings,
+        journal: impl Journal,
+        mut settings: WriterSettings,
         told: impl Told,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
@@ -204,26 +195,21 @@ impl Writer {
             (at, Placed { answer, text: None, row })
         };
         let waiting = settings.waiting.iter().map(waits).collect();
-        let identity = Identity::of(&settings.folder.join(STORE))?;
+        let ended = std::mem::take(&mut settings.failed);
+        let marks_column = settings.marks_known.clone().unwrap_or_default();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            let position = settings.position;
-            let ended = ended(&connection, settings.edition).unwrap_or_default();
-            let connection = Some(connection);
-            let marks_column = settings.marks_known.clone().unwrap_or_default();
             let mut thread = Thread {
-                connection,
-                identity,
+                journal: Some(journal),
                 error: None,
                 settings,
                 told,
                 waiting,
                 texts: Texts::default(),
-                position,
                 ended,
                 marks_column,
             };
             match or_died(|| thread.run(&receiver)) {
-                Ok(()) => thread.fold(),
+                Ok(()) => thread.journal.as_mut().map_or(Ok(()), Journal::close),
                 Err(died) => {
                     thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
                     Ok(())
@@ -248,13 +234,6 @@ impl Writer {
         let thread = self.thread.take().expect("a writer is joined once");
         thread.join().unwrap_or(Ok(()))
     }
-}
-
-/// Questions of which the store says that they failed, or are to be marked so.
-fn ended(connection: &Connection, edition: u32) -> rusqlite::Result<HashSet<[u8; 16]>> {
-    let sql = "SELECT question FROM ended WHERE edition = ?1 UNION SELECT question FROM marks";
-    let mut statement = connection.prepare(sql)?;
-    statement.query_map([edition], |row| row.get(0))?.collect()
 }
 
 /// Takes what else there is and what else comes until then, but keeps nobody waiting who is alone: not
@@ -298,11 +277,9 @@ fn last_seq(queue: &[ToStore]) -> Option<Seq> {
 
 type Waiting = HashMap<QuestionIndex, Placed>;
 
-struct Thread<T> {
+struct Thread<J, T> {
     /// Absent once a commit has failed.
-    connection: Option<Connection>,
-    /// The file that the connection writes to.
-    identity: Identity,
+    journal: Option<J>,
     /// Why it has.
     error: Option<String>,
     settings: WriterSettings,
@@ -310,24 +287,40 @@ struct Thread<T> {
     /// Answers whose place is not decided.
     waiting: Waiting,
     texts: Texts,
-    position: u64,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
     /// The column of the input that is recorded as having marks; empty where none is.
     marks_column: String,
 }
 
-/// What is told once a batch is committed.
+/// What is committed together, and told once it is.
 #[derive(Default)]
 struct Batch {
+    writes: Vec<Write>,
     synced: Option<Seq>,
-    answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>,
-    orders: Vec<Order>,
+    /// The question of each answer among the writes, until its place is decided.
+    arrived: HashMap<QuestionIndex, usize>,
+    answers: usize,
+    orders: Vec<NewOrder>,
     flush: bool,
     emitted: Option<u64>,
 }
 
-impl<T: Told> Thread<T> {
+/// An answer that has its place once that is committed.
+enum NewPlace {
+    /// One that was durable before.
+    Stored(Placed),
+    /// One of the same commit, by its number among them.
+    New(usize),
+}
+
+/// Rows that have their place once they are committed.
+struct NewOrder {
+    upto: u64,
+    rows: Vec<NewPlace>,
+}
+
+impl<J: Journal, T: Told> Thread<J, T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
         let (mut began, mut are_crowds) = (Instant::now(), false);
         while let Ok(first) = receiver.recv() {
@@ -336,185 +329,155 @@ impl<T: Told> Thread<T> {
             began = Instant::now();
             let records = queue.iter().filter(|one| matches!(one, ToStore::Record { .. })).count();
             are_crowds = if records == 0 { are_crowds } else { records > 1 };
-            match self.commit(&queue) {
-                Ok(batch) => self.tell(batch),
-                Err(error) => {
-                    // Later batches fail because of the first.
-                    let error = self.error.get_or_insert_with(|| error.to_string()).clone();
-                    self.fail(&error, &queue);
-                }
+            if let Err(error) = self.commit(&queue) {
+                // Later batches fail because of the first.
+                let error = self.error.get_or_insert_with(|| error.to_string()).clone();
+                self.fail(&error, &queue);
             }
         }
     }
 
-    /// Folds the log into the file. SQLite does so by itself, and says nothing when it cannot.
-    fn fold(&self) -> Result<(), StoreError> {
-        if let Some(connection) = &self.connection {
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, queue: &[ToStore]) -> Result<Batch, StoreError> {
-        let Some(mut connection) = self.connection.take() else {
+    fn commit(&mut self, queue: &[ToStore]) -> Result<(), StoreError> {
+        let Some(mut journal) = self.journal.take() else {
             return Err(StoreError::Busy);
         };
         let mut batch = Batch::default();
-        let transaction = connection.transaction()?;
         for message in queue {
-            self.apply(&transaction, message, &mut batch)?;
+            self.apply(message, &mut batch);
         }
-        transaction.commit()?;
-        if !self.identity.is_at(&self.settings.folder.join(STORE)) {
-            // Nothing in a deleted file is durable, though every commit to it succeeds.
-            let saved_in = rescue::save(&self.settings.folder, connection).ok();
-            return Err(StoreError::Gone { saved_in });
-        }
-        self.connection = Some(connection);
-        Ok(batch)
+        let ids = journal.commit(&batch.writes)?;
+        self.journal = Some(journal);
+        self.tell(batch, &ids);
+        Ok(())
     }
 
-    fn apply(
-        &mut self,
-        to: &Transaction<'_>,
-        message: &ToStore,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    fn apply(&mut self, message: &ToStore, batch: &mut Batch) {
         match message {
             ToStore::Record { seq, record, body } => {
                 batch.synced = Some(*seq);
-                self.record(to, record, body.as_deref(), batch)?;
+                self.record(record, body.as_deref(), batch);
             }
-            ToStore::Order { upto, questions } => {
-                let order = self.order(to, *upto, questions, batch)?;
-                batch.orders.push(order);
-            }
+            ToStore::Order { upto, questions } => self.order(*upto, questions, batch),
             ToStore::Flush => batch.flush = true,
             ToStore::Sinks { marks, upto } => {
-                marks.iter().try_for_each(|mark| mark.record(to))?;
+                batch.writes.extend(marks.iter().cloned().map(Write::Sink));
                 batch.emitted = Some(*upto);
             }
             ToStore::Marked { questions, column } => {
                 if let Some(column) = column {
-                    self.note_marks(to, column)?;
+                    self.note_marks(column, batch);
                 }
-                for question in questions {
-                    to.prepare_cached("DELETE FROM marks WHERE question = ?1")?
-                        .execute([&question[..]])?;
-                }
+                batch.writes.extend(questions.iter().copied().map(Write::Marked));
             }
-            ToStore::End { at, ending } => {
-                to.execute(
-                    "UPDATE lives SET ended_at = ?1, ending = ?2 WHERE id = ?3",
-                    params![at, ending, self.settings.life],
-                )?;
-            }
+            ToStore::End { at, ending, dropped } => batch.writes.push(Write::LifeEnded {
+                life: self.settings.life,
+                at: *at,
+                ending: ending.clone(),
+                dropped: *dropped,
+            }),
         }
-        Ok(())
     }
 
-    fn record(
-        &mut self,
-        to: &Transaction<'_>,
-        record: &Record,
-        body: Option<&[u8]>,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    fn record(&mut self, record: &Record, body: Option<&[u8]>, batch: &mut Batch) {
         match record {
             Record::Answered { question, .. } => {
                 let new = NewAnswer::of(record, &self.settings).expect("an answer");
                 let (ending, question_hash) = (new.ending(), new.question_hash);
                 if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
-                    new.forget_failure(to)?;
+                    batch.writes.extend(new.forgets());
                 }
                 // As long as answers to the row are lacking, it may be the row's mark that is wished.
                 if !new.row_lacks {
                     self.ended.remove(&ending);
                     self.ended.remove(&question_hash);
                 }
-                if let Some(id) = new.insert(to)? {
-                    batch.answers.push((question.index, id, new));
-                }
+                batch.arrived.insert(question.index, batch.answers);
+                batch.answers += 1;
+                batch.writes.push(Write::Answered(Box::new(new)));
             }
             Record::Failed { .. } => {
-                NewAttempt::of(record, body, &self.settings).expect("a failure").insert(to)?;
+                let new = NewAttempt::of(record, body, &self.settings).expect("a failure");
+                batch.writes.push(Write::Attempted(new));
             }
             Record::Ended { question, .. } => {
-                NewEnded::of(record, &self.settings).expect("an ending").insert(to)?;
+                let new = NewEnded::of(record, &self.settings).expect("an ending");
+                batch.writes.push(Write::Ended(new));
                 self.ended.insert(question.ending);
-                self.want_marks(to)?;
+                self.want_marks(batch);
             }
             Record::Bookmarked { id } => {
                 self.ended.insert(id.hash());
-                to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
-                    .execute([&id.hash()[..]])?;
-                self.want_marks(to)?;
+                batch.writes.push(Write::MarkDue(id.hash()));
+                self.want_marks(batch);
             }
         }
-        Ok(())
     }
 
     /// Records, before the first mark is written, which column is to have it: from then on that is
     /// ours.
-    fn want_marks(&mut self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        match self.marks_column.is_empty() {
-            true => self.note_marks(to, &self.settings.marks_name.clone()),
-            false => Ok(()),
+    fn want_marks(&mut self, batch: &mut Batch) {
+        if self.marks_column.is_empty() {
+            self.note_marks(&self.settings.marks_name.clone(), batch);
         }
     }
 
-    fn note_marks(&mut self, to: &Transaction<'_>, column: &str) -> rusqlite::Result<()> {
+    fn note_marks(&mut self, column: &str, batch: &mut Batch) {
         if self.marks_column != column {
-            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-            to.execute(sql, params![MARKS_COLUMN, column])?;
+            let value = Some(Value::Text(column.to_owned()));
+            batch.writes.push(Write::Meta { name: MARKS_COLUMN, value });
             column.clone_into(&mut self.marks_column);
         }
-        Ok(())
     }
 
-    /// Decides the place of these answers, which are durable or in this very transaction.
-    fn order(
-        &mut self,
-        to: &Transaction<'_>,
-        upto: u64,
-        questions: &[QuestionIndex],
-        batch: &mut Batch,
-    ) -> Result<Order, StoreError> {
-        let arrived = std::mem::take(&mut batch.answers);
-        self.keep(arrived);
+    /// Decides the place of these answers, which are durable or in this very commit.
+    fn order(&mut self, upto: u64, questions: &[QuestionIndex], batch: &mut Batch) {
         let mut rows = Vec::with_capacity(questions.len());
         for question in questions {
             // An answer that was there already has its place.
-            let Some(placed) = self.waiting.remove(question) else { continue };
-            let row = placed.row.map(|row| row as i64);
-            to.prepare_cached(
-                "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                self.settings.edition,
-                self.position as i64,
-                placed.answer,
-                row
-            ])?;
-            self.position += 1;
-            rows.push(placed);
+            let (place, answer, row) = match batch.arrived.remove(question) {
+                Some(at) => (NewPlace::New(at), AnswerRef::New(at), None),
+                None => match self.waiting.remove(question) {
+                    Some(placed) => {
+                        let (answer, row) = (AnswerRef::Stored(placed.answer), placed.row);
+                        (NewPlace::Stored(placed), answer, row)
+                    }
+                    None => continue,
+                },
+            };
+            batch.writes.push(Write::Placed { edition: self.settings.edition, answer, row });
+            rows.push(place);
         }
-        Ok(Order { upto, rows })
+        batch.orders.push(NewOrder { upto, rows });
     }
 
-    fn keep(&mut self, answers: Vec<(QuestionIndex, AnswerId, NewAnswer)>) {
-        for (index, id, new) in answers {
-            let text = self.texts.keep(new.into_row());
-            self.waiting.insert(index, Placed { answer: id, text, row: None });
+    /// Tells what is durable now; the answers among it have these numbers.
+    fn tell(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
+        let answers = batch.writes.into_iter().filter_map(|write| match write {
+            Write::Answered(new) => Some(new),
+            _ => None,
+        });
+        // What has no number was there already, and has its place.
+        let mut new: Vec<_> = ids
+            .iter()
+            .zip(answers)
+            .map(|(id, new)| {
+                let text = self.texts.keep(new.into_row());
+                id.map(|answer| Placed { answer, text, row: None })
+            })
+            .collect();
+        for (question, at) in batch.arrived {
+            self.waiting.extend(new[at].take().map(|answer| (question, answer)));
         }
-    }
-
-    fn tell(&mut self, batch: Batch) {
-        self.keep(batch.answers);
         if let Some(upto) = batch.synced {
             self.told.synced(upto);
         }
-        batch.orders.into_iter().for_each(|order| self.told.ordered(order));
+        for order in batch.orders {
+            let rows = order.rows.into_iter().filter_map(|place| match place {
+                NewPlace::Stored(placed) => Some(placed),
+                NewPlace::New(at) => new[at].take(),
+            });
+            self.told.ordered(Order { upto: order.upto, rows: rows.collect() });
+        }
         if batch.flush {
             self.told.flush();
         }
@@ -525,7 +488,7 @@ impl<T: Told> Thread<T> {
 
     /// The store is lost to this run: what was paid for is rescued, now and from now on.
     fn fail(&mut self, error: &str, queue: &[ToStore]) {
-        self.connection = None;
+        self.journal = None;
         let entries = queue.iter().filter_map(|message| match message {
             ToStore::Record { record, body, .. } => {
                 Entry::of(record, body.as_deref(), &self.settings)
@@ -543,3 +506,7 @@ impl<T: Told> Thread<T> {
         self.told.failed(upto, error, rescued, answers as u64);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests;

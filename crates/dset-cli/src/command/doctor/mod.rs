@@ -177,10 +177,14 @@ fn others_answer(plan: &Plan, checks: &mut [Check]) {
         .map(|check| check.says.clone())
         .collect();
     let is_out = |url: &url::Url| {
-        let at = format!("{} ", one_line(&endpoint(url)));
-        out.iter().any(|says| says.starts_with(&at))
+        let at = one_line(&endpoint(url));
+        let rest = |says: &String| says.strip_prefix(&*at).map(|rest| rest.starts_with([' ', '/']));
+        out.iter().any(|says| rest(says) == Some(true))
     };
     let models = &plan.settings.models;
+    if models.iter().all(|model| model.base_urls.len() == 1) {
+        return;
+    }
     if !models.iter().all(|model| model.base_urls.iter().any(|url| !is_out(url))) {
         return;
     }

@@ -23,7 +23,7 @@ pub struct Recent {
 impl Store {
     /// Returns what came in the minute before `now_unix_ms`, and the last answer of the last run.
     pub(crate) fn recent(&self, now_unix_ms: i64) -> Result<Recent, StoreError> {
-        let connection = &self.as_reader().connection;
+        let connection = &self.reader.connection;
         let from = now_unix_ms - BACK_MS;
         // Newest first, so that the first that is too old ends it.
         let mut recent = Recent::default();

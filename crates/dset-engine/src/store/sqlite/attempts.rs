@@ -49,7 +49,7 @@ impl Store {
         }
         let sql = "SELECT question, key, at, seconds, cause, status, message, request_id
                    FROM attempts ORDER BY id";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let question: [u8; 16] = row.get(0)?;
@@ -82,7 +82,7 @@ impl Store {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "SELECT body FROM attempts WHERE question = ?1 AND at <= ?2 AND body IS NOT NULL
                    ORDER BY id DESC LIMIT 1";
-        let connection = &self.as_reader().connection;
+        let connection = &self.reader.connection;
         let row = |row: &rusqlite::Row<'_>| row.get::<_, Vec<u8>>(0);
         let packed = connection.query_row(sql, params![&question[..], at], row).optional()?;
         // What cannot be unpacked is damaged, and `verify` is there to tell.
@@ -97,7 +97,7 @@ impl Store {
     ) -> Result<Vec<(dset_core::plan::AnswerId, [u8; 16])>, StoreError> {
         let sql = "SELECT answer, question FROM answer_keys WHERE edition = ?1
                    ORDER BY answer DESC LIMIT ?2";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -1,13 +1,11 @@
 -- The store of one folder: every answer that was bought, and what is known beside it.
--- Version 2; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
+-- Version 1; the number stands in `user_version`. Hashes are xxh3-128, big end first; times are
 -- Unix milliseconds.
 
 -- What holds for the whole store: `edition`, `moving`, `rebuilding`, `rebuilt_at`, `formats`, and,
 -- where the last run wanted more than one answer to a question, `asked`: its settings and samples;
 -- `call`, as JSON: the last run's column, header and, for each model, its base URLs without their
--- queries and the name of its key's variable or `none`, never a key; `marks_column`, the column of the
--- input that has marks of ours, empty where none has; and `from_bookmark`, where somebody has said that
--- the questions in `presumed` are to be taken as answered. Older stores lack these three.
+-- queries and the name of its key's variable or `none`, never a key. Older stores lack it.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value
@@ -104,22 +102,15 @@ CREATE TABLE output_order (
   edition INTEGER NOT NULL,
   position INTEGER NOT NULL,
   answer INTEGER NOT NULL,
-  -- The row of the input that it was written with, where that is another than in `answers`. Version 1
-  -- lacks it.
-  row INTEGER,
   PRIMARY KEY (edition, position)
 ) WITHOUT ROWID;
 
--- How far each output is known to be whole: its rows, its bytes, a hash of its last 64 KiB and of the
--- numbers beside it.
+-- How far each output is known to be whole: its rows, its bytes, a hash of its last 64 KiB.
 CREATE TABLE sinks (
   name TEXT PRIMARY KEY,
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
-  tail BLOB NOT NULL,
-  -- What its rows look like: a file that was begun by an earlier version keeps that until a rebuild.
-  -- Version 1 lacks it; 0 is a mark from there, whose hash is of the bytes alone.
-  shape INTEGER NOT NULL DEFAULT 0
+  tail BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- Rows that are to say ERROR and do not yet.

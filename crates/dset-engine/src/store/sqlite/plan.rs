@@ -6,13 +6,12 @@ use dset_core::csv::STATUS;
 use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
 use dset_core::question::{Key, QuestionIndex};
-use dset_core::row::Metadata;
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, facts};
 
 /// Where `meta` has the column of the input that has marks.
-pub(super) const MARKS_COLUMN: &str = "marks_column";
+pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
 
 /// How the settings of a run stand to those of the answers in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,26 +63,27 @@ impl Store {
         Ok(false)
     }
 
-    /// Records a decision for these settings; returns their number.
+    /// Records a decision for these settings, and whether the model is asked beside others; returns
+    /// their number.
     pub fn decide(
         &self,
         settings: &RequestSettings,
         edition: u32,
         decision: &str,
+        together: bool,
         at: i64,
     ) -> Result<i64, StoreError> {
         self.reader.connection.execute(
-            "INSERT INTO settings (id, hash, edition, text, decision, decided_at)
-             VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5)",
-            params![&settings.hash()[..], edition, settings.text(), decision, at],
+            "INSERT INTO settings (id, hash, edition, text, decision, together, decided_at)
+             VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5, ?6)",
+            params![&settings.hash()[..], edition, settings.text(), decision, together, at],
         )?;
         Ok(self.reader.connection.last_insert_rowid())
     }
 
     /// Tells whether models were asked beside each other in an edition.
     pub fn has_beside(&self, edition: u32) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND decision LIKE '%beside')";
+        let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND together)";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
     }
 
@@ -230,15 +230,14 @@ impl Store {
         edition: u32,
         requests: &[RequestSettings],
     ) -> Result<HashMap<i64, (Bought, u16)>, StoreError> {
-        let sql = "SELECT id, hash, text, decision FROM settings WHERE edition = ?1 OR id = 0";
+        let sql = "SELECT id, hash, text, together FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition], |row| {
-            let is_beside = row.get::<_, String>(3)?.ends_with("beside");
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, Vec<u8>>(1)?,
                 row.get::<_, String>(2)?,
-                is_beside,
+                row.get::<_, bool>(3)?,
             ))
         })?;
         let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
@@ -267,12 +266,11 @@ impl Store {
     /// Tells which of several models gave an answer of which nothing but its row is known: the first
     /// where that does not say.
     fn model_of(&self, answer: AnswerId, requests: &[RequestSettings]) -> rusqlite::Result<u16> {
-        let sql = "SELECT metadata FROM answers WHERE id = ?1";
+        let sql = "SELECT f.model, a.metadata FROM answers a
+                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
-        let text: Option<String> = statement.query_row([answer], |row| row.get(0)).optional()?;
-        let metadata: Metadata =
-            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        let is_it = |request: &RequestSettings| metadata.model.as_ref() == Some(&request.model);
+        let model = statement.query_row([answer], |row| facts::model(row, 0)).optional()?.flatten();
+        let is_it = |request: &RequestSettings| model.as_ref() == Some(&request.model);
         Ok(requests.iter().position(is_it).unwrap_or(0) as u16)
     }
 
@@ -284,14 +282,13 @@ impl Store {
         by_model: bool,
     ) -> Result<HashMap<Given, (AnswerId, bool)>, StoreError> {
         let placed = self.placed(edition)?;
-        let sql = "SELECT k.question, k.sample, k.answer, iif(?2, a.metadata, NULL)
-                   FROM answer_keys k LEFT JOIN answers a ON a.id = k.answer WHERE k.edition = ?1";
+        let sql =
+            "SELECT k.question, k.sample, k.answer, iif(?2, f.model, NULL), iif(?2, a.metadata, NULL)
+             FROM answer_keys k LEFT JOIN answers a ON a.id = k.answer
+             LEFT JOIN answer_facts f ON f.answer = k.answer WHERE k.edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let answers = statement.query_map(params![edition, by_model], |row| {
-            let id = row.get(2)?;
-            let metadata: Option<String> = row.get(3)?;
-            let metadata = metadata.and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
-            let model = metadata.and_then(|metadata| metadata.model);
+            let (id, model) = (row.get(2)?, facts::model(row, 3)?);
             Ok(((row.get(0)?, row.get(1)?, model), (id, placed.has(id))))
         })?;
         Ok(answers.collect::<Result<_, _>>()?)

@@ -12,7 +12,7 @@ impl Store {
         mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let sql = "SELECT id, question, reasoning, answer FROM answers ORDER BY id";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             each(row.get(0)?, [text(row, 1)?, text(row, 2)?, text(row, 3)?])?;

@@ -1,10 +1,9 @@
 //! What was asked in the minute before a run: it still counts towards the user's limits a minute.
 
 use dset_core::pace::minute::Earlier;
-use dset_core::row::Metadata;
 use rusqlite::params;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, facts};
 
 /// How far back asks may still count: a minute, and what clocks may be apart.
 const BACK_MS: i64 = 62_000;
@@ -22,20 +21,22 @@ impl Store {
     /// Returns what was asked in the minute before `now`.
     pub(crate) fn earlier_asks(&self, now_unix_ms: i64) -> Result<EarlierAsks, StoreError> {
         let from = now_unix_ms - BACK_MS;
-        let connection = &self.as_reader().connection;
+        let connection = &self.reader.connection;
         // Newest first, so that the first that is too old ends it. Nothing is in the future: a
         // clock was set back, and those count as just now.
         let mut asks = Vec::new();
-        let mut answers = connection
-            .prepare("SELECT answered_at, metadata FROM answers WHERE life > 0 ORDER BY id DESC")?;
+        let mut answers = connection.prepare(&format!(
+            "SELECT a.answered_at, {} FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
+             WHERE a.life > 0 ORDER BY a.id DESC",
+            facts::COLUMNS
+        ))?;
         let mut rows = answers.query([])?;
         while let Some(row) = rows.next()? {
             let back_unix_ms: i64 = row.get(0)?;
             if back_unix_ms < from {
                 break;
             }
-            let metadata: String = row.get(1)?;
-            let metadata: Metadata = serde_json::from_str(&metadata).unwrap_or_default();
+            let metadata = facts::metadata(row, 1)?;
             asks.push(Earlier {
                 sent_unix_ms: sent(back_unix_ms, metadata.seconds.unwrap_or(0.0)),
                 back_unix_ms,
@@ -64,7 +65,7 @@ impl Store {
         }
         let unknown = connection.query_row(
             "SELECT EXISTS (
-               SELECT 1 FROM lives WHERE (ended_at IS NULL OR ending LIKE '%dropped')
+               SELECT 1 FROM lives WHERE (ended_at IS NULL OR dropped)
                AND coalesce(ended_at, (SELECT min(n.started_at) FROM lives n WHERE n.id > lives.id), ?1)
                  >= ?2)",
             params![now_unix_ms, from],
@@ -95,9 +96,10 @@ mod tests {
 
     fn life(id: u32, started: i64, ended: Option<i64>, ending: &str) -> String {
         let ended = ended.map_or("NULL".into(), |ms| format!("NOW - {ms}"));
+        let dropped = ending.ends_with("dropped");
         format!(
-            "INSERT INTO lives (id, started_at, ended_at, ending, version, settings, endpoint)
-             VALUES ({id}, NOW - {started}, {ended}, '{ending}', '', 1, '');"
+            "INSERT INTO lives (id, started_at, ended_at, ending, dropped, version, settings, endpoint)
+             VALUES ({id}, NOW - {started}, {ended}, '{ending}', {dropped}, '', 1, '');"
         )
     }
 

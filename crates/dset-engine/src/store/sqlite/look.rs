@@ -9,7 +9,10 @@ use dset_core::outcome::Fault;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{APPLICATION, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside};
+use super::{
+    APPLICATION, Archive, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside,
+    migrate,
+};
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +99,15 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
         None => Connection::open_with_flags(path, flags)?,
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    Ok(Store { reader: Reader { connection, version: VERSION }, path: path.to_owned() })
+    // What an older store lacks is made in memory.
+    connection.pragma_update(None, "temp_store", "memory")?;
+    Ok(Store { reader: Reader { connection }, path: path.to_owned() })
 }
 
 impl Store {
     /// Checks that this is a store of ours, and holds it as it is now; `None` where nothing was
     /// ever written to it.
-    fn snapshot(mut self) -> Result<Option<Store>, StoreError> {
+    fn snapshot(self) -> Result<Option<Store>, StoreError> {
         self.reader.connection.execute_batch("BEGIN")?;
         let number =
             |sql: &str| self.reader.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -112,10 +117,10 @@ impl Store {
             0 => Err(StoreError::Foreign),
             _ if number("PRAGMA application_id")? != APPLICATION => Err(StoreError::Foreign),
             1..=VERSION => {
-                self.reader.version = version;
+                migrate::show(&self.reader.connection, version)?;
                 Ok(Some(self))
             }
-            found => Err(StoreError::Newer { found }),
+            found => Err(self.reader.newer(found)),
         }
     }
 
@@ -293,7 +298,8 @@ const DANGLING: [(Dangling, &str); 7] = [
     ),
     (
         Dangling::WithoutSettings,
-        "SELECT count(*) FROM (SELECT settings FROM answer_keys UNION ALL SELECT settings FROM lives)
+        "SELECT count(*) FROM (SELECT settings FROM answer_keys UNION ALL SELECT settings FROM lives
+         UNION ALL SELECT request FROM answer_facts)
          WHERE ?1 >= 0 AND settings NOT IN (SELECT id FROM settings)",
     ),
     (

@@ -3,8 +3,7 @@
 use dset_core::plan::AnswerId;
 use dset_core::row::Metadata;
 
-use super::through::text;
-use super::{Ids, Store, StoreError};
+use super::{Ids, Store, StoreError, facts};
 
 /// How long an answer is, and what is known of it beside its texts.
 #[derive(Debug)]
@@ -25,8 +24,12 @@ impl Store {
         mut each: impl FnMut(Measured),
     ) -> Result<(), StoreError> {
         let of_edition = self.ids(edition)?;
-        let sql = "SELECT id, length(reasoning), length(answer), metadata FROM answers ORDER BY id";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let sql = format!(
+            "SELECT a.id, length(a.reasoning), length(a.answer), {} FROM answers a
+             LEFT JOIN answer_facts f ON f.answer = a.id ORDER BY a.id",
+            facts::COLUMNS
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
@@ -36,7 +39,7 @@ impl Store {
                     id,
                     reasoning: reasoning as u64,
                     answer: answer as u64,
-                    metadata: serde_json::from_str(text(row, 3)?).unwrap_or_default(),
+                    metadata: facts::metadata(row, 3)?,
                 });
             }
         }
@@ -45,7 +48,7 @@ impl Store {
 
     fn ids(&self, edition: u32) -> Result<Ids, StoreError> {
         let sql = "SELECT answer FROM answer_keys WHERE edition = ?1";
-        let mut statement = self.as_reader().connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([edition])?;
         let mut ids = Ids::default();
         while let Some(row) = rows.next()? {

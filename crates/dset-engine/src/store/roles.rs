@@ -1,0 +1,96 @@
+//! What the rest of the program needs of a place where answers are kept, whatever that is.
+
+use std::fmt;
+
+use dset_core::plan::AnswerId;
+use dset_core::row::Row;
+
+use super::StoreError;
+use super::entry::{NewAnswer, NewAttempt, NewEnded};
+use super::writer::SinkMark;
+
+/// Makes durable what happened.
+pub(crate) trait Journal: Send + 'static {
+    /// Records all of this or nothing; when it returns, it is durable. Says which numbers the answers
+    /// got, in their order: none where an answer with the same key was there already.
+    ///
+    /// After a failure nothing may be committed through this journal any more.
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>;
+
+    /// Ends it. Fails where only its own tidying failed: what was committed is durable all the same.
+    fn close(&mut self) -> Result<(), StoreError>;
+}
+
+/// Reads what is durable, from any thread, and never holds up a [`Journal`].
+pub trait Archive: fmt::Debug + Send {
+    /// Returns one answer as the row of an output.
+    fn row(&self, answer: AnswerId) -> Result<Row, StoreError>;
+
+    /// Returns the answers of an edition in the order of the outputs, from a position on, a
+    /// thousand at most; each with the row of the input that it was written with, where that is
+    /// another than when it was answered.
+    fn order_from(
+        &self,
+        edition: u32,
+        position: u64,
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError>;
+
+    /// Returns one answer as a row of the outputs that stands for this row of the input, where that is
+    /// another than when it was answered.
+    fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
+        let mut row = self.row(answer)?;
+        row.metadata.row = at.or(row.metadata.row);
+        Ok(row)
+    }
+}
+
+/// One thing to record.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// An answer; nothing where one with its key is there already.
+    Answered(Box<NewAnswer>),
+    /// An ask that failed.
+    Attempted(NewAttempt),
+    /// A question that ended without an answer.
+    Ended(NewEnded),
+    /// What ended is answered after all.
+    NotEnded { question: [u8; 16], edition: u32 },
+    /// A row is to be marked.
+    MarkDue([u8; 16]),
+    /// It is marked, or need not be any more.
+    Marked([u8; 16]),
+    /// An answer has the next place in the outputs of an edition; nothing where it is one of this
+    /// commit that was there already. `row` is that of the input, where it may be another than when
+    /// it was answered.
+    Placed { edition: u32, answer: AnswerRef, row: Option<u64> },
+    /// The answers of an edition have these places, and no others; with their rows of the input.
+    Ordered { edition: u32, answers: Vec<(AnswerId, u64)> },
+    /// An output is whole up to here.
+    Sink(SinkMark),
+    /// Nothing is known any more of how far outputs are whole.
+    SinksForgotten,
+    /// Nothing is to be marked, and nothing is taken as answered any more.
+    WishesForgotten,
+    /// A value of the whole store, or its end.
+    Meta { name: &'static str, value: Option<Value> },
+    /// There are answers of the original script, whose settings nobody knows.
+    ScriptKnown { at: i64 },
+    /// A run has ended.
+    LifeEnded { life: i64, at: i64, ending: String, dropped: bool },
+}
+
+/// Which answer has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerRef {
+    /// One that is durable.
+    Stored(AnswerId),
+    /// One of the same commit, by its number among them, from 0.
+    New(usize),
+}
+
+/// A value of the whole store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Number(i64),
+    Text(String),
+}

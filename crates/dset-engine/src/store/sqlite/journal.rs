@@ -1,0 +1,320 @@
+//! Writes into SQLite: every batch is one transaction.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::plan::AnswerId;
+use fs_err as fs;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{STORE, Store, facts};
+use crate::files::{self, Identity};
+use crate::store::StoreError;
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::roles::{AnswerRef, Journal, Value, Write};
+use crate::store::writer::SinkMark;
+
+/// The next position in the outputs of an edition, as far as it was needed.
+type Positions = HashMap<u32, i64>;
+
+/// The one connection that writes during a run.
+#[derive(Debug)]
+pub(crate) struct SqliteJournal {
+    /// Absent once a commit has failed.
+    connection: Option<Connection>,
+    folder: PathBuf,
+    /// The file that the connection writes to.
+    identity: Identity,
+    positions: Positions,
+}
+
+impl Store {
+    /// Gives the store to the thread that writes during a run.
+    pub(crate) fn into_journal(self, folder: &Path) -> io::Result<SqliteJournal> {
+        Ok(SqliteJournal {
+            identity: Identity::of(&folder.join(STORE))?,
+            connection: Some(self.reader.connection),
+            folder: folder.to_owned(),
+            positions: Positions::new(),
+        })
+    }
+
+    /// Records all of this or nothing, before a run or beside one.
+    pub(crate) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        commit(&mut self.reader.connection, writes, &mut Positions::new())
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        let Some(mut connection) = self.connection.take() else {
+            return Err(StoreError::Busy);
+        };
+        let ids = commit(&mut connection, writes, &mut self.positions)?;
+        if !self.identity.is_at(&self.folder.join(STORE)) {
+            // Nothing in a deleted file is durable, though every commit to it succeeds.
+            let saved_in = save(&self.folder, connection).ok();
+            return Err(StoreError::Gone { saved_in });
+        }
+        self.connection = Some(connection);
+        Ok(ids)
+    }
+
+    /// Folds the log into the file. SQLite does so by itself, and says nothing when it cannot.
+    fn close(&mut self) -> Result<(), StoreError> {
+        if let Some(connection) = &self.connection {
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a store whose file was deleted under our hands into a new one, from the connection that
+/// still has it, and returns where that is: in its old place or, where another file has that now,
+/// beside it.
+fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
+    fs::create_dir_all(folder)?;
+    let copy = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(folder)?;
+    let new = copy.path().join(STORE);
+    connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+    drop(connection);
+    fs::File::open(&new)?.sync_all()?;
+    let mut path = folder.join(STORE);
+    if path.exists() {
+        path = folder.join(format!("saved-{}", STORE));
+    } else {
+        // A log under this name belongs to the old file, and would be taken for the new one's.
+        for suffix in ["-wal", "-shm"] {
+            match fs::remove_file(super::beside(&path, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    fs::rename(&new, &path)?;
+    files::sync_folder(folder)?;
+    Ok(path)
+}
+
+pub(super) fn commit(
+    connection: &mut Connection,
+    writes: &[Write],
+    positions: &mut Positions,
+) -> Result<Vec<Option<AnswerId>>, StoreError> {
+    let mut ids = Vec::new();
+    let transaction = connection.transaction()?;
+    for write in writes {
+        apply(&transaction, write, &mut ids, positions)?;
+    }
+    transaction.commit()?;
+    Ok(ids)
+}
+
+fn apply(
+    to: &Transaction<'_>,
+    write: &Write,
+    ids: &mut Vec<Option<AnswerId>>,
+    positions: &mut Positions,
+) -> rusqlite::Result<()> {
+    match write {
+        Write::Answered(answer) => ids.push(answer.insert(to)?),
+        Write::Attempted(attempt) => attempt.insert(to)?,
+        Write::Ended(ended) => ended.insert(to)?,
+        Write::NotEnded { question, edition } => {
+            to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
+                .execute(params![&question[..], edition])?;
+        }
+        Write::MarkDue(question) => {
+            to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
+                .execute([&question[..]])?;
+        }
+        Write::Marked(question) => {
+            to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([&question[..]])?;
+        }
+        Write::Placed { edition, answer, row } => {
+            let answer = match answer {
+                AnswerRef::Stored(id) => Some(*id),
+                AnswerRef::New(at) => ids.get(*at).copied().flatten(),
+            };
+            if let Some(answer) = answer {
+                let position = next_position(to, positions, *edition)?;
+                place(to, *edition, *position, answer, *row)?;
+                *position += 1;
+            }
+        }
+        Write::Ordered { edition, answers } => {
+            to.execute("DELETE FROM output_order WHERE edition = ?1", [edition])?;
+            for (position, (answer, row)) in (0..).zip(answers) {
+                place(to, *edition, position, *answer, Some(*row))?;
+            }
+            positions.remove(edition);
+        }
+        Write::Sink(mark) => mark.record(to)?,
+        Write::SinksForgotten => to.execute_batch("DELETE FROM sinks")?,
+        Write::WishesForgotten => to.execute_batch("DELETE FROM marks; DELETE FROM presumed;")?,
+        Write::Meta { name, value } => set_meta(to, name, value.as_ref())?,
+        Write::ScriptKnown { at } => {
+            to.prepare_cached(
+                "INSERT OR IGNORE INTO settings (id, hash, edition, text, decision, decided_at)
+                 VALUES (0, x'', 0, 'the original script', 'first', ?1)",
+            )?
+            .execute([at])?;
+        }
+        Write::LifeEnded { life, at, ending, dropped } => {
+            to.execute(
+                "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3 WHERE id = ?4",
+                params![at, ending, dropped, life],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the next position in the outputs of an edition: a place is dense, whatever was there
+/// before.
+fn next_position<'p>(
+    to: &Transaction<'_>,
+    positions: &'p mut Positions,
+    edition: u32,
+) -> rusqlite::Result<&'p mut i64> {
+    use std::collections::hash_map::Entry::{Occupied, Vacant};
+    Ok(match positions.entry(edition) {
+        Occupied(known) => known.into_mut(),
+        Vacant(unknown) => {
+            let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
+            unknown.insert(to.query_row(sql, [edition], |row| row.get(0))?)
+        }
+    })
+}
+
+fn place(
+    to: &Transaction<'_>,
+    edition: u32,
+    position: i64,
+    answer: AnswerId,
+    row: Option<u64>,
+) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![edition, position, answer, row.map(|row| row as i64)])?;
+    Ok(())
+}
+
+fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+    match value {
+        Some(Value::Number(number)) => to.execute(sql, params![name, number])?,
+        Some(Value::Text(text)) => to.execute(sql, params![name, text])?,
+        None => to.execute("DELETE FROM meta WHERE name = ?1", [name])?,
+    };
+    Ok(())
+}
+
+impl NewAnswer {
+    /// Inserts it, and returns its id; `None` where an answer with its key is there already.
+    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
+        let known = to
+            .prepare_cached("SELECT 1 FROM answer_keys WHERE key = ?1")?
+            .query_row([&self.key[..]], |_| Ok(()))
+            .optional()?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        to.prepare_cached(
+            "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            self.life,
+            self.row.map(|row| row as i64),
+            self.answered_at,
+            self.question,
+            self.reasoning,
+            self.answer,
+            facts::rest(&self.metadata)
+        ])?;
+        let id = to.last_insert_rowid();
+        facts::insert(to, id, self.settings, &self.metadata)?;
+        to.prepare_cached(
+            "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            &self.key[..],
+            &self.question_hash[..],
+            self.settings,
+            self.edition,
+            self.sample,
+            id
+        ])?;
+        Ok(Some(id))
+    }
+}
+
+impl NewAttempt {
+    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        let body = self.body.as_deref().and_then(|body| zstd::encode_all(body, 3).ok());
+        to.prepare_cached(
+            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
+             message, request_id, input_tokens, output_tokens, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            self.life,
+            self.at,
+            self.row as i64,
+            &self.question[..],
+            &self.key[..],
+            self.attempt,
+            self.seconds,
+            self.cause,
+            self.status,
+            self.message,
+            self.request_id,
+            self.input_tokens,
+            self.output_tokens,
+            body
+        ])?;
+        Ok(())
+    }
+}
+
+impl NewEnded {
+    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        to.prepare_cached(
+            "INSERT OR REPLACE INTO ended
+             (question, edition, row, fault, cause, at, max_tokens, cut_at_tokens)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            &self.question[..],
+            self.edition,
+            self.row as i64,
+            self.fault,
+            self.cause,
+            self.at,
+            self.max_tokens,
+            self.cut_at_tokens
+        ])?;
+        Ok(())
+    }
+}
+
+impl SinkMark {
+    /// Records it in place of the one before.
+    fn record(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (rows, bytes) = (self.rows as i64, self.bytes as i64);
+        to.prepare_cached(sql)?.execute(params![
+            self.name,
+            rows,
+            bytes,
+            &self.seal()[..],
+            self.shape
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+-- A store of version 1 as somebody sees it who only looks: what version 2 adds, in memory.
+CREATE TEMP TABLE answer_facts (
+  answer INTEGER PRIMARY KEY, request, sample, attempts, seconds, finish, model, request_id,
+  input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost
+);
+CREATE TEMP VIEW settings AS SELECT *, decision LIKE '%beside' AS together FROM main.settings;
+CREATE TEMP VIEW lives AS SELECT *, ifnull(ending LIKE '%dropped', 0) AS dropped FROM main.lives;
+CREATE TEMP VIEW output_order AS SELECT *, NULL AS row FROM main.output_order;
+CREATE TEMP VIEW sinks AS SELECT *, 0 AS shape FROM main.sinks;

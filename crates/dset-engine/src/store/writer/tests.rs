@@ -1,0 +1,170 @@
+use std::sync::{Arc, Mutex};
+
+use dset_core::answer::{Answer, Usage};
+use dset_core::ask::AskId;
+use dset_core::question::{Key, Question, QuestionId};
+use dset_core::time::Time;
+
+use super::*;
+
+/// A journal that is no database: numbers for answers, and places.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    keys: Vec<[u8; 16]>,
+    places: Vec<AnswerId>,
+    commits: usize,
+    /// Commits that succeed.
+    lasts: Option<usize>,
+}
+
+impl Journal for Memory {
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        let mut kept = self.0.lock().unwrap();
+        kept.commits += 1;
+        if kept.lasts.is_some_and(|lasts| kept.commits > lasts) {
+            return Err(StoreError::Busy);
+        }
+        let mut ids = Vec::new();
+        for write in writes {
+            match write {
+                Write::Answered(new) if kept.keys.contains(&new.key) => ids.push(None),
+                Write::Answered(new) => {
+                    kept.keys.push(new.key);
+                    ids.push(Some(kept.keys.len() as AnswerId));
+                }
+                Write::Placed { answer: AnswerRef::New(at), .. } => kept.places.extend(ids[*at]),
+                Write::Placed { answer: AnswerRef::Stored(id), .. } => kept.places.push(*id),
+                _ => {}
+            }
+        }
+        Ok(ids)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What was told, in words.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn hear(&self, word: String) {
+        self.0.lock().unwrap().push(word);
+    }
+}
+
+impl Told for Heard {
+    fn synced(&self, upto: Seq) {
+        self.hear(format!("synced {}", upto.0));
+    }
+
+    fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
+        self.hear(format!("failed {} {error} {answers} {}", upto.0, rescued.is_some()));
+    }
+
+    fn ordered(&self, order: Order) {
+        let rows = order.rows.iter().map(|Placed { answer, text, .. }| {
+            let text = text.as_ref().map(|text| text.row().question.clone());
+            format!("{answer} {}", text.unwrap_or_default())
+        });
+        self.hear(format!("ordered {}", rows.collect::<Vec<_>>().join(", ")));
+    }
+
+    fn flush(&self) {}
+
+    fn emitted(&self, _: u64) {}
+}
+
+fn answered(number: u32) -> ToStore {
+    let id = QuestionId { text_hash: number.into(), ordinal: 0 };
+    let question = Question {
+        index: number,
+        row_number: 2,
+        text: number.to_string().into(),
+        prompt: number.to_string().into(),
+        key: Key([number as u8; 16]),
+        id,
+        ending: id.hash(),
+        marked: false,
+        model: 0,
+        sample: 0,
+    };
+    let answer = Answer {
+        content: "a".into(),
+        reasoning: String::new(),
+        finish_reason: "stop".into(),
+        usage: Usage::default(),
+        model: None,
+        request_id: None,
+        system_fingerprint: None,
+        at_token_limit: false,
+        cost: None,
+    };
+    let record = Record::Answered {
+        question: Arc::new(question),
+        ask: AskId(number.into()),
+        attempts: 1,
+        sent_at: Time { monotonic_ms: 0, unix_ms: 0 },
+        at: Time { monotonic_ms: 9, unix_ms: 9 },
+        answer: Box::new(answer),
+        completes_row: true,
+    };
+    ToStore::Record { seq: Seq(number.into()), record: Box::new(record), body: None }
+}
+
+fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> Vec<String> {
+    let settings = WriterSettings {
+        folder: folder.to_owned(),
+        life: 1,
+        settings: vec![1],
+        models: vec!["m".into()],
+        samples: 1,
+        edition: 0,
+        max_tokens: None,
+        marks_known: None,
+        marks_name: "status".into(),
+        failed: HashSet::new(),
+        waiting: vec![(7, 70, None)],
+        queue: 64,
+    };
+    let heard = Heard::default();
+    let writer = Writer::start(journal.clone(), settings, heard.clone()).unwrap();
+    let sender = writer.sender();
+    messages.into_iter().for_each(|message| sender.send(message).unwrap());
+    drop(sender);
+    writer.join().unwrap();
+    heard.0.lock().unwrap().clone()
+}
+
+#[test]
+fn rows_are_ordered_once_they_are_durable_in_whatever_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Memory::default();
+    journal.0.lock().unwrap().keys.push([3; 16]);
+    let order = |questions| ToStore::Order { upto: 0, questions };
+    let messages =
+        vec![answered(1), answered(2), answered(3), order(vec![7, 2, 3]), order(vec![1, 9])];
+    let heard = write(&journal, folder.path(), messages);
+    let ordered: Vec<_> = heard.iter().filter_map(|word| word.strip_prefix("ordered ")).collect();
+    assert_eq!(ordered, ["70 , 3 2", "2 1"], "the third was there and has its place");
+    assert_eq!(heard.iter().rfind(|word| word.starts_with("synced")).unwrap(), "synced 3");
+    assert_eq!(journal.0.lock().unwrap().places, [70, 3, 2]);
+}
+
+#[test]
+fn nothing_is_committed_behind_a_commit_that_failed_and_every_answer_is_rescued() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Memory::default();
+    journal.0.lock().unwrap().lasts = Some(0);
+    let heard = write(&journal, folder.path(), vec![answered(1), answered(2)]);
+    let failed = heard.iter().filter(|word| word.starts_with("failed")).count();
+    assert_eq!(failed, heard.len(), "{heard:?}");
+    assert_eq!(journal.0.lock().unwrap().commits, 1);
+    let rescued = fs_err::read_to_string(folder.path().join("dset.rescue")).unwrap();
+    assert_eq!(rescued.matches("\"answer\":{").count(), 2);
+}

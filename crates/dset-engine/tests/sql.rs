@@ -1,0 +1,35 @@
+//! One owner of SQL: `store/sqlite/`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn only_the_folder_of_the_sqlite_store_speaks_sql() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    for name in ["dset-core", "dset-engine", "dset-mock", "dset-cli"] {
+        sources(&crates.join(name).join("src"), &mut found);
+    }
+    let own = crates.join("dset-engine/src/store/sqlite");
+    assert!(found.iter().any(|path| path.starts_with(&own)));
+    for path in found.iter().filter(|path| !path.starts_with(&own)) {
+        let text = std::fs::read_to_string(path).unwrap();
+        // Tests look behind the back of the program.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for word in ["rusqlite", "INSERT INTO", "SELECT ", "DELETE FROM", "UPDATE ", "PRAGMA "] {
+            let line = text.lines().find(|line| line.contains(word));
+            assert_eq!(line, None, "{}", path.display());
+        }
+    }
+}
