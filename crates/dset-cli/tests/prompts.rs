@@ -44,9 +44,8 @@ impl Recorder {
         let bodies = std::mem::take(&mut *self.bodies.lock().unwrap());
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let message = |message: &Value| (text(&message["role"]), text(&message["content"]));
-        let messages = |body: &Value| {
-            body["messages"].as_array().unwrap().iter().map(message).collect()
-        };
+        let messages =
+            |body: &Value| body["messages"].as_array().unwrap().iter().map(message).collect();
         bodies.iter().map(messages).collect()
     }
 
@@ -111,7 +110,10 @@ fn what_would_send_a_placeholder_is_refused_before_the_first_ask_wherever_it_is_
     folder.write("dset.toml", "");
     folder.write(".env", "DSET_TEMPLATE=$topic\n");
     folder.write("s.txt", "You know\n{topic}.\n");
-    service.run(&folder, &["-t", "{{ question }}", "--system-file", "s.txt"]).exits(2).says("line 2");
+    service
+        .run(&folder, &["-t", "{{ question }}", "--system-file", "s.txt"])
+        .exits(2)
+        .says("line 2");
     assert_eq!(service.stats().asked, 0);
 }
 
@@ -119,7 +121,8 @@ fn what_would_send_a_placeholder_is_refused_before_the_first_ask_wherever_it_is_
 fn what_is_said_to_be_meant_so_is_sent() {
     let folder = Folder::with(TOPICS);
     let service = Recorder::start();
-    let template = "{{ question }} {% raw %}{topic} $topic \\boxed{{}}{% endraw %}{{ '{{' }} $5, 100%";
+    let template =
+        "{{ question }} {% raw %}{topic} $topic \\boxed{{}}{% endraw %}{{ '{{' }} $5, 100%";
     service.run(&folder, &["-t", template, "-s", "Reply as {\"answer\": 1}"]).exits(0);
     let sent = service.messages();
     assert_eq!(sent[0][0], ("system".to_owned(), "Reply as {\"answer\": 1}".to_owned()));
@@ -200,7 +203,7 @@ fn doctor_and_config_see_what_a_run_would_refuse() {
     let folder = Folder::with(TOPICS);
     folder.write("dset.toml", "template = \"{question}\"\nkey = \"none\"\n");
     let offline = folder.dset(&["doctor", "--offline"]);
-    offline.exits(2).tells("would be sent as it stands");
+    offline.exits(1).tells("would be sent as it stands");
     for template in ["{question}", "Tell me a joke", "{{ question", ""] {
         folder.dset(&["config", "set", "template", template]).exits(2);
     }

@@ -203,11 +203,8 @@ mod tests {
         };
         let mut hasher = template.hasher();
         for system in [None, Some("You know geo."), Some("You know geo."), Some("x"), None] {
-            let rendered = Rendered {
-                user: "a".into(),
-                keyed_user: None,
-                system: system.map(Into::into),
-            };
+            let rendered =
+                Rendered { user: "a".into(), keyed_user: None, system: system.map(Into::into) };
             assert_eq!(hasher.fingerprint_of(&rendered), literal(system), "{system:?}");
         }
         // What was sent as it stands keeps its key and its settings.

@@ -137,7 +137,11 @@ impl Rendered<'_> {
 }
 
 /// A user message, and the one that its key is made of where that is another.
-type Message<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+#[derive(Debug, PartialEq, Eq)]
+struct Message<'a> {
+    text: Cow<'a, str>,
+    keyed: Option<Cow<'a, str>>,
+}
 
 /// The cells of one row, as the template sees them.
 pub trait Cells {
@@ -193,11 +197,12 @@ impl Prompts {
     ) -> Result<Option<Rendered<'a>>, PromptError> {
         let of = |role| move |error| PromptError { role, error };
         let user = self.user.render(row_number, question, cells).map_err(of(Role::User))?;
-        let Some((user, keyed_user)) = user else { return Ok(None) };
+        let Some(Message { text: user, keyed: keyed_user }) = user else { return Ok(None) };
         let system = match &self.system {
             System::Text(text) => text.clone(),
             System::Template(system) => {
-                let text = system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
+                let text =
+                    system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
                 (!text.trim().is_empty()).then(|| text.into())
             }
         };
@@ -292,14 +297,14 @@ impl Template {
         let has_blanks = trimmed.len() < question.len() && self.uses_question;
         if self.is_default {
             let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
-            return Ok(Some((Cow::Borrowed(question), keyed)));
+            return Ok(Some(Message { text: Cow::Borrowed(question), keyed }));
         }
         let text = self.fill(row_number, question, cells)?;
         if text.trim().is_empty() {
             return Ok(None);
         }
         let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
-        Ok(Some((Cow::Owned(text), keyed.map(Cow::Owned))))
+        Ok(Some(Message { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
     }
 
     fn fill(
@@ -418,12 +423,16 @@ mod tests {
         ] {
             let template = Template::new(source, &columns(&["question"])).unwrap();
             let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
-            assert_eq!((&*prompt.text, prompt.keyed()), (sent, keyed), "{source}");
+            assert_eq!(
+                (&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)),
+                (sent, keyed),
+                "{source}"
+            );
         }
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
         assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
         let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
-        assert_eq!((&*prompt.text, prompt.keyed()), ("a", "a"));
+        assert_eq!((&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)), ("a", "a"));
     }
 
     #[test]

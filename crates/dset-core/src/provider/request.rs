@@ -156,7 +156,8 @@ mod tests {
     use crate::provider::{preset, presets};
 
     fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
-        let request = Request { settings: &settings, system: None, prompt: "Why?" };
+        let system = settings.system.as_deref();
+        let request = Request { settings: &settings, system, prompt: "Why?" };
         String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
     }
 
