@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::planted::{Bug, planted};
+use crate::prompt::Rendered;
 use crate::question::Key;
 
 /// The version of what is hashed; part of every hash.
@@ -23,9 +24,12 @@ pub struct RequestSettings {
     pub model: String,
     /// The source of the template of the user message.
     pub template: String,
-    /// The system prompt, literally.
+    /// The system prompt, or the source of its template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// It is a template. One that was sent as it stands by a version that knew none stays so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub system_is_template: bool,
     /// The most tokens an answer may have; the service's own limit where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
@@ -63,6 +67,9 @@ impl Fingerprint {
 pub struct Hasher {
     prefix: [u8; 16],
     buffer: Vec<u8>,
+    /// Where the system prompt is a template: the settings with what it rendered to last, whose hash
+    /// is the prefix.
+    by_row: Option<Box<RequestSettings>>,
 }
 
 impl RequestSettings {
@@ -94,21 +101,40 @@ impl RequestSettings {
         )
     }
 
-    /// Returns the hasher of requests under these settings. The template is no part of a request;
-    /// what it renders is.
+    /// Returns the hasher of requests under these settings. The templates are no part of a request;
+    /// what they render is.
     #[must_use]
     pub fn hasher(&self) -> Hasher {
         let mut rendered = RequestSettings { template: String::new(), ..self.clone() };
         if planted(Bug::KeyLacksAParameter) {
             rendered.temperature = None;
         }
-        let prefix = xxh3_128(format!("request/{VERSION}\n{}", rendered.text()).as_bytes());
-        Hasher { prefix: prefix.to_be_bytes(), buffer: Vec::new() }
+        if std::mem::take(&mut rendered.system_is_template) {
+            rendered.system = None;
+        }
+        let prefix = rendered.prefix();
+        let by_row = self.system_is_template.then(|| Box::new(rendered));
+        Hasher { prefix, buffer: Vec::new(), by_row }
+    }
+
+    fn prefix(&self) -> [u8; 16] {
+        xxh3_128(format!("request/{VERSION}\n{}", self.text()).as_bytes()).to_be_bytes()
     }
 }
 
 impl Hasher {
-    /// Hashes the request with this user message.
+    /// Hashes the request of a row. A system prompt counts by what it says, however it was made.
+    pub fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
+        if let Some(settings) = &mut self.by_row
+            && settings.system.as_deref() != rendered.system.as_deref()
+        {
+            settings.system = rendered.system.as_deref().map(str::to_owned);
+            self.prefix = settings.prefix();
+        }
+        self.fingerprint(rendered.keyed())
+    }
+
+    /// Hashes the request with this user message, and the same system prompt as the one before.
     pub fn fingerprint(&mut self, prompt: &str) -> Fingerprint {
         self.buffer.clear();
         self.buffer.extend_from_slice(&self.prefix);
@@ -162,6 +188,30 @@ mod tests {
             assert_eq!(RequestSettings::read(&settings.text()), Some(settings));
         }
         assert_eq!(RequestSettings::read("the original script"), None);
+    }
+
+    #[test]
+    fn a_system_prompt_counts_by_what_it_says_however_it_was_made() {
+        let literal = |system: Option<&str>| {
+            let system = system.map(str::to_owned);
+            RequestSettings { system, ..settings() }.hasher().fingerprint("a")
+        };
+        let template = RequestSettings {
+            system: Some("You know {{ topic }}.".into()),
+            system_is_template: true,
+            ..settings()
+        };
+        let mut hasher = template.hasher();
+        for system in [None, Some("You know geo."), Some("You know geo."), Some("x"), None] {
+            let rendered =
+                Rendered { user: "a".into(), keyed_user: None, system: system.map(Into::into) };
+            assert_eq!(hasher.fingerprint_of(&rendered), literal(system), "{system:?}");
+        }
+        // What was sent as it stands keeps its key and its settings.
+        let before = RequestSettings { system_is_template: false, ..template.clone() };
+        assert!(!before.text().contains("is_template"));
+        assert_ne!(before.hash(), template.hash());
+        assert_eq!(RequestSettings::read(&template.text()), Some(template));
     }
 
     #[test]

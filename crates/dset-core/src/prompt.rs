@@ -1,19 +1,48 @@
-//! Renders the user message of a question from a template and the cells of its row.
+//! Renders what is sent for a row from two templates, of the system prompt and of the user message,
+//! and the cells of the row.
 //!
 //! Templates are Jinja, strict: a name that is no column is an error, found before anything is
-//! asked. Cells are put in as they stand; nothing is escaped.
+//! asked, and so is a placeholder that nothing would fill. Cells are put in as they stand; nothing is
+//! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
+
+mod placeholder;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
+use crate::key::RequestSettings;
+use placeholder::{Placeholder, constant, placeholder};
+
+pub use placeholder::has_code;
+
 /// The template that is used when none is given.
 pub const DEFAULT_TEMPLATE: &str = "{{ question }}";
 
 const NAME: &str = "template";
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The template of the user message.
+    User,
+    /// The system prompt.
+    System,
+}
+
+/// What is wrong with one of them.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("{error}")]
+pub struct PromptError {
+    /// Which.
+    pub role: Role,
+    /// What.
+    pub error: TemplateError,
+}
 
 /// What is wrong with a template.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -42,15 +71,76 @@ pub enum TemplateError {
         /// What went wrong.
         detail: String,
     },
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Blank,
+    /// A user message in which no column stands: every row would ask the same.
+    #[error("no column stands in it")]
+    NoField {
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Something in it is meant to be filled, and would be sent as it stands.
+    #[error("line {line}: `{text}` would be sent as it stands")]
+    Placeholder {
+        /// Its line, from 1.
+        line: usize,
+        /// As it is written.
+        text: String,
+        /// The column that it means, where it names one.
+        column: Option<String>,
+    },
+    /// Braces that are probably meant as they stand, and would be read as code.
+    #[error("line {line}: of `{text}` only what is between the braces would be sent")]
+    Braces {
+        /// Their line, from 1.
+        line: usize,
+        /// With what is between them.
+        text: String,
+    },
 }
 
-/// A parsed template, bound to the columns of one input.
+/// What is sent for every row, bound to the columns of one input.
 #[derive(Debug)]
-pub struct Template {
-    environment: Environment<'static>,
-    is_default: bool,
-    uses_question: bool,
-    columns: Vec<String>,
+pub struct Prompts {
+    user: Template,
+    system: System,
+}
+
+#[derive(Debug)]
+enum System {
+    /// Sent as it stands, if there is one.
+    Text(Option<Arc<str>>),
+    Template(Template),
+}
+
+/// What is sent for one row.
+///
+/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has none.
+/// They were not sent by earlier versions, whose answers count for the same rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered<'a> {
+    /// The user message.
+    pub user: Cow<'a, str>,
+    /// The same of the question without blanks around it, where that is another text.
+    pub keyed_user: Option<Cow<'a, str>>,
+    /// The system prompt of this row; one that is a template and renders to nothing is none.
+    pub system: Option<Arc<str>>,
+}
+
+impl Rendered<'_> {
+    /// Returns the user message that the key of the answer is made of.
+    #[must_use]
+    pub fn keyed(&self) -> &str {
+        self.keyed_user.as_deref().unwrap_or(&self.user)
+    }
+}
+
+/// A user message, and the one that its key is made of where that is another.
+#[derive(Debug, PartialEq, Eq)]
+struct Message<'a> {
+    text: Cow<'a, str>,
+    keyed: Option<Cow<'a, str>>,
 }
 
 /// The cells of one row, as the template sees them.
@@ -59,10 +149,79 @@ pub trait Cells {
     fn cell(&self, column: usize) -> Option<&str>;
 }
 
-impl Template {
-    /// Parses a template for an input with these column names (`column_1` and so on where the
+impl Prompts {
+    /// Parses both templates for an input with these column names (`column_1` and so on where the
     /// input has no header). Fails on syntax and on names that are no column.
-    pub fn new(source: &str, columns: &[String]) -> Result<Template, TemplateError> {
+    pub fn new(request: &RequestSettings, columns: &[String]) -> Result<Prompts, PromptError> {
+        let of = |role| move |error| PromptError { role, error };
+        let user = Template::new(&request.template, columns).map_err(of(Role::User))?;
+        let system = match request.system.as_deref() {
+            Some(source) if request.system_is_template => {
+                System::Template(Template::new(source, columns).map_err(of(Role::System))?)
+            }
+            text => System::Text(text.map(Arc::from)),
+        };
+        Ok(Prompts { user, system })
+    }
+
+    /// Fails where a placeholder would be sent, or every row would ask the same. A system prompt that
+    /// `has_answers` is not judged: it is sent as it was.
+    pub fn check(&self, has_answers: bool) -> Result<(), PromptError> {
+        let user = |error| PromptError { role: Role::User, error };
+        self.user.check(true).map_err(user)?;
+        let judged = match &self.system {
+            System::Template(system) => system.check(false),
+            System::Text(Some(text)) if !has_answers => {
+                no_placeholder(text, &self.user.names(), false)
+            }
+            System::Text(_) => Ok(()),
+        };
+        judged.map_err(|error| PromptError { role: Role::System, error })
+    }
+
+    /// Tells whether all that is sent of a row is its question.
+    #[must_use]
+    pub fn are_the_question_alone(&self) -> bool {
+        self.user.is_default && matches!(self.system, System::Text(_))
+    }
+
+    /// Renders the prompts of a row whose question cell is `question`, with the blanks around it.
+    ///
+    /// Returns `None` for an empty row: its question is blank or, where the template does not use
+    /// that, its user message is.
+    pub fn render<'a>(
+        &self,
+        row_number: u64,
+        question: &'a str,
+        cells: &impl Cells,
+    ) -> Result<Option<Rendered<'a>>, PromptError> {
+        let of = |role| move |error| PromptError { role, error };
+        let user = self.user.render(row_number, question, cells).map_err(of(Role::User))?;
+        let Some(Message { text: user, keyed: keyed_user }) = user else { return Ok(None) };
+        let system = match &self.system {
+            System::Text(text) => text.clone(),
+            System::Template(system) => {
+                let text =
+                    system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
+                (!text.trim().is_empty()).then(|| text.into())
+            }
+        };
+        Ok(Some(Rendered { user, keyed_user, system }))
+    }
+}
+
+/// A parsed template.
+#[derive(Debug)]
+struct Template {
+    environment: Environment<'static>,
+    is_default: bool,
+    uses_question: bool,
+    uses_field: bool,
+    columns: Vec<String>,
+}
+
+impl Template {
+    fn new(source: &str, columns: &[String]) -> Result<Template, TemplateError> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -84,32 +243,53 @@ impl Template {
             names.iter().filter(|name| !is_known(name) && !is_global(name)).collect();
         unknown.sort();
         if let Some(name) = unknown.first() {
-            let mut known = vec!["question".to_owned()];
-            known.extend(columns.iter().filter(|c| *c != "question").cloned());
-            return Err(TemplateError::Undefined { name: (*name).clone(), known });
+            return Err(TemplateError::Undefined { name: (*name).clone(), known: known(columns) });
         }
         let uses_question = names.contains("question");
+        let uses_field = names.iter().any(|name| is_known(name));
         drop(parsed);
         let is_default = source == DEFAULT_TEMPLATE;
-        Ok(Template { environment, is_default, uses_question, columns: columns.to_vec() })
+        let columns = columns.to_vec();
+        Ok(Template { environment, is_default, uses_question, uses_field, columns })
     }
 
-    /// Tells whether the prompt is the question alone.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        self.is_default
+    fn parsed(&self) -> minijinja::Template<'_, '_> {
+        self.environment.get_template(NAME).expect("parsed when it was made")
     }
 
-    /// Renders the prompt of a row whose question cell is `question`, with the blanks around it.
-    ///
-    /// Returns `None` for an empty row: its question is blank or, where the template does not use
-    /// that, its prompt is.
-    pub fn render<'a>(
+    fn names(&self) -> Vec<String> {
+        known(&self.columns)
+    }
+
+    fn check(&self, wants_field: bool) -> Result<(), TemplateError> {
+        if self.is_default {
+            return Ok(());
+        }
+        let (parsed, names) = (self.parsed(), self.names());
+        let source = parsed.source();
+        if wants_field && source.trim().is_empty() {
+            return Err(TemplateError::Blank);
+        }
+        no_placeholder(source, &names, self.uses_field)?;
+        match constant(source, &names) {
+            Some(Placeholder { line, text, column: column @ Some(_) }) => {
+                Err(TemplateError::Placeholder { line, text, column })
+            }
+            Some(Placeholder { line, text, column: None }) => {
+                Err(TemplateError::Braces { line, text })
+            }
+            None if wants_field && !self.uses_field => Err(TemplateError::NoField { known: names }),
+            None => Ok(()),
+        }
+    }
+
+    /// Renders the user message of a row, and what its key is made of where that is another text.
+    fn render<'a>(
         &self,
         row_number: u64,
         question: &'a str,
         cells: &impl Cells,
-    ) -> Result<Option<Prompt<'a>>, TemplateError> {
+    ) -> Result<Option<Message<'a>>, TemplateError> {
         let trimmed = question.trim();
         if trimmed.is_empty() && self.uses_question {
             return Ok(None);
@@ -117,14 +297,14 @@ impl Template {
         let has_blanks = trimmed.len() < question.len() && self.uses_question;
         if self.is_default {
             let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
-            return Ok(Some(Prompt { text: Cow::Borrowed(question), keyed }));
+            return Ok(Some(Message { text: Cow::Borrowed(question), keyed }));
         }
         let text = self.fill(row_number, question, cells)?;
         if text.trim().is_empty() {
             return Ok(None);
         }
         let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
-        Ok(Some(Prompt { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
+        Ok(Some(Message { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
     }
 
     fn fill(
@@ -141,10 +321,9 @@ impl Template {
         let mut names = row.clone();
         names.insert("question", Value::from(question));
         names.insert("row", Value::from_pairs(row));
-        let parsed = self.environment.get_template(NAME).expect("parsed when it was made");
-        parsed.render(Value::from_pairs(names)).map_err(|error| {
+        self.parsed().render(Value::from_pairs(names)).map_err(|error| {
             let detail = match error.kind() {
-                ErrorKind::UndefinedError => "the template names a column that is not there".into(),
+                ErrorKind::UndefinedError => "it names a column that is not there".into(),
                 _ => error.to_string(),
             };
             TemplateError::Row { row_number, detail }
@@ -152,24 +331,30 @@ impl Template {
     }
 }
 
-/// The user message of a row.
-///
-/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has none.
-/// They were not sent by earlier versions, whose answers count for the same rows.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Prompt<'a> {
-    /// What is sent.
-    pub text: Cow<'a, str>,
-    /// The same of the question without blanks around it, where that is another text.
-    keyed: Option<Cow<'a, str>>,
+/// Fails where a template names no column, whatever the columns are, and where it does not parse.
+pub fn check_without_columns(source: &str) -> Result<(), TemplateError> {
+    match Template::new(source, &[]) {
+        // It may be a column.
+        Err(TemplateError::Undefined { .. }) => Ok(()),
+        Err(error) => Err(error),
+        Ok(template) => template.check(true),
+    }
 }
 
-impl Prompt<'_> {
-    /// Returns the text that the key of the answer is made of.
-    #[must_use]
-    pub fn keyed(&self) -> &str {
-        self.keyed.as_deref().unwrap_or(&self.text)
+fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<(), TemplateError> {
+    match placeholder(source, names, uses_field) {
+        Some(Placeholder { line, text, column }) => {
+            Err(TemplateError::Placeholder { line, text, column })
+        }
+        None => Ok(()),
     }
+}
+
+/// The names that a template may use.
+fn known(columns: &[String]) -> Vec<String> {
+    let mut known = vec!["question".to_owned()];
+    known.extend(columns.iter().filter(|column| *column != "question").cloned());
+    known
 }
 
 #[cfg(test)]
@@ -238,17 +423,93 @@ mod tests {
         ] {
             let template = Template::new(source, &columns(&["question"])).unwrap();
             let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
-            assert_eq!((&*prompt.text, prompt.keyed()), (sent, keyed), "{source}");
+            assert_eq!(
+                (&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)),
+                (sent, keyed),
+                "{source}"
+            );
         }
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
         assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
         let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
-        assert_eq!((&*prompt.text, prompt.keyed()), ("a", "a"));
+        assert_eq!((&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)), ("a", "a"));
     }
 
     #[test]
     fn broken_syntax_names_its_line() {
         let error = Template::new("a\n{{ question", &columns(&["question"])).unwrap_err();
         assert!(matches!(error, TemplateError::Syntax { line: 2, .. }), "{error:?}");
+    }
+
+    fn prompts(template: &str, system: &str) -> Result<Prompts, PromptError> {
+        let request = RequestSettings {
+            template: template.into(),
+            system: Some(system.into()).filter(|_| !system.is_empty()),
+            system_is_template: has_code(system),
+            ..RequestSettings::default()
+        };
+        Prompts::new(&request, &columns(&["question", "topic", "Final grade"]))
+    }
+
+    #[test]
+    fn a_template_in_which_no_column_stands_is_refused() {
+        for source in [
+            "Tell me a joke",
+            "{{ 1 + 1 }}",
+            "{# {{ question }} #}a",
+            "{% raw %}{{ question }}{% endraw %}",
+            "[question]",
+            "<question>",
+            "{}",
+            "{0}",
+            "QUESTION",
+        ] {
+            let error = prompts(source, "").unwrap().check(false).unwrap_err();
+            let is_no_field = matches!(error.error, TemplateError::NoField { .. });
+            assert!(is_no_field && error.role == Role::User, "{source}: {error:?}");
+        }
+        for source in ["{{ topic }}", "{{ row['Final grade'] }}", "{% if topic %}a{% endif %}"] {
+            assert_eq!(prompts(source, "").unwrap().check(false), Ok(()), "{source}");
+        }
+        let blank = prompts(" \n", "").unwrap().check(false).unwrap_err();
+        assert_eq!(blank.error, TemplateError::Blank);
+    }
+
+    #[test]
+    fn a_system_prompt_may_name_no_column_and_may_not_hold_a_placeholder() {
+        for system in ["Be brief.", "", "Reply as {\"answer\": 1}", "{% raw %}{topic}{% endraw %}"]
+        {
+            assert_eq!(prompts(DEFAULT_TEMPLATE, system).unwrap().check(false), Ok(()), "{system}");
+        }
+        for system in ["About {topic}", "$question", "Say %s", "{{ topic }} {topic}"] {
+            let error = prompts(DEFAULT_TEMPLATE, system).unwrap().check(false).unwrap_err();
+            let is_placeholder = matches!(error.error, TemplateError::Placeholder { .. });
+            assert!(is_placeholder && error.role == Role::System, "{system}: {error:?}");
+        }
+        let before = prompts(DEFAULT_TEMPLATE, "About {topic}").unwrap();
+        assert_eq!(before.check(true), Ok(()), "what has answers is sent as it was");
+    }
+
+    #[test]
+    fn a_system_prompt_is_rendered_for_every_row_and_left_out_where_it_is_blank() {
+        let prompts = prompts(DEFAULT_TEMPLATE, "{% if topic %}You know {{ topic }}.{% endif %}");
+        let prompts = prompts.unwrap();
+        let system = |topic| {
+            let rendered = prompts.render(2, "a", &vec!["a", topic, ""]).unwrap().unwrap();
+            rendered.system.map(|system| system.to_string())
+        };
+        assert_eq!(system("geo").as_deref(), Some("You know geo."));
+        assert_eq!(system(""), None);
+        assert!(!prompts.are_the_question_alone());
+    }
+
+    #[test]
+    fn without_an_input_a_template_is_judged_as_far_as_that_goes() {
+        for source in ["{{ question }}", "{{ anything }} {topic}", "{{ row['x'] }}"] {
+            assert_eq!(check_without_columns(source), Ok(()), "{source}");
+        }
+        for source in ["", "{question}", "Tell me", "{{ question", "$question", "%s"] {
+            assert!(check_without_columns(source).is_err(), "{source}");
+        }
     }
 }

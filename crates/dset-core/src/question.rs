@@ -59,6 +59,8 @@ pub struct Question {
     pub text: Arc<str>,
     /// The rendered user message; the same text where the template is the question alone.
     pub prompt: Arc<str>,
+    /// The system prompt that goes with it.
+    pub system: Option<Arc<str>>,
     /// What its answer will be stored under.
     pub key: Key,
     /// What it is known by under any settings.

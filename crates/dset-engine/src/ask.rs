@@ -145,7 +145,9 @@ impl Endpoint {
     /// Calls `tell` when the reply has begun with a good status and more of it is awaited, and
     /// while a stream comes every half second, with about how many tokens have come.
     pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> Came {
-        let request = Request { settings: &self.wire.request, prompt: &ask.question.prompt };
+        let (settings, question) = (&self.wire.request, &ask.question);
+        let system = question.system.as_deref();
+        let request = Request { settings, system, prompt: &question.prompt };
         let body = match self.wire.stream {
             true => self.wire.preset.streamed_body(&request, self.at_home),
             false => self.wire.preset.request_body(&request, self.at_home),

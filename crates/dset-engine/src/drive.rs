@@ -196,7 +196,7 @@ struct Run {
 
 impl Run {
     fn start(job: Job, asked: Vec<Asked>) -> Result<Run, StoreError> {
-        let Job { settings, decisions, source, template, plan, store, outputs, .. } = job;
+        let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match settings.minute == MinuteLimits::default() {
@@ -231,7 +231,7 @@ impl Run {
         let (questions, wanted) = threads::channel();
         let reader = Reading {
             source,
-            template,
+            prompts,
             hashers: settings.models.iter().map(|model| model.request.hasher()).collect(),
             plan: Arc::clone(&plan),
             next: 0,

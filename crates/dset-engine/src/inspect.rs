@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use dset_core::csv::ERROR;
-use dset_core::prompt::Template;
 use dset_core::settings::Settings;
 
 use crate::job::{JobError, marks_known, source_options};
+use crate::prompts::judge;
 use crate::source::Source;
 
 /// So many pairs of the same question are named.
@@ -35,22 +35,22 @@ pub struct Inspected {
 
 /// Reads the whole file of these settings, as a run would.
 pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
-    let options = source_options(settings, marks_known(&settings.output));
+    let mut settings = settings.clone();
+    let options = source_options(&settings, marks_known(&settings.output));
     let mut source = Source::open(&settings.input, &options)?;
-    let request = &settings.model().request;
-    let template = Template::new(&request.template, &source.layout().columns)?;
+    let prompts = judge(&mut settings, source.layout())?.prompts;
     let (question_column, status) = (source.layout().question, source.layout().status);
     let columns = source.layout().columns.clone();
     let has_header = source.layout().has_header;
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
-    let mut hasher = request.hasher();
+    let mut hasher = settings.model().request.hasher();
     let mut first = HashMap::new();
     while let Some((layout, row)) = source.next_row()? {
         if !has_header && found.first_row.is_none() {
             found.first_row = Some(row.cells().map(str::to_owned).collect());
         }
         let question = layout.question_of(row);
-        let Some(prompt) = template.render(row.row_number, question, row)? else {
+        let Some(rendered) = prompts.render(row.row_number, question, row)? else {
             found.empty += 1;
             continue;
         };
@@ -58,7 +58,7 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
         found.marked +=
             u64::from(status.and_then(|at| row.cell(at)).is_some_and(|c| c.trim() == ERROR));
         let row_number = row.row_number;
-        let earlier = *first.entry(hasher.fingerprint(prompt.keyed())).or_insert(row_number);
+        let earlier = *first.entry(hasher.fingerprint_of(&rendered)).or_insert(row_number);
         if earlier != row_number {
             found.repeated += 1;
             if found.pairs.len() < NAMED_MAX {

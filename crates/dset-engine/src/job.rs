@@ -12,7 +12,7 @@ use dset_core::csv::Layout;
 use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::plan::{AnswerId, Plan};
-use dset_core::prompt::{DEFAULT_TEMPLATE, Template, TemplateError};
+use dset_core::prompt::{DEFAULT_TEMPLATE, PromptError, Prompts};
 use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
@@ -24,6 +24,7 @@ use crate::clock::unix_ms;
 use crate::files;
 use crate::folder::{EARLIER, rename_old, write_readme};
 use crate::lock::{Lock, LockError};
+use crate::prompts::{Judged, judge};
 use crate::rebuild::{finish, reform};
 use crate::scan::{Scanned, scan, walk};
 use crate::sink::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
@@ -58,9 +59,9 @@ pub enum JobError {
         /// The input.
         path: PathBuf,
     },
-    /// The template.
-    #[error("the template cannot be used: {0}")]
-    Template(#[from] TemplateError),
+    /// The template, or the system prompt.
+    #[error("a prompt cannot be used: {0}")]
+    Prompt(#[from] PromptError),
     /// An output that is to be written.
     #[error(transparent)]
     Format(#[from] UnknownFormat),
@@ -176,6 +177,9 @@ pub struct Found {
     pub last_run_died: bool,
     /// This file system has no locks.
     pub is_unlocked: bool,
+    /// The system prompt holds what would be read or refused now, and is sent as it stands, as it was
+    /// when the answers were bought that are there.
+    pub system_as_before: bool,
 }
 
 /// A run that can begin.
@@ -188,7 +192,7 @@ pub struct Job {
     pub(crate) source: Source,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,
-    pub(crate) template: Template,
+    pub(crate) prompts: Prompts,
     pub(crate) plan: Plan,
     /// Answers that wait for their place, with their rows.
     pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
@@ -228,17 +232,18 @@ impl Job {
         decisions: Decisions,
         can_ask: bool,
     ) -> Result<Job, JobError> {
+        let mut settings = settings;
         let formats = formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
         let options = source_options(&settings, marks_known.clone());
         let mut source = Source::open(&settings.input, &options)?;
-        let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
+        let Judged { prompts, system_as_before } = judge(&mut settings, source.layout())?;
         let now = unix_ms();
         let folder = settings.output.clone();
         let is_new = !Store::exists(&folder);
         let (requests, samples) = (settings.requests(), settings.samples);
         let by_model = requests.len() > 1;
-        let first = scan(&mut source, &template, &requests, samples, 0)?;
+        let first = scan(&mut source, &prompts, &requests, samples, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -289,7 +294,7 @@ impl Job {
         };
         let mut scanned = match edition {
             0 => first,
-            _ => scan(&mut source, &template, &requests, samples, edition)?,
+            _ => scan(&mut source, &prompts, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() {
@@ -318,7 +323,7 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = scan(&mut source, &template, &requests, samples, edition)?;
+                let scanned = scan(&mut source, &prompts, &requests, samples, edition)?;
                 empty = scanned.empty;
                 held_ids = held(&store, edition)?;
                 plan = store.plan(scanned.planner, edition, &requests)?;
@@ -376,8 +381,9 @@ impl Job {
             last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
             endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
             is_unlocked: !lock.is_held(),
+            system_as_before,
         };
-        let waiting = waiting(&mut source, &template, &requests[0], &plan)?;
+        let waiting = waiting(&mut source, &prompts, &requests[0], &plan)?;
         source.rewind()?;
         Ok(Job {
             found,
@@ -385,7 +391,7 @@ impl Job {
             decisions,
             source,
             marks_known,
-            template,
+            prompts,
             plan,
             waiting,
             store,
@@ -408,7 +414,7 @@ impl Job {
 /// moved since they were answered.
 fn waiting(
     source: &mut Source,
-    template: &Template,
+    prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,
 ) -> Result<Vec<(QuestionIndex, AnswerId, Option<u64>)>, JobError> {
@@ -417,7 +423,7 @@ fn waiting(
         return Ok(waiting);
     }
     let mut next = waiting.iter_mut().peekable();
-    walk(source, template, request, plan, |seen| {
+    walk(source, prompts, request, plan, |seen| {
         while let Some((_, _, row)) = next.next_if(|(at, ..)| *at < seen.entries.end) {
             *row = Some(seen.row_number);
         }
@@ -564,6 +570,8 @@ fn changes(before: Option<&String>, now: &str) -> Vec<(String, String, String)> 
     };
     let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
     names
+        // It follows from the prompt, which is named.
+        .filter(|name| *name != "system_is_template")
         .filter(|name| before.get(*name) != now.get(*name))
         .map(|name| (name.clone(), shown(before.get(name)), shown(now.get(name))))
         .collect()

@@ -21,6 +21,7 @@ pub mod lock;
 pub mod mark;
 pub mod open_files;
 pub mod probe;
+mod prompts;
 mod reading;
 pub mod rebuild;
 pub mod report;

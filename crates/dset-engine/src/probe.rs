@@ -115,12 +115,15 @@ pub async fn question(
     let mut wire = wire;
     wire.request.max_tokens = Some(1);
     wire.timeout = wire.timeout.min(QUESTION_TIMEOUT);
+    // One that is rendered for every row is left out: there is no row.
+    let system = wire.request.system.clone().filter(|_| !wire.request.system_is_template);
     let endpoint = Endpoint::new(wire, key)?;
     let question = Question {
         index: 0,
         row_number: 1,
         text: QUESTION.into(),
         prompt: QUESTION.into(),
+        system: system.map(Into::into),
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
         ending: [0; 16],

@@ -8,7 +8,7 @@ use dset_core::csv::ERROR;
 use dset_core::key::Hasher;
 use dset_core::machine::{Event, Planned};
 use dset_core::plan::Plan;
-use dset_core::prompt::Template;
+use dset_core::prompt::Prompts;
 use dset_core::question::{Question, QuestionIndex};
 
 use crate::source::Source;
@@ -16,7 +16,7 @@ use crate::source::Source;
 /// Reads the texts of the questions that are to be asked, in the order of the input.
 pub(crate) struct Reading {
     pub(crate) source: Source,
-    pub(crate) template: Template,
+    pub(crate) prompts: Prompts,
     /// One for each model.
     pub(crate) hashers: Vec<Hasher>,
     pub(crate) plan: Arc<Plan>,
@@ -60,9 +60,9 @@ impl Reading {
         let (layout, row) = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
         let (row_number, status) = (row.row_number, layout.status);
         let text = layout.question_of(row);
-        let prompt = self.template.render(row_number, text, row).map_err(|_| Some(row_number))?;
-        let Some(prompt) = prompt else { return Ok(Vec::new()) };
-        let first = self.hashers[0].fingerprint(prompt.keyed());
+        let rendered = self.prompts.render(row_number, text, row).map_err(|_| Some(row_number))?;
+        let Some(rendered) = rendered else { return Ok(Vec::new()) };
+        let first = self.hashers[0].fingerprint_of(&rendered);
         if !self.plan.fits(self.next, first) {
             return Err(Some(row_number));
         }
@@ -75,15 +75,17 @@ impl Reading {
         }
         let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
         let text: Arc<str> = text.into();
-        let keyed: Option<String> = (self.hashers.len() > 1).then(|| prompt.keyed().to_owned());
-        let prompt = if *prompt.text == *text { Arc::clone(&text) } else { prompt.text.into() };
+        let prompt = match &*rendered.user == &*text {
+            true => Arc::clone(&text),
+            false => Arc::from(&*rendered.user),
+        };
         let hashers = &mut self.hashers;
         let question = |index| {
             let (model, sample) =
                 (self.plan.wanted().model(index), self.plan.wanted().sample(index));
             let fingerprint = match model {
                 0 => first,
-                _ => hashers[usize::from(model)].fingerprint(keyed.as_deref().unwrap_or(&prompt)),
+                _ => hashers[usize::from(model)].fingerprint_of(&rendered),
             };
             Question {
                 index,
@@ -93,6 +95,7 @@ impl Reading {
                 ending: self.plan.wanted().hash(id, index),
                 text: Arc::clone(&text),
                 prompt: Arc::clone(&prompt),
+                system: rendered.system.clone(),
                 marked,
                 model,
                 sample,

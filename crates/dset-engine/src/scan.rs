@@ -8,7 +8,7 @@ use std::ops::Range;
 use dset_core::csv::ERROR;
 use dset_core::key::{Hasher, RequestSettings};
 use dset_core::plan::{Plan, Planner};
-use dset_core::prompt::Template;
+use dset_core::prompt::{Prompts, Rendered};
 use dset_core::question::{QuestionId, QuestionIndex};
 use dset_core::wanted::Wanted;
 
@@ -27,7 +27,7 @@ pub(crate) struct Scanned {
 /// Collects every question of the input, as these settings would ask it, each so many times.
 pub(crate) fn scan(
     source: &mut Source,
-    template: &Template,
+    prompts: &Prompts,
     requests: &[RequestSettings],
     samples: u32,
     edition: u32,
@@ -38,13 +38,13 @@ pub(crate) fn scan(
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Wanted::new(models, samples);
     let mut scanned = Scanned {
-        planner: Planner::new(edition, template.is_default(), wanted),
+        planner: Planner::new(edition, prompts.are_the_question_alone(), wanted),
         empty: 0,
         first_marked_row: None,
     };
     while let Some((layout, row)) = source.next_row()? {
         let question = layout.question_of(row);
-        let Some(prompt) = template.render(row.row_number, question, row)? else {
+        let Some(rendered) = prompts.render(row.row_number, question, row)? else {
             scanned.empty += 1;
             scanned.planner.skip(question);
             continue;
@@ -53,7 +53,7 @@ pub(crate) fn scan(
         if marked {
             scanned.first_marked_row.get_or_insert(row.row_number);
         }
-        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(prompt.keyed()));
+        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint_of(&rendered));
         scanned.planner.push(question, prints, marked);
     }
     let answers = scanned.planner.answers();
@@ -68,8 +68,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) row_number: u64,
     /// The question cell, with the blanks around it.
     pub(crate) text: &'a str,
-    /// The user message.
-    pub(crate) prompt: &'a str,
+    /// What is sent for it.
+    pub(crate) rendered: &'a Rendered<'a>,
     pub(crate) id: QuestionId,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
@@ -90,7 +90,7 @@ pub(crate) enum Status {
 /// longer what was planned.
 pub(crate) fn walk(
     source: &mut Source,
-    template: &Template,
+    prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,
     mut each: impl FnMut(Seen<'_>),
@@ -101,8 +101,8 @@ pub(crate) fn walk(
     let mut index: u32 = 0;
     while let Some((layout, row)) = source.next_row()? {
         let text = layout.question_of(row);
-        let Some(prompt) = template.render(row.row_number, text, row)? else { continue };
-        if !plan.fits(index, hasher.fingerprint(prompt.keyed())) {
+        let Some(rendered) = prompts.render(row.row_number, text, row)? else { continue };
+        if !plan.fits(index, hasher.fingerprint_of(&rendered)) {
             return Err(JobError::InputChanged);
         }
         let status = match status.and_then(|at| row.cell(at)).unwrap_or_default().trim() {
@@ -113,7 +113,7 @@ pub(crate) fn walk(
         each(Seen {
             row_number: row.row_number,
             text,
-            prompt: &prompt.text,
+            rendered: &rendered,
             id: plan.id(index, text),
             entries: plan.wanted().entries(index),
             status,

@@ -70,7 +70,7 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobEr
         let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());
         let mut shown: Vec<(Hit, Option<AnswerId>)> = Vec::new();
         let mut failed = None;
-        walk(&mut view.source, &view.template, &view.requests[0], &view.plan, |seen| {
+        walk(&mut view.source, &view.prompts, &view.requests[0], &view.plan, |seen| {
             number += 1;
             let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
             let has_answer = of_row.peek().is_some();

@@ -196,12 +196,12 @@ fn pick(
     let mut hashers: Vec<Hasher> = view.requests.iter().map(RequestSettings::hasher).collect();
     let plan = &view.plan;
     let mut number = 0;
-    walk(&mut view.source, &view.template, &view.requests[0], plan, |seen| {
+    walk(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
         number += 1;
         let Some(entries) = wanted(&seen, number) else { return };
         let key = |at: QuestionIndex| {
             let model = usize::from(plan.wanted().model(at));
-            (at, plan.key(at, hashers[model].fingerprint(seen.prompt)).0)
+            (at, plan.key(at, hashers[model].fingerprint_of(seen.rendered)).0)
         };
         picked.push(Picked {
             number,

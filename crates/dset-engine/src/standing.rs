@@ -8,7 +8,7 @@ use dset_core::key::RequestSettings;
 use dset_core::machine::Planned;
 use dset_core::outcome::{Fault, Ledger};
 use dset_core::plan::{AnswerId, Known, Plan};
-use dset_core::prompt::Template;
+use dset_core::prompt::Prompts;
 use dset_core::question::QuestionIndex;
 use dset_core::settings::Settings;
 
@@ -155,13 +155,13 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 /// Without a store every question is pending.
 fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
     let mut source = Source::open(&settings.input, &source_options(settings, None))?;
-    let template = Template::new(&settings.model().request.template, &source.layout().columns)?;
     let requests = settings.requests();
-    let scanned = scan(&mut source, &template, &requests, settings.samples, 0)?;
+    let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
+    let scanned = scan(&mut source, &prompts, &requests, settings.samples, 0)?;
     let plan = scanned.planner.plan([], &Known::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
-    walk(&mut source, &template, &settings.model().request, &plan, |seen| {
+    walk(&mut source, &prompts, &requests[0], &plan, |seen| {
         marks.marked += u64::from(seen.status == Status::Error);
     })?;
     Ok(Standing {
@@ -201,7 +201,7 @@ pub(crate) struct View {
     pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
     pub(crate) source: Source,
-    pub(crate) template: Template,
+    pub(crate) prompts: Prompts,
 }
 
 impl View {
@@ -213,12 +213,12 @@ impl View {
         };
         let options = source_options(settings, store.marks_column()?);
         let mut source = Source::open(&settings.input, &options)?;
-        let template = Template::new(&requests[0].template, &source.layout().columns)?;
-        let scanned = scan(&mut source, &template, &requests, samples, edition)?;
+        let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
+        let scanned = scan(&mut source, &prompts, &requests, samples, edition)?;
         let mut answers = vec![None; scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
         let plan = store.plan_and_note(scanned.planner, edition, &requests, note)?;
-        Ok(View { edition, requests, plan, answers, empty: scanned.empty, source, template })
+        Ok(View { edition, requests, plan, answers, empty: scanned.empty, source, prompts })
     }
 
     /// Returns the answers to questions of the input that the last run did not want, of further
@@ -228,7 +228,7 @@ impl View {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
-        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
+        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
             rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
         })?;
         let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
@@ -240,7 +240,7 @@ impl View {
     /// Returns the number of every row that is asked, as a spreadsheet counts.
     pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
         let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
-        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
+        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
             numbers.push(seen.row_number);
         })?;
         Ok(numbers)
@@ -257,7 +257,7 @@ impl View {
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
-        walk(&mut self.source, &self.template, &self.requests[0], &self.plan, |seen| {
+        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
             marks.marked += u64::from(seen.status == Status::Error);
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
             for at in seen.entries {

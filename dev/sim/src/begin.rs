@@ -201,6 +201,7 @@ impl World {
                     row_number,
                     text: std::sync::Arc::clone(&text),
                     prompt: std::sync::Arc::clone(&text),
+                    system: None,
                     key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
                     id,
                     ending: self.wanted().hash(id, at),

@@ -153,6 +153,11 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
     if found.kept_from_others > 0 {
         say(format!("keeping {} bought with other settings", of(found.kept_from_others, "answer")));
     }
+    if found.system_as_before {
+        say("the system prompt is sent as it stands, as for the answers that are there; \
+             write columns in it as `{{ topic }}` and change it to have them filled in"
+            .into());
+    }
     if found.marked_though_answered > 0 {
         say(format!(
             "{} said ERROR although answered: cleared",

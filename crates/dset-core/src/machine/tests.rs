@@ -43,6 +43,7 @@ fn question(index: u32) -> Question {
         row_number: u64::from(index) + 2,
         text,
         prompt,
+        system: None,
         key,
         id,
         ending: id.hash(),

@@ -42,7 +42,7 @@ pub(super) fn body(
     let body = Body {
         model: &settings.model,
         max_tokens: preset.max_tokens(settings).unwrap_or(MAX_TOKENS),
-        system: settings.system.as_deref(),
+        system: request.system,
         messages: [Message::user(request.prompt)],
         temperature,
         thinking: thinking.map(|kind| json!({ "type": kind })),
@@ -63,7 +63,8 @@ mod tests {
         let anthropic = preset("anthropic").unwrap();
         let mut settings = RequestSettings { model: "m".into(), ..RequestSettings::default() };
         let sent = |settings: &RequestSettings, stream: bool| {
-            let request = Request { settings, prompt: "Why?" };
+            let system = settings.system.as_deref();
+            let request = Request { settings, system, prompt: "Why?" };
             let body = match stream {
                 true => anthropic.streamed_body(&request, true),
                 false => anthropic.request_body(&request, true),

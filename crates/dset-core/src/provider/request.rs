@@ -10,8 +10,10 @@ use crate::key::RequestSettings;
 /// What one call asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Model, system prompt and parameters.
+    /// Model and parameters.
     pub settings: &'a RequestSettings,
+    /// The system prompt, as it is sent with this question.
+    pub system: Option<&'a str>,
     /// The user message.
     pub prompt: &'a str,
 }
@@ -90,7 +92,7 @@ impl Preset {
             }
         }
         self.reasoning(settings, at_home, &mut rest);
-        let system = settings.system.as_deref().map(|content| Message { role: "system", content });
+        let system = request.system.map(|content| Message { role: "system", content });
         let body = Body {
             model: &settings.model,
             messages: system.into_iter().chain([Message::user(request.prompt)]).collect(),
@@ -154,7 +156,8 @@ mod tests {
     use crate::provider::{preset, presets};
 
     fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
-        let request = Request { settings: &settings, prompt: "Why?" };
+        let system = settings.system.as_deref();
+        let request = Request { settings: &settings, system, prompt: "Why?" };
         String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
     }
 
@@ -289,7 +292,8 @@ mod tests {
     #[test]
     fn a_stream_is_asked_for_with_its_counts_where_these_may_be_asked_for() {
         let all = settings();
-        let request = Request { settings: &all, prompt: "Why?" };
+        let system = all.system.as_deref();
+        let request = Request { settings: &all, system, prompt: "Why?" };
         for preset in presets() {
             let sent = preset.streamed_body(&request, true);
             let sent: Value = serde_json::from_slice(&sent).unwrap();

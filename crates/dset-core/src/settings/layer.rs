@@ -77,7 +77,7 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
         pub key: Option<String>,
 
-        /// System prompt, literally
+        /// System prompt; Jinja over the row's columns, sent as it stands where it has no `{{`, `{%` or `{#`
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "TEXT"))]
         pub system: Option<String>,
 

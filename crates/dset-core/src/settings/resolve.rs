@@ -12,7 +12,7 @@ use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::pace::minute::MinuteLimits;
 use crate::pace::outage::Backoff;
-use crate::prompt::DEFAULT_TEMPLATE;
+use crate::prompt::{DEFAULT_TEMPLATE, has_code};
 use crate::provider::{Ambiguous, Preset, Providers};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
@@ -245,11 +245,13 @@ pub fn resolve_among(
     if names.is_empty() {
         names.push(None);
     }
+    let system = layer.system.or(system_text);
     let shared = Shared {
         request: RequestSettings {
             model: String::new(),
             template: layer.template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
-            system: layer.system.or(system_text),
+            system_is_template: system.as_deref().is_some_and(has_code),
+            system,
             max_tokens: layer.max_tokens,
             temperature,
             reasoning: layer.reasoning.map(|switch| switch == Switch::On),

@@ -225,6 +225,7 @@ pub fn ask(prompt: &str) -> Ask {
         row_number: 2,
         text: prompt.into(),
         prompt: prompt.into(),
+        system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
         ending: [0; 16],

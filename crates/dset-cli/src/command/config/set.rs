@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use dset_core::prompt::{PromptError, Role, check_without_columns};
 use dset_core::settings::{Layer, resolve_among};
 use dset_engine::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
@@ -24,6 +25,9 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
         return Err(key_for_model(&format!("`{name}`")));
     }
     let said = setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
+    if setting.id() == "template" {
+        check_without_columns(word).map_err(|error| PromptError { role: Role::User, error })?;
+    }
     let path = super::path(user)?;
     let old = text(&path)?;
     let value = value(&setting.takes(), word);

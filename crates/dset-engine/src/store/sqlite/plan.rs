@@ -43,6 +43,26 @@ impl Store {
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
     }
 
+    /// Tells whether answers were bought with this system prompt, sent as it stands.
+    pub fn has_answers_to(&self, system: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT id, text FROM settings WHERE id <> 0";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let settings = statement
+            .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        for (id, text) in settings {
+            let is_it = RequestSettings::read(&text).is_some_and(|settings| {
+                settings.system.as_deref() == Some(system) && !settings.system_is_template
+            });
+            let sql = "SELECT EXISTS (SELECT 1 FROM answer_keys WHERE settings = ?1)";
+            let connection = &self.reader.connection;
+            if is_it && connection.query_row(sql, [id], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Records a decision for these settings, and whether the model is asked beside others; returns
     /// their number.
     pub fn decide(

@@ -87,6 +87,7 @@ fn answered(number: u32) -> ToStore {
         row_number: 2,
         text: number.to_string().into(),
         prompt: number.to_string().into(),
+        system: None,
         key: Key([number as u8; 16]),
         id,
         ending: id.hash(),

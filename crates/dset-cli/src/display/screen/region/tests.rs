@@ -29,6 +29,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         row_number: u64::from(index) + 2,
         text: text.into(),
         prompt: text.into(),
+        system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
         ending: [0; 16],
