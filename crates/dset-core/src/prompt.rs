@@ -111,7 +111,7 @@ pub struct Prompts {
 enum System {
     /// Sent as it stands, if there is one.
     Text(Option<Arc<str>>),
-    Template(Template),
+    Template(Box<Template>),
 }
 
 /// What is sent for one row.
@@ -156,9 +156,9 @@ impl Prompts {
         let of = |role| move |error| PromptError { role, error };
         let user = Template::new(&request.template, columns).map_err(of(Role::User))?;
         let system = match request.system.as_deref() {
-            Some(source) if request.system_is_template => {
-                System::Template(Template::new(source, columns).map_err(of(Role::System))?)
-            }
+            Some(source) if request.system_is_template => System::Template(Box::new(
+                Template::new(source, columns).map_err(of(Role::System))?,
+            )),
             text => System::Text(text.map(Arc::from)),
         };
         Ok(Prompts { user, system })

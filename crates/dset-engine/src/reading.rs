@@ -75,7 +75,7 @@ impl Reading {
         }
         let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
         let text: Arc<str> = text.into();
-        let prompt = match &*rendered.user == &*text {
+        let prompt = match *rendered.user == *text {
             true => Arc::clone(&text),
             false => Arc::from(&*rendered.user),
         };
