@@ -88,6 +88,19 @@ pub(crate) struct Environment {
     pub(crate) warnings: Vec<(String, Option<String>)>,
 }
 
+/// Names a line of `.env` that cannot be read by its number: the line itself may hold a key.
+fn unreadable(error: &dotenvy::Error, text: &[u8]) -> (String, Option<String>) {
+    let text = String::from_utf8_lossy(text);
+    let first = match error {
+        dotenvy::Error::LineParse(line, _) => line.lines().next(),
+        _ => None,
+    };
+    let number = first.and_then(|first| text.lines().position(|own| own.trim() == first.trim()));
+    let line = number.map_or("a line".to_owned(), |number| format!("line {}", number + 1));
+    let how = "Write it as `NAME=value`, a value with blanks or `#` in quotes";
+    (format!("{line} of .env cannot be read; it is left out"), Some(how.to_owned()))
+}
+
 impl Environment {
     pub(crate) fn read(folder: &Path) -> Result<Environment, UserError> {
         let environment = Environment::without_files(folder);
@@ -112,11 +125,7 @@ impl Environment {
             for entry in dotenvy::from_read_iter(text) {
                 match entry {
                     Ok((name, value)) => drop(file.insert(name, value)),
-                    // The line itself may hold a key.
-                    Err(_) => {
-                        let left_out = "a line of .env cannot be read; it is left out";
-                        warnings = vec![(left_out.to_owned(), None)];
-                    }
+                    Err(error) => warnings.push(unreadable(&error, text)),
                 }
             }
         }
@@ -217,6 +226,12 @@ impl Environment {
             name != "DSET_KEY" && ["KEY", "TOKEN", "SECRET"].iter().any(|word| name.contains(word))
         };
         self.file.keys().any(is_secret)
+    }
+
+    /// Says where a variable is empty, if it is there.
+    fn empty_in(&self, name: &str) -> Option<&'static str> {
+        let places = [(&self.real, "the environment"), (&self.file, ".env")];
+        places.into_iter().find(|(values, _)| values.contains_key(name)).map(|(_, place)| place)
     }
 
     /// Looks a variable up: the real environment outranks `.env`. An empty one is none.

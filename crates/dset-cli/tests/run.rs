@@ -531,3 +531,16 @@ fn one_at_a_time_a_question_that_always_fails_is_marked_and_those_behind_it_are_
         assert_eq!(service.stats().questions_answered_again, 0);
     }
 }
+
+#[test]
+fn an_empty_key_and_a_line_of_dot_env_that_cannot_be_read_are_named_and_never_shown() {
+    let folder = Folder::with("question\nWhy?\n");
+    folder.write(".env", "DEEPSEEK_API_KEY=\n");
+    folder.dset(&["run"]).exits(4).says("DEEPSEEK_API_KEY is empty in .env");
+    folder.write(".env", "# mine\n\nDEEPSEEK_API_KEY sk-of-mine\nB=2\nC sk-of-mine\n");
+    let ran = folder.dset(&["run"]).exits(4);
+    for line in ["line 3 of .env cannot be read", "line 5 of .env cannot be read"] {
+        assert!(ran.err.contains(line), "{}", ran.err);
+    }
+    assert!(ran.err.contains("`NAME=value`") && !ran.err.contains("sk-of-mine"), "{}", ran.err);
+}

@@ -43,7 +43,7 @@ pub struct Decisions {
     pub from_start: bool,
     /// Take the rows before such a bookmark as answered.
     pub from_bookmark: bool,
-    /// Ask so many questions at most.
+    /// The most answers to ask for in this run.
     pub limit: Option<u64>,
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "This run only")]
 pub(crate) struct DecisionArgs {
-    /// Ask so many questions at most
+    /// Ask for N answers at most: one to a question, but for samples and several models
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 

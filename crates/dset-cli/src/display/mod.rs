@@ -44,7 +44,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) demo: Option<&'a Demo>,
     /// Where the first model's key was found.
     pub(crate) key_from: Option<&'static str>,
-    /// Ask so many questions at most.
+    /// The most answers to ask for in this run.
     pub(crate) limit: Option<u64>,
 }
 

@@ -105,10 +105,14 @@ impl Environment {
     pub(crate) fn no_key(&self, model: &Model) -> UserError {
         let name = model.key_variable.as_deref().unwrap_or_default();
         let preset = model.preset;
-        let error =
-            UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(format!(
+        let cause = match self.empty_in(name) {
+            Some(place) => format!("{name} is empty in {place}"),
+            None => format!(
                 "{name} is neither in the environment, nor in .env here, nor in your keys file"
-            ));
+            ),
+        };
+        let error =
+            UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(cause);
         let error = match self.may_keep(model) {
             true => error.hint(format!(
                 "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",

@@ -63,7 +63,7 @@ pub struct Rules {
     pub backoff: Backoff,
     /// Stop at the first failing question.
     pub pause_on_error: bool,
-    /// Ask so many questions at most.
+    /// The most answers to ask for in this run.
     pub limit: Option<u64>,
     /// Seeds the jitter of waits.
     pub seed: u64,
