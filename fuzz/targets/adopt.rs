@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use dset_core::adopt::{Adoption, Completion, Found, Outputs, adopt, joint, read_csv, read_json};
-use dset_core::row::Row;
+use dset_core::recover::legacy::{Adoption, Completion, Found, Outputs, adopt, joint, read_csv, read_json};
+use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 use libfuzzer_sys::fuzz_target;
 

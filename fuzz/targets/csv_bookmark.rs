@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use dset_core::bookmark::{Marks, rewrite};
+use dset_core::item::error_marks::{Marks, rewrite};
 use dset_core::csv::{HeaderMode, Layout, Record, Records, survey};
-use dset_core::question::QuestionId;
+use dset_core::item::question::QuestionId;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -62,7 +62,7 @@ fn written(
     file: &[u8],
     layout: &Layout,
     marks: &Marks,
-) -> (Vec<u8>, dset_core::bookmark::Rewritten) {
+) -> (Vec<u8>, dset_core::item::error_marks::Rewritten) {
     let mut output = Vec::new();
     let done =
         rewrite(file, &mut output, layout, marks).expect("what was surveyed can be rewritten");

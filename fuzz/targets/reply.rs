@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use dset_core::answer::{FailureClass, MESSAGE_CHARS_MAX, Reading};
 use dset_core::provider::{StreamReading, read, refusal_signature};
-use dset_core::reply::HttpReply;
+use dset_core::provider::reply::HttpReply;
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of memory that reading may take for each byte of a reply: JSON values are some dozen

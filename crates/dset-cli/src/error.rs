@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use dset_core::csv::{Guess, RecordsError};
-use dset_core::prompt::{PromptError, Role, TemplateError};
 use dset_core::settings::SettingsError;
-use dset_engine::adopt::AdoptError;
-use dset_engine::import::{Form, check, encoding_of};
-use dset_engine::job::JobError;
-use dset_engine::lock::{Holder, LockError};
-use dset_engine::sink::{FORMATS, SinkError};
+use dset_core::template::{PromptError, Role, TemplateError};
+use dset_engine::os::lock::{Holder, LockError};
+use dset_engine::output::live::{FORMATS, SinkError};
+use dset_engine::recover::legacy::AdoptError;
+use dset_engine::run::prepare::JobError;
 use dset_engine::source::SourceError;
+use dset_engine::source::import::{Form, check, encoding_of};
 use dset_engine::store::StoreError;
 
 use crate::display::talk::last_words;

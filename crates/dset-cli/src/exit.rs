@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dset_core::machine::{Ending, StopSignal, Why};
+use dset_core::run::{Ending, StopSignal, Why};
 
 /// How a command ended. Unknown codes must be read as failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dset_engine::files::{folder_of, is_open_to_others, private_folder, write_whole};
+use dset_engine::os::files::{folder_of, is_open_to_others, private_folder, write_whole};
 use secrecy::{ExposeSecret as _, SecretString};
 use toml_edit::{DocumentMut, Item, Table, value};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dset_engine::files::folder_of;
+use dset_engine::os::files::folder_of;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
 use crate::error::{UserError, import_and_run};

@@ -116,7 +116,7 @@ fn every_command_has_its_help_in_a_file() {
 #[test]
 fn the_page_of_unattended_runs_says_how_long_a_run_is_waited_for() {
     let page = docs("unattended.md");
-    let grace = dset_core::machine::TERM_GRACE.as_secs();
+    let grace = dset_core::run::TERM_GRACE.as_secs();
     assert!(page.contains(&format!("is waited for, {grace} seconds at most")), "{page}");
     for code in asked(&["help", "exit-codes"]).out.lines().skip(2) {
         let Some(code) = code.split_whitespace().next().filter(|c| c.parse::<u8>().is_ok()) else {

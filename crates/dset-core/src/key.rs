@@ -3,15 +3,15 @@
 //! Everything the user can set that changes the answer goes in (rendered messages, model,
 //! parameters), and nothing else: not the row number, the file's name or the endpoint. So rows may
 //! be added, removed or reordered, and only what changed is asked. Blanks around a question are sent and
-//! are no part of its key (see [`crate::prompt::Prompt`]). The layout hashed here is a
+//! are no part of its key (see [`crate::template::Prompt`]). The layout hashed here is a
 //! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::item::question::Key;
 use crate::planted::{Bug, planted};
-use crate::prompt::Rendered;
-use crate::question::Key;
+use crate::template::Rendered;
 
 /// The version of what is hashed; part of every hash.
 const VERSION: u32 = 1;
@@ -161,7 +161,7 @@ mod tests {
     fn settings() -> RequestSettings {
         RequestSettings {
             model: "deepseek-flash".into(),
-            template: crate::prompt::DEFAULT_TEMPLATE.into(),
+            template: crate::template::DEFAULT_TEMPLATE.into(),
             ..RequestSettings::default()
         }
     }

@@ -4,25 +4,17 @@
 //! argument, and whatever it wants of the world is a value it returns. So an outage of seven
 //! minutes and a thousand crashes run in milliseconds, and a failing seed can be run again.
 
-pub mod adopt;
 pub mod answer;
-pub mod ask;
-pub mod bookmark;
-pub mod compare;
 pub mod csv;
 pub mod histogram;
+pub mod item;
 pub mod key;
-pub mod machine;
-pub mod outcome;
-pub mod pace;
 pub mod plan;
 pub mod planted;
-pub mod prompt;
 pub mod provider;
-pub mod question;
-pub mod reply;
-pub mod row;
+pub mod rate;
+pub mod recover;
+pub mod run;
 pub mod settings;
-pub mod tail;
+pub mod template;
 pub mod time;
-pub mod wanted;

@@ -2,36 +2,14 @@
 //!
 //! One effect a file and no policy. Prints nothing, installs no signal handlers and keeps no
 //! globals, so that it can run inside another program; whoever watches is told through
-//! [`report::Report`].
+//! [`crate::observer::Report`].
 
-pub mod adopt;
-pub mod ask;
-pub mod beside;
-pub mod clock;
-mod died;
-pub mod drive;
-mod echo;
-pub mod files;
-mod folder;
-mod http;
-pub mod import;
-pub mod inspect;
-pub mod job;
-pub mod lock;
-pub mod mark;
-pub mod open_files;
-pub mod probe;
-mod prompts;
-mod reading;
-pub mod rebuild;
-pub mod report;
-mod scan;
-pub mod search;
-pub mod shared_pace;
-pub mod shown;
-pub mod sink;
+pub mod http;
+pub mod observer;
+pub mod os;
+pub mod output;
+pub mod recover;
+pub mod run;
 pub mod source;
-pub mod standing;
-pub mod stats;
 pub mod store;
-pub mod verify;
+pub mod view;

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dset_core::answer::Reading;
-use dset_core::reply::REPLY_BYTES_MAX;
+use dset_core::provider::reply::REPLY_BYTES_MAX;
 use flate2::write::GzEncoder;
 use flate2::{Compress, Compression, FlushCompress};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use dset_core::pace::outage::Failures;
-use dset_core::pace::{Back, Bounds, May, Pace, Sent};
 use dset_core::provider::{Quota, RateLimits};
+use dset_core::rate::outage::Failures;
+use dset_core::rate::{Back, Bounds, May, Pace, Sent};
 use dset_core::time::Time;
 
 use crate::oracle;

@@ -1,7 +1,7 @@
 //! How well the pace finds what a service takes: `cargo run --release -p dset-pace -- simulate`.
 //!
 //! `simulate` plays services with limits of every kind, in simulated time and from a seed, and
-//! drives the real `dset_core::pace::Pace` against them. What it reaches is held against a sender
+//! drives the real `dset_core::rate::Pace` against them. What it reaches is held against a sender
 //! that sees the service's own counters. `scenes` plays the short ones for real, with `dset run`
 //! against `dset mock`.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]

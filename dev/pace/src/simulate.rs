@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use dset_core::pace::Back;
+use dset_core::rate::Back;
 
 use crate::client::{Client, Next, Sender, Ticket};
 use crate::seen::Seen;

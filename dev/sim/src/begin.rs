@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use dset_core::bookmark::Marks;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
+use dset_core::item::error_marks::Marks;
+use dset_core::item::question::Question;
 use dset_core::key::{Hasher, RequestSettings};
-use dset_core::machine::Planned;
 use dset_core::plan::{Bought, Known, Plan, Planner, Stored as PlanStored, is_raised};
-use dset_core::prompt::DEFAULT_TEMPLATE;
-use dset_core::question::Question;
+use dset_core::run::Planned;
+use dset_core::template::DEFAULT_TEMPLATE;
 
 use crate::disk::{Output, Request, Stored};
 use crate::world::{World, next_id};

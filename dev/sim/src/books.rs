@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dset_core::answer::{Failure, FailureClass, Reading, Refusal};
-use dset_core::ask::AskId;
-use dset_core::machine::{Event, Planned, Seq, StopSignal, TERM_GRACE};
-use dset_core::outcome::Ledger;
-use dset_core::pace::retry::RETRY_AFTER_MAX;
-use dset_core::question::QuestionIndex;
+use dset_core::item::question::QuestionIndex;
+use dset_core::plan::ledger::Ledger;
+use dset_core::rate::retry::RETRY_AFTER_MAX;
+use dset_core::run::ask::AskId;
+use dset_core::run::{Event, Planned, Seq, StopSignal, TERM_GRACE};
 
 use crate::begin::Begin;
 use crate::ending::Reason;

@@ -1,10 +1,10 @@
 //! Holds what the machine wants against the books.
 
-use dset_core::ask::{Ask, AskId};
-use dset_core::bookmark::Marks;
-use dset_core::machine::{Effect, Notice, Record, Seq};
-use dset_core::outcome::{Fault, Ledger};
-use dset_core::question::{QuestionId, QuestionIndex};
+use dset_core::item::error_marks::Marks;
+use dset_core::item::question::{QuestionId, QuestionIndex};
+use dset_core::plan::ledger::{Fault, Ledger};
+use dset_core::run::ask::{Ask, AskId};
+use dset_core::run::{Effect, Notice, Record, Seq};
 
 use crate::books::{Books, Flight, Owed};
 use crate::disk::{Request, Store};

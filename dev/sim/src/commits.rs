@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use dset_core::machine::Event;
+use dset_core::run::Event;
 
 use crate::disk::{Message, Rescued};
 use crate::life::{Coming, Life};

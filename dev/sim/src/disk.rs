@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use dset_core::machine::Seq;
-use dset_core::pace::minute::Earlier;
+use dset_core::item::question::Key;
 use dset_core::plan::AnswerId;
-use dset_core::question::Key;
-use dset_core::tail::{Rest, judge};
+use dset_core::rate::minute::Earlier;
+use dset_core::recover::tail::{Rest, judge};
+use dset_core::run::Seq;
 
 /// What the user appends to an output by hand.
 pub(crate) const NOTE: &[u8] = b"my own note\n";

@@ -1,7 +1,7 @@
 //! Why a run ends, and what must hold once it has.
 
 use dset_core::csv::ERROR;
-use dset_core::machine::{Ending, Planned, Why};
+use dset_core::run::{Ending, Planned, Why};
 
 use crate::books::Books;
 use crate::world::World;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
-use dset_core::ask::{Ask, AskId};
-use dset_core::bookmark::Marks;
-use dset_core::machine::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
-use dset_core::pace::Bounds;
-use dset_core::pace::minute::{Earlier, MinuteLimits};
-use dset_core::pace::outage::Backoff;
-use dset_core::question::{Key, QuestionIndex};
+use dset_core::item::error_marks::Marks;
+use dset_core::item::question::{Key, QuestionIndex};
+use dset_core::rate::Bounds;
+use dset_core::rate::minute::{Earlier, MinuteLimits};
+use dset_core::rate::outage::Backoff;
+use dset_core::run::ask::{Ask, AskId};
+use dset_core::run::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
 use dset_core::time::Time;
 
 use crate::begin::Begin;

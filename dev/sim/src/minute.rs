@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use dset_core::answer::Reading;
-use dset_core::machine::Event;
+use dset_core::run::Event;
 
 use crate::schedule::Start;
 

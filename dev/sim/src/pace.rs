@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dset_core::ask::{Ask, AskId};
-use dset_core::machine::Notice;
-use dset_core::pace::retry::{HICCUP_RETRIES_MAX, THROTTLES_MAX};
-use dset_core::question::QuestionIndex;
+use dset_core::item::question::QuestionIndex;
+use dset_core::rate::retry::{HICCUP_RETRIES_MAX, THROTTLES_MAX};
+use dset_core::run::Notice;
+use dset_core::run::ask::{Ask, AskId};
 
 /// The waits of an outage.
 pub(crate) const WAITS_MS: [u64; 3] = [60_000, 120_000, 240_000];

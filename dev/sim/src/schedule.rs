@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use dset_core::machine::Place;
+use dset_core::run::Place;
 use serde::{Deserialize, Serialize};
 
 /// Everything that happens to one run.

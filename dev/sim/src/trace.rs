@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
-use dset_core::bookmark::Marks;
-use dset_core::machine::{
+use dset_core::item::error_marks::Marks;
+use dset_core::item::question::{Question, QuestionId};
+use dset_core::plan::ledger::{Fault, Ledger};
+use dset_core::run::{
     Effect, Ending, Event, Notice, PlanSummary, Planned, Record, StopSignal, Why,
 };
-use dset_core::outcome::{Fault, Ledger};
-use dset_core::question::{Question, QuestionId};
 use dset_core::time::Time;
 
 /// FNV-1a over numbers, each as eight little-endian bytes.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dset_core::bookmark::{Marks, rewrite};
 use dset_core::csv::{ERROR, HeaderMode, STATUS, survey_marked};
+use dset_core::item::error_marks::{Marks, rewrite};
+use dset_core::item::question::QuestionId;
 use dset_core::key::RequestSettings;
-use dset_core::machine::{Planned, Why};
 use dset_core::plan::AnswerId;
-use dset_core::question::QuestionId;
-use dset_core::wanted::Wanted;
+use dset_core::plan::fanout::Wanted;
+use dset_core::run::{Planned, Why};
 
 use crate::chance::{Chance, Teller};
 use crate::disk::{Cut, Output, Request, Store};

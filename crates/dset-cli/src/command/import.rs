@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::csv::{HeaderMode, Quotes, RecordsError};
-use dset_engine::import::{
+use dset_engine::source::import::{
     FolderError, Form, ImportError, ImportOptions, Imported, LeftOut, Reading, TakenOver, import,
     take_over,
 };

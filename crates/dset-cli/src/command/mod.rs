@@ -28,10 +28,10 @@ use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
 use dset_core::settings::{Layer, Settings, resolve_among};
-use dset_engine::beside::{Answers, answers};
-use dset_engine::files::folder_of;
-use dset_engine::open_files::try_files_needed;
+use dset_engine::os::files::folder_of;
+use dset_engine::os::open_files::try_files_needed;
 use dset_engine::store::Store;
+use dset_engine::view::elsewhere::{Answers, answers};
 
 use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
 use crate::display::{self, text};

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, read_models};
 use dset_core::settings::{Layer, Model, resolve_among};
-use dset_engine::probe;
+use dset_engine::http::probe;
 use serde_json::{Value, json};
 
 use crate::display::page::{self, DIM, GOOD, Page};

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
-use dset_core::machine::{Ending, Why};
 use dset_core::provider::Providers;
+use dset_core::run::{Ending, Why};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
-use dset_engine::ask::{Endpoint, Wire};
-use dset_engine::drive::{Asked, drive};
-use dset_engine::job::{Decisions, Job, JobError};
-use dset_engine::shared_pace::SharedPace;
+use dset_engine::http::ask::{Endpoint, Wire};
+use dset_engine::run::drive::{Asked, drive};
+use dset_engine::run::peer_limits::SharedPace;
+use dset_engine::run::prepare::{Decisions, Job, JobError};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use dset_core::settings::Settings;
-use dset_engine::search::{Found, Hit, Part, Query, search};
+use dset_engine::view::search::{Found, Hit, Part, Query, search};
 use serde_json::{Value, json};
 
 use crate::cli::WhichByNameArgs;

@@ -4,11 +4,11 @@ mod object;
 
 use anstyle::Style;
 use clap::Args;
-use dset_core::outcome::Fault;
-use dset_core::row::Row;
+use dset_core::answer::row::Row;
+use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
-use dset_engine::shown::{Entry, Outcome, Question, Shown, Which, show};
 use dset_engine::store::Tried;
+use dset_engine::view::show::{Entry, Outcome, Question, Shown, Which, show};
 
 use super::again::Before;
 use crate::cli::{WhichArgs, WhichByNameArgs};

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use dset_core::machine::StopSignal;
-use dset_engine::drive::Wish;
+use dset_core::run::StopSignal;
+use dset_engine::run::drive::Wish;
 use tokio::sync::mpsc::Sender;
 
 /// A file that may not grow would kill the process; caught, it is a write error like any other.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use dset_core::histogram::Histogram;
 use dset_core::settings::Settings;
-use dset_engine::stats::{Measures, Stats, stats};
+use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
 use crate::cli::WhichArgs;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use dset_core::outcome::Fault;
+use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
-use dset_engine::clock::unix_ms;
-use dset_engine::lock::Running;
-use dset_engine::standing::{Standing, standing};
+use dset_engine::os::clock::unix_ms;
+use dset_engine::os::lock::Running;
 use dset_engine::store::{Life, Recent, Store};
+use dset_engine::view::status::{Standing, standing};
 use serde_json::{Value, json};
 
 use super::again::Before;

@@ -1,10 +1,12 @@
 //! Whether a key works, tried where that costs nothing.
 
 use dset_core::answer::{FailureClass, Reading};
-use dset_core::provider::{Balance, ListsModels, read, read_balance, read_models};
-use dset_core::reply::HttpReply;
+use dset_core::provider::read;
+use dset_core::provider::reply::HttpReply;
+use dset_core::provider::{Balance, ListsModels, read_balance, read_models};
 use dset_core::settings::Model;
-use dset_engine::probe::{self, ProbeError, Told};
+use dset_engine::http::probe;
+use dset_engine::http::probe::{ProbeError, Told};
 use secrecy::SecretString;
 
 use crate::display;

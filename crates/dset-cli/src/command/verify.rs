@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use clap::Args;
-use dset_core::compare::Misfit;
+use dset_core::recover::output_diff::Misfit;
 use dset_core::settings::Settings;
-use dset_engine::lock::Running;
-use dset_engine::standing::Rows;
+use dset_engine::os::lock::Running;
 use dset_engine::store::{Dangling, STORE};
-use dset_engine::verify::{Difference, Note, Verified, verify};
+use dset_engine::view::status::Rows;
+use dset_engine::view::verify::{Difference, Note, Verified, verify};
 use serde_json::{Value, json};
 
 use super::again::Before;

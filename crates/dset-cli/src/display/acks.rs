@@ -4,10 +4,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
-use dset_core::machine::{Ending, Notice, Snapshot};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::time::Time;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
 
 use super::Display;
 use crate::error::UserError;

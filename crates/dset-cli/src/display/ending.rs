@@ -6,12 +6,12 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
-use dset_core::machine::{Ending, StopSignal, Why};
-use dset_core::outcome::Ledger;
+use dset_core::plan::ledger::Ledger;
 use dset_core::provider::is_of_address;
+use dset_core::run::{Ending, StopSignal, Why};
 use dset_core::settings::Settings;
-use dset_engine::job::Found;
-use dset_engine::sink::FORMATS;
+use dset_engine::output::live::FORMATS;
+use dset_engine::run::prepare::Found;
 
 use super::Demo;
 use super::advice::{advice, nothing};

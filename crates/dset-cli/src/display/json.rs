@@ -7,12 +7,12 @@
 
 use std::time::Instant;
 
-use dset_core::machine::{Ending, Notice, Snapshot};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
-use dset_engine::clock::Clock;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::os::clock::Clock;
 use serde_json::{Value, json};
 
 use super::talk::{Lines, PATIENCE, Stream, Talk};

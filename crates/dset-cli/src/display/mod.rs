@@ -23,13 +23,13 @@ pub(crate) mod wrap;
 
 use std::io::{IsTerminal as _, Write as _};
 
-use dset_core::machine::{Ending, Notice, Snapshot};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
-use dset_engine::drive::Wish;
-use dset_engine::job::Found;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::run::drive::Wish;
+use dset_engine::run::prepare::Found;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING, labelled};

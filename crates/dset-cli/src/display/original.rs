@@ -2,10 +2,10 @@
 //!
 //! They go to standard error, like all talk. What the script knew no words for is an `Error: ` line.
 
-use dset_core::machine::{Ending, Notice, Snapshot, Why};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{Ending, Notice, Snapshot, Why};
 use dset_core::time::Time;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
 
 use super::ending::{Closing, Facts};
 use super::plain::told;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use dset_core::machine::{Ending, Notice, Snapshot, Why};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{Ending, Notice, Snapshot, Why};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
-use dset_engine::clock::Clock;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::os::clock::Clock;
 
 use super::ending::{Closing, Facts};
 use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk, for_stderr};

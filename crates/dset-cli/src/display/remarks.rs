@@ -1,7 +1,7 @@
 //! What is said before the first ask: what was found, and what was done about it.
 
 use dset_core::csv::Chosen;
-use dset_engine::sink::Repair;
+use dset_engine::output::live::Repair;
 
 use super::Opening;
 use super::text::{by, count, of, one_line};

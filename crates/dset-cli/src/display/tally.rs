@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dset_core::machine::Notice;
-use dset_core::question::Question;
-use dset_engine::report::Trouble;
+use dset_core::item::question::Question;
+use dset_core::run::Notice;
+use dset_engine::observer::Trouble;
 
 /// Times are sorted into buckets, each a tenth longer than the one before, from a millisecond on:
 /// a median within five per cent of a million answers in a few hundred numbers.

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use dset_core::answer::Failure;
-use dset_core::machine::{StopSignal, TERM_GRACE};
-use dset_core::question::Question;
+use dset_core::item::question::Question;
+use dset_core::run::{StopSignal, TERM_GRACE};
 use dset_core::settings::{Model, Settings, endpoint};
 use unicode_width::UnicodeWidthChar as _;
 

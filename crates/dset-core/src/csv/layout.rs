@@ -5,8 +5,8 @@ use std::io::Read;
 use thiserror::Error;
 
 use super::ERROR;
-use super::names::{OWN_STATUS, STATUS, is_header_word, question_among};
 use super::records::{Record, Records, RecordsError};
+use crate::csv::header_names::{OWN_STATUS, STATUS, is_header_word, question_among};
 
 /// Whether the first row is a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -3,19 +3,21 @@
 //! Reading and marking go through the same parser, so that they cannot disagree about what a cell
 //! is. Streams: one record in memory at a time.
 
-mod cut;
+mod header_names;
 mod layout;
-mod looks;
-mod names;
 mod quotes;
 mod records;
+mod sniff;
+mod unquoted_comma;
 
-pub use cut::Cuts;
-pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
-pub use looks::{
+pub use crate::csv::header_names::{
+    OWN_STATUS, STATUS, is_chat, is_header_word, question_among, second_among,
+};
+pub use crate::csv::sniff::{
     Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, named_separator, separated_by, separator,
 };
-pub use names::{OWN_STATUS, STATUS, is_chat, is_header_word, question_among, second_among};
+pub use crate::csv::unquoted_comma::Cuts;
+pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
 pub use quotes::Quotes;
 pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};
 

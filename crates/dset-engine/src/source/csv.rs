@@ -12,7 +12,7 @@ use fs_err::File;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::import::{begins_list, other_form};
+use crate::source::import::{begins_list, other_form};
 
 /// How the input is to be read.
 #[derive(Debug, Clone, Default)]

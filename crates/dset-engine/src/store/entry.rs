@@ -1,8 +1,8 @@
 //! What is remembered of asks, as it is stored and as lines of the rescue file.
 
-use dset_core::machine::Record;
-use dset_core::outcome::Fault;
-use dset_core::row::{Metadata, Row};
+use dset_core::answer::row::{Metadata, Row};
+use dset_core::plan::ledger::Fault;
+use dset_core::run::Record;
 use serde::{Deserialize, Serialize};
 
 use super::WriterSettings;

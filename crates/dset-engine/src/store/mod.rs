@@ -4,12 +4,12 @@
 //! and by whoever looks goes through [`Store`]; during a run the one connection that writes belongs
 //! to the writer's thread.
 
-mod call;
 mod entry;
+mod invocation;
 mod rescue;
 mod roles;
+mod row_cache;
 mod sqlite;
-mod texts;
 mod writer;
 
 use std::io;
@@ -17,18 +17,19 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use call::{Call, Place};
+pub use crate::store::invocation::{Call, Place};
+pub use crate::store::row_cache::Text;
+pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;
 pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
 pub use sqlite::{
-    Attempt, Dangling, FailedAsks, Held, Life, Part, Recent, STORE, Store, StoredMark, Tried, look,
+    Attempt, Dangling, FailedAsks, Held, Life, Part, Recent, STORE, Store, StoredMark, Tried,
 };
 pub(crate) use sqlite::{EarlierAsks, Ids, Measured, Terms, Words};
 use sqlite::{PATH_BYTES_MAX, VERSION};
-pub use texts::Text;
 pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
 pub(crate) use writer::{Told, tail_of};
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::Entry;
 use super::roles::Write;
 use super::{STORE, StoreError};
-use crate::files;
+use crate::os::files;
 
 /// The name of the file, beside the store.
 const RESCUE: &str = "dset.rescue";

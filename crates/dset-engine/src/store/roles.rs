@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use dset_core::answer::row::Row;
 use dset_core::plan::AnswerId;
-use dset_core::row::Row;
 
 use super::StoreError;
 use super::entry::{NewAnswer, NewAttempt, NewEnded};

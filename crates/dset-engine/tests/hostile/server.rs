@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, Reading};
-use dset_core::ask::{Ask, AskId};
+use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
-use dset_core::question::{Key, Question, QuestionId};
-use dset_engine::ask::{Came, Endpoint, Wire};
+use dset_core::run::ask::{Ask, AskId};
+use dset_engine::http::ask::{Came, Endpoint, Wire};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

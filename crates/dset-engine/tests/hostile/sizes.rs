@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use dset_core::answer::FailureClass::Transient;
-use dset_core::reply::REPLY_BYTES_MAX;
+use dset_core::provider::reply::REPLY_BYTES_MAX;
 
 use crate::server::{LONG, Server, asked, check, failure};
 

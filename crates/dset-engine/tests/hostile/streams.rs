@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dset_core::answer::FailureClass;
-use dset_engine::ask::{Came, Endpoint, Wire};
+use dset_engine::http::ask::{Came, Endpoint, Wire};
 use tokio::io::AsyncWriteExt;
 
 use crate::server::{LONG, SHORT, Server, Then, answer, ask, failure, request, wire};

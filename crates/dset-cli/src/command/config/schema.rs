@@ -1,7 +1,7 @@
 //! A JSON Schema of files of settings, for editors: what the settings take, and nothing else.
 
 use dset_core::provider::{FieldFault, KEY_HEADERS, field, fields, presets};
-use dset_engine::sink::FORMATS;
+use dset_engine::output::live::FORMATS;
 use serde_json::{Map, Value, json};
 
 use crate::config_file::meaning;

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use dset_core::prompt::{PromptError, Role, check_without_columns};
 use dset_core::settings::{Layer, resolve_among};
-use dset_engine::files::{folder_of, replace, write_whole};
+use dset_core::template::{PromptError, Role, check_without_columns};
+use dset_engine::os::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
 
 use crate::command::typo::Typo;

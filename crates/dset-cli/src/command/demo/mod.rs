@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dset_core::settings::{Concurrency, Layer, Switch, resolve};
-use dset_engine::job::Decisions;
+use dset_engine::run::prepare::Decisions;
 use dset_engine::store::Store;
 use dset_mock::{Answers, Mock, MockSettings};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use dset_core::answer::{Failure, FailureClass, Reading, Refusal, Usage};
 use dset_core::provider::is_of_address;
 use dset_core::settings::{Model, Settings};
-use dset_engine::ask::Wire;
-use dset_engine::probe;
+use dset_engine::http::ask::Wire;
+use dset_engine::http::probe;
 use url::Url;
 
 use super::Check;

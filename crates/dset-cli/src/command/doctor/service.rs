@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use dset_core::answer::{Failure, Reading};
-use dset_core::provider::{Balance, ListsModels, Providers, read, read_balance, read_models};
-use dset_core::reply::HttpReply;
+use dset_core::provider::read;
+use dset_core::provider::reply::HttpReply;
+use dset_core::provider::{Balance, ListsModels, Providers, read_balance, read_models};
 use dset_core::settings::{Model, Warning, endpoint};
-use dset_engine::probe::{self, ProbeError, Told};
+use dset_engine::http::probe;
+use dset_engine::http::probe::{ProbeError, Told};
 use url::Url;
 
 use super::{Check, Grade, Plan, question};

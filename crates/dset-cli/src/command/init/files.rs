@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_engine::files::{folder_of, write_new, write_whole};
+use dset_engine::os::files::{folder_of, write_new, write_whole};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config_file::PROJECT;
@@ -138,7 +138,7 @@ pub(super) fn ignore(folder: &Path) -> Result<Option<Wrote>, UserError> {
         text.extend_from_slice(end);
         text.extend_from_slice(b".env\n");
         let all = |file: &mut dyn io::Write| file.write_all(&text).map(Some);
-        dset_engine::files::replace(&path, all, || Ok::<(), io::Error>(())).map(drop)
+        dset_engine::os::files::replace(&path, all, || Ok::<(), io::Error>(())).map(drop)
     };
     match write() {
         Ok(()) => Ok(Some(Wrote::Made("a line .env".into()))),

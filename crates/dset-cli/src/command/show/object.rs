@@ -1,9 +1,9 @@
 //! What `dset show` tells a program.
 
-use dset_core::outcome::Fault;
+use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
-use dset_engine::shown::{Entry, Outcome, Question, Shown};
 use dset_engine::store::Tried;
+use dset_engine::view::show::{Entry, Outcome, Question, Shown};
 use serde_json::{Value, json};
 
 pub(super) fn of(settings: &Settings, shown: &Shown) -> Value {

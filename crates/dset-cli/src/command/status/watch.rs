@@ -4,8 +4,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use dset_core::settings::Settings;
-use dset_engine::job::JobError;
-use dset_engine::standing::{Standing, standing};
+use dset_engine::run::prepare::JobError;
+use dset_engine::view::status::{Standing, standing};
 
 use crate::error::UserError;
 use crate::exit::Exit;

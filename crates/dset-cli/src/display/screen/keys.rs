@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
-use dset_core::machine::StopSignal;
-use dset_engine::drive::Wish;
+use dset_core::run::StopSignal;
+use dset_engine::run::drive::Wish;
 use tokio::sync::mpsc::Sender;
 
 use super::tty::{self, Ended};

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 
-use dset_core::machine::{Ending, Notice, OnItsWay, Snapshot};
-use dset_core::question::{Key, Question};
+use dset_core::item::question::{Key, Question};
+use dset_core::run::{Ending, Notice, OnItsWay, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
-use dset_engine::drive::Wish;
-use dset_engine::report::{Trouble, Watcher};
+use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::run::drive::Wish;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use dset_core::machine::{OnItsWay, OutageView};
+use dset_core::run::{OnItsWay, OutageView};
 use dset_core::time::Time;
 
 use super::verdict::told;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
-use dset_core::question::Question;
+use dset_core::item::question::Question;
 
 use super::region::{BAD, DIM, GOOD, WAITS, count_width};
 use crate::display::line::{Line, Looks};

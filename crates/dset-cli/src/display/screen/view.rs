@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dset_core::machine::{OutageView, RateBound, Snapshot};
+use dset_core::run::{OutageView, RateBound, Snapshot};
 use dset_core::time::Time;
 
 use crate::display::text::{count, minutes};

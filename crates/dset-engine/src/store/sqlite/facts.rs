@@ -1,12 +1,12 @@
 //! What is known of an answer beside its texts: columns in `answer_facts`, and in `answers.metadata`
 //! as JSON what has no column. Version 1 kept all of it there.
 
+use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
-use dset_core::row::Metadata;
 use rusqlite::{Row, Transaction, params};
 
 use super::StoreError;
-use super::through::text;
+use crate::store::sqlite::iterate::text;
 
 /// What [`metadata`] reads, in its order, of `answers a LEFT JOIN answer_facts f ON f.answer = a.id`.
 pub(super) const COLUMNS: &str = "a.metadata, f.answer IS NOT NULL, a.row, f.sample, f.attempts,
@@ -138,7 +138,7 @@ mod tests {
         for known in [Metadata::default(), all, odd] {
             let folder = tempfile::tempdir().unwrap();
             let (mut store, _) = Store::open(folder.path()).unwrap();
-            let row = dset_core::row::Row {
+            let row = dset_core::answer::row::Row {
                 answered_at: 1,
                 question: "q".into(),
                 reasoning: String::new(),

@@ -9,7 +9,8 @@ use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{STORE, Store, facts};
-use crate::files::{self, Identity};
+use crate::os::files;
+use crate::os::files::Identity;
 use crate::store::StoreError;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::roles::{AnswerRef, Journal, Value, Write};

@@ -144,7 +144,7 @@ mod tests {
                 .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                 .unwrap()
         };
-        let looked = super::super::look(folder.path(), |store| {
+        let looked = crate::store::sqlite::open_readonly(folder.path(), |store| {
             Ok::<_, StoreError>(found(&store.reader.connection))
         });
         assert_eq!(looked.unwrap(), Some((1, 1, 0)));

@@ -1,42 +1,42 @@
 //! The store as one SQLite file. All the SQL there is stands in this folder.
 
 mod attempts;
-mod earlier;
 mod facts;
+mod iterate;
 mod journal;
-mod look;
-mod measured;
+mod lengths;
 mod migrate;
+mod open_readonly;
 mod plan;
+mod rate_history;
 mod recent;
-mod through;
-mod words;
+mod tokenizer;
 
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dset_core::answer::row::Row;
 use dset_core::plan::AnswerId;
-use dset_core::row::Row;
 use rusqlite::{Connection, OptionalExtension, params};
 
+pub(crate) use crate::store::sqlite::lengths::Measured;
+pub use crate::store::sqlite::open_readonly::{Dangling, FailedAsks, Life, open_readonly};
+pub(crate) use crate::store::sqlite::rate_history::EarlierAsks;
+pub use crate::store::sqlite::tokenizer::Part;
+pub(crate) use crate::store::sqlite::tokenizer::{Terms, Words};
 pub use attempts::{Attempt, Tried};
-pub(crate) use earlier::EarlierAsks;
-pub use look::{Dangling, FailedAsks, Life, look};
-pub(crate) use measured::Measured;
 pub(super) use migrate::VERSION;
 pub use plan::Held;
 pub(crate) use plan::Ids;
 pub(super) use plan::MARKS_COLUMN;
 pub use recent::Recent;
-pub use words::Part;
-pub(crate) use words::{Terms, Words};
 
 use super::rescue::{self, Rescued};
 use super::roles::{Archive, Write};
 use super::{SinkMark, StoreError};
-use crate::files;
-use crate::sink::{FORMATS, Format, formats};
+use crate::os::files;
+use crate::output::live::{FORMATS, Format, formats};
 
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use dset_core::csv::STATUS;
+use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
-use dset_core::question::{Key, QuestionIndex};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, facts};

@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex};
 
 use dset_core::answer::{Answer, Usage};
-use dset_core::ask::AskId;
-use dset_core::question::{Key, Question, QuestionId};
+use dset_core::item::question::{Key, Question, QuestionId};
+use dset_core::run::ask::AskId;
 use dset_core::time::Time;
 
 use super::*;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dset_core::machine::{RateBound, Snapshot};
-use dset_core::outcome::Ledger;
-use dset_core::question::{Key, Question, QuestionId};
+use dset_core::item::question::{Key, Question, QuestionId};
+use dset_core::plan::ledger::Ledger;
+use dset_core::run::{RateBound, Snapshot};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,123 @@
+//! What a reply means: an answer, or a failure and its class.
+
+pub mod row;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An answer that may be kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// The final answer, as the model wrote it.
+    pub content: String,
+    /// The reasoning, empty where the service gave none.
+    pub reasoning: String,
+    /// Why the model stopped, in the service's word; an open list (`stop`, `length`, …).
+    pub finish_reason: String,
+    /// Tokens, as counted by the service.
+    pub usage: Usage,
+    /// The model that says it answered.
+    pub model: Option<String>,
+    /// The service's own name for this call: a header, else the body's `id`.
+    pub request_id: Option<String>,
+    /// The backend's fingerprint, where given.
+    pub system_fingerprint: Option<String>,
+    /// What the service says that the call cost, in its currency (US dollars at OpenRouter).
+    pub cost: Option<f64>,
+    /// It has exactly as many tokens as it may have, though the service says that it is whole.
+    pub at_token_limit: bool,
+}
+
+/// Tokens of one call; a count that the service did not give is absent, not zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens sent, cached ones included.
+    pub input: Option<u64>,
+    /// Tokens of the input that came from the provider's cache.
+    pub cached: Option<u64>,
+    /// Tokens received, reasoning included.
+    pub output: Option<u64>,
+    /// Tokens of the output that were reasoning.
+    pub reasoning: Option<u64>,
+}
+
+/// What one reply means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// A finished answer.
+    Answer(Answer),
+    /// Anything else.
+    Failure(Failure),
+}
+
+/// A reply that is no finished answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What is to be done about it.
+    pub class: FailureClass,
+    /// The cause in one or two plain words for people and counters: `rate limited`, `overloaded`,
+    /// `timed out`, `connection failed`, `empty answer`, `length limit`, `content filter`, …
+    pub cause: &'static str,
+    /// The HTTP status, where a reply came.
+    pub status: Option<u16>,
+    /// The service's own words or the network's, at most [`MESSAGE_CHARS_MAX`] characters.
+    pub message: String,
+    /// How long the service wants to be left alone, where the class does not say it.
+    pub wait: Option<Duration>,
+    /// The service's own name for this call.
+    pub request_id: Option<String>,
+    /// Whatever was written before it failed (cut by length, filtered); it was paid for.
+    pub partial: Option<Box<Answer>>,
+}
+
+/// How much of a service's message is kept.
+pub const MESSAGE_CHARS_MAX: usize = 2_000;
+
+/// What a failure asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// Too many at once or per minute: wait, ask again, costs the question nothing.
+    Throttled {
+        /// How long the service wants to be left alone.
+        wait: Option<Duration>,
+        /// How many at once the service says it allows.
+        width: Option<u32>,
+    },
+    /// May well work next time: network, 5xx, cut, unreadable or blank replies.
+    Transient,
+    /// The model came to its end and wrote no answer: nothing, reasoning alone, the call of a tool.
+    /// May work next time; the service is there.
+    Empty,
+    /// A good reply that is not of a chat API, or holds no answer in any shape known here. The
+    /// settings', where no other comes.
+    OtherApi,
+    /// This question will be refused again.
+    Refused(Refusal),
+    /// The answer was cut by the token limit: kept, and not bought again under the same limit.
+    CutByLength,
+    /// The key is wrong (401).
+    KeyRefused,
+    /// 403: the key's fault before any success, the question's after one.
+    Forbidden,
+    /// No money left.
+    OutOfMoney,
+}
+
+/// Whose fault a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The question's, as far as one reply can tell (400, 404, 405, 413, 422). The same words for
+    /// several questions tell that it is the settings'.
+    Request,
+    /// The question's for certain: too long for the model.
+    Question,
+    /// Moderation, a content filter or the model's own refusal.
+    Moderation,
+    /// The settings' for certain: a retired model, a parameter out of range, a redirect.
+    Settings,
+    /// The address's, as long as nothing was answered: no such path, a page for people, another
+    /// protocol. Once something was, it is the question's where the status blames the request, and
+    /// may well work next time otherwise.
+    Address,
+}

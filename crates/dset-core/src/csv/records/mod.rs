@@ -1,0 +1,474 @@
+//! Reads records one at a time, with the bytes each came from.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+use memchr::{memchr, memchr2, memmem};
+use thiserror::Error;
+
+use super::quotes::Quotes;
+use crate::csv::sniff::Guess;
+
+/// The largest record that is read; a larger one is a quote that was never closed, or no CSV.
+pub const CELL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What DOS ends a text with, and `copy` on Windows still does.
+const END_MARK: u8 = 0x1a;
+const ESC: u8 = 0x1b;
+const CHUNK: usize = 64 * 1024;
+const DECODED: usize = 4 * 1024;
+
+/// Why no record could be read.
+#[derive(Debug, Error)]
+pub enum RecordsError {
+    /// Bytes that are no UTF-8.
+    #[error("line {line}, column {column}: byte 0x{byte:02X} is not UTF-8")]
+    NotUtf8 {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Byte of the file, from 0.
+        offset: u64,
+        /// Line in the file, from 1.
+        line: u64,
+        /// Character in the line, from 1.
+        column: u64,
+        /// The byte.
+        byte: u8,
+        /// The readable text around it.
+        near: String,
+        /// What the file is instead, where its beginning tells.
+        guess: Option<Guess>,
+    },
+    /// Signs of an encoding that writes everything with the signs of ASCII.
+    #[error("line {line}: text in ISO-2022")]
+    Shifted {
+        /// Line in the file, from 1.
+        line: u64,
+    },
+    /// A quote within quotes is written with a backslash before it, not twice.
+    #[error("row {row}, line {line}: a quote with a backslash before it within quotes")]
+    Backslash {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Line in the file, from 1.
+        line: u64,
+    },
+    /// There is text behind the quote that ends a cell.
+    #[error("row {row}, line {line}: text behind the quote that ends a cell")]
+    StrayQuote {
+        /// Row as a spreadsheet counts it, from 1.
+        row: u64,
+        /// Line in the file, from 1.
+        line: u64,
+        /// The cell as it stands there.
+        cell: String,
+    },
+    /// A NUL byte, which no text has.
+    #[error("line {line}, column {column}: a NUL byte")]
+    Nul {
+        /// Line in the file, from 1.
+        line: u64,
+        /// Character in the line, from 1.
+        column: u64,
+        /// What the file may be, where that is text.
+        guess: Option<Guess>,
+    },
+    /// A record of more than [`CELL_BYTES_MAX`] bytes.
+    #[error("line {line}: a row of more than {} MiB; is a quote missing?", CELL_BYTES_MAX >> 20)]
+    TooLarge {
+        /// The line it begins on.
+        line: u64,
+    },
+    /// The file ends within quotes: everything behind the one that opens them is in one cell.
+    #[error("line {line}: a quote that is never closed")]
+    Unclosed {
+        /// The line with the quote.
+        line: u64,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// One record and the bytes it came from.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Its row as a spreadsheet counts it, from 1: blank lines count, newlines in quotes do not.
+    pub row_number: u64,
+    /// The line of the file on which it begins, from 1.
+    pub line: u64,
+    raw: Vec<u8>,
+    text: Vec<u8>,
+    /// Of each field: its bytes in `raw`, quotes included, and its decoded text in `text`.
+    fields: Vec<(Range<usize>, Range<usize>)>,
+    quotes: Quotes,
+}
+
+impl Record {
+    /// Returns how many fields it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Tells whether it has no field, as before the first record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Returns a field, decoded; absent where the record is too short.
+    #[must_use]
+    pub fn cell(&self, at: usize) -> Option<&str> {
+        let (_, text) = self.fields.get(at)?;
+        Some(std::str::from_utf8(&self.text[text.clone()]).expect("the whole record is UTF-8"))
+    }
+
+    /// Returns all fields, decoded.
+    pub fn cells(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).filter_map(|at| self.cell(at))
+    }
+
+    /// Returns the bytes from the end of the record before to the end of this one: a byte order
+    /// mark, blank lines, the fields, the end of the line.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Returns where in [`Record::raw`] a field stands, with its quotes.
+    #[must_use]
+    pub fn raw_field(&self, at: usize) -> Option<Range<usize>> {
+        self.fields.get(at).map(|(raw, _)| raw.clone())
+    }
+
+    /// Tells whether a field has quotes around it.
+    #[must_use]
+    pub fn is_quoted(&self, at: usize) -> bool {
+        let raw = self.raw_field(at).map(|field| &self.raw[field]);
+        raw.is_some_and(|raw| raw.len() > 1 && raw.starts_with(b"\"") && raw.ends_with(b"\""))
+    }
+
+    /// Returns the line of the quote that opens the last field, if nothing closes it.
+    fn unclosed(&self) -> Option<u64> {
+        let (field, _) = self.fields.last()?;
+        let raw = &self.raw[field.clone()];
+        let is_open = raw.starts_with(b"\"") && self.quotes.end(raw).is_none();
+        is_open.then(|| self.line_of(field.start))
+    }
+
+    fn line_of(&self, at: usize) -> u64 {
+        let before = &self.raw[self.fields[0].0.start..at];
+        self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64
+    }
+
+    /// Finds a field whose quotes do not mean what they seem to: its text would be cut or garbled.
+    fn misquoted(&self) -> Option<RecordsError> {
+        memchr(b'"', &self.raw)?;
+        // A field that ends with a backslash and its quote may go on behind the comma.
+        let mut goes_on = false;
+        for (field, _) in &self.fields {
+            let raw = &self.raw[field.clone()];
+            let (row, line) = (self.row_number, || self.line_of(field.start));
+            if !raw.starts_with(b"\"") {
+                if goes_on && raw.ends_with(b"\"") {
+                    return Some(RecordsError::Backslash { row, line: line() });
+                }
+                continue;
+            }
+            let Some(end) = self.quotes.end(raw) else { continue };
+            goes_on |= self.quotes == Quotes::Twice && raw[..end].ends_with(b"\\");
+            if raw[end + 1..].iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let has_backslash = memmem::find(raw, b"\\\"").is_some();
+            return Some(match has_backslash && self.quotes == Quotes::Twice {
+                true => RecordsError::Backslash { row, line: line() },
+                false => {
+                    let cell = String::from_utf8_lossy(raw).into_owned();
+                    RecordsError::StrayQuote { row, line: line(), cell }
+                }
+            });
+        }
+        None
+    }
+
+    fn clear(&mut self) {
+        self.raw.clear();
+        self.text.clear();
+        self.fields.clear();
+    }
+}
+
+impl crate::template::Cells for Record {
+    fn cell(&self, column: usize) -> Option<&str> {
+        Record::cell(self, column)
+    }
+}
+
+/// Reads records from bytes.
+#[derive(Debug)]
+pub struct Records<R> {
+    input: R,
+    reader: Reader,
+    buffer: Vec<u8>,
+    /// Where a field is decoded; a longer one in parts.
+    decoded: Vec<u8>,
+    at: usize,
+    filled: usize,
+    ended: bool,
+    started: bool,
+    row_number: u64,
+    line: u64,
+    /// Bytes of the records before.
+    offset: u64,
+    quotes: Quotes,
+    sign: u8,
+    /// The record before ended with CR, so that an LF right behind it is no blank line.
+    after_cr: bool,
+    /// What the beginning looks like, where it is not like UTF-8.
+    guess: Option<Guess>,
+}
+
+impl<R: Read> Records<R> {
+    /// Reads from the start of a file.
+    pub fn new(input: R) -> Records<R> {
+        Records {
+            input,
+            reader: Reader::new(),
+            buffer: vec![0; CHUNK],
+            decoded: vec![0; DECODED],
+            at: 0,
+            filled: 0,
+            ended: false,
+            started: false,
+            row_number: 0,
+            line: 1,
+            offset: 0,
+            quotes: Quotes::default(),
+            sign: b',',
+            after_cr: false,
+            guess: None,
+        }
+    }
+
+    /// Takes another sign than a comma between fields.
+    #[must_use]
+    pub fn separated_by(mut self, sign: u8) -> Records<R> {
+        self.sign = sign;
+        self.build();
+        self
+    }
+
+    /// Takes another way of writing a quote within quotes.
+    #[must_use]
+    pub fn quoted_by(mut self, quotes: Quotes) -> Records<R> {
+        self.quotes = quotes;
+        self.build();
+        self
+    }
+
+    fn build(&mut self) {
+        let escape = (self.quotes == Quotes::Backslash).then_some(b'\\');
+        self.reader = ReaderBuilder::new().delimiter(self.sign).escape(escape).build();
+    }
+
+    /// Reads the next record into `record`; false at the end, where [`Record::raw`] holds what
+    /// came after the last record.
+    pub fn next(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+        record.clear();
+        record.quotes = self.quotes;
+        if !self.started {
+            self.started = true;
+            self.fill()?;
+            let head = &self.buffer[..self.filled];
+            self.guess = Guess::of(head);
+            if head.starts_with(BOM) {
+                record.raw.extend_from_slice(BOM);
+                self.at = BOM.len();
+            }
+        }
+        loop {
+            let (from, text_from) = (record.raw.len(), record.text.len());
+            let end = self.field(record)?;
+            let raw_to = record.raw.len();
+            let Some((record_end, terminated)) = end else { break };
+            let skipped = if record.fields.is_empty() { self.leading(record, from) } else { 0 };
+            let raw = from + skipped..raw_to - usize::from(terminated);
+            if self.quotes == Quotes::Backslash && record.raw[raw.clone()].starts_with(b"\"") {
+                record.text.truncate(text_from);
+                self.quotes.decoded(&record.raw[raw.clone()], &mut record.text);
+            }
+            record.fields.push((raw, text_from..record.text.len()));
+            if record_end {
+                if record.text.last() == Some(&END_MARK) && self.cut_end_mark(record)? {
+                    break;
+                }
+                self.row_number += 1;
+                record.row_number = self.row_number;
+                self.check(record)?;
+                self.after_cr = terminated && record.raw.last() == Some(&b'\r');
+                return Ok(true);
+            }
+        }
+        self.check(record)?;
+        Ok(false)
+    }
+
+    /// Takes the mark off that ends the file, where this is the last record; tells whether that is all
+    /// there was. The mark stays among the raw bytes.
+    fn cut_end_mark(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+        let is_left = |byte: &u8| matches!(*byte, b'\r' | b'\n' | END_MARK);
+        loop {
+            if !self.buffer[self.at..self.filled].iter().all(is_left) {
+                return Ok(false);
+            }
+            if self.ended {
+                break;
+            }
+            self.buffer.copy_within(self.at..self.filled, 0);
+            (self.at, self.filled) = (0, self.filled - self.at);
+            if self.filled == self.buffer.len() {
+                return Ok(false);
+            }
+            self.read_more()?;
+        }
+        if let Some((raw, text)) = record.fields.last_mut() {
+            let marks = record.text[text.clone()].iter().rev().take_while(|b| **b == END_MARK);
+            let marks = marks.count();
+            raw.end = raw.end.saturating_sub(marks).max(raw.start);
+            text.end -= marks;
+        }
+        let is_empty = matches!(&record.fields[..], [(_, text)] if text.is_empty());
+        if is_empty {
+            record.fields.clear();
+            record.raw.extend_from_slice(&self.buffer[self.at..self.filled]);
+            self.at = self.filled;
+        }
+        Ok(is_empty)
+    }
+
+    /// Reads the next record as [`Records::next`] does; one within whose quotes the file ends is an
+    /// error, and so is one whose quotes do not mean what they seem to.
+    pub fn next_closed(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+        let more = self.next(record)?;
+        // Only what the end of the file has ended can be open.
+        let is_last = more && self.ended && self.at == self.filled;
+        match is_last.then(|| record.unclosed()).flatten() {
+            Some(line) => Err(RecordsError::Unclosed { line }),
+            None => record.misquoted().map_or(Ok(more), Err),
+        }
+    }
+
+    /// Reads one field; tells whether it ends its record and whether a byte ended it. `None` at
+    /// the end of the file.
+    fn field(&mut self, record: &mut Record) -> Result<Option<(bool, bool)>, RecordsError> {
+        loop {
+            if self.at == self.filled && !self.ended {
+                self.fill()?;
+            }
+            let input = &self.buffer[self.at..self.filled];
+            let (result, read, written) = self.reader.read_field(input, &mut self.decoded);
+            record.raw.extend_from_slice(&input[..read]);
+            record.text.extend_from_slice(&self.decoded[..written]);
+            self.at += read;
+            if record.raw.len() > CELL_BYTES_MAX {
+                return Err(RecordsError::TooLarge { line: self.line });
+            }
+            match result {
+                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+                ReadFieldResult::Field { record_end } => return Ok(Some((record_end, read > 0))),
+                ReadFieldResult::End => return Ok(None),
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), RecordsError> {
+        (self.at, self.filled) = (0, 0);
+        // The first look must see a whole byte order mark.
+        while self.filled < BOM.len() && !self.ended {
+            self.read_more()?;
+        }
+        Ok(())
+    }
+
+    fn read_more(&mut self) -> Result<(), RecordsError> {
+        match self.input.read(&mut self.buffer[self.filled..]) {
+            Ok(0) => self.ended = true,
+            Ok(read) => self.filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Counts the blank lines before a record, which the parser skips; returns their bytes.
+    fn leading(&mut self, record: &mut Record, from: usize) -> usize {
+        let raw = &record.raw[from..];
+        let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        // A record cannot begin with the end of its own line: the last such byte may be one.
+        let mut lines = 0;
+        let mut cr = self.after_cr;
+        for &byte in &raw[..blank] {
+            lines += u64::from(!(byte == b'\n' && cr));
+            cr = byte == b'\r';
+        }
+        self.row_number += lines;
+        record.line = self.line + raw[..blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        blank
+    }
+
+    fn check(&mut self, record: &Record) -> Result<(), RecordsError> {
+        let raw = record.raw();
+        let place = |at: usize| {
+            let before = &raw[..at];
+            let line = self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |nl| nl + 1);
+            let start = if start == 0 && before.starts_with(BOM) { BOM.len() } else { start };
+            let column =
+                String::from_utf8_lossy(&before[start.min(at)..]).chars().count() as u64 + 1;
+            (line, column)
+        };
+        if let Err(error) = std::str::from_utf8(raw) {
+            let at = error.valid_up_to();
+            let (line, column) = place(at);
+            let from = raw[..at]
+                .iter()
+                .rposition(|b| matches!(b, b'\n' | b',' | b'"'))
+                .map_or(0, |b| b + 1);
+            let around = &raw[from.max(at.saturating_sub(24))..raw.len().min(at + 12)];
+            let near = String::from_utf8_lossy(around);
+            let near = near.lines().next().unwrap_or_default().replace('\u{fffd}', "?");
+            let (guess, offset) = (self.guess, self.offset + at as u64);
+            // At the end of the file there may be no record to have a number.
+            let row = record.row_number.max(self.row_number);
+            return Err(RecordsError::NotUtf8 {
+                row,
+                offset,
+                line,
+                column,
+                byte: raw[at],
+                near,
+                guess,
+            });
+        }
+        if memchr2(0, ESC, raw).is_some() {
+            if let Some(at) = memchr(0, raw) {
+                let (line, column) = place(at);
+                return Err(RecordsError::Nul { line, column, guess: self.guess });
+            }
+            // What a terminal is told begins otherwise.
+            if let Some(at) = memmem::find(raw, b"\x1b$") {
+                return Err(RecordsError::Shifted { line: place(at).0 });
+            }
+        }
+        self.offset += raw.len() as u64;
+        self.line += raw.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

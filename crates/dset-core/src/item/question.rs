@@ -1,0 +1,76 @@
+//! A question as it was read from the input.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Place of a wanted answer among those of the input, from 0: row by row, then model by model, then
+/// sample by sample. With one model and one sample, the place of a question among the non-empty ones.
+pub type QuestionIndex = u32;
+
+/// What an answer is stored under: a hash of the whole request, the sample, the ordinal among
+/// identical requests, and the edition.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(pub [u8; 16]);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Tells a question from every other one of the input, whatever the settings: the hash of its
+/// trimmed text, and its ordinal among equal texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct QuestionId {
+    /// xxh3-64 of the trimmed question.
+    pub text_hash: u64,
+    /// 0 for the first question with this text, 1 for the second, and so on.
+    pub ordinal: u32,
+}
+
+impl QuestionId {
+    /// Hashes a question's text as every part of dset does it: trimmed, xxh3-64.
+    #[must_use]
+    pub fn hash_text(question: &str) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(question.trim().as_bytes())
+    }
+
+    /// Returns the 128 bits this question is known by in the store.
+    #[must_use]
+    pub fn hash(self) -> [u8; 16] {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&self.text_hash.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.ordinal.to_le_bytes());
+        xxh3_128(&bytes).to_be_bytes()
+    }
+}
+
+/// A question that is to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Its place among the wanted answers, from 0.
+    pub index: QuestionIndex,
+    /// Its row as a spreadsheet counts it, from 1; a header is row 1.
+    pub row_number: u64,
+    /// The question cell, with the blanks around it.
+    pub text: Arc<str>,
+    /// The rendered user message; the same text where the template is the question alone.
+    pub prompt: Arc<str>,
+    /// The system prompt that goes with it.
+    pub system: Option<Arc<str>>,
+    /// What its answer will be stored under.
+    pub key: Key,
+    /// What it is known by under any settings.
+    pub id: QuestionId,
+    /// What its ending without an answer is remembered by, see [`crate::plan::fanout::Wanted::hash`].
+    pub ending: [u8; 16],
+    /// Its row says ERROR.
+    pub marked: bool,
+    /// Which model is asked: its place among those of the settings.
+    pub model: u16,
+    /// Which sample of the model's, from 0.
+    pub sample: u32,
+}

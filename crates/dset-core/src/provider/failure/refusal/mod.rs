@@ -1,0 +1,209 @@
+//! What a refusal means: the status first, then the words.
+//!
+//! Codes and types are of little use: DeepSeek calls nearly everything `invalid_request_error`,
+//! LiteLLM calls a timeout so. What looks temporary and is not (quotas, spend limits) and the other
+//! way round (OpenRouter's budget in flight) is told by its words.
+
+use serde_json::Value;
+
+use super::error::Said;
+use super::money::{Money, money};
+use crate::answer::{FailureClass, Refusal};
+use crate::provider::failure::retry_after::wait;
+use crate::provider::reply::HttpReply;
+
+/// Words of moderation.
+const MODERATION: [&str; 15] = [
+    "content exists risk",
+    "content_filter",
+    "content management policy",
+    "responsibleaipolicyviolation",
+    "content policy",
+    "content filtering policy",
+    "moderation",
+    "flagged",
+    "prohibited_content",
+    "data_inspection_failed",
+    "datainspectionfailed",
+    "inappropriate content",
+    "unsafe or sensitive content",
+    "violates usage guidelines",
+    "considered high risk",
+];
+
+/// Words of refusals that every question would get.
+const SETTINGS: [&str; 25] = [
+    "supported api model names",
+    "model not exist",
+    "model_not_found",
+    "invalid model",
+    "unknown model",
+    "not a valid model",
+    "model does not exist",
+    "does not exist or you do not have access",
+    "unable to access model",
+    "decommissioned",
+    "no models loaded",
+    "invalid max_tokens",
+    "unsupported parameter",
+    "unsupported_parameter",
+    "unsupported value",
+    "unsupported_value",
+    "unknown parameter",
+    "unknown_parameter",
+    "unrecognized request argument",
+    "extra_forbidden",
+    "stream_options",
+    "response_format type is unavailable",
+    "invalid temperature",
+    "'temperature'",
+    "deprecated for this model",
+];
+
+/// What a 404 or 410 is about that no question can mend, and what it says of it.
+const SERVED: [&str; 3] = ["model", "deployment", "endpoints"];
+const NOT_SERVED: [&str; 7] =
+    ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
+
+/// Words of a wrong key under another status than 401.
+const KEY: [&str; 6] = [
+    "no_db_connection",
+    "api_key_invalid",
+    "api key not valid",
+    "incorrect api key",
+    "invalid_api_key",
+    "invalidapikey",
+];
+
+/// Words of a prompt that does not fit.
+const TOO_LONG: [&str; 5] = [
+    "maximum context length",
+    "context_length_exceeded",
+    "exceed_context_size",
+    "exceeds the available context size",
+    "prompt is too long",
+];
+
+/// Words of a 429 for one prompt that is larger than what a whole minute allows.
+const TOO_LARGE: [&str; 2] = ["request too large", "must be reduced"];
+
+/// Words of servers that speak TLS and were not spoken to in it: nginx's, Go's, Apache's, Envoy's.
+const PLAIN_HTTP: [&str; 5] = [
+    "plain http request was sent to https",
+    "http request to an https server",
+    "speaking plain http to an ssl",
+    "requires tls",
+    "https is required",
+];
+
+/// Words of a limit for a time under another status than 429.
+const RATE: [&str; 14] = [
+    "rate limit exceeded",
+    "rate limit reached",
+    "rate limit hit",
+    "rate limited",
+    "rate_limit_exceeded",
+    "rate_limit_error",
+    "secondary rate limit",
+    "too many requests",
+    "throttling",
+    "request limit reached",
+    "请求过于频繁",
+    "频率过高",
+    "并发数过高",
+    "触发限流",
+];
+
+/// Reads a refusal: its class, and its cause in a few words.
+pub(crate) fn classify(
+    reply: &HttpReply,
+    status: u16,
+    error: Option<&Value>,
+    message: &str,
+    said: &Said,
+) -> (FailureClass, &'static str) {
+    use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
+    let says = |list: &[&str]| list.iter().any(|word| said.json.contains(word));
+    let asked_wait = wait(reply, said, true);
+    let width = width_named(message);
+    let throttled = |cause| (Throttled { wait: asked_wait, width }, cause);
+    let should_retry = reply.header("x-should-retry");
+    let in_flight = said.json.contains("in_flight_budget");
+    let money = match money(&said.texts) {
+        // DeepSeek allows fewer at once where little is left.
+        _ if width.is_some() || in_flight => Money::Unsaid,
+        _ if said.has_money_code => Money::Gone,
+        Money::Doubtful if asked_wait.is_some() || status >= 500 => Money::Unsaid,
+        money => money,
+    };
+    let is_rate = says(&RATE);
+    let is_page = reply.body.trim_ascii_start().starts_with(b"<");
+    match status {
+        300..=399 => (Refused(Refusal::Settings), "redirect"),
+        400..=599 if money != Money::Unsaid => (OutOfMoney, "out of money"),
+        401 => (KeyRefused, "key refused"),
+        402 if in_flight => throttled("budget in flight"),
+        402 => (OutOfMoney, "out of money"),
+        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
+        // OpenRouter's, of a key; with a 429 it would be one of a minute.
+        403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
+        // A limit that no waiting lifts is one that somebody must lift.
+        429 if should_retry == Some("false") && asked_wait.is_none() => {
+            (OutOfMoney, "limit reached")
+        }
+        429 => throttled("rate limited"),
+        500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), "refused"),
+        529 => throttled("overloaded"),
+        503 if asked_wait.is_some() => throttled("overloaded"),
+        500..=599 if is_rate => throttled("rate limited"),
+        503 => (Transient, "overloaded"),
+        400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
+        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), "wrong protocol"),
+        // A login, a firewall or a web server: no API says so. Whoever limits the rate may be one.
+        400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
+            (Refused(Refusal::Address), "a page for people")
+        }
+        407 => (Refused(Refusal::Address), "the proxy wants a password"),
+        511 => (Refused(Refusal::Address), "the network wants a login"),
+        400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
+        403 if error.is_some_and(has_moderation_reasons) => {
+            (Refused(Refusal::Moderation), "content filter")
+        }
+        // GitHub's secondary rate limit, and gateways that have no other status.
+        403 if is_rate || asked_wait.is_some() => throttled("rate limited"),
+        403 => (Forbidden, "forbidden"),
+        408 => (Transient, "timed out"),
+        409 | 423 | 425 | 449 => (Transient, "not ready"),
+        // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
+        424 | 499 => (Transient, "server error"),
+        498 => (Transient, "overloaded"),
+        400..=499 if says(&TOO_LONG) || status == 413 => {
+            (Refused(Refusal::Question), "too long for the model")
+        }
+        400..=499 if is_rate => throttled("rate limited"),
+        400 | 404 | 405 | 422 if says(&SETTINGS) => (Refused(Refusal::Settings), "wrong settings"),
+        404 | 410 if says(&SERVED) && says(&NOT_SERVED) => {
+            (Refused(Refusal::Settings), "model not served")
+        }
+        _ if should_retry == Some("true") => (Transient, "server error"),
+        404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), "wrong address"),
+        400..=499 => (Refused(Refusal::Request), "refused"),
+        504 | 524 => (Transient, "timed out"),
+        _ => (Transient, "server error"),
+    }
+}
+
+/// OpenRouter's moderation comes as a 403 with the reasons in its metadata.
+fn has_moderation_reasons(error: &Value) -> bool {
+    error.get("metadata").is_some_and(|metadata| metadata.get("reasons").is_some())
+}
+
+/// `… exceeds your concurrency limit of 39 …`
+fn width_named(message: &str) -> Option<u32> {
+    let after = message.split_once("concurrency limit of ")?.1;
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    after[..digits].parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! The body of one call.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::key::RequestSettings;
+use crate::provider::Preset;
+use crate::provider::request::anthropic;
+use crate::provider::service::preset::{Dialect, ReasoningSwitch, Refuses};
+
+/// What one call asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Model and parameters.
+    pub settings: &'a RequestSettings,
+    /// The system prompt, as it is sent with this question.
+    pub system: Option<&'a str>,
+    /// The user message.
+    pub prompt: &'a str,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Vec<Message<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn user(content: &'a str) -> Message<'a> {
+        Message { role: "user", content }
+    }
+}
+
+impl Preset {
+    /// Writes the body of a call. `at_home` says that it goes to the service's own host.
+    #[must_use]
+    pub fn request_body(&self, request: &Request<'_>, at_home: bool) -> Vec<u8> {
+        self.body(request, at_home, false)
+    }
+
+    /// Writes the body of a call whose answer comes as a stream, with its counts at the end.
+    #[must_use]
+    pub fn streamed_body(&self, request: &Request<'_>, at_home: bool) -> Vec<u8> {
+        self.body(request, at_home, true)
+    }
+
+    /// Returns how many tokens an answer may have, where a limit is sent.
+    #[must_use]
+    pub fn max_tokens(&self, settings: &RequestSettings) -> Option<u64> {
+        let wanted = settings.max_tokens.or(self.max_tokens_default);
+        match self.dialect {
+            Dialect::Chat => wanted,
+            Dialect::Anthropic => wanted.or(Some(anthropic::MAX_TOKENS)),
+        }
+    }
+
+    fn body(&self, request: &Request<'_>, at_home: bool, stream: bool) -> Vec<u8> {
+        let settings = request.settings;
+        let leaves_out = self.leaves_out_temperature(settings, at_home);
+        let temperature = settings.temperature.filter(|_| !leaves_out);
+        match self.dialect {
+            Dialect::Chat => self.chat(request, at_home, stream, temperature),
+            Dialect::Anthropic => anthropic::body(self, request, stream, temperature),
+        }
+    }
+
+    fn chat(
+        &self,
+        request: &Request<'_>,
+        at_home: bool,
+        stream: bool,
+        temperature: Option<f64>,
+    ) -> Vec<u8> {
+        let settings = request.settings;
+        let mut rest = Map::new();
+        if let Some(max_tokens) = self.max_tokens(settings) {
+            rest.insert(self.max_tokens_field.clone(), max_tokens.into());
+        }
+        if stream {
+            rest.insert("stream".into(), true.into());
+            if !self.refuses.contains(&Refuses::StreamOptions) {
+                rest.insert("stream_options".into(), json!({ "include_usage": true }));
+            }
+        }
+        self.reasoning(settings, at_home, &mut rest);
+        let system = request.system.map(|content| Message { role: "system", content });
+        let body = Body {
+            model: &settings.model,
+            messages: system.into_iter().chain([Message::user(request.prompt)]).collect(),
+            temperature,
+            rest,
+        };
+        serde_json::to_vec(&body).expect("a request is plain values")
+    }
+
+    /// Says whether and how much to reason. What the user did not ask for is not sent: a stranger's
+    /// server may refuse a field it does not know. DeepSeek is told at home even so, because its
+    /// default may change.
+    fn reasoning(&self, settings: &RequestSettings, at_home: bool, rest: &mut Map<String, Value>) {
+        use ReasoningSwitch::{
+            Adaptive, Effort, EnableThinking, ReasoningObject, TemplateKwargs, ThinkingType,
+        };
+        let (on, effort) = (settings.reasoning, settings.reasoning_effort.as_deref());
+        let by_default = at_home && self.reasons_always();
+        match (self.reasoning_switch, on) {
+            (ThinkingType, on) => {
+                if let Some(on) = on.or(by_default.then_some(true)) {
+                    let kind = if on { "enabled" } else { "disabled" };
+                    rest.insert("thinking".into(), json!({ "type": kind }));
+                }
+            }
+            (ReasoningObject, on) => {
+                let mut reasoning = Map::new();
+                reasoning.extend(on.map(|on| ("enabled".to_owned(), on.into())));
+                reasoning.extend(effort.map(|effort| ("effort".to_owned(), effort.into())));
+                if !reasoning.is_empty() {
+                    rest.insert("reasoning".into(), reasoning.into());
+                }
+                return;
+            }
+            (EnableThinking, Some(on)) => {
+                rest.insert("enable_thinking".into(), on.into());
+            }
+            (TemplateKwargs, Some(on)) => {
+                let kwargs = json!({ "enable_thinking": on, "thinking": on });
+                rest.insert("chat_template_kwargs".into(), kwargs);
+            }
+            (Effort | Adaptive, Some(false)) if effort.is_none() => {
+                rest.insert("reasoning_effort".into(), "none".into());
+            }
+            (Effort | Adaptive | EnableThinking | TemplateKwargs, _) => {}
+        }
+        if let Some(effort) = effort {
+            rest.insert("reasoning_effort".into(), effort.into());
+        }
+    }
+
+    /// Tells whether every model of it reasons unless it is told not to.
+    fn reasons_always(&self) -> bool {
+        self.reasoning_models.iter().any(String::is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::presets;
+    use crate::provider::preset;
+
+    fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
+        let system = settings.system.as_deref();
+        let request = Request { settings: &settings, system, prompt: "Why?" };
+        String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
+    }
+
+    fn settings() -> RequestSettings {
+        RequestSettings { model: "m".into(), ..RequestSettings::default() }
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_sent_but_for_thinking_at_home() {
+        let plain = r#"{"model":"m","messages":[{"role":"user","content":"Why?"}]}"#;
+        for preset in presets() {
+            match preset.id.as_str() {
+                "anthropic" | "anthropic-compatible" => {}
+                "deepseek" => assert_eq!(body("deepseek", settings(), false), plain),
+                id => assert_eq!(body(id, settings(), true), plain, "{id}"),
+            }
+        }
+        let home = r#"{"model":"m","messages":[{"role":"user","content":"Why?"}],"thinking":{"type":"enabled"}}"#;
+        assert_eq!(body("deepseek", settings(), true), home);
+    }
+
+    #[test]
+    fn every_parameter_is_sent_under_the_services_own_name() {
+        let all = RequestSettings {
+            system: Some("Be brief.".into()),
+            max_tokens: Some(100),
+            temperature: Some(0.5),
+            reasoning: Some(false),
+            reasoning_effort: Some("low".into()),
+            ..settings()
+        };
+        let sent = body("deepseek", all.clone(), true);
+        for part in [
+            r#"{"role":"system","content":"Be brief."},{"role":"user""#,
+            r#""temperature":0.5"#,
+            r#""max_tokens":100"#,
+            r#""thinking":{"type":"disabled"}"#,
+            r#""reasoning_effort":"low""#,
+        ] {
+            assert!(sent.contains(part), "{part} in {sent}");
+        }
+        assert!(body("openai", all.clone(), true).contains(r#""max_completion_tokens":100"#));
+        assert!(body("groq", all, true).contains(r#""max_completion_tokens":100"#));
+    }
+
+    #[test]
+    fn reasoning_is_switched_in_the_words_of_each_service() {
+        let with = |id: &str, on: Option<bool>, effort: Option<&str>| {
+            let effort = effort.map(str::to_owned);
+            let sent = body(
+                id,
+                RequestSettings { reasoning: on, reasoning_effort: effort, ..settings() },
+                true,
+            );
+            let mut sent: Map<String, Value> = serde_json::from_str(&sent).unwrap();
+            sent.retain(|name, _| !["model", "messages", "max_tokens"].contains(&name.as_str()));
+            Value::from(sent)
+        };
+        for (id, on, off, low) in [
+            (
+                "openai",
+                json!({}),
+                json!({"reasoning_effort":"none"}),
+                json!({"reasoning_effort":"low"}),
+            ),
+            (
+                "deepseek",
+                json!({"thinking":{"type":"enabled"}}),
+                json!({"thinking":{"type":"disabled"}}),
+                json!({"thinking":{"type":"enabled"},"reasoning_effort":"low"}),
+            ),
+            (
+                "zai",
+                json!({"thinking":{"type":"enabled"}}),
+                json!({"thinking":{"type":"disabled"}}),
+                json!({"reasoning_effort":"low"}),
+            ),
+            (
+                "openrouter",
+                json!({"reasoning":{"enabled":true}}),
+                json!({"reasoning":{"enabled":false}}),
+                json!({"reasoning":{"effort":"low"}}),
+            ),
+            (
+                "qwen",
+                json!({"enable_thinking":true}),
+                json!({"enable_thinking":false}),
+                json!({"reasoning_effort":"low"}),
+            ),
+            (
+                "vllm",
+                json!({"chat_template_kwargs":{"enable_thinking":true,"thinking":true}}),
+                json!({"chat_template_kwargs":{"enable_thinking":false,"thinking":false}}),
+                json!({"reasoning_effort":"low"}),
+            ),
+            (
+                "anthropic",
+                json!({"thinking":{"type":"adaptive"}}),
+                json!({"thinking":{"type":"disabled"}}),
+                json!({"output_config":{"effort":"low"}}),
+            ),
+        ] {
+            assert_eq!(with(id, Some(true), None), on, "{id} on");
+            assert_eq!(with(id, Some(false), None), off, "{id} off");
+            assert_eq!(with(id, None, Some("low")), low, "{id} low");
+        }
+    }
+
+    #[test]
+    fn a_temperature_is_left_out_where_it_is_refused_and_nowhere_else() {
+        let is_sent = |id: &str, model: &str, reasoning: Option<bool>, at_home: bool| {
+            let settings = RequestSettings {
+                model: model.into(),
+                temperature: Some(0.5),
+                reasoning,
+                ..settings()
+            };
+            let sent = body(id, settings.clone(), at_home).contains("temperature");
+            assert_ne!(sent, preset(id).unwrap().leaves_out_temperature(&settings, at_home));
+            sent
+        };
+        assert!(!is_sent("deepseek", "deepseek-flash", None, true));
+        assert!(is_sent("deepseek", "deepseek-flash", None, false));
+        assert!(is_sent("deepseek", "deepseek-flash", Some(false), true));
+        assert!(!is_sent("openai", "gpt-6-luna", None, true));
+        assert!(is_sent("openai", "gpt-4.1", None, true));
+        assert!(is_sent("anthropic", "claude-haiku-4-5", None, true));
+        assert!(!is_sent("anthropic", "claude-haiku-5-5", Some(true), true));
+        assert!(is_sent("openai-compatible", "gpt-6-luna", Some(true), false));
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_with_its_counts_where_these_may_be_asked_for() {
+        let all = settings();
+        let system = all.system.as_deref();
+        let request = Request { settings: &all, system, prompt: "Why?" };
+        for preset in presets() {
+            let sent = preset.streamed_body(&request, true);
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            assert_eq!(sent["stream"], true, "{}", preset.id);
+            let without = ["anthropic", "anthropic-compatible", "mistral", "zai"];
+            let counts = !without.contains(&preset.id.as_str());
+            assert_eq!(sent["stream_options"]["include_usage"] == true, counts, "{}", preset.id);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The body of a request, in each dialect.
+
+pub(crate) mod anthropic;
+pub(crate) mod body;

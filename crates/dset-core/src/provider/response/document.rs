@@ -1,0 +1,478 @@
+//! One JSON document of a reply: the whole of it, or one event of a stream.
+//!
+//! A whole reply is read as a stream of one event, so that an answer means the same however it
+//! came. Both shapes are one: OpenAI's (`choices` with a `message` or a `delta`) and Anthropic's
+//! (`content`, or `message_start`, `content_block_…`, `message_delta`).
+
+use serde_json::value::RawValue;
+
+use super::choices::{Choice, Choices};
+use super::content::{Content, Part};
+use super::usage::Counts;
+use crate::answer::{Answer, Failure, Reading};
+use crate::provider::failure::{error, foreign};
+use crate::provider::lenient_json::{Object, Text, read_fields};
+use crate::provider::reply::HttpReply;
+use crate::provider::response::finish_reason;
+use crate::provider::stream::event_shape_cache::{Place, Template};
+use crate::provider::stream::texts::Texts;
+
+/// A document; what it does not say is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Document<'a> {
+    id: Text<'a>,
+    model: Text<'a>,
+    system_fingerprint: Text<'a>,
+    choices: Choices<'a>,
+    usage: Object<Counts>,
+    x_groq: Object<OfGroq>,
+    content: Option<Content<'a>>,
+    stop_reason: Text<'a>,
+    kind: Text<'a>,
+    /// Read only of a `message_start`: elsewhere the name is that of an error's text.
+    message: Option<&'a RawValue>,
+    content_block: Object<Part<'a>>,
+    delta: Object<Part<'a>>,
+    error: Option<&'a RawValue>,
+    object: Text<'a>,
+    /// DashScope's name for what went wrong, beside the message.
+    code: Text<'a>,
+    detail: Option<&'a RawValue>,
+    request_id: Text<'a>,
+}
+
+read_fields!(Document<'a>, "an answer", {
+    "id" => id,
+    "model" => model,
+    "system_fingerprint" => system_fingerprint,
+    "choices" => choices,
+    "usage" => usage,
+    "x_groq" => x_groq,
+    "content" => content,
+    "stop_reason" => stop_reason,
+    "type" => kind,
+    "message" => message,
+    "content_block" => content_block,
+    "delta" => delta,
+    "error" => error,
+    "object" => object,
+    "code" => code,
+    "detail" => detail,
+    "request_id" => request_id,
+});
+
+/// Where Groq puts the counts of a stream.
+#[derive(Debug, Default)]
+struct OfGroq {
+    usage: Object<Counts>,
+}
+
+read_fields!(OfGroq, "what Groq says", {
+    "usage" => usage,
+});
+
+/// What Anthropic's `message_start` says.
+#[derive(Debug, Default)]
+struct Start<'a> {
+    id: Text<'a>,
+    model: Text<'a>,
+    usage: Object<Counts>,
+}
+
+read_fields!(Start<'a>, "the start of a message", {
+    "id" => id,
+    "model" => model,
+    "usage" => usage,
+});
+
+/// The events of Anthropic's streams, of which some say nothing.
+const EVENTS: [&str; 7] = [
+    "ping",
+    "message_start",
+    "message_delta",
+    "message_stop",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+];
+
+impl Document<'_> {
+    /// Tells whether the document itself is an error, of which this is the text.
+    fn is_error(&self, text: &str) -> bool {
+        let is_named = self.choices.0.is_none()
+            && self.content.is_none()
+            && (self.detail.is_some()
+                || self.object.eq_ignore_ascii_case("error")
+                || self.message.is_some() && error::is_code(&self.code));
+        (is_named || self.is_bare())
+            && error::parse(text)
+                .is_some_and(|body| is_named || error::find_in_good(&body).is_some())
+    }
+
+    /// Tells whether nothing in it is part of an answer.
+    fn is_bare(&self) -> bool {
+        self.choices.0.is_none()
+            && self.content.is_none()
+            && self.content_block.0.is_none()
+            && self.delta.0.is_none()
+            && self.usage.0.is_none()
+            && self.x_groq.0.is_none()
+            && self.kind.is_empty()
+    }
+
+    /// Tells whether it is of a shape that is read here, be it empty.
+    fn is_known(&self) -> bool {
+        self.choices.0.is_some()
+            || self.content.is_some()
+            || self.usage.0.is_some()
+            || self.x_groq.0.is_some()
+            || self.error.is_some()
+            || EVENTS.contains(&&*self.kind)
+    }
+
+    /// Returns the text of a document that adds a text to an answer and nothing else.
+    fn only_text(&self) -> Option<(&str, Place)> {
+        let says_more = self.usage.0.is_some()
+            || self.x_groq.0.is_some()
+            || self.content.is_some()
+            || self.message.is_some()
+            || self.error.is_some()
+            || self.detail.is_some()
+            || !self.stop_reason.is_empty();
+        if says_more {
+            return None;
+        }
+        let (choice, parts) = (&self.choices.0, [&self.content_block.0, &self.delta.0]);
+        match (choice, parts) {
+            (Some(choice), [None, None]) => choice.only_text(),
+            (None, [None, Some(part)] | [Some(part), None]) => part.only_text(),
+            _ => None,
+        }
+    }
+}
+
+/// What has come of an answer so far.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) texts: Texts,
+    id: String,
+    model: String,
+    system_fingerprint: String,
+    counts: Option<Counts>,
+    /// Which of several answers it is: the first of those that came.
+    index: Option<u64>,
+    finish: String,
+    /// More text has come since the reason to stop: it was none.
+    goes_on: bool,
+    /// Some reason was none. Some gateways send one with every piece, and which of them is the end
+    /// only the end of the body tells.
+    cries_wolf: bool,
+    refusal: String,
+    /// An error, as the JSON of a body that holds nothing else.
+    error: String,
+    /// Documents that say nothing of an answer, as they came; no more than errors are long.
+    unread: String,
+    /// The same of documents with something in the place of the answer that is no text.
+    odd: String,
+    /// Something in the shape of an answer came, be it empty.
+    has_answer: bool,
+    /// Nothing is to come any more.
+    pub(crate) is_done: bool,
+    template: Option<Template>,
+}
+
+impl Draft {
+    /// Reads one document, and adds what it says; fails, and adds nothing, where it is none.
+    pub(crate) fn read(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        if let Some((text, place)) = self.template.as_ref().and_then(|same| same.read(text)) {
+            self.texts.add_text(text, place);
+            self.wrote();
+            return Ok(());
+        }
+        let document = serde_json::from_str::<Document<'_>>(text)?;
+        self.template =
+            document.only_text().and_then(|(only, place)| Template::of(text, only, place));
+        self.add(document, text);
+        Ok(())
+    }
+
+    fn add(&mut self, document: Document<'_>, text: &str) {
+        keep(&mut self.id, &document.id);
+        keep(&mut self.model, &document.model);
+        keep(&mut self.system_fingerprint, &document.system_fingerprint);
+        self.fail(&document, text);
+        if !document.is_known() {
+            self.wonder(text);
+        }
+        let was_odd = std::mem::take(&mut self.texts.is_odd);
+        if let Some(choice) = document.choices.0 {
+            self.has_answer = true;
+            self.choose(choice);
+        } else if let Some(content) = document.content {
+            self.has_answer = true;
+            self.write(|texts| texts.add_content(content));
+        }
+        self.stop(&document.stop_reason);
+        if &*document.kind == "message_start"
+            && let Some(start) = document.message
+            && let Ok(start) = serde_json::from_str::<Start<'_>>(start.get())
+        {
+            self.has_answer = true;
+            keep(&mut self.id, &start.id);
+            keep(&mut self.model, &start.model);
+            self.count(start.usage.0.map(Counts::of_the_question));
+        }
+        for part in [document.content_block.0, document.delta.0].into_iter().flatten() {
+            let reason = part.stop_reason().to_owned();
+            self.write(|texts| texts.add_part(part));
+            self.stop(&reason);
+        }
+        self.is_done |= &*document.kind == "message_stop";
+        self.count(document.x_groq.0.and_then(|groq| groq.usage.0));
+        self.count(document.usage.0);
+        if self.texts.is_odd {
+            note(&mut self.odd, text);
+        }
+        self.texts.is_odd |= was_odd;
+    }
+
+    /// Looks at a document that says nothing of an answer: it may be an error by another name.
+    fn wonder(&mut self, text: &str) {
+        let may_fail = self.error.is_empty() && (!self.has_reason() || self.cries_wolf);
+        let parsed = error::parse(text).filter(|_| may_fail);
+        match parsed.and_then(|document| foreign::error_in(&document)) {
+            Some(error) => self.error = error.to_string(),
+            None => note(&mut self.unread, text),
+        }
+    }
+
+    /// Takes what a service sends as an event that it calls an error.
+    pub(crate) fn fail_with(&mut self, text: &str) {
+        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
+            return;
+        }
+        let parsed = error::parse(text).filter(|parsed| !parsed.is_null());
+        let code = parsed.as_ref().and_then(|parsed| parsed.get("code")?.as_str());
+        if code.is_some_and(|code| !error::is_code(code)) {
+            return;
+        }
+        let known = parsed.as_ref().filter(|parsed| parsed.get("error").is_some()).cloned();
+        let found = known.or_else(|| parsed.as_ref().and_then(foreign::error_in));
+        let found = found.or_else(|| parsed.filter(|parsed| error::find(parsed).is_some()));
+        let plain = || serde_json::json!({ "error": { "message": error::beginning(text) } });
+        self.error = found.unwrap_or_else(plain).to_string();
+    }
+
+    fn choose(&mut self, choice: Choice<'_>) {
+        let index = choice.index();
+        match self.index {
+            Some(first) if index > first => return,
+            Some(first) if index < first => self.begin_again(),
+            _ => {}
+        }
+        self.index = Some(index);
+        let reason = choice.reason().to_owned();
+        let ends = !is_no_reason(&reason);
+        if !choice.text.is_empty() {
+            self.write(|texts| texts.add_text(&choice.text, Place::Content));
+        }
+        for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {
+            if let Some(message) = message {
+                self.refusal.push_str(message.refusal());
+                self.write(|texts| texts.add(message, is_message, ends));
+            }
+        }
+        self.stop(&reason);
+    }
+
+    /// Forgets an answer that was not the first.
+    fn begin_again(&mut self) {
+        self.texts = Texts::default();
+        self.refusal.clear();
+        self.finish.clear();
+        (self.goes_on, self.cries_wolf) = (false, false);
+    }
+
+    fn write(&mut self, add: impl FnOnce(&mut Texts)) {
+        let before = self.texts.bytes();
+        add(&mut self.texts);
+        if self.texts.bytes() != before {
+            self.wrote();
+        }
+    }
+
+    fn wrote(&mut self) {
+        self.goes_on |= !self.finish.is_empty();
+        self.cries_wolf |= self.goes_on;
+    }
+
+    /// Takes a reason to stop. The last one counts, but without more text none makes an answer
+    /// whole that an earlier one said is not: some services say `stop` once more with the counts.
+    fn stop(&mut self, reason: &str) {
+        if is_no_reason(reason) {
+            return;
+        }
+        if self.goes_on || finish_reason::is_whole(&self.finish) {
+            reason.clone_into(&mut self.finish);
+        }
+        self.goes_on = false;
+    }
+
+    /// An error after a reason to stop takes nothing back: the answer was whole.
+    fn fail(&mut self, document: &Document<'_>, text: &str) {
+        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
+            return;
+        }
+        let of_choice = document.choices.0.as_ref().and_then(|choice| choice.error);
+        let error = document.error.or(of_choice).map(|error| match error::parse(error.get()) {
+            Some(value) => value,
+            None => error::beginning(error.get()).into(),
+        });
+        if let Some(error) = error.filter(|error| !error::is_none(error)) {
+            let mut body = serde_json::json!({ "error": error });
+            if !document.request_id.is_empty() {
+                body["request_id"] = (*document.request_id).into();
+            }
+            self.error = body.to_string();
+        } else if document.is_error(text) {
+            text.clone_into(&mut self.error);
+        }
+    }
+
+    fn count(&mut self, counts: Option<Counts>) {
+        match (&mut self.counts, counts) {
+            (Some(known), Some(later)) => known.update(&later),
+            (known @ None, later) => *known = later,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Tells whether the model has said why it stopped, or the service that all has been sent, and
+    /// no more text needs to be waited for.
+    pub(crate) fn has_end(&self) -> bool {
+        self.is_done || self.has_reason() && !self.cries_wolf
+    }
+
+    /// Tells whether it is whole where nothing more is to come.
+    pub(crate) fn has_end_if_last(&self) -> bool {
+        self.is_done || self.has_reason()
+    }
+
+    /// Tells whether the model has said why it stopped, and nothing after it.
+    pub(crate) fn has_reason(&self) -> bool {
+        !self.finish.is_empty() && !self.goes_on
+    }
+
+    /// Returns how many bytes of text are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.texts.bytes() + self.refusal.len()
+    }
+
+    /// Tells whether anything came that an answer may be read of.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.has_answer
+    }
+
+    /// Returns the documents that say nothing of an answer.
+    pub(crate) fn unread(&self) -> &str {
+        &self.unread
+    }
+
+    /// Returns what came beside the texts: calls of tools, and what is no text or no part of an answer.
+    pub(crate) fn beside(&self) -> [&str; 3] {
+        [&self.texts.calls, &self.odd, &self.unread]
+    }
+
+    /// Returns every text that the service said, for whoever must take something out of them.
+    pub(crate) fn each_text(&mut self) -> impl Iterator<Item = &mut String> {
+        let Draft { texts, id, model, system_fingerprint, finish, refusal, error, .. } = self;
+        let (unread, odd) = (&mut self.unread, &mut self.odd);
+        let Texts { content, reasoning, calls, .. } = texts;
+        let texts = [content, reasoning, calls, refusal, error, unread, odd];
+        texts.into_iter().chain([id, model, system_fingerprint, finish])
+    }
+
+    /// Returns the failure that the service named, with whatever had been written before it.
+    pub(crate) fn failure(&mut self, reply: &HttpReply) -> Option<Failure> {
+        if self.error.is_empty() {
+            return None;
+        }
+        let body = serde_json::from_str(&self.error).ok();
+        let mut failure = error::read(reply, body.as_ref());
+        failure.partial = self.partial(reply);
+        Some(failure)
+    }
+
+    /// Returns what was written of an answer that did not end, if anything was.
+    pub(crate) fn partial(&mut self, reply: &HttpReply) -> Option<Box<Answer>> {
+        let wrote = !self.texts.is_empty() || self.counts.is_some();
+        wrote.then(|| Box::new(self.answer(reply)))
+    }
+
+    /// Judges an answer that has ended, and may have so many tokens.
+    pub(crate) fn judge(mut self, reply: &HttpReply, limit: Option<u64>) -> Reading {
+        let calls = std::mem::take(&mut self.texts.calls);
+        let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
+        let odd = odd.map(str::to_owned);
+        let (answer, is_open) = self.split(reply);
+        let written = self.counts.as_ref().and_then(Counts::written);
+        let counts = [answer.usage.output, written];
+        let end = finish_reason::End {
+            finish: &self.finish,
+            refusal: &self.refusal,
+            is_at_limit: limit.is_some() && counts.contains(&limit),
+            is_open,
+            calls: &calls,
+            odd: odd.as_deref(),
+        };
+        finish_reason::judge(reply, answer, &end)
+    }
+
+    fn answer(&mut self, reply: &HttpReply) -> Answer {
+        self.split(reply).0
+    }
+
+    /// Returns what was written, and whether its reasoning never ended.
+    fn split(&mut self, reply: &HttpReply) -> (Answer, bool) {
+        let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
+        let split = std::mem::take(&mut self.texts).split();
+        let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
+        let counts = self.counts.as_ref();
+        let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
+        let answer = Answer {
+            content: split.answer,
+            reasoning: split.reasoning,
+            finish_reason: String::new(),
+            usage,
+            cost: counts.and_then(Counts::cost),
+            at_token_limit: false,
+            model: some(&mut self.model),
+            request_id: error::request_id(reply).or(some(&mut self.id)),
+            system_fingerprint: some(&mut self.system_fingerprint),
+        };
+        (answer, split.is_open)
+    }
+}
+
+fn is_no_reason(reason: &str) -> bool {
+    reason.is_empty() || reason.eq_ignore_ascii_case("null")
+}
+
+/// Keeps a document as it came, as far as there is room.
+fn note(noted: &mut String, text: &str) {
+    if noted.len() + text.len() < error::ERROR_BYTES_MAX {
+        if !noted.is_empty() {
+            noted.push('\n');
+        }
+        noted.push_str(text);
+    } else if noted.is_empty() {
+        noted.push_str(&error::beginning(text));
+    }
+}
+
+/// Keeps the first that is said.
+fn keep(known: &mut String, said: &str) {
+    if known.is_empty() {
+        known.push_str(said);
+    }
+}

@@ -1,0 +1,187 @@
+//! What the end of an answer says about the answer.
+
+use super::cut::breaks_off;
+use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
+use crate::provider::failure::error;
+use crate::provider::reply::HttpReply;
+
+/// What a reason to stop says about the answer before it.
+enum Finish {
+    Whole,
+    Cut,
+    Filtered,
+    Broken,
+}
+
+/// Reads a finish reason: an open list, in any case, since gateways shout them, and by its stem,
+/// since every service has words of its own for the same. Gemini puts its own word behind a colon.
+fn finish_of(reason: &str) -> (Finish, &str) {
+    let lower = reason.to_ascii_lowercase();
+    let word = lower.split(':').next().unwrap_or_default().trim();
+    let begins = |stems: &[&str]| stems.iter().any(|stem| word.starts_with(stem));
+    let has = |stems: &[&str]| stems.iter().any(|stem| word.contains(stem));
+    match word {
+        // Ollama may leave it out of a whole answer.
+        "" | "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "completed" => {
+            (Finish::Whole, "stop")
+        }
+        "sensitive" | "refusal" | "recitation" | "blocklist" | "spii" => (Finish::Filtered, reason),
+        _ if begins(&["content_filter", "guardrail", "censor", "prohibited"])
+            || has(&["safety", "toxic", "policy", "filtered"]) =>
+        {
+            (Finish::Filtered, reason)
+        }
+        "insufficient_system_resource"
+        | "network_error"
+        | "pause_turn"
+        | "incomplete"
+        | "not_finished"
+        | "failed"
+        | "interrupted"
+        | "expired"
+        | "preempted" => (Finish::Broken, reason),
+        _ if has(&["timeout", "rate_limit", "time_limit"]) => (Finish::Broken, reason),
+        // Before what begins with an error: Cohere's `ERROR_LIMIT` is a limit of tokens.
+        _ if has(&["length", "limit", "context_window", "token_cap"])
+            || begins(&["max", "capped"]) =>
+        {
+            (Finish::Cut, "length")
+        }
+        _ if begins(&["abort", "cancel"]) || has(&["error"]) => (Finish::Broken, reason),
+        // A word that nobody knew when this was written: what came with it is kept.
+        _ => (Finish::Whole, reason),
+    }
+}
+
+/// Tells whether a reason to stop, or none, leaves an answer whole.
+pub(crate) fn is_whole(reason: &str) -> bool {
+    matches!(finish_of(reason).0, Finish::Whole)
+}
+
+/// How an answer came to its end.
+pub(crate) struct End<'a> {
+    /// The service's reason to stop; empty where there is none.
+    pub(crate) finish: &'a str,
+    /// The model's reason not to answer; empty where there is none.
+    pub(crate) refusal: &'a str,
+    /// It has exactly as many tokens as it may have.
+    pub(crate) is_at_limit: bool,
+    /// Its reasoning was begun and never ended.
+    pub(crate) is_open: bool,
+    /// The calls of tools in it, in words.
+    pub(crate) calls: &'a str,
+    /// Something stood in its place that is no text: all of that, as it came.
+    pub(crate) odd: Option<&'a str>,
+}
+
+/// Says whether an answer that came to its end may be kept.
+pub(crate) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Reading {
+    let (mut finish, reason) = finish_of(end.finish);
+    answer.finish_reason = reason.to_owned();
+    if matches!(finish, Finish::Whole) && end.is_at_limit {
+        // Some servers say `stop` whatever it was that stopped them.
+        match breaks_off(&answer.content) || answer.content.trim().is_empty() {
+            true => finish = Finish::Cut,
+            false => answer.at_token_limit = true,
+        }
+    }
+    let blank = answer.content.trim().is_empty();
+    let failure = |class, cause, message: String, answer| {
+        Reading::Failure(Failure {
+            class,
+            cause,
+            status: Some(reply.status),
+            message: error::printable(&message),
+            wait: None,
+            request_id: error::request_id(reply),
+            partial: Some(Box::new(answer)),
+        })
+    };
+    match finish {
+        _ if blank && !end.refusal.is_empty() => failure(
+            FailureClass::Refused(Refusal::Moderation),
+            "refused by the model",
+            end.refusal.to_owned(),
+            answer,
+        ),
+        Finish::Whole if !blank => Reading::Answer(answer),
+        Finish::Whole => {
+            let (cause, message) = nothing(&answer, end);
+            failure(FailureClass::Empty, cause, message, answer)
+        }
+        Finish::Cut => {
+            let but = match end.is_at_limit && reason == "stop" {
+                true => ", though the service says that it is whole",
+                false => "",
+            };
+            let message = match answer.usage.output {
+                Some(tokens) => format!("the answer was cut after {tokens} tokens{but}"),
+                None => "the answer was cut by the token limit".to_owned(),
+            };
+            failure(FailureClass::CutByLength, "length limit", message, answer)
+        }
+        Finish::Filtered => {
+            let message = format!("the service ended the answer: {}", answer.finish_reason);
+            failure(FailureClass::Refused(Refusal::Moderation), "content filter", message, answer)
+        }
+        Finish::Broken => {
+            let message = format!("the service broke off: {}", answer.finish_reason);
+            failure(FailureClass::Transient, "broken off", message, answer)
+        }
+    }
+}
+
+/// Says what came in place of an answer.
+fn nothing(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
+    let has_reasoning = !answer.reasoning.trim().is_empty();
+    let counted = answer.usage.reasoning.filter(|tokens| *tokens > 0).or(answer.usage.output);
+    let so_much = match counted {
+        Some(1) => "1 token".to_owned(),
+        Some(tokens) => format!("{tokens} tokens"),
+        None => format!("{} characters", answer.reasoning.chars().count()),
+    };
+    if !end.calls.is_empty() {
+        let call = end.calls.trim_end();
+        return ("tool call", format!("the model calls a tool instead of answering: {call}"));
+    }
+    if let Some(odd) = end.odd {
+        return ("no text", format!("the answer is no text: {odd}"));
+    }
+    if end.is_open {
+        let message = format!("{so_much} of reasoning that never ended and no answer");
+        return ("endless reasoning", message);
+    }
+    if has_reasoning {
+        return ("only reasoning", format!("{so_much} of reasoning and no answer"));
+    }
+    ("empty answer", "the model finished and wrote nothing".to_owned())
+}
+
+/// Returns a failure that is worth another try.
+pub(crate) fn transient(
+    reply: &HttpReply,
+    cause: &'static str,
+    message: String,
+    partial: Option<Box<Answer>>,
+) -> Reading {
+    failed(reply, FailureClass::Transient, cause, message, partial)
+}
+
+/// Returns a failure that names no wait.
+pub(crate) fn failed(
+    reply: &HttpReply,
+    class: FailureClass,
+    cause: &'static str,
+    message: String,
+    partial: Option<Box<Answer>>,
+) -> Reading {
+    Reading::Failure(Failure {
+        class,
+        cause,
+        status: Some(reply.status),
+        message: error::printable(&message),
+        wait: None,
+        request_id: error::request_id(reply),
+        partial,
+    })
+}

@@ -1,0 +1,10 @@
+//! A whole reply: what it says, and how its answer ended.
+
+pub(crate) mod choices;
+pub(crate) mod content;
+pub(crate) mod cut;
+pub(crate) mod document;
+pub(crate) mod finish_reason;
+pub(crate) mod read;
+pub(crate) mod thinking;
+pub(crate) mod usage;

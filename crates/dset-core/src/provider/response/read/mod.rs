@@ -1,0 +1,133 @@
+//! From bytes to meaning: one tolerant reader for every service.
+
+use std::borrow::Cow;
+
+use super::document::Draft;
+use crate::answer::{Failure, FailureClass, Reading, Refusal};
+use crate::provider::failure::{error, foreign};
+use crate::provider::lenient_json::mended;
+use crate::provider::reply::{Broken, HttpReply};
+use crate::provider::response::finish_reason::transient;
+use crate::provider::stream::{StreamReading, is_events};
+
+/// Reads a whole reply. Never fails: what cannot be read is a failure worth another try.
+#[must_use]
+pub fn read(reply: &HttpReply) -> Reading {
+    if !is_events(reply) {
+        return read_whole(reply, None);
+    }
+    // A stream that nobody asked for is an answer all the same.
+    let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+    stream.push(&reply.body);
+    stream.finish()
+}
+
+/// Reads a reply that is no stream, of an answer that may have so many tokens.
+pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
+    if !(200..300).contains(&reply.status) {
+        return Reading::Failure(error::read(reply, None));
+    }
+    let text = text_of(&reply.body);
+    let text = trimmed(&text);
+    if text.is_empty() {
+        return transient(reply, "blank reply", "the reply had no content".into(), None);
+    }
+    let mut draft = Draft::default();
+    let Err(first) = read_document(&mut draft, text) else {
+        if let Some(failure) = draft.failure(reply) {
+            return Reading::Failure(failure);
+        }
+        if !draft.has_answer() {
+            if let Some(body) =
+                error::parse(text).filter(|body| error::find_in_good(body).is_some())
+            {
+                return Reading::Failure(error::read(reply, Some(&body)));
+            }
+            return foreign::judge(reply, text, None);
+        }
+        return draft.judge(reply, limit);
+    };
+    match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
+        Some(value) if error::find(&value).is_some() => {
+            Reading::Failure(error::read(reply, Some(&value)))
+        }
+        _ if text.starts_with('<') => Reading::Failure(error::read_page(reply, text)),
+        _ if first_document(text) => foreign::judge(reply, text, None),
+        _ => {
+            let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
+            let message = format!("not the JSON of an answer ({first}): {began}");
+            transient(reply, "unreadable reply", message, None)
+        }
+    }
+}
+
+/// So much is quoted of a reply that cannot be read.
+const BEGAN_CHARS_MAX: usize = 300;
+
+/// Tells whether a text that is not one document begins with a line that is.
+fn first_document(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with(['{', '[']) && error::parse(line).is_some()
+}
+
+/// Reads a reply that is no stream and did not end as it should: an answer all the same where the
+/// document came to its end, and the model as well.
+pub(crate) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<Reading> {
+    let text = text_of(&reply.body);
+    let mut draft = Draft::default();
+    read_document(&mut draft, trimmed(&text)).ok()?;
+    let is_whole = draft.has_reason() && draft.failure(reply).is_none();
+    is_whole.then(|| draft.judge(reply, limit))
+}
+
+/// The strict reading first: it is ten times as fast as the lossy one.
+pub(crate) fn text_of(body: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim()
+}
+
+/// Reads one document, if need be without what JSON readers refuse in it.
+pub(crate) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_json::Error> {
+    draft.read(text).or_else(|first| match mended(text) {
+        Some(mended) => draft.read(&mended).map_err(|_| first),
+        None => Err(first),
+    })
+}
+
+/// Reads the way no whole reply came.
+#[must_use]
+pub fn read_broken(broken: &Broken) -> Failure {
+    let (cause, message) = match broken {
+        Broken::Connect(detail) => ("connection failed", detail.clone()),
+        Broken::Foreign(detail) => ("wrong protocol", detail.clone()),
+        Broken::Reset(detail) => ("connection lost", detail.clone()),
+        Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
+        Broken::TimedOut(after) => {
+            ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
+        }
+        Broken::Silent(after) => (
+            "stream fell silent",
+            format!("not a word of the answer for {} s", after.as_secs_f64()),
+        ),
+        Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
+    };
+    let class = match broken {
+        Broken::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        _ => FailureClass::Transient,
+    };
+    Failure {
+        class,
+        cause,
+        status: None,
+        message: error::printable(&message),
+        wait: None,
+        request_id: None,
+        partial: None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,389 @@
+//! What is known of each service, as data.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::key::RequestSettings;
+
+/// A service, or a family of services that are asked alike. A table of the user's own is read into
+/// it as well: only `base-url` must be in one, see [`Providers::with`](crate::provider::Providers::with).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Preset {
+    /// Its name in settings.
+    pub id: String,
+    /// Other names for it there.
+    pub aliases: Vec<String>,
+    /// Its name for people.
+    pub name: String,
+    /// When the facts were gathered, `YYYY-MM-DD`.
+    pub as_of: String,
+    /// Where the facts are from.
+    pub source: String,
+    /// The shape of requests.
+    pub dialect: Dialect,
+    /// Its base URL; empty where the user names it.
+    pub base_url: String,
+    /// Its own hosts, whole or from a dot on: the only ones, beside those the user names, that its
+    /// key goes to.
+    pub hosts: Vec<String>,
+    /// The path of the dialect below the base URL.
+    pub path: String,
+    /// Variables that hold its key; the first is the usual one.
+    pub key_env: Vec<String>,
+    /// It wants no key, as servers on the user's own machine do.
+    pub keyless: bool,
+    /// The header that carries the key, in lower case.
+    pub auth_header: String,
+    /// What stands before the key in that header.
+    pub auth_prefix: String,
+    /// Headers that are sent beside it, in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The model that is asked when none is named.
+    pub default_model: String,
+    /// Models it is known to serve; there may be others.
+    pub models: Vec<String>,
+    /// Models it does not serve any more.
+    pub retired_models: BTreeMap<String, Retired>,
+    /// The name of the field that limits the answer.
+    pub max_tokens_field: String,
+    /// The limit that is sent where the user names none, of a service that must be told one.
+    pub max_tokens_default: Option<u64>,
+    /// How it is told to reason or not to.
+    pub reasoning_switch: ReasoningSwitch,
+    /// Beginnings of the names of models that reason unless they are told not to.
+    pub reasoning_models: Vec<String>,
+    /// Where it puts the reasoning. For people: every place is read, whatever stands here.
+    pub reasoning_in: Vec<String>,
+    /// What it does not take, and is therefore not sent.
+    pub refuses: Vec<Refuses>,
+    /// How many requests at once it allows, by model; a ceiling that an account may lie below.
+    pub concurrency_max: BTreeMap<String, u32>,
+    /// A stream is of use where nobody says: a long wait is told from a dead connection by it, and
+    /// what was written before a break is kept.
+    pub stream: bool,
+    /// Whom it tells which models it serves.
+    pub lists_models: ListsModels,
+    /// The path below the base URL where it tells what is left to spend; empty where it does not.
+    pub balance_path: String,
+    /// Where keys are made.
+    pub key_page: String,
+    /// Where money is paid in.
+    pub money_page: String,
+}
+
+/// The shape of requests; replies are told by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// OpenAI's Chat Completions.
+    #[default]
+    Chat,
+    /// Anthropic's Messages.
+    Anthropic,
+}
+
+/// How a service is told to reason or not to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasoningSwitch {
+    /// `reasoning_effort`, with `none` for off: the one word that compatible servers share.
+    #[default]
+    Effort,
+    /// `thinking: {"type": "enabled" | "disabled"}`, and `reasoning_effort`.
+    ThinkingType,
+    /// `thinking: {"type": "adaptive" | "disabled"}`, and `output_config.effort`.
+    Adaptive,
+    /// `reasoning: {"enabled": …, "effort": …}`.
+    ReasoningObject,
+    /// `enable_thinking: true | false`.
+    EnableThinking,
+    /// `chat_template_kwargs`, under both names that templates use.
+    TemplateKwargs,
+}
+
+/// What a service does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refuses {
+    /// A temperature while the model reasons: refused, or without effect.
+    TemperatureWhileReasoning,
+    /// `stream_options`; its streams have counts without it.
+    StreamOptions,
+}
+
+/// Whom a service tells which models it serves, at `/models` beside the path of its dialect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListsModels {
+    /// Whoever has a key: a list is a sign that the key works.
+    #[default]
+    WithKey,
+    /// Anybody.
+    Openly,
+    /// Nobody, or other names than those that are asked.
+    No,
+}
+
+/// What a retired model is replaced with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retired {
+    /// The model asked in its place.
+    pub used: String,
+    /// Whether that is to reason, as the retired one did.
+    pub reasoning: bool,
+    /// Since when it is gone, `YYYY-MM-DD`.
+    pub since: String,
+}
+
+/// The table itself.
+pub(crate) const TABLE: &str = include_str!("presets.json");
+
+static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+    let table: Vec<Preset> = serde_json::from_str(TABLE).expect("a test reads presets.json");
+    let named = |preset: Preset| {
+        let id = preset.id.clone();
+        preset.named(&id).expect("a test names every preset")
+    };
+    table.into_iter().map(named).collect()
+});
+
+/// Returns every preset.
+#[must_use]
+pub fn presets() -> &'static [Preset] {
+    &PRESETS
+}
+
+/// Returns the preset of this id or alias.
+#[must_use]
+pub fn preset(id: &str) -> Option<&'static Preset> {
+    presets().iter().find(|preset| preset.id == id || preset.aliases.iter().any(|own| own == id))
+}
+
+impl Preset {
+    /// Tells whether a URL leads to one of its own hosts.
+    #[must_use]
+    pub fn is_at(&self, url: &Url) -> bool {
+        let is_own = |host: &str, own: &String| {
+            host == own || own.starts_with('.') && host.ends_with(own.as_str())
+        };
+        url.host_str().is_some_and(|host| self.hosts.iter().any(|own| is_own(host, own)))
+    }
+
+    /// Returns what a retired model is replaced with.
+    #[must_use]
+    pub fn retired(&self, model: &str) -> Option<&Retired> {
+        self.retired_models.get(model)
+    }
+
+    /// Tells whether it is known to serve a model.
+    #[must_use]
+    pub fn serves(&self, model: &str) -> bool {
+        self.models.iter().any(|own| own == model)
+    }
+
+    /// Tells whether a model will reason that is asked under these settings.
+    #[must_use]
+    pub fn reasons(&self, settings: &RequestSettings) -> bool {
+        let by_itself = || {
+            let mut beginnings = self.reasoning_models.iter();
+            beginnings.any(|beginning| settings.model.starts_with(beginning.as_str()))
+        };
+        match (settings.reasoning, settings.reasoning_effort.as_deref()) {
+            (Some(on), _) => on,
+            (None, Some("none")) => false,
+            (None, Some(_)) => true,
+            (None, None) => by_itself(),
+        }
+    }
+
+    /// Tells whether a temperature that these settings name is left out, because the service does
+    /// not take it. `at_home` says that its own host is asked; a stranger's may take it.
+    #[must_use]
+    pub fn leaves_out_temperature(&self, settings: &RequestSettings, at_home: bool) -> bool {
+        settings.temperature.is_some()
+            && at_home
+            && self.refuses.contains(&Refuses::TemperatureWhileReasoning)
+            && self.reasons(settings)
+    }
+
+    /// Tells whether a key of its own can be kept for it: it wants one, and it is one service.
+    #[must_use]
+    pub fn may_have_key(&self) -> bool {
+        let is_one = !self.hosts.is_empty() || !self.base_url.is_empty();
+        is_one && !self.keyless && !self.key_env.is_empty()
+    }
+
+    /// Returns the variable that usually holds its key; that of the default service, where it is
+    /// any server at a URL of the user's.
+    #[must_use]
+    pub fn key_variable(&self) -> &str {
+        self.key_env.first().map_or("DEEPSEEK_API_KEY", String::as_str)
+    }
+
+    /// Returns the URL of the dialect below a base URL, which may end with a slash, with `/v1`, or
+    /// already with the path, and may have a slash too many.
+    #[must_use]
+    pub fn url(&self, base_url: &Url) -> Url {
+        let path = slim(base_url.path());
+        let path = path.as_str();
+        let mut url = base_url.clone();
+        match path.ends_with(&self.path) {
+            true => url.set_path(path),
+            false => url.set_path(&format!("{}{}", self.base(path), self.path)),
+        }
+        url
+    }
+
+    /// Anthropic's path begins with the version that some base URLs end with.
+    fn base<'a>(&self, path: &'a str) -> &'a str {
+        match self.path.starts_with("/v1/") {
+            true => path.strip_suffix("/v1").unwrap_or(path),
+            false => path,
+        }
+    }
+
+    /// Returns the URL below this base URL that tells which models there are, see
+    /// [`lists_models`](Preset::lists_models).
+    #[must_use]
+    pub fn models_url(&self, base_url: &Url) -> Url {
+        let is_versioned = self.path.starts_with("/v1/");
+        let mut url = self.beside(base_url, if is_versioned { "/v1/models" } else { "/models" });
+        if self.dialect == Dialect::Anthropic {
+            // It tells twenty where nobody says how many.
+            url.query_pairs_mut().append_pair("limit", "1000");
+        }
+        url
+    }
+
+    /// Returns the URL that tells what is left to spend, if any does. At its own host that is below
+    /// its own base URL, with whatever version somebody calls it.
+    #[must_use]
+    pub fn balance_url(&self, base_url: &Url) -> Option<Url> {
+        if self.balance_path.is_empty() {
+            return None;
+        }
+        let own = Url::parse(&self.base_url).ok();
+        let own = own.filter(|own| own.host() == base_url.host());
+        Some(self.beside(own.as_ref().unwrap_or(base_url), &self.balance_path))
+    }
+
+    fn beside(&self, base_url: &Url, path: &str) -> Url {
+        let mut url = base_url.clone();
+        let base = slim(base_url.path());
+        let base = self.base(base.strip_suffix(self.path.as_str()).unwrap_or(&base));
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+}
+
+/// Leaves out the slashes that are too many in a path, and the one at its end.
+fn slim(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    parts.flat_map(|part| ["/", part]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_and_every_fact_in_it_has_a_date_and_a_source() {
+        assert_eq!(presets().len(), 24);
+        for preset in presets() {
+            let id = &preset.id;
+            assert!(!preset.source.is_empty() && preset.as_of.len() == 10, "{id}");
+            assert!(preset.default_model.is_empty() || preset.serves(&preset.default_model));
+            assert!(preset.retired_models.values().all(|retired| preset.serves(&retired.used)));
+            assert!(preset.keyless || !preset.key_env.is_empty() || id == "openai-compatible");
+            assert!(preset.dialect == Dialect::Chat || preset.max_tokens_default.is_some(), "{id}");
+            let names = presets().iter().flat_map(|other| other.aliases.iter().chain([&other.id]));
+            for name in preset.aliases.iter().chain([id]) {
+                assert_eq!(names.clone().filter(|other| *other == name).count(), 1, "{name}");
+            }
+            for host in &preset.hosts {
+                let is_theirs = |other: &Preset| other.id != *id && other.hosts.contains(host);
+                assert!(!presets().iter().any(is_theirs), "{host} belongs to one service");
+            }
+            for model in preset.concurrency_max.keys() {
+                assert!(preset.serves(model), "{id}: {model}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_joined_without_doubling() {
+        for (id, base, joined) in [
+            ("deepseek", "https://api.deepseek.com", "https://api.deepseek.com/chat/completions"),
+            ("deepseek", "http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"),
+            ("deepseek", "http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+            ("deepseek", "http://h/v1/chat/completions/", "http://h/v1/chat/completions"),
+            ("deepseek", "http://h//v1//", "http://h/v1/chat/completions"),
+            ("deepseek", "http://h/v1?api-version=1", "http://h/v1/chat/completions?api-version=1"),
+            ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+            ("anthropic", "http://h/v1", "http://h/v1/messages"),
+            ("anthropic", "http://h/x/v1/messages", "http://h/x/v1/messages"),
+        ] {
+            assert_eq!(preset(id).unwrap().url(&Url::parse(base).unwrap()).as_str(), joined);
+        }
+    }
+
+    #[test]
+    fn what_a_service_tells_for_free_is_beside_what_it_is_asked() {
+        for (id, base, models, balance) in [
+            (
+                "deepseek",
+                "https://api.deepseek.com",
+                "https://api.deepseek.com/models",
+                Some("https://api.deepseek.com/user/balance"),
+            ),
+            (
+                "deepseek",
+                "https://api.deepseek.com/v1/",
+                "https://api.deepseek.com/v1/models",
+                Some("https://api.deepseek.com/user/balance"),
+            ),
+            (
+                "deepseek",
+                "http://h/x/chat/completions",
+                "http://h/x/models",
+                Some("http://h/x/user/balance"),
+            ),
+            ("openai", "https://api.openai.com/v1", "https://api.openai.com/v1/models", None),
+            (
+                "openrouter",
+                "https://openrouter.ai/api/v1",
+                "https://openrouter.ai/api/v1/models",
+                Some("https://openrouter.ai/api/v1/key"),
+            ),
+            (
+                "anthropic",
+                "https://api.anthropic.com",
+                "https://api.anthropic.com/v1/models?limit=1000",
+                None,
+            ),
+            ("anthropic", "http://h/v1", "http://h/v1/models?limit=1000", None),
+            ("anthropic", "http://h/v1/messages", "http://h/v1/models?limit=1000", None),
+        ] {
+            let (preset, base) = (preset(id).unwrap(), Url::parse(base).unwrap());
+            assert_eq!(preset.models_url(&base).as_str(), models);
+            assert_eq!(preset.balance_url(&base).as_ref().map(Url::as_str), balance);
+        }
+    }
+
+    #[test]
+    fn a_host_from_a_dot_on_is_any_below_it_and_no_other() {
+        let azure = preset("azure").unwrap();
+        for (url, is_at) in [
+            ("https://mine.openai.azure.com/openai/v1", true),
+            ("https://openai.azure.com.evil.example/", false),
+            ("https://evilopenai.azure.com.example/", false),
+        ] {
+            assert_eq!(azure.is_at(&Url::parse(url).unwrap()), is_at, "{url}");
+        }
+    }
+}

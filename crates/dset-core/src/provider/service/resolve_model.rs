@@ -1,0 +1,123 @@
+//! Which service is asked: by the name of the model, or by the host that is asked.
+
+use url::Url;
+
+use crate::provider::{Preset, Providers};
+
+/// A model that several services are known to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguous {
+    /// The ids of those services.
+    pub providers: Vec<String>,
+}
+
+impl Providers {
+    /// Finds the service that a model's name means: `provider/model`, or the name of a model that
+    /// one service alone is known to serve. Returns it with the name that the service knows the
+    /// model by, empty where only the service is named; `None` where the name tells nothing.
+    ///
+    /// A name may have slashes of its own: only what stands before the first is looked up, and a
+    /// model that a service lists with its own name before a slash (`openrouter/auto`) is left whole.
+    pub fn by_model<'a>(
+        &self,
+        model: &'a str,
+    ) -> Result<Option<(&'static Preset, &'a str)>, Ambiguous> {
+        if let Some((id, rest)) = model.split_once('/')
+            && let Some(preset) = self.preset(id)
+        {
+            return Ok(Some((preset, if preset.serves(model) { model } else { rest })));
+        }
+        let one = alone(self.all(), model)?;
+        Ok(one.map(|preset| (preset, model)))
+    }
+
+    /// Finds the service whose own host a URL leads to.
+    #[must_use]
+    pub fn by_url(&self, url: &Url) -> Option<&'static Preset> {
+        self.all().find(|preset| preset.is_at(url))
+    }
+}
+
+/// Finds the one service that serves a model, or once did.
+fn alone<'a>(
+    presets: impl Iterator<Item = &'a Preset>,
+    model: &str,
+) -> Result<Option<&'a Preset>, Ambiguous> {
+    let serves =
+        |preset: &&Preset| preset.serves(model) || preset.retired_models.contains_key(model);
+    let serving: Vec<&Preset> = presets.filter(serves).collect();
+    match serving.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        several => {
+            Err(Ambiguous { providers: several.iter().map(|preset| preset.id.clone()).collect() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_found_by_its_provider_or_by_a_name_that_one_provider_has() {
+        for (model, expected) in [
+            ("deepseek-flash", Some(("deepseek", "deepseek-flash"))),
+            ("deepseek-reasoner", Some(("deepseek", "deepseek-reasoner"))),
+            ("openai/gpt-6-luna", Some(("openai", "gpt-6-luna"))),
+            ("gpt-6-luna", Some(("openai", "gpt-6-luna"))),
+            ("claude-haiku-4-5", Some(("anthropic", "claude-haiku-4-5"))),
+            ("together/meta-llama/Llama-3.3-70B", Some(("together", "meta-llama/Llama-3.3-70B"))),
+            ("openrouter/deepseek/deepseek-v4.1", Some(("openrouter", "deepseek/deepseek-v4.1"))),
+            ("openrouter/auto", Some(("openrouter", "openrouter/auto"))),
+            ("ollama/qwen3:8b", Some(("ollama", "qwen3:8b"))),
+            ("google/gemini-2.5-pro", Some(("gemini", "gemini-2.5-pro"))),
+            (
+                "deepseek-ai/DeepSeek-V4-Pro-0813",
+                Some(("together", "deepseek-ai/DeepSeek-V4-Pro-0813")),
+            ),
+            ("vllm/", Some(("vllm", ""))),
+            ("meta-llama/Llama-3.3-70B", None),
+            ("a-model-of-tomorrow", None),
+            ("openai", None),
+            ("", None),
+        ] {
+            let found = Providers::default()
+                .by_model(model)
+                .unwrap()
+                .map(|(preset, name)| (preset.id.as_str(), name));
+            assert_eq!(found, expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_providers_have_is_not_guessed() {
+        let serving = |id: &str, model: &str| {
+            Preset { models: vec![model.to_owned()], ..Preset::default() }.named(id).unwrap()
+        };
+        let presets = [serving("one", "m"), serving("two", "n"), serving("three", "m")];
+        assert_eq!(alone(presets.iter(), "m").unwrap_err().providers, ["one", "three"]);
+        assert_eq!(alone(presets.iter(), "n").unwrap().unwrap().id, "two");
+        assert_eq!(alone(presets.iter(), "o"), Ok(None));
+        // Groq and Together serve it, and what stands before its slash decides.
+        let by_model = |model| Providers::default().by_model(model).unwrap().unwrap();
+        assert_eq!(by_model("openai/gpt-oss-120b").0.id, "openai");
+        assert_eq!(by_model("groq/openai/gpt-oss-120b").1, "openai/gpt-oss-120b");
+    }
+
+    #[test]
+    fn a_host_tells_its_service_and_this_machine_none() {
+        for (url, id) in [
+            ("https://api.deepseek.com/beta", Some("deepseek")),
+            ("https://mine.openai.azure.com/openai/v1", Some("azure")),
+            ("https://api.together.xyz/v1", Some("together")),
+            ("http://localhost:11434/v1", None),
+            ("https://api.example/v1", None),
+        ] {
+            let found = Providers::default()
+                .by_url(&Url::parse(url).unwrap())
+                .map(|preset| preset.id.as_str());
+            assert_eq!(found, id, "{url}");
+        }
+    }
+}

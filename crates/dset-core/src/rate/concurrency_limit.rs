@@ -1,0 +1,411 @@
+//! How many asks at once a service takes: the width W, and the ceiling that was found above it.
+//!
+//! A refusal comes back within a network round trip, an answer takes seconds; so silence for a few
+//! round trips while W is filled means that W was accepted, and growth is clocked by silence. A
+//! refusal shows the ceiling exactly: it is what is in flight once the refused ones are back.
+//! Looking past the ceiling is paid for with credit that answers earn, so that the share of
+//! refusals is bounded whatever the service does.
+
+use super::Ms;
+
+/// The first width: 4 slots of 18 s each, with 16 x 8 at most behind them, stay within a cut-off
+/// of ten minutes.
+pub(crate) const FIRST: f64 = 16.0;
+/// A step of the climb, while W has been filled for so long.
+const CLIMB_MS: f64 = 50.0;
+/// The factor of a step into the unknown: doubles once a second. Twice as fast arrives no earlier
+/// and overshoots twice as far.
+const CLIMB_UNKNOWN: f64 = 1.035;
+/// The factor of a step towards a ceiling that is known.
+const CLIMB_KNOWN: f64 = 1.15;
+/// How far the climb may go beyond what blocks of answers have shown to be worth it. A block's mean
+/// is about 0.6 W, so that a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
+const BEYOND_JUDGED: f64 = 8.0;
+/// What is kept of the ceiling after a refusal: a cut of 0.5 % runs into the same burst again, one
+/// of 5 % loses 2 % of the goodput.
+pub(crate) const KEPT: f64 = 0.98;
+/// What is kept of the ceiling when refusals follow each other.
+pub(crate) const KEPT_IN_STREAK: f64 = 0.96;
+/// What an answer earns of a look past the ceiling. So at most 1 % is refused, with room for the
+/// overshoot; 0.003 is blind for too long, 0.015 refuses too much where answers are few.
+const CREDIT_PER_ANSWER: f64 = 0.007;
+/// The bounds of the credit: never so poor that it takes hours to look again.
+const CREDIT: std::ops::RangeInclusive<f64> = -1.0..=3.0;
+/// How long a ceiling is remembered for telling a fall; after one, answers earn double.
+const FALL_REMEMBERED_MS: f64 = 900_000.0;
+/// How long another client counts as being there after it was noticed.
+const SHARED_MS: f64 = 300_000.0;
+/// What a step may be of W while somebody else draws on the same limit.
+const SHARED_STEP: f64 = 0.02;
+/// One credit in so long while somebody else holds a part of a named ceiling.
+const SHARED_CREDIT_MS: f64 = 20_000.0;
+/// How long the ceiling named by the service is believed; then it is looked past, for credit.
+const NAMED_MS: f64 = 10_000.0;
+/// Up to so many at once answers may be too few to earn a look in an hour,
+const NARROW: f64 = 8.0;
+/// so time earns one, too. At 8 slots of 8 s that is a look for 120 answers.
+const NARROW_CREDIT_MS: f64 = 120_000.0;
+
+/// What a step may be of the ceiling, and what it may be at any: where the status line comes early, a
+/// step a round trip would end twice as high as the limit.
+const STEP_MAX: f64 = 0.125;
+const STEP_FREE: f64 = 8.0;
+/// W approaches the ceiling for ever; so near it is there.
+const GIVEN_BACK: f64 = 0.5;
+
+/// What W does on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It climbs.
+    Start,
+    /// It stays at the ceiling, and looks past it from time to time.
+    Hold,
+    /// The service queues what it cannot do yet; only experiments change W.
+    Queue,
+}
+
+/// The width, and what is known of the ceiling.
+#[derive(Debug, Clone)]
+pub(crate) struct Ceiling {
+    bound: f64,
+    width: f64,
+    ceil: f64,
+    mode: Mode,
+    /// Where the climb goes when no ceiling is known but such a width once worked.
+    known: f64,
+    /// What blocks of answers have shown to be worth it.
+    judged: f64,
+    step: f64,
+    credit: f64,
+    /// How long W has been filled since it last changed.
+    filled_ms: f64,
+    best: f64,
+    best_at: Ms,
+    shared_at: Option<Ms>,
+    named: Option<(f64, Ms)>,
+    /// What the service has just named; for so long nothing goes beyond it.
+    believed: f64,
+}
+
+impl Ceiling {
+    pub(crate) fn new(bound: u32) -> Ceiling {
+        let bound = f64::from(bound.max(1));
+        Ceiling {
+            bound,
+            width: FIRST.min(bound),
+            ceil: f64::INFINITY,
+            mode: Mode::Start,
+            known: 0.0,
+            judged: FIRST / BEYOND_JUDGED,
+            step: 1.0,
+            credit: 1.0,
+            filled_ms: 0.0,
+            best: 0.0,
+            best_at: 0.0,
+            shared_at: None,
+            named: None,
+            believed: f64::INFINITY,
+        }
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.width.min(self.believed).clamp(1.0, self.bound) as usize
+    }
+
+    /// Tells whether as many are in flight as the service has just named.
+    pub(crate) fn is_past_named(&self, in_flight: usize) -> bool {
+        in_flight as f64 >= self.believed
+    }
+
+    pub(crate) fn width(&self) -> f64 {
+        self.width
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The ceiling, once a refusal has shown it.
+    pub(crate) fn found(&self) -> Option<f64> {
+        self.ceil.is_finite().then_some(self.ceil)
+    }
+
+    pub(crate) fn named(&self) -> Option<f64> {
+        self.named.map(|(named, _)| named)
+    }
+
+    /// Tells whether an ask above the ceiling may be on its way.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.mode == Mode::Hold && self.width > self.ceil
+    }
+
+    /// Takes the time that has passed with `in_flight` asks on their way.
+    ///
+    /// No refusal for `quiet` is proof of acceptance. W rises until it is no longer filled.
+    pub(crate) fn passed(&mut self, now: Ms, ms: f64, in_flight: usize, quiet: f64) {
+        if self.named.is_none_or(|(_, at)| now >= at + NAMED_MS) {
+            self.believed = f64::INFINITY;
+        }
+        let is_held = self.width >= self.bound || self.width > self.believed;
+        if in_flight != self.slots() || is_held {
+            return self.earn(now, ms);
+        }
+        self.filled_ms += ms;
+        self.earn(now, ms);
+        match self.mode {
+            Mode::Start => {
+                while self.filled_ms >= CLIMB_MS && in_flight == self.slots() && self.climb() {
+                    self.filled_ms -= CLIMB_MS;
+                }
+                self.filled_ms = self.filled_ms.min(CLIMB_MS);
+            }
+            Mode::Hold if self.filled_ms >= quiet => self.look(now),
+            Mode::Hold | Mode::Queue => {}
+        }
+    }
+
+    /// One step up; false where W may not rise by itself.
+    fn climb(&mut self) -> bool {
+        let known = if self.ceil.is_finite() { self.ceil } else { self.known }.min(self.bound);
+        if self.width < known {
+            self.width = (self.width * CLIMB_KNOWN).min(known);
+        } else {
+            let limit = (BEYOND_JUDGED * self.judged).min(self.bound);
+            if self.ceil.is_finite() || self.width >= limit {
+                return false;
+            }
+            self.width = (self.width * CLIMB_UNKNOWN).min(limit);
+        }
+        if self.ceil.is_finite() && self.width >= known {
+            self.hold();
+        }
+        true
+    }
+
+    /// What was sent has been accepted for long enough: goes on above the ceiling, or begins to.
+    fn look(&mut self, now: Ms) {
+        if self.width > self.ceil {
+            self.confirm(now);
+        } else if self.is_given_back() && self.may_look_at(now).is_some_and(|at| at <= now) {
+            self.rise(now);
+        }
+    }
+
+    /// Answers have given back what the last refusal cut off.
+    fn is_given_back(&self) -> bool {
+        self.width >= self.ceil - GIVEN_BACK
+    }
+
+    /// The width above the ceiling was accepted: it is the ceiling now.
+    fn confirm(&mut self, now: Ms) {
+        self.ceil = self.width;
+        self.remember_best(now);
+        self.step = (2.0 * self.step).min((STEP_MAX * self.ceil).max(STEP_FREE));
+        self.rise(now);
+    }
+
+    fn rise(&mut self, now: Ms) {
+        if self.is_shared(now) {
+            self.step = self.step.min((SHARED_STEP * self.width).max(1.0));
+        }
+        self.width = (self.ceil.floor() + self.step).min(self.bound);
+        self.filled_ms = 0.0;
+    }
+
+    /// When the ceiling may be looked past for all that is known now.
+    fn may_look_at(&self, now: Ms) -> Option<Ms> {
+        let believed = match self.named {
+            Some((named, at)) if self.ceil >= named => at + NAMED_MS,
+            _ => 0.0,
+        };
+        if self.credit >= 1.0 {
+            return Some(believed);
+        }
+        let per_ms = self.credit_per_ms(now)?;
+        Some(believed.max(now + (1.0 - self.credit) / per_ms))
+    }
+
+    /// When W will rise by silence alone, if it is filled and stays so.
+    pub(crate) fn rises_at(&self, now: Ms, in_flight: usize, quiet: f64) -> Option<Ms> {
+        if in_flight != self.slots() || self.width >= self.bound {
+            return None;
+        }
+        if self.width > self.believed {
+            return self.named.map(|(_, at)| at + NAMED_MS);
+        }
+        match self.mode {
+            Mode::Start => {
+                let may = self.ceil.is_finite()
+                    || self.width < (BEYOND_JUDGED * self.judged).max(self.known);
+                may.then_some(now + CLIMB_MS - self.filled_ms)
+            }
+            Mode::Hold => {
+                let filled = now + quiet - self.filled_ms;
+                if self.width > self.ceil {
+                    return Some(filled);
+                }
+                let at = self.may_look_at(now).filter(|_| self.is_given_back());
+                at.map(|at| at.max(filled))
+            }
+            Mode::Queue => None,
+        }
+    }
+
+    fn is_shared(&self, now: Ms) -> bool {
+        self.shared_at.is_some_and(|at| now - at < SHARED_MS)
+    }
+
+    /// What time earns, where answers alone are too slow.
+    fn credit_per_ms(&self, now: Ms) -> Option<f64> {
+        let short_of_named = self.named.is_some_and(|(named, _)| self.ceil < 0.9 * named);
+        if self.is_shared(now) && short_of_named {
+            Some(1.0 / SHARED_CREDIT_MS)
+        } else if self.ceil <= NARROW {
+            Some(1.0 / NARROW_CREDIT_MS)
+        } else {
+            None
+        }
+    }
+
+    fn earn(&mut self, now: Ms, ms: f64) {
+        if ms > 0.0
+            && let Some(per_ms) = self.credit_per_ms(now)
+        {
+            self.credit = (self.credit + ms * per_ms).min(*CREDIT.end());
+        }
+    }
+
+    fn remember_best(&mut self, now: Ms) {
+        if self.ceil.is_finite()
+            && (self.ceil >= self.best || now - self.best_at >= FALL_REMEMBERED_MS)
+        {
+            self.best = self.ceil;
+            self.best_at = now;
+        }
+    }
+
+    /// Takes an answer: it earns credit and gives back its share of what a refusal cut off, half of
+    /// it in each round trip of answers.
+    pub(crate) fn answered(&mut self, now: Ms) {
+        self.remember_best(now);
+        let after_a_fall = self.ceil < self.best / 2.0;
+        let earned = if after_a_fall { 2.0 * CREDIT_PER_ANSWER } else { CREDIT_PER_ANSWER };
+        self.credit = (self.credit + earned).min(*CREDIT.end());
+        if self.mode == Mode::Hold && self.width < self.ceil {
+            self.width += (self.ceil - self.width) / self.width.max(1.0);
+            self.width = self.width.min(self.bound);
+        }
+    }
+
+    /// Takes proof that an ask sent as the `n`-th at once was let in.
+    pub(crate) fn accepted(&mut self, now: Ms, n: usize) {
+        if self.is_looking() && n >= self.slots() {
+            self.confirm(now);
+        }
+    }
+
+    /// Takes a refusal: it costs credit, and the silence begins anew.
+    pub(crate) fn refused(&mut self, now: Ms, cost: f64) {
+        self.remember_best(now);
+        // A dear refusal may be owed for longer.
+        self.credit = (self.credit - cost).max(*CREDIT.start() + 1.0 - cost);
+        self.filled_ms = 0.0;
+    }
+
+    /// Takes what the service says it allows.
+    pub(crate) fn is_named(&mut self, now: Ms, named: f64) {
+        self.named = Some((named, now));
+        self.believed = named;
+    }
+
+    /// The ceiling is known exactly, and kept in full.
+    pub(crate) fn take(&mut self, ceil: f64) {
+        self.ceil = ceil.max(1.0);
+        self.set(self.ceil);
+        self.hold();
+    }
+
+    /// The ceiling is known exactly; a share of it is left free until answers give it back.
+    pub(crate) fn take_below(&mut self, ceil: f64) {
+        self.take(ceil);
+        self.width = (KEPT * self.ceil).floor().max(1.0);
+    }
+
+    /// Another client draws on the same limit: what it took is not taken back.
+    pub(crate) fn take_shared(&mut self, now: Ms, in_flight: f64) {
+        self.shared_at = Some(now);
+        self.take(KEPT * in_flight);
+    }
+
+    /// More of the same burst: the ceiling is no higher than what is left.
+    pub(crate) fn lower_to(&mut self, in_flight: f64) {
+        self.ceil = self.ceil.min(in_flight.max(1.0));
+        self.width = self.width.min(in_flight.max(1.0));
+    }
+
+    /// Keeps a share of the ceiling.
+    pub(crate) fn cut(&mut self, kept: f64) {
+        let ceil = if self.ceil.is_finite() { self.ceil } else { self.width };
+        self.take(kept * ceil);
+    }
+
+    /// The service is overloaded: a tenth less, and no look above until answers have paid for it.
+    pub(crate) fn yield_a_tenth(&mut self) {
+        let width = (0.9 * self.width).max(1.0);
+        self.take(self.ceil.min(width));
+        self.credit = self.credit.min(0.0);
+    }
+
+    /// What was sent above the ceiling met an overload: back to the ceiling.
+    pub(crate) fn step_back(&mut self, now: Ms) {
+        self.refused(now, 1.0);
+        self.take(self.ceil);
+    }
+
+    /// Climbs from `width` towards the ceiling that is known.
+    pub(crate) fn climb_from(&mut self, width: f64) {
+        if !self.ceil.is_finite() {
+            self.known = self.known.max(self.width);
+        }
+        self.set(width.min(self.ceil));
+        self.mode = if self.width >= self.ceil { Mode::Hold } else { Mode::Start };
+        self.filled_ms = 0.0;
+    }
+
+    /// What was refused was no ceiling: climbs again from `from`, quickly up to `width`, which was
+    /// let in before, and `beyond` or by looks alone.
+    pub(crate) fn climb_again(&mut self, from: f64, width: f64, beyond: bool) {
+        self.ceil = if beyond { f64::INFINITY } else { width };
+        self.set(self.width.min(from));
+        self.known = width.min(self.bound);
+        self.credit = self.credit.max(1.0);
+        self.mode = Mode::Start;
+    }
+
+    /// Climbs towards a ceiling that was known in another run.
+    pub(crate) fn expect(&mut self, ceil: f64) {
+        self.known = ceil.min(self.bound);
+    }
+
+    /// Blocks of answers have shown that `n` at once are worth it.
+    pub(crate) fn judge(&mut self, n: f64) {
+        self.judged = self.judged.max(n);
+    }
+
+    /// More at once buy nothing from this service.
+    pub(crate) fn queue_at(&mut self, width: f64) {
+        self.set(width);
+        self.mode = Mode::Queue;
+    }
+
+    fn hold(&mut self) {
+        self.mode = Mode::Hold;
+        self.step = 1.0;
+        self.filled_ms = 0.0;
+    }
+
+    fn set(&mut self, width: f64) {
+        self.width = width.clamp(1.0, self.bound);
+        self.filled_ms = 0.0;
+    }
+}

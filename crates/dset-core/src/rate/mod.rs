@@ -1,0 +1,438 @@
+//! When the next ask may be sent: how many at once, how many a minute, and what a failing service
+//! changes about it.
+//!
+//! [`Pace`] is told of everything that is sent and of everything that comes back, and answers one
+//! question: may another be sent now? There is one for each endpoint, model and key. It needs no
+//! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of no
+//! use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them are
+//! in force at once; the smaller wins. [`chance`] tells which refusals say nothing.
+
+mod advertised;
+mod concurrency_limit;
+pub mod latency;
+mod limit_snapshot;
+pub mod minute;
+pub mod outage;
+mod per_second;
+mod queueing;
+mod random_rejection;
+mod refusal;
+pub mod retry;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::planted::{Bug, planted};
+use crate::provider::RateLimits;
+use crate::rate::advertised::Stated;
+use crate::rate::concurrency_limit::{Ceiling, Mode};
+pub use crate::rate::limit_snapshot::{Learnt, Neighbour, expected};
+use crate::rate::per_second::Rate;
+use crate::rate::queueing::{Blocks, Experiments, Verdict};
+use crate::rate::random_rejection::Chance;
+use crate::time::Time;
+use refusal::{Closed, Replies};
+
+/// Milliseconds on the monotonic clock, with fractions.
+type Ms = f64;
+
+fn ms(at: Time) -> Ms {
+    at.monotonic_ms as f64
+}
+
+/// No refusal for four of its round trips: accepted. They vary by a fifth, and queues lie between.
+const QUIET_ROUND_TRIPS: f64 = 4.0;
+/// A slow gateway must not stop the growth, nor a fast one be trusted to the millisecond.
+const QUIET_MS: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
+/// The round trip of a refusal before the first has come.
+const REFUSAL_MS_FIRST: f64 = 100.0;
+/// Refusals over which their round trip is averaged.
+const REFUSAL_MEMORY: f64 = 5.0;
+/// The latency of an answer before the first has come.
+const LATENCY_MS_FIRST: f64 = 1_000.0;
+/// Answers over which their latency is averaged.
+const LATENCY_MEMORY: f64 = 50.0;
+/// After an outage W begins at a quarter, or at so many.
+const AFTER_OUTAGE_MIN: f64 = 32.0;
+const AFTER_OUTAGE: f64 = 0.25;
+/// So long after a refusal a run is said to be throttled.
+const THROTTLED: Duration = Duration::from_secs(10);
+/// The block of an ask that belongs to none.
+const NO_BLOCK: u32 = u32::MAX;
+
+/// What the pace never goes beyond, whatever it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many at once, at most; at least 1.
+    pub slots_max: u32,
+}
+
+/// Whether another ask may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// Now; every ask that is sent must be told before the next question.
+    Now,
+    /// Not before this moment, which is later than the one of the question. Something that comes
+    /// back may change it.
+    NotBefore(Time),
+    /// Not until something comes back.
+    NotYet,
+}
+
+/// What the pace remembers of an ask on its way. Given at its sending and wanted at its return.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// When it was sent.
+    pub at: Time,
+    /// How many were on their way then, itself counted.
+    n: u32,
+    /// Refusals of asks of an earlier epoch belong to a burst that was dealt with.
+    epoch: u32,
+    block: u32,
+    /// The how many-th of all asks, from 1.
+    order: u64,
+}
+
+/// What an ask that is back says about the pace.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Back {
+    /// The service did the work: an answer, also a cut or filtered one.
+    Answered {
+        /// Tokens in and out together, where counted.
+        tokens: Option<u64>,
+    },
+    /// Too many at once or in a minute: 429.
+    Refused {
+        /// How long the service wants to be left alone.
+        wait: Option<Duration>,
+        /// How many at once it says it allows.
+        named: Option<u32>,
+    },
+    /// The service has too much to do for everybody: 503, 529.
+    Overloaded {
+        /// How long it wants to be left alone.
+        wait: Option<Duration>,
+    },
+    /// It says nothing about the pace: reset, timed out, another status, refused for its content.
+    Nothing,
+}
+
+/// Finds how many asks at once, and how many in a time, a service takes.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    bounds: Bounds,
+    in_flight: usize,
+    ceiling: Ceiling,
+    blocks: Blocks,
+    experiments: Option<Experiments>,
+    rate: Rate,
+    stated: Stated,
+    closed: Option<Closed>,
+    replies: Replies,
+    chance: Chance,
+    epoch: u32,
+    /// Episodes of refusals since an ask that was sent after the last of them was answered.
+    streak: u32,
+    /// How many were in flight when the refusals began.
+    in_flight_then: f64,
+    /// The last refusal named how many at once are allowed.
+    last_named: bool,
+    sent_count: u64,
+    answered_count: u64,
+    refused_count: u64,
+    refusal_ms: f64,
+    latency_ms: f64,
+    looked_at: Option<Ms>,
+    paused_until: Option<Time>,
+    /// The short pause of a paced rate after a refusal.
+    rate_resumes_at: Ms,
+    /// Only probes are sent.
+    out: bool,
+    refused_since: Option<Time>,
+    refused_at: Option<Time>,
+    refused_throughout: bool,
+    is_rate_bound: bool,
+}
+
+impl Pace {
+    /// Starts without any knowledge of the service.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Pace {
+        let bounds = Bounds { slots_max: bounds.slots_max.max(1) };
+        Pace {
+            bounds,
+            in_flight: 0,
+            ceiling: Ceiling::new(bounds.slots_max),
+            blocks: Blocks::default(),
+            experiments: None,
+            rate: Rate::new(),
+            stated: Stated::default(),
+            closed: None,
+            replies: Replies::default(),
+            chance: Chance::default(),
+            epoch: 0,
+            streak: 0,
+            in_flight_then: 0.0,
+            last_named: false,
+            sent_count: 0,
+            answered_count: 0,
+            refused_count: 0,
+            refusal_ms: REFUSAL_MS_FIRST,
+            latency_ms: LATENCY_MS_FIRST,
+            looked_at: None,
+            paused_until: None,
+            rate_resumes_at: 0.0,
+            out: false,
+            refused_since: None,
+            refused_at: None,
+            refused_throughout: false,
+            is_rate_bound: false,
+        }
+    }
+
+    /// Tells whether another ask may be sent at `now`.
+    pub fn may_send(&mut self, now: Time) -> May {
+        self.time_passed(now);
+        self.is_rate_bound = false;
+        if let Some(until) = self.paused_until(now) {
+            return May::NotBefore(until);
+        }
+        if self.out || self.in_flight >= self.bounds.slots_max as usize {
+            return May::NotYet;
+        }
+        let at = ms(now);
+        if let Some(closed) = &self.closed {
+            if self.ceiling.is_past_named(self.in_flight) {
+                return May::NotYet;
+            }
+            let opens_at = closed.opens_at(self.quiet());
+            return if opens_at > at { not_before(now, opens_at) } else { May::Now };
+        }
+        if self.in_flight >= self.slots() {
+            let rises_at = self.ceiling.rises_at(at, self.in_flight, self.quiet());
+            return rises_at.map_or(May::NotYet, |rises_at| not_before(now, rises_at));
+        }
+        if self.rate.is_on() && self.rate_resumes_at > at {
+            return not_before(now, self.rate_resumes_at);
+        }
+        let ready = [self.stated.ready_at(at), self.rate.ready_at(at, self.latency_ms)];
+        let ready_at = ready.into_iter().flatten().fold(at, f64::max);
+        self.is_rate_bound = ready_at > at;
+        if self.is_rate_bound { not_before(now, ready_at) } else { May::Now }
+    }
+
+    /// Takes the sending of an ask, also of one that was sent without `may_send` (a probe).
+    pub fn sent(&mut self, now: Time) -> Sent {
+        self.time_passed(now);
+        self.in_flight += 1;
+        self.sent_count += 1;
+        self.stated.take();
+        self.rate.take();
+        let mut block = NO_BLOCK;
+        if self.out {
+            // A probe of an outage says nothing about closures or queues.
+        } else if let Some(closed) = &mut self.closed {
+            if closed.probe.is_none() {
+                closed.probing(self.sent_count, ms(now));
+            }
+        } else if self.is_judging() {
+            block = self.blocks.sent(self.in_flight, self.ceiling.width());
+        }
+        let n = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
+        Sent { at: now, n, epoch: self.epoch, block, order: self.sent_count }
+    }
+
+    /// Takes the first sign that an ask was let in and not refused: its status is 200.
+    pub fn accepted(&mut self, now: Time, sent: &Sent) {
+        self.time_passed(now);
+        let at = ms(now);
+        if self.is_probe(sent) {
+            self.reopen(at);
+        } else if sent.epoch == self.epoch {
+            self.ceiling.accepted(at, sent.n as usize);
+        }
+    }
+
+    /// Takes the return of an ask.
+    pub fn back(&mut self, now: Time, sent: &Sent, back: Back) {
+        self.time_passed(now);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match back {
+            Back::Answered { tokens } => self.answered(now, sent, tokens),
+            Back::Refused { wait, named } => self.refused(now, sent, wait, named),
+            Back::Overloaded { wait } => self.overloaded(now, sent, wait),
+            Back::Nothing => {
+                self.probe_came_to_nothing(now, sent);
+                self.replies.failed();
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Time, sent: &Sent, tokens: Option<u64>) {
+        let (at, latency) = (ms(now), ms(now) - ms(sent.at));
+        self.answered_count += 1;
+        let memory = LATENCY_MEMORY.min(self.answered_count as f64);
+        self.latency_ms += (latency - self.latency_ms) / memory;
+        self.refused_since = None;
+        self.refused_throughout = false;
+        self.replies.came(false);
+        self.replies.worked();
+        if let Some(tokens) = tokens {
+            self.stated.answered(tokens);
+        }
+        self.ceiling.answered(at);
+        if sent.epoch == self.epoch {
+            self.streak = 0;
+        }
+        if self.is_probe(sent) {
+            self.reopen(at);
+        }
+        self.judge(at, sent, latency);
+    }
+
+    /// Learns from an answer whether the service queues.
+    fn judge(&mut self, now: Ms, sent: &Sent, latency: Ms) {
+        let mode = self.ceiling.mode();
+        if mode == Mode::Queue
+            && let Some(experiments) = &mut self.experiments
+        {
+            let changed = experiments.answered(now, self.ceiling.width(), self.in_flight);
+            if let Some(width) = changed {
+                self.ceiling.queue_at(width);
+            }
+        } else if self.is_judging() && sent.block != NO_BLOCK {
+            match self.blocks.answered(sent.block, sent.order, latency) {
+                Some(Verdict::Worth(n)) => self.ceiling.judge(n),
+                Some(Verdict::Queues(width)) => {
+                    self.ceiling.queue_at(width);
+                    let begun = Experiments::new(now, self.latency_ms, self.in_flight);
+                    self.experiments = Some(begun);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Tells whether blocks of answers are judged. A pause after a refusal would look like a queue.
+    fn is_judging(&self) -> bool {
+        let is_smooth = self.refused_count == 0 || self.chance.is_on() && !self.rate.waits();
+        is_smooth && self.ceiling.mode() == Mode::Start && self.ceiling.found().is_none()
+    }
+
+    /// Takes the limits that a reply's headers state; those of any reply.
+    pub fn told(&mut self, now: Time, limits: &RateLimits) {
+        if !limits.is_empty() {
+            self.stated.told(now, limits, self.in_flight);
+        }
+    }
+
+    /// Takes that nothing succeeds any more; from now on only probes are sent.
+    pub fn outage_began(&mut self, now: Time) {
+        self.time_passed(now);
+        self.out = true;
+        self.closed = None;
+        self.streak = 0;
+        self.rate.interrupted();
+    }
+
+    /// Takes that the service is back.
+    pub fn outage_over(&mut self, now: Time) {
+        self.time_passed(now);
+        self.out = false;
+        self.closed = None;
+        self.streak = 0;
+        self.epoch += 1;
+        self.refused_since = None;
+        self.refused_throughout = false;
+        self.rate.interrupted();
+        self.replies = Replies::default();
+        self.chance.interrupted();
+        if self.ceiling.mode() == Mode::Queue {
+            self.experiments = Some(Experiments::new(ms(now), self.latency_ms, self.in_flight));
+        } else if !self.rate.is_on() {
+            let width = self.ceiling.width();
+            self.ceiling.climb_from(width.min(AFTER_OUTAGE_MIN.max(AFTER_OUTAGE * width)));
+        }
+    }
+
+    /// Sends nothing for so long: the service wants to be left alone.
+    pub fn pause(&mut self, now: Time, wait: Duration) {
+        self.time_passed(now);
+        let wait = if planted(Bug::WaitCutShort) { wait / 2 } else { wait };
+        let until = now.after(wait);
+        self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
+        self.rate.paused(ms(until));
+    }
+
+    /// Returns the moment before which nothing is sent, if it is yet to come.
+    #[must_use]
+    pub fn paused_until(&self, now: Time) -> Option<Time> {
+        self.paused_until.filter(|until| !until.has_come(now))
+    }
+
+    /// Returns `at`, or the end of the pause if that is later.
+    #[must_use]
+    pub fn not_paused(&self, now: Time, at: Time) -> Time {
+        self.paused_until(now).map_or(at, |until| at.max(until))
+    }
+
+    /// Returns how many asks at once may be on their way, from 1 to the bound.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.ceiling.slots()
+    }
+
+    /// Tells whether the service has refused asks just now because they were too many.
+    #[must_use]
+    pub fn is_throttled(&self, now: Time) -> bool {
+        self.refused_at.is_some_and(|at| now.since(at) < THROTTLED)
+    }
+
+    /// Tells whether the last question was answered with a moment to come because of how many the
+    /// service takes in a time.
+    #[must_use]
+    pub fn is_rate_bound(&self) -> bool {
+        self.is_rate_bound
+    }
+
+    /// Tells whether nothing but refusals has come for five minutes with one ask at a time, which
+    /// is an outage.
+    #[must_use]
+    pub fn refused_throughout(&self) -> bool {
+        self.refused_throughout
+    }
+
+    fn is_probe(&self, sent: &Sent) -> bool {
+        let probe = self.closed.as_ref().and_then(|closed| closed.probe);
+        probe.is_some_and(|(order, _)| order == sent.order)
+    }
+
+    fn quiet(&self) -> f64 {
+        (QUIET_ROUND_TRIPS * self.refusal_ms).clamp(*QUIET_MS.start(), *QUIET_MS.end())
+    }
+
+    /// Draws the consequences of silence, which is a timer and no event.
+    fn time_passed(&mut self, now: Time) {
+        let at = ms(now);
+        let resumed = self.paused_until.map_or(0.0, ms);
+        let since = self.looked_at.unwrap_or(at).max(resumed).min(at);
+        self.looked_at = Some(at);
+        let quiet = self.quiet();
+        match &self.closed {
+            Some(closed) if closed.probe.is_some() && closed.opens_at(quiet) <= at => {
+                self.reopen(at);
+            }
+            Some(_) => {}
+            None if self.out => {}
+            None => self.ceiling.passed(at, at - since, self.in_flight, quiet),
+        }
+    }
+}
+
+/// The moment `at`, rounded up to a whole millisecond after `now`.
+fn not_before(now: Time, at: Ms) -> May {
+    let wait = (at - ms(now)).ceil().max(1.0);
+    // Longer than any run: a wait that overflows is the same as one that never ends.
+    May::NotBefore(now.after(Duration::from_millis(wait.min(1e15) as u64)))
+}

@@ -1,0 +1,302 @@
+//! Tells an outage from a hiccup, and keeps its schedule.
+//!
+//! A failure is a hiccup while other questions succeed. It is an outage once the transient
+//! failures since the last success number at least 5, or as many as may be asked at once if those
+//! are fewer, and at least as many as the asks on their way: errors are fast and answers slow, so with many at once several fail before
+//! the first succeeds. With one at a time the first failure already is one, and the waits are the
+//! original's 1, 2 and 4 minutes.
+//!
+//! Once the retries have failed, one question that was not tried yet is asked. If it is answered, the
+//! service works, and what failed is the fault of the questions that did.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::item::question::QuestionIndex;
+use crate::planted::{Bug, planted};
+use crate::run::ask::AskId;
+use crate::time::Time;
+
+/// So many failures in a row are an outage whatever the width.
+const FAILURES_MIN: u32 = 5;
+
+/// Counts the failures since the service last answered.
+#[derive(Debug, Clone, Default)]
+pub struct Failures {
+    answered: u64,
+    failed: u32,
+}
+
+impl Failures {
+    /// Returns how often the service has answered; a question remembers it with its first failure.
+    #[must_use]
+    pub fn answered_count(&self) -> u64 {
+        self.answered
+    }
+
+    /// Takes any sign that the service works.
+    pub fn answered(&mut self) {
+        self.answered += 1;
+        self.failed = 0;
+    }
+
+    /// Takes a transient failure of a question that first failed when `first_failed_at` answers
+    /// had come; tells whether the service is out.
+    ///
+    /// A question that had already failed before the last answer does not count: a few poisonous
+    /// ones at the end of a run are no outage.
+    pub fn failed(&mut self, first_failed_at: u64, in_flight: usize, slots_max: u32) -> bool {
+        if first_failed_at == self.answered {
+            self.failed += 1;
+        }
+        let enough = FAILURES_MIN.min(slots_max).max(1);
+        self.failed >= enough && self.failed as usize >= in_flight
+    }
+}
+
+/// The waits of an outage: `retries` of them, the last repeated where the list is shorter.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    /// How many retries there are.
+    pub retries: u32,
+    /// The wait before each; empty means none.
+    pub waits: Vec<Duration>,
+}
+
+impl Backoff {
+    fn wait(&self, retry: u32) -> Option<Duration> {
+        let at = (retry as usize).min(self.waits.len().saturating_sub(1));
+        (retry < self.retries).then(|| self.waits.get(at).copied().unwrap_or(Duration::ZERO))
+    }
+}
+
+/// When the first light probe goes, and how much longer each further one waits: a hiccup of
+/// seconds is over in seconds, and a service that is down hears six of them in a minute.
+const LIGHT_FIRST: Duration = Duration::from_secs(2);
+const LIGHT_GROWTH: f64 = 1.6;
+/// The first retry comes before it does; somebody who tries now can go on for ever.
+const LIGHT_MAX: Duration = Duration::from_secs(60);
+
+/// An outage: everything waits but one probing question.
+///
+/// The schedule's retries alone count towards giving up. Before the first of them the service is
+/// probed lightly where more than one question may be asked at a time.
+#[derive(Debug, Clone)]
+pub struct Outage {
+    /// When the first failure of it came.
+    pub since: Time,
+    /// Retries begun.
+    pub retries: u32,
+    /// When the next begins; absent while one is on its way, and after the last.
+    pub retry_at: Option<Time>,
+    /// The question that was probed last, or whose failure began it.
+    pub question: QuestionIndex,
+    /// Whether that question was probed, or only failed.
+    pub probed: bool,
+    /// The retry on its way.
+    retry: Option<AskId>,
+    /// The light probe on its way.
+    light: Option<AskId>,
+    /// When the next light probe goes, and how long after it the one after that.
+    light_at: Option<Time>,
+    light_wait: Duration,
+    /// One light probe follows the other.
+    lightly: bool,
+    /// The question whose failure began it.
+    began_with: QuestionIndex,
+    /// Every question that was probed.
+    tried: BTreeSet<QuestionIndex>,
+    /// The question that is asked once the retries have failed.
+    another: Option<Another>,
+}
+
+/// A question that tells, after the last retry, whether the service answers others.
+#[derive(Debug, Clone)]
+struct Another {
+    question: QuestionIndex,
+    /// When it is asked; absent while it is on its way, and at the end.
+    at: Option<Time>,
+    /// Its ask on its way.
+    ask: Option<AskId>,
+    /// How many places it may still be asked at.
+    places: usize,
+}
+
+/// What an ask in an outage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// One that costs nothing if it fails.
+    Light,
+    /// One of the schedule.
+    Retry,
+    /// Another question, after the schedule.
+    Another,
+}
+
+impl Outage {
+    /// Begins one; the first retry follows after the first wait, if any is allowed, and light
+    /// probes before it where they are wanted.
+    #[must_use]
+    pub fn begin(now: Time, question: QuestionIndex, backoff: &Backoff, lightly: bool) -> Outage {
+        let retry_at = backoff.wait(0).map(|wait| now.after(wait));
+        Outage {
+            since: now,
+            retries: 0,
+            retry_at,
+            question,
+            probed: false,
+            retry: None,
+            light: None,
+            light_at: (lightly && retry_at.is_some()).then(|| now.after(LIGHT_FIRST)),
+            light_wait: LIGHT_FIRST,
+            lightly: lightly && retry_at.is_some(),
+            began_with: question,
+            tried: BTreeSet::new(),
+            another: None,
+        }
+    }
+
+    /// Returns the question whose failure began it.
+    #[must_use]
+    pub fn began_with(&self) -> QuestionIndex {
+        self.began_with
+    }
+
+    /// Tells whether this question has failed in it, or begun it.
+    #[must_use]
+    pub fn has_tried(&self, question: QuestionIndex) -> bool {
+        question == self.began_with || self.tried.contains(&question)
+    }
+
+    /// Returns the question that is asked after the last retry, once it is chosen.
+    #[must_use]
+    pub fn another(&self) -> Option<QuestionIndex> {
+        self.another.as_ref().map(|another| another.question)
+    }
+
+    /// Tells whether this is an ask of that question.
+    #[must_use]
+    pub fn is_another(&self, ask: AskId) -> bool {
+        self.another.as_ref().is_some_and(|another| another.ask == Some(ask))
+    }
+
+    /// Asks this question too before the service is given up, at so many places one after the other.
+    pub fn try_another(&mut self, now: Time, question: QuestionIndex, places: usize) {
+        self.another = Some(Another { question, at: Some(now), ask: None, places });
+    }
+
+    /// Returns what is to be sent next, and when.
+    #[must_use]
+    pub fn next(&self) -> Option<(Time, Probe)> {
+        let light = self.light_at.filter(|_| self.light.is_none());
+        let light = light.map(|at| (at, Probe::Light));
+        let retry = self.retry_at.map(|at| (at, Probe::Retry));
+        let another = self.another.as_ref().and_then(|another| another.at);
+        let another = another.map(|at| (at, Probe::Another));
+        // The retry goes first where both are due.
+        [retry, light, another].into_iter().flatten().min_by_key(|(at, _)| at.monotonic_ms)
+    }
+
+    /// Takes the sending of a probe.
+    pub fn probing(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
+        (self.question, self.probed) = (question, true);
+        self.tried.insert(question);
+        match probe {
+            Probe::Light => {
+                self.light = Some(ask);
+                self.light_at = None;
+            }
+            Probe::Retry => {
+                self.retries += 1;
+                self.retry_at = None;
+                self.retry = Some(ask);
+                self.light_at = None;
+                self.lightly = false;
+            }
+            Probe::Another => {
+                let another = self.another.as_mut().expect("another question was chosen");
+                (another.at, another.ask) = (None, Some(ask));
+                another.places -= 1;
+            }
+        }
+    }
+
+    /// Probes lightly at once, unless a probe is on its way.
+    pub fn try_now(&mut self, now: Time) {
+        if !self.is_probing() && self.retry_at.is_some() {
+            self.light_at = Some(now);
+        }
+    }
+
+    /// Tells whether a probe is on its way.
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        let another = self.another.as_ref();
+        let is_on_its_way = another.is_some_and(|another| another.ask.is_some());
+        self.light.is_some() || self.retry.is_some() || is_on_its_way
+    }
+
+    /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
+    /// next wait, if there is one.
+    pub fn failed(&mut self, now: Time, ask: AskId, backoff: &Backoff) -> bool {
+        if self.light == Some(ask) {
+            self.light = None;
+            let growth = if planted(Bug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
+            self.light_wait = self.light_wait.mul_f64(growth).min(LIGHT_MAX);
+            self.light_at = self.lightly.then(|| now.after(self.light_wait));
+        }
+        if let Some(another) = self.another.as_mut().filter(|a| a.ask == Some(ask)) {
+            another.ask = None;
+            another.at = (another.places > 0).then_some(now);
+        }
+        let is_retry = self.retry == Some(ask);
+        if is_retry {
+            self.retry = None;
+            self.retry_at = backoff.wait(self.retries).map(|wait| now.after(wait));
+        }
+        is_retry
+    }
+
+    /// Tells whether every retry has failed, and other questions so far.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        let is_asked = |another: &Another| another.at.is_some() || another.ask.is_some();
+        let waits_for_another = self.another.as_ref().is_some_and(is_asked);
+        self.retry.is_none() && self.retry_at.is_none() && !waits_for_another
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_one_at_a_time_the_first_failure_is_an_outage() {
+        assert!(Failures::default().failed(0, 0, 1));
+    }
+
+    #[test]
+    fn with_many_at_once_as_many_must_fail_as_are_on_their_way() {
+        let mut failures = Failures::default();
+        let verdicts: Vec<bool> = (0..8).map(|i| failures.failed(0, 11 - i, 500)).collect();
+        assert_eq!(verdicts, [false, false, false, false, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_question_that_failed_before_the_last_answer_does_not_count() {
+        let mut failures = Failures::default();
+        failures.answered();
+        assert!((0..20).all(|_| !failures.failed(0, 0, 8)));
+    }
+
+    #[test]
+    fn a_list_shorter_than_the_retries_repeats_its_last_wait() {
+        let minutes = |m: u64| Duration::from_secs(60 * m);
+        let backoff = Backoff { retries: 4, waits: vec![minutes(1), minutes(2)] };
+        let waits: Vec<_> = (0..5).map(|retry| backoff.wait(retry)).collect();
+        assert_eq!(
+            waits,
+            [Some(minutes(1)), Some(minutes(2)), Some(minutes(2)), Some(minutes(2)), None]
+        );
+    }
+}

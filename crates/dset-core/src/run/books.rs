@@ -1,0 +1,140 @@
+//! What the machine keeps of every question, and when the input file is marked.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::item::error_marks::Marks;
+use crate::item::question::QuestionId;
+use crate::planted::{Bug, planted};
+use crate::run::event::{Planned, Seq};
+use crate::time::Time;
+
+/// Where one question stands; one byte each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(super) enum State {
+    /// Answered, and placed in the outputs.
+    Placed,
+    /// Answered, durable, and waiting for its place.
+    Durable,
+    /// Answered, and not durable yet.
+    Unsynced,
+    Presumed,
+    Rejected,
+    GaveUp,
+    Pending,
+}
+
+impl State {
+    /// Tells whether it has an answer, or is taken to have one.
+    pub(super) fn is_answered(self) -> bool {
+        matches!(self, State::Placed | State::Durable | State::Unsynced | State::Presumed)
+    }
+
+    /// Tells whether it may still get an answer in this run.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, State::Unsynced | State::Pending)
+    }
+}
+
+impl From<Planned> for State {
+    fn from(planned: Planned) -> State {
+        match planned {
+            Planned::Settled => State::Placed,
+            Planned::Unplaced => State::Durable,
+            Planned::Presumed => State::Presumed,
+            Planned::Kept => State::Rejected,
+            Planned::Pending => State::Pending,
+        }
+    }
+}
+
+/// The file with the questions is rewritten at most once in so long, …
+const REWRITE_EVERY_MIN: Duration = Duration::from_secs(5);
+/// … or in so many times what the last rewriting took.
+const REWRITE_SHARE: u32 = 20;
+
+/// The marks that the input file is still to get.
+#[derive(Debug, Default)]
+pub(super) struct MarkBook {
+    wanted: Marks,
+    /// The wanted marks may be written once this record is durable.
+    after: Seq,
+    /// What is being written.
+    writing: Option<Marks>,
+    /// Rows that this run has marked, or was to mark.
+    ours: BTreeSet<QuestionId>,
+    not_before: Option<Time>,
+    failed: bool,
+}
+
+impl MarkBook {
+    pub(super) fn want(&mut self, marks: Marks) {
+        self.ours.extend(&marks.set);
+        self.wanted.set.extend(marks.set);
+        self.wanted.clear.extend(marks.clear);
+    }
+
+    /// Wants ERROR in a row, once `after` is durable.
+    pub(super) fn set(&mut self, id: QuestionId, after: Seq) {
+        self.wanted.clear.remove(&id);
+        self.wanted.set.insert(id);
+        self.ours.insert(id);
+        self.after = self.after.max(after);
+    }
+
+    /// Takes an answer to a question that was `marked` when it was read: ERROR is to be gone from
+    /// its row once `after` is durable.
+    pub(super) fn answered(&mut self, id: QuestionId, marked: bool, after: Seq) {
+        // A mark that an earlier run could not write may have been written since it was read.
+        if !marked && !self.ours.contains(&id) {
+            return;
+        }
+        self.wanted.set.remove(&id);
+        self.wanted.clear.insert(id);
+        self.after = self.after.max(after);
+    }
+
+    /// Returns the marks that are to be written now.
+    pub(super) fn due(&mut self, now: Time, synced: Seq) -> Option<Marks> {
+        let known = self.after <= synced || planted(Bug::MarkBeforeDurable);
+        let may = self.not_before.is_none_or(|at| at.has_come(now)) && known;
+        if may { self.take() } else { None }
+    }
+
+    /// Returns the marks that are to be written at the end; none of records that failed.
+    pub(super) fn last(&mut self, records_failed: bool) -> Option<Marks> {
+        if records_failed { None } else { self.take() }
+    }
+
+    fn take(&mut self) -> Option<Marks> {
+        if self.wanted.is_empty() || self.is_busy() || self.failed {
+            return None;
+        }
+        let marks = std::mem::take(&mut self.wanted);
+        self.writing = Some(marks.clone());
+        Some(marks)
+    }
+
+    pub(super) fn written(&mut self, now: Time, took: Duration) {
+        self.writing = None;
+        self.not_before = Some(now.after(REWRITE_EVERY_MIN.max(took * REWRITE_SHARE)));
+    }
+
+    /// A file that cannot be written is not tried again in this run.
+    pub(super) fn failed(&mut self, now: Time) {
+        self.writing = None;
+        self.not_before = Some(now);
+        self.failed = true;
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Returns when marks that wait for their time may be written.
+    pub(super) fn wake_at(&self) -> Option<Time> {
+        let waits = !self.wanted.is_empty() && !self.is_busy() && !self.failed;
+        self.not_before.filter(|_| waits)
+    }
+}

@@ -1,0 +1,214 @@
+//! Which question is asked next, and when.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Effect, Flight, Held, Machine, Notice, RateBound};
+use crate::item::question::{Question, QuestionIndex};
+use crate::planted::{Bug, planted};
+use crate::run::ask::{Ask, AskId};
+use crate::run::router::{Choice, LaneIndex};
+use crate::time::Time;
+
+/// So many questions are held at most where a model does not answer and others do.
+const HELD_FOR_OTHERS: usize = 4_096;
+/// So many are held in an outage whatever the width: the last of them is tried before the service is
+/// given up, and a few questions in a row may fail on their own account.
+const HELD_IN_OUTAGE: usize = 16;
+
+impl Machine {
+    /// Takes questions that were read.
+    pub(crate) fn take_questions(&mut self, questions: Vec<Question>) {
+        self.read.outstanding = false;
+        for question in questions {
+            let index = question.index;
+            self.read.taken += 1;
+            self.ready[usize::from(question.model)].insert(index);
+            let question = Arc::new(question);
+            let held = Held {
+                question,
+                attempts: 0,
+                failures: 0,
+                failed_with: None,
+                throttled: 0,
+                first_throttled_at: 0,
+                first_failed_at: None,
+                seemed_to_hang: false,
+            };
+            let known = self.held.insert(index, held);
+            assert!(known.is_none(), "a question is read once");
+        }
+    }
+
+    /// How many questions may be held: twice the width, or more where one of several models has none
+    /// left to ask, because those of another that does not answer are in the way; and more in an
+    /// outage, for a choice of what to try.
+    fn held_max(&self) -> usize {
+        let most = (2 * self.lanes.slots()).max(self.useless.held_min());
+        let most = match self.outage {
+            Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
+            None => most,
+        };
+        let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
+        if lacks { most.max(HELD_FOR_OTHERS) } else { most }
+    }
+
+    /// Tells whether more questions will be read as things stand.
+    pub(crate) fn can_read(&self) -> bool {
+        !self.read.ended && self.held.len() < self.held_max()
+    }
+
+    /// Asks for more questions, so that at most [`Machine::held_max`] are held.
+    pub(crate) fn read_more(&mut self, effects: &mut Vec<Effect>) {
+        if self.read.ended || self.read.outstanding {
+            return;
+        }
+        let left = self.rules.limit.map_or(u64::MAX, |limit| limit - self.read.taken.min(limit));
+        if left == 0 {
+            self.read.ended = true;
+            return;
+        }
+        let slots = self.lanes.slots();
+        let room = self.held_max().saturating_sub(self.held.len()).min(2 * slots);
+        let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
+        // In batches of a width: a message for every question would cost more than reading it.
+        let ready = self.ready.iter().map(BTreeSet::len);
+        let enough = ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
+        if count > 0 && (!enough || count >= slots || self.outage.is_some()) {
+            self.read.outstanding = true;
+            effects.push(Effect::Read { count });
+        }
+    }
+
+    /// How many may be asked or waiting for the disk, whatever the pace.
+    pub(crate) fn slots_max(&self) -> usize {
+        self.rules.bounds.slots_max.max(1) as usize
+    }
+
+    /// Tells whether a slot is free. Answers that wait for the disk take one too, so that a crash
+    /// cannot cost more than there are, but they are no longer the service's.
+    pub(crate) fn has_room(&self) -> bool {
+        let unsynced = self.records.answers.len();
+        let unsynced = if planted(Bug::SlotFreedOnArrival) { 0 } else { unsynced };
+        self.flights.len() + unsynced < self.slots_max()
+    }
+
+    /// Where another ask of a model may be sent, as far as the places and the user's limits go.
+    fn may_send(&mut self, now: Time, model: u16) -> Choice {
+        match self.minute.wait(now) {
+            None => Choice::NotYet,
+            Some(Duration::ZERO) => self.lanes.choose(now, model),
+            Some(wait) => {
+                self.rate_bound = Some(RateBound::User);
+                Choice::NotBefore(now.after(wait))
+            }
+        }
+    }
+
+    /// Puts a held question in the line of its model.
+    pub(crate) fn make_ready(&mut self, index: QuestionIndex) {
+        let held = self.held.get(&index).expect("a question that is asked again is held");
+        self.ready[usize::from(held.question.model)].insert(index);
+    }
+
+    /// Sends what may be sent now.
+    pub(crate) fn send(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        (self.send_at, self.rate_bound) = (None, None);
+        if self.outage.is_some() {
+            self.send_probe(now, effects);
+            return;
+        }
+        while let Some(&(ms, index)) = self.waiting.first() {
+            if ms > now.monotonic_ms {
+                break;
+            }
+            self.waiting.pop_first();
+            self.make_ready(index);
+        }
+        // Each model comes first in its turn, so that none takes all that a minute may hold.
+        let models = self.lanes.models();
+        let first = (self.asks_count % u64::from(models)) as u16;
+        for step in 0..models {
+            self.send_to(now, (first + step) % models, effects);
+        }
+    }
+
+    fn send_to(&mut self, now: Time, model: u16, effects: &mut Vec<Effect>) {
+        while self.has_room()
+            && let Some(&index) = self.ready[usize::from(model)].first()
+        {
+            match self.may_send(now, model) {
+                Choice::Now(lane) => {
+                    self.ready[usize::from(model)].pop_first();
+                    let ask = self.ask(now, index, lane, effects);
+                    self.lanes.at(lane).probing(ask);
+                }
+                Choice::NotBefore(at) => {
+                    self.send_at = Some(self.send_at.map_or(at, |first| first.min(at)));
+                    let by_service = self.lanes.are_rate_bound().then_some(RateBound::Service);
+                    self.rate_bound = self.rate_bound.or(by_service);
+                    break;
+                }
+                Choice::NotYet => break,
+            }
+        }
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        now: Time,
+        index: QuestionIndex,
+        lane: LaneIndex,
+        effects: &mut Vec<Effect>,
+    ) -> AskId {
+        let held = self.held.get_mut(&index).expect("a question that is asked is held");
+        held.attempts += 1;
+        let attempt = held.attempts;
+        let was_dropped_before = held.seemed_to_hang;
+        self.useless.parked.remove(&index);
+        self.asks_count += 1;
+        let id = AskId(self.asks_count);
+        self.minute.sent(now);
+        let at = self.lanes.at(lane);
+        at.in_flight += 1;
+        let (endpoint, sent) = (at.place.endpoint, at.pace.sent(now));
+        let flight = Flight {
+            index,
+            lane,
+            sent,
+            has_begun: false,
+            tokens: 0,
+            abandoned: false,
+            hung_after: None,
+            was_dropped_before,
+        };
+        self.flights.insert(id, flight);
+        let question = Arc::clone(&held.question);
+        effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
+        let (model, sample) = (question.model, question.sample);
+        effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
+        id
+    }
+
+    /// Tries a service that is out, and places that are, without waiting for their time. What the
+    /// service itself asked to be waited for is waited for.
+    pub(crate) fn try_now(&mut self, now: Time) {
+        if let Some(outage) = &mut self.outage {
+            outage.try_now(now);
+        }
+        self.lanes.each().for_each(|lane| lane.try_now(now));
+    }
+
+    /// Puts a question back, to be asked after `wait`.
+    pub(crate) fn ask_again(&mut self, now: Time, index: QuestionIndex, wait: Duration) {
+        self.waiting.insert((now.after(wait).monotonic_ms, index));
+    }
+
+    /// Takes a question that was to be asked again out of the line and of those that wait.
+    pub(crate) fn take_out_of_line(&mut self, index: QuestionIndex) {
+        let model = self.held[&index].question.model;
+        self.ready[usize::from(model)].remove(&index);
+        self.waiting.retain(|&(_, waiting)| waiting != index);
+    }
+}

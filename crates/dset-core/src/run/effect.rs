@@ -1,0 +1,277 @@
+//! What the machine wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer::{Answer, Failure, Usage};
+use crate::item::error_marks::Marks;
+use crate::item::question::{Question, QuestionId, QuestionIndex};
+use crate::plan::ledger::{Fault, Ledger};
+use crate::run::ask::{Ask, AskId};
+use crate::run::event::{Seq, StopSignal};
+use crate::time::Time;
+
+/// Something to be done. Every effect that touches the world is answered by an event.
+#[derive(Debug)]
+pub enum Effect {
+    /// Read so many more pending questions, in order. Answered by `Questions`, `QuestionsEnd`
+    /// after the last, or `QuestionsChanged`.
+    Read {
+        /// How many at most.
+        count: usize,
+    },
+    /// Ask. Answered by `Replied` or, once abandoned, `Abandoned`.
+    Ask(Ask),
+    /// Drop this ask; whichever event answers it comes soon.
+    Abandon(AskId),
+    /// Make this record durable. Answered by `Synced` or `SyncFailed`.
+    Record(Seq, Record),
+    /// Decide that these answers, all durable, come next in the outputs, and write them.
+    /// Answered by `Emitted` or `EmitFailed`.
+    Emit {
+        /// Rows emitted in this life once these are written.
+        upto: u64,
+        /// The questions, in the order of the rows.
+        questions: Vec<QuestionIndex>,
+    },
+    /// Make what was emitted durable now instead of within a second.
+    Flush,
+    /// Send `Woke` at this time; replaces an earlier wish.
+    WakeAt(Time),
+    /// Write these marks into the input file. Answered by `Marked` or `MarkFailed`.
+    Mark(Marks),
+    /// Tell whoever is watching.
+    Show(Notice),
+    /// The run is over; nothing is outstanding.
+    Finish(Ending),
+}
+
+/// What the store is to remember.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// A question was answered.
+    Answered {
+        /// The question.
+        question: Arc<Question>,
+        /// The ask that was answered.
+        ask: AskId,
+        /// How many asks this question took in this life.
+        attempts: u32,
+        /// When the ask was sent.
+        sent_at: Time,
+        /// When its answer came.
+        at: Time,
+        /// The answer.
+        answer: Box<Answer>,
+        /// With it every answer is there that its row is to get.
+        completes_row: bool,
+    },
+    /// An ask failed.
+    Failed {
+        /// The question.
+        question: Arc<Question>,
+        /// The ask that failed.
+        ask: AskId,
+        /// Which attempt at this question in this life, from 1.
+        attempt: u32,
+        /// When the ask was sent.
+        sent_at: Time,
+        /// When it failed.
+        at: Time,
+        /// How.
+        failure: Box<Failure>,
+    },
+    /// A question ended without an answer.
+    Ended {
+        /// The question.
+        question: Arc<Question>,
+        /// How.
+        fault: Fault,
+        /// The cause, in the plain words of [`Failure::cause`].
+        cause: &'static str,
+        /// When.
+        at: Time,
+        /// For an answer cut by the token limit: how many tokens it had got to, where known.
+        cut_at_tokens: Option<u64>,
+    },
+    /// A row of the input is to say ERROR.
+    Bookmarked {
+        /// The question in that row.
+        id: QuestionId,
+    },
+}
+
+/// Something worth saying while the run goes on.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A question is being asked for the first time, or again.
+    Asking {
+        /// The question.
+        question: Arc<Question>,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A question was answered.
+    Answered {
+        /// The question.
+        question: Arc<Question>,
+        /// How long its last ask took.
+        took: Duration,
+        /// What was counted.
+        usage: Usage,
+        /// How many asks it took.
+        attempts: u32,
+    },
+    /// An ask failed, and the question will be asked again.
+    Retrying {
+        /// The question.
+        question: Arc<Question>,
+        /// Why.
+        failure: Box<Failure>,
+        /// When it is asked again at the earliest.
+        wait: Duration,
+    },
+    /// A question ended without an answer.
+    Ended {
+        /// The question.
+        question: Arc<Question>,
+        /// How.
+        fault: Fault,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// The service does not answer: everything waits.
+    OutageBegan {
+        /// The last failure.
+        failure: Box<Failure>,
+        /// Until the first retry; absent where none is allowed.
+        wait: Option<Duration>,
+    },
+    /// A retry in an outage begins.
+    OutageRetry {
+        /// Which, from 1.
+        retry: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// A retry in an outage failed, and there is another.
+    OutageGoesOn {
+        /// The last failure.
+        failure: Box<Failure>,
+        /// Until the next retry.
+        wait: Duration,
+    },
+    /// Every retry failed; before the service is given up, another question is asked.
+    OutageAnother {
+        /// That question.
+        question: Arc<Question>,
+    },
+    /// The last retry failed, and another question too where there is one.
+    OutageFinal {
+        /// The last failure.
+        failure: Box<Failure>,
+    },
+    /// The service answers again.
+    OutageOver {
+        /// How long it did not.
+        lasted: Duration,
+    },
+    /// One of several places does not answer; what it would have been asked is asked elsewhere, or
+    /// waits until it is back.
+    PlaceDown {
+        /// Of this model, by its place in the settings.
+        model: u16,
+        /// Which of the model's endpoints.
+        endpoint: u16,
+        /// The last failure.
+        failure: Box<Failure>,
+    },
+    /// That place answers again.
+    PlaceUp {
+        /// Of this model.
+        model: u16,
+        /// Which of the model's endpoints.
+        endpoint: u16,
+    },
+    /// A row of the input is being marked.
+    Bookmarking {
+        /// Its row as a spreadsheet counts it.
+        row_number: u64,
+    },
+    /// The run is stopping; what is on its way is waited for.
+    Draining {
+        /// What made it stop.
+        signal: StopSignal,
+        /// How many asks are on their way.
+        in_flight: usize,
+        /// How long the longest has been.
+        longest: Duration,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Why.
+    pub why: Why,
+    /// Where every question stands.
+    pub ledger: Ledger,
+    /// Asks that were dropped on their way; a service may bill them.
+    pub dropped: u64,
+    /// Answers that are durable and in no output yet: the next run writes them.
+    pub unplaced: u64,
+    /// Somebody wanted it to stop, whatever it came to.
+    pub was_stopped: bool,
+    /// The row that a failing service left marked, as a spreadsheet counts it.
+    pub bookmark: Option<Arc<Question>>,
+}
+
+/// Why a run ended, from the weightiest to the lightest; where several hold, the first counts.
+#[derive(Debug, Clone)]
+pub enum Why {
+    /// The store or the disk failed.
+    StoreFailed,
+    /// An output could not be written.
+    OutputFailed,
+    /// The service refuses what the settings say.
+    WrongSettings(Box<Failure>),
+    /// The input was changed while it was being read.
+    InputChanged {
+        /// The first row that differs, where known.
+        row_number: Option<u64>,
+    },
+    /// The key is missing or wrong.
+    KeyRefused(Box<Failure>),
+    /// No money left.
+    OutOfMoney(Box<Failure>),
+    /// The service did not answer after every retry.
+    Unreachable(Box<Failure>),
+    /// The service wants to be left alone for longer than a run waits.
+    ToldToWait(Box<Failure>, Duration),
+    /// Ctrl-C or SIGTERM.
+    Stopped(StopSignal),
+    /// A question failed, and the run was to pause there.
+    Paused,
+    /// Everything that this run was to ask is asked.
+    Complete,
+}
+
+impl Why {
+    /// Orders the reasons: the lowest wins.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Why::StoreFailed => 0,
+            Why::OutputFailed => 1,
+            Why::WrongSettings(_) => 2,
+            Why::InputChanged { .. } => 3,
+            Why::KeyRefused(_) => 4,
+            Why::OutOfMoney(_) => 5,
+            Why::Unreachable(_) => 6,
+            Why::ToldToWait(..) => 7,
+            Why::Stopped(_) => 8,
+            Why::Paused => 9,
+            Why::Complete => 10,
+        }
+    }
+}

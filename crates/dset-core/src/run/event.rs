@@ -1,0 +1,146 @@
+//! What the machine is told.
+
+use std::time::Duration;
+
+use crate::answer::Reading;
+use crate::item::error_marks::Marks;
+use crate::item::question::{Question, QuestionIndex};
+use crate::provider::RateLimits;
+use crate::run::ask::AskId;
+use crate::time::Time;
+
+/// Numbers the records of this life from 1, in the order they were given; never stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The plan stands; comes first, once.
+    Started(PlanSummary),
+    /// The questions that `Effect::Read` asked for: pending ones, in the order of the input.
+    Questions(Vec<Question>),
+    /// There are no more questions to read.
+    QuestionsEnd,
+    /// The input is no longer what was planned; no question can be read from it any more.
+    QuestionsChanged {
+        /// The first row that differs, as a spreadsheet counts it, where known.
+        row_number: Option<u64>,
+    },
+    /// An ask came to something.
+    Replied {
+        /// Which ask.
+        ask: AskId,
+        /// What the reply means.
+        reading: Reading,
+        /// What its headers say about limits, where they say anything.
+        limits: Option<Box<RateLimits>>,
+    },
+    /// The reply to an ask has begun with a good status and is not whole yet. May come late, after
+    /// the ask came to something.
+    Progressed {
+        /// Which ask.
+        ask: AskId,
+        /// About how many tokens have come, 0 where that is not known.
+        tokens: u64,
+    },
+    /// An ask was dropped before anything came, as `Effect::Abandon` wanted.
+    Abandoned {
+        /// Which ask.
+        ask: AskId,
+    },
+    /// All records up to this one are durable.
+    Synced {
+        /// The last durable record.
+        upto: Seq,
+    },
+    /// The store failed: the records up to this one that were not durable yet are not in it.
+    SyncFailed {
+        /// The last record that is lost to the store.
+        upto: Seq,
+    },
+    /// That many rows of this life are in every output, durably.
+    Emitted {
+        /// Rows emitted in this life.
+        upto: u64,
+    },
+    /// An output cannot be written; nothing is emitted any more.
+    EmitFailed,
+    /// The marks are in the input file.
+    Marked {
+        /// How long the rewriting took.
+        took: Duration,
+    },
+    /// The marks could not be written; the store has them, and the next run writes them.
+    MarkFailed,
+    /// Another run at the same place was told to leave it alone.
+    ToldToWait {
+        /// Which of the places where models are asked, from 0.
+        place: usize,
+        /// Until then.
+        until: Time,
+    },
+    /// The time of the last `Effect::WakeAt` has come.
+    Woke,
+    /// Somebody wants the run to stop.
+    Stopped(StopSignal),
+    /// Somebody wants nothing to be sent for now; what is on its way comes in.
+    Held,
+    /// Somebody wants a run that was held to go on.
+    LetGo,
+    /// Somebody wants a service that is out to be tried now.
+    TryNow,
+}
+
+/// What somebody pressed or sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// Ctrl-C: once to drain, twice to stop now.
+    Interrupt,
+    /// SIGTERM: once to drain for [`super::TERM_GRACE`] at most, twice to stop now.
+    Terminate,
+}
+
+/// Where each question stands before the first ask.
+#[derive(Debug, Clone, Default)]
+pub struct PlanSummary {
+    /// One state a wanted answer, in the order of the input.
+    pub states: Vec<Planned>,
+    /// How many of them each row has, one behind the other; none is one.
+    pub per_row: u32,
+    /// Bookmarks that the store wants and the input lacks, or the other way round.
+    pub marks: Marks,
+}
+
+/// Where one question stands before the first ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Planned {
+    /// Answered, and its place in the outputs is decided.
+    Settled,
+    /// Answered, but its place in the outputs is not decided yet.
+    Unplaced,
+    /// Before a bookmark of the original script: taken as answered.
+    Presumed,
+    /// Cut by the token limit, which is no higher now: not asked again.
+    Kept,
+    /// To be asked.
+    Pending,
+}
+
+impl PlanSummary {
+    /// Counts the questions in this state.
+    #[must_use]
+    pub fn count(&self, planned: Planned) -> u64 {
+        self.states.iter().filter(|&&state| state == planned).count() as u64
+    }
+
+    /// Returns the questions in this state, in the order of the input.
+    pub fn indexes(&self, planned: Planned) -> impl Iterator<Item = QuestionIndex> + '_ {
+        let index = |at: usize| QuestionIndex::try_from(at).expect("a plan has at most u32 rows");
+        self.states
+            .iter()
+            .enumerate()
+            .filter(move |(_, s)| **s == planned)
+            .map(move |(i, _)| index(i))
+    }
+}

@@ -1,0 +1,468 @@
+//! Decides what happens next in a run: one event in, effects out.
+//!
+//! Driven by the engine's loop in production and by a simulator in tests. A question moves one
+//! way: read, asked, perhaps asked again, and at last answered, rejected or given up; its answer
+//! keeps the slot of its ask until it is durable, so that a crash costs at most the asks on their
+//! way. Which files exist, how a reply looks and what time it is are none of its business.
+
+pub mod ask;
+mod books;
+mod dispatch;
+mod durability;
+mod effect;
+mod event;
+mod on_failure;
+mod on_response;
+mod outage;
+mod router;
+mod snapshot;
+mod stall;
+mod systemic_failure;
+mod useless;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::run::router::Place;
+pub use effect::{Effect, Ending, Notice, Record, Why};
+pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
+pub use snapshot::{OnItsWay, OutageView, RateBound, Snapshot};
+
+use crate::answer::Failure;
+use crate::item::question::{Question, QuestionIndex};
+use crate::plan::ledger::Ledger;
+use crate::planted::{Bug, planted};
+use crate::rate::minute::{Earlier, Minute, MinuteLimits};
+use crate::rate::outage::{Backoff, Failures, Outage};
+use crate::rate::retry::RETRY_AFTER_MAX;
+use crate::rate::{Bounds, Learnt, Sent};
+use crate::run::ask::AskId;
+use crate::run::router::{LaneIndex, Lanes};
+use crate::run::systemic_failure::Suspects;
+use crate::time::Time;
+use books::{MarkBook, State};
+use useless::Useless;
+
+/// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
+pub const TERM_GRACE: Duration = Duration::from_secs(20);
+
+/// What a run goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What the pace never goes beyond.
+    pub bounds: Bounds,
+    /// The user's own limits a minute.
+    pub minute: MinuteLimits,
+    /// Asks of the minute before this life.
+    pub earlier: Vec<Earlier>,
+    /// The life before this one was killed: nobody knows what it had sent.
+    pub killed: bool,
+    /// Where the models are asked; at least one place for each model.
+    pub places: Vec<Place>,
+    /// The schedule of an outage.
+    pub backoff: Backoff,
+    /// Stop at the first failing question.
+    pub pause_on_error: bool,
+    /// The most answers to ask for in this run.
+    pub limit: Option<u64>,
+    /// Seeds the jitter of waits.
+    pub seed: u64,
+}
+
+/// The state of a run. See [`Machine::handle`].
+#[derive(Debug)]
+pub struct Machine {
+    rules: Rules,
+    states: Vec<State>,
+    /// So many of them are of one row.
+    per_row: u32,
+    ledger: Ledger,
+
+    /// Questions whose texts are held: asked, or waiting to be.
+    held: BTreeMap<QuestionIndex, Held>,
+    /// Held questions that may be asked now, of each model, earliest in the file first.
+    ready: Vec<BTreeSet<QuestionIndex>>,
+    /// Held questions that may be asked from a moment on (its monotonic milliseconds).
+    waiting: BTreeSet<(u64, QuestionIndex)>,
+    flights: BTreeMap<AskId, Flight>,
+    asks_count: u64,
+    read: Read,
+
+    lanes: Lanes,
+    minute: Minute,
+    /// When the pace lets the next question be sent, where that is a matter of time.
+    send_at: Option<Time>,
+    rate_bound: Option<RateBound>,
+    failures: Failures,
+    outage: Option<Outage>,
+    /// The failure that began or prolonged the outage.
+    last_failure: Option<Box<Failure>>,
+    suspects: Suspects,
+    useless: Useless,
+    /// Replies of somebody who is no API, before the first answer.
+    misdirected: u32,
+
+    records: Records,
+    output: Output,
+    marks: MarkBook,
+
+    /// Somebody holds the run: nothing is sent.
+    is_held: bool,
+    stop: Option<Why>,
+    signal: Option<StopSignal>,
+    /// SIGTERM has come.
+    is_terminated: bool,
+    /// Ctrl-C came twice: leave at once, and leave what is not placed to the next run.
+    stop_now: bool,
+    /// When asks on their way are dropped: SIGTERM leaves so much time and no more.
+    abandon_at: Option<Time>,
+    dropped: u64,
+    bookmark: Option<Arc<Question>>,
+    answers_count: u64,
+    wake_at: Option<Time>,
+    finished: bool,
+}
+
+/// A question whose text is held.
+#[derive(Debug)]
+struct Held {
+    question: Arc<Question>,
+    attempts: u32,
+    /// Failures that count towards giving up.
+    failures: u32,
+    /// Refusals because there was too much to do, and how often the service had answered at the
+    /// first.
+    throttled: u32,
+    first_throttled_at: u64,
+    /// What the last failure was, in the plain words of [`Failure::cause`].
+    failed_with: Option<&'static str>,
+    /// How often the service had answered when this question first failed.
+    first_failed_at: Option<u64>,
+    /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
+    /// timeout ends the next.
+    seemed_to_hang: bool,
+}
+
+/// An ask on its way.
+#[derive(Debug)]
+struct Flight {
+    index: QuestionIndex,
+    lane: LaneIndex,
+    sent: Sent,
+    /// The reply has begun: it may be slow, but it is not hung.
+    has_begun: bool,
+    /// About how many tokens of a streamed answer have come.
+    tokens: u64,
+    abandoned: bool,
+    /// It was dropped because nothing came for so long.
+    hung_after: Option<Duration>,
+    /// An ask for its question was dropped for that before.
+    was_dropped_before: bool,
+}
+
+impl Flight {
+    /// Nothing of its reply has come, and it may be dropped for that.
+    fn may_hang(&self) -> bool {
+        !self.has_begun && !self.abandoned && !self.was_dropped_before
+    }
+}
+
+/// What was read of the input.
+#[derive(Debug, Default)]
+struct Read {
+    outstanding: bool,
+    ended: bool,
+    taken: u64,
+}
+
+/// What was given to the store.
+#[derive(Debug, Default)]
+struct Records {
+    given: Seq,
+    synced: Seq,
+    /// Answers that keep a slot until they are durable, in the order they were given.
+    answers: VecDeque<(Seq, QuestionIndex)>,
+    failed: bool,
+}
+
+/// What was given to the outputs.
+#[derive(Debug, Default)]
+struct Output {
+    /// Every question before this one has been placed or cannot be answered in this run.
+    next: QuestionIndex,
+    emitted: u64,
+    confirmed: u64,
+    flushed: bool,
+    failed: bool,
+}
+
+impl Machine {
+    /// Makes the machine of one run; nothing happens before `Event::Started`.
+    #[must_use]
+    pub fn new(rules: Rules) -> Machine {
+        let lanes = Lanes::new(&rules.places, rules.bounds);
+        Machine {
+            ready: vec![BTreeSet::new(); usize::from(lanes.models())],
+            lanes,
+            minute: Minute::new(rules.minute),
+            send_at: None,
+            rate_bound: None,
+            rules,
+            states: Vec::new(),
+            per_row: 1,
+            ledger: Ledger::default(),
+            held: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            flights: BTreeMap::new(),
+            asks_count: 0,
+            read: Read::default(),
+            failures: Failures::default(),
+            outage: None,
+            last_failure: None,
+            suspects: Suspects::default(),
+            useless: Useless::default(),
+            misdirected: 0,
+            records: Records::default(),
+            output: Output::default(),
+            marks: MarkBook::default(),
+            is_held: false,
+            stop: None,
+            signal: None,
+            is_terminated: false,
+            stop_now: false,
+            abandon_at: None,
+            dropped: 0,
+            bookmark: None,
+            answers_count: 0,
+            wake_at: None,
+            finished: false,
+        }
+    }
+
+    /// Decides what happens next. Called once per event, never re-entered, never blocks.
+    ///
+    /// Appends to `effects`, in the order they are to be begun.
+    pub fn handle(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
+        assert!(!self.finished, "an event came after the end");
+        match event {
+            Event::Started(plan) => self.started(now, plan),
+            Event::Questions(questions) => self.take_questions(questions),
+            Event::QuestionsEnd => (self.read.outstanding, self.read.ended) = (false, true),
+            Event::QuestionsChanged { row_number } => {
+                (self.read.outstanding, self.read.ended) = (false, true);
+                self.stop(Why::InputChanged { row_number });
+            }
+            Event::Replied { ask, reading, limits } => {
+                if let (Some(limits), Some(flight)) = (limits, self.flights.get(&ask)) {
+                    self.lanes.at(flight.lane).pace.told(now, &limits);
+                }
+                self.replied(now, ask, reading, effects);
+            }
+            Event::Progressed { ask, tokens } => self.progressed(now, ask, tokens),
+            Event::Abandoned { ask } => self.abandoned(now, ask, effects),
+            Event::Synced { upto } => self.synced(upto),
+            Event::SyncFailed { upto } => self.sync_failed(upto),
+            Event::Emitted { upto } => self.output.confirmed = self.output.confirmed.max(upto),
+            Event::EmitFailed => {
+                self.output.failed = true;
+                self.stop(Why::OutputFailed);
+            }
+            Event::Marked { took } => self.marks.written(now, took),
+            Event::MarkFailed => self.marks.failed(now),
+            Event::ToldToWait { place, until } => {
+                let wait = until.since(now).min(RETRY_AFTER_MAX);
+                let pace = &mut self.lanes.at(place).pace;
+                if pace.paused_until(now).is_none_or(|known| known.since(now) < wait) {
+                    pace.pause(now, wait);
+                }
+            }
+            Event::Woke => self.wake_at = None,
+            Event::Stopped(signal) => self.stopped(now, signal, effects),
+            Event::Held => self.is_held = true,
+            Event::LetGo => self.is_held = false,
+            Event::TryNow => self.try_now(now),
+        }
+        self.go_on(now, effects);
+        debug_assert!(self.ledger.balances(), "the ledger balances at every event");
+        debug_assert!(
+            self.flights.len() + self.records.answers.len() <= self.slots_max(),
+            "asked + waiting for the disk <= the most at once"
+        );
+    }
+
+    /// Returns what this run has found out about each place, in the order of
+    /// [`Rules::places`], and until when nothing may be sent there.
+    pub fn learnt(&mut self, now: Time) -> Vec<(Learnt, Option<Time>)> {
+        let lanes = self.lanes.each();
+        lanes.map(|lane| (lane.pace.learnt(now), lane.pace.paused_until(now))).collect()
+    }
+
+    /// Returns where every question stands.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
+    fn started(&mut self, now: Time, plan: PlanSummary) {
+        assert!(self.states.is_empty(), "a run starts once");
+        for lane in self.lanes.each() {
+            if let Some((learnt, age)) = lane.place.learnt {
+                lane.pace.recall(now, &learnt, age);
+            }
+        }
+        self.minute.recall(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
+        self.ledger = Ledger {
+            questions: plan.states.len() as u64,
+            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            presumed: plan.count(Planned::Presumed),
+            rejected: plan.count(Planned::Kept),
+            gave_up: 0,
+            pending: plan.count(Planned::Pending),
+        };
+        self.states = plan.states.into_iter().map(State::from).collect();
+        self.per_row = plan.per_row.max(1);
+        self.read.ended = self.ledger.pending == 0;
+        self.marks.want(plan.marks);
+    }
+
+    fn stopped(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
+        let again = match signal {
+            StopSignal::Interrupt => self.signal.is_some(),
+            // Behind Ctrl-C it may be a container that stops: the grace of the first holds.
+            StopSignal::Terminate => self.is_terminated,
+        };
+        self.signal.get_or_insert(signal);
+        self.is_terminated |= signal == StopSignal::Terminate;
+        self.stop(Why::Stopped(signal));
+        if again {
+            self.stop_now = true;
+            self.abandon_all(effects);
+            return;
+        }
+        if signal == StopSignal::Terminate && !planted(Bug::GraceNeverEnds) {
+            self.abandon_at.get_or_insert(now.after(TERM_GRACE));
+        }
+        if let Some(oldest) = self.flights.values().map(|f| f.sent.at).min() {
+            let (in_flight, longest) = (self.flights.len(), now.since(oldest));
+            effects.push(Effect::Show(Notice::Draining { signal, in_flight, longest }));
+        }
+    }
+
+    /// Ends the run for this reason, unless a weightier one is known.
+    fn stop(&mut self, why: Why) {
+        if self.stop.as_ref().is_none_or(|known| why.rank() < known.rank()) {
+            self.stop = Some(why);
+        }
+    }
+
+    fn abandon_all(&mut self, effects: &mut Vec<Effect>) {
+        for (&ask, flight) in self.flights.iter_mut().filter(|(_, f)| !f.abandoned) {
+            flight.abandoned = true;
+            effects.push(Effect::Abandon(ask));
+        }
+    }
+
+    /// Everything that may follow from any event, in one place.
+    fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.abandon_at.is_some_and(|at| at.has_come(now)) {
+            self.abandon_at = None;
+            self.abandon_all(effects);
+        }
+        self.abandon_hung(now, effects);
+        let may_send =
+            self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless();
+        if may_send {
+            self.read_more(effects);
+        }
+        self.end_outage_if_final(now, effects);
+        if may_send && self.stop.is_none() {
+            self.send(now, effects);
+        }
+        self.place(effects);
+        if self.is_over() {
+            self.wind_up(now, effects);
+        } else if !self.records.failed
+            && let Some(marks) = self.marks.due(now, self.records.synced)
+        {
+            effects.push(Effect::Mark(marks));
+        }
+        if !self.finished {
+            self.set_alarm(now, effects);
+        }
+    }
+
+    /// Nothing is on its way and nothing will be sent.
+    fn is_over(&self) -> bool {
+        let nothing_left = self.read.ended && self.held.is_empty() && self.outage.is_none();
+        (self.stop.is_some() || nothing_left) && self.flights.is_empty() && !self.read.outstanding
+    }
+
+    /// The last records, rows and marks; then the end.
+    fn wind_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.stop.is_none() {
+            self.clear_suspects(now, effects);
+        }
+        if self.records.synced < self.records.given {
+            return;
+        }
+        let disk_failed = self.records.failed || self.output.failed;
+        if !disk_failed && !self.stop_now {
+            self.place_rest(effects);
+        }
+        if !disk_failed && self.output.confirmed < self.output.emitted {
+            if !std::mem::replace(&mut self.output.flushed, true) {
+                effects.push(Effect::Flush);
+            }
+            return;
+        }
+        if let Some(marks) = self.marks.last(self.records.failed) {
+            effects.push(Effect::Mark(marks));
+        }
+        if self.marks.is_busy() {
+            return;
+        }
+        let complete = self.ledger.pending == 0 && self.ledger.failed() == 0;
+        let why = match self.stop.take() {
+            Some(Why::Stopped(_) | Why::Paused) if complete => Why::Complete,
+            Some(why) => why,
+            None => Why::Complete,
+        };
+        self.finished = true;
+        effects.push(Effect::Finish(Ending {
+            why,
+            ledger: self.ledger,
+            dropped: self.dropped,
+            unplaced: self.states.iter().filter(|&&state| state == State::Durable).count() as u64,
+            was_stopped: self.signal.is_some(),
+            bookmark: self.bookmark.take(),
+        }));
+    }
+
+    fn set_alarm(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let sends = self.stop.is_none() && !self.is_held;
+        let sending = match self.outage {
+            _ if !sends => None,
+            Some(_) => self.probe_at(now),
+            None => {
+                let first = self.waiting.first().map(|&(ms, _)| self.moment(now, ms));
+                let first = first.filter(|_| !planted(Bug::LostWakeUp));
+                [self.send_at, first].into_iter().flatten().min()
+            }
+        };
+        // What is due already was tried just now and waits for an event, such as a free slot.
+        let at = [sending, self.abandon_at, self.marks.wake_at(), self.hung_at()];
+        let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
+        if at.is_some() && at != self.wake_at {
+            self.wake_at = at;
+            effects.extend(at.map(Effect::WakeAt));
+        }
+    }
+
+    fn moment(&self, now: Time, monotonic_ms: u64) -> Time {
+        now.after(Duration::from_millis(monotonic_ms.saturating_sub(now.monotonic_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

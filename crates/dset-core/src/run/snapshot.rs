@@ -1,0 +1,145 @@
+//! Where a run stands, for whoever draws it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Flight, Machine};
+use crate::item::question::Question;
+use crate::plan::ledger::Ledger;
+use crate::time::Time;
+
+/// Where the run stands, for whoever draws it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Where every question stands.
+    pub ledger: Ledger,
+    /// Asks on their way.
+    pub in_flight: usize,
+    /// How many at once there may be.
+    pub slots: usize,
+    /// Questions waiting to be asked again.
+    pub retrying: usize,
+    /// What those failed with, and how many with each, the commonest first.
+    pub retrying_causes: Vec<(&'static str, usize)>,
+    /// When the first of them is asked again.
+    pub retry_at: Option<Time>,
+    /// The service refuses asks because they are too many: fewer are sent for a while.
+    pub throttled: bool,
+    /// Questions answered in this life.
+    pub answered: u64,
+    /// About how many tokens have come of the answers on their way.
+    pub coming_tokens: u64,
+    /// The service does not answer.
+    pub outage: Option<OutageView>,
+    /// Nothing is sent before this moment, because the service asked for it.
+    pub paused_until: Option<Time>,
+    /// When the next ask goes, where it waits for its time.
+    pub send_at: Option<Time>,
+    /// Whose limit on asks in a time holds the next one, if one does.
+    pub rate_bound: Option<RateBound>,
+    /// The two asks that have been on their way longest.
+    pub longest: Vec<OnItsWay>,
+    /// Somebody holds the run: nothing is sent.
+    pub is_held: bool,
+    /// The run is stopping.
+    pub stopping: bool,
+}
+
+/// Whose limit a run keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateBound {
+    /// The user's, a minute.
+    User,
+    /// The service's: stated, or found.
+    Service,
+}
+
+/// An outage, for whoever draws it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutageView {
+    /// When its first failure came.
+    pub since: Time,
+    /// When the service is tried next, by the schedule or lightly; absent while all that may be
+    /// sent is on its way.
+    pub next: Option<Time>,
+    /// When the next retry of the schedule begins; absent while one is on its way.
+    pub retry_at: Option<Time>,
+    /// Which retry that is, or which is on its way, from 1.
+    pub retry: u32,
+    /// Of how many.
+    pub of: u32,
+    /// The service is being tried.
+    pub is_probing: bool,
+    /// Every retry has failed, and another question is asked.
+    pub tries_another: bool,
+}
+
+/// An ask on its way, for whoever draws it.
+#[derive(Debug, Clone)]
+pub struct OnItsWay {
+    /// The question.
+    pub question: Arc<Question>,
+    /// When it was sent.
+    pub sent_at: Time,
+    /// The reply has begun.
+    pub has_begun: bool,
+    /// About how many tokens of a streamed answer have come.
+    pub tokens: u64,
+}
+
+impl Machine {
+    /// Tells where the run stands.
+    #[must_use]
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        let longest = self.flights.values().filter(|flight| !flight.abandoned).take(2);
+        let on_its_way = |flight: &Flight| {
+            Some(OnItsWay {
+                question: Arc::clone(&self.held.get(&flight.index)?.question),
+                sent_at: flight.sent.at,
+                has_begun: flight.has_begun,
+                tokens: flight.tokens,
+            })
+        };
+        Snapshot {
+            ledger: self.ledger,
+            in_flight: self.flights.len(),
+            slots: self.lanes.slots(),
+            retrying: self.waiting.len(),
+            retrying_causes: self.retrying_causes(),
+            retry_at: self.waiting.first().map(|&(ms, _)| self.moment(now, ms)),
+            throttled: self.lanes.are_throttled(now),
+            answered: self.answers_count,
+            coming_tokens: self.flights.values().map(|flight| flight.tokens).sum(),
+            outage: self.outage.as_ref().map(|outage| {
+                let not_paused = |at| self.lanes.not_paused(now, at);
+                OutageView {
+                    since: outage.since,
+                    next: outage.next().map(|(at, _)| not_paused(at)),
+                    retry_at: outage.retry_at.map(not_paused),
+                    retry: outage.retries + u32::from(outage.retry_at.is_some()),
+                    of: self.rules.backoff.retries,
+                    is_probing: outage.is_probing(),
+                    tries_another: outage.another().is_some(),
+                }
+            }),
+            paused_until: self.lanes.paused_until(now),
+            send_at: self.send_at.filter(|at| !at.has_come(now)),
+            rate_bound: self.rate_bound,
+            longest: longest.filter_map(on_its_way).collect(),
+            is_held: self.is_held,
+            stopping: self.stop.is_some(),
+        }
+    }
+
+    fn retrying_causes(&self) -> Vec<(&'static str, usize)> {
+        let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for (_, index) in &self.waiting {
+            let cause = self.held.get(index).and_then(|held| held.failed_with);
+            *causes.entry(cause.unwrap_or("failed")).or_default() += 1;
+        }
+        let mut causes: Vec<_> = causes.into_iter().collect();
+        causes.sort_by_key(|&(cause, count)| (Reverse(count), cause));
+        causes
+    }
+}

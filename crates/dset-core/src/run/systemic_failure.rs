@@ -1,0 +1,68 @@
+//! Tells a refusal of the settings, or of the key, from refusals of questions.
+//!
+//! A wrong parameter is refused for every question alike, and so is all that a gateway says once its
+//! quota is used up; neither must mark a whole file ERROR. So questions that are refused one after the
+//! other in the same words, with no answer between them, become suspicious: nothing more is asked until
+//! what is on its way is back. An answer among that clears them; without one it is the settings. While
+//! nothing has succeeded at all, the questions themselves wait for that verdict.
+
+use std::sync::Arc;
+
+use crate::answer::{Failure, FailureClass};
+use crate::item::question::Question;
+use crate::planted::{Bug, planted};
+
+/// So many different questions refused in the same words are suspicious before the first answer, …
+const ALIKE_AT_FIRST: u32 = 5;
+/// … and so many after it.
+const ALIKE_LATER: u32 = 10;
+
+/// Refusals that may be the settings' fault.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects {
+    words: Option<String>,
+    /// Questions refused in these words one after the other.
+    alike: u32,
+    last: Option<Failure>,
+    waiting: Vec<(Arc<Question>, Failure)>,
+}
+
+impl Suspects {
+    /// Takes a refusal of a question that was not refused before in this run, whether anything `has
+    /// succeeded` in it; returns the questions that are refused, each on its own account.
+    pub(crate) fn refused(
+        &mut self,
+        question: Arc<Question>,
+        failure: Failure,
+        has_succeeded: bool,
+    ) -> Vec<(Arc<Question>, Failure)> {
+        let words = crate::provider::refusal_signature(&failure.message);
+        let mut refused = match self.words.as_ref() == Some(&words) {
+            true => Vec::new(),
+            false => self.clear(),
+        };
+        self.words = Some(words);
+        self.alike += 1;
+        self.last = Some(failure.clone());
+        let list = if has_succeeded { &mut refused } else { &mut self.waiting };
+        list.push((question, failure));
+        refused
+    }
+
+    /// Returns the last refusal where there are enough of them to suspect the settings, or the key.
+    pub(crate) fn verdict(&self, has_succeeded: bool) -> Option<&Failure> {
+        let last = self.last.as_ref()?;
+        let most = match has_succeeded {
+            true => ALIKE_LATER,
+            // A key without rights is refused everything.
+            false if last.class == FailureClass::Forbidden => 1,
+            false => ALIKE_AT_FIRST,
+        };
+        (self.alike >= most && !planted(Bug::SettingsTakenForQuestions)).then_some(last)
+    }
+
+    /// Ends the suspicion; returns the questions that waited for a verdict.
+    pub(crate) fn clear(&mut self) -> Vec<(Arc<Question>, Failure)> {
+        std::mem::take(self).waiting
+    }
+}

@@ -1,0 +1,132 @@
+//! Replies that hold no answer though the service is there: either the model wrote nothing that is
+//! one, or what speaks there is no chat API.
+//!
+//! A question may be such by itself, and is asked again a few times. Where several different ones are
+//! so, one after the other and with no answer between them, it is not they: nothing more is asked until
+//! what is on its way is back, and without an answer among it the run ends, and says why.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Effect, Machine, Why};
+use crate::answer::{Failure, FailureClass};
+use crate::item::question::QuestionIndex;
+use crate::run::on_response::Returned;
+use crate::time::Time;
+
+/// How often a question is asked again that got such a reply: each may have been paid for.
+const RETRIES_MAX: u32 = 2;
+
+/// So many different questions in a row without an answer are not by themselves so, before the first
+/// answer and after it.
+const ALIKE_AT_FIRST: usize = 5;
+const ALIKE_LATER: usize = 10;
+/// A reply of another API is clear enough to need fewer.
+const OTHER_API_AT_FIRST: usize = 3;
+
+/// The questions without an answer since the last answer, and the last reply of theirs.
+#[derive(Debug, Default)]
+pub(super) struct Useless {
+    questions: BTreeSet<QuestionIndex>,
+    last: Option<Failure>,
+    /// Before the first answer: those that are not asked again while there are others to ask, which
+    /// tell more of the service than they do.
+    pub(super) parked: BTreeSet<QuestionIndex>,
+    /// There are no others.
+    has_no_others: bool,
+}
+
+impl Useless {
+    /// So many questions are held at the least while it is open whether any gets an answer.
+    pub(super) fn held_min(&self) -> usize {
+        if self.parked.is_empty() { 0 } else { 2 * ALIKE_AT_FIRST }
+    }
+}
+
+impl Machine {
+    /// Takes a reply that holds no answer.
+    pub(super) fn was_useless(
+        &mut self,
+        now: Time,
+        back: &Returned,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.stop.is_some() {
+            self.make_ready(back.index);
+            return;
+        }
+        self.useless.questions.insert(back.index);
+        self.useless.last = Some(failure.clone());
+        self.service_works(now, back.lane, effects);
+        if failure.class == FailureClass::Empty {
+            self.clear_suspects(now, effects);
+        }
+        if !self.has_succeeded() && !self.useless.has_no_others && !self.rules.pause_on_error {
+            let held = self.held.get_mut(&back.index).expect("a failed question is held");
+            held.failures += 1;
+            self.useless.parked.insert(back.index);
+            self.show_retry(back, failure, Duration::ZERO, effects);
+            return;
+        }
+        self.try_again(now, back, failure, RETRIES_MAX, effects);
+    }
+
+    /// Forgets what was useless: there is an answer.
+    pub(super) fn is_of_use(&mut self) {
+        self.release_parked();
+        self.useless = Useless::default();
+    }
+
+    fn release_parked(&mut self) {
+        for index in std::mem::take(&mut self.useless.parked) {
+            self.make_ready(index);
+        }
+    }
+
+    /// Asks parked questions again where there is nothing else to ask.
+    fn turn_to_parked(&mut self) {
+        let is_idle = self.flights.is_empty()
+            && self.waiting.is_empty()
+            && self.ready.iter().all(BTreeSet::is_empty);
+        if is_idle && self.read.ended && !self.useless.parked.is_empty() {
+            self.useless.has_no_others = true;
+            self.release_parked();
+        }
+    }
+
+    /// An answer of an earlier run is one, too.
+    fn has_succeeded(&self) -> bool {
+        self.answers_count > 0 || self.ledger.answered > 0
+    }
+
+    /// Judges whether no question gets an answer: true while nothing is asked for that.
+    pub(super) fn judge_useless(&mut self) -> bool {
+        let Some(last) = self.useless.last.as_ref().filter(|_| self.outage.is_none()) else {
+            return false;
+        };
+        let has_succeeded = self.has_succeeded();
+        let is_other = last.class == FailureClass::OtherApi;
+        let most = match has_succeeded {
+            true => ALIKE_LATER,
+            false if is_other => OTHER_API_AT_FIRST,
+            false => ALIKE_AT_FIRST,
+        };
+        let is_alone = || self.held.keys().all(|index| self.useless.questions.contains(index));
+        let is_all = is_other && !has_succeeded && self.read.ended && is_alone();
+        if self.useless.questions.len() < most && !is_all {
+            self.turn_to_parked();
+            return false;
+        }
+        // Nothing is left that could be asked in vain.
+        if self.read.ended && self.held.is_empty() {
+            return false;
+        }
+        if self.flights.is_empty() {
+            let last = Box::new(last.clone());
+            self.useless = Useless::default();
+            self.stop(Why::WrongSettings(last));
+        }
+        true
+    }
+}

@@ -1,0 +1,501 @@
+//! From layers to what holds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use url::Url;
+
+use super::layer::{Layer, NO_KEY, Names};
+use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
+use crate::csv::HeaderMode;
+use crate::key::RequestSettings;
+use crate::provider::{Ambiguous, Preset, Providers};
+use crate::rate::minute::MinuteLimits;
+use crate::rate::outage::Backoff;
+use crate::template::{DEFAULT_TEMPLATE, has_code};
+
+/// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
+/// we cut off has usually been paid for.
+const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// How long a stream may bring nothing of its answer: services keep it alive with comments for ever,
+/// and pauses of more than a minute have been seen while a model thinks.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// The outputs where nobody says: the original script's.
+const FORMATS: [&str; 3] = ["csv", "json", "txt"];
+
+/// What holds for a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file with the questions.
+    pub input: PathBuf,
+    /// The folder with the store and the outputs.
+    pub output: PathBuf,
+    /// The formats that are written there, by name; which there are is the outputs' business.
+    pub formats: Names,
+    /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
+    pub csv_bom: Option<bool>,
+    /// The models that are asked, in the order in which they were named; at least one.
+    pub models: Vec<Model>,
+    /// How many answers every question gets from every model, from 1.
+    pub samples: u32,
+    /// Whether the first row is a header.
+    pub header: HeaderMode,
+    /// The column with the questions, where somebody says so.
+    pub column: Option<String>,
+    /// How many at once, at most.
+    pub concurrency: Concurrency,
+    /// How many in a minute, at most.
+    pub minute: MinuteLimits,
+    /// Runs on this machine tell each other what a service takes.
+    pub share_pace: bool,
+    /// The schedule of an outage.
+    pub backoff: Backoff,
+    /// The longest time for one ask.
+    pub timeout: Duration,
+    /// The longest time without a word of an answer that has begun to stream.
+    pub idle_timeout: Duration,
+    /// A streamed answer that repeats itself without end is ended.
+    pub stop_loops: bool,
+    /// What a failing question does.
+    pub on_error: OnError,
+    /// How a run is told.
+    pub log_format: LogFormat,
+    /// Events as JSON lines on stdout.
+    pub json: bool,
+    /// Only errors and the end.
+    pub quiet: bool,
+    /// Every attempt.
+    pub verbose: bool,
+}
+
+/// A model, and where it is asked.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What is asked, apart from the question: whatever of it changes, answers change.
+    pub request: RequestSettings,
+    /// Whose wire is spoken.
+    pub preset: &'static Preset,
+    /// Where it is spoken; at least one place, each as good as another.
+    pub base_urls: Vec<Url>,
+    /// The variable that holds the key; absent where the service wants none.
+    pub key_variable: Option<String>,
+    /// Answers are asked for as they are written.
+    pub stream: bool,
+}
+
+impl Model {
+    /// Returns its first base URL.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        self.base_urls.first().expect("a model is asked somewhere")
+    }
+
+    /// Tells whether every place is the service's own.
+    #[must_use]
+    pub fn is_at_home(&self) -> bool {
+        self.base_urls.iter().all(|url| self.preset.is_at(url))
+    }
+
+    /// Returns the first base URL as it may be written down.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        endpoint(self.base_url())
+    }
+}
+
+/// Returns a base URL as it may be written down: without a query, which can hold a secret.
+#[must_use]
+pub fn endpoint(base_url: &Url) -> String {
+    let mut url = base_url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+impl Settings {
+    /// Returns what each model is asked with, in their order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSettings> {
+        self.models.iter().map(|model| model.request.clone()).collect()
+    }
+
+    /// Tells whether every question is to get more than one answer.
+    #[must_use]
+    pub fn wants_several(&self) -> bool {
+        self.models.len() > 1 || self.samples > 1
+    }
+
+    /// Returns the first of the models.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        self.models.first().expect("some model is asked")
+    }
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Error, PartialEq)]
+pub enum SettingsError {
+    /// A base URL that is none.
+    #[error("`{given}` is not a URL: {detail}")]
+    BaseUrl {
+        /// What was said.
+        given: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A key itself where the name of its variable belongs.
+    #[error("--key takes the name of a variable, not the key itself")]
+    KeyItself,
+    /// A key where the name of a model belongs.
+    #[error("--model takes the name of a model, and this looks like a key")]
+    KeyForModel,
+    /// A number out of range.
+    #[error("{name} must be {bounds}, not {given}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        bounds: &'static str,
+        /// What was said.
+        given: String,
+    },
+    /// A service that has no base URL of its own.
+    #[error("{provider} is asked at a URL of your own, and none is named")]
+    NoBaseUrl {
+        /// The service, as people call it.
+        provider: String,
+    },
+    /// A service without a model.
+    #[error("--model names {provider} and no model of it")]
+    NoModel {
+        /// The service's name in settings.
+        provider: String,
+    },
+    /// A model that several services have.
+    #[error("several services have the model `{model}`: {}", providers.join(", "))]
+    SeveralServices {
+        /// The model.
+        model: String,
+        /// Their names in settings.
+        providers: Vec<String>,
+    },
+    /// Two settings that exclude each other.
+    #[error("{one} and {other} say the same thing twice")]
+    Both {
+        /// One.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+}
+
+/// Something worth saying about settings that work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// The model is gone; another is asked in its place.
+    RetiredModel {
+        /// What was said.
+        given: String,
+        /// Since when it is gone, `YYYY-MM-DD`.
+        since: String,
+        /// What is asked.
+        used: String,
+        /// With reasoning or without.
+        reasoning: bool,
+    },
+    /// The temperature is not sent: the service takes none while the model reasons.
+    TemperatureLeftOut {
+        /// The service, as people call it.
+        provider: String,
+    },
+    /// The key will cross a network unencrypted.
+    KeyInClear {
+        /// To this host.
+        host: String,
+    },
+}
+
+/// Resolves a layer into what holds, among the known services alone. `system_text` is what the
+/// layer's system file says.
+pub fn resolve(
+    layer: Layer,
+    system_text: Option<String>,
+) -> Result<(Settings, Vec<Warning>), SettingsError> {
+    resolve_among(layer, system_text, &Providers::default())
+}
+
+/// Resolves a layer into what holds, among these services.
+pub fn resolve_among(
+    layer: Layer,
+    system_text: Option<String>,
+    providers: &Providers,
+) -> Result<(Settings, Vec<Warning>), SettingsError> {
+    let mut warnings = Vec::new();
+    if layer.system.is_some() && layer.system_file.is_some() {
+        return Err(SettingsError::Both { one: "--system", other: "--system-file" });
+    }
+    let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
+    let given = layer.model.unwrap_or_default();
+    if given.iter().any(|name| begins_like_a_key(name)) {
+        return Err(SettingsError::KeyForModel);
+    }
+    let mut names: Vec<Option<&str>> = given.iter().map(|name| Some(name.as_str())).collect();
+    if names.is_empty() {
+        names.push(None);
+    }
+    let system = layer.system.or(system_text);
+    let shared = Shared {
+        request: RequestSettings {
+            model: String::new(),
+            template: layer.template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
+            system_is_template: system.as_deref().is_some_and(has_code),
+            system,
+            max_tokens: layer.max_tokens,
+            temperature,
+            reasoning: layer.reasoning.map(|switch| switch == Switch::On),
+            reasoning_effort: layer.reasoning_effort,
+        },
+        base_urls: layer.base_url.unwrap_or_default(),
+        key: layer.key,
+        stream: layer.stream.map(|switch| switch == Switch::On),
+        providers,
+    };
+    let mut models = Vec::new();
+    for name in names {
+        let model = resolve_model(name, &shared, &mut warnings)?;
+        let is_same = |other: &Model| other.request == model.request;
+        if !models.iter().any(is_same) {
+            models.push(model);
+        }
+    }
+    warnings.dedup();
+    let settings = Settings {
+        input: layer.input.unwrap_or_else(|| "q.csv".into()),
+        output: layer.output.unwrap_or_else(|| "dset_generator".into()),
+        formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
+        csv_bom: layer.csv_bom,
+        models,
+        samples: layer.samples.unwrap_or(1),
+        header: layer.header.unwrap_or_default(),
+        column: layer.column,
+        concurrency: layer.concurrency.unwrap_or_default(),
+        minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
+        share_pace: layer.share_pace != Some(Switch::Off),
+        backoff: Backoff {
+            retries: layer.retries.unwrap_or(3),
+            waits: match layer.backoff {
+                Some(spans) => spans.iter().map(|Span(wait)| *wait).collect(),
+                None => [60, 120, 240].map(Duration::from_secs).to_vec(),
+            },
+        },
+        timeout: layer.timeout.map_or(TIMEOUT, |Span(timeout)| timeout),
+        idle_timeout: layer.idle_timeout.map_or(IDLE_TIMEOUT, |Span(timeout)| timeout),
+        stop_loops: layer.stop_loops.unwrap_or(false),
+        on_error: layer.on_error.unwrap_or_default(),
+        log_format: layer.log_format.unwrap_or_default(),
+        json: layer.json.unwrap_or(false) || layer.log_format == Some(LogFormat::Json),
+        quiet: layer.quiet.unwrap_or(false),
+        verbose: layer.verbose.unwrap_or(false),
+    };
+    for (name, span) in [("--timeout", settings.timeout), ("--idle-timeout", settings.idle_timeout)]
+    {
+        if span.is_zero() {
+            let given = "0s".to_owned();
+            return Err(SettingsError::OutOfRange { name, bounds: "above 0", given });
+        }
+    }
+    Ok((settings, warnings))
+}
+
+/// What all models have in common.
+struct Shared<'a> {
+    providers: &'a Providers,
+    /// But for the model's name.
+    request: RequestSettings,
+    base_urls: Vec<String>,
+    key: Option<String>,
+    stream: Option<bool>,
+}
+
+fn resolve_model(
+    name: Option<&str>,
+    shared: &Shared<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Model, SettingsError> {
+    let first = shared.base_urls.first().map(String::as_str);
+    let Service { preset, base_url: first, mut model } = service(name, first, shared.providers)?;
+    let mut base_urls = vec![first];
+    for given in shared.base_urls.iter().skip(1) {
+        let url = base_url(given)?;
+        if !base_urls.contains(&url) {
+            base_urls.push(url);
+        }
+    }
+    let at_home = base_urls.iter().all(|url| preset.is_at(url));
+    let mut reasoning = shared.request.reasoning;
+    // Other hosts may still serve a model under the name that its own no longer knows.
+    if let Some(retired) = preset.retired(&model).filter(|_| at_home) {
+        let thinks = *reasoning.get_or_insert(retired.reasoning);
+        let given = std::mem::replace(&mut model, retired.used.clone());
+        warnings.push(Warning::RetiredModel {
+            given,
+            since: retired.since.clone(),
+            used: model.clone(),
+            reasoning: thinks,
+        });
+    }
+    let key_variable = match &shared.key {
+        Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
+        Some(name) if !is_variable(name) => return Err(SettingsError::KeyItself),
+        Some(name) => Some(name.clone()),
+        None if preset.keyless => None,
+        None => Some(preset.key_variable().to_owned()),
+    };
+    let in_clear = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
+    if let Some(url) = base_urls.iter().find(in_clear).filter(|_| key_variable.is_some()) {
+        warnings.push(Warning::KeyInClear { host: host(url) });
+    }
+    let request = RequestSettings { model, reasoning, ..shared.request.clone() };
+    if preset.leaves_out_temperature(&request, at_home) {
+        let provider = preset.name.clone();
+        warnings.push(Warning::TemperatureLeftOut { provider });
+    }
+    let stream = shared.stream.unwrap_or(preset.stream && at_home);
+    Ok(Model { request, preset, base_urls, key_variable, stream })
+}
+
+/// Whose wire is spoken where, and of which model.
+struct Service {
+    preset: &'static Preset,
+    base_url: Url,
+    model: String,
+}
+
+/// Chooses the service. Where a base URL is named, the model's name is the service's own and left
+/// whole, slashes and all, and the host tells the service, or the end of the path whose messages are
+/// spoken; else the name tells it.
+fn service(
+    model: Option<&str>,
+    url: Option<&str>,
+    providers: &Providers,
+) -> Result<Service, SettingsError> {
+    let deepseek = providers.preset("deepseek").expect("the table has DeepSeek");
+    let Some(url) = url else {
+        let given = model.unwrap_or(&deepseek.default_model);
+        let found = providers.by_model(given).map_err(|Ambiguous { providers }| {
+            SettingsError::SeveralServices { model: given.to_owned(), providers }
+        })?;
+        let (preset, model) = found.unwrap_or((deepseek, given));
+        if preset.base_url.is_empty() {
+            return Err(SettingsError::NoBaseUrl { provider: preset.name.clone() });
+        }
+        let model = if model.is_empty() { &preset.default_model } else { model };
+        if model.is_empty() {
+            return Err(SettingsError::NoModel { provider: preset.id.clone() });
+        }
+        let (base_url, model) = (base_url(&preset.base_url)?, model.to_owned());
+        return Ok(Service { preset, base_url, model });
+    };
+    let base_url = base_url(url)?;
+    let mut model = model.unwrap_or(&deepseek.default_model);
+    let any = providers
+        .preset("openai-compatible")
+        .expect("the table has a preset for any other service");
+    let messages =
+        providers.preset("anthropic-compatible").expect("the table has one for Anthropic's wire");
+    let preset = match providers.by_url(&base_url) {
+        Some(preset) => preset,
+        None if base_url.path().trim_end_matches('/').ends_with(&messages.path) => messages,
+        None if deepseek.serves(model) => deepseek,
+        None => any,
+    };
+    // The deployments of Azure have no slash in their names, and no base URL but the user's.
+    if let Some((id, rest)) = model.split_once('/').filter(|_| preset.base_url.is_empty())
+        && id == preset.id
+    {
+        model = rest;
+    }
+    Ok(Service { preset, base_url, model: model.to_owned() })
+}
+
+fn base_url(given: &str) -> Result<Url, SettingsError> {
+    let wrong = |detail: String| SettingsError::BaseUrl { given: without_password(given), detail };
+    let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong("it must begin with http:// or https:// and name a host".into()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("it must not hold a user name or a password".into()));
+    }
+    Ok(url)
+}
+
+fn without_password(given: &str) -> String {
+    match (given.find("://"), given.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 < at => {
+            format!("{}…{}", &given[..scheme + 3], &given[at..])
+        }
+        _ => given.to_owned(),
+    }
+}
+
+fn in_range(
+    name: &'static str,
+    given: Option<f64>,
+    range: std::ops::RangeInclusive<f64>,
+    bounds: &'static str,
+) -> Result<Option<f64>, SettingsError> {
+    match given {
+        Some(value) if !range.contains(&value) => {
+            Err(SettingsError::OutOfRange { name, bounds, given: value.to_string() })
+        }
+        given => Ok(given),
+    }
+}
+
+/// A name that a variable can have; a key has dashes, or is longer than any name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // Names of words are written with underscores; some services' keys are letters and digits.
+    let looks_like_a_key =
+        name.len() >= 20 && !name.contains('_') && name.contains(|c: char| c.is_ascii_digit());
+    starts && rest && name.len() <= 64 && !looks_like_a_key
+}
+
+/// How keys of services begin, that no model's name begins with.
+const KEYS_BEGIN: [&str; 8] = ["sk-", "sk_", "gsk_", "aizasy", "nvapi-", "pplx-", "csk-", "tgp_"];
+/// No key is shorter.
+const KEY_CHARS_MIN: usize = 8;
+
+/// Tells whether a text, or a part of it, begins as keys do: what is meant for a key may be typed or
+/// pasted elsewhere, also with the name of its variable or of its service before it.
+#[must_use]
+pub fn begins_like_a_key(text: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || "=/,'\"".contains(c);
+    text.split(apart).any(|part| {
+        let lower = part.to_lowercase();
+        let is_long = part.len() >= KEY_CHARS_MIN;
+        is_long && KEYS_BEGIN.iter().any(|begin| lower.starts_with(begin))
+    })
+}
+
+/// Tells whether a URL stays on this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

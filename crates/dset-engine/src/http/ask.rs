@@ -1,0 +1,528 @@
+//! One HTTP call: an ask becomes a reply, or the way it broke.
+//!
+//! One attempt a call; every retry is the machine's decision, so the library's own are off.
+//! Redirects are not followed, because they would carry the key elsewhere. A reply is read as it
+//! comes, whether it is streamed or in one piece.
+
+use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
+
+use dset_core::answer::{Failure, Reading};
+use dset_core::key::RequestSettings;
+use dset_core::provider::rate_limits;
+use dset_core::provider::reply::Broken;
+use dset_core::provider::{
+    Kind, Loop, Preset, RateLimits, Request, StreamReading, is_of_address, read_broken,
+};
+use dset_core::run::ask::Ask;
+use dset_core::settings::{Model, Settings, is_loopback};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::http::client::{Client, Response};
+use crate::http::redact::Echo;
+use crate::os::clock::unix_ms;
+
+/// How long a connection may take.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
+/// comments that it is there.
+const FIRST_WORD_MAX: Duration = Duration::from_secs(10 * 60 + 30);
+/// How long the counts may be away once an answer is whole, and how long the end of the body once
+/// the service has said that nothing is to come: the connection can then be used again.
+const COUNTS_MAX: Duration = Duration::from_secs(30);
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How often is told how much has come.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// What every ask of a model at one place has in common.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    /// Whose wire is spoken.
+    pub preset: &'static Preset,
+    /// Where.
+    pub base_url: Url,
+    /// Model, system prompt and parameters.
+    pub request: RequestSettings,
+    /// Answers are asked for as they are written.
+    pub stream: bool,
+    /// The longest time for one ask.
+    pub timeout: Duration,
+    /// The longest time without a word of an answer that has begun to stream.
+    pub idle_timeout: Duration,
+    /// A streamed answer that repeats itself without end is ended.
+    pub stop_loops: bool,
+}
+
+impl Wire {
+    /// Takes it from settings: one of their models at one of its places.
+    #[must_use]
+    pub fn of(settings: &Settings, model: &Model, base_url: &Url) -> Wire {
+        Wire {
+            preset: model.preset,
+            base_url: base_url.clone(),
+            request: model.request.clone(),
+            stream: model.stream,
+            timeout: settings.timeout,
+            idle_timeout: settings.idle_timeout,
+            stop_loops: settings.stop_loops,
+        }
+    }
+}
+
+/// Where a model is asked.
+pub struct Endpoint {
+    client: Client,
+    wire: Wire,
+    at_home: bool,
+    echo: Echo,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither the key nor the query, in which some services want it.
+        f.debug_struct("Endpoint")
+            .field("host", &self.wire.base_url.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nothing can be asked.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// The key has a character that no header may have.
+    #[error("the key has characters that no key has; is there a line break in it?")]
+    Key,
+    /// The client cannot be made.
+    #[error("cannot set up HTTP: {0}")]
+    Client(String),
+}
+
+/// What came of an ask, read.
+#[derive(Debug)]
+pub struct Came {
+    /// What it means.
+    pub reading: Reading,
+    /// What the headers say about limits, where they say anything.
+    pub limits: Option<Box<RateLimits>>,
+    /// Of a failure that may have been paid for: the body as it came, or what had been written of
+    /// a stream.
+    pub body: Option<Vec<u8>>,
+}
+
+/// A reply that has begun.
+struct Coming {
+    status: u16,
+    limits: RateLimits,
+    reply: StreamReading,
+}
+
+/// How a reply came to its end, if it did not break.
+enum End {
+    Whole,
+    /// It would not have ended by itself.
+    Looped(Loop),
+}
+
+impl Endpoint {
+    /// Sets up a client for this service. The key goes to this URL and nowhere else.
+    pub fn new(wire: Wire, key: Option<SecretString>) -> Result<Endpoint, EndpointError> {
+        let headers = headers(wire.preset, key.as_ref())?;
+        let (url, at_home) = (wire.preset.url(&wire.base_url), wire.preset.is_at(&wire.base_url));
+        // No proxy leads back to this machine.
+        let may_be_proxied = !is_loopback(&wire.base_url);
+        let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
+            .map_err(|error| EndpointError::Client(error.to_string()))?;
+        let echo = Echo::of(key.as_ref());
+        Ok(Endpoint { client, wire, at_home, echo })
+    }
+
+    /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
+    ///
+    /// Calls `tell` when the reply has begun with a good status and more of it is awaited, and
+    /// while a stream comes every half second, with about how many tokens have come.
+    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> Came {
+        let (settings, question) = (&self.wire.request, &ask.question);
+        let system = question.system.as_deref();
+        let request = Request { settings, system, prompt: &question.prompt };
+        let body = match self.wire.stream {
+            true => self.wire.preset.streamed_body(&request, self.at_home),
+            false => self.wire.preset.request_body(&request, self.at_home),
+        };
+        let mut coming = None;
+        let end = within(self.wire.timeout, self.call(body, &mut coming, tell)).await;
+        let Some(Coming { status, limits, mut reply }) = coming else {
+            let broken = end.err().expect("a reply that came to its end had begun");
+            let reading = Reading::Failure(read_broken(&broken));
+            return Came { reading: self.with_address(reading), limits: None, body: None };
+        };
+        self.echo.leave(&mut reply);
+        let is_paid = (200..300).contains(&status);
+        let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
+        let beside = beside(&reply);
+        let mut reading = match end {
+            Ok(End::Whole) => reply.finish(),
+            Ok(End::Looped(found)) => reply.stopped_in_a_loop(found),
+            Err(broken) => reply.broken(&broken),
+        };
+        self.echo.leave_failure(&mut reading);
+        let body = match &reading {
+            Reading::Answer(_) => None,
+            Reading::Failure(failure) => body.or_else(|| written(failure, beside)),
+        };
+        let limits = (!limits.is_empty()).then(|| Box::new(limits));
+        Came { reading: self.with_address(reading), limits, body }
+    }
+
+    /// Names where was asked, where that may be what is wrong.
+    fn with_address(&self, mut reading: Reading) -> Reading {
+        if let Reading::Failure(failure) = &mut reading
+            && is_of_address(failure)
+        {
+            let url = self.wire.preset.shown_url(&self.wire.base_url);
+            failure.message = format!("{url}: {}", failure.message);
+        }
+        reading
+    }
+
+    async fn call(
+        &self,
+        body: Vec<u8>,
+        coming: &mut Option<Coming>,
+        mut tell: impl FnMut(u64),
+    ) -> Result<End, Broken> {
+        // A connection that lay idle may hold a reply that nobody asked for, which would pass for
+        // the answer to this. The client closes such a connection as soon as it sees the bytes;
+        // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
+        // from the answer.
+        tokio::task::yield_now().await;
+        let sent = self.client.post(body).await;
+        let mut response = sent.map_err(|error| {
+            let detail = plain(&error);
+            match error.is_connect() {
+                // A proxy is another matter than the address.
+                _ if !self.client.is_proxied() && is_foreign(&error) => {
+                    Broken::Foreign(if tls_in(&error).is_some() {
+                        detail
+                    } else {
+                        NO_HTTP.to_owned()
+                    })
+                }
+                true => Broken::Connect(detail),
+                false => Broken::Reset(detail),
+            }
+        })?;
+        let Coming { status, reply, .. } = coming.insert(self.begun(&response));
+        let mut is_to_be_told = (200..300).contains(status);
+        let mut told_at = Instant::now();
+        let mut patience = Patience::new(self.wire.idle_timeout);
+        let mut silence = pin!(tokio::time::sleep_until(patience.until.at));
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                chunk = response.chunk() => chunk,
+                // Nothing is here yet.
+                () = std::future::ready(()), if is_to_be_told => {
+                    is_to_be_told = false;
+                    tell(0);
+                    continue;
+                }
+                () = &mut silence, if self.wire.stream => {
+                    if patience.until.has_passed(Instant::now()) {
+                        return if patience.is_whole { Ok(End::Whole) } else { Err(patience.broken()) };
+                    }
+                    silence.as_mut().reset(patience.until.at);
+                    continue;
+                }
+            };
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(End::Whole),
+                Err(error) => return Err(broke_off(&*error)),
+            };
+            let progress = reply.push(&chunk);
+            if progress.is_too_large {
+                return Err(Broken::TooLarge);
+            }
+            if let Some(found) = progress.looped.filter(|_| !progress.has_end) {
+                return Ok(End::Looped(found));
+            }
+            if !self.wire.stream {
+                continue;
+            }
+            let now = Instant::now();
+            if patience.hears(now, &progress) {
+                silence.as_mut().reset(patience.until.at);
+            }
+            if progress.kind != Kind::Blank && now - told_at >= TELL_EVERY {
+                told_at = now;
+                tell(progress.tokens_about());
+            }
+        }
+    }
+
+    fn begun(&self, response: &Response) -> Coming {
+        let status = response.status;
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers.iter();
+        let mut headers: Vec<(String, String)> =
+            headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        self.echo.leave_headers(&mut headers);
+        let now = unix_ms();
+        let limits = rate_limits(&headers, now);
+        let max_tokens = self.wire.preset.max_tokens(&self.wire.request);
+        let mut reply = StreamReading::new(status, headers).received_at(now).limited_to(max_tokens);
+        if self.wire.stop_loops && self.wire.stream {
+            reply = reply.watching_for_loops();
+        }
+        Coming { status, limits, reply }
+    }
+}
+
+async fn within(
+    timeout: Duration,
+    call: impl Future<Output = Result<End, Broken>>,
+) -> Result<End, Broken> {
+    let mut call = pin!(call);
+    let mut deadline = Deadline::after(timeout);
+    loop {
+        match tokio::time::timeout_at(deadline.at, &mut call).await {
+            Ok(end) => return end,
+            Err(_) if deadline.has_passed(Instant::now()) => return Err(Broken::TimedOut(timeout)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A moment at which an ask is given up, if it is awaited awake.
+///
+/// A timer that goes off late was slept through (Ctrl-Z, a machine with too much to do), and what
+/// came meanwhile is here and not yet read: so much longer it is waited for. At the least, everything
+/// has its turn once more.
+struct Deadline {
+    at: Instant,
+    had_turn: bool,
+}
+
+impl Deadline {
+    const TURN: Duration = Duration::from_millis(50);
+
+    fn after(span: Duration) -> Deadline {
+        Deadline { at: Instant::now() + span, had_turn: false }
+    }
+
+    /// Asks when its timer has gone off. Where it has not passed, it has a new moment.
+    fn has_passed(&mut self, now: Instant) -> bool {
+        if now < self.at {
+            return false;
+        }
+        let late = now - self.at;
+        let passed = std::mem::replace(&mut self.had_turn, true) && late < Deadline::TURN;
+        self.at = now + late.max(Deadline::TURN);
+        passed
+    }
+}
+
+/// How long a stream may say nothing: comments and blank lines are no words.
+struct Patience {
+    idle: Duration,
+    /// What it is now, and until when that is.
+    span: Duration,
+    until: Deadline,
+    /// The answer is whole: nothing is lost if no more comes.
+    is_whole: bool,
+}
+
+impl Patience {
+    fn new(idle: Duration) -> Patience {
+        // Whoever waits less for the next word does not wait longer for the first.
+        let span = if idle < FIRST_WORD_MAX / 2 { idle * 2 } else { FIRST_WORD_MAX };
+        Patience { idle, span, until: Deadline::after(span), is_whole: false }
+    }
+
+    /// Takes what has come; true where it lasts less long than before.
+    fn hears(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
+        if progress.kind == Kind::Blank {
+            return false;
+        }
+        self.span = match progress {
+            progress if progress.is_done => CLOSE_MAX,
+            progress if progress.has_end => COUNTS_MAX,
+            _ => self.idle,
+        };
+        self.is_whole = progress.is_done || progress.has_end;
+        let until = Deadline { at: now + self.span, had_turn: false };
+        let before = std::mem::replace(&mut self.until, until);
+        self.until.at < before.at
+    }
+
+    fn broken(&self) -> Broken {
+        Broken::Silent(self.span)
+    }
+}
+
+/// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.any(|error| error.is::<hyper::Error>()) {
+        true => Broken::Cut(plain(error)),
+        false => Broken::Garbled(plain(error)),
+    }
+}
+
+/// What is said of somebody who speaks no HTTP; TLS has words of its own.
+const NO_HTTP: &str = "what answers there does not speak HTTP";
+
+/// Tells whether somebody answered who speaks no TLS, or no HTTP where none is wanted.
+pub(crate) fn is_foreign(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_foreign_tls = matches!(tls_in(error), Some(rustls::Error::InvalidMessage(_)));
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    // A head of HTTP that is wrong further on has lost its way, and is no other protocol's.
+    let is_parse = |error: &hyper::Error| {
+        error.is_parse() && error.to_string().starts_with("invalid HTTP version")
+    };
+    is_foreign_tls || causes.any(|error| error.downcast_ref().is_some_and(is_parse))
+}
+
+/// What came of a stream beside the texts of an answer.
+fn beside(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
+    reply.beside().map(|(name, text)| (name.to_owned(), text.into())).collect()
+}
+
+/// What had been written of a stream that is no answer, and what came beside it.
+fn written(
+    failure: &Failure,
+    mut texts: serde_json::Map<String, serde_json::Value>,
+) -> Option<Vec<u8>> {
+    if let Some(partial) = failure.partial.as_deref() {
+        texts.insert("reasoning".to_owned(), (&*partial.reasoning).into());
+        texts.insert("answer".to_owned(), (&*partial.content).into());
+    }
+    (!texts.is_empty()).then(|| serde_json::Value::from(texts).to_string().into_bytes())
+}
+
+/// The headers of every request to a service, its key among them.
+pub(crate) fn headers(
+    preset: &Preset,
+    key: Option<&SecretString>,
+) -> Result<HeaderMap, EndpointError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let agent = concat!("dset/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    let own = preset.headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(value).ok()?))
+    });
+    headers.extend(own);
+    if let Some(key) = key {
+        let value = format!("{}{}", preset.auth_prefix, key.expose_secret());
+        let mut value = HeaderValue::from_str(&value).map_err(|_| EndpointError::Key)?;
+        value.set_sensitive(true);
+        let name = HeaderName::from_bytes(preset.auth_header.as_bytes());
+        headers.insert(name.map_err(|_| EndpointError::Key)?, value);
+    }
+    Ok(headers)
+}
+
+/// The innermost cause of a network error in plain words, without the URL.
+pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(tls) = of_tls(cause) {
+            return plain_tls(tls);
+        }
+        innermost = cause;
+        next = cause.source();
+    }
+    let words = innermost.to_string();
+    // The number of an error says nothing that its words do not.
+    words.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Finds the error of TLS, if it is one.
+pub(crate) fn tls_in<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a rustls::Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(of_tls)
+}
+
+/// Finds the error of TLS in the errors of I/O that it is wrapped in.
+fn of_tls<'a>(mut cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    while let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        cause = error.get_ref()?;
+    }
+    cause.downcast_ref()
+}
+
+fn plain_tls(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Certificate;
+    use rustls::Error::{InvalidCertificate, InvalidMessage};
+    match error {
+        InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
+            "TLS: nobody whom this machine trusts has signed the certificate".to_owned()
+        }
+        InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
+            "TLS: the certificate has expired, or the clock of this machine is wrong".to_owned()
+        }
+        InvalidCertificate(Certificate::NotValidYet | Certificate::NotValidYetContext { .. }) => {
+            "TLS: the certificate is not valid yet, or the clock of this machine is wrong"
+                .to_owned()
+        }
+        InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "TLS: the certificate is for another host".to_owned(),
+        InvalidMessage(_) => "TLS: what answers there does not speak it".to_owned(),
+        other => format!("TLS: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::provider::preset;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_was_slept_through_is_waited_for_as_much_longer() {
+        let second = Duration::from_secs(1);
+        let mut deadline = Deadline::after(5 * second);
+        let due = deadline.at;
+        assert!(!deadline.has_passed(due - second) && deadline.at == due);
+        assert!(!deadline.has_passed(due), "everything has its turn once more");
+        assert!(deadline.at > due && deadline.at < due + second);
+        assert!(deadline.has_passed(deadline.at));
+        let mut deadline = Deadline::after(5 * second);
+        let due = deadline.at;
+        assert!(!deadline.has_passed(due + 9 * second));
+        assert_eq!(deadline.at, due + 18 * second);
+        assert!(deadline.has_passed(deadline.at));
+    }
+
+    #[test]
+    fn no_debug_output_holds_the_key_so_that_no_panic_can_either() {
+        let key = "sk-canary-0123456789";
+        let new = |key: &str| {
+            let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
+            let wire = Wire {
+                preset: preset("openai-compatible").unwrap(),
+                base_url: url,
+                request: RequestSettings::default(),
+                stream: false,
+                timeout: CONNECT_TIMEOUT,
+                idle_timeout: CONNECT_TIMEOUT,
+                stop_loops: false,
+            };
+            Endpoint::new(wire, Some(key.into()))
+        };
+        let shown = format!("{:#?}", new(key).unwrap());
+        assert!(shown.contains("api.example") && !shown.contains("canary"), "{shown}");
+        let error = new(&format!("{key}\n{key}")).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! One ask as an HTTP call, and what a service tells for free.
+
+pub mod ask;
+pub(crate) mod client;
+pub mod probe;
+pub(crate) mod redact;

@@ -1,0 +1,7 @@
+//! What the operating system provides: files, locks, time, limits.
+
+pub mod clock;
+pub mod files;
+pub mod lock;
+pub mod open_files;
+pub(crate) mod panic_guard;

@@ -1,0 +1,261 @@
+//! One output file: opened, repaired, appended to.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use dset_core::plan::AnswerId;
+use dset_core::recover::tail::{Rest, judge};
+use fs_err as fs;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Format, Repair, SinkError};
+use crate::os::files;
+use crate::os::files::Identity;
+use crate::store::{Archive, SinkMark, StoreError, StoredMark};
+
+/// How much before a mark is compared with what was written.
+pub(crate) const TAIL_BYTES: usize = 64 * 1024;
+
+/// An output file that is open for appending.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    file: fs::File,
+    identity: Identity,
+    rows: u64,
+    bytes: u64,
+    /// The last bytes of the file: [`TAIL_BYTES`] where it is so long, and up to twice as many.
+    tail: Vec<u8>,
+}
+
+impl Output {
+    pub(crate) fn open(
+        folder: &Path,
+        format: Format,
+        mark: Option<&StoredMark>,
+        reader: &dyn Archive,
+        edition: u32,
+        stamp: &str,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<Output, SinkError> {
+        let path = folder.join(format.file);
+        let wished = format;
+        let format = format.of_file(&path)?;
+        let known = mark.is_some_and(|mark| mark.bytes > 0);
+        if !path.exists() {
+            let output = Output::write_anew(&path, format, reader, edition)?;
+            if known {
+                repairs.push(Repair::Missing { file: format.file, rows: output.rows });
+            }
+            return Ok(output);
+        }
+        let mark = mark.cloned().unwrap_or_else(|| StoredMark::none(format));
+        if !fs::metadata(&path)?.is_file() {
+            return Err(SinkError::NotAFile { path });
+        }
+        let identity = Identity::of(&path)?;
+        let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
+        let length = file.metadata()?.len();
+        let intact = length >= mark.bytes && mark.fits(hash(&tail_before(&mut file, mark.bytes)?));
+        let mut found = Vec::new();
+        if intact {
+            file.seek(SeekFrom::Start(mark.bytes))?;
+            file.read_to_end(&mut found)?;
+        }
+        let mut expected = Expected::from(reader, edition, format, mark.rows, mark.bytes == 0);
+        let tail = judge(&found, expected.by_ref());
+        expected.check()?;
+        // Text in an output that we have not begun is not behind our rows but in their place.
+        let in_our_place = tail.rest == Rest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
+        if !intact || in_our_place {
+            let moved_to = files::earlier(folder, stamp, format.file)?;
+            fs::rename(&path, &moved_to)?;
+            files::sync_folder(folder)?;
+            repairs.push(Repair::Differed { file: format.file, moved_to });
+            return Output::write_anew(&path, wished, reader, edition);
+        }
+        let (mut rows, mut bytes) = (mark.rows, mark.bytes);
+        match tail.rest {
+            // Rows of ours beyond the mark are written again although they are there: what they are
+            // read from may be pages that a failed sync has dropped, and that no later one writes.
+            Rest::None | Rest::Torn => {
+                if length > bytes {
+                    file.set_len(bytes)?;
+                }
+                if tail.rest == Rest::Torn {
+                    repairs.push(Repair::Torn { file: format.file });
+                }
+            }
+            Rest::Foreign => {
+                let header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
+                rows += tail.adopted_rows - u64::from(header);
+                bytes = length;
+                if found.last() != Some(&b'\n') {
+                    file.write_all(format.newline)?;
+                    bytes += format.newline.len() as u64;
+                }
+                repairs.push(Repair::Foreign { file: format.file });
+            }
+        }
+        let tail = tail_before(&mut file, bytes)?;
+        let mut output = Output { format, file, identity, rows, bytes, tail };
+        if bytes == 0 {
+            output.append(format.header, 0)?;
+        }
+        let mut rest = Expected::from(reader, edition, format, output.rows, false);
+        for row in rest.by_ref() {
+            output.append(&row, 1)?;
+        }
+        rest.check()?;
+        output.sync()?;
+        Ok(output)
+    }
+
+    /// Writes the whole of what is ordered into a new file, which appears when it is complete.
+    pub(crate) fn write_anew(
+        path: &Path,
+        format: Format,
+        reader: &dyn Archive,
+        edition: u32,
+    ) -> Result<Output, SinkError> {
+        let folder = files::folder_of(path);
+        let temporary = files::temporary_in(folder)?;
+        let mut writer = std::io::BufWriter::new(temporary);
+        let (mut rows, mut bytes) = (0, format.header.len() as u64);
+        writer.write_all(format.header)?;
+        let mut expected = Expected::from(reader, edition, format, 0, false);
+        for row in expected.by_ref() {
+            writer.write_all(&row)?;
+            rows += 1;
+            bytes += row.len() as u64;
+        }
+        expected.check()?;
+        let temporary = writer.into_inner().map_err(|error| error.into_error())?;
+        match fs::metadata(path) {
+            Ok(metadata) => temporary.as_file().set_permissions(metadata.permissions())?,
+            Err(_) => make_readable(temporary.as_file())?,
+        }
+        files::put(temporary, path)?;
+        let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
+        let tail = tail_before(&mut file, bytes)?;
+        Ok(Output { format, file, identity: Identity::of(path)?, rows, bytes, tail })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8], rows: u64) -> Result<(), SinkError> {
+        self.file.write_all(bytes)?;
+        self.rows += rows;
+        self.bytes += bytes.len() as u64;
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+        // Not at every row: what stays would be moved for each.
+        if self.tail.len() > 2 * TAIL_BYTES {
+            self.tail.drain(..self.tail.len() - TAIL_BYTES);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), SinkError> {
+        self.file.sync_data()?;
+        match self.identity.is_at(self.file.path()) {
+            true => Ok(()),
+            false => Err(SinkError::Gone { path: self.file.path().to_owned() }),
+        }
+    }
+
+    pub(crate) fn mark(&self) -> SinkMark {
+        let (rows, bytes) = (self.rows, self.bytes);
+        let tail = &self.tail[self.tail.len().saturating_sub(TAIL_BYTES)..];
+        SinkMark { name: self.format.name, rows, bytes, tail: hash(tail), shape: self.format.shape }
+    }
+}
+
+/// A temp file is private; an output is as readable as any file its owner makes.
+fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+fn hash(bytes: &[u8]) -> [u8; 16] {
+    xxh3_128(bytes).to_be_bytes()
+}
+
+/// Returns the bytes before a place, at most [`TAIL_BYTES`]; fewer where the file is shorter.
+fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
+    let from = place.saturating_sub(TAIL_BYTES as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.take(place - from).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+/// The rows that an output is to have from one on, as bytes, read as they are needed.
+pub(crate) struct Expected<'a> {
+    reader: &'a dyn Archive,
+    edition: u32,
+    format: Format,
+    position: u64,
+    ids: std::vec::IntoIter<(AnswerId, Option<u64>)>,
+    header: bool,
+    error: Option<StoreError>,
+}
+
+impl<'a> Expected<'a> {
+    pub(crate) fn from(
+        reader: &'a dyn Archive,
+        edition: u32,
+        format: Format,
+        position: u64,
+        header: bool,
+    ) -> Self {
+        let header = header && !format.header.is_empty();
+        Expected {
+            reader,
+            edition,
+            format,
+            position,
+            ids: Vec::new().into_iter(),
+            header,
+            error: None,
+        }
+    }
+
+    /// Fails where the rows ended because the store could not be read.
+    pub(crate) fn check(self) -> Result<(), StoreError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    fn row(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.ids.len() == 0 {
+            self.ids = self.reader.order_from(self.edition, self.position)?.into_iter();
+        }
+        let Some((id, row)) = self.ids.next() else { return Ok(None) };
+        let row = self.reader.row_at(id, row)?;
+        self.position += 1;
+        let mut bytes = Vec::new();
+        (self.format.write)(&row, &mut bytes);
+        Ok(Some(bytes))
+    }
+}
+
+impl Iterator for Expected<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if std::mem::take(&mut self.header) {
+            return Some(self.format.header.to_vec());
+        }
+        self.row().unwrap_or_else(|error| {
+            self.error = Some(error);
+            None
+        })
+    }
+}

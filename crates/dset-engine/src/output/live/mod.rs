@@ -1,0 +1,290 @@
+//! The outputs: projections of the store, in the order that the store has decided.
+//!
+//! A format is one file here and one line in [`FORMATS`]. Outputs are written by a thread of their
+//! own behind the store, synced at most once a second and at every ending, and never hold up an
+//! ask.
+
+mod csv;
+mod file;
+mod json;
+mod txt;
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use dset_core::answer::row::Row;
+use thiserror::Error;
+
+pub(crate) use crate::output::live::file::Expected;
+pub use crate::output::live::file::Output;
+pub(crate) use crate::output::live::file::TAIL_BYTES;
+use crate::store::{Archive, Order, Placed, SinkMark, StoreError, StoredMark, Text};
+
+/// How an output looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Its name in settings and in the store.
+    pub name: &'static str,
+    /// Its file in the folder of outputs.
+    pub file: &'static str,
+    /// What its file begins with.
+    pub header: &'static [u8],
+    /// What ends a line.
+    pub newline: &'static [u8],
+    /// The version of what its rows look like. A file that was begun with an earlier one keeps it
+    /// until it is rebuilt.
+    pub shape: u32,
+    /// Appends one row.
+    pub write: fn(&Row, &mut Vec<u8>),
+}
+
+impl Format {
+    /// Returns the format with a byte order mark at the beginning of the file, or without; only CSV
+    /// can have one.
+    pub(crate) fn with_bom(self, has_bom: bool) -> Format {
+        match self.name == csv::FORMAT.name {
+            true => Format { header: csv::header(has_bom), ..self },
+            false => self,
+        }
+    }
+
+    /// Tells whether the file begins with a byte order mark.
+    pub(crate) fn has_bom(&self) -> bool {
+        self.header.starts_with(csv::BOM)
+    }
+
+    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
+    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
+    /// as it is wished here.
+    pub(crate) fn of_file(self, path: &Path) -> io::Result<Format> {
+        if self.name != csv::FORMAT.name || !path.is_file() {
+            return Ok(self);
+        }
+        let mut first = Vec::new();
+        fs_err::File::open(path)?.take(csv::BOM.len() as u64).read_to_end(&mut first)?;
+        Ok(match first.first() {
+            None | Some(0) => self,
+            Some(_) => self.with_bom(csv::BOM.starts_with(&first)),
+        })
+    }
+}
+
+/// Every format there is.
+pub const FORMATS: [Format; 3] = [csv::FORMAT, json::FORMAT, txt::FORMAT];
+
+impl Format {
+    /// Returns the format as files of this shape have it.
+    #[must_use]
+    pub(crate) fn of_shape(self, shape: u32) -> Format {
+        match (self.name, shape) {
+            ("json", 0 | 1) => json::SHAPE_1,
+            _ => self,
+        }
+    }
+}
+
+/// A format that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no format `{name}`")]
+pub struct UnknownFormat {
+    /// What was asked for.
+    pub name: String,
+}
+
+/// Returns the formats with these names, in the order of [`FORMATS`].
+pub fn formats(names: &[String]) -> Result<Vec<Format>, UnknownFormat> {
+    let is_one = |name: &&String| FORMATS.iter().any(|format| format.name == *name);
+    if let Some(name) = names.iter().find(|name| !is_one(name)) {
+        return Err(UnknownFormat { name: name.clone() });
+    }
+    let wanted = |format: &Format| names.iter().any(|name| name == format.name);
+    Ok(FORMATS.into_iter().filter(wanted).collect())
+}
+
+/// Outputs are synced no more often than this.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Rows that are written together. A question that held up the order lets go of any number at once,
+/// and they must not all be in memory.
+const ROWS_AT_ONCE: usize = 256;
+/// A buffer that was larger, for one large answer, is given back.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Why an output cannot be written.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// The file fails.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("`{}` is not a file", path.display())]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It was deleted, moved or replaced while it was written.
+    #[error("`{}` was deleted or moved while the run went on", path.display())]
+    Gone {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The store that it is a projection of fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was found and done about an output before a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    /// It was missing, and is written anew.
+    Missing {
+        /// Which.
+        file: &'static str,
+        /// With so many rows.
+        rows: u64,
+    },
+    /// It differed from what was written, was moved, and is written anew.
+    Differed {
+        /// Which.
+        file: &'static str,
+        /// Where it is now.
+        moved_to: PathBuf,
+    },
+    /// Its last row was torn, and is written anew.
+    Torn {
+        /// Which.
+        file: &'static str,
+    },
+    /// Somebody else's text stands at its end, and stays.
+    Foreign {
+        /// Which.
+        file: &'static str,
+    },
+}
+
+/// Writes an output anew, in the order that the store has decided, over whatever is there; returns
+/// its mark. The file that was there stays until the new one is whole and synced.
+pub(crate) fn write_anew(
+    folder: &Path,
+    format: Format,
+    reader: &dyn Archive,
+    edition: u32,
+) -> Result<SinkMark, SinkError> {
+    Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
+}
+
+/// The outputs of a folder that are written, whole.
+#[derive(Debug)]
+pub struct Outputs {
+    outputs: Vec<Output>,
+    reader: Box<dyn Archive>,
+    /// Rows on their way into a file, kept for the next.
+    bytes: Vec<u8>,
+}
+
+impl Outputs {
+    /// Opens the outputs in these formats, repairing what a crash or a hand has done to them, and
+    /// writes what is ordered and not in them yet. Any other output is left as it is.
+    pub fn open(
+        folder: &Path,
+        formats: &[Format],
+        reader: Box<dyn Archive>,
+        edition: u32,
+        marks: &[StoredMark],
+        stamp: &str,
+    ) -> Result<(Outputs, Vec<Repair>), SinkError> {
+        let mut repairs = Vec::new();
+        let mut outputs = Vec::new();
+        for &format in formats {
+            let mark = marks.iter().find(|mark| mark.name == format.name);
+            let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
+            let output =
+                Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
+            outputs.push(output);
+        }
+        Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))
+    }
+
+    /// Returns the marks, everything being synced.
+    #[must_use]
+    pub fn marks(&self) -> Vec<SinkMark> {
+        self.outputs.iter().map(Output::mark).collect()
+    }
+
+    fn append(&mut self, order: &Order) -> Result<(), SinkError> {
+        order.rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.append_some(rows))
+    }
+
+    fn append_some(&mut self, rows: &[Placed]) -> Result<(), SinkError> {
+        let absent = rows.iter().filter(|placed| placed.text.is_none());
+        let read = absent.map(|placed| self.reader.row_at(placed.answer, placed.row));
+        let read: Vec<Row> = read.collect::<Result<_, _>>()?;
+        for output in &mut self.outputs {
+            self.bytes.clear();
+            let mut read = read.iter();
+            for placed in rows {
+                let row = placed.text.as_deref().map(Text::row).or_else(|| read.next());
+                let row = row.expect("read above where absent");
+                (output.format().write)(row, &mut self.bytes);
+            }
+            output.append(&self.bytes, rows.len() as u64)?;
+        }
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.outputs.iter_mut().try_for_each(Output::sync)
+    }
+
+    /// Writes what is ordered until nobody orders any more, and tells `synced` how
+    /// far every output is whole.
+    ///
+    /// Returns at the first failure, which leaves the outputs to the next run's repair.
+    pub fn run(
+        mut self,
+        orders: &Receiver<ToSinks>,
+        synced: impl Fn(Vec<SinkMark>, u64),
+    ) -> Result<(), SinkError> {
+        let mut upto = 0;
+        let mut unsynced = false;
+        let mut synced_at = Instant::now();
+        loop {
+            let wait = SYNC_EVERY.saturating_sub(synced_at.elapsed());
+            let message = match unsynced {
+                true => orders.recv_timeout(wait),
+                false => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let sync = match message {
+                Ok(ToSinks::Rows(order)) => {
+                    self.append(&order)?;
+                    upto = order.upto;
+                    unsynced = true;
+                    synced_at.elapsed() >= SYNC_EVERY
+                }
+                Ok(ToSinks::Flush) | Err(RecvTimeoutError::Timeout) => true,
+                Ok(ToSinks::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            if sync {
+                self.sync()?;
+                (unsynced, synced_at) = (false, Instant::now());
+                synced(self.marks(), upto);
+            }
+        }
+    }
+}
+
+/// What the thread of the outputs is told.
+#[derive(Debug)]
+pub enum ToSinks {
+    /// These rows come next.
+    Rows(Order),
+    /// Sync now.
+    Flush,
+    /// Nothing more comes.
+    End,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Takes over outputs that the store knows nothing of: their rows count as answered. The original
+//! script left them, or our own store is gone.
+//!
+//! What is in them and what each lacks is decided in [`dset_core::recover::legacy`]. The files are copied
+//! first; then torn rows are cut, what is lacking is appended, and all is recorded in the store.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use dset_core::answer::row::Row;
+use dset_core::item::question::QuestionId;
+use dset_core::recover::legacy::{
+    Adoption, Completion, Outputs, adopt as decide, ids, joint, read_json,
+};
+use fs_err as fs;
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::os::files;
+use crate::output::folder::EARLIER;
+use crate::output::live::{FORMATS, Format};
+use crate::store::{
+    AnswerRef, NewAnswer, SinkMark, Store, StoreError, StoredMark, Write as ToRecord, tail_of,
+};
+
+/// What was taken over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Rows that count as answered.
+    pub rows: u64,
+    /// Torn rows that were cut off.
+    pub torn: u64,
+    /// Rows that one of the files lacked.
+    pub completed: u64,
+    /// Rows that could not be read, and stay where they are.
+    pub unread: u64,
+    /// Some of them are ours: there was a store once.
+    pub ours: bool,
+    /// Where the files were copied to.
+    pub copied_to: String,
+}
+
+/// Why nothing was taken over; the files are as they were, or copied.
+#[derive(Debug, Error)]
+pub enum AdoptError {
+    /// A file fails.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes over the outputs in a folder whose store has no record yet; `None` where there are none.
+/// Where `by_model`, rows of different models answer the same question. All are read; only those in the formats that are wanted are completed, the others stay.
+pub fn adopt(
+    store: &mut Store,
+    folder: &Path,
+    wanted: &[Format],
+    by_model: bool,
+    stamp: &str,
+    now: i64,
+) -> Result<Option<Adopted>, AdoptError> {
+    let paths = FORMATS.map(|format| folder.join(format.file));
+    let [csv, json, txt] = paths.each_ref().map(|path| match path.is_file() {
+        true => fs::read(path),
+        false => Ok(Vec::new()),
+    });
+    let (csv, json, txt) = (csv?, json?, txt?);
+    // A header alone is what a run of ours leaves that died before it asked anything.
+    let is_header =
+        [false, true].iter().any(|bom| FORMATS[0].with_bom(*bom).header.starts_with(&csv));
+    if is_header && json.is_empty() && txt.is_empty() {
+        return Ok(None);
+    }
+    for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
+        let copy = files::earlier(folder, stamp, format.file)?;
+        fs::copy(path, &copy)?;
+        fs::File::open(&copy)?.sync_all()?;
+        // What a link leads to may be somebody else's, and is not to be completed.
+        if fs::symlink_metadata(path)?.is_symlink() {
+            files::write_whole(path, &fs::read(&copy)?)?;
+        }
+    }
+    let outputs = Outputs { csv: &csv, json: &json, txt: &txt };
+    let mut adoption = decide(outputs, FORMATS[2].write);
+    if by_model {
+        adoption.ids = ids(&adoption.rows, true);
+    }
+
+    let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
+    // What stands there keeps its shape; only a new file has the one of now.
+    let shape = match json.is_empty() || adoption.json_has_every_key {
+        true => FORMATS[1].shape,
+        false => 1,
+    };
+    let of = |format: Format| {
+        if format.name == FORMATS[1].name { format.of_shape(shape) } else { format }
+    };
+    let wanted: Vec<Format> = wanted.iter().copied().map(of).collect();
+    let all = FORMATS.map(of).into_iter().zip(all);
+    let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
+    let mut completed = 0;
+    for (format, (found, completion)) in all {
+        complete(&folder.join(format.file), format, found, completion, &adoption)?;
+        completed += completion.lacking.len() as u64;
+    }
+    let adopted = Adopted {
+        rows: adoption.rows.len() as u64,
+        torn: adoption.torn,
+        completed,
+        unread: adoption.unread,
+        ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
+        copied_to: format!("{EARLIER}/{stamp}"),
+    };
+    insert(store, folder, &wanted, adoption, by_model, now)?;
+    Ok(Some(adopted))
+}
+
+/// Cuts a torn end off, and appends the rows that are lacking.
+fn complete(
+    path: &Path,
+    format: Format,
+    found: &[u8],
+    completion: &Completion,
+    adoption: &Adoption,
+) -> io::Result<()> {
+    let file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    file.set_len(completion.whole_bytes)?;
+    let whole = &found[..completion.whole_bytes as usize];
+    let mut bytes = joint(whole, format.header, format.newline).to_vec();
+    completion.lacking.iter().for_each(|&at| (format.write)(&adoption.rows[at], &mut bytes));
+    (&file).write_all(&bytes)?;
+    file.sync_all()
+}
+
+/// Records the rows as answered, and the files as whole, in one transaction.
+fn insert(
+    store: &mut Store,
+    folder: &Path,
+    wanted: &[Format],
+    adoption: Adoption,
+    by_model: bool,
+    now: i64,
+) -> Result<(), AdoptError> {
+    let mut writes = Vec::new();
+    let rows = adoption.rows.len() as u64;
+    for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
+        writes.extend((at == 0).then_some(ToRecord::ScriptKnown { at: now }));
+        writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, 0))));
+        writes.push(ToRecord::Placed { edition: 0, answer: AnswerRef::New(at), row: None });
+    }
+    for format in wanted {
+        let bytes = fs::read(folder.join(format.file))?;
+        writes.push(ToRecord::Sink(SinkMark::of(*format, rows, &bytes)));
+    }
+    store.commit(&writes)?;
+    Ok(())
+}
+
+/// One row as answered with settings that nobody knows.
+fn taken_over(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnswer {
+    let hash = id.hash();
+    // The script knew no editions: its keys are those of edition 0.
+    let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
+    let sample = row.metadata.sample.unwrap_or(0);
+    let of_sample = if sample == 0 { Vec::new() } else { format!("/{sample}").into_bytes() };
+    let of_model = row.metadata.model.as_deref().filter(|_| by_model).unwrap_or_default();
+    let parts: [&[u8]; 5] = [b"script/1\n", &hash, &of_edition, &of_sample, of_model.as_bytes()];
+    let key = xxh3_128(&parts.concat()).to_be_bytes();
+    NewAnswer::taken_over(row, key, hash, edition)
+}
+
+/// Takes back rows of ours that stand at the end of `output.json` and of which the store does not
+/// know the answer or the place; returns how many. They were durable before they were written, so
+/// the store has lost the end of its log. `mark` is how far that output is known to be whole.
+pub fn take_back(
+    store: &mut Store,
+    folder: &Path,
+    mark: &StoredMark,
+    by_model: bool,
+    edition: u32,
+    now: i64,
+) -> Result<u64, AdoptError> {
+    let path = folder.join(FORMATS[1].file);
+    // The usual case: nothing stands behind the mark.
+    if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
+        return Ok(0);
+    }
+    let mut file = fs::File::open(&path)?;
+    file.seek(SeekFrom::Start(mark.bytes))?;
+    let mut behind = Vec::new();
+    file.read_to_end(&mut behind)?;
+    let ours = read_json(&behind).rows.into_iter().filter(|row| row.metadata.row.is_some());
+    let ours: Vec<Row> = ours.collect();
+    // Rows follow the order of the store: where that has as many places, it has lost none of them,
+    // and the rows before the mark need not be read.
+    if ours.len() as u64 <= store.position(edition)?.saturating_sub(mark.rows) {
+        return Ok(0);
+    }
+    let bytes = fs::read(&path)?;
+    let before = &bytes[..mark.bytes as usize];
+    if !mark.fits(tail_of(before)) {
+        return Ok(0);
+    }
+    let mut all = read_json(before).rows;
+    let from = all.len();
+    all.extend(ours);
+    let ids = ids(&all, by_model);
+    let known = store.by_question(edition, by_model)?;
+    let mut writes = Vec::new();
+    let (mut taken, mut new) = (0, 0);
+    for (row, id) in all.into_iter().zip(&ids).skip(from) {
+        let model = row.metadata.model.clone().filter(|_| by_model);
+        let answer = match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
+            Some((_, true)) => continue,
+            // Its answer is there, and only its place was lost.
+            Some((answer, false)) => AnswerRef::Stored(*answer),
+            None => {
+                writes.extend((new == 0).then_some(ToRecord::ScriptKnown { at: now }));
+                writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, edition))));
+                new += 1;
+                AnswerRef::New(new - 1)
+            }
+        };
+        writes.push(ToRecord::Placed { edition, answer, row: None });
+        taken += 1;
+    }
+    store.commit(&writes)?;
+    Ok(taken)
+}

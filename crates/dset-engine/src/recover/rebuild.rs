@@ -1,0 +1,353 @@
+//! Writes the outputs anew from the store and the input: every answered question of the input, in
+//! its order, once.
+//!
+//! What is to be is written to the store first, in one transaction: the new order, and that the
+//! files do not follow it yet. Then the files are written, each beside the old one and renamed over
+//! it, and a second transaction says that they are whole. A crash in between leaves that sentence
+//! in the store, and whoever opens it next finishes the work in the same way.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::plan::AnswerId;
+use dset_core::recover::output_diff::compare;
+use dset_core::run::Planned;
+use dset_core::settings::Settings;
+use dset_core::time::file_stamp;
+use fs_err as fs;
+
+use crate::os::clock::unix_ms;
+use crate::os::files;
+use crate::os::lock::{Lock, LockError};
+use crate::output::live::{Expected, FORMATS, Format, SinkError, write_anew};
+use crate::run::prepare::{JobError, finish_move, folder_error};
+use crate::store::{Store, StoreError, Value, Write};
+use crate::view::status::View;
+
+/// What was rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Rows in every output.
+    pub rows: u64,
+    /// Rows that were in the outputs and are left out: their question is no longer in the input.
+    pub left_out: u64,
+    /// Questions that have no answer yet.
+    pub unanswered: u64,
+    /// Questions that are only taken as answered: there is no text of them.
+    pub presumed: u64,
+    /// The outputs that were rebuilt.
+    pub files: Vec<&'static str>,
+    /// Outputs that were not what dset had written, copied before they were replaced.
+    pub copied_to: Vec<PathBuf>,
+}
+
+/// Rebuilds the outputs of these settings; `None` where nothing was asked yet.
+pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
+    let (folder, now) = (&settings.output, unix_ms());
+    if !Store::exists(folder) {
+        return Ok(None);
+    }
+    let _lock = Lock::take(folder, now).map_err(|error| match error {
+        LockError::Io(error) => folder_error(folder, error),
+        held @ LockError::Held(_) => JobError::Lock(held),
+    })?;
+    let stamp = file_stamp(now);
+    let (mut store, _) = Store::open(folder)?;
+    let wanted = store.formats(&settings.formats)?;
+    if store.is_blank()? {
+        return Ok(None);
+    }
+    finish_move(&store, folder)?;
+    finish(&mut store, folder, &wanted, Some(&stamp))?;
+    if let Some(found) = store.unsound()?.into_iter().next() {
+        return Err(StoreError::Damaged(found).into());
+    }
+    let mut view = View::of(&store, settings)?;
+    let order = order(&mut view)?;
+    let ids: Vec<AnswerId> = order.iter().map(|(id, _)| *id).collect();
+    if !store.has_answers(&ids)? {
+        let found = "an answer that a question leads to is not there".to_owned();
+        return Err(StoreError::Damaged(found).into());
+    }
+    let stays: HashSet<AnswerId> = ids.into_iter().collect();
+    let placed = store.order(view.edition)?;
+    let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
+    let copied_to = keep(&store, folder, view.edition, &stamp)?;
+    store.keep_csv_bom(settings.csv_bom)?;
+    record(&mut store, view.edition, &order, &stamp, now)?;
+    finish(&mut store, folder, &wanted, None)?;
+    let is_there = |format: &Format| folder.join(format.file).exists();
+    Ok(Some(Rebuilt {
+        files: FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
+        rows: order.len() as u64,
+        left_out,
+        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Kept),
+        presumed: view.plan.count(Planned::Presumed),
+        copied_to,
+    }))
+}
+
+/// The answers in the order of the input, each once and with its row; behind those of a row the further
+/// ones that were bought for it and are not wanted any more.
+fn order(view: &mut View) -> Result<Vec<(AnswerId, u64)>, JobError> {
+    let mut beside = view.beside()?.into_iter().peekable();
+    let numbers = view.row_numbers()?;
+    let per_row = view.plan.wanted().per_row() as usize;
+    let mut seen = HashSet::new();
+    let mut order = Vec::new();
+    for (row, (answers, number)) in (0..).zip(view.answers.chunks(per_row).zip(numbers)) {
+        let mut place = |id: AnswerId| {
+            if seen.insert(id) {
+                order.push((id, number));
+            }
+        };
+        answers.iter().flatten().copied().for_each(&mut place);
+        while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
+            place(id);
+        }
+    }
+    Ok(order)
+}
+
+/// Gives `output.csv` a byte order mark, or takes it away, where that is wished and every byte of it
+/// is ours; otherwise it stays as it is, until a rebuild.
+pub(crate) fn reform(
+    store: &mut Store,
+    folder: &Path,
+    wanted: &[Format],
+    wish: Option<bool>,
+    edition: u32,
+) -> Result<(), JobError> {
+    for format in wanted {
+        let (path, wished) = (folder.join(format.file), wish.map(|bom| format.with_bom(bom)));
+        let Some(wished) = wished.filter(|_| path.is_file()) else { continue };
+        let as_it_is = wished.of_file(&path).map_err(SinkError::Io)?;
+        if as_it_is.has_bom() == wished.has_bom() {
+            continue;
+        }
+        let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
+        let compared = fs::File::open(&path)
+            .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
+            .map_err(SinkError::Io)?;
+        rows.check().map_err(SinkError::Store)?;
+        if !compared.misfits.is_empty() {
+            continue;
+        }
+        // Without its mark a file is held against every row by the next run, whichever of the two
+        // it is: a crash in between harms nothing.
+        store.forget_mark(format.name)?;
+        let mark = write_anew(folder, wished, store.as_reader(), edition)?;
+        store.record_marks(&[mark])?;
+    }
+    Ok(())
+}
+
+/// Copies the outputs that hold anything that dset has not written.
+fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<PathBuf>, JobError> {
+    let mut kept = Vec::new();
+    let marks = store.sink_marks()?;
+    for format in FORMATS {
+        let mark = marks.iter().find(|mark| mark.name == format.name);
+        let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
+        let path = folder.join(format.file);
+        if !path.exists() {
+            continue;
+        }
+        let format = format.of_file(&path).map_err(SinkError::Io)?;
+        let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
+        let compared = fs::File::open(&path)
+            .and_then(|file| compare(file, format.header, rows.by_ref()))
+            .map_err(SinkError::Io)?;
+        // An order that cannot be followed is what a rebuild is for.
+        if compared.has_foreign() || rows.check().is_err() {
+            kept.push(copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?);
+        }
+    }
+    Ok(kept)
+}
+
+fn copy(folder: &Path, path: &Path, stamp: &str) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let copy = files::earlier(folder, stamp, &name)?;
+    fs::copy(path, &copy)?;
+    fs::File::open(&copy)?.sync_all()?;
+    files::sync_folder(files::folder_of(&copy))?;
+    Ok(copy)
+}
+
+/// Decides the new order, and that the outputs do not follow it yet.
+fn record(
+    store: &mut Store,
+    edition: u32,
+    order: &[(AnswerId, u64)],
+    stamp: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let meta = |name, value| Write::Meta { name, value: Some(value) };
+    store.commit(&[
+        Write::Ordered { edition, answers: order.to_vec() },
+        Write::SinksForgotten,
+        meta("rebuilding", Value::Text(stamp.to_owned())),
+        meta("rebuilt_at", Value::Number(now)),
+    ])?;
+    Ok(())
+}
+
+/// Finishes a rebuild that was recorded; tells whether there was one.
+///
+/// `stamp` is given where another process began it: what stands in the place of an output may then
+/// be anything, and is copied unless it is what belongs there.
+pub(crate) fn finish(
+    store: &mut Store,
+    folder: &Path,
+    wanted: &[Format],
+    stamp: Option<&str>,
+) -> Result<bool, JobError> {
+    if store.meta::<String>("rebuilding")?.is_none() {
+        return Ok(false);
+    }
+    let (edition, bom) = (store.edition()?, store.csv_bom()?);
+    let mut marks = Vec::new();
+    for format in FORMATS {
+        let path = folder.join(format.file);
+        // One that is left out, and there, follows the new order too.
+        if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
+            continue;
+        }
+        let as_it_is = format.of_file(&path).map_err(SinkError::Io)?;
+        if let Some(stamp) = stamp.filter(|_| path.exists()) {
+            let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
+            let compared = fs::File::open(&path)
+                .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
+                .map_err(SinkError::Io)?;
+            if compared.has_foreign() {
+                copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?;
+            }
+        }
+        let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));
+        marks.push(write_anew(folder, format, store.as_reader(), edition)?);
+    }
+    let mut writes: Vec<Write> = marks.into_iter().map(Write::Sink).collect();
+    writes.push(Write::Meta { name: "rebuilding", value: None });
+    store.commit(&writes)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::settings::{Layer, resolve};
+
+    use super::*;
+    use crate::run::prepare::{Decisions, Job};
+    use crate::view::verify::verify;
+
+    /// A folder whose outputs are of the original script, and taken over.
+    fn taken_over(folder: &Path) -> Settings {
+        let (input, output) = (folder.join("q.csv"), folder.join("out"));
+        fs::write(&input, "question\nc\nb\na\n").unwrap();
+        fs::create_dir(&output).unwrap();
+        let line = |question: &str| {
+            format!(
+                "{{\"metadata\": {{\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"{question}\"}}, \"response\": {{\"reasoning\": \"\", \"answer\": \"x\"}}}}\n"
+            )
+        };
+        fs::write(output.join("output.json"), ["a", "gone", "b", "c"].map(line).concat()).unwrap();
+        let layer = Layer {
+            input: Some(input),
+            output: Some(output),
+            key: Some("none".into()),
+            ..Layer::default()
+        };
+        let settings = resolve(layer, None).unwrap().0;
+        next_run(&settings);
+        settings
+    }
+
+    fn next_run(settings: &Settings) -> Job {
+        let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
+        assert_eq!((job.found.answered, job.found.pending), (3, 0));
+        job
+    }
+
+    fn outputs(settings: &Settings) -> Vec<Vec<u8>> {
+        FORMATS.iter().map(|format| fs::read(settings.output.join(format.file)).unwrap()).collect()
+    }
+
+    #[test]
+    fn cut_short_at_any_step_a_rebuild_is_finished_by_the_next_run_or_was_never_begun() {
+        let whole = tempfile::tempdir().unwrap();
+        let settings = taken_over(whole.path());
+        let before = outputs(&settings);
+        assert_eq!(rebuild(&settings).unwrap().unwrap().rows, 3);
+        let rebuilt = outputs(&settings);
+        assert_ne!(rebuilt, before);
+
+        for steps in 0..=2 + FORMATS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let settings = taken_over(folder.path());
+            let out = settings.output.as_path();
+            {
+                let (mut store, _) = Store::open(out).unwrap();
+                let mut view = View::of(&store, &settings).unwrap();
+                if steps > 0 {
+                    keep(&store, out, 0, "then").unwrap();
+                }
+                if steps > 1 {
+                    record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
+                }
+                for format in FORMATS.iter().take(steps.saturating_sub(2)) {
+                    write_anew(out, *format, store.as_reader(), 0).unwrap();
+                }
+            }
+            let job = next_run(&settings);
+            assert_eq!(job.found.rebuild_finished, steps > 1, "{steps}");
+            assert_eq!(job.found.repairs, [], "{steps}");
+            drop(job);
+            let expected = if steps > 1 { &rebuilt } else { &before };
+            assert_eq!(&outputs(&settings), expected, "{steps}");
+            let verified = verify(&settings).unwrap().unwrap();
+            assert_eq!(verified.differences, [], "{steps}");
+            assert!(!next_run(&settings).found.rebuild_finished, "{steps}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_in_the_place_of_an_output_after_the_crash_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = taken_over(folder.path());
+        let out = settings.output.as_path();
+        {
+            let (mut store, _) = Store::open(out).unwrap();
+            let mut view = View::of(&store, &settings).unwrap();
+            record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
+        }
+        fs::write(out.join("output.csv"), "mine\n").unwrap();
+        drop(next_run(&settings));
+        let copies = fs::read_dir(out.join(".earlier")).unwrap().map(|entry| entry.unwrap().path());
+        let mut texts = copies.filter_map(|folder| fs::read(folder.join("output.csv")).ok());
+        assert!(texts.any(|text| text == b"mine\n"));
+    }
+
+    #[test]
+    fn two_rebuilds_of_one_store_are_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = taken_over(folder.path());
+        rebuild(&settings).unwrap().unwrap();
+        let first = outputs(&settings);
+        assert_eq!(rebuild(&settings).unwrap().unwrap().copied_to, Vec::<PathBuf>::new());
+        assert_eq!(outputs(&settings), first);
+    }
+
+    #[test]
+    fn a_store_with_an_answer_that_is_not_there_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = taken_over(folder.path());
+        let before = outputs(&settings);
+        let (mut store, _) = Store::open(&settings.output).unwrap();
+        store.connection().execute("DELETE FROM answers WHERE id = 1", []).unwrap();
+        drop(store);
+        assert!(matches!(rebuild(&settings), Err(JobError::Store(StoreError::Damaged(_)))));
+        assert_eq!(outputs(&settings), before);
+    }
+}

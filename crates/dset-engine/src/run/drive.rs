@@ -1,0 +1,540 @@
+//! Drives the machine: events in, effects out, until it says that the run is over.
+//!
+//! One loop; its arms only name what happened. Files are read, stored, written and marked by
+//! threads of their own, each of which answers with an event.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dset_core::item::error_marks::Marks;
+use dset_core::item::question::Question;
+use dset_core::plan::Plan;
+use dset_core::rate::minute::MinuteLimits;
+use dset_core::rate::{Bounds, expected};
+use dset_core::run::ask::{Ask, AskId};
+use dset_core::run::{Effect, Ending, Event, Machine, Place, Record, Rules, Seq, StopSignal, Why};
+use dset_core::settings::{Concurrency, OnError, Settings};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::http::ask::{Came, Endpoint};
+use crate::observer::{Trouble, Watcher};
+use crate::os::clock::{Clock, unix_ms};
+use crate::os::open_files::raise_open_files_max;
+use crate::os::panic_guard::or_died;
+use crate::output::live::{Outputs, SinkError, ToSinks};
+use crate::run::feeder::Reading;
+use crate::run::peer_limits::{Said, SharedPace};
+use crate::run::prepare::{Job, source_options};
+use crate::source::error_marks::{MarkError, mark};
+use crate::store::{
+    EarlierAsks, Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings,
+};
+
+/// Files that a run has open beside its connections: the store with its log, the outputs, the
+/// input, standard streams and the runtime's own.
+const FILES_BESIDE: u64 = 64;
+
+/// How often whoever watches is told where the run stands.
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
+
+/// What the threads tell the loop. Each message answers an effect, so that there are never more
+/// than a few times the width: the channel needs no bound of its own.
+enum Told {
+    Event(Event),
+    StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    Written { marks: Vec<SinkMark>, upto: u64 },
+    OutputFailed(SinkError),
+    Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
+    NotMarked(MarkError),
+}
+
+/// How often runs at one service tell each other what they know of it.
+const SHARED_EVERY: Duration = Duration::from_secs(1);
+
+/// What somebody who watches a run wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To stop.
+    Stop(StopSignal),
+    /// To send nothing for now, or to go on after that.
+    TogglePause,
+    /// To go on, if it is paused.
+    LetGo,
+    /// To try a service that is out now.
+    TryNow,
+    /// To be told where it stands, with [`Watcher::status`].
+    Status,
+}
+
+/// A place where a model is asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// Which model, by its place in the settings.
+    pub model: u16,
+    /// Which of the model's endpoints, from 0.
+    pub number: u16,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What runs on this machine tell each other about it.
+    pub shared: Option<SharedPace>,
+}
+
+impl Asked {
+    fn place(&self) -> Place {
+        let learnt = self.shared.as_ref().and_then(|shared| {
+            let others = shared.others(unix_ms()).into_iter();
+            expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
+        });
+        Place { model: self.model, endpoint: self.number, learnt }
+    }
+}
+
+/// Runs a job to its end, asking each model at its places. Cancel-safe in that the store and the outputs are whole at any moment.
+pub async fn drive(
+    job: Job,
+    asked: Vec<Asked>,
+    mut wishes: Receiver<Wish>,
+    watcher: &mut (dyn Watcher + Send),
+) -> Result<Ending, StoreError> {
+    let mut run = Run::start(job, asked)?;
+    let mut effects = Vec::new();
+    let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sharing = tokio::time::interval(SHARED_EVERY);
+    sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    run.machine.handle(run.clock.now(), Event::Started(run.plan.summary()), &mut effects);
+    loop {
+        for effect in effects.drain(..) {
+            if let Some(ending) = run.perform(effect, watcher) {
+                watcher.snapshot(run.clock.now(), &run.machine.snapshot(run.clock.now()));
+                return Ok(run.end(ending, watcher));
+            }
+        }
+        let alarm = run.alarm.map(|at| run.clock.instant(at));
+        let event = tokio::select! {
+            Some(wish) = wishes.recv() => match wish {
+                Wish::Stop(signal) => Event::Stopped(signal),
+                Wish::TogglePause => match run.machine.snapshot(run.clock.now()).is_held {
+                    true => Event::LetGo,
+                    false => Event::Held,
+                },
+                Wish::LetGo => Event::LetGo,
+                Wish::TryNow => Event::TryNow,
+                Wish::Status => {
+                    let now = run.clock.now();
+                    watcher.status(now, &run.machine.snapshot(now));
+                    continue;
+                }
+            },
+            Some(told) = run.told.recv() => match run.heard(told, watcher) {
+                Some(event) => event,
+                None => continue,
+            },
+            Some(done) = run.asks.join_next() => {
+                let (ask, came) = done.expect("an ask does not panic");
+                run.came(ask, came)
+            }
+            () = until(alarm), if alarm.is_some() => {
+                run.alarm = None;
+                Event::Woke
+            }
+            _ = ticker.tick() => {
+                let now = run.clock.now();
+                watcher.snapshot(now, &run.machine.snapshot(now));
+                continue;
+            }
+            _ = sharing.tick(), if run.is_shared() => {
+                run.share(false);
+                continue;
+            }
+        };
+        run.machine.handle(run.clock.now(), event, &mut effects);
+    }
+}
+
+async fn until(alarm: Option<Instant>) {
+    if let Some(at) = alarm {
+        tokio::time::sleep_until(at.into()).await;
+    }
+}
+
+struct Run {
+    machine: Machine,
+    clock: Clock,
+    settings: Settings,
+    plan: Arc<Plan>,
+    /// Where models are asked, in the order of the machine's places.
+    asked: Vec<Arc<Asked>>,
+    asks: JoinSet<(AskId, Option<Came>)>,
+    /// Drops an ask on its way.
+    drops: HashMap<AskId, oneshot::Sender<()>>,
+    /// Replies of failures that are being recorded.
+    bodies: HashMap<AskId, Vec<u8>>,
+    /// Answers given to the store that are not known to be durable; never more than the width.
+    unsynced: VecDeque<(Seq, Arc<Question>)>,
+    alarm: Option<dset_core::time::Time>,
+    told: UnboundedReceiver<Told>,
+    tell: UnboundedSender<Told>,
+    store: threads::SyncSender<ToStore>,
+    writer: Writer,
+    sinks: threads::Sender<ToSinks>,
+    questions: threads::Sender<usize>,
+    workers: Vec<JoinHandle<()>>,
+    marking: JoinSet<()>,
+    /// The column of the input that is known to have marks.
+    marks_known: Option<String>,
+    _lock: crate::os::lock::Lock,
+}
+
+impl Run {
+    fn start(job: Job, asked: Vec<Asked>) -> Result<Run, StoreError> {
+        let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
+        let (tell, told) = unbounded_channel();
+        let plan = Arc::new(plan);
+        let earlier = match settings.minute == MinuteLimits::default() {
+            true => EarlierAsks::default(),
+            false => store.earlier_asks(unix_ms())?,
+        };
+        // A run that has nothing to ask says nothing of where the answers are from.
+        let before = if job.found.pending == 0 { store.last_life()? } else { None };
+        let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
+        let life = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
+        let slots_max = slots_max(settings.concurrency, asked.len());
+        let (sinks, orders) = threads::channel();
+        let failed = store.failed(job.edition).unwrap_or_default();
+        let writer = Writer::start(
+            store.into_journal(&job.folder)?,
+            WriterSettings {
+                folder: job.folder,
+                life,
+                settings: job.settings_ids.clone(),
+                models: settings.requests().into_iter().map(|request| request.model).collect(),
+                samples: settings.samples,
+                edition: job.edition,
+                max_tokens: settings.model().request.max_tokens,
+                failed,
+                marks_known: job.marks_known.clone(),
+                marks_name: job.found.layout.marks_name(),
+                waiting: job.waiting,
+                queue: 4 * slots_max as usize + 64,
+            },
+            StoreTold { tell: tell.clone(), sinks: sinks.clone() },
+        )?;
+        let (questions, wanted) = threads::channel();
+        let reader = Reading {
+            source,
+            prompts,
+            hashers: settings.models.iter().map(|model| model.request.hasher()).collect(),
+            plan: Arc::clone(&plan),
+            next: 0,
+        };
+        let workers = vec![
+            worker(
+                "questions",
+                tell.clone(),
+                move |tell| reader.run(&wanted, |event| drop(tell.send(Told::Event(event)))),
+                |_| Told::Event(Event::QuestionsChanged { row_number: None }),
+            )?,
+            worker(
+                "outputs",
+                tell.clone(),
+                move |tell| write_outputs(outputs, &orders, tell),
+                |error| Told::OutputFailed(error.into()),
+            )?,
+        ];
+        let rules = Rules {
+            bounds: Bounds { slots_max },
+            minute: settings.minute,
+            earlier: earlier.asks,
+            killed: earlier.unknown,
+            places: asked.iter().map(Asked::place).collect(),
+            backoff: settings.backoff.clone(),
+            pause_on_error: settings.on_error == OnError::Pause,
+            limit: decisions.limit,
+            seed: unix_ms() as u64,
+        };
+        Ok(Run {
+            machine: Machine::new(rules),
+            clock: Clock::start(),
+            plan,
+            asked: asked.into_iter().map(Arc::new).collect(),
+            asks: JoinSet::new(),
+            drops: HashMap::new(),
+            bodies: HashMap::new(),
+            unsynced: VecDeque::new(),
+            alarm: None,
+            told,
+            tell,
+            store: writer.sender(),
+            writer,
+            sinks,
+            questions,
+            workers,
+            marking: JoinSet::new(),
+            marks_known: job.marks_known,
+            settings,
+            _lock: job.lock,
+        })
+    }
+
+    /// Begins what the machine wants; returns the ending if that is it.
+    fn perform(&mut self, effect: Effect, watcher: &mut dyn Watcher) -> Option<Ending> {
+        match effect {
+            // A thread that is gone has said why, and the machine is ending the run.
+            Effect::Read { count } => drop(self.questions.send(count)),
+            Effect::Ask(ask) => self.ask(ask),
+            Effect::Abandon(ask) => drop(self.drops.remove(&ask)),
+            Effect::Record(seq, record) => {
+                let body = match &record {
+                    Record::Failed { ask, .. } => self.bodies.remove(ask),
+                    _ => None,
+                };
+                if let Record::Answered { question, .. } = &record {
+                    self.unsynced.push_back((seq, Arc::clone(question)));
+                }
+                let record = Box::new(record);
+                drop(self.store.send(ToStore::Record { seq, record, body }));
+            }
+            Effect::Emit { upto, questions } => {
+                drop(self.store.send(ToStore::Order { upto, questions }));
+            }
+            // By way of the store, so that it comes after the rows before it.
+            Effect::Flush => drop(self.store.send(ToStore::Flush)),
+            Effect::WakeAt(at) => self.alarm = Some(at),
+            Effect::Mark(marks) => self.mark(marks),
+            Effect::Show(notice) => watcher.notice(self.clock.now(), &notice),
+            Effect::Finish(ending) => return Some(ending),
+        }
+        None
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let (drop_it, dropped) = oneshot::channel::<()>();
+        self.drops.insert(ask.id, drop_it);
+        let at = |asked: &&Arc<Asked>| (asked.model, asked.number) == (ask.model, ask.endpoint);
+        let asked = self.asked.iter().find(at).expect("the machine asks where it was told to");
+        let (asked, tell) = (Arc::clone(asked), self.tell.clone());
+        self.asks.spawn(async move {
+            let told = |tokens| {
+                drop(tell.send(Told::Event(Event::Progressed { ask: ask.id, tokens })));
+            };
+            // An answer that is here is not thrown away.
+            tokio::select! {
+                biased;
+                came = asked.endpoint.ask(&ask, told) => (ask.id, Some(came)),
+                _ = dropped => (ask.id, None),
+            }
+        });
+    }
+
+    fn came(&mut self, ask: AskId, came: Option<Came>) -> Event {
+        self.drops.remove(&ask);
+        let Some(came) = came else { return Event::Abandoned { ask } };
+        if let Some(body) = came.body {
+            self.bodies.insert(ask, body);
+        }
+        Event::Replied { ask, reading: came.reading, limits: came.limits }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.asked.iter().any(|asked| asked.shared.is_some())
+    }
+
+    /// Tells other runs at these places what this one knows, and hears whether they were told to
+    /// leave one alone.
+    fn share(&mut self, ended: bool) {
+        while self.marking.try_join_next().is_some() {}
+        let now = self.clock.now();
+        let learnt = self.machine.learnt(now);
+        for (place, (asked, (learnt, until))) in self.asked.iter().zip(learnt).enumerate() {
+            let Some(shared) = asked.shared.clone() else { continue };
+            let said = Said { learnt, paused_until: until.map(|until| until.unix_ms), ended };
+            if ended {
+                shared.say(&said);
+                continue;
+            }
+            let tell = self.tell.clone();
+            self.marking.spawn_blocking(move || {
+                shared.say(&said);
+                if let Some(wait) = shared.wait(now.unix_ms) {
+                    let until = now.after(wait);
+                    let _ = tell.send(Told::Event(Event::ToldToWait { place, until }));
+                }
+            });
+        }
+    }
+
+    fn mark(&mut self, marks: Marks) {
+        let options = source_options(&self.settings, self.marks_known.clone());
+        let path = self.settings.input.clone();
+        let tell = self.tell.clone();
+        self.marking.spawn_blocking(move || {
+            let began = Instant::now();
+            let marked = or_died(|| mark(&path, &options, &marks));
+            let told = match marked.unwrap_or_else(|died| Err(died.into())) {
+                Ok((rewritten, column)) => {
+                    let questions = marks.set.iter().map(|id| id.hash()).collect();
+                    let column = Some(column).filter(|_| rewritten.set > 0);
+                    Told::Marked { questions, column, took: began.elapsed() }
+                }
+                Err(error) => Told::NotMarked(error),
+            };
+            let _ = tell.send(told);
+        });
+    }
+
+    /// Turns what a thread told into an event, and passes on what others must know.
+    fn heard(&mut self, told: Told, watcher: &mut dyn Watcher) -> Option<Event> {
+        let now = self.clock.now();
+        match told {
+            Told::Event(event) => {
+                if let Event::Synced { upto } = event {
+                    self.no_longer_unsynced(upto, |question| watcher.acknowledged(question));
+                }
+                Some(event)
+            }
+            Told::StoreFailed { upto, detail, rescued, answers } => {
+                self.no_longer_unsynced(upto, |_| ());
+                let path = self.settings.output.join(STORE);
+                watcher.trouble(now, &Trouble::Store { path, detail, rescued, answers });
+                Some(Event::SyncFailed { upto })
+            }
+            Told::Written { marks, upto } => {
+                drop(self.store.send(ToStore::Sinks { marks, upto }));
+                None
+            }
+            Told::OutputFailed(error) => {
+                watcher.trouble(now, &Trouble::Output { detail: error.to_string() });
+                Some(Event::EmitFailed)
+            }
+            Told::Marked { questions, column, took } => {
+                self.marks_known = column.clone().or(self.marks_known.take());
+                drop(self.store.send(ToStore::Marked { questions, column }));
+                Some(Event::Marked { took })
+            }
+            Told::NotMarked(error) => {
+                let (path, detail) = (self.settings.input.clone(), error.to_string());
+                watcher.trouble(now, &Trouble::Marks { path, detail });
+                Some(Event::MarkFailed)
+            }
+        }
+    }
+
+    fn no_longer_unsynced(&mut self, upto: Seq, mut each: impl FnMut(&Question)) {
+        while self.unsynced.front().is_some_and(|&(seq, _)| seq <= upto) {
+            let (_, question) = self.unsynced.pop_front().expect("there is a front");
+            each(&question);
+        }
+    }
+
+    /// Says goodbye to the store and waits for every thread.
+    fn end(mut self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
+        self.share(true);
+        let Run { store, writer, sinks, questions, workers, .. } = self;
+        let _ = store.send(ToStore::End {
+            at: unix_ms(),
+            ending: words(&ending),
+            dropped: ending.dropped > 0,
+        });
+        let _ = sinks.send(ToSinks::End);
+        drop((store, questions));
+        for worker in workers {
+            let _ = worker.join();
+        }
+        let Err(error) = writer.join() else { return ending };
+        let (path, detail) = (self.settings.output.join(STORE), error.to_string());
+        let trouble = Trouble::Store { path, detail, rescued: None, answers: 0 };
+        watcher.trouble(self.clock.now(), &trouble);
+        Ending { why: Why::StoreFailed, ..ending }
+    }
+}
+
+/// How many may be asked at once: each has a connection, and a connection is an open file.
+///
+/// Each of several places keeps idle connections of its own.
+fn slots_max(concurrency: Concurrency, places: usize) -> u32 {
+    let files = raise_open_files_max().map_or(u64::MAX, |most| most.saturating_sub(FILES_BESIDE));
+    let files = files / places.max(1) as u64;
+    concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
+}
+
+/// How a run ended, as it is told later.
+fn words(ending: &Ending) -> String {
+    let word = word(&ending.why);
+    if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }
+}
+
+fn word(why: &Why) -> &'static str {
+    match why {
+        Why::StoreFailed => "store failed",
+        Why::OutputFailed => "output failed",
+        Why::WrongSettings(_) => "wrong settings",
+        Why::InputChanged { .. } => "input changed",
+        Why::KeyRefused(_) => "key refused",
+        Why::OutOfMoney(_) => "out of money",
+        Why::Unreachable(_) => "unreachable",
+        Why::ToldToWait(..) => "told to wait",
+        Why::Stopped(_) => "stopped",
+        Why::Paused => "paused",
+        Why::Complete => "complete",
+    }
+}
+
+fn worker(
+    name: &str,
+    tell: UnboundedSender<Told>,
+    work: impl FnOnce(&UnboundedSender<Told>) + Send + 'static,
+    died: fn(std::io::Error) -> Told,
+) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.into());
+    Ok(thread.spawn(move || {
+        if let Err(error) = or_died(|| work(&tell)) {
+            let _ = tell.send(died(error));
+        }
+    })?)
+}
+
+fn write_outputs(
+    outputs: Outputs,
+    orders: &threads::Receiver<ToSinks>,
+    tell: &UnboundedSender<Told>,
+) {
+    let written = |marks, upto| drop(tell.send(Told::Written { marks, upto }));
+    if let Err(error) = outputs.run(orders, written) {
+        let _ = tell.send(Told::OutputFailed(error));
+    }
+}
+
+struct StoreTold {
+    tell: UnboundedSender<Told>,
+    sinks: threads::Sender<ToSinks>,
+}
+
+impl crate::store::Told for StoreTold {
+    fn synced(&self, upto: Seq) {
+        let _ = self.tell.send(Told::Event(Event::Synced { upto }));
+    }
+
+    fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
+        let detail = error.to_owned();
+        let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
+    }
+
+    fn ordered(&self, order: Order) {
+        let _ = self.sinks.send(ToSinks::Rows(order));
+    }
+
+    fn flush(&self) {
+        let _ = self.sinks.send(ToSinks::Flush);
+    }
+
+    fn emitted(&self, upto: u64) {
+        let _ = self.tell.send(Told::Event(Event::Emitted { upto }));
+    }
+}

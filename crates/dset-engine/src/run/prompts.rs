@@ -1,0 +1,50 @@
+//! The prompts of a run, bound to its input and judged before anything is asked.
+
+use dset_core::csv::Layout;
+use dset_core::settings::Settings;
+use dset_core::template::{Prompts, has_code};
+
+use crate::run::prepare::JobError;
+use crate::store::open_readonly;
+
+/// Prompts that may be sent.
+pub(crate) struct Judged {
+    pub(crate) prompts: Prompts,
+    /// The system prompt holds what is read or refused now, and is sent as it stands, as it was when
+    /// the answers were bought that are there.
+    pub(crate) system_as_before: bool,
+}
+
+/// Binds the prompts of these settings to an input, and fails where a placeholder would be sent. A
+/// system prompt with answers in the store is sent as before, so that nothing is bought twice.
+pub(crate) fn judge(settings: &mut Settings, layout: &Layout) -> Result<Judged, JobError> {
+    let columns = &layout.columns;
+    let system = settings.model().request.system.clone().unwrap_or_default();
+    let bound = |settings: &Settings| Prompts::new(&settings.model().request, columns);
+    if !has_code(&system) {
+        let prompts = bound(settings)?;
+        let Err(error) = prompts.check(false) else {
+            return Ok(Judged { prompts, system_as_before: false });
+        };
+        // Only of the system prompt may there be answers that make up for it.
+        prompts.check(true)?;
+        return match has_answers(settings, &system) {
+            true => Ok(Judged { prompts, system_as_before: true }),
+            false => Err(error.into()),
+        };
+    }
+    let system_as_before = has_answers(settings, &system);
+    for model in &mut settings.models {
+        model.request.system_is_template = !system_as_before;
+    }
+    let prompts = bound(settings)?;
+    prompts.check(system_as_before)?;
+    Ok(Judged { prompts, system_as_before })
+}
+
+/// Tells whether answers were bought with this system prompt as it stands. A store that cannot be read
+/// is an error of whoever opens it.
+fn has_answers(settings: &Settings, system: &str) -> bool {
+    let found = open_readonly(&settings.output, |store| store.has_answers_to(system));
+    found.ok().flatten().unwrap_or(false)
+}

@@ -1,0 +1,63 @@
+//! How long every answer is, one after the other, in the order of arrival.
+
+use dset_core::answer::row::Metadata;
+use dset_core::plan::AnswerId;
+
+use super::{Ids, Store, StoreError, facts};
+
+/// How long an answer is, and what is known of it beside its texts.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) id: AnswerId,
+    /// Characters.
+    pub(crate) reasoning: u64,
+    /// Characters.
+    pub(crate) answer: u64,
+    pub(crate) metadata: Metadata,
+}
+
+impl Store {
+    /// Shows how long every answer of an edition is.
+    pub(crate) fn each_measured(
+        &self,
+        edition: u32,
+        mut each: impl FnMut(Measured),
+    ) -> Result<(), StoreError> {
+        let of_edition = self.ids(edition)?;
+        let sql = format!(
+            "SELECT a.id, length(a.reasoning), length(a.answer), {} FROM answers a
+             LEFT JOIN answer_facts f ON f.answer = a.id ORDER BY a.id",
+            facts::COLUMNS
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if of_edition.has(id) {
+                let (reasoning, answer): (i64, i64) = (row.get(1)?, row.get(2)?);
+                each(Measured {
+                    id,
+                    reasoning: reasoning as u64,
+                    answer: answer as u64,
+                    metadata: facts::metadata(row, 3)?,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn ids(&self, edition: u32) -> Result<Ids, StoreError> {
+        let sql = "SELECT answer FROM answer_keys WHERE edition = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([edition])?;
+        let mut ids = Ids::default();
+        while let Some(row) = rows.next()? {
+            let id: AnswerId = row.get(0)?;
+            if id < 1 {
+                return Err(StoreError::Damaged("an answer has no number".into()));
+            }
+            ids.insert(id);
+        }
+        Ok(ids)
+    }
+}

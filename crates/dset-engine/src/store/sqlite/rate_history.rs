@@ -1,0 +1,144 @@
+//! What was asked in the minute before a run: it still counts towards the user's limits a minute.
+
+use dset_core::rate::minute::Earlier;
+use rusqlite::params;
+
+use super::{Store, StoreError, facts};
+
+/// How far back asks may still count: a minute, and what clocks may be apart.
+const BACK_MS: i64 = 62_000;
+
+/// The asks of the minute before a run.
+#[derive(Debug, Default)]
+pub(crate) struct EarlierAsks {
+    pub(crate) asks: Vec<Earlier>,
+    /// A run was killed or dropped asks in that minute, or nobody knows when: what it had sent and
+    /// not recorded is not known.
+    pub(crate) unknown: bool,
+}
+
+impl Store {
+    /// Returns what was asked in the minute before `now`.
+    pub(crate) fn earlier_asks(&self, now_unix_ms: i64) -> Result<EarlierAsks, StoreError> {
+        let from = now_unix_ms - BACK_MS;
+        let connection = &self.reader.connection;
+        // Newest first, so that the first that is too old ends it. Nothing is in the future: a
+        // clock was set back, and those count as just now.
+        let mut asks = Vec::new();
+        let mut answers = connection.prepare(&format!(
+            "SELECT a.answered_at, {} FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
+             WHERE a.life > 0 ORDER BY a.id DESC",
+            facts::COLUMNS
+        ))?;
+        let mut rows = answers.query([])?;
+        while let Some(row) = rows.next()? {
+            let back_unix_ms: i64 = row.get(0)?;
+            if back_unix_ms < from {
+                break;
+            }
+            let metadata = facts::metadata(row, 1)?;
+            asks.push(Earlier {
+                sent_unix_ms: sent(back_unix_ms, metadata.seconds.unwrap_or(0.0)),
+                back_unix_ms,
+                tokens: metadata.output_tokens.map(|out| out + metadata.input_tokens.unwrap_or(0)),
+            });
+        }
+        let mut attempts = connection.prepare(
+            "SELECT at, seconds, input_tokens, output_tokens, status FROM attempts ORDER BY id DESC",
+        )?;
+        let mut rows = attempts.query([])?;
+        while let Some(row) = rows.next()? {
+            let back_unix_ms: i64 = row.get(0)?;
+            if back_unix_ms < from {
+                break;
+            }
+            let (input, output): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+            let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
+            asks.push(Earlier {
+                sent_unix_ms: sent(back_unix_ms, row.get(1)?),
+                back_unix_ms,
+                tokens: match row.get::<_, Option<i64>>(4)? {
+                    Some(429 | 503 | 529) => Some(0),
+                    _ => count(output).map(|out| out + count(input).unwrap_or(0)),
+                },
+            });
+        }
+        let unknown = connection.query_row(
+            "SELECT EXISTS (
+               SELECT 1 FROM lives WHERE (ended_at IS NULL OR dropped)
+               AND coalesce(ended_at, (SELECT min(n.started_at) FROM lives n WHERE n.id > lives.id), ?1)
+                 >= ?2)",
+            params![now_unix_ms, from],
+            |row| row.get(0),
+        )?;
+        Ok(EarlierAsks { asks, unknown })
+    }
+}
+
+fn sent(back_unix_ms: i64, seconds: f64) -> i64 {
+    back_unix_ms - (seconds * 1000.0) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_348_800_000;
+
+    /// A store in which `sql` has happened.
+    fn earlier(sql: &str) -> EarlierAsks {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let sql = sql.replace("NOW", &NOW.to_string());
+        store.connection().execute_batch(&sql).unwrap();
+        store.earlier_asks(NOW).unwrap()
+    }
+
+    fn life(id: u32, started: i64, ended: Option<i64>, ending: &str) -> String {
+        let ended = ended.map_or("NULL".into(), |ms| format!("NOW - {ms}"));
+        let dropped = ending.ends_with("dropped");
+        format!(
+            "INSERT INTO lives (id, started_at, ended_at, ending, dropped, version, settings, endpoint)
+             VALUES ({id}, NOW - {started}, {ended}, '{ending}', {dropped}, '', 1, '');"
+        )
+    }
+
+    #[test]
+    fn answers_and_failures_of_the_last_minute_count_from_when_they_were_sent() {
+        let answer = |life: &str, ms: u32| {
+            format!(
+                "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
+                 VALUES ({life}, 1, NOW - {ms}, '', '', '',
+                   '{{\"seconds\":2.5,\"input_tokens\":10,\"output_tokens\":90}}');"
+            )
+        };
+        let failure =
+            "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, message)
+                       VALUES (1, NOW - 1000, 1, x'', x'', 1, 1.0, '', '');";
+        let lives = life(1, 90_000, Some(500), "complete");
+        let [old, adopted, new] = [answer("1", 70_000), answer("NULL", 100), answer("1", 5_000)];
+        let found = earlier(&format!("{lives}{old}{adopted}{new}{failure}"));
+        let ask = |sent: i64, back: i64, tokens| Earlier {
+            sent_unix_ms: NOW - sent,
+            back_unix_ms: NOW - back,
+            tokens,
+        };
+        assert_eq!(found.asks, [ask(7_500, 5_000, Some(100)), ask(2_000, 1_000, None)]);
+        assert!(!found.unknown);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_or_dropped_asks_in_the_last_minute_leaves_it_unknown() {
+        let (killed, orderly) = (life(1, 300_000, None, ""), "stopped");
+        for (sql, unknown) in [
+            (String::new(), false),
+            (killed.clone(), true),
+            (format!("{killed}{}", life(2, 100_000, Some(1_000), orderly)), false),
+            (format!("{killed}{}", life(2, 50_000, Some(1_000), orderly)), true),
+            (life(1, 90_000, Some(1_000), "stopped, asks dropped"), true),
+            (life(1, 90_000, Some(70_000), "stopped, asks dropped"), false),
+        ] {
+            assert_eq!(earlier(&sql).unknown, unknown, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A file of questions, looked through before anything is asked of it: nothing is changed.
+
+use std::collections::HashMap;
+
+use dset_core::csv::ERROR;
+use dset_core::settings::Settings;
+
+use crate::run::prepare::{JobError, marks_known, source_options};
+use crate::run::prompts::judge;
+use crate::source::Source;
+
+/// So many pairs of the same question are named.
+const NAMED_MAX: usize = 3;
+
+/// What is in a file of questions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// Rows that are to be asked.
+    pub questions: u64,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Rows that say ERROR.
+    pub marked: u64,
+    /// Rows that ask what an earlier row asks.
+    pub repeated: u64,
+    /// The first of those, each with the row it repeats, as a spreadsheet counts.
+    pub pairs: Vec<(u64, u64)>,
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The column with the questions, from 0.
+    pub question_column: usize,
+    /// The cells of the first row, where that is asked because nothing says that it is a header.
+    pub first_row: Option<Vec<String>>,
+}
+
+/// Reads the whole file of these settings, as a run would.
+pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
+    let mut settings = settings.clone();
+    let options = source_options(&settings, marks_known(&settings.output));
+    let mut source = Source::open(&settings.input, &options)?;
+    let prompts = judge(&mut settings, source.layout())?.prompts;
+    let (question_column, status) = (source.layout().question, source.layout().status);
+    let columns = source.layout().columns.clone();
+    let has_header = source.layout().has_header;
+    let mut found = Inspected { columns, question_column, ..Inspected::default() };
+    let mut hasher = settings.model().request.hasher();
+    let mut first = HashMap::new();
+    while let Some((layout, row)) = source.next_row()? {
+        if !has_header && found.first_row.is_none() {
+            found.first_row = Some(row.cells().map(str::to_owned).collect());
+        }
+        let question = layout.question_of(row);
+        let Some(rendered) = prompts.render(row.row_number, question, row)? else {
+            found.empty += 1;
+            continue;
+        };
+        found.questions += 1;
+        found.marked +=
+            u64::from(status.and_then(|at| row.cell(at)).is_some_and(|c| c.trim() == ERROR));
+        let row_number = row.row_number;
+        let earlier = *first.entry(hasher.fingerprint_of(&rendered)).or_insert(row_number);
+        if earlier != row_number {
+            found.repeated += 1;
+            if found.pairs.len() < NAMED_MAX {
+                found.pairs.push((row_number, earlier));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::settings::{Layer, resolve};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_as_what_they_are_and_repeats_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("q.csv");
+        fs_err::write(&input, "id,question,status\n1,a,\n2,,\n3,b,ERROR\n4,\"a\",\n5,c,\n6,b,\n")
+            .unwrap();
+        let (settings, _) =
+            resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
+        let found = inspect(&settings).unwrap();
+        assert_eq!((found.questions, found.empty, found.marked, found.repeated), (5, 1, 1, 2));
+        assert_eq!(found.pairs, [(5, 2), (7, 4)]);
+        assert_eq!((found.columns.len(), found.question_column), (3, 1));
+        assert_eq!(found.first_row, None, "it is a header");
+    }
+}

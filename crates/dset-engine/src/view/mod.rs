@@ -1,0 +1,9 @@
+//! Everything that only reads: the input, the store and the outputs as they stand.
+
+pub mod elsewhere;
+pub mod inspect;
+pub mod search;
+pub mod show;
+pub mod stats;
+pub mod status;
+pub mod verify;

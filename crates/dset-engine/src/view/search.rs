@@ -1,0 +1,149 @@
+//! Finds words in questions, reasoning and answers, in one pass over the store. Nothing is asked,
+//! made or changed.
+
+use std::collections::HashMap;
+
+use dset_core::plan::AnswerId;
+use dset_core::settings::Settings;
+
+use crate::run::plan_input::walk;
+use crate::run::prepare::JobError;
+pub use crate::store::Part;
+use crate::store::{Ids, Store, StoreError, open_readonly};
+use crate::store::{Terms, Words};
+use crate::view::status::View;
+
+/// What is looked for, and where.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Words and phrases; all must occur in a question, its reasoning and its answer together.
+    pub terms: Vec<String>,
+    /// Whether to look into questions, reasoning and answers.
+    pub within: [bool; 3],
+    /// Hits that are returned, at most.
+    pub hits_max: usize,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Questions that have it, returned or not.
+    pub count: u64,
+    /// Questions of the file.
+    pub of: u64,
+    /// The first of them, in the order of the file.
+    pub hits: Vec<Hit>,
+}
+
+/// A question that has what was looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Its number in the file, from 1.
+    pub number: u64,
+    /// Its row as a spreadsheet counts.
+    pub row_number: u64,
+    /// The question.
+    pub question: String,
+    /// The model and the sample of the first answer that has it; absent where the question has no
+    /// answer yet.
+    pub answer: Option<(Option<String>, Option<u32>)>,
+    /// What the question, the reasoning and the answer have of it, in parts.
+    pub snippets: [Option<Vec<Part>>; 3],
+}
+
+/// Looks for words; `None` where there is no store. Terms without a letter or a digit are left out;
+/// where none is left, that finds nothing.
+pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobError> {
+    open_readonly(&settings.output, |store| {
+        let mut words = Words::open()?;
+        let terms = Terms::new(&query.terms, &mut words)?;
+        let mut view = View::of(store, settings)?;
+        let mut found = Found { count: 0, of: view.plan.rows(), hits: Vec::new() };
+        if terms.is_empty() {
+            return Ok(found);
+        }
+        let hits = scan(store, query, &terms, &mut words)?;
+        let mut beside: HashMap<[u8; 16], AnswerId> = HashMap::new();
+        for (question, id) in view.plan.beside.iter().filter(|(_, id)| hits.has(*id)) {
+            beside.entry(*question).or_insert(*id);
+        }
+        let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());
+        let mut shown: Vec<(Hit, Option<AnswerId>)> = Vec::new();
+        let mut failed = None;
+        walk(&mut view.source, &view.prompts, &view.requests[0], &view.plan, |seen| {
+            number += 1;
+            let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
+            let has_answer = of_row.peek().is_some();
+            let mut id = of_row.find(|id| hits.has(*id));
+            if id.is_none() && !beside.is_empty() {
+                id = beside.get(&seen.id.hash()).copied();
+            }
+            if id.is_none() {
+                if has_answer || !query.within[0] || failed.is_some() {
+                    return;
+                }
+                failed = words.fold(seen.text, &mut folded).err();
+                if terms.find([&folded]).is_none() {
+                    return;
+                }
+            }
+            found.count += 1;
+            if shown.len() < query.hits_max {
+                let hit = Hit {
+                    number,
+                    row_number: seen.row_number,
+                    question: seen.text.to_owned(),
+                    answer: None,
+                    snippets: [None, None, None],
+                };
+                shown.push((hit, id));
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        for (hit, id) in shown {
+            found.hits.push(with_snippets(store, hit, id, query, &terms, &mut words)?);
+        }
+        Ok(found)
+    })
+}
+
+/// Returns the answers that have what is looked for.
+fn scan(store: &Store, query: &Query, terms: &Terms, words: &mut Words) -> Result<Ids, StoreError> {
+    let mut hits = Ids::default();
+    let mut folded = [Vec::new(), Vec::new(), Vec::new()];
+    store.each_text(|id, texts| {
+        for (at, to) in folded.iter_mut().enumerate().filter(|(at, _)| query.within[*at]) {
+            words.fold(texts[at], to)?;
+        }
+        if terms.find([&folded[0], &folded[1], &folded[2]]).is_some() {
+            hits.insert(id);
+        }
+        Ok(())
+    })?;
+    Ok(hits)
+}
+
+fn with_snippets(
+    store: &Store,
+    mut hit: Hit,
+    id: Option<AnswerId>,
+    query: &Query,
+    terms: &Terms,
+    words: &mut Words,
+) -> Result<Hit, StoreError> {
+    let row = id.map(|id| store.as_reader().row(id)).transpose()?;
+    let texts = match &row {
+        Some(row) => [&*row.question, &*row.reasoning, &*row.answer],
+        None => [&*hit.question, "", ""],
+    };
+    let mut folded = [Vec::new(), Vec::new(), Vec::new()];
+    for (at, to) in folded.iter_mut().enumerate().filter(|(at, _)| query.within[*at]) {
+        words.fold(texts[at], to)?;
+    }
+    let has = terms.find([&folded[0], &folded[1], &folded[2]]).unwrap_or_default();
+    hit.snippets = words.snippets(texts, has, terms)?;
+    hit.answer = row.as_ref().map(|row| (row.metadata.model.clone(), row.metadata.sample));
+    Ok(hit)
+}

@@ -1,0 +1,271 @@
+//! Questions with what came of them, for somebody who reads them: one of the file, those that ended
+//! without an answer, or those that were answered last. Nothing is asked, made or changed.
+
+use std::collections::{HashMap, HashSet};
+
+use dset_core::answer::row::Row;
+use dset_core::item::question::{QuestionId, QuestionIndex};
+use dset_core::key::{Hasher, RequestSettings};
+use dset_core::plan::AnswerId;
+use dset_core::plan::ledger::Fault;
+use dset_core::run::Planned;
+use dset_core::settings::Settings;
+
+use crate::run::plan_input::{Seen, Status, walk};
+use crate::run::prepare::JobError;
+use crate::store::{Call, Store, StoreError, Tried, open_readonly};
+use crate::view::status::View;
+
+/// Which questions are to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one with this number: its place among the questions of the file, from 1.
+    Number(u64),
+    /// Those that ended without an answer, in the order of the file.
+    Failed,
+    /// So many that were answered last, newest first.
+    Last(u32),
+}
+
+/// What is shown.
+#[derive(Debug)]
+pub struct Shown {
+    /// Questions of the file.
+    pub of: u64,
+    /// Those that were looked for.
+    pub questions: Vec<Question>,
+    /// What each model is asked with.
+    pub requests: Vec<RequestSettings>,
+    /// How many answers each is to give to a question.
+    pub samples: u32,
+    /// The endpoint of the last run; absent where there was none.
+    pub endpoint: Option<String>,
+    /// How the last run was called, where that is known.
+    pub call: Option<Call>,
+}
+
+/// A question and what came of it.
+#[derive(Debug)]
+pub struct Question {
+    /// Its number and its row as a spreadsheet counts; absent where it is no longer in the file.
+    pub place: Option<(u64, u64)>,
+    /// The question, trimmed.
+    pub text: String,
+    /// The answers that it was to get, model by model and sample by sample; then those that the last
+    /// run did not want.
+    pub entries: Vec<Entry>,
+}
+
+/// An answer that a question was to get.
+#[derive(Debug)]
+pub struct Entry {
+    /// The model that gave it, else the one that is asked.
+    pub model: Option<String>,
+    /// Which sample it is, from 0.
+    pub sample: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a wanted answer.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is there.
+    Answered(Box<Row>),
+    /// Taken as answered, before a bookmark of the original script.
+    Presumed,
+    /// It ended without.
+    Failed {
+        /// How, and why; absent where the service was unreachable and the row was marked for that.
+        end: Option<(Fault, String)>,
+        /// The asks that failed, where they are known.
+        tried: Option<Tried>,
+    },
+    /// It did not come yet.
+    Pending {
+        /// The asks that failed so far.
+        tried: Option<Tried>,
+    },
+}
+
+/// Returns what is to be shown; `None` where there is no store. A number that is not in the file
+/// finds nothing.
+pub fn show(settings: &Settings, which: Which) -> Result<Option<Shown>, JobError> {
+    open_readonly(&settings.output, |store| {
+        let mut view = View::of(store, settings)?;
+        let questions = match which {
+            Which::Number(number) => by_number(store, &mut view, number)?,
+            Which::Failed => failed(store, &mut view)?,
+            Which::Last(most) => last(store, &mut view, most)?,
+        };
+        Ok(Shown {
+            of: view.plan.rows(),
+            questions,
+            samples: view.plan.wanted().samples(),
+            endpoint: store.life()?.map(|life| life.endpoint),
+            call: store.last_call()?,
+            requests: view.requests,
+        })
+    })
+}
+
+/// A row of the input that is to be shown.
+struct Picked {
+    number: u64,
+    row_number: u64,
+    text: String,
+    id: QuestionId,
+    marked: bool,
+    /// Its entries, each with the key of its answer.
+    entries: Vec<(QuestionIndex, [u8; 16])>,
+}
+
+fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question>, JobError> {
+    let picked = pick(view, |seen, at| (at == number).then(|| seen.entries.clone().collect()))?;
+    let beside = std::mem::take(&mut view.plan.beside);
+    let mut questions = told(store, view, picked)?;
+    for (picked, question) in &mut questions {
+        let of_it = beside.iter().filter(|(hash, _)| *hash == picked.id.hash());
+        for (_, id) in of_it {
+            let row = question.place.map(|(_, row)| row);
+            question.entries.push(answered(store, *id, row)?);
+        }
+        for entry in &mut question.entries {
+            if let Outcome::Failed { tried: Some(tried), .. }
+            | Outcome::Pending { tried: Some(tried) } = &mut entry.outcome
+            {
+                tried.reply = store.kept_reply(&picked.id.hash(), tried.last.at)?;
+            }
+        }
+    }
+    Ok(questions.into_iter().map(|(_, question)| question).collect())
+}
+
+fn failed(store: &Store, view: &mut View) -> Result<Vec<Question>, JobError> {
+    let ended = store.ended(view.edition)?;
+    let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
+    let picked = pick(view, |seen, _| {
+        let is_failed = |at: &QuestionIndex| match states[*at as usize] {
+            Planned::Kept => true,
+            Planned::Pending => {
+                seen.status == Status::Error
+                    || wanted.find(seen.id, *at, |hash| ended.get(hash)).is_some()
+            }
+            _ => false,
+        };
+        let entries: Vec<_> = seen.entries.clone().filter(is_failed).collect();
+        (!entries.is_empty()).then_some(entries)
+    })?;
+    let mut questions: Vec<_> =
+        told(store, view, picked)?.into_iter().map(|(_, question)| question).collect();
+    // A mark of somebody else's, on a row that was not asked yet.
+    for question in &mut questions {
+        question.entries.retain(|entry| matches!(entry.outcome, Outcome::Failed { .. }));
+    }
+    questions.retain(|question| !question.entries.is_empty());
+    Ok(questions)
+}
+
+fn last(store: &Store, view: &mut View, most: u32) -> Result<Vec<Question>, JobError> {
+    let newest = store.newest(view.edition, most)?;
+    let looked_for: HashSet<_> = newest.iter().map(|(_, question)| *question).collect();
+    let mut places = HashMap::new();
+    pick(view, |seen, at| {
+        let hash = seen.id.hash();
+        if looked_for.contains(&hash) {
+            places.insert(hash, (at, seen.row_number));
+        }
+        None
+    })?;
+    let question = |(id, hash): (AnswerId, [u8; 16])| {
+        let place: Option<(u64, u64)> = places.get(&hash).copied();
+        let entry = answered(store, id, place.map(|(_, row_number)| row_number))?;
+        let Outcome::Answered(row) = &entry.outcome else { unreachable!("it was read") };
+        let text = row.question.clone();
+        Ok(Question { place, text, entries: vec![entry] })
+    };
+    newest.into_iter().map(question).collect()
+}
+
+/// Goes through the input and keeps the rows of which `wanted` names entries.
+fn pick(
+    view: &mut View,
+    mut wanted: impl FnMut(&Seen<'_>, u64) -> Option<Vec<QuestionIndex>>,
+) -> Result<Vec<Picked>, JobError> {
+    let mut picked = Vec::new();
+    let mut hashers: Vec<Hasher> = view.requests.iter().map(RequestSettings::hasher).collect();
+    let plan = &view.plan;
+    let mut number = 0;
+    walk(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
+        number += 1;
+        let Some(entries) = wanted(&seen, number) else { return };
+        let key = |at: QuestionIndex| {
+            let model = usize::from(plan.wanted().model(at));
+            (at, plan.key(at, hashers[model].fingerprint_of(seen.rendered)).0)
+        };
+        picked.push(Picked {
+            number,
+            row_number: seen.row_number,
+            text: seen.text.to_owned(),
+            id: seen.id,
+            marked: seen.status == Status::Error,
+            entries: entries.into_iter().map(key).collect(),
+        });
+    })?;
+    Ok(picked)
+}
+
+/// Looks up what came of them.
+fn told(
+    store: &Store,
+    view: &View,
+    picked: Vec<Picked>,
+) -> Result<Vec<(Picked, Question)>, StoreError> {
+    let ended = store.ended(view.edition)?;
+    let is_open = |at: QuestionIndex| {
+        matches!(view.plan.states[at as usize], Planned::Kept | Planned::Pending)
+    };
+    let open = picked.iter().filter(|picked| picked.entries.iter().any(|&(at, _)| is_open(at)));
+    let tried = store.tried(&open.map(|picked| picked.id.hash()).collect())?;
+    let wanted = view.plan.wanted();
+    let mut questions = Vec::with_capacity(picked.len());
+    for picked in picked {
+        let mut entries = Vec::new();
+        for &(at, key) in &picked.entries {
+            if let Some(id) = view.answers[at as usize] {
+                let entry = answered(store, id, Some(picked.row_number))?;
+                entries.push(Entry { sample: wanted.sample(at), ..entry });
+                continue;
+            }
+            let end = wanted.find(picked.id, at, |hash| ended.get(hash)).cloned();
+            let by_key = tried.get(&picked.id.hash());
+            let own = by_key.and_then(|by_key| by_key.get(&key));
+            // Asked with other settings before these were decided.
+            let before = || {
+                let fits = |tried: &&Tried| end.as_ref().is_some_and(|e| e.1 == tried.last.cause);
+                by_key?.values().filter(fits).max_by_key(|tried| tried.last.at)
+            };
+            let tried = own.or_else(before).cloned();
+            let outcome = match view.plan.states[at as usize] {
+                Planned::Presumed => Outcome::Presumed,
+                _ if end.is_some() || (picked.marked && tried.is_some()) => {
+                    Outcome::Failed { end, tried }
+                }
+                _ => Outcome::Pending { tried },
+            };
+            let model = view.requests[usize::from(wanted.model(at))].model.clone();
+            entries.push(Entry { model: Some(model), sample: wanted.sample(at), outcome });
+        }
+        let place = Some((picked.number, picked.row_number));
+        let question = Question { place, text: picked.text.clone(), entries };
+        questions.push((picked, question));
+    }
+    Ok(questions)
+}
+
+/// Returns an answer, with the row of its question as it is now.
+fn answered(store: &Store, id: AnswerId, row: Option<u64>) -> Result<Entry, StoreError> {
+    let row = Box::new(store.as_reader().row_at(id, row)?);
+    let (model, sample) = (row.metadata.model.clone(), row.metadata.sample.unwrap_or(0));
+    Ok(Entry { model, sample, outcome: Outcome::Answered(row) })
+}
