@@ -43,7 +43,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
 ];
 
 /// Returns the grammar of the command line.
-pub(crate) fn grammar() -> clap::Command {
+pub(crate) fn command_line() -> clap::Command {
     Cli::command()
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn grammar() -> clap::Command {
 pub(crate) fn read<W: Into<OsString> + Clone>(
     words: impl IntoIterator<Item = W>,
 ) -> Result<Cli, clap::Error> {
-    let mut grammar = grammar();
+    let mut grammar = command_line();
     let matches = grammar.try_get_matches_from_mut(words)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))
 }
@@ -120,7 +120,7 @@ pub(crate) enum Command {
 
 /// Which run is meant. What it asks, and of whom, is read from its store.
 #[derive(Debug, Default, Args)]
-pub(crate) struct WhichArgs {
+pub(crate) struct RunSelectorArgs {
     /// CSV file with the questions [default: q.csv]
     #[arg(value_name = "QUESTIONS")]
     pub(crate) input: Option<PathBuf>,
@@ -140,7 +140,7 @@ pub(crate) struct WhichArgs {
 
 /// Which run is meant, for commands whose words are about something else.
 #[derive(Debug, Args)]
-pub(crate) struct WhichByNameArgs {
+pub(crate) struct NamedRunSelectorArgs {
     /// CSV file with the questions [default: q.csv]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_grammar_agrees_with_itself() {
-        grammar().debug_assert();
+        command_line().debug_assert();
     }
 
     /// Commands in a page: those between ticks, and the lines of its blocks.
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn every_command_is_in_one_group_of_the_help() {
         let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
-        let grammar = grammar();
+        let grammar = command_line();
         let mut names: Vec<&str> = grammar.get_subcommands().map(|c| c.get_name()).collect();
         grouped.sort_unstable();
         names.sort_unstable();

@@ -12,7 +12,7 @@ use toml_edit::{Document, Item, Key, TableLike, Value};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::setting::{Fault, Setting, Takes, key_itself, meant, ticked, unknown};
+use crate::setting::{Setting, ValueError, ValueKind, key_itself, meant, ticked, unknown};
 
 /// The file of a folder.
 pub(crate) const PROJECT: &str = "dset.toml";
@@ -55,7 +55,7 @@ impl ConfigFile {
     /// Reads the text of a file at this path.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<ConfigFile, UserError> {
         let document = document(path, text)?;
-        let place = Place { path, text };
+        let place = Location { path, text };
         let mut file = ConfigFile { path: path.to_owned(), ..ConfigFile::default() };
         for (name, _) in document.as_table().iter() {
             let Some((key, item)) = document.as_table().get_key_value(name) else { continue };
@@ -71,7 +71,7 @@ impl ConfigFile {
                 _ => {
                     let setting =
                         Setting::named(name).ok_or_else(|| unknown(&place.at(line), name))?;
-                    let one = said(&setting, item)
+                    let one = parse_value(&setting, item)
                         .map_err(|(fault, given)| fault.at(&place.at(line), name, &given))?;
                     file.layer = file.layer.over(one);
                     file.lines.insert(setting.id().to_owned(), line);
@@ -118,12 +118,12 @@ fn document<'a>(path: &Path, text: &'a str) -> Result<Document<&'a str>, UserErr
     })
 }
 
-struct Place<'a> {
+struct Location<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     fn line(&self, key: &Key, item: &Item) -> usize {
         let span = key.span().or_else(|| item.span());
         span.map_or(1, |span| line_of(self.text, span.start))
@@ -139,44 +139,45 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// Reads what a value says of a setting; fails with what is wrong and the value as it may be shown.
-fn said(setting: &Setting, item: &Item) -> Result<Layer, (Fault, String)> {
-    let takes = setting.takes();
-    let Some(word) = item.as_value().and_then(|value| word(&takes, value)) else {
+fn parse_value(setting: &Setting, item: &Item) -> Result<Layer, (ValueError, String)> {
+    let takes = setting.value_kind();
+    let Some(word) = item.as_value().and_then(|value| flag_word(&takes, value)) else {
         // Whatever stands there for a key may be one.
         if setting.id() == "key" {
-            return Err((Fault::KeyItself, String::new()));
+            return Err((ValueError::IsKey, String::new()));
         }
         let given = match item.as_value() {
             Some(Value::Array(_)) => "a list like this".to_owned(),
             Some(value @ (Value::Boolean(_) | Value::Float(_))) => ticked(value.to_string().trim()),
             _ => "that".to_owned(),
         };
-        return Err((Fault::Takes(takes.to_string()), given));
+        return Err((ValueError::WrongKind(takes.to_string()), given));
     };
     // TOML has a word for yes and no; the many that variables have are for programs without types.
     let is_strange = match &takes {
-        Takes::Bool => !["true", "false"].contains(&&*word),
-        Takes::Words(words) => !words.contains(&word),
+        ValueKind::Bool => !["true", "false"].contains(&&*word),
+        ValueKind::Words(words) => !words.contains(&word),
         _ => false,
     };
     if is_strange {
-        return Err((Fault::Takes(takes.to_string()), ticked(&word)));
+        return Err((ValueError::WrongKind(takes.to_string()), ticked(&word)));
     }
     setting.read(&word).map_err(|fault| (fault, ticked(&word)))
 }
 
 /// Writes a value as the flag takes it, where it is one that the flag could take.
-fn word(takes: &Takes, value: &Value) -> Option<String> {
+fn flag_word(takes: &ValueKind, value: &Value) -> Option<String> {
     match (value, takes) {
         (Value::String(text), _) => Some(text.value().clone()),
         (Value::Integer(number), _) => Some(number.value().to_string()),
-        (Value::Float(number), Takes::Number | Takes::WordOrNumber | Takes::Whole { .. }) => {
-            Some(number.value().to_string())
-        }
-        (Value::Boolean(is), Takes::Bool) => Some(is.value().to_string()),
-        (Value::Boolean(is), Takes::Words(words)) => meaning(words, *is.value()).cloned(),
-        (Value::Array(values), Takes::List) if !values.is_empty() => {
-            let words = values.iter().map(|value| word(&Takes::Text, value));
+        (
+            Value::Float(number),
+            ValueKind::Number | ValueKind::WordOrNumber | ValueKind::Whole { .. },
+        ) => Some(number.value().to_string()),
+        (Value::Boolean(is), ValueKind::Bool) => Some(is.value().to_string()),
+        (Value::Boolean(is), ValueKind::Words(words)) => meaning(words, *is.value()).cloned(),
+        (Value::Array(values), ValueKind::List) if !values.is_empty() => {
+            let words = values.iter().map(|value| flag_word(&ValueKind::Text, value));
             let words = words.collect::<Option<Vec<String>>>()?;
             (!words.iter().any(|word| word.contains(','))).then(|| words.join(","))
         }
@@ -191,7 +192,7 @@ pub(crate) fn meaning(words: &[String], is: bool) -> Option<&String> {
 }
 
 fn providers(
-    place: &Place<'_>,
+    place: &Location<'_>,
     tables: &dyn TableLike,
     file: &mut ConfigFile,
 ) -> Result<(), UserError> {

@@ -8,7 +8,7 @@ use dset_core::settings::SettingsError;
 use dset_core::template::{PromptError, Role, TemplateError};
 use dset_engine::os::lock::{Holder, LockError};
 use dset_engine::output::live::{FORMATS, SinkError};
-use dset_engine::recover::legacy::AdoptError;
+use dset_engine::recover::legacy::LegacyImportError;
 use dset_engine::run::prepare::JobError;
 use dset_engine::source::SourceError;
 use dset_engine::source::import::{Form, check, encoding_of};
@@ -134,8 +134,8 @@ impl From<JobError> for UserError {
                     }
                 }
             }
-            JobError::Lock(LockError::Held(holder)) => {
-                in_use("another `dset run` is using this folder", holder).hint(format!(
+            JobError::Lock(LockError::InUse(holder)) => {
+                folder_in_use("another `dset run` is using this folder", holder).hint(format!(
                     "Wait for it to end; `{}` shows how far it is",
                     same_command_as("status", &[])
                 ))
@@ -146,9 +146,8 @@ impl From<JobError> for UserError {
                     .hint(mend())
             }
             JobError::Store(error) => error.into(),
-            JobError::Sink(SinkError::Store(error)) | JobError::Adopt(AdoptError::Store(error)) => {
-                error.into()
-            }
+            JobError::Sink(SinkError::Store(error))
+            | JobError::Adopt(LegacyImportError::Store(error)) => error.into(),
             JobError::Sink(error @ (SinkError::NotAFile { .. } | SinkError::Gone { .. })) => {
                 UserError::new(Exit::Ours, "cannot write the outputs")
                     .cause(one_line(&error.to_string()))
@@ -159,7 +158,7 @@ impl From<JobError> for UserError {
                     .cause(io_cause(&error))
                     .hint("Every answer is safe in the store; run again once that is mended")
             }
-            JobError::Adopt(AdoptError::Io(error)) => UserError::new(
+            JobError::Adopt(LegacyImportError::Io(error)) => UserError::new(
                 Exit::Ours,
                 "cannot take over the outputs of the earlier script",
             )
@@ -221,7 +220,7 @@ impl From<JobError> for UserError {
 }
 
 /// Returns the error of a folder that a run is using.
-pub(crate) fn in_use(message: &str, holder: Option<Holder>) -> UserError {
+pub(crate) fn folder_in_use(message: &str, holder: Option<Holder>) -> UserError {
     let error = UserError::new(Exit::Locked, message);
     match holder {
         Some(holder) => {
@@ -259,11 +258,15 @@ impl From<SourceError> for UserError {
             }
             SourceError::Separated { path, by } => UserError::new(
                 Exit::Usage,
-                format!("`{}` is separated by {}, not by commas", path.display(), sign(by)),
+                format!(
+                    "`{}` is separated by {}, not by commas",
+                    path.display(),
+                    delimiter_name(by)
+                ),
             )
             .hint(convert(&path)),
             SourceError::SeparatorLine { path, by } => user
-                .cause(format!("it says that columns are separated by {}", sign(by)))
+                .cause(format!("it says that columns are separated by {}", delimiter_name(by)))
                 .hint(convert(&path)),
             SourceError::NotCsv { path, ending } => {
                 let name = path.display();
@@ -327,7 +330,7 @@ impl From<SourceError> for UserError {
 }
 
 /// Names a sign between columns.
-pub(crate) fn sign(by: u8) -> &'static str {
+pub(crate) fn delimiter_name(by: u8) -> &'static str {
     match by {
         b';' => "semicolons",
         b'\t' => "tabs",

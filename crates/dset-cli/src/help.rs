@@ -3,7 +3,7 @@
 
 use clap::Command;
 
-use crate::cli::{GROUPS, STYLES, grammar};
+use crate::cli::{GROUPS, STYLES, command_line};
 use crate::display::wrap::{broken, columns};
 
 /// Help is no wider than this, and this wide where nobody says how wide a line may be.
@@ -15,7 +15,7 @@ const BELOW: usize = 6;
 
 /// Returns the help that these words ask for, with its colours.
 pub(crate) fn text(words: &[String]) -> String {
-    let (grammar, width) = (grammar(), width());
+    let (grammar, width) = (command_line(), width());
     let mut asked = &grammar;
     for word in words {
         let Some(next) = asked.find_subcommand(word) else { break };

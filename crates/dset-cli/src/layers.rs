@@ -37,19 +37,19 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// Tells whether whoever made the folder said it, who may be a stranger.
-    fn is_of_the_folder(self) -> bool {
+    fn is_from_folder(self) -> bool {
         matches!(self, Origin::DotEnv | Origin::Project(_))
     }
 }
 
 /// Everything that was said, and where.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct MergedLayer {
     pub(crate) layer: Layer,
     origins: BTreeMap<&'static str, Origin>,
 }
 
-impl Said {
+impl MergedLayer {
     /// Returns where the value of a field came from.
     pub(crate) fn origin(&self, id: &str) -> Origin {
         self.origins.get(id).copied().unwrap_or(Origin::Default)
@@ -116,7 +116,7 @@ impl Environment {
 
     /// Reads what is no file of settings: those can be in need of mending.
     pub(crate) fn without_files(folder: &Path) -> Environment {
-        let real = Environment::of_the_process();
+        let real = Environment::process_variables();
         let mut file = HashMap::new();
         let mut warnings = Vec::new();
         if let Ok(bytes) = fs_err::read(folder.join(".env")) {
@@ -191,14 +191,14 @@ impl Environment {
     }
 
     /// Reads what is the user's alone, and nothing of any folder.
-    pub(crate) fn of_the_user() -> Result<Environment, UserError> {
-        let real = Environment::of_the_process();
+    pub(crate) fn from_user_files() -> Result<Environment, UserError> {
+        let real = Environment::process_variables();
         let environment = Environment { real, ..Environment::default() };
         let user = environment.user_path().map(|path| ConfigFile::read(&path)).transpose()?;
         environment.with_files(ConfigFile::default(), user.unwrap_or_default())
     }
 
-    fn of_the_process() -> HashMap<String, String> {
+    fn process_variables() -> HashMap<String, String> {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()
@@ -267,8 +267,8 @@ impl Environment {
     }
 
     /// Puts flags over the environment over `.env` over the folder's file over the user's.
-    pub(crate) fn under(&self, flags: Layer) -> Result<Said, UserError> {
-        let mut said = Said { layer: Layer::default(), origins: BTreeMap::new() };
+    pub(crate) fn under(&self, flags: Layer) -> Result<MergedLayer, UserError> {
+        let mut said = MergedLayer { layer: Layer::default(), origins: BTreeMap::new() };
         let line = |file: &ConfigFile, id: &str| file.lines.get(id).copied().unwrap_or(1);
         said.over(flags, |_| Origin::Flag);
         for origin in [Origin::Environment, Origin::DotEnv] {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Some(result) => result,
         None => match cli::read(std::env::args_os()) {
             Ok(cli) => command::run(cli),
-            Err(error) => return usage::tell(&error),
+            Err(error) => return usage::print_usage_error(&error),
         },
     };
     match result {

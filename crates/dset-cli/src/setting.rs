@@ -25,7 +25,7 @@ pub(crate) struct Setting {
 
 /// What a setting takes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Takes {
+pub(crate) enum ValueKind {
     /// One of these words.
     Words(Vec<String>),
     /// `true` or `false`.
@@ -44,15 +44,15 @@ pub(crate) enum Takes {
 
 /// What is wrong with a word.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Fault {
+pub(crate) enum ValueError {
     /// It is a key.
-    KeyItself,
+    IsKey,
     /// It is a key, and a model belongs there.
     KeyForModel,
     /// It is what it takes, and nothing that could be asked; the text says it, secrets left out.
     Unusable(String),
     /// The setting takes something else.
-    Takes(String),
+    WrongKind(String),
 }
 
 fn grammar() -> Command {
@@ -117,7 +117,7 @@ impl Setting {
     /// be written.
     pub(crate) fn default_text(&self) -> Option<String> {
         match self.documented().1 {
-            None if self.takes() == Takes::Bool => Some("false".into()),
+            None if self.value_kind() == ValueKind::Bool => Some("false".into()),
             default => default,
         }
     }
@@ -132,43 +132,43 @@ impl Setting {
         }
     }
 
-    pub(crate) fn takes(&self) -> Takes {
+    pub(crate) fn value_kind(&self) -> ValueKind {
         let parser = self.argument.get_value_parser();
         let is = |id: TypeId| parser.type_id() == id;
         if is(TypeId::of::<bool>()) {
-            return Takes::Bool;
+            return ValueKind::Bool;
         }
         if let Some(words) = parser.possible_values() {
-            return Takes::Words(words.map(|word| word.get_name().to_owned()).collect());
+            return ValueKind::Words(words.map(|word| word.get_name().to_owned()).collect());
         }
         let delimited = self.argument.get_value_delimiter().is_some();
         if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
-            return Takes::List;
+            return ValueKind::List;
         }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
         }
         if is(TypeId::of::<f64>()) {
-            return Takes::Number;
+            return ValueKind::Number;
         }
         let is_text = is(TypeId::of::<String>()) || is(TypeId::of::<std::path::PathBuf>());
-        if !is_text && self.parsed("7").is_ok() { Takes::WordOrNumber } else { Takes::Text }
+        if !is_text && self.parsed("7").is_ok() { ValueKind::WordOrNumber } else { ValueKind::Text }
     }
 
     /// Returns the whole numbers that it takes. The grammar does not say its bounds, but it takes
     /// what is within them.
-    pub(crate) fn bounds(&self) -> Takes {
+    pub(crate) fn bounds(&self) -> ValueKind {
         let takes = |number: u64| self.parsed(&number.to_string()).is_ok();
         let least = u64::from(!takes(0));
         let (mut most, mut over) = (least, u64::MAX);
         if takes(over) {
-            return Takes::Whole { least, most: over };
+            return ValueKind::Whole { least, most: over };
         }
         while over - most > 1 {
             let middle = most + (over - most) / 2;
             *(if takes(middle) { &mut most } else { &mut over }) = middle;
         }
-        Takes::Whole { least, most }
+        ValueKind::Whole { least, most }
     }
 
     fn parsed(&self, word: &str) -> Result<Layer, clap::Error> {
@@ -181,59 +181,59 @@ impl Setting {
     }
 
     /// Reads what a word says of it.
-    pub(crate) fn read(&self, word: &str) -> Result<Layer, Fault> {
-        let layer = self.parsed(word).map_err(|error| match self.takes() {
-            Takes::WordOrNumber | Takes::List | Takes::Text => {
+    pub(crate) fn read(&self, word: &str) -> Result<Layer, ValueError> {
+        let layer = self.parsed(word).map_err(|error| match self.value_kind() {
+            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                Fault::Takes(source.unwrap_or_else(|| self.takes().to_string()))
+                ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }
-            takes => Fault::Takes(takes.to_string()),
+            takes => ValueError::WrongKind(takes.to_string()),
         })?;
         // What can be said of one value alone is said where it stands.
         match resolve(layer.clone(), None) {
-            Err(SettingsError::KeyItself) => Err(Fault::KeyItself),
-            Err(SettingsError::KeyForModel) => Err(Fault::KeyForModel),
+            Err(SettingsError::KeyItself) => Err(ValueError::IsKey),
+            Err(SettingsError::KeyForModel) => Err(ValueError::KeyForModel),
             Err(error @ (SettingsError::BaseUrl { .. } | SettingsError::OutOfRange { .. })) => {
-                Err(Fault::Unusable(error.to_string()))
+                Err(ValueError::Unusable(error.to_string()))
             }
             _ => Ok(layer),
         }
     }
 }
 
-impl std::fmt::Display for Takes {
+impl std::fmt::Display for ValueKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Takes::Words(words) => {
+            ValueKind::Words(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 f.write_str(&words.join(" or "))
             }
-            Takes::Bool => f.write_str("`true` or `false`"),
-            Takes::Whole { least, most } if *most >= u64::from(u32::MAX) => {
+            ValueKind::Bool => f.write_str("`true` or `false`"),
+            ValueKind::Whole { least, most } if *most >= u64::from(u32::MAX) => {
                 write!(f, "a whole number from {least}")
             }
-            Takes::Whole { least, most } => write!(f, "a whole number from {least} to {most}"),
-            Takes::Number => f.write_str("a number"),
-            Takes::List => f.write_str("a word, or several separated by commas"),
-            Takes::WordOrNumber => f.write_str("a word or a number"),
-            Takes::Text => f.write_str("text"),
+            ValueKind::Whole { least, most } => write!(f, "a whole number from {least} to {most}"),
+            ValueKind::Number => f.write_str("a number"),
+            ValueKind::List => f.write_str("a word, or several separated by commas"),
+            ValueKind::WordOrNumber => f.write_str("a word or a number"),
+            ValueKind::Text => f.write_str("text"),
         }
     }
 }
 
-impl Fault {
+impl ValueError {
     /// Returns the error of a value at this place, like `dset.toml, line 3: `; see [`ticked`].
     pub(crate) fn at(self, place: &str, name: &str, given: &str) -> UserError {
         let name = one_line(name);
         match self {
-            Fault::KeyItself => key_itself(place, &name),
-            Fault::KeyForModel => key_for_model(&format!("{place}`{name}`")),
-            Fault::Unusable(cause) => {
+            ValueError::IsKey => key_itself(place, &name),
+            ValueError::KeyForModel => key_for_model(&format!("{place}`{name}`")),
+            ValueError::Unusable(cause) => {
                 UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))
                     .cause(one_line(cause.trim_start_matches("--")))
                     .hint(SEE_REFERENCE)
             }
-            Fault::Takes(takes) => {
+            ValueError::WrongKind(takes) => {
                 let takes = match takes.starts_with("it ") || takes.contains(" is not ") {
                     true => takes,
                     false => format!("it takes {takes}"),
@@ -424,21 +424,21 @@ mod tests {
     #[test]
     fn what_a_setting_takes_is_what_its_flag_takes() {
         for (name, takes) in [
-            ("samples", Takes::Whole { least: 1, most: 1000 }),
-            ("retries", Takes::Whole { least: 0, most: 1000 }),
-            ("tpm", Takes::Whole { least: 1, most: u64::MAX }),
-            ("temperature", Takes::Number),
-            ("reasoning", Takes::Words(vec!["on".into(), "off".into()])),
-            ("json", Takes::Bool),
-            ("model", Takes::List),
-            ("backoff", Takes::List),
-            ("formats", Takes::List),
-            ("concurrency", Takes::WordOrNumber),
-            ("timeout", Takes::WordOrNumber),
-            ("column", Takes::Text),
-            ("output", Takes::Text),
+            ("samples", ValueKind::Whole { least: 1, most: 1000 }),
+            ("retries", ValueKind::Whole { least: 0, most: 1000 }),
+            ("tpm", ValueKind::Whole { least: 1, most: u64::MAX }),
+            ("temperature", ValueKind::Number),
+            ("reasoning", ValueKind::Words(vec!["on".into(), "off".into()])),
+            ("json", ValueKind::Bool),
+            ("model", ValueKind::List),
+            ("backoff", ValueKind::List),
+            ("formats", ValueKind::List),
+            ("concurrency", ValueKind::WordOrNumber),
+            ("timeout", ValueKind::WordOrNumber),
+            ("column", ValueKind::Text),
+            ("output", ValueKind::Text),
         ] {
-            assert_eq!(setting(name).takes(), takes, "{name}");
+            assert_eq!(setting(name).value_kind(), takes, "{name}");
         }
     }
 

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use dset_engine::store::Store;
 
-use crate::cli::grammar;
+use crate::cli::command_line;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use crate::missing::may_hold_questions;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
-pub(crate) fn tell(error: &clap::Error) -> ExitCode {
+pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
     match error.kind() {
         // Nobody is there to hear that the stream is closed.
         ErrorKind::DisplayVersion => {
@@ -43,7 +43,7 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
 
 /// Returns the command that was meant, as far as its words are commands: `dset config set`.
 fn command_of(words: &[String]) -> String {
-    let (root, mut path) = (grammar(), "dset".to_owned());
+    let (root, mut path) = (command_line(), "dset".to_owned());
     let mut at: &Command = &root;
     for word in words {
         let Some(next) = at.find_subcommand(word) else { break };
@@ -62,7 +62,7 @@ pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
 /// Returns the command that was given, where it has this argument and without it, and else that of a
 /// run.
 pub(crate) fn same_command_with(argument: &str) -> String {
-    let (words, root) = (arguments(), grammar());
+    let (words, root) = (arguments(), command_line());
     let given = words.first().and_then(|word| root.find_subcommand(word));
     let has = given.is_some_and(|given| given.get_arguments().any(|arg| arg.get_id() == argument));
     match (has, words.first()) {
@@ -72,7 +72,7 @@ pub(crate) fn same_command_with(argument: &str) -> String {
 }
 
 fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
-    let root = grammar();
+    let root = command_line();
     let mut command = format!("dset {name}");
     let (Some(given), Some(other)) =
         (words.first().and_then(|word| root.find_subcommand(word)), root.find_subcommand(name))
@@ -188,14 +188,14 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
             if let Some(hint) = of_a_path(&given, command) {
                 return error.hint(hint).hint(see);
             }
-            let root = grammar();
+            let root = command_line();
             let names = find(&root, command).into_iter().flat_map(Command::get_subcommands);
             let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
             let near = near.map(|near| format!("{command} {near}"));
             meant(error, near)
         }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
-            let root = grammar();
+            let root = command_line();
             let of = |at: &Command| -> Vec<String> {
                 at.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect()
             };

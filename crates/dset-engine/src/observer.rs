@@ -7,7 +7,7 @@ use dset_core::run::{Notice, Snapshot};
 use dset_core::time::Time;
 
 /// Watches a run. Called from the loop that drives it, so it must return at once.
-pub trait Watcher {
+pub trait Observer {
     /// Something happened.
     fn notice(&mut self, now: Time, notice: &Notice);
     /// Where the run stands; a few times a second.
@@ -15,14 +15,14 @@ pub trait Watcher {
     /// Somebody wants to be told where the run stands, now and in full.
     fn status(&mut self, _now: Time, _snapshot: &Snapshot) {}
     /// Something went wrong that the end of the run will not tell of itself.
-    fn trouble(&mut self, now: Time, trouble: &Trouble);
+    fn local_failure(&mut self, now: Time, trouble: &LocalFailure);
     /// The answer to this question is durable in the store: from here on it is a promise.
     fn acknowledged(&mut self, _question: &Question) {}
 }
 
 /// Something that went wrong on this machine.
 #[derive(Debug, Clone)]
-pub enum Trouble {
+pub enum LocalFailure {
     /// The marks could not be written; the store has them.
     Marks {
         /// The file.

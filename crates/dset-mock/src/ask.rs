@@ -9,18 +9,18 @@ use hyper::{Response, StatusCode};
 
 use crate::answer::{Answer, BYTES_PER_TOKEN, tokens_for};
 use crate::body::PretendBody;
-use crate::call::Call;
+use crate::call::ChatRequest;
 use crate::dialect::{Errors, Shape, Waits};
 use crate::draw::log_normal;
-use crate::error::{HTML, Refused};
+use crate::error::{ApiError, HTML};
 use crate::fault::Fault;
 use crate::give::{bills, streamed, whole};
-use crate::limit::{Refusal, RetryAfter, Room, Rooms};
-use crate::line::Wire;
-use crate::rate::{go_duration, tell_room, tell_wait};
+use crate::limit::{Refusal, RemainingLimit, RemainingLimits, RetryAfter};
+use crate::line::StreamControl;
+use crate::rate::{add_rate_headers, add_wait_headers, go_duration};
 use crate::reply::Writer;
 use crate::serve::{Reply, Service};
-use crate::work::Work;
+use crate::work::CallGuard;
 
 /// No answer takes longer.
 const LATENCY_MAX: Duration = Duration::from_secs(3600);
@@ -28,40 +28,47 @@ const LATENCY_MAX: Duration = Duration::from_secs(3600);
 impl Service {
     pub(crate) async fn ask(
         &self,
-        call: &Call,
+        call: &ChatRequest,
         question: &str,
         shape: &'static Shape,
-        wire: &Arc<Wire>,
+        wire: &Arc<StreamControl>,
     ) -> Reply {
-        let mut work = Work::begin(&self.books, question, call.stream);
+        let mut work = CallGuard::begin(&self.shared, question, call.stream);
         let tokens_in = self.settings.tokens_in.unwrap_or_else(|| call.tokens_in());
         let (let_in, rooms) = if self.is_broke() {
-            (None, Rooms::default())
+            (None, RemainingLimits::default())
         } else {
             let (let_in, rooms) = work.admit(tokens_in);
             (Some(let_in), rooms)
         };
         let mut reply = match let_in {
-            None => self.refused(&Refused::status(402, shape), shape, &work),
+            None => self.refused(&ApiError::status(402, shape), shape, &work),
             Some(Err(refusal)) => self.limited(refusal, call, shape, &work),
-            Some(Ok(())) => self.let_in(call, question, tokens_in, shape, &mut work, wire).await?,
+            Some(Ok(())) => {
+                self.admitted(call, question, tokens_in, shape, &mut work, wire).await?
+            }
         };
         if self.settings.rate_headers {
-            tell_room(reply.headers_mut(), &rooms, shape.rate_headers);
+            add_rate_headers(reply.headers_mut(), &rooms, shape.rate_headers);
         }
         if reply.status() != StatusCode::OK {
-            self.books.audit.refused(self.books.now(), reply.status().as_u16());
+            self.shared.audit.refused(self.shared.now(), reply.status().as_u16());
         }
-        tell_request_id(&mut reply, shape, &work);
+        add_request_id(&mut reply, shape, &work);
         reply.body_mut().replies_to(work, wire);
         Ok(reply)
     }
 
     fn is_broke(&self) -> bool {
-        self.settings.money.is_some_and(|money| self.books.audit.billed() >= money)
+        self.settings.money.is_some_and(|money| self.shared.audit.billed() >= money)
     }
 
-    fn refused(&self, refused: &Refused, shape: &Shape, work: &Work) -> Response<PretendBody> {
+    fn refused(
+        &self,
+        refused: &ApiError,
+        shape: &Shape,
+        work: &CallGuard,
+    ) -> Response<PretendBody> {
         json(refused.status, refused.body(shape, &request_id(work)))
     }
 
@@ -69,16 +76,16 @@ impl Service {
     fn limited(
         &self,
         refusal: Refusal,
-        call: &Call,
+        call: &ChatRequest,
         shape: &Shape,
-        work: &Work,
+        work: &CallGuard,
     ) -> Response<PretendBody> {
         if refusal == Refusal::Overloaded {
-            self.books.audit.fault(Fault::Status(529), false);
-            return self.refused(&Refused::status(529, shape), shape, work);
+            self.shared.audit.fault(Fault::Status(529), false);
+            return self.refused(&ApiError::status(529, shape), shape, work);
         }
-        self.books.audit.fault(Fault::Status(429), false);
-        let mut refused = Refused::status(429, shape);
+        self.shared.audit.fault(Fault::Status(429), false);
+        let mut refused = ApiError::status(429, shape);
         let room_in = match refusal {
             Refusal::Requests { wait, .. } | Refusal::Tokens { wait, .. } => Some(wait),
             _ => None,
@@ -91,9 +98,11 @@ impl Service {
                      restore your concurrency."
                 );
             }
-            Refusal::Requests { room, wait } => self.tell(&mut refused, call, shape, 1, room, wait),
+            Refusal::Requests { room, wait } => {
+                self.describe_limit(&mut refused, call, shape, 1, room, wait)
+            }
             Refusal::Tokens { room, wait, wanted } => {
-                self.tell(&mut refused, call, shape, wanted, room, wait);
+                self.describe_limit(&mut refused, call, shape, wanted, room, wait);
                 if matches!(shape.errors, Errors::OpenAi | Errors::Azure) {
                     refused.kind = "tokens";
                 }
@@ -104,13 +113,13 @@ impl Service {
     }
 
     /// Says in words what OpenAI says, where a 429 is to tell anything.
-    fn tell(
+    fn describe_limit(
         &self,
-        refused: &mut Refused,
-        call: &Call,
+        refused: &mut ApiError,
+        call: &ChatRequest,
         shape: &Shape,
         wanted: u64,
-        room: Room,
+        room: RemainingLimit,
         wait: Duration,
     ) {
         let tells = self.settings.retry_after == Some(RetryAfter::Auto);
@@ -132,10 +141,10 @@ impl Service {
     /// Asks for a wait, where that is wanted; there may be room in `room_in`.
     fn with_wait(
         &self,
-        mut refused: Refused,
+        mut refused: ApiError,
         room_in: Option<Duration>,
         shape: &Shape,
-        work: &Work,
+        work: &CallGuard,
     ) -> Response<PretendBody> {
         let wait = match (self.settings.retry_after, room_in) {
             (Some(RetryAfter::Seconds(seconds)), _) => Some(Duration::from_secs_f64(seconds)),
@@ -149,20 +158,20 @@ impl Service {
         }
         let mut reply = self.refused(&refused, shape, work);
         if let Some(wait) = wait {
-            tell_wait(reply.headers_mut(), wait, shape.waits);
-            self.books.audit.told_to_wait(self.books.now(), work.asked.question, wait);
+            add_wait_headers(reply.headers_mut(), wait, shape.waits);
+            self.shared.audit.wait_requested(self.shared.now(), work.asked.question, wait);
         }
         reply
     }
 
-    fn fault(&self, call: &Call, question: &str, work: &Work) -> Option<Fault> {
+    fn fault(&self, call: &ChatRequest, question: &str, work: &CallGuard) -> Option<Fault> {
         let fault = self.planned(question, work)?;
-        self.books.audit.fault(fault, bills(fault));
+        self.shared.audit.fault(fault, bills(fault));
         Some(if fault == Fault::Loop(0) { Fault::Loop(call.tokens_max()) } else { fault })
     }
 
-    fn planned(&self, question: &str, work: &Work) -> Option<Fault> {
-        let now = self.books.now();
+    fn planned(&self, question: &str, work: &CallGuard) -> Option<Fault> {
+        let now = self.shared.now();
         let during = self.settings.during.iter().find(|d| (d.from..d.to).contains(&now));
         if let Some(during) = during {
             return Some(during.fault);
@@ -187,27 +196,27 @@ impl Service {
             .map(|chance| chance.fault)
     }
 
-    async fn let_in(
+    async fn admitted(
         &self,
-        call: &Call,
+        call: &ChatRequest,
         question: &str,
         tokens_in: u64,
         shape: &'static Shape,
-        work: &mut Work,
-        wire: &Arc<Wire>,
+        work: &mut CallGuard,
+        wire: &Arc<StreamControl>,
     ) -> Reply {
         let fault = self.fault(call, question, work);
         // Refusals come at once, from whoever stands before the model.
         match fault {
             Some(Fault::Status(429)) => {
-                return Ok(self.with_wait(Refused::status(429, shape), None, shape, work));
+                return Ok(self.with_wait(ApiError::status(429, shape), None, shape, work));
             }
             Some(Fault::Status(status)) => {
-                return Ok(self.refused(&Refused::status(status, shape), shape, work));
+                return Ok(self.refused(&ApiError::status(status, shape), shape, work));
             }
-            Some(Fault::Quota) => return Ok(self.refused(&Refused::quota(), shape, work)),
+            Some(Fault::Quota) => return Ok(self.refused(&ApiError::quota(), shape, work)),
             Some(Fault::Risk) if !shape.is_messages() => {
-                return Ok(self.refused(&Refused::risk(shape), shape, work));
+                return Ok(self.refused(&ApiError::risk(shape), shape, work));
             }
             Some(Fault::Html) => {
                 let mut reply = json(502, HTML.as_bytes().to_vec());
@@ -219,7 +228,7 @@ impl Service {
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
             Some(Fault::StreamError) if !call.stream => {
-                return Ok(self.refused(&Refused::status(500, shape), shape, work));
+                return Ok(self.refused(&ApiError::status(500, shape), shape, work));
             }
             _ => {}
         }
@@ -248,7 +257,7 @@ impl Service {
             wants_usage: call.wants_usage(),
         };
         if !fault.is_some_and(bills) && !matches!(fault, Some(Fault::Blank | Fault::Comments)) {
-            self.books.audit.bill();
+            self.shared.audit.bill();
         }
         Ok(if call.stream {
             let mut reply = with_body(200, streamed(&writer, fault, &answer, latency));
@@ -260,7 +269,7 @@ impl Service {
         })
     }
 
-    fn answer(&self, call: &Call, question: &str, shape: &Shape) -> Answer {
+    fn answer(&self, call: &ChatRequest, question: &str, shape: &Shape) -> Answer {
         let thinks = call.thinks(shape);
         let (settings, seed) = (&self.settings, self.settings.seed);
         let Some(median) = settings.tokens_median else {
@@ -303,11 +312,11 @@ fn with_length(fault: Option<Fault>, body: PretendBody) -> Response<PretendBody>
     reply
 }
 
-fn request_id(work: &Work) -> String {
+fn request_id(work: &CallGuard) -> String {
     format!("req_{:016x}", work.asked.question)
 }
 
-fn tell_request_id(reply: &mut Response<PretendBody>, shape: &Shape, work: &Work) {
+fn add_request_id(reply: &mut Response<PretendBody>, shape: &Shape, work: &CallGuard) {
     if let Some(name) = shape.request_id_header
         && let Ok(id) = HeaderValue::from_str(&request_id(work))
     {

@@ -107,7 +107,7 @@ impl Counts {
 
 /// The question of one call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct AskedQuestion {
     pub(crate) question: u64,
     /// How often it was asked, this call included.
     pub(crate) times: u64,
@@ -118,7 +118,7 @@ impl Audit {
         self.counts.lock().expect("no counter panics")
     }
 
-    pub(crate) fn asked(&self, now: Duration, question: &str) -> Asked {
+    pub(crate) fn asked(&self, now: Duration, question: &str) -> AskedQuestion {
         let hash = xxh3_64(question.as_bytes());
         let mut counts = self.counts();
         let counts = &mut *counts;
@@ -138,10 +138,10 @@ impl Audit {
         if counted.not_before.take().is_some_and(|at| now < at) {
             counts.stats.too_early += 1;
         }
-        Asked { question: hash, times: counted.asked }
+        AskedQuestion { question: hash, times: counted.asked }
     }
 
-    pub(crate) fn let_in(&self, now: Duration, tokens: u64) {
+    pub(crate) fn admitted(&self, now: Duration, tokens: u64) {
         let mut counts = self.counts();
         counts.stats.tokens_in += tokens;
         counts.tokens.add(now, tokens);
@@ -187,7 +187,7 @@ impl Audit {
         counts.stats.billed += u64::from(bills);
     }
 
-    pub(crate) fn told_to_wait(&self, now: Duration, question: u64, wait: Duration) {
+    pub(crate) fn wait_requested(&self, now: Duration, question: u64, wait: Duration) {
         if let Some(counted) = self.counts().questions.get_mut(&question) {
             // A little less: the client's clock starts when the reply arrives.
             counted.not_before = Some(now + wait.mul_f64(0.98));

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use crate::line::Wire;
-use crate::work::Work;
+use crate::line::StreamControl;
+use crate::work::CallGuard;
 
 /// Some bytes of a body.
 #[derive(Debug, Clone)]
@@ -51,11 +51,11 @@ pub(crate) struct PretendBody {
     then: Option<Steps>,
     timer: Option<Pin<Box<Sleep>>>,
     end: End,
-    wire: Option<Arc<Wire>>,
+    wire: Option<Arc<StreamControl>>,
     /// How often everything was written when the bytes before were handed over.
     flushed: Option<u64>,
     /// The call that is replied to; it ends when the last bytes are handed over.
-    work: Option<Work>,
+    work: Option<CallGuard>,
 }
 
 impl PretendBody {
@@ -116,7 +116,7 @@ impl PretendBody {
     }
 
     /// Says which call ends with this body, and on which connection.
-    pub(crate) fn replies_to(&mut self, work: Work, wire: &Arc<Wire>) {
+    pub(crate) fn replies_to(&mut self, work: CallGuard, wire: &Arc<StreamControl>) {
         self.work = Some(work);
         self.wire = Some(Arc::clone(wire));
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::answer::BYTES_PER_TOKEN;
 use crate::dialect::{Errors, Shape, Thought};
-use crate::error::Refused;
+use crate::error::ApiError;
 
 /// Tokens that a chat template adds.
 const TEMPLATE_TOKENS: u64 = 4;
@@ -18,7 +18,7 @@ const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
 
 /// A request for an answer, in either interface.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Call {
+pub(crate) struct ChatRequest {
     #[serde(default)]
     pub(crate) model: String,
     messages: Vec<Message>,
@@ -113,24 +113,24 @@ impl Content {
     }
 }
 
-impl Call {
+impl ChatRequest {
     /// Reads a request, or says why it is refused.
-    pub(crate) fn read(body: &[u8], shape: &Shape) -> Result<Call, Refused> {
-        let call: Call = serde_json::from_slice(body).map_err(|error| {
-            Refused::request(format!(
+    pub(crate) fn read(body: &[u8], shape: &Shape) -> Result<ChatRequest, ApiError> {
+        let call: ChatRequest = serde_json::from_slice(body).map_err(|error| {
+            ApiError::request(format!(
                 "Failed to deserialize the JSON body into the target type: {error}"
             ))
         })?;
         if shape.is_messages() && call.max_tokens.is_none() {
-            return Err(Refused::request("max_tokens: Field required"));
+            return Err(ApiError::request("max_tokens: Field required"));
         }
         if shape.refuses_max_tokens && call.max_tokens.is_some() {
             let message = "Unsupported parameter: 'max_tokens' is not supported with this model. \
                            Use 'max_completion_tokens' instead.";
-            return Err(Refused {
+            return Err(ApiError {
                 code: Some("unsupported_parameter"),
                 param: Some("max_tokens"),
-                ..Refused::request(message)
+                ..ApiError::request(message)
             });
         }
         if shape.errors == Errors::DeepSeek {
@@ -139,21 +139,21 @@ impl Call {
         Ok(call)
     }
 
-    fn check_deepseek(&self) -> Result<(), Refused> {
+    fn check_deepseek(&self) -> Result<(), ApiError> {
         if self.max_tokens.is_some_and(|most| !(1..=OUTPUT_TOKENS_MAX).contains(&most)) {
-            return Err(Refused::request(format!(
+            return Err(ApiError::request(format!(
                 "Invalid max_tokens value, the valid range of max_tokens is \
                  [1, {OUTPUT_TOKENS_MAX}]"
             )));
         }
         if self.stream_options.is_some() && !self.stream {
-            return Err(Refused::request("stream_options should be set along with stream = true"));
+            return Err(ApiError::request("stream_options should be set along with stream = true"));
         }
         match self.response_format.as_ref().map(|format| format.kind.as_str()) {
             Some("json_schema") => {
-                Err(Refused::request("This response_format type is unavailable now"))
+                Err(ApiError::request("This response_format type is unavailable now"))
             }
-            Some("json_object") if !self.says_json() => Err(Refused::request(
+            Some("json_object") if !self.says_json() => Err(ApiError::request(
                 "Prompt must contain the word 'json' in some form to use 'response_format' of \
                  type 'json_object'.",
             )),
@@ -167,12 +167,12 @@ impl Call {
     }
 
     /// Checks what a version of Anthropic's interface no longer takes.
-    pub(crate) fn check_version(&self, version: Option<&str>) -> Result<(), Refused> {
+    pub(crate) fn check_version(&self, version: Option<&str>) -> Result<(), ApiError> {
         let Some(version) = version else {
-            return Err(Refused::request("anthropic-version: header is required"));
+            return Err(ApiError::request("anthropic-version: header is required"));
         };
         if !VERSIONS.contains(&version) {
-            return Err(Refused::request(format!(
+            return Err(ApiError::request(format!(
                 "anthropic-version: \"{version}\" is not a valid version"
             )));
         }
@@ -180,7 +180,7 @@ impl Call {
             [("temperature", &self.temperature), ("top_p", &self.top_p), ("top_k", &self.top_k)];
         match sampling.iter().find(|(_, given)| given.is_some()) {
             Some((name, _)) if version == VERSIONS[1] => {
-                Err(Refused::request(format!("{name}: Extra inputs are not permitted")))
+                Err(ApiError::request(format!("{name}: Extra inputs are not permitted")))
             }
             _ => Ok(()),
         }

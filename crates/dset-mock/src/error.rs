@@ -12,7 +12,7 @@ pub(crate) const HTML: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gatew
 
 /// An error, before it has a shape.
 #[derive(Debug, Clone)]
-pub(crate) struct Refused {
+pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) message: String,
     /// DeepSeek's or OpenAI's type.
@@ -21,14 +21,14 @@ pub(crate) struct Refused {
     pub(crate) code: Option<&'static str>,
     pub(crate) param: Option<&'static str>,
     /// What a service adds in its own way.
-    pub(crate) why: Why,
+    pub(crate) why: ErrorShape,
     /// The wait that it asks for, where that is in the body.
     pub(crate) wait: Option<Duration>,
 }
 
 /// A reason that changes the shape of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum ErrorShape {
     /// The status tells all.
     Status,
     /// The money is gone, and waiting does not bring it back.
@@ -37,52 +37,52 @@ pub(crate) enum Why {
     Risk,
 }
 
-impl Refused {
+impl ApiError {
     /// A request that cannot be served.
-    pub(crate) fn request(message: impl Into<String>) -> Refused {
-        Refused {
+    pub(crate) fn request(message: impl Into<String>) -> ApiError {
+        ApiError {
             status: 400,
             message: message.into(),
             kind: "invalid_request_error",
             code: None,
             param: None,
-            why: Why::Status,
+            why: ErrorShape::Status,
             wait: None,
         }
     }
 
     /// What services say with a status.
-    pub(crate) fn status(status: u16, shape: &Shape) -> Refused {
+    pub(crate) fn status(status: u16, shape: &Shape) -> ApiError {
         let (message, kind, code) = words_of(status, shape);
-        Refused { status, kind, code, ..Refused::request(message) }
+        ApiError { status, kind, code, ..ApiError::request(message) }
     }
 
     /// A 429 that will not go away by waiting.
-    pub(crate) fn quota() -> Refused {
+    pub(crate) fn quota() -> ApiError {
         let message = "You exceeded your current quota, please check your plan and billing \
                        details. For more information on this error, read the docs.";
         let kind = "insufficient_quota";
-        let why = Why::Quota;
-        Refused { status: 429, kind, code: Some(kind), why, ..Refused::request(message) }
+        let why = ErrorShape::Quota;
+        ApiError { status: 429, kind, code: Some(kind), why, ..ApiError::request(message) }
     }
 
     /// A question that is not allowed.
-    pub(crate) fn risk(shape: &Shape) -> Refused {
-        let why = Why::Risk;
+    pub(crate) fn risk(shape: &Shape) -> ApiError {
+        let why = ErrorShape::Risk;
         match shape.errors {
-            Errors::Azure => Refused {
+            Errors::Azure => ApiError {
                 code: Some("content_filter"),
                 param: Some("prompt"),
                 why,
-                ..Refused::request(
+                ..ApiError::request(
                     "The response was filtered due to the prompt triggering Azure OpenAI's \
                      content management policy. Please modify your prompt and retry.",
                 )
             },
             Errors::OpenRouter => {
-                Refused { status: 403, why, ..Refused::request("Input was flagged") }
+                ApiError { status: 403, why, ..ApiError::request("Input was flagged") }
             }
-            _ => Refused { why, ..Refused::request("Content Exists Risk") },
+            _ => ApiError { why, ..ApiError::request("Content Exists Risk") },
         }
     }
 
@@ -92,13 +92,13 @@ impl Refused {
     }
 
     fn json(&self, shape: &Shape, request_id: &str) -> Value {
-        let Refused { status, message, kind, code, param, .. } = self;
+        let ApiError { status, message, kind, code, param, .. } = self;
         let like_openai = |code: Value| json!({ "error": { "message": message, "type": kind, "param": param, "code": code } });
         match shape.errors {
-            Errors::DeepSeek if self.why == Why::Quota => like_openai(json!(code)),
+            Errors::DeepSeek if self.why == ErrorShape::Quota => like_openai(json!(code)),
             Errors::DeepSeek => like_openai(json!("invalid_request_error")),
             Errors::OpenAi => like_openai(json!(code)),
-            Errors::Azure if self.why == Why::Risk => {
+            Errors::Azure if self.why == ErrorShape::Risk => {
                 let result = json!({ "violence": { "filtered": true, "severity": "medium" } });
                 json!({ "error": {
                     "message": message, "type": null, "param": param, "code": code, "status": status,
@@ -110,18 +110,20 @@ impl Refused {
             Errors::Azure => like_openai(json!(code)),
             Errors::OpenRouter => {
                 let metadata = match self.why {
-                    Why::Status => json!({ "provider_name": "Pretend" }),
-                    Why::Quota => {
+                    ErrorShape::Status => json!({ "provider_name": "Pretend" }),
+                    ErrorShape::Quota => {
                         let raw = like_openai(json!(code)).to_string();
                         json!({ "provider_name": "Pretend", "raw": raw })
                     }
-                    Why::Risk => json!({ "provider_name": "Pretend", "reasons": ["violence"] }),
+                    ErrorShape::Risk => {
+                        json!({ "provider_name": "Pretend", "reasons": ["violence"] })
+                    }
                 };
                 json!({ "error": { "message": message, "code": status, "metadata": metadata } })
             }
             Errors::Anthropic => {
                 let mut error = json!({ "type": kind, "message": message });
-                if self.why == Why::Quota {
+                if self.why == ErrorShape::Quota {
                     error["type"] = json!("rate_limit_error");
                     error["message"] = json!("Your organization has reached its spend limit.");
                     error["details"] = json!({ "error_code": "enforced_spend_limit_reached" });
@@ -147,7 +149,7 @@ impl Refused {
     fn google_details(&self) -> Vec<Value> {
         let mut details = Vec::new();
         if self.status == 429 {
-            let per = if self.why == Why::Quota { "PerDay" } else { "PerMinute" };
+            let per = if self.why == ErrorShape::Quota { "PerDay" } else { "PerMinute" };
             details.push(json!({
                 "@type": "type.googleapis.com/google.rpc.QuotaFailure",
                 "violations": [{ "quotaId": format!("GenerateRequests{per}PerProjectPerModel") }]

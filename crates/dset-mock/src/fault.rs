@@ -108,7 +108,7 @@ impl fmt::Display for Fault {
 
 /// A fault by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Chance {
+pub struct RandomFault {
     /// Which.
     pub fault: Fault,
     /// Of how many calls, from 0 to 1.
@@ -117,7 +117,7 @@ pub struct Chance {
 
 /// A fault of some questions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct On {
+pub struct TextFault {
     /// They contain this.
     pub text: String,
     /// Which.
@@ -128,7 +128,7 @@ pub struct On {
 
 /// A fault of some time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct During {
+pub struct TimedFault {
     /// From so long after the start.
     pub from: Duration,
     /// Until so long after it.
@@ -137,24 +137,24 @@ pub struct During {
     pub fault: Fault,
 }
 
-impl FromStr for Chance {
+impl FromStr for RandomFault {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Chance, String> {
+    fn from_str(text: &str) -> Result<RandomFault, String> {
         let (fault, share) = text.split_once('=').ok_or("it must look like 429=0.05")?;
         match share.parse() {
             Ok(share) if (0.0..=1.0).contains(&share) => {
-                Ok(Chance { fault: fault.parse()?, share })
+                Ok(RandomFault { fault: fault.parse()?, share })
             }
             _ => Err(format!("`{share}` is no number from 0 to 1")),
         }
     }
 }
 
-impl FromStr for On {
+impl FromStr for TextFault {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<On, String> {
+    fn from_str(text: &str) -> Result<TextFault, String> {
         let (part, fault) = text.rsplit_once('=').ok_or("it must look like TEXT=FAULT")?;
         let (fault, times) = match fault.split_once('*') {
             Some((fault, times)) => {
@@ -163,14 +163,14 @@ impl FromStr for On {
             }
             None => (fault, None),
         };
-        Ok(On { text: part.to_owned(), fault: fault.parse()?, times })
+        Ok(TextFault { text: part.to_owned(), fault: fault.parse()?, times })
     }
 }
 
-impl FromStr for During {
+impl FromStr for TimedFault {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<During, String> {
+    fn from_str(text: &str) -> Result<TimedFault, String> {
         let shape = || "it must look like 5..15=503".to_owned();
         let (window, fault) = text.split_once('=').ok_or_else(shape)?;
         let (from, to) = window.split_once("..").ok_or_else(shape)?;
@@ -178,7 +178,7 @@ impl FromStr for During {
             let seconds = text.parse().map_err(|_| shape())?;
             Duration::try_from_secs_f64(seconds).map_err(|_| shape())
         };
-        Ok(During { from: seconds(from)?, to: seconds(to)?, fault: fault.parse()? })
+        Ok(TimedFault { from: seconds(from)?, to: seconds(to)?, fault: fault.parse()? })
     }
 }
 
@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn faults_are_placed_by_question_chance_and_time() {
-        let on: On = "a=b=503*2".parse().unwrap();
-        assert_eq!(on, On { text: "a=b".into(), fault: Fault::Status(503), times: Some(2) });
-        let chance: Chance = "reset=0.5".parse().unwrap();
-        assert_eq!(chance, Chance { fault: Fault::Reset, share: 0.5 });
-        let during: During = "1.5..20=hang".parse().unwrap();
+        let on: TextFault = "a=b=503*2".parse().unwrap();
+        assert_eq!(on, TextFault { text: "a=b".into(), fault: Fault::Status(503), times: Some(2) });
+        let chance: RandomFault = "reset=0.5".parse().unwrap();
+        assert_eq!(chance, RandomFault { fault: Fault::Reset, share: 0.5 });
+        let during: TimedFault = "1.5..20=hang".parse().unwrap();
         assert_eq!((during.from.as_millis(), during.to.as_millis()), (1500, 20_000));
-        assert!("429=2".parse::<Chance>().is_err());
-        assert!("5-15=503".parse::<During>().is_err());
+        assert!("429=2".parse::<RandomFault>().is_err());
+        assert!("5-15=503".parse::<TimedFault>().is_err());
     }
 }

@@ -29,7 +29,7 @@ mod work;
 pub use answer::{Answers, answer_for};
 pub use audit::{Repeated, Stats};
 pub use dialect::{Dialect, Thought};
-pub use fault::{Chance, During, Fault, On};
+pub use fault::{Fault, RandomFault, TextFault, TimedFault};
 pub use limit::{ConcurrencyAt, RetryAfter, Window};
 pub use serve::Mock;
 pub use settings::MockSettings;

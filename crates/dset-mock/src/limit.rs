@@ -80,7 +80,7 @@ impl FromStr for Window {
 
 /// What is left of a limit per minute, as its headers tell it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Room {
+pub(crate) struct RemainingLimit {
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
     /// Until all of it is there again.
@@ -89,9 +89,9 @@ pub(crate) struct Room {
 
 /// What is left of both.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Rooms {
-    pub(crate) requests: Option<Room>,
-    pub(crate) tokens: Option<Room>,
+pub(crate) struct RemainingLimits {
+    pub(crate) requests: Option<RemainingLimit>,
+    pub(crate) tokens: Option<RemainingLimit>,
 }
 
 /// Why a call is not let in.
@@ -99,8 +99,8 @@ pub(crate) struct Rooms {
 pub(crate) enum Refusal {
     Overloaded,
     Concurrency { at_once: usize, most: usize },
-    Requests { room: Room, wait: Duration },
-    Tokens { room: Room, wait: Duration, wanted: u64 },
+    Requests { room: RemainingLimit, wait: Duration },
+    Tokens { room: RemainingLimit, wait: Duration, wanted: u64 },
 }
 
 /// So much a minute.
@@ -183,7 +183,7 @@ impl Meter {
         }
     }
 
-    fn room(&mut self, now: Duration) -> Room {
+    fn room(&mut self, now: Duration) -> RemainingLimit {
         self.turn(now);
         let (remaining, reset) = match &self.count {
             Count::Bucket { minute, .. } => {
@@ -195,7 +195,7 @@ impl Meter {
             }
         };
         let remaining = remaining.max(0.0) as u64;
-        Room { limit: self.per_minute as u64, remaining, reset }
+        RemainingLimit { limit: self.per_minute as u64, remaining, reset }
     }
 }
 
@@ -273,9 +273,9 @@ impl Limits {
         self.working -= 1;
     }
 
-    pub(crate) fn rooms(&mut self, now: Duration) -> Rooms {
+    pub(crate) fn rooms(&mut self, now: Duration) -> RemainingLimits {
         let room = |meter: &mut Option<Meter>| meter.as_mut().map(|meter| meter.room(now));
-        Rooms { requests: room(&mut self.requests), tokens: room(&mut self.tokens) }
+        RemainingLimits { requests: room(&mut self.requests), tokens: room(&mut self.tokens) }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 /// What a connection and the replies on it tell each other.
 #[derive(Debug, Default)]
-pub(crate) struct Wire {
+pub(crate) struct StreamControl {
     reset: AtomicBool,
     /// How often everything that had been handed over was written to the socket.
     flushed: AtomicU64,
@@ -20,7 +20,7 @@ pub(crate) struct Wire {
     waits: AtomicBool,
 }
 
-impl Wire {
+impl StreamControl {
     /// Makes the other side get an error when this connection is closed, and not an end.
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
@@ -37,12 +37,12 @@ impl Wire {
 }
 
 /// A connection to a client.
-pub(crate) struct Line {
+pub(crate) struct FaultyStream {
     pub(crate) stream: TcpStream,
-    pub(crate) wire: Arc<Wire>,
+    pub(crate) wire: Arc<StreamControl>,
 }
 
-impl Drop for Line {
+impl Drop for FaultyStream {
     fn drop(&mut self) {
         if self.wire.reset.load(Ordering::Relaxed) {
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
@@ -50,7 +50,7 @@ impl Drop for Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for FaultyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -60,7 +60,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for FaultyStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

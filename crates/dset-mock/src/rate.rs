@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::dialect::{RateHeaders, Waits};
-use crate::limit::Rooms;
+use crate::limit::RemainingLimits;
 
 /// The limit, what remains of it, and when all of it is there again.
 type Names = [HeaderName; 3];
@@ -44,7 +44,11 @@ const TOGETHER_TOKENS: Names = [
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// Tells what is left of the limits per minute.
-pub(crate) fn tell_room(headers: &mut HeaderMap, rooms: &Rooms, style: RateHeaders) {
+pub(crate) fn add_rate_headers(
+    headers: &mut HeaderMap,
+    rooms: &RemainingLimits,
+    style: RateHeaders,
+) {
     let (requests, tokens) = match style {
         RateHeaders::OpenAi => (OPENAI_REQUESTS, OPENAI_TOKENS),
         RateHeaders::Anthropic => (ANTHROPIC_REQUESTS, ANTHROPIC_TOKENS),
@@ -67,7 +71,7 @@ pub(crate) fn tell_room(headers: &mut HeaderMap, rooms: &Rooms, style: RateHeade
 }
 
 /// Asks for a wait, in whole seconds.
-pub(crate) fn tell_wait(headers: &mut HeaderMap, wait: Duration, waits: Waits) {
+pub(crate) fn add_wait_headers(headers: &mut HeaderMap, wait: Duration, waits: Waits) {
     let seconds = HeaderValue::from(wait.as_secs_f64().ceil() as u64);
     match waits {
         Waits::Body => {}

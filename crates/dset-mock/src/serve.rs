@@ -17,14 +17,14 @@ use crate::answer::Answers;
 use crate::ask::json;
 use crate::audit::Stats;
 use crate::body::PretendBody;
-use crate::call::Call;
+use crate::call::ChatRequest;
 use crate::dialect::{Errors, MESSAGES, Shape};
-use crate::error::Refused;
+use crate::error::ApiError;
 use crate::limit::Limits;
-use crate::line::{Line, Wire};
+use crate::line::{FaultyStream, StreamControl};
 use crate::settings::MockSettings;
-use crate::told::Free;
-use crate::work::Books;
+use crate::told::AccountRoute;
+use crate::work::SharedState;
 
 /// The largest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -53,7 +53,7 @@ impl Mock {
         let service = Arc::new(Service {
             random: Mutex::new(fastrand::Rng::with_seed(settings.seed)),
             answers,
-            books: Arc::new(Books::new(Limits::new(&settings))),
+            shared: Arc::new(SharedState::new(Limits::new(&settings))),
             slots: settings
                 .slots
                 .map(|slots| Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)))),
@@ -105,8 +105,8 @@ async fn accept(listener: TcpListener, service: Arc<Service>) {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let wire = Arc::new(Wire::default());
-        let line = Line { stream, wire: Arc::clone(&wire) };
+        let wire = Arc::new(StreamControl::default());
+        let line = FaultyStream { stream, wire: Arc::clone(&wire) };
         let service = Arc::clone(&service);
         connections.spawn(async move {
             let serve = hyper::service::service_fn(move |request| {
@@ -127,7 +127,7 @@ async fn accept(listener: TcpListener, service: Arc<Service>) {
 pub(crate) struct Service {
     pub(crate) settings: MockSettings,
     pub(crate) answers: Answers,
-    pub(crate) books: Arc<Books>,
+    pub(crate) shared: Arc<SharedState>,
     random: Mutex<fastrand::Rng>,
     pub(crate) slots: Option<Arc<Semaphore>>,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Service {
 enum Route {
     Chat,
     Messages,
-    Free(Free),
+    Account(AccountRoute),
     Stats,
 }
 
@@ -146,36 +146,36 @@ fn route(path: &str) -> Option<Route> {
     let routes = [
         ("/chat/completions", Route::Chat),
         ("/messages", Route::Messages),
-        ("/models", Route::Free(Free::Models)),
-        ("/user/balance", Route::Free(Free::Balance)),
-        ("/key", Route::Free(Free::Key)),
+        ("/models", Route::Account(AccountRoute::Models)),
+        ("/user/balance", Route::Account(AccountRoute::Balance)),
+        ("/key", Route::Account(AccountRoute::Key)),
         ("/stats", Route::Stats),
     ];
     routes.iter().find(|(end, _)| path.ends_with(end)).map(|(_, route)| *route)
 }
 
 impl Service {
-    async fn serve(&self, request: Request<Incoming>, wire: &Arc<Wire>) -> Reply {
+    async fn serve(&self, request: Request<Incoming>, wire: &Arc<StreamControl>) -> Reply {
         let own = self.settings.dialect.0;
         match (request.method(), route(request.uri().path())) {
             (&Method::POST, Some(Route::Chat)) => self.answer_to(request, own, wire).await,
             (&Method::POST, Some(Route::Messages)) => {
                 self.answer_to(request, &MESSAGES, wire).await
             }
-            (&Method::GET, Some(Route::Free(free))) => {
-                self.tell_free(free, request.uri().path(), request.headers()).await
+            (&Method::GET, Some(Route::Account(free))) => {
+                self.account_reply(free, request.uri().path(), request.headers()).await
             }
             (&Method::GET, Some(Route::Stats)) => {
                 let by_question = request.uri().query().is_some_and(|q| q.contains("questions"));
                 Ok(json(200, serde_json::to_vec(&self.stats(by_question))?))
             }
-            (_, Some(_)) => Ok(refused(&Refused::status(405, own), own)),
-            (_, None) => Ok(refused(&Refused::status(404, own), own)),
+            (_, Some(_)) => Ok(refused(&ApiError::status(405, own), own)),
+            (_, None) => Ok(refused(&ApiError::status(404, own), own)),
         }
     }
 
     fn stats(&self, by_question: bool) -> Stats {
-        self.books.audit.stats(self.books.now(), by_question)
+        self.shared.audit.stats(self.shared.now(), by_question)
     }
 
     pub(crate) fn random(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
@@ -186,11 +186,11 @@ impl Service {
         &self,
         request: Request<Incoming>,
         shape: &'static Shape,
-        wire: &Arc<Wire>,
+        wire: &Arc<StreamControl>,
     ) -> Reply {
         let (head, body) = request.into_parts();
         if !self.takes_key(&head.headers, shape) {
-            return Ok(refused(&Refused::status(401, shape), shape));
+            return Ok(refused(&ApiError::status(401, shape), shape));
         }
         let body = http_body_util::Limited::new(body, REQUEST_BYTES_MAX);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -216,8 +216,8 @@ impl Service {
         head: &hyper::http::request::Parts,
         body: &[u8],
         shape: &Shape,
-    ) -> Result<(Call, String), Refused> {
-        let mut call = Call::read(body, shape)?;
+    ) -> Result<(ChatRequest, String), ApiError> {
+        let mut call = ChatRequest::read(body, shape)?;
         if shape.is_messages() {
             let version = head.headers.get("anthropic-version");
             call.check_version(version.and_then(|version| version.to_str().ok()))?;
@@ -227,7 +227,7 @@ impl Service {
         {
             if !head.uri.query().is_some_and(|query| query.contains("api-version=")) {
                 let message = "Resource not found";
-                return Err(Refused { status: 404, ..Refused::request(message) });
+                return Err(ApiError { status: 404, ..ApiError::request(message) });
             }
             call.model = deployment.split('/').next().unwrap_or_default().to_owned();
         } else if self.settings.strict_model {
@@ -235,26 +235,26 @@ impl Service {
         }
         let question = call.question();
         let question =
-            question.ok_or_else(|| Refused::request("messages must hold a user message"))?;
+            question.ok_or_else(|| ApiError::request("messages must hold a user message"))?;
         Ok((call, question))
     }
 }
 
-fn check_model(model: &str, shape: &Shape) -> Result<(), Refused> {
+fn check_model(model: &str, shape: &Shape) -> Result<(), ApiError> {
     if shape.models.contains(&model) {
         return Ok(());
     }
     if shape.errors == Errors::DeepSeek {
         let names = shape.models.join(", ");
-        return Err(Refused::request(format!(
+        return Err(ApiError::request(format!(
             "The supported API model names are {names}, but you passed {model}."
         )));
     }
     let message = format!("The model `{model}` does not exist or you do not have access to it.");
-    Err(Refused { status: 404, code: Some("model_not_found"), ..Refused::request(message) })
+    Err(ApiError { status: 404, code: Some("model_not_found"), ..ApiError::request(message) })
 }
 
 /// Refuses what is no question, so that no call is counted.
-fn refused(refused: &Refused, shape: &Shape) -> Response<PretendBody> {
+fn refused(refused: &ApiError, shape: &Shape) -> Response<PretendBody> {
     json(refused.status, refused.body(shape, "req_pretend"))
 }

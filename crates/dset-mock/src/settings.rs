@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::dialect::{Dialect, Thought};
-use crate::fault::{Chance, During, On};
+use crate::fault::{RandomFault, TextFault, TimedFault};
 use crate::limit::{ConcurrencyAt, RetryAfter, Window};
 
 /// How the service is to behave; everything left alone is a friendly, instant service.
@@ -64,15 +64,15 @@ pub struct MockSettings {
 
     /// Fault by chance, as FAULT=P: 429=0.05
     #[cfg_attr(feature = "clap", arg(long, value_name = "FAULT=P"))]
-    pub chance: Vec<Chance>,
+    pub chance: Vec<RandomFault>,
 
     /// Fault for questions that contain a text, as TEXT=FAULT, or TEXT=FAULT*N for the first N times
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT=FAULT"))]
-    pub on: Vec<On>,
+    pub on: Vec<TextFault>,
 
     /// Fault in a window of seconds since the start, as FROM..TO=FAULT: 5..15=503
     #[cfg_attr(feature = "clap", arg(long, value_name = "FROM..TO=FAULT"))]
-    pub during: Vec<During>,
+    pub during: Vec<TimedFault>,
 
     /// Wait that 429s ask for, in seconds; `auto` is whole seconds until there is room, where the
     /// limit is one that knows

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::dialect::{Errors, StreamUsage, Thought};
-use crate::error::Refused;
+use crate::error::ApiError;
 use crate::reply::{CREATED, SIGNATURE, THINK, THOUGHT, Writer, chunk, detail, quoted};
 
 /// Characters of a piece, at least: about eight tokens.
@@ -45,7 +45,7 @@ impl Writer<'_> {
 
     /// Writes an error that comes when the stream has begun.
     pub(crate) fn stream_error(&self) -> Bytes {
-        let error = Refused::status(if self.shape.is_messages() { 529 } else { 500 }, self.shape);
+        let error = ApiError::status(if self.shape.is_messages() { 529 } else { 500 }, self.shape);
         match self.shape.errors {
             Errors::Anthropic => {
                 let body = json!({

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Response};
 use crate::ask::json;
 use crate::body::PretendBody;
 use crate::dialect::{MESSAGES, Shape};
-use crate::error::{HTML, Refused};
+use crate::error::{ApiError, HTML};
 use crate::fault::Fault;
 use crate::reply;
 use crate::serve::{Reply, Service};
@@ -19,7 +19,7 @@ const OPEN: [&str; 2] = ["openrouter", "nvidia"];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Free {
+pub(crate) enum AccountRoute {
     Models,
     Balance,
     /// OpenRouter's account of a key.
@@ -29,7 +29,12 @@ pub(crate) enum Free {
 impl Service {
     /// Tells it to whoever has the key. A fault for questions that contain a path, like `/models`,
     /// is one of that path as well, as far as it is one of a whole reply.
-    pub(crate) async fn tell_free(&self, free: Free, path: &str, headers: &HeaderMap) -> Reply {
+    pub(crate) async fn account_reply(
+        &self,
+        free: AccountRoute,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Reply {
         let on = self.settings.on.iter();
         let mut on = on.filter(|on| on.text.starts_with('/') && path.ends_with(&on.text));
         // Both are at the same path; this is how a client of Anthropic's is known.
@@ -44,26 +49,26 @@ impl Service {
             Some(Fault::Delay(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
-        let is_open = free == Free::Models && OPEN.contains(&shape.name);
+        let is_open = free == AccountRoute::Models && OPEN.contains(&shape.name);
         if !is_open && self.settings.expect_key.is_some() && !self.takes_key(headers, shape) {
             return Ok(refused(401, shape));
         }
-        let billed = self.books.audit.billed();
+        let billed = self.shared.audit.billed();
         let left = self.settings.money.map(|money| money.saturating_sub(billed));
         Ok(json(
             200,
             match free {
-                Free::Models if is_messages => reply::message_models(),
-                Free::Models => reply::models(shape),
-                Free::Balance => reply::balance(left),
-                Free::Key => reply::key(left),
+                AccountRoute::Models if is_messages => reply::message_models(),
+                AccountRoute::Models => reply::models(shape),
+                AccountRoute::Balance => reply::balance(left),
+                AccountRoute::Key => reply::key(left),
             },
         ))
     }
 }
 
 fn refused(status: u16, shape: &Shape) -> Response<PretendBody> {
-    let mut reply = json(status, Refused::status(status, shape).body(shape, "req_pretend"));
+    let mut reply = json(status, ApiError::status(status, shape).body(shape, "req_pretend"));
     if (300..400).contains(&status) {
         reply.headers_mut().insert(LOCATION, HeaderValue::from_static("http://127.0.0.1:9/"));
     }

@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::audit::{Asked, Audit};
-use crate::limit::{Limits, Refusal, Rooms};
+use crate::audit::{AskedQuestion, Audit};
+use crate::limit::{Limits, Refusal, RemainingLimits};
 
 /// What is kept of all calls.
 #[derive(Debug)]
-pub(crate) struct Books {
+pub(crate) struct SharedState {
     pub(crate) began: Instant,
     pub(crate) audit: Audit,
     pub(crate) limits: Mutex<Limits>,
 }
 
-impl Books {
-    pub(crate) fn new(limits: Limits) -> Books {
-        Books { began: Instant::now(), audit: Audit::default(), limits: Mutex::new(limits) }
+impl SharedState {
+    pub(crate) fn new(limits: Limits) -> SharedState {
+        SharedState { began: Instant::now(), audit: Audit::default(), limits: Mutex::new(limits) }
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -32,11 +32,11 @@ impl Books {
 
 /// A call on its way; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Work {
-    books: Arc<Books>,
-    pub(crate) asked: Asked,
-    came: Duration,
-    let_in: bool,
+pub(crate) struct CallGuard {
+    books: Arc<SharedState>,
+    pub(crate) asked: AskedQuestion,
+    arrived: Duration,
+    is_admitted: bool,
     streams: bool,
     answered: bool,
     handed_over: bool,
@@ -44,14 +44,14 @@ pub(crate) struct Work {
     slot: Option<OwnedSemaphorePermit>,
 }
 
-impl Work {
-    pub(crate) fn begin(books: &Arc<Books>, question: &str, streams: bool) -> Work {
+impl CallGuard {
+    pub(crate) fn begin(books: &Arc<SharedState>, question: &str, streams: bool) -> CallGuard {
         let came = books.now();
-        Work {
+        CallGuard {
             asked: books.audit.asked(came, question),
             books: Arc::clone(books),
-            came,
-            let_in: false,
+            arrived: came,
+            is_admitted: false,
             streams,
             answered: false,
             handed_over: false,
@@ -61,15 +61,15 @@ impl Work {
     }
 
     /// Asks the limits whether the call may come in, and how much is left after it.
-    pub(crate) fn admit(&mut self, tokens_in: u64) -> (Result<(), Refusal>, Rooms) {
+    pub(crate) fn admit(&mut self, tokens_in: u64) -> (Result<(), Refusal>, RemainingLimits) {
         let now = self.books.now();
         let mut limits = self.books.limits();
         let let_in = limits.admit(now, tokens_in);
-        self.let_in = let_in.is_ok();
+        self.is_admitted = let_in.is_ok();
         let rooms = limits.rooms(now);
         drop(limits);
-        if self.let_in {
-            self.books.audit.let_in(now, tokens_in);
+        if self.is_admitted {
+            self.books.audit.admitted(now, tokens_in);
         }
         (let_in, rooms)
     }
@@ -91,15 +91,15 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         let now = self.books.now();
-        if self.let_in {
+        if self.is_admitted {
             let mut limits = self.books.limits();
             limits.spent(now, self.tokens_made);
             limits.ended();
         }
-        let answered = self.answered.then(|| now.saturating_sub(self.came));
+        let answered = self.answered.then(|| now.saturating_sub(self.arrived));
         let left = self.streams && !self.handed_over && self.tokens_made > 0;
         self.books.audit.ended(now, self.asked.question, answered, self.tokens_made, left);
     }

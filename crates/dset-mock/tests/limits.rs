@@ -6,7 +6,7 @@ mod common;
 use common::{Service, get, question, read, send};
 use dset_mock::{MockSettings, RetryAfter, Window};
 
-fn hanging(text: &str) -> Vec<dset_mock::On> {
+fn hanging(text: &str) -> Vec<dset_mock::TextFault> {
     vec![format!("{text}=hang").parse().unwrap()]
 }
 

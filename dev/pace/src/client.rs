@@ -42,7 +42,7 @@ struct Outage {
 
 /// What a client may do now.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Next {
+pub(crate) enum NextAction {
     Send,
     Wake(Us),
     Nothing,
@@ -62,7 +62,7 @@ pub(crate) struct Client {
 
 /// An ask on its way, as its client sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct Ticket {
+pub(crate) struct SentAsk {
     sent: Option<Sent>,
     is_probe: bool,
 }
@@ -79,31 +79,31 @@ impl Client {
         }
     }
 
-    pub(crate) fn next(&mut self, now: Us, server: &mut Server<'_>) -> Next {
+    pub(crate) fn next(&mut self, now: Us, server: &mut Server<'_>) -> NextAction {
         if let Some(outage) = &self.outage {
             return match outage {
-                Outage { probing: true, .. } => Next::Nothing,
-                Outage { probe_at, .. } if *probe_at <= now => Next::Send,
-                Outage { probe_at, .. } => Next::Wake(*probe_at),
+                Outage { probing: true, .. } => NextAction::Nothing,
+                Outage { probe_at, .. } if *probe_at <= now => NextAction::Send,
+                Outage { probe_at, .. } => NextAction::Wake(*probe_at),
             };
         }
         match &mut self.sender {
             Sender::Oracle => oracle::next(now, server, self.on_the_way),
-            Sender::Fixed(slots) if self.in_flight < *slots => Next::Send,
-            Sender::Fixed(_) => Next::Nothing,
+            Sender::Fixed(slots) if self.in_flight < *slots => NextAction::Send,
+            Sender::Fixed(_) => NextAction::Nothing,
             Sender::Pace(pace) => match pace.may_send(time(now)) {
-                May::Now => Next::Send,
+                May::Now => NextAction::Send,
                 May::NotBefore(at) => {
                     let at = at.monotonic_ms * 1000;
                     assert!(at > now, "the moment of NotBefore is later than that of the question");
-                    Next::Wake(at)
+                    NextAction::Wake(at)
                 }
-                May::NotYet => Next::Nothing,
+                May::NotYet => NextAction::Nothing,
             },
         }
     }
 
-    pub(crate) fn sends(&mut self, now: Us) -> Ticket {
+    pub(crate) fn sends(&mut self, now: Us) -> SentAsk {
         self.in_flight += 1;
         self.on_the_way += 1;
         let sent = match &mut self.sender {
@@ -112,22 +112,22 @@ impl Client {
         };
         let outage = self.outage.as_mut();
         let is_probe = outage.map(|outage| outage.probing = true).is_some();
-        Ticket { sent, is_probe }
+        SentAsk { sent, is_probe }
     }
 
     /// Takes a status line that comes before its answer.
-    pub(crate) fn accepted(&mut self, now: Us, ticket: &Ticket) {
+    pub(crate) fn accepted(&mut self, now: Us, ticket: &SentAsk) {
         if let (Sender::Pace(pace), Some(sent)) = (&mut self.sender, &ticket.sent) {
             pace.accepted(time(now), sent);
         }
     }
 
     /// Takes what came of an ask, with the headers of the reply.
-    pub(crate) fn back(&mut self, now: Us, ticket: &Ticket, back: Back, headers: Option<Headers>) {
+    pub(crate) fn back(&mut self, now: Us, ticket: &SentAsk, back: Back, headers: Option<Headers>) {
         self.in_flight -= 1;
         if let (Sender::Pace(pace), Some(sent)) = (&mut self.sender, &ticket.sent) {
             if let Some(headers) = headers {
-                tell(pace, now, &headers);
+                control_signal(pace, now, &headers);
             }
             pace.back(time(now), sent, back);
         }
@@ -173,7 +173,7 @@ impl Client {
     }
 
     /// Only the probe counts: those that were sent before the outage say nothing new.
-    fn failed_in_outage(&mut self, now: Us, ticket: &Ticket) {
+    fn failed_in_outage(&mut self, now: Us, ticket: &SentAsk) {
         let Some(outage) = self.outage.as_mut().filter(|_| ticket.is_probe) else { return };
         outage.wait_s = (outage.wait_s * PROBE_LONGER).min(PROBE_LAST_S);
         outage.probe_at = now + us(outage.wait_s);
@@ -182,7 +182,7 @@ impl Client {
 }
 
 /// Tells the pace what the headers of a reply say.
-fn tell(pace: &mut Pace, now: Us, headers: &Headers) {
+fn control_signal(pace: &mut Pace, now: Us, headers: &Headers) {
     let quota = |window: crate::server::Window| Quota {
         limit: Some(window.limit as u64),
         remaining: Some(window.remaining as u64),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::mock::Mock;
-use crate::seen::Seen;
+use crate::seen::Observations;
 use crate::server::us;
 use crate::service::Service;
 
@@ -23,7 +23,7 @@ const DRAIN_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What a scene showed.
 pub(crate) struct Played {
-    pub(crate) seen: Seen,
+    pub(crate) seen: Observations,
     /// Questions that were answered more than once.
     pub(crate) again: u64,
     /// How each run ended.
@@ -55,7 +55,7 @@ pub(crate) fn play(service: &Service, dset: &Path, more: &[String]) -> io::Resul
         run.interrupt()?;
     }
     let ended: Vec<_> = runs.iter_mut().map(Run::end).collect::<io::Result<_>>()?;
-    let mut seen = Seen::counted(service, &stats?);
+    let mut seen = Observations::counted(service, &stats?);
     let mut exits = Vec::new();
     for (client, (exit, said, acks)) in ended.into_iter().enumerate() {
         let since = |at: Instant| us(at.saturating_duration_since(mock.began).as_secs_f64());
@@ -81,7 +81,7 @@ fn questions(client: usize) -> io::Result<TempDir> {
 
 impl Run {
     fn start(dset: &Path, mock: &Mock, folder: TempDir, more: &[String]) -> io::Result<Run> {
-        let stderr = fs_err::File::create(said_in(&folder))?;
+        let stderr = fs_err::File::create(acks_in(&folder))?;
         let mut command = Command::new(std::path::absolute(dset)?);
         command
             .args(["run", "--quiet", "--key", "none", "--ack-fd", "1", "--base-url"])
@@ -123,7 +123,7 @@ impl Run {
             }
         };
         let exit = self.process.wait()?;
-        let said = fs_err::read_to_string(said_in(&self.folder))?;
+        let said = fs_err::read_to_string(acks_in(&self.folder))?;
         let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         Ok((exit, said, answered))
     }
@@ -136,7 +136,7 @@ impl Drop for Run {
     }
 }
 
-fn said_in(folder: &TempDir) -> PathBuf {
+fn acks_in(folder: &TempDir) -> PathBuf {
     folder.path().join("said")
 }
 
@@ -144,12 +144,12 @@ fn wait_until(moment: Instant) {
     std::thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
-impl Seen {
+impl Observations {
     /// Takes what the service counted in each second of the scene.
     ///
     /// Of latencies it tells only the median of the whole run, which is taken for that of its end.
-    pub(crate) fn counted(service: &Service, stats: &Value) -> Seen {
-        let mut seen = Seen::new(service);
+    pub(crate) fn counted(service: &Service, stats: &Value) -> Observations {
+        let mut seen = Observations::new(service);
         let counted = stats["seconds"].as_array().map_or(&[][..], Vec::as_slice);
         for (second, counted) in seen.seconds.iter_mut().zip(counted) {
             let count = |name: &str| counted[name].as_u64().unwrap_or(0) as u32;

@@ -1,7 +1,7 @@
 //! The scenes: 40 seconds each, near, so that a real run against a pretended service can be held
 //! to the same bounds.
 
-use crate::service::{Bound, Latency, Limit, Says, Service, Tokens, Trouble};
+use crate::service::{Advertised, Bound, Latency, Limit, Service, ServiceFaults, Tokens};
 use crate::services::SOME;
 
 const SECONDS: u32 = 40;
@@ -21,8 +21,8 @@ fn scene(name: &'static str, about: &'static str, limit: Limit, bounds: Vec<Boun
         latency: EVEN,
         tokens: SOME,
         limits: vec![limit],
-        says: Says::default(),
-        trouble: Trouble::default(),
+        says: Advertised::default(),
+        trouble: ServiceFaults::default(),
         round_trip_ms: 2.0,
         clients_at_s: &[0.0],
         seconds: SECONDS,
@@ -44,7 +44,7 @@ fn widths() -> Vec<Service> {
     let a3 = vec![Answers(13_000), Refused(250), Rate(33, 40, 450.0)];
     let a6 = vec![Answers(3_100), Median(15, 300.0)];
     let a7 = vec![Answers(12_000), Refused(60)];
-    let number = Says { names_limit: true, ..Says::default() };
+    let number = Advertised { names_limit: true, ..Advertised::default() };
     let moving = Limit::AtOnce(&[(0.0, 100), (15.0, 20), (27.0, 100)]);
     let spread = Latency::LogNormal { median_s: 1.0, sigma: 0.8 };
     let narrow = Limit::AtOnce(&[(0.0, 39)]);
@@ -61,8 +61,8 @@ fn widths() -> Vec<Service> {
 fn rates() -> Vec<Service> {
     use Bound::{Answers, Rate, Refused, RefusedFrom, RefusedPercent};
 
-    let headers = Says { headers: true, ..Says::default() };
-    let retry_after = Says { retry_after: true, ..Says::default() };
+    let headers = Advertised { headers: true, ..Advertised::default() };
+    let retry_after = Advertised { retry_after: true, ..Advertised::default() };
     let bucket = |name, about, says, bounds| Service {
         latency: Latency::Uniform(0.2, 0.6),
         says,
@@ -80,7 +80,7 @@ fn rates() -> Vec<Service> {
     // 104/s is what 2.4 M tokens a minute are at 383 each.
     let a5h = vec![Rate(15, 40, 0.95 * 104.0), Refused(5)];
     let a5b = vec![RefusedPercent(10.0), Answers(2_500)];
-    let bare = Says::default();
+    let bare = Advertised::default();
     vec![
         bucket("A4h", "100/s, headers", headers, a4h),
         bucket("A4r", "100/s, Retry-After", retry_after, a4r),
@@ -95,7 +95,8 @@ fn troubles() -> Vec<Service> {
 
     let a8 = vec![AnswerWithin(25, 29), Rate(35, 40, 300.0), Answers(11_500)];
     let a9 = vec![RefusedPercent(6.0), Stall(5.0)];
-    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 25.0)), ..Trouble::default() };
+    let trouble =
+        ServiceFaults { resets: 0.01, dead_s: Some((20.0, 25.0)), ..ServiceFaults::default() };
     vec![
         Service { trouble, ..scene("A8", "A1, 1 % resets, dead from 20 to 25 s", HUNDRED, a8) },
         Service {
@@ -112,7 +113,8 @@ fn further() -> Vec<Service> {
     let heavy = Latency::LogNormal { median_s: 0.5, sigma: 1.2 };
     // A hundred at once, each of 1.03 s in the mean: 97/s.
     let b1 = vec![Answers(3_300), Rate(15, 40, 87.0), Refused(60)];
-    let trouble = Trouble { resets: 0.01, dead_s: Some((20.0, 50.0)), ..Trouble::default() };
+    let trouble =
+        ServiceFaults { resets: 0.01, dead_s: Some((20.0, 50.0)), ..ServiceFaults::default() };
     // A probe comes within a third of an outage, and the width is back soon after.
     let b2 = vec![AnswerWithin(50, 62), Rate(70, 80, 300.0)];
     let both = vec![Answers(3_500), Refused(80)];

@@ -20,7 +20,7 @@ pub(crate) struct Second {
 }
 
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Observations {
     pub(crate) seconds: Vec<Second>,
     over: usize,
     /// When each client had its last answer, or began.
@@ -28,11 +28,11 @@ pub(crate) struct Seen {
     stall: Us,
 }
 
-impl Seen {
-    pub(crate) fn new(service: &Service) -> Seen {
+impl Observations {
+    pub(crate) fn new(service: &Service) -> Observations {
         let clients = service.clients_at_s;
         let second = Second { of_client: vec![0; clients.len()], ..Second::default() };
-        Seen {
+        Observations {
             seconds: vec![second; service.seconds as usize],
             over: 0,
             last_answer: clients.iter().map(|at_s| us(*at_s)).collect(),

@@ -11,8 +11,8 @@ pub(crate) struct Service {
     pub(crate) tokens: Tokens,
     /// All of them hold at once.
     pub(crate) limits: Vec<Limit>,
-    pub(crate) says: Says,
-    pub(crate) trouble: Trouble,
+    pub(crate) says: Advertised,
+    pub(crate) trouble: ServiceFaults,
     /// How long an ask and a refusal take to get there and back, ±20 % each way.
     pub(crate) round_trip_ms: f64,
     /// When each client begins; all have an endless backlog.
@@ -76,7 +76,7 @@ pub(crate) enum Limit {
 
 /// What the service says beside its status.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Says {
+pub(crate) struct Advertised {
     /// The text of a refusal names how many at once are allowed.
     pub(crate) names_limit: bool,
     /// A refusal has Retry-After, in whole seconds.
@@ -89,7 +89,7 @@ pub(crate) struct Says {
 
 /// When it fails.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct ServiceFaults {
     /// The share of connections that are reset before the answer is there.
     pub(crate) resets: f64,
     /// The share of asks that are refused for no reason of theirs, as by a router over several

@@ -3,7 +3,7 @@
 //! Each has what a published or reckoned controller reached there, and the bounds follow from that:
 //! at most three points less of what an all-knowing sender gets, at most twice as much refused.
 
-use crate::service::{Bound, Latency, Limit, Says, Service, Tokens, Trouble};
+use crate::service::{Advertised, Bound, Latency, Limit, Service, ServiceFaults, Tokens};
 
 /// So much less than what is known to be possible is still good, in points.
 const GOODPUT_SLACK: f64 = 3.0;
@@ -24,14 +24,14 @@ pub(crate) const SOME: Tokens = Tokens { input: 300.0, output_median: 60.0, sigm
 const MANY: Tokens = Tokens { input: 800.0, output_median: 220.0, sigma: 0.8 };
 const BY_TOKENS: Latency = Latency::Tokens { base_s: 1.0, per_second: 40.0 };
 
-const NUMBER: Says =
-    Says { names_limit: true, retry_after: false, headers: false, early_status: false };
-const RETRY_AFTER: Says =
-    Says { names_limit: false, retry_after: true, headers: false, early_status: false };
-const HEADERS: Says =
-    Says { names_limit: false, retry_after: false, headers: true, early_status: false };
-const EARLY: Says =
-    Says { names_limit: false, retry_after: false, headers: false, early_status: true };
+const NUMBER: Advertised =
+    Advertised { names_limit: true, retry_after: false, headers: false, early_status: false };
+const RETRY_AFTER: Advertised =
+    Advertised { names_limit: false, retry_after: true, headers: false, early_status: false };
+const HEADERS: Advertised =
+    Advertised { names_limit: false, retry_after: false, headers: true, early_status: false };
+const EARLY: Advertised =
+    Advertised { names_limit: false, retry_after: false, headers: false, early_status: true };
 
 const FALLS_AND_RISES: Limit = Limit::AtOnce(&[(0.0, 500), (480.0, 50), (720.0, 500)]);
 const BUCKET: Limit = Limit::Requests { per_minute: 6000.0, burst_s: 1.0 };
@@ -46,8 +46,8 @@ fn service(name: &'static str, about: &'static str, limit: Limit) -> Service {
         latency: LONG,
         tokens: SOME,
         limits: vec![limit],
-        says: Says::default(),
-        trouble: Trouble::default(),
+        says: Advertised::default(),
+        trouble: ServiceFaults::default(),
         round_trip_ms: 60.0,
         clients_at_s: &[0.0],
         seconds: 20 * 60,
@@ -118,7 +118,7 @@ fn rates() -> Vec<Service> {
         says,
         ..service(name, about, TOKENS)
     };
-    let bare = Says::default();
+    let bare = Advertised::default();
     let s5b = tokens("S5b", "2 M tokens/min, bare", bare);
     let s5b = Service { seconds: 40 * 60, steady_from_s: 10 * 60, ..s5b };
     vec![
@@ -154,7 +154,8 @@ fn queues() -> Vec<Service> {
 }
 
 fn troubles() -> Vec<Service> {
-    let trouble = Trouble { resets: 0.01, dead_s: Some((600.0, 630.0)), ..Trouble::default() };
+    let trouble =
+        ServiceFaults { resets: 0.01, dead_s: Some((600.0, 630.0)), ..ServiceFaults::default() };
     let two = Service {
         clients_at_s: &[0.0, 300.0],
         seconds: 30 * 60,
@@ -203,7 +204,7 @@ fn chances() -> Vec<Service> {
     let by_chance = |of: Service, name, about, refused, goodput, refused_most| Service {
         name,
         about,
-        trouble: Trouble { refused, ..Trouble::default() },
+        trouble: ServiceFaults { refused, ..ServiceFaults::default() },
         bounds: vec![Bound::Steady(goodput), Bound::SteadyRefused(refused_most)],
         ..of
     };

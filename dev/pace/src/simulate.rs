@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 
 use dset_core::rate::Back;
 
-use crate::client::{Client, Next, Sender, Ticket};
-use crate::seen::Seen;
+use crate::client::{Client, NextAction, Sender, SentAsk};
+use crate::seen::Observations;
 use crate::server::{Admission, AskIndex, Ending, Headers, Server, Us, us};
 use crate::service::Service;
 
@@ -30,7 +30,7 @@ enum Event {
 struct Ask {
     client: u8,
     sent_at: Us,
-    ticket: Ticket,
+    ticket: SentAsk,
     ends: Ending,
     headers: Option<Headers>,
     back: Option<Back>,
@@ -47,15 +47,15 @@ struct World<'a> {
     sequence: u64,
     /// The network's chances are its own, so that they do not change the service's.
     network: fastrand::Rng,
-    seen: Seen,
+    seen: Observations,
 }
 
 /// Runs a service with a sender for each of its clients.
-pub(crate) fn simulate(service: &Service, seed: u64, senders: Vec<Sender>) -> Seen {
+pub(crate) fn simulate(service: &Service, seed: u64, senders: Vec<Sender>) -> Observations {
     let mut world = World {
         service,
         server: Server::new(service, seed),
-        seen: Seen::new(service),
+        seen: Observations::new(service),
         clients: senders.into_iter().map(Client::new).collect(),
         asks: Vec::new(),
         free: Vec::new(),
@@ -113,15 +113,15 @@ impl World<'_> {
         for _ in 0..BURST_MAX {
             let client = &mut self.clients[of as usize];
             match client.next(now, &mut self.server) {
-                Next::Nothing => return,
-                Next::Wake(at) => {
+                NextAction::Nothing => return,
+                NextAction::Wake(at) => {
                     if client.wake_at.is_none_or(|earlier| earlier > at) {
                         client.wake_at = Some(at);
                         self.at(at, Event::Wakes(of));
                     }
                     return;
                 }
-                Next::Send => {
+                NextAction::Send => {
                     let ticket = client.sends(now);
                     let index = self.keep(Ask {
                         client: of,

@@ -2,7 +2,7 @@
 
 use crate::client::Sender;
 use crate::real::Played;
-use crate::seen::{Second, Seen};
+use crate::seen::{Observations, Second};
 use crate::service::{Bound, Service};
 use crate::simulate::simulate;
 
@@ -15,8 +15,8 @@ pub(crate) struct Row {
 /// A run, and what an all-knowing sender did at the same service.
 struct Pair {
     seed: u64,
-    ours: Seen,
-    oracle: Seen,
+    ours: Observations,
+    oracle: Observations,
 }
 
 impl Pair {

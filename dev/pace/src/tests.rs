@@ -1,8 +1,8 @@
 //! The simulator itself, with senders whose fate is known.
 
 use crate::client::Sender;
-use crate::seen::Seen;
-use crate::service::{Bound, Service, Trouble};
+use crate::seen::Observations;
+use crate::service::{Bound, Service, ServiceFaults};
 use crate::simulate::simulate;
 use crate::{mock, scenes, services};
 
@@ -12,11 +12,11 @@ fn named(name: &str) -> Service {
     all.into_iter().find(|service| service.name == name).expect("there is such a service")
 }
 
-fn run(name: &str, sender: Sender) -> Seen {
+fn run(name: &str, sender: Sender) -> Observations {
     simulate(&named(name), 1, vec![sender])
 }
 
-fn answers(seen: &Seen) -> u32 {
+fn answers(seen: &Observations) -> u32 {
     seen.answers(0, u32::MAX)
 }
 
@@ -63,7 +63,7 @@ fn a_fixed_width_above_the_slots_of_a_queue_waits_longer_and_gets_no_more() {
 #[test]
 fn a_service_that_gets_slower_yields_four_fifths_at_four_times_its_knee() {
     let (oracle, wide) = (run("S6k", Sender::Oracle), run("S6k", Sender::Fixed(6_400)));
-    let rate = |seen: &Seen| f64::from(seen.answers(600, 1200));
+    let rate = |seen: &Observations| f64::from(seen.answers(600, 1200));
     let share = rate(&oracle) / rate(&wide);
     assert!((0.75..0.87).contains(&share), "{share}");
 }
@@ -71,7 +71,7 @@ fn a_service_that_gets_slower_yields_four_fifths_at_four_times_its_knee() {
 #[test]
 fn a_dead_service_answers_nothing_and_is_probed() {
     let service = Service {
-        trouble: Trouble { dead_s: Some((10.0, 20.0)), ..Trouble::default() },
+        trouble: ServiceFaults { dead_s: Some((10.0, 20.0)), ..ServiceFaults::default() },
         ..named("A1")
     };
     let seen = simulate(&service, 1, vec![Sender::Fixed(100)]);
@@ -129,7 +129,7 @@ fn the_counters_of_a_pretended_service_are_held_to_the_same_bounds() {
     let second = serde_json::json!({"answered": 480, "refused": 2, "in_flight_max": 100});
     let stats = serde_json::json!({"seconds": vec![second; 50], "latency_ms_p50": 201.0});
     let scene = named("A1");
-    let seen = Seen::counted(&scene, &stats);
+    let seen = Observations::counted(&scene, &stats);
     assert_eq!((answers(&seen), seen.refusals(0)), (40 * 480, 80));
     let kept = |bound| seen.check(bound).expect("it needs no oracle").0;
     assert!(scene.bounds.iter().all(|bound| kept(*bound)));
@@ -139,7 +139,7 @@ fn the_counters_of_a_pretended_service_are_held_to_the_same_bounds() {
 
 #[test]
 fn a_client_without_an_answer_stalls_from_its_beginning_to_the_end() {
-    let mut seen = Seen::new(&named("A9"));
+    let mut seen = Observations::new(&named("A9"));
     seen.acknowledged(0, (1..400).map(|tenth| tenth * 100_000));
     assert_eq!(seen.stall_s(), 35.0, "the second client began after 5 s");
     seen.acknowledged(1, [6_000_000, 20_000_000, 39_000_000, 41_000_000]);

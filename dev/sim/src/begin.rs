@@ -18,7 +18,7 @@ use crate::world::{World, next_id};
 type Slot<'a> = (&'a str, u32, (u16, u32));
 
 /// What is known when a life begins.
-pub(crate) struct Begin {
+pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) questions: Vec<Question>,
     pub(crate) requests: Vec<Request>,
@@ -32,7 +32,7 @@ pub(crate) struct Begin {
 impl World {
     /// Plans a life as the engine does, from the input and the store, and holds the plan against
     /// what the user's words alone say.
-    pub(crate) fn prepare(&mut self, decision: Option<bool>) -> Option<Begin> {
+    pub(crate) fn prepare(&mut self, decision: Option<bool>) -> Option<Prepared> {
         self.store.take_in();
         let is_blank = self.store.answers.is_empty() && self.store.lives == 0;
         let settings = self.request_settings();
@@ -71,7 +71,7 @@ impl World {
         let (questions, places) = self.questions(&settings, &plan);
         let requests = questions.iter().map(|question| self.request(question)).collect();
         let max_tokens = settings[0].max_tokens;
-        Some(Begin { plan, questions, requests, places, settings: ids, max_tokens })
+        Some(Prepared { plan, questions, requests, places, settings: ids, max_tokens })
     }
 
     /// What each model is asked with.

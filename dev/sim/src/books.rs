@@ -9,10 +9,10 @@ use dset_core::rate::retry::RETRY_AFTER_MAX;
 use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Planned, Seq, StopSignal, TERM_GRACE};
 
-use crate::begin::Begin;
+use crate::begin::Prepared;
 use crate::ending::Reason;
-use crate::pace::{Pace, Verdict};
-use crate::schedule::What;
+use crate::pace::{ServiceChecker, Verdict};
+use crate::schedule::ReplyKind;
 use crate::world::World;
 
 /// So many questions refused in the same words one after the other are the settings, unless what is
@@ -28,9 +28,9 @@ const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
 
 /// An ask on its way.
-pub(crate) struct Flight {
+pub(crate) struct InFlight {
     pub(crate) index: QuestionIndex,
-    pub(crate) what: What,
+    pub(crate) what: ReplyKind,
     pub(crate) attempt: u32,
     /// The model that was asked, and at which of its endpoints.
     pub(crate) place: (u16, u16),
@@ -39,23 +39,23 @@ pub(crate) struct Flight {
 }
 
 /// What the machine owes at once for an event.
-pub(crate) enum Owed {
-    Answer(AskId, Flight),
-    Failure(AskId, Flight, Verdict),
+pub(crate) enum Expected {
+    Answer(AskId, InFlight),
+    Failure(AskId, InFlight, Verdict),
     Nothing,
 }
 
 /// Refused questions, while it may still be the settings that are refused.
 #[derive(Default)]
-pub(crate) struct Suspects {
+pub(crate) struct SystemicFailure {
     words: Option<String>,
     pub(crate) questions: Vec<QuestionIndex>,
     alike: u32,
     are_forbidden: bool,
 }
 
-pub(crate) struct Books {
-    pub(crate) begin: Begin,
+pub(crate) struct Checker {
+    pub(crate) begin: Prepared,
     pub(crate) width: u32,
     pub(crate) is_several_models: bool,
     pub(crate) pause_on_error: bool,
@@ -63,9 +63,9 @@ pub(crate) struct Books {
     /// What the rows said before this life.
     pub(crate) statuses: Vec<String>,
     pub(crate) ledger: Ledger,
-    pub(crate) flights: BTreeMap<AskId, Flight>,
+    pub(crate) flights: BTreeMap<AskId, InFlight>,
     pub(crate) dropped: u64,
-    pub(crate) pace: Pace,
+    pub(crate) pace: ServiceChecker,
 
     pub(crate) read_count: u64,
     pub(crate) read_ended: bool,
@@ -87,7 +87,7 @@ pub(crate) struct Books {
 
     /// Questions that are refused on their own account.
     pub(crate) refused: BTreeSet<QuestionIndex>,
-    pub(crate) suspects: Suspects,
+    pub(crate) suspects: SystemicFailure,
     /// Questions that ended without an answer in this life.
     pub(crate) ended: BTreeSet<QuestionIndex>,
     /// Where the last event is done, these have ended.
@@ -109,8 +109,8 @@ pub(crate) struct Books {
     pub(crate) mark_failed: bool,
 }
 
-impl Books {
-    pub(crate) fn new(world: &World, begin: Begin, limit: Option<u64>) -> Books {
+impl Checker {
+    pub(crate) fn new(world: &World, begin: Prepared, limit: Option<u64>) -> Checker {
         let plan = &begin.plan;
         let ledger = Ledger {
             questions: plan.states.len() as u64,
@@ -121,7 +121,7 @@ impl Books {
             pending: plan.count(Planned::Pending),
         };
         let open = plan.states.iter().zip(0..).filter(|(state, _)| **state == Planned::Pending);
-        Books {
+        Checker {
             open: open.map(|(_, index)| index).collect(),
             begin,
             width: world.start.width,
@@ -132,7 +132,7 @@ impl Books {
             ledger,
             flights: BTreeMap::new(),
             dropped: 0,
-            pace: Pace::new(
+            pace: ServiceChecker::new(
                 world.start.width,
                 world.start.places().len() > 1,
                 world.start.endpoints,
@@ -147,7 +147,7 @@ impl Books {
             unsynced: VecDeque::new(),
             placed: None,
             refused: BTreeSet::new(),
-            suspects: Suspects::default(),
+            suspects: SystemicFailure::default(),
             ended: BTreeSet::new(),
             must_end: Vec::new(),
             reasons: BTreeSet::new(),
@@ -173,7 +173,7 @@ impl Books {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.was_stopping() || self.is_convicted()
+        self.was_stopping() || self.is_systemic()
     }
 
     /// It was stopping before the last event.
@@ -182,7 +182,7 @@ impl Books {
     }
 
     /// All that was on its way is back, and what is suspected is so.
-    fn is_convicted(&self) -> bool {
+    fn is_systemic(&self) -> bool {
         let enough = match self.answers {
             0 if self.suspects.are_forbidden => 1,
             0 => ALIKE_AT_FIRST,
@@ -194,11 +194,11 @@ impl Books {
     }
 
     /// Writes down a conviction.
-    pub(crate) fn convict(&mut self) {
-        if !self.was_stopping() && self.is_convicted() {
+    pub(crate) fn declare_systemic(&mut self) {
+        if !self.was_stopping() && self.is_systemic() {
             let reason = if self.suspects.are_forbidden { Reason::Key } else { Reason::Settings };
             self.reasons.insert(reason);
-            self.suspects = Suspects::default();
+            self.suspects = SystemicFailure::default();
         }
     }
 
@@ -209,8 +209,8 @@ impl Books {
     }
 
     /// Takes an event before the machine hears of it; returns what must follow at once.
-    pub(crate) fn hear(&mut self, now_ms: u64, event: &Event) -> Owed {
-        self.convict();
+    pub(crate) fn observe(&mut self, now_ms: u64, event: &Event) -> Expected {
+        self.declare_systemic();
         let is_late = self.drop_from_ms.is_some_and(|from| now_ms > from);
         let is_waited_for = self.flights.values().any(|flight| !flight.abandoned);
         assert!(!is_late || !is_waited_for, "nothing is waited for past the grace of SIGTERM");
@@ -220,12 +220,12 @@ impl Books {
                 return match reading {
                     Reading::Answer(_) => {
                         self.answered(*ask, &flight);
-                        Owed::Answer(*ask, flight)
+                        Expected::Answer(*ask, flight)
                     }
                     Reading::Failure(failure) => {
                         let verdict = self.failed(now_ms, &flight, failure);
                         self.pace.came_back(now_ms, *ask);
-                        Owed::Failure(*ask, flight, verdict)
+                        Expected::Failure(*ask, flight, verdict)
                     }
                 };
             }
@@ -278,7 +278,7 @@ impl Books {
             | Event::TryNow
             | Event::Woke => {}
         }
-        Owed::Nothing
+        Expected::Nothing
     }
 
     fn no_longer_unsynced(&mut self, upto: Seq) -> Option<QuestionIndex> {
@@ -304,7 +304,7 @@ impl Books {
         self.drop_from_ms = Some(self.drop_from_ms.map_or(ms, |earlier| earlier.min(ms)));
     }
 
-    fn answered(&mut self, ask: AskId, flight: &Flight) {
+    fn answered(&mut self, ask: AskId, flight: &InFlight) {
         self.answers += 1;
         let alone = self.pace.clears_service(ask);
         let of_model =
@@ -318,7 +318,7 @@ impl Books {
         self.suspects_are_refused();
     }
 
-    fn failed(&mut self, now_ms: u64, flight: &Flight, failure: &Failure) -> Verdict {
+    fn failed(&mut self, now_ms: u64, flight: &InFlight, failure: &Failure) -> Verdict {
         let (index, others) = (flight.index, self.flights.len());
         match failure.class {
             FailureClass::Throttled { wait: Some(wait), .. } if wait > RETRY_AFTER_MAX => {
@@ -339,7 +339,7 @@ impl Books {
             }
             FailureClass::Refused(Refusal::Settings) => {
                 self.reasons.insert(Reason::Settings);
-                self.suspects = Suspects::default();
+                self.suspects = SystemicFailure::default();
             }
             FailureClass::Refused(Refusal::Address) => {
                 unreachable!("no simulated service is at a wrong address")

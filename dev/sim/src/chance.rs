@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::schedule::{Crash, Disk, Edit, Fate, Happening, Reply, Start, Tear, What};
+use crate::schedule::{Crash, Disk, Edit, ExternalEvent, FaultPlan, Reply, ReplyKind, Start, Tear};
 
 /// How bad it is: the chance of each fault.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Trouble {
+pub(crate) struct FaultRates {
     transient: f64,
     /// The share of questions that fail whenever they are asked.
     poison: f64,
@@ -36,19 +36,19 @@ const HOLDS: u64 = 0x686f_6c64;
 
 /// Draws what happens from a seed.
 #[derive(Debug)]
-pub(crate) struct Chance {
+pub(crate) struct FaultGenerator {
     random: fastrand::Rng,
     /// Says when a run is held; of its own, so that nothing else changes with it.
     holds: fastrand::Rng,
-    trouble: Trouble,
+    trouble: FaultRates,
     out_until_ms: u64,
     /// So many asks are refused, whatever they ask.
     refused_asks: u32,
 }
 
-impl Chance {
+impl FaultGenerator {
     /// Draws a world; small ones find most, so that half have fewer than 20 questions.
-    pub(crate) fn new(seed: u64) -> (Chance, Start) {
+    pub(crate) fn new(seed: u64) -> (FaultGenerator, Start) {
         let mut random = fastrand::Rng::with_seed(seed);
         let count =
             if random.u32(..50) == 0 { random.usize(1..=500) } else { random.usize(1..=40) };
@@ -62,7 +62,7 @@ impl Chance {
         let width = [1, 1, 2, 3, 8, 32][random.usize(..6)];
         let pause_on_error = random.u32(..20) == 0;
         let mut sometimes = |most: f64| if random.bool() { random.f64() * most } else { 0.0 };
-        let trouble = Trouble {
+        let trouble = FaultRates {
             transient: sometimes(0.5),
             poison: sometimes(0.2),
             lost: sometimes(0.2),
@@ -92,7 +92,7 @@ impl Chance {
         let start =
             Start { rows, width, rpm, tpm, seed, endpoints, models, samples, pause_on_error };
         let holds = fastrand::Rng::with_seed(seed ^ HOLDS);
-        (Chance { random, holds, trouble, out_until_ms: 0, refused_asks: 0 }, start)
+        (FaultGenerator { random, holds, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }
 
     fn falls(&mut self, share: f64) -> bool {
@@ -107,12 +107,12 @@ impl Chance {
     }
 
     /// Begins a life, before which the input has so many rows.
-    fn life(&mut self, rows: usize) -> Fate {
+    fn life(&mut self, rows: usize) -> FaultPlan {
         self.out_until_ms = 0;
         let all_refused = self.falls(self.trouble.all_refused);
         self.refused_asks = if all_refused { self.random.u32(1..12) } else { 0 };
         let limit = self.falls(self.trouble.limit).then(|| self.random.u64(1..20));
-        Fate { before: self.before(rows), limit, ..Fate::default() }
+        FaultPlan { before: self.before(rows), limit, ..FaultPlan::default() }
     }
 
     fn tear(&mut self) -> Option<Tear> {
@@ -166,58 +166,68 @@ impl Chance {
         let at_once = |what| Reply { ms: 20, what };
         let poisoned = f64::from(lot) / 256.0 < trouble.poison;
         if now_ms < self.out_until_ms || poisoned || self.falls(trouble.transient) {
-            return at_once(What::Transient);
+            return at_once(ReplyKind::Transient);
         }
         if self.refused_asks > 0 {
             self.refused_asks -= 1;
             let other = self.random.u32(..20) == 0;
-            return at_once(if other { What::TooLong } else { What::Refused });
+            return at_once(if other { ReplyKind::TooLong } else { ReplyKind::Refused });
         }
         if self.falls(trouble.lost) {
-            return Reply { ms, what: What::Lost };
+            return Reply { ms, what: ReplyKind::Lost };
         }
         if self.falls(trouble.throttled) {
             let wait = [20, 90, 900][self.random.usize(..3)];
             let wait_s = self.random.bool().then(|| self.random.u64(..wait));
             let width = (self.random.u32(..4) == 0).then(|| self.random.u32(1..40));
-            return at_once(What::Throttled { wait_s, width });
+            return at_once(ReplyKind::Throttled { wait_s, width });
         }
         if self.falls(trouble.refused) {
-            let kinds = [What::Moderated, What::TooLong, What::Refused, What::Refused];
+            let kinds =
+                [ReplyKind::Moderated, ReplyKind::TooLong, ReplyKind::Refused, ReplyKind::Refused];
             return at_once(kinds[self.random.usize(..4)]);
         }
         if self.falls(trouble.cut) {
-            return Reply { ms, what: What::Cut };
+            return Reply { ms, what: ReplyKind::Cut };
         }
         if self.falls(trouble.fatal) {
-            let kinds = [What::WrongSettings, What::Forbidden, What::KeyRefused, What::OutOfMoney];
+            let kinds = [
+                ReplyKind::WrongSettings,
+                ReplyKind::Forbidden,
+                ReplyKind::KeyRefused,
+                ReplyKind::OutOfMoney,
+            ];
             return at_once(kinds[self.random.usize(..4)]);
         }
-        Reply { ms, what: What::Answer }
+        Reply { ms, what: ReplyKind::Answer }
     }
 
-    fn happening(&mut self, now_ms: u64, rows: usize) -> Option<Happening> {
+    fn happening(&mut self, now_ms: u64, rows: usize) -> Option<ExternalEvent> {
         if self.falls(self.trouble.crash) {
             let keeps = [self.random.u64(..2_000), self.random.u64(..2_000)];
             let (committed, marked) = (self.random.bool(), self.random.bool());
             let zeros_from = self.random.bool().then(|| self.random.u64(..200));
-            return Some(Happening::Crash(Crash { keeps, zeros_from, committed, marked }));
+            return Some(ExternalEvent::Crash(Crash { keeps, zeros_from, committed, marked }));
         }
         if self.falls(self.trouble.outage) {
             self.out_until_ms = now_ms + self.random.u64(1_000..900_000);
         }
         if self.falls(self.trouble.stop) {
             let terminate = self.random.bool();
-            return Some(if terminate { Happening::Terminate } else { Happening::Interrupt });
+            return Some(if terminate {
+                ExternalEvent::Terminate
+            } else {
+                ExternalEvent::Interrupt
+            });
         }
         if self.falls(self.trouble.clock) {
-            return Some(Happening::Clock { ms: self.random.i64(-7_200_000..7_200_000) });
+            return Some(ExternalEvent::Clock { ms: self.random.i64(-7_200_000..7_200_000) });
         }
         if self.falls(self.trouble.edit) {
-            return Some(Happening::Edit(self.edit(rows)));
+            return Some(ExternalEvent::Edit(self.edit(rows)));
         }
         if self.holds.u32(..200) == 0 {
-            return Some(Happening::Hold { ms: self.holds.u64(1..200_000) });
+            return Some(ExternalEvent::Hold { ms: self.holds.u64(1..200_000) });
         }
         None
     }
@@ -225,9 +235,9 @@ impl Chance {
 
 /// Says what happens next in one life, and remembers it where it came from a seed.
 #[derive(Debug)]
-pub(crate) struct Teller<'a> {
-    pub(crate) fate: Fate,
-    chance: Option<&'a mut Chance>,
+pub(crate) struct Script<'a> {
+    pub(crate) fate: FaultPlan,
+    chance: Option<&'a mut FaultGenerator>,
     asks: u64,
     abandons: u64,
     commits: u64,
@@ -237,10 +247,10 @@ pub(crate) struct Teller<'a> {
     events: u64,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Script<'a> {
     /// Tells a life as it is written.
-    pub(crate) fn written(fate: Fate) -> Teller<'a> {
-        Teller {
+    pub(crate) fn written(fate: FaultPlan) -> Script<'a> {
+        Script {
             fate,
             chance: None,
             asks: 0,
@@ -254,49 +264,49 @@ impl<'a> Teller<'a> {
     }
 
     /// Tells a life by chance, before which the input has so many rows.
-    pub(crate) fn drawn(chance: &'a mut Chance, rows: usize) -> Teller<'a> {
+    pub(crate) fn drawn(chance: &'a mut FaultGenerator, rows: usize) -> Script<'a> {
         let fate = chance.life(rows);
-        Teller { chance: Some(chance), ..Teller::written(fate) }
+        Script { chance: Some(chance), ..Script::written(fate) }
     }
 
     /// Says what becomes of the next ask, of a question with this lot.
     pub(crate) fn reply(&mut self, lot: u8, now_ms: u64) -> Reply {
-        let draw = |chance: &mut Chance| chance.reply(lot, now_ms);
+        let draw = |chance: &mut FaultGenerator| chance.reply(lot, now_ms);
         draw_or_read(&mut self.fate.asks, &mut self.asks, &mut self.chance, draw)
     }
 
     /// Says what becomes of the next commit.
     pub(crate) fn commit(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(200, chance.trouble.commit_fails);
+        let draw = |chance: &mut FaultGenerator| chance.disk(200, chance.trouble.commit_fails);
         draw_or_read(&mut self.fate.commits, &mut self.commits, &mut self.chance, draw)
     }
 
     /// Says whether the next abandoned ask was answered before it could be dropped.
     pub(crate) fn abandon(&mut self) -> bool {
-        let draw = |chance: &mut Chance| chance.random.bool();
+        let draw = |chance: &mut FaultGenerator| chance.random.bool();
         draw_or_read(&mut self.fate.abandons, &mut self.abandons, &mut self.chance, draw)
     }
 
     /// Says what becomes of the next appending to the outputs.
     pub(crate) fn append(&mut self) -> Option<Tear> {
-        let draw = Chance::tear;
+        let draw = FaultGenerator::tear;
         draw_or_read(&mut self.fate.appends, &mut self.appends, &mut self.chance, draw)
     }
 
     /// Says what becomes of the next sync of the outputs.
     pub(crate) fn sync(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(1_000, chance.trouble.sync_fails);
+        let draw = |chance: &mut FaultGenerator| chance.disk(1_000, chance.trouble.sync_fails);
         draw_or_read(&mut self.fate.syncs, &mut self.syncs, &mut self.chance, draw)
     }
 
     /// Says what becomes of the next rewriting of the input.
     pub(crate) fn mark(&mut self) -> Disk {
-        let draw = |chance: &mut Chance| chance.disk(500, chance.trouble.mark_fails);
+        let draw = |chance: &mut FaultGenerator| chance.disk(500, chance.trouble.mark_fails);
         draw_or_read(&mut self.fate.marks, &mut self.marks, &mut self.chance, draw)
     }
 
     /// Says what happens after the next event, to a life whose input has so many rows.
-    pub(crate) fn happening(&mut self, now_ms: u64, rows: usize) -> Option<Happening> {
+    pub(crate) fn happening(&mut self, now_ms: u64, rows: usize) -> Option<ExternalEvent> {
         self.events += 1;
         match &mut self.chance {
             None => self.fate.events.get(&self.events).cloned(),
@@ -313,8 +323,8 @@ impl<'a> Teller<'a> {
 fn draw_or_read<T: Copy + Default + PartialEq>(
     written: &mut BTreeMap<u64, T>,
     count: &mut u64,
-    chance: &mut Option<&mut Chance>,
-    draw: impl FnOnce(&mut Chance) -> T,
+    chance: &mut Option<&mut FaultGenerator>,
+    draw: impl FnOnce(&mut FaultGenerator) -> T,
 ) -> T {
     *count += 1;
     let Some(chance) = chance else { return written.get(count).copied().unwrap_or_default() };

@@ -6,15 +6,15 @@ use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::ask::{Ask, AskId};
 use dset_core::run::{Effect, Notice, Record, Seq};
 
-use crate::books::{Books, Flight, Owed};
+use crate::books::{Checker, Expected, InFlight};
 use crate::disk::{Request, Store};
 use crate::ending::Reason;
 use crate::pace::Verdict;
-use crate::schedule::What;
+use crate::schedule::ReplyKind;
 
-impl Books {
+impl Checker {
     /// Checks what must follow from an event at once.
-    pub(crate) fn check_owed(&self, owed: &Owed, effects: &[Effect]) {
+    pub(crate) fn check_owed(&self, owed: &Expected, effects: &[Effect]) {
         let has = |wanted: fn(&Notice) -> bool| {
             effects.iter().any(|effect| matches!(effect, Effect::Show(notice) if wanted(notice)))
         };
@@ -29,18 +29,18 @@ impl Books {
         let record = of_asks.next();
         assert!(of_asks.next().is_none(), "an ask is recorded once");
         let (wanted, flight, verdict) = match owed {
-            Owed::Nothing => {
+            Expected::Nothing => {
                 assert!(record.is_none(), "no ask is recorded before it is answered");
                 assert!(!begins_outage, "an outage begins with a failure");
                 return;
             }
-            Owed::Answer(wanted, flight) => (wanted, flight, Verdict::default()),
-            Owed::Failure(wanted, flight, verdict) => (wanted, flight, *verdict),
+            Expected::Answer(wanted, flight) => (wanted, flight, Verdict::default()),
+            Expected::Failure(wanted, flight, verdict) => (wanted, flight, *verdict),
         };
         let may = verdict.begins_outage || verdict.may_begin_outage;
         let right = begins_outage || !verdict.begins_outage;
         assert!(right && (may || !begins_outage), "what is an outage and what is not");
-        let is_answer = matches!(owed, Owed::Answer(..));
+        let is_answer = matches!(owed, Expected::Answer(..));
         let (question, ask, attempt, sent_at) = match record {
             Some(Record::Answered { question, ask, attempts, sent_at, .. }) if is_answer => {
                 (question, ask, attempts, sent_at)
@@ -56,7 +56,7 @@ impl Books {
     }
 
     /// Checks an ask, and takes it: what comes of it is known.
-    pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, what: What, store: &Store) {
+    pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, what: ReplyKind, store: &Store) {
         let index = ask.question.index;
         assert!(!self.is_stopping(), "nothing is asked once the run is stopping");
         assert!(!self.is_held, "nothing is asked while the run is held");
@@ -71,7 +71,7 @@ impl Books {
         let attempt = self.asked.entry(index).or_default();
         *attempt += 1;
         assert_eq!(ask.attempt, *attempt, "attempts are counted");
-        let flight = Flight {
+        let flight = InFlight {
             index,
             what,
             attempt: *attempt,
@@ -224,8 +224,8 @@ impl Books {
     }
 
     /// Returns the request of an ask that is paid for and did not come.
-    pub(crate) fn paid(&self, flight: &Flight) -> Option<Request> {
-        let is_paid = matches!(flight.what, What::Answer | What::Cut);
+    pub(crate) fn paid(&self, flight: &InFlight) -> Option<Request> {
+        let is_paid = matches!(flight.what, ReplyKind::Answer | ReplyKind::Cut);
         is_paid.then(|| self.begin.requests[flight.index as usize].clone())
     }
 }

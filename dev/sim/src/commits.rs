@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use dset_core::run::Event;
 
 use crate::disk::{Message, Rescued};
-use crate::life::{Coming, Life};
+use crate::life::{Life, Scheduled};
 use crate::schedule::{Crash, Disk};
 use crate::world::Excuse;
 
@@ -52,9 +52,9 @@ impl Life<'_> {
         if self.commits.commit.is_some() || self.commits.queue.is_empty() {
             return;
         }
-        let disk = self.teller.commit();
+        let disk = self.script.commit();
         self.commits.commit = Some((std::mem::take(&mut self.commits.queue), disk));
-        self.after(disk.ms, Coming::Committed);
+        self.after(disk.ms, Scheduled::Committed);
     }
 
     pub(crate) fn committed(&mut self) {
@@ -131,7 +131,7 @@ impl Life<'_> {
     }
 
     fn append(&mut self, count: usize) {
-        let tear = self.teller.append();
+        let tear = self.script.append();
         for (number, output) in self.world.outputs.iter_mut().enumerate() {
             match tear {
                 Some(tear) if tear.output == number => {
@@ -167,14 +167,14 @@ impl Life<'_> {
         if wait == 0 {
             self.begin_sync();
         } else if !std::mem::replace(&mut self.commits.sync_comes, true) {
-            self.after(wait, Coming::SyncComes);
+            self.after(wait, Scheduled::SyncComes);
         }
     }
 
     fn begin_sync(&mut self) {
         self.commits.syncing = true;
-        let disk = self.teller.sync();
-        self.after(disk.ms, Coming::Synced(disk));
+        let disk = self.script.sync();
+        self.after(disk.ms, Scheduled::Synced(disk));
     }
 
     pub(crate) fn synced_outputs(&mut self, disk: Disk) {
@@ -215,7 +215,7 @@ impl Life<'_> {
                 lost.extend(batch);
             }
         }
-        let in_flight = self.books.crash();
+        let in_flight = self.checker.crash();
         let unsynced = lost.iter().filter(|m| matches!(m, Message::Answer(..))).count();
         let width = self.world.start.width as usize;
         assert!(in_flight.len() + unsynced <= width, "a crash costs at most the width");
@@ -236,9 +236,9 @@ impl Life<'_> {
         let request = match message {
             Message::Answer(_, _, stored) => stored.request.clone(),
             Message::Ended(_, question, Some(_)) => {
-                let questions = &self.books.begin.questions;
+                let questions = &self.checker.begin.questions;
                 let at = questions.iter().position(|q| q.ending == *question);
-                self.books.begin.requests[at.expect("a question of this life")].clone()
+                self.checker.begin.requests[at.expect("a question of this life")].clone()
             }
             _ => return,
         };

@@ -47,7 +47,7 @@ pub(crate) type Cut = Option<(Option<u64>, u64)>;
 
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SinkMark {
+pub(crate) struct Checkpoint {
     pub(crate) rows: usize,
     pub(crate) bytes: usize,
 }
@@ -69,7 +69,7 @@ pub(crate) enum Message {
     /// The outputs are whole up to these marks, with so many rows of this life.
     Sinks {
         upto: u64,
-        marks: [SinkMark; 2],
+        marks: [Checkpoint; 2],
     },
     Marked(Vec<[u8; 16]>),
 }
@@ -100,7 +100,7 @@ pub(crate) struct Store {
     pub(crate) order: Vec<Vec<AnswerId>>,
     placed: BTreeSet<AnswerId>,
     texts: BTreeMap<AnswerId, String>,
-    pub(crate) sinks: [SinkMark; 2],
+    pub(crate) sinks: [Checkpoint; 2],
     pub(crate) ended: BTreeMap<([u8; 16], u32), Cut>,
     /// Rows that are to say ERROR and do not yet.
     pub(crate) marks: BTreeSet<[u8; 16]>,
@@ -290,10 +290,10 @@ impl Output {
         self.bytes.get_or_insert_default().extend(torn);
     }
 
-    pub(crate) fn sync(&mut self) -> SinkMark {
+    pub(crate) fn sync(&mut self) -> Checkpoint {
         let bytes = self.bytes.as_ref().map_or(0, Vec::len);
         self.synced = bytes;
-        SinkMark { rows: self.rows, bytes }
+        Checkpoint { rows: self.rows, bytes }
     }
 
     /// Loses what was not synced, but for so many bytes; from some of those on there are zeros.

@@ -3,7 +3,7 @@
 use dset_core::csv::ERROR;
 use dset_core::run::{Ending, Planned, Why};
 
-use crate::books::Books;
+use crate::books::Checker;
 use crate::world::World;
 
 /// What may end a run, the weightiest first.
@@ -40,10 +40,10 @@ impl From<&Why> for Reason {
     }
 }
 
-impl Books {
+impl Checker {
     /// The ending says what happened.
     pub(crate) fn check_ending(&mut self, ending: &Ending) {
-        self.convict();
+        self.declare_systemic();
         assert!(self.flights.is_empty() && !self.has_unsynced(), "nothing is on its way");
         assert_eq!(ending.ledger, self.ledger, "the ledger at the end");
         assert_eq!(ending.dropped, self.dropped, "what was dropped is counted");

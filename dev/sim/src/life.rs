@@ -13,14 +13,14 @@ use dset_core::run::ask::{Ask, AskId};
 use dset_core::run::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
 use dset_core::time::Time;
 
-use crate::begin::Begin;
-use crate::books::Books;
-use crate::chance::Teller;
+use crate::begin::Prepared;
+use crate::books::Checker;
+use crate::chance::Script;
 use crate::commits::Commits;
 use crate::disk::{Message, Stored};
 use crate::minute::TOKENS;
 use crate::pace::WAITS_MS;
-use crate::schedule::{Disk, Happening, Reply, What};
+use crate::schedule::{Disk, ExternalEvent, Reply, ReplyKind};
 use crate::world::{Excuse, World};
 
 /// A life of more events than this is a machine that goes round in circles.
@@ -28,7 +28,7 @@ const EVENTS_MAX: u64 = 200_000;
 
 /// Something that will happen.
 #[derive(Debug)]
-pub(crate) enum Coming {
+pub(crate) enum Scheduled {
     Event(Box<Event>),
     Reply(AskId),
     /// An abandoned ask comes back; with its reply, if that was there first.
@@ -40,7 +40,7 @@ pub(crate) enum Coming {
 }
 
 /// A life that has come to its end.
-pub(crate) struct Ended {
+pub(crate) struct LifeResult {
     pub(crate) ending: Ending,
     pub(crate) store_failed: bool,
     pub(crate) output_failed: bool,
@@ -48,14 +48,14 @@ pub(crate) struct Ended {
 
 pub(crate) struct Life<'a> {
     pub(crate) world: &'a mut World,
-    pub(crate) teller: Teller<'a>,
-    pub(crate) books: Books,
+    pub(crate) script: Script<'a>,
+    pub(crate) checker: Checker,
     pub(crate) commits: Commits,
     machine: Machine,
     pub(crate) now_ms: u64,
     began_unix_ms: i64,
     /// By time, then in the order they were planned.
-    coming: BTreeMap<(u64, u64), Coming>,
+    scheduled: BTreeMap<(u64, u64), Scheduled>,
     planned: u64,
     alarm: Option<u64>,
     /// The rewriting of the input that is on its way.
@@ -69,7 +69,7 @@ pub(crate) struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    pub(crate) fn new(world: &'a mut World, begin: Begin, teller: Teller<'a>) -> Life<'a> {
+    pub(crate) fn new(world: &'a mut World, begin: Prepared, teller: Script<'a>) -> Life<'a> {
         let rules = Rules {
             bounds: Bounds { slots_max: world.start.width },
             minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
@@ -82,14 +82,14 @@ impl<'a> Life<'a> {
             seed: world.start.seed,
         };
         Life {
-            books: Books::new(world, begin, teller.fate.limit),
+            checker: Checker::new(world, begin, teller.fate.limit),
             began_unix_ms: world.unix_ms,
             world,
-            teller,
+            script: teller,
             commits: Commits::default(),
             machine: Machine::new(rules),
             now_ms: 0,
-            coming: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
             planned: 0,
             alarm: None,
             marking: None,
@@ -101,17 +101,17 @@ impl<'a> Life<'a> {
     }
 
     /// Lives until the end; no ending where the life was cut short by a crash.
-    pub(crate) fn run(mut self) -> Option<Ended> {
+    pub(crate) fn run(mut self) -> Option<LifeResult> {
         let mut effects = Vec::new();
-        let mut event = Some(Event::Started(self.books.begin.plan.summary()));
+        let mut event = Some(Event::Started(self.checker.begin.plan.summary()));
         for _ in 0..EVENTS_MAX {
             if let Some(event) = event.take() {
                 if let Some(ending) = self.handle(event, &mut effects) {
                     return Some(self.end(ending));
                 }
                 let rows = self.world.rows.len();
-                match self.teller.happening(self.now_ms, rows) {
-                    Some(Happening::Crash(crash)) => {
+                match self.script.happening(self.now_ms, rows) {
+                    Some(ExternalEvent::Crash(crash)) => {
                         self.crash(crash);
                         return None;
                     }
@@ -129,20 +129,20 @@ impl<'a> Life<'a> {
         let now = self.now();
         self.world.totals.trace.event(now, &event);
         self.world.show(format_args!("{:>9} {event:?}", now.monotonic_ms));
-        let owed = self.books.hear(self.now_ms, &event);
-        self.world.sends.hear(self.world.unix_ms, &event);
+        let owed = self.checker.observe(self.now_ms, &event);
+        self.world.sends.observe(self.world.unix_ms, &event);
         self.machine.handle(now, event, effects);
         for effect in &*effects {
             self.world.totals.trace.effect(effect);
             self.world.show(format_args!("          -> {effect:?}"));
         }
-        self.books.check_owed(&owed, effects);
+        self.checker.check_owed(&owed, effects);
         let mut ending = None;
         for effect in effects.drain(..) {
             assert!(ending.is_none(), "nothing follows the end");
             ending = self.perform(effect);
         }
-        self.books.check(self.now_ms, self.machine.ledger());
+        self.checker.check(self.now_ms, self.machine.ledger());
         ending
     }
 
@@ -150,49 +150,49 @@ impl<'a> Life<'a> {
         Time { monotonic_ms: self.now_ms, unix_ms: self.began_unix_ms + self.now_ms as i64 }
     }
 
-    pub(crate) fn after(&mut self, ms: u64, coming: Coming) {
+    pub(crate) fn after(&mut self, ms: u64, coming: Scheduled) {
         self.planned += 1;
-        self.coming.insert((self.now_ms + ms, self.planned), coming);
+        self.scheduled.insert((self.now_ms + ms, self.planned), coming);
     }
 
     pub(crate) fn event_after(&mut self, ms: u64, event: Event) {
-        self.after(ms, Coming::Event(Box::new(event)));
+        self.after(ms, Scheduled::Event(Box::new(event)));
     }
 
     /// Lets time pass until the next thing happens.
     fn next(&mut self) -> Option<Event> {
-        let first = self.coming.first_key_value().map(|(&(at, _), _)| at);
+        let first = self.scheduled.first_key_value().map(|(&(at, _), _)| at);
         if let Some(alarm) = self.alarm.filter(|alarm| first.is_none_or(|first| *alarm <= first)) {
             self.alarm = None;
             self.pass(alarm);
             return Some(Event::Woke);
         }
-        let ((at, _), coming) = self.coming.pop_first().expect("a life waits for something");
+        let ((at, _), coming) = self.scheduled.pop_first().expect("a life waits for something");
         self.pass(at);
         match coming {
-            Coming::Event(event) => return Some(*event),
-            Coming::Reply(ask) => return self.replied(ask),
-            Coming::Abandoned(ask, true) => return self.replied(ask),
-            Coming::Abandoned(ask, false) => return self.abandoned(ask),
-            Coming::Committed => self.committed(),
-            Coming::SyncComes => self.sync_comes(),
-            Coming::Synced(disk) => self.synced_outputs(disk),
-            Coming::Rewritten(disk) => return Some(self.rewritten(disk)),
+            Scheduled::Event(event) => return Some(*event),
+            Scheduled::Reply(ask) => return self.replied(ask),
+            Scheduled::Abandoned(ask, true) => return self.replied(ask),
+            Scheduled::Abandoned(ask, false) => return self.abandoned(ask),
+            Scheduled::Committed => self.committed(),
+            Scheduled::SyncComes => self.sync_comes(),
+            Scheduled::Synced(disk) => self.synced_outputs(disk),
+            Scheduled::Rewritten(disk) => return Some(self.rewritten(disk)),
         }
         None
     }
 
     /// The reply to an ask, unless that has come back already.
     fn replied(&mut self, ask: AskId) -> Option<Event> {
-        let what = self.books.flights.get(&ask)?.what;
-        let reading = reading(what, self.books.begin.max_tokens);
+        let what = self.checker.flights.get(&ask)?.what;
+        let reading = reading(what, self.checker.begin.max_tokens);
         Some(Event::Replied { ask, reading, limits: None })
     }
 
     /// An ask that is dropped; the service may have made its answer all the same.
     fn abandoned(&mut self, ask: AskId) -> Option<Event> {
-        let flight = self.books.flights.get(&ask)?;
-        if let Some(request) = self.books.paid(flight) {
+        let flight = self.checker.flights.get(&ask)?;
+        if let Some(request) = self.checker.paid(flight) {
             self.world.excuse(request, Excuse::Abandoned);
         }
         Some(Event::Abandoned { ask })
@@ -203,28 +203,28 @@ impl<'a> Life<'a> {
         self.world.unix_ms = self.began_unix_ms + self.now_ms as i64;
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: ExternalEvent) {
         self.world.show(format_args!("   {happening:?}"));
         match happening {
-            Happening::Interrupt => self.event_after(0, Event::Stopped(StopSignal::Interrupt)),
-            Happening::Terminate => self.event_after(0, Event::Stopped(StopSignal::Terminate)),
-            Happening::Hold { ms } => {
+            ExternalEvent::Interrupt => self.event_after(0, Event::Stopped(StopSignal::Interrupt)),
+            ExternalEvent::Terminate => self.event_after(0, Event::Stopped(StopSignal::Terminate)),
+            ExternalEvent::Hold { ms } => {
                 self.event_after(0, Event::Held);
                 self.event_after(ms, Event::LetGo);
             }
-            Happening::Clock { ms } => {
+            ExternalEvent::Clock { ms } => {
                 self.began_unix_ms += ms;
                 self.world.unix_ms += ms;
                 self.world.sends.clock_moved();
             }
-            Happening::Edit(edit) => {
+            ExternalEvent::Edit(edit) => {
                 self.edited = true;
                 if let Some(from) = self.world.edit(&edit) {
                     let known = self.changed_from.get_or_insert(from);
                     *known = from.min(*known);
                 }
             }
-            Happening::Crash(_) => unreachable!("a crash ends the life"),
+            ExternalEvent::Crash(_) => unreachable!("a crash ends the life"),
         }
     }
 
@@ -233,17 +233,17 @@ impl<'a> Life<'a> {
             Effect::Read { count } => self.reads(count),
             Effect::Ask(ask) => self.ask(&ask),
             Effect::Abandon(ask) => {
-                self.books.abandon(self.now_ms, ask);
-                let came_first = self.teller.abandon();
-                self.after(0, Coming::Abandoned(ask, came_first));
+                self.checker.abandon(self.now_ms, ask);
+                let came_first = self.script.abandon();
+                self.after(0, Scheduled::Abandoned(ask, came_first));
             }
             Effect::Record(seq, record) => {
-                self.books.record(seq, &record);
+                self.checker.record(seq, &record);
                 let message = self.message(seq, record);
                 self.enqueue(message);
             }
             Effect::Emit { upto, questions } => {
-                questions.iter().for_each(|&index| self.books.place(index));
+                questions.iter().for_each(|&index| self.checker.place(index));
                 let keys = questions.iter().map(|&index| self.key_of(index)).collect();
                 self.enqueue(Message::Order { upto, keys });
             }
@@ -252,14 +252,14 @@ impl<'a> Life<'a> {
                 self.alarm = Some(at.monotonic_ms);
             }
             Effect::Mark(marks) => {
-                self.books.mark(self.now_ms, &marks, &self.world.store);
+                self.checker.mark(self.now_ms, &marks, &self.world.store);
                 assert!(self.marking.is_none(), "one rewriting at a time");
-                let disk = self.teller.mark();
+                let disk = self.script.mark();
                 self.marking = Some(marks);
-                self.after(disk.ms, Coming::Rewritten(disk));
+                self.after(disk.ms, Scheduled::Rewritten(disk));
             }
             Effect::Flush => self.enqueue(Message::Flush),
-            Effect::Show(notice) => self.books.notice(self.now_ms, &notice),
+            Effect::Show(notice) => self.checker.notice(self.now_ms, &notice),
             Effect::Finish(ending) => return Some(ending),
         }
         None
@@ -267,17 +267,17 @@ impl<'a> Life<'a> {
 
     fn ask(&mut self, ask: &Ask) {
         self.world.totals.asks += 1;
-        let Reply { ms, what } = self.teller.reply(ask.question.key.0[0], self.now_ms);
-        self.books.ask(self.now_ms, ask, what, &self.world.store);
+        let Reply { ms, what } = self.script.reply(ask.question.key.0[0], self.now_ms);
+        self.checker.ask(self.now_ms, ask, what, &self.world.store);
         self.world.sends.ask(self.world.unix_ms, &self.world.start);
-        let request = self.books.begin.requests[ask.question.index as usize].clone();
-        if matches!(what, What::Answer | What::Lost | What::Cut) {
+        let request = self.checker.begin.requests[ask.question.index as usize].clone();
+        if matches!(what, ReplyKind::Answer | ReplyKind::Lost | ReplyKind::Cut) {
             self.world.bills.entry(request.clone()).or_default().bought += 1;
         }
-        if what == What::Lost {
+        if what == ReplyKind::Lost {
             self.world.excuse(request, Excuse::LostOnTheWire);
         }
-        self.after(ms, Coming::Reply(ask.id));
+        self.after(ms, Scheduled::Reply(ask.id));
     }
 
     fn message(&mut self, seq: Seq, record: Record) -> Message {
@@ -286,11 +286,11 @@ impl<'a> Life<'a> {
                 self.world.answers_count += 1;
                 let stored = Stored {
                     id: self.world.answers_count,
-                    request: self.books.begin.requests[question.index as usize].clone(),
+                    request: self.checker.begin.requests[question.index as usize].clone(),
                     question: question.id.hash(),
                     ending: question.ending,
                     completes_row,
-                    settings: self.books.begin.settings[usize::from(question.model)],
+                    settings: self.checker.begin.settings[usize::from(question.model)],
                     earlier: earlier(sent_at, at, Some(answer.usage)),
                 };
                 Message::Answer(seq, question.key, stored)
@@ -301,7 +301,7 @@ impl<'a> Life<'a> {
             }
             Record::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
-                let cut = (cause == CUT).then(|| (self.books.begin.max_tokens, reached()));
+                let cut = (cause == CUT).then(|| (self.checker.begin.max_tokens, reached()));
                 Message::Ended(seq, question.ending, cut)
             }
             Record::Bookmarked { id } => Message::Bookmarked(seq, id.hash()),
@@ -310,7 +310,7 @@ impl<'a> Life<'a> {
 
     /// The key under which the answer of a question is stored, be it of these settings or others.
     fn key_of(&self, index: QuestionIndex) -> Key {
-        let begin = &self.books.begin;
+        let begin = &self.checker.begin;
         let unplaced = begin.plan.unplaced.iter().find(|(at, _)| *at == index);
         let Some((_, id)) = unplaced else { return begin.questions[index as usize].key };
         let stored = self.world.store.answers.iter().find(|(_, stored)| stored.id == *id);
@@ -334,17 +334,17 @@ impl<'a> Life<'a> {
             return;
         }
         while questions.len() < count {
-            let left = self.books.begin.plan.states[self.read..].contains(&Planned::Pending);
+            let left = self.checker.begin.plan.states[self.read..].contains(&Planned::Pending);
             if !left {
                 end = Some(Event::QuestionsEnd);
                 break;
             }
-            if self.changed_from.is_some_and(|from| self.books.begin.places[self.read] >= from) {
+            if self.changed_from.is_some_and(|from| self.checker.begin.places[self.read] >= from) {
                 end = Some(Event::QuestionsChanged { row_number: None });
                 break;
             }
-            if self.books.begin.plan.states[self.read] == Planned::Pending {
-                questions.push(self.books.begin.questions[self.read].clone());
+            if self.checker.begin.plan.states[self.read] == Planned::Pending {
+                questions.push(self.checker.begin.questions[self.read].clone());
             }
             self.read += 1;
         }
@@ -358,25 +358,25 @@ impl<'a> Life<'a> {
     }
 
     /// What must hold once the run is over.
-    fn end(mut self, ending: Ending) -> Ended {
+    fn end(mut self, ending: Ending) -> LifeResult {
         assert!(self.marking.is_none(), "no rewriting is on its way");
         self.finish_commits();
-        self.books.check_ending(&ending);
+        self.checker.check_ending(&ending);
         let Commits { store_failed, output_failed, .. } = self.commits;
-        if !store_failed && !output_failed && !self.books.stop_now {
-            self.books.check_placed(self.world);
+        if !store_failed && !output_failed && !self.checker.stop_now {
+            self.checker.check_placed(self.world);
         }
-        if !store_failed && !self.books.mark_failed && !self.edited {
-            self.books.check_statuses(self.world);
+        if !store_failed && !self.checker.mark_failed && !self.edited {
+            self.checker.check_statuses(self.world);
         }
-        Ended { ending, store_failed, output_failed }
+        LifeResult { ending, store_failed, output_failed }
     }
 }
 
 impl Drop for Life<'_> {
     /// Leaves what happened to whoever writes it down, also where a check has failed.
     fn drop(&mut self) {
-        let fate = std::mem::take(&mut self.teller.fate);
+        let fate = std::mem::take(&mut self.script.fate);
         *self.world.lives.last_mut().expect("this life was begun") = fate;
     }
 }
@@ -391,29 +391,29 @@ fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> Earlier {
 const CUT: &str = "length limit";
 
 /// What a reply means to the machine.
-fn reading(what: What, max_tokens: Option<u64>) -> Reading {
+fn reading(what: ReplyKind, max_tokens: Option<u64>) -> Reading {
     let usage = Usage { output: Some(TOKENS), ..Usage::default() };
     let answer =
         || Answer { content: "a".into(), finish_reason: "stop".into(), usage, ..Answer::default() };
     let (class, cause) = match what {
-        What::Answer => return Reading::Answer(answer()),
-        What::Lost => (FailureClass::Transient, "reply cut off"),
-        What::Transient => (FailureClass::Transient, "server error"),
-        What::Throttled { wait_s, width } => (
+        ReplyKind::Answer => return Reading::Answer(answer()),
+        ReplyKind::Lost => (FailureClass::Transient, "reply cut off"),
+        ReplyKind::Transient => (FailureClass::Transient, "server error"),
+        ReplyKind::Throttled { wait_s, width } => (
             FailureClass::Throttled { wait: wait_s.map(Duration::from_secs), width },
             "rate limited",
         ),
-        What::Cut => (FailureClass::CutByLength, CUT),
-        What::Moderated => (FailureClass::Refused(Refusal::Moderation), "content filter"),
-        What::TooLong => (FailureClass::Refused(Refusal::Question), "too long"),
-        What::Refused => (FailureClass::Refused(Refusal::Request), "refused"),
-        What::WrongSettings => (FailureClass::Refused(Refusal::Settings), "wrong settings"),
-        What::Forbidden => (FailureClass::Forbidden, "forbidden"),
-        What::KeyRefused => (FailureClass::KeyRefused, "key refused"),
-        What::OutOfMoney => (FailureClass::OutOfMoney, "no money"),
+        ReplyKind::Cut => (FailureClass::CutByLength, CUT),
+        ReplyKind::Moderated => (FailureClass::Refused(Refusal::Moderation), "content filter"),
+        ReplyKind::TooLong => (FailureClass::Refused(Refusal::Question), "too long"),
+        ReplyKind::Refused => (FailureClass::Refused(Refusal::Request), "refused"),
+        ReplyKind::WrongSettings => (FailureClass::Refused(Refusal::Settings), "wrong settings"),
+        ReplyKind::Forbidden => (FailureClass::Forbidden, "forbidden"),
+        ReplyKind::KeyRefused => (FailureClass::KeyRefused, "key refused"),
+        ReplyKind::OutOfMoney => (FailureClass::OutOfMoney, "no money"),
     };
     let reached = Usage { output: Some(max_tokens.unwrap_or(4_096)), ..Usage::default() };
-    let partial = (what == What::Cut).then(|| Box::new(Answer { usage: reached, ..answer() }));
+    let partial = (what == ReplyKind::Cut).then(|| Box::new(Answer { usage: reached, ..answer() }));
     Reading::Failure(Failure {
         class,
         cause,

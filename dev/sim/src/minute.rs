@@ -48,7 +48,7 @@ impl Sends {
         assert!(start.tpm.is_none_or(|most| tokens <= most), "no minute holds more tokens");
     }
 
-    pub(crate) fn hear(&mut self, unix_ms: i64, event: &Event) {
+    pub(crate) fn observe(&mut self, unix_ms: i64, event: &Event) {
         if let Event::Replied { reading: Reading::Answer(_), .. } = event {
             self.answered.push_back(unix_ms);
         }

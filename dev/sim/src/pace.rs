@@ -49,7 +49,7 @@ pub(crate) struct Verdict {
     pub(crate) gives_up: bool,
 }
 
-pub(crate) struct Pace {
+pub(crate) struct ServiceChecker {
     /// How many at once, at most; with one an outage is not probed lightly.
     width: u32,
     /// Models are asked at several places: one that does not answer is left alone while another
@@ -81,9 +81,9 @@ pub(crate) struct Pace {
     alone: BTreeSet<QuestionIndex>,
 }
 
-impl Pace {
-    pub(crate) fn new(width: u32, several: bool, endpoints: u32) -> Pace {
-        Pace {
+impl ServiceChecker {
+    pub(crate) fn new(width: u32, several: bool, endpoints: u32) -> ServiceChecker {
+        ServiceChecker {
             width: width.max(1),
             several,
             endpoints: endpoints.max(1),

@@ -21,7 +21,7 @@ pub(crate) struct Schedule {
     /// What the run begins with.
     pub(crate) start: Start,
     /// The lives in which faults happen, in their order; calm ones follow.
-    pub(crate) lives: Vec<Fate>,
+    pub(crate) lives: Vec<FaultPlan>,
 }
 
 /// What a run begins with.
@@ -68,7 +68,7 @@ impl Start {
 /// What happens in one life, where it is not what happens in a calm one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Fate {
+pub(crate) struct FaultPlan {
     /// What the user does before it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) before: Vec<Edit>,
@@ -95,7 +95,7 @@ pub(crate) struct Fate {
     pub(crate) marks: BTreeMap<u64, Disk>,
     /// What happens right after the n-th event, from 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) events: BTreeMap<u64, Happening>,
+    pub(crate) events: BTreeMap<u64, ExternalEvent>,
 }
 
 /// What becomes of an ask.
@@ -105,19 +105,19 @@ pub(crate) struct Reply {
     /// How long it takes.
     pub(crate) ms: u64,
     /// What comes.
-    pub(crate) what: What,
+    pub(crate) what: ReplyKind,
 }
 
 impl Default for Reply {
     fn default() -> Reply {
-        Reply { ms: 1_000, what: What::Answer }
+        Reply { ms: 1_000, what: ReplyKind::Answer }
     }
 }
 
 /// What comes of an ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum What {
+pub(crate) enum ReplyKind {
     Answer,
     /// The answer is made, billed and lost on its way.
     Lost,
@@ -185,7 +185,7 @@ pub(crate) struct Crash {
 /// Something that happens to a life from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Happening {
+pub(crate) enum ExternalEvent {
     /// The process or the machine dies. What was not synced is gone, but for what is said.
     Crash(Crash),
     Interrupt,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::replay;
-use crate::schedule::{Disk, Fate, Reply, Schedule};
+use crate::schedule::{Disk, FaultPlan, Reply, Schedule};
 
 /// So many schedules are tried at most.
 const TRIES_MAX: u32 = 20_000;
@@ -25,11 +25,11 @@ pub(crate) fn shrink(schedule: Schedule) -> Schedule {
 impl Schedule {
     /// Counts what happens in it.
     pub(crate) fn size(&self) -> usize {
-        self.lives.iter().map(Fate::size).sum()
+        self.lives.iter().map(FaultPlan::size).sum()
     }
 }
 
-impl Fate {
+impl FaultPlan {
     fn size(&self) -> usize {
         let asks = self.asks.len() + self.abandons.len();
         let outputs = self.appends.len() + self.syncs.len();

@@ -10,11 +10,11 @@ use dset_core::plan::AnswerId;
 use dset_core::plan::fanout::Wanted;
 use dset_core::run::{Planned, Why};
 
-use crate::chance::{Chance, Teller};
+use crate::chance::{FaultGenerator, Script};
 use crate::disk::{Cut, Output, Request, Store};
-use crate::life::{Ended, Life};
+use crate::life::{Life, LifeResult};
 use crate::minute::{Sends, longest_ms};
-use crate::schedule::{Edit, Fate, Schedule, Start};
+use crate::schedule::{Edit, FaultPlan, Schedule, Start};
 use crate::trace::Trace;
 
 /// Lives that chance may trouble; then the faults stop.
@@ -129,7 +129,7 @@ pub(crate) struct World {
     shows: bool,
     pub(crate) totals: Totals,
     /// The lives so far, as they can be written down.
-    pub(crate) lives: Vec<Fate>,
+    pub(crate) lives: Vec<FaultPlan>,
 }
 
 impl World {
@@ -156,8 +156,8 @@ impl World {
     }
 
     /// Makes the world of a seed, to be run with its chance.
-    pub(crate) fn drawn(seed: u64, shows: bool) -> (World, Chance) {
-        let (chance, start) = Chance::new(seed);
+    pub(crate) fn drawn(seed: u64, shows: bool) -> (World, FaultGenerator) {
+        let (chance, start) = FaultGenerator::new(seed);
         (World::new(start, shows), chance)
     }
 
@@ -167,9 +167,9 @@ impl World {
     }
 
     /// Lives with faults by chance, then without, to the end.
-    pub(crate) fn run_drawn(&mut self, chance: &mut Chance) {
+    pub(crate) fn run_drawn(&mut self, chance: &mut FaultGenerator) {
         for _ in 0..CHAOS_LIVES {
-            let teller = Teller::drawn(chance, self.rows.len());
+            let teller = Script::drawn(chance, self.rows.len());
             if self.live(teller) {
                 break;
             }
@@ -178,9 +178,9 @@ impl World {
     }
 
     /// Lives with the faults that are written, then without, to the end.
-    pub(crate) fn run_written(&mut self, lives: &[Fate]) {
+    pub(crate) fn run_written(&mut self, lives: &[FaultPlan]) {
         for fate in lives {
-            self.live(Teller::written(fate.clone()));
+            self.live(Script::written(fate.clone()));
         }
         self.run_calm();
     }
@@ -188,13 +188,13 @@ impl World {
     fn run_calm(&mut self) {
         self.calm = true;
         self.start.pause_on_error = false;
-        let done = (0..CALM_LIVES).any(|_| self.live(Teller::written(Fate::default())));
+        let done = (0..CALM_LIVES).any(|_| self.live(Script::written(FaultPlan::default())));
         assert!(done, "when faults stop, the run finishes");
         self.check_end();
         // A run after the end asks nothing and writes nothing.
         let asks = self.totals.asks;
         let before = self.outputs.each_ref().map(|output| output.bytes.clone());
-        self.live(Teller::written(Fate::default()));
+        self.live(Script::written(FaultPlan::default()));
         assert_eq!(asks, self.totals.asks, "a finished run asks nothing");
         let after = self.outputs.each_ref().map(|output| output.bytes.clone());
         assert!(before == after, "a finished run writes nothing");
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// Lives once; tells whether everything is done.
-    fn live(&mut self, teller: Teller<'_>) -> bool {
+    fn live(&mut self, teller: Script<'_>) -> bool {
         self.totals.lives += 1;
         let life = self.totals.lives;
         self.totals.trace.number(life);
@@ -227,12 +227,12 @@ impl World {
         let width = u64::from(self.start.width);
         let ended = Life::new(self, begin, teller).run();
         self.check_bills();
-        let has_recorded = |ended: &Ended| ended.ending.dropped == 0 && !ended.store_failed;
+        let has_recorded = |ended: &LifeResult| ended.ending.dropped == 0 && !ended.store_failed;
         if !ended.as_ref().is_some_and(has_recorded) {
             self.sends.lost(self.unix_ms);
         }
         self.orderly = ended.as_ref().is_some_and(|ended| !ended.output_failed);
-        let Some(Ended { ending, output_failed, store_failed }) = ended else {
+        let Some(LifeResult { ending, output_failed, store_failed }) = ended else {
             self.totals.crashes += 1;
             return false;
         };

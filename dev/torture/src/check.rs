@@ -4,14 +4,14 @@ use std::io;
 
 use fs_err as fs;
 
-use crate::world::{Taken, World, counted};
+use crate::world::{ServiceReaction, World, counted};
 
 /// A row as one of the outputs has it: question, reasoning, answer.
 type Row = [String; 3];
 
 /// What was found.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Found {
+pub(crate) struct CheckResult {
     pub(crate) rows: u64,
     pub(crate) missing: u64,
     pub(crate) doubled: u64,
@@ -20,8 +20,8 @@ pub(crate) struct Found {
 }
 
 /// Checks the files after the last life; what is wrong becomes a violation.
-pub(crate) fn whole(world: &mut World<'_>) -> io::Result<Found> {
-    let mut found = Found::default();
+pub(crate) fn whole(world: &mut World<'_>) -> io::Result<CheckResult> {
+    let mut found = CheckResult::default();
     let [csv, json, txt] = match outputs(world) {
         Ok(rows) => rows,
         Err(error) => {
@@ -33,7 +33,7 @@ pub(crate) fn whole(world: &mut World<'_>) -> io::Result<Found> {
         let counts = format!("{}, {}, {}", csv.len(), json.len(), txt.len());
         world.fail(format!("the outputs do not agree: {counts} rows"));
     }
-    let wanted = world.lines.iter().filter(|line| line.taken != Taken::Refused);
+    let wanted = world.lines.iter().filter(|line| line.taken != ServiceReaction::Refused);
     let wanted = counted(wanted.map(|line| line.text.as_str()));
     let had = counted(csv.iter().map(|row| row[0].as_str()));
     found.rows = csv.len() as u64;
@@ -63,7 +63,7 @@ pub(crate) fn whole(world: &mut World<'_>) -> io::Result<Found> {
         wrong.push(format!("{} answers bought twice, {allowed} allowed", found.again));
     }
     let input = fs::read_to_string(world.path("q.csv"))?;
-    if !world.is_input(&input, |line| line.taken == Taken::Refused) {
+    if !world.is_input(&input, |line| line.taken == ServiceReaction::Refused) {
         wrong.push("the input has other bytes than its marks explain".into());
     }
     let known = |folder: &str, name: &str| match folder {

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::shim::{Action, Rule};
 use crate::table::Outcome;
-use crate::world::{Begin, Lab, Ran, Shape, World};
+use crate::world::{Begin, Lab, RunResult, Shape, World};
 use crate::{check, table};
 
 /// Lives that are killed in one round, at most.
@@ -127,14 +127,14 @@ pub(crate) fn round(lab: &Lab, seed: u64) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
-fn killed_after(world: &mut World<'_>, ms: u64) -> io::Result<Ran> {
+fn killed_after(world: &mut World<'_>, ms: u64) -> io::Result<RunResult> {
     let mut life = world.begin(&Begin::default())?;
     life.let_live(Duration::from_millis(ms))?;
     life.signal(Signal::KILL);
     world.wait(life)
 }
 
-fn killed_at(world: &mut World<'_>, rule: Rule) -> io::Result<Ran> {
+fn killed_at(world: &mut World<'_>, rule: Rule) -> io::Result<RunResult> {
     world.run(&Begin { rules: &[rule], ..Begin::default() })
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
-use crate::check::Found;
+use crate::check::CheckResult;
 use crate::world::World;
 
 /// What came of one round.
@@ -14,7 +14,7 @@ pub(crate) struct Outcome {
     /// The command that repeats it.
     pub(crate) again: String,
     pub(crate) kills: u64,
-    pub(crate) found: Found,
+    pub(crate) found: CheckResult,
     pub(crate) allowed: u64,
     pub(crate) violations: Vec<String>,
     pub(crate) kept: Vec<PathBuf>,
@@ -39,7 +39,7 @@ impl Outcome {
     }
 
     /// Adds what was found in a world; its folder is kept where something is wrong with it.
-    pub(crate) fn add(&mut self, world: &World<'_>, found: Found) {
+    pub(crate) fn add(&mut self, world: &World<'_>, found: CheckResult) {
         self.found.rows += found.rows;
         self.found.missing += found.missing;
         self.found.doubled += found.doubled;
@@ -84,8 +84,8 @@ impl Table {
             "{:<42} {:>6} {hit:>6} {:>7} {:>7} {:>7} {:>12} {:>9} {:>6}\n",
             "", "rounds", "rows", "missing", "doubled", "bought twice", "in flight", "failed"
         );
-        let mut all = (0, 0, Found::default(), 0, 0);
-        let line = |name: &str, rounds, kills, found: Found, allowed, failed| {
+        let mut all = (0, 0, CheckResult::default(), 0, 0);
+        let line = |name: &str, rounds, kills, found: CheckResult, allowed, failed| {
             format!(
                 "{name:<42} {rounds:>6} {kills:>6} {:>7} {:>7} {:>7} {:>12} {allowed:>9} {failed:>6}\n",
                 found.rows, found.missing, found.doubled, found.again

@@ -32,7 +32,7 @@ pub(crate) struct Lab {
 
 /// How the service takes a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum ServiceReaction {
     /// It answers.
     Answered,
     /// It refuses it once, then answers.
@@ -43,9 +43,9 @@ pub(crate) enum Taken {
 
 /// A question of the input.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct InputRow {
     pub(crate) text: String,
-    pub(crate) taken: Taken,
+    pub(crate) taken: ServiceReaction,
     /// What stands in its status cell before anything ran.
     pub(crate) status: &'static str,
 }
@@ -72,7 +72,7 @@ pub(crate) struct World<'a> {
     pub(crate) root: PathBuf,
     /// Where the binary may leave what its folder does not take.
     pub(crate) temporary: PathBuf,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<InputRow>,
     pub(crate) width: u32,
     answer_bytes: usize,
     rough: Option<Mock>,
@@ -89,14 +89,14 @@ pub(crate) struct World<'a> {
 
 /// How a life of the binary ended.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct RunResult {
     pub(crate) status: ExitStatus,
     pub(crate) err: String,
     /// How often a rule acted.
     pub(crate) acts: usize,
 }
 
-impl Ran {
+impl RunResult {
     pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
@@ -146,31 +146,33 @@ impl<'a> World<'a> {
         fs::create_dir_all(&root)?;
         fs::create_dir_all(&temporary)?;
         let count = random.usize(shape.questions.0..=shape.questions.1);
-        let mut lines: Vec<Line> = Vec::with_capacity(count);
+        let mut lines: Vec<InputRow> = Vec::with_capacity(count);
         for number in 0..count {
             let taken = match shape.refused_every {
-                0 => Taken::Answered,
-                every if number % every != every / 2 => Taken::Answered,
-                _ if random.f64() < 0.7 => Taken::RefusedOnce,
-                _ => Taken::Refused,
+                0 => ServiceReaction::Answered,
+                every if number % every != every / 2 => ServiceReaction::Answered,
+                _ if random.f64() < 0.7 => ServiceReaction::RefusedOnce,
+                _ => ServiceReaction::Refused,
             };
-            let earlier = lines.iter().filter(|line| line.taken == Taken::Answered);
+            let earlier = lines.iter().filter(|line| line.taken == ServiceReaction::Answered);
             let text = match taken {
-                Taken::RefusedOnce => format!("Question {number}, which is refused-once?"),
-                Taken::Refused => format!("Question {number}, which is refused-ever?"),
+                ServiceReaction::RefusedOnce => {
+                    format!("Question {number}, which is refused-once?")
+                }
+                ServiceReaction::Refused => format!("Question {number}, which is refused-ever?"),
                 // Two rows with one text are two questions.
-                Taken::Answered if number > 0 && random.f64() < 0.05 => {
-                    let earlier: Vec<&Line> = earlier.collect();
+                ServiceReaction::Answered if number > 0 && random.f64() < 0.05 => {
+                    let earlier: Vec<&InputRow> = earlier.collect();
                     random.choice(earlier).map_or_else(|| "Why?".into(), |line| line.text.clone())
                 }
-                Taken::Answered => match random.u32(0..4) {
+                ServiceReaction::Answered => match random.u32(0..4) {
                     0 => format!("Question {number}: \"why\", and\nwhy not?"),
                     1 => format!("Frage {number}, größer als 😀?"),
                     _ => format!("Question {number}?"),
                 },
             };
             let status = if random.f64() < 0.03 { "mine" } else { "" };
-            lines.push(Line { text, taken, status });
+            lines.push(InputRow { text, taken, status });
         }
         let answer_bytes = random.usize(shape.answer_bytes.0..=shape.answer_bytes.1);
         let width = random.u32(shape.width.0..=shape.width.1);
@@ -228,7 +230,7 @@ impl<'a> World<'a> {
     }
 
     /// Tells whether the input has ERROR in the rows that `marked` says, and every other byte as it was.
-    pub(crate) fn is_input(&self, found: &str, marked: impl Fn(&Line) -> bool) -> bool {
+    pub(crate) fn is_input(&self, found: &str, marked: impl Fn(&InputRow) -> bool) -> bool {
         let expected = self.input_with(marked);
         if !self.has_own_words() {
             return found == expected;
@@ -239,7 +241,7 @@ impl<'a> World<'a> {
         plain(found) == plain(&expected)
     }
 
-    fn input_with(&self, marked: impl Fn(&Line) -> bool) -> String {
+    fn input_with(&self, marked: impl Fn(&InputRow) -> bool) -> String {
         let mut text = "question,status,note\n".to_owned();
         let has_own_words = self.has_own_words();
         for (number, line) in self.lines.iter().enumerate() {
@@ -309,7 +311,7 @@ impl<'a> World<'a> {
     }
 
     /// The lines with their row numbers as a spreadsheet counts them.
-    fn rows(&self) -> impl Iterator<Item = (u64, &Line)> {
+    fn rows(&self) -> impl Iterator<Item = (u64, &InputRow)> {
         self.lines.iter().enumerate().map(|(at, line)| (at as u64 + 2, line))
     }
 
@@ -367,7 +369,7 @@ impl<'a> World<'a> {
     }
 
     /// Waits for the end of a life, and checks what holds of every life.
-    pub(crate) fn wait(&mut self, mut life: Life) -> io::Result<Ran> {
+    pub(crate) fn wait(&mut self, mut life: Life) -> io::Result<RunResult> {
         let status = loop {
             if let Some(status) = life.child.try_wait()? {
                 break status;
@@ -392,11 +394,11 @@ impl<'a> World<'a> {
             }
         }
         self.said += &format!("--- life {} ended with {status}\n{err}", self.lives);
-        Ok(Ran { status, err, acts })
+        Ok(RunResult { status, err, acts })
     }
 
     /// Runs the binary to its end.
-    pub(crate) fn run(&mut self, how: &Begin<'_>) -> io::Result<Ran> {
+    pub(crate) fn run(&mut self, how: &Begin<'_>) -> io::Result<RunResult> {
         let life = self.begin(how)?;
         self.wait(life)
     }
@@ -404,7 +406,7 @@ impl<'a> World<'a> {
     /// Runs to the end against the healthy service, and checks everything.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         let ran = self.run(&Begin { healthy: true, ..Begin::default() })?;
-        let refused = self.lines.iter().any(|line| line.taken == Taken::Refused);
+        let refused = self.lines.iter().any(|line| line.taken == ServiceReaction::Refused);
         let expected = if refused { 3 } else { 0 };
         if ran.code() != Some(expected) {
             self.fail(format!("the last life ended with {}, not {expected}", ran.status));

@@ -8,31 +8,31 @@ use dset_core::provider::{Preset, Providers};
 use dset_core::settings::{
     Layer, Model, NO_KEY, Settings, Switch, endpoint, is_loopback, resolve_among,
 };
-use dset_engine::store::Call;
+use dset_engine::store::Invocation;
 use url::Url;
 
-use crate::cli::WhichArgs;
+use crate::cli::RunSelectorArgs;
 use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
 
 /// What a run asked, and where.
-pub(super) struct Before<'a> {
+pub(super) struct LastRun<'a> {
     pub(super) endpoint: &'a str,
     /// How it was called; not known of stores of older versions.
-    pub(super) call: Option<&'a Call>,
+    pub(super) invocation: Option<&'a Invocation>,
     pub(super) requests: &'a [RequestSettings],
     pub(super) samples: u32,
 }
 
 /// The command that goes on with a run.
-pub(super) struct Again {
+pub(super) struct ResumeCommand {
     command: String,
     /// It says everything that must be said.
     is_whole: bool,
 }
 
-impl Again {
+impl ResumeCommand {
     /// Returns it as a sentence has it, with more words.
     pub(super) fn ticked_with(&self, words: &str) -> String {
         format!("`{}{words}`{}", self.command, self.more())
@@ -43,7 +43,7 @@ impl Again {
     }
 }
 
-impl fmt::Display for Again {
+impl fmt::Display for ResumeCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.command, self.more())
     }
@@ -53,24 +53,28 @@ impl fmt::Display for Again {
 /// knows.
 const SYSTEM_MAX: usize = 300;
 
-impl WhichArgs {
+impl RunSelectorArgs {
     /// Returns the command that goes on with this run, with whatever of its settings variables and
     /// files do not say by themselves: a hint must not lead to another run than the one that was
     /// meant.
-    pub(super) fn run_again(&self, before: Option<&Before<'_>>) -> Again {
-        self.run_again_without(before, &[])
+    pub(super) fn resume_command(&self, before: Option<&LastRun<'_>>) -> ResumeCommand {
+        self.resume_command_without(before, &[])
     }
 
     /// Returns the same, without what it would say of these settings.
-    pub(super) fn run_again_without(&self, before: Option<&Before<'_>>, without: &[&str]) -> Again {
+    pub(super) fn resume_command_without(
+        &self,
+        before: Option<&LastRun<'_>>,
+        without: &[&str],
+    ) -> ResumeCommand {
         let mut command = self.command("run");
         // Files that cannot be read were complained of when this run was looked for.
-        let Some(before) = before else { return Again { command, is_whole: true } };
+        let Some(before) = before else { return ResumeCommand { command, is_whole: true } };
         let Ok(mut flags) = flags(self.layer(), before) else {
-            return Again { command, is_whole: true };
+            return ResumeCommand { command, is_whole: true };
         };
-        if !before.can_say(&flags) {
-            return Again { command, is_whole: false };
+        if !before.can_express(&flags) {
+            return ResumeCommand { command, is_whole: false };
         }
         // Said already, as it was given here.
         flags.column = flags.column.filter(|_| self.column.is_none());
@@ -78,12 +82,12 @@ impl WhichArgs {
         flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
         flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
         say(&mut command, &flags);
-        Again { command, is_whole: true }
+        ResumeCommand { command, is_whole: true }
     }
 }
 
 /// Returns what must be said for the settings of before to hold again.
-fn flags(which: Layer, before: &Before<'_>) -> Result<Layer, UserError> {
+fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     let environment = Environment::read(Path::new("."))?;
     let said = environment.under(which)?;
     let file = said.layer.system_file.as_ref();
@@ -109,7 +113,7 @@ fn flags(which: Layer, before: &Before<'_>) -> Result<Layer, UserError> {
     let effort = was.reasoning_effort.clone();
     flags.reasoning_effort = effort.filter(|_| was.reasoning_effort != is.reasoning_effort);
     flags.samples = (now.samples != before.samples).then_some(before.samples);
-    if let Some(call) = before.call {
+    if let Some(call) = before.invocation {
         flags.column = call.column.clone().filter(|_| call.column != now.column);
         flags.header = (call.header != now.header).then_some(call.header);
         let is_now = now.models.iter().map(|model| model.key_variable.as_deref().unwrap_or(NO_KEY));
@@ -125,11 +129,11 @@ fn flags(which: Layer, before: &Before<'_>) -> Result<Layer, UserError> {
     Ok(flags)
 }
 
-impl Before<'_> {
+impl LastRun<'_> {
     /// Tells whether settings ask the same models at the same place.
     fn is_where(&self, now: &Settings) -> bool {
         let asked = now.models.iter().map(|model| &model.request.model);
-        let is_there = match self.call {
+        let is_there = match self.invocation {
             Some(call) => {
                 let was = call.places.iter().map(|place| place.base_urls.clone());
                 let urls = |model: &Model| model.base_urls.iter().map(endpoint).collect::<Vec<_>>();
@@ -141,9 +145,9 @@ impl Before<'_> {
     }
 
     /// Tells whether flags say all that they stand for.
-    fn can_say(&self, flags: &Layer) -> bool {
+    fn can_express(&self, flags: &Layer) -> bool {
         let is_long = flags.system.as_ref().is_some_and(|s| s.chars().count() > SYSTEM_MAX);
-        let mut places = self.call.iter().flat_map(|call| &call.places);
+        let mut places = self.invocation.iter().flat_map(|call| &call.places);
         let is_secret = flags.base_url.is_some() && places.any(|place| place.has_query);
         !is_long && !is_secret
     }
@@ -158,7 +162,7 @@ impl Before<'_> {
         };
         let bare = names(&|request| request.model.clone());
         let at = |model, base_url| Layer { model, base_url, ..Layer::default() };
-        let places = self.call.and_then(|call| call.places.first());
+        let places = self.invocation.and_then(|call| call.places.first());
         let urls = places.map_or_else(|| vec![self.endpoint.to_owned()], |p| p.base_urls.clone());
         let url = || Some(urls.iter().map(|url| written(url).to_owned()).collect());
         let mut places = vec![at(None, None), at(bare.clone(), None)];

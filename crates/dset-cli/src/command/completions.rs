@@ -6,7 +6,7 @@ use clap_complete::{Shell, generate};
 use dset_core::provider::{Preset, Providers, presets};
 
 use super::help::TOPICS;
-use crate::cli::grammar;
+use crate::cli::command_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::setting::Setting;
@@ -31,7 +31,7 @@ pub(crate) struct CompletionsArgs {
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, UserError> {
     let mut script = Vec::new();
-    generate(args.shell, &mut completed(grammar(), ""), "dset", &mut script);
+    generate(args.shell, &mut completed(command_line(), ""), "dset", &mut script);
     if args.shell == Shell::Fish {
         script.extend(words_for_fish().into_bytes());
     }
@@ -97,7 +97,7 @@ fn proposals(path: &str, argument: &str) -> Option<Vec<&'static str>> {
             Some(presets.map(|preset| preset.id.as_str()).collect())
         }
         ("help", "words") => {
-            let grammar = grammar();
+            let grammar = command_line();
             let commands = grammar.get_subcommands();
             let commands = commands.map(|command| &*command.get_name().to_owned().leak());
             Some(commands.chain(TOPICS).collect())

@@ -5,10 +5,10 @@ use dset_engine::os::lock::LockError;
 use dset_engine::recover::rebuild::rebuild;
 use dset_engine::run::prepare::JobError;
 
-use crate::cli::WhichArgs;
+use crate::cli::RunSelectorArgs;
 use crate::display::page::{GOOD, Page};
 use crate::display::text::{count, of};
-use crate::error::{UserError, in_use};
+use crate::error::{UserError, folder_in_use};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ Examples:
 )]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) which: WhichArgs,
+    pub(crate) which: RunSelectorArgs,
 
     /// Write the three outputs anew, in the order of the questions
     #[arg(long)]
@@ -51,8 +51,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let mut settings = args.which.settings()?;
     settings.csv_bom = args.csv_bom.or(settings.csv_bom);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
-        JobError::Lock(LockError::Held(holder)) => {
-            in_use("a `dset run` is using this folder", holder).hint(format!(
+        JobError::Lock(LockError::InUse(holder)) => {
+            folder_in_use("a `dset run` is using this folder", holder).hint(format!(
                 "Wait for it (`{} --watch` shows it), or stop it with Ctrl-C there; then `{} \
                  --rebuild`",
                 args.which.command("status"),

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::Args;
 
-use crate::cli::grammar;
+use crate::cli::command_line;
 use crate::display::page::Page;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
         tell(&text);
         return Ok(Exit::Done);
     }
-    let root = grammar();
+    let root = command_line();
     let mut at = &root;
     for (before, word) in words.iter().enumerate() {
         let names = at.get_subcommands().map(|command| command.get_name().to_owned());

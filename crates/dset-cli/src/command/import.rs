@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dset_core::csv::{HeaderMode, Quotes, RecordsError};
 use dset_engine::source::import::{
-    FolderError, Form, ImportError, ImportOptions, Imported, LeftOut, Reading, TakenOver, import,
-    take_over,
+    EncodingCandidate, FolderError, Form, ImportError, ImportOptions, Imported, ImportedFolder,
+    LeftOut, import, import_folder,
 };
 
 use crate::display::page::{BAD, GOOD, Page};
 use crate::display::text::{arguments, count, of, one_line, quoted, shortened};
-use crate::error::{UserError, import_and_run, sign};
+use crate::error::{UserError, delimiter_name, import_and_run};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
 
@@ -79,7 +79,7 @@ fn parse_sign(text: &str) -> Result<u8, String> {
 pub(super) fn run(args: ImportArgs) -> Result<Exit, UserError> {
     let page = Page::open();
     if args.from.is_dir() {
-        let taken = take_over(&args.from, Path::new(".")).map_err(folder_error)?;
+        let taken = import_folder(&args.from, Path::new(".")).map_err(folder_error)?;
         tell_folder(&page, &args.from, &taken);
         return Ok(Exit::Done);
     }
@@ -100,7 +100,7 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
     let (shown_from, shown_to) = (from.display(), to.display());
     let (rows, encoding) = (of(imported.rows, "row"), imported.encoding);
     let form = match imported.form {
-        Form::Table { by, .. } => format!("separated by {}", sign(by)),
+        Form::Table { by, .. } => format!("separated by {}", delimiter_name(by)),
         Form::Lines => "a question a line".to_owned(),
         Form::JsonLines => "JSON lines".to_owned(),
         Form::JsonArray => "a JSON array".to_owned(),
@@ -199,7 +199,7 @@ fn iconv(path: &Path, encoding: &str) -> String {
     format!("iconv -f {encoding} -t UTF-8 {from} > {to}")
 }
 
-fn tell_folder(page: &Page, from: &Path, taken: &TakenOver) {
+fn tell_folder(page: &Page, from: &Path, taken: &ImportedFolder) {
     let files: Vec<String> = taken.files.iter().map(|file| file.display().to_string()).collect();
     let line = format!(" copied from {}: {}", from.display(), files.join(", "));
     page.line(GOOD, page.tick, &line, 2);
@@ -325,7 +325,7 @@ pub(crate) fn torn(path: &Path, places: u64, first: &RecordsError) -> UserError 
 }
 
 /// Shows lines of a file as the encodings have them that it may be in.
-fn which_encoding(path: &Path, readings: &[Reading]) -> UserError {
+fn which_encoding(path: &Path, readings: &[EncodingCandidate]) -> UserError {
     let again = import_again(path, &["encoding"]);
     let shown = one_line(&path.display().to_string());
     let user = UserError::new(

@@ -17,7 +17,7 @@ use crate::layers::Environment;
 use crate::prompt;
 use crate::setting::meant;
 
-use super::trial::typed;
+use super::trial::read_key;
 
 #[derive(Debug, Args)]
 #[command(
@@ -68,7 +68,7 @@ pub(crate) enum KeysCommand {
 
 pub(super) fn run(command: KeysCommand) -> Result<Exit, UserError> {
     // Whose key is meant, no folder says.
-    let environment = Environment::of_the_user()?;
+    let environment = Environment::from_user_files()?;
     let file = environment.keys_file().ok_or_else(no_place)?;
     match command {
         KeysCommand::Set { provider } => set(&provider, &environment, &file)?,
@@ -108,7 +108,7 @@ fn typed_key(
     };
     let question = format!("{} API key (hidden{page})", preset.name);
     let model = settings.as_ref().map(|(settings, _)| settings.model());
-    typed(&question, model)?
+    read_key(&question, model)?
         .ok_or_else(|| UserError::new(Exit::Usage, "no key was given").hint("Nothing was changed"))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::grammar;
+use crate::cli::command_line;
 use crate::display::page::{GOOD, Page};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -34,12 +34,12 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, UserError> {
     };
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(grammar()).render(&mut page).map_err(fails)?;
+        clap_mangen::Man::new(command_line()).render(&mut page).map_err(fails)?;
         super::write_out(&page);
         return Ok(Exit::Done);
     };
     fs_err::create_dir_all(folder).map_err(fails)?;
-    clap_mangen::generate_to(grammar(), folder).map_err(fails)?;
+    clap_mangen::generate_to(command_line(), folder).map_err(fails)?;
     let page = Page::open();
     let line = format!(" the manual pages are in {}", folder.display());
     page.line(GOOD, page.tick, &line, 2);

@@ -31,9 +31,9 @@ use dset_core::settings::{Layer, Settings, resolve_among};
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
 use dset_engine::store::Store;
-use dset_engine::view::elsewhere::{Answers, answers};
+use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
 
-use crate::cli::{Cli, Command, WhichArgs, WhichByNameArgs};
+use crate::cli::{Cli, Command, NamedRunSelectorArgs, RunSelectorArgs};
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -67,7 +67,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
     }
 }
 
-impl WhichArgs {
+impl RunSelectorArgs {
     /// Resolves which run is meant, with whatever else variables and .env say.
     fn settings(&self) -> Result<Settings, UserError> {
         let environment = Environment::read(Path::new("."))?;
@@ -119,10 +119,10 @@ fn header_word(header: HeaderMode) -> &'static str {
     }
 }
 
-impl WhichByNameArgs {
+impl NamedRunSelectorArgs {
     /// Returns the same run as other commands name it.
-    fn which(&self) -> WhichArgs {
-        WhichArgs {
+    fn which(&self) -> RunSelectorArgs {
+        RunSelectorArgs {
             input: self.questions.clone(),
             output: self.output.clone(),
             column: self.column.clone(),
@@ -134,10 +134,10 @@ impl WhichByNameArgs {
 /// Returns the settings with the folder in which the answers to their file are: where nobody names
 /// one, and the file lies in another folder, those may be beside it.
 fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
-    let found = if names_folder { Answers::Here } else { answers(&settings) };
+    let found = if names_folder { AnswersLocation::Here } else { locate_answers(&settings) };
     match found {
-        Answers::Here => Ok(settings),
-        Answers::Beside(folder) => {
+        AnswersLocation::Here => Ok(settings),
+        AnswersLocation::Nearby(folder) => {
             if !settings.quiet {
                 display::remark(&format!(
                     "the answers to {} are in {}/: that folder is used (`-o {}` says another)",
@@ -148,7 +148,7 @@ fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError>
             }
             Ok(Settings { output: folder, ..settings })
         }
-        Answers::Several(folders) => Err(several(&settings, &folders)),
+        AnswersLocation::Several(folders) => Err(several(&settings, &folders)),
     }
 }
 
@@ -177,7 +177,7 @@ fn several(settings: &Settings, folders: &[PathBuf]) -> UserError {
 /// The error of a command that needs a store where there is none.
 /// The error of a command that needs a store where there is none. It proposes what shows something,
 /// and a run, which costs money, only as what it is.
-fn nothing_asked(which: &WhichArgs, settings: &Settings) -> UserError {
+fn nothing_asked(which: &RunSelectorArgs, settings: &Settings) -> UserError {
     let error = UserError::new(Exit::Usage, "nothing was asked yet")
         .cause(format!("there is no store in `{}`", settings.output.display()));
     let words = text::arguments();

@@ -13,7 +13,7 @@ use crate::display::page::{self, DIM, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, Said};
+use crate::layers::{Environment, MergedLayer};
 use crate::setting::meant;
 
 use super::trial::{refuses_key, unreached};
@@ -233,7 +233,10 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
 }
 
 /// Finds the place that is asked: that of the settings, or of a service by its name.
-fn asked_of(text: Option<&str>, environment: &Environment) -> Result<(Model, Said), UserError> {
+fn asked_of(
+    text: Option<&str>,
+    environment: &Environment,
+) -> Result<(Model, MergedLayer), UserError> {
     let mut said = environment.under(Layer::default())?;
     let resolved = |layer: &Layer| resolve_among(layer.clone(), None, &environment.providers);
     let Some(text) = text else {

@@ -6,16 +6,16 @@ use clap::Args;
 use dset_core::provider::Providers;
 use dset_core::run::{Ending, Why};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
-use dset_engine::http::ask::{Endpoint, Wire};
-use dset_engine::run::drive::{Asked, drive};
-use dset_engine::run::peer_limits::SharedPace;
+use dset_engine::http::ask::{Endpoint, EndpointSettings};
+use dset_engine::run::drive::{Target, drive};
+use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job, JobError};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::signals;
-use super::typo::Typo;
-use crate::display::{self, Opening, text};
+use super::typo::ModelSuggestion;
+use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Key};
@@ -81,21 +81,24 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
     let settings = super::placed(settings, said.layer.output.is_some())?;
     warnings.iter().for_each(warn);
-    let typos = settings.models.iter().filter_map(|model| Typo::of(model, &environment.providers));
+    let typos = settings
+        .models
+        .iter()
+        .filter_map(|model| ModelSuggestion::for_model(model, &environment.providers));
     typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));
     let keys = settings.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
     let keys: Vec<_> = keys.into_iter().map(|key| key.map(|key| key.secret)).collect();
     let decisions = Decisions {
-        keep: args.decisions.keep,
-        again: args.decisions.again,
+        keep_answers: args.decisions.keep,
+        ask_again: args.decisions.again,
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
     };
     #[cfg(unix)]
-    let acks = args.ack_fd.map(display::acks::Acks::open).transpose()?;
+    let acks = args.ack_fd.map(display::acks::DurableLog::open).transpose()?;
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
@@ -153,7 +156,7 @@ pub(super) fn ask(
     keys: &Keys<'_>,
     state: Option<&Path>,
     demo: Option<&display::Demo>,
-    acks: Option<display::acks::Acks>,
+    acks: Option<display::acks::DurableLog>,
 ) -> Result<(Ending, bool), UserError> {
     let runtime = super::runtime()?;
     #[cfg(unix)]
@@ -177,11 +180,11 @@ pub(super) fn ask(
             (Err(error), _) => return Err(error.into()),
         }
     };
-    let agreed = job.found.presumed_agreed;
+    let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);
-    let opening = Opening {
+    let opening = RunContext {
         settings: &settings,
-        found: &job.found,
+        found: &job.report,
         demo,
         key_from: keys.from,
         limit: decisions.limit,
@@ -191,7 +194,7 @@ pub(super) fn ask(
         (signals::listen(wish.clone()), display::open(&opening, wish))
     };
     if let Some(acks) = acks {
-        display = Box::new(display::Both { one: Box::new(acks), other: display });
+        display = Box::new(display::Tee { one: Box::new(acks), other: display });
     }
     let (ending, is_cut) = runtime.block_on(async {
         let mut signals = tokio::spawn(signals);
@@ -245,8 +248,8 @@ fn decide(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> 
     let question = "Keep them and ask the rest (k), ask all again (a), stop (s)";
     let word = prompt::word(question, "s")?;
     match word.to_ascii_lowercase().as_str() {
-        "k" | "keep" => decisions.keep = true,
-        "a" | "again" => decisions.again = true,
+        "k" | "keep" => decisions.keep_answers = true,
+        "a" | "again" => decisions.ask_again = true,
         _ => return Err(error),
     }
     Ok(())
@@ -261,17 +264,17 @@ fn places(
     settings: &Settings,
     keys: &[Option<SecretString>],
     state: Option<&Path>,
-) -> Result<Vec<Asked>, UserError> {
+) -> Result<Vec<Target>, UserError> {
     let mut places = Vec::new();
     for (number, (model, key)) in (0..).zip(settings.models.iter().zip(keys)) {
         for (at, base_url) in (0..).zip(&model.base_urls) {
-            let wire = Wire::of(settings, model, base_url);
+            let wire = EndpointSettings::from_settings(settings, model, base_url);
             let shared = state.map(|state| {
-                SharedPace::new(state, &endpoint(base_url), &model.request.model, key.as_ref())
+                PeerLimits::new(state, &endpoint(base_url), &model.request.model, key.as_ref())
             });
             let endpoint = Endpoint::new(wire, key.clone())
                 .map_err(|error| UserError::new(Exit::Key, error.to_string()))?;
-            places.push(Asked { model: number, number: at, endpoint, shared });
+            places.push(Target { model: number, number: at, endpoint, peer_limits: shared });
         }
     }
     Ok(places)

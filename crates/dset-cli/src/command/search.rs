@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueEnum};
 use dset_core::settings::Settings;
-use dset_engine::view::search::{Found, Hit, Part, Query, search};
+use dset_engine::view::search::{Hit, Query, SearchReport, SnippetPart, search};
 use serde_json::{Value, json};
 
-use crate::cli::WhichByNameArgs;
+use crate::cli::NamedRunSelectorArgs;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{count, of, one_line, quoted};
 use crate::display::wrap::HIT;
@@ -48,7 +48,7 @@ pub(crate) struct SearchArgs {
     limit: u16,
 
     #[command(flatten)]
-    which: WhichByNameArgs,
+    which: NamedRunSelectorArgs,
 
     /// Write one JSON object to stdout
     #[arg(long)]
@@ -103,23 +103,24 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     let Some(found) = search(&settings, &query)? else {
         return Err(super::nothing_asked(&which, &settings));
     };
-    let exit = if found.count > 0 { Exit::Done } else { Exit::Ours };
+    let exit = if found.hits_count > 0 { Exit::Done } else { Exit::Ours };
     if args.json || settings.json {
         page::json(&object(&settings, &query, &found));
         return Ok(exit);
     }
-    if found.count == 0 {
+    if found.hits_count == 0 {
         let words: Vec<String> = query.terms.iter().map(|term| quoted(term)).collect();
         warn(&format!("nothing has {}", words.join(" ")), None);
         return Ok(exit);
     }
     let page = Page::kept();
     for hit in &found.hits {
-        show(&page, hit, found.of);
+        show(&page, hit, found.questions_count);
     }
     let shown = found.hits.len() as u64;
-    let mut last = format!("{} of {}", of(found.count, "question"), count(found.of));
-    if shown < found.count {
+    let mut last =
+        format!("{} of {}", of(found.hits_count, "question"), count(found.questions_count));
+    if shown < found.hits_count {
         last += &format!(", the first {} shown", count(shown));
         if args.limit < u16::MAX {
             last += &format!("; -n {} for more", args.limit.saturating_mul(10));
@@ -175,7 +176,7 @@ fn show(page: &Page, hit: &Hit, of_all: u64) {
 }
 
 /// A snippet in one line, what was looked for between the marks of hits.
-fn marked(parts: &[Part]) -> String {
+fn marked(parts: &[SnippetPart]) -> String {
     let [on, off] = HIT;
     let mut line = String::new();
     for (text, is_hit) in parts {
@@ -195,7 +196,7 @@ fn marked(parts: &[Part]) -> String {
     line.trim().to_owned()
 }
 
-fn object(settings: &Settings, query: &Query, found: &Found) -> Value {
+fn object(settings: &Settings, query: &Query, found: &SearchReport) -> Value {
     let hit = |hit: &Hit| {
         let snippets = PLACES.iter().zip(&hit.snippets).filter_map(|(place, parts)| {
             Some((place.name().to_owned(), snippet(parts.as_deref()?)))
@@ -219,14 +220,14 @@ fn object(settings: &Settings, query: &Query, found: &Found) -> Value {
         "output": settings.output,
         "terms": query.terms,
         "in": places,
-        "count": found.count,
-        "of": found.of,
+        "count": found.hits_count,
+        "of": found.questions_count,
         "hits": found.hits.iter().map(hit).collect::<Vec<_>>(),
     })
 }
 
 /// A snippet for a program: its text, and where in it what was looked for is, in characters.
-fn snippet(parts: &[Part]) -> Value {
+fn snippet(parts: &[SnippetPart]) -> Value {
     let (mut text, mut hits, mut at) = (String::new(), Vec::new(), 0);
     for (part, is_hit) in parts {
         let length = part.chars().count();

@@ -7,11 +7,13 @@ use clap::Args;
 use dset_core::answer::row::Row;
 use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
-use dset_engine::store::Tried;
-use dset_engine::view::show::{Entry, Outcome, Question, Shown, Which, show};
+use dset_engine::store::AttemptSummary;
+use dset_engine::view::show::{
+    QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
+};
 
-use super::again::Before;
-use crate::cli::{WhichArgs, WhichByNameArgs};
+use super::again::LastRun;
+use crate::cli::{NamedRunSelectorArgs, RunSelectorArgs};
 use crate::display::advice::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
 use crate::display::text::{count, of, one_line, span, when};
@@ -67,7 +69,7 @@ pub(crate) struct ShowArgs {
     full: bool,
 
     #[command(flatten)]
-    which: WhichByNameArgs,
+    which: NamedRunSelectorArgs,
 
     /// Write one JSON object to stdout
     #[arg(long)]
@@ -78,15 +80,15 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     let which = args.which.which();
     let settings = which.settings()?;
     let wanted = match (args.number, args.last) {
-        (Some(number), _) => Which::Number(number),
-        (None, Some(most)) => Which::Last(most),
-        (None, None) => Which::Failed,
+        (Some(number), _) => QuestionSelector::Number(number),
+        (None, Some(most)) => QuestionSelector::Last(most),
+        (None, None) => QuestionSelector::Failed,
     };
     let Some(shown) = show(&settings, wanted)? else {
         return Err(super::nothing_asked(&which, &settings));
     };
-    if let (Which::Number(number), true) = (wanted, shown.questions.is_empty()) {
-        return Err(no_such(number, shown.of, &which, &settings));
+    if let (QuestionSelector::Number(number), true) = (wanted, shown.questions.is_empty()) {
+        return Err(no_such(number, shown.questions_count, &which, &settings));
     }
     let words = Words { which: &which, settings: &settings, shown: &shown, full: args.full };
     if args.raw {
@@ -98,14 +100,14 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     }
     let page = Page::kept();
     match wanted {
-        Which::Failed => words.failed(&page),
+        QuestionSelector::Failed => words.failed(&page),
         _ => words.answers(&page, wanted),
     }
     pager::write(&page.into_text());
     Ok(Exit::Done)
 }
 
-fn no_such(number: u64, of_all: u64, which: &WhichArgs, settings: &Settings) -> UserError {
+fn no_such(number: u64, of_all: u64, which: &RunSelectorArgs, settings: &Settings) -> UserError {
     let input = settings.input.display();
     let error = UserError::new(Exit::Usage, format!("there is no question {number} in `{input}`"))
         .cause(format!("it has {}; empty rows are not counted", of(of_all, "question")));
@@ -119,11 +121,11 @@ fn no_such(number: u64, of_all: u64, which: &WhichArgs, settings: &Settings) -> 
 }
 
 /// Writes answers and nothing else.
-fn raw(shown: &Shown) -> Exit {
+fn raw(shown: &ShowReport) -> Exit {
     let entries = shown.questions.iter().flat_map(|question| &question.entries);
     let answers: Vec<&str> = entries
         .filter_map(|entry| match &entry.outcome {
-            Outcome::Answered(row) => Some(&*row.answer),
+            SlotOutcome::Answered(row) => Some(&*row.answer),
             _ => None,
         })
         .collect();
@@ -145,7 +147,7 @@ fn raw(shown: &Shown) -> Exit {
 }
 
 /// Writes what came in place of an answer, where it was kept.
-fn raw_reply(shown: &Shown) -> Exit {
+fn raw_reply(shown: &ShowReport) -> Exit {
     let entries = shown.questions.iter().flat_map(|question| &question.entries);
     let reply = entries.filter_map(tried).find_map(|tried| tried.reply.as_deref());
     match reply {
@@ -163,22 +165,22 @@ fn raw_reply(shown: &Shown) -> Exit {
 }
 
 /// The failed asks for an answer that is not there.
-fn tried(entry: &Entry) -> Option<&Tried> {
+fn tried(entry: &ShownSlot) -> Option<&AttemptSummary> {
     match &entry.outcome {
-        Outcome::Failed { tried, .. } | Outcome::Pending { tried } => tried.as_ref(),
+        SlotOutcome::Failed { tried, .. } | SlotOutcome::Pending { tried } => tried.as_ref(),
         _ => None,
     }
 }
 
 struct Words<'a> {
-    which: &'a WhichArgs,
+    which: &'a RunSelectorArgs,
     settings: &'a Settings,
-    shown: &'a Shown,
+    shown: &'a ShowReport,
     full: bool,
 }
 
 impl Words<'_> {
-    fn answers(&self, page: &Page, wanted: Which) {
+    fn answers(&self, page: &Page, wanted: QuestionSelector) {
         if self.shown.questions.is_empty() {
             page.plain("There is no answer yet");
         }
@@ -195,16 +197,16 @@ impl Words<'_> {
                 self.entry(page, entry, question.place, question.entries.len() > 1);
             }
         }
-        if let Which::Number(number) = wanted {
+        if let QuestionSelector::Number(number) = wanted {
             self.ways_on(page, number);
         }
     }
 
     /// The question, with its number and its row.
-    fn head(&self, page: &Page, question: &Question) {
+    fn head(&self, page: &Page, question: &ShownQuestion) {
         let (number, row) = match question.place {
             Some((number, row)) => (
-                format!("{}/{}", count(number), count(self.shown.of)),
+                format!("{}/{}", count(number), count(self.shown.questions_count)),
                 format!("{} row {row}", self.settings.input.display()),
             ),
             None => ("-".to_owned(), format!("no longer in {}", self.settings.input.display())),
@@ -225,16 +227,16 @@ impl Words<'_> {
     fn entry(
         &self,
         page: &Page,
-        entry: &Entry,
+        entry: &ShownSlot,
         place: Option<(u64, u64)>,
         is_one_of_several: bool,
     ) {
         let (style, words) = self.outcome(entry, is_one_of_several);
         page.line(style, &words.0, &words.1, 2);
         match &entry.outcome {
-            Outcome::Answered(row) => self.texts(page, row),
-            Outcome::Failed { tried: Some(tried), .. }
-            | Outcome::Pending { tried: Some(tried) } => {
+            SlotOutcome::Answered(row) => self.texts(page, row),
+            SlotOutcome::Failed { tried: Some(tried), .. }
+            | SlotOutcome::Pending { tried: Some(tried) } => {
                 attempt(page, tried);
                 if tried.reply.is_some()
                     && let Some((number, _)) = place
@@ -249,21 +251,21 @@ impl Words<'_> {
     }
 
     /// What came of an answer, in a line: its first word, and the rest.
-    fn outcome(&self, entry: &Entry, is_one_of_several: bool) -> (Style, (String, String)) {
+    fn outcome(&self, entry: &ShownSlot, is_one_of_several: bool) -> (Style, (String, String)) {
         let mut said = Vec::new();
         let mut say = |words: String| said.push(words);
         let (style, first) = match &entry.outcome {
-            Outcome::Answered(row) => {
+            SlotOutcome::Answered(row) => {
                 let metadata = &row.metadata;
                 say(when(row.answered_at));
                 metadata.seconds.iter().for_each(|seconds| say(seconds_words(*seconds)));
                 (BOLD, "answered")
             }
-            Outcome::Presumed => {
+            SlotOutcome::Presumed => {
                 say("the original script is taken to have answered it; there is no text".into());
                 (BOLD, "taken as answered")
             }
-            Outcome::Failed { end, tried } => {
+            SlotOutcome::Failed { end, tried } => {
                 let (first, cause) = match end {
                     Some((Fault::Rejected, cause)) => ("rejected", &**cause),
                     Some((Fault::GaveUp, cause)) => ("gave up", &**cause),
@@ -273,20 +275,20 @@ impl Words<'_> {
                 tried.iter().for_each(|tried| say(asked(tried)));
                 (BAD, first)
             }
-            Outcome::Pending { tried: Some(tried) } => {
+            SlotOutcome::Pending { tried: Some(tried) } => {
                 say(asked(tried));
                 (BOLD, "not answered yet")
             }
-            Outcome::Pending { tried: None } => (BOLD, "not answered yet"),
+            SlotOutcome::Pending { tried: None } => (BOLD, "not answered yet"),
         };
         let models = self.shown.requests.len() > 1;
-        if models || is_one_of_several || matches!(entry.outcome, Outcome::Answered(_)) {
+        if models || is_one_of_several || matches!(entry.outcome, SlotOutcome::Answered(_)) {
             entry.model.iter().for_each(|model| say(one_line(model)));
         }
         if is_one_of_several || self.shown.samples > 1 {
             say(format!("sample {}", entry.sample));
         }
-        if let Outcome::Answered(row) = &entry.outcome {
+        if let SlotOutcome::Answered(row) = &entry.outcome {
             row.metadata.output_tokens.iter().for_each(|tokens| say(of(*tokens, "token")));
             if row.metadata.at_token_limit == Some(true) {
                 say("exactly as long as the token limit: perhaps cut".into());
@@ -294,7 +296,7 @@ impl Words<'_> {
             let tries = row.metadata.attempts.unwrap_or(1);
             (tries > 1).then(|| say(format!("{tries} asks")));
         }
-        let colon = if matches!(entry.outcome, Outcome::Answered(_)) { "" } else { ":" };
+        let colon = if matches!(entry.outcome, SlotOutcome::Answered(_)) { "" } else { ":" };
         match said.is_empty() {
             true => (style, (first.to_owned(), String::new())),
             false => (style, (format!("{first}{colon}"), format!(" {}", said.join(", ")))),
@@ -331,14 +333,14 @@ impl Words<'_> {
         if number > 1 {
             ways += &format!("{} {}", page.back, number - 1);
         }
-        if number < self.shown.of {
+        if number < self.shown.questions_count {
             let gap = if ways.is_empty() { "" } else { "   " };
             ways += &format!("{gap}{} {}", number + 1, page.arrow);
         }
         if ways.is_empty() {
             return;
         }
-        let next = if number < self.shown.of { number + 1 } else { number - 1 };
+        let next = if number < self.shown.questions_count { number + 1 } else { number - 1 };
         let command = self.which.command_with(&format!("show {next}"), "--questions");
         page.blank();
         page.line(DIM, &ways, &format!("     `{command}`"), 2);
@@ -358,19 +360,20 @@ impl Words<'_> {
             page.blank();
         }
         let ended = of(shown.questions.len() as u64, "question");
-        page.plain(&format!("{ended} of {} ended without an answer", count(shown.of)));
+        page.plain(&format!("{ended} of {} ended without an answer", count(shown.questions_count)));
         page.blank();
         let endpoint = shown.endpoint.as_deref();
-        let call = shown.call.as_ref();
+        let call = shown.invocation.as_ref();
         let (requests, samples) = (&shown.requests[..], shown.samples);
-        let before = endpoint.map(|endpoint| Before { endpoint, call, requests, samples });
+        let before =
+            endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
         let again = |without: &[&str], words: &str| {
-            self.which.run_again_without(before.as_ref(), without).ticked_with(words)
+            self.which.resume_command_without(before.as_ref(), without).ticked_with(words)
         };
         let entries = shown.questions.iter().flat_map(|question| &question.entries);
         let causes = entries.filter_map(|entry| match &entry.outcome {
-            Outcome::Failed { end: Some((_, cause)), .. } => Some(&**cause),
-            Outcome::Failed { end: None, .. } => Some("unreachable"),
+            SlotOutcome::Failed { end: Some((_, cause)), .. } => Some(&**cause),
+            SlotOutcome::Failed { end: None, .. } => Some("unreachable"),
             _ => None,
         });
         for hint in advice(causes, again) {
@@ -387,7 +390,7 @@ fn seconds_words(seconds: f64) -> String {
 }
 
 /// `asked 3 times, the last time at 14:33:07`
-fn asked(tried: &Tried) -> String {
+fn asked(tried: &AttemptSummary) -> String {
     let at = when(tried.last.at);
     match tried.count {
         1 => format!("asked once, at {at}"),
@@ -396,7 +399,7 @@ fn asked(tried: &Tried) -> String {
 }
 
 /// What the last ask came back with.
-fn attempt(page: &Page, tried: &Tried) {
+fn attempt(page: &Page, tried: &AttemptSummary) {
     let last = &tried.last;
     let status = last.status.map_or_else(|| "no reply".to_owned(), |status| status.to_string());
     let took = seconds_words(last.seconds);

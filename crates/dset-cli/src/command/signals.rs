@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use dset_core::run::StopSignal;
-use dset_engine::run::drive::Wish;
+use dset_engine::run::drive::RunControl;
 use tokio::sync::mpsc::Sender;
 
 /// A file that may not grow would kill the process; caught, it is a write error like any other.
@@ -32,28 +32,28 @@ fn is_hangup_ignored() -> bool {
 /// has asked for it to be dropped.
 #[cfg(unix)]
 #[derive(Debug, Default)]
-struct Told {
+struct SignalsSeen {
     terminate: bool,
     hang_up: bool,
 }
 
 #[cfg(unix)]
-impl Told {
-    fn terminate(&mut self) -> Option<Wish> {
+impl SignalsSeen {
+    fn terminate(&mut self) -> Option<RunControl> {
         let is_first = !std::mem::replace(&mut self.terminate, true);
-        (!(is_first && self.hang_up)).then_some(Wish::Stop(StopSignal::Terminate))
+        (!(is_first && self.hang_up)).then_some(RunControl::Stop(StopSignal::Terminate))
     }
 
-    fn hang_up(&mut self) -> Option<Wish> {
+    fn hang_up(&mut self) -> Option<RunControl> {
         let is_first = !std::mem::replace(&mut self.hang_up, true);
-        (is_first && !self.terminate).then_some(Wish::Stop(StopSignal::Terminate))
+        (is_first && !self.terminate).then_some(RunControl::Stop(StopSignal::Terminate))
     }
 }
 
 /// Listens to signals from this call on, which is to come before the first ask: one that nobody
 /// listens to would end the process with whatever is on its way. The future tells them as wishes, and
 /// ends with the first that wants to stop a run which takes none any more. Within a runtime.
-pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = StopSignal> + Send {
+pub(super) fn listen(wish: Sender<RunControl>) -> impl Future<Output = StopSignal> + Send {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,17 +72,17 @@ pub(super) fn listen(wish: Sender<Wish>) -> impl Future<Output = StopSignal> + S
         #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd")))]
         let mut info = None;
         async move {
-            let mut told = Told::default();
+            let mut told = SignalsSeen::default();
             loop {
                 let wanted = tokio::select! {
-                    _ = heard(&mut interrupt) => Some(Wish::Stop(StopSignal::Interrupt)),
+                    _ = heard(&mut interrupt) => Some(RunControl::Stop(StopSignal::Interrupt)),
                     _ = heard(&mut terminate) => told.terminate(),
                     _ = heard(&mut hangup) => told.hang_up(),
-                    _ = heard(&mut status) => Some(Wish::Status),
-                    _ = heard(&mut info) => Some(Wish::Status),
+                    _ = heard(&mut status) => Some(RunControl::Status),
+                    _ = heard(&mut info) => Some(RunControl::Status),
                 };
                 let Some(wanted) = wanted else { continue };
-                if let (Wish::Stop(signal), Err(_)) = (wanted, wish.send(wanted).await) {
+                if let (RunControl::Stop(signal), Err(_)) = (wanted, wish.send(wanted).await) {
                     return signal;
                 }
             }
@@ -108,7 +108,7 @@ mod tests {
         for (signals, wishes) in
             [("T", 1), ("TT", 2), ("H", 1), ("HH", 1), ("HT", 1), ("TH", 1), ("THT", 2), ("HTT", 2)]
         {
-            let mut told = Told::default();
+            let mut told = SignalsSeen::default();
             let wishes_of = signals.chars().filter_map(|signal| match signal {
                 'T' => told.terminate(),
                 _ => told.hang_up(),

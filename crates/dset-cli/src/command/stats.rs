@@ -9,7 +9,7 @@ use dset_core::settings::Settings;
 use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
-use crate::cli::WhichArgs;
+use crate::cli::RunSelectorArgs;
 use crate::display::page::{self, BOLD, Page};
 use crate::display::text::{count, of, one_line, shortened, span, tokens};
 use crate::display::{pager, plot};
@@ -31,7 +31,7 @@ Examples:
 )]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
-    which: WhichArgs,
+    which: RunSelectorArgs,
 
     /// Write one JSON object to stdout
     #[arg(long)]

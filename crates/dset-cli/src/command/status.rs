@@ -10,12 +10,12 @@ use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
-use dset_engine::store::{Life, Recent, Store};
-use dset_engine::view::status::{Standing, standing};
+use dset_engine::store::{Recent, Session, Store};
+use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
-use super::again::Before;
-use crate::cli::WhichArgs;
+use super::again::LastRun;
+use crate::cli::RunSelectorArgs;
 use crate::display::advice::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
@@ -46,7 +46,7 @@ Examples:
 )]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) which: WhichArgs,
+    pub(crate) which: RunSelectorArgs,
 
     /// Tell it again every so many seconds, until Ctrl-C; 2 where none are named
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
@@ -74,7 +74,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
             }
         });
     }
-    let standing = standing(&settings)?;
+    let standing = run_status(&settings)?;
     match json {
         true => page::json(&object(&settings, &standing)),
         false => show(&Page::open(), &args.which, &settings, &standing),
@@ -84,7 +84,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
 
 /// Tells of the run in this folder, for whoever has said nothing else; nothing where there is none.
 pub(crate) fn here() -> Option<Result<Exit, UserError>> {
-    let args = StatusArgs { which: WhichArgs::default(), watch: None, json: false };
+    let args = StatusArgs { which: RunSelectorArgs::default(), watch: None, json: false };
     let is_here = match args.which.settings() {
         Ok(settings) => settings.input.is_file() || Store::exists(&settings.output),
         // What is wrong with them is worth hearing where a run is meant.
@@ -93,7 +93,7 @@ pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     is_here.then(|| run(&args))
 }
 
-fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing) {
+fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) {
     let ledger = &standing.ledger;
     page.plain(&format!(
         "{} {} {}/: {}",
@@ -146,7 +146,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
         };
         page.pair("failed asks", &format!("{}: {}; {paid}", count(asks.count), causes.join(", ")));
     }
-    let endpoint = match &standing.life {
+    let endpoint = match &standing.session {
         Some(life) => one_line(&life.endpoint),
         None => settings.model().endpoint(),
     };
@@ -157,7 +157,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
         models += &format!(", {} of each", of(u64::from(standing.samples), "sample"));
     }
     page.pair("model", &format!("{models} at {endpoint}"));
-    if let Some(life) = &standing.life {
+    if let Some(life) = &standing.session {
         page.pair("last run", &life_words(life, &standing.running));
     }
     if let Some(recent) = &standing.recent {
@@ -185,7 +185,7 @@ fn show(page: &Page, which: &WhichArgs, settings: &Settings, standing: &Standing
 }
 
 /// Whether a run goes on, and how far everything is, in a few words.
-fn state(standing: &Standing) -> String {
+fn state(standing: &RunStatus) -> String {
     match &standing.running {
         Running::Yes(Some(holder)) => {
             format!("running, process {}, since {}", holder.pid, when(holder.started_at))
@@ -196,7 +196,7 @@ fn state(standing: &Standing) -> String {
     }
 }
 
-fn outputs(standing: &Standing) -> String {
+fn outputs(standing: &RunStatus) -> String {
     let (_, first, _) = standing.outputs[0];
     let files = |rows: u64, names: &[&str]| format!("{} in {}", of(rows, "row"), names.join(", "));
     let names: Vec<&str> = standing.outputs.iter().map(|(file, ..)| *file).collect();
@@ -216,7 +216,7 @@ fn outputs(standing: &Standing) -> String {
     words
 }
 
-fn marks(standing: &Standing) -> String {
+fn marks(standing: &RunStatus) -> String {
     let marks = &standing.marks;
     let mut words = match marks.marked {
         1 => "1 row says ERROR".to_owned(),
@@ -233,7 +233,7 @@ fn marks(standing: &Standing) -> String {
     words
 }
 
-fn life_words(life: &Life, running: &Running) -> String {
+fn life_words(life: &Session, running: &Running) -> String {
     let began = format!("began {}", when(life.started_at));
     match (life.ended_at, &life.ending) {
         (Some(at), Some(ending)) => format!("{began}, ended {}: {}", when(at), one_line(ending)),
@@ -257,22 +257,22 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-fn hints(which: &WhichArgs, settings: &Settings, standing: &Standing) -> Vec<String> {
+fn hints(which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
     }
-    let before = standing.life.as_ref().map(|life| Before {
+    let before = standing.session.as_ref().map(|life| LastRun {
         endpoint: &life.endpoint,
-        call: standing.call.as_ref(),
+        invocation: standing.invocation.as_ref(),
         requests: &standing.requests,
         samples: standing.samples,
     });
     let again = |without: &[&str], words: &str| {
-        which.run_again_without(before.as_ref(), without).ticked_with(words)
+        which.resume_command_without(before.as_ref(), without).ticked_with(words)
     };
     let run = again(&[], "");
-    if standing.has_outputs_of_script {
+    if standing.has_legacy_outputs {
         return vec![format!(
             "There are outputs of the original script: {run} takes their rows as answered, and asks \
              the rest"
@@ -316,7 +316,7 @@ pub(super) fn running(running: &Running) -> Value {
     }
 }
 
-fn object(settings: &Settings, standing: &Standing) -> Value {
+fn object(settings: &Settings, standing: &RunStatus) -> Value {
     let failed = standing
         .failed
         .iter()
@@ -352,9 +352,9 @@ fn object(settings: &Settings, standing: &Standing) -> Value {
             "causes": causes,
         },
         "model": standing.requests[0].model,
-        "endpoint": standing.life.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
+        "endpoint": standing.session.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
         "edition": standing.edition,
-        "last_run": standing.life.as_ref().map(|life| json!({
+        "last_run": standing.session.as_ref().map(|life| json!({
             "started_at": life.started_at,
             "ended_at": life.ended_at,
             "ending": life.ending,

@@ -6,7 +6,7 @@ use dset_core::provider::reply::HttpReply;
 use dset_core::provider::{Balance, ListsModels, read_balance, read_models};
 use dset_core::settings::Model;
 use dset_engine::http::probe;
-use dset_engine::http::probe::{ProbeError, Told};
+use dset_engine::http::probe::{ProbeError, ProbeReply};
 use secrecy::SecretString;
 
 use crate::display;
@@ -17,7 +17,7 @@ use crate::prompt;
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) enum Trial {
+pub(super) enum KeyCheck {
     /// It works, with this to spend where the service tells.
     Works(Option<Balance>),
     /// The service refuses it.
@@ -26,30 +26,30 @@ pub(super) enum Trial {
     NotKnown(String),
 }
 
-impl std::fmt::Display for Trial {
+impl std::fmt::Display for KeyCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trial::Works(Some(balance)) if !balance.amounts.is_empty() => {
+            KeyCheck::Works(Some(balance)) if !balance.amounts.is_empty() => {
                 write!(f, "works, balance {}", money(balance))
             }
-            Trial::Works(_) => f.write_str("works"),
-            Trial::Refused => f.write_str("is refused"),
-            Trial::NotKnown(why) => write!(f, "could not be tried: {why}"),
+            KeyCheck::Works(_) => f.write_str("works"),
+            KeyCheck::Refused => f.write_str("is refused"),
+            KeyCheck::NotKnown(why) => write!(f, "could not be tried: {why}"),
         }
     }
 }
 
 /// Asks for a key until one is given that this model's service does not refuse, or none is. Without
 /// a model it is not tried.
-pub(super) fn typed(
+pub(super) fn read_key(
     question: &str,
     model: Option<&Model>,
 ) -> Result<Option<SecretString>, UserError> {
     loop {
         let Some(key) = prompt::key(question)? else { return Ok(None) };
         let Some(model) = model else { return Ok(Some(key)) };
-        match tried(model, &key)? {
-            Trial::Refused => display::warn(
+        match check_key(model, &key)? {
+            KeyCheck::Refused => display::warn(
                 &format!("{} refuses this key", model.preset.name),
                 Some("Type another, or Enter for none"),
             ),
@@ -62,10 +62,10 @@ pub(super) fn typed(
 }
 
 /// Tries a key once, at the place where this model is asked; Ctrl-C ends it.
-pub(super) fn tried(model: &Model, key: &SecretString) -> Result<Trial, UserError> {
+pub(super) fn check_key(model: &Model, key: &SecretString) -> Result<KeyCheck, UserError> {
     super::runtime()?.block_on(async {
         tokio::select! {
-            trial = try_key(model, key) => Ok(trial),
+            trial = ask_balance(model, key) => Ok(trial),
             // A question that was asked unseen has caught it for good.
             _ = tokio::signal::ctrl_c() => {
                 Err(UserError::new(Exit::Interrupted, "stopped before the key was tried"))
@@ -74,7 +74,7 @@ pub(super) fn tried(model: &Model, key: &SecretString) -> Result<Trial, UserErro
     })
 }
 
-async fn try_key(model: &Model, key: &SecretString) -> Trial {
+async fn ask_balance(model: &Model, key: &SecretString) -> KeyCheck {
     let (preset, base_url) = (model.preset, model.base_url());
     let balance = preset.balance_url(base_url);
     let models = (preset.lists_models == ListsModels::WithKey).then(|| preset.models_url(base_url));
@@ -82,24 +82,24 @@ async fn try_key(model: &Model, key: &SecretString) -> Trial {
     for url in balance.iter().chain(&models) {
         let is_balance = Some(url) == balance.as_ref();
         match probe::get(preset, url, Some(key)).await {
-            Ok(told) if refuses_key(&told) => return Trial::Refused,
+            Ok(told) if refuses_key(&told) => return KeyCheck::Refused,
             Ok(told) if told.status == 200 && is_balance => match read_balance(&told.body) {
-                Some(balance) => return Trial::Works(Some(balance)),
+                Some(balance) => return KeyCheck::Works(Some(balance)),
                 None => why = "the reply tells no balance".into(),
             },
             Ok(told) if told.status == 200 && read_models(&told.body).is_some() => {
-                return Trial::Works(None);
+                return KeyCheck::Works(None);
             }
             Ok(told) => why = format!("the service says {}", told.status),
-            Err(error) => return Trial::NotKnown(unreached(&error)),
+            Err(error) => return KeyCheck::NotKnown(unreached(&error)),
         }
     }
-    Trial::NotKnown(why)
+    KeyCheck::NotKnown(why)
 }
 
 /// Tells whether a reply refuses the key, in whatever words: some say it with a 400. A 403 does not:
 /// there are keys that may ask and may not look around.
-pub(super) fn refuses_key(told: &Told) -> bool {
+pub(super) fn refuses_key(told: &ProbeReply) -> bool {
     if (200..300).contains(&told.status) {
         return false;
     }

@@ -8,15 +8,15 @@ use crate::setting::slips;
 
 /// Why a model is probably not meant.
 #[derive(Debug, PartialEq)]
-pub(super) struct Typo {
+pub(super) struct ModelSuggestion {
     pub(super) says: String,
     /// The name that probably is, as settings take it.
     pub(super) meant: Option<String>,
 }
 
-impl Typo {
+impl ModelSuggestion {
     /// Looks for what is odd about the name of a model.
-    pub(super) fn of(model: &Model, providers: &Providers) -> Option<Typo> {
+    pub(super) fn for_model(model: &Model, providers: &Providers) -> Option<ModelSuggestion> {
         let (name, preset) = (&model.request.model, model.preset);
         if !model.is_at_home() || preset.serves(name) {
             return None;
@@ -33,11 +33,11 @@ impl Typo {
         if let Some(known) = known.into_iter().find(|known| is_typo(name, known)) {
             let says =
                 format!("`{name}` is no model that dset knows; {} is asked for it", preset.name);
-            return Some(Typo { says, meant: Some(known) });
+            return Some(ModelSuggestion { says, meant: Some(known) });
         }
         let (service, _) = slash?;
         let has_slashes = preset.models.iter().any(|own| own.contains('/'));
-        (!preset.models.is_empty() && !has_slashes).then(|| Typo {
+        (!preset.models.is_empty() && !has_slashes).then(|| ModelSuggestion {
             says: format!(
                 "`{service}` is no service that dset knows; {} is asked for `{name}`",
                 preset.name
@@ -80,7 +80,7 @@ mod tests {
         ] {
             let layer = Layer { model: Some(vec![name.to_owned()]), ..Layer::default() };
             let (settings, _) = resolve(layer, None).unwrap();
-            let typo = Typo::of(settings.model(), &Providers::default());
+            let typo = ModelSuggestion::for_model(settings.model(), &Providers::default());
             let typo = typo.map(|typo| typo.meant);
             assert_eq!(typo, meant.map(|meant| meant.map(str::to_owned)), "{name}");
         }

@@ -7,13 +7,13 @@ use clap::Args;
 use dset_core::recover::output_diff::Misfit;
 use dset_core::settings::Settings;
 use dset_engine::os::lock::Running;
-use dset_engine::store::{Dangling, STORE};
+use dset_engine::store::{IntegrityError, STORE};
 use dset_engine::view::status::Rows;
-use dset_engine::view::verify::{Difference, Note, Verified, verify};
+use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
 use serde_json::{Value, json};
 
-use super::again::Before;
-use crate::cli::WhichArgs;
+use super::again::LastRun;
+use crate::cli::RunSelectorArgs;
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{by, count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
@@ -36,7 +36,7 @@ Examples:
 )]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
-    pub(crate) which: WhichArgs,
+    pub(crate) which: RunSelectorArgs,
 
     /// Write one JSON object to stdout
     #[arg(long)]
@@ -53,10 +53,10 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
     let endpoint = verified.endpoint.as_deref();
-    let call = verified.call.as_ref();
+    let call = verified.invocation.as_ref();
     let (requests, samples) = (&verified.requests[..], verified.samples);
-    let before = endpoint.map(|endpoint| Before { endpoint, call, requests, samples });
-    let run = args.which.run_again(before.as_ref()).to_string();
+    let before = endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
+    let run = args.which.resume_command(before.as_ref()).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));
@@ -67,14 +67,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
 }
 
 struct Words<'a> {
-    which: &'a WhichArgs,
+    which: &'a RunSelectorArgs,
     settings: &'a Settings,
     /// The command that goes on with the run.
     run: String,
 }
 
 impl Words<'_> {
-    fn show(&self, verified: &Verified) {
+    fn show(&self, verified: &VerifyReport) {
         let page = Page::open();
         let settings = self.settings;
         page.plain(&format!(
@@ -186,29 +186,33 @@ impl Words<'_> {
             }
             Difference::Dangling(what, number) => {
                 let (noun, text, mends_by_rebuild) = match what {
-                    Dangling::KeyWithoutAnswer => ("key", "whose answer is not there", false),
-                    Dangling::AnswerWithoutKey => ("answer", "that no question can find", false),
-                    Dangling::AnswerOfTwoKeys => ("answer", "that two keys lead to", false),
-                    Dangling::WithoutSettings => {
+                    IntegrityError::KeyWithoutAnswer => ("key", "whose answer is not there", false),
+                    IntegrityError::AnswerWithoutKey => {
+                        ("answer", "that no question can find", false)
+                    }
+                    IntegrityError::AnswerOfTwoKeys => ("answer", "that two keys lead to", false),
+                    IntegrityError::WithoutSettings => {
                         ("reference", "to settings that are not there", false)
                     }
-                    Dangling::PlaceWithoutAnswer => {
+                    IntegrityError::PlaceWithoutAnswer => {
                         ("place", "in the outputs without an answer", true)
                     }
-                    Dangling::PlacedTwice => ("answer", "with two places in the outputs", true),
-                    Dangling::PlacesNotDense => {
+                    IntegrityError::PlacedTwice => {
+                        ("answer", "with two places in the outputs", true)
+                    }
+                    IntegrityError::PlacesNotDense => {
                         ("place", "missing in the order of the outputs", true)
                     }
                 };
                 let mend = if mends_by_rebuild { rebuild() } else { self.set_aside() };
                 let kind = match what {
-                    Dangling::KeyWithoutAnswer => "key-without-answer",
-                    Dangling::AnswerWithoutKey => "answer-without-key",
-                    Dangling::AnswerOfTwoKeys => "answer-of-two-keys",
-                    Dangling::WithoutSettings => "without-settings",
-                    Dangling::PlaceWithoutAnswer => "place-without-answer",
-                    Dangling::PlacedTwice => "placed-twice",
-                    Dangling::PlacesNotDense => "places-not-dense",
+                    IntegrityError::KeyWithoutAnswer => "key-without-answer",
+                    IntegrityError::AnswerWithoutKey => "answer-without-key",
+                    IntegrityError::AnswerOfTwoKeys => "answer-of-two-keys",
+                    IntegrityError::WithoutSettings => "without-settings",
+                    IntegrityError::PlaceWithoutAnswer => "place-without-answer",
+                    IntegrityError::PlacedTwice => "placed-twice",
+                    IntegrityError::PlacesNotDense => "places-not-dense",
                 };
                 (kind, format!("the store has {} {text}", of(*number, noun)), mend)
             }
@@ -223,7 +227,7 @@ impl Words<'_> {
                 rebuild(),
             ),
             Difference::Output { file, misfit, question } => {
-                let (kind, text) = self.misfit(*misfit, question.as_deref());
+                let (kind, text) = self.output_difference(*misfit, question.as_deref());
                 (kind, format!("{file}: {text}"), rebuild())
             }
             Difference::RowsUnwritten { file, rows } => {
@@ -266,14 +270,14 @@ impl Words<'_> {
             ),
             Difference::MarkedThoughAnswered(rows) => (
                 "marked-though-answered",
-                format!("{} ERROR although answered: {}", says(rows), self.rows(rows)),
+                format!("{} ERROR although answered: {}", describe(rows), self.rows(rows)),
                 run(),
             ),
             Difference::Unmarked(rows) => (
                 "unmarked",
                 format!(
                     "{} no ERROR although the question failed: {}; until the next run",
-                    says(rows),
+                    describe(rows),
                     self.rows(rows)
                 ),
                 run(),
@@ -309,7 +313,7 @@ impl Words<'_> {
         }
     }
 
-    fn misfit(&self, misfit: Misfit, question: Option<&str>) -> (&'static str, String) {
+    fn output_difference(&self, misfit: Misfit, question: Option<&str>) -> (&'static str, String) {
         let of_row = |row: u64| {
             let number = format!("row {}", count(row + 1));
             match question {
@@ -430,7 +434,7 @@ impl Words<'_> {
         }
     }
 
-    fn object(&self, verified: &Verified, exit: Exit) -> Value {
+    fn object(&self, verified: &VerifyReport, exit: Exit) -> Value {
         let path = |path: &Path| path.display().to_string();
         let differences = verified.differences.iter().map(|difference| {
             let (kind, text, mend) = self.difference(difference);
@@ -482,7 +486,7 @@ impl Words<'_> {
 }
 
 /// Says what a run that mends something does besides: it costs money.
-fn asks_too(verified: &Verified) -> String {
+fn asks_too(verified: &VerifyReport) -> String {
     let ledger = verified.ledger.unwrap_or_default();
     match ledger.pending + ledger.failed() {
         0 => String::new(),
@@ -490,6 +494,6 @@ fn asks_too(verified: &Verified) -> String {
     }
 }
 
-fn says(rows: &Rows) -> String {
+fn describe(rows: &Rows) -> String {
     if rows.count == 1 { "1 row says".to_owned() } else { format!("{} say", of(rows.count, "row")) }
 }

@@ -7,35 +7,35 @@ use std::io::Write as _;
 use dset_core::item::question::Question;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::time::Time;
-use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::observer::{LocalFailure, Observer};
 
 use super::Display;
 use crate::error::UserError;
 use crate::exit::Exit;
 
 /// Writes the row and the key of every acknowledged answer: `12 0f3a…`.
-pub(crate) struct Acks {
+pub(crate) struct DurableLog {
     to: File,
 }
 
-impl Acks {
+impl DurableLog {
     /// Opens a descriptor that this process was given.
-    pub(crate) fn open(fd: u32) -> Result<Acks, UserError> {
+    pub(crate) fn open(fd: u32) -> Result<DurableLog, UserError> {
         let path = format!("/dev/fd/{fd}");
         let to = OpenOptions::new().append(true).open(&path).map_err(|error| {
             UserError::new(Exit::Usage, format!("cannot write to `{path}`"))
                 .cause(error.to_string())
         })?;
-        Ok(Acks { to })
+        Ok(DurableLog { to })
     }
 }
 
-impl Watcher for Acks {
+impl Observer for DurableLog {
     fn notice(&mut self, _now: Time, _notice: &Notice) {}
 
     fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
 
-    fn trouble(&mut self, _now: Time, _trouble: &Trouble) {}
+    fn local_failure(&mut self, _now: Time, _trouble: &LocalFailure) {}
 
     fn acknowledged(&mut self, question: &Question) {
         // One write a line, so that a kill leaves whole lines; a reader that has gone is its own loss.
@@ -44,6 +44,6 @@ impl Watcher for Acks {
     }
 }
 
-impl Display for Acks {
+impl Display for DurableLog {
     fn end(&mut self, _ending: &Ending) {}
 }

@@ -11,15 +11,15 @@ use dset_core::provider::is_of_address;
 use dset_core::run::{Ending, StopSignal, Why};
 use dset_core::settings::Settings;
 use dset_engine::output::live::FORMATS;
-use dset_engine::run::prepare::Found;
+use dset_engine::run::prepare::PreparationReport;
 
 use super::Demo;
 use super::advice::{advice, nothing};
 use super::cure;
-use super::line::{Line, Looks};
-use super::tally::Tally;
+use super::line::{Line, TermCaps};
+use super::tally::LiveStats;
 use super::text::{self, by, count, of, span};
-use crate::cli::WhichArgs;
+use crate::cli::RunSelectorArgs;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
@@ -28,10 +28,10 @@ use crate::usage::same_command_as;
 const TEXT_MAX: usize = 40;
 
 /// What the last lines are made of.
-pub(super) struct Closing<'a> {
+pub(super) struct Summary<'a> {
     pub(super) settings: &'a Settings,
     pub(super) ending: &'a Ending,
-    pub(super) tally: &'a Tally,
+    pub(super) stats: &'a LiveStats,
     pub(super) took: Duration,
     pub(super) demo: Option<Demo>,
     /// Where the first model's key was found.
@@ -51,11 +51,11 @@ pub(super) struct Facts {
     pub(super) presumed_agreed: bool,
 }
 
-impl From<&Found> for Facts {
-    fn from(found: &Found) -> Facts {
+impl From<&PreparationReport> for Facts {
+    fn from(found: &PreparationReport) -> Facts {
         Facts {
             duplicates: found.duplicates,
-            gone: found.gone,
+            gone: found.removed,
             presumed_agreed: found.presumed_agreed,
         }
     }
@@ -63,7 +63,7 @@ impl From<&Found> for Facts {
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 
-impl Closing<'_> {
+impl Summary<'_> {
     /// What went wrong, if anything ended the run before its time: message, cause, hints.
     pub(super) fn error(&self) -> Option<(String, Option<String>, Vec<String>)> {
         let settings = self.settings;
@@ -75,7 +75,7 @@ impl Closing<'_> {
             Why::StoreFailed => self.store_failed(),
             Why::OutputFailed => (
                 "an output cannot be written".into(),
-                self.tally.output_failed.as_deref().map(text::one_line),
+                self.stats.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
                     same_run()
@@ -179,7 +179,7 @@ impl Closing<'_> {
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
         let mut hint = format!("Mend that or make room, then run `{}`", same_run());
-        let Some(store) = &self.tally.store else {
+        let Some(store) = &self.stats.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };
         let mut cause = text::one_line(&store.detail);
@@ -197,7 +197,7 @@ impl Closing<'_> {
     }
 
     /// Where everything stands: `55 of 100 answered and saved, 45 left`.
-    pub(super) fn standing(&self) -> String {
+    pub(super) fn ledger_line(&self) -> String {
         let ledger = &self.ending.ledger;
         let mut line =
             format!("{} of {} answered and saved", count(ledger.answered), count(ledger.questions));
@@ -216,7 +216,7 @@ impl Closing<'_> {
     }
 
     /// All lines for a terminal of so many columns.
-    pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<String> {
+    pub(super) fn lines(&self, columns: usize, looks: TermCaps) -> Vec<String> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
@@ -226,7 +226,7 @@ impl Closing<'_> {
             lines.push(String::new());
         }
         match &self.ending.why {
-            Why::Complete if ledger.pending == 0 || self.tally.answered > 0 => {
+            Why::Complete if ledger.pending == 0 || self.stats.answered > 0 => {
                 let several = self.settings.wants_several();
                 let done = format!(
                     "{} of {} {}",
@@ -237,7 +237,7 @@ impl Closing<'_> {
                         false => "answered",
                     }
                 );
-                let took = match self.tally.answered {
+                let took = match self.stats.answered {
                     0 => String::new(),
                     _ => format!(" in {}", span(self.took)),
                 };
@@ -246,7 +246,7 @@ impl Closing<'_> {
                     let presumed = of(ledger.presumed, "question");
                     lines.push(format!("  {presumed} taken as answered, without a text"));
                 }
-                if self.tally.answered == 0 && ledger.failed() == 0 {
+                if self.stats.answered == 0 && ledger.failed() == 0 {
                     lines.push("  nothing was left to ask".into());
                 }
             }
@@ -255,9 +255,9 @@ impl Closing<'_> {
                     StopSignal::Interrupt => "Stopped.",
                     StopSignal::Terminate => "Stopped by SIGTERM.",
                 };
-                lines.extend(wrapped(looks, columns, &format!("{stopped} {}", self.standing())));
+                lines.extend(wrapped(looks, columns, &format!("{stopped} {}", self.ledger_line())));
             }
-            _ => lines.extend(wrapped(looks, columns, &self.standing())),
+            _ => lines.extend(wrapped(looks, columns, &self.ledger_line())),
         }
         lines.push(String::new());
         for (name, value) in self.details(looks) {
@@ -273,8 +273,8 @@ impl Closing<'_> {
     }
 
     /// What the run came to, by name; what has nothing to say is left out.
-    fn details(&self, looks: Looks) -> Vec<(&'static str, String)> {
-        let tally = self.tally;
+    fn details(&self, looks: TermCaps) -> Vec<(&'static str, String)> {
+        let tally = self.stats;
         let mut details = Vec::new();
         if tally.output > 0 {
             let share = tally.reasoning_share();
@@ -291,10 +291,10 @@ impl Closing<'_> {
             ));
         }
         if !tally.repeated.is_empty() {
-            details.push(("retried", Tally::causes(&tally.repeated)));
+            details.push(("retried", LiveStats::causes(&tally.repeated)));
         }
         if !tally.failed.is_empty() {
-            details.push(("failed", Tally::causes(&tally.failed)));
+            details.push(("failed", LiveStats::causes(&tally.failed)));
         }
         if let Some(question) = &self.ending.bookmark {
             let input = self.settings.input.display();
@@ -328,8 +328,8 @@ impl Closing<'_> {
         match self.ending.why {
             Why::Complete if ledger.failed() > 0 => {
                 // What was cut before this run is not asked again, and not among its failures.
-                let causes = self.tally.failed.keys().copied();
-                let here: u64 = self.tally.failed.values().sum();
+                let causes = self.stats.failed.keys().copied();
+                let here: u64 = self.stats.failed.values().sum();
                 let cut = (ledger.failed() > here).then_some("length limit");
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
                 let again = |without: &[&str], words: &str| {
@@ -406,7 +406,7 @@ fn unmarked(ledger: &Ledger) -> String {
     }
 }
 
-fn wrapped(looks: Looks, columns: usize, text: &str) -> Vec<String> {
+fn wrapped(looks: TermCaps, columns: usize, text: &str) -> Vec<String> {
     Line::new(looks).plain(text).wrapped(columns, 2).iter().map(Line::painted).collect()
 }
 
@@ -416,9 +416,9 @@ fn show_failed(settings: &Settings) -> String {
 }
 
 /// This run, as other commands name it.
-fn which(settings: &Settings) -> WhichArgs {
+fn which(settings: &Settings) -> RunSelectorArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
-    WhichArgs {
+    RunSelectorArgs {
         input: said(&settings.input, "q.csv"),
         output: said(&settings.output, "dset_generator"),
         column: settings.column.clone(),

@@ -11,13 +11,13 @@ use dset_core::item::question::Question;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
-use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
 use serde_json::{Value, json};
 
-use super::talk::{Lines, PATIENCE, Stream, Talk};
+use super::talk::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
 use super::text::{model, moment, number, place};
-use super::{Display, Opening, plain};
+use super::{Display, RunContext, plain};
 use crate::exit::Exit;
 
 /// The version of the events; a new one where a program that reads them could be misled.
@@ -28,11 +28,11 @@ pub(super) struct Json {
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     presumed_agreed: bool,
     began: Instant,
-    talk: Talk<Lines>,
+    writer: BackgroundWriter<Lines>,
 }
 
 impl Json {
-    pub(super) fn open(opening: &Opening<'_>) -> Json {
+    pub(super) fn open(opening: &RunContext<'_>) -> Json {
         let (settings, found) = (opening.settings, opening.found);
         let mut line = json!({
             "event": "start",
@@ -44,23 +44,27 @@ impl Json {
             "presumed": found.presumed,
             "pending": found.pending,
             "empty": found.empty,
-            "gone": found.gone,
+            "gone": found.removed,
         });
         if found.answers != found.questions {
             line["answers"] = json!(found.answers);
             line["models"] = settings.models.iter().map(|model| &*model.request.model).collect();
             line["samples"] = json!(settings.samples);
         }
-        let talk = Talk::open(Lines, Stream::Out, usize::MAX);
+        let talk = BackgroundWriter::open(Lines, Stream::Out, usize::MAX);
         let presumed_agreed = found.presumed_agreed;
-        let json =
-            Json { settings: settings.clone(), presumed_agreed, began: Instant::now(), talk };
+        let json = Json {
+            settings: settings.clone(),
+            presumed_agreed,
+            began: Instant::now(),
+            writer: talk,
+        };
         json.print(Clock::start().now(), line);
         json
     }
 
     fn print(&self, now: Time, event: Value) {
-        self.talk.say(versioned(now, event));
+        self.writer.send(versioned(now, event));
     }
 
     fn of(&self, now: Time, question: &Question, event: &str, rest: Value) {
@@ -89,7 +93,7 @@ fn versioned(now: Time, event: Value) -> String {
     line
 }
 
-impl Watcher for Json {
+impl Observer for Json {
     fn notice(&mut self, now: Time, notice: &Notice) {
         match notice {
             Notice::Asking { question, attempt } => {
@@ -169,9 +173,9 @@ impl Watcher for Json {
 
     fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
 
-    fn trouble(&mut self, now: Time, trouble: &Trouble) {
-        let mut event = json!({ "event": "trouble", "message": plain::told(trouble) });
-        if let (Value::Object(event), Trouble::Store { rescued, answers, .. }) =
+    fn local_failure(&mut self, now: Time, trouble: &LocalFailure) {
+        let mut event = json!({ "event": "trouble", "message": plain::failure_words(trouble) });
+        if let (Value::Object(event), LocalFailure::Store { rescued, answers, .. }) =
             (&mut event, trouble)
         {
             event.insert("answers".into(), json!(answers));
@@ -195,7 +199,7 @@ impl Display for Json {
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
-        let patience = ending.was_stopped.then_some(PATIENCE);
-        self.talk.end(versioned(Clock::start().now(), end) + "\n", patience);
+        let patience = ending.was_stopped.then_some(DRAIN_TIMEOUT);
+        self.writer.end(versioned(Clock::start().now(), end) + "\n", patience);
     }
 }

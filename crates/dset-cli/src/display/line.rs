@@ -7,7 +7,7 @@ use super::text::clean;
 
 /// How things look on this terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Looks {
+pub(crate) struct TermCaps {
     /// The locale shows more than ASCII.
     pub(crate) is_utf8: bool,
     /// Colours are wanted and can be shown.
@@ -48,11 +48,11 @@ const ASCII: Glyphs = Glyphs {
     more: "...",
 };
 
-impl Looks {
+impl TermCaps {
     /// Asks the environment how standard error is to look.
-    pub(crate) fn of_stderr() -> Looks {
+    pub(crate) fn of_stderr() -> TermCaps {
         let choice = anstream::AutoStream::choice(&std::io::stderr());
-        Looks { is_utf8: is_utf8(), has_colour: choice != anstream::ColorChoice::Never }
+        TermCaps { is_utf8: is_utf8(), has_colour: choice != anstream::ColorChoice::Never }
     }
 
     pub(crate) fn glyphs(self) -> &'static Glyphs {
@@ -119,13 +119,13 @@ pub(crate) fn is_utf8() -> bool {
 /// One line, in pieces of one style each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
-    looks: Looks,
+    looks: TermCaps,
     pieces: Vec<(Style, String)>,
     width: usize,
 }
 
 impl Line {
-    pub(crate) fn new(looks: Looks) -> Line {
+    pub(crate) fn new(looks: TermCaps) -> Line {
         Line { looks, pieces: Vec::new(), width: 0 }
     }
 
@@ -237,7 +237,7 @@ impl Line {
     }
 }
 
-impl Looks {
+impl TermCaps {
     /// Cuts a text that goes on, so that its end says so.
     fn cut(self, text: &str, columns: usize) -> String {
         let more = self.glyphs().more;
@@ -262,8 +262,8 @@ impl Looks {
 mod tests {
     use super::*;
 
-    const UTF8: Looks = Looks { is_utf8: true, has_colour: false };
-    const PLAIN: Looks = Looks { is_utf8: false, has_colour: false };
+    const UTF8: TermCaps = TermCaps { is_utf8: true, has_colour: false };
+    const PLAIN: TermCaps = TermCaps { is_utf8: false, has_colour: false };
 
     #[test]
     fn a_text_is_cut_by_the_columns_it_takes_and_says_so() {

@@ -27,9 +27,9 @@ use dset_core::item::question::Question;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
-use dset_engine::observer::{Trouble, Watcher};
-use dset_engine::run::drive::Wish;
-use dset_engine::run::prepare::Found;
+use dset_engine::observer::{LocalFailure, Observer};
+use dset_engine::run::drive::RunControl;
+use dset_engine::run::prepare::PreparationReport;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING, labelled};
@@ -38,9 +38,9 @@ use crate::error::{HINT, WARNING, labelled};
 const TOLD_MAX: u64 = 2_000;
 
 /// What is known before the first ask.
-pub(crate) struct Opening<'a> {
+pub(crate) struct RunContext<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) found: &'a Found,
+    pub(crate) found: &'a PreparationReport,
     pub(crate) demo: Option<&'a Demo>,
     /// Where the first model's key was found.
     pub(crate) key_from: Option<&'static str>,
@@ -56,23 +56,23 @@ pub(crate) struct Demo {
 }
 
 /// Shows a run.
-pub(crate) trait Display: Watcher + Send {
+pub(crate) trait Display: Observer + Send {
     /// Shows how it ended.
     fn end(&mut self, ending: &Ending);
 }
 
 /// Chooses how a run is shown; whoever watches it may wish something of it. Within a runtime.
-pub(crate) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Box<dyn Display> {
+pub(crate) fn open(opening: &RunContext<'_>, wish: Sender<RunControl>) -> Box<dyn Display> {
     let is_screen = is_live() && !opening.settings.quiet;
     let talk: Box<dyn Display> = match opening.settings.log_format {
-        LogFormat::Original => Box::new(original::Original::open(opening)),
+        LogFormat::Original => Box::new(original::LegacyDisplay::open(opening)),
         LogFormat::Auto | LogFormat::Json if is_screen => {
             Box::new(screen::Screen::open(opening, wish))
         }
         _ => Box::new(plain::Plain::open(opening)),
     };
     if opening.settings.json {
-        Box::new(Both { one: Box::new(json::Json::open(opening)), other: talk })
+        Box::new(Tee { one: Box::new(json::Json::open(opening)), other: talk })
     } else {
         talk
     }
@@ -99,12 +99,12 @@ pub(crate) fn remark(message: &str) {
 }
 
 /// Events for a program, and talk for whoever looks on.
-pub(crate) struct Both {
+pub(crate) struct Tee {
     pub(crate) one: Box<dyn Display>,
     pub(crate) other: Box<dyn Display>,
 }
 
-impl Watcher for Both {
+impl Observer for Tee {
     fn notice(&mut self, now: Time, notice: &Notice) {
         self.one.notice(now, notice);
         self.other.notice(now, notice);
@@ -120,9 +120,9 @@ impl Watcher for Both {
         self.other.status(now, snapshot);
     }
 
-    fn trouble(&mut self, now: Time, trouble: &Trouble) {
-        self.one.trouble(now, trouble);
-        self.other.trouble(now, trouble);
+    fn local_failure(&mut self, now: Time, trouble: &LocalFailure) {
+        self.one.local_failure(now, trouble);
+        self.other.local_failure(now, trouble);
     }
 
     fn acknowledged(&mut self, question: &Question) {
@@ -131,7 +131,7 @@ impl Watcher for Both {
     }
 }
 
-impl Display for Both {
+impl Display for Tee {
     fn end(&mut self, ending: &Ending) {
         // People first: a program may take its time, and is waited for.
         self.other.end(ending);

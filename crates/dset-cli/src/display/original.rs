@@ -5,31 +5,38 @@
 use dset_core::item::question::Question;
 use dset_core::run::{Ending, Notice, Snapshot, Why};
 use dset_core::time::Time;
-use dset_engine::observer::{Trouble, Watcher};
+use dset_engine::observer::{LocalFailure, Observer};
 
-use super::ending::{Closing, Facts};
-use super::plain::told;
-use super::talk::{Lines, PATIENCE, SAID_MAX, Stream, Talk};
-use super::tally::Tally;
+use super::ending::{Facts, Summary};
+use super::plain::failure_words;
+use super::talk::{BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream};
+use super::tally::LiveStats;
 use super::text::{as_the_script, clock, failure, number, one_line, script_wait};
-use super::{Display, Opening};
+use super::{Display, RunContext};
 
-pub(super) struct Original {
+pub(super) struct LegacyDisplay {
     settings: dset_core::settings::Settings,
     key_from: Option<&'static str>,
     facts: Facts,
     total: u64,
-    tally: Tally,
-    talk: Talk<Lines>,
+    stats: LiveStats,
+    writer: BackgroundWriter<Lines>,
 }
 
-impl Original {
-    pub(super) fn open(opening: &Opening<'_>) -> Original {
+impl LegacyDisplay {
+    pub(super) fn open(opening: &RunContext<'_>) -> LegacyDisplay {
         let settings = opening.settings.clone();
         let (key_from, total) = (opening.key_from, opening.found.questions);
-        let talk = Talk::open(Lines, Stream::Err, SAID_MAX);
+        let talk = BackgroundWriter::open(Lines, Stream::Err, QUEUE_MAX);
         let facts = opening.found.into();
-        Original { settings, key_from, facts, total, tally: Tally::default(), talk }
+        LegacyDisplay {
+            settings,
+            key_from,
+            facts,
+            total,
+            stats: LiveStats::default(),
+            writer: talk,
+        }
     }
 
     fn question(&self, question: &Question) -> String {
@@ -42,7 +49,7 @@ impl Original {
     }
 
     fn print(&self, line: &str) {
-        self.talk.say(one_line(line));
+        self.writer.send(one_line(line));
     }
 
     fn at(&self, now: Time, line: &str) {
@@ -50,9 +57,9 @@ impl Original {
     }
 }
 
-impl Watcher for Original {
+impl Observer for LegacyDisplay {
     fn notice(&mut self, now: Time, notice: &Notice) {
-        self.tally.add(notice);
+        self.stats.add(notice);
         let quiet = self.settings.quiet;
         match notice {
             Notice::Asking { question, attempt: 1 } if !quiet => {
@@ -94,14 +101,14 @@ impl Watcher for Original {
 
     fn snapshot(&mut self, _now: Time, _snapshot: &Snapshot) {}
 
-    fn trouble(&mut self, _now: Time, trouble: &Trouble) {
-        if self.tally.trouble(trouble) {
-            self.print(&told(trouble));
+    fn local_failure(&mut self, _now: Time, trouble: &LocalFailure) {
+        if self.stats.trouble(trouble) {
+            self.print(&failure_words(trouble));
         }
     }
 }
 
-impl Display for Original {
+impl Display for LegacyDisplay {
     fn end(&mut self, ending: &Ending) {
         let ledger = &ending.ledger;
         if matches!(ending.why, Why::Complete)
@@ -118,15 +125,15 @@ impl Display for Original {
                 ),
             };
             let last = format!("{all}\nOutput files located in: {folder}\n");
-            self.talk.end(last, Some(PATIENCE));
+            self.writer.end(last, Some(DRAIN_TIMEOUT));
             return;
         }
-        let closing = Closing {
+        let closing = Summary {
             settings: &self.settings,
             key_from: self.key_from,
             facts: self.facts,
             ending,
-            tally: &self.tally,
+            stats: &self.stats,
             took: std::time::Duration::ZERO,
             demo: None,
             tick: "",
@@ -139,6 +146,6 @@ impl Display for Original {
             last = one_line(&format!("Error: {message}{cause}")) + "\n";
         }
         last += "Execution paused. Resume with same command later.\n";
-        self.talk.end(last, Some(PATIENCE));
+        self.writer.end(last, Some(DRAIN_TIMEOUT));
     }
 }

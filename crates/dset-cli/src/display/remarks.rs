@@ -3,11 +3,11 @@
 use dset_core::csv::Chosen;
 use dset_engine::output::live::Repair;
 
-use super::Opening;
+use super::RunContext;
 use super::text::{by, count, of, one_line};
 
 /// The first line: from where to where, and what is left.
-pub(super) fn first(opening: &Opening<'_>, arrow: &str) -> String {
+pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
     let (settings, found) = (opening.settings, opening.found);
     let mut line = format!(
         "{} {arrow} {}/: {}, {} already answered",
@@ -38,7 +38,7 @@ fn wanted(questions: u64, answers: u64) -> String {
 }
 
 /// Everything else worth saying, a line each.
-pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
+pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     let found = opening.found;
     let layout = &found.layout;
     let mut lines = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             "{old} is {new} now: loaders of datasets took what an earlier version called so for data"
         ));
     }
-    if let Some(adopted) = &found.adopted {
+    if let Some(adopted) = &found.imported {
         let whose =
             if adopted.ours { "that are there, without a store" } else { "of the original script" };
         say(format!(
@@ -95,10 +95,10 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
             }
         }
     }
-    if found.taken_back > 0 {
+    if found.recovered > 0 {
         say(format!(
             "the store had lost the end of its log: {} taken back from output.json",
-            of(found.taken_back, "row")
+            of(found.recovered, "row")
         ));
     }
     if let Some(row) = found.starts_at_row {
@@ -187,7 +187,7 @@ pub(super) fn rest(opening: &Opening<'_>) -> Vec<String> {
 }
 
 /// Another port of this machine is the same server, started again.
-fn is_news(before: &str, opening: &Opening<'_>) -> bool {
+fn is_news(before: &str, opening: &RunContext<'_>) -> bool {
     let local = |url: &url::Url| dset_core::settings::is_loopback(url);
     let before_is_local = before.parse().is_ok_and(|url: url::Url| local(&url));
     !(before_is_local && local(opening.settings.model().base_url()))

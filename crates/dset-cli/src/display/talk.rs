@@ -12,54 +12,60 @@ use super::text::{by, count};
 
 /// So much that was said waits for whoever takes nothing; of what comes then only the number is
 /// kept.
-pub(super) const SAID_MAX: usize = 1_000;
+pub(super) const QUEUE_MAX: usize = 1_000;
 
 /// At the end nobody is waited for who takes nothing for so long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// So many bytes are written at once, so that a slow reader can be told from one that takes nothing;
 /// a pipe keeps so many together.
-const PIECE: usize = 4096;
+const CHUNK_BYTES: usize = 4096;
 
 /// How it is written.
-pub(super) trait Hand: Send + Sized + 'static {
+pub(super) trait Renderer: Send + Sized + 'static {
     /// Something that is said.
-    type Said: Send;
+    type Message: Send;
     /// Where everything stands.
-    type View: Send;
+    type State: Send;
     /// It writes at most so often, and then also where there is nothing new; where nothing is
     /// named, at once.
     const EVERY: Option<Duration> = None;
 
     /// Tells whether something that is left out is to be counted as an answer, not as a line.
-    fn is_answer(_said: &Self::Said) -> bool {
+    fn is_answer(_said: &Self::Message) -> bool {
         false
     }
 
-    fn write(&mut self, mail: Mail<Self>, outlet: &Outlet);
+    fn write(&mut self, mail: PendingOutput<Self>, outlet: &OutputStream);
 }
 
 /// What waits to be written.
-pub(super) struct Mail<H: Hand> {
-    pub(super) said: Vec<H::Said>,
+pub(super) struct PendingOutput<H: Renderer> {
+    pub(super) messages: Vec<H::Message>,
     /// Answers and other lines that came when the queue was full.
     left_out: [u64; 2],
-    pub(super) view: Option<H::View>,
-    pub(super) order: Option<Order>,
+    pub(super) state: Option<H::State>,
+    pub(super) order: Option<WriterCommand>,
     /// Comes behind everything else, whatever was left out.
     pub(super) last: String,
 }
 
-impl<H: Hand> Default for Mail<H> {
-    fn default() -> Mail<H> {
-        Mail { said: Vec::new(), left_out: [0; 2], view: None, order: None, last: String::new() }
+impl<H: Renderer> Default for PendingOutput<H> {
+    fn default() -> PendingOutput<H> {
+        PendingOutput {
+            messages: Vec::new(),
+            left_out: [0; 2],
+            state: None,
+            order: None,
+            last: String::new(),
+        }
     }
 }
 
-impl<H: Hand> Mail<H> {
-    pub(super) fn put(&mut self, said: H::Said, most: usize) {
-        if self.said.len() < most {
-            self.said.push(said);
+impl<H: Renderer> PendingOutput<H> {
+    pub(super) fn put(&mut self, said: H::Message, most: usize) {
+        if self.messages.len() < most {
+            self.messages.push(said);
         } else {
             self.left_out[usize::from(!H::is_answer(&said))] += 1;
         }
@@ -75,11 +81,11 @@ impl<H: Hand> Mail<H> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum WriterCommand {
     /// Stop the process as Ctrl-Z does.
     Stop,
     /// The process was stopped and goes on.
-    GoOn,
+    Continue,
     /// Clear up and end.
     End,
 }
@@ -92,17 +98,17 @@ pub(super) enum Stream {
 }
 
 /// A stream, and how much was taken of it.
-pub(super) struct Outlet {
+pub(super) struct OutputStream {
     stream: Stream,
     taken: AtomicU64,
 }
 
-impl Outlet {
+impl OutputStream {
     /// Writes everything, however long that takes; nobody is there to hear that a stream is closed.
     pub(super) fn write(&self, text: &str) {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            let piece = &rest[..rest.len().min(PIECE)];
+            let piece = &rest[..rest.len().min(CHUNK_BYTES)];
             let Ok(taken @ 1..) = self.stream.write(piece) else { return };
             self.taken.fetch_add(taken as u64, Ordering::Relaxed);
             rest = &rest[taken..];
@@ -160,22 +166,22 @@ impl Stream {
     }
 }
 
-pub(super) struct Shared<H: Hand> {
-    mail: Mutex<(Mail<H>, IsOver)>,
+pub(super) struct WriterShared<H: Renderer> {
+    queue: Mutex<(PendingOutput<H>, IsOver)>,
     news: Condvar,
     over: Condvar,
     /// Only the thread writes; a panic clears up first.
-    pub(super) hand: Mutex<H>,
-    pub(super) outlet: Outlet,
-    most: usize,
+    pub(super) renderer: Mutex<H>,
+    pub(super) output: OutputStream,
+    queue_max: usize,
 }
 
 /// The thread has written everything.
 type IsOver = bool;
 
 /// The thread, and what is told to it.
-pub(super) struct Talk<H: Hand> {
-    shared: Arc<Shared<H>>,
+pub(super) struct BackgroundWriter<H: Renderer> {
+    shared: Arc<WriterShared<H>>,
     thread: Option<JoinHandle<()>>,
     is_ended: bool,
 }
@@ -184,29 +190,29 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<H: Hand> Talk<H> {
+impl<H: Renderer> BackgroundWriter<H> {
     /// Begins; at most so much that was said waits.
-    pub(super) fn open(hand: H, stream: Stream, most: usize) -> Talk<H> {
-        let shared = Arc::new(Shared {
-            mail: Mutex::default(),
+    pub(super) fn open(hand: H, stream: Stream, most: usize) -> BackgroundWriter<H> {
+        let shared = Arc::new(WriterShared {
+            queue: Mutex::default(),
             news: Condvar::new(),
             over: Condvar::new(),
-            hand: Mutex::new(hand),
-            outlet: Outlet { stream, taken: AtomicU64::new(0) },
-            most,
+            renderer: Mutex::new(hand),
+            output: OutputStream { stream, taken: AtomicU64::new(0) },
+            queue_max: most,
         });
         let ours = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("talk".into());
         // Where no thread can be had, it is written at the end.
         let thread = thread.spawn(move || ours.write()).ok();
-        Talk { shared, thread, is_ended: false }
+        BackgroundWriter { shared, thread, is_ended: false }
     }
 
     /// Says something. Never waits.
-    pub(super) fn say(&self, said: H::Said) {
-        let mut mail = locked(&self.shared.mail);
-        let is_news = H::EVERY.is_none() && mail.0.said.is_empty();
-        mail.0.put(said, self.shared.most);
+    pub(super) fn send(&self, said: H::Message) {
+        let mut mail = locked(&self.shared.queue);
+        let is_news = H::EVERY.is_none() && mail.0.messages.is_empty();
+        mail.0.put(said, self.shared.queue_max);
         drop(mail);
         if is_news {
             self.shared.news.notify_one();
@@ -214,11 +220,11 @@ impl<H: Hand> Talk<H> {
     }
 
     /// Shows where everything stands. Never waits; what was not shown yet is forgotten.
-    pub(super) fn show(&self, view: H::View) {
-        locked(&self.shared.mail).0.view = Some(view);
+    pub(super) fn show(&self, view: H::State) {
+        locked(&self.shared.queue).0.state = Some(view);
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared<H>> {
+    pub(super) fn shared(&self) -> &Arc<WriterShared<H>> {
         &self.shared
     }
 
@@ -228,8 +234,8 @@ impl<H: Hand> Talk<H> {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
         }
-        locked(&self.shared.mail).0.last = last;
-        self.shared.order(Order::End);
+        locked(&self.shared.queue).0.last = last;
+        self.shared.order(WriterCommand::End);
         match self.thread.take() {
             Some(_) => self.shared.wait(patience),
             None => self.shared.write(),
@@ -237,18 +243,18 @@ impl<H: Hand> Talk<H> {
     }
 }
 
-impl<H: Hand> Drop for Talk<H> {
+impl<H: Renderer> Drop for BackgroundWriter<H> {
     fn drop(&mut self) {
-        self.end(String::new(), Some(PATIENCE));
+        self.end(String::new(), Some(DRAIN_TIMEOUT));
     }
 }
 
-impl<H: Hand> Shared<H> {
+impl<H: Renderer> WriterShared<H> {
     /// Tells whether anybody is there to follow.
-    pub(super) fn order(&self, order: Order) -> bool {
-        let mut mail = locked(&self.mail);
+    pub(super) fn order(&self, order: WriterCommand) -> bool {
+        let mut mail = locked(&self.queue);
         // Nothing comes after the end.
-        if mail.0.order != Some(Order::End) {
+        if mail.0.order != Some(WriterCommand::End) {
             mail.0.order = Some(order);
         }
         let is_over = mail.1;
@@ -263,8 +269,8 @@ impl<H: Hand> Shared<H> {
         loop {
             let mail = self.next(last);
             last = Instant::now();
-            let is_last = mail.order == Some(Order::End);
-            locked(&self.hand).write(mail, &self.outlet);
+            let is_last = mail.order == Some(WriterCommand::End);
+            locked(&self.renderer).write(mail, &self.output);
             if is_last {
                 return;
             }
@@ -272,13 +278,13 @@ impl<H: Hand> Shared<H> {
     }
 
     /// Waits for something to write, and until it is time.
-    fn next(&self, last: Instant) -> Mail<H> {
-        let mut mail = locked(&self.mail);
+    fn next(&self, last: Instant) -> PendingOutput<H> {
+        let mut mail = locked(&self.queue);
         loop {
             let waits = H::EVERY.map(|every| every.saturating_sub(last.elapsed()));
             let is_time = match waits {
                 Some(waits) => waits.is_zero(),
-                None => !mail.0.said.is_empty(),
+                None => !mail.0.messages.is_empty(),
             };
             if mail.0.order.is_some() || is_time {
                 return std::mem::take(&mut mail.0);
@@ -295,8 +301,8 @@ impl<H: Hand> Shared<H> {
 
     fn wait(&self, patience: Option<Duration>) {
         // A pipe that is full takes nothing for long, however steadily it is read.
-        let taken = || (self.outlet.taken.load(Ordering::Relaxed), self.outlet.stream.unread());
-        let (mut mail, mut before) = (locked(&self.mail), taken());
+        let taken = || (self.output.taken.load(Ordering::Relaxed), self.output.stream.unread());
+        let (mut mail, mut before) = (locked(&self.queue), taken());
         let mut since = Instant::now();
         while !mail.1 {
             let Some(patience) = patience else {
@@ -316,11 +322,11 @@ impl<H: Hand> Shared<H> {
 }
 
 /// Says that the thread is over, however it ended.
-struct Over<'a, H: Hand>(&'a Shared<H>);
+struct Over<'a, H: Renderer>(&'a WriterShared<H>);
 
-impl<H: Hand> Drop for Over<'_, H> {
+impl<H: Renderer> Drop for Over<'_, H> {
     fn drop(&mut self) {
-        locked(&self.0.mail).1 = true;
+        locked(&self.0.queue).1 = true;
         self.0.over.notify_all();
     }
 }
@@ -328,13 +334,13 @@ impl<H: Hand> Drop for Over<'_, H> {
 /// Writes lines as they are, each in one write, so that those of two processes do not mix.
 pub(super) struct Lines;
 
-impl Hand for Lines {
-    type Said = String;
-    type View = ();
+impl Renderer for Lines {
+    type Message = String;
+    type State = ();
 
-    fn write(&mut self, mail: Mail<Lines>, outlet: &Outlet) {
+    fn write(&mut self, mail: PendingOutput<Lines>, outlet: &OutputStream) {
         let left_out = mail.left_out();
-        for line in mail.said {
+        for line in mail.messages {
             outlet.write(&(line + "\n"));
         }
         for words in left_out {
@@ -354,7 +360,8 @@ pub(super) fn for_stderr(text: &str) -> String {
 
 /// Writes what a command ends with to standard error, as long as somebody takes it.
 pub(crate) fn last_words(text: &str) {
-    Talk::open(Lines, Stream::Err, SAID_MAX).end(for_stderr(text), Some(PATIENCE));
+    BackgroundWriter::open(Lines, Stream::Err, QUEUE_MAX)
+        .end(for_stderr(text), Some(DRAIN_TIMEOUT));
 }
 
 #[cfg(test)]
@@ -363,11 +370,11 @@ mod tests {
 
     #[test]
     fn of_what_is_not_taken_the_first_lines_wait_and_the_rest_is_counted() {
-        let mut mail = Mail::<Lines>::default();
-        for number in 0..SAID_MAX + 1_312 {
-            mail.put(number.to_string(), SAID_MAX);
+        let mut mail = PendingOutput::<Lines>::default();
+        for number in 0..QUEUE_MAX + 1_312 {
+            mail.put(number.to_string(), QUEUE_MAX);
         }
-        assert_eq!(mail.said.len(), SAID_MAX);
+        assert_eq!(mail.messages.len(), QUEUE_MAX);
         assert_eq!(mail.left_out(), ["1,312 more lines"]);
     }
 }

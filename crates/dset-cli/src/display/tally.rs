@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use dset_core::item::question::Question;
 use dset_core::run::Notice;
-use dset_engine::observer::Trouble;
+use dset_engine::observer::LocalFailure;
 
 /// Times are sorted into buckets, each a tenth longer than the one before, from a millisecond on:
 /// a median within five per cent of a million answers in a few hundred numbers.
 const STEP: f64 = 1.1;
 
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct LiveStats {
     pub(super) answered: u64,
     pub(super) input: u64,
     pub(super) output: u64,
@@ -44,7 +44,7 @@ pub(super) struct FailedStore {
     pub(super) lost: u64,
 }
 
-impl Tally {
+impl LiveStats {
     pub(super) fn add(&mut self, notice: &Notice) {
         match notice {
             Notice::Answered { question, took, usage, attempts } => {
@@ -70,11 +70,11 @@ impl Tally {
     }
 
     /// Adds trouble; tells whether it is news.
-    pub(super) fn trouble(&mut self, trouble: &Trouble) -> bool {
+    pub(super) fn trouble(&mut self, trouble: &LocalFailure) -> bool {
         match trouble {
-            Trouble::Marks { .. } => true,
-            Trouble::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
-            Trouble::Store { path, detail, rescued, answers } => {
+            LocalFailure::Marks { .. } => true,
+            LocalFailure::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
+            LocalFailure::Store { path, detail, rescued, answers } => {
                 let is_news = self.store.is_none();
                 let store = self.store.get_or_insert_with(|| FailedStore {
                     path: path.clone(),

@@ -5,7 +5,7 @@ use dset_core::settings::{Model, is_loopback};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Environment, Origin, Said};
+use super::{Environment, MergedLayer, Origin};
 use crate::config_file::PROJECT;
 use crate::display::text::{service, written};
 use crate::error::UserError;
@@ -33,13 +33,13 @@ impl Key {
 
 impl Environment {
     /// Returns the key that these settings name, if it is there and may go where they say.
-    pub(crate) fn key(&self, model: &Model, said: &Said) -> Result<Option<Key>, UserError> {
+    pub(crate) fn key(&self, model: &Model, said: &MergedLayer) -> Result<Option<Key>, UserError> {
         let (Some(name), Some(key)) = (&model.key_variable, self.find_key(model, said)?) else {
             return Ok(None);
         };
         // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
         if let Some(url) = self.only_of_the_folder(model, said)
-            && !key.origin.is_of_the_folder()
+            && !key.origin.is_from_folder()
         {
             let file = if said.origin("base_url") == Origin::DotEnv { ".env" } else { PROJECT };
             let (host, place) = (url.host_str().unwrap_or_default(), key.place());
@@ -58,16 +58,16 @@ impl Environment {
     }
 
     /// Tells whether a key of the user's may be sent to every place where this model is asked.
-    pub(crate) fn may_send(&self, model: &Model, said: &Said) -> bool {
+    pub(crate) fn may_send(&self, model: &Model, said: &MergedLayer) -> bool {
         self.only_of_the_folder(model, said).is_none()
     }
 
     /// Finds a place that nobody but the folder names.
-    fn only_of_the_folder<'a>(&self, model: &'a Model, said: &Said) -> Option<&'a Url> {
+    fn only_of_the_folder<'a>(&self, model: &'a Model, said: &MergedLayer) -> Option<&'a Url> {
         let stranger = self.strangers.contains(&model.preset.id);
         let of_the_folder = match said.origin("base_url") {
             Origin::Default => stranger,
-            origin => origin.is_of_the_folder(),
+            origin => origin.is_from_folder(),
         };
         let is_safe = |url: &&Url| is_loopback(url) || !stranger && model.preset.is_at(url);
         model.base_urls.iter().find(|url| of_the_folder && !is_safe(url))
@@ -75,11 +75,15 @@ impl Environment {
 
     /// Looks for a key in the environment, then in `.env`, then in the user's file of keys; whether
     /// it may be sent is another question.
-    pub(crate) fn find_key(&self, model: &Model, said: &Said) -> Result<Option<Key>, UserError> {
+    pub(crate) fn find_key(
+        &self,
+        model: &Model,
+        said: &MergedLayer,
+    ) -> Result<Option<Key>, UserError> {
         let Some(name) = &model.key_variable else { return Ok(None) };
         // Kept for one service, a key goes to another only where the user names it, not a folder.
         let origin = said.origin("key");
-        let is_named = origin != Origin::Default && !origin.is_of_the_folder();
+        let is_named = origin != Origin::Default && !origin.is_from_folder();
         self.find(name, |stored| is_named || stored.provider == model.preset.id)
     }
 

@@ -24,24 +24,24 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::http::client::{Client, Response};
-use crate::http::redact::Echo;
+use crate::http::redact::KeyRedactor;
 use crate::os::clock::unix_ms;
 
 /// How long a connection may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
 /// comments that it is there.
-const FIRST_WORD_MAX: Duration = Duration::from_secs(10 * 60 + 30);
+const FIRST_TOKEN_MAX: Duration = Duration::from_secs(10 * 60 + 30);
 /// How long the counts may be away once an answer is whole, and how long the end of the body once
 /// the service has said that nothing is to come: the connection can then be used again.
-const COUNTS_MAX: Duration = Duration::from_secs(30);
-const CLOSE_MAX: Duration = Duration::from_secs(1);
+const USAGE_WAIT_MAX: Duration = Duration::from_secs(30);
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often is told how much has come.
-const TELL_EVERY: Duration = Duration::from_millis(500);
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// What every ask of a model at one place has in common.
 #[derive(Debug, Clone)]
-pub struct Wire {
+pub struct EndpointSettings {
     /// Whose wire is spoken.
     pub preset: &'static Preset,
     /// Where.
@@ -58,11 +58,11 @@ pub struct Wire {
     pub stop_loops: bool,
 }
 
-impl Wire {
+impl EndpointSettings {
     /// Takes it from settings: one of their models at one of its places.
     #[must_use]
-    pub fn of(settings: &Settings, model: &Model, base_url: &Url) -> Wire {
-        Wire {
+    pub fn from_settings(settings: &Settings, model: &Model, base_url: &Url) -> EndpointSettings {
+        EndpointSettings {
             preset: model.preset,
             base_url: base_url.clone(),
             request: model.request.clone(),
@@ -77,16 +77,16 @@ impl Wire {
 /// Where a model is asked.
 pub struct Endpoint {
     client: Client,
-    wire: Wire,
-    at_home: bool,
-    echo: Echo,
+    settings: EndpointSettings,
+    is_official_host: bool,
+    redactor: KeyRedactor,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither the key nor the query, in which some services want it.
         f.debug_struct("Endpoint")
-            .field("host", &self.wire.base_url.host_str())
+            .field("host", &self.settings.base_url.host_str())
             .finish_non_exhaustive()
     }
 }
@@ -104,7 +104,7 @@ pub enum EndpointError {
 
 /// What came of an ask, read.
 #[derive(Debug)]
-pub struct Came {
+pub struct AskResult {
     /// What it means.
     pub reading: Reading,
     /// What the headers say about limits, where they say anything.
@@ -115,14 +115,14 @@ pub struct Came {
 }
 
 /// A reply that has begun.
-struct Coming {
+struct PartialResponse {
     status: u16,
     limits: RateLimits,
     reply: StreamReading,
 }
 
 /// How a reply came to its end, if it did not break.
-enum End {
+enum BodyEnd {
     Whole,
     /// It would not have ended by itself.
     Looped(Loop),
@@ -130,52 +130,56 @@ enum End {
 
 impl Endpoint {
     /// Sets up a client for this service. The key goes to this URL and nowhere else.
-    pub fn new(wire: Wire, key: Option<SecretString>) -> Result<Endpoint, EndpointError> {
-        let headers = headers(wire.preset, key.as_ref())?;
-        let (url, at_home) = (wire.preset.url(&wire.base_url), wire.preset.is_at(&wire.base_url));
+    pub fn new(
+        settings: EndpointSettings,
+        key: Option<SecretString>,
+    ) -> Result<Endpoint, EndpointError> {
+        let headers = headers(settings.preset, key.as_ref())?;
+        let (url, at_home) =
+            (settings.preset.url(&settings.base_url), settings.preset.is_at(&settings.base_url));
         // No proxy leads back to this machine.
-        let may_be_proxied = !is_loopback(&wire.base_url);
+        let may_be_proxied = !is_loopback(&settings.base_url);
         let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
             .map_err(|error| EndpointError::Client(error.to_string()))?;
-        let echo = Echo::of(key.as_ref());
-        Ok(Endpoint { client, wire, at_home, echo })
+        let echo = KeyRedactor::new(key.as_ref());
+        Ok(Endpoint { client, settings: settings, is_official_host: at_home, redactor: echo })
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
     ///
     /// Calls `tell` when the reply has begun with a good status and more of it is awaited, and
     /// while a stream comes every half second, with about how many tokens have come.
-    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> Came {
-        let (settings, question) = (&self.wire.request, &ask.question);
+    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> AskResult {
+        let (settings, question) = (&self.settings.request, &ask.question);
         let system = question.system.as_deref();
         let request = Request { settings, system, prompt: &question.prompt };
-        let body = match self.wire.stream {
-            true => self.wire.preset.streamed_body(&request, self.at_home),
-            false => self.wire.preset.request_body(&request, self.at_home),
+        let body = match self.settings.stream {
+            true => self.settings.preset.streamed_body(&request, self.is_official_host),
+            false => self.settings.preset.request_body(&request, self.is_official_host),
         };
         let mut coming = None;
-        let end = within(self.wire.timeout, self.call(body, &mut coming, tell)).await;
-        let Some(Coming { status, limits, mut reply }) = coming else {
+        let end = with_deadline(self.settings.timeout, self.call(body, &mut coming, tell)).await;
+        let Some(PartialResponse { status, limits, mut reply }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
             let reading = Reading::Failure(read_broken(&broken));
-            return Came { reading: self.with_address(reading), limits: None, body: None };
+            return AskResult { reading: self.with_address(reading), limits: None, body: None };
         };
-        self.echo.leave(&mut reply);
+        self.redactor.redact_reply(&mut reply);
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
-        let beside = beside(&reply);
+        let beside = extra_fields(&reply);
         let mut reading = match end {
-            Ok(End::Whole) => reply.finish(),
-            Ok(End::Looped(found)) => reply.stopped_in_a_loop(found),
+            Ok(BodyEnd::Whole) => reply.finish(),
+            Ok(BodyEnd::Looped(found)) => reply.stopped_in_a_loop(found),
             Err(broken) => reply.broken(&broken),
         };
-        self.echo.leave_failure(&mut reading);
+        self.redactor.redact_failure(&mut reading);
         let body = match &reading {
             Reading::Answer(_) => None,
-            Reading::Failure(failure) => body.or_else(|| written(failure, beside)),
+            Reading::Failure(failure) => body.or_else(|| partial_body(failure, beside)),
         };
         let limits = (!limits.is_empty()).then(|| Box::new(limits));
-        Came { reading: self.with_address(reading), limits, body }
+        AskResult { reading: self.with_address(reading), limits, body }
     }
 
     /// Names where was asked, where that may be what is wrong.
@@ -183,7 +187,7 @@ impl Endpoint {
         if let Reading::Failure(failure) = &mut reading
             && is_of_address(failure)
         {
-            let url = self.wire.preset.shown_url(&self.wire.base_url);
+            let url = self.settings.preset.shown_url(&self.settings.base_url);
             failure.message = format!("{url}: {}", failure.message);
         }
         reading
@@ -192,9 +196,9 @@ impl Endpoint {
     async fn call(
         &self,
         body: Vec<u8>,
-        coming: &mut Option<Coming>,
+        coming: &mut Option<PartialResponse>,
         mut tell: impl FnMut(u64),
-    ) -> Result<End, Broken> {
+    ) -> Result<BodyEnd, Broken> {
         // A connection that lay idle may hold a reply that nobody asked for, which would pass for
         // the answer to this. The client closes such a connection as soon as it sees the bytes;
         // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
@@ -202,11 +206,11 @@ impl Endpoint {
         tokio::task::yield_now().await;
         let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
-            let detail = plain(&error);
+            let detail = describe_error(&error);
             match error.is_connect() {
                 // A proxy is another matter than the address.
-                _ if !self.client.is_proxied() && is_foreign(&error) => {
-                    Broken::Foreign(if tls_in(&error).is_some() {
+                _ if !self.client.is_proxied() && is_not_http(&error) => {
+                    Broken::Foreign(if find_tls_error(&error).is_some() {
                         detail
                     } else {
                         NO_HTTP.to_owned()
@@ -216,10 +220,10 @@ impl Endpoint {
                 false => Broken::Reset(detail),
             }
         })?;
-        let Coming { status, reply, .. } = coming.insert(self.begun(&response));
+        let PartialResponse { status, reply, .. } = coming.insert(self.partial_response(&response));
         let mut is_to_be_told = (200..300).contains(status);
         let mut told_at = Instant::now();
-        let mut patience = Patience::new(self.wire.idle_timeout);
+        let mut patience = IdleTimeout::new(self.settings.idle_timeout);
         let mut silence = pin!(tokio::time::sleep_until(patience.until.at));
         loop {
             let chunk = tokio::select! {
@@ -231,9 +235,9 @@ impl Endpoint {
                     tell(0);
                     continue;
                 }
-                () = &mut silence, if self.wire.stream => {
+                () = &mut silence, if self.settings.stream => {
                     if patience.until.has_passed(Instant::now()) {
-                        return if patience.is_whole { Ok(End::Whole) } else { Err(patience.broken()) };
+                        return if patience.is_whole { Ok(BodyEnd::Whole) } else { Err(patience.broken()) };
                     }
                     silence.as_mut().reset(patience.until.at);
                     continue;
@@ -241,52 +245,52 @@ impl Endpoint {
             };
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(End::Whole),
-                Err(error) => return Err(broke_off(&*error)),
+                Ok(None) => return Ok(BodyEnd::Whole),
+                Err(error) => return Err(broken_by(&*error)),
             };
             let progress = reply.push(&chunk);
             if progress.is_too_large {
                 return Err(Broken::TooLarge);
             }
             if let Some(found) = progress.looped.filter(|_| !progress.has_end) {
-                return Ok(End::Looped(found));
+                return Ok(BodyEnd::Looped(found));
             }
-            if !self.wire.stream {
+            if !self.settings.stream {
                 continue;
             }
             let now = Instant::now();
-            if patience.hears(now, &progress) {
+            if patience.note_progress(now, &progress) {
                 silence.as_mut().reset(patience.until.at);
             }
-            if progress.kind != Kind::Blank && now - told_at >= TELL_EVERY {
+            if progress.kind != Kind::Blank && now - told_at >= PROGRESS_EVERY {
                 told_at = now;
                 tell(progress.tokens_about());
             }
         }
     }
 
-    fn begun(&self, response: &Response) -> Coming {
+    fn partial_response(&self, response: &Response) -> PartialResponse {
         let status = response.status;
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers.iter();
         let mut headers: Vec<(String, String)> =
             headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-        self.echo.leave_headers(&mut headers);
+        self.redactor.redact_headers(&mut headers);
         let now = unix_ms();
         let limits = rate_limits(&headers, now);
-        let max_tokens = self.wire.preset.max_tokens(&self.wire.request);
+        let max_tokens = self.settings.preset.max_tokens(&self.settings.request);
         let mut reply = StreamReading::new(status, headers).received_at(now).limited_to(max_tokens);
-        if self.wire.stop_loops && self.wire.stream {
+        if self.settings.stop_loops && self.settings.stream {
             reply = reply.watching_for_loops();
         }
-        Coming { status, limits, reply }
+        PartialResponse { status, limits, reply }
     }
 }
 
-async fn within(
+async fn with_deadline(
     timeout: Duration,
-    call: impl Future<Output = Result<End, Broken>>,
-) -> Result<End, Broken> {
+    call: impl Future<Output = Result<BodyEnd, Broken>>,
+) -> Result<BodyEnd, Broken> {
     let mut call = pin!(call);
     let mut deadline = Deadline::after(timeout);
     loop {
@@ -328,7 +332,7 @@ impl Deadline {
 }
 
 /// How long a stream may say nothing: comments and blank lines are no words.
-struct Patience {
+struct IdleTimeout {
     idle: Duration,
     /// What it is now, and until when that is.
     span: Duration,
@@ -337,21 +341,21 @@ struct Patience {
     is_whole: bool,
 }
 
-impl Patience {
-    fn new(idle: Duration) -> Patience {
+impl IdleTimeout {
+    fn new(idle: Duration) -> IdleTimeout {
         // Whoever waits less for the next word does not wait longer for the first.
-        let span = if idle < FIRST_WORD_MAX / 2 { idle * 2 } else { FIRST_WORD_MAX };
-        Patience { idle, span, until: Deadline::after(span), is_whole: false }
+        let span = if idle < FIRST_TOKEN_MAX / 2 { idle * 2 } else { FIRST_TOKEN_MAX };
+        IdleTimeout { idle, span, until: Deadline::after(span), is_whole: false }
     }
 
     /// Takes what has come; true where it lasts less long than before.
-    fn hears(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
+    fn note_progress(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
         if progress.kind == Kind::Blank {
             return false;
         }
         self.span = match progress {
-            progress if progress.is_done => CLOSE_MAX,
-            progress if progress.has_end => COUNTS_MAX,
+            progress if progress.is_done => CLOSE_WAIT_MAX,
+            progress if progress.has_end => USAGE_WAIT_MAX,
             _ => self.idle,
         };
         self.is_whole = progress.is_done || progress.has_end;
@@ -366,11 +370,11 @@ impl Patience {
 }
 
 /// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
-fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
+fn broken_by(error: &(dyn std::error::Error + 'static)) -> Broken {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     match causes.any(|error| error.is::<hyper::Error>()) {
-        true => Broken::Cut(plain(error)),
-        false => Broken::Garbled(plain(error)),
+        true => Broken::Cut(describe_error(error)),
+        false => Broken::Garbled(describe_error(error)),
     }
 }
 
@@ -378,8 +382,8 @@ fn broke_off(error: &(dyn std::error::Error + 'static)) -> Broken {
 const NO_HTTP: &str = "what answers there does not speak HTTP";
 
 /// Tells whether somebody answered who speaks no TLS, or no HTTP where none is wanted.
-pub(crate) fn is_foreign(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_foreign_tls = matches!(tls_in(error), Some(rustls::Error::InvalidMessage(_)));
+pub(crate) fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_foreign_tls = matches!(find_tls_error(error), Some(rustls::Error::InvalidMessage(_)));
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     // A head of HTTP that is wrong further on has lost its way, and is no other protocol's.
     let is_parse = |error: &hyper::Error| {
@@ -389,12 +393,12 @@ pub(crate) fn is_foreign(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// What came of a stream beside the texts of an answer.
-fn beside(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
+fn extra_fields(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
     reply.beside().map(|(name, text)| (name.to_owned(), text.into())).collect()
 }
 
 /// What had been written of a stream that is no answer, and what came beside it.
-fn written(
+fn partial_body(
     failure: &Failure,
     mut texts: serde_json::Map<String, serde_json::Value>,
 ) -> Option<Vec<u8>> {
@@ -430,12 +434,12 @@ pub(crate) fn headers(
 }
 
 /// The innermost cause of a network error in plain words, without the URL.
-pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn describe_error(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     let mut next = Some(error);
     while let Some(cause) = next {
-        if let Some(tls) = of_tls(cause) {
-            return plain_tls(tls);
+        if let Some(tls) = as_tls_error(cause) {
+            return describe_tls_error(tls);
         }
         innermost = cause;
         next = cause.source();
@@ -446,21 +450,21 @@ pub(crate) fn plain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Finds the error of TLS, if it is one.
-pub(crate) fn tls_in<'a>(
+pub(crate) fn find_tls_error<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a rustls::Error> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(of_tls)
+    std::iter::successors(Some(error), |error| error.source()).find_map(as_tls_error)
 }
 
 /// Finds the error of TLS in the errors of I/O that it is wrapped in.
-fn of_tls<'a>(mut cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+fn as_tls_error<'a>(mut cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     while let Some(error) = cause.downcast_ref::<std::io::Error>() {
         cause = error.get_ref()?;
     }
     cause.downcast_ref()
 }
 
-fn plain_tls(error: &rustls::Error) -> String {
+fn describe_tls_error(error: &rustls::Error) -> String {
     use rustls::CertificateError as Certificate;
     use rustls::Error::{InvalidCertificate, InvalidMessage};
     match error {
@@ -509,7 +513,7 @@ mod tests {
         let key = "sk-canary-0123456789";
         let new = |key: &str| {
             let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
-            let wire = Wire {
+            let wire = EndpointSettings {
                 preset: preset("openai-compatible").unwrap(),
                 base_url: url,
                 request: RequestSettings::default(),

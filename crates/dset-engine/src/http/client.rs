@@ -135,16 +135,16 @@ impl Client {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
         let way = match proxy {
-            None => Way::Direct(tcp),
+            None => ProxyRoute::Direct(tcp),
             Some(proxy) => {
                 let tcp = HttpsConnector::from((tcp, to_proxy));
                 match is_https(&uri) {
-                    false => Way::Forwarded(tcp, proxy.uri().clone()),
-                    true => Way::Tunnelled(tunnel(tcp, &proxy, headers.get(USER_AGENT))),
+                    false => ProxyRoute::Forwarded(tcp, proxy.uri().clone()),
+                    true => ProxyRoute::Tunnelled(tunnel(tcp, &proxy, headers.get(USER_AGENT))),
                 }
             }
         };
-        let connector = Connector { way: (way, Arc::new(tls)).into(), timeout: connect_timeout };
+        let connector = Connector { route: (way, Arc::new(tls)).into(), timeout: connect_timeout };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -261,12 +261,12 @@ fn tunnel(
 /// Makes connections in bounded time, TLS included.
 #[derive(Clone)]
 struct Connector {
-    way: HttpsConnector<Way>,
+    route: HttpsConnector<ProxyRoute>,
     timeout: Duration,
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Wire>;
+    type Response = MaybeHttpsStream<HttpStream>;
     type Error = Failed;
     type Future = Boxed<Self::Response>;
 
@@ -275,7 +275,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.timeout, self.way.call(to));
+        let connecting = tokio::time::timeout(self.timeout, self.route.call(to));
         Box::pin(async {
             let late = |_| io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
             connecting.await.map_err(late)?
@@ -285,7 +285,7 @@ impl Service<Uri> for Connector {
 
 /// How the service is reached, below the TLS that is spoken with it.
 #[derive(Clone)]
-enum Way {
+enum ProxyRoute {
     Direct(HttpConnector),
     /// The proxy is told the whole URL.
     Forwarded(HttpsConnector<HttpConnector>, Uri),
@@ -293,10 +293,10 @@ enum Way {
     Tunnelled(Tunnel<HttpsConnector<HttpConnector>>),
 }
 
-impl Service<Uri> for Way {
-    type Response = Wire;
+impl Service<Uri> for ProxyRoute {
+    type Response = HttpStream;
     type Error = Failed;
-    type Future = Boxed<Wire>;
+    type Future = Boxed<HttpStream>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
         Poll::Ready(Ok(()))
@@ -304,35 +304,37 @@ impl Service<Uri> for Way {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         match self {
-            Way::Direct(tcp) => {
+            ProxyRoute::Direct(tcp) => {
                 let connecting = tcp.call(to);
-                Box::pin(async { Ok(Wire { io: connecting.await?.into(), is_forwarded: false }) })
+                Box::pin(async {
+                    Ok(HttpStream { io: connecting.await?.into(), is_forwarded: false })
+                })
             }
-            Way::Forwarded(tcp, proxy) => {
+            ProxyRoute::Forwarded(tcp, proxy) => {
                 let connecting = tcp.call(proxy.clone());
-                Box::pin(async { Ok(Wire { io: connecting.await?, is_forwarded: true }) })
+                Box::pin(async { Ok(HttpStream { io: connecting.await?, is_forwarded: true }) })
             }
-            Way::Tunnelled(tunnel) => {
+            ProxyRoute::Tunnelled(tunnel) => {
                 let connecting = tunnel.call(to);
-                Box::pin(async { Ok(Wire { io: connecting.await?, is_forwarded: false }) })
+                Box::pin(async { Ok(HttpStream { io: connecting.await?, is_forwarded: false }) })
             }
         }
     }
 }
 
 /// A connection to the service or its proxy.
-struct Wire {
+struct HttpStream {
     io: MaybeHttpsStream<TokioIo<tokio::net::TcpStream>>,
     is_forwarded: bool,
 }
 
-impl Connection for Wire {
+impl Connection for HttpStream {
     fn connected(&self) -> Connected {
         self.io.connected().proxy(self.is_forwarded)
     }
 }
 
-impl Read for Wire {
+impl Read for HttpStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -342,7 +344,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for HttpStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

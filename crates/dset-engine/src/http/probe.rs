@@ -16,10 +16,11 @@ use thiserror::Error;
 use url::Url;
 
 use crate::http::ask::{
-    CONNECT_TIMEOUT, Endpoint, EndpointError, Wire, headers, is_foreign, plain, tls_in,
+    CONNECT_TIMEOUT, Endpoint, EndpointError, EndpointSettings, describe_error, find_tls_error,
+    headers, is_not_http,
 };
 use crate::http::client::Client;
-use crate::http::redact::Echo;
+use crate::http::redact::KeyRedactor;
 
 /// How long all of it may take: somebody waits for it at a terminal.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,7 +33,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What the service said.
 #[derive(Debug)]
-pub struct Told {
+pub struct ProbeReply {
     /// The HTTP status.
     pub status: u16,
     /// The body, without the key.
@@ -85,7 +86,7 @@ pub async fn get(
     preset: &Preset,
     url: &Url,
     key: Option<&SecretString>,
-) -> Result<Told, ProbeError> {
+) -> Result<ProbeReply, ProbeError> {
     let headers = headers(preset, key)?;
     let client = Client::new(url, headers, CONNECT_TIMEOUT, !is_loopback(url))
         .map_err(|error| EndpointError::Client(error.to_string()))?;
@@ -99,17 +100,17 @@ pub async fn get(
     };
     let (status, mut location, mut body) =
         tokio::time::timeout(TIMEOUT, call).await.map_err(|_| ProbeError::Late)??;
-    let echo = Echo::of(key);
-    echo.leave_headers(&mut location);
-    echo.leave_body(&mut body);
+    let echo = KeyRedactor::new(key);
+    echo.redact_headers(&mut location);
+    echo.redact_body(&mut body);
     let location = location.into_iter().next().map(|(_, place)| place);
-    Ok(Told { status, body, location, took: began.elapsed() })
+    Ok(ProbeReply { status, body, location, took: began.elapsed() })
 }
 
 /// Asks one short question as a run would ask it, with a limit of one token; returns what came of it
 /// and how long that took.
 pub async fn question(
-    wire: Wire,
+    wire: EndpointSettings,
     key: Option<SecretString>,
 ) -> Result<(Reading, Duration), EndpointError> {
     let mut wire = wire;
@@ -151,7 +152,9 @@ async fn look_up(url: &Url) -> Result<(), ProbeError> {
     };
     match tokio::net::lookup_host((host, port)).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(ProbeError::Name { host: host.to_owned(), detail: plain(&error) }),
+        Err(error) => {
+            Err(ProbeError::Name { host: host.to_owned(), detail: describe_error(&error) })
+        }
     }
 }
 
@@ -160,11 +163,11 @@ type Reply = (u16, Vec<(String, String)>, Vec<u8>);
 
 async fn call(client: &Client) -> Result<Reply, ProbeError> {
     let mut response = client.get().await.map_err(|error| {
-        let detail = plain(&error);
-        if !client.is_proxied() && is_foreign(&error) {
+        let detail = describe_error(&error);
+        if !client.is_proxied() && is_not_http(&error) {
             return ProbeError::Foreign(detail);
         }
-        match (error.is_connect(), tls_in(&error).is_some()) {
+        match (error.is_connect(), find_tls_error(&error).is_some()) {
             (_, true) => ProbeError::Tls(detail),
             (true, false) if client.is_proxied() => ProbeError::Proxy(detail),
             (true, false) => ProbeError::Connect(detail),
@@ -182,7 +185,7 @@ async fn call(client: &Client) -> Result<Reply, ProbeError> {
                 return Err(ProbeError::TooLarge);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return Err(ProbeError::Broken(plain(&*error))),
+            Err(error) => return Err(ProbeError::Broken(describe_error(&*error))),
         }
     }
 }

@@ -15,26 +15,30 @@ use secrecy::{ExposeSecret, SecretString};
 const KEY_BYTES_MIN: usize = 4;
 /// A key so long stands in no answer by chance. A shorter one may: servers without keys are given
 /// `EMPTY`, `ollama` or `test`, and an answer that was paid for must not lose those words.
-const KEY_BYTES_TELLING: usize = 16;
+const KEY_BYTES_DISTINCTIVE: usize = 16;
 /// So many characters of a key beside a mask tell something of it.
 const LEFT_MIN: usize = 2;
 /// What stands in the place of a key.
-const INSTEAD: &str = "***";
+const REDACTED: &str = "***";
 
 /// The forms in which a key is looked for.
-pub(crate) struct Echo {
+pub(crate) struct KeyRedactor {
     /// As it is, in JSON, and in a URL; the longest first, because one may hold another.
     forms: Vec<SecretString>,
     /// As it is; empty where there is none to look for.
     key: SecretString,
-    is_telling: bool,
+    is_distinctive: bool,
 }
 
-impl Echo {
-    pub(crate) fn of(key: Option<&SecretString>) -> Echo {
+impl KeyRedactor {
+    pub(crate) fn new(key: Option<&SecretString>) -> KeyRedactor {
         let key = key.map(ExposeSecret::expose_secret).unwrap_or_default();
         if key.len() < KEY_BYTES_MIN {
-            return Echo { forms: Vec::new(), key: String::new().into(), is_telling: false };
+            return KeyRedactor {
+                forms: Vec::new(),
+                key: String::new().into(),
+                is_distinctive: false,
+            };
         }
         let json = serde_json::Value::from(key).to_string();
         let json = json[1..json.len() - 1].to_owned();
@@ -43,49 +47,49 @@ impl Echo {
             [key.to_owned(), json, slashes, percent(key, true), percent(key, false)].into();
         let mut forms: Vec<SecretString> = forms.into_iter().map(SecretString::from).collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose_secret().len()));
-        Echo { forms, key: key.into(), is_telling: key.len() >= KEY_BYTES_TELLING }
+        KeyRedactor { forms, key: key.into(), is_distinctive: key.len() >= KEY_BYTES_DISTINCTIVE }
     }
 
     /// Takes a telling key out of headers.
-    pub(crate) fn leave_headers(&self, headers: &mut [(String, String)]) {
-        if self.is_telling {
-            headers.iter_mut().for_each(|(_, value)| self.leave_text(value));
+    pub(crate) fn redact_headers(&self, headers: &mut [(String, String)]) {
+        if self.is_distinctive {
+            headers.iter_mut().for_each(|(_, value)| self.redact_text(value));
         }
     }
 
     /// Takes a telling key out of a reply all of which has come, before anything is read of it, so
     /// that none is cut in half where a long message is.
-    pub(crate) fn leave(&self, reply: &mut StreamReading) {
-        if self.is_telling {
+    pub(crate) fn redact_reply(&self, reply: &mut StreamReading) {
+        if self.is_distinctive {
             let (texts, body) = reply.each_text();
-            texts.for_each(|text| self.leave_text(text));
-            self.leave_bytes(body);
+            texts.for_each(|text| self.redact_text(text));
+            self.redact_bytes(body);
         }
     }
 
     /// Takes any key out of what a failure says, which nobody paid for.
-    pub(crate) fn leave_failure(&self, reading: &mut Reading) {
+    pub(crate) fn redact_failure(&self, reading: &mut Reading) {
         if let Reading::Failure(failure) = reading {
-            self.leave_text(&mut failure.message);
-            self.leave_masked(&mut failure.message);
-            failure.request_id.iter_mut().for_each(|id| self.leave_text(id));
+            self.redact_text(&mut failure.message);
+            self.redact_masked(&mut failure.message);
+            failure.request_id.iter_mut().for_each(|id| self.redact_text(id));
         }
     }
 
     /// Takes a telling key out of a body all of which has come.
-    pub(crate) fn leave_body(&self, body: &mut Vec<u8>) {
-        if self.is_telling {
-            self.leave_bytes(body);
+    pub(crate) fn redact_body(&self, body: &mut Vec<u8>) {
+        if self.is_distinctive {
+            self.redact_bytes(body);
             if let Ok(text) = str::from_utf8(body) {
                 let mut text = text.to_owned();
-                self.leave_masked(&mut text);
+                self.redact_masked(&mut text);
                 *body = text.into_bytes();
             }
         }
     }
 
     /// Takes out what a service has left of the key beside stars or dots, as `sk-pr***QrSt`.
-    fn leave_masked(&self, text: &mut String) {
+    fn redact_masked(&self, text: &mut String) {
         let key = self.key.expose_secret();
         let is_mask = |c: char| matches!(c, '*' | '•' | '…' | '.');
         let in_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || is_mask(c);
@@ -100,7 +104,7 @@ impl Echo {
                 && (head.len() >= LEFT_MIN && key.starts_with(head)
                     || tail.len() >= LEFT_MIN && key.ends_with(tail))
         };
-        if !self.is_telling || !text.contains(is_mask) {
+        if !self.is_distinctive || !text.contains(is_mask) {
             return;
         }
         let mut left = String::with_capacity(text.len());
@@ -109,28 +113,28 @@ impl Echo {
             let (before, word) = rest.split_at(from);
             let (word, after) = word.split_at(word.find(|c| !in_word(c)).unwrap_or(word.len()));
             left += before;
-            left += if is_left(word) { INSTEAD } else { word };
+            left += if is_left(word) { REDACTED } else { word };
             rest = after;
         }
         left += rest;
         *text = left;
     }
 
-    fn leave_text(&self, text: &mut String) {
+    fn redact_text(&self, text: &mut String) {
         for form in self.forms.iter().map(ExposeSecret::expose_secret) {
             if text.contains(form) {
-                *text = text.replace(form, INSTEAD);
+                *text = text.replace(form, REDACTED);
             }
         }
     }
 
-    fn leave_bytes(&self, bytes: &mut Vec<u8>) {
+    fn redact_bytes(&self, bytes: &mut Vec<u8>) {
         for form in self.forms.iter().map(ExposeSecret::expose_secret) {
             let finder = Finder::new(form);
             let (mut kept, mut copied) = (Vec::new(), 0);
             for at in finder.find_iter(bytes) {
                 kept.extend_from_slice(&bytes[copied..at]);
-                kept.extend_from_slice(INSTEAD.as_bytes());
+                kept.extend_from_slice(REDACTED.as_bytes());
                 copied = at + form.len();
             }
             if copied > 0 {
@@ -165,7 +169,7 @@ mod tests {
     fn left(key: &str, body: &str) -> String {
         let mut reply = StreamReading::new(401, Vec::new());
         reply.push(body.as_bytes());
-        Echo::of(Some(&key.into())).leave(&mut reply);
+        KeyRedactor::new(Some(&key.into())).redact_reply(&mut reply);
         String::from_utf8(reply.body().to_vec()).unwrap()
     }
 
@@ -203,7 +207,7 @@ mod tests {
             ("ask sk.openai.com at 1.2.Q.St", "ask sk.openai.com at 1.2.Q.St"),
         ] {
             let mut text = said.to_owned();
-            Echo::of(Some(&key.into())).leave_masked(&mut text);
+            KeyRedactor::new(Some(&key.into())).redact_masked(&mut text);
             assert_eq!(text, left_over);
         }
     }
@@ -216,7 +220,7 @@ mod tests {
             reply.push(format!("data: {chunk}\n\n").as_bytes());
         }
         reply.push(b"data: [DONE]\n\n");
-        Echo::of(Some(&"sk-0123456789abcdef".into())).leave(&mut reply);
+        KeyRedactor::new(Some(&"sk-0123456789abcdef".into())).redact_reply(&mut reply);
         let Reading::Answer(answer) = reply.finish() else { panic!("it is whole") };
         assert_eq!(answer.content, "***");
     }
@@ -238,7 +242,7 @@ mod tests {
         for (key, left_over) in [("test", "no key ***"), ("no", "no key test"), ("", "no key test")]
         {
             let mut reading = says("no key test");
-            Echo::of(Some(&key.into())).leave_failure(&mut reading);
+            KeyRedactor::new(Some(&key.into())).redact_failure(&mut reading);
             assert_eq!(reading, says(left_over), "{key}");
         }
     }

@@ -204,7 +204,7 @@ pub fn is_temporary(path: &Path) -> bool {
 }
 
 /// Returns a place for a file that is moved out of the way: `.earlier/<stamp>/<name>`.
-pub fn earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
+pub fn path_in_earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
     let place = folder.join(EARLIER).join(stamp);
     fs::create_dir_all(&place)?;
     sync_folder(&folder.join(EARLIER))?;
@@ -227,7 +227,7 @@ pub struct Identity {
 
 impl Identity {
     /// Looks a name up.
-    pub fn of(path: &Path) -> io::Result<Identity> {
+    pub fn from_path(path: &Path) -> io::Result<Identity> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
         let number = {
@@ -246,7 +246,7 @@ impl Identity {
     /// was deleted is gone when it is closed, and no write fails because of that.
     #[must_use]
     pub fn is_at(self, path: &Path) -> bool {
-        self.number.is_none() || Identity::of(path).is_ok_and(|now| now == self)
+        self.number.is_none() || Identity::from_path(path).is_ok_and(|now| now == self)
     }
 }
 

@@ -19,15 +19,15 @@ const OLD_HOLDER: &str = "dset.lock.json";
 
 /// Whoever looks whether a run is going on holds the lock for a moment, and a run that begins just
 /// then waits it out: …
-const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+const RETRY_EVERY: std::time::Duration = std::time::Duration::from_millis(10);
 /// … so many times, after which it is another run.
-const LOOKS_MAX: u32 = 5;
+const RETRIES_MAX: u32 = 5;
 
 /// A folder that is ours until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
     /// Absent on a file system without locks.
-    held: Option<File>,
+    file: Option<File>,
 }
 
 /// Who runs on a folder.
@@ -44,7 +44,7 @@ pub struct Holder {
 pub enum LockError {
     /// Another run has it.
     #[error("another run is using the folder")]
-    Held(Option<Holder>),
+    InUse(Option<Holder>),
     /// The lock file cannot be made.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -63,16 +63,16 @@ impl Lock {
             .into_parts()
             .0;
         let mut tried = file.try_lock();
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..RETRIES_MAX {
             if !matches!(tried, Err(TryLockError::WouldBlock)) {
                 break;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(RETRY_EVERY);
             tried = file.try_lock();
         }
         let held = match tried {
             Ok(()) => Some(file),
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(folder))),
+            Err(TryLockError::WouldBlock) => return Err(LockError::InUse(holder(folder))),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => None,
             Err(TryLockError::Error(error)) => return Err(error.into()),
         };
@@ -81,13 +81,13 @@ impl Lock {
         fs::write(folder.join(HOLDER), holder)?;
         // Left by an earlier version, which does not run now.
         let _ = fs::remove_file(folder.join(OLD_HOLDER));
-        Ok(Lock { held })
+        Ok(Lock { file: held })
     }
 
     /// Tells whether a second run would be noticed.
     #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.held.is_some()
+    pub fn is_exclusive(&self) -> bool {
+        self.file.is_some()
     }
 }
 
@@ -131,10 +131,10 @@ mod tests {
     fn a_second_run_on_a_folder_is_told_who_has_it_until_the_first_ends() {
         let folder = tempfile::tempdir().unwrap();
         let first = Lock::take(folder.path(), 7).unwrap();
-        let Err(LockError::Held(Some(holder))) = Lock::take(folder.path(), 8) else { panic!() };
+        let Err(LockError::InUse(Some(holder))) = Lock::take(folder.path(), 8) else { panic!() };
         assert_eq!(holder, Holder { pid: std::process::id(), started_at: 7 });
         drop(first);
-        assert!(Lock::take(folder.path(), 9).unwrap().is_held());
+        assert!(Lock::take(folder.path(), 9).unwrap().is_exclusive());
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         fs::write(&note, r#"{"pid":7,"started_at":9}"#).unwrap();
         let holder = Holder { pid: 7, started_at: 9 };
         assert_eq!(running(folder.path()), Running::Yes(Some(holder.clone())));
-        let Err(LockError::Held(Some(by))) = Lock::take(folder.path(), 10) else { panic!() };
+        let Err(LockError::InUse(Some(by))) = Lock::take(folder.path(), 10) else { panic!() };
         assert_eq!(by, holder);
         drop(held);
         let _lock = Lock::take(folder.path(), 11).unwrap();

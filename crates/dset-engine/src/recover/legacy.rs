@@ -20,12 +20,13 @@ use crate::os::files;
 use crate::output::folder::EARLIER;
 use crate::output::live::{FORMATS, Format};
 use crate::store::{
-    AnswerRef, NewAnswer, SinkMark, Store, StoreError, StoredMark, Write as ToRecord, tail_of,
+    AnswerRef, Checkpoint, NewAnswer, Store, StoreError, StoredCheckpoint, Write as ToRecord,
+    tail_of,
 };
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Adopted {
+pub struct LegacyImport {
     /// Rows that count as answered.
     pub rows: u64,
     /// Torn rows that were cut off.
@@ -42,7 +43,7 @@ pub struct Adopted {
 
 /// Why nothing was taken over; the files are as they were, or copied.
 #[derive(Debug, Error)]
-pub enum AdoptError {
+pub enum LegacyImportError {
     /// A file fails.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -53,14 +54,14 @@ pub enum AdoptError {
 
 /// Takes over the outputs in a folder whose store has no record yet; `None` where there are none.
 /// Where `by_model`, rows of different models answer the same question. All are read; only those in the formats that are wanted are completed, the others stay.
-pub fn adopt(
+pub fn import_legacy(
     store: &mut Store,
     folder: &Path,
     wanted: &[Format],
     by_model: bool,
     stamp: &str,
     now: i64,
-) -> Result<Option<Adopted>, AdoptError> {
+) -> Result<Option<LegacyImport>, LegacyImportError> {
     let paths = FORMATS.map(|format| folder.join(format.file));
     let [csv, json, txt] = paths.each_ref().map(|path| match path.is_file() {
         true => fs::read(path),
@@ -74,7 +75,7 @@ pub fn adopt(
         return Ok(None);
     }
     for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
-        let copy = files::earlier(folder, stamp, format.file)?;
+        let copy = files::path_in_earlier(folder, stamp, format.file)?;
         fs::copy(path, &copy)?;
         fs::File::open(&copy)?.sync_all()?;
         // What a link leads to may be somebody else's, and is not to be completed.
@@ -105,7 +106,7 @@ pub fn adopt(
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.lacking.len() as u64;
     }
-    let adopted = Adopted {
+    let adopted = LegacyImport {
         rows: adoption.rows.len() as u64,
         torn: adoption.torn,
         completed,
@@ -142,24 +143,24 @@ fn insert(
     adoption: Adoption,
     by_model: bool,
     now: i64,
-) -> Result<(), AdoptError> {
+) -> Result<(), LegacyImportError> {
     let mut writes = Vec::new();
     let rows = adoption.rows.len() as u64;
     for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
-        writes.extend((at == 0).then_some(ToRecord::ScriptKnown { at: now }));
-        writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, 0))));
+        writes.extend((at == 0).then_some(ToRecord::LegacyImported { at: now }));
+        writes.push(ToRecord::Answered(Box::new(imported_answer(row, *id, by_model, 0))));
         writes.push(ToRecord::Placed { edition: 0, answer: AnswerRef::New(at), row: None });
     }
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
-        writes.push(ToRecord::Sink(SinkMark::of(*format, rows, &bytes)));
+        writes.push(ToRecord::Checkpoint(Checkpoint::for_bytes(*format, rows, &bytes)));
     }
     store.commit(&writes)?;
     Ok(())
 }
 
 /// One row as answered with settings that nobody knows.
-fn taken_over(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnswer {
+fn imported_answer(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnswer {
     let hash = id.hash();
     // The script knew no editions: its keys are those of edition 0.
     let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
@@ -174,14 +175,14 @@ fn taken_over(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnsw
 /// Takes back rows of ours that stand at the end of `output.json` and of which the store does not
 /// know the answer or the place; returns how many. They were durable before they were written, so
 /// the store has lost the end of its log. `mark` is how far that output is known to be whole.
-pub fn take_back(
+pub fn recover_from_output(
     store: &mut Store,
     folder: &Path,
-    mark: &StoredMark,
+    mark: &StoredCheckpoint,
     by_model: bool,
     edition: u32,
     now: i64,
-) -> Result<u64, AdoptError> {
+) -> Result<u64, LegacyImportError> {
     let path = folder.join(FORMATS[1].file);
     // The usual case: nothing stands behind the mark.
     if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
@@ -217,8 +218,10 @@ pub fn take_back(
             // Its answer is there, and only its place was lost.
             Some((answer, false)) => AnswerRef::Stored(*answer),
             None => {
-                writes.extend((new == 0).then_some(ToRecord::ScriptKnown { at: now }));
-                writes.push(ToRecord::Answered(Box::new(taken_over(row, *id, by_model, edition))));
+                writes.extend((new == 0).then_some(ToRecord::LegacyImported { at: now }));
+                writes.push(ToRecord::Answered(Box::new(imported_answer(
+                    row, *id, by_model, edition,
+                ))));
                 new += 1;
                 AnswerRef::New(new - 1)
             }

@@ -23,7 +23,7 @@ use crate::os::lock::{Lock, LockError};
 use crate::output::live::{Expected, FORMATS, Format, SinkError, write_anew};
 use crate::run::prepare::{JobError, finish_move, folder_error};
 use crate::store::{Store, StoreError, Value, Write};
-use crate::view::status::View;
+use crate::view::status::RunIndex;
 
 /// What was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     }
     let _lock = Lock::take(folder, now).map_err(|error| match error {
         LockError::Io(error) => folder_error(folder, error),
-        held @ LockError::Held(_) => JobError::Lock(held),
+        held @ LockError::InUse(_) => JobError::Lock(held),
     })?;
     let stamp = file_stamp(now);
     let (mut store, _) = Store::open(folder)?;
@@ -63,7 +63,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }
-    let mut view = View::of(&store, settings)?;
+    let mut view = RunIndex::load(&store, settings)?;
     let order = order(&mut view)?;
     let ids: Vec<AnswerId> = order.iter().map(|(id, _)| *id).collect();
     if !store.has_answers(&ids)? {
@@ -71,11 +71,11 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
         return Err(StoreError::Damaged(found).into());
     }
     let stays: HashSet<AnswerId> = ids.into_iter().collect();
-    let placed = store.order(view.edition)?;
+    let placed = store.order(view.generation)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
-    let copied_to = keep(&store, folder, view.edition, &stamp)?;
+    let copied_to = keep(&store, folder, view.generation, &stamp)?;
     store.keep_csv_bom(settings.csv_bom)?;
-    record(&mut store, view.edition, &order, &stamp, now)?;
+    record(&mut store, view.generation, &order, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
     let is_there = |format: &Format| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
@@ -90,8 +90,8 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
 
 /// The answers in the order of the input, each once and with its row; behind those of a row the further
 /// ones that were bought for it and are not wanted any more.
-fn order(view: &mut View) -> Result<Vec<(AnswerId, u64)>, JobError> {
-    let mut beside = view.beside()?.into_iter().peekable();
+fn order(view: &mut RunIndex) -> Result<Vec<(AnswerId, u64)>, JobError> {
+    let mut beside = view.other_answers()?.into_iter().peekable();
     let numbers = view.row_numbers()?;
     let per_row = view.plan.wanted().per_row() as usize;
     let mut seen = HashSet::new();
@@ -122,7 +122,7 @@ pub(crate) fn reform(
     for format in wanted {
         let (path, wished) = (folder.join(format.file), wish.map(|bom| format.with_bom(bom)));
         let Some(wished) = wished.filter(|_| path.is_file()) else { continue };
-        let as_it_is = wished.of_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = wished.from_file(&path).map_err(SinkError::Io)?;
         if as_it_is.has_bom() == wished.has_bom() {
             continue;
         }
@@ -154,7 +154,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
         if !path.exists() {
             continue;
         }
-        let format = format.of_file(&path).map_err(SinkError::Io)?;
+        let format = format.from_file(&path).map_err(SinkError::Io)?;
         let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| compare(file, format.header, rows.by_ref()))
@@ -169,7 +169,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
 
 fn copy(folder: &Path, path: &Path, stamp: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let copy = files::earlier(folder, stamp, &name)?;
+    let copy = files::path_in_earlier(folder, stamp, &name)?;
     fs::copy(path, &copy)?;
     fs::File::open(&copy)?.sync_all()?;
     files::sync_folder(files::folder_of(&copy))?;
@@ -187,7 +187,7 @@ fn record(
     let meta = |name, value| Write::Meta { name, value: Some(value) };
     store.commit(&[
         Write::Ordered { edition, answers: order.to_vec() },
-        Write::SinksForgotten,
+        Write::CheckpointsForgotten,
         meta("rebuilding", Value::Text(stamp.to_owned())),
         meta("rebuilt_at", Value::Number(now)),
     ])?;
@@ -215,7 +215,7 @@ pub(crate) fn finish(
         if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
             continue;
         }
-        let as_it_is = format.of_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = format.from_file(&path).map_err(SinkError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
             let compared = fs::File::open(&path)
@@ -228,7 +228,7 @@ pub(crate) fn finish(
         let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));
         marks.push(write_anew(folder, format, store.as_reader(), edition)?);
     }
-    let mut writes: Vec<Write> = marks.into_iter().map(Write::Sink).collect();
+    let mut writes: Vec<Write> = marks.into_iter().map(Write::Checkpoint).collect();
     writes.push(Write::Meta { name: "rebuilding", value: None });
     store.commit(&writes)?;
     Ok(true)
@@ -266,7 +266,7 @@ mod tests {
 
     fn next_run(settings: &Settings) -> Job {
         let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
-        assert_eq!((job.found.answered, job.found.pending), (3, 0));
+        assert_eq!((job.report.answered, job.report.pending), (3, 0));
         job
     }
 
@@ -289,7 +289,7 @@ mod tests {
             let out = settings.output.as_path();
             {
                 let (mut store, _) = Store::open(out).unwrap();
-                let mut view = View::of(&store, &settings).unwrap();
+                let mut view = RunIndex::load(&store, &settings).unwrap();
                 if steps > 0 {
                     keep(&store, out, 0, "then").unwrap();
                 }
@@ -301,14 +301,14 @@ mod tests {
                 }
             }
             let job = next_run(&settings);
-            assert_eq!(job.found.rebuild_finished, steps > 1, "{steps}");
-            assert_eq!(job.found.repairs, [], "{steps}");
+            assert_eq!(job.report.rebuild_finished, steps > 1, "{steps}");
+            assert_eq!(job.report.repairs, [], "{steps}");
             drop(job);
             let expected = if steps > 1 { &rebuilt } else { &before };
             assert_eq!(&outputs(&settings), expected, "{steps}");
             let verified = verify(&settings).unwrap().unwrap();
             assert_eq!(verified.differences, [], "{steps}");
-            assert!(!next_run(&settings).found.rebuild_finished, "{steps}");
+            assert!(!next_run(&settings).report.rebuild_finished, "{steps}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
         let out = settings.output.as_path();
         {
             let (mut store, _) = Store::open(out).unwrap();
-            let mut view = View::of(&store, &settings).unwrap();
+            let mut view = RunIndex::load(&store, &settings).unwrap();
             record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
         }
         fs::write(out.join("output.csv"), "mine\n").unwrap();

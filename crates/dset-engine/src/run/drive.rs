@@ -22,59 +22,59 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::http::ask::{Came, Endpoint};
-use crate::observer::{Trouble, Watcher};
+use crate::http::ask::{AskResult, Endpoint};
+use crate::observer::{LocalFailure, Observer};
 use crate::os::clock::{Clock, unix_ms};
 use crate::os::open_files::raise_open_files_max;
-use crate::os::panic_guard::or_died;
+use crate::os::panic_guard::catch_panic;
 use crate::output::live::{Outputs, SinkError, ToSinks};
-use crate::run::feeder::Reading;
-use crate::run::peer_limits::{Said, SharedPace};
+use crate::run::feeder::QuestionFeeder;
+use crate::run::peer_limits::{PeerLimits, PublishedState};
 use crate::run::prepare::{Job, source_options};
-use crate::source::error_marks::{MarkError, mark};
+use crate::source::error_marks::{MarkError, rewrite_marks};
 use crate::store::{
-    EarlierAsks, Order, STORE, SinkMark, StoreError, ToStore, Writer, WriterSettings,
+    Checkpoint, OutputOrder, RateHistory, STORE, StoreError, ToStore, Writer, WriterSettings,
 };
 
 /// Files that a run has open beside its connections: the store with its log, the outputs, the
 /// input, standard streams and the runtime's own.
-const FILES_BESIDE: u64 = 64;
+const FILES_RESERVED: u64 = 64;
 
 /// How often whoever watches is told where the run stands.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 
 /// What the threads tell the loop. Each message answers an effect, so that there are never more
 /// than a few times the width: the channel needs no bound of its own.
-enum Told {
+enum WorkerMessage {
     Event(Event),
     StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
-    Written { marks: Vec<SinkMark>, upto: u64 },
+    Written { marks: Vec<Checkpoint>, upto: u64 },
     OutputFailed(SinkError),
     Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
-    NotMarked(MarkError),
+    MarkFailed(MarkError),
 }
 
 /// How often runs at one service tell each other what they know of it.
-const SHARED_EVERY: Duration = Duration::from_secs(1);
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
 /// What somebody who watches a run wants of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum RunControl {
     /// To stop.
     Stop(StopSignal),
     /// To send nothing for now, or to go on after that.
     TogglePause,
     /// To go on, if it is paused.
-    LetGo,
+    Resume,
     /// To try a service that is out now.
     TryNow,
-    /// To be told where it stands, with [`Watcher::status`].
+    /// To be told where it stands, with [`Observer::status`].
     Status,
 }
 
 /// A place where a model is asked.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Target {
     /// Which model, by its place in the settings.
     pub model: u16,
     /// Which of the model's endpoints, from 0.
@@ -82,13 +82,13 @@ pub struct Asked {
     /// The endpoint.
     pub endpoint: Endpoint,
     /// What runs on this machine tell each other about it.
-    pub shared: Option<SharedPace>,
+    pub peer_limits: Option<PeerLimits>,
 }
 
-impl Asked {
+impl Target {
     fn place(&self) -> Place {
-        let learnt = self.shared.as_ref().and_then(|shared| {
-            let others = shared.others(unix_ms()).into_iter();
+        let learnt = self.peer_limits.as_ref().and_then(|shared| {
+            let others = shared.peers(unix_ms()).into_iter();
             expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
         });
         Place { model: self.model, endpoint: self.number, learnt }
@@ -98,15 +98,15 @@ impl Asked {
 /// Runs a job to its end, asking each model at its places. Cancel-safe in that the store and the outputs are whole at any moment.
 pub async fn drive(
     job: Job,
-    asked: Vec<Asked>,
-    mut wishes: Receiver<Wish>,
-    watcher: &mut (dyn Watcher + Send),
+    asked: Vec<Target>,
+    mut wishes: Receiver<RunControl>,
+    watcher: &mut (dyn Observer + Send),
 ) -> Result<Ending, StoreError> {
     let mut run = Run::start(job, asked)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut sharing = tokio::time::interval(SHARED_EVERY);
+    let mut sharing = tokio::time::interval(PUBLISH_EVERY);
     sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     run.machine.handle(run.clock.now(), Event::Started(run.plan.summary()), &mut effects);
     loop {
@@ -119,28 +119,28 @@ pub async fn drive(
         let alarm = run.alarm.map(|at| run.clock.instant(at));
         let event = tokio::select! {
             Some(wish) = wishes.recv() => match wish {
-                Wish::Stop(signal) => Event::Stopped(signal),
-                Wish::TogglePause => match run.machine.snapshot(run.clock.now()).is_held {
+                RunControl::Stop(signal) => Event::Stopped(signal),
+                RunControl::TogglePause => match run.machine.snapshot(run.clock.now()).is_held {
                     true => Event::LetGo,
                     false => Event::Held,
                 },
-                Wish::LetGo => Event::LetGo,
-                Wish::TryNow => Event::TryNow,
-                Wish::Status => {
+                RunControl::Resume => Event::LetGo,
+                RunControl::TryNow => Event::TryNow,
+                RunControl::Status => {
                     let now = run.clock.now();
                     watcher.status(now, &run.machine.snapshot(now));
                     continue;
                 }
             },
-            Some(told) = run.told.recv() => match run.heard(told, watcher) {
+            Some(told) = run.messages_rx.recv() => match run.on_message(told, watcher) {
                 Some(event) => event,
                 None => continue,
             },
             Some(done) = run.asks.join_next() => {
                 let (ask, came) = done.expect("an ask does not panic");
-                run.came(ask, came)
+                run.on_ask_end(ask, came)
             }
-            () = until(alarm), if alarm.is_some() => {
+            () = sleep_until(alarm), if alarm.is_some() => {
                 run.alarm = None;
                 Event::Woke
             }
@@ -149,8 +149,8 @@ pub async fn drive(
                 watcher.snapshot(now, &run.machine.snapshot(now));
                 continue;
             }
-            _ = sharing.tick(), if run.is_shared() => {
-                run.share(false);
+            _ = sharing.tick(), if run.has_peer_limits() => {
+                run.publish_limits(false);
                 continue;
             }
         };
@@ -158,7 +158,7 @@ pub async fn drive(
     }
 }
 
-async fn until(alarm: Option<Instant>) {
+async fn sleep_until(alarm: Option<Instant>) {
     if let Some(at) = alarm {
         tokio::time::sleep_until(at.into()).await;
     }
@@ -170,17 +170,17 @@ struct Run {
     settings: Settings,
     plan: Arc<Plan>,
     /// Where models are asked, in the order of the machine's places.
-    asked: Vec<Arc<Asked>>,
-    asks: JoinSet<(AskId, Option<Came>)>,
+    targets: Vec<Arc<Target>>,
+    asks: JoinSet<(AskId, Option<AskResult>)>,
     /// Drops an ask on its way.
-    drops: HashMap<AskId, oneshot::Sender<()>>,
+    cancel_txs: HashMap<AskId, oneshot::Sender<()>>,
     /// Replies of failures that are being recorded.
     bodies: HashMap<AskId, Vec<u8>>,
     /// Answers given to the store that are not known to be durable; never more than the width.
     unsynced: VecDeque<(Seq, Arc<Question>)>,
     alarm: Option<dset_core::time::Time>,
-    told: UnboundedReceiver<Told>,
-    tell: UnboundedSender<Told>,
+    messages_rx: UnboundedReceiver<WorkerMessage>,
+    tell: UnboundedSender<WorkerMessage>,
     store: threads::SyncSender<ToStore>,
     writer: Writer,
     sinks: threads::Sender<ToSinks>,
@@ -193,41 +193,41 @@ struct Run {
 }
 
 impl Run {
-    fn start(job: Job, asked: Vec<Asked>) -> Result<Run, StoreError> {
+    fn start(job: Job, asked: Vec<Target>) -> Result<Run, StoreError> {
         let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match settings.minute == MinuteLimits::default() {
-            true => EarlierAsks::default(),
-            false => store.earlier_asks(unix_ms())?,
+            true => RateHistory::default(),
+            false => store.rate_history(unix_ms())?,
         };
         // A run that has nothing to ask says nothing of where the answers are from.
-        let before = if job.found.pending == 0 { store.last_life()? } else { None };
+        let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
         let life = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
         let slots_max = slots_max(settings.concurrency, asked.len());
         let (sinks, orders) = threads::channel();
-        let failed = store.failed(job.edition).unwrap_or_default();
+        let failed = store.failed(job.generation).unwrap_or_default();
         let writer = Writer::start(
             store.into_journal(&job.folder)?,
             WriterSettings {
                 folder: job.folder,
-                life,
+                session: life,
                 settings: job.settings_ids.clone(),
                 models: settings.requests().into_iter().map(|request| request.model).collect(),
                 samples: settings.samples,
-                edition: job.edition,
+                generation: job.generation,
                 max_tokens: settings.model().request.max_tokens,
                 failed,
                 marks_known: job.marks_known.clone(),
-                marks_name: job.found.layout.marks_name(),
+                marks_name: job.report.layout.marks_name(),
                 waiting: job.waiting,
                 queue: 4 * slots_max as usize + 64,
             },
-            StoreTold { tell: tell.clone(), sinks: sinks.clone() },
+            StoreForwarder { tell: tell.clone(), sinks: sinks.clone() },
         )?;
         let (questions, wanted) = threads::channel();
-        let reader = Reading {
+        let reader = QuestionFeeder {
             source,
             prompts,
             hashers: settings.models.iter().map(|model| model.request.hasher()).collect(),
@@ -238,14 +238,16 @@ impl Run {
             worker(
                 "questions",
                 tell.clone(),
-                move |tell| reader.run(&wanted, |event| drop(tell.send(Told::Event(event)))),
-                |_| Told::Event(Event::QuestionsChanged { row_number: None }),
+                move |tell| {
+                    reader.run(&wanted, |event| drop(tell.send(WorkerMessage::Event(event))))
+                },
+                |_| WorkerMessage::Event(Event::QuestionsChanged { row_number: None }),
             )?,
             worker(
                 "outputs",
                 tell.clone(),
                 move |tell| write_outputs(outputs, &orders, tell),
-                |error| Told::OutputFailed(error.into()),
+                |error| WorkerMessage::OutputFailed(error.into()),
             )?,
         ];
         let rules = Rules {
@@ -253,7 +255,7 @@ impl Run {
             minute: settings.minute,
             earlier: earlier.asks,
             killed: earlier.unknown,
-            places: asked.iter().map(Asked::place).collect(),
+            places: asked.iter().map(Target::place).collect(),
             backoff: settings.backoff.clone(),
             pause_on_error: settings.on_error == OnError::Pause,
             limit: decisions.limit,
@@ -263,13 +265,13 @@ impl Run {
             machine: Machine::new(rules),
             clock: Clock::start(),
             plan,
-            asked: asked.into_iter().map(Arc::new).collect(),
+            targets: asked.into_iter().map(Arc::new).collect(),
             asks: JoinSet::new(),
-            drops: HashMap::new(),
+            cancel_txs: HashMap::new(),
             bodies: HashMap::new(),
             unsynced: VecDeque::new(),
             alarm: None,
-            told,
+            messages_rx: told,
             tell,
             store: writer.sender(),
             writer,
@@ -284,12 +286,12 @@ impl Run {
     }
 
     /// Begins what the machine wants; returns the ending if that is it.
-    fn perform(&mut self, effect: Effect, watcher: &mut dyn Watcher) -> Option<Ending> {
+    fn perform(&mut self, effect: Effect, watcher: &mut dyn Observer) -> Option<Ending> {
         match effect {
             // A thread that is gone has said why, and the machine is ending the run.
             Effect::Read { count } => drop(self.questions.send(count)),
             Effect::Ask(ask) => self.ask(ask),
-            Effect::Abandon(ask) => drop(self.drops.remove(&ask)),
+            Effect::Abandon(ask) => drop(self.cancel_txs.remove(&ask)),
             Effect::Record(seq, record) => {
                 let body = match &record {
                     Record::Failed { ask, .. } => self.bodies.remove(ask),
@@ -316,13 +318,13 @@ impl Run {
 
     fn ask(&mut self, ask: Ask) {
         let (drop_it, dropped) = oneshot::channel::<()>();
-        self.drops.insert(ask.id, drop_it);
-        let at = |asked: &&Arc<Asked>| (asked.model, asked.number) == (ask.model, ask.endpoint);
-        let asked = self.asked.iter().find(at).expect("the machine asks where it was told to");
+        self.cancel_txs.insert(ask.id, drop_it);
+        let at = |asked: &&Arc<Target>| (asked.model, asked.number) == (ask.model, ask.endpoint);
+        let asked = self.targets.iter().find(at).expect("the machine asks where it was told to");
         let (asked, tell) = (Arc::clone(asked), self.tell.clone());
         self.asks.spawn(async move {
             let told = |tokens| {
-                drop(tell.send(Told::Event(Event::Progressed { ask: ask.id, tokens })));
+                drop(tell.send(WorkerMessage::Event(Event::Progressed { ask: ask.id, tokens })));
             };
             // An answer that is here is not thrown away.
             tokio::select! {
@@ -333,8 +335,8 @@ impl Run {
         });
     }
 
-    fn came(&mut self, ask: AskId, came: Option<Came>) -> Event {
-        self.drops.remove(&ask);
+    fn on_ask_end(&mut self, ask: AskId, came: Option<AskResult>) -> Event {
+        self.cancel_txs.remove(&ask);
         let Some(came) = came else { return Event::Abandoned { ask } };
         if let Some(body) = came.body {
             self.bodies.insert(ask, body);
@@ -342,29 +344,30 @@ impl Run {
         Event::Replied { ask, reading: came.reading, limits: came.limits }
     }
 
-    fn is_shared(&self) -> bool {
-        self.asked.iter().any(|asked| asked.shared.is_some())
+    fn has_peer_limits(&self) -> bool {
+        self.targets.iter().any(|asked| asked.peer_limits.is_some())
     }
 
     /// Tells other runs at these places what this one knows, and hears whether they were told to
     /// leave one alone.
-    fn share(&mut self, ended: bool) {
+    fn publish_limits(&mut self, ended: bool) {
         while self.marking.try_join_next().is_some() {}
         let now = self.clock.now();
         let learnt = self.machine.learnt(now);
-        for (place, (asked, (learnt, until))) in self.asked.iter().zip(learnt).enumerate() {
-            let Some(shared) = asked.shared.clone() else { continue };
-            let said = Said { learnt, paused_until: until.map(|until| until.unix_ms), ended };
+        for (place, (asked, (learnt, until))) in self.targets.iter().zip(learnt).enumerate() {
+            let Some(shared) = asked.peer_limits.clone() else { continue };
+            let said =
+                PublishedState { learnt, paused_until: until.map(|until| until.unix_ms), ended };
             if ended {
-                shared.say(&said);
+                shared.publish(&said);
                 continue;
             }
             let tell = self.tell.clone();
             self.marking.spawn_blocking(move || {
-                shared.say(&said);
-                if let Some(wait) = shared.wait(now.unix_ms) {
+                shared.publish(&said);
+                if let Some(wait) = shared.requested_wait(now.unix_ms) {
                     let until = now.after(wait);
-                    let _ = tell.send(Told::Event(Event::ToldToWait { place, until }));
+                    let _ = tell.send(WorkerMessage::Event(Event::ToldToWait { place, until }));
                 }
             });
         }
@@ -376,57 +379,57 @@ impl Run {
         let tell = self.tell.clone();
         self.marking.spawn_blocking(move || {
             let began = Instant::now();
-            let marked = or_died(|| mark(&path, &options, &marks));
+            let marked = catch_panic(|| rewrite_marks(&path, &options, &marks));
             let told = match marked.unwrap_or_else(|died| Err(died.into())) {
                 Ok((rewritten, column)) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();
                     let column = Some(column).filter(|_| rewritten.set > 0);
-                    Told::Marked { questions, column, took: began.elapsed() }
+                    WorkerMessage::Marked { questions, column, took: began.elapsed() }
                 }
-                Err(error) => Told::NotMarked(error),
+                Err(error) => WorkerMessage::MarkFailed(error),
             };
             let _ = tell.send(told);
         });
     }
 
     /// Turns what a thread told into an event, and passes on what others must know.
-    fn heard(&mut self, told: Told, watcher: &mut dyn Watcher) -> Option<Event> {
+    fn on_message(&mut self, told: WorkerMessage, watcher: &mut dyn Observer) -> Option<Event> {
         let now = self.clock.now();
         match told {
-            Told::Event(event) => {
+            WorkerMessage::Event(event) => {
                 if let Event::Synced { upto } = event {
-                    self.no_longer_unsynced(upto, |question| watcher.acknowledged(question));
+                    self.take_synced(upto, |question| watcher.acknowledged(question));
                 }
                 Some(event)
             }
-            Told::StoreFailed { upto, detail, rescued, answers } => {
-                self.no_longer_unsynced(upto, |_| ());
+            WorkerMessage::StoreFailed { upto, detail, rescued, answers } => {
+                self.take_synced(upto, |_| ());
                 let path = self.settings.output.join(STORE);
-                watcher.trouble(now, &Trouble::Store { path, detail, rescued, answers });
+                watcher.local_failure(now, &LocalFailure::Store { path, detail, rescued, answers });
                 Some(Event::SyncFailed { upto })
             }
-            Told::Written { marks, upto } => {
+            WorkerMessage::Written { marks, upto } => {
                 drop(self.store.send(ToStore::Sinks { marks, upto }));
                 None
             }
-            Told::OutputFailed(error) => {
-                watcher.trouble(now, &Trouble::Output { detail: error.to_string() });
+            WorkerMessage::OutputFailed(error) => {
+                watcher.local_failure(now, &LocalFailure::Output { detail: error.to_string() });
                 Some(Event::EmitFailed)
             }
-            Told::Marked { questions, column, took } => {
+            WorkerMessage::Marked { questions, column, took } => {
                 self.marks_known = column.clone().or(self.marks_known.take());
                 drop(self.store.send(ToStore::Marked { questions, column }));
                 Some(Event::Marked { took })
             }
-            Told::NotMarked(error) => {
+            WorkerMessage::MarkFailed(error) => {
                 let (path, detail) = (self.settings.input.clone(), error.to_string());
-                watcher.trouble(now, &Trouble::Marks { path, detail });
+                watcher.local_failure(now, &LocalFailure::Marks { path, detail });
                 Some(Event::MarkFailed)
             }
         }
     }
 
-    fn no_longer_unsynced(&mut self, upto: Seq, mut each: impl FnMut(&Question)) {
+    fn take_synced(&mut self, upto: Seq, mut each: impl FnMut(&Question)) {
         while self.unsynced.front().is_some_and(|&(seq, _)| seq <= upto) {
             let (_, question) = self.unsynced.pop_front().expect("there is a front");
             each(&question);
@@ -434,12 +437,12 @@ impl Run {
     }
 
     /// Says goodbye to the store and waits for every thread.
-    fn end(mut self, ending: Ending, watcher: &mut dyn Watcher) -> Ending {
-        self.share(true);
+    fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
+        self.publish_limits(true);
         let Run { store, writer, sinks, questions, workers, .. } = self;
         let _ = store.send(ToStore::End {
             at: unix_ms(),
-            ending: words(&ending),
+            ending: ending_code(&ending),
             dropped: ending.dropped > 0,
         });
         let _ = sinks.send(ToSinks::End);
@@ -449,8 +452,8 @@ impl Run {
         }
         let Err(error) = writer.join() else { return ending };
         let (path, detail) = (self.settings.output.join(STORE), error.to_string());
-        let trouble = Trouble::Store { path, detail, rescued: None, answers: 0 };
-        watcher.trouble(self.clock.now(), &trouble);
+        let trouble = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
+        watcher.local_failure(self.clock.now(), &trouble);
         Ending { why: Why::StoreFailed, ..ending }
     }
 }
@@ -459,18 +462,18 @@ impl Run {
 ///
 /// Each of several places keeps idle connections of its own.
 fn slots_max(concurrency: Concurrency, places: usize) -> u32 {
-    let files = raise_open_files_max().map_or(u64::MAX, |most| most.saturating_sub(FILES_BESIDE));
+    let files = raise_open_files_max().map_or(u64::MAX, |most| most.saturating_sub(FILES_RESERVED));
     let files = files / places.max(1) as u64;
     concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
 }
 
 /// How a run ended, as it is told later.
-fn words(ending: &Ending) -> String {
-    let word = word(&ending.why);
+fn ending_code(ending: &Ending) -> String {
+    let word = reason_code(&ending.why);
     if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }
 }
 
-fn word(why: &Why) -> &'static str {
+fn reason_code(why: &Why) -> &'static str {
     match why {
         Why::StoreFailed => "store failed",
         Why::OutputFailed => "output failed",
@@ -488,13 +491,13 @@ fn word(why: &Why) -> &'static str {
 
 fn worker(
     name: &str,
-    tell: UnboundedSender<Told>,
-    work: impl FnOnce(&UnboundedSender<Told>) + Send + 'static,
-    died: fn(std::io::Error) -> Told,
+    tell: UnboundedSender<WorkerMessage>,
+    work: impl FnOnce(&UnboundedSender<WorkerMessage>) + Send + 'static,
+    died: fn(std::io::Error) -> WorkerMessage,
 ) -> Result<JoinHandle<()>, StoreError> {
     let thread = std::thread::Builder::new().name(name.into());
     Ok(thread.spawn(move || {
-        if let Err(error) = or_died(|| work(&tell)) {
+        if let Err(error) = catch_panic(|| work(&tell)) {
             let _ = tell.send(died(error));
         }
     })?)
@@ -503,30 +506,30 @@ fn worker(
 fn write_outputs(
     outputs: Outputs,
     orders: &threads::Receiver<ToSinks>,
-    tell: &UnboundedSender<Told>,
+    tell: &UnboundedSender<WorkerMessage>,
 ) {
-    let written = |marks, upto| drop(tell.send(Told::Written { marks, upto }));
+    let written = |marks, upto| drop(tell.send(WorkerMessage::Written { marks, upto }));
     if let Err(error) = outputs.run(orders, written) {
-        let _ = tell.send(Told::OutputFailed(error));
+        let _ = tell.send(WorkerMessage::OutputFailed(error));
     }
 }
 
-struct StoreTold {
-    tell: UnboundedSender<Told>,
+struct StoreForwarder {
+    tell: UnboundedSender<WorkerMessage>,
     sinks: threads::Sender<ToSinks>,
 }
 
-impl crate::store::Told for StoreTold {
+impl crate::store::WriterListener for StoreForwarder {
     fn synced(&self, upto: Seq) {
-        let _ = self.tell.send(Told::Event(Event::Synced { upto }));
+        let _ = self.tell.send(WorkerMessage::Event(Event::Synced { upto }));
     }
 
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
         let detail = error.to_owned();
-        let _ = self.tell.send(Told::StoreFailed { upto, detail, rescued, answers });
+        let _ = self.tell.send(WorkerMessage::StoreFailed { upto, detail, rescued, answers });
     }
 
-    fn ordered(&self, order: Order) {
+    fn ordered(&self, order: OutputOrder) {
         let _ = self.sinks.send(ToSinks::Rows(order));
     }
 
@@ -535,6 +538,6 @@ impl crate::store::Told for StoreTold {
     }
 
     fn emitted(&self, upto: u64) {
-        let _ = self.tell.send(Told::Event(Event::Emitted { upto }));
+        let _ = self.tell.send(WorkerMessage::Event(Event::Emitted { upto }));
     }
 }

@@ -14,7 +14,7 @@ use dset_core::template::Prompts;
 use crate::source::Source;
 
 /// Reads the texts of the questions that are to be asked, in the order of the input.
-pub(crate) struct Reading {
+pub(crate) struct QuestionFeeder {
     pub(crate) source: Source,
     pub(crate) prompts: Prompts,
     /// One for each model.
@@ -24,7 +24,7 @@ pub(crate) struct Reading {
     pub(crate) next: u32,
 }
 
-impl Reading {
+impl QuestionFeeder {
     pub(crate) fn run(mut self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
         let last = self.plan.states.iter().rposition(|&state| state == Planned::Pending);
         let last = last.map(|at| self.plan.wanted().row(at as QuestionIndex));

@@ -24,7 +24,7 @@ const FILES_MAX: usize = 256;
 
 /// What one process says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Said {
+pub struct PublishedState {
     /// What it knows of the service's limits, and when.
     pub learnt: Learnt,
     /// The service wants to be left alone until then, Unix milliseconds.
@@ -35,12 +35,12 @@ pub struct Said {
 
 /// This process's place among those that ask the same service.
 #[derive(Debug, Clone)]
-pub struct SharedPace {
+pub struct PeerLimits {
     folder: PathBuf,
     own: PathBuf,
 }
 
-impl SharedPace {
+impl PeerLimits {
     /// Takes a place below `state`, the folder in which this user's programs keep their state.
     #[must_use]
     pub fn new(
@@ -48,24 +48,25 @@ impl SharedPace {
         endpoint: &str,
         model: &str,
         key: Option<&SecretString>,
-    ) -> SharedPace {
+    ) -> PeerLimits {
         let key = key.map_or("", |key| key.expose_secret());
         let service = xxh3_64(format!("{endpoint}\n{model}\n{key}").as_bytes());
         let folder = state.join("dset").join("pace").join(format!("{service:016x}"));
         let own = folder.join(format!("{}.json", std::process::id()));
-        SharedPace { folder, own }
+        PeerLimits { folder, own }
     }
 
     /// Returns what the others say at `now`, Unix milliseconds, and removes what is too old. What
     /// cannot be read says nothing.
     #[must_use]
-    pub fn others(&self, now: i64) -> Vec<(Said, Neighbour)> {
+    pub fn peers(&self, now: i64) -> Vec<(PublishedState, Neighbour)> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let paths = entries.flatten().map(|entry| entry.path()).take(FILES_MAX);
         let mut others = Vec::new();
         for path in paths.filter(|path| *path != self.own) {
             let read = fs::read(&path).ok();
-            let Some(said) = read.and_then(|bytes| serde_json::from_slice::<Said>(&bytes).ok())
+            let Some(said) =
+                read.and_then(|bytes| serde_json::from_slice::<PublishedState>(&bytes).ok())
             else {
                 continue;
             };
@@ -86,8 +87,8 @@ impl SharedPace {
     /// Returns how much longer at `now` the service wants to be left alone, as others that are
     /// asking it were told.
     #[must_use]
-    pub fn wait(&self, now: i64) -> Option<Duration> {
-        let running = self.others(now).into_iter().filter(|(_, other)| other.is_running);
+    pub fn requested_wait(&self, now: i64) -> Option<Duration> {
+        let running = self.peers(now).into_iter().filter(|(_, other)| other.is_running);
         let until = running.filter_map(|(said, _)| said.paused_until).max()?;
         let wait = u64::try_from(until - now).ok().filter(|wait| *wait > 0)?;
         Some(Duration::from_millis(wait))
@@ -95,11 +96,11 @@ impl SharedPace {
 
     /// Says this to the others. Where it cannot be written, nobody is told: pace is worth less than
     /// a run.
-    pub fn say(&self, said: &Said) {
+    pub fn publish(&self, said: &PublishedState) {
         let _ = self.write(said);
     }
 
-    fn write(&self, said: &Said) -> std::io::Result<()> {
+    fn write(&self, said: &PublishedState) -> std::io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let file = NamedTempFile::new_in(&self.folder)?;
         serde_json::to_writer(&file, said)?;
@@ -113,32 +114,32 @@ impl SharedPace {
 mod tests {
     use super::*;
 
-    fn said(ceiling: u32, at_unix_ms: i64, ended: bool) -> Said {
+    fn said(ceiling: u32, at_unix_ms: i64, ended: bool) -> PublishedState {
         let learnt =
             Learnt { ceiling: Some(ceiling), rate_per_minute: None, paced: false, at_unix_ms };
-        Said { learnt, paused_until: Some(7), ended }
+        PublishedState { learnt, paused_until: Some(7), ended }
     }
 
     #[test]
     fn what_one_process_says_the_others_at_the_same_service_hear() {
         let state = tempfile::tempdir().unwrap();
         let key = SecretString::from("sk-canary-0123456789");
-        let one = SharedPace::new(state.path(), "http://a", "m", Some(&key));
+        let one = PeerLimits::new(state.path(), "http://a", "m", Some(&key));
         // Another process has another number.
-        let other = SharedPace { own: one.folder.join("0.json"), ..one.clone() };
-        other.say(&said(39, 1_000, false));
-        let heard = one.others(2_000);
+        let other = PeerLimits { own: one.folder.join("0.json"), ..one.clone() };
+        other.publish(&said(39, 1_000, false));
+        let heard = one.peers(2_000);
         assert_eq!(heard.len(), 1);
         assert_eq!(heard[0].0, said(39, 1_000, false));
         assert!(heard[0].1.is_running);
-        assert_eq!(one.wait(2_000), None, "that was over");
-        let paused = Said { paused_until: Some(2_500), ..said(39, 1_000, false) };
-        other.say(&paused);
-        assert_eq!(one.wait(2_000), Some(Duration::from_millis(500)));
-        assert!(other.others(2_000).is_empty(), "nobody hears himself");
-        assert!(!one.others(10_000)[0].1.is_running, "silent for too long");
-        let elsewhere = SharedPace::new(state.path(), "http://a", "n", Some(&key));
-        assert!(elsewhere.others(2_000).is_empty());
+        assert_eq!(one.requested_wait(2_000), None, "that was over");
+        let paused = PublishedState { paused_until: Some(2_500), ..said(39, 1_000, false) };
+        other.publish(&paused);
+        assert_eq!(one.requested_wait(2_000), Some(Duration::from_millis(500)));
+        assert!(other.peers(2_000).is_empty(), "nobody hears himself");
+        assert!(!one.peers(10_000)[0].1.is_running, "silent for too long");
+        let elsewhere = PeerLimits::new(state.path(), "http://a", "n", Some(&key));
+        assert!(elsewhere.peers(2_000).is_empty());
         let path = one.folder.to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&other.own).unwrap();
         assert!(!path.contains("canary") && !text.contains("canary"));
@@ -147,11 +148,11 @@ mod tests {
     #[test]
     fn what_is_older_than_a_day_or_unreadable_says_nothing() {
         let state = tempfile::tempdir().unwrap();
-        let one = SharedPace::new(state.path(), "http://a", "m", None);
-        let other = SharedPace { own: one.folder.join("0.json"), ..one.clone() };
-        other.say(&said(39, 0, true));
+        let one = PeerLimits::new(state.path(), "http://a", "m", None);
+        let other = PeerLimits { own: one.folder.join("0.json"), ..one.clone() };
+        other.publish(&said(39, 0, true));
         std::fs::write(one.folder.join("1.json"), "{").unwrap();
-        assert!(one.others(25 * 3_600_000).is_empty());
+        assert!(one.peers(25 * 3_600_000).is_empty());
         assert!(!other.own.exists());
     }
 }

@@ -16,7 +16,7 @@ use crate::run::prepare::JobError;
 use crate::source::Source;
 
 /// What one pass over the input gives.
-pub(crate) struct Scanned {
+pub(crate) struct PlannedInput {
     pub(crate) planner: Planner,
     /// Rows that are skipped because they are empty.
     pub(crate) empty: u64,
@@ -25,19 +25,19 @@ pub(crate) struct Scanned {
 }
 
 /// Collects every question of the input, as these settings would ask it, each so many times.
-pub(crate) fn scan(
+pub(crate) fn plan_input(
     source: &mut Source,
     prompts: &Prompts,
     requests: &[RequestSettings],
     samples: u32,
     edition: u32,
-) -> Result<Scanned, JobError> {
+) -> Result<PlannedInput, JobError> {
     source.rewind()?;
     let status = source.layout().status;
     let mut hashers: Vec<Hasher> = requests.iter().map(RequestSettings::hasher).collect();
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Wanted::new(models, samples);
-    let mut scanned = Scanned {
+    let mut scanned = PlannedInput {
         planner: Planner::new(edition, prompts.are_the_question_alone(), wanted),
         empty: 0,
         first_marked_row: None,
@@ -64,7 +64,7 @@ pub(crate) fn scan(
 }
 
 /// A row of a plan, seen in the input.
-pub(crate) struct Seen<'a> {
+pub(crate) struct PlannedRow<'a> {
     pub(crate) row_number: u64,
     /// The question cell, with the blanks around it.
     pub(crate) text: &'a str,
@@ -73,12 +73,12 @@ pub(crate) struct Seen<'a> {
     pub(crate) id: QuestionId,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
-    pub(crate) status: Status,
+    pub(crate) status: RowStatus,
 }
 
 /// What a row's status cell says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum RowStatus {
     Empty,
     Error,
     /// The user's own word.
@@ -88,12 +88,12 @@ pub(crate) enum Status {
 /// Goes through the input again and shows every row of its plan; `request` is what the first model
 /// is asked with. Fails where the input is no
 /// longer what was planned.
-pub(crate) fn walk(
+pub(crate) fn for_each_planned(
     source: &mut Source,
     prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,
-    mut each: impl FnMut(Seen<'_>),
+    mut each: impl FnMut(PlannedRow<'_>),
 ) -> Result<(), JobError> {
     source.rewind()?;
     let status = source.layout().status;
@@ -106,11 +106,11 @@ pub(crate) fn walk(
             return Err(JobError::InputChanged);
         }
         let status = match status.and_then(|at| row.cell(at)).unwrap_or_default().trim() {
-            "" => Status::Empty,
-            ERROR => Status::Error,
-            _ => Status::Own,
+            "" => RowStatus::Empty,
+            ERROR => RowStatus::Error,
+            _ => RowStatus::Own,
         };
-        each(Seen {
+        each(PlannedRow {
             row_number: row.row_number,
             text,
             rendered: &rendered,

@@ -24,21 +24,21 @@ use crate::os::files;
 use crate::os::lock::{Lock, LockError};
 use crate::output::folder::{EARLIER, rename_old, write_readme};
 use crate::output::live::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
-use crate::recover::legacy::{AdoptError, Adopted, adopt, take_back};
+use crate::recover::legacy::{LegacyImport, LegacyImportError, import_legacy, recover_from_output};
 use crate::recover::rebuild::{finish, reform};
-use crate::run::plan_input::{Scanned, scan, walk};
-use crate::run::prompts::{Judged, judge};
+use crate::run::plan_input::{PlannedInput, for_each_planned, plan_input};
+use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{Source, SourceError, SourceOptions};
-use crate::store::{Call, Rescued, Store, StoreError, Value, Write, open_readonly};
+use crate::store::{Invocation, Rescued, Store, StoreError, Value, Write, open_readonly};
 use crate::view::status::has_outputs;
 
 /// What only one run is told.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Decisions {
     /// Keep the answers that other settings bought, and ask the rest with these.
-    pub keep: bool,
+    pub keep_answers: bool,
     /// Ask everything again.
-    pub again: bool,
+    pub ask_again: bool,
     /// Ask all rows, also those before a bookmark of which nothing is known.
     pub from_start: bool,
     /// Take the rows before such a bookmark as answered.
@@ -84,7 +84,7 @@ pub enum JobError {
     Sink(#[from] SinkError),
     /// The outputs of the original script.
     #[error(transparent)]
-    Adopt(#[from] AdoptError),
+    Adopt(#[from] LegacyImportError),
     /// Answers were bought with other settings, and nobody has said what is to become of them.
     #[error("the settings have changed")]
     SettingsChanged {
@@ -124,7 +124,7 @@ pub enum JobError {
 
 /// What was found and done before the first ask.
 #[derive(Debug)]
-pub struct Found {
+pub struct PreparationReport {
     /// What the columns of the input mean.
     pub layout: Layout,
     /// Non-empty questions.
@@ -150,15 +150,15 @@ pub struct Found {
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
     /// Rows of the outputs whose question is no longer in the input.
-    pub gone: u64,
+    pub removed: u64,
     /// Rows that said ERROR although they were answered.
     pub marked_though_answered: u64,
     /// Answers that other settings bought and that are kept.
     pub kept_from_others: u64,
     /// The outputs of the original script, taken over.
-    pub adopted: Option<Adopted>,
+    pub imported: Option<LegacyImport>,
     /// Answers that the store had lost and that were taken back from `output.json`.
-    pub taken_back: u64,
+    pub recovered: u64,
     /// Answers that an earlier run could only rescue.
     pub rescued: Option<Rescued>,
     /// What an earlier version had left under names that loaders take for data, and the names now.
@@ -186,7 +186,7 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Job {
     /// What was found and done.
-    pub found: Found,
+    pub report: PreparationReport,
     pub(crate) settings: Settings,
     pub(crate) decisions: Decisions,
     pub(crate) source: Source,
@@ -198,7 +198,7 @@ pub struct Job {
     pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
-    pub(crate) edition: u32,
+    pub(crate) generation: u32,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
@@ -237,13 +237,14 @@ impl Job {
         let marks_known = marks_known(&settings.output);
         let options = source_options(&settings, marks_known.clone());
         let mut source = Source::open(&settings.input, &options)?;
-        let Judged { prompts, system_as_before } = judge(&mut settings, source.layout())?;
+        let CheckedPrompts { prompts, system_as_before } =
+            check_prompts(&mut settings, source.layout())?;
         let now = unix_ms();
         let folder = settings.output.clone();
         let is_new = !Store::exists(&folder);
         let (requests, samples) = (settings.requests(), settings.samples);
         let by_model = requests.len() > 1;
-        let first = scan(&mut source, &prompts, &requests, samples, 0)?;
+        let first = plan_input(&mut source, &prompts, &requests, samples, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -259,7 +260,7 @@ impl Job {
         fs::create_dir_all(&folder).map_err(in_folder)?;
         let lock = Lock::take(&folder, now).map_err(|error| match error {
             LockError::Io(error) => in_folder(error),
-            held @ LockError::Held(_) => JobError::Lock(held),
+            held @ LockError::InUse(_) => JobError::Lock(held),
         })?;
         let renamed = rename_old(&folder).map_err(in_folder)?;
         files::remove_left_over(&folder);
@@ -274,7 +275,7 @@ impl Job {
         let formats: Vec<Format> = formats.into_iter().map(|f| f.with_bom(bom)).collect();
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
-            true => adopt(&mut store, &folder, &formats, by_model, &stamp, now)?,
+            true => import_legacy(&mut store, &folder, &formats, by_model, &stamp, now)?,
             false => None,
         };
         if decisions.from_start {
@@ -287,14 +288,14 @@ impl Job {
         let json = store.sink_marks()?.into_iter().find(|mark| mark.name == FORMATS[1].name);
         let taken_back = match json {
             Some(mark) => {
-                let by_model = by_model || store.has_beside(edition)?;
-                take_back(&mut store, &folder, &mark, by_model, edition, now)?
+                let by_model = by_model || store.has_parallel_models(edition)?;
+                recover_from_output(&mut store, &folder, &mark, by_model, edition, now)?
             }
             None => 0,
         };
         let mut scanned = match edition {
             0 => first,
-            _ => scan(&mut source, &prompts, &requests, samples, edition)?,
+            _ => plan_input(&mut source, &prompts, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() {
@@ -312,7 +313,7 @@ impl Job {
         let mut plan = store.plan(planner, edition, &requests)?;
 
         let mut again_continued = false;
-        if decisions.again && !store.is_blank()? {
+        if decisions.ask_again && !store.is_blank()? {
             let unfinished = plan.count(Planned::Pending) > 0;
             again_continued = edition > 0 && held_ids.iter().all(Option::is_some) && unfinished;
             if !again_continued {
@@ -322,8 +323,8 @@ impl Job {
                 }
                 edition += 1;
                 moved_to =
-                    Some(open_edition(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = scan(&mut source, &prompts, &requests, samples, edition)?;
+                    Some(open_generation(&mut store, &settings, &folder, edition, &stamp, now)?);
+                let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
                 empty = scanned.empty;
                 held_ids = held(&store, edition)?;
                 plan = store.plan(scanned.planner, edition, &requests)?;
@@ -339,22 +340,22 @@ impl Job {
             &held_ids,
             &plan.bought_otherwise,
             edition,
-            decisions.keep,
+            decisions.keep_answers,
             now,
         )?;
-        store.keep_asked(&settings_ids, samples)?;
-        store.keep_call(&Call::of(&settings))?;
+        store.save_requests(&settings_ids, samples)?;
+        store.save_invocation(&Invocation::from_settings(&settings))?;
         let last_life = store.last_life()?;
         let endpoint = settings.model().endpoint();
         reform(&mut store, &folder, &formats, settings.csv_bom, edition)?;
         let marks = store.sink_marks()?;
         let (outputs, repairs) =
             Outputs::open(&folder, &formats, store.reader()?, edition, &marks, &stamp)?;
-        store.record_marks(&outputs.marks())?;
+        store.record_marks(&outputs.checkpoints())?;
         store.keep_formats(&settings.formats)?;
         write_readme(&folder, &settings.input, &formats);
         store.keep_csv_bom(settings.csv_bom)?;
-        let found = Found {
+        let found = PreparationReport {
             layout: source.layout().clone(),
             questions: plan.rows(),
             answers: plan.states.len() as u64,
@@ -367,11 +368,11 @@ impl Job {
             kept: plan.count(Planned::Kept),
             pending,
             duplicates: plan.duplicates,
-            gone: plan.gone,
+            removed: plan.gone,
             marked_though_answered: plan.marked_though_answered,
             kept_from_others: plan.bought_otherwise.iter().sum(),
-            adopted,
-            taken_back,
+            imported: adopted,
+            recovered: taken_back,
             rescued,
             renamed,
             repairs,
@@ -380,13 +381,13 @@ impl Job {
             again_continued,
             last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
             endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
-            is_unlocked: !lock.is_held(),
+            is_unlocked: !lock.is_exclusive(),
             system_as_before,
         };
         let waiting = waiting(&mut source, &prompts, &requests[0], &plan)?;
         source.rewind()?;
         Ok(Job {
-            found,
+            report: found,
             settings,
             decisions,
             source,
@@ -396,7 +397,7 @@ impl Job {
             waiting,
             store,
             outputs,
-            edition,
+            generation: edition,
             settings_ids,
             folder,
             lock,
@@ -423,7 +424,7 @@ fn waiting(
         return Ok(waiting);
     }
     let mut next = waiting.iter_mut().peekable();
-    walk(source, prompts, request, plan, |seen| {
+    for_each_planned(source, prompts, request, plan, |seen| {
         while let Some((_, _, row)) = next.next_if(|(at, ..)| *at < seen.entries.end) {
             *row = Some(seen.row_number);
         }
@@ -454,7 +455,7 @@ fn decide(
         return Err(JobError::SettingsChanged { changes, answers });
     }
     let is_new = store.last_settings(edition)?.is_none();
-    let has_beside = store.has_beside(edition)?;
+    let has_beside = store.has_parallel_models(edition)?;
     let mut ids = Vec::new();
     for (at, request) in requests.iter().enumerate() {
         let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
@@ -470,7 +471,7 @@ fn decide(
 /// Opens the next edition: what is in the outputs moves away, nothing is deleted.
 ///
 /// Written to the store first, so that a crash in the middle is finished by the next run.
-fn open_edition(
+fn open_generation(
     store: &mut Store,
     settings: &Settings,
     folder: &Path,
@@ -485,8 +486,8 @@ fn open_edition(
     store.commit(&[
         meta("edition", Value::Number(edition.into())),
         meta("moving", Value::Text(stamp.to_owned())),
-        Write::SinksForgotten,
-        Write::WishesForgotten,
+        Write::CheckpointsForgotten,
+        Write::PendingForgotten,
         Write::Meta { name: "from_bookmark", value: None },
     ])?;
     for (at, request) in settings.requests().iter().enumerate() {
@@ -499,7 +500,7 @@ fn open_edition(
 /// that are to be taken as answered, if that was said. None where all are to be asked; an error where
 /// nobody has said either.
 fn bare_bookmark(
-    scanned: &Scanned,
+    scanned: &PlannedInput,
     settings: &Settings,
     decisions: Decisions,
 ) -> Result<Vec<[u8; 16]>, JobError> {
@@ -510,7 +511,7 @@ fn bare_bookmark(
     if decisions.from_bookmark {
         return Ok(before);
     }
-    let asks_all = decisions.from_start || decisions.again;
+    let asks_all = decisions.from_start || decisions.ask_again;
     if asks_all || is_mark_of_other_run(settings, &scanned.planner.marked()) {
         return Ok(Vec::new());
     }
@@ -548,7 +549,7 @@ pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>
         for format in FORMATS {
             let path = folder.join(format.file);
             if path.exists() {
-                fs::rename(&path, files::earlier(folder, &stamp, format.file)?)?;
+                fs::rename(&path, files::path_in_earlier(folder, &stamp, format.file)?)?;
             }
         }
         files::sync_folder(folder)

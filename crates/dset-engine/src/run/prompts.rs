@@ -8,7 +8,7 @@ use crate::run::prepare::JobError;
 use crate::store::open_readonly;
 
 /// Prompts that may be sent.
-pub(crate) struct Judged {
+pub(crate) struct CheckedPrompts {
     pub(crate) prompts: Prompts,
     /// The system prompt holds what is read or refused now, and is sent as it stands, as it was when
     /// the answers were bought that are there.
@@ -17,19 +17,22 @@ pub(crate) struct Judged {
 
 /// Binds the prompts of these settings to an input, and fails where a placeholder would be sent. A
 /// system prompt with answers in the store is sent as before, so that nothing is bought twice.
-pub(crate) fn judge(settings: &mut Settings, layout: &Layout) -> Result<Judged, JobError> {
+pub(crate) fn check_prompts(
+    settings: &mut Settings,
+    layout: &Layout,
+) -> Result<CheckedPrompts, JobError> {
     let columns = &layout.columns;
     let system = settings.model().request.system.clone().unwrap_or_default();
     let bound = |settings: &Settings| Prompts::new(&settings.model().request, columns);
     if !has_code(&system) {
         let prompts = bound(settings)?;
         let Err(error) = prompts.check(false) else {
-            return Ok(Judged { prompts, system_as_before: false });
+            return Ok(CheckedPrompts { prompts, system_as_before: false });
         };
         // Only of the system prompt may there be answers that make up for it.
         prompts.check(true)?;
         return match has_answers(settings, &system) {
-            true => Ok(Judged { prompts, system_as_before: true }),
+            true => Ok(CheckedPrompts { prompts, system_as_before: true }),
             false => Err(error.into()),
         };
     }
@@ -39,7 +42,7 @@ pub(crate) fn judge(settings: &mut Settings, layout: &Layout) -> Result<Judged, 
     }
     let prompts = bound(settings)?;
     prompts.check(system_as_before)?;
-    Ok(Judged { prompts, system_as_before })
+    Ok(CheckedPrompts { prompts, system_as_before })
 }
 
 /// Tells whether answers were bought with this system prompt as it stands. A store that cannot be read

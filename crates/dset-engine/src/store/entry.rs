@@ -23,13 +23,17 @@ pub(super) enum Entry {
 impl Entry {
     /// Takes what was paid for of a record: an answer, a reply that was refused (`body`), and that a
     /// question is not to be asked again because its answer was cut.
-    pub(super) fn of(record: &Record, body: Option<&[u8]>, run: &WriterSettings) -> Option<Entry> {
+    pub(super) fn from_record(
+        record: &Record,
+        body: Option<&[u8]>,
+        run: &WriterSettings,
+    ) -> Option<Entry> {
         match record {
             Record::Answered { .. } => {
-                NewAnswer::of(record, run).map(|new| Entry::Answer(Box::new(new)))
+                NewAnswer::from_answered(record, run).map(|new| Entry::Answer(Box::new(new)))
             }
             Record::Failed { .. } => NewAttempt::of(record, Some(body?), run).map(Entry::Attempt),
-            Record::Ended { .. } => NewEnded::of(record, run)
+            Record::Ended { .. } => NewEnded::from_ended(record, run)
                 .filter(|ended| CUT.contains(&&*ended.cause))
                 .map(Entry::Ended),
             Record::Bookmarked { .. } => None,
@@ -64,7 +68,7 @@ pub(crate) struct NewAnswer {
 
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
-    pub(super) fn of(record: &Record, run: &WriterSettings) -> Option<NewAnswer> {
+    pub(super) fn from_answered(record: &Record, run: &WriterSettings) -> Option<NewAnswer> {
         let Record::Answered { question, attempts, sent_at, at, answer, completes_row, .. } =
             record
         else {
@@ -85,8 +89,8 @@ impl NewAnswer {
             row_lacks: !completes_row,
             sample: question.sample,
             settings: run.settings[usize::from(question.model)],
-            edition: run.edition,
-            life: Some(run.life),
+            edition: run.generation,
+            life: Some(run.session),
             row: Some(question.row_number),
             answered_at: at.unix_ms,
             question: question.text.to_string(),
@@ -97,14 +101,14 @@ impl NewAnswer {
     }
 
     /// Returns what its ending without an answer is remembered by.
-    pub(super) fn ending(&self) -> [u8; 16] {
+    pub(super) fn failure_key(&self) -> [u8; 16] {
         self.ending.unwrap_or(self.question_hash)
     }
 
     /// Returns what is to be forgotten now that there is an answer: that it once ended without one and,
     /// once its row has every answer, the wish for a mark.
     pub(super) fn forgets(&self) -> impl Iterator<Item = Write> + use<> {
-        let ended = Write::NotEnded { question: self.ending(), edition: self.edition };
+        let ended = Write::NotEnded { question: self.failure_key(), edition: self.edition };
         let mark = (!self.row_lacks).then_some(Write::Marked(self.question_hash));
         std::iter::once(ended).chain(mark)
     }
@@ -178,7 +182,7 @@ impl NewAttempt {
         };
         let usage = failure.partial.as_ref().map(|partial| partial.usage).unwrap_or_default();
         Some(NewAttempt {
-            life: run.life,
+            life: run.session,
             at: at.unix_ms,
             row: question.row_number,
             question: question.id.hash(),
@@ -211,7 +215,7 @@ pub(crate) struct NewEnded {
 
 impl NewEnded {
     /// Takes an ending of this run; `None` where the record says something else.
-    pub(super) fn of(record: &Record, run: &WriterSettings) -> Option<NewEnded> {
+    pub(super) fn from_ended(record: &Record, run: &WriterSettings) -> Option<NewEnded> {
         let Record::Ended { question, fault, cause, at, cut_at_tokens } = record else {
             return None;
         };
@@ -221,7 +225,7 @@ impl NewEnded {
         };
         Some(NewEnded {
             question: question.ending,
-            edition: run.edition,
+            edition: run.generation,
             row: question.row_number,
             fault: fault.to_owned(),
             cause: (*cause).to_owned(),

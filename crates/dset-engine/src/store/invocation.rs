@@ -8,18 +8,18 @@ use super::{Store, StoreError};
 
 /// What a run was told beside the settings that its answers were bought with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+pub struct Invocation {
     /// The column with the questions, where one was named.
     pub column: Option<String>,
     /// Whether the first row is a header.
     pub header: HeaderMode,
     /// Where each model was asked, in their order.
-    pub places: Vec<Place>,
+    pub places: Vec<InvocationEndpoint>,
 }
 
 /// Where a model was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct InvocationEndpoint {
     /// The name of the variable that holds the key, or `none`.
     pub key: String,
     /// The base URLs, without their queries.
@@ -28,21 +28,21 @@ pub struct Place {
     pub has_query: bool,
 }
 
-impl Call {
+impl Invocation {
     /// Returns what settings say.
     #[must_use]
-    pub fn of(settings: &Settings) -> Call {
-        Call {
+    pub fn from_settings(settings: &Settings) -> Invocation {
+        Invocation {
             column: settings.column.clone(),
             header: settings.header,
-            places: settings.models.iter().map(Place::of).collect(),
+            places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
         }
     }
 }
 
-impl Place {
-    fn of(model: &Model) -> Place {
-        Place {
+impl InvocationEndpoint {
+    fn from_model(model: &Model) -> InvocationEndpoint {
+        InvocationEndpoint {
             key: model.key_variable.clone().unwrap_or_else(|| NO_KEY.to_owned()),
             base_urls: model.base_urls.iter().map(endpoint).collect(),
             has_query: model.base_urls.iter().any(|url| url.query().is_some()),
@@ -52,7 +52,7 @@ impl Place {
 
 impl Store {
     /// Remembers how a run is called.
-    pub(crate) fn keep_call(&self, call: &Call) -> Result<(), StoreError> {
+    pub(crate) fn save_invocation(&self, call: &Invocation) -> Result<(), StoreError> {
         let call = serde_json::to_string(call).expect("a call is JSON");
         match self.meta::<String>("call")? {
             Some(kept) if kept == call => Ok(()),
@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Returns how the last run was called; `None` where that is not known.
-    pub(crate) fn last_call(&self) -> Result<Option<Call>, StoreError> {
+    pub(crate) fn last_invocation(&self) -> Result<Option<Invocation>, StoreError> {
         let call = self.meta::<String>("call")?;
         Ok(call.and_then(|call| serde_json::from_str(&call).ok()))
     }

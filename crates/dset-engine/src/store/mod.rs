@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use crate::store::invocation::{Call, Place};
-pub use crate::store::row_cache::Text;
+pub use crate::store::invocation::{Invocation, InvocationEndpoint};
+pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;
 pub(crate) use rescue::OLD_UNREAD;
@@ -26,12 +26,13 @@ pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
 pub use sqlite::{
-    Attempt, Dangling, FailedAsks, Held, Life, Part, Recent, STORE, Store, StoredMark, Tried,
+    Attempt, AttemptSummary, DecidedSettings, FailedAsks, IntegrityError, Recent, STORE, Session,
+    SnippetPart, Store, StoredCheckpoint,
 };
-pub(crate) use sqlite::{EarlierAsks, Ids, Measured, Terms, Words};
+pub(crate) use sqlite::{IdSet, MeasuredAnswer, RateHistory, SearchTerms, Tokenizer};
 use sqlite::{PATH_BYTES_MAX, VERSION};
-pub use writer::{Order, Placed, SinkMark, ToStore, Writer, WriterSettings};
-pub(crate) use writer::{Told, tail_of};
+pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};
+pub(crate) use writer::{WriterListener, tail_of};
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]

@@ -7,7 +7,7 @@ use dset_core::plan::AnswerId;
 
 use super::StoreError;
 use super::entry::{NewAnswer, NewAttempt, NewEnded};
-use super::writer::SinkMark;
+use super::writer::Checkpoint;
 
 /// Makes durable what happened.
 pub(crate) trait Journal: Send + 'static {
@@ -66,17 +66,17 @@ pub(crate) enum Write {
     /// The answers of an edition have these places, and no others; with their rows of the input.
     Ordered { edition: u32, answers: Vec<(AnswerId, u64)> },
     /// An output is whole up to here.
-    Sink(SinkMark),
+    Checkpoint(Checkpoint),
     /// Nothing is known any more of how far outputs are whole.
-    SinksForgotten,
+    CheckpointsForgotten,
     /// Nothing is to be marked, and nothing is taken as answered any more.
-    WishesForgotten,
+    PendingForgotten,
     /// A value of the whole store, or its end.
     Meta { name: &'static str, value: Option<Value> },
     /// There are answers of the original script, whose settings nobody knows.
-    ScriptKnown { at: i64 },
+    LegacyImported { at: i64 },
     /// A run has ended.
-    LifeEnded { life: i64, at: i64, ending: String, dropped: bool },
+    SessionEnded { life: i64, at: i64, ending: String, dropped: bool },
 }
 
 /// Which answer has a place.

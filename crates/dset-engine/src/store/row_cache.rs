@@ -14,30 +14,30 @@ const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many bytes of texts there are. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Texts(Arc<AtomicUsize>);
+pub(super) struct RowCache(Arc<AtomicUsize>);
 
 /// An answer as the row of an output, counted as long as anybody has it.
 #[derive(Debug)]
-pub struct Text {
+pub struct CachedRow {
     row: Row,
     bytes: usize,
-    counted: Texts,
+    counted: RowCache,
 }
 
-impl Texts {
+impl RowCache {
     /// Keeps a row while there is room for it.
-    pub(super) fn keep(&self, row: Row) -> Option<Box<Text>> {
+    pub(super) fn keep(&self, row: Row) -> Option<Box<CachedRow>> {
         let bytes = row.question.len() + row.reasoning.len() + row.answer.len();
         // One thread adds and others only take away, so that what fits here still fits below.
         if self.0.load(Ordering::Relaxed) + bytes > TEXT_BYTES_MAX {
             return None;
         }
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Some(Box::new(Text { row, bytes, counted: self.clone() }))
+        Some(Box::new(CachedRow { row, bytes, counted: self.clone() }))
     }
 }
 
-impl Text {
+impl CachedRow {
     /// Returns the row.
     #[must_use]
     pub fn row(&self) -> &Row {
@@ -45,7 +45,7 @@ impl Text {
     }
 }
 
-impl Drop for Text {
+impl Drop for CachedRow {
     fn drop(&mut self) {
         self.counted.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn texts_are_kept_while_there_is_room_and_again_when_others_are_gone() {
-        let texts = Texts::default();
+        let texts = RowCache::default();
         let row = || Row {
             answered_at: 0,
             question: String::new(),

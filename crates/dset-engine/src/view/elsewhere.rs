@@ -21,18 +21,18 @@ use crate::view::status::has_outputs;
 
 /// Where the answers to a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answers {
+pub enum AnswersLocation {
     /// In the folder that is meant, or nowhere yet.
     Here,
     /// Beside the file, in a folder of the name that is meant.
-    Beside(PathBuf),
+    Nearby(PathBuf),
     /// In these folders, and only the user knows which of them is meant.
     Several(Vec<PathBuf>),
 }
 
 /// Looks for the answers to the file of these settings, whose folder nobody has named.
 #[must_use]
-pub fn answers(settings: &Settings) -> Answers {
+pub fn locate_answers(settings: &Settings) -> AnswersLocation {
     let here = &settings.output;
     let real = |path: &Path| path.canonicalize().ok();
     let mut parents = vec![folder_of(&settings.input).to_owned()];
@@ -52,20 +52,20 @@ pub fn answers(settings: &Settings) -> Answers {
         }
     }
     if folders.is_empty() {
-        return Answers::Here;
+        return AnswersLocation::Here;
     }
     // Whoever reads the file next says what is wrong with it.
-    let Ok(questions) = questions(settings) else { return Answers::Here };
-    let is_here = has_record(here) && knows(here, &questions);
-    folders.retain(|(_, folder)| knows(folder, &questions));
+    let Ok(questions) = questions(settings) else { return AnswersLocation::Here };
+    let is_here = has_record(here) && has_any_of(here, &questions);
+    folders.retain(|(_, folder)| has_any_of(folder, &questions));
     let named: Vec<PathBuf> =
         folders.iter().filter(|(is_named, _)| *is_named).map(|(_, f)| f.clone()).collect();
     match (is_here, named.as_slice(), folders.is_empty()) {
-        (false, [only], _) => Answers::Beside(only.clone()),
-        (_, [], true) | (true, [], _) => Answers::Here,
+        (false, [only], _) => AnswersLocation::Nearby(only.clone()),
+        (_, [], true) | (true, [], _) => AnswersLocation::Here,
         _ => {
             let all = folders.into_iter().map(|(_, folder)| folder);
-            Answers::Several(std::iter::once(here.clone()).chain(all).collect())
+            AnswersLocation::Several(std::iter::once(here.clone()).chain(all).collect())
         }
     }
 }
@@ -93,7 +93,7 @@ fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
 
 /// Tells whether a folder has a record of one of these questions. One that cannot be read may have:
 /// whoever opens it then says what is wrong.
-fn knows(folder: &Path, questions: &HashSet<[u8; 16]>) -> bool {
+fn has_any_of(folder: &Path, questions: &HashSet<[u8; 16]>) -> bool {
     match open_readonly(folder, |store| store.has_record_of(questions)) {
         Ok(Some(knows)) => knows,
         Err(_) => true,
@@ -135,9 +135,9 @@ mod tests {
             .unwrap();
     }
 
-    fn of(input: PathBuf, output: PathBuf) -> Answers {
+    fn of(input: PathBuf, output: PathBuf) -> AnswersLocation {
         let layer = Layer { input: Some(input), output: Some(output), ..Layer::default() };
-        answers(&resolve(layer, None).unwrap().0)
+        locate_answers(&resolve(layer, None).unwrap().0)
     }
 
     #[test]
@@ -146,21 +146,21 @@ mod tests {
         let (_folder, data, work) = two(&[("q.csv", file), ("other.csv", "question\nc\n")]);
         let name = Path::new("dset_generator");
         let here = |input: &str| of(data.join(input), name.to_owned());
-        assert_eq!(here("q.csv"), Answers::Here, "there is nothing yet");
+        assert_eq!(here("q.csv"), AnswersLocation::Here, "there is nothing yet");
         outputs(&data.join(name), &["b"]);
-        assert_eq!(here("q.csv"), Answers::Beside(data.join(name)));
-        assert_eq!(here("other.csv"), Answers::Here, "those are another file's");
-        assert_eq!(here("not-there.csv"), Answers::Here);
+        assert_eq!(here("q.csv"), AnswersLocation::Nearby(data.join(name)));
+        assert_eq!(here("other.csv"), AnswersLocation::Here, "those are another file's");
+        assert_eq!(here("not-there.csv"), AnswersLocation::Here);
         // A link is followed, and so is a path with `..` in it.
         #[cfg(unix)]
         {
             fs::os::unix::fs::symlink(data.join("q.csv"), work.join("link.csv")).unwrap();
             let there = data.canonicalize().unwrap().join(name);
-            assert_eq!(of(work.join("link.csv"), name.to_owned()), Answers::Beside(there));
+            assert_eq!(of(work.join("link.csv"), name.to_owned()), AnswersLocation::Nearby(there));
         }
         let around = work.join("../data/q.csv");
         let there = work.join("../data").join(name);
-        assert_eq!(of(around, name.to_owned()), Answers::Beside(there));
+        assert_eq!(of(around, name.to_owned()), AnswersLocation::Nearby(there));
     }
 
     #[test]
@@ -170,9 +170,13 @@ mod tests {
         let here = work.join("dset_generator");
         let of = || of(data.join("q.csv"), here.clone());
         outputs(&data.join("mine"), &["a"]);
-        let both = Answers::Several(vec![here.clone(), data.join("mine")]);
+        let both = AnswersLocation::Several(vec![here.clone(), data.join("mine")]);
         assert_eq!(of(), both, "another name is not meant by itself");
         outputs(&here, &["a", "b"]);
-        assert_eq!(of(), Answers::Here, "nor does it stand in the way of what was begun here");
+        assert_eq!(
+            of(),
+            AnswersLocation::Here,
+            "nor does it stand in the way of what was begun here"
+        );
     }
 }

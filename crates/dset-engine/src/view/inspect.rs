@@ -6,7 +6,7 @@ use dset_core::csv::ERROR;
 use dset_core::settings::Settings;
 
 use crate::run::prepare::{JobError, marks_known, source_options};
-use crate::run::prompts::judge;
+use crate::run::prompts::check_prompts;
 use crate::source::Source;
 
 /// So many pairs of the same question are named.
@@ -38,7 +38,7 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
     let options = source_options(&settings, marks_known(&settings.output));
     let mut source = Source::open(&settings.input, &options)?;
-    let prompts = judge(&mut settings, source.layout())?.prompts;
+    let prompts = check_prompts(&mut settings, source.layout())?.prompts;
     let (question_column, status) = (source.layout().question, source.layout().status);
     let columns = source.layout().columns.clone();
     let has_header = source.layout().has_header;

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use dset_core::plan::AnswerId;
 use dset_core::settings::Settings;
 
-use crate::run::plan_input::walk;
+use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::JobError;
-pub use crate::store::Part;
-use crate::store::{Ids, Store, StoreError, open_readonly};
-use crate::store::{Terms, Words};
-use crate::view::status::View;
+pub use crate::store::SnippetPart;
+use crate::store::{IdSet, Store, StoreError, open_readonly};
+use crate::store::{SearchTerms, Tokenizer};
+use crate::view::status::RunIndex;
 
 /// What is looked for, and where.
 #[derive(Debug, Clone)]
@@ -26,11 +26,11 @@ pub struct Query {
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct SearchReport {
     /// Questions that have it, returned or not.
-    pub count: u64,
+    pub hits_count: u64,
     /// Questions of the file.
-    pub of: u64,
+    pub questions_count: u64,
     /// The first of them, in the order of the file.
     pub hits: Vec<Hit>,
 }
@@ -48,21 +48,22 @@ pub struct Hit {
     /// answer yet.
     pub answer: Option<(Option<String>, Option<u32>)>,
     /// What the question, the reasoning and the answer have of it, in parts.
-    pub snippets: [Option<Vec<Part>>; 3],
+    pub snippets: [Option<Vec<SnippetPart>>; 3],
 }
 
 /// Looks for words; `None` where there is no store. Terms without a letter or a digit are left out;
 /// where none is left, that finds nothing.
-pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobError> {
+pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>, JobError> {
     open_readonly(&settings.output, |store| {
-        let mut words = Words::open()?;
-        let terms = Terms::new(&query.terms, &mut words)?;
-        let mut view = View::of(store, settings)?;
-        let mut found = Found { count: 0, of: view.plan.rows(), hits: Vec::new() };
+        let mut words = Tokenizer::open()?;
+        let terms = SearchTerms::new(&query.terms, &mut words)?;
+        let mut view = RunIndex::load(store, settings)?;
+        let mut found =
+            SearchReport { hits_count: 0, questions_count: view.plan.rows(), hits: Vec::new() };
         if terms.is_empty() {
             return Ok(found);
         }
-        let hits = scan(store, query, &terms, &mut words)?;
+        let hits = find_hits(store, query, &terms, &mut words)?;
         let mut beside: HashMap<[u8; 16], AnswerId> = HashMap::new();
         for (question, id) in view.plan.beside.iter().filter(|(_, id)| hits.has(*id)) {
             beside.entry(*question).or_insert(*id);
@@ -70,7 +71,7 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobEr
         let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());
         let mut shown: Vec<(Hit, Option<AnswerId>)> = Vec::new();
         let mut failed = None;
-        walk(&mut view.source, &view.prompts, &view.requests[0], &view.plan, |seen| {
+        for_each_planned(&mut view.source, &view.prompts, &view.requests[0], &view.plan, |seen| {
             number += 1;
             let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
             let has_answer = of_row.peek().is_some();
@@ -87,7 +88,7 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobEr
                     return;
                 }
             }
-            found.count += 1;
+            found.hits_count += 1;
             if shown.len() < query.hits_max {
                 let hit = Hit {
                     number,
@@ -110,10 +111,15 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<Found>, JobEr
 }
 
 /// Returns the answers that have what is looked for.
-fn scan(store: &Store, query: &Query, terms: &Terms, words: &mut Words) -> Result<Ids, StoreError> {
-    let mut hits = Ids::default();
+fn find_hits(
+    store: &Store,
+    query: &Query,
+    terms: &SearchTerms,
+    words: &mut Tokenizer,
+) -> Result<IdSet, StoreError> {
+    let mut hits = IdSet::default();
     let mut folded = [Vec::new(), Vec::new(), Vec::new()];
-    store.each_text(|id, texts| {
+    store.for_each_text(|id, texts| {
         for (at, to) in folded.iter_mut().enumerate().filter(|(at, _)| query.within[*at]) {
             words.fold(texts[at], to)?;
         }
@@ -130,8 +136,8 @@ fn with_snippets(
     mut hit: Hit,
     id: Option<AnswerId>,
     query: &Query,
-    terms: &Terms,
-    words: &mut Words,
+    terms: &SearchTerms,
+    words: &mut Tokenizer,
 ) -> Result<Hit, StoreError> {
     let row = id.map(|id| store.as_reader().row(id)).transpose()?;
     let texts = match &row {

@@ -11,14 +11,14 @@ use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
 
-use crate::run::plan_input::{Seen, Status, walk};
+use crate::run::plan_input::{PlannedRow, RowStatus, for_each_planned};
 use crate::run::prepare::JobError;
-use crate::store::{Call, Store, StoreError, Tried, open_readonly};
-use crate::view::status::View;
+use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
+use crate::view::status::RunIndex;
 
 /// Which questions are to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum QuestionSelector {
     /// The one with this number: its place among the questions of the file, from 1.
     Number(u64),
     /// Those that ended without an answer, in the order of the file.
@@ -29,11 +29,11 @@ pub enum Which {
 
 /// What is shown.
 #[derive(Debug)]
-pub struct Shown {
+pub struct ShowReport {
     /// Questions of the file.
-    pub of: u64,
+    pub questions_count: u64,
     /// Those that were looked for.
-    pub questions: Vec<Question>,
+    pub questions: Vec<ShownQuestion>,
     /// What each model is asked with.
     pub requests: Vec<RequestSettings>,
     /// How many answers each is to give to a question.
@@ -41,35 +41,35 @@ pub struct Shown {
     /// The endpoint of the last run; absent where there was none.
     pub endpoint: Option<String>,
     /// How the last run was called, where that is known.
-    pub call: Option<Call>,
+    pub invocation: Option<Invocation>,
 }
 
 /// A question and what came of it.
 #[derive(Debug)]
-pub struct Question {
+pub struct ShownQuestion {
     /// Its number and its row as a spreadsheet counts; absent where it is no longer in the file.
     pub place: Option<(u64, u64)>,
     /// The question, trimmed.
     pub text: String,
     /// The answers that it was to get, model by model and sample by sample; then those that the last
     /// run did not want.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ShownSlot>,
 }
 
 /// An answer that a question was to get.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ShownSlot {
     /// The model that gave it, else the one that is asked.
     pub model: Option<String>,
     /// Which sample it is, from 0.
     pub sample: u32,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: SlotOutcome,
 }
 
 /// What came of a wanted answer.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum SlotOutcome {
     /// It is there.
     Answered(Box<Row>),
     /// Taken as answered, before a bookmark of the original script.
@@ -79,38 +79,38 @@ pub enum Outcome {
         /// How, and why; absent where the service was unreachable and the row was marked for that.
         end: Option<(Fault, String)>,
         /// The asks that failed, where they are known.
-        tried: Option<Tried>,
+        tried: Option<AttemptSummary>,
     },
     /// It did not come yet.
     Pending {
         /// The asks that failed so far.
-        tried: Option<Tried>,
+        tried: Option<AttemptSummary>,
     },
 }
 
 /// Returns what is to be shown; `None` where there is no store. A number that is not in the file
 /// finds nothing.
-pub fn show(settings: &Settings, which: Which) -> Result<Option<Shown>, JobError> {
+pub fn show(settings: &Settings, which: QuestionSelector) -> Result<Option<ShowReport>, JobError> {
     open_readonly(&settings.output, |store| {
-        let mut view = View::of(store, settings)?;
+        let mut view = RunIndex::load(store, settings)?;
         let questions = match which {
-            Which::Number(number) => by_number(store, &mut view, number)?,
-            Which::Failed => failed(store, &mut view)?,
-            Which::Last(most) => last(store, &mut view, most)?,
+            QuestionSelector::Number(number) => by_number(store, &mut view, number)?,
+            QuestionSelector::Failed => failed(store, &mut view)?,
+            QuestionSelector::Last(most) => last(store, &mut view, most)?,
         };
-        Ok(Shown {
-            of: view.plan.rows(),
+        Ok(ShowReport {
+            questions_count: view.plan.rows(),
             questions,
             samples: view.plan.wanted().samples(),
-            endpoint: store.life()?.map(|life| life.endpoint),
-            call: store.last_call()?,
+            endpoint: store.last_session()?.map(|life| life.endpoint),
+            invocation: store.last_invocation()?,
             requests: view.requests,
         })
     })
 }
 
 /// A row of the input that is to be shown.
-struct Picked {
+struct PickedQuestion {
     number: u64,
     row_number: u64,
     text: String,
@@ -120,10 +120,14 @@ struct Picked {
     entries: Vec<(QuestionIndex, [u8; 16])>,
 }
 
-fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question>, JobError> {
+fn by_number(
+    store: &Store,
+    view: &mut RunIndex,
+    number: u64,
+) -> Result<Vec<ShownQuestion>, JobError> {
     let picked = pick(view, |seen, at| (at == number).then(|| seen.entries.clone().collect()))?;
     let beside = std::mem::take(&mut view.plan.beside);
-    let mut questions = told(store, view, picked)?;
+    let mut questions = with_outcomes(store, view, picked)?;
     for (picked, question) in &mut questions {
         let of_it = beside.iter().filter(|(hash, _)| *hash == picked.id.hash());
         for (_, id) in of_it {
@@ -131,8 +135,8 @@ fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question
             question.entries.push(answered(store, *id, row)?);
         }
         for entry in &mut question.entries {
-            if let Outcome::Failed { tried: Some(tried), .. }
-            | Outcome::Pending { tried: Some(tried) } = &mut entry.outcome
+            if let SlotOutcome::Failed { tried: Some(tried), .. }
+            | SlotOutcome::Pending { tried: Some(tried) } = &mut entry.outcome
             {
                 tried.reply = store.kept_reply(&picked.id.hash(), tried.last.at)?;
             }
@@ -141,14 +145,14 @@ fn by_number(store: &Store, view: &mut View, number: u64) -> Result<Vec<Question
     Ok(questions.into_iter().map(|(_, question)| question).collect())
 }
 
-fn failed(store: &Store, view: &mut View) -> Result<Vec<Question>, JobError> {
-    let ended = store.ended(view.edition)?;
+fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobError> {
+    let ended = store.ended(view.generation)?;
     let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
     let picked = pick(view, |seen, _| {
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
             Planned::Kept => true,
             Planned::Pending => {
-                seen.status == Status::Error
+                seen.status == RowStatus::Error
                     || wanted.find(seen.id, *at, |hash| ended.get(hash)).is_some()
             }
             _ => false,
@@ -157,17 +161,17 @@ fn failed(store: &Store, view: &mut View) -> Result<Vec<Question>, JobError> {
         (!entries.is_empty()).then_some(entries)
     })?;
     let mut questions: Vec<_> =
-        told(store, view, picked)?.into_iter().map(|(_, question)| question).collect();
+        with_outcomes(store, view, picked)?.into_iter().map(|(_, question)| question).collect();
     // A mark of somebody else's, on a row that was not asked yet.
     for question in &mut questions {
-        question.entries.retain(|entry| matches!(entry.outcome, Outcome::Failed { .. }));
+        question.entries.retain(|entry| matches!(entry.outcome, SlotOutcome::Failed { .. }));
     }
     questions.retain(|question| !question.entries.is_empty());
     Ok(questions)
 }
 
-fn last(store: &Store, view: &mut View, most: u32) -> Result<Vec<Question>, JobError> {
-    let newest = store.newest(view.edition, most)?;
+fn last(store: &Store, view: &mut RunIndex, most: u32) -> Result<Vec<ShownQuestion>, JobError> {
+    let newest = store.newest(view.generation, most)?;
     let looked_for: HashSet<_> = newest.iter().map(|(_, question)| *question).collect();
     let mut places = HashMap::new();
     pick(view, |seen, at| {
@@ -180,35 +184,35 @@ fn last(store: &Store, view: &mut View, most: u32) -> Result<Vec<Question>, JobE
     let question = |(id, hash): (AnswerId, [u8; 16])| {
         let place: Option<(u64, u64)> = places.get(&hash).copied();
         let entry = answered(store, id, place.map(|(_, row_number)| row_number))?;
-        let Outcome::Answered(row) = &entry.outcome else { unreachable!("it was read") };
+        let SlotOutcome::Answered(row) = &entry.outcome else { unreachable!("it was read") };
         let text = row.question.clone();
-        Ok(Question { place, text, entries: vec![entry] })
+        Ok(ShownQuestion { place, text, entries: vec![entry] })
     };
     newest.into_iter().map(question).collect()
 }
 
 /// Goes through the input and keeps the rows of which `wanted` names entries.
 fn pick(
-    view: &mut View,
-    mut wanted: impl FnMut(&Seen<'_>, u64) -> Option<Vec<QuestionIndex>>,
-) -> Result<Vec<Picked>, JobError> {
+    view: &mut RunIndex,
+    mut wanted: impl FnMut(&PlannedRow<'_>, u64) -> Option<Vec<QuestionIndex>>,
+) -> Result<Vec<PickedQuestion>, JobError> {
     let mut picked = Vec::new();
     let mut hashers: Vec<Hasher> = view.requests.iter().map(RequestSettings::hasher).collect();
     let plan = &view.plan;
     let mut number = 0;
-    walk(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
+    for_each_planned(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
         number += 1;
         let Some(entries) = wanted(&seen, number) else { return };
         let key = |at: QuestionIndex| {
             let model = usize::from(plan.wanted().model(at));
             (at, plan.key(at, hashers[model].fingerprint_of(seen.rendered)).0)
         };
-        picked.push(Picked {
+        picked.push(PickedQuestion {
             number,
             row_number: seen.row_number,
             text: seen.text.to_owned(),
             id: seen.id,
-            marked: seen.status == Status::Error,
+            marked: seen.status == RowStatus::Error,
             entries: entries.into_iter().map(key).collect(),
         });
     })?;
@@ -216,17 +220,17 @@ fn pick(
 }
 
 /// Looks up what came of them.
-fn told(
+fn with_outcomes(
     store: &Store,
-    view: &View,
-    picked: Vec<Picked>,
-) -> Result<Vec<(Picked, Question)>, StoreError> {
-    let ended = store.ended(view.edition)?;
+    view: &RunIndex,
+    picked: Vec<PickedQuestion>,
+) -> Result<Vec<(PickedQuestion, ShownQuestion)>, StoreError> {
+    let ended = store.ended(view.generation)?;
     let is_open = |at: QuestionIndex| {
         matches!(view.plan.states[at as usize], Planned::Kept | Planned::Pending)
     };
     let open = picked.iter().filter(|picked| picked.entries.iter().any(|&(at, _)| is_open(at)));
-    let tried = store.tried(&open.map(|picked| picked.id.hash()).collect())?;
+    let tried = store.attempts_by_question(&open.map(|picked| picked.id.hash()).collect())?;
     let wanted = view.plan.wanted();
     let mut questions = Vec::with_capacity(picked.len());
     for picked in picked {
@@ -234,7 +238,7 @@ fn told(
         for &(at, key) in &picked.entries {
             if let Some(id) = view.answers[at as usize] {
                 let entry = answered(store, id, Some(picked.row_number))?;
-                entries.push(Entry { sample: wanted.sample(at), ..entry });
+                entries.push(ShownSlot { sample: wanted.sample(at), ..entry });
                 continue;
             }
             let end = wanted.find(picked.id, at, |hash| ended.get(hash)).cloned();
@@ -242,30 +246,31 @@ fn told(
             let own = by_key.and_then(|by_key| by_key.get(&key));
             // Asked with other settings before these were decided.
             let before = || {
-                let fits = |tried: &&Tried| end.as_ref().is_some_and(|e| e.1 == tried.last.cause);
+                let fits =
+                    |tried: &&AttemptSummary| end.as_ref().is_some_and(|e| e.1 == tried.last.cause);
                 by_key?.values().filter(fits).max_by_key(|tried| tried.last.at)
             };
             let tried = own.or_else(before).cloned();
             let outcome = match view.plan.states[at as usize] {
-                Planned::Presumed => Outcome::Presumed,
+                Planned::Presumed => SlotOutcome::Presumed,
                 _ if end.is_some() || (picked.marked && tried.is_some()) => {
-                    Outcome::Failed { end, tried }
+                    SlotOutcome::Failed { end, tried }
                 }
-                _ => Outcome::Pending { tried },
+                _ => SlotOutcome::Pending { tried },
             };
             let model = view.requests[usize::from(wanted.model(at))].model.clone();
-            entries.push(Entry { model: Some(model), sample: wanted.sample(at), outcome });
+            entries.push(ShownSlot { model: Some(model), sample: wanted.sample(at), outcome });
         }
         let place = Some((picked.number, picked.row_number));
-        let question = Question { place, text: picked.text.clone(), entries };
+        let question = ShownQuestion { place, text: picked.text.clone(), entries };
         questions.push((picked, question));
     }
     Ok(questions)
 }
 
 /// Returns an answer, with the row of its question as it is now.
-fn answered(store: &Store, id: AnswerId, row: Option<u64>) -> Result<Entry, StoreError> {
+fn answered(store: &Store, id: AnswerId, row: Option<u64>) -> Result<ShownSlot, StoreError> {
     let row = Box::new(store.as_reader().row_at(id, row)?);
     let (model, sample) = (row.metadata.model.clone(), row.metadata.sample.unwrap_or(0));
-    Ok(Entry { model, sample, outcome: Outcome::Answered(row) })
+    Ok(ShownSlot { model, sample, outcome: SlotOutcome::Answered(row) })
 }

@@ -10,8 +10,8 @@ use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::settings::Settings;
 
 use crate::run::prepare::JobError;
-use crate::store::{FailedAsks, Measured, open_readonly};
-use crate::view::status::View;
+use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
+use crate::view::status::RunIndex;
 
 /// Models that are told apart; the answers of any further ones are counted together.
 const MODELS_MAX: usize = 32;
@@ -68,7 +68,7 @@ pub struct Measures {
 }
 
 impl Measures {
-    fn add(&mut self, measured: &Measured) {
+    fn add(&mut self, measured: &MeasuredAnswer) {
         let metadata = &measured.metadata;
         self.answers += 1;
         self.input += metadata.input_tokens.unwrap_or(0);
@@ -92,7 +92,7 @@ impl Measures {
         self.answer_length.add(measured.answer);
     }
 
-    fn number_slowest(&mut self, view: &View) {
+    fn number_slowest(&mut self, view: &RunIndex) {
         let is_it = |id: &Option<AnswerId>| *id == self.slowest_id.map(|(_, id)| id);
         let at = self.slowest_id.and_then(|_| view.answers.iter().position(is_it));
         self.slowest = at.map(|at| u64::from(view.plan.wanted().row(at as u32)) + 1);
@@ -102,11 +102,11 @@ impl Measures {
 /// Measures the answers of a run; `None` where there is no store.
 pub fn stats(settings: &Settings) -> Result<Option<Stats>, JobError> {
     open_readonly(&settings.output, |store| {
-        let mut view = View::of(store, settings)?;
+        let mut view = RunIndex::load(store, settings)?;
         let (ledger, failed, _) = view.rows(store)?;
         let mut all = Measures::default();
         let mut models: Vec<(Option<String>, Measures)> = Vec::new();
-        store.each_measured(view.edition, |measured| {
+        store.for_each_measured(view.generation, |measured| {
             all.add(&measured);
             let name = &measured.metadata.model;
             let at = models.iter().position(|(known, _)| known == name);

@@ -15,17 +15,17 @@ use dset_core::template::Prompts;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
 use crate::output::live::{FORMATS, Format};
-use crate::run::plan_input::{Status, scan, walk};
+use crate::run::plan_input::{RowStatus, for_each_planned, plan_input};
 use crate::run::prepare::{JobError, source_options};
 use crate::source::Source;
-use crate::store::{Call, FailedAsks, Life, Recent, Store, open_readonly};
+use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
 
 /// Where a run stands.
 #[derive(Debug)]
-pub struct Standing {
+pub struct RunStatus {
     /// Where every question stands.
     pub ledger: Ledger,
     /// Rows that are skipped because they are empty.
@@ -44,9 +44,9 @@ pub struct Standing {
     /// Whether a run is going on.
     pub running: Running,
     /// The last run; absent where there was none.
-    pub life: Option<Life>,
+    pub session: Option<Session>,
     /// How the last run was called, where that is known.
-    pub call: Option<Call>,
+    pub invocation: Option<Invocation>,
     /// What came lately, while a run goes on. What is on its way only the run itself knows.
     pub recent: Option<Recent>,
     /// Asks that failed, in every run.
@@ -62,10 +62,10 @@ pub struct Standing {
     /// There is a store. Where there is none, nothing was asked yet.
     pub has_store: bool,
     /// There are outputs, and no store that has made them: they are of the original script.
-    pub has_outputs_of_script: bool,
+    pub has_legacy_outputs: bool,
 }
 
-impl Standing {
+impl RunStatus {
     /// Tells whether every question is to get more than one answer.
     #[must_use]
     pub fn wants_several(&self) -> bool {
@@ -105,23 +105,23 @@ pub struct RowMarks {
 }
 
 /// Tells where the run of these settings stands.
-pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
+pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
     let folder = &settings.output;
     let running = running(folder);
-    let seen = open_readonly(folder, |store| -> Result<Standing, JobError> {
-        let mut view = View::of(store, settings)?;
+    let seen = open_readonly(folder, |store| -> Result<RunStatus, JobError> {
+        let mut view = RunIndex::load(store, settings)?;
         let (ledger, failed, marks) = view.rows(store)?;
-        Ok(Standing {
+        Ok(RunStatus {
             ledger,
             empty: view.empty,
             failed,
             kept: view.plan.count(Planned::Kept),
             marks,
             outputs: outputs(store, settings)?,
-            placed: store.position(view.edition)?,
+            placed: store.position(view.generation)?,
             running: running.clone(),
-            life: store.life()?,
-            call: store.last_call()?,
+            session: store.last_session()?,
+            invocation: store.last_invocation()?,
             recent: match running {
                 Running::Yes(_) => Some(store.recent(unix_ms())?),
                 _ => None,
@@ -129,10 +129,10 @@ pub fn standing(settings: &Settings) -> Result<Standing, JobError> {
             failed_asks: store.failed_asks()?,
             requests: view.requests.clone(),
             samples: view.plan.wanted().samples(),
-            edition: view.edition,
+            edition: view.generation,
             presumed_agreed: store.has_agreed_to_presumed()?,
             has_store: true,
-            has_outputs_of_script: false,
+            has_legacy_outputs: false,
         })
     })?;
     match seen {
@@ -153,18 +153,18 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 }
 
 /// Without a store every question is pending.
-fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobError> {
+fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobError> {
     let mut source = Source::open(&settings.input, &source_options(settings, None))?;
     let requests = settings.requests();
     let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-    let scanned = scan(&mut source, &prompts, &requests, settings.samples, 0)?;
+    let scanned = plan_input(&mut source, &prompts, &requests, settings.samples, 0)?;
     let plan = scanned.planner.plan([], &Known::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
-    walk(&mut source, &prompts, &requests[0], &plan, |seen| {
-        marks.marked += u64::from(seen.status == Status::Error);
+    for_each_planned(&mut source, &prompts, &requests[0], &plan, |seen| {
+        marks.marked += u64::from(seen.status == RowStatus::Error);
     })?;
-    Ok(Standing {
+    Ok(RunStatus {
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: scanned.empty,
         failed: Vec::new(),
@@ -173,8 +173,8 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         outputs: FORMATS.iter().map(|format| (format.file, 0, 0)).collect(),
         placed: 0,
         running,
-        life: None,
-        call: None,
+        session: None,
+        invocation: None,
         recent: None,
         failed_asks: FailedAsks::default(),
         requests,
@@ -182,7 +182,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<Standing, JobErr
         edition: 0,
         presumed_agreed: false,
         has_store: false,
-        has_outputs_of_script: has_outputs(&settings.output),
+        has_legacy_outputs: has_outputs(&settings.output),
     })
 }
 
@@ -192,8 +192,8 @@ pub(crate) fn has_outputs(folder: &Path) -> bool {
 
 /// The input held against a store that is only looked at, under the settings that the store was
 /// last asked with.
-pub(crate) struct View {
-    pub(crate) edition: u32,
+pub(crate) struct RunIndex {
+    pub(crate) generation: u32,
     /// What each model is asked with.
     pub(crate) requests: Vec<RequestSettings>,
     pub(crate) plan: Plan,
@@ -204,31 +204,39 @@ pub(crate) struct View {
     pub(crate) prompts: Prompts,
 }
 
-impl View {
-    pub(crate) fn of(store: &Store, settings: &Settings) -> Result<View, JobError> {
+impl RunIndex {
+    pub(crate) fn load(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
         let edition = store.edition()?;
-        let (requests, samples) = match store.last_asked(edition)? {
+        let (requests, samples) = match store.last_requests(edition)? {
             Some(asked) => asked,
             None => (settings.requests(), settings.samples),
         };
         let options = source_options(settings, store.marks_column()?);
         let mut source = Source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-        let scanned = scan(&mut source, &prompts, &requests, samples, edition)?;
+        let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
         let mut answers = vec![None; scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
         let plan = store.plan_and_note(scanned.planner, edition, &requests, note)?;
-        Ok(View { edition, requests, plan, answers, empty: scanned.empty, source, prompts })
+        Ok(RunIndex {
+            generation: edition,
+            requests,
+            plan,
+            answers,
+            empty: scanned.empty,
+            source,
+            prompts,
+        })
     }
 
     /// Returns the answers to questions of the input that the last run did not want, of further
     /// samples and other models, each with its row among those that are asked; in the order of both.
-    pub(crate) fn beside(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
+    pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
         if self.plan.beside.is_empty() {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
-        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
             rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
         })?;
         let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
@@ -240,7 +248,7 @@ impl View {
     /// Returns the number of every row that is asked, as a spreadsheet counts.
     pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
         let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
-        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
             numbers.push(seen.row_number);
         })?;
         Ok(numbers)
@@ -252,13 +260,13 @@ impl View {
         &mut self,
         store: &Store,
     ) -> Result<(Ledger, Vec<(Fault, String, u64)>, RowMarks), JobError> {
-        let (ended, to_mark) = (store.ended(self.edition)?, store.marks()?);
+        let (ended, to_mark) = (store.ended(self.generation)?, store.marks()?);
         let questions = self.plan.states.len() as u64;
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
-        walk(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
-            marks.marked += u64::from(seen.status == Status::Error);
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+            marks.marked += u64::from(seen.status == RowStatus::Error);
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
             for at in seen.entries {
                 let planned = self.plan.states[at as usize];
@@ -277,12 +285,12 @@ impl View {
                 }
             }
             if is_open {
-                if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
+                if to_mark.contains(&seen.id.hash()) && seen.status != RowStatus::Error {
                     marks.waiting.add(seen.row_number);
-                } else if has_failed && seen.status == Status::Empty {
+                } else if has_failed && seen.status == RowStatus::Empty {
                     marks.unmarked.add(seen.row_number);
                 }
-            } else if is_answered && seen.status == Status::Error {
+            } else if is_answered && seen.status == RowStatus::Error {
                 marks.though_answered.add(seen.row_number);
             }
         })?;

@@ -19,15 +19,15 @@ use crate::os::files;
 use crate::os::lock::{Running, holder, running};
 use crate::output::live::{Expected, Format, SinkError};
 use crate::run::prepare::JobError;
-use crate::store::{self, Call, Dangling, Store, StoreError, open_readonly};
-use crate::view::status::{Rows, View};
+use crate::store::{self, IntegrityError, Invocation, Store, StoreError, open_readonly};
+use crate::view::status::{Rows, RunIndex};
 
 /// Rows that are named by their question, at most.
 const NAMED_MAX: usize = 3;
 
 /// What was checked, and what came of it.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifyReport {
     /// Whether a run is going on.
     pub running: Running,
     /// Where every question stands; absent where the store is too damaged to tell.
@@ -43,7 +43,7 @@ pub struct Verified {
     /// The endpoint of the last run.
     pub endpoint: Option<String>,
     /// How the last run was called, where that is known.
-    pub call: Option<Call>,
+    pub invocation: Option<Invocation>,
     /// What it asked each model with; none where the store is too damaged to tell.
     pub requests: Vec<RequestSettings>,
     /// How many answers each was to give to a question.
@@ -56,7 +56,7 @@ pub enum Difference {
     /// The store is damaged; what was found, a line each. Nothing else was checked.
     StoreDamaged(Vec<String>),
     /// References within the store lead nowhere.
-    Dangling(Dangling, u64),
+    Dangling(IntegrityError, u64),
     /// An output is not there.
     OutputMissing {
         /// Which.
@@ -145,7 +145,7 @@ pub enum Note {
 }
 
 /// Checks everything; `None` where there is no store.
-pub fn verify(settings: &Settings) -> Result<Option<Verified>, JobError> {
+pub fn verify(settings: &Settings) -> Result<Option<VerifyReport>, JobError> {
     let folder = &settings.output;
     let before = (running(folder), holder(folder));
     let checked = open_readonly(folder, |store| check(store, settings, before.0 != Running::No));
@@ -185,8 +185,8 @@ fn unreadable(error: &StoreError) -> Option<String> {
     }
 }
 
-fn damaged(found: Vec<String>, running: Running) -> Verified {
-    Verified {
+fn damaged(found: Vec<String>, running: Running) -> VerifyReport {
+    VerifyReport {
         running,
         ledger: None,
         answers: 0,
@@ -194,21 +194,21 @@ fn damaged(found: Vec<String>, running: Running) -> Verified {
         differences: vec![Difference::StoreDamaged(found)],
         notes: Vec::new(),
         endpoint: None,
-        call: None,
+        invocation: None,
         requests: Vec::new(),
         samples: 1,
     }
 }
 
-fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, JobError> {
+fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<VerifyReport, JobError> {
     let unsound = store.unsound()?;
     if !unsound.is_empty() {
         return Ok(damaged(unsound, Running::No));
     }
     let edition = store.edition()?;
-    let dangling = store.dangling(edition)?;
+    let dangling = store.integrity_errors(edition)?;
     let told = |(what, count)| Difference::Dangling(what, count);
-    let mut view = match View::of(store, settings) {
+    let mut view = match RunIndex::load(store, settings) {
         Ok(view) => view,
         Err(JobError::Store(error)) => match unreadable(&error) {
             Some(detail) => {
@@ -224,7 +224,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     let mut differences = Vec::new();
     let mut notes = Vec::new();
     // Without its answers an order cannot be followed.
-    let lost = [Dangling::PlaceWithoutAnswer, Dangling::KeyWithoutAnswer];
+    let lost = [IntegrityError::PlaceWithoutAnswer, IntegrityError::KeyWithoutAnswer];
     let order_holds = dangling.iter().all(|(what, _)| !lost.contains(what));
     differences.extend(dangling.into_iter().map(told));
     if !ledger.balances() {
@@ -242,9 +242,9 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         differences.extend((!in_flux).then_some(unfinished));
     } else if order_holds {
         for format in store.formats(&settings.formats)? {
-            let mut output = Checked {
+            let mut output = OutputCheck {
                 store,
-                edition,
+                generation: edition,
                 format,
                 in_flux,
                 rows: 0,
@@ -276,9 +276,9 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
     if ledger.presumed > 0 {
         notes.push(Note::Presumed(ledger.presumed));
     }
-    let beside = view.beside()?;
+    let beside = view.other_answers()?;
     notes.extend(gone_and_moved(store, &mut view, &beside)?);
-    Ok(Verified {
+    Ok(VerifyReport {
         running: Running::No,
         ledger: Some(ledger),
         answers: store.answers(edition)?,
@@ -286,7 +286,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
         differences,
         notes,
         endpoint: store.last_life()?.map(|(endpoint, _)| endpoint),
-        call: store.last_call()?,
+        invocation: store.last_invocation()?,
         samples: view.plan.wanted().samples(),
         requests: view.requests,
     })
@@ -296,7 +296,7 @@ fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<Verified, 
 /// moved to another row since they were written.
 fn gone_and_moved(
     store: &Store,
-    view: &mut View,
+    view: &mut RunIndex,
     beside: &[(u32, AnswerId)],
 ) -> Result<Vec<Note>, JobError> {
     let numbers = view.row_numbers()?;
@@ -307,7 +307,7 @@ fn gone_and_moved(
     let asked: HashMap<AnswerId, u64> = asked.chain(beside).collect();
     let (mut gone, mut first, mut moved, mut position) = (0, Vec::new(), 0, 0);
     loop {
-        let written = store.rows_written(view.edition, position)?;
+        let written = store.rows_written(view.generation, position)?;
         if written.is_empty() {
             break;
         }
@@ -336,9 +336,9 @@ fn leftovers(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// One output on its way through the check.
-struct Checked<'a> {
+struct OutputCheck<'a> {
     store: &'a Store,
-    edition: u32,
+    generation: u32,
     format: Format,
     in_flux: bool,
     rows: u64,
@@ -346,14 +346,14 @@ struct Checked<'a> {
     notes: Vec<Note>,
 }
 
-impl Checked<'_> {
+impl OutputCheck<'_> {
     fn check(&mut self, folder: &Path) -> Result<(), JobError> {
         let (path, file) = (folder.join(self.format.file), self.format.file);
         let marks = self.store.sink_marks()?;
         let mark = marks.iter().find(|mark| mark.name == self.format.name);
         self.format = mark.map_or(self.format, |mark| self.format.of_shape(mark.shape));
         let (rows_marked, written) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
-        let rows_ordered = self.store.position(self.edition)?;
+        let rows_ordered = self.store.position(self.generation)?;
         // What a run that goes on has written beyond its mark is not known yet.
         let rows = if self.in_flux { rows_marked } else { rows_ordered };
         if !path.exists() {
@@ -363,14 +363,14 @@ impl Checked<'_> {
             return Ok(());
         }
         let fails = |error: io::Error| JobError::Sink(SinkError::Io(error));
-        self.format = self.format.of_file(&path).map_err(fails)?;
+        self.format = self.format.from_file(&path).map_err(fails)?;
         let bytes = fs::metadata(&path).map_err(fails)?.len();
         if bytes < written {
             self.differences.push(Difference::OutputShort { file, bytes, written });
             return Ok(());
         }
         let upto = if self.in_flux { written } else { bytes };
-        let of_script = self.store.rows_of_script(self.edition)?.min(rows);
+        let of_script = self.store.rows_of_script(self.generation)?.min(rows);
         let mut from = 0;
         let mut found = self.compare(&path, 0, upto, 0, rows)?;
         if of_script > 0 && !found.1.is_empty() {
@@ -417,7 +417,7 @@ impl Checked<'_> {
         let mut file = fs::File::open(path).map_err(fails)?;
         file.seek(SeekFrom::Start(from)).map_err(fails)?;
         let mut expected =
-            Expected::from(self.store.as_reader(), self.edition, self.format, position, false);
+            Expected::from(self.store.as_reader(), self.generation, self.format, position, false);
         let header = if from == 0 { self.format.header } else { b"" };
         let wanted = expected.by_ref().take((rows - position) as usize);
         let compared = compare(file.take(bytes), header, wanted).map_err(fails)?;
@@ -435,7 +435,7 @@ impl Checked<'_> {
     ) -> Result<u64, JobError> {
         let fails = |error: io::Error| JobError::Sink(SinkError::Io(error));
         let mut expected =
-            Expected::from(self.store.as_reader(), self.edition, self.format, of_script, false);
+            Expected::from(self.store.as_reader(), self.generation, self.format, of_script, false);
         let wanted: Vec<Vec<u8>> =
             expected.by_ref().take((rows - of_script).min(NAMED_MAX as u64) as usize).collect();
         expected.check()?;
@@ -458,7 +458,7 @@ impl Checked<'_> {
         };
         let (mut lacking, mut first, mut position) = (0, None, 0);
         while position < rows {
-            let ids = self.store.as_reader().order_from(self.edition, position)?;
+            let ids = self.store.as_reader().order_from(self.generation, position)?;
             if ids.is_empty() {
                 break;
             }
@@ -489,7 +489,7 @@ impl Checked<'_> {
             | Misfit::Lost { row, .. } => row,
             Misfit::Header | Misfit::Foreign { .. } => return Ok(None),
         };
-        match self.store.as_reader().order_from(self.edition, row)?.first() {
+        match self.store.as_reader().order_from(self.generation, row)?.first() {
             Some(&(id, _)) => self.store.question(id),
             None => Ok(None),
         }

@@ -5,7 +5,7 @@ use dset_core::answer::Refusal;
 
 use crate::server::{LONG, Server, Then, answer, asked, check, completion, failure, ok, with_head};
 
-async fn reply(bytes: impl Into<Vec<u8>>) -> dset_engine::http::ask::Came {
+async fn reply(bytes: impl Into<Vec<u8>>) -> dset_engine::http::ask::AskResult {
     let server = Server::writing(bytes, Then::Closes).await;
     asked(&server, LONG).await
 }

@@ -12,7 +12,7 @@ use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
 use dset_core::run::ask::{Ask, AskId};
-use dset_engine::http::ask::{Came, Endpoint, Wire};
+use dset_engine::http::ask::{AskResult, Endpoint, EndpointSettings};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -201,8 +201,8 @@ pub fn completion(answer: &str) -> String {
 }
 
 /// What is spoken at this URL in these tests.
-pub fn wire(url: &str, timeout: Duration) -> Wire {
-    Wire {
+pub fn wire(url: &str, timeout: Duration) -> EndpointSettings {
+    EndpointSettings {
         preset: preset("openai-compatible").unwrap(),
         base_url: url.parse().unwrap(),
         request: RequestSettings { model: "m".into(), ..RequestSettings::default() },
@@ -237,7 +237,7 @@ pub fn ask(prompt: &str) -> Ask {
 }
 
 /// Asks a server one thing; checks that the key is nowhere in what came.
-pub async fn asked(server: &Server, timeout: Duration) -> Came {
+pub async fn asked(server: &Server, timeout: Duration) -> AskResult {
     let came = endpoint(&server.url(), timeout).ask(&ask("Why?"), |_| ()).await;
     let shown = format!("{came:?}");
     assert!(!shown.contains(KEY), "the key came back: {shown:.2000}");
@@ -245,7 +245,7 @@ pub async fn asked(server: &Server, timeout: Duration) -> Came {
 }
 
 #[track_caller]
-pub fn failure(came: Came) -> Failure {
+pub fn failure(came: AskResult) -> Failure {
     match came.reading {
         Reading::Failure(failure) => failure,
         Reading::Answer(answer) => panic!("an answer came: {answer:?}"),
@@ -253,7 +253,7 @@ pub fn failure(came: Came) -> Failure {
 }
 
 #[track_caller]
-pub fn answer(came: Came) -> Answer {
+pub fn answer(came: AskResult) -> Answer {
     match came.reading {
         Reading::Answer(answer) => answer,
         Reading::Failure(failure) => panic!("no answer came: {failure:?}"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dset_core::answer::FailureClass;
-use dset_engine::http::ask::{Came, Endpoint, Wire};
+use dset_engine::http::ask::{AskResult, Endpoint, EndpointSettings};
 use tokio::io::AsyncWriteExt;
 
 use crate::server::{LONG, SHORT, Server, Then, answer, ask, failure, request, wire};
@@ -19,15 +19,15 @@ const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reaso
     \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
-fn streaming(url: &str) -> Wire {
-    Wire { stream: true, timeout: LONG, idle_timeout: SHORT, ..wire(url, LONG) }
+fn streaming(url: &str) -> EndpointSettings {
+    EndpointSettings { stream: true, timeout: LONG, idle_timeout: SHORT, ..wire(url, LONG) }
 }
 
-async fn asked(wire: Wire) -> Came {
+async fn asked(wire: EndpointSettings) -> AskResult {
     Endpoint::new(wire, None).unwrap().ask(&ask("Why?"), |_| ()).await
 }
 
-async fn came(body: String, then: Then) -> Came {
+async fn came(body: String, then: Then) -> AskResult {
     let server = Server::writing(format!("{HEAD}{body}"), then).await;
     asked(streaming(&server.url())).await
 }
@@ -85,7 +85,8 @@ async fn a_stream_that_falls_silent_is_given_up_and_one_that_is_slow_is_not() {
         stream.write_all(STOP.as_bytes()).await.unwrap();
     })
     .await;
-    let wire = Wire { idle_timeout: Duration::from_secs(1), ..streaming(&server.url()) };
+    let wire =
+        EndpointSettings { idle_timeout: Duration::from_secs(1), ..streaming(&server.url()) };
     assert_eq!(answer(asked(wire).await).content, "aaaaaaaa");
 }
 
@@ -93,7 +94,7 @@ async fn a_stream_that_falls_silent_is_given_up_and_one_that_is_slow_is_not() {
 async fn comments_keep_no_stream_alive_for_ever() {
     let piece = b": keep-alive\n\n".to_vec();
     let (server, _) = Server::flooding(HEAD, piece, u64::MAX).await;
-    let wire = Wire { idle_timeout: SHORT / 2, ..streaming(&server.url()) };
+    let wire = EndpointSettings { idle_timeout: SHORT / 2, ..streaming(&server.url()) };
     assert_eq!(failure(asked(wire).await).cause, "stream fell silent");
 }
 
@@ -101,7 +102,7 @@ async fn comments_keep_no_stream_alive_for_ever() {
 async fn an_answer_that_repeats_itself_is_ended_where_that_is_wanted() {
     let piece = delta("content", "I will say that once more, because it is true. ").into_bytes();
     let (server, _) = Server::flooding(HEAD, piece, 64 * 1024 * 1024).await;
-    let wire = Wire { stop_loops: true, ..streaming(&server.url()) };
+    let wire = EndpointSettings { stop_loops: true, ..streaming(&server.url()) };
     let failure = failure(asked(wire).await);
     assert_eq!((failure.cause, failure.class), ("repeats itself", FailureClass::CutByLength));
     assert!(failure.partial.unwrap().content.len() < 64 * 1024);
@@ -118,7 +119,7 @@ async fn it_is_told_that_a_reply_has_begun_and_how_much_of_it_has_come() {
         stream.write_all(STOP.as_bytes()).await.unwrap();
     })
     .await;
-    let wire = Wire { idle_timeout: LONG, ..streaming(&server.url()) };
+    let wire = EndpointSettings { idle_timeout: LONG, ..streaming(&server.url()) };
     let mut told = Vec::new();
     let endpoint = Endpoint::new(wire, None).unwrap();
     answer(endpoint.ask(&ask("Why?"), |tokens| told.push(tokens)).await);

@@ -50,7 +50,7 @@ fn a_fixed_window_forgets_everything_at_the_minute() {
     );
     assert_eq!(
         limits.rooms(ms(90_000)).requests,
-        Some(Room { limit: 2, remaining: 0, reset: ms(30_000) })
+        Some(RemainingLimit { limit: 2, remaining: 0, reset: ms(30_000) })
     );
 }
 
@@ -77,9 +77,9 @@ fn headers_tell_a_minute_whatever_the_burst_is() {
     let settings = MockSettings { rpm: Some(600), burst_s: Some(1.0), ..MockSettings::default() };
     let mut limits = limits(settings);
     ask(&mut limits, &[0, 0, 0, 0]);
-    let room = Room { limit: 600, remaining: 596, reset: ms(400) };
+    let room = RemainingLimit { limit: 600, remaining: 596, reset: ms(400) };
     assert_eq!(limits.rooms(ms(0)).requests, Some(room));
-    let room = Room { limit: 600, remaining: 600, reset: ms(0) };
+    let room = RemainingLimit { limit: 600, remaining: 600, reset: ms(0) };
     assert_eq!(limits.rooms(ms(400)).requests, Some(room));
 }
 

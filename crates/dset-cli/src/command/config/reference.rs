@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::setting::{Setting, Takes};
+use crate::setting::{Setting, ValueKind};
 
 const HEAD: &str = "# Settings
 
@@ -17,7 +17,7 @@ is heard first. `dset config show --origin` tells what holds and which place say
 pub(super) fn reference() -> String {
     let mut out = HEAD.to_owned();
     for setting in Setting::all() {
-        let (name, takes) = (setting.name(), setting.takes());
+        let (name, takes) = (setting.name(), setting.value_kind());
         let default = setting.default_text().unwrap_or_else(|| "none".into());
         let default = match setting.default_word() {
             Some(word) => format!("`{word}`"),
@@ -38,21 +38,21 @@ pub(super) fn reference() -> String {
 }
 
 /// A value as a file has it.
-fn example(takes: &Takes, default: Option<String>) -> String {
+fn example(takes: &ValueKind, default: Option<String>) -> String {
     match takes {
-        Takes::Words(words) => {
+        ValueKind::Words(words) => {
             format!("{:?}", default.or_else(|| words.first().cloned()).unwrap_or_default())
         }
-        Takes::Bool => "true".to_owned(),
-        Takes::Whole { least, .. } => default.unwrap_or_else(|| least.to_string()),
-        Takes::Number => default.unwrap_or_else(|| "0.5".into()),
-        Takes::List => match default {
+        ValueKind::Bool => "true".to_owned(),
+        ValueKind::Whole { least, .. } => default.unwrap_or_else(|| least.to_string()),
+        ValueKind::Number => default.unwrap_or_else(|| "0.5".into()),
+        ValueKind::List => match default {
             Some(word) if word.contains(',') => {
                 format!("{:?}", word.split(',').collect::<Vec<_>>())
             }
             default => format!("{:?}", default.unwrap_or_else(|| "…".into())),
         },
-        Takes::WordOrNumber | Takes::Text => {
+        ValueKind::WordOrNumber | ValueKind::Text => {
             format!("{:?}", default.unwrap_or_else(|| "…".into()))
         }
     }

@@ -5,7 +5,7 @@ use dset_engine::output::live::FORMATS;
 use serde_json::{Map, Value, json};
 
 use crate::config_file::meaning;
-use crate::setting::{Setting, Takes};
+use crate::setting::{Setting, ValueKind};
 
 /// The name of a variable.
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
@@ -41,7 +41,7 @@ pub(super) fn schema() -> String {
 }
 
 fn kind(setting: &Setting) -> Value {
-    match (setting.id(), setting.takes()) {
+    match (setting.id(), setting.value_kind()) {
         ("key", _) => json!({"type": "string", "pattern": VARIABLE}),
         ("base_url", _) => several(&[], URL),
         ("formats", _) => {
@@ -57,17 +57,17 @@ fn kind(setting: &Setting) -> Value {
         ]),
         ("concurrency", _) => {
             let auto = format!(r"^\s*{}\s*$", any_case("auto"));
-            let Takes::Whole { least, most } = setting.bounds() else { return json!({}) };
+            let ValueKind::Whole { least, most } = setting.bounds() else { return json!({}) };
             any([vec![json!({"type": "string", "pattern": auto})], numbers(least, most)].concat())
         }
-        (_, Takes::Words(words)) => {
+        (_, ValueKind::Words(words)) => {
             let switches = [true, false].into_iter();
             let switches = switches.filter(|is| meaning(&words, *is).is_some()).map(Value::from);
             json!({"enum": words.iter().cloned().map(Value::from).chain(switches).collect::<Vec<_>>()})
         }
-        (_, Takes::Bool) => json!({"enum": [true, false, "true", "false"]}),
-        (_, Takes::Whole { least, most }) => any(numbers(least, most)),
-        (_, Takes::Number) => {
+        (_, ValueKind::Bool) => json!({"enum": [true, false, "true", "false"]}),
+        (_, ValueKind::Whole { least, most }) => any(numbers(least, most)),
+        (_, ValueKind::Number) => {
             let takes = |number: &u32| setting.read(&number.to_string()).is_ok();
             let most = (0..1000).take_while(takes).last().unwrap_or_default();
             let below = (0..most).map(|whole| whole.to_string()).collect::<Vec<_>>().join("|");
@@ -78,8 +78,8 @@ fn kind(setting: &Setting) -> Value {
                 json!({"type": "string", "pattern": written, "not": nothing}),
             ])
         }
-        (_, Takes::List) => several(&[json!({"type": "integer"})], "[^,]*"),
-        (_, Takes::WordOrNumber | Takes::Text) => {
+        (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
+        (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
             json!({"type": ["string", "integer"], "minLength": least})
         }

@@ -8,7 +8,7 @@ use dset_core::template::{PromptError, Role, check_without_columns};
 use dset_engine::os::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
 
-use crate::command::typo::Typo;
+use crate::command::typo::ModelSuggestion;
 use crate::config_file::{ConfigFile, meaning, text};
 use crate::display;
 use crate::display::text::one_line;
@@ -16,7 +16,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, Origin};
 use crate::prompt::may_be_a_key;
-use crate::setting::{Setting, Takes, key_for_model, ticked, truth, unknown};
+use crate::setting::{Setting, ValueKind, key_for_model, ticked, truth, unknown};
 
 /// Sets it, and returns what to say.
 pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserError> {
@@ -30,7 +30,7 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
     }
     let path = super::path(user)?;
     let old = text(&path)?;
-    let value = value(&setting.takes(), word);
+    let value = value(&setting.value_kind(), word);
     let new = edited(&path, old.as_deref().unwrap_or_default(), name, value.clone())?;
     write(&path, &new, old.is_some()).map_err(|error| {
         UserError::new(Exit::Ours, format!("cannot write `{}`", path.display()))
@@ -43,21 +43,21 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
 }
 
 /// Writes a word as the file would best have it.
-fn value(takes: &Takes, word: &str) -> Value {
+fn value(takes: &ValueKind, word: &str) -> Value {
     let number = || word.trim().parse::<i64>().ok().map(Value::from);
     let float = || word.trim().parse::<f64>().ok().map(Value::from);
     let typed = match takes {
-        Takes::Bool => truth(word).map(Value::from),
-        Takes::Words(words) if !words.iter().any(|own| own == word) => {
+        ValueKind::Bool => truth(word).map(Value::from),
+        ValueKind::Words(words) if !words.iter().any(|own| own == word) => {
             truth(word).and_then(|is| meaning(words, is)).map(Value::from)
         }
-        Takes::Whole { .. } | Takes::WordOrNumber => number(),
-        Takes::Number => number().or_else(float),
-        Takes::List if word.contains(',') => {
+        ValueKind::Whole { .. } | ValueKind::WordOrNumber => number(),
+        ValueKind::Number => number().or_else(float),
+        ValueKind::List if word.contains(',') => {
             let words = word.split(',').map(str::trim).filter(|word| !word.is_empty());
             Some(words.collect::<Array>().into())
         }
-        Takes::List | Takes::Words(_) | Takes::Text => None,
+        ValueKind::List | ValueKind::Words(_) | ValueKind::Text => None,
     };
     typed.unwrap_or_else(|| word.into())
 }
@@ -100,9 +100,9 @@ fn warn_of_typos(mut names: Vec<String>, user: bool) {
     let typo = |name: &String| {
         let said = environment.under(Layer { model: Some(vec![name.clone()]), ..Layer::default() });
         let (settings, _) = resolve_among(said.ok()?.layer, None, &environment.providers).ok()?;
-        Typo::of(settings.model(), &environment.providers)
+        ModelSuggestion::for_model(settings.model(), &environment.providers)
     };
-    let typos: Vec<Option<Typo>> = names.iter().map(typo).collect();
+    let typos: Vec<Option<ModelSuggestion>> = names.iter().map(typo).collect();
     for (name, typo) in names.iter_mut().zip(&typos) {
         typo.iter().flat_map(|typo| &typo.meant).for_each(|meant| name.clone_from(meant));
     }
@@ -110,7 +110,7 @@ fn warn_of_typos(mut names: Vec<String>, user: bool) {
     let command = if user { "dset config set --user model" } else { "dset config set model" };
     for typo in typos.into_iter().flatten() {
         let meant = typo.meant.map(|_| whole.clone());
-        let typo = Typo { meant, ..typo };
+        let typo = ModelSuggestion { meant, ..typo };
         display::warn(&typo.says, Some(&typo.hint(command)));
     }
 }
@@ -134,7 +134,7 @@ mod tests {
 
     fn set_in(text: &str, name: &str, word: &str) -> String {
         let setting = Setting::named(name).unwrap();
-        let value = value(&setting.takes(), word);
+        let value = value(&setting.value_kind(), word);
         let new = edited(Path::new("dset.toml"), text, name, value).unwrap();
         let read = ConfigFile::parse(Path::new("dset.toml"), &new).unwrap();
         let one = setting.read(word).unwrap();

@@ -9,7 +9,7 @@ use crate::config_file::ConfigFile;
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, Origin, Said};
+use crate::layers::{Environment, MergedLayer, Origin};
 use crate::setting::{Setting, unknown};
 
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ fn values(layer: &Layer) -> Result<Map<String, Value>, UserError> {
 
 fn row(
     setting: &Setting,
-    said: &Said,
+    said: &MergedLayer,
     values: &Map<String, Value>,
     environment: &Environment,
 ) -> Row {
@@ -121,7 +121,7 @@ fn of_providers(file: &ConfigFile, is_project: bool, environment: &Environment) 
 }
 
 /// Whether the key of each model is there, and where.
-fn of_keys(settings: &Settings, said: &Said, environment: &Environment) -> Vec<Row> {
+fn of_keys(settings: &Settings, said: &MergedLayer, environment: &Environment) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for model in &settings.models {
         let Some(name) = &model.key_variable else { continue };

@@ -80,7 +80,7 @@ pub(super) fn run() -> Result<Exit, UserError> {
     })
 }
 
-fn rule(text: &str) -> dset_mock::On {
+fn rule(text: &str) -> dset_mock::TextFault {
     text.parse().expect("the demo's own rules are valid")
 }
 

@@ -9,7 +9,7 @@ use dset_engine::os::lock::Running;
 use dset_engine::run::prepare::JobError;
 use dset_engine::store::Store;
 use dset_engine::view::inspect::{Inspected, inspect};
-use dset_engine::view::status::{Standing, standing};
+use dset_engine::view::status::{RunStatus, run_status};
 
 use super::Check;
 use crate::config_file::ConfigFile;
@@ -175,7 +175,7 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> (Vec<Check>, Opt
     if !can_be_read {
         return (vec![space(&place, there, 0)], None);
     }
-    match standing(settings) {
+    match run_status(settings) {
         Ok(standing) => {
             let mut checks = vec![space(&place, there, needed(&standing))];
             if let Running::Yes(holder) = &standing.running {
@@ -198,7 +198,7 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> (Vec<Check>, Opt
     }
 }
 
-fn store(standing: &Standing) -> Check {
+fn store(standing: &RunStatus) -> Check {
     let ledger = &standing.ledger;
     match standing.has_store {
         true => Check::good(
@@ -219,12 +219,12 @@ fn store(standing: &Standing) -> Check {
 }
 
 /// Answers that a run would ask for.
-fn left(standing: &Standing) -> u64 {
+fn left(standing: &RunStatus) -> u64 {
     (standing.ledger.pending + standing.ledger.failed()).saturating_sub(standing.kept)
 }
 
 /// What the rest of the run will need, by what answers took so far.
-fn needed(standing: &Standing) -> u64 {
+fn needed(standing: &RunStatus) -> u64 {
     let left = left(standing);
     let answered = standing.ledger.answered;
     let outputs: u64 = standing.outputs.iter().map(|(_, _, bytes)| *bytes).sum();

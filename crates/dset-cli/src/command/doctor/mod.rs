@@ -14,7 +14,7 @@ use crate::display::page::{self, BAD, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
-use crate::layers::{Environment, Said};
+use crate::layers::{Environment, MergedLayer};
 
 #[derive(Debug, Args)]
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
@@ -97,7 +97,7 @@ impl Check {
 /// What a run would begin with.
 struct Plan {
     environment: Environment,
-    said: Said,
+    merged: MergedLayer,
     settings: Settings,
     warnings: Vec<Warning>,
 }
@@ -131,7 +131,7 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
     }
     let (settings, warnings) = resolve_among(said.layer.clone(), None, &environment.providers)?;
     let settings = super::placed(settings, said.layer.output.is_some())?;
-    Ok(Plan { environment, said, settings, warnings })
+    Ok(Plan { environment, merged: said, settings, warnings })
 }
 
 fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
@@ -148,7 +148,7 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
     let (output, left) = files::output(&plan.settings, can_be_read);
     checks.extend(output);
     let may_be_sent =
-        plan.settings.models.iter().all(|model| plan.environment.key(model, &plan.said).is_ok());
+        plan.settings.models.iter().all(|model| plan.environment.key(model, &plan.merged).is_ok());
     if left == Some(0) && may_be_sent {
         nothing_is_asked(&mut checks);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dset_core::answer::{Failure, FailureClass, Reading, Refusal, Usage};
 use dset_core::provider::is_of_address;
 use dset_core::settings::{Model, Settings};
-use dset_engine::http::ask::Wire;
+use dset_engine::http::ask::EndpointSettings;
 use dset_engine::http::probe;
 use url::Url;
 
@@ -23,7 +23,7 @@ pub(super) async fn asked(
     base_url: &Url,
     key: Option<&Key>,
 ) -> Check {
-    let wire = Wire::of(settings, model, base_url);
+    let wire = EndpointSettings::from_settings(settings, model, base_url);
     let key = key.map(|key| key.secret.clone());
     match probe::question(wire, key).await {
         Ok((Reading::Answer(answer), took)) => answered(model, took, answer.usage),

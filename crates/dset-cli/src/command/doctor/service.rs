@@ -8,12 +8,12 @@ use dset_core::provider::reply::HttpReply;
 use dset_core::provider::{Balance, ListsModels, Providers, read_balance, read_models};
 use dset_core::settings::{Model, Warning, endpoint};
 use dset_engine::http::probe;
-use dset_engine::http::probe::{ProbeError, Told};
+use dset_engine::http::probe::{ProbeError, ProbeReply};
 use url::Url;
 
 use super::{Check, Grade, Plan, question};
 use crate::command::trial::{money, refuses_key, unreached};
-use crate::command::typo::Typo;
+use crate::command::typo::ModelSuggestion;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::layers::Key;
@@ -54,7 +54,7 @@ fn lacking(name: &str, model: &Model, may_keep: bool) -> Check {
 }
 
 fn key(plan: &Plan, model: &Model) -> Result<Option<Key>, UserError> {
-    plan.environment.key(model, &plan.said)
+    plan.environment.key(model, &plan.merged)
 }
 
 /// What can be told of models without asking anybody.
@@ -147,15 +147,15 @@ impl Place<'_> {
         (checks, model)
     }
 
-    async fn get(&self, url: &Url) -> Result<Told, ProbeError> {
+    async fn get(&self, url: &Url) -> Result<ProbeReply, ProbeError> {
         probe::get(self.model.preset, url, self.key.map(|key| &key.secret)).await
     }
 
-    fn is_refusal(&self, told: &Told) -> bool {
+    fn is_refusal(&self, told: &ProbeReply) -> bool {
         self.key.is_some() && refuses_key(told)
     }
 
-    fn answers(&self, url: &Url, told: &Told) -> Check {
+    fn answers(&self, url: &Url, told: &ProbeReply) -> Check {
         let at = one_line(&endpoint(self.base_url));
         let took = milliseconds(told.took);
         match told.status {
@@ -290,7 +290,8 @@ impl Place<'_> {
             true => Check::warning("model", says),
             false => Check::problem("model", says),
         };
-        let typo = Typo::of(self.model, self.providers).and_then(|typo| typo.meant);
+        let typo =
+            ModelSuggestion::for_model(self.model, self.providers).and_then(|typo| typo.meant);
         let near = || meant(name, models.iter().cloned()).map(|own| self.written(&own));
         check.fix(match typo.or_else(near) {
             Some(own) => did_you_mean(&own),
@@ -324,12 +325,12 @@ fn no_such_path() -> Failure {
     }
 }
 
-fn is_page(told: &Told) -> bool {
+fn is_page(told: &ProbeReply) -> bool {
     told.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// What a page says, in one line.
-fn page(told: &Told) -> String {
+fn page(told: &ProbeReply) -> String {
     let reply = HttpReply { status: told.status, headers: Vec::new(), body: told.body.clone() };
     match read(&reply) {
         Reading::Failure(failure) => one_line(&failure.message),
@@ -359,7 +360,7 @@ fn is_dated(own: &str, name: &str) -> bool {
 /// A name that is probably not meant, or is not known of a service whose models are and close to one
 /// that is.
 fn misspelt(model: &Model, providers: &Providers) -> Option<Check> {
-    if let Some(typo) = Typo::of(model, providers) {
+    if let Some(typo) = ModelSuggestion::for_model(model, providers) {
         let fix = typo.meant.as_deref().map(did_you_mean);
         let fix = fix.unwrap_or_else(|| typo.hint("-m"));
         return Some(Check::warning("model", typo.says).fix(fix));

@@ -15,12 +15,12 @@ use crate::display::page::{BAD, DIM, GOOD, Page};
 use crate::display::text::{one_line, quoted};
 use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
-use crate::layers::{Environment, Said};
+use crate::layers::{Environment, MergedLayer};
 use crate::prompt;
 use crate::setting::key_for_model;
 
-use super::trial::{Trial, tried, typed};
-use super::typo::Typo;
+use super::trial::{KeyCheck, check_key, read_key};
+use super::typo::ModelSuggestion;
 use files::Wrote;
 
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ pub(crate) struct InitArgs {
 /// What was chosen.
 struct Choice {
     settings: Settings,
-    said: Said,
+    merged: MergedLayer,
     /// The questions and the model, where without a word others would be asked.
     input: Option<String>,
     model: Option<String>,
@@ -87,12 +87,12 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, UserError> {
     let asks = !args.yes && !args.key_stdin && prompt::is_possible();
     let choice = choose(args, &environment, asks)?;
     let model = choice.settings.model();
-    if let Some(typo) = Typo::of(model, &environment.providers) {
+    if let Some(typo) = ModelSuggestion::for_model(model, &environment.providers) {
         display::warn(&typo.says, Some(&typo.hint("dset config set model")));
     }
     let trial = match &choice.key {
-        Some(key) if args.key_stdin && is_tried(args, &environment, model, &choice.said) => {
-            Some(tried(model, key)?)
+        Some(key) if args.key_stdin && is_tried(args, &environment, model, &choice.merged) => {
+            Some(check_key(model, key)?)
         }
         _ => None,
     };
@@ -102,12 +102,12 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, UserError> {
 }
 
 /// A key is not tried at a place that only the folder names.
-fn is_tried(args: &InitArgs, environment: &Environment, model: &Model, said: &Said) -> bool {
+fn is_tried(args: &InitArgs, environment: &Environment, model: &Model, said: &MergedLayer) -> bool {
     !args.offline && environment.may_send(model, said)
 }
 
 fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choice, UserError> {
-    let under = |layer: Layer| -> Result<(Settings, Said), UserError> {
+    let under = |layer: Layer| -> Result<(Settings, MergedLayer), UserError> {
         let said = environment.under(layer)?;
         let (settings, _) = resolve_among(said.layer.clone(), None, &environment.providers)?;
         Ok((settings, said))
@@ -140,7 +140,7 @@ fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choi
         ..Layer::default()
     })?;
     let key = key(args, &settings, &said, environment, asks)?;
-    Ok(Choice { settings, said, input, model, key })
+    Ok(Choice { settings, merged: said, input, model, key })
 }
 
 /// Asks for a name until what is typed is no key.
@@ -161,7 +161,7 @@ fn name(question: &str, default: &str) -> Result<String, UserError> {
 fn key(
     args: &InitArgs,
     settings: &Settings,
-    said: &Said,
+    said: &MergedLayer,
     environment: &Environment,
     asks: bool,
 ) -> Result<Option<SecretString>, UserError> {
@@ -185,7 +185,7 @@ fn key(
             }
             Ok(Some(key))
         }
-        Some(_) if asks && !is_found()? => typed(
+        Some(_) if asks && !is_found()? => read_key(
             &key_question(model, environment.may_send(model, said)),
             Some(model).filter(|model| is_tried(args, environment, model, said)),
         ),
@@ -230,7 +230,7 @@ fn show(
     environment: &Environment,
     wrote: &[(String, Wrote)],
     asks: bool,
-    trial: Option<Trial>,
+    trial: Option<KeyCheck>,
 ) {
     let page = Page::open();
     if asks {
@@ -246,12 +246,14 @@ fn show(
         };
         page.line(style, &format!("  {mark} "), &format!("{:<12} {words}", one_line(name)), 17);
     }
-    let key = environment.find_key(model, &choice.said).ok().flatten();
+    let key = environment.find_key(model, &choice.merged).ok().flatten();
     let (style, mark, words) = match (&model.key_variable, &choice.key, &key) {
         (None, ..) => (GOOD, page.tick, format!("none is needed for {}", model.preset.name)),
         (Some(name), Some(_), _) => match trial {
-            Some(Trial::Refused) => (BAD, page.cross, format!("{name} in .env is refused")),
-            Some(trial @ Trial::Works(_)) => (GOOD, page.tick, format!("{name} in .env {trial}")),
+            Some(KeyCheck::Refused) => (BAD, page.cross, format!("{name} in .env is refused")),
+            Some(trial @ KeyCheck::Works(_)) => {
+                (GOOD, page.tick, format!("{name} in .env {trial}"))
+            }
             Some(trial) => (GOOD, page.tick, format!("{name} in .env, {trial}")),
             None => (GOOD, page.tick, format!("{name} in .env")),
         },

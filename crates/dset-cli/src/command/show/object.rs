@@ -2,12 +2,12 @@
 
 use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
-use dset_engine::store::Tried;
-use dset_engine::view::show::{Entry, Outcome, Question, Shown};
+use dset_engine::store::AttemptSummary;
+use dset_engine::view::show::{ShowReport, ShownQuestion, ShownSlot, SlotOutcome};
 use serde_json::{Value, json};
 
-pub(super) fn of(settings: &Settings, shown: &Shown) -> Value {
-    let question = |question: &Question| {
+pub(super) fn of(settings: &Settings, shown: &ShowReport) -> Value {
+    let question = |question: &ShownQuestion| {
         json!({
             "question": question.place.map(|(number, _)| number),
             "row": question.place.map(|(_, row)| row),
@@ -19,13 +19,13 @@ pub(super) fn of(settings: &Settings, shown: &Shown) -> Value {
         "v": 1,
         "input": settings.input,
         "output": settings.output,
-        "of": shown.of,
+        "of": shown.questions_count,
         "questions": shown.questions.iter().map(question).collect::<Vec<_>>(),
     })
 }
 
-fn entry_object(entry: &Entry) -> Value {
-    let tried = |tried: &Option<Tried>| {
+fn entry_object(entry: &ShownSlot) -> Value {
+    let tried = |tried: &Option<AttemptSummary>| {
         tried.as_ref().map(|tried| {
             let last = &tried.last;
             json!({
@@ -42,15 +42,15 @@ fn entry_object(entry: &Entry) -> Value {
     };
     let mut object = json!({ "model": entry.model, "sample": entry.sample });
     let more = match &entry.outcome {
-        Outcome::Answered(row) => json!({
+        SlotOutcome::Answered(row) => json!({
             "state": "answered",
             "answered_at": row.answered_at,
             "reasoning": row.reasoning,
             "answer": row.answer,
             "metadata": row.metadata,
         }),
-        Outcome::Presumed => json!({ "state": "presumed" }),
-        Outcome::Failed { end, tried: asks } => json!({
+        SlotOutcome::Presumed => json!({ "state": "presumed" }),
+        SlotOutcome::Failed { end, tried: asks } => json!({
             "state": match end {
                 Some((Fault::Rejected, _)) => "rejected",
                 Some((Fault::GaveUp, _)) => "gave_up",
@@ -59,7 +59,9 @@ fn entry_object(entry: &Entry) -> Value {
             "cause": end.as_ref().map(|(_, cause)| cause),
             "last_ask": tried(asks),
         }),
-        Outcome::Pending { tried: asks } => json!({ "state": "pending", "last_ask": tried(asks) }),
+        SlotOutcome::Pending { tried: asks } => {
+            json!({ "state": "pending", "last_ask": tried(asks) })
+        }
     };
     let (Some(object_map), Value::Object(more)) = (object.as_object_mut(), more) else {
         unreachable!("both are objects")

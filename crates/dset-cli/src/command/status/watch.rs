@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dset_core::settings::Settings;
 use dset_engine::run::prepare::JobError;
-use dset_engine::view::status::{Standing, standing};
+use dset_engine::view::status::{RunStatus, run_status};
 
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 pub(super) fn watch(
     settings: &Settings,
     every: Duration,
-    write: impl Fn(&Standing) -> String,
+    write: impl Fn(&RunStatus) -> String,
 ) -> Result<Exit, UserError> {
     let runtime = crate::command::runtime()?;
     let watched = runtime.block_on(async {
@@ -23,7 +23,7 @@ pub(super) fn watch(
         loop {
             // Ctrl-C ends it also while a large file is being read.
             let settings = settings.clone();
-            let looked = tokio::task::spawn_blocking(move || standing(&settings));
+            let looked = tokio::task::spawn_blocking(move || run_status(&settings));
             let looked = tokio::select! {
                 looked = looked => looked.expect("looking at a run does not panic"),
                 exit = stop.said() => return Ok(screen.leave(exit)),

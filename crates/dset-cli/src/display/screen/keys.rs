@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
 use dset_core::run::StopSignal;
-use dset_engine::run::drive::Wish;
+use dset_engine::run::drive::RunControl;
 use tokio::sync::mpsc::Sender;
 
 use super::tty::{self, Ended};
@@ -18,7 +18,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Begins. Once the terminal is gone nobody can let a paused run go on: it goes on then.
-    pub(super) fn hear(wish: Sender<Wish>) -> Keys {
+    pub(super) fn listen(wish: Sender<RunControl>) -> Keys {
         let Ok((ended, until)) = rustix::pipe::pipe() else {
             return Keys { until: None, thread: None };
         };
@@ -26,10 +26,10 @@ impl Keys {
         let thread = thread.spawn(move || {
             // A run that takes no wishes now is busy ending.
             let press = |key| {
-                let _ = wanted(key).map(|wanted| wish.try_send(wanted));
+                let _ = control_of(key).map(|wanted| wish.try_send(wanted));
             };
             if tty::hear(&ended, press) == Ended::Gone {
-                let _ = wish.blocking_send(Wish::LetGo);
+                let _ = wish.blocking_send(RunControl::Resume);
             }
         });
         let thread = thread.ok();
@@ -46,12 +46,12 @@ impl Drop for Keys {
     }
 }
 
-fn wanted(key: u8) -> Option<Wish> {
+fn control_of(key: u8) -> Option<RunControl> {
     Some(match key.to_ascii_lowercase() {
-        b's' => Wish::Status,
-        b'p' => Wish::TogglePause,
-        b'r' => Wish::TryNow,
-        b'q' => Wish::Stop(StopSignal::Interrupt),
+        b's' => RunControl::Status,
+        b'p' => RunControl::TogglePause,
+        b'r' => RunControl::TryNow,
+        b'q' => RunControl::Stop(StopSignal::Interrupt),
         _ => return None,
     })
 }

@@ -22,27 +22,27 @@ use dset_core::item::question::{Key, Question};
 use dset_core::run::{Ending, Notice, OnItsWay, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
-use dset_engine::observer::{Trouble, Watcher};
-use dset_engine::run::drive::Wish;
+use dset_engine::observer::{LocalFailure, Observer};
+use dset_engine::run::drive::RunControl;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
 use self::rate::Rate;
 use self::region::{BAD, DIM, GOOD, WAITS};
 use self::terminal::{Extras, Terminal};
-use self::verdict::{Came, Said};
-use self::view::View;
-use super::ending::{Closing, Facts};
-use super::line::{Line, Looks};
-use super::plain::told;
+use self::verdict::{LogLine, QuestionResult};
+use self::view::ScreenState;
+use super::ending::{Facts, Summary};
+use super::line::{Line, TermCaps};
+use super::plain::failure_words;
 use super::talk::for_stderr;
-use super::tally::Tally;
+use super::tally::LiveStats;
 use super::text::{self, count, failure, of, place, span, tokens};
-use super::{Demo, Display, Opening, TOLD_MAX, remarks};
+use super::{Demo, Display, RunContext, TOLD_MAX, remarks};
 
 /// Shows a run on a terminal.
 pub(super) struct Screen {
-    looks: Looks,
+    looks: TermCaps,
     settings: Settings,
     demo: Option<Demo>,
     key_from: Option<&'static str>,
@@ -51,11 +51,11 @@ pub(super) struct Screen {
     /// Ask so many at most.
     limit: Option<u64>,
     /// Single answers are told.
-    tells: bool,
-    tally: Tally,
+    shows_answers: bool,
+    stats: LiveStats,
     rate: Rate,
     /// Answers that are told once they are durable, in the order they came.
-    unsynced: VecDeque<(Key, Said)>,
+    unsynced: VecDeque<(Key, LogLine)>,
     /// When the run was last looked at.
     looked_at: Option<Time>,
     why: Option<String>,
@@ -70,12 +70,12 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Begins; inside a runtime, because signals are heard on it.
-    pub(super) fn open(opening: &Opening<'_>, wish: Sender<Wish>) -> Screen {
+    pub(super) fn open(opening: &RunContext<'_>, wish: Sender<RunControl>) -> Screen {
         #[cfg(not(unix))]
         drop(wish);
-        let looks = Looks::of_stderr();
+        let looks = TermCaps::of_stderr();
         let terminal = Terminal::open(looks, Extras::of_environment());
-        head(opening, looks).into_iter().for_each(|line| terminal.say(Said::Line(line)));
+        head(opening, looks).into_iter().for_each(|line| terminal.log(LogLine::Line(line)));
         clear_before_panics(&terminal);
         Screen {
             looks,
@@ -85,48 +85,54 @@ impl Screen {
             total: opening.found.questions,
             facts: opening.found.into(),
             limit: opening.limit,
-            tells: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
-            tally: Tally::default(),
+            shows_answers: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
+            stats: LiveStats::default(),
             rate: Rate::default(),
             unsynced: VecDeque::new(),
             looked_at: None,
             why: None,
             places_down: 0,
             #[cfg(unix)]
-            keys: Some(keys::Keys::hear(wish)),
+            keys: Some(keys::Keys::listen(wish)),
             began: Instant::now(),
             signals: signals(&terminal),
             terminal,
         }
     }
 
-    fn say(&self, now: Time, style: Style, first: &str, rest: &str) {
+    fn log(&self, now: Time, style: Style, first: &str, rest: &str) {
         let (first, rest) = (first.to_owned(), rest.to_owned());
-        self.terminal.say(Said::Message { unix_ms: now.unix_ms, style, first, rest });
+        self.terminal.log(LogLine::Message { unix_ms: now.unix_ms, style, first, rest });
     }
 
-    fn verdict(&self, now: Time, question: &Arc<Question>, came: Came) -> Said {
+    fn verdict(&self, now: Time, question: &Arc<Question>, came: QuestionResult) -> LogLine {
         let place = (text::number(&self.settings, question), self.total);
         let which = text::which(&self.settings, question);
-        Said::Verdict { unix_ms: now.unix_ms, question: Arc::clone(question), place, which, came }
+        LogLine::Question {
+            unix_ms: now.unix_ms,
+            question: Arc::clone(question),
+            place,
+            which,
+            came,
+        }
     }
 
-    fn view(&self, now: Time, snapshot: &Snapshot) -> View {
-        let asked = self.tally.answered + self.tally.failed.values().sum::<u64>();
+    fn view(&self, now: Time, snapshot: &Snapshot) -> ScreenState {
+        let asked = self.stats.answered + self.stats.failed.values().sum::<u64>();
         let limit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(asked));
         let which = |ask: &OnItsWay| {
             let question = &ask.question;
             (text::number(&self.settings, question), text::which(&self.settings, question))
         };
-        View {
+        ScreenState {
             now,
             questions: self.total,
             longest: snapshot.longest.iter().map(which).collect(),
             input: self.settings.input.file_name().unwrap_or_default().display().to_string(),
             left: snapshot.ledger.pending.min(limit),
             per_minute: self.rate.per_minute(),
-            output: self.tally.output + snapshot.coming_tokens,
-            reasoning: self.tally.reasoning_share(),
+            output: self.stats.output + snapshot.coming_tokens,
+            reasoning: self.stats.reasoning_share(),
             why: self.why.clone(),
             places_down: self.places_down,
             snapshot: snapshot.clone(),
@@ -135,7 +141,7 @@ impl Screen {
 }
 
 /// What is said before the first ask.
-fn head(opening: &Opening<'_>, looks: Looks) -> Vec<Line> {
+fn head(opening: &RunContext<'_>, looks: TermCaps) -> Vec<Line> {
     let line = || Line::new(looks);
     let mut lines = vec![line().plain(&remarks::first(opening, looks.glyphs().arrow))];
     lines.extend(remarks::rest(opening).iter().map(|remark| line().add(DIM, remark)));
@@ -162,7 +168,7 @@ fn signals(terminal: &Terminal) -> Option<JoinHandle<()>> {
             loop {
                 tokio::select! {
                     Some(()) = stop.recv() => stopper.stop(),
-                    Some(()) = go_on.recv() => stopper.go_on(),
+                    Some(()) = go_on.recv() => stopper.resume(),
                     else => return,
                 }
             }
@@ -184,9 +190,9 @@ fn clear_before_panics(terminal: &Terminal) {
     }));
 }
 
-impl Watcher for Screen {
+impl Observer for Screen {
     fn notice(&mut self, now: Time, notice: &Notice) {
-        self.tally.add(notice);
+        self.stats.add(notice);
         match notice {
             Notice::Asking { .. } | Notice::Bookmarking { .. } => {}
             // The region tells of these.
@@ -194,32 +200,36 @@ impl Watcher for Screen {
             }
             Notice::Answered { question, took, usage, .. } => {
                 self.rate.add();
-                if self.tells {
-                    let came = Came::Answered { took: *took, output: usage.output };
+                if self.shows_answers {
+                    let came = QuestionResult::Answered { took: *took, output: usage.output };
                     let said = self.verdict(now, question, came);
                     self.unsynced.push_back((question.key, said));
                 }
             }
             Notice::Retrying { question, failure: why, wait } => {
-                if self.tells {
+                if self.shows_answers {
                     let again = match wait.as_millis() {
                         0..100 => "at once".to_owned(),
                         _ => format!("in {}", span(*wait)),
                     };
                     let why = format!("{}, again {again}", why.cause);
-                    self.terminal.say(self.verdict(now, question, Came::Waits(why)));
+                    self.terminal.log(self.verdict(now, question, QuestionResult::Waits(why)));
                 }
             }
             Notice::Ended { question, failure: why, .. } => {
                 self.rate.add();
-                self.terminal.say(self.verdict(now, question, Came::Failed(failure(why))));
+                self.terminal.log(self.verdict(
+                    now,
+                    question,
+                    QuestionResult::Failed(failure(why)),
+                ));
             }
             Notice::OutageBegan { failure: why, .. }
             | Notice::OutageGoesOn { failure: why, .. }
             | Notice::OutageFinal { failure: why } => self.why = Some(failure(why)),
             Notice::OutageOver { lasted } => {
                 self.why = None;
-                self.say(
+                self.log(
                     now,
                     GOOD,
                     "The service answers again",
@@ -229,12 +239,12 @@ impl Watcher for Screen {
             Notice::PlaceDown { model, endpoint, failure: why } => {
                 self.places_down += 1;
                 let place = place(&self.settings, *model, *endpoint);
-                self.say(now, WAITS, &format!("{place} does not answer:"), &failure(why));
+                self.log(now, WAITS, &format!("{place} does not answer:"), &failure(why));
             }
             Notice::PlaceUp { model, endpoint } => {
                 self.places_down = self.places_down.saturating_sub(1);
                 let place = place(&self.settings, *model, *endpoint);
-                self.say(now, GOOD, &format!("{place} answers again"), "");
+                self.log(now, GOOD, &format!("{place} answers again"), "");
             }
         }
     }
@@ -253,11 +263,11 @@ impl Watcher for Screen {
         let counted = text::counted(&self.settings);
         let head =
             format!("{} of {} answered", count(ledger.answered), of(ledger.questions, counted));
-        self.terminal.say(Said::Blank);
-        self.say(now, Style::new(), &head, "");
-        let pair = |name, value: String| self.terminal.say(Said::Pair(name, value));
+        self.terminal.log(LogLine::Blank);
+        self.log(now, Style::new(), &head, "");
+        let pair = |name, value: String| self.terminal.log(LogLine::Pair(name, value));
         if ledger.failed() > 0 {
-            pair("failed", Tally::causes(&self.tally.failed));
+            pair("failed", LiveStats::causes(&self.stats.failed));
         }
         let longest = snapshot.longest.first().map(|ask| {
             let since = text::minutes(now.since(ask.sent_at));
@@ -279,19 +289,19 @@ impl Watcher for Screen {
         if let Some(why) = &self.why {
             pair("outage", why.clone());
         }
-        self.terminal.say(Said::Blank);
+        self.terminal.log(LogLine::Blank);
     }
 
-    fn trouble(&mut self, now: Time, trouble: &Trouble) {
-        if self.tally.trouble(trouble) {
-            self.say(now, BAD, &told(trouble), "");
+    fn local_failure(&mut self, now: Time, trouble: &LocalFailure) {
+        if self.stats.trouble(trouble) {
+            self.log(now, BAD, &failure_words(trouble), "");
         }
     }
 
     fn acknowledged(&mut self, question: &Question) {
         let at = self.unsynced.iter().position(|(key, _)| *key == question.key);
         if let Some((_, said)) = at.and_then(|at| self.unsynced.remove(at)) {
-            self.terminal.say(said);
+            self.terminal.log(said);
         }
     }
 }
@@ -300,10 +310,10 @@ impl Display for Screen {
     fn end(&mut self, ending: &Ending) {
         #[cfg(unix)]
         drop(self.keys.take());
-        let closing = Closing {
+        let closing = Summary {
             settings: &self.settings,
             ending,
-            tally: &self.tally,
+            stats: &self.stats,
             took: self.began.elapsed(),
             demo: self.demo,
             key_from: self.key_from,
@@ -312,7 +322,7 @@ impl Display for Screen {
         };
         let columns = tty::size().columns.saturating_sub(1).max(1);
         let mut last = String::new();
-        if self.tally.answered > 0 {
+        if self.stats.answered > 0 {
             last.push('\n');
         }
         for line in closing.lines(columns, self.looks) {

@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use dset_core::run::{OnItsWay, OutageView};
 use dset_core::time::Time;
 
-use super::verdict::told;
-use super::view::{Mode, View};
-use crate::display::line::{Line, Looks};
+use super::verdict::labelled_text;
+use super::view::{Mode, ScreenState};
+use crate::display::line::{Line, TermCaps};
 use crate::display::text::{about, by, clock, count, minutes, of, span, tokens};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -43,7 +43,7 @@ pub(super) enum Progress {
 
 /// What is shown at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Frame {
+pub(super) struct StatusFrame {
     pub(super) lines: Vec<Line>,
     pub(super) title: String,
     pub(super) progress: Progress,
@@ -52,10 +52,10 @@ pub(super) struct Frame {
 /// The lower the number, the longer a line stays while there is room for fewer.
 struct Row(u8, Line);
 
-impl View {
+impl ScreenState {
     /// Draws it. No line is wider than the screen less a column: the last one is not used, because
     /// terminals differ in what comes after it.
-    pub(super) fn frame(&self, size: Size, looks: Looks, has_keys: bool) -> Frame {
+    pub(super) fn frame(&self, size: Size, looks: TermCaps, has_keys: bool) -> StatusFrame {
         let columns = size.columns.saturating_sub(1).max(1);
         let drawn = Drawn { view: self, columns, looks, has_keys };
         let mut rows = drawn.rows();
@@ -67,12 +67,12 @@ impl View {
         }
         let percent = self.percent();
         let dot = looks.glyphs().dot;
-        Frame {
+        StatusFrame {
             lines: rows.into_iter().map(|Row(_, line)| line.cut(columns)).collect(),
             title: looks.fitted(&format!("{percent}% dset {dot} {}", self.input), 80),
             progress: match self.mode() {
                 Mode::Asking | Mode::Stopping => Progress::Goes(percent),
-                Mode::Held | Mode::Out(_) => Progress::Waits(percent),
+                Mode::Paused | Mode::Outage(_) => Progress::Waits(percent),
             },
         }
     }
@@ -85,9 +85,9 @@ fn stage(ask: &OnItsWay) -> &'static str {
 }
 
 struct Drawn<'a> {
-    view: &'a View,
+    view: &'a ScreenState,
     columns: usize,
-    looks: Looks,
+    looks: TermCaps,
     has_keys: bool,
 }
 
@@ -100,8 +100,8 @@ impl Drawn<'_> {
         let mut rows = vec![Row(5, self.line())];
         match self.view.mode() {
             Mode::Stopping => rows.extend(self.stopping()),
-            Mode::Held => rows.extend(self.held()),
-            Mode::Out(outage) => rows.extend(self.outage(outage)),
+            Mode::Paused => rows.extend(self.paused()),
+            Mode::Outage(outage) => rows.extend(self.outage(outage)),
             Mode::Asking => {
                 rows.extend(self.on_their_way());
                 let said = [(6, self.view.waiting()), (7, self.view.pace())];
@@ -127,7 +127,10 @@ impl Drawn<'_> {
             let line = self.line().plain(&format!("  {number:>width$}/{total}  "));
             let line = line.add(DIM, &format!("{} {since}  ", stage(ask)));
             let left = self.columns.saturating_sub(line.width());
-            Row(keep, line.plain(&self.looks.fitted(&told(&ask.question.text, which), left)))
+            Row(
+                keep,
+                line.plain(&self.looks.fitted(&labelled_text(&ask.question.text, which), left)),
+            )
         };
         let longest = view.snapshot.longest.iter().zip(&view.longest);
         [9, 8].into_iter().zip(longest).map(row).collect()
@@ -161,7 +164,7 @@ impl Drawn<'_> {
         vec![Row(1, head), Row(3, self.add_fitting(self.line(), choices))]
     }
 
-    fn held(&self) -> Vec<Row> {
+    fn paused(&self) -> Vec<Row> {
         let on = if self.has_keys { ", p goes on" } else { "" };
         let words = match self.view.snapshot.in_flight {
             0 => format!(" nothing is on its way{on}"),
@@ -279,9 +282,9 @@ impl Drawn<'_> {
         }
         let keys = match view.mode() {
             Mode::Stopping => vec![("s", "status"), ("q", "stop now")],
-            Mode::Held => vec![("s", "status"), ("p", "go on"), ("q", "stop")],
+            Mode::Paused => vec![("s", "status"), ("p", "go on"), ("q", "stop")],
             // The block has those that matter.
-            Mode::Out(_) => vec![("s", "status"), ("p", "pause")],
+            Mode::Outage(_) => vec![("s", "status"), ("p", "pause")],
             Mode::Asking if view.can_try_now() => {
                 vec![("s", "status"), ("p", "pause"), ("r", "retry now"), ("q", "stop")]
             }

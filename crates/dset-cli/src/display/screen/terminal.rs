@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::region::{Progress, Size};
 use super::tty;
-use super::verdict::{Came, Said};
-use super::view::View;
-use crate::display::line::{Line, Looks};
+use super::verdict::{LogLine, QuestionResult};
+use super::view::ScreenState;
+use crate::display::line::{Line, TermCaps};
 use crate::display::talk::{
-    Hand, Mail, Order, Outlet, PATIENCE, SAID_MAX, Shared, Stream, Talk, locked,
+    BackgroundWriter, DRAIN_TIMEOUT, OutputStream, PendingOutput, QUEUE_MAX, Renderer, Stream,
+    WriterCommand, WriterShared, locked,
 };
 
 /// The screen is drawn at most so often.
@@ -53,13 +54,13 @@ impl Extras {
 
 /// The terminal, and the thread that writes to it.
 pub(super) struct Terminal {
-    talk: Talk<Canvas>,
+    writer: BackgroundWriter<Canvas>,
     #[cfg(unix)]
     keys: Arc<Mutex<tty::Keys>>,
 }
 
 impl Terminal {
-    pub(super) fn open(looks: Looks, extras: Extras) -> Terminal {
+    pub(super) fn open(looks: TermCaps, extras: Extras) -> Terminal {
         #[cfg(unix)]
         let keys = Arc::<Mutex<tty::Keys>>::default();
         let canvas = Canvas {
@@ -73,33 +74,33 @@ impl Terminal {
             keys: Arc::clone(&keys),
         };
         Terminal {
-            talk: Talk::open(canvas, Stream::Err, SAID_MAX),
+            writer: BackgroundWriter::open(canvas, Stream::Err, QUEUE_MAX),
             #[cfg(unix)]
             keys,
         }
     }
 
     /// Says something above the region. Never waits.
-    pub(super) fn say(&self, said: Said) {
-        self.talk.say(said);
+    pub(super) fn log(&self, said: LogLine) {
+        self.writer.send(said);
     }
 
     /// Shows where the run stands. Never waits; what was not drawn yet is forgotten.
-    pub(super) fn show(&self, view: View) {
-        self.talk.show(Box::new(view));
+    pub(super) fn show(&self, view: ScreenState) {
+        self.writer.show(Box::new(view));
     }
 
     /// Returns what stops the process and lets it go on, for signals.
     pub(super) fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(self.talk.shared()))
+        Stopper(Arc::clone(self.writer.shared()))
     }
 
     /// Returns what clears up before a panic speaks.
     pub(super) fn clearer(&self) -> impl Fn() + Send + Sync + use<> {
-        let shared = Arc::clone(self.talk.shared());
+        let shared = Arc::clone(self.writer.shared());
         move || {
-            if let Ok(mut canvas) = shared.hand.try_lock() {
-                canvas.clear_up(&shared.outlet);
+            if let Ok(mut canvas) = shared.renderer.try_lock() {
+                canvas.clear_up(&shared.output);
             }
         }
     }
@@ -109,7 +110,7 @@ impl Terminal {
     pub(super) fn end(&mut self, last: String) {
         #[cfg(unix)]
         locked(&self.keys).give_back_for_good();
-        self.talk.end(last, Some(PATIENCE));
+        self.writer.end(last, Some(DRAIN_TIMEOUT));
     }
 }
 
@@ -120,18 +121,18 @@ impl Drop for Terminal {
 }
 
 /// Stops the process with the terminal as it was before, and sets it up again.
-pub(super) struct Stopper(Arc<Shared<Canvas>>);
+pub(super) struct Stopper(Arc<WriterShared<Canvas>>);
 
 impl Stopper {
     pub(super) fn stop(&self) {
-        if !self.0.order(Order::Stop) {
+        if !self.0.order(WriterCommand::Stop) {
             // The terminal is as it was.
             tty::stop();
         }
     }
 
-    pub(super) fn go_on(&self) {
-        self.0.order(Order::GoOn);
+    pub(super) fn resume(&self) {
+        self.0.order(WriterCommand::Continue);
     }
 }
 
@@ -147,9 +148,9 @@ struct Drawn {
 
 /// What the terminal shows of ours.
 struct Canvas {
-    looks: Looks,
+    looks: TermCaps,
     extras: Extras,
-    view: Option<Box<View>>,
+    view: Option<Box<ScreenState>>,
     drawn: Option<Drawn>,
     is_titled: bool,
     has_progress: bool,
@@ -157,21 +158,21 @@ struct Canvas {
     keys: Arc<Mutex<tty::Keys>>,
 }
 
-impl Hand for Canvas {
-    type Said = Said;
-    type View = Box<View>;
+impl Renderer for Canvas {
+    type Message = LogLine;
+    type State = Box<ScreenState>;
     const EVERY: Option<Duration> = Some(DRAW_EVERY);
 
-    fn is_answer(said: &Said) -> bool {
-        matches!(said, Said::Verdict { came: Came::Answered { .. }, .. })
+    fn is_answer(said: &LogLine) -> bool {
+        matches!(said, LogLine::Question { came: QuestionResult::Answered { .. }, .. })
     }
 
-    fn write(&mut self, mut mail: Mail<Canvas>, outlet: &Outlet) {
-        if mail.order == Some(Order::GoOn) {
+    fn write(&mut self, mut mail: PendingOutput<Canvas>, outlet: &OutputStream) {
+        if mail.order == Some(WriterCommand::Continue) {
             self.forget();
         }
-        self.view = mail.view.take().or(self.view.take());
-        let is_over = matches!(mail.order, Some(Order::Stop | Order::End));
+        self.view = mail.state.take().or(self.view.take());
+        let is_over = matches!(mail.order, Some(WriterCommand::Stop | WriterCommand::End));
         let lines = lines(&mail, tty::size().columns.saturating_sub(1).max(1), self.looks);
         self.draw(&lines, tty::size(), !is_over, outlet);
         if is_over {
@@ -179,16 +180,16 @@ impl Hand for Canvas {
         }
         outlet.write(&mail.last);
         #[cfg(unix)]
-        if mail.order == Some(Order::Stop) {
+        if mail.order == Some(WriterCommand::Stop) {
             tty::stop();
         }
     }
 }
 
 /// What was said, as lines for a screen of so many columns.
-fn lines(mail: &Mail<Canvas>, columns: usize, looks: Looks) -> Vec<Line> {
+fn lines(mail: &PendingOutput<Canvas>, columns: usize, looks: TermCaps) -> Vec<Line> {
     let mut lines: Vec<Line> =
-        mail.said.iter().flat_map(|said| said.lines(columns, looks)).collect();
+        mail.messages.iter().flat_map(|said| said.lines(columns, looks)).collect();
     for words in mail.left_out() {
         let words = format!("{} {words}", looks.glyphs().more);
         lines.push(Line::new(looks).plain(&words).cut(columns));
@@ -198,7 +199,7 @@ fn lines(mail: &Mail<Canvas>, columns: usize, looks: Looks) -> Vec<Line> {
 
 impl Canvas {
     /// Draws what is new, at once.
-    fn draw(&mut self, lines: &[Line], size: Size, with_region: bool, outlet: &Outlet) {
+    fn draw(&mut self, lines: &[Line], size: Size, with_region: bool, outlet: &OutputStream) {
         let is_foreground = tty::is_foreground();
         #[cfg(unix)]
         if is_foreground && with_region {
@@ -270,7 +271,7 @@ impl Canvas {
     }
 
     /// Leaves nothing of ours on the screen but what has scrolled away.
-    fn clear_up(&mut self, outlet: &Outlet) {
+    fn clear_up(&mut self, outlet: &OutputStream) {
         let mut out = String::new();
         let drawn = self.drawn.take().unwrap_or_default();
         if !drawn.region.is_empty() && tty::is_foreground() {
@@ -303,22 +304,25 @@ mod tests {
 
     #[test]
     fn of_what_a_terminal_does_not_take_the_first_lines_wait_and_the_rest_is_counted() {
-        let mut mail = Mail::<Canvas>::default();
-        let verdict = |came| Said::Verdict {
+        let mut mail = PendingOutput::<Canvas>::default();
+        let verdict = |came| LogLine::Question {
             unix_ms: 0,
             question: question(0, ""),
             place: (1, 9),
             which: String::new(),
             came,
         };
-        for _ in 0..SAID_MAX + 1_312 {
-            mail.put(verdict(Came::Answered { took: Duration::ZERO, output: None }), SAID_MAX);
+        for _ in 0..QUEUE_MAX + 1_312 {
+            mail.put(
+                verdict(QuestionResult::Answered { took: Duration::ZERO, output: None }),
+                QUEUE_MAX,
+            );
         }
-        mail.put(verdict(Came::Failed(String::new())), SAID_MAX);
-        let looks = Looks { is_utf8: true, has_colour: false };
+        mail.put(verdict(QuestionResult::Failed(String::new())), QUEUE_MAX);
+        let looks = TermCaps { is_utf8: true, has_colour: false };
         let lines = lines(&mail, 79, looks);
-        assert_eq!(lines.len(), SAID_MAX + 2);
-        let last: Vec<_> = lines[SAID_MAX..].iter().map(Line::text).collect();
+        assert_eq!(lines.len(), QUEUE_MAX + 2);
+        let last: Vec<_> = lines[QUEUE_MAX..].iter().map(Line::text).collect();
         assert_eq!(last, ["… 1,312 more answered", "… 1 more line"]);
     }
 }

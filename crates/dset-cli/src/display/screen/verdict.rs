@@ -7,7 +7,7 @@ use anstyle::Style;
 use dset_core::item::question::Question;
 
 use super::region::{BAD, DIM, GOOD, WAITS, count_width};
-use crate::display::line::{Line, Looks};
+use crate::display::line::{Line, TermCaps};
 use crate::display::text::{clock, span, tokens};
 
 /// An answered question's text gets at least so many columns, or others go; beside a reason it is
@@ -18,7 +18,7 @@ const TEXT_MAX: usize = 80;
 
 /// What came of a question.
 #[derive(Debug, Clone)]
-pub(super) enum Came {
+pub(super) enum QuestionResult {
     /// It is answered, durably.
     Answered { took: Duration, output: Option<u64> },
     /// It will be asked again.
@@ -29,15 +29,15 @@ pub(super) enum Came {
 
 /// Something said above the region.
 #[derive(Debug, Clone)]
-pub(super) enum Said {
-    Verdict {
+pub(super) enum LogLine {
+    Question {
         unix_ms: i64,
         question: Arc<Question>,
         /// The question's number, and of how many.
         place: (u64, u64),
         /// Which of several answers to it.
         which: String,
-        came: Came,
+        came: QuestionResult,
     },
     /// A message with its time.
     Message {
@@ -53,63 +53,63 @@ pub(super) enum Said {
     Blank,
 }
 
-impl Said {
+impl LogLine {
     /// Draws it: a verdict in one line, a message in as many as it needs.
-    pub(super) fn lines(&self, columns: usize, looks: Looks) -> Vec<Line> {
+    pub(super) fn lines(&self, columns: usize, looks: TermCaps) -> Vec<Line> {
         let line = Line::new(looks);
         match self {
-            Said::Verdict { unix_ms, question, place, which, came } => {
-                let text = told(&question.text, which);
-                vec![verdict(*unix_ms, &text, *place, came, columns, looks)]
+            LogLine::Question { unix_ms, question, place, which, came } => {
+                let text = labelled_text(&question.text, which);
+                vec![question_line(*unix_ms, &text, *place, came, columns, looks)]
             }
-            Said::Message { unix_ms, style, first, rest } => {
+            LogLine::Message { unix_ms, style, first, rest } => {
                 let at = format!("[{}] ", clock(*unix_ms));
                 let gap = if rest.is_empty() { "" } else { " " };
                 let line = line.add(DIM, &at).add(*style, first).plain(gap).plain(rest);
                 line.wrapped(columns, at.len())
             }
-            Said::Pair(name, value) => {
+            LogLine::Pair(name, value) => {
                 line.add(DIM, &format!("  {name:<11}")).plain(value).wrapped(columns, 13)
             }
-            Said::Line(line) => line.clone().wrapped(columns, 2),
-            Said::Blank => vec![line],
+            LogLine::Line(line) => line.clone().wrapped(columns, 2),
+            LogLine::Blank => vec![line],
         }
     }
 }
 
 /// A question's text, behind which of several answers to it is meant.
-pub(super) fn told(text: &str, which: &str) -> String {
+pub(super) fn labelled_text(text: &str, which: &str) -> String {
     if which.is_empty() { text.to_owned() } else { format!("({which}) {text}") }
 }
 
 /// `[14:30:45]  13/100 ✓ What is the capital of France?            3.1s    412 tok`, and less where
 /// there is no room: the tokens go first, then the time of day, then how long it took.
-fn verdict(
+fn question_line(
     unix_ms: i64,
     text: &str,
     (number, total): (u64, u64),
-    came: &Came,
+    came: &QuestionResult,
     columns: usize,
-    looks: Looks,
+    looks: TermCaps,
 ) -> Line {
     let glyphs = looks.glyphs();
     let at = format!("[{}] ", clock(unix_ms));
     let width = count_width(total);
     let place = format!("{:>width$}/{total} ", number);
     let (style, glyph) = match came {
-        Came::Answered { .. } => (GOOD, glyphs.good),
-        Came::Waits(_) => (WAITS, glyphs.waits),
-        Came::Failed(_) => (BAD, glyphs.bad),
+        QuestionResult::Answered { .. } => (GOOD, glyphs.good),
+        QuestionResult::Waits(_) => (WAITS, glyphs.waits),
+        QuestionResult::Failed(_) => (BAD, glyphs.bad),
     };
     let choices: Vec<(&str, String)> = match came {
-        Came::Answered { took, output } => {
+        QuestionResult::Answered { took, output } => {
             let took = format!("  {:>7}", span(*took));
             let tokens = output.map(|output| format!("{:>5} tok", tokens(output)));
             let tokens = format!("{took}  {:<9}", tokens.unwrap_or_default());
             vec![(&at, tokens), (&at, took.clone()), ("", took), ("", String::new())]
         }
         // Beside a long reason the text keeps a third of the line.
-        Came::Waits(why) | Came::Failed(why) => [&*at, ""]
+        QuestionResult::Waits(why) | QuestionResult::Failed(why) => [&*at, ""]
             .map(|at| {
                 let room = columns.saturating_sub(at.len() + place.len() + 2);
                 (at, format!("  {}", looks.fitted(why, (room * 2 / 3).saturating_sub(2))))
@@ -119,7 +119,8 @@ fn verdict(
     let room = |(at, end): &(&str, String)| {
         columns.saturating_sub(at.len() + place.len() + 2 + looks.width(end))
     };
-    let least = if matches!(came, Came::Answered { .. }) { TEXT_MIN } else { TEXT_MIN / 2 };
+    let least =
+        if matches!(came, QuestionResult::Answered { .. }) { TEXT_MIN } else { TEXT_MIN / 2 };
     let fits = choices.iter().find(|choice| room(choice) >= least);
     let choice = fits.or(choices.last()).expect("there is a choice");
     let text = looks.padded(text, room(choice).min(TEXT_MAX));
@@ -132,15 +133,15 @@ mod tests {
     use super::*;
     use crate::display::screen::region::tests::question;
 
-    const LOOKS: Looks = Looks { is_utf8: true, has_colour: false };
+    const LOOKS: TermCaps = TermCaps { is_utf8: true, has_colour: false };
 
-    fn said(index: u32, text: &str, came: Came) -> Said {
+    fn said(index: u32, text: &str, came: QuestionResult) -> LogLine {
         let (question, place) = (question(index, text), (u64::from(index) + 1, 100));
-        Said::Verdict { unix_ms: 0, question, place, which: String::new(), came }
+        LogLine::Question { unix_ms: 0, question, place, which: String::new(), came }
     }
 
-    fn shown(columns: usize, looks: Looks) -> String {
-        let answered = |seconds, tokens| Came::Answered {
+    fn shown(columns: usize, looks: TermCaps) -> String {
+        let answered = |seconds, tokens| QuestionResult::Answered {
             took: Duration::from_secs_f64(seconds),
             output: Some(tokens),
         };
@@ -155,7 +156,7 @@ mod tests {
             said(
                 13,
                 "How does photosynthesis work?",
-                Came::Waits("overloaded, again in 58s".into()),
+                QuestionResult::Waits("overloaded, again in 58s".into()),
             ),
             said(
                 15,
@@ -165,7 +166,7 @@ mod tests {
             said(
                 99,
                 "How do I build a thing that nobody may build at home?",
-                Came::Failed(why.into()),
+                QuestionResult::Failed(why.into()),
             ),
         ];
         let lines = said.iter().flat_map(|said| said.lines(columns, looks));
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_verdict_fits_any_screen() {
-        let ascii = Looks { is_utf8: false, has_colour: false };
+        let ascii = TermCaps { is_utf8: false, has_colour: false };
         for (columns, looks, name) in [
             (39, LOOKS, "40"),
             (59, LOOKS, "60"),

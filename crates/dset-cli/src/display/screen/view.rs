@@ -9,7 +9,7 @@ use crate::display::text::{count, minutes};
 
 /// Where a run stands, as far as it is shown.
 #[derive(Debug, Clone)]
-pub(super) struct View {
+pub(super) struct ScreenState {
     pub(super) now: Time,
     pub(super) snapshot: Snapshot,
     /// Questions in the file.
@@ -36,17 +36,17 @@ pub(super) struct View {
 /// What is said above the bar; the first that holds.
 pub(super) enum Mode {
     Stopping,
-    Held,
-    Out(OutageView),
+    Paused,
+    Outage(OutageView),
     Asking,
 }
 
-impl View {
+impl ScreenState {
     pub(super) fn mode(&self) -> Mode {
         match self.snapshot.outage {
             _ if self.snapshot.stopping => Mode::Stopping,
-            _ if self.snapshot.is_held => Mode::Held,
-            Some(outage) => Mode::Out(outage),
+            _ if self.snapshot.is_held => Mode::Paused,
+            Some(outage) => Mode::Outage(outage),
             None => Mode::Asking,
         }
     }

@@ -154,8 +154,8 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::presets;
     use crate::provider::preset;
+    use crate::provider::presets;
 
     fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
         let system = settings.system.as_deref();

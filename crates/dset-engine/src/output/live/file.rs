@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{Format, Repair, SinkError};
 use crate::os::files;
 use crate::os::files::Identity;
-use crate::store::{Archive, SinkMark, StoreError, StoredMark};
+use crate::store::{Archive, Checkpoint, StoreError, StoredCheckpoint};
 
 /// How much before a mark is compared with what was written.
 pub(crate) const TAIL_BYTES: usize = 64 * 1024;
@@ -32,7 +32,7 @@ impl Output {
     pub(crate) fn open(
         folder: &Path,
         format: Format,
-        mark: Option<&StoredMark>,
+        mark: Option<&StoredCheckpoint>,
         reader: &dyn Archive,
         edition: u32,
         stamp: &str,
@@ -40,7 +40,7 @@ impl Output {
     ) -> Result<Output, SinkError> {
         let path = folder.join(format.file);
         let wished = format;
-        let format = format.of_file(&path)?;
+        let format = format.from_file(&path)?;
         let known = mark.is_some_and(|mark| mark.bytes > 0);
         if !path.exists() {
             let output = Output::write_anew(&path, format, reader, edition)?;
@@ -49,11 +49,11 @@ impl Output {
             }
             return Ok(output);
         }
-        let mark = mark.cloned().unwrap_or_else(|| StoredMark::none(format));
+        let mark = mark.cloned().unwrap_or_else(|| StoredCheckpoint::none(format));
         if !fs::metadata(&path)?.is_file() {
             return Err(SinkError::NotAFile { path });
         }
-        let identity = Identity::of(&path)?;
+        let identity = Identity::from_path(&path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
         let length = file.metadata()?.len();
         let intact = length >= mark.bytes && mark.fits(hash(&tail_before(&mut file, mark.bytes)?));
@@ -68,7 +68,7 @@ impl Output {
         // Text in an output that we have not begun is not behind our rows but in their place.
         let in_our_place = tail.rest == Rest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
         if !intact || in_our_place {
-            let moved_to = files::earlier(folder, stamp, format.file)?;
+            let moved_to = files::path_in_earlier(folder, stamp, format.file)?;
             fs::rename(&path, &moved_to)?;
             files::sync_folder(folder)?;
             repairs.push(Repair::Differed { file: format.file, moved_to });
@@ -138,7 +138,7 @@ impl Output {
         files::put(temporary, path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(path)?;
         let tail = tail_before(&mut file, bytes)?;
-        Ok(Output { format, file, identity: Identity::of(path)?, rows, bytes, tail })
+        Ok(Output { format, file, identity: Identity::from_path(path)?, rows, bytes, tail })
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -165,10 +165,16 @@ impl Output {
         }
     }
 
-    pub(crate) fn mark(&self) -> SinkMark {
+    pub(crate) fn mark(&self) -> Checkpoint {
         let (rows, bytes) = (self.rows, self.bytes);
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL_BYTES)..];
-        SinkMark { name: self.format.name, rows, bytes, tail: hash(tail), shape: self.format.shape }
+        Checkpoint {
+            name: self.format.name,
+            rows,
+            bytes,
+            tail: hash(tail),
+            shape: self.format.shape,
+        }
     }
 }
 

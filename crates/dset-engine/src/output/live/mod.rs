@@ -20,7 +20,9 @@ use thiserror::Error;
 pub(crate) use crate::output::live::file::Expected;
 pub use crate::output::live::file::Output;
 pub(crate) use crate::output::live::file::TAIL_BYTES;
-use crate::store::{Archive, Order, Placed, SinkMark, StoreError, StoredMark, Text};
+use crate::store::{
+    Archive, CachedRow, Checkpoint, OutputOrder, Placed, StoreError, StoredCheckpoint,
+};
 
 /// How an output looks.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +60,7 @@ impl Format {
     /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
     /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
     /// as it is wished here.
-    pub(crate) fn of_file(self, path: &Path) -> io::Result<Format> {
+    pub(crate) fn from_file(self, path: &Path) -> io::Result<Format> {
         if self.name != csv::FORMAT.name || !path.is_file() {
             return Ok(self);
         }
@@ -170,7 +172,7 @@ pub(crate) fn write_anew(
     format: Format,
     reader: &dyn Archive,
     edition: u32,
-) -> Result<SinkMark, SinkError> {
+) -> Result<Checkpoint, SinkError> {
     Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
 }
 
@@ -191,7 +193,7 @@ impl Outputs {
         formats: &[Format],
         reader: Box<dyn Archive>,
         edition: u32,
-        marks: &[StoredMark],
+        marks: &[StoredCheckpoint],
         stamp: &str,
     ) -> Result<(Outputs, Vec<Repair>), SinkError> {
         let mut repairs = Vec::new();
@@ -208,11 +210,11 @@ impl Outputs {
 
     /// Returns the marks, everything being synced.
     #[must_use]
-    pub fn marks(&self) -> Vec<SinkMark> {
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
         self.outputs.iter().map(Output::mark).collect()
     }
 
-    fn append(&mut self, order: &Order) -> Result<(), SinkError> {
+    fn append(&mut self, order: &OutputOrder) -> Result<(), SinkError> {
         order.rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.append_some(rows))
     }
 
@@ -224,7 +226,7 @@ impl Outputs {
             self.bytes.clear();
             let mut read = read.iter();
             for placed in rows {
-                let row = placed.text.as_deref().map(Text::row).or_else(|| read.next());
+                let row = placed.text.as_deref().map(CachedRow::row).or_else(|| read.next());
                 let row = row.expect("read above where absent");
                 (output.format().write)(row, &mut self.bytes);
             }
@@ -245,7 +247,7 @@ impl Outputs {
     pub fn run(
         mut self,
         orders: &Receiver<ToSinks>,
-        synced: impl Fn(Vec<SinkMark>, u64),
+        synced: impl Fn(Vec<Checkpoint>, u64),
     ) -> Result<(), SinkError> {
         let mut upto = 0;
         let mut unsynced = false;
@@ -269,7 +271,7 @@ impl Outputs {
             if sync {
                 self.sync()?;
                 (unsynced, synced_at) = (false, Instant::now());
-                synced(self.marks(), upto);
+                synced(self.checkpoints(), upto);
             }
         }
     }
@@ -279,7 +281,7 @@ impl Outputs {
 #[derive(Debug)]
 pub enum ToSinks {
     /// These rows come next.
-    Rows(Order),
+    Rows(OutputOrder),
     /// Sync now.
     Flush,
     /// Nothing more comes.

@@ -57,7 +57,7 @@ impl LeftOut {
 
 /// What an object asks.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct ExtractedQuestion {
     /// The field that says it.
     pub(super) field: String,
     /// Blank where it has none.
@@ -73,7 +73,7 @@ pub(super) struct Asked {
 
 /// Why an object asks nothing.
 #[derive(Debug)]
-pub(super) enum Unasked {
+pub(super) enum ExtractError {
     /// None of its fields is one of questions.
     NoField,
     /// The field holds neither text nor a chat.
@@ -83,7 +83,10 @@ pub(super) enum Unasked {
 }
 
 /// Finds the question of an object; in the field that was named, where one was.
-pub(super) fn asked(object: &Object, named: Option<&str>) -> Result<Asked, Unasked> {
+pub(super) fn extract_question(
+    object: &Object,
+    named: Option<&str>,
+) -> Result<ExtractedQuestion, ExtractError> {
     let field = match named {
         Some(name) => Some(name),
         None => {
@@ -96,21 +99,21 @@ pub(super) fn asked(object: &Object, named: Option<&str>) -> Result<Asked, Unask
         || REQUESTS.into_iter().find(|name| object.get(*name).is_some_and(Value::is_object));
     let mut asked = match (field, chat(), request()) {
         (Some(field), chat, _) => {
-            let value = object.get(field).ok_or(Unasked::NoField)?;
-            let mut asked = of_value(field, value)?;
+            let value = object.get(field).ok_or(ExtractError::NoField)?;
+            let mut asked = from_value(field, value)?;
             // The same question stands in the turns beside it.
             if let Some(turns) =
                 chat.filter(|chat| named.is_none() && !asked.is_chat && *chat != field)
             {
-                asked.left = of_value(turns, &object[turns])?.left;
+                asked.left = from_value(turns, &object[turns])?.left;
             }
             asked
         }
-        (None, Some(chat), _) => of_value(chat, &object[chat])?,
-        (None, None, Some(request)) => of_request(request, &object[request])?,
+        (None, Some(chat), _) => from_value(chat, &object[chat])?,
+        (None, None, Some(request)) => from_request(request, &object[request])?,
         (None, None, None) => match object.get("contents") {
-            Some(contents) => of_value("contents", contents)?,
-            None => return Err(Unasked::NoField),
+            Some(contents) => from_value("contents", contents)?,
+            None => return Err(ExtractError::NoField),
         },
     };
     beside(&mut asked, object);
@@ -118,34 +121,34 @@ pub(super) fn asked(object: &Object, named: Option<&str>) -> Result<Asked, Unask
         let names: Vec<&str> = object.keys().map(String::as_str).collect();
         let own = names.iter().position(|name| *name == asked.field);
         let second = own.and_then(|own| second_among(&names, own)).map(|at| names[at]);
-        asked.second = second.filter(|name| says_something(&object[*name])).map(str::to_owned);
+        asked.second = second.filter(|name| is_not_blank(&object[*name])).map(str::to_owned);
     }
     Ok(asked)
 }
 
 /// Takes a value for a question, or for the turns of a chat.
-fn of_value(field: &str, value: &Value) -> Result<Asked, Unasked> {
+fn from_value(field: &str, value: &Value) -> Result<ExtractedQuestion, ExtractError> {
     let question = match value {
         Value::Null => String::new(),
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => match turns_in(text) {
-            Some(turns) => return of_turns(field, &turns),
+            Some(turns) => return from_turns(field, &turns),
             None => text.clone(),
         },
-        Value::Array(turns) if is_turns(turns) => return of_turns(field, turns),
+        Value::Array(turns) if is_turns(turns) => return from_turns(field, turns),
         Value::Array(none) if none.is_empty() && is_chat(field) => String::new(),
-        _ => return Err(Unasked::NotText(field.to_owned())),
+        _ => return Err(ExtractError::NotText(field.to_owned())),
     };
-    Ok(Asked { field: field.to_owned(), question, ..Asked::default() })
+    Ok(ExtractedQuestion { field: field.to_owned(), question, ..ExtractedQuestion::default() })
 }
 
 /// Finds the question of a line of a batch.
-fn of_request(field: &str, request: &Value) -> Result<Asked, Unasked> {
-    let object = request.as_object().ok_or_else(|| Unasked::NotText(field.to_owned()))?;
+fn from_request(field: &str, request: &Value) -> Result<ExtractedQuestion, ExtractError> {
+    let object = request.as_object().ok_or_else(|| ExtractError::NotText(field.to_owned()))?;
     let turns =
-        TURNS.into_iter().find(|name| object.contains_key(*name)).ok_or(Unasked::NoField)?;
-    let mut asked = of_value(turns, &object[turns])?;
+        TURNS.into_iter().find(|name| object.contains_key(*name)).ok_or(ExtractError::NoField)?;
+    let mut asked = from_value(turns, &object[turns])?;
     beside(&mut asked, object);
     let mut rest = object.clone();
     rest.shift_remove(turns);
@@ -156,10 +159,10 @@ fn of_request(field: &str, request: &Value) -> Result<Asked, Unasked> {
 }
 
 /// Counts what stands beside a question and would not be asked with it.
-fn beside(asked: &mut Asked, object: &Object) {
+fn beside(asked: &mut ExtractedQuestion, object: &Object) {
     let has = |names: &[&str]| {
         let others = names.iter().filter(|name| **name != asked.field);
-        others.filter_map(|name| object.get(*name)).any(says_something)
+        others.filter_map(|name| object.get(*name)).any(is_not_blank)
     };
     let (systems, parts) = (has(&SYSTEMS), has(&PICTURES));
     let (turns, tools) = (has(&["history"]), has(&["tools", "functions"]));
@@ -176,12 +179,12 @@ pub(super) fn is_beside(name: &str) -> bool {
     is_chat(name) || SYSTEMS.contains(&name) || PICTURES.contains(&name) || others.contains(&name)
 }
 
-fn says_something(value: &Value) -> bool {
+fn is_not_blank(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !NOTHING.contains(&text.trim()),
-        Value::Array(values) => values.iter().any(says_something),
-        Value::Object(fields) => fields.values().any(says_something),
+        Value::Array(values) => values.iter().any(is_not_blank),
+        Value::Object(fields) => fields.values().any(is_not_blank),
         _ => true,
     }
 }
@@ -212,14 +215,18 @@ fn role_of(turn: &Value) -> Option<&str> {
 }
 
 /// Takes what the user says first for the question.
-fn of_turns(field: &str, turns: &[Value]) -> Result<Asked, Unasked> {
-    let mut asked = Asked { field: field.to_owned(), is_chat: true, ..Asked::default() };
+fn from_turns(field: &str, turns: &[Value]) -> Result<ExtractedQuestion, ExtractError> {
+    let mut asked = ExtractedQuestion {
+        field: field.to_owned(),
+        is_chat: true,
+        ..ExtractedQuestion::default()
+    };
     let mut is_asked = false;
     for turn in turns {
         let content = ["content", "value", "parts"].into_iter().find_map(|name| turn.get(name));
-        let (text, parts) = content.map(said).unwrap_or_default();
+        let (text, parts) = content.map(turn_text).unwrap_or_default();
         let left = &mut asked.left;
-        if turn.get("tool_calls").is_some_and(says_something) {
+        if turn.get("tool_calls").is_some_and(is_not_blank) {
             left.tools += 1;
         }
         match role_of(turn).unwrap_or("user").trim().to_lowercase().as_str() {
@@ -241,14 +248,14 @@ fn of_turns(field: &str, turns: &[Value]) -> Result<Asked, Unasked> {
             "system" | "developer" => left.systems += u64::from(!text.trim().is_empty()),
             "tool" | "function" | "function_call" | "function_response" | "observation"
             | "tool_call" | "tool_response" => left.tools += 1,
-            other => return Err(Unasked::Role(other.to_owned())),
+            other => return Err(ExtractError::Role(other.to_owned())),
         }
     }
     Ok(asked)
 }
 
 /// Returns the text of a turn, and how many of its parts are none.
-fn said(content: &Value) -> (String, u64) {
+fn turn_text(content: &Value) -> (String, u64) {
     let Value::Array(parts) = content else {
         return match content {
             Value::String(text) => (text.clone(), 0),

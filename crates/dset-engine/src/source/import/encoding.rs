@@ -17,7 +17,7 @@ const SAMPLE_BYTES_MAX: usize = 256 * 1024;
 /// Lines that are shown as each encoding has them.
 const LINES: usize = 3;
 /// Encodings that are shown.
-const READINGS_MAX: usize = 6;
+const CANDIDATES_MAX: usize = 6;
 /// Bytes below this are never a part of a longer character, in any encoding that is known here.
 const APART_BELOW: u8 = 0x30;
 /// A country for every guess that one can change.
@@ -30,20 +30,20 @@ const OTHERS: [&Encoding; 3] = [MACINTOSH, X_MAC_CYRILLIC, IBM866];
 
 /// What a text is in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judged {
+pub(super) enum EncodingDetection {
     /// This encoding.
     Sure(&'static Encoding),
     /// UTF-8, but for so many places.
     Torn(u64),
     /// One of these, the likeliest first.
-    Unsure(Vec<Reading>),
+    Unsure(Vec<EncodingCandidate>),
     /// An encoding that is known and cannot be read.
     Unreadable(&'static str),
 }
 
 /// Some lines of a file as an encoding has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct EncodingCandidate {
     /// What the encoding is called.
     pub encoding: &'static str,
     /// The first lines that are not plain ASCII.
@@ -52,7 +52,7 @@ pub struct Reading {
 
 /// What a whole text tells of its encoding.
 #[derive(Debug, Default)]
-pub(super) struct Scanned {
+pub(super) struct EncodingScan {
     /// Characters of UTF-8 that are not ASCII.
     characters: u64,
     /// Places that are no UTF-8.
@@ -63,10 +63,10 @@ pub(super) struct Scanned {
     sample: Vec<u8>,
 }
 
-impl Scanned {
+impl EncodingScan {
     /// Reads a text to its end.
-    pub(super) fn of(mut text: impl Read) -> io::Result<Scanned> {
-        let mut scanned = Scanned::default();
+    pub(super) fn from_reader(mut text: impl Read) -> io::Result<EncodingScan> {
+        let mut scanned = EncodingScan::default();
         let mut held = Vec::new();
         loop {
             let from = held.len();
@@ -104,16 +104,18 @@ impl Scanned {
         }
     }
 
-    pub(super) fn judge(&self) -> Judged {
+    pub(super) fn detect(&self) -> EncodingDetection {
         if self.torn == 0 {
             return match self.is_shifted {
-                false => Judged::Sure(UTF_8),
-                true if ISO_2022_JP.decode(&self.sample).2 => Judged::Unreadable("ISO-2022-KR"),
-                true => Judged::Sure(ISO_2022_JP),
+                false => EncodingDetection::Sure(UTF_8),
+                true if ISO_2022_JP.decode(&self.sample).2 => {
+                    EncodingDetection::Unreadable("ISO-2022-KR")
+                }
+                true => EncodingDetection::Sure(ISO_2022_JP),
             };
         }
         if self.characters >= self.torn * 2 {
-            return Judged::Torn(self.torn);
+            return EncodingDetection::Torn(self.torn);
         }
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         detector.feed(&self.sample, true);
@@ -126,7 +128,7 @@ impl Scanned {
         };
         let agreeing = COUNTRIES.iter().filter(agreeing).count();
         if agreeing * 2 >= COUNTRIES.len() && oddness(first, &self.sample) < ODD_MAX {
-            return Judged::Sure(first);
+            return EncodingDetection::Sure(first);
         }
         let mut encodings = vec![first];
         let others = COUNTRIES.iter().map(guess).chain([WINDOWS_1252]).chain(OTHERS);
@@ -135,25 +137,25 @@ impl Scanned {
                 encodings.push(other);
             }
         }
-        Judged::Unsure(self.readings(&encodings))
+        EncodingDetection::Unsure(self.candidates(&encodings))
     }
 
     /// Returns the encodings with some lines as each has them: first those that look like words, of
     /// two that are the same one.
-    fn readings(&self, encodings: &[&'static Encoding]) -> Vec<Reading> {
+    fn candidates(&self, encodings: &[&'static Encoding]) -> Vec<EncodingCandidate> {
         let mut odd: Vec<(u64, &'static Encoding)> =
             encodings.iter().map(|encoding| (oddness(encoding, &self.sample), *encoding)).collect();
         if self.characters * 4 >= self.torn {
             odd.insert(0, (0, UTF_8));
         }
         odd.sort_by_key(|(odd, _)| *odd);
-        let mut readings: Vec<Reading> = Vec::new();
+        let mut readings: Vec<EncodingCandidate> = Vec::new();
         for (_, encoding) in odd {
             let text = encoding.decode(&self.sample).0;
             let lines = text.lines().map(str::trim).filter(|line| !line.is_ascii());
             let lines: Vec<String> = lines.take(LINES).map(str::to_owned).collect();
-            if readings.len() < READINGS_MAX && readings.iter().all(|own| own.lines != lines) {
-                readings.push(Reading { encoding: encoding.name(), lines });
+            if readings.len() < CANDIDATES_MAX && readings.iter().all(|own| own.lines != lines) {
+                readings.push(EncodingCandidate { encoding: encoding.name(), lines });
             }
         }
         readings

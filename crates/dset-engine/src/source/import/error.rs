@@ -7,7 +7,7 @@ use dset_core::csv::RecordsError;
 use thiserror::Error;
 
 use super::chat::LeftOut;
-use super::encoding::Reading;
+use super::encoding::EncodingCandidate;
 use crate::source::SourceError;
 
 /// Where an object stands in a file, from 1.
@@ -65,7 +65,7 @@ pub enum ImportError {
         /// What was read.
         path: PathBuf,
         /// Some of its lines as the likely ones have them, the likeliest first.
-        readings: Vec<Reading>,
+        readings: Vec<EncodingCandidate>,
     },
     /// Its encoding is known and cannot be read.
     #[error("`{}` is in {encoding}, which cannot be read", path.display())]

@@ -16,7 +16,7 @@ const QUESTIONS: &str = "q.csv";
 
 /// What was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenOver {
+pub struct ImportedFolder {
     /// The files, as they are called here.
     pub files: Vec<PathBuf>,
     /// The file of questions is among them.
@@ -59,7 +59,7 @@ pub enum FolderError {
 ///
 /// `from` is the folder with the outputs or the one that holds it. Overwrites nothing: where one
 /// of the files is here already, none is copied.
-pub fn take_over(from: &Path, here: &Path) -> Result<TakenOver, FolderError> {
+pub fn import_folder(from: &Path, here: &Path) -> Result<ImportedFolder, FolderError> {
     let found = |folder: &Path| FORMATS.iter().any(|format| folder.join(format.file).is_file());
     let outputs = [from.join(OUTPUTS), from.to_owned()].into_iter().find(|folder| found(folder));
     let outputs = outputs.ok_or_else(|| FolderError::NoOutputs { path: from.to_owned() })?;
@@ -94,5 +94,8 @@ pub fn take_over(from: &Path, here: &Path) -> Result<TakenOver, FolderError> {
         files::put_new(copy, &to)?;
     }
     let files: Vec<PathBuf> = copies.into_iter().map(|(_, to)| to).collect();
-    Ok(TakenOver { has_questions: files.iter().any(|file| file == Path::new(QUESTIONS)), files })
+    Ok(ImportedFolder {
+        has_questions: files.iter().any(|file| file == Path::new(QUESTIONS)),
+        files,
+    })
 }

@@ -9,7 +9,7 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::chat::{self, Asked, LeftOut, Object, Unasked};
+use super::chat::{self, ExtractError, ExtractedQuestion, LeftOut, Object};
 use super::{Form, ImportError, ImportOptions, Imported, Input, JsonPlace, QUESTION, json_text};
 use crate::source::SourceError;
 
@@ -29,8 +29,8 @@ pub(super) fn write(
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
     let named = options.column.as_deref();
-    let mut seen = Seen::default();
-    let objects = Objects::of(input, imported.form)?;
+    let mut seen = FieldSurvey::default();
+    let objects = Objects::detect(input, imported.form)?;
     if objects.is_array() {
         imported.form = Form::JsonArray;
     }
@@ -49,7 +49,7 @@ pub(super) fn write(
     let header = std::iter::once(QUESTION).chain(seen.fields.iter().map(String::as_str));
     writer.write_record(header).map_err(io::Error::from)?;
     imported.halves = objects.each(input, &mut |_, object| {
-        let asked = chat::asked(&object, named);
+        let asked = chat::extract_question(&object, named);
         let asked = asked.unwrap_or_else(|_| unreachable!("the first pass read every object"));
         let others = seen.fields.iter().map(|name| match (*name == asked.field, &asked.rest) {
             (true, Some(rest)) => cell(rest),
@@ -69,7 +69,7 @@ pub(super) fn write(
 
 /// What the first pass finds.
 #[derive(Default)]
-struct Seen {
+struct FieldSurvey {
     rows: u64,
     fields: Vec<String>,
     column: Option<String>,
@@ -79,7 +79,7 @@ struct Seen {
     second: Option<(String, u64)>,
 }
 
-impl Seen {
+impl FieldSurvey {
     fn take(
         &mut self,
         input: &Input<'_>,
@@ -87,18 +87,18 @@ impl Seen {
         object: &Object,
         named: Option<&str>,
     ) -> Result<(), ImportError> {
-        let asked = chat::asked(object, named).map_err(|unasked| {
+        let asked = chat::extract_question(object, named).map_err(|unasked| {
             let (path, found) = (input.path.to_owned(), || texts_first(object));
             match unasked {
-                Unasked::NoField => ImportError::NoQuestion { path, at, found: found() },
-                Unasked::NotText(field) => ImportError::NotText { path, at, field },
-                Unasked::Role(role) => ImportError::Role { path, at, role },
+                ExtractError::NoField => ImportError::NoQuestion { path, at, found: found() },
+                ExtractError::NotText(field) => ImportError::NotText { path, at, field },
+                ExtractError::Role(role) => ImportError::Role { path, at, role },
             }
         })?;
         self.rows += 1;
         self.is_chat |= asked.is_chat;
         self.left.add(asked.left);
-        let Asked { field, second, rest, .. } = asked;
+        let ExtractedQuestion { field, second, rest, .. } = asked;
         if let Some(second) = second {
             self.second.get_or_insert((second, 0)).1 += 1;
         }
@@ -134,7 +134,7 @@ enum Objects {
 type Each<'a> = &'a mut dyn FnMut(JsonPlace, Object) -> Result<(), ImportError>;
 
 impl Objects {
-    fn of(input: &Input<'_>, form: Form) -> Result<Objects, ImportError> {
+    fn detect(input: &Input<'_>, form: Form) -> Result<Objects, ImportError> {
         if form == Form::JsonArray {
             let mut json = serde_json::Deserializer::from_reader(input.open()?);
             let read = json.deserialize_seq(First).and_then(|first| json.end().map(|()| first));
@@ -237,9 +237,11 @@ fn list_in(object: &Object) -> Option<Vec<Value>> {
     if lists.next().is_some() || !items.iter().all(is_item) {
         return None;
     }
-    match chat::asked(object, None) {
-        Err(Unasked::NoField) => Some(items.clone()),
-        Err(Unasked::NotText(field)) if field == *name && !is_chat(name) => Some(items.clone()),
+    match chat::extract_question(object, None) {
+        Err(ExtractError::NoField) => Some(items.clone()),
+        Err(ExtractError::NotText(field)) if field == *name && !is_chat(name) => {
+            Some(items.clone())
+        }
         _ => None,
     }
 }

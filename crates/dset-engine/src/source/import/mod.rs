@@ -25,12 +25,12 @@ use fs_err::File;
 use crate::os::files;
 use crate::source::{self, SourceError};
 
-use encoding::{Judged, Scanned};
+use encoding::{EncodingDetection, EncodingScan};
 
 pub use chat::LeftOut;
-pub use encoding::Reading;
+pub use encoding::EncodingCandidate;
 pub use error::{ImportError, JsonPlace};
-pub use folder::{FolderError, TakenOver, take_over};
+pub use folder::{FolderError, ImportedFolder, import_folder};
 
 /// So much of a file tells its encoding and its separator.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -222,14 +222,18 @@ fn encoding(path: &Path, options: &ImportOptions) -> Result<&'static Encoding, I
         Some(guess) => return Ok(named(guess.name()).expect("the names of guesses are labels")),
         None => {}
     }
-    match Scanned::of(source::open(&path())?)?.judge() {
-        Judged::Sure(encoding) => Ok(encoding),
-        Judged::Torn(places) => {
+    match EncodingScan::from_reader(source::open(&path())?)?.detect() {
+        EncodingDetection::Sure(encoding) => Ok(encoding),
+        EncodingDetection::Torn(places) => {
             let first = first_torn(&path())?;
             Err(ImportError::Torn { path: path(), places, first })
         }
-        Judged::Unsure(readings) => Err(ImportError::WhichEncoding { path: path(), readings }),
-        Judged::Unreadable(encoding) => Err(ImportError::Encoding { path: path(), encoding }),
+        EncodingDetection::Unsure(readings) => {
+            Err(ImportError::WhichEncoding { path: path(), readings })
+        }
+        EncodingDetection::Unreadable(encoding) => {
+            Err(ImportError::Encoding { path: path(), encoding })
+        }
     }
 }
 

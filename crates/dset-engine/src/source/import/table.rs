@@ -8,7 +8,7 @@ use dset_core::csv::{
     is_chat, second_among, survey_records,
 };
 
-use super::chat::{self, Asked, Unasked, is_beside};
+use super::chat::{self, ExtractError, ExtractedQuestion, is_beside};
 use super::{
     Form, ImportError, ImportOptions, Imported, Input, JsonPlace, NAMED_MAX, QUESTION, Text,
 };
@@ -37,7 +37,7 @@ pub(super) fn write(
         (layout.question, layout.chosen) = (chats, Chosen::ByName);
     }
     let layout = layout;
-    let chats = Chats::of(&layout);
+    let chats = Chats::from_layout(&layout);
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
     let mends = column.is_none() && matches!(by, b',' | b';');
@@ -134,7 +134,7 @@ struct Chats<'a> {
 }
 
 impl<'a> Chats<'a> {
-    fn of(layout: &'a Layout) -> Chats<'a> {
+    fn from_layout(layout: &'a Layout) -> Chats<'a> {
         let question = layout.columns.get(layout.question).map_or("", String::as_str);
         let columns = layout.columns.iter().enumerate().map(|(at, name)| (at, name.as_str()));
         let columns = columns
@@ -143,7 +143,7 @@ impl<'a> Chats<'a> {
     }
 
     /// Returns what a row asks, where the table has such columns, or its question is a chat.
-    fn asked(&self, row: &Record, path: &Path) -> Result<Option<Asked>, ImportError> {
+    fn asked(&self, row: &Record, path: &Path) -> Result<Option<ExtractedQuestion>, ImportError> {
         let cell = |at: usize| row.cell(at).unwrap_or_default();
         let Some(&(own, _)) = self.columns.iter().find(|(_, name)| *name == self.question) else {
             return Ok(None);
@@ -152,13 +152,14 @@ impl<'a> Chats<'a> {
             return Ok(None);
         }
         let fields = self.columns.iter().map(|(at, name)| ((*name).to_owned(), cell(*at).into()));
-        let asked = chat::asked(&fields.collect(), Some(self.question)).map_err(|unasked| {
-            let (path, at) = (path.to_owned(), JsonPlace::Line(row.line));
-            match unasked {
-                Unasked::Role(role) => ImportError::Role { path, at, role },
-                _ => ImportError::NotText { path, at, field: self.question.to_owned() },
-            }
-        })?;
+        let asked =
+            chat::extract_question(&fields.collect(), Some(self.question)).map_err(|unasked| {
+                let (path, at) = (path.to_owned(), JsonPlace::Line(row.line));
+                match unasked {
+                    ExtractError::Role(role) => ImportError::Role { path, at, role },
+                    _ => ImportError::NotText { path, at, field: self.question.to_owned() },
+                }
+            })?;
         let is_blank = asked.question.trim().is_empty();
         if is_chat(self.question) && !asked.is_chat && !is_blank {
             let (path, at) = (path.to_owned(), JsonPlace::Line(row.line));

@@ -25,7 +25,7 @@ pub struct Attempt {
 
 /// The asks for one answer that failed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
+pub struct AttemptSummary {
     /// How many, from 1.
     pub count: u64,
     /// The last of them.
@@ -35,15 +35,15 @@ pub struct Tried {
 }
 
 /// The failed asks of some questions: of each question those of every answer, by the answer's key.
-pub(crate) type TriedByQuestion = HashMap<[u8; 16], HashMap<[u8; 16], Tried>>;
+pub(crate) type AttemptsByQuestion = HashMap<[u8; 16], HashMap<[u8; 16], AttemptSummary>>;
 
 impl Store {
     /// Returns the failed asks of these questions, in one pass over those of all.
-    pub(crate) fn tried(
+    pub(crate) fn attempts_by_question(
         &self,
         questions: &HashSet<[u8; 16]>,
-    ) -> Result<TriedByQuestion, StoreError> {
-        let mut tried = TriedByQuestion::new();
+    ) -> Result<AttemptsByQuestion, StoreError> {
+        let mut tried = AttemptsByQuestion::new();
         if questions.is_empty() {
             return Ok(tried);
         }
@@ -67,9 +67,10 @@ impl Store {
             let before = tried.entry(question).or_default().entry(row.get(1)?);
             before
                 .and_modify(|tried| {
-                    *tried = Tried { count: tried.count + 1, last: last.clone(), reply: None }
+                    *tried =
+                        AttemptSummary { count: tried.count + 1, last: last.clone(), reply: None }
                 })
-                .or_insert(Tried { count: 1, last, reply: None });
+                .or_insert(AttemptSummary { count: 1, last, reply: None });
         }
         Ok(tried)
     }

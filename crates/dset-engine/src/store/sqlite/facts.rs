@@ -150,7 +150,7 @@ mod tests {
             let ids = store.commit(&[Write::Answered(Box::new(new)), place]).unwrap();
             assert_eq!(store.as_reader().row(ids[0].unwrap()).unwrap(), row);
             let mut measured = Vec::new();
-            store.each_measured(0, |one| measured.push(one.metadata)).unwrap();
+            store.for_each_measured(0, |one| measured.push(one.metadata)).unwrap();
             assert_eq!(measured, [known]);
         }
     }

@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 
 impl Store {
     /// Shows the question, the reasoning and the answer of every answer in the store.
-    pub(crate) fn each_text(
+    pub(crate) fn for_each_text(
         &self,
         mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use crate::os::files::Identity;
 use crate::store::StoreError;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::roles::{AnswerRef, Journal, Value, Write};
-use crate::store::writer::SinkMark;
+use crate::store::writer::Checkpoint;
 
 /// The next position in the outputs of an edition, as far as it was needed.
 type Positions = HashMap<u32, i64>;
@@ -34,7 +34,7 @@ impl Store {
     /// Gives the store to the thread that writes during a run.
     pub(crate) fn into_journal(self, folder: &Path) -> io::Result<SqliteJournal> {
         Ok(SqliteJournal {
-            identity: Identity::of(&folder.join(STORE))?,
+            identity: Identity::from_path(&folder.join(STORE))?,
             connection: Some(self.reader.connection),
             folder: folder.to_owned(),
             positions: Positions::new(),
@@ -151,18 +151,18 @@ fn apply(
             }
             positions.remove(edition);
         }
-        Write::Sink(mark) => mark.record(to)?,
-        Write::SinksForgotten => to.execute_batch("DELETE FROM sinks")?,
-        Write::WishesForgotten => to.execute_batch("DELETE FROM marks; DELETE FROM presumed;")?,
+        Write::Checkpoint(mark) => mark.record(to)?,
+        Write::CheckpointsForgotten => to.execute_batch("DELETE FROM sinks")?,
+        Write::PendingForgotten => to.execute_batch("DELETE FROM marks; DELETE FROM presumed;")?,
         Write::Meta { name, value } => set_meta(to, name, value.as_ref())?,
-        Write::ScriptKnown { at } => {
+        Write::LegacyImported { at } => {
             to.prepare_cached(
                 "INSERT OR IGNORE INTO settings (id, hash, edition, text, decision, decided_at)
                  VALUES (0, x'', 0, 'the original script', 'first', ?1)",
             )?
             .execute([at])?;
         }
-        Write::LifeEnded { life, at, ending, dropped } => {
+        Write::SessionEnded { life, at, ending, dropped } => {
             to.execute(
                 "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3 WHERE id = ?4",
                 params![at, ending, dropped, life],
@@ -303,7 +303,7 @@ impl NewEnded {
     }
 }
 
-impl SinkMark {
+impl Checkpoint {
     /// Records it in place of the one before.
     fn record(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
         let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)

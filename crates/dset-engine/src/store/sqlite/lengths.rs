@@ -3,11 +3,11 @@
 use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
 
-use super::{Ids, Store, StoreError, facts};
+use super::{IdSet, Store, StoreError, facts};
 
 /// How long an answer is, and what is known of it beside its texts.
 #[derive(Debug)]
-pub(crate) struct Measured {
+pub(crate) struct MeasuredAnswer {
     pub(crate) id: AnswerId,
     /// Characters.
     pub(crate) reasoning: u64,
@@ -18,10 +18,10 @@ pub(crate) struct Measured {
 
 impl Store {
     /// Shows how long every answer of an edition is.
-    pub(crate) fn each_measured(
+    pub(crate) fn for_each_measured(
         &self,
         edition: u32,
-        mut each: impl FnMut(Measured),
+        mut each: impl FnMut(MeasuredAnswer),
     ) -> Result<(), StoreError> {
         let of_edition = self.ids(edition)?;
         let sql = format!(
@@ -35,7 +35,7 @@ impl Store {
             let id = row.get(0)?;
             if of_edition.has(id) {
                 let (reasoning, answer): (i64, i64) = (row.get(1)?, row.get(2)?);
-                each(Measured {
+                each(MeasuredAnswer {
                     id,
                     reasoning: reasoning as u64,
                     answer: answer as u64,
@@ -46,11 +46,11 @@ impl Store {
         Ok(())
     }
 
-    fn ids(&self, edition: u32) -> Result<Ids, StoreError> {
+    fn ids(&self, edition: u32) -> Result<IdSet, StoreError> {
         let sql = "SELECT answer FROM answer_keys WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([edition])?;
-        let mut ids = Ids::default();
+        let mut ids = IdSet::default();
         while let Some(row) = rows.next()? {
             let id: AnswerId = row.get(0)?;
             if id < 1 {

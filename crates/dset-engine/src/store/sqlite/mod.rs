@@ -20,21 +20,21 @@ use dset_core::answer::row::Row;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub(crate) use crate::store::sqlite::lengths::Measured;
-pub use crate::store::sqlite::open_readonly::{Dangling, FailedAsks, Life, open_readonly};
-pub(crate) use crate::store::sqlite::rate_history::EarlierAsks;
-pub use crate::store::sqlite::tokenizer::Part;
-pub(crate) use crate::store::sqlite::tokenizer::{Terms, Words};
-pub use attempts::{Attempt, Tried};
+pub(crate) use crate::store::sqlite::lengths::MeasuredAnswer;
+pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Session, open_readonly};
+pub(crate) use crate::store::sqlite::rate_history::RateHistory;
+pub use crate::store::sqlite::tokenizer::SnippetPart;
+pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
+pub use attempts::{Attempt, AttemptSummary};
 pub(super) use migrate::VERSION;
-pub use plan::Held;
-pub(crate) use plan::Ids;
+pub use plan::DecidedSettings;
+pub(crate) use plan::IdSet;
 pub(super) use plan::MARKS_COLUMN;
 pub use recent::Recent;
 
 use super::rescue::{self, Rescued};
 use super::roles::{Archive, Write};
-use super::{SinkMark, StoreError};
+use super::{Checkpoint, StoreError};
 use crate::os::files;
 use crate::output::live::{FORMATS, Format, formats};
 
@@ -66,25 +66,25 @@ impl From<rusqlite::Error> for StoreError {
 
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMark {
+pub struct StoredCheckpoint {
     /// Which.
     pub name: String,
     /// Rows in it.
     pub rows: u64,
     /// Its length.
     pub bytes: u64,
-    /// A hash of its last 64 KiB and of the numbers here, see [`SinkMark::seal`].
+    /// A hash of its last 64 KiB and of the numbers here, see [`Checkpoint::seal`].
     tail: [u8; 16],
     /// What its rows look like, see [`Format::shape`]; 0 in a mark of version 1, whose hash is of the
     /// bytes alone.
     pub shape: u32,
 }
 
-impl StoredMark {
+impl StoredCheckpoint {
     /// Returns the mark of an output that is not begun.
-    pub(crate) fn none(format: Format) -> StoredMark {
-        let mark = SinkMark::of(format, 0, b"");
-        StoredMark {
+    pub(crate) fn none(format: Format) -> StoredCheckpoint {
+        let mark = Checkpoint::for_bytes(format, 0, b"");
+        StoredCheckpoint {
             name: mark.name.to_owned(),
             rows: 0,
             bytes: 0,
@@ -96,10 +96,10 @@ impl StoredMark {
     /// Tells whether a file whose bytes before the mark end with this hash is the one that was
     /// marked, and the mark is as it was written.
     pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
-        let StoredMark { rows, bytes, shape, .. } = *self;
+        let StoredCheckpoint { rows, bytes, shape, .. } = *self;
         match shape {
             0 => self.tail == tail,
-            _ => self.tail == SinkMark { name: "", rows, bytes, tail, shape }.seal(),
+            _ => self.tail == Checkpoint { name: "", rows, bytes, tail, shape }.seal(),
         }
     }
 }
@@ -275,20 +275,26 @@ impl Store {
     }
 
     /// Returns how far each output is known to be whole.
-    pub fn sink_marks(&self) -> Result<Vec<StoredMark>, StoreError> {
+    pub fn sink_marks(&self) -> Result<Vec<StoredCheckpoint>, StoreError> {
         let sql = "SELECT name, rows, bytes, tail, shape FROM sinks";
         let mut statement = self.reader.connection.prepare(sql)?;
         let marks = statement.query_map([], |row| {
             let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
             let (rows, bytes) = (rows as u64, bytes as u64);
-            Ok(StoredMark { name: row.get(0)?, rows, bytes, tail: row.get(3)?, shape: row.get(4)? })
+            Ok(StoredCheckpoint {
+                name: row.get(0)?,
+                rows,
+                bytes,
+                tail: row.get(3)?,
+                shape: row.get(4)?,
+            })
         })?;
         Ok(marks.collect::<Result<_, _>>()?)
     }
 
     /// Records the marks of all outputs together.
-    pub fn record_marks(&mut self, marks: &[SinkMark]) -> Result<(), StoreError> {
-        self.commit(&marks.iter().cloned().map(Write::Sink).collect::<Vec<_>>())?;
+    pub fn record_marks(&mut self, marks: &[Checkpoint]) -> Result<(), StoreError> {
+        self.commit(&marks.iter().cloned().map(Write::Checkpoint).collect::<Vec<_>>())?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::{
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Life {
+pub struct Session {
     /// When it began, Unix milliseconds.
     pub started_at: i64,
     /// When it ended; absent where it never said goodbye, or is going on.
@@ -148,11 +148,11 @@ impl Store {
     }
 
     /// Returns the last run.
-    pub fn life(&self) -> Result<Option<Life>, StoreError> {
+    pub fn last_session(&self) -> Result<Option<Session>, StoreError> {
         let sql =
             "SELECT started_at, ended_at, ending, endpoint FROM lives ORDER BY id DESC LIMIT 1";
         let life = self.reader.connection.query_row(sql, [], |row| {
-            Ok(Life {
+            Ok(Session {
                 started_at: row.get(0)?,
                 ended_at: row.get(1)?,
                 ending: row.get(2)?,
@@ -249,7 +249,10 @@ impl Store {
 
     /// Returns what in the tables of an edition does not refer to what it should: how many, and
     /// of what.
-    pub(crate) fn dangling(&self, edition: u32) -> Result<Vec<(Dangling, u64)>, StoreError> {
+    pub(crate) fn integrity_errors(
+        &self,
+        edition: u32,
+    ) -> Result<Vec<(IntegrityError, u64)>, StoreError> {
         let mut found = Vec::new();
         for (what, sql) in DANGLING {
             let count = self.count(sql, edition)?;
@@ -263,7 +266,7 @@ impl Store {
 
 /// A reference within the store that leads nowhere, or to the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dangling {
+pub enum IntegrityError {
     /// A question counts as answered, and its answer is not there.
     KeyWithoutAnswer,
     /// An answer that no question can find.
@@ -281,38 +284,38 @@ pub enum Dangling {
 }
 
 /// How each is counted; every one takes the edition, some do not use it.
-const DANGLING: [(Dangling, &str); 7] = [
+const DANGLING: [(IntegrityError, &str); 7] = [
     (
-        Dangling::KeyWithoutAnswer,
+        IntegrityError::KeyWithoutAnswer,
         "SELECT count(*) FROM answer_keys WHERE ?1 >= 0
          AND answer_keys.answer NOT IN (SELECT id FROM answers)",
     ),
     (
-        Dangling::AnswerWithoutKey,
+        IntegrityError::AnswerWithoutKey,
         "SELECT (SELECT count(*) FROM answers)
               - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM answer_keys)) WHERE ?1 >= 0",
     ),
     (
-        Dangling::AnswerOfTwoKeys,
+        IntegrityError::AnswerOfTwoKeys,
         "SELECT count(*) - count(DISTINCT answer) FROM answer_keys WHERE ?1 >= 0",
     ),
     (
-        Dangling::WithoutSettings,
+        IntegrityError::WithoutSettings,
         "SELECT count(*) FROM (SELECT settings FROM answer_keys UNION ALL SELECT settings FROM lives
          UNION ALL SELECT request FROM answer_facts)
          WHERE ?1 >= 0 AND settings NOT IN (SELECT id FROM settings)",
     ),
     (
-        Dangling::PlaceWithoutAnswer,
+        IntegrityError::PlaceWithoutAnswer,
         "SELECT count(*) FROM output_order WHERE edition = ?1
          AND answer NOT IN (SELECT answer FROM answer_keys WHERE edition = ?1)",
     ),
     (
-        Dangling::PlacedTwice,
+        IntegrityError::PlacedTwice,
         "SELECT count(*) - count(DISTINCT answer) FROM output_order WHERE edition = ?1",
     ),
     (
-        Dangling::PlacesNotDense,
+        IntegrityError::PlacesNotDense,
         "SELECT ifnull(max(position) + 1, 0) - count(*) FROM output_order WHERE edition = ?1",
     ),
 ];

@@ -15,14 +15,18 @@ pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
 
 /// How the settings of a run stand to those of the answers in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct DecidedSettings {
     /// Their number, where they are decided.
     pub id: Option<i64>,
 }
 
 impl Store {
     /// Looks these settings up in an edition.
-    pub fn settings(&self, settings: &RequestSettings, edition: u32) -> Result<Held, StoreError> {
+    pub fn settings(
+        &self,
+        settings: &RequestSettings,
+        edition: u32,
+    ) -> Result<DecidedSettings, StoreError> {
         let hash = settings.hash();
         let id = self
             .reader
@@ -33,7 +37,7 @@ impl Store {
                 |row| row.get(0),
             )
             .optional()?;
-        Ok(Held { id })
+        Ok(DecidedSettings { id })
     }
 
     /// Returns the settings that bought an answer of an edition, as they were decided last.
@@ -82,7 +86,7 @@ impl Store {
     }
 
     /// Tells whether models were asked beside each other in an edition.
-    pub fn has_beside(&self, edition: u32) -> Result<bool, StoreError> {
+    pub fn has_parallel_models(&self, edition: u32) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND together)";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
     }
@@ -112,7 +116,7 @@ impl Store {
 
     /// Remembers what a run wants: settings by their numbers, and samples. Nothing is remembered of
     /// one of each, which is what the last life says.
-    pub fn keep_asked(&self, settings: &[i64], samples: u32) -> Result<(), StoreError> {
+    pub fn save_requests(&self, settings: &[i64], samples: u32) -> Result<(), StoreError> {
         let kept = self.meta::<String>("asked")?;
         if settings.len() == 1 && samples == 1 {
             return kept.map_or(Ok(()), |_| self.unset_meta("asked"));
@@ -123,7 +127,7 @@ impl Store {
     }
 
     /// Returns what the last run of an edition asked each model with, and how many samples it wanted.
-    pub fn last_asked(
+    pub fn last_requests(
         &self,
         edition: u32,
     ) -> Result<Option<(Vec<RequestSettings>, u32)>, StoreError> {
@@ -321,11 +325,11 @@ impl Store {
         Ok(cut)
     }
 
-    fn placed(&self, edition: u32) -> Result<Ids, StoreError> {
+    fn placed(&self, edition: u32) -> Result<IdSet, StoreError> {
         let mut statement = self.reader.connection.prepare(
             "SELECT position, answer FROM output_order WHERE edition = ?1 ORDER BY position",
         )?;
-        let mut ids = Ids::default();
+        let mut ids = IdSet::default();
         let mut rows = statement.query([edition])?;
         let mut next: i64 = 0;
         while let Some(row) = rows.next()? {
@@ -421,12 +425,12 @@ pub(crate) type Given = ([u8; 16], u32, Option<String>);
 
 /// A set of row ids, which are dense: a bit each.
 #[derive(Debug, Default)]
-pub(crate) struct Ids {
+pub(crate) struct IdSet {
     bits: Vec<u64>,
     count: u64,
 }
 
-impl Ids {
+impl IdSet {
     pub(crate) fn insert(&mut self, id: AnswerId) {
         let (at, bit) = (id as usize / 64, id as u64 % 64);
         if self.bits.len() <= at {

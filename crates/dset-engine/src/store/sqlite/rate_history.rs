@@ -10,7 +10,7 @@ const BACK_MS: i64 = 62_000;
 
 /// The asks of the minute before a run.
 #[derive(Debug, Default)]
-pub(crate) struct EarlierAsks {
+pub(crate) struct RateHistory {
     pub(crate) asks: Vec<Earlier>,
     /// A run was killed or dropped asks in that minute, or nobody knows when: what it had sent and
     /// not recorded is not known.
@@ -19,7 +19,7 @@ pub(crate) struct EarlierAsks {
 
 impl Store {
     /// Returns what was asked in the minute before `now`.
-    pub(crate) fn earlier_asks(&self, now_unix_ms: i64) -> Result<EarlierAsks, StoreError> {
+    pub(crate) fn rate_history(&self, now_unix_ms: i64) -> Result<RateHistory, StoreError> {
         let from = now_unix_ms - BACK_MS;
         let connection = &self.reader.connection;
         // Newest first, so that the first that is too old ends it. Nothing is in the future: a
@@ -71,7 +71,7 @@ impl Store {
             params![now_unix_ms, from],
             |row| row.get(0),
         )?;
-        Ok(EarlierAsks { asks, unknown })
+        Ok(RateHistory { asks, unknown })
     }
 }
 
@@ -86,12 +86,12 @@ mod tests {
     const NOW: i64 = 1_795_348_800_000;
 
     /// A store in which `sql` has happened.
-    fn earlier(sql: &str) -> EarlierAsks {
+    fn earlier(sql: &str) -> RateHistory {
         let folder = tempfile::tempdir().unwrap();
         let (mut store, _) = Store::open(folder.path()).unwrap();
         let sql = sql.replace("NOW", &NOW.to_string());
         store.connection().execute_batch(&sql).unwrap();
-        store.earlier_asks(NOW).unwrap()
+        store.rate_history(NOW).unwrap()
     }
 
     fn life(id: u32, started: i64, ended: Option<i64>, ending: &str) -> String {

@@ -56,7 +56,7 @@ const PUNCTUATION: &str = "ฯ๏๚๛་༌།༎༏༐༑༔၊။၌၍၎�
 
 /// What a character means for words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+enum CharClass {
     /// It is between words.
     Apart,
     /// It is part of a word and changes nothing: a mark over a letter.
@@ -77,21 +77,21 @@ fn is_word(c: char) -> bool {
 }
 
 /// Tells words apart.
-pub(crate) struct Words {
+pub(crate) struct Tokenizer {
     fts: Connection,
-    blocks: Vec<Option<Box<[Class]>>>,
+    blocks: Vec<Option<Box<[CharClass]>>>,
     /// The first block once more, for speed: a space is apart.
     ascii: [u8; 128],
 }
 
 /// A part of a snippet, and whether it is what was looked for.
-pub type Part = (String, bool);
+pub type SnippetPart = (String, bool);
 
 /// What FTS5 puts around what was looked for.
 const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
-impl Words {
-    pub(crate) fn open() -> Result<Words, StoreError> {
+impl Tokenizer {
+    pub(crate) fn open() -> Result<Tokenizer, StoreError> {
         let fts = Connection::open_in_memory()?;
         fts.execute_batch(
             "CREATE VIRTUAL TABLE page USING
@@ -101,31 +101,31 @@ impl Words {
              CREATE VIRTUAL TABLE probed USING fts5vocab(probe, instance);",
         )?;
         let blocks = vec![None; (u32::from(char::MAX) / BLOCK) as usize + 1];
-        let mut words = Words { fts, blocks, ascii: [b' '; 128] };
+        let mut words = Tokenizer { fts, blocks, ascii: [b' '; 128] };
         for byte in 0..128u8 {
-            if let Class::Letter(letter) = words.class(char::from(byte))? {
+            if let CharClass::Letter(letter) = words.class(char::from(byte))? {
                 words.ascii[usize::from(byte)] = letter as u8;
             }
         }
         Ok(words)
     }
 
-    fn class(&mut self, c: char) -> Result<Class, StoreError> {
+    fn class(&mut self, c: char) -> Result<CharClass, StoreError> {
         let (block, at) = ((u32::from(c) / BLOCK) as usize, (u32::from(c) % BLOCK) as usize);
         if self.blocks[block].is_none() {
-            self.blocks[block] = Some(self.ask(block as u32 * BLOCK)?);
+            self.blocks[block] = Some(self.classify_block(block as u32 * BLOCK)?);
         }
-        Ok(self.blocks[block].as_ref().map_or(Class::Apart, |classes| classes[at]))
+        Ok(self.blocks[block].as_ref().map_or(CharClass::Apart, |classes| classes[at]))
     }
 
     /// Asks FTS5 what it makes of each character between two letters.
-    fn ask(&self, first: u32) -> Result<Box<[Class]>, StoreError> {
-        let mut classes = vec![Class::Apart; BLOCK as usize];
+    fn classify_block(&self, first: u32) -> Result<Box<[CharClass]>, StoreError> {
+        let mut classes = vec![CharClass::Apart; BLOCK as usize];
         self.fts.execute_batch("BEGIN; DELETE FROM probe;")?;
         for code in first..first + BLOCK {
             let Some(c) = char::from_u32(code) else { continue };
             if is_word(c) {
-                classes[(code - first) as usize] = Class::Word(c);
+                classes[(code - first) as usize] = CharClass::Word(c);
                 continue;
             }
             self.fts
@@ -142,7 +142,7 @@ impl Words {
                 continue;
             };
             classes[(rowid - 1 - first) as usize] =
-                within.chars().next().map_or(Class::Nothing, Class::Letter);
+                within.chars().next().map_or(CharClass::Nothing, CharClass::Letter);
         }
         Ok(classes.into())
     }
@@ -168,13 +168,13 @@ impl Words {
             rest = &rest[plain..];
             let Some(c) = rest.chars().next() else { break };
             match self.class(c)? {
-                Class::Apart if to.last() == Some(&b' ') => {}
-                Class::Apart => to.push(b' '),
-                Class::Nothing => {}
-                Class::Letter(letter) => {
+                CharClass::Apart if to.last() == Some(&b' ') => {}
+                CharClass::Apart => to.push(b' '),
+                CharClass::Nothing => {}
+                CharClass::Letter(letter) => {
                     to.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 }
-                Class::Word(word) => {
+                CharClass::Word(word) => {
                     if to.last() != Some(&b' ') {
                         to.push(b' ');
                     }
@@ -196,8 +196,8 @@ impl Words {
         &self,
         texts: [&str; 3],
         in_them: [bool; 3],
-        terms: &Terms,
-    ) -> Result<[Option<Vec<Part>>; 3], StoreError> {
+        terms: &SearchTerms,
+    ) -> Result<[Option<Vec<SnippetPart>>; 3], StoreError> {
         let texts = texts.map(seamed);
         self.fts.execute("DELETE FROM page", [])?;
         self.fts.execute(
@@ -236,7 +236,7 @@ fn seamed(text: &str) -> String {
     seamed
 }
 
-fn parts(snippet: &str) -> Vec<Part> {
+fn parts(snippet: &str) -> Vec<SnippetPart> {
     let snippet = snippet.replace(SEAM, "");
     let mut parts = Vec::new();
     for (at, piece) in snippet.split(MARKS).enumerate() {
@@ -248,15 +248,15 @@ fn parts(snippet: &str) -> Vec<Part> {
 }
 
 /// What is looked for: words and phrases, all of which must occur.
-pub(crate) struct Terms {
+pub(crate) struct SearchTerms {
     folded: Vec<Vec<u8>>,
     finders: Vec<memmem::Finder<'static>>,
 }
 
-impl Terms {
+impl SearchTerms {
     /// Folds words and phrases; those without a letter or a digit are left out. One that ends with
     /// `*` is found where a word begins with it.
-    pub(crate) fn new(terms: &[String], words: &mut Words) -> Result<Terms, StoreError> {
+    pub(crate) fn new(terms: &[String], words: &mut Tokenizer) -> Result<SearchTerms, StoreError> {
         let mut folded: Vec<Vec<u8>> = Vec::new();
         let mut term_folded = Vec::new();
         for term in terms {
@@ -269,7 +269,7 @@ impl Terms {
             }
         }
         let finders = folded.iter().map(|term| memmem::Finder::new(term).into_owned()).collect();
-        Ok(Terms { folded, finders })
+        Ok(SearchTerms { folded, finders })
     }
 
     /// Tells whether nothing is looked for.
@@ -310,14 +310,14 @@ mod tests {
 
     fn folded(text: &str) -> String {
         let mut to = Vec::new();
-        Words::open().unwrap().fold(text, &mut to).unwrap();
+        Tokenizer::open().unwrap().fold(text, &mut to).unwrap();
         String::from_utf8(to).unwrap()
     }
 
     fn finds(terms: &[&str], text: &str) -> bool {
-        let mut words = Words::open().unwrap();
+        let mut words = Tokenizer::open().unwrap();
         let terms: Vec<String> = terms.iter().map(|term| (*term).to_owned()).collect();
-        let terms = Terms::new(&terms, &mut words).unwrap();
+        let terms = SearchTerms::new(&terms, &mut words).unwrap();
         let mut to = Vec::new();
         words.fold(text, &mut to).unwrap();
         terms.find([&to]).is_some()
@@ -359,8 +359,9 @@ mod tests {
             ("𠮷野", "これは𠮷野家です"),
         ] {
             assert!(finds(&[term], text), "{term} in {text}");
-            let words = Words::open().unwrap();
-            let terms = Terms::new(&[term.to_owned()], &mut Words::open().unwrap()).unwrap();
+            let words = Tokenizer::open().unwrap();
+            let terms =
+                SearchTerms::new(&[term.to_owned()], &mut Tokenizer::open().unwrap()).unwrap();
             let [_, _, snippet] =
                 words.snippets(["", "", text], [false, false, true], &terms).unwrap();
             let snippet = snippet.unwrap();
@@ -384,14 +385,14 @@ mod tests {
         assert!(finds(&["black ho*"], "Black holes."));
         assert!(finds(&["引力*"], "万有引力定律"));
         assert!(!finds(&["ole*"], "Black holes."));
-        let mut words = Words::open().unwrap();
-        let terms = Terms::new(&["hol*".to_owned()], &mut words).unwrap();
+        let mut words = Tokenizer::open().unwrap();
+        let terms = SearchTerms::new(&["hol*".to_owned()], &mut words).unwrap();
         let texts = words.snippets(["", "", "Black holes."], [false, false, true], &terms).unwrap();
         assert_eq!(texts[2].as_ref().unwrap()[1], ("holes".to_owned(), true));
     }
 
     /// What FTS5 finds in the same text.
-    fn fts_finds(words: &Words, term: &str, text: &str) -> bool {
+    fn fts_finds(words: &Tokenizer, term: &str, text: &str) -> bool {
         words.fts.execute("DELETE FROM page", []).unwrap();
         words.fts.execute("INSERT INTO page VALUES ('', '', ?1)", [text]).unwrap();
         let term = format!("\"{}\"", term.replace('"', "\"\""));
@@ -405,8 +406,8 @@ mod tests {
             text in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ \n_０ａͅ]{0,12}",
             term in "[aAbBäÄ\u{308}éßẞſKıİøœ²½–’ _０ａͅ]{1,4}",
         ) {
-            let mut words = Words::open().unwrap();
-            let terms = Terms::new(std::slice::from_ref(&term), &mut words).unwrap();
+            let mut words = Tokenizer::open().unwrap();
+            let terms = SearchTerms::new(std::slice::from_ref(&term), &mut words).unwrap();
             if !terms.is_empty() {
                 let mut to = Vec::new();
                 words.fold(&text, &mut to).unwrap();

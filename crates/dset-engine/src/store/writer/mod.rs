@@ -18,9 +18,9 @@ use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
 use super::roles::{AnswerRef, Journal, Value, Write};
 use super::sqlite::MARKS_COLUMN;
 use super::{StoreError, rescue};
-use crate::os::panic_guard::or_died;
+use crate::os::panic_guard::catch_panic;
 use crate::output::live::Format;
-use crate::store::row_cache::{Text, Texts};
+use crate::store::row_cache::{CachedRow, RowCache};
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -53,7 +53,7 @@ pub enum ToStore {
     /// The outputs are whole up to here.
     Sinks {
         /// Each output's mark.
-        marks: Vec<SinkMark>,
+        marks: Vec<Checkpoint>,
         /// Rows of this life that are in all of them.
         upto: u64,
     },
@@ -77,7 +77,7 @@ pub enum ToStore {
 
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkMark {
+pub struct Checkpoint {
     /// Which.
     pub name: &'static str,
     /// Rows in it.
@@ -90,11 +90,11 @@ pub struct SinkMark {
     pub shape: u32,
 }
 
-impl SinkMark {
+impl Checkpoint {
     /// Marks the end of an output that holds these bytes.
-    pub(crate) fn of(format: Format, rows: u64, whole: &[u8]) -> SinkMark {
+    pub(crate) fn for_bytes(format: Format, rows: u64, whole: &[u8]) -> Checkpoint {
         let bytes = whole.len() as u64;
-        SinkMark { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
+        Checkpoint { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
     /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of the file.
@@ -115,7 +115,7 @@ pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
 
 /// Rows whose place is durable, for the outputs.
 #[derive(Debug)]
-pub struct Order {
+pub struct OutputOrder {
     /// Rows ordered in this life with these.
     pub upto: u64,
     /// The answers.
@@ -128,19 +128,19 @@ pub struct Placed {
     /// Which.
     pub answer: AnswerId,
     /// Its texts, where they are still in memory.
-    pub text: Option<Box<Text>>,
+    pub text: Option<Box<CachedRow>>,
     /// The row of the input now, where that may be another than when it was answered.
     pub row: Option<u64>,
 }
 
 /// What the thread tells.
-pub(crate) trait Told: Send + 'static {
+pub(crate) trait WriterListener: Send + 'static {
     /// All records up to this one are durable.
     fn synced(&self, upto: Seq);
     /// The store has failed; the answers up to this record are where `rescued` says, if anywhere.
     fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64);
     /// These rows have their place.
-    fn ordered(&self, order: Order);
+    fn ordered(&self, order: OutputOrder);
     /// Everything ordered so far is to be synced.
     fn flush(&self);
     /// These rows of this life are durably in every output.
@@ -153,7 +153,7 @@ pub struct WriterSettings {
     /// The folder of the store, for a rescue.
     pub folder: PathBuf,
     /// The life that is recorded.
-    pub life: i64,
+    pub session: i64,
     /// The settings that answers are bought with, of each model.
     pub settings: Vec<i64>,
     /// The models, by the names that they are asked under.
@@ -161,7 +161,7 @@ pub struct WriterSettings {
     /// How many answers each gives to a question.
     pub samples: u32,
     /// The edition that is asked.
-    pub edition: u32,
+    pub generation: u32,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
     /// The column of the input that the store knows to have marks, or nothing.
@@ -188,7 +188,7 @@ impl Writer {
     pub(crate) fn start(
         journal: impl Journal,
         mut settings: WriterSettings,
-        told: impl Told,
+        told: impl WriterListener,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
         let waits = |&(at, answer, row): &(QuestionIndex, AnswerId, Option<u64>)| {
@@ -202,16 +202,16 @@ impl Writer {
                 journal: Some(journal),
                 error: None,
                 settings,
-                told,
+                listener: told,
                 waiting,
-                texts: Texts::default(),
+                row_cache: RowCache::default(),
                 ended,
                 marks_column,
             };
-            match or_died(|| thread.run(&receiver)) {
+            match catch_panic(|| thread.run(&receiver)) {
                 Ok(()) => thread.journal.as_mut().map_or(Ok(()), Journal::close),
                 Err(died) => {
-                    thread.told.failed(Seq(u64::MAX), &died.to_string(), None, 0);
+                    thread.listener.failed(Seq(u64::MAX), &died.to_string(), None, 0);
                     Ok(())
                 }
             }
@@ -283,10 +283,10 @@ struct Thread<J, T> {
     /// Why it has.
     error: Option<String>,
     settings: WriterSettings,
-    told: T,
+    listener: T,
     /// Answers whose place is not decided.
     waiting: Waiting,
-    texts: Texts,
+    row_cache: RowCache,
     /// What ended without an answer, and rows to be marked, so that an answer knows to forget that.
     ended: HashSet<[u8; 16]>,
     /// The column of the input that is recorded as having marks; empty where none is.
@@ -320,7 +320,7 @@ struct NewOrder {
     rows: Vec<NewPlace>,
 }
 
-impl<J: Journal, T: Told> Thread<J, T> {
+impl<J: Journal, T: WriterListener> Thread<J, T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
         let (mut began, mut are_crowds) = (Instant::now(), false);
         while let Ok(first) = receiver.recv() {
@@ -347,7 +347,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
         }
         let ids = journal.commit(&batch.writes)?;
         self.journal = Some(journal);
-        self.tell(batch, &ids);
+        self.notify(batch, &ids);
         Ok(())
     }
 
@@ -360,7 +360,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
             ToStore::Order { upto, questions } => self.order(*upto, questions, batch),
             ToStore::Flush => batch.flush = true,
             ToStore::Sinks { marks, upto } => {
-                batch.writes.extend(marks.iter().cloned().map(Write::Sink));
+                batch.writes.extend(marks.iter().cloned().map(Write::Checkpoint));
                 batch.emitted = Some(*upto);
             }
             ToStore::Marked { questions, column } => {
@@ -369,8 +369,8 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 }
                 batch.writes.extend(questions.iter().copied().map(Write::Marked));
             }
-            ToStore::End { at, ending, dropped } => batch.writes.push(Write::LifeEnded {
-                life: self.settings.life,
+            ToStore::End { at, ending, dropped } => batch.writes.push(Write::SessionEnded {
+                life: self.settings.session,
                 at: *at,
                 ending: ending.clone(),
                 dropped: *dropped,
@@ -381,8 +381,8 @@ impl<J: Journal, T: Told> Thread<J, T> {
     fn record(&mut self, record: &Record, body: Option<&[u8]>, batch: &mut Batch) {
         match record {
             Record::Answered { question, .. } => {
-                let new = NewAnswer::of(record, &self.settings).expect("an answer");
-                let (ending, question_hash) = (new.ending(), new.question_hash);
+                let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");
+                let (ending, question_hash) = (new.failure_key(), new.question_hash);
                 if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
                     batch.writes.extend(new.forgets());
                 }
@@ -400,7 +400,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
                 batch.writes.push(Write::Attempted(new));
             }
             Record::Ended { question, .. } => {
-                let new = NewEnded::of(record, &self.settings).expect("an ending");
+                let new = NewEnded::from_ended(record, &self.settings).expect("an ending");
                 batch.writes.push(Write::Ended(new));
                 self.ended.insert(question.ending);
                 self.want_marks(batch);
@@ -444,14 +444,14 @@ impl<J: Journal, T: Told> Thread<J, T> {
                     None => continue,
                 },
             };
-            batch.writes.push(Write::Placed { edition: self.settings.edition, answer, row });
+            batch.writes.push(Write::Placed { edition: self.settings.generation, answer, row });
             rows.push(place);
         }
         batch.orders.push(NewOrder { upto, rows });
     }
 
     /// Tells what is durable now; the answers among it have these numbers.
-    fn tell(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
+    fn notify(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
         let answers = batch.writes.into_iter().filter_map(|write| match write {
             Write::Answered(new) => Some(new),
             _ => None,
@@ -461,7 +461,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
             .iter()
             .zip(answers)
             .map(|(id, new)| {
-                let text = self.texts.keep(new.into_row());
+                let text = self.row_cache.keep(new.into_row());
                 id.map(|answer| Placed { answer, text, row: None })
             })
             .collect();
@@ -469,20 +469,20 @@ impl<J: Journal, T: Told> Thread<J, T> {
             self.waiting.extend(new[at].take().map(|answer| (question, answer)));
         }
         if let Some(upto) = batch.synced {
-            self.told.synced(upto);
+            self.listener.synced(upto);
         }
         for order in batch.orders {
             let rows = order.rows.into_iter().filter_map(|place| match place {
                 NewPlace::Stored(placed) => Some(placed),
                 NewPlace::New(at) => new[at].take(),
             });
-            self.told.ordered(Order { upto: order.upto, rows: rows.collect() });
+            self.listener.ordered(OutputOrder { upto: order.upto, rows: rows.collect() });
         }
         if batch.flush {
-            self.told.flush();
+            self.listener.flush();
         }
         if let Some(upto) = batch.emitted {
-            self.told.emitted(upto);
+            self.listener.emitted(upto);
         }
     }
 
@@ -491,7 +491,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
         self.journal = None;
         let entries = queue.iter().filter_map(|message| match message {
             ToStore::Record { record, body, .. } => {
-                Entry::of(record, body.as_deref(), &self.settings)
+                Entry::from_record(record, body.as_deref(), &self.settings)
             }
             _ => None,
         });
@@ -503,7 +503,7 @@ impl<J: Journal, T: Told> Thread<J, T> {
         } else {
             rescue::write(&self.settings.folder, &entries).ok()
         };
-        self.told.failed(upto, error, rescued, answers as u64);
+        self.listener.failed(upto, error, rescued, answers as u64);
     }
 }
 

@@ -58,7 +58,7 @@ impl Heard {
     }
 }
 
-impl Told for Heard {
+impl WriterListener for Heard {
     fn synced(&self, upto: Seq) {
         self.hear(format!("synced {}", upto.0));
     }
@@ -67,7 +67,7 @@ impl Told for Heard {
         self.hear(format!("failed {} {error} {answers} {}", upto.0, rescued.is_some()));
     }
 
-    fn ordered(&self, order: Order) {
+    fn ordered(&self, order: OutputOrder) {
         let rows = order.rows.iter().map(|Placed { answer, text, .. }| {
             let text = text.as_ref().map(|text| text.row().question.clone());
             format!("{answer} {}", text.unwrap_or_default())
@@ -121,11 +121,11 @@ fn answered(number: u32) -> ToStore {
 fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> Vec<String> {
     let settings = WriterSettings {
         folder: folder.to_owned(),
-        life: 1,
+        session: 1,
         settings: vec![1],
         models: vec!["m".into()],
         samples: 1,
-        edition: 0,
+        generation: 0,
         max_tokens: None,
         marks_known: None,
         marks_name: "status".into(),

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const UTF8: Looks = Looks { is_utf8: true, has_colour: false };
-const ASCII: Looks = Looks { is_utf8: false, has_colour: false };
+const UTF8: TermCaps = TermCaps { is_utf8: true, has_colour: false };
+const ASCII: TermCaps = TermCaps { is_utf8: false, has_colour: false };
 const USUAL: Size = Size { columns: 80, rows: 40 };
 const WIDE: Size = Size { columns: 120, rows: 40 };
 
@@ -44,14 +44,14 @@ fn at(seconds: u64) -> Time {
 }
 
 /// 130 seconds into a run of 100 questions with eight at a time.
-fn view() -> View {
+fn view() -> ScreenState {
     let on_its_way = |index, text, since: u64, has_begun| OnItsWay {
         question: question(index, text),
         sent_at: at(130 - since),
         has_begun,
         tokens: 0,
     };
-    View {
+    ScreenState {
         now: at(130),
         snapshot: Snapshot {
             ledger: Ledger { questions: 100, answered: 47, pending: 53, ..Ledger::default() },
@@ -91,7 +91,7 @@ fn view() -> View {
     }
 }
 
-fn throttled() -> View {
+fn throttled() -> ScreenState {
     let mut view = view();
     let snapshot = &mut view.snapshot;
     (snapshot.throttled, snapshot.slots, snapshot.in_flight) = (true, 32, 32);
@@ -102,7 +102,7 @@ fn throttled() -> View {
     view
 }
 
-fn outage() -> View {
+fn outage() -> ScreenState {
     let mut view = view();
     view.why = Some("connection failed: connection refused (os error 111)".into());
     let snapshot = &mut view.snapshot;
@@ -120,19 +120,19 @@ fn outage() -> View {
     view
 }
 
-fn held() -> View {
+fn held() -> ScreenState {
     let mut view = view();
     (view.snapshot.is_held, view.snapshot.in_flight) = (true, 3);
     view
 }
 
-fn stopping() -> View {
+fn stopping() -> ScreenState {
     let mut view = view();
     view.snapshot.stopping = true;
     view
 }
 
-fn waiting_for_a_minute() -> View {
+fn waiting_for_a_minute() -> ScreenState {
     let mut view = view();
     (view.snapshot.in_flight, view.snapshot.send_at) = (0, Some(at(137)));
     view.snapshot.longest.clear();
@@ -140,7 +140,7 @@ fn waiting_for_a_minute() -> View {
     view
 }
 
-fn shown(view: &View, size: Size, looks: Looks) -> String {
+fn shown(view: &ScreenState, size: Size, looks: TermCaps) -> String {
     let frame = view.frame(size, looks, true);
     let lines: Vec<_> = frame.lines.iter().map(Line::text).collect();
     lines.join("\n").replace(&clock(117_000), "00:01:57")
@@ -208,17 +208,17 @@ fn a_run_that_keeps_to_a_limit_says_whose() {
 
 #[test]
 fn an_estimate_is_given_only_where_it_is_one() {
-    let told = |view: &View| shown(view, USUAL, UTF8).contains(" left");
+    let told = |view: &ScreenState| shown(view, USUAL, UTF8).contains(" left");
     assert!(told(&view()) && !told(&outage()) && !told(&held()) && !told(&stopping()));
-    assert!(!told(&View { per_minute: None, ..view() }));
-    assert!(!told(&View { per_minute: Some(0.0), ..view() }));
-    assert!(shown(&View { left: 10, ..view() }, USUAL, UTF8).contains("about 30 s left"));
-    assert!(!told(&View { left: 5, ..view() }), "the last have taken longer than that");
+    assert!(!told(&ScreenState { per_minute: None, ..view() }));
+    assert!(!told(&ScreenState { per_minute: Some(0.0), ..view() }));
+    assert!(shown(&ScreenState { left: 10, ..view() }, USUAL, UTF8).contains("about 30 s left"));
+    assert!(!told(&ScreenState { left: 5, ..view() }), "the last have taken longer than that");
 }
 
 #[test]
 fn colour_is_never_the_only_sign() {
-    let looks = Looks { is_utf8: true, has_colour: true };
+    let looks = TermCaps { is_utf8: true, has_colour: true };
     let frame = throttled().frame(WIDE, looks, true);
     let painted: Vec<_> = frame.lines.iter().map(Line::painted).collect();
     assert!(painted.join("").contains("\x1b[33m") && painted.join("").contains("\x1b[31m"));
@@ -249,17 +249,17 @@ proptest! {
         view.snapshot.ledger.questions = answered + u64::from(counts[2]);
         view.snapshot.ledger.pending = u64::from(counts[2]);
         view.output = u64::from(counts[3]) << 20;
-        let looks = Looks { is_utf8, has_colour: false };
+        let looks = TermCaps { is_utf8, has_colour: false };
         let frame = view.frame(Size { columns, rows }, looks, has_keys);
         prop_assert!(frame.lines.len() <= (rows / 4).clamp(1, 8));
         let said = [
-            crate::display::screen::verdict::Came::Failed(why.clone()),
-            crate::display::screen::verdict::Came::Answered {
+            crate::display::screen::verdict::QuestionResult::Failed(why.clone()),
+            crate::display::screen::verdict::QuestionResult::Answered {
                 took: Duration::from_secs(u64::from(counts[0])),
                 output: Some(u64::from(counts[1])),
             },
         ];
-        let said = said.map(|came| crate::display::screen::verdict::Said::Verdict {
+        let said = said.map(|came| crate::display::screen::verdict::LogLine::Question {
             unix_ms: 0, question: question(counts[0], &text), place: (u64::from(counts[0]) + 1, u64::from(counts[2])), which: String::new(), came,
         });
         let above = said.iter().flat_map(|said| said.lines(columns - 1, looks));
