@@ -14,11 +14,11 @@ use dset_engine::source::SourceError;
 use dset_engine::source::import::{Form, check, encoding_of};
 use dset_engine::store::StoreError;
 
-use crate::display::talk::last_words;
+use crate::display::background_writer::last_words;
 use crate::display::text::{clock, count, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
-use crate::missing::{nearby, no_default};
+use crate::file_suggestion::{nearby, no_default};
 use crate::setting::{SEE_REFERENCE, key_for_model, meant};
 use crate::usage::same_command_as;
 

@@ -12,8 +12,8 @@ use crate::cli::command_line;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::file_suggestion::may_hold_questions;
 use crate::help;
-use crate::missing::may_hold_questions;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.

@@ -6,7 +6,7 @@ use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::ask::{Ask, AskId};
 use dset_core::run::{Effect, Notice, Record, Seq};
 
-use crate::books::{Checker, Expected, InFlight};
+use crate::checker::{Checker, Expected, InFlight};
 use crate::disk::{Request, Store};
 use crate::ending::Reason;
 use crate::pace::Verdict;

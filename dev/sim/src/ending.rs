@@ -3,7 +3,7 @@
 use dset_core::csv::ERROR;
 use dset_core::run::{Ending, Planned, Why};
 
-use crate::books::Checker;
+use crate::checker::Checker;
 use crate::world::World;
 
 /// What may end a run, the weightiest first.

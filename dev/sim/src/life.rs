@@ -13,14 +13,14 @@ use dset_core::run::ask::{Ask, AskId};
 use dset_core::run::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
 use dset_core::time::Time;
 
-use crate::begin::Prepared;
-use crate::books::Checker;
-use crate::chance::Script;
+use crate::checker::Checker;
 use crate::commits::Commits;
 use crate::disk::{Message, Stored};
 use crate::minute::TOKENS;
 use crate::pace::WAITS_MS;
+use crate::prepare::Prepared;
 use crate::schedule::{Disk, ExternalEvent, Reply, ReplyKind};
+use crate::script::Script;
 use crate::world::{Excuse, World};
 
 /// A life of more events than this is a machine that goes round in circles.

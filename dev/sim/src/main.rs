@@ -7,9 +7,7 @@
 //! is shrunk to a schedule that a test can replay.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
-mod begin;
-mod books;
-mod chance;
+mod checker;
 mod checks;
 mod commits;
 mod disk;
@@ -17,7 +15,9 @@ mod ending;
 mod life;
 mod minute;
 mod pace;
+mod prepare;
 mod schedule;
+mod script;
 mod shrink;
 mod trace;
 mod world;

@@ -10,11 +10,11 @@ use dset_core::plan::AnswerId;
 use dset_core::plan::fanout::Wanted;
 use dset_core::run::{Planned, Why};
 
-use crate::chance::{FaultGenerator, Script};
 use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Life, LifeResult};
 use crate::minute::{Sends, longest_ms};
 use crate::schedule::{Edit, FaultPlan, Schedule, Start};
+use crate::script::{FaultGenerator, Script};
 use crate::trace::Trace;
 
 /// Lives that chance may trouble; then the faults stop.

@@ -17,7 +17,7 @@ use crate::layers::Environment;
 use crate::prompt;
 use crate::setting::meant;
 
-use super::trial::read_key;
+use crate::command::check_key::read_key;
 
 #[derive(Debug, Args)]
 #[command(

@@ -1,6 +1,6 @@
 //! One file a command.
 
-mod again;
+mod check_key;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod demo;
@@ -12,15 +12,15 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod mock;
+pub(crate) mod model_suggestion;
 pub(crate) mod models;
+mod resume_command;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
-mod trial;
-pub(crate) mod typo;
 pub(crate) mod verify;
 
 use std::io::Write as _;
@@ -186,7 +186,7 @@ fn nothing_asked(which: &RunSelectorArgs, settings: &Settings) -> UserError {
         return error.hint(hint);
     }
     if !settings.input.is_file() {
-        let near = crate::missing::nearby(&settings.input);
+        let near = crate::file_suggestion::nearby(&settings.input);
         return error.hint(near.unwrap_or_else(|| {
             "Name the folder of the outputs with `-o DIR`, or go to the folder that it is in".into()
         }));

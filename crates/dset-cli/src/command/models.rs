@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::layers::{Environment, MergedLayer};
 use crate::setting::meant;
 
-use super::trial::{refuses_key, unreached};
+use crate::command::check_key::{refuses_key, unreached};
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::signals;
-use super::typo::ModelSuggestion;
+use crate::command::model_suggestion::ModelSuggestion;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -98,7 +98,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         limit: args.decisions.limit,
     };
     #[cfg(unix)]
-    let acks = args.ack_fd.map(display::acks::DurableLog::open).transpose()?;
+    let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
     #[cfg(not(unix))]
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
@@ -156,7 +156,7 @@ pub(super) fn ask(
     keys: &Keys<'_>,
     state: Option<&Path>,
     demo: Option<&display::Demo>,
-    acks: Option<display::acks::DurableLog>,
+    acks: Option<display::durable_log::DurableLog>,
 ) -> Result<(Ending, bool), UserError> {
     let runtime = super::runtime()?;
     #[cfg(unix)]

@@ -12,8 +12,8 @@ use dset_engine::view::status::Rows;
 use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
 use serde_json::{Value, json};
 
-use super::again::LastRun;
 use crate::cli::RunSelectorArgs;
+use crate::command::resume_command::LastRun;
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{by, count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;

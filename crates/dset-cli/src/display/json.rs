@@ -15,9 +15,9 @@ use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
 use serde_json::{Value, json};
 
-use super::talk::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
 use super::text::{model, moment, number, place};
 use super::{Display, RunContext, plain};
+use crate::display::background_writer::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
 use crate::exit::Exit;
 
 /// The version of the events; a new one where a program that reads them could be misled.

@@ -3,21 +3,21 @@
 //! Standard output is data, standard error is talk. On a terminal a few lines stay below what
 //! scrolls away; in a pipe every line is complete in itself, in the words of the original script.
 
-pub(crate) mod acks;
-pub(crate) mod advice;
-pub(crate) mod cure;
-mod ending;
+pub(crate) mod background_writer;
+pub(crate) mod durable_log;
+pub(crate) mod hints;
 mod json;
+mod legacy_format;
 mod line;
-mod original;
+mod live_stats;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;
 pub(crate) mod plot;
-mod remarks;
+mod preamble;
 mod screen;
-pub(crate) mod talk;
-mod tally;
+pub(crate) mod settings_hints;
+mod summary;
 pub(crate) mod text;
 pub(crate) mod wrap;
 
@@ -65,7 +65,7 @@ pub(crate) trait Display: Observer + Send {
 pub(crate) fn open(opening: &RunContext<'_>, wish: Sender<RunControl>) -> Box<dyn Display> {
     let is_screen = is_live() && !opening.settings.quiet;
     let talk: Box<dyn Display> = match opening.settings.log_format {
-        LogFormat::Original => Box::new(original::LegacyDisplay::open(opening)),
+        LogFormat::Original => Box::new(legacy_format::LegacyDisplay::open(opening)),
         LogFormat::Auto | LogFormat::Json if is_screen => {
             Box::new(screen::Screen::open(opening, wish))
         }

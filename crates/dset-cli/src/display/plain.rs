@@ -9,11 +9,14 @@ use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
 
-use super::ending::{Facts, Summary};
-use super::talk::{BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream, for_stderr};
-use super::tally::LiveStats;
 use super::text::{self, about, as_the_script, failure, moment, one_line, script_wait, span};
-use super::{Demo, Display, RunContext, TOLD_MAX, remarks};
+use super::{Demo, Display, RunContext, TOLD_MAX};
+use crate::display::background_writer::{
+    BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream, for_stderr,
+};
+use crate::display::live_stats::LiveStats;
+use crate::display::preamble;
+use crate::display::summary::{Facts, Summary};
 use crate::error::UserError;
 use crate::exit::Exit;
 
@@ -51,8 +54,8 @@ impl Plain {
             writer: BackgroundWriter::open(Lines, Stream::Err, QUEUE_MAX),
         };
         let now = Clock::start().now();
-        plain.print_at(now, &remarks::first(opening, "->"));
-        remarks::rest(opening).iter().for_each(|line| plain.print_at(now, line));
+        plain.print_at(now, &preamble::first(opening, "->"));
+        preamble::rest(opening).iter().for_each(|line| plain.print_at(now, line));
         plain
     }
 

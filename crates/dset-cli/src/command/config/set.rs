@@ -8,7 +8,7 @@ use dset_core::template::{PromptError, Role, check_without_columns};
 use dset_engine::os::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
 
-use crate::command::typo::ModelSuggestion;
+use crate::command::model_suggestion::ModelSuggestion;
 use crate::config_file::{ConfigFile, meaning, text};
 use crate::display;
 use crate::display::text::one_line;

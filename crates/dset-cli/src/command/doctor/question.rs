@@ -10,7 +10,7 @@ use dset_engine::http::probe;
 use url::Url;
 
 use super::Check;
-use crate::display::cure;
+use crate::display::settings_hints;
 use crate::display::text::{self, of, one_line, same_command};
 use crate::layers::Key;
 
@@ -60,7 +60,7 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
     let is_of_limit = model.request.max_tokens.is_none() && failure.message.contains("token");
     match failure.class {
         _ if is_of_address(failure) => {
-            let hint = cure::address(model.preset, base_url, failure).into_iter().next();
+            let hint = settings_hints::address(model.preset, base_url, failure).into_iter().next();
             fix(Check::problem(NAME, says), hint)
         }
         FailureClass::KeyRefused | FailureClass::Forbidden => {
@@ -82,7 +82,7 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
             Check::warning(NAME, format!("was refused: {says}"))
         }
         FailureClass::Refused(_) => {
-            let hint = cure::parameter(model, base_url, failure);
+            let hint = settings_hints::parameter(model, base_url, failure);
             let hint = hint.unwrap_or_else(|| "Change the setting that it names".to_owned());
             Check::problem(NAME, says).fix(hint)
         }

@@ -12,8 +12,8 @@ use dset_engine::http::probe::{ProbeError, ProbeReply};
 use url::Url;
 
 use super::{Check, Grade, Plan, question};
-use crate::command::trial::{money, refuses_key, unreached};
-use crate::command::typo::ModelSuggestion;
+use crate::command::check_key::{money, refuses_key, unreached};
+use crate::command::model_suggestion::ModelSuggestion;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::layers::Key;

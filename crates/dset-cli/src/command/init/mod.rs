@@ -19,8 +19,8 @@ use crate::layers::{Environment, MergedLayer};
 use crate::prompt;
 use crate::setting::key_for_model;
 
-use super::trial::{KeyCheck, check_key, read_key};
-use super::typo::ModelSuggestion;
+use crate::command::check_key::{KeyCheck, check_key, read_key};
+use crate::command::model_suggestion::ModelSuggestion;
 use files::Wrote;
 
 #[derive(Debug, Args)]

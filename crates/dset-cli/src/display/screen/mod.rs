@@ -5,12 +5,12 @@
 
 #[cfg(unix)]
 mod keys;
+mod log_line;
 mod rate;
-mod region;
+mod state;
+mod status_area;
 mod terminal;
 mod tty;
-mod verdict;
-mod view;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,17 +28,18 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
 use self::rate::Rate;
-use self::region::{BAD, DIM, GOOD, WAITS};
 use self::terminal::{Extras, Terminal};
-use self::verdict::{LogLine, QuestionResult};
-use self::view::ScreenState;
-use super::ending::{Facts, Summary};
 use super::line::{Line, TermCaps};
 use super::plain::failure_words;
-use super::talk::for_stderr;
-use super::tally::LiveStats;
 use super::text::{self, count, failure, of, place, span, tokens};
-use super::{Demo, Display, RunContext, TOLD_MAX, remarks};
+use super::{Demo, Display, RunContext, TOLD_MAX};
+use crate::display::background_writer::for_stderr;
+use crate::display::live_stats::LiveStats;
+use crate::display::preamble;
+use crate::display::screen::log_line::{LogLine, QuestionResult};
+use crate::display::screen::state::ScreenState;
+use crate::display::screen::status_area::{BAD, DIM, GOOD, WAITS};
+use crate::display::summary::{Facts, Summary};
 
 /// Shows a run on a terminal.
 pub(super) struct Screen {
@@ -143,8 +144,8 @@ impl Screen {
 /// What is said before the first ask.
 fn head(opening: &RunContext<'_>, looks: TermCaps) -> Vec<Line> {
     let line = || Line::new(looks);
-    let mut lines = vec![line().plain(&remarks::first(opening, looks.glyphs().arrow))];
-    lines.extend(remarks::rest(opening).iter().map(|remark| line().add(DIM, remark)));
+    let mut lines = vec![line().plain(&preamble::first(opening, looks.glyphs().arrow))];
+    lines.extend(preamble::rest(opening).iter().map(|remark| line().add(DIM, remark)));
     if opening.found.pending > 0 {
         let settings = opening.settings;
         let (model, at_once) = (&settings.model().request.model, settings.concurrency);
@@ -279,7 +280,9 @@ impl Observer for Screen {
         view.waiting().into_iter().for_each(|waiting| pair("retrying", waiting));
         view.pace().into_iter().for_each(|pace| pair("pace", pace));
         let left = match (view.per_minute, view.eta()) {
-            (Some(rate), Some(eta)) => format!(", {}, {}", region::rate(rate), text::about(eta)),
+            (Some(rate), Some(eta)) => {
+                format!(", {}, {}", status_area::rate(rate), text::about(eta))
+            }
             _ => String::new(),
         };
         pair("left", count(view.left) + &left);

@@ -7,15 +7,15 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::region::{Progress, Size};
 use super::tty;
-use super::verdict::{LogLine, QuestionResult};
-use super::view::ScreenState;
-use crate::display::line::{Line, TermCaps};
-use crate::display::talk::{
+use crate::display::background_writer::{
     BackgroundWriter, DRAIN_TIMEOUT, OutputStream, PendingOutput, QUEUE_MAX, Renderer, Stream,
     WriterCommand, WriterShared, locked,
 };
+use crate::display::line::{Line, TermCaps};
+use crate::display::screen::log_line::{LogLine, QuestionResult};
+use crate::display::screen::state::ScreenState;
+use crate::display::screen::status_area::{Progress, Size};
 
 /// The screen is drawn at most so often.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -300,7 +300,7 @@ impl Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::display::screen::region::tests::question;
+    use crate::display::screen::status_area::tests::question;
 
     #[test]
     fn of_what_a_terminal_does_not_take_the_first_lines_wait_and_the_rest_is_counted() {

@@ -1,7 +1,7 @@
 //! What is asked of the terminal itself: its size, keys without waiting for a line, and whether
 //! this process is the one that it listens to.
 
-use super::region::Size;
+use crate::display::screen::status_area::Size;
 
 /// Before anything is known: the size that every terminal once had.
 const SIZE: Size = Size { columns: 80, rows: 24 };

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
 use crate::dialect::{Errors, StreamUsage, Thought};
-use crate::error::ApiError;
-use crate::reply::{CREATED, SIGNATURE, THINK, THOUGHT, Writer, chunk, detail, quoted};
+use crate::response::answer::Answer;
+use crate::response::completion::{
+    CREATED, SIGNATURE, THINK, THOUGHT, Writer, chunk, detail, quoted,
+};
+use crate::response::error::ApiError;
 
 /// Characters of a piece, at least: about eight tokens.
 const PIECE_BYTES: usize = 24;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{HeaderMap, Response};
 
-use crate::ask::json;
-use crate::body::PretendBody;
 use crate::dialect::{MESSAGES, Shape};
-use crate::error::{ApiError, HTML};
 use crate::fault::Fault;
-use crate::reply;
-use crate::serve::{Reply, Service};
+use crate::response::body::PretendBody;
+use crate::response::completion;
+use crate::response::error::{ApiError, HTML};
+use crate::server::ask::json;
+use crate::server::service::{Reply, Service};
 
 /// Services that list their models to anybody.
 const OPEN: [&str; 2] = ["openrouter", "nvidia"];
@@ -58,10 +58,10 @@ impl Service {
         Ok(json(
             200,
             match free {
-                AccountRoute::Models if is_messages => reply::message_models(),
-                AccountRoute::Models => reply::models(shape),
-                AccountRoute::Balance => reply::balance(left),
-                AccountRoute::Key => reply::key(left),
+                AccountRoute::Models if is_messages => completion::message_models(),
+                AccountRoute::Models => completion::models(shape),
+                AccountRoute::Balance => completion::balance(left),
+                AccountRoute::Key => completion::key(left),
             },
         ))
     }

@@ -13,18 +13,18 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::answer::Answers;
-use crate::ask::json;
 use crate::audit::Stats;
-use crate::body::PretendBody;
-use crate::call::ChatRequest;
 use crate::dialect::{Errors, MESSAGES, Shape};
-use crate::error::ApiError;
 use crate::limit::Limits;
-use crate::line::{FaultyStream, StreamControl};
+use crate::request::ChatRequest;
+use crate::response::answer::Answers;
+use crate::response::body::PretendBody;
+use crate::response::error::ApiError;
+use crate::server::account_routes::AccountRoute;
+use crate::server::ask::json;
+use crate::server::call_guard::SharedState;
+use crate::server::faulty_stream::{FaultyStream, StreamControl};
 use crate::settings::MockSettings;
-use crate::told::AccountRoute;
-use crate::work::SharedState;
 
 /// The largest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::draw::log_normal;
+use crate::random::log_normal;
 
 /// Characters of an answer and its reasoning where nobody says.
 const BYTES: usize = 400;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::answer::Answer;
-use crate::body::{End, PretendBody, Step};
 use crate::fault::Fault;
-use crate::reply::Writer;
-use crate::stream::Events;
+use crate::response::answer::Answer;
+use crate::response::body::{End, PretendBody, Step};
+use crate::response::completion::Writer;
+use crate::response::events::Events;
 
 /// Blank lines or comments before a reply that is kept alive.
 const BLANK_LINES: usize = 10;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::dialect::{MESSAGES, Shape, Thought, Usage};
+use crate::response::answer::Answer;
 
 /// When every answer was made: the same answer is the same bytes.
 pub(crate) const CREATED: u64 = 1_795_348_800;

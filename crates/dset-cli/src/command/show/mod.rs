@@ -12,9 +12,9 @@ use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
 };
 
-use super::again::LastRun;
 use crate::cli::{NamedRunSelectorArgs, RunSelectorArgs};
-use crate::display::advice::advice;
+use crate::command::resume_command::LastRun;
+use crate::display::hints::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
 use crate::display::text::{count, of, one_line, span, when};
 use crate::display::wrap::columns;

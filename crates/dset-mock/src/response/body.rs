@@ -11,8 +11,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use crate::line::StreamControl;
-use crate::work::CallGuard;
+use crate::server::call_guard::CallGuard;
+use crate::server::faulty_stream::StreamControl;
 
 /// Some bytes of a body.
 #[derive(Debug, Clone)]

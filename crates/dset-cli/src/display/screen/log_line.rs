@@ -6,8 +6,8 @@ use std::time::Duration;
 use anstyle::Style;
 use dset_core::item::question::Question;
 
-use super::region::{BAD, DIM, GOOD, WAITS, count_width};
 use crate::display::line::{Line, TermCaps};
+use crate::display::screen::status_area::{BAD, DIM, GOOD, WAITS, count_width};
 use crate::display::text::{clock, span, tokens};
 
 /// An answered question's text gets at least so many columns, or others go; beside a reason it is
@@ -131,7 +131,7 @@ fn question_line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::display::screen::region::tests::question;
+    use crate::display::screen::status_area::tests::question;
 
     const LOOKS: TermCaps = TermCaps { is_utf8: true, has_colour: false };
 
@@ -184,7 +184,7 @@ mod tests {
             (119, LOOKS, "120"),
             (79, ascii, "80-ascii"),
         ] {
-            crate::display::screen::region::tests::golden(
+            crate::display::screen::status_area::tests::golden(
                 &format!("verdicts-{name}"),
                 &shown(columns, looks),
             );

@@ -7,20 +7,20 @@ use std::time::Duration;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::answer::{Answer, BYTES_PER_TOKEN, tokens_for};
-use crate::body::PretendBody;
-use crate::call::ChatRequest;
 use crate::dialect::{Errors, Shape, Waits};
-use crate::draw::log_normal;
-use crate::error::{ApiError, HTML};
 use crate::fault::Fault;
-use crate::give::{bills, streamed, whole};
 use crate::limit::{Refusal, RemainingLimit, RemainingLimits, RetryAfter};
-use crate::line::StreamControl;
-use crate::rate::{add_rate_headers, add_wait_headers, go_duration};
-use crate::reply::Writer;
-use crate::serve::{Reply, Service};
-use crate::work::CallGuard;
+use crate::random::log_normal;
+use crate::request::ChatRequest;
+use crate::response::answer::{Answer, BYTES_PER_TOKEN, tokens_for};
+use crate::response::body::PretendBody;
+use crate::response::completion::Writer;
+use crate::response::error::{ApiError, HTML};
+use crate::response::plan::{bills, streamed, whole};
+use crate::response::rate_headers::{add_rate_headers, add_wait_headers, go_duration};
+use crate::server::call_guard::CallGuard;
+use crate::server::faulty_stream::StreamControl;
+use crate::server::service::{Reply, Service};
 
 /// No answer takes longer.
 const LATENCY_MAX: Duration = Duration::from_secs(3600);

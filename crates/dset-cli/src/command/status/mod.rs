@@ -14,9 +14,9 @@ use dset_engine::store::{Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
-use super::again::LastRun;
 use crate::cli::RunSelectorArgs;
-use crate::display::advice::advice;
+use crate::command::resume_command::LastRun;
+use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;

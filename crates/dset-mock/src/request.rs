@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::answer::BYTES_PER_TOKEN;
 use crate::dialect::{Errors, Shape, Thought};
-use crate::error::ApiError;
+use crate::response::answer::BYTES_PER_TOKEN;
+use crate::response::error::ApiError;
 
 /// Tokens that a chat template adds.
 const TEMPLATE_TOKENS: u64 = 4;

@@ -9,9 +9,9 @@ use dset_core::rate::retry::RETRY_AFTER_MAX;
 use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Planned, Seq, StopSignal, TERM_GRACE};
 
-use crate::begin::Prepared;
 use crate::ending::Reason;
 use crate::pace::{ServiceChecker, Verdict};
+use crate::prepare::Prepared;
 use crate::schedule::ReplyKind;
 use crate::world::World;
 

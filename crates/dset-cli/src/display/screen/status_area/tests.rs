@@ -253,13 +253,13 @@ proptest! {
         let frame = view.frame(Size { columns, rows }, looks, has_keys);
         prop_assert!(frame.lines.len() <= (rows / 4).clamp(1, 8));
         let said = [
-            crate::display::screen::verdict::QuestionResult::Failed(why.clone()),
-            crate::display::screen::verdict::QuestionResult::Answered {
+            crate::display::screen::log_line::QuestionResult::Failed(why.clone()),
+            crate::display::screen::log_line::QuestionResult::Answered {
                 took: Duration::from_secs(u64::from(counts[0])),
                 output: Some(u64::from(counts[1])),
             },
         ];
-        let said = said.map(|came| crate::display::screen::verdict::LogLine::Question {
+        let said = said.map(|came| crate::display::screen::log_line::LogLine::Question {
             unix_ms: 0, question: question(counts[0], &text), place: (u64::from(counts[0]) + 1, u64::from(counts[2])), which: String::new(), came,
         });
         let above = said.iter().flat_map(|said| said.lines(columns - 1, looks));

@@ -14,12 +14,12 @@ use dset_engine::output::live::FORMATS;
 use dset_engine::run::prepare::PreparationReport;
 
 use super::Demo;
-use super::advice::{advice, nothing};
-use super::cure;
 use super::line::{Line, TermCaps};
-use super::tally::LiveStats;
 use super::text::{self, by, count, of, span};
 use crate::cli::RunSelectorArgs;
+use crate::display::hints::{advice, nothing};
+use crate::display::live_stats::LiveStats;
+use crate::display::settings_hints;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
@@ -84,7 +84,7 @@ impl Summary<'_> {
             Why::WrongSettings(failure) if is_of_address(failure) => (
                 "no API answers at this address".into(),
                 why(failure),
-                cure::of_address(settings, failure),
+                settings_hints::of_address(settings, failure),
             ),
             Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
@@ -104,7 +104,7 @@ impl Summary<'_> {
             Why::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
-                vec![match (cure::of_settings(settings, failure), self.ending.ledger.rejected) {
+                vec![match (settings_hints::of_settings(settings, failure), self.ending.ledger.rejected) {
                     (Some(cure), _) => cure,
                     (None, 0) => "Change the setting that it names; no row was marked".into(),
                     _ => "Change the setting that it names; rows that say ERROR are asked again, and \
@@ -146,7 +146,7 @@ impl Summary<'_> {
                     _ => format!("the service did not answer after {retries} retries"),
                 };
                 let mut hints: Vec<String> =
-                    cure::of_connection(settings, failure).into_iter().chain([again]).collect();
+                    settings_hints::of_connection(settings, failure).into_iter().chain([again]).collect();
                 if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.bookmark)
                     && self.ending.ledger.answered > 0
                 {

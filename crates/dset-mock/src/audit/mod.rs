@@ -1,5 +1,7 @@
 //! What was asked and answered: what a provider's bill would say.
 
+pub(crate) mod timeline;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::audit::timeline::{Latencies, MinuteMax, Second, Series};
 use crate::fault::Fault;
-use crate::tally::{Latencies, MinuteMax, Second, Series};
 
 /// Questions listed by name in [`Stats::repeated`], at most.
 const REPEATED_MAX: usize = 1_000;

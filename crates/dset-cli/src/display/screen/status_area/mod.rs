@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use dset_core::run::{OnItsWay, OutageView};
 use dset_core::time::Time;
 
-use super::verdict::labelled_text;
-use super::view::{Mode, ScreenState};
 use crate::display::line::{Line, TermCaps};
+use crate::display::screen::log_line::labelled_text;
+use crate::display::screen::state::{Mode, ScreenState};
 use crate::display::text::{about, by, clock, count, minutes, of, span, tokens};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();

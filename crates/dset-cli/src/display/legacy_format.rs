@@ -7,12 +7,14 @@ use dset_core::run::{Ending, Notice, Snapshot, Why};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 
-use super::ending::{Facts, Summary};
 use super::plain::failure_words;
-use super::talk::{BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream};
-use super::tally::LiveStats;
 use super::text::{as_the_script, clock, failure, number, one_line, script_wait};
 use super::{Display, RunContext};
+use crate::display::background_writer::{
+    BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream,
+};
+use crate::display::live_stats::LiveStats;
+use crate::display::summary::{Facts, Summary};
 
 pub(super) struct LegacyDisplay {
     settings: dset_core::settings::Settings,
