@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::item::question::Key;
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::template::Rendered;
 
 /// The version of what is hashed; part of every hash.
@@ -64,7 +64,7 @@ impl Fingerprint {
 
 /// Hashes requests under one set of settings.
 #[derive(Debug, Clone)]
-pub struct Hasher {
+pub struct RequestHasher {
     prefix: [u8; 16],
     buffer: Vec<u8>,
     /// Where the system prompt is a template: the settings with what it rendered to last, whose hash
@@ -75,20 +75,20 @@ pub struct Hasher {
 impl RequestSettings {
     /// Returns the canonical text of these settings, which is stored beside their hash.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn canonical_json(&self) -> String {
         serde_json::to_string(self).expect("settings are plain values")
     }
 
     /// Reads that text back; `None` where it is none, as with the settings of the original script.
     #[must_use]
-    pub fn read(text: &str) -> Option<RequestSettings> {
+    pub fn from_canonical_json(text: &str) -> Option<RequestSettings> {
         serde_json::from_str(text).ok()
     }
 
     /// Hashes these settings, the template and the system prompt by their source.
     #[must_use]
     pub fn hash(&self) -> SettingsHash {
-        xxh3_128(format!("settings/{VERSION}\n{}", self.text()).as_bytes()).to_be_bytes()
+        xxh3_128(format!("settings/{VERSION}\n{}", self.canonical_json()).as_bytes()).to_be_bytes()
     }
 
     /// Hashes what tells the models of one run apart: the name, and whether it thinks, which two
@@ -97,16 +97,18 @@ impl RequestSettings {
     pub fn model_hash(&self) -> ModelHash {
         let (model, reasoning) = (self.model.clone(), self.reasoning);
         xxh3_64(
-            RequestSettings { model, reasoning, ..RequestSettings::default() }.text().as_bytes(),
+            RequestSettings { model, reasoning, ..RequestSettings::default() }
+                .canonical_json()
+                .as_bytes(),
         )
     }
 
     /// Returns the hasher of requests under these settings. The templates are no part of a request;
     /// what they render is.
     #[must_use]
-    pub fn hasher(&self) -> Hasher {
+    pub fn request_hasher(&self) -> RequestHasher {
         let mut rendered = RequestSettings { template: String::new(), ..self.clone() };
-        if planted(Bug::KeyLacksAParameter) {
+        if planted(Mutant::KeyLacksAParameter) {
             rendered.temperature = None;
         }
         if std::mem::take(&mut rendered.system_is_template) {
@@ -114,15 +116,15 @@ impl RequestSettings {
         }
         let prefix = rendered.prefix();
         let by_row = self.system_is_template.then(|| Box::new(rendered));
-        Hasher { prefix, buffer: Vec::new(), by_row }
+        RequestHasher { prefix, buffer: Vec::new(), by_row }
     }
 
     fn prefix(&self) -> [u8; 16] {
-        xxh3_128(format!("request/{VERSION}\n{}", self.text()).as_bytes()).to_be_bytes()
+        xxh3_128(format!("request/{VERSION}\n{}", self.canonical_json()).as_bytes()).to_be_bytes()
     }
 }
 
-impl Hasher {
+impl RequestHasher {
     /// Hashes the request of a row. A system prompt counts by what it says, however it was made.
     pub fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
         if let Some(settings) = &mut self.by_row
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_hashes_on_disk_do_not_change_between_versions() {
-        let key = key(settings().hasher().fingerprint("What is CRISPR?"), 0, 0, 0);
+        let key = key(settings().request_hasher().fingerprint("What is CRISPR?"), 0, 0, 0);
         assert_eq!(format!("{key:?}"), "2c8e2f36d5070ec41a5636f8719bca5a");
         let hash = Key(settings().hash());
         assert_eq!(format!("{hash:?}"), "db16dba36ca2dced95b813734c463445");
@@ -185,23 +187,26 @@ mod tests {
             ..settings()
         };
         for settings in [settings(), all] {
-            assert_eq!(RequestSettings::read(&settings.text()), Some(settings));
+            assert_eq!(
+                RequestSettings::from_canonical_json(&settings.canonical_json()),
+                Some(settings)
+            );
         }
-        assert_eq!(RequestSettings::read("the original script"), None);
+        assert_eq!(RequestSettings::from_canonical_json("the original script"), None);
     }
 
     #[test]
     fn a_system_prompt_counts_by_what_it_says_however_it_was_made() {
         let literal = |system: Option<&str>| {
             let system = system.map(str::to_owned);
-            RequestSettings { system, ..settings() }.hasher().fingerprint("a")
+            RequestSettings { system, ..settings() }.request_hasher().fingerprint("a")
         };
         let template = RequestSettings {
             system: Some("You know {{ topic }}.".into()),
             system_is_template: true,
             ..settings()
         };
-        let mut hasher = template.hasher();
+        let mut hasher = template.request_hasher();
         for system in [None, Some("You know geo."), Some("You know geo."), Some("x"), None] {
             let rendered =
                 Rendered { user: "a".into(), keyed_user: None, system: system.map(Into::into) };
@@ -209,16 +214,19 @@ mod tests {
         }
         // What was sent as it stands keeps its key and its settings.
         let before = RequestSettings { system_is_template: false, ..template.clone() };
-        assert!(!before.text().contains("is_template"));
+        assert!(!before.canonical_json().contains("is_template"));
         assert_ne!(before.hash(), template.hash());
-        assert_eq!(RequestSettings::read(&template.text()), Some(template));
+        assert_eq!(
+            RequestSettings::from_canonical_json(&template.canonical_json()),
+            Some(template)
+        );
     }
 
     #[test]
     fn every_parameter_changes_the_key_and_the_template_only_through_what_it_renders() {
         let prompt = "a";
         let base = settings();
-        let print = |s: &RequestSettings| s.hasher().fingerprint(prompt);
+        let print = |s: &RequestSettings| s.request_hasher().fingerprint(prompt);
         let changed = [
             RequestSettings { model: "other".into(), ..base.clone() },
             RequestSettings { system: Some(String::new()), ..base.clone() },

@@ -6,7 +6,7 @@
 /// A bug that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Bug {
+pub enum Mutant {
     /// A row goes to the outputs before its answer is durable.
     EmitBeforeDurable,
     /// A question is tried again for ever.
@@ -56,51 +56,51 @@ pub enum Bug {
 }
 
 /// Every bug that can be planted.
-pub const BUGS: [Bug; 23] = [
-    Bug::EmitBeforeDurable,
-    Bug::RetryPastTheLimit,
-    Bug::AttemptsOffByOne,
-    Bug::LostWakeUp,
-    Bug::SlotFreedOnArrival,
-    Bug::BookmarkOnTheWrongRow,
-    Bug::TailNotRepaired,
-    Bug::KeyLacksAParameter,
-    Bug::WaitCutShort,
-    Bug::MarkBeforeDurable,
-    Bug::PlacedOutOfOrder,
-    Bug::AnswerDroppedWhileStopping,
-    Bug::RowsReversed,
-    Bug::NamedCeilingIgnored,
-    Bug::HiccupNotWaited,
-    Bug::GraceNeverEnds,
-    Bug::PaidAsksDroppedWithTheKey,
-    Bug::SettingsTakenForQuestions,
-    Bug::PauseForgotten,
-    Bug::MinuteForgotten,
-    Bug::TokensUncounted,
-    Bug::ProbesUnpaced,
-    Bug::NoOtherQuestionTried,
+pub const MUTANTS: [Mutant; 23] = [
+    Mutant::EmitBeforeDurable,
+    Mutant::RetryPastTheLimit,
+    Mutant::AttemptsOffByOne,
+    Mutant::LostWakeUp,
+    Mutant::SlotFreedOnArrival,
+    Mutant::BookmarkOnTheWrongRow,
+    Mutant::TailNotRepaired,
+    Mutant::KeyLacksAParameter,
+    Mutant::WaitCutShort,
+    Mutant::MarkBeforeDurable,
+    Mutant::PlacedOutOfOrder,
+    Mutant::AnswerDroppedWhileStopping,
+    Mutant::RowsReversed,
+    Mutant::NamedCeilingIgnored,
+    Mutant::HiccupNotWaited,
+    Mutant::GraceNeverEnds,
+    Mutant::PaidAsksDroppedWithTheKey,
+    Mutant::SettingsTakenForQuestions,
+    Mutant::PauseForgotten,
+    Mutant::MinuteForgotten,
+    Mutant::TokensUncounted,
+    Mutant::ProbesUnpaced,
+    Mutant::NoOtherQuestionTried,
 ];
 
 #[cfg(feature = "planted-bugs")]
 std::thread_local! {
-    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+    static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
 }
 
 /// Plants this bug in this thread, in place of any other.
 #[cfg(feature = "planted-bugs")]
-pub fn plant(bug: Option<Bug>) {
+pub fn plant(bug: Option<Mutant>) {
     PLANTED.set(bug);
 }
 
 /// Tells whether this bug is planted.
 #[cfg(feature = "planted-bugs")]
-pub(crate) fn planted(bug: Bug) -> bool {
+pub(crate) fn planted(bug: Mutant) -> bool {
     PLANTED.get() == Some(bug)
 }
 
 /// Tells whether this bug is planted: never, in this build.
 #[cfg(not(feature = "planted-bugs"))]
-pub(crate) const fn planted(_: Bug) -> bool {
+pub(crate) const fn planted(_: Mutant) -> bool {
     false
 }

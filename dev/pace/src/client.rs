@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dset_core::provider::{Quota, RateLimits};
-use dset_core::rate::outage::Failures;
-use dset_core::rate::{Back, Bounds, May, Pace, Sent};
+use dset_core::rate::outage::FailureStreak;
+use dset_core::rate::{Bounds, Permit, RateController, ResponseSignal, Ticket};
 use dset_core::time::Time;
 
 use crate::oracle;
@@ -20,7 +20,7 @@ const PROBE_LAST_S: f64 = 60.0;
 /// Who decides when to send.
 #[derive(Debug)]
 pub(crate) enum Sender {
-    Pace(Box<Pace>),
+    Pace(Box<RateController>),
     /// Sees the counters of the service.
     Oracle,
     /// So many at once, whatever comes.
@@ -29,7 +29,7 @@ pub(crate) enum Sender {
 
 impl Sender {
     pub(crate) fn pace() -> Sender {
-        Sender::Pace(Box::new(Pace::new(Bounds { slots_max: SLOTS_MAX })))
+        Sender::Pace(Box::new(RateController::new(Bounds { slots_max: SLOTS_MAX })))
     }
 }
 
@@ -56,14 +56,14 @@ pub(crate) struct Client {
     pub(crate) on_the_way: u32,
     /// The wake-up that counts; others are void.
     pub(crate) wake_at: Option<Us>,
-    failures: Failures,
+    failures: FailureStreak,
     outage: Option<Outage>,
 }
 
 /// An ask on its way, as its client sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct SentAsk {
-    sent: Option<Sent>,
+    sent: Option<Ticket>,
     is_probe: bool,
 }
 
@@ -74,7 +74,7 @@ impl Client {
             in_flight: 0,
             on_the_way: 0,
             wake_at: None,
-            failures: Failures::default(),
+            failures: FailureStreak::default(),
             outage: None,
         }
     }
@@ -92,13 +92,13 @@ impl Client {
             Sender::Fixed(slots) if self.in_flight < *slots => NextAction::Send,
             Sender::Fixed(_) => NextAction::Nothing,
             Sender::Pace(pace) => match pace.may_send(time(now)) {
-                May::Now => NextAction::Send,
-                May::NotBefore(at) => {
+                Permit::Now => NextAction::Send,
+                Permit::NotBefore(at) => {
                     let at = at.monotonic_ms * 1000;
                     assert!(at > now, "the moment of NotBefore is later than that of the question");
                     NextAction::Wake(at)
                 }
-                May::NotYet => NextAction::Nothing,
+                Permit::NotYet => NextAction::Nothing,
             },
         }
     }
@@ -123,16 +123,22 @@ impl Client {
     }
 
     /// Takes what came of an ask, with the headers of the reply.
-    pub(crate) fn back(&mut self, now: Us, ticket: &SentAsk, back: Back, headers: Option<Headers>) {
+    pub(crate) fn back(
+        &mut self,
+        now: Us,
+        ticket: &SentAsk,
+        back: ResponseSignal,
+        headers: Option<Headers>,
+    ) {
         self.in_flight -= 1;
         if let (Sender::Pace(pace), Some(sent)) = (&mut self.sender, &ticket.sent) {
             if let Some(headers) = headers {
                 control_signal(pace, now, &headers);
             }
-            pace.back(time(now), sent, back);
+            pace.on_return(time(now), sent, back);
         }
         match back {
-            Back::Answered { .. } => {
+            ResponseSignal::Answered { .. } => {
                 self.failures.answered();
                 if self.outage.take().is_some()
                     && let Sender::Pace(pace) = &mut self.sender
@@ -141,8 +147,8 @@ impl Client {
                 }
             }
             _ if self.outage.is_some() => self.failed_in_outage(now, ticket),
-            Back::Refused { .. } | Back::Overloaded { .. } => {}
-            Back::Nothing => self.failed(now),
+            ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. } => {}
+            ResponseSignal::Neutral => self.failed(now),
         }
     }
 
@@ -182,7 +188,7 @@ impl Client {
 }
 
 /// Tells the pace what the headers of a reply say.
-fn control_signal(pace: &mut Pace, now: Us, headers: &Headers) {
+fn control_signal(pace: &mut RateController, now: Us, headers: &Headers) {
     let quota = |window: crate::server::Window| Quota {
         limit: Some(window.limit as u64),
         remaining: Some(window.remaining as u64),
@@ -190,7 +196,7 @@ fn control_signal(pace: &mut Pace, now: Us, headers: &Headers) {
     };
     let limits =
         RateLimits { asks: headers.requests.map(quota), tokens: headers.tokens.map(quota) };
-    pace.told(time(now), &limits);
+    pace.observe_headers(time(now), &limits);
 }
 
 /// Returns the moment as the core has it: whole milliseconds.

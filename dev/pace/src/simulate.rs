@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use dset_core::rate::Back;
+use dset_core::rate::ResponseSignal;
 
 use crate::client::{Client, NextAction, Sender, SentAsk};
 use crate::seen::Observations;
@@ -33,7 +33,7 @@ struct Ask {
     ticket: SentAsk,
     ends: Ending,
     headers: Option<Headers>,
-    back: Option<Back>,
+    back: Option<ResponseSignal>,
 }
 
 struct World<'a> {
@@ -169,10 +169,12 @@ impl World<'_> {
             Admission::Works { until, ends } => self.begins(now, index, until, ends),
             Admission::Queued => {}
             Admission::Refused { wait, named } => {
-                self.returns(now, index, Back::Refused { wait, named });
+                self.returns(now, index, ResponseSignal::Refused { wait, named });
             }
-            Admission::Overloaded => self.returns(now, index, Back::Overloaded { wait: None }),
-            Admission::Reset => self.returns(now, index, Back::Nothing),
+            Admission::Overloaded => {
+                self.returns(now, index, ResponseSignal::Overloaded { wait: None })
+            }
+            Admission::Reset => self.returns(now, index, ResponseSignal::Neutral),
         }
     }
 
@@ -194,8 +196,8 @@ impl World<'_> {
             self.begins(now, next, until, ends);
         }
         let back = match ending {
-            Ending::Answered { tokens } => Back::Answered { tokens: Some(tokens as u64) },
-            Ending::Reset => Back::Nothing,
+            Ending::Answered { tokens } => ResponseSignal::Answered { tokens: Some(tokens as u64) },
+            Ending::Reset => ResponseSignal::Neutral,
         };
         self.returns(now, index, back);
         let client = self.asks[index as usize].client;
@@ -204,7 +206,7 @@ impl World<'_> {
         }
     }
 
-    fn returns(&mut self, now: Us, index: AskIndex, back: Back) {
+    fn returns(&mut self, now: Us, index: AskIndex, back: ResponseSignal) {
         self.asks[index as usize].back = Some(back);
         let way = self.one_way();
         self.at(now + way, Event::Back(index));
@@ -214,13 +216,13 @@ impl World<'_> {
         let ask = &mut self.asks[index as usize];
         let (of, sent_at) = (ask.client, ask.sent_at);
         let back = ask.back.take().expect("an ask that is back has ended");
-        let headers = ask.headers.take().filter(|_| back != Back::Nothing);
+        let headers = ask.headers.take().filter(|_| back != ResponseSignal::Neutral);
         self.clients[of as usize].back(now, &ask.ticket, back, headers);
         self.free.push(index);
         match back {
-            Back::Answered { .. } => self.seen.answered(now, of as usize, now - sent_at),
-            Back::Refused { .. } => self.seen.refused(now),
-            Back::Overloaded { .. } | Back::Nothing => self.seen.failed(now),
+            ResponseSignal::Answered { .. } => self.seen.answered(now, of as usize, now - sent_at),
+            ResponseSignal::Refused { .. } => self.seen.refused(now),
+            ResponseSignal::Overloaded { .. } | ResponseSignal::Neutral => self.seen.failed(now),
         }
         self.pump(now, of);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use dset_core::answer::{Failure, FailureClass, Reading, Refusal};
+use dset_core::answer::{Failure, FailureClass, ParsedReply, Refusal};
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::ledger::Ledger;
 use dset_core::rate::retry::RETRY_AFTER_MAX;
@@ -114,9 +114,9 @@ impl Checker {
         let plan = &begin.plan;
         let ledger = Ledger {
             questions: plan.states.len() as u64,
-            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: 0,
-            rejected: plan.count(Planned::Kept),
+            rejected: plan.count(Planned::Truncated),
             gave_up: 0,
             pending: plan.count(Planned::Pending),
         };
@@ -218,11 +218,11 @@ impl Checker {
             Event::Replied { ask, reading, .. } => {
                 let flight = self.flights.remove(ask).expect("an ask is on its way");
                 return match reading {
-                    Reading::Answer(_) => {
+                    ParsedReply::Answer(_) => {
                         self.answered(*ask, &flight);
                         Expected::Answer(*ask, flight)
                     }
-                    Reading::Failure(failure) => {
+                    ParsedReply::Failure(failure) => {
                         let verdict = self.failed(now_ms, &flight, failure);
                         self.pace.came_back(now_ms, *ask);
                         Expected::Failure(*ask, flight, verdict)
@@ -269,14 +269,14 @@ impl Checker {
                 self.mark_from_ms = now_ms + rest;
             }
             Event::MarkFailed => self.mark_failed = true,
-            Event::Held => self.is_held = true,
-            Event::LetGo => self.is_held = false,
+            Event::PauseRequested => self.is_held = true,
+            Event::ResumeRequested => self.is_held = false,
             Event::Started(_)
             | Event::Emitted { .. }
             | Event::Progressed { .. }
-            | Event::ToldToWait { .. }
-            | Event::TryNow
-            | Event::Woke => {}
+            | Event::PeerThrottled { .. }
+            | Event::ProbeRequested
+            | Event::TimerFired => {}
         }
         Expected::Nothing
     }

@@ -1,10 +1,10 @@
 //! Holds what the machine wants against the books.
 
-use dset_core::item::error_marks::Marks;
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::ask::{Ask, AskId};
-use dset_core::run::{Effect, Notice, Record, Seq};
+use dset_core::run::{Effect, JournalRecord, Notice, Seq};
 
 use crate::checker::{Checker, Expected, InFlight};
 use crate::disk::{Request, Store};
@@ -25,7 +25,7 @@ impl Checker {
         });
         let mut of_asks = records
             .by_ref()
-            .filter(|r| matches!(r, Record::Answered { .. } | Record::Failed { .. }));
+            .filter(|r| matches!(r, JournalRecord::Answered { .. } | JournalRecord::Failed { .. }));
         let record = of_asks.next();
         assert!(of_asks.next().is_none(), "an ask is recorded once");
         let (wanted, flight, verdict) = match owed {
@@ -42,10 +42,10 @@ impl Checker {
         assert!(right && (may || !begins_outage), "what is an outage and what is not");
         let is_answer = matches!(owed, Expected::Answer(..));
         let (question, ask, attempt, sent_at) = match record {
-            Some(Record::Answered { question, ask, attempts, sent_at, .. }) if is_answer => {
+            Some(JournalRecord::Answered { question, ask, attempts, sent_at, .. }) if is_answer => {
                 (question, ask, attempts, sent_at)
             }
-            Some(Record::Failed { question, ask, attempt, sent_at, .. }) if !is_answer => {
+            Some(JournalRecord::Failed { question, ask, attempt, sent_at, .. }) if !is_answer => {
                 (question, ask, attempt, sent_at)
             }
             _ => panic!("an answer that comes is kept, and every failed ask is recorded"),
@@ -96,11 +96,13 @@ impl Checker {
     }
 
     /// Checks a record, and takes it.
-    pub(crate) fn record(&mut self, seq: Seq, record: &Record) {
+    pub(crate) fn record(&mut self, seq: Seq, record: &JournalRecord) {
         match record {
-            Record::Answered { question, .. } => self.unsynced.push_back((seq, question.index)),
-            Record::Failed { .. } => {}
-            Record::Ended { question, fault, .. } => {
+            JournalRecord::Answered { question, .. } => {
+                self.unsynced.push_back((seq, question.index))
+            }
+            JournalRecord::Failed { .. } => {}
+            JournalRecord::Ended { question, fault, .. } => {
                 let index = question.index;
                 // At the end of a run that nothing stops, what is suspected is refused.
                 let is_suspected = self.suspects.questions.contains(&index);
@@ -123,7 +125,7 @@ impl Checker {
                     self.reasons.insert(Reason::Paused);
                 }
             }
-            Record::Bookmarked { id } => self.bookmark(*id),
+            JournalRecord::RowMarked { id } => self.bookmark(*id),
         }
     }
 
@@ -157,14 +159,14 @@ impl Checker {
     }
 
     /// Checks that the input may be rewritten with these marks now.
-    pub(crate) fn mark(&self, now_ms: u64, marks: &Marks, store: &Store) {
+    pub(crate) fn mark(&self, now_ms: u64, marks: &InputMarks, store: &Store) {
         assert!(!self.mark_failed, "an input that cannot be written is left alone");
         let may = now_ms >= self.mark_from_ms || self.is_over();
         assert!(may, "the input is not rewritten again and again");
         for hash in marks.set.iter().map(|id| id.hash()) {
             let mut of_row = self.begin.questions.iter().filter(|q| q.id.hash() == hash);
             let is_known = store.marks.contains(&hash)
-                || of_row.any(|q| store.ended.contains_key(&(q.ending, store.edition)));
+                || of_row.any(|q| store.ended.contains_key(&(q.failure_key, store.edition)));
             assert!(is_known, "a row is marked once the store knows of it");
         }
         for id in &marks.clear {
@@ -182,7 +184,7 @@ impl Checker {
     /// Takes what whoever watches is told.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) {
         assert!(
-            !matches!(notice, Notice::OutageFinal { .. }) || self.has_tried_another(),
+            !matches!(notice, Notice::OutageExhausted { .. }) || self.has_tried_another(),
             "no service is given up before another question has failed too"
         );
         self.was_out |= matches!(notice, Notice::OutageBegan { .. });

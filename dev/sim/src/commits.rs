@@ -237,7 +237,7 @@ impl Life<'_> {
             Message::Answer(_, _, stored) => stored.request.clone(),
             Message::Ended(_, question, Some(_)) => {
                 let questions = &self.checker.begin.questions;
-                let at = questions.iter().position(|q| q.ending == *question);
+                let at = questions.iter().position(|q| q.failure_key == *question);
                 self.checker.begin.requests[at.expect("a question of this life")].clone()
             }
             _ => return,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use dset_core::item::question::Key;
 use dset_core::plan::AnswerId;
-use dset_core::rate::minute::Earlier;
-use dset_core::recover::tail::{Rest, judge};
+use dset_core::rate::sliding_window::EarlierAsk;
+use dset_core::recover::tail::{TailRest, classify_tail};
 use dset_core::run::Seq;
 
 /// What the user appends to an output by hand.
@@ -39,7 +39,7 @@ pub(crate) struct Stored {
     pub(crate) completes_row: bool,
     pub(crate) settings: i64,
     /// What it means for the user's limits a minute.
-    pub(crate) earlier: Earlier,
+    pub(crate) earlier: EarlierAsk,
 }
 
 /// A question that ended without an answer; its token limit and how far it got, if that cut it.
@@ -58,7 +58,7 @@ pub(crate) enum Message {
     Answer(Seq, Key, Stored),
     Ended(Seq, [u8; 16], Cut),
     Bookmarked(Seq, [u8; 16]),
-    Attempt(Seq, Earlier),
+    Attempt(Seq, EarlierAsk),
     /// These rows come next; with them the outputs have so many of this life.
     Order {
         upto: u64,
@@ -113,7 +113,7 @@ pub(crate) struct Store {
     /// Every request that has an answer.
     bought: HashSet<Request>,
     /// Every ask that came back.
-    pub(crate) earlier: Vec<Earlier>,
+    pub(crate) earlier: Vec<EarlierAsk>,
 }
 
 impl Store {
@@ -255,13 +255,13 @@ impl Output {
         let first = (mark.bytes == 0).then(|| header(number)).filter(|header| !header.is_empty());
         let has_header = first.is_some();
         let expected = first.into_iter().chain(store.rows(number, mark.rows));
-        let tail = judge(&found[mark.bytes..], expected);
+        let tail = classify_tail(&found[mark.bytes..], expected);
         let adopted = tail.adopted_rows as usize;
         self.rows = mark.rows + adopted - usize::from(has_header && adopted > 0);
         match tail.rest {
-            Rest::None => {}
-            Rest::Torn => found.truncate(mark.bytes + tail.adopted_bytes as usize),
-            Rest::Foreign => assert!(self.notes > 0, "rows are not taken for somebody else's"),
+            TailRest::None => {}
+            TailRest::Torn => found.truncate(mark.bytes + tail.adopted_bytes as usize),
+            TailRest::Foreign => assert!(self.notes > 0, "rows are not taken for somebody else's"),
         }
         if found.is_empty() {
             found.extend(header(number));

@@ -1,7 +1,7 @@
 //! Why a run ends, and what must hold once it has.
 
 use dset_core::csv::ERROR;
-use dset_core::run::{Ending, Planned, Why};
+use dset_core::run::{EndReason, Ending, Planned};
 
 use crate::checker::Checker;
 use crate::world::World;
@@ -22,20 +22,20 @@ pub(crate) enum Reason {
     Complete,
 }
 
-impl From<&Why> for Reason {
-    fn from(why: &Why) -> Reason {
+impl From<&EndReason> for Reason {
+    fn from(why: &EndReason) -> Reason {
         match why {
-            Why::StoreFailed => Reason::Store,
-            Why::OutputFailed => Reason::Output,
-            Why::WrongSettings(_) => Reason::Settings,
-            Why::InputChanged { .. } => Reason::Input,
-            Why::KeyRefused(_) => Reason::Key,
-            Why::OutOfMoney(_) => Reason::Money,
-            Why::Unreachable(_) => Reason::Unreachable,
-            Why::ToldToWait(..) => Reason::ToldToWait,
-            Why::Stopped(_) => Reason::Signal,
-            Why::Paused => Reason::Paused,
-            Why::Complete => Reason::Complete,
+            EndReason::StoreFailed => Reason::Store,
+            EndReason::OutputFailed => Reason::Output,
+            EndReason::WrongSettings(_) => Reason::Settings,
+            EndReason::InputChanged { .. } => Reason::Input,
+            EndReason::KeyRefused(_) => Reason::Key,
+            EndReason::OutOfMoney(_) => Reason::Money,
+            EndReason::Unreachable(_) => Reason::Unreachable,
+            EndReason::RetryAfterTooLong(..) => Reason::ToldToWait,
+            EndReason::Stopped(_) => Reason::Signal,
+            EndReason::Paused => Reason::Paused,
+            EndReason::Complete => Reason::Complete,
         }
     }
 }
@@ -53,13 +53,13 @@ impl Checker {
             Some(reason) => *reason,
             None => Reason::Complete,
         };
-        assert_eq!(Reason::from(&ending.why), weightiest, "the weightiest reason ends the run");
+        assert_eq!(Reason::from(&ending.reason), weightiest, "the weightiest reason ends the run");
         if weightiest == Reason::Complete {
             let left = ending.ledger.pending;
             assert!(left == 0 || self.limit_is_reached(), "a complete run leaves nothing");
         }
         let is_given_up = self.reasons.contains(&Reason::Unreachable);
-        assert_eq!(ending.bookmark.is_some(), is_given_up, "an outage leaves a bookmark");
+        assert_eq!(ending.marked_question.is_some(), is_given_up, "an outage leaves a bookmark");
     }
 
     /// Every answer of this input is in the outputs, past whatever stays unanswered.
@@ -84,9 +84,9 @@ impl Checker {
             let hash = question.id.hash();
             assert!(!store.marks.contains(&hash), "every mark is written at the end");
             let is_own_word = before != ERROR && !before.is_empty();
-            let has_ended = self.ended.contains(&question.index) || *planned == Planned::Kept;
+            let has_ended = self.ended.contains(&question.index) || *planned == Planned::Truncated;
             let of_row = self.begin.questions.iter().filter(|q| q.id == question.id);
-            let is_answered = of_row.into_iter().all(|q| !is_open(q.index, q.ending));
+            let is_answered = of_row.into_iter().all(|q| !is_open(q.index, q.failure_key));
             if is_own_word {
                 assert_eq!(now, before, "the user's own word is left alone");
             } else if has_ended {

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
-use dset_core::item::error_marks::Marks;
+use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::rate::Bounds;
-use dset_core::rate::minute::{Earlier, MinuteLimits};
-use dset_core::rate::outage::Backoff;
+use dset_core::rate::outage::OutageBackoff;
+use dset_core::rate::sliding_window::{EarlierAsk, MinuteLimits};
 use dset_core::run::ask::{Ask, AskId};
-use dset_core::run::{Effect, Ending, Event, Machine, Planned, Record, Rules, Seq, StopSignal};
+use dset_core::run::{
+    Effect, Ending, Event, JournalRecord, Machine, Planned, Rules, Seq, StopSignal,
+};
 use dset_core::time::Time;
 
 use crate::checker::Checker;
@@ -59,7 +61,7 @@ pub(crate) struct Life<'a> {
     planned: u64,
     alarm: Option<u64>,
     /// The rewriting of the input that is on its way.
-    pub(crate) marking: Option<Marks>,
+    pub(crate) marking: Option<InputMarks>,
     /// The user has changed the input.
     edited: bool,
     /// Next question to be read, and the first row that is no longer what was planned.
@@ -75,8 +77,11 @@ impl<'a> Life<'a> {
             minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
             earlier: world.store.earlier.clone(),
             killed: world.sends.is_unknown(world.unix_ms),
-            places: world.start.places(),
-            backoff: Backoff { retries: 3, waits: WAITS_MS.map(Duration::from_millis).into() },
+            endpoints: world.start.places(),
+            backoff: OutageBackoff {
+                retries: 3,
+                waits: WAITS_MS.map(Duration::from_millis).into(),
+            },
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,
             seed: world.start.seed,
@@ -165,7 +170,7 @@ impl<'a> Life<'a> {
         if let Some(alarm) = self.alarm.filter(|alarm| first.is_none_or(|first| *alarm <= first)) {
             self.alarm = None;
             self.pass(alarm);
-            return Some(Event::Woke);
+            return Some(Event::TimerFired);
         }
         let ((at, _), coming) = self.scheduled.pop_first().expect("a life waits for something");
         self.pass(at);
@@ -209,8 +214,8 @@ impl<'a> Life<'a> {
             ExternalEvent::Interrupt => self.event_after(0, Event::Stopped(StopSignal::Interrupt)),
             ExternalEvent::Terminate => self.event_after(0, Event::Stopped(StopSignal::Terminate)),
             ExternalEvent::Hold { ms } => {
-                self.event_after(0, Event::Held);
-                self.event_after(ms, Event::LetGo);
+                self.event_after(0, Event::PauseRequested);
+                self.event_after(ms, Event::ResumeRequested);
             }
             ExternalEvent::Clock { ms } => {
                 self.began_unix_ms += ms;
@@ -247,7 +252,7 @@ impl<'a> Life<'a> {
                 let keys = questions.iter().map(|&index| self.key_of(index)).collect();
                 self.enqueue(Message::Order { upto, keys });
             }
-            Effect::WakeAt(at) => {
+            Effect::SetTimer(at) => {
                 assert!(at.monotonic_ms > self.now_ms, "an alarm is in the future");
                 self.alarm = Some(at.monotonic_ms);
             }
@@ -280,31 +285,31 @@ impl<'a> Life<'a> {
         self.after(ms, Scheduled::Reply(ask.id));
     }
 
-    fn message(&mut self, seq: Seq, record: Record) -> Message {
+    fn message(&mut self, seq: Seq, record: JournalRecord) -> Message {
         match record {
-            Record::Answered { question, sent_at, at, answer, completes_row, .. } => {
+            JournalRecord::Answered { question, sent_at, at, answer, completes_row, .. } => {
                 self.world.answers_count += 1;
                 let stored = Stored {
                     id: self.world.answers_count,
                     request: self.checker.begin.requests[question.index as usize].clone(),
                     question: question.id.hash(),
-                    ending: question.ending,
+                    ending: question.failure_key,
                     completes_row,
                     settings: self.checker.begin.settings[usize::from(question.model)],
                     earlier: earlier(sent_at, at, Some(answer.usage)),
                 };
                 Message::Answer(seq, question.key, stored)
             }
-            Record::Failed { sent_at, at, failure, .. } => {
+            JournalRecord::Failed { sent_at, at, failure, .. } => {
                 let usage = failure.partial.map(|partial| partial.usage);
                 Message::Attempt(seq, earlier(sent_at, at, usage))
             }
-            Record::Ended { question, cause, cut_at_tokens, .. } => {
+            JournalRecord::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
                 let cut = (cause == CUT).then(|| (self.checker.begin.max_tokens, reached()));
-                Message::Ended(seq, question.ending, cut)
+                Message::Ended(seq, question.failure_key, cut)
             }
-            Record::Bookmarked { id } => Message::Bookmarked(seq, id.hash()),
+            JournalRecord::RowMarked { id } => Message::Bookmarked(seq, id.hash()),
         }
     }
 
@@ -382,21 +387,21 @@ impl Drop for Life<'_> {
 }
 
 /// What the store remembers of an ask for the user's limits a minute.
-fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> Earlier {
+fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> EarlierAsk {
     let took = at.since(sent_at).as_millis() as i64;
     let tokens = usage.and_then(|usage| Some(usage.input.unwrap_or(0) + usage.output?));
-    Earlier { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
+    EarlierAsk { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
 }
 
 const CUT: &str = "length limit";
 
 /// What a reply means to the machine.
-fn reading(what: ReplyKind, max_tokens: Option<u64>) -> Reading {
+fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
     let usage = Usage { output: Some(TOKENS), ..Usage::default() };
     let answer =
         || Answer { content: "a".into(), finish_reason: "stop".into(), usage, ..Answer::default() };
     let (class, cause) = match what {
-        ReplyKind::Answer => return Reading::Answer(answer()),
+        ReplyKind::Answer => return ParsedReply::Answer(answer()),
         ReplyKind::Lost => (FailureClass::Transient, "reply cut off"),
         ReplyKind::Transient => (FailureClass::Transient, "server error"),
         ReplyKind::Throttled { wait_s, width } => (
@@ -414,7 +419,7 @@ fn reading(what: ReplyKind, max_tokens: Option<u64>) -> Reading {
     };
     let reached = Usage { output: Some(max_tokens.unwrap_or(4_096)), ..Usage::default() };
     let partial = (what == ReplyKind::Cut).then(|| Box::new(Answer { usage: reached, ..answer() }));
-    Reading::Failure(Failure {
+    ParsedReply::Failure(Failure {
         class,
         cause,
         status: None,

@@ -174,12 +174,12 @@ const SEEDS_MAX: u64 = 20_000;
 
 #[cfg(feature = "planted-bugs")]
 fn bite(arguments: &Arguments) -> ExitCode {
-    use dset_core::planted::{BUGS, plant};
+    use dset_core::planted::{MUTANTS, plant};
 
     let mut missed = 0;
     println!("| planted bug | seed | found by the check that | shrunk to |");
     println!("| --- | --- | --- | --- |");
-    for bug in BUGS {
+    for bug in MUTANTS {
         plant(Some(bug));
         let name = clap::ValueEnum::to_possible_value(&bug).expect("every bug has a name");
         let name = name.get_name();
@@ -199,7 +199,7 @@ fn bite(arguments: &Arguments) -> ExitCode {
         }
     }
     plant(None);
-    println!("{} passed, {missed} failed", BUGS.len() - missed);
+    println!("{} passed, {missed} failed", MUTANTS.len() - missed);
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -228,10 +228,10 @@ mod tests {
     #[cfg(feature = "planted-bugs")]
     #[test]
     fn every_planted_bug_is_found_by_its_schedule() {
-        use dset_core::planted::{BUGS, plant};
+        use dset_core::planted::{MUTANTS, plant};
 
         let all = saved();
-        for bug in BUGS {
+        for bug in MUTANTS {
             let name = clap::ValueEnum::to_possible_value(&bug).unwrap();
             let of_it = all.iter().find(|(_, s)| s.planted.as_deref() == Some(name.get_name()));
             let (_, schedule) = of_it.unwrap_or_else(|| panic!("no schedule for {bug:?}"));

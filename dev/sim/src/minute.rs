@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dset_core::answer::Reading;
+use dset_core::answer::ParsedReply;
 use dset_core::run::Event;
 
 use crate::schedule::Start;
@@ -49,7 +49,7 @@ impl Sends {
     }
 
     pub(crate) fn observe(&mut self, unix_ms: i64, event: &Event) {
-        if let Event::Replied { reading: Reading::Answer(_), .. } = event {
+        if let Event::Replied { reading: ParsedReply::Answer(_), .. } = event {
             self.answered.push_back(unix_ms);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dset_core::item::question::QuestionIndex;
-use dset_core::rate::retry::{HICCUP_RETRIES_MAX, THROTTLES_MAX};
+use dset_core::rate::retry::{THROTTLES_MAX, TRANSIENT_RETRIES_MAX};
 use dset_core::run::Notice;
 use dset_core::run::ask::{Ask, AskId};
 
@@ -160,7 +160,7 @@ impl ServiceChecker {
         *failures += 1;
         let wait_ms = (1_000 << (*failures - 1)).min(60_000) * 8 / 10;
         self.not_before_of.insert(index, now_ms + wait_ms);
-        Verdict { gives_up: *failures > HICCUP_RETRIES_MAX, ..Verdict::default() }
+        Verdict { gives_up: *failures > TRANSIENT_RETRIES_MAX, ..Verdict::default() }
     }
 
     /// Takes a refusal.
@@ -191,7 +191,7 @@ impl ServiceChecker {
         let is_more =
             |counts: &BTreeMap<_, u32>, most| counts.get(&index).is_some_and(|count| *count > most);
         self.alone.contains(&index)
-            || is_more(&self.failures, HICCUP_RETRIES_MAX)
+            || is_more(&self.failures, TRANSIENT_RETRIES_MAX)
             || is_more(&self.throttles, THROTTLES_MAX)
     }
 
@@ -253,8 +253,8 @@ impl ServiceChecker {
                 assert!(now_ms >= at, "no retry of an outage before its time");
                 outage.probes += 1;
             }
-            Notice::OutageGoesOn { wait, .. } => self.waits(now_ms, *wait),
-            Notice::OutageAnother { question } => {
+            Notice::OutageContinues { wait, .. } => self.waits(now_ms, *wait),
+            Notice::OutageCrossCheck { question } => {
                 assert!(self.is_final(), "another question is tried after every retry");
                 let outage = self.outage.as_mut().expect("another question in an outage");
                 let is_new = outage.another.is_none() && !outage.tried.contains(&question.index);
@@ -265,12 +265,12 @@ impl ServiceChecker {
                 assert!(outage.another_tries <= self.endpoints, "once at each place");
                 outage.probes += 1;
             }
-            Notice::OutageFinal { .. } => {
+            Notice::OutageExhausted { .. } => {
                 assert!(self.is_final(), "the service is given up after every retry");
                 self.outage = None;
                 return true;
             }
-            Notice::OutageOver { .. } => {
+            Notice::OutageEnded { .. } => {
                 assert_eq!(self.failed, 0, "an outage is over when the service answers");
                 assert!(self.outage.take().is_some(), "an outage is over once");
             }

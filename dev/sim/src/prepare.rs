@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
-use dset_core::item::error_marks::Marks;
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::Question;
-use dset_core::key::{Hasher, RequestSettings};
-use dset_core::plan::{Bought, Known, Plan, Planner, Stored as PlanStored, is_raised};
+use dset_core::key::{RequestHasher, RequestSettings};
+use dset_core::plan::{Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, is_raised};
 use dset_core::run::Planned;
 use dset_core::template::DEFAULT_TEMPLATE;
 
@@ -56,7 +56,8 @@ impl World {
                 self.check_plan(&plan);
             }
         }
-        let mut undecided = held.iter().zip(&plan.bought_otherwise).filter(|(id, _)| id.is_none());
+        let mut undecided =
+            held.iter().zip(&plan.with_other_settings).filter(|(id, _)| id.is_none());
         // Nobody has decided: the run is refused, and the user tries again with a decision.
         if decision != Some(true) && undecided.any(|(_, otherwise)| *otherwise > 0) {
             return self.prepare(Some(true));
@@ -114,7 +115,8 @@ impl World {
     fn plan(&self, settings: &[RequestSettings], held: &[Option<i64>]) -> Plan {
         let edition = self.store.edition;
         let mut planner = Planner::new(edition, true, self.wanted());
-        let mut hashers: Vec<Hasher> = settings.iter().map(RequestSettings::hasher).collect();
+        let mut hashers: Vec<RequestHasher> =
+            settings.iter().map(RequestSettings::request_hasher).collect();
         self.read(|_, _, text, marked| match text {
             "" => planner.skip(text),
             text => {
@@ -130,11 +132,11 @@ impl World {
         let cut = cut.filter(|(_, (limit, reached))| {
             !is_raised(settings[0].max_tokens, *limit, Some(*reached))
         });
-        let known = Known {
-            cut: cut.map(|(question, _)| *question).collect(),
-            unwritten: self.store.marks.iter().copied().collect(),
-            has_others,
-            ..Known::default()
+        let known = StoreFacts {
+            truncated: cut.map(|(question, _)| *question).collect(),
+            unwritten_marks: self.store.marks.iter().copied().collect(),
+            has_other_provenance: has_others,
+            ..StoreFacts::default()
         };
         let stored = self.store.answers.iter();
         let stored = stored.filter(|(_, stored)| stored.request.edition == edition);
@@ -143,9 +145,9 @@ impl World {
                 key,
                 question: stored.question,
                 id: stored.id,
-                bought: match held[usize::from(stored.request.model)] {
-                    Some(held) if held == stored.settings => Bought::Now,
-                    _ => Bought::Otherwise,
+                provenance: match held[usize::from(stored.request.model)] {
+                    Some(held) if held == stored.settings => Provenance::Current,
+                    _ => Provenance::OtherSettings,
                 },
                 model: stored.request.model,
                 sample: stored.request.sample,
@@ -178,7 +180,8 @@ impl World {
 
     fn questions(&self, settings: &[RequestSettings], plan: &Plan) -> (Vec<Question>, Vec<usize>) {
         let (mut questions, mut places) = (Vec::new(), Vec::new());
-        let mut hashers: Vec<Hasher> = settings.iter().map(RequestSettings::hasher).collect();
+        let mut hashers: Vec<RequestHasher> =
+            settings.iter().map(RequestSettings::request_hasher).collect();
         let mut row = 0;
         let mut seen = BTreeMap::new();
         self.read(|place, row_number, text, marked| {
@@ -204,7 +207,7 @@ impl World {
                     system: None,
                     key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
                     id,
-                    ending: self.wanted().hash(id, at),
+                    failure_key: self.wanted().failure_key(id, at),
                     marked,
                     model,
                     sample,
@@ -226,7 +229,7 @@ impl World {
         }
         let mut seen = BTreeMap::new();
         let (mut at, mut otherwise) = (0, 0);
-        let mut marks = Marks::default();
+        let mut marks = InputMarks::default();
         for row in self.rows.iter().filter(|row| !row.text.is_empty()) {
             let id = next_id(&mut seen, &row.text);
             let (mut is_answered, mut any_kept) = (true, false);
@@ -245,10 +248,10 @@ impl World {
                     cut.is_some_and(|(limit, reached)| !is_raised(most, limit, Some(reached)));
                 let state = plan.states[at];
                 let right = match (now, answers) {
-                    (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Settled,
+                    (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Placed,
                     (Some(_), _) => state == Planned::Unplaced,
-                    (None, Some(_)) => matches!(state, Planned::Settled | Planned::Unplaced),
-                    (None, None) if kept => state == Planned::Kept,
+                    (None, Some(_)) => matches!(state, Planned::Placed | Planned::Unplaced),
+                    (None, None) if kept => state == Planned::Truncated,
                     (None, None) => state == Planned::Pending,
                 };
                 assert!(
@@ -269,7 +272,7 @@ impl World {
         }
         assert_eq!(plan.states.len(), at, "every question is planned");
         assert_eq!(
-            plan.bought_otherwise.iter().sum::<u64>(),
+            plan.with_other_settings.iter().sum::<u64>(),
             otherwise,
             "other settings' answers are told apart"
         );

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use dset_core::run::Place;
+use dset_core::run::EndpointSpec;
 use serde::{Deserialize, Serialize};
 
 /// Everything that happens to one run.
@@ -56,11 +56,12 @@ pub(crate) struct Start {
 
 impl Start {
     /// Where the models are asked.
-    pub(crate) fn places(&self) -> Vec<Place> {
+    pub(crate) fn places(&self) -> Vec<EndpointSpec> {
         let models = 0..self.models.max(1) as u16;
         let endpoints = 0..self.endpoints.max(1) as u16;
-        let of_model =
-            |model| endpoints.clone().map(move |endpoint| Place { model, endpoint, learnt: None });
+        let of_model = |model| {
+            endpoints.clone().map(move |endpoint| EndpointSpec { model, endpoint, limits: None })
+        };
         models.flat_map(of_model).collect()
     }
 }

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use dset_core::answer::{Answer, Failure, FailureClass, Reading, Refusal, Usage};
-use dset_core::item::error_marks::Marks;
+use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::{
-    Effect, Ending, Event, Notice, PlanSummary, Planned, Record, StopSignal, Why,
+    Effect, EndReason, Ending, Event, JournalRecord, Notice, PlanSummary, Planned, StopSignal,
 };
 use dset_core::time::Time;
 
@@ -83,15 +83,15 @@ impl Trace {
                 self.span(*took);
             }
             Event::MarkFailed => self.number(13),
-            Event::ToldToWait { place, until } => {
-                self.numbers([14, *place as u64]);
+            Event::PeerThrottled { endpoint, until } => {
+                self.numbers([14, *endpoint as u64]);
                 self.time(*until);
             }
-            Event::Woke => self.number(15),
+            Event::TimerFired => self.number(15),
             Event::Stopped(signal) => self.numbers([16, signal_code(*signal)]),
-            Event::Held => self.number(17),
-            Event::LetGo => self.number(18),
-            Event::TryNow => self.number(19),
+            Event::PauseRequested => self.number(17),
+            Event::ResumeRequested => self.number(18),
+            Event::ProbeRequested => self.number(19),
         }
     }
 
@@ -113,7 +113,7 @@ impl Trace {
                 self.numbers(questions.iter().map(|&index| index.into()));
             }
             Effect::Flush => self.number(106),
-            Effect::WakeAt(time) => {
+            Effect::SetTimer(time) => {
                 self.number(107);
                 self.time(*time);
             }
@@ -132,38 +132,46 @@ impl Trace {
     fn plan(&mut self, plan: &PlanSummary) {
         self.numbers([1, plan.per_row.into(), plan.states.len() as u64]);
         self.numbers(plan.states.iter().map(|state| match state {
-            Planned::Settled => 1,
+            Planned::Placed => 1,
             Planned::Unplaced => 2,
             Planned::Presumed => 3,
-            Planned::Kept => 4,
+            Planned::Truncated => 4,
             Planned::Pending => 5,
         }));
         self.marks(&plan.marks);
     }
 
-    fn record(&mut self, record: &Record) {
+    fn record(&mut self, record: &JournalRecord) {
         match record {
-            Record::Answered { question, ask, attempts, sent_at, at, answer, completes_row } => {
+            JournalRecord::Answered {
+                question,
+                ask,
+                attempts,
+                sent_at,
+                at,
+                answer,
+                completes_row,
+            } => {
                 self.numbers([1, ask.0, (*attempts).into(), (*completes_row).into()]);
                 self.question(question);
                 self.time(*sent_at);
                 self.time(*at);
                 self.answer(answer);
             }
-            Record::Failed { question, ask, attempt, sent_at, at, failure } => {
+            JournalRecord::Failed { question, ask, attempt, sent_at, at, failure } => {
                 self.numbers([2, ask.0, (*attempt).into()]);
                 self.question(question);
                 self.time(*sent_at);
                 self.time(*at);
                 self.failure(failure);
             }
-            Record::Ended { question, fault, cause: _, at, cut_at_tokens } => {
+            JournalRecord::Ended { question, fault, cause: _, at, cut_at_tokens } => {
                 self.numbers([3, fault_code(*fault)]);
                 self.question(question);
                 self.time(*at);
                 self.optional(*cut_at_tokens);
             }
-            Record::Bookmarked { id } => {
+            JournalRecord::RowMarked { id } => {
                 self.number(4);
                 self.question_id(*id);
             }
@@ -197,28 +205,28 @@ impl Trace {
             Notice::OutageRetry { retry, of } => {
                 self.numbers([6, (*retry).into(), (*of).into()]);
             }
-            Notice::OutageGoesOn { failure, wait } => {
+            Notice::OutageContinues { failure, wait } => {
                 self.number(7);
                 self.failure(failure);
                 self.span(*wait);
             }
-            Notice::OutageFinal { failure } => {
+            Notice::OutageExhausted { failure } => {
                 self.number(8);
                 self.failure(failure);
             }
-            Notice::OutageOver { lasted } => {
+            Notice::OutageEnded { lasted } => {
                 self.number(9);
                 self.span(*lasted);
             }
-            Notice::PlaceDown { model, endpoint, failure } => {
+            Notice::EndpointDown { model, endpoint, failure } => {
                 self.numbers([10, (*model).into(), (*endpoint).into()]);
                 self.failure(failure);
             }
-            Notice::PlaceUp { model, endpoint } => {
+            Notice::EndpointUp { model, endpoint } => {
                 self.numbers([11, (*model).into(), (*endpoint).into()]);
             }
-            Notice::OutageAnother { question } => self.numbers([14, question.index.into()]),
-            Notice::Bookmarking { row_number } => self.numbers([12, *row_number]),
+            Notice::OutageCrossCheck { question } => self.numbers([14, question.index.into()]),
+            Notice::MarkingRow { row_number } => self.numbers([12, *row_number]),
             Notice::Draining { signal, in_flight, longest } => {
                 self.numbers([13, signal_code(*signal), *in_flight as u64]);
                 self.span(*longest);
@@ -227,20 +235,30 @@ impl Trace {
     }
 
     fn ending(&mut self, ending: &Ending) {
-        let Ending { why, ledger, dropped, unplaced, was_stopped, bookmark } = ending;
+        let Ending {
+            reason: why,
+            ledger,
+            dropped,
+            unplaced,
+            was_stopped,
+            marked_question: bookmark,
+        } = ending;
         self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
         match why {
-            Why::WrongSettings(failure)
-            | Why::KeyRefused(failure)
-            | Why::OutOfMoney(failure)
-            | Why::Unreachable(failure) => self.failure(failure),
-            Why::ToldToWait(failure, wait) => {
+            EndReason::WrongSettings(failure)
+            | EndReason::KeyRefused(failure)
+            | EndReason::OutOfMoney(failure)
+            | EndReason::Unreachable(failure) => self.failure(failure),
+            EndReason::RetryAfterTooLong(failure, wait) => {
                 self.failure(failure);
                 self.span(*wait);
             }
-            Why::InputChanged { row_number } => self.optional(*row_number),
-            Why::Stopped(signal) => self.number(signal_code(*signal)),
-            Why::StoreFailed | Why::OutputFailed | Why::Paused | Why::Complete => {}
+            EndReason::InputChanged { row_number } => self.optional(*row_number),
+            EndReason::Stopped(signal) => self.number(signal_code(*signal)),
+            EndReason::StoreFailed
+            | EndReason::OutputFailed
+            | EndReason::Paused
+            | EndReason::Complete => {}
         }
         let Ledger { questions, answered, presumed, rejected, gave_up, pending } = *ledger;
         self.numbers([questions, answered, presumed, rejected, gave_up, pending]);
@@ -260,20 +278,20 @@ impl Trace {
         self.numbers([id.text_hash, id.ordinal.into()]);
     }
 
-    fn marks(&mut self, marks: &Marks) {
+    fn marks(&mut self, marks: &InputMarks) {
         for ids in [&marks.set, &marks.clear] {
             self.number(ids.len() as u64);
             ids.iter().for_each(|id| self.question_id(*id));
         }
     }
 
-    fn reading(&mut self, reading: &Reading) {
+    fn reading(&mut self, reading: &ParsedReply) {
         match reading {
-            Reading::Answer(answer) => {
+            ParsedReply::Answer(answer) => {
                 self.number(1);
                 self.answer(answer);
             }
-            Reading::Failure(failure) => {
+            ParsedReply::Failure(failure) => {
                 self.number(2);
                 self.failure(failure);
             }
@@ -354,16 +372,16 @@ mod tests {
     #[test]
     fn the_hash_of_an_event_is_the_same_in_every_build() {
         let now = Time { monotonic_ms: 1_000, unix_ms: 1_795_348_801_000 };
-        assert_eq!(hash(|trace| trace.event(now, &Event::Woke)), HASH_OF_WOKE);
+        assert_eq!(hash(|trace| trace.event(now, &Event::TimerFired)), HASH_OF_WOKE);
     }
 
     #[test]
     fn events_at_another_time_or_of_another_kind_make_another_hash() {
         let now = Time { monotonic_ms: 1_000, unix_ms: 1_795_348_801_000 };
         let later = now.after(Duration::from_millis(1));
-        let woke = hash(|trace| trace.event(now, &Event::Woke));
-        assert_ne!(woke, hash(|trace| trace.event(later, &Event::Woke)));
-        assert_ne!(woke, hash(|trace| trace.event(now, &Event::Held)));
+        let woke = hash(|trace| trace.event(now, &Event::TimerFired));
+        assert_ne!(woke, hash(|trace| trace.event(later, &Event::TimerFired)));
+        assert_ne!(woke, hash(|trace| trace.event(now, &Event::PauseRequested)));
     }
 
     const HASH_OF_WOKE: u64 = 0x6b2c_58f1_c0c0_6c1d;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dset_core::csv::{ERROR, HeaderMode, STATUS, survey_marked};
-use dset_core::item::error_marks::{Marks, rewrite};
+use dset_core::item::error_marks::{InputMarks, rewrite};
 use dset_core::item::question::QuestionId;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
-use dset_core::plan::fanout::Wanted;
-use dset_core::run::{Planned, Why};
+use dset_core::plan::fanout::Fanout;
+use dset_core::run::{EndReason, Planned};
 
 use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Life, LifeResult};
@@ -245,7 +245,7 @@ impl World {
             let most = 3 * (asked / width + 1) * 1_100 + 5_000 + longest_ms(&self.start, asked);
             assert!(took <= most, "{asked} questions took {took} ms, at most {most} were right");
         }
-        matches!(ending.why, Why::Complete) && ending.ledger.pending == 0 && self.is_done()
+        matches!(ending.reason, EndReason::Complete) && ending.ledger.pending == 0 && self.is_done()
     }
 
     /// Every question is answered, or was cut and may not be asked again.
@@ -261,9 +261,9 @@ impl World {
     }
 
     /// The answers that every row is to get.
-    pub(crate) fn wanted(&self) -> Wanted {
+    pub(crate) fn wanted(&self) -> Fanout {
         let models = self.request_settings().iter().map(RequestSettings::model_hash).collect();
-        Wanted::new(models, self.start.samples)
+        Fanout::new(models, self.start.samples)
     }
 
     /// The answers that a row is to get, by their places in it.
@@ -278,7 +278,7 @@ impl World {
 
     /// The limit that cut an answer to a question, and how far it got.
     pub(crate) fn cut(&self, id: QuestionId, at: u32) -> Cut {
-        self.store.cut(self.wanted().hash(id, at))
+        self.store.cut(self.wanted().failure_key(id, at))
     }
 
     /// Does what the user does between two lives; returns what was decided about answers.
@@ -333,7 +333,7 @@ impl World {
     }
 
     /// Rewrites the input with these marks, and holds every byte against what the user knows.
-    pub(crate) fn mark(&mut self, marks: &Marks) {
+    pub(crate) fn mark(&mut self, marks: &InputMarks) {
         let layout = survey_marked(self.input.as_slice(), HeaderMode::Auto, None, Some(STATUS))
             .expect("a fine input");
         let mut output = Vec::new();

@@ -44,7 +44,7 @@ pub struct Usage {
 
 /// What one reply means.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reading {
+pub enum ParsedReply {
     /// A finished answer.
     Answer(Answer),
     /// Anything else.

@@ -69,7 +69,7 @@ pub struct Metadata {
 impl Metadata {
     /// Collects what is known of an answer.
     #[must_use]
-    pub fn of(answer: &Answer, row: u64, attempts: u32, seconds: f64) -> Metadata {
+    pub fn new(answer: &Answer, row: u64, attempts: u32, seconds: f64) -> Metadata {
         Metadata {
             row: Some(row),
             model: answer.model.clone(),
@@ -93,7 +93,7 @@ impl Metadata {
 /// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0,
 /// false and an empty text stand for what is not known.
 #[derive(Debug, Serialize)]
-pub struct EveryKey<'a> {
+pub struct CompleteMetadata<'a> {
     row: u64,
     model: &'a str,
     sample: u32,
@@ -110,8 +110,8 @@ pub struct EveryKey<'a> {
     system_fingerprint: &'a str,
 }
 
-impl<'a> From<&'a Metadata> for EveryKey<'a> {
-    fn from(metadata: &'a Metadata) -> EveryKey<'a> {
+impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
+    fn from(metadata: &'a Metadata) -> CompleteMetadata<'a> {
         // Every field by its name: one that is added is not forgotten here.
         let Metadata {
             row,
@@ -130,7 +130,7 @@ impl<'a> From<&'a Metadata> for EveryKey<'a> {
             system_fingerprint,
         } = metadata;
         let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
-        EveryKey {
+        CompleteMetadata {
             row: row.unwrap_or_default(),
             model: text(model),
             sample: sample.unwrap_or_default(),
@@ -154,7 +154,7 @@ impl Metadata {
     /// known is not. What is not as we would write it is nobody's loss.
     #[must_use]
     pub fn read(mut said: serde_json::Map<String, serde_json::Value>) -> (Metadata, bool) {
-        let keys = serde_json::to_value(EveryKey::from(&Metadata::default()));
+        let keys = serde_json::to_value(CompleteMetadata::from(&Metadata::default()));
         let keys = keys.expect("plain values");
         let keys = keys.as_object().expect("it has keys");
         let has_every_key = keys.keys().all(|key| said.contains_key(key));
@@ -174,7 +174,7 @@ mod tests {
         let known = Metadata { row: Some(2), seconds: Some(1.0), ..Metadata::default() };
         let read = |text: &str| Metadata::read(serde_json::from_str(text).unwrap());
         for metadata in [known.clone(), Metadata::default()] {
-            let text = serde_json::to_string(&EveryKey::from(&metadata)).unwrap();
+            let text = serde_json::to_string(&CompleteMetadata::from(&metadata)).unwrap();
             assert_eq!(read(&text), (metadata, true));
         }
         // A zero that an earlier version wrote is one.

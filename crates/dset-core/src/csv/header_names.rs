@@ -124,7 +124,7 @@ const CHATS: [&str; 6] =
 
 /// What a name says of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Says {
+enum NameMeaning {
     /// Questions; a lower number is a better name.
     Questions(usize),
     /// Something, so that it is a name.
@@ -132,18 +132,18 @@ enum Says {
     Nothing,
 }
 
-fn says(name: &str) -> Says {
+fn classify_name(name: &str) -> NameMeaning {
     let name = name.trim().trim_end_matches(':');
     let lower = name.to_lowercase();
     if let Some(rank) = QUESTION_NAMES.iter().position(|own| *own == lower) {
-        return Says::Questions(rank);
+        return NameMeaning::Questions(rank);
     }
     if lower == STATUS || lower == OWN_STATUS || is_chat(name) {
-        return Says::Something;
+        return NameMeaning::Something;
     }
     let words = words(name);
     if !(2..=WORDS_MAX).contains(&words.len()) {
-        return Says::Nothing;
+        return NameMeaning::Nothing;
     }
     let is = |list: &[&str], word: &String| list.contains(&word.as_str());
     // Between blanks only what cannot be the words of a question.
@@ -153,9 +153,9 @@ fn says(name: &str) -> Says {
     let is_known =
         || words.iter().all(|word| is(&NOUNS, word) || is(&BESIDE, word) || is(&OTHERWISE, word));
     if has_noun && is_plain || is(&PHRASES, &words.join(" ")) {
-        return Says::Questions(QUESTION_NAMES.len());
+        return NameMeaning::Questions(QUESTION_NAMES.len());
     }
-    if has_noun && is_name && is_known() { Says::Something } else { Says::Nothing }
+    if has_noun && is_name && is_known() { NameMeaning::Something } else { NameMeaning::Nothing }
 }
 
 /// Takes a name apart at blanks, signs and the capitals of camel case.
@@ -180,14 +180,14 @@ fn words(name: &str) -> Vec<String> {
 /// makes that a header.
 #[must_use]
 pub fn is_header_word(cell: &str) -> bool {
-    says(cell) != Says::Nothing
+    classify_name(cell) != NameMeaning::Nothing
 }
 
 /// Returns the place of the name that says best that it is of questions.
 #[must_use]
 pub fn question_among<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<usize> {
-    let ranked = names.into_iter().enumerate().filter_map(|(at, name)| match says(name) {
-        Says::Questions(rank) => Some((rank, at)),
+    let ranked = names.into_iter().enumerate().filter_map(|(at, name)| match classify_name(name) {
+        NameMeaning::Questions(rank) => Some((rank, at)),
         _ => None,
     });
     ranked.min().map(|(_, at)| at)

@@ -14,9 +14,10 @@ pub use crate::csv::header_names::{
     OWN_STATUS, STATUS, is_chat, is_header_word, question_among, second_among,
 };
 pub use crate::csv::sniff::{
-    Doubt, Guess, ROWS_LOOKED_AT, doubt, head_of, named_separator, separated_by, separator,
+    AmbiguousColumn, DetectedEncoding, SNIFFED_ROWS_MAX, ambiguous_column, declared_delimiter,
+    delimiter_in_header, detect_delimiter, read_prefix,
 };
-pub use crate::csv::unquoted_comma::Cuts;
+pub use crate::csv::unquoted_comma::UnquotedCommaDetector;
 pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
 pub use quotes::Quotes;
 pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};

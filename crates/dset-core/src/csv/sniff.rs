@@ -12,13 +12,13 @@ use crate::csv::header_names::is_header_word;
 /// Signs between cells, the usual first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// So many rows tell which sign it is, and whether a column holds questions.
-pub const ROWS_LOOKED_AT: usize = 20;
+pub const SNIFFED_ROWS_MAX: usize = 20;
 /// A longer word without a blank is no name or number of a row.
 const ID_CHARS_MAX: usize = 40;
 
 /// What a file is whose bytes show it, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
+pub enum DetectedEncoding {
     /// What spreadsheets call "Unicode text", the low byte first.
     Utf16Le,
     /// The same, the high byte first.
@@ -44,22 +44,22 @@ const ARCHIVES: [&[u8]; 11] = [
     b"SQLite format 3",
 ];
 
-impl Guess {
+impl DetectedEncoding {
     /// Looks at the beginning of a file; `None` where that may well be of one byte a character, or
     /// UTF-8.
     #[must_use]
-    pub fn of(head: &[u8]) -> Option<Guess> {
+    pub fn detect(head: &[u8]) -> Option<DetectedEncoding> {
         if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
-            return Some(Guess::Utf32);
+            return Some(DetectedEncoding::Utf32);
         }
         if head.starts_with(b"\xff\xfe") {
-            return Some(Guess::Utf16Le);
+            return Some(DetectedEncoding::Utf16Le);
         }
         if head.starts_with(b"\xfe\xff") {
-            return Some(Guess::Utf16Be);
+            return Some(DetectedEncoding::Utf16Be);
         }
         if ARCHIVES.iter().any(|archive| head.starts_with(archive)) {
-            return Some(Guess::Archive);
+            return Some(DetectedEncoding::Archive);
         }
         let zeros = |from: usize, step: usize| {
             head.iter().skip(from).step_by(step).filter(|byte| **byte == 0).count()
@@ -72,7 +72,7 @@ impl Guess {
         let is_32 =
             |high: usize, next: usize| zeros(high, 4) == wide && zeros(next, 4) * 10 >= wide * 9;
         if wide >= 2 && (is_32(0, 1) || is_32(3, 2)) {
-            return Some(Guess::Utf32);
+            return Some(DetectedEncoding::Utf32);
         }
         // Of each two bytes that stand for a Latin letter, one is zero, and always the same. Where
         // there are few of those, line ends are, and other pairs are no pairs of such letters.
@@ -85,8 +85,8 @@ impl Guess {
             zeros * 4 > head.len() || zeros * 10 >= all * 9 && has_end() && is_wide()
         };
         match (is_16(0, [0, b'\n']), is_16(1, [b'\n', 0])) {
-            (false, true) => Some(Guess::Utf16Le),
-            (true, false) => Some(Guess::Utf16Be),
+            (false, true) => Some(DetectedEncoding::Utf16Le),
+            (true, false) => Some(DetectedEncoding::Utf16Be),
             _ => None,
         }
     }
@@ -96,10 +96,10 @@ impl Guess {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Guess::Utf16Le => "UTF-16LE",
-            Guess::Utf16Be => "UTF-16BE",
-            Guess::Utf32 => "UTF-32",
-            Guess::Archive => "",
+            DetectedEncoding::Utf16Le => "UTF-16LE",
+            DetectedEncoding::Utf16Be => "UTF-16BE",
+            DetectedEncoding::Utf32 => "UTF-32",
+            DetectedEncoding::Archive => "",
         }
     }
 }
@@ -107,7 +107,7 @@ impl Guess {
 /// Returns the sign that separates the columns of a file whose header was read as one cell, where
 /// one of the columns that it would make has a name that headers have, or that the user named.
 #[must_use]
-pub fn separated_by(header: &Record, column: Option<&str>) -> Option<u8> {
+pub fn delimiter_in_header(header: &Record, column: Option<&str>) -> Option<u8> {
     let cell = header.cell(0).filter(|_| header.len() == 1)?;
     let is_name = |cell: &str| {
         let cell = cell.trim().trim_matches('"');
@@ -122,7 +122,7 @@ pub fn separated_by(header: &Record, column: Option<&str>) -> Option<u8> {
 /// Returns the sign that the first line of a file names, as spreadsheets write it above the header:
 /// `sep=;`.
 #[must_use]
-pub fn named_separator(line: &str) -> Option<u8> {
+pub fn declared_delimiter(line: &str) -> Option<u8> {
     let line = line.trim_matches(['\r', '\n', ' ', '\u{feff}']);
     let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line);
     let (name, sign) = line.split_at_checked("sep=".len())?;
@@ -137,12 +137,12 @@ pub fn named_separator(line: &str) -> Option<u8> {
 /// makes columns with names that headers have, or else the most rows of one width. A comma where
 /// nothing tells.
 #[must_use]
-pub fn separator(head: &str) -> u8 {
+pub fn detect_delimiter(head: &str) -> u8 {
     let score = |sign: u8| {
         let (mut records, mut record) =
-            (Records::new(head.as_bytes()).separated_by(sign), Record::default());
+            (Records::new(head.as_bytes()).with_delimiter(sign), Record::default());
         let (mut rows, mut alike, mut width, mut has_name) = (0_usize, 0_usize, 0, false);
-        while rows < ROWS_LOOKED_AT && records.next(&mut record).unwrap_or(false) {
+        while rows < SNIFFED_ROWS_MAX && records.next(&mut record).unwrap_or(false) {
             if rows == 0 {
                 width = record.len();
                 has_name = record.cells().any(is_header_word);
@@ -160,7 +160,7 @@ pub fn separator(head: &str) -> u8 {
 
 /// The first column was taken for want of a name, and does not look like questions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub struct AmbiguousColumn {
     /// What the first column is called.
     pub first: String,
     /// What the one that is likelier to hold the questions is called.
@@ -172,7 +172,7 @@ pub struct Doubt {
 /// Doubts that the first column holds the questions where nothing but its place says so, it holds
 /// numbers and names of rows, and another holds sentences. `rows` are some of those below a header.
 #[must_use]
-pub fn doubt(layout: &Layout, rows: &[Vec<String>]) -> Option<Doubt> {
+pub fn ambiguous_column(layout: &Layout, rows: &[Vec<String>]) -> Option<AmbiguousColumn> {
     if layout.chosen != Chosen::First {
         return None;
     }
@@ -201,11 +201,11 @@ pub fn doubt(layout: &Layout, rows: &[Vec<String>]) -> Option<Doubt> {
     let found = header.unwrap_or(&layout.columns);
     let found: Vec<String> = found.iter().map(|name| name.trim().to_owned()).collect();
     let likelier = found.get(best).filter(|_| blanks(best) >= count)?.clone();
-    Some(Doubt { first: found.get(taken)?.clone(), likelier, found })
+    Some(AmbiguousColumn { first: found.get(taken)?.clone(), likelier, found })
 }
 
 /// Returns the beginning of a text as whole characters.
-pub fn head_of(mut text: impl Read, bytes_max: usize) -> std::io::Result<String> {
+pub fn read_prefix(mut text: impl Read, bytes_max: usize) -> std::io::Result<String> {
     let mut head = Vec::new();
     text.by_ref().take(bytes_max as u64).read_to_end(&mut head)?;
     let whole = match std::str::from_utf8(&head) {
@@ -229,31 +229,31 @@ mod tests {
         };
         let text = "question\nWarum ist der Himmel blau?\nПочему?\n";
         for (bytes, expected) in [
-            (wide(text, false), Some(Guess::Utf16Le)),
-            (wide(text, true), Some(Guess::Utf16Be)),
-            (b"\xff\xfe".to_vec(), Some(Guess::Utf16Le)),
-            (b"\xfe\xff".to_vec(), Some(Guess::Utf16Be)),
-            (b"PK\x03\x04...".to_vec(), Some(Guess::Archive)),
+            (wide(text, false), Some(DetectedEncoding::Utf16Le)),
+            (wide(text, true), Some(DetectedEncoding::Utf16Be)),
+            (b"\xff\xfe".to_vec(), Some(DetectedEncoding::Utf16Le)),
+            (b"\xfe\xff".to_vec(), Some(DetectedEncoding::Utf16Be)),
+            (b"PK\x03\x04...".to_vec(), Some(DetectedEncoding::Archive)),
             (text.as_bytes().to_vec(), None),
             (b"caf\xe9\n".to_vec(), None),
             (b"".to_vec(), None),
             (b"question\nWhy?\0\nHow?\n".to_vec(), None),
             (
                 wide("question\n什么是人工智能，请解释。\n为什么上海很大？\n", false),
-                Some(Guess::Utf16Le),
+                Some(DetectedEncoding::Utf16Le),
             ),
             (
                 wide("q\n什么是人工智能，请解释，上上上上上上\n为什么？\n", true),
-                Some(Guess::Utf16Be),
+                Some(DetectedEncoding::Utf16Be),
             ),
             (
                 "q\nwhy\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
-                Some(Guess::Utf32),
+                Some(DetectedEncoding::Utf32),
             ),
-            (b"\xff\xfe\0\0q\0\0\0".to_vec(), Some(Guess::Utf32)),
-            (b"\x1f\x8b\x08".to_vec(), Some(Guess::Archive)),
+            (b"\xff\xfe\0\0q\0\0\0".to_vec(), Some(DetectedEncoding::Utf32)),
+            (b"\x1f\x8b\x08".to_vec(), Some(DetectedEncoding::Archive)),
         ] {
-            assert_eq!(Guess::of(&bytes), expected, "{bytes:?}");
+            assert_eq!(DetectedEncoding::detect(&bytes), expected, "{bytes:?}");
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
         let by = |header: &str, column| {
             let (mut records, mut record) = (Records::new(header.as_bytes()), Record::default());
             records.next(&mut record).unwrap();
-            separated_by(&record, column).map(char::from)
+            delimiter_in_header(&record, column).map(char::from)
         };
         for (header, column, expected) in [
             ("question;status\n", None, Some(';')),
@@ -293,7 +293,7 @@ mod tests {
             ("What does sep=; mean?", None),
             ("é", None),
         ] {
-            assert_eq!(named_separator(line).map(char::from), expected, "{line:?}");
+            assert_eq!(declared_delimiter(line).map(char::from), expected, "{line:?}");
         }
     }
 
@@ -308,7 +308,7 @@ mod tests {
             ("a|b\n1|2\n", '|'),
             ("", ','),
         ] {
-            assert_eq!(char::from(separator(head)), expected, "{head:?}");
+            assert_eq!(char::from(detect_delimiter(head)), expected, "{head:?}");
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
             let rows = text.lines().skip(usize::from(layout.has_header));
             let rows: Vec<Vec<String>> =
                 rows.map(|line| line.split(',').map(str::to_owned).collect()).collect();
-            let doubt = doubt(&layout, &rows);
+            let doubt = ambiguous_column(&layout, &rows);
             let names = doubt.as_ref().map(|d| (d.first.as_str(), d.likelier.as_str()));
             assert_eq!(names, expected, "{text:?}");
         }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_head_ends_with_a_whole_character() {
-        assert_eq!(head_of("aé".as_bytes(), 2).unwrap(), "a");
-        assert_eq!(head_of("aé".as_bytes(), 3).unwrap(), "aé");
+        assert_eq!(read_prefix("aé".as_bytes(), 2).unwrap(), "a");
+        assert_eq!(read_prefix("aé".as_bytes(), 3).unwrap(), "aé");
     }
 }

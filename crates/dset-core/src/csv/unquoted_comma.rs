@@ -19,7 +19,7 @@ const USUAL_STATUSES: [&str; 15] = [
 /// A question in quotes is never cut, nor is one that ends with a question mark where no cell
 /// behind it does. Cells that are empty or say ERROR prove nothing: a mark adds them.
 #[derive(Debug, Clone, Copy)]
-pub struct Cuts {
+pub struct UnquotedCommaDetector {
     question: usize,
     /// Cells of the first row.
     width: usize,
@@ -35,11 +35,11 @@ fn is_status(name: &str) -> bool {
     name.eq_ignore_ascii_case(STATUS)
 }
 
-impl Cuts {
+impl UnquotedCommaDetector {
     /// Takes the width of the file from its first row.
     #[must_use]
-    pub fn of(first: &Record, layout: &Layout) -> Cuts {
-        Cuts {
+    pub fn new(first: &Record, layout: &Layout) -> UnquotedCommaDetector {
+        UnquotedCommaDetector {
             is_spaced: layout.is_spaced,
             question: layout.question,
             width: first.len(),
@@ -55,7 +55,7 @@ impl Cuts {
     /// reads like the rest of a sentence or of a number and is the status or one too many. Without
     /// a header one more than the first row has may be a status.
     #[must_use]
-    pub fn is_cut(&self, row: &Record) -> bool {
+    pub fn looks_split(&self, row: &Record) -> bool {
         let question = row.cell(self.question).unwrap_or_default();
         let at = self.question + 1;
         if row.len() <= at || question.trim().is_empty() || row.is_quoted(self.question) {
@@ -82,8 +82,8 @@ impl Cuts {
     /// between them. Where a question ends is a guess: at the last question mark that ends a cell, or
     /// else cells that nothing else has room for belong to it, and those behind a sign and a blank.
     #[must_use]
-    pub fn mended(&self, row: &Record, sign: u8) -> Option<Vec<String>> {
-        if !self.is_cut(row) {
+    pub fn rejoined(&self, row: &Record, sign: u8) -> Option<Vec<String>> {
+        if !self.looks_split(row) {
             return None;
         }
         let mut cells: Vec<String> = row.cells().map(str::to_owned).collect();
@@ -160,11 +160,11 @@ mod tests {
         let layout = survey(text.as_bytes(), HeaderMode::Auto, None).unwrap();
         let (mut records, mut record) = (Records::new(text.as_bytes()), Record::default());
         assert!(records.next(&mut record).unwrap());
-        let cuts = Cuts::of(&record, &layout);
+        let cuts = UnquotedCommaDetector::new(&record, &layout);
         let mut mended = None;
         while records.next(&mut record).unwrap() {
-            assert_eq!(cuts.is_cut(&record), cuts.mended(&record, b',').is_some());
-            mended = cuts.mended(&record, b',');
+            assert_eq!(cuts.looks_split(&record), cuts.rejoined(&record, b',').is_some());
+            mended = cuts.rejoined(&record, b',');
         }
         mended
     }

@@ -66,7 +66,7 @@ pub struct Question {
     /// What it is known by under any settings.
     pub id: QuestionId,
     /// What its ending without an answer is remembered by, see [`crate::plan::fanout::Wanted::hash`].
-    pub ending: [u8; 16],
+    pub failure_key: [u8; 16],
     /// Its row says ERROR.
     pub marked: bool,
     /// Which model is asked: its place among those of the settings.

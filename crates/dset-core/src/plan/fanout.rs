@@ -10,32 +10,32 @@ use crate::key::ModelHash;
 
 /// The answers that every row is to get.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Fanout {
     models: Vec<ModelHash>,
     samples: u32,
-    home: Option<usize>,
+    primary_model: Option<usize>,
 }
 
-impl Default for Wanted {
+impl Default for Fanout {
     /// One answer of one model.
-    fn default() -> Wanted {
-        Wanted { models: vec![0], samples: 1, home: Some(0) }
+    fn default() -> Fanout {
+        Fanout { models: vec![0], samples: 1, primary_model: Some(0) }
     }
 }
 
-impl Wanted {
+impl Fanout {
     /// Wants `samples` answers (from 1) of each of these models (at least one).
     #[must_use]
-    pub fn new(models: Vec<ModelHash>, samples: u32) -> Wanted {
+    pub fn new(models: Vec<ModelHash>, samples: u32) -> Fanout {
         assert!(!models.is_empty() && samples > 0, "something is wanted");
-        Wanted { models, samples, home: Some(0) }
+        Fanout { models, samples, primary_model: Some(0) }
     }
 
     /// Takes which model the store was first asked with, where it was.
     #[must_use]
-    pub fn first_asked(mut self, model: Option<ModelHash>) -> Wanted {
+    pub fn with_primary_model(mut self, model: Option<ModelHash>) -> Fanout {
         if let Some(first) = model.filter(|_| self.models.len() > 1) {
-            self.home = self.models.iter().position(|&model| model == first);
+            self.primary_model = self.models.iter().position(|&model| model == first);
         }
         self
     }
@@ -66,7 +66,7 @@ impl Wanted {
 
     /// Returns the entries of a row.
     #[must_use]
-    pub fn entries(&self, row: u32) -> std::ops::Range<QuestionIndex> {
+    pub fn entries_of_row(&self, row: u32) -> std::ops::Range<QuestionIndex> {
         row * self.per_row()..(row + 1) * self.per_row()
     }
 
@@ -87,26 +87,26 @@ impl Wanted {
     /// a hash of question, model and sample. So neither the order of models nor a further one
     /// changes it.
     #[must_use]
-    pub fn hash(&self, id: QuestionId, at: QuestionIndex) -> [u8; 16] {
-        if self.is_home(at) { id.hash() } else { self.hash_of_several(id, at) }
+    pub fn failure_key(&self, id: QuestionId, at: QuestionIndex) -> [u8; 16] {
+        if self.is_primary(at) { id.hash() } else { self.qualified_failure_key(id, at) }
     }
 
     /// Looks the ending of an entry up, also where it was remembered beside other models.
-    pub fn find<T>(
+    pub fn find_failure<T>(
         &self,
         id: QuestionId,
         at: QuestionIndex,
         mut get: impl FnMut(&[u8; 16]) -> Option<T>,
     ) -> Option<T> {
-        let own = if self.is_home(at) { get(&id.hash()) } else { None };
-        own.or_else(|| get(&self.hash_of_several(id, at)))
+        let own = if self.is_primary(at) { get(&id.hash()) } else { None };
+        own.or_else(|| get(&self.qualified_failure_key(id, at)))
     }
 
-    fn is_home(&self, at: QuestionIndex) -> bool {
-        self.sample(at) == 0 && self.home == Some(usize::from(self.model(at)))
+    fn is_primary(&self, at: QuestionIndex) -> bool {
+        self.sample(at) == 0 && self.primary_model == Some(usize::from(self.model(at)))
     }
 
-    fn hash_of_several(&self, id: QuestionId, at: QuestionIndex) -> [u8; 16] {
+    fn qualified_failure_key(&self, id: QuestionId, at: QuestionIndex) -> [u8; 16] {
         let model = self.models[usize::from(self.model(at))];
         let mut bytes = [0; 28];
         bytes[..16].copy_from_slice(&id.hash());
@@ -124,17 +124,17 @@ mod tests {
 
     #[test]
     fn the_entries_of_a_row_go_model_by_model_and_sample_by_sample() {
-        let wanted = Wanted::new(vec![1, 2], 3);
+        let wanted = Fanout::new(vec![1, 2], 3);
         let of = |at| (wanted.row(at), wanted.model(at), wanted.sample(at));
-        let all: Vec<_> = wanted.entries(1).map(of).collect();
+        let all: Vec<_> = wanted.entries_of_row(1).map(of).collect();
         assert_eq!(all, [(1, 0, 0), (1, 0, 1), (1, 0, 2), (1, 1, 0), (1, 1, 1), (1, 1, 2)]);
     }
 
     #[test]
     fn one_model_and_one_sample_are_known_by_the_question_and_every_other_answer_by_its_own_hash() {
-        assert_eq!(Wanted::default().hash(ID, 0), ID.hash());
-        let wanted = Wanted::new(vec![1, 2], 2);
-        let all: Vec<_> = wanted.entries(0).map(|at| wanted.hash(ID, at)).collect();
+        assert_eq!(Fanout::default().failure_key(ID, 0), ID.hash());
+        let wanted = Fanout::new(vec![1, 2], 2);
+        let all: Vec<_> = wanted.entries_of_row(0).map(|at| wanted.failure_key(ID, at)).collect();
         assert_eq!(all[0], ID.hash());
         for (at, hash) in all.iter().enumerate() {
             assert!(!all[..at].contains(hash));
@@ -145,15 +145,15 @@ mod tests {
 
     #[test]
     fn what_ended_is_found_again_whichever_models_are_named_and_in_whatever_order() {
-        let one = Wanted::new(vec![1], 1).first_asked(Some(1));
-        let two = Wanted::new(vec![1, 2], 1).first_asked(Some(1));
-        let swapped = Wanted::new(vec![2, 1], 1).first_asked(Some(1));
-        assert_eq!(one.hash(ID, 0), two.hash(ID, 0));
-        assert_eq!(two.hash(ID, 0), swapped.hash(ID, 1));
-        assert_eq!(two.hash(ID, 1), swapped.hash(ID, 0));
+        let one = Fanout::new(vec![1], 1).with_primary_model(Some(1));
+        let two = Fanout::new(vec![1, 2], 1).with_primary_model(Some(1));
+        let swapped = Fanout::new(vec![2, 1], 1).with_primary_model(Some(1));
+        assert_eq!(one.failure_key(ID, 0), two.failure_key(ID, 0));
+        assert_eq!(two.failure_key(ID, 0), swapped.failure_key(ID, 1));
+        assert_eq!(two.failure_key(ID, 1), swapped.failure_key(ID, 0));
         // The second model alone, after both.
-        let ended = two.hash(ID, 1);
-        let alone = Wanted::new(vec![2], 1).first_asked(Some(1));
-        assert!(alone.find(ID, 0, |hash| (*hash == ended).then_some(())).is_some());
+        let ended = two.failure_key(ID, 1);
+        let alone = Fanout::new(vec![2], 1).with_primary_model(Some(1));
+        assert!(alone.find_failure(ID, 0, |hash| (*hash == ended).then_some(())).is_some());
     }
 }

@@ -37,9 +37,11 @@ impl Ledger {
     /// ended. A question that failed and is to be asked again counts as failed until it is.
     pub fn count(&mut self, planned: Planned, ended: Option<Fault>) {
         let term = match (planned, ended) {
-            (Planned::Settled | Planned::Unplaced, _) => &mut self.answered,
+            (Planned::Placed | Planned::Unplaced, _) => &mut self.answered,
             (Planned::Presumed, _) => &mut self.presumed,
-            (Planned::Kept, _) | (Planned::Pending, Some(Fault::Rejected)) => &mut self.rejected,
+            (Planned::Truncated, _) | (Planned::Pending, Some(Fault::Rejected)) => {
+                &mut self.rejected
+            }
             (Planned::Pending, Some(Fault::GaveUp)) => &mut self.gave_up,
             (Planned::Pending, None) => &mut self.pending,
         };
@@ -68,10 +70,10 @@ mod tests {
     fn every_question_counts_once_as_it_stands() {
         let mut ledger = Ledger { questions: 7, ..Ledger::default() };
         for (planned, ended) in [
-            (Planned::Settled, None),
+            (Planned::Placed, None),
             (Planned::Unplaced, Some(Fault::GaveUp)),
             (Planned::Presumed, None),
-            (Planned::Kept, Some(Fault::Rejected)),
+            (Planned::Truncated, Some(Fault::Rejected)),
             (Planned::Pending, Some(Fault::Rejected)),
             (Planned::Pending, Some(Fault::GaveUp)),
             (Planned::Pending, None),

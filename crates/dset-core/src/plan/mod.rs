@@ -10,10 +10,10 @@ pub mod ledger;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::item::error_marks::Marks;
+use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, ModelHash, key};
-use crate::plan::fanout::Wanted;
+use crate::plan::fanout::Fanout;
 use crate::run::{PlanSummary, Planned};
 
 /// The row id of an answer in the store.
@@ -29,7 +29,7 @@ pub struct Stored {
     /// Where it is.
     pub id: AnswerId,
     /// What it was bought with.
-    pub bought: Bought,
+    pub provenance: Provenance,
     /// For which model of this run it counts, or may.
     pub model: u16,
     /// Which sample it is.
@@ -40,28 +40,28 @@ pub struct Stored {
 
 /// What an answer was bought with, as far as the plan cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bought {
+pub enum Provenance {
     /// With the settings of its model in this run.
-    Now,
+    Current,
     /// With settings that are none of this run's; it may count in place of an answer under these.
-    Otherwise,
+    OtherSettings,
     /// Of another model, for which none of this run's stands: it is kept, and counts for nothing.
-    Beside,
+    OtherModel,
     /// By the original script, with settings that nobody knows.
-    ByScript,
+    Imported,
 }
 
 /// What else the store knows of questions without an answer.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct StoreFacts {
     /// Taken as answered, because they lie before a bookmark of the original script.
     pub presumed: HashSet<[u8; 16]>,
     /// Cut by a token limit: not to be asked under the limit of this run. By [`Wanted::hash`].
-    pub cut: HashSet<[u8; 16]>,
+    pub truncated: HashSet<[u8; 16]>,
     /// To be marked ERROR, which could not be written so far.
-    pub unwritten: HashSet<[u8; 16]>,
+    pub unwritten_marks: HashSet<[u8; 16]>,
     /// There may be answers in this edition that were bought otherwise or by the script.
-    pub has_others: bool,
+    pub has_other_provenance: bool,
 }
 
 /// Collects the questions of the input.
@@ -70,7 +70,7 @@ pub struct Planner {
     edition: u32,
     /// Equal prompts are equal questions: true for the default template.
     prompts_are_questions: bool,
-    wanted: Wanted,
+    wanted: Fanout,
     /// Of each row one for each model.
     prints: Vec<Fingerprint>,
     texts: Vec<u64>,
@@ -86,15 +86,15 @@ pub struct Plan {
     /// Where each wanted answer stands.
     pub states: Vec<Planned>,
     /// Bookmarks that the input lacks or has too many.
-    pub marks: Marks,
+    pub marks: InputMarks,
     /// Answers whose place in the outputs is not decided, in the order of the input.
     pub unplaced: Vec<(QuestionIndex, AnswerId)>,
     /// Wanted answers that are there only under other settings, of each model.
-    pub bought_otherwise: Vec<u64>,
+    pub with_other_settings: Vec<u64>,
     /// Answers that this run does not want, of further samples and other models, by their questions.
-    pub beside: Vec<([u8; 16], AnswerId)>,
+    pub unwanted: Vec<([u8; 16], AnswerId)>,
     /// Answers with a place in the outputs whose question is no longer in the input.
-    pub gone: u64,
+    pub orphaned: u64,
     /// Rows that say ERROR although they are answered.
     pub marked_though_answered: u64,
     /// Rows marked ERROR among those to be asked.
@@ -103,9 +103,9 @@ pub struct Plan {
     pub duplicates: u64,
     /// Questions that have an answer under these very settings and are not found under its key.
     /// Where the prompt is the question that cannot be: the store is damaged.
-    pub contradicted: u64,
+    pub inconsistent_keys: u64,
     edition: u32,
-    wanted: Wanted,
+    wanted: Fanout,
     prints: Vec<u64>,
     ordinals: Vec<u32>,
     text_ordinals: Option<Vec<u32>>,
@@ -114,7 +114,7 @@ pub struct Plan {
 impl Planner {
     /// Plans an edition; `prompts_are_questions` where the template is the question alone.
     #[must_use]
-    pub fn new(edition: u32, prompts_are_questions: bool, wanted: Wanted) -> Planner {
+    pub fn new(edition: u32, prompts_are_questions: bool, wanted: Fanout) -> Planner {
         Planner { edition, prompts_are_questions, wanted, ..Planner::default() }
     }
 
@@ -132,13 +132,13 @@ impl Planner {
     }
 
     /// Takes which model the store was first asked with.
-    pub fn first_asked(&mut self, model: Option<ModelHash>) {
-        self.wanted = self.wanted.clone().first_asked(model);
+    pub fn set_primary_model(&mut self, model: Option<ModelHash>) {
+        self.wanted = self.wanted.clone().with_primary_model(model);
     }
 
     /// Returns the answers that every row is to get.
     #[must_use]
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &Fanout {
         &self.wanted
     }
 
@@ -209,7 +209,7 @@ impl Planner {
     /// Holds the questions against the store, whose answers come in the order of their keys.
     /// Answers of other editions must not be among them.
     #[must_use]
-    pub fn plan(self, stored: impl IntoIterator<Item = Stored>, known: &Known) -> Plan {
+    pub fn plan(self, stored: impl IntoIterator<Item = Stored>, known: &StoreFacts) -> Plan {
         self.plan_and_note(stored, known, |_, _| {})
     }
 
@@ -217,7 +217,7 @@ impl Planner {
     pub fn plan_and_note(
         self,
         stored: impl IntoIterator<Item = Stored>,
-        known: &Known,
+        known: &StoreFacts,
         mut answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Plan {
         assert_eq!(self.prints.len(), self.texts.len() * self.wanted.models(), "each row is whole");
@@ -249,22 +249,22 @@ impl Planner {
         let (mut placed, mut placed_beside) = (0, Vec::new());
         // Answers under other settings, and the questions answered under these: a question of
         // both was mended, a question of the first alone is a changed setting.
-        let mut others: HashMap<Slot, Stored> = HashMap::new();
-        let mut now: HashSet<Slot> = HashSet::new();
+        let mut others: HashMap<EntryKey, Stored> = HashMap::new();
+        let mut now: HashSet<EntryKey> = HashSet::new();
         // Answers under these settings that no row asks for: of rows that were deleted or mended.
-        let mut unasked: HashSet<Slot> = HashSet::new();
+        let mut unasked: HashSet<EntryKey> = HashSet::new();
         let mut next = keys.iter().peekable();
         for answer in stored {
             let slot = (answer.question, answer.model, answer.sample);
             placed += u64::from(answer.placed);
-            if answer.bought == Bought::Beside || answer.sample >= wanted.samples() {
+            if answer.provenance == Provenance::OtherModel || answer.sample >= wanted.samples() {
                 beside.push((answer.question, answer.id));
                 placed_beside.extend(answer.placed.then_some(answer.question));
                 continue;
             }
-            if known.has_others {
-                match answer.bought {
-                    Bought::Now => drop(now.insert(slot)),
+            if known.has_other_provenance {
+                match answer.provenance {
+                    Provenance::Current => drop(now.insert(slot)),
                     _ => drop(others.insert(slot, answer)),
                 }
             }
@@ -272,7 +272,7 @@ impl Planner {
             if let Some(&(_, at)) = next.next_if(|(key, _)| *key == answer.key) {
                 settle(&mut states, &mut unplaced, at, answer);
                 answered(at, answer.id);
-            } else if answer.bought == Bought::Now && self.prompts_are_questions {
+            } else if answer.provenance == Provenance::Current && self.prompts_are_questions {
                 unasked.insert(slot);
             }
         }
@@ -281,15 +281,15 @@ impl Planner {
         let asks_ids = !others.is_empty()
             || !unasked.is_empty()
             || !known.presumed.is_empty()
-            || !known.cut.is_empty()
-            || !known.unwritten.is_empty();
+            || !known.truncated.is_empty()
+            || !known.unwritten_marks.is_empty();
         let mut bought_otherwise = vec![0; wanted.models()];
         let mut contradicted = 0;
-        let mut marks = Marks::default();
+        let mut marks = InputMarks::default();
         let (mut marked_though_answered, mut marked_and_pending) = (0, 0);
         for (row, &marked) in self.marked.iter().enumerate() {
             let id = self.id(row, by_text);
-            let entries = wanted.entries(row as u32);
+            let entries = wanted.entries_of_row(row as u32);
             for at in entries.clone() {
                 if !asks_ids || states[at as usize] != Planned::Pending {
                     continue;
@@ -300,22 +300,22 @@ impl Planner {
                 // What the script did counts for the first answer of a row.
                 let is_first = at == entries.start;
                 if let Some(&other) = others.get(&slot).filter(|_| !now.contains(&slot)) {
-                    let by_user = other.bought == Bought::Otherwise;
+                    let by_user = other.provenance == Provenance::OtherSettings;
                     bought_otherwise[usize::from(slot.1)] += u64::from(by_user);
                     settle(&mut states, &mut unplaced, at, other);
                     answered(at, other.id);
                 } else if is_first && known.presumed.contains(&hash) {
                     states[at as usize] = Planned::Presumed;
-                } else if !known.cut.is_empty()
-                    && wanted.find(id, at, |hash| known.cut.get(hash)).is_some()
+                } else if !known.truncated.is_empty()
+                    && wanted.find_failure(id, at, |hash| known.truncated.get(hash)).is_some()
                 {
-                    states[at as usize] = Planned::Kept;
+                    states[at as usize] = Planned::Truncated;
                 }
             }
             let of_row = &states[entries.start as usize..entries.end as usize];
             let has = |wanted: Planned| of_row.contains(&wanted);
-            let is_open = has(Planned::Pending) || has(Planned::Kept);
-            let is_answered = !is_open && (has(Planned::Settled) || has(Planned::Unplaced));
+            let is_open = has(Planned::Pending) || has(Planned::Truncated);
+            let is_answered = !is_open && (has(Planned::Placed) || has(Planned::Unplaced));
             if is_answered {
                 if marked {
                     marked_though_answered += 1;
@@ -326,13 +326,13 @@ impl Planner {
             marked_and_pending += u64::from(marked && has(Planned::Pending));
             // A wish of the store also where the row says ERROR already, so that the store hears
             // of it; and one that is not asked again, whoever took its mark away.
-            let is_wished = || asks_ids && known.unwritten.contains(&id.hash());
-            if has(Planned::Kept) && !marked || is_wished() {
+            let is_wished = || asks_ids && known.unwritten_marks.contains(&id.hash());
+            if has(Planned::Truncated) && !marked || is_wished() {
                 marks.set.insert(id);
             }
         }
         unplaced.sort_unstable();
-        let settled = states.iter().filter(|&&state| state == Planned::Settled).count() as u64;
+        let settled = states.iter().filter(|&&state| state == Planned::Placed).count() as u64;
         let here: HashSet<[u8; 16]> = match placed_beside.is_empty() {
             true => HashSet::new(),
             false => (0..rows).map(|row| self.id(row, by_text).hash()).collect(),
@@ -344,13 +344,13 @@ impl Planner {
             states,
             marks,
             unplaced,
-            bought_otherwise,
-            beside,
-            gone,
+            with_other_settings: bought_otherwise,
+            unwanted: beside,
+            orphaned: gone,
             marked_though_answered,
             marked_and_pending,
             duplicates,
-            contradicted,
+            inconsistent_keys: contradicted,
             edition: self.edition,
             prints: self
                 .prints
@@ -366,12 +366,12 @@ impl Planner {
 }
 
 /// A question, a model and a sample: what one answer is wanted for.
-type Slot = ([u8; 16], u16, u32);
+type EntryKey = ([u8; 16], u16, u32);
 
 impl Plan {
     /// Returns the answers that every row is to get.
     #[must_use]
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &Fanout {
         &self.wanted
     }
 
@@ -439,7 +439,7 @@ fn settle(
     at: QuestionIndex,
     answer: Stored,
 ) {
-    states[at as usize] = if answer.placed { Planned::Settled } else { Planned::Unplaced };
+    states[at as usize] = if answer.placed { Planned::Placed } else { Planned::Unplaced };
     if !answer.placed {
         unplaced.push((at, answer.id));
     }

@@ -6,8 +6,8 @@ fn settings(model: &str) -> RequestSettings {
 }
 
 fn planner(questions: &[&str], edition: u32) -> Planner {
-    let mut hasher = settings("a").hasher();
-    let mut planner = Planner::new(edition, true, Wanted::default());
+    let mut hasher = settings("a").request_hasher();
+    let mut planner = Planner::new(edition, true, Fanout::default());
     for question in questions {
         let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
         planner.push(text, [hasher.fingerprint(text)], marked);
@@ -16,8 +16,8 @@ fn planner(questions: &[&str], edition: u32) -> Planner {
 }
 
 /// The store after these questions were answered with these settings, the first id being 1.
-fn stored(model: &str, bought: Bought, questions: &[&str]) -> Vec<Stored> {
-    let mut hasher = settings(model).hasher();
+fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
+    let mut hasher = settings(model).request_hasher();
     let texts: Vec<u64> = questions.iter().map(|q| QuestionId::hash_text(q)).collect();
     let ordinals = ordinals(&texts);
     let mut stored: Vec<Stored> = (0..questions.len())
@@ -25,7 +25,7 @@ fn stored(model: &str, bought: Bought, questions: &[&str]) -> Vec<Stored> {
             key: key(hasher.fingerprint(questions[at]), 0, ordinals[at], 0),
             question: QuestionId { text_hash: texts[at], ordinal: ordinals[at] }.hash(),
             id: at as i64 + 1,
-            bought,
+            provenance: bought,
             model: 0,
             sample: 0,
             placed: true,
@@ -35,75 +35,75 @@ fn stored(model: &str, bought: Bought, questions: &[&str]) -> Vec<Stored> {
     stored
 }
 
-use Planned::{Kept, Pending, Presumed, Settled, Unplaced};
+use Planned::{Pending, Placed, Presumed, Truncated, Unplaced};
 
 #[test]
 fn rows_may_be_added_removed_and_reordered_and_only_new_ones_are_asked() {
-    let before = stored("a", Bought::Now, &["one", "two", "three"]);
-    let plan = planner(&["three", "new", "one"], 0).plan(before, &Known::default());
-    assert_eq!(plan.states, [Settled, Pending, Settled]);
+    let before = stored("a", Provenance::Current, &["one", "two", "three"]);
+    let plan = planner(&["three", "new", "one"], 0).plan(before, &StoreFacts::default());
+    assert_eq!(plan.states, [Placed, Pending, Placed]);
 }
 
 #[test]
 fn two_equal_rows_are_two_questions() {
-    let before = stored("a", Bought::Now, &["same"]);
-    let plan = planner(&["same", "other", "same"], 0).plan(before, &Known::default());
-    assert_eq!(plan.states, [Settled, Pending, Pending]);
+    let before = stored("a", Provenance::Current, &["same"]);
+    let plan = planner(&["same", "other", "same"], 0).plan(before, &StoreFacts::default());
+    assert_eq!(plan.states, [Placed, Pending, Pending]);
     assert_eq!(plan.duplicates, 1);
 }
 
 #[test]
 fn an_answer_bought_with_other_settings_counts_and_is_counted() {
-    let before = stored("b", Bought::Otherwise, &["one", "two"]);
-    let known = Known { has_others: true, ..Known::default() };
+    let before = stored("b", Provenance::OtherSettings, &["one", "two"]);
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
     let plan = planner(&["one", "new", "two"], 0).plan(before, &known);
-    assert_eq!(plan.states, [Settled, Pending, Settled]);
-    assert_eq!(plan.bought_otherwise, [2]);
+    assert_eq!(plan.states, [Placed, Pending, Placed]);
+    assert_eq!(plan.with_other_settings, [2]);
 }
 
 #[test]
 fn answers_of_the_script_count_without_a_decision() {
-    let before = stored("?", Bought::ByScript, &["one"]);
-    let known = Known { has_others: true, ..Known::default() };
+    let before = stored("?", Provenance::Imported, &["one"]);
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
     let plan = planner(&["one", "two"], 0).plan(before, &known);
-    assert_eq!(plan.states, [Settled, Pending]);
-    assert_eq!(plan.bought_otherwise, [0]);
+    assert_eq!(plan.states, [Placed, Pending]);
+    assert_eq!(plan.with_other_settings, [0]);
 }
 
 #[test]
 fn a_question_answered_under_both_settings_and_mended_since_is_asked() {
-    let mut before = stored("b", Bought::Otherwise, &["one"]);
-    let mut mended = stored("a", Bought::Now, &["one"]);
+    let mut before = stored("b", Provenance::OtherSettings, &["one"]);
+    let mut mended = stored("a", Provenance::Current, &["one"]);
     mended[0].key = Key([7; 16]);
     before.extend(mended);
     before.sort_by_key(|answer| answer.key);
-    let known = Known { has_others: true, ..Known::default() };
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
     assert_eq!(planner(&["one"], 0).plan(before, &known).states, [Pending]);
 }
 
 #[test]
 fn an_answer_to_a_question_that_is_not_under_its_key_is_a_contradiction() {
-    let mut before = stored("a", Bought::Now, &["one", "two", "deleted"]);
+    let mut before = stored("a", Provenance::Current, &["one", "two", "deleted"]);
     let damaged = before.iter_mut().find(|answer| answer.id == 1).unwrap();
     damaged.key.0[15] ^= 1;
-    let plan = planner(&["one", "two", "three"], 0).plan(before, &Known::default());
-    assert_eq!((plan.contradicted, plan.states), (1, vec![Pending, Settled, Pending]));
+    let plan = planner(&["one", "two", "three"], 0).plan(before, &StoreFacts::default());
+    assert_eq!((plan.inconsistent_keys, plan.states), (1, vec![Pending, Placed, Pending]));
 }
 
 #[test]
 fn an_answer_without_a_place_is_given_one() {
-    let mut before = stored("a", Bought::Now, &["one", "two"]);
+    let mut before = stored("a", Provenance::Current, &["one", "two"]);
     before.iter_mut().for_each(|answer| answer.placed = answer.id != 2);
-    let plan = planner(&["one", "two"], 0).plan(before, &Known::default());
-    assert_eq!(plan.states, [Settled, Unplaced]);
+    let plan = planner(&["one", "two"], 0).plan(before, &StoreFacts::default());
+    assert_eq!(plan.states, [Placed, Unplaced]);
     assert_eq!(plan.unplaced, [(1, 2)]);
 }
 
 #[test]
 fn a_mark_on_an_answered_row_is_cleared_and_one_that_was_not_written_is_set() {
     let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
-    let before = stored("a", Bought::Now, &["one"]);
-    let known = Known { unwritten: [id("two").hash()].into(), ..Known::default() };
+    let before = stored("a", Provenance::Current, &["one"]);
+    let known = StoreFacts { unwritten_marks: [id("two").hash()].into(), ..StoreFacts::default() };
     let plan = planner(&["one!", "two", "three!"], 0).plan(before, &known);
     assert_eq!(plan.marks.clear, [id("one")].into());
     assert_eq!(plan.marks.set, [id("two")].into());
@@ -116,32 +116,32 @@ fn rows_before_a_bare_bookmark_are_presumed_and_cut_ones_are_kept() {
     let presumed: HashSet<_> = planner.before_first_mark().into_iter().collect();
     assert_eq!(presumed.len(), 2);
     let cut = [QuestionId { text_hash: QuestionId::hash_text("four"), ordinal: 0 }.hash()];
-    let known = Known { presumed, cut: cut.into(), ..Known::default() };
+    let known = StoreFacts { presumed, truncated: cut.into(), ..StoreFacts::default() };
     let plan = planner.plan([], &known);
-    assert_eq!(plan.states, [Presumed, Presumed, Pending, Kept]);
+    assert_eq!(plan.states, [Presumed, Presumed, Pending, Truncated]);
 }
 
 #[test]
 fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error() {
     let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
     let cut = [id("one").hash(), id("two").hash()];
-    let known = Known { cut: cut.into(), ..Known::default() };
+    let known = StoreFacts { truncated: cut.into(), ..StoreFacts::default() };
     let plan = planner(&["one", "two!", "three"], 0).plan([], &known);
-    assert_eq!(plan.states, [Kept, Kept, Pending]);
+    assert_eq!(plan.states, [Truncated, Truncated, Pending]);
     assert_eq!(plan.marks.set, [id("one")].into());
 }
 
 #[test]
 fn another_edition_asks_everything_again() {
-    let before = stored("a", Bought::Now, &["one"]);
-    let plan = planner(&["one"], 1).plan(before, &Known::default());
+    let before = stored("a", Provenance::Current, &["one"]);
+    let plan = planner(&["one"], 1).plan(before, &StoreFacts::default());
     assert_eq!(plan.states, [Pending]);
 }
 
 #[test]
 fn a_row_that_changed_since_it_was_planned_is_noticed() {
-    let mut hasher = settings("a").hasher();
-    let plan = planner(&["one", "two"], 0).plan([], &Known::default());
+    let mut hasher = settings("a").request_hasher();
+    let plan = planner(&["one", "two"], 0).plan([], &StoreFacts::default());
     assert!(plan.fits(1, hasher.fingerprint("two")));
     assert!(!plan.fits(1, hasher.fingerprint("two.")));
     assert!(!plan.fits(2, hasher.fingerprint("three")));
@@ -149,12 +149,12 @@ fn a_row_that_changed_since_it_was_planned_is_noticed() {
 
 #[test]
 fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
-    let mut hasher = settings("a").hasher();
-    let mut planner = Planner::new(0, false, Wanted::default());
+    let mut hasher = settings("a").request_hasher();
+    let mut planner = Planner::new(0, false, Fanout::default());
     planner.push("same", [hasher.fingerprint("x")], false);
     planner.skip("same");
     planner.push("same", [hasher.fingerprint("y")], false);
-    let plan = planner.plan([], &Known::default());
+    let plan = planner.plan([], &StoreFacts::default());
     assert_eq!((plan.id(0, "same").ordinal, plan.id(1, "same").ordinal), (0, 2));
 }
 
@@ -177,18 +177,22 @@ fn a_cut_answer_is_asked_again_only_under_a_higher_limit() {
 #[test]
 fn a_mark_that_the_store_still_wants_is_wanted_although_the_row_has_it() {
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
-    let known = Known { unwritten: [id.hash()].into(), ..Known::default() };
+    let known = StoreFacts { unwritten_marks: [id.hash()].into(), ..StoreFacts::default() };
     let plan = planner(&["one!"], 0).plan(Vec::new(), &known);
     assert_eq!(plan.marks.set, [id].into(), "so that the store hears that it is there");
 }
 
 #[test]
 fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
-    let before = stored("b", Bought::Otherwise, &["one"]);
+    let before = stored("b", Provenance::OtherSettings, &["one"]);
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
-    let known = Known { has_others: true, unwritten: [id.hash()].into(), ..Known::default() };
+    let known = StoreFacts {
+        has_other_provenance: true,
+        unwritten_marks: [id.hash()].into(),
+        ..StoreFacts::default()
+    };
     let plan = planner(&["one"], 0).plan(before, &known);
-    assert_eq!((plan.states, plan.marks), (vec![Settled], Marks::default()));
+    assert_eq!((plan.states, plan.marks), (vec![Placed], InputMarks::default()));
 }
 
 const MODELS: [&str; 2] = ["a", "b"];
@@ -196,11 +200,11 @@ const MODELS: [&str; 2] = ["a", "b"];
 /// Plans for these models and so many samples.
 fn of_several(models: &[&str], samples: u32, questions: &[&str]) -> Planner {
     let hashes = models.iter().map(|model| settings(model).model_hash()).collect();
-    let wanted = Wanted::new(hashes, samples);
+    let wanted = Fanout::new(hashes, samples);
     let mut planner = Planner::new(0, true, wanted);
     for question in questions {
         let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
-        let prints = models.iter().map(|model| settings(model).hasher().fingerprint(text));
+        let prints = models.iter().map(|model| settings(model).request_hasher().fingerprint(text));
         planner.push(text, prints.collect::<Vec<_>>(), marked);
     }
     planner
@@ -214,10 +218,10 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
         .map(|(&(text, model, sample), id)| {
             let of = models.iter().position(|one| *one == model);
             Stored {
-                key: key(settings(model).hasher().fingerprint(text), sample, 0, 0),
+                key: key(settings(model).request_hasher().fingerprint(text), sample, 0, 0),
                 question: QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash(),
                 id,
-                bought: if of.is_some() { Bought::Now } else { Bought::Beside },
+                provenance: if of.is_some() { Provenance::Current } else { Provenance::OtherModel },
                 model: of.unwrap_or(0) as u16,
                 sample,
                 placed: true,
@@ -231,39 +235,39 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
 #[test]
 fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing() {
     let before = || stored_of_several(&[("one", "a", 0), ("one", "a", 1)], &["a"]);
-    let raised = of_several(&["a"], 4, &["one"]).plan(before(), &Known::default());
-    assert_eq!(raised.states, [Settled, Settled, Pending, Pending]);
-    let lowered = of_several(&["a"], 1, &["one"]).plan(before(), &Known::default());
-    assert_eq!((lowered.states, lowered.contradicted), (vec![Settled], 0));
-    assert_eq!(lowered.beside.len(), 1, "it is kept");
+    let raised = of_several(&["a"], 4, &["one"]).plan(before(), &StoreFacts::default());
+    assert_eq!(raised.states, [Placed, Placed, Pending, Pending]);
+    let lowered = of_several(&["a"], 1, &["one"]).plan(before(), &StoreFacts::default());
+    assert_eq!((lowered.states, lowered.inconsistent_keys), (vec![Placed], 0));
+    assert_eq!(lowered.unwanted.len(), 1, "it is kept");
 }
 
 #[test]
 fn a_further_model_asks_only_its_own_answers_and_wants_no_decision() {
     let before = stored_of_several(&[("one", "a", 0)], &MODELS);
-    let plan = of_several(&MODELS, 1, &["one"]).plan(before, &Known::default());
-    assert_eq!((plan.states, plan.bought_otherwise), (vec![Settled, Pending], vec![0, 0]));
+    let plan = of_several(&MODELS, 1, &["one"]).plan(before, &StoreFacts::default());
+    assert_eq!((plan.states, plan.with_other_settings), (vec![Placed, Pending], vec![0, 0]));
     let both = stored_of_several(&[("one", "a", 0), ("two", "b", 0)], &["a"]);
-    let plan = of_several(&["a"], 1, &["one", "two"]).plan(both, &Known::default());
-    assert_eq!(plan.states, [Settled, Pending], "what the other model said stands for nothing");
-    assert_eq!((plan.bought_otherwise, plan.beside.len()), (vec![0], 1));
+    let plan = of_several(&["a"], 1, &["one", "two"]).plan(both, &StoreFacts::default());
+    assert_eq!(plan.states, [Placed, Pending], "what the other model said stands for nothing");
+    assert_eq!((plan.with_other_settings, plan.unwanted.len()), (vec![0], 1));
 }
 
 #[test]
 fn what_other_settings_bought_counts_for_its_own_model_and_sample() {
     let mut before = stored_of_several(&[("one", "b", 1)], &MODELS);
-    (before[0].bought, before[0].key) = (Bought::Otherwise, Key([9; 16]));
-    let known = Known { has_others: true, ..Known::default() };
+    (before[0].provenance, before[0].key) = (Provenance::OtherSettings, Key([9; 16]));
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
     let plan = of_several(&MODELS, 2, &["one"]).plan(before, &known);
-    assert_eq!(plan.states, [Pending, Pending, Pending, Settled]);
-    assert_eq!(plan.bought_otherwise, [0, 1]);
+    assert_eq!(plan.states, [Pending, Pending, Pending, Placed]);
+    assert_eq!(plan.with_other_settings, [0, 1]);
 }
 
 #[test]
 fn what_the_script_did_counts_for_the_first_answer_of_a_row() {
     let planner = of_several(&MODELS, 2, &["one", "two!"]);
     let presumed = planner.before_first_mark().into_iter().collect();
-    let plan = planner.plan([], &Known { presumed, ..Known::default() });
+    let plan = planner.plan([], &StoreFacts { presumed, ..StoreFacts::default() });
     let first_row = [Presumed, Pending, Pending, Pending];
     assert_eq!(plan.states[..4], first_row);
     assert_eq!(plan.states[4..], [Pending; 4]);
@@ -273,9 +277,9 @@ fn what_the_script_did_counts_for_the_first_answer_of_a_row() {
 fn an_answer_that_was_cut_is_kept_for_its_own_model_and_sample() {
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
     let planner = of_several(&MODELS, 2, &["one"]);
-    let cut = [planner.wanted.hash(id, 0), planner.wanted.hash(id, 3)].into();
-    let plan = planner.plan([], &Known { cut, ..Known::default() });
-    assert_eq!(plan.states, [Kept, Pending, Pending, Kept]);
+    let cut = [planner.wanted.failure_key(id, 0), planner.wanted.failure_key(id, 3)].into();
+    let plan = planner.plan([], &StoreFacts { truncated: cut, ..StoreFacts::default() });
+    assert_eq!(plan.states, [Truncated, Pending, Pending, Truncated]);
     assert_eq!(plan.marks.set, [id].into(), "its row says ERROR, once");
 }
 
@@ -284,7 +288,7 @@ fn a_mark_is_cleared_only_where_every_answer_of_the_row_is_there() {
     let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
     let answers = [("one", "a", 0), ("one", "a", 1), ("two", "a", 0)];
     let before = stored_of_several(&answers, &["a"]);
-    let known = Known { unwritten: [id("two").hash()].into(), ..Known::default() };
+    let known = StoreFacts { unwritten_marks: [id("two").hash()].into(), ..StoreFacts::default() };
     let plan = of_several(&["a"], 2, &["one!", "two"]).plan(before, &known);
     assert_eq!(plan.marks.clear, [id("one")].into());
     assert_eq!(plan.marks.set, [id("two")].into());

@@ -15,18 +15,18 @@ mod stream;
 pub use crate::provider::failure::error::refusal_signature;
 pub use crate::provider::failure::rate_limits::{Quota, RateLimits, rate_limits};
 pub use crate::provider::request::body::Request;
-pub use crate::provider::response::read::{read, read_broken};
+pub use crate::provider::response::read::{classify_transport_error, parse_reply};
 pub use crate::provider::service::account::{Balance, read_balance, read_models};
-pub use crate::provider::service::address::is_of_address;
 pub use crate::provider::service::custom::{
-    FieldFault, KEY_HEADERS, Providers, Table, field, fields,
+    FieldError, KEY_HEADERS, Providers, Table, field, fields,
 };
 pub use crate::provider::service::preset::{
-    Dialect, ListsModels, Preset, ReasoningSwitch, Refuses, Retired, preset, presets,
+    Dialect, ListsModels, Preset, ReasoningSwitch, RetiredModel, Unsupported, preset, presets,
 };
 pub use crate::provider::service::resolve_model::Ambiguous;
-pub use crate::provider::service::table::PresetError;
+pub use crate::provider::service::suggest_address::is_address_failure;
+pub use crate::provider::service::validate_preset::PresetError;
 pub use crate::provider::stream::repetition::{
-    Loop, PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, TIMES_MIN,
+    PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, Repetition, TIMES_MIN,
 };
-pub use stream::{Kind, Progress, StreamReading};
+pub use stream::{ChunkKind, Progress, StreamParser};

@@ -27,7 +27,7 @@ pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why no whole reply came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Broken {
+pub enum TransportError {
     /// No connection: refused, no route, no such host, TLS.
     Connect(String),
     /// Somebody is there who speaks another protocol: no TLS, or no HTTP.

@@ -5,7 +5,7 @@
 use super::Ms;
 use super::retry::RETRY_AFTER_MAX;
 use crate::provider::{Quota, RateLimits};
-use crate::rate::per_second::{DEPTH_MS, Pacer};
+use crate::rate::request_rate::{DEPTH_MS, Pacer};
 use crate::time::Time;
 
 /// Stated limits are a minute's unless they say otherwise.
@@ -40,7 +40,7 @@ const TOKENS_MEMORY: f64 = 500.0;
 
 /// The stated limits and their pacers.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stated {
+pub(crate) struct AdvertisedLimits {
     asks: Paced,
     tokens: Paced,
     tokens_per_ask: f64,
@@ -101,7 +101,7 @@ impl Span {
     }
 
     /// Takes what remained of a limit when a reply was made for which `each` was taken.
-    fn told(&mut self, now: Ms, limit: f64, remaining: f64, reset: Ms, each: f64) {
+    fn observe_window(&mut self, now: Ms, limit: f64, remaining: f64, reset: Ms, each: f64) {
         self.reset_max = self.reset_max.max(reset);
         self.against = (self.against - MADE_GOOD).max(0.0);
         if remaining < limit / 2.0 {
@@ -142,7 +142,7 @@ impl Span {
 }
 
 impl Paced {
-    fn told(&mut self, now: Ms, quota: &Quota, in_flight: f64, each: f64) {
+    fn observe_quota(&mut self, now: Ms, quota: &Quota, in_flight: f64, each: f64) {
         let reset = quota.reset.map(|reset| reset.as_secs_f64() * 1000.0);
         self.gone_until = match (quota.remaining, reset) {
             // Some services state when all of it is back, a day from now, though the next ask may go in
@@ -168,7 +168,7 @@ impl Paced {
         let remaining = quota.remaining.map_or(limit / 2.0, |remaining| remaining as f64);
         self.remaining = (remaining - in_flight * each).max(0.0);
         if let (Some(_), Some(reset)) = (quota.remaining, reset) {
-            self.span.told(now, limit, remaining, reset, each);
+            self.span.observe_window(now, limit, remaining, reset, each);
         }
     }
 
@@ -202,15 +202,15 @@ impl Paced {
     }
 }
 
-impl Stated {
+impl AdvertisedLimits {
     /// Takes the headers of a reply.
-    pub(crate) fn told(&mut self, now: Time, limits: &RateLimits, in_flight: usize) {
+    pub(crate) fn observe_headers(&mut self, now: Time, limits: &RateLimits, in_flight: usize) {
         let now = super::ms(now);
         if let Some(quota) = &limits.asks {
-            self.asks.told(now, quota, in_flight as f64, 1.0);
+            self.asks.observe_quota(now, quota, in_flight as f64, 1.0);
         }
         if let Some(quota) = &limits.tokens {
-            self.tokens.told(now, quota, in_flight as f64, self.tokens_per_ask);
+            self.tokens.observe_quota(now, quota, in_flight as f64, self.tokens_per_ask);
         }
     }
 

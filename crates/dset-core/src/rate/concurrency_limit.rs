@@ -28,9 +28,9 @@ pub(crate) const KEPT: f64 = 0.98;
 pub(crate) const KEPT_IN_STREAK: f64 = 0.96;
 /// What an answer earns of a look past the ceiling. So at most 1 % is refused, with room for the
 /// overshoot; 0.003 is blind for too long, 0.015 refuses too much where answers are few.
-const CREDIT_PER_ANSWER: f64 = 0.007;
+const PROBE_BUDGET_PER_ANSWER: f64 = 0.007;
 /// The bounds of the credit: never so poor that it takes hours to look again.
-const CREDIT: std::ops::RangeInclusive<f64> = -1.0..=3.0;
+const PROBE_BUDGET: std::ops::RangeInclusive<f64> = -1.0..=3.0;
 /// How long a ceiling is remembered for telling a fall; after one, answers earn double.
 const FALL_REMEMBERED_MS: f64 = 900_000.0;
 /// How long another client counts as being there after it was noticed.
@@ -66,7 +66,7 @@ pub(crate) enum Mode {
 
 /// The width, and what is known of the ceiling.
 #[derive(Debug, Clone)]
-pub(crate) struct Ceiling {
+pub(crate) struct ConcurrencyLimit {
     bound: f64,
     width: f64,
     ceil: f64,
@@ -87,10 +87,10 @@ pub(crate) struct Ceiling {
     believed: f64,
 }
 
-impl Ceiling {
-    pub(crate) fn new(bound: u32) -> Ceiling {
+impl ConcurrencyLimit {
+    pub(crate) fn new(bound: u32) -> ConcurrencyLimit {
         let bound = f64::from(bound.max(1));
-        Ceiling {
+        ConcurrencyLimit {
             bound,
             width: FIRST.min(bound),
             ceil: f64::INFINITY,
@@ -135,7 +135,7 @@ impl Ceiling {
     }
 
     /// Tells whether an ask above the ceiling may be on its way.
-    pub(crate) fn is_looking(&self) -> bool {
+    pub(crate) fn is_probing(&self) -> bool {
         self.mode == Mode::Hold && self.width > self.ceil
     }
 
@@ -159,7 +159,7 @@ impl Ceiling {
                 }
                 self.filled_ms = self.filled_ms.min(CLIMB_MS);
             }
-            Mode::Hold if self.filled_ms >= quiet => self.look(now),
+            Mode::Hold if self.filled_ms >= quiet => self.probe_above(now),
             Mode::Hold | Mode::Queue => {}
         }
     }
@@ -183,10 +183,10 @@ impl Ceiling {
     }
 
     /// What was sent has been accepted for long enough: goes on above the ceiling, or begins to.
-    fn look(&mut self, now: Ms) {
+    fn probe_above(&mut self, now: Ms) {
         if self.width > self.ceil {
             self.confirm(now);
-        } else if self.is_given_back() && self.may_look_at(now).is_some_and(|at| at <= now) {
+        } else if self.is_given_back() && self.may_probe_at(now).is_some_and(|at| at <= now) {
             self.rise(now);
         }
     }
@@ -213,7 +213,7 @@ impl Ceiling {
     }
 
     /// When the ceiling may be looked past for all that is known now.
-    fn may_look_at(&self, now: Ms) -> Option<Ms> {
+    fn may_probe_at(&self, now: Ms) -> Option<Ms> {
         let believed = match self.named {
             Some((named, at)) if self.ceil >= named => at + NAMED_MS,
             _ => 0.0,
@@ -221,7 +221,7 @@ impl Ceiling {
         if self.credit >= 1.0 {
             return Some(believed);
         }
-        let per_ms = self.credit_per_ms(now)?;
+        let per_ms = self.probe_budget_per_ms(now)?;
         Some(believed.max(now + (1.0 - self.credit) / per_ms))
     }
 
@@ -244,7 +244,7 @@ impl Ceiling {
                 if self.width > self.ceil {
                     return Some(filled);
                 }
-                let at = self.may_look_at(now).filter(|_| self.is_given_back());
+                let at = self.may_probe_at(now).filter(|_| self.is_given_back());
                 at.map(|at| at.max(filled))
             }
             Mode::Queue => None,
@@ -256,7 +256,7 @@ impl Ceiling {
     }
 
     /// What time earns, where answers alone are too slow.
-    fn credit_per_ms(&self, now: Ms) -> Option<f64> {
+    fn probe_budget_per_ms(&self, now: Ms) -> Option<f64> {
         let short_of_named = self.named.is_some_and(|(named, _)| self.ceil < 0.9 * named);
         if self.is_shared(now) && short_of_named {
             Some(1.0 / SHARED_CREDIT_MS)
@@ -269,9 +269,9 @@ impl Ceiling {
 
     fn earn(&mut self, now: Ms, ms: f64) {
         if ms > 0.0
-            && let Some(per_ms) = self.credit_per_ms(now)
+            && let Some(per_ms) = self.probe_budget_per_ms(now)
         {
-            self.credit = (self.credit + ms * per_ms).min(*CREDIT.end());
+            self.credit = (self.credit + ms * per_ms).min(*PROBE_BUDGET.end());
         }
     }
 
@@ -289,8 +289,9 @@ impl Ceiling {
     pub(crate) fn answered(&mut self, now: Ms) {
         self.remember_best(now);
         let after_a_fall = self.ceil < self.best / 2.0;
-        let earned = if after_a_fall { 2.0 * CREDIT_PER_ANSWER } else { CREDIT_PER_ANSWER };
-        self.credit = (self.credit + earned).min(*CREDIT.end());
+        let earned =
+            if after_a_fall { 2.0 * PROBE_BUDGET_PER_ANSWER } else { PROBE_BUDGET_PER_ANSWER };
+        self.credit = (self.credit + earned).min(*PROBE_BUDGET.end());
         if self.mode == Mode::Hold && self.width < self.ceil {
             self.width += (self.ceil - self.width) / self.width.max(1.0);
             self.width = self.width.min(self.bound);
@@ -299,7 +300,7 @@ impl Ceiling {
 
     /// Takes proof that an ask sent as the `n`-th at once was let in.
     pub(crate) fn accepted(&mut self, now: Ms, n: usize) {
-        if self.is_looking() && n >= self.slots() {
+        if self.is_probing() && n >= self.slots() {
             self.confirm(now);
         }
     }
@@ -308,7 +309,7 @@ impl Ceiling {
     pub(crate) fn refused(&mut self, now: Ms, cost: f64) {
         self.remember_best(now);
         // A dear refusal may be owed for longer.
-        self.credit = (self.credit - cost).max(*CREDIT.start() + 1.0 - cost);
+        self.credit = (self.credit - cost).max(*PROBE_BUDGET.start() + 1.0 - cost);
         self.filled_ms = 0.0;
     }
 

@@ -10,7 +10,7 @@ const TIMES: u32 = 10;
 /// Nor before so many times what the slowest answer took.
 const TIMES_SLOWEST: u32 = 3;
 /// And never before this: a service that restarts or queues comes back within a minute.
-const HUNG_MIN: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
 /// Buckets an octave; an answer is known to within a quarter of its time.
 const BUCKETS_PER_OCTAVE: u32 = 4;
 const BUCKETS: usize = 128;
@@ -41,7 +41,7 @@ impl Latency {
 
     /// Returns how long an ask of which nothing has come is waited for, once enough is known.
     #[must_use]
-    pub fn hung_after(&self) -> Option<Duration> {
+    pub fn stall_timeout(&self) -> Option<Duration> {
         if self.count < ANSWERS_MIN {
             return None;
         }
@@ -55,7 +55,7 @@ impl Latency {
         let ms = ((bucket + 1) as f64 / f64::from(BUCKETS_PER_OCTAVE)).exp2();
         // Whole milliseconds, as moments are: an alarm for this must not come before it.
         let usual = Duration::from_millis(ms as u64) * TIMES;
-        Some(usual.max(self.slowest * TIMES_SLOWEST).max(HUNG_MIN))
+        Some(usual.max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN))
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     fn after(answers: impl Iterator<Item = u64>) -> Option<Duration> {
         let mut latency = Latency::default();
         answers.for_each(|ms| latency.answered(Duration::from_millis(ms)));
-        latency.hung_after()
+        latency.stall_timeout()
     }
 
     #[test]
@@ -82,6 +82,6 @@ mod tests {
     #[test]
     fn nothing_is_hung_within_a_minute_or_before_a_hundred_answers() {
         assert_eq!(after((0..99).map(|_| 5)), None);
-        assert_eq!(after((0..100).map(|_| 5)), Some(HUNG_MIN));
+        assert_eq!(after((0..100).map(|_| 5)), Some(STALL_TIMEOUT_MIN));
     }
 }

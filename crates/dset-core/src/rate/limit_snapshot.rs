@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ms, Pace, ms};
+use super::{Ms, RateController, ms};
 use crate::rate::concurrency_limit::Mode;
 use crate::time::Time;
 
@@ -17,7 +17,7 @@ const MINUTE_MS: f64 = 60_000.0;
 
 /// What was found out about a service's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Learnt {
+pub struct LimitSnapshot {
     /// How many at once it took, once that is known.
     pub ceiling: Option<u32>,
     /// Asks a minute that it took, where that was measured.
@@ -30,9 +30,9 @@ pub struct Learnt {
 
 /// Another run on the same machine that asks the same service with the same key, or did.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbour {
+pub struct PeerState {
     /// What it says.
-    pub learnt: Learnt,
+    pub limits: LimitSnapshot,
     /// How long ago it said so.
     pub age: Duration,
     /// It is asking now.
@@ -43,34 +43,34 @@ pub struct Neighbour {
 /// runs that go on take together, shared among them and this one; without any, what the last one
 /// found.
 #[must_use]
-pub fn expected(neighbours: &[Neighbour]) -> Option<(Learnt, Duration)> {
+pub fn limits_from_peers(neighbours: &[PeerState]) -> Option<(LimitSnapshot, Duration)> {
     let newest =
         neighbours.iter().min_by_key(|neighbour| (!neighbour.is_running, neighbour.age))?;
     if !newest.is_running {
-        return Some((newest.learnt, newest.age));
+        return Some((newest.limits, newest.age));
     }
     let running = neighbours.iter().filter(|neighbour| neighbour.is_running);
     let (mut count, mut ceiling, mut rate) = (1, None::<u32>, None::<f64>);
-    for Neighbour { learnt, .. } in running {
+    for PeerState { limits: learnt, .. } in running {
         count += 1;
         ceiling = learnt.ceiling.map(|own| own.saturating_add(ceiling.unwrap_or(0))).or(ceiling);
         rate = learnt.rate_per_minute.map(|own| own + rate.unwrap_or(0.0)).or(rate);
     }
-    let learnt = Learnt {
+    let learnt = LimitSnapshot {
         ceiling: ceiling.map(|all| (all / count).max(1)),
         rate_per_minute: rate.map(|all| all / f64::from(count)),
-        ..newest.learnt
+        ..newest.limits
     };
     Some((learnt, newest.age))
 }
 
-impl Pace {
+impl RateController {
     /// Returns what is known of the service.
     #[must_use]
-    pub fn learnt(&self, now: Time) -> Learnt {
-        let queues = self.ceiling.mode() == Mode::Queue;
-        let ceiling = self.ceiling.found().or(queues.then(|| self.ceiling.width()));
-        Learnt {
+    pub fn limit_snapshot(&self, now: Time) -> LimitSnapshot {
+        let queues = self.concurrency.mode() == Mode::Queue;
+        let ceiling = self.concurrency.found().or(queues.then(|| self.concurrency.width()));
+        LimitSnapshot {
             ceiling: ceiling.map(|ceiling| ceiling as u32),
             rate_per_minute: self.rate.measured().map(|per_ms| per_ms * MINUTE_MS),
             paced: self.rate.is_on(),
@@ -81,7 +81,7 @@ impl Pace {
     /// Takes what was known `age` ago; without effect once anything came back.
     ///
     /// It is where the climb goes, and no promise: a refusal on the way counts for more.
-    pub fn recall(&mut self, now: Time, learnt: &Learnt, age: Duration) {
+    pub fn restore(&mut self, now: Time, learnt: &LimitSnapshot, age: Duration) {
         let share = match age {
             age if age <= FRESH => 1.0,
             age if age <= USEFUL => 0.5,
@@ -91,7 +91,7 @@ impl Pace {
             return;
         }
         if let Some(ceiling) = learnt.ceiling {
-            self.ceiling.expect(share * f64::from(ceiling));
+            self.concurrency.expect(share * f64::from(ceiling));
         }
         let per_ms: Option<Ms> = learnt.rate_per_minute.map(|rate| share * rate / MINUTE_MS);
         if let Some(per_ms) = per_ms.filter(|&per_ms| per_ms.is_finite() && per_ms > 0.0) {
@@ -104,15 +104,19 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn neighbour(ceiling: u32, seconds: u64, is_running: bool) -> Neighbour {
-        let learnt =
-            Learnt { ceiling: Some(ceiling), rate_per_minute: None, paced: false, at_unix_ms: 0 };
-        Neighbour { learnt, age: Duration::from_secs(seconds), is_running }
+    fn neighbour(ceiling: u32, seconds: u64, is_running: bool) -> PeerState {
+        let learnt = LimitSnapshot {
+            ceiling: Some(ceiling),
+            rate_per_minute: None,
+            paced: false,
+            at_unix_ms: 0,
+        };
+        PeerState { limits: learnt, age: Duration::from_secs(seconds), is_running }
     }
 
     #[test]
     fn a_run_expects_its_share_of_what_others_take_or_all_that_the_last_one_took() {
-        let expects = |neighbours: &[Neighbour]| expected(neighbours)?.0.ceiling;
+        let expects = |neighbours: &[PeerState]| limits_from_peers(neighbours)?.0.ceiling;
         assert_eq!(expects(&[]), None);
         assert_eq!(expects(&[neighbour(80, 60, false), neighbour(100, 600, false)]), Some(80));
         let both = [neighbour(60, 1, true), neighbour(30, 2, true), neighbour(500, 9, false)];

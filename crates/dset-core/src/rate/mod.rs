@@ -11,28 +11,28 @@ mod advertised;
 mod concurrency_limit;
 pub mod latency;
 mod limit_snapshot;
-pub mod minute;
+mod on_refusal;
 pub mod outage;
-mod per_second;
 mod queueing;
 mod random_rejection;
-mod refusal;
+mod request_rate;
 pub mod retry;
+pub mod sliding_window;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::provider::RateLimits;
-use crate::rate::advertised::Stated;
-use crate::rate::concurrency_limit::{Ceiling, Mode};
-pub use crate::rate::limit_snapshot::{Learnt, Neighbour, expected};
-use crate::rate::per_second::Rate;
-use crate::rate::queueing::{Blocks, Experiments, Verdict};
-use crate::rate::random_rejection::Chance;
+use crate::rate::advertised::AdvertisedLimits;
+use crate::rate::concurrency_limit::{ConcurrencyLimit, Mode};
+pub use crate::rate::limit_snapshot::{LimitSnapshot, PeerState, limits_from_peers};
+use crate::rate::on_refusal::{ClosedGate, OverloadDetector};
+use crate::rate::queueing::{Experiments, QueueingDetector, Verdict};
+use crate::rate::random_rejection::RandomRejectionFilter;
+use crate::rate::request_rate::RequestRate;
 use crate::time::Time;
-use refusal::{Closed, Replies};
 
 /// Milliseconds on the monotonic clock, with fractions.
 type Ms = f64;
@@ -70,7 +70,7 @@ pub struct Bounds {
 
 /// Whether another ask may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum May {
+pub enum Permit {
     /// Now; every ask that is sent must be told before the next question.
     Now,
     /// Not before this moment, which is later than the one of the question. Something that comes
@@ -82,7 +82,7 @@ pub enum May {
 
 /// What the pace remembers of an ask on its way. Given at its sending and wanted at its return.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub struct Ticket {
     /// When it was sent.
     pub at: Time,
     /// How many were on their way then, itself counted.
@@ -96,7 +96,7 @@ pub struct Sent {
 
 /// What an ask that is back says about the pace.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Back {
+pub enum ResponseSignal {
     /// The service did the work: an answer, also a cut or filtered one.
     Answered {
         /// Tokens in and out together, where counted.
@@ -115,22 +115,22 @@ pub enum Back {
         wait: Option<Duration>,
     },
     /// It says nothing about the pace: reset, timed out, another status, refused for its content.
-    Nothing,
+    Neutral,
 }
 
 /// Finds how many asks at once, and how many in a time, a service takes.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct RateController {
     bounds: Bounds,
     in_flight: usize,
-    ceiling: Ceiling,
-    blocks: Blocks,
+    concurrency: ConcurrencyLimit,
+    queueing: QueueingDetector,
     experiments: Option<Experiments>,
-    rate: Rate,
-    stated: Stated,
-    closed: Option<Closed>,
-    replies: Replies,
-    chance: Chance,
+    rate: RequestRate,
+    advertised: AdvertisedLimits,
+    closed: Option<ClosedGate>,
+    replies: OverloadDetector,
+    random_rejection: RandomRejectionFilter,
     epoch: u32,
     /// Episodes of refusals since an ask that was sent after the last of them was answered.
     streak: u32,
@@ -148,29 +148,29 @@ pub struct Pace {
     /// The short pause of a paced rate after a refusal.
     rate_resumes_at: Ms,
     /// Only probes are sent.
-    out: bool,
+    is_out: bool,
     refused_since: Option<Time>,
     refused_at: Option<Time>,
     refused_throughout: bool,
     is_rate_bound: bool,
 }
 
-impl Pace {
+impl RateController {
     /// Starts without any knowledge of the service.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Pace {
+    pub fn new(bounds: Bounds) -> RateController {
         let bounds = Bounds { slots_max: bounds.slots_max.max(1) };
-        Pace {
+        RateController {
             bounds,
             in_flight: 0,
-            ceiling: Ceiling::new(bounds.slots_max),
-            blocks: Blocks::default(),
+            concurrency: ConcurrencyLimit::new(bounds.slots_max),
+            queueing: QueueingDetector::default(),
             experiments: None,
-            rate: Rate::new(),
-            stated: Stated::default(),
+            rate: RequestRate::new(),
+            advertised: AdvertisedLimits::default(),
             closed: None,
-            replies: Replies::default(),
-            chance: Chance::default(),
+            replies: OverloadDetector::default(),
+            random_rejection: RandomRejectionFilter::default(),
             epoch: 0,
             streak: 0,
             in_flight_then: 0.0,
@@ -183,7 +183,7 @@ impl Pace {
             looked_at: None,
             paused_until: None,
             rate_resumes_at: 0.0,
-            out: false,
+            is_out: false,
             refused_since: None,
             refused_at: None,
             refused_throughout: false,
@@ -192,120 +192,120 @@ impl Pace {
     }
 
     /// Tells whether another ask may be sent at `now`.
-    pub fn may_send(&mut self, now: Time) -> May {
+    pub fn may_send(&mut self, now: Time) -> Permit {
         self.time_passed(now);
         self.is_rate_bound = false;
         if let Some(until) = self.paused_until(now) {
-            return May::NotBefore(until);
+            return Permit::NotBefore(until);
         }
-        if self.out || self.in_flight >= self.bounds.slots_max as usize {
-            return May::NotYet;
+        if self.is_out || self.in_flight >= self.bounds.slots_max as usize {
+            return Permit::NotYet;
         }
         let at = ms(now);
         if let Some(closed) = &self.closed {
-            if self.ceiling.is_past_named(self.in_flight) {
-                return May::NotYet;
+            if self.concurrency.is_past_named(self.in_flight) {
+                return Permit::NotYet;
             }
             let opens_at = closed.opens_at(self.quiet());
-            return if opens_at > at { not_before(now, opens_at) } else { May::Now };
+            return if opens_at > at { not_before(now, opens_at) } else { Permit::Now };
         }
         if self.in_flight >= self.slots() {
-            let rises_at = self.ceiling.rises_at(at, self.in_flight, self.quiet());
-            return rises_at.map_or(May::NotYet, |rises_at| not_before(now, rises_at));
+            let rises_at = self.concurrency.rises_at(at, self.in_flight, self.quiet());
+            return rises_at.map_or(Permit::NotYet, |rises_at| not_before(now, rises_at));
         }
         if self.rate.is_on() && self.rate_resumes_at > at {
             return not_before(now, self.rate_resumes_at);
         }
-        let ready = [self.stated.ready_at(at), self.rate.ready_at(at, self.latency_ms)];
+        let ready = [self.advertised.ready_at(at), self.rate.ready_at(at, self.latency_ms)];
         let ready_at = ready.into_iter().flatten().fold(at, f64::max);
         self.is_rate_bound = ready_at > at;
-        if self.is_rate_bound { not_before(now, ready_at) } else { May::Now }
+        if self.is_rate_bound { not_before(now, ready_at) } else { Permit::Now }
     }
 
     /// Takes the sending of an ask, also of one that was sent without `may_send` (a probe).
-    pub fn sent(&mut self, now: Time) -> Sent {
+    pub fn sent(&mut self, now: Time) -> Ticket {
         self.time_passed(now);
         self.in_flight += 1;
         self.sent_count += 1;
-        self.stated.take();
+        self.advertised.take();
         self.rate.take();
         let mut block = NO_BLOCK;
-        if self.out {
+        if self.is_out {
             // A probe of an outage says nothing about closures or queues.
         } else if let Some(closed) = &mut self.closed {
             if closed.probe.is_none() {
                 closed.probing(self.sent_count, ms(now));
             }
         } else if self.is_judging() {
-            block = self.blocks.sent(self.in_flight, self.ceiling.width());
+            block = self.queueing.sent(self.in_flight, self.concurrency.width());
         }
         let n = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
-        Sent { at: now, n, epoch: self.epoch, block, order: self.sent_count }
+        Ticket { at: now, n, epoch: self.epoch, block, order: self.sent_count }
     }
 
     /// Takes the first sign that an ask was let in and not refused: its status is 200.
-    pub fn accepted(&mut self, now: Time, sent: &Sent) {
+    pub fn accepted(&mut self, now: Time, sent: &Ticket) {
         self.time_passed(now);
         let at = ms(now);
         if self.is_probe(sent) {
             self.reopen(at);
         } else if sent.epoch == self.epoch {
-            self.ceiling.accepted(at, sent.n as usize);
+            self.concurrency.accepted(at, sent.n as usize);
         }
     }
 
     /// Takes the return of an ask.
-    pub fn back(&mut self, now: Time, sent: &Sent, back: Back) {
+    pub fn on_return(&mut self, now: Time, sent: &Ticket, back: ResponseSignal) {
         self.time_passed(now);
         self.in_flight = self.in_flight.saturating_sub(1);
         match back {
-            Back::Answered { tokens } => self.answered(now, sent, tokens),
-            Back::Refused { wait, named } => self.refused(now, sent, wait, named),
-            Back::Overloaded { wait } => self.overloaded(now, sent, wait),
-            Back::Nothing => {
-                self.probe_came_to_nothing(now, sent);
+            ResponseSignal::Answered { tokens } => self.answered(now, sent, tokens),
+            ResponseSignal::Refused { wait, named } => self.refused(now, sent, wait, named),
+            ResponseSignal::Overloaded { wait } => self.overloaded(now, sent, wait),
+            ResponseSignal::Neutral => {
+                self.on_probe_inconclusive(now, sent);
                 self.replies.failed();
             }
         }
     }
 
-    fn answered(&mut self, now: Time, sent: &Sent, tokens: Option<u64>) {
+    fn answered(&mut self, now: Time, sent: &Ticket, tokens: Option<u64>) {
         let (at, latency) = (ms(now), ms(now) - ms(sent.at));
         self.answered_count += 1;
         let memory = LATENCY_MEMORY.min(self.answered_count as f64);
         self.latency_ms += (latency - self.latency_ms) / memory;
         self.refused_since = None;
         self.refused_throughout = false;
-        self.replies.came(false);
+        self.replies.on_response(false);
         self.replies.worked();
         if let Some(tokens) = tokens {
-            self.stated.answered(tokens);
+            self.advertised.answered(tokens);
         }
-        self.ceiling.answered(at);
+        self.concurrency.answered(at);
         if sent.epoch == self.epoch {
             self.streak = 0;
         }
         if self.is_probe(sent) {
             self.reopen(at);
         }
-        self.judge(at, sent, latency);
+        self.detect_queueing(at, sent, latency);
     }
 
     /// Learns from an answer whether the service queues.
-    fn judge(&mut self, now: Ms, sent: &Sent, latency: Ms) {
-        let mode = self.ceiling.mode();
+    fn detect_queueing(&mut self, now: Ms, sent: &Ticket, latency: Ms) {
+        let mode = self.concurrency.mode();
         if mode == Mode::Queue
             && let Some(experiments) = &mut self.experiments
         {
-            let changed = experiments.answered(now, self.ceiling.width(), self.in_flight);
+            let changed = experiments.answered(now, self.concurrency.width(), self.in_flight);
             if let Some(width) = changed {
-                self.ceiling.queue_at(width);
+                self.concurrency.queue_at(width);
             }
         } else if self.is_judging() && sent.block != NO_BLOCK {
-            match self.blocks.answered(sent.block, sent.order, latency) {
-                Some(Verdict::Worth(n)) => self.ceiling.judge(n),
+            match self.queueing.answered(sent.block, sent.order, latency) {
+                Some(Verdict::Worth(n)) => self.concurrency.judge(n),
                 Some(Verdict::Queues(width)) => {
-                    self.ceiling.queue_at(width);
+                    self.concurrency.queue_at(width);
                     let begun = Experiments::new(now, self.latency_ms, self.in_flight);
                     self.experiments = Some(begun);
                 }
@@ -316,21 +316,22 @@ impl Pace {
 
     /// Tells whether blocks of answers are judged. A pause after a refusal would look like a queue.
     fn is_judging(&self) -> bool {
-        let is_smooth = self.refused_count == 0 || self.chance.is_on() && !self.rate.waits();
-        is_smooth && self.ceiling.mode() == Mode::Start && self.ceiling.found().is_none()
+        let is_smooth =
+            self.refused_count == 0 || self.random_rejection.is_on() && !self.rate.waits();
+        is_smooth && self.concurrency.mode() == Mode::Start && self.concurrency.found().is_none()
     }
 
     /// Takes the limits that a reply's headers state; those of any reply.
-    pub fn told(&mut self, now: Time, limits: &RateLimits) {
+    pub fn observe_headers(&mut self, now: Time, limits: &RateLimits) {
         if !limits.is_empty() {
-            self.stated.told(now, limits, self.in_flight);
+            self.advertised.observe_headers(now, limits, self.in_flight);
         }
     }
 
     /// Takes that nothing succeeds any more; from now on only probes are sent.
     pub fn outage_began(&mut self, now: Time) {
         self.time_passed(now);
-        self.out = true;
+        self.is_out = true;
         self.closed = None;
         self.streak = 0;
         self.rate.interrupted();
@@ -339,27 +340,27 @@ impl Pace {
     /// Takes that the service is back.
     pub fn outage_over(&mut self, now: Time) {
         self.time_passed(now);
-        self.out = false;
+        self.is_out = false;
         self.closed = None;
         self.streak = 0;
         self.epoch += 1;
         self.refused_since = None;
         self.refused_throughout = false;
         self.rate.interrupted();
-        self.replies = Replies::default();
-        self.chance.interrupted();
-        if self.ceiling.mode() == Mode::Queue {
+        self.replies = OverloadDetector::default();
+        self.random_rejection.interrupted();
+        if self.concurrency.mode() == Mode::Queue {
             self.experiments = Some(Experiments::new(ms(now), self.latency_ms, self.in_flight));
         } else if !self.rate.is_on() {
-            let width = self.ceiling.width();
-            self.ceiling.climb_from(width.min(AFTER_OUTAGE_MIN.max(AFTER_OUTAGE * width)));
+            let width = self.concurrency.width();
+            self.concurrency.climb_from(width.min(AFTER_OUTAGE_MIN.max(AFTER_OUTAGE * width)));
         }
     }
 
     /// Sends nothing for so long: the service wants to be left alone.
     pub fn pause(&mut self, now: Time, wait: Duration) {
         self.time_passed(now);
-        let wait = if planted(Bug::WaitCutShort) { wait / 2 } else { wait };
+        let wait = if planted(Mutant::WaitCutShort) { wait / 2 } else { wait };
         let until = now.after(wait);
         self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
         self.rate.paused(ms(until));
@@ -380,7 +381,7 @@ impl Pace {
     /// Returns how many asks at once may be on their way, from 1 to the bound.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.ceiling.slots()
+        self.concurrency.slots()
     }
 
     /// Tells whether the service has refused asks just now because they were too many.
@@ -403,7 +404,7 @@ impl Pace {
         self.refused_throughout
     }
 
-    fn is_probe(&self, sent: &Sent) -> bool {
+    fn is_probe(&self, sent: &Ticket) -> bool {
         let probe = self.closed.as_ref().and_then(|closed| closed.probe);
         probe.is_some_and(|(order, _)| order == sent.order)
     }
@@ -424,15 +425,15 @@ impl Pace {
                 self.reopen(at);
             }
             Some(_) => {}
-            None if self.out => {}
-            None => self.ceiling.passed(at, at - since, self.in_flight, quiet),
+            None if self.is_out => {}
+            None => self.concurrency.passed(at, at - since, self.in_flight, quiet),
         }
     }
 }
 
 /// The moment `at`, rounded up to a whole millisecond after `now`.
-fn not_before(now: Time, at: Ms) -> May {
+fn not_before(now: Time, at: Ms) -> Permit {
     let wait = (at - ms(now)).ceil().max(1.0);
     // Longer than any run: a wait that overflows is the same as one that never ends.
-    May::NotBefore(now.after(Duration::from_millis(wait.min(1e15) as u64)))
+    Permit::NotBefore(now.after(Duration::from_millis(wait.min(1e15) as u64)))
 }

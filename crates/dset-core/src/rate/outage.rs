@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::item::question::QuestionIndex;
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::run::ask::AskId;
 use crate::time::Time;
 
@@ -22,12 +22,12 @@ const FAILURES_MIN: u32 = 5;
 
 /// Counts the failures since the service last answered.
 #[derive(Debug, Clone, Default)]
-pub struct Failures {
+pub struct FailureStreak {
     answered: u64,
     failed: u32,
 }
 
-impl Failures {
+impl FailureStreak {
     /// Returns how often the service has answered; a question remembers it with its first failure.
     #[must_use]
     pub fn answered_count(&self) -> u64 {
@@ -56,14 +56,14 @@ impl Failures {
 
 /// The waits of an outage: `retries` of them, the last repeated where the list is shorter.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub struct OutageBackoff {
     /// How many retries there are.
     pub retries: u32,
     /// The wait before each; empty means none.
     pub waits: Vec<Duration>,
 }
 
-impl Backoff {
+impl OutageBackoff {
     fn wait(&self, retry: u32) -> Option<Duration> {
         let at = (retry as usize).min(self.waits.len().saturating_sub(1));
         (retry < self.retries).then(|| self.waits.get(at).copied().unwrap_or(Duration::ZERO))
@@ -107,12 +107,12 @@ pub struct Outage {
     /// Every question that was probed.
     tried: BTreeSet<QuestionIndex>,
     /// The question that is asked once the retries have failed.
-    another: Option<Another>,
+    another: Option<CrossCheck>,
 }
 
 /// A question that tells, after the last retry, whether the service answers others.
 #[derive(Debug, Clone)]
-struct Another {
+struct CrossCheck {
     question: QuestionIndex,
     /// When it is asked; absent while it is on its way, and at the end.
     at: Option<Time>,
@@ -137,7 +137,12 @@ impl Outage {
     /// Begins one; the first retry follows after the first wait, if any is allowed, and light
     /// probes before it where they are wanted.
     #[must_use]
-    pub fn begin(now: Time, question: QuestionIndex, backoff: &Backoff, lightly: bool) -> Outage {
+    pub fn begin(
+        now: Time,
+        question: QuestionIndex,
+        backoff: &OutageBackoff,
+        lightly: bool,
+    ) -> Outage {
         let retry_at = backoff.wait(0).map(|wait| now.after(wait));
         Outage {
             since: now,
@@ -158,7 +163,7 @@ impl Outage {
 
     /// Returns the question whose failure began it.
     #[must_use]
-    pub fn began_with(&self) -> QuestionIndex {
+    pub fn first_question(&self) -> QuestionIndex {
         self.began_with
     }
 
@@ -170,19 +175,19 @@ impl Outage {
 
     /// Returns the question that is asked after the last retry, once it is chosen.
     #[must_use]
-    pub fn another(&self) -> Option<QuestionIndex> {
+    pub fn cross_check(&self) -> Option<QuestionIndex> {
         self.another.as_ref().map(|another| another.question)
     }
 
     /// Tells whether this is an ask of that question.
     #[must_use]
-    pub fn is_another(&self, ask: AskId) -> bool {
+    pub fn is_cross_check(&self, ask: AskId) -> bool {
         self.another.as_ref().is_some_and(|another| another.ask == Some(ask))
     }
 
     /// Asks this question too before the service is given up, at so many places one after the other.
-    pub fn try_another(&mut self, now: Time, question: QuestionIndex, places: usize) {
-        self.another = Some(Another { question, at: Some(now), ask: None, places });
+    pub fn begin_cross_check(&mut self, now: Time, question: QuestionIndex, places: usize) {
+        self.another = Some(CrossCheck { question, at: Some(now), ask: None, places });
     }
 
     /// Returns what is to be sent next, and when.
@@ -198,7 +203,7 @@ impl Outage {
     }
 
     /// Takes the sending of a probe.
-    pub fn probing(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
+    pub fn on_probe_sent(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
         (self.question, self.probed) = (question, true);
         self.tried.insert(question);
         match probe {
@@ -222,7 +227,7 @@ impl Outage {
     }
 
     /// Probes lightly at once, unless a probe is on its way.
-    pub fn try_now(&mut self, now: Time) {
+    pub fn probe_now(&mut self, now: Time) {
         if !self.is_probing() && self.retry_at.is_some() {
             self.light_at = Some(now);
         }
@@ -238,10 +243,10 @@ impl Outage {
 
     /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
     /// next wait, if there is one.
-    pub fn failed(&mut self, now: Time, ask: AskId, backoff: &Backoff) -> bool {
+    pub fn failed(&mut self, now: Time, ask: AskId, backoff: &OutageBackoff) -> bool {
         if self.light == Some(ask) {
             self.light = None;
-            let growth = if planted(Bug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
+            let growth = if planted(Mutant::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
             self.light_wait = self.light_wait.mul_f64(growth).min(LIGHT_MAX);
             self.light_at = self.lightly.then(|| now.after(self.light_wait));
         }
@@ -260,7 +265,7 @@ impl Outage {
     /// Tells whether every retry has failed, and other questions so far.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        let is_asked = |another: &Another| another.at.is_some() || another.ask.is_some();
+        let is_asked = |another: &CrossCheck| another.at.is_some() || another.ask.is_some();
         let waits_for_another = self.another.as_ref().is_some_and(is_asked);
         self.retry.is_none() && self.retry_at.is_none() && !waits_for_another
     }
@@ -272,19 +277,19 @@ mod tests {
 
     #[test]
     fn with_one_at_a_time_the_first_failure_is_an_outage() {
-        assert!(Failures::default().failed(0, 0, 1));
+        assert!(FailureStreak::default().failed(0, 0, 1));
     }
 
     #[test]
     fn with_many_at_once_as_many_must_fail_as_are_on_their_way() {
-        let mut failures = Failures::default();
+        let mut failures = FailureStreak::default();
         let verdicts: Vec<bool> = (0..8).map(|i| failures.failed(0, 11 - i, 500)).collect();
         assert_eq!(verdicts, [false, false, false, false, false, true, true, true]);
     }
 
     #[test]
     fn a_question_that_failed_before_the_last_answer_does_not_count() {
-        let mut failures = Failures::default();
+        let mut failures = FailureStreak::default();
         failures.answered();
         assert!((0..20).all(|_| !failures.failed(0, 0, 8)));
     }
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn a_list_shorter_than_the_retries_repeats_its_last_wait() {
         let minutes = |m: u64| Duration::from_secs(60 * m);
-        let backoff = Backoff { retries: 4, waits: vec![minutes(1), minutes(2)] };
+        let backoff = OutageBackoff { retries: 4, waits: vec![minutes(1), minutes(2)] };
         let waits: Vec<_> = (0..5).map(|retry| backoff.wait(retry)).collect();
         assert_eq!(
             waits,

@@ -36,7 +36,7 @@ const KEPT_MAX: usize = 64;
 
 /// Judges blocks of asks until it is clear that a service queues.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Blocks {
+pub(crate) struct QueueingDetector {
     /// The number of the first open block.
     first: u32,
     open: VecDeque<Block>,
@@ -64,7 +64,7 @@ pub(crate) enum Verdict {
     Queues(f64),
 }
 
-impl Blocks {
+impl QueueingDetector {
     /// Takes the sending of an ask as the `n`-th at once; returns the number of its block.
     pub(crate) fn sent(&mut self, n: usize, width: f64) -> u32 {
         if self.open.back().is_none_or(|block| block.sent == block.size) {

@@ -42,29 +42,29 @@ const BARRED_MS: std::ops::RangeInclusive<f64> = 60_000.0..=3_600_000.0;
 
 /// What a refusal comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cause {
+pub(crate) enum RejectionCause {
     /// Too many at once, or in a time.
     Limit,
     /// Chance: nothing follows from it.
-    Chance,
+    Random,
     /// Chance, as those before it that led down from this width.
-    ChanceSince(f64),
+    RandomSince(f64),
 }
 
 /// What the pace is doing when a refusal comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum RateState {
     /// It keeps to the ceiling, or climbs.
     Plain,
     /// More than the ceiling may be on their way.
-    Looking,
+    Probing,
     /// A rate is paced.
     Paced,
 }
 
 /// Tells refusals by chance from those of a limit.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Chance {
+pub(crate) struct RandomRejectionFilter {
     /// The order of the last ask that was refused.
     last: u64,
     decline: Option<Decline>,
@@ -96,7 +96,7 @@ struct Share {
     width: Option<f64>,
 }
 
-impl Chance {
+impl RandomRejectionFilter {
     /// Tells whether a share of the asks is known to be refused by chance.
     pub(crate) fn is_on(&self) -> bool {
         self.share.is_some()
@@ -113,39 +113,52 @@ impl Chance {
     }
 
     /// Takes a refusal of the `order`-th ask, sent as the `n`-th at once.
-    pub(crate) fn refused(&mut self, now: Ms, order: u64, n: f64, state: State) -> Cause {
+    pub(crate) fn refused(
+        &mut self,
+        now: Ms,
+        order: u64,
+        n: f64,
+        state: RateState,
+    ) -> RejectionCause {
         let gap = order.saturating_sub(self.last);
         self.last = self.last.max(order);
         self.share.take_if(|share| gap as f64 > OVER * share.distance);
         let Some(share) = &mut self.share else { return self.decline(now, order, n, gap, state) };
         if share.allows(gap as f64, n, state) {
-            return Cause::Chance;
+            return RejectionCause::Random;
         }
         if share.width.is_some() {
             self.share = None;
             self.barred_ms = (2.0 * self.barred_ms).clamp(*BARRED_MS.start(), *BARRED_MS.end());
             self.barred_until = now + self.barred_ms;
         }
-        Cause::Limit
+        RejectionCause::Limit
     }
 
     /// Takes a refusal while no share is known.
-    fn decline(&mut self, now: Ms, order: u64, n: f64, gap: u64, state: State) -> Cause {
-        if state == State::Looking || now < self.barred_until {
-            return Cause::Limit;
+    fn decline(
+        &mut self,
+        now: Ms,
+        order: u64,
+        n: f64,
+        gap: u64,
+        state: RateState,
+    ) -> RejectionCause {
+        if state == RateState::Probing || now < self.barred_until {
+            return RejectionCause::Limit;
         }
         let decline = self.decline.get_or_insert(Decline::from(n, 0));
         decline.refused += 1;
         if gap <= ALONE {
             decline.alone = decline.alone.saturating_sub(2);
             self.decline.take_if(|decline| decline.alone == 0);
-            return Cause::Limit;
+            return RejectionCause::Limit;
         }
         decline.alone += 1;
-        let far_below = if state == State::Paced { FAR_BELOW_PACED } else { FAR_BELOW };
+        let far_below = if state == RateState::Paced { FAR_BELOW_PACED } else { FAR_BELOW };
         if n > (far_below * decline.width).max(FEW) {
             *decline = Decline::from(decline.width.max(n), decline.alone);
-            return Cause::Limit;
+            return RejectionCause::Limit;
         }
         if decline.below == 0 {
             (decline.since, decline.refused) = (order, 0);
@@ -153,12 +166,12 @@ impl Chance {
         decline.below += 1;
         let share = f64::from(decline.refused) / (order - decline.since).max(1) as f64;
         if decline.below <= ENOUGH || !SHARE.contains(&share) {
-            return Cause::Limit;
+            return RejectionCause::Limit;
         }
         let width = decline.width;
         self.decline = None;
         self.share = Some(Share::new(share, width));
-        Cause::ChanceSince(width)
+        RejectionCause::RandomSince(width)
     }
 }
 
@@ -175,12 +188,12 @@ impl Share {
     }
 
     /// Tells whether a refusal, `gap` asks after the last, is not too many.
-    fn allows(&mut self, gap: f64, n: f64, state: State) -> bool {
+    fn allows(&mut self, gap: f64, n: f64, state: RateState) -> bool {
         let (least, most) = MADE_GOOD_BOUNDS.into_inner();
         let good = (MADE_GOOD / self.distance).clamp(least, most);
         self.excess = ((self.excess - gap * good).max(0.0) + 1.0).min(EXCESS);
         self.width.take_if(|width| n >= REACHED * *width);
-        if self.excess >= if state == State::Looking { EXCESS_LOOKING } else { EXCESS } {
+        if self.excess >= if state == RateState::Probing { EXCESS_LOOKING } else { EXCESS } {
             return false;
         }
         let distance = self.distance + (gap - self.distance) / MEMORY;
@@ -194,7 +207,11 @@ mod tests {
     use super::*;
 
     /// Refused at each of these numbers at once, every twentieth ask.
-    fn led_down(chance: &mut Chance, numbers: &[u32], state: State) -> Vec<Cause> {
+    fn led_down(
+        chance: &mut RandomRejectionFilter,
+        numbers: &[u32],
+        state: RateState,
+    ) -> Vec<RejectionCause> {
         let refused = |(index, n): (usize, &u32)| {
             chance.refused(0.0, 20 * (index as u64 + 1), f64::from(*n), state)
         };
@@ -203,39 +220,44 @@ mod tests {
 
     #[test]
     fn refusals_that_stand_alone_far_below_what_was_let_in_are_chance() {
-        let mut chance = Chance::default();
-        let causes = led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], State::Plain);
-        assert_eq!(causes[..6], [Cause::Limit; 6]);
-        assert_eq!(causes[6], Cause::ChanceSince(100.0));
-        assert_eq!(chance.refused(0.0, 160, 95.0, State::Plain), Cause::Chance);
-        assert_eq!(chance.refused(0.0, 10_000, 100.0, State::Plain), Cause::Limit, "it is over");
+        let mut chance = RandomRejectionFilter::default();
+        let causes = led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], RateState::Plain);
+        assert_eq!(causes[..6], [RejectionCause::Limit; 6]);
+        assert_eq!(causes[6], RejectionCause::RandomSince(100.0));
+        assert_eq!(chance.refused(0.0, 160, 95.0, RateState::Plain), RejectionCause::Random);
+        assert_eq!(
+            chance.refused(0.0, 10_000, 100.0, RateState::Plain),
+            RejectionCause::Limit,
+            "it is over"
+        );
         assert!(!chance.is_on());
     }
 
     #[test]
     fn refusals_at_the_ceiling_in_a_look_or_in_a_row_are_no_chance() {
         for (numbers, state) in [
-            (&[100, 98, 96, 97, 96, 98, 97, 96], State::Plain),
-            (&[100, 90, 80, 70, 60, 50, 40, 30], State::Looking),
+            (&[100, 98, 96, 97, 96, 98, 97, 96], RateState::Plain),
+            (&[100, 90, 80, 70, 60, 50, 40, 30], RateState::Probing),
         ] {
-            let causes = led_down(&mut Chance::default(), numbers, state);
-            assert!(causes.iter().all(|cause| *cause == Cause::Limit), "{causes:?}");
+            let causes = led_down(&mut RandomRejectionFilter::default(), numbers, state);
+            assert!(causes.iter().all(|cause| *cause == RejectionCause::Limit), "{causes:?}");
         }
-        let mut chance = Chance::default();
+        let mut chance = RandomRejectionFilter::default();
         for order in 0..100 {
             let n = 100.0 - order as f64;
-            assert_eq!(chance.refused(0.0, order, n, State::Plain), Cause::Limit);
+            assert_eq!(chance.refused(0.0, order, n, RateState::Plain), RejectionCause::Limit);
         }
     }
 
     #[test]
     fn more_refusals_than_chance_has_are_of_a_limit_and_on_the_way_up_a_mistake() {
         for (n, is_mistake) in [(99.0, false), (85.0, true)] {
-            let mut chance = Chance::default();
-            led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], State::Plain);
-            let causes = [150, 151, 152, 153, 154].map(|o| chance.refused(0.0, o, n, State::Plain));
-            assert_eq!(causes[..4], [Cause::Chance; 4]);
-            assert_eq!(causes[4], Cause::Limit);
+            let mut chance = RandomRejectionFilter::default();
+            led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], RateState::Plain);
+            let causes =
+                [150, 151, 152, 153, 154].map(|o| chance.refused(0.0, o, n, RateState::Plain));
+            assert_eq!(causes[..4], [RejectionCause::Random; 4]);
+            assert_eq!(causes[4], RejectionCause::Limit);
             assert_eq!(chance.is_on(), !is_mistake);
             assert_eq!(chance.barred_until > 0.0, is_mistake);
         }

@@ -20,7 +20,7 @@ const DIFFERENCES_MAX: usize = 100;
 
 /// What does not fit. Rows count from 0, as positions of the stored order; bytes from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Misfit {
+pub enum OutputDifference {
     /// It does not begin with its header.
     Header,
     /// Text that is not ours, before this row, or behind the last one.
@@ -44,7 +44,7 @@ pub enum Misfit {
         rows: u64,
     },
     /// These rows are not there.
-    Lacking {
+    Missing {
         /// Where the first of them would be.
         at: u64,
         /// The first of them.
@@ -62,7 +62,7 @@ pub enum Misfit {
         row: u64,
     },
     /// Nothing from here on is what belongs here, or there are too many differences: not compared.
-    Lost {
+    NotCompared {
         /// From where.
         at: u64,
         /// The row that was expected.
@@ -72,21 +72,21 @@ pub enum Misfit {
 
 /// What a comparison found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Compared {
+pub struct OutputDiff {
     /// Rows that are there as they should be.
     pub rows: u64,
     /// What does not fit, in the order of the file.
-    pub misfits: Vec<Misfit>,
+    pub differences: Vec<OutputDifference>,
 }
 
-impl Compared {
+impl OutputDiff {
     /// Tells whether somebody else's bytes are in the file, or ours are not what they were: what
     /// would be lost if the file were written anew.
     #[must_use]
     pub fn has_foreign(&self) -> bool {
-        self.misfits
-            .iter()
-            .any(|misfit| !matches!(misfit, Misfit::Lacking { .. } | Misfit::Torn { .. }))
+        self.differences.iter().any(|misfit| {
+            !matches!(misfit, OutputDifference::Missing { .. } | OutputDifference::Torn { .. })
+        })
     }
 }
 
@@ -94,31 +94,33 @@ impl Compared {
 ///
 /// Fails where the file cannot be read; rows that cannot be read must end `expected`, and are for
 /// the caller to notice.
-pub fn compare<R: AsRef<[u8]>>(
+pub fn diff_output<R: AsRef<[u8]>>(
     found: impl Read,
     header: &[u8],
     expected: impl IntoIterator<Item = R>,
-) -> io::Result<Compared> {
+) -> io::Result<OutputDiff> {
     let mut file = Window { source: found, bytes: Vec::new(), begin: 0, at: 0, ended: false };
     let mut rows = Ahead { rows: expected.into_iter(), ahead: Vec::new(), next: 0 };
-    let mut compared = Compared::default();
+    let mut compared = OutputDiff::default();
     if !file.strip(header)? {
         if file.rest_begins(header)? {
-            compared.misfits.push(lacking_end(&mut file, &mut rows)?);
+            compared.differences.push(lacking_end(&mut file, &mut rows)?);
             return Ok(compared);
         }
-        compared.misfits.push(Misfit::Header);
+        compared.differences.push(OutputDifference::Header);
     }
     while rows.more(1) > 0 {
-        if compared.misfits.len() >= DIFFERENCES_MAX {
-            compared.misfits.push(Misfit::Lost { at: file.at, row: rows.next });
+        if compared.differences.len() >= DIFFERENCES_MAX {
+            compared
+                .differences
+                .push(OutputDifference::NotCompared { at: file.at, row: rows.next });
             return Ok(compared);
         }
         if file.strip(rows.ahead[0].as_ref())? {
             rows.take(1);
             compared.rows += 1;
         } else if file.rest_begins(rows.ahead[0].as_ref())? {
-            compared.misfits.push(lacking_end(&mut file, &mut rows)?);
+            compared.differences.push(lacking_end(&mut file, &mut rows)?);
             return Ok(compared);
         } else if !resume(&mut file, &mut rows, &mut compared)? {
             return Ok(compared);
@@ -126,7 +128,7 @@ pub fn compare<R: AsRef<[u8]>>(
     }
     let (at, bytes) = (file.at, file.skip_all()?);
     if bytes > 0 {
-        compared.misfits.push(Misfit::Foreign { at, bytes, row: rows.next });
+        compared.differences.push(OutputDifference::Foreign { at, bytes, row: rows.next });
     }
     Ok(compared)
 }
@@ -135,11 +137,11 @@ pub fn compare<R: AsRef<[u8]>>(
 fn lacking_end<R: AsRef<[u8]>>(
     file: &mut Window<impl Read>,
     rows: &mut Ahead<R, impl Iterator<Item = R>>,
-) -> io::Result<Misfit> {
+) -> io::Result<OutputDifference> {
     let (at, row, bytes) = (file.at, rows.next, file.skip_all()?);
     Ok(match bytes {
-        0 => Misfit::Lacking { at, row, rows: rows.count_rest() },
-        bytes => Misfit::Torn { at, bytes, row },
+        0 => OutputDifference::Missing { at, row, rows: rows.count_rest() },
+        bytes => OutputDifference::Torn { at, bytes, row },
     })
 }
 
@@ -147,7 +149,7 @@ fn lacking_end<R: AsRef<[u8]>>(
 fn resume<R: AsRef<[u8]>>(
     file: &mut Window<impl Read>,
     rows: &mut Ahead<R, impl Iterator<Item = R>>,
-    compared: &mut Compared,
+    compared: &mut OutputDiff,
 ) -> io::Result<bool> {
     let (at, row) = (file.at, rows.next);
     file.fill(WINDOW_BYTES)?;
@@ -180,19 +182,19 @@ fn resume<R: AsRef<[u8]>>(
         rows.take(number);
         file.skip(place);
         let bytes = place as u64;
-        compared.misfits.push(match (bytes, passed) {
-            (0, rows) => Misfit::Lacking { at, row, rows },
-            (bytes, 0) => Misfit::Foreign { at, bytes, row },
-            (bytes, rows) => Misfit::Changed { at, bytes, row, rows },
+        compared.differences.push(match (bytes, passed) {
+            (0, rows) => OutputDifference::Missing { at, row, rows },
+            (bytes, 0) => OutputDifference::Foreign { at, bytes, row },
+            (bytes, rows) => OutputDifference::Changed { at, bytes, row, rows },
         });
         return Ok(true);
     }
     // Nothing that belongs there is found. Near the end that is a changed last row.
     let is_rest = rows.more(1) == 0 && file.fill(WINDOW_BYTES + 1)? <= WINDOW_BYTES;
-    compared.misfits.push(if is_rest {
-        Misfit::Changed { at, bytes: file.skip_all()?, row, rows: passed }
+    compared.differences.push(if is_rest {
+        OutputDifference::Changed { at, bytes: file.skip_all()?, row, rows: passed }
     } else {
-        Misfit::Lost { at, row }
+        OutputDifference::NotCompared { at, row }
     });
     Ok(false)
 }
@@ -290,13 +292,15 @@ mod tests {
 
     const HEADER: &[u8] = b"head\n";
 
-    fn misfits(found: &str) -> Vec<Misfit> {
-        compare(found.as_bytes(), HEADER, ["one\n", "two\n", "three\n", "four\n"]).unwrap().misfits
+    fn misfits(found: &str) -> Vec<OutputDifference> {
+        diff_output(found.as_bytes(), HEADER, ["one\n", "two\n", "three\n", "four\n"])
+            .unwrap()
+            .differences
     }
 
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
-        use Misfit::{Changed, Foreign, Header, Lacking, Torn};
+        use OutputDifference::{Changed, Foreign, Header, Missing, Torn};
         for (found, expected) in [
             ("head\none\ntwo\nthree\nfour\n", vec![]),
             ("head\none\ntwo\nthree\nfour\nmine", vec![Foreign { at: 24, bytes: 4, row: 4 }]),
@@ -304,15 +308,15 @@ mod tests {
             ("head\nmine\none\ntwo\nthree\nfour\n", vec![Foreign { at: 5, bytes: 5, row: 0 }]),
             ("head\none\nTWO\nthree\nfour\n", vec![Changed { at: 9, bytes: 4, row: 1, rows: 1 }]),
             ("head\none\ntwo\nthree\nFOUR\n", vec![Changed { at: 19, bytes: 5, row: 3, rows: 1 }]),
-            ("head\none\nfour\n", vec![Lacking { at: 9, row: 1, rows: 2 }]),
-            ("head\none\ntwo\n", vec![Lacking { at: 13, row: 2, rows: 2 }]),
+            ("head\none\nfour\n", vec![Missing { at: 9, row: 1, rows: 2 }]),
+            ("head\none\ntwo\n", vec![Missing { at: 13, row: 2, rows: 2 }]),
             ("head\none\ntwo\nthr", vec![Torn { at: 13, bytes: 3, row: 2 }]),
             ("he", vec![Torn { at: 0, bytes: 2, row: 0 }]),
-            ("", vec![Lacking { at: 0, row: 0, rows: 4 }]),
+            ("", vec![Missing { at: 0, row: 0, rows: 4 }]),
             ("one\ntwo\nthree\nfour\n", vec![Header]),
             (
                 "head\none\nthree\ntwo\nfour\n",
-                vec![Lacking { at: 9, row: 1, rows: 1 }, Foreign { at: 15, bytes: 4, row: 3 }],
+                vec![Missing { at: 9, row: 1, rows: 1 }, Foreign { at: 15, bytes: 4, row: 3 }],
             ),
             (
                 "head\none\none\ntwo\nthree\nfour\nfour\n",
@@ -326,8 +330,8 @@ mod tests {
     #[test]
     fn a_whole_foreign_file_is_given_up_early() {
         let rows = (0..10_000).map(|number| format!("row {number}\n"));
-        let compared = compare("something else\n".repeat(999).as_bytes(), b"", rows).unwrap();
-        assert_eq!(compared.misfits, [Misfit::Lost { at: 0, row: 0 }]);
+        let compared = diff_output("something else\n".repeat(999).as_bytes(), b"", rows).unwrap();
+        assert_eq!(compared.differences, [OutputDifference::NotCompared { at: 0, row: 0 }]);
         assert!(compared.has_foreign());
     }
 
@@ -335,15 +339,15 @@ mod tests {
     fn any_byte_that_is_changed_added_or_cut_is_noticed() {
         let rows: Vec<String> = (0..40).map(|number| format!("row {number}, text\n")).collect();
         let whole = format!("head\n{}", rows.concat()).into_bytes();
-        assert_eq!(compare(whole.as_slice(), HEADER, &rows).unwrap().rows, 40);
+        assert_eq!(diff_output(whole.as_slice(), HEADER, &rows).unwrap().rows, 40);
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x20;
             let mut added = whole.clone();
             added.insert(at, b'x');
             for found in [&changed[..], &added, &whole[..at]] {
-                let compared = compare(found, HEADER, &rows).unwrap();
-                assert!(!compared.misfits.is_empty(), "{at}");
+                let compared = diff_output(found, HEADER, &rows).unwrap();
+                assert!(!compared.differences.is_empty(), "{at}");
             }
         }
     }

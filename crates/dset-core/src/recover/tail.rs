@@ -5,7 +5,7 @@
 //! a power cut a file system may have kept the length of what was written and not the bytes: then
 //! there are zeros in their place, in any block of it.
 
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 
 /// What stands beyond the mark of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub struct Tail {
     /// Their bytes.
     pub adopted_bytes: u64,
     /// What follows them.
-    pub rest: Rest,
+    pub rest: TailRest,
 }
 
 /// What follows the whole rows of a tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum TailRest {
     /// Nothing.
     None,
     /// The beginning of the next rows, or zeros in their place: to be cut off, and written anew.
@@ -31,13 +31,13 @@ pub enum Rest {
 
 /// Compares the bytes found beyond a mark with the rows that would be written there.
 #[must_use]
-pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
-    let mut tail = Tail { adopted_rows: 0, adopted_bytes: 0, rest: Rest::None };
+pub fn classify_tail<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
+    let mut tail = Tail { adopted_rows: 0, adopted_bytes: 0, rest: TailRest::None };
     let mut left = found;
     let mut expected = expected.into_iter();
     while !left.is_empty() {
         let Some(row) = expected.next() else {
-            tail.rest = if is_zeros(left) { Rest::Torn } else { Rest::Foreign };
+            tail.rest = if is_zeros(left) { TailRest::Torn } else { TailRest::Foreign };
             return tail;
         };
         match left.strip_prefix(row.as_ref()) {
@@ -47,10 +47,10 @@ pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>
                 left = rest;
             }
             None => {
-                let ours = is_what_was_to_come(left, std::iter::once(row).chain(expected));
-                tail.rest = if ours { Rest::Torn } else { Rest::Foreign };
-                if planted(Bug::TailNotRepaired) {
-                    tail.rest = Rest::None;
+                let ours = is_torn_continuation(left, std::iter::once(row).chain(expected));
+                tail.rest = if ours { TailRest::Torn } else { TailRest::Foreign };
+                if planted(Mutant::TailNotRepaired) {
+                    tail.rest = TailRest::None;
                 }
                 return tail;
             }
@@ -60,7 +60,7 @@ pub fn judge<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>
 }
 
 /// Tells whether bytes are the next rows, cut anywhere, with zeros anywhere.
-fn is_what_was_to_come<R: AsRef<[u8]>>(mut left: &[u8], rows: impl Iterator<Item = R>) -> bool {
+fn is_torn_continuation<R: AsRef<[u8]>>(mut left: &[u8], rows: impl Iterator<Item = R>) -> bool {
     for row in rows {
         let row = row.as_ref();
         let (here, rest) = left.split_at(row.len().min(left.len()));
@@ -87,21 +87,21 @@ mod tests {
     fn whole_rows_are_adopted_a_torn_one_is_cut_and_anything_else_is_foreign() {
         let rows = ["one\n", "two\n", "three\n"];
         for (found, rows_adopted, rest) in [
-            ("", 0, Rest::None),
-            ("one\n", 1, Rest::None),
-            ("one\ntw", 1, Rest::Torn),
-            ("o", 0, Rest::Torn),
-            ("one\nmine\n", 1, Rest::Foreign),
-            ("one\ntwo\nthree\nmore", 3, Rest::Foreign),
+            ("", 0, TailRest::None),
+            ("one\n", 1, TailRest::None),
+            ("one\ntw", 1, TailRest::Torn),
+            ("o", 0, TailRest::Torn),
+            ("one\nmine\n", 1, TailRest::Foreign),
+            ("one\ntwo\nthree\nmore", 3, TailRest::Foreign),
             // The length was kept and the bytes were not: all of them, the last, those of a block.
-            ("\0\0\0\0\0", 0, Rest::Torn),
-            ("one\nt\0\0\0\0\0\0", 1, Rest::Torn),
-            ("\0\0\0\0two\nth", 0, Rest::Torn),
-            ("one\ntwo\nthree\n\0\0\0", 3, Rest::Torn),
-            ("one\n\0\0mine\n", 1, Rest::Foreign),
-            ("one\ntwo\nthree\n\0\0mine", 3, Rest::Foreign),
+            ("\0\0\0\0\0", 0, TailRest::Torn),
+            ("one\nt\0\0\0\0\0\0", 1, TailRest::Torn),
+            ("\0\0\0\0two\nth", 0, TailRest::Torn),
+            ("one\ntwo\nthree\n\0\0\0", 3, TailRest::Torn),
+            ("one\n\0\0mine\n", 1, TailRest::Foreign),
+            ("one\ntwo\nthree\n\0\0mine", 3, TailRest::Foreign),
         ] {
-            let tail = judge(found.as_bytes(), rows);
+            let tail = classify_tail(found.as_bytes(), rows);
             assert_eq!((tail.adopted_rows, tail.rest), (rows_adopted, rest), "{found:?}");
         }
     }
@@ -111,8 +111,8 @@ mod tests {
         let rows = ["a,b\r\n", "\"c\nd\"\r\n"];
         let whole = rows.concat();
         for at in 0..=whole.len() {
-            let tail = judge(&whole.as_bytes()[..at], rows);
-            assert_eq!(tail.rest == Rest::None, [0, 5, 12].contains(&at), "{at}");
+            let tail = classify_tail(&whole.as_bytes()[..at], rows);
+            assert_eq!(tail.rest == TailRest::None, [0, 5, 12].contains(&at), "{at}");
             assert!(tail.adopted_bytes <= at as u64);
         }
     }

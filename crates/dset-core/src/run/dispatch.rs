@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Effect, Flight, Held, Machine, Notice, RateBound};
+use super::{ActiveQuestion, Effect, InFlight, Machine, Notice, RateBound};
 use crate::item::question::{Question, QuestionIndex};
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::run::ask::{Ask, AskId};
-use crate::run::router::{Choice, LaneIndex};
+use crate::run::router::{EndpointIndex, Route};
 use crate::time::Time;
 
 /// So many questions are held at most where a model does not answer and others do.
@@ -26,7 +26,7 @@ impl Machine {
             self.read.taken += 1;
             self.ready[usize::from(question.model)].insert(index);
             let question = Arc::new(question);
-            let held = Held {
+            let held = ActiveQuestion {
                 question,
                 attempts: 0,
                 failures: 0,
@@ -34,9 +34,9 @@ impl Machine {
                 throttled: 0,
                 first_throttled_at: 0,
                 first_failed_at: None,
-                seemed_to_hang: false,
+                seemed_stalled: false,
             };
-            let known = self.held.insert(index, held);
+            let known = self.active.insert(index, held);
             assert!(known.is_none(), "a question is read once");
         }
     }
@@ -44,8 +44,8 @@ impl Machine {
     /// How many questions may be held: twice the width, or more where one of several models has none
     /// left to ask, because those of another that does not answer are in the way; and more in an
     /// outage, for a choice of what to try.
-    fn held_max(&self) -> usize {
-        let most = (2 * self.lanes.slots()).max(self.useless.held_min());
+    fn active_max(&self) -> usize {
+        let most = (2 * self.router.slots()).max(self.useless.active_min());
         let most = match self.outage {
             Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             None => most,
@@ -56,7 +56,7 @@ impl Machine {
 
     /// Tells whether more questions will be read as things stand.
     pub(crate) fn can_read(&self) -> bool {
-        !self.read.ended && self.held.len() < self.held_max()
+        !self.read.ended && self.active.len() < self.active_max()
     }
 
     /// Asks for more questions, so that at most [`Machine::held_max`] are held.
@@ -69,8 +69,8 @@ impl Machine {
             self.read.ended = true;
             return;
         }
-        let slots = self.lanes.slots();
-        let room = self.held_max().saturating_sub(self.held.len()).min(2 * slots);
+        let slots = self.router.slots();
+        let room = self.active_max().saturating_sub(self.active.len()).min(2 * slots);
         let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         // In batches of a width: a message for every question would cost more than reading it.
         let ready = self.ready.iter().map(BTreeSet::len);
@@ -90,25 +90,25 @@ impl Machine {
     /// cannot cost more than there are, but they are no longer the service's.
     pub(crate) fn has_room(&self) -> bool {
         let unsynced = self.records.answers.len();
-        let unsynced = if planted(Bug::SlotFreedOnArrival) { 0 } else { unsynced };
-        self.flights.len() + unsynced < self.slots_max()
+        let unsynced = if planted(Mutant::SlotFreedOnArrival) { 0 } else { unsynced };
+        self.asks_in_flight.len() + unsynced < self.slots_max()
     }
 
     /// Where another ask of a model may be sent, as far as the places and the user's limits go.
-    fn may_send(&mut self, now: Time, model: u16) -> Choice {
+    fn may_send(&mut self, now: Time, model: u16) -> Route {
         match self.minute.wait(now) {
-            None => Choice::NotYet,
-            Some(Duration::ZERO) => self.lanes.choose(now, model),
+            None => Route::NotYet,
+            Some(Duration::ZERO) => self.router.choose(now, model),
             Some(wait) => {
                 self.rate_bound = Some(RateBound::User);
-                Choice::NotBefore(now.after(wait))
+                Route::NotBefore(now.after(wait))
             }
         }
     }
 
     /// Puts a held question in the line of its model.
     pub(crate) fn make_ready(&mut self, index: QuestionIndex) {
-        let held = self.held.get(&index).expect("a question that is asked again is held");
+        let held = self.active.get(&index).expect("a question that is asked again is held");
         self.ready[usize::from(held.question.model)].insert(index);
     }
 
@@ -127,7 +127,7 @@ impl Machine {
             self.make_ready(index);
         }
         // Each model comes first in its turn, so that none takes all that a minute may hold.
-        let models = self.lanes.models();
+        let models = self.router.models();
         let first = (self.asks_count % u64::from(models)) as u16;
         for step in 0..models {
             self.send_to(now, (first + step) % models, effects);
@@ -139,18 +139,18 @@ impl Machine {
             && let Some(&index) = self.ready[usize::from(model)].first()
         {
             match self.may_send(now, model) {
-                Choice::Now(lane) => {
+                Route::Now(lane) => {
                     self.ready[usize::from(model)].pop_first();
                     let ask = self.ask(now, index, lane, effects);
-                    self.lanes.at(lane).probing(ask);
+                    self.router.endpoint_mut(lane).on_probe_sent(ask);
                 }
-                Choice::NotBefore(at) => {
+                Route::NotBefore(at) => {
                     self.send_at = Some(self.send_at.map_or(at, |first| first.min(at)));
-                    let by_service = self.lanes.are_rate_bound().then_some(RateBound::Service);
+                    let by_service = self.router.are_rate_bound().then_some(RateBound::Service);
                     self.rate_bound = self.rate_bound.or(by_service);
                     break;
                 }
-                Choice::NotYet => break,
+                Route::NotYet => break,
             }
         }
     }
@@ -159,31 +159,31 @@ impl Machine {
         &mut self,
         now: Time,
         index: QuestionIndex,
-        lane: LaneIndex,
+        lane: EndpointIndex,
         effects: &mut Vec<Effect>,
     ) -> AskId {
-        let held = self.held.get_mut(&index).expect("a question that is asked is held");
+        let held = self.active.get_mut(&index).expect("a question that is asked is held");
         held.attempts += 1;
         let attempt = held.attempts;
-        let was_dropped_before = held.seemed_to_hang;
+        let was_dropped_before = held.seemed_stalled;
         self.useless.parked.remove(&index);
         self.asks_count += 1;
         let id = AskId(self.asks_count);
-        self.minute.sent(now);
-        let at = self.lanes.at(lane);
+        self.minute.on_sent(now);
+        let at = self.router.endpoint_mut(lane);
         at.in_flight += 1;
-        let (endpoint, sent) = (at.place.endpoint, at.pace.sent(now));
-        let flight = Flight {
+        let (endpoint, sent) = (at.spec.endpoint, at.rate.sent(now));
+        let flight = InFlight {
             index,
-            lane,
+            endpoint: lane,
             sent,
             has_begun: false,
             tokens: 0,
             abandoned: false,
-            hung_after: None,
+            stalled_after: None,
             was_dropped_before,
         };
-        self.flights.insert(id, flight);
+        self.asks_in_flight.insert(id, flight);
         let question = Arc::clone(&held.question);
         effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
         let (model, sample) = (question.model, question.sample);
@@ -193,21 +193,21 @@ impl Machine {
 
     /// Tries a service that is out, and places that are, without waiting for their time. What the
     /// service itself asked to be waited for is waited for.
-    pub(crate) fn try_now(&mut self, now: Time) {
+    pub(crate) fn probe_now(&mut self, now: Time) {
         if let Some(outage) = &mut self.outage {
-            outage.try_now(now);
+            outage.probe_now(now);
         }
-        self.lanes.each().for_each(|lane| lane.try_now(now));
+        self.router.endpoints_mut().for_each(|lane| lane.probe_now(now));
     }
 
     /// Puts a question back, to be asked after `wait`.
-    pub(crate) fn ask_again(&mut self, now: Time, index: QuestionIndex, wait: Duration) {
+    pub(crate) fn schedule_retry(&mut self, now: Time, index: QuestionIndex, wait: Duration) {
         self.waiting.insert((now.after(wait).monotonic_ms, index));
     }
 
     /// Takes a question that was to be asked again out of the line and of those that wait.
-    pub(crate) fn take_out_of_line(&mut self, index: QuestionIndex) {
-        let model = self.held[&index].question.model;
+    pub(crate) fn dequeue(&mut self, index: QuestionIndex) {
+        let model = self.active[&index].question.model;
         self.ready[usize::from(model)].remove(&index);
         self.waiting.retain(|&(_, waiting)| waiting != index);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{Answer, Failure, Usage};
-use crate::item::error_marks::Marks;
+use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionId, QuestionIndex};
 use crate::plan::ledger::{Fault, Ledger};
 use crate::run::ask::{Ask, AskId};
@@ -25,7 +25,7 @@ pub enum Effect {
     /// Drop this ask; whichever event answers it comes soon.
     Abandon(AskId),
     /// Make this record durable. Answered by `Synced` or `SyncFailed`.
-    Record(Seq, Record),
+    Record(Seq, JournalRecord),
     /// Decide that these answers, all durable, come next in the outputs, and write them.
     /// Answered by `Emitted` or `EmitFailed`.
     Emit {
@@ -37,9 +37,9 @@ pub enum Effect {
     /// Make what was emitted durable now instead of within a second.
     Flush,
     /// Send `Woke` at this time; replaces an earlier wish.
-    WakeAt(Time),
+    SetTimer(Time),
     /// Write these marks into the input file. Answered by `Marked` or `MarkFailed`.
-    Mark(Marks),
+    Mark(InputMarks),
     /// Tell whoever is watching.
     Show(Notice),
     /// The run is over; nothing is outstanding.
@@ -48,7 +48,7 @@ pub enum Effect {
 
 /// What the store is to remember.
 #[derive(Debug, Clone)]
-pub enum Record {
+pub enum JournalRecord {
     /// A question was answered.
     Answered {
         /// The question.
@@ -95,7 +95,7 @@ pub enum Record {
         cut_at_tokens: Option<u64>,
     },
     /// A row of the input is to say ERROR.
-    Bookmarked {
+    RowMarked {
         /// The question in that row.
         id: QuestionId,
     },
@@ -155,30 +155,30 @@ pub enum Notice {
         of: u32,
     },
     /// A retry in an outage failed, and there is another.
-    OutageGoesOn {
+    OutageContinues {
         /// The last failure.
         failure: Box<Failure>,
         /// Until the next retry.
         wait: Duration,
     },
     /// Every retry failed; before the service is given up, another question is asked.
-    OutageAnother {
+    OutageCrossCheck {
         /// That question.
         question: Arc<Question>,
     },
     /// The last retry failed, and another question too where there is one.
-    OutageFinal {
+    OutageExhausted {
         /// The last failure.
         failure: Box<Failure>,
     },
     /// The service answers again.
-    OutageOver {
+    OutageEnded {
         /// How long it did not.
         lasted: Duration,
     },
     /// One of several places does not answer; what it would have been asked is asked elsewhere, or
     /// waits until it is back.
-    PlaceDown {
+    EndpointDown {
         /// Of this model, by its place in the settings.
         model: u16,
         /// Which of the model's endpoints.
@@ -187,14 +187,14 @@ pub enum Notice {
         failure: Box<Failure>,
     },
     /// That place answers again.
-    PlaceUp {
+    EndpointUp {
         /// Of this model.
         model: u16,
         /// Which of the model's endpoints.
         endpoint: u16,
     },
     /// A row of the input is being marked.
-    Bookmarking {
+    MarkingRow {
         /// Its row as a spreadsheet counts it.
         row_number: u64,
     },
@@ -213,7 +213,7 @@ pub enum Notice {
 #[derive(Debug, Clone)]
 pub struct Ending {
     /// Why.
-    pub why: Why,
+    pub reason: EndReason,
     /// Where every question stands.
     pub ledger: Ledger,
     /// Asks that were dropped on their way; a service may bill them.
@@ -223,12 +223,12 @@ pub struct Ending {
     /// Somebody wanted it to stop, whatever it came to.
     pub was_stopped: bool,
     /// The row that a failing service left marked, as a spreadsheet counts it.
-    pub bookmark: Option<Arc<Question>>,
+    pub marked_question: Option<Arc<Question>>,
 }
 
 /// Why a run ended, from the weightiest to the lightest; where several hold, the first counts.
 #[derive(Debug, Clone)]
-pub enum Why {
+pub enum EndReason {
     /// The store or the disk failed.
     StoreFailed,
     /// An output could not be written.
@@ -247,7 +247,7 @@ pub enum Why {
     /// The service did not answer after every retry.
     Unreachable(Box<Failure>),
     /// The service wants to be left alone for longer than a run waits.
-    ToldToWait(Box<Failure>, Duration),
+    RetryAfterTooLong(Box<Failure>, Duration),
     /// Ctrl-C or SIGTERM.
     Stopped(StopSignal),
     /// A question failed, and the run was to pause there.
@@ -256,22 +256,22 @@ pub enum Why {
     Complete,
 }
 
-impl Why {
+impl EndReason {
     /// Orders the reasons: the lowest wins.
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
-            Why::StoreFailed => 0,
-            Why::OutputFailed => 1,
-            Why::WrongSettings(_) => 2,
-            Why::InputChanged { .. } => 3,
-            Why::KeyRefused(_) => 4,
-            Why::OutOfMoney(_) => 5,
-            Why::Unreachable(_) => 6,
-            Why::ToldToWait(..) => 7,
-            Why::Stopped(_) => 8,
-            Why::Paused => 9,
-            Why::Complete => 10,
+            EndReason::StoreFailed => 0,
+            EndReason::OutputFailed => 1,
+            EndReason::WrongSettings(_) => 2,
+            EndReason::InputChanged { .. } => 3,
+            EndReason::KeyRefused(_) => 4,
+            EndReason::OutOfMoney(_) => 5,
+            EndReason::Unreachable(_) => 6,
+            EndReason::RetryAfterTooLong(..) => 7,
+            EndReason::Stopped(_) => 8,
+            EndReason::Paused => 9,
+            EndReason::Complete => 10,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::answer::Reading;
-use crate::item::error_marks::Marks;
+use crate::answer::ParsedReply;
+use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionIndex};
 use crate::provider::RateLimits;
 use crate::run::ask::AskId;
@@ -32,7 +32,7 @@ pub enum Event {
         /// Which ask.
         ask: AskId,
         /// What the reply means.
-        reading: Reading,
+        reading: ParsedReply,
         /// What its headers say about limits, where they say anything.
         limits: Option<Box<RateLimits>>,
     },
@@ -74,22 +74,22 @@ pub enum Event {
     /// The marks could not be written; the store has them, and the next run writes them.
     MarkFailed,
     /// Another run at the same place was told to leave it alone.
-    ToldToWait {
+    PeerThrottled {
         /// Which of the places where models are asked, from 0.
-        place: usize,
+        endpoint: usize,
         /// Until then.
         until: Time,
     },
     /// The time of the last `Effect::WakeAt` has come.
-    Woke,
+    TimerFired,
     /// Somebody wants the run to stop.
     Stopped(StopSignal),
     /// Somebody wants nothing to be sent for now; what is on its way comes in.
-    Held,
+    PauseRequested,
     /// Somebody wants a run that was held to go on.
-    LetGo,
+    ResumeRequested,
     /// Somebody wants a service that is out to be tried now.
-    TryNow,
+    ProbeRequested,
 }
 
 /// What somebody pressed or sent.
@@ -109,20 +109,20 @@ pub struct PlanSummary {
     /// How many of them each row has, one behind the other; none is one.
     pub per_row: u32,
     /// Bookmarks that the store wants and the input lacks, or the other way round.
-    pub marks: Marks,
+    pub marks: InputMarks,
 }
 
 /// Where one question stands before the first ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Planned {
     /// Answered, and its place in the outputs is decided.
-    Settled,
+    Placed,
     /// Answered, but its place in the outputs is not decided yet.
     Unplaced,
     /// Before a bookmark of the original script: taken as answered.
     Presumed,
     /// Cut by the token limit, which is no higher now: not asked again.
-    Kept,
+    Truncated,
     /// To be asked.
     Pending,
 }

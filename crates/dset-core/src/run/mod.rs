@@ -6,11 +6,11 @@
 //! way. Which files exist, how a reply looks and what time it is are none of its business.
 
 pub mod ask;
-mod books;
 mod dispatch;
 mod durability;
 mod effect;
 mod event;
+mod mark_schedule;
 mod on_failure;
 mod on_response;
 mod outage;
@@ -18,31 +18,31 @@ mod router;
 mod snapshot;
 mod stall;
 mod systemic_failure;
-mod useless;
+mod useless_replies;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::run::router::Place;
-pub use effect::{Effect, Ending, Notice, Record, Why};
+pub use crate::run::router::EndpointSpec;
+pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
-pub use snapshot::{OnItsWay, OutageView, RateBound, Snapshot};
+pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
 
 use crate::answer::Failure;
 use crate::item::question::{Question, QuestionIndex};
 use crate::plan::ledger::Ledger;
-use crate::planted::{Bug, planted};
-use crate::rate::minute::{Earlier, Minute, MinuteLimits};
-use crate::rate::outage::{Backoff, Failures, Outage};
+use crate::planted::{Mutant, planted};
+use crate::rate::outage::{FailureStreak, Outage, OutageBackoff};
 use crate::rate::retry::RETRY_AFTER_MAX;
-use crate::rate::{Bounds, Learnt, Sent};
+use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
+use crate::rate::{Bounds, LimitSnapshot, Ticket};
 use crate::run::ask::AskId;
-use crate::run::router::{LaneIndex, Lanes};
-use crate::run::systemic_failure::Suspects;
+use crate::run::mark_schedule::{MarkSchedule, QuestionState};
+use crate::run::router::{EndpointIndex, Router};
+use crate::run::systemic_failure::SystemicFailureDetector;
+use crate::run::useless_replies::UselessReplies;
 use crate::time::Time;
-use books::{MarkBook, State};
-use useless::Useless;
 
 /// How long asks on their way are waited for after SIGTERM, which init systems follow with SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(20);
@@ -55,13 +55,13 @@ pub struct Rules {
     /// The user's own limits a minute.
     pub minute: MinuteLimits,
     /// Asks of the minute before this life.
-    pub earlier: Vec<Earlier>,
+    pub earlier: Vec<EarlierAsk>,
     /// The life before this one was killed: nobody knows what it had sent.
     pub killed: bool,
     /// Where the models are asked; at least one place for each model.
-    pub places: Vec<Place>,
+    pub endpoints: Vec<EndpointSpec>,
     /// The schedule of an outage.
-    pub backoff: Backoff,
+    pub backoff: OutageBackoff,
     /// Stop at the first failing question.
     pub pause_on_error: bool,
     /// The most answers to ask for in this run.
@@ -74,42 +74,42 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Machine {
     rules: Rules,
-    states: Vec<State>,
+    states: Vec<QuestionState>,
     /// So many of them are of one row.
     per_row: u32,
     ledger: Ledger,
 
     /// Questions whose texts are held: asked, or waiting to be.
-    held: BTreeMap<QuestionIndex, Held>,
+    active: BTreeMap<QuestionIndex, ActiveQuestion>,
     /// Held questions that may be asked now, of each model, earliest in the file first.
     ready: Vec<BTreeSet<QuestionIndex>>,
     /// Held questions that may be asked from a moment on (its monotonic milliseconds).
     waiting: BTreeSet<(u64, QuestionIndex)>,
-    flights: BTreeMap<AskId, Flight>,
+    asks_in_flight: BTreeMap<AskId, InFlight>,
     asks_count: u64,
-    read: Read,
+    read: ReadProgress,
 
-    lanes: Lanes,
-    minute: Minute,
+    router: Router,
+    minute: SlidingWindowLimit,
     /// When the pace lets the next question be sent, where that is a matter of time.
     send_at: Option<Time>,
     rate_bound: Option<RateBound>,
-    failures: Failures,
+    failures: FailureStreak,
     outage: Option<Outage>,
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
-    suspects: Suspects,
-    useless: Useless,
+    systemic_failure: SystemicFailureDetector,
+    useless: UselessReplies,
     /// Replies of somebody who is no API, before the first answer.
     misdirected: u32,
 
-    records: Records,
-    output: Output,
-    marks: MarkBook,
+    records: StoreProgress,
+    output: OutputProgress,
+    marks: MarkSchedule,
 
     /// Somebody holds the run: nothing is sent.
-    is_held: bool,
-    stop: Option<Why>,
+    is_paused: bool,
+    stop: Option<EndReason>,
     signal: Option<StopSignal>,
     /// SIGTERM has come.
     is_terminated: bool,
@@ -118,7 +118,7 @@ pub struct Machine {
     /// When asks on their way are dropped: SIGTERM leaves so much time and no more.
     abandon_at: Option<Time>,
     dropped: u64,
-    bookmark: Option<Arc<Question>>,
+    marked_question: Option<Arc<Question>>,
     answers_count: u64,
     wake_at: Option<Time>,
     finished: bool,
@@ -126,7 +126,7 @@ pub struct Machine {
 
 /// A question whose text is held.
 #[derive(Debug)]
-struct Held {
+struct ActiveQuestion {
     question: Arc<Question>,
     attempts: u32,
     /// Failures that count towards giving up.
@@ -141,36 +141,36 @@ struct Held {
     first_failed_at: Option<u64>,
     /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
     /// timeout ends the next.
-    seemed_to_hang: bool,
+    seemed_stalled: bool,
 }
 
 /// An ask on its way.
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     index: QuestionIndex,
-    lane: LaneIndex,
-    sent: Sent,
+    endpoint: EndpointIndex,
+    sent: Ticket,
     /// The reply has begun: it may be slow, but it is not hung.
     has_begun: bool,
     /// About how many tokens of a streamed answer have come.
     tokens: u64,
     abandoned: bool,
     /// It was dropped because nothing came for so long.
-    hung_after: Option<Duration>,
+    stalled_after: Option<Duration>,
     /// An ask for its question was dropped for that before.
     was_dropped_before: bool,
 }
 
-impl Flight {
+impl InFlight {
     /// Nothing of its reply has come, and it may be dropped for that.
-    fn may_hang(&self) -> bool {
+    fn may_stall(&self) -> bool {
         !self.has_begun && !self.abandoned && !self.was_dropped_before
     }
 }
 
 /// What was read of the input.
 #[derive(Debug, Default)]
-struct Read {
+struct ReadProgress {
     outstanding: bool,
     ended: bool,
     taken: u64,
@@ -178,7 +178,7 @@ struct Read {
 
 /// What was given to the store.
 #[derive(Debug, Default)]
-struct Records {
+struct StoreProgress {
     given: Seq,
     synced: Seq,
     /// Answers that keep a slot until they are durable, in the order they were given.
@@ -188,7 +188,7 @@ struct Records {
 
 /// What was given to the outputs.
 #[derive(Debug, Default)]
-struct Output {
+struct OutputProgress {
     /// Every question before this one has been placed or cannot be answered in this run.
     next: QuestionIndex,
     emitted: u64,
@@ -201,39 +201,39 @@ impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
     pub fn new(rules: Rules) -> Machine {
-        let lanes = Lanes::new(&rules.places, rules.bounds);
+        let lanes = Router::new(&rules.endpoints, rules.bounds);
         Machine {
             ready: vec![BTreeSet::new(); usize::from(lanes.models())],
-            lanes,
-            minute: Minute::new(rules.minute),
+            router: lanes,
+            minute: SlidingWindowLimit::new(rules.minute),
             send_at: None,
             rate_bound: None,
             rules,
             states: Vec::new(),
             per_row: 1,
             ledger: Ledger::default(),
-            held: BTreeMap::new(),
+            active: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            flights: BTreeMap::new(),
+            asks_in_flight: BTreeMap::new(),
             asks_count: 0,
-            read: Read::default(),
-            failures: Failures::default(),
+            read: ReadProgress::default(),
+            failures: FailureStreak::default(),
             outage: None,
             last_failure: None,
-            suspects: Suspects::default(),
-            useless: Useless::default(),
+            systemic_failure: SystemicFailureDetector::default(),
+            useless: UselessReplies::default(),
             misdirected: 0,
-            records: Records::default(),
-            output: Output::default(),
-            marks: MarkBook::default(),
-            is_held: false,
+            records: StoreProgress::default(),
+            output: OutputProgress::default(),
+            marks: MarkSchedule::default(),
+            is_paused: false,
             stop: None,
             signal: None,
             is_terminated: false,
             stop_now: false,
             abandon_at: None,
             dropped: 0,
-            bookmark: None,
+            marked_question: None,
             answers_count: 0,
             wake_at: None,
             finished: false,
@@ -246,56 +246,56 @@ impl Machine {
     pub fn handle(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
         assert!(!self.finished, "an event came after the end");
         match event {
-            Event::Started(plan) => self.started(now, plan),
+            Event::Started(plan) => self.on_started(now, plan),
             Event::Questions(questions) => self.take_questions(questions),
             Event::QuestionsEnd => (self.read.outstanding, self.read.ended) = (false, true),
             Event::QuestionsChanged { row_number } => {
                 (self.read.outstanding, self.read.ended) = (false, true);
-                self.stop(Why::InputChanged { row_number });
+                self.stop(EndReason::InputChanged { row_number });
             }
             Event::Replied { ask, reading, limits } => {
-                if let (Some(limits), Some(flight)) = (limits, self.flights.get(&ask)) {
-                    self.lanes.at(flight.lane).pace.told(now, &limits);
+                if let (Some(limits), Some(flight)) = (limits, self.asks_in_flight.get(&ask)) {
+                    self.router.endpoint_mut(flight.endpoint).rate.observe_headers(now, &limits);
                 }
-                self.replied(now, ask, reading, effects);
+                self.on_response(now, ask, reading, effects);
             }
-            Event::Progressed { ask, tokens } => self.progressed(now, ask, tokens),
-            Event::Abandoned { ask } => self.abandoned(now, ask, effects),
-            Event::Synced { upto } => self.synced(upto),
-            Event::SyncFailed { upto } => self.sync_failed(upto),
+            Event::Progressed { ask, tokens } => self.on_progress(now, ask, tokens),
+            Event::Abandoned { ask } => self.on_abandoned(now, ask, effects),
+            Event::Synced { upto } => self.on_synced(upto),
+            Event::SyncFailed { upto } => self.on_sync_failed(upto),
             Event::Emitted { upto } => self.output.confirmed = self.output.confirmed.max(upto),
             Event::EmitFailed => {
                 self.output.failed = true;
-                self.stop(Why::OutputFailed);
+                self.stop(EndReason::OutputFailed);
             }
             Event::Marked { took } => self.marks.written(now, took),
             Event::MarkFailed => self.marks.failed(now),
-            Event::ToldToWait { place, until } => {
+            Event::PeerThrottled { endpoint, until } => {
                 let wait = until.since(now).min(RETRY_AFTER_MAX);
-                let pace = &mut self.lanes.at(place).pace;
+                let pace = &mut self.router.endpoint_mut(endpoint).rate;
                 if pace.paused_until(now).is_none_or(|known| known.since(now) < wait) {
                     pace.pause(now, wait);
                 }
             }
-            Event::Woke => self.wake_at = None,
-            Event::Stopped(signal) => self.stopped(now, signal, effects),
-            Event::Held => self.is_held = true,
-            Event::LetGo => self.is_held = false,
-            Event::TryNow => self.try_now(now),
+            Event::TimerFired => self.wake_at = None,
+            Event::Stopped(signal) => self.on_stop_signal(now, signal, effects),
+            Event::PauseRequested => self.is_paused = true,
+            Event::ResumeRequested => self.is_paused = false,
+            Event::ProbeRequested => self.probe_now(now),
         }
-        self.go_on(now, effects);
+        self.step(now, effects);
         debug_assert!(self.ledger.balances(), "the ledger balances at every event");
         debug_assert!(
-            self.flights.len() + self.records.answers.len() <= self.slots_max(),
+            self.asks_in_flight.len() + self.records.answers.len() <= self.slots_max(),
             "asked + waiting for the disk <= the most at once"
         );
     }
 
     /// Returns what this run has found out about each place, in the order of
     /// [`Rules::places`], and until when nothing may be sent there.
-    pub fn learnt(&mut self, now: Time) -> Vec<(Learnt, Option<Time>)> {
-        let lanes = self.lanes.each();
-        lanes.map(|lane| (lane.pace.learnt(now), lane.pace.paused_until(now))).collect()
+    pub fn limit_snapshots(&mut self, now: Time) -> Vec<(LimitSnapshot, Option<Time>)> {
+        let lanes = self.router.endpoints_mut();
+        lanes.map(|lane| (lane.rate.limit_snapshot(now), lane.rate.paused_until(now))).collect()
     }
 
     /// Returns where every question stands.
@@ -304,29 +304,29 @@ impl Machine {
         self.ledger
     }
 
-    fn started(&mut self, now: Time, plan: PlanSummary) {
+    fn on_started(&mut self, now: Time, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
-        for lane in self.lanes.each() {
-            if let Some((learnt, age)) = lane.place.learnt {
-                lane.pace.recall(now, &learnt, age);
+        for lane in self.router.endpoints_mut() {
+            if let Some((learnt, age)) = lane.spec.limits {
+                lane.rate.restore(now, &learnt, age);
             }
         }
-        self.minute.recall(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
+        self.minute.restore(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
         self.ledger = Ledger {
             questions: plan.states.len() as u64,
-            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
-            rejected: plan.count(Planned::Kept),
+            rejected: plan.count(Planned::Truncated),
             gave_up: 0,
             pending: plan.count(Planned::Pending),
         };
-        self.states = plan.states.into_iter().map(State::from).collect();
+        self.states = plan.states.into_iter().map(QuestionState::from).collect();
         self.per_row = plan.per_row.max(1);
         self.read.ended = self.ledger.pending == 0;
         self.marks.want(plan.marks);
     }
 
-    fn stopped(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
+    fn on_stop_signal(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
         let again = match signal {
             StopSignal::Interrupt => self.signal.is_some(),
             // Behind Ctrl-C it may be a container that stops: the grace of the first holds.
@@ -334,44 +334,46 @@ impl Machine {
         };
         self.signal.get_or_insert(signal);
         self.is_terminated |= signal == StopSignal::Terminate;
-        self.stop(Why::Stopped(signal));
+        self.stop(EndReason::Stopped(signal));
         if again {
             self.stop_now = true;
             self.abandon_all(effects);
             return;
         }
-        if signal == StopSignal::Terminate && !planted(Bug::GraceNeverEnds) {
+        if signal == StopSignal::Terminate && !planted(Mutant::GraceNeverEnds) {
             self.abandon_at.get_or_insert(now.after(TERM_GRACE));
         }
-        if let Some(oldest) = self.flights.values().map(|f| f.sent.at).min() {
-            let (in_flight, longest) = (self.flights.len(), now.since(oldest));
+        if let Some(oldest) = self.asks_in_flight.values().map(|f| f.sent.at).min() {
+            let (in_flight, longest) = (self.asks_in_flight.len(), now.since(oldest));
             effects.push(Effect::Show(Notice::Draining { signal, in_flight, longest }));
         }
     }
 
     /// Ends the run for this reason, unless a weightier one is known.
-    fn stop(&mut self, why: Why) {
+    fn stop(&mut self, why: EndReason) {
         if self.stop.as_ref().is_none_or(|known| why.rank() < known.rank()) {
             self.stop = Some(why);
         }
     }
 
     fn abandon_all(&mut self, effects: &mut Vec<Effect>) {
-        for (&ask, flight) in self.flights.iter_mut().filter(|(_, f)| !f.abandoned) {
+        for (&ask, flight) in self.asks_in_flight.iter_mut().filter(|(_, f)| !f.abandoned) {
             flight.abandoned = true;
             effects.push(Effect::Abandon(ask));
         }
     }
 
     /// Everything that may follow from any event, in one place.
-    fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    fn step(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.abandon_at.is_some_and(|at| at.has_come(now)) {
             self.abandon_at = None;
             self.abandon_all(effects);
         }
-        self.abandon_hung(now, effects);
-        let may_send =
-            self.stop.is_none() && !self.is_held && !self.judge_suspects() && !self.judge_useless();
+        self.abandon_stalled(now, effects);
+        let may_send = self.stop.is_none()
+            && !self.is_paused
+            && !self.detect_systemic_failure()
+            && !self.judge_useless();
         if may_send {
             self.read_more(effects);
         }
@@ -381,27 +383,29 @@ impl Machine {
         }
         self.place(effects);
         if self.is_over() {
-            self.wind_up(now, effects);
+            self.finish(now, effects);
         } else if !self.records.failed
             && let Some(marks) = self.marks.due(now, self.records.synced)
         {
             effects.push(Effect::Mark(marks));
         }
         if !self.finished {
-            self.set_alarm(now, effects);
+            self.set_timer(now, effects);
         }
     }
 
     /// Nothing is on its way and nothing will be sent.
     fn is_over(&self) -> bool {
-        let nothing_left = self.read.ended && self.held.is_empty() && self.outage.is_none();
-        (self.stop.is_some() || nothing_left) && self.flights.is_empty() && !self.read.outstanding
+        let nothing_left = self.read.ended && self.active.is_empty() && self.outage.is_none();
+        (self.stop.is_some() || nothing_left)
+            && self.asks_in_flight.is_empty()
+            && !self.read.outstanding
     }
 
     /// The last records, rows and marks; then the end.
-    fn wind_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    fn finish(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.stop.is_none() {
-            self.clear_suspects(now, effects);
+            self.clear_systemic_failure(now, effects);
         }
         if self.records.synced < self.records.given {
             return;
@@ -424,38 +428,39 @@ impl Machine {
         }
         let complete = self.ledger.pending == 0 && self.ledger.failed() == 0;
         let why = match self.stop.take() {
-            Some(Why::Stopped(_) | Why::Paused) if complete => Why::Complete,
+            Some(EndReason::Stopped(_) | EndReason::Paused) if complete => EndReason::Complete,
             Some(why) => why,
-            None => Why::Complete,
+            None => EndReason::Complete,
         };
         self.finished = true;
         effects.push(Effect::Finish(Ending {
-            why,
+            reason: why,
             ledger: self.ledger,
             dropped: self.dropped,
-            unplaced: self.states.iter().filter(|&&state| state == State::Durable).count() as u64,
+            unplaced: self.states.iter().filter(|&&state| state == QuestionState::Durable).count()
+                as u64,
             was_stopped: self.signal.is_some(),
-            bookmark: self.bookmark.take(),
+            marked_question: self.marked_question.take(),
         }));
     }
 
-    fn set_alarm(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let sends = self.stop.is_none() && !self.is_held;
+    fn set_timer(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let sends = self.stop.is_none() && !self.is_paused;
         let sending = match self.outage {
             _ if !sends => None,
             Some(_) => self.probe_at(now),
             None => {
                 let first = self.waiting.first().map(|&(ms, _)| self.moment(now, ms));
-                let first = first.filter(|_| !planted(Bug::LostWakeUp));
+                let first = first.filter(|_| !planted(Mutant::LostWakeUp));
                 [self.send_at, first].into_iter().flatten().min()
             }
         };
         // What is due already was tried just now and waits for an event, such as a free slot.
-        let at = [sending, self.abandon_at, self.marks.wake_at(), self.hung_at()];
+        let at = [sending, self.abandon_at, self.marks.wake_at(), self.stalled_at()];
         let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;
-            effects.extend(at.map(Effect::WakeAt));
+            effects.extend(at.map(Effect::SetTimer));
         }
     }
 

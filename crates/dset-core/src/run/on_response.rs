@@ -2,57 +2,57 @@
 
 use std::sync::Arc;
 
-use super::books::State;
-use super::{Effect, Machine, Notice, Record};
-use crate::answer::{Answer, FailureClass, Reading};
+use super::{Effect, JournalRecord, Machine, Notice};
+use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::question::{Question, QuestionIndex};
-use crate::planted::{Bug, planted};
-use crate::rate::Back;
+use crate::planted::{Mutant, planted};
+use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
-use crate::run::router::LaneIndex;
+use crate::run::mark_schedule::QuestionState;
+use crate::run::router::EndpointIndex;
 use crate::time::Time;
 
 /// An ask that has come back.
-pub(crate) struct Returned {
+pub(crate) struct ReturnedAsk {
     pub(crate) ask: AskId,
     pub(crate) index: QuestionIndex,
-    pub(crate) lane: LaneIndex,
+    pub(crate) endpoint: EndpointIndex,
     pub(crate) sent_at: Time,
     pub(crate) attempts: u32,
     pub(crate) question: Arc<Question>,
 }
 
 /// What a reply says about the pace.
-fn says(reading: &Reading) -> Back {
+fn response_signal(reading: &ParsedReply) -> ResponseSignal {
     let failure = match reading {
-        Reading::Answer(_) => return Back::Answered { tokens: tokens(reading) },
-        Reading::Failure(failure) => failure,
+        ParsedReply::Answer(_) => return ResponseSignal::Answered { tokens: tokens(reading) },
+        ParsedReply::Failure(failure) => failure,
     };
     match failure.class {
         FailureClass::Throttled { wait, .. } if matches!(failure.status, Some(503 | 529)) => {
-            Back::Overloaded { wait }
+            ResponseSignal::Overloaded { wait }
         }
-        FailureClass::Throttled { wait, width } => Back::Refused { wait, named: width },
+        FailureClass::Throttled { wait, width } => ResponseSignal::Refused { wait, named: width },
         FailureClass::CutByLength | FailureClass::Empty => {
-            Back::Answered { tokens: tokens(reading) }
+            ResponseSignal::Answered { tokens: tokens(reading) }
         }
-        _ => Back::Nothing,
+        _ => ResponseSignal::Neutral,
     }
 }
 
 /// Tokens in and out, where counted.
-fn tokens(reading: &Reading) -> Option<u64> {
+fn tokens(reading: &ParsedReply) -> Option<u64> {
     let usage = match reading {
-        Reading::Answer(answer) => answer.usage,
-        Reading::Failure(failure) => failure.partial.as_ref()?.usage,
+        ParsedReply::Answer(answer) => answer.usage,
+        ParsedReply::Failure(failure) => failure.partial.as_ref()?.usage,
     };
     usage.output.map(|output| usage.input.unwrap_or(0) + output)
 }
 
 /// What an answer to this prompt takes: as it was counted, and of a side that was not counted some
 /// three bytes a token.
-fn tokens_about(reading: &Reading, prompt: &str) -> Option<u64> {
-    let Reading::Answer(answer) = reading else { return None };
+fn tokens_about(reading: &ParsedReply, prompt: &str) -> Option<u64> {
+    let ParsedReply::Answer(answer) = reading else { return None };
     let about = |bytes: usize| bytes as u64 / 3;
     let input = answer.usage.input.unwrap_or_else(|| about(prompt.len()));
     let written = || about(answer.content.len() + answer.reasoning.len());
@@ -60,42 +60,48 @@ fn tokens_about(reading: &Reading, prompt: &str) -> Option<u64> {
 }
 
 impl Machine {
-    pub(crate) fn replied(
+    pub(crate) fn on_response(
         &mut self,
         now: Time,
         ask: AskId,
-        reading: Reading,
+        reading: ParsedReply,
         effects: &mut Vec<Effect>,
     ) {
-        let back = self.returned(now, ask, &reading);
-        if self.stop.is_some() && planted(Bug::AnswerDroppedWhileStopping) {
+        let back = self.complete_ask(now, ask, &reading);
+        if self.stop.is_some() && planted(Mutant::AnswerDroppedWhileStopping) {
             self.make_ready(back.index);
             return;
         }
         match reading {
-            Reading::Answer(answer) => self.answered(now, back, answer, effects),
-            Reading::Failure(failure) => self.failed(now, back, failure, effects),
+            ParsedReply::Answer(answer) => self.on_answer(now, back, answer, effects),
+            ParsedReply::Failure(failure) => self.on_failure(now, back, failure, effects),
         }
     }
 
     /// Takes an ask off its way, and tells the pace what its return says.
-    pub(crate) fn returned(&mut self, now: Time, ask: AskId, reading: &Reading) -> Returned {
-        let flight = self.flights.remove(&ask).expect("an ask is answered once");
-        let held = self.held.get(&flight.index).expect("a question on its way is held");
-        let back = says(reading);
-        let lane = self.lanes.at(flight.lane);
-        if matches!(back, Back::Answered { .. }) {
+    pub(crate) fn complete_ask(
+        &mut self,
+        now: Time,
+        ask: AskId,
+        reading: &ParsedReply,
+    ) -> ReturnedAsk {
+        let flight = self.asks_in_flight.remove(&ask).expect("an ask is answered once");
+        let held = self.active.get(&flight.index).expect("a question on its way is held");
+        let back = response_signal(reading);
+        let lane = self.router.endpoint_mut(flight.endpoint);
+        if matches!(back, ResponseSignal::Answered { .. }) {
             lane.latency.answered(now.since(flight.sent.at));
         }
-        lane.back(now, ask);
-        lane.pace.back(now, &flight.sent, back);
-        let was_refused = matches!(back, Back::Refused { .. } | Back::Overloaded { .. });
+        lane.on_return(now, ask);
+        lane.rate.on_return(now, &flight.sent, back);
+        let was_refused =
+            matches!(back, ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. });
         let taken = tokens_about(reading, &held.question.prompt).or_else(|| tokens(reading));
-        self.minute.back(now, taken, was_refused);
-        Returned {
+        self.minute.on_return(now, taken, was_refused);
+        ReturnedAsk {
             ask,
             index: flight.index,
-            lane: flight.lane,
+            endpoint: flight.endpoint,
             sent_at: flight.sent.at,
             attempts: held.attempts,
             question: Arc::clone(&held.question),
@@ -103,23 +109,29 @@ impl Machine {
     }
 
     /// Takes the beginning of a reply, and how far it has come.
-    pub(crate) fn progressed(&mut self, now: Time, ask: AskId, tokens: u64) {
-        let Some(flight) = self.flights.get_mut(&ask) else { return };
+    pub(crate) fn on_progress(&mut self, now: Time, ask: AskId, tokens: u64) {
+        let Some(flight) = self.asks_in_flight.get_mut(&ask) else { return };
         flight.tokens = flight.tokens.max(tokens);
         if !std::mem::replace(&mut flight.has_begun, true) {
-            self.lanes.at(flight.lane).pace.accepted(now, &flight.sent);
+            self.router.endpoint_mut(flight.endpoint).rate.accepted(now, &flight.sent);
         }
     }
 
-    fn answered(&mut self, now: Time, back: Returned, answer: Answer, effects: &mut Vec<Effect>) {
-        let over = self.service_works(now, back.lane, effects);
+    fn on_answer(
+        &mut self,
+        now: Time,
+        back: ReturnedAsk,
+        answer: Answer,
+        effects: &mut Vec<Effect>,
+    ) {
+        let over = self.on_service_responded(now, back.endpoint, effects);
         self.answers_count += 1;
-        self.is_of_use();
-        self.clear_suspects(now, effects);
+        self.clear_useless();
+        self.clear_systemic_failure(now, effects);
         if let Some((outage, failure)) = over {
-            self.failed_alone(now, &back, &outage, *failure, effects);
+            self.on_isolated_failure(now, &back, &outage, *failure, effects);
         }
-        self.held.remove(&back.index);
+        self.active.remove(&back.index);
         effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),
             took: now.since(back.sent_at),
@@ -127,10 +139,10 @@ impl Machine {
             attempts: back.attempts,
         }));
         let (id, marked) = (back.question.id, back.question.marked);
-        self.states[back.index as usize] = State::Unsynced;
+        self.states[back.index as usize] = QuestionState::Unsynced;
         let completes_row = self.is_row_answered(back.index);
         let seq = self.record(
-            Record::Answered {
+            JournalRecord::Answered {
                 question: back.question,
                 ask: back.ask,
                 attempts: back.attempts,
@@ -165,7 +177,7 @@ mod tests {
         let about = |input, output| {
             let usage = Usage { input, output, ..Usage::default() };
             let answer = Answer { content: "four".repeat(6), usage, ..Answer::default() };
-            tokens_about(&Reading::Answer(answer), prompt)
+            tokens_about(&ParsedReply::Answer(answer), prompt)
         };
         assert_eq!(about(Some(40), Some(160)), Some(200));
         assert_eq!(about(None, Some(160)), Some(171));

@@ -3,28 +3,29 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Effect, Held, Machine, Notice, Why};
+use super::{ActiveQuestion, Effect, EndReason, Machine, Notice};
 use crate::answer::Failure;
 use crate::item::question::QuestionIndex;
 use crate::plan::ledger::Fault;
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::rate::outage::{Outage, Probe};
-use crate::run::on_response::Returned;
-use crate::run::router::LaneIndex;
+use crate::run::on_response::ReturnedAsk;
+use crate::run::router::EndpointIndex;
 use crate::time::Time;
 
 impl Machine {
     /// Tells whether no place of a model that still has work answers.
     pub(super) fn is_out(&self) -> bool {
-        let has_work =
-            |model| self.can_read() || self.held.values().any(|held| held.question.model == model);
-        self.lanes.are_out(has_work)
+        let has_work = |model| {
+            self.can_read() || self.active.values().any(|held| held.question.model == model)
+        };
+        self.router.are_all_open(has_work)
     }
 
     pub(super) fn begin_outage(
         &mut self,
         now: Time,
-        back: &Returned,
+        back: &ReturnedAsk,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
@@ -34,79 +35,79 @@ impl Machine {
         }
         let lightly = self.slots_max() > 1;
         let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
-        self.lanes.each().for_each(|lane| lane.die(now));
-        let wait = outage.retry_at.map(|at| self.lanes.not_paused(now, at).since(now));
+        self.router.endpoints_mut().for_each(|lane| lane.open_circuit(now));
+        let wait = outage.retry_at.map(|at| self.router.not_paused(now, at).since(now));
         self.outage = Some(outage);
         self.last_failure = Some(Box::new(failure.clone()));
         effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
     }
 
     /// A failure in an outage costs its question nothing; the probe's moves the schedule on.
-    pub(super) fn failed_in_outage(
+    pub(super) fn on_outage_failure(
         &mut self,
         now: Time,
-        back: &Returned,
+        back: &ReturnedAsk,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
         self.make_ready(back.index);
         let answered = self.failures.answered_count();
-        let held = self.held.get_mut(&back.index).expect("a failed question is held");
+        let held = self.active.get_mut(&back.index).expect("a failed question is held");
         held.first_failed_at.get_or_insert(answered);
         let outage = self.outage.as_mut().expect("called in an outage");
-        if !outage.is_another(back.ask) {
+        if !outage.is_cross_check(back.ask) {
             self.last_failure = Some(Box::new(failure.clone()));
         }
         if !outage.failed(now, back.ask, &self.rules.backoff) {
             return;
         }
         if let Some(at) = outage.retry_at {
-            let wait = self.lanes.not_paused(now, at).since(now);
+            let wait = self.router.not_paused(now, at).since(now);
             let failure = Box::new(failure);
-            effects.push(Effect::Show(Notice::OutageGoesOn { failure, wait }));
+            effects.push(Effect::Show(Notice::OutageContinues { failure, wait }));
         }
     }
 
     /// The service answered something that is about the question: it is there. Returns the outage that
     /// is over with it, and what prolonged that.
-    pub(super) fn service_works(
+    pub(super) fn on_service_responded(
         &mut self,
         now: Time,
-        lane: LaneIndex,
+        lane: EndpointIndex,
         effects: &mut Vec<Effect>,
     ) -> Option<(Outage, Box<Failure>)> {
         self.failures.answered();
-        let lane = self.lanes.at(lane);
-        let is_back = lane.lives(now) && self.outage.is_none();
+        let lane = self.router.endpoint_mut(lane);
+        let is_back = lane.close_circuit(now) && self.outage.is_none();
         if is_back {
-            let (model, endpoint) = (lane.place.model, lane.place.endpoint);
-            effects.push(Effect::Show(Notice::PlaceUp { model, endpoint }));
+            let (model, endpoint) = (lane.spec.model, lane.spec.endpoint);
+            effects.push(Effect::Show(Notice::EndpointUp { model, endpoint }));
         }
         let outage = self.outage.take()?;
-        effects.push(Effect::Show(Notice::OutageOver { lasted: now.since(outage.since) }));
+        effects.push(Effect::Show(Notice::OutageEnded { lasted: now.since(outage.since) }));
         Some((outage, self.last_failure.take()?))
     }
 
     /// Takes an answer that came after the last retry to a question other than the one that had
     /// failed. With one at a time every retry was that question's, and it has given up; with more the
     /// retries went to several, and each is asked again while others succeed.
-    pub(super) fn failed_alone(
+    pub(super) fn on_isolated_failure(
         &mut self,
         now: Time,
-        back: &Returned,
+        back: &ReturnedAsk,
         outage: &Outage,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
-        if !outage.is_another(back.ask) || self.slots_max() > 1 {
+        if !outage.is_cross_check(back.ask) || self.slots_max() > 1 {
             return;
         }
-        let index = outage.began_with();
-        let Some(held) = self.held.get(&index) else { return };
+        let index = outage.first_question();
+        let Some(held) = self.active.get(&index) else { return };
         let question = Arc::clone(&held.question);
         if question.model == back.question.model {
-            self.take_out_of_line(index);
-            self.end(now, question, Fault::GaveUp, failure, effects);
+            self.dequeue(index);
+            self.end_question(now, question, Fault::GaveUp, failure, effects);
         }
     }
 
@@ -118,18 +119,18 @@ impl Machine {
         // A slot is free unless asks sent before the outage are still on their way; then one of
         // those may end the outage, and the probe waits for its slot. A light probe that hangs
         // holds up no retry.
-        if !self.has_room() || self.flights.len() >= self.lanes.slots().max(2) {
+        if !self.has_room() || self.asks_in_flight.len() >= self.router.slots().max(2) {
             return;
         }
-        let index = match outage.another() {
+        let index = match outage.cross_check() {
             Some(another) => Some(another),
             None => self.probe_question(now, outage.question, !outage.probed),
         };
         let Some(index) = index else { return };
         let retry = outage.retries + 1;
-        let model = self.held[&index].question.model;
-        let Some(lane) = self.lanes.probe(now, model) else { return };
-        self.take_out_of_line(index);
+        let model = self.active[&index].question.model;
+        let Some(lane) = self.router.probe(now, model) else { return };
+        self.dequeue(index);
         match probe {
             Probe::Light => {}
             Probe::Retry => {
@@ -137,25 +138,26 @@ impl Machine {
                 effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
             }
             Probe::Another => {
-                let question = Arc::clone(&self.held[&index].question);
-                effects.push(Effect::Show(Notice::OutageAnother { question }));
+                let question = Arc::clone(&self.active[&index].question);
+                effects.push(Effect::Show(Notice::OutageCrossCheck { question }));
             }
         }
         let ask = self.ask(now, index, lane, effects);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
-        outage.probing(ask, index, probe);
+        outage.on_probe_sent(ask, index, probe);
     }
 
     /// When the next probe of an outage goes: at its time, neither while the place that it would go
     /// to wants to be left alone nor beyond the user's limits. Absent where an event must come first.
     pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
         let outage = self.outage.as_ref()?;
-        let ((at, _), another) = (outage.next()?, outage.another());
-        let asked: BTreeSet<QuestionIndex> = self.flights.values().map(|f| f.index).collect();
+        let ((at, _), another) = (outage.next()?, outage.cross_check());
+        let asked: BTreeSet<QuestionIndex> =
+            self.asks_in_flight.values().map(|f| f.index).collect();
         let may = |index| !asked.contains(index) && another.is_none_or(|another| another == *index);
-        let free = self.held.iter().filter(|(index, _)| may(index));
+        let free = self.active.iter().filter(|(index, _)| may(index));
         let models: BTreeSet<u16> = free.map(|(_, held)| held.question.model).collect();
-        let at = self.lanes.not_paused_any(now, at, &models)?;
+        let at = self.router.not_paused_any(now, at, &models)?;
         let wait = self.minute.wait(now)?;
         Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
     }
@@ -163,14 +165,14 @@ impl Machine {
     /// First the question whose failure began it; with more than one at a time each further probe
     /// is the next unfinished one.
     fn probe_question(&self, now: Time, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
-        let asked = |index: &QuestionIndex| self.flights.values().any(|f| f.index == *index);
+        let asked = |index: &QuestionIndex| self.asks_in_flight.values().any(|f| f.index == *index);
         let same = first || self.slots_max() <= 1;
         let may = |index: &QuestionIndex| {
-            let held = self.held.get(index);
+            let held = self.active.get(index);
             let model = held.map(|held| held.question.model);
-            !asked(index) && model.is_some_and(|model| self.lanes.may_probe(now, model))
+            !asked(index) && model.is_some_and(|model| self.router.may_probe(now, model))
         };
-        let mut free = self.held.keys().filter(|index| may(index));
+        let mut free = self.active.keys().filter(|index| may(index));
         if same && may(&last) {
             return Some(last);
         }
@@ -180,13 +182,13 @@ impl Machine {
     /// The question that is to tell whether the service answers others: of the model whose failure
     /// began the outage, of another row and never asked where there is such a one, and far from those
     /// that failed.
-    fn another_question(&self, outage: &Outage) -> Option<QuestionIndex> {
-        let first = self.held.get(&outage.began_with()).map(|held| &held.question);
+    fn cross_check_question(&self, outage: &Outage) -> Option<QuestionIndex> {
+        let first = self.active.get(&outage.first_question()).map(|held| &held.question);
         let row = |index: QuestionIndex| index / self.per_row;
-        let others = self.held.iter().filter(|(index, _)| !outage.has_tried(**index));
-        let rank = |&(&index, held): &(&QuestionIndex, &Held)| {
+        let others = self.active.iter().filter(|(index, _)| !outage.has_tried(**index));
+        let rank = |&(&index, held): &(&QuestionIndex, &ActiveQuestion)| {
             let is_of_model = first.is_none_or(|first| first.model == held.question.model);
-            let is_other_row = row(index) != row(outage.began_with());
+            let is_other_row = row(index) != row(outage.first_question());
             (is_of_model, is_other_row, held.attempts == 0, index)
         };
         others.max_by_key(rank).map(|(&index, _)| index)
@@ -196,33 +198,33 @@ impl Machine {
     /// question; when that has failed too, ends the run.
     pub(super) fn end_outage_if_final(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Some(outage) = self.outage.as_ref().filter(|outage| outage.is_final()) else { return };
-        if !self.flights.is_empty() || self.stop.is_some() {
+        if !self.asks_in_flight.is_empty() || self.stop.is_some() {
             return;
         }
-        if outage.another().is_none() && !planted(Bug::NoOtherQuestionTried) {
+        if outage.cross_check().is_none() && !planted(Mutant::NoOtherQuestionTried) {
             // It is chosen among as many as may be held.
             if self.can_read() {
                 return;
             }
-            if let Some(index) = self.another_question(outage) {
-                let places = self.lanes.places_of(self.held[&index].question.model);
+            if let Some(index) = self.cross_check_question(outage) {
+                let places = self.router.endpoints_of(self.active[&index].question.model);
                 let outage = self.outage.as_mut().expect("it is there");
-                outage.try_another(now, index, places);
+                outage.begin_cross_check(now, index, places);
                 return;
             }
         }
         let Some(failure) = self.last_failure.take() else { return };
         self.outage = None;
-        effects.push(Effect::Show(Notice::OutageFinal { failure: failure.clone() }));
-        self.stop(Why::Unreachable(failure));
-        let mut left = self.held.values();
-        let last = planted(Bug::BookmarkOnTheWrongRow);
+        effects.push(Effect::Show(Notice::OutageExhausted { failure: failure.clone() }));
+        self.stop(EndReason::Unreachable(failure));
+        let mut left = self.active.values();
+        let last = planted(Mutant::BookmarkOnTheWrongRow);
         if let Some(held) = if last { left.next_back() } else { left.next() } {
             let question = Arc::clone(&held.question);
             let row_number = question.row_number;
-            effects.push(Effect::Show(Notice::Bookmarking { row_number }));
-            self.bookmark_row(question.id, effects);
-            self.bookmark = Some(question);
+            effects.push(Effect::Show(Notice::MarkingRow { row_number }));
+            self.mark_row(question.id, effects);
+            self.marked_question = Some(question);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::rate::latency::Latency;
-use crate::rate::{Bounds, Learnt, May, Pace};
+use crate::rate::{Bounds, LimitSnapshot, Permit, RateController};
 use crate::run::ask::AskId;
 use crate::time::Time;
 
@@ -20,51 +20,51 @@ const PROBE_MAX: Duration = Duration::from_secs(60);
 
 /// A place where a model is asked.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct EndpointSpec {
     /// Which model, by its place in the settings.
     pub model: u16,
     /// Which of that model's endpoints.
     pub endpoint: u16,
     /// What other runs have found out about it, and how old that is.
-    pub learnt: Option<(Learnt, Duration)>,
+    pub limits: Option<(LimitSnapshot, Duration)>,
 }
 
 /// Number of a lane, from 0.
-pub(crate) type LaneIndex = usize;
+pub(crate) type EndpointIndex = usize;
 
 /// A place and its pace.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    pub(crate) place: Place,
-    pub(crate) pace: Pace,
+pub(crate) struct EndpointState {
+    pub(crate) spec: EndpointSpec,
+    pub(crate) rate: RateController,
     /// How long answers take there.
     pub(crate) latency: Latency,
     pub(crate) in_flight: usize,
     /// Failures since the last success.
     failed: u32,
-    dead: Option<Dead>,
+    open_circuit: Option<OpenCircuit>,
 }
 
 /// A place that does not answer.
 #[derive(Debug)]
-struct Dead {
+struct OpenCircuit {
     probe_at: Time,
     wait: Duration,
     probe: Option<AskId>,
 }
 
-impl Lane {
+impl EndpointState {
     /// Takes the sending of an ask.
-    pub(crate) fn probing(&mut self, ask: AskId) {
-        if let Some(dead) = &mut self.dead {
+    pub(crate) fn on_probe_sent(&mut self, ask: AskId) {
+        if let Some(dead) = &mut self.open_circuit {
             dead.probe = Some(ask);
         }
     }
 
     /// Takes the return of an ask, whatever it brings.
-    pub(crate) fn back(&mut self, now: Time, ask: AskId) {
+    pub(crate) fn on_return(&mut self, now: Time, ask: AskId) {
         self.in_flight -= 1;
-        if let Some(dead) = self.dead.as_mut().filter(|dead| dead.probe == Some(ask)) {
+        if let Some(dead) = self.open_circuit.as_mut().filter(|dead| dead.probe == Some(ask)) {
             dead.probe = None;
             dead.wait = dead.wait.mul_f64(PROBE_GROWTH).min(PROBE_MAX);
             dead.probe_at = now.after(dead.wait);
@@ -73,48 +73,48 @@ impl Lane {
 
     /// Takes a failure of a question that had not failed before the last success anywhere; true if
     /// that is the one after which it is taken for dead.
-    pub(crate) fn failed(&mut self, slots_max: u32) -> bool {
+    pub(crate) fn on_failure(&mut self, slots_max: u32) -> bool {
         self.failed += 1;
         let enough = FAILURES_MIN.min(slots_max).max(1);
-        !self.is_dead() && self.failed >= enough && self.failed as usize >= self.in_flight
+        !self.is_circuit_open() && self.failed >= enough && self.failed as usize >= self.in_flight
     }
 
-    pub(crate) fn die(&mut self, now: Time) {
-        if self.dead.is_none() {
+    pub(crate) fn open_circuit(&mut self, now: Time) {
+        if self.open_circuit.is_none() {
             let probe_at = now.after(PROBE_FIRST);
-            self.dead = Some(Dead { probe_at, wait: PROBE_FIRST, probe: None });
-            self.pace.outage_began(now);
+            self.open_circuit = Some(OpenCircuit { probe_at, wait: PROBE_FIRST, probe: None });
+            self.rate.outage_began(now);
         }
     }
 
     /// Tries a dead place without waiting for its time.
-    pub(crate) fn try_now(&mut self, now: Time) {
-        if let Some(dead) = &mut self.dead {
+    pub(crate) fn probe_now(&mut self, now: Time) {
+        if let Some(dead) = &mut self.open_circuit {
             dead.probe_at = now;
         }
     }
 
     /// Takes any sign that it works; true if it was dead.
-    pub(crate) fn lives(&mut self, now: Time) -> bool {
+    pub(crate) fn close_circuit(&mut self, now: Time) -> bool {
         self.failed = 0;
-        let was_dead = self.dead.take().is_some();
+        let was_dead = self.open_circuit.take().is_some();
         if was_dead {
-            self.pace.outage_over(now);
+            self.rate.outage_over(now);
         }
         was_dead
     }
 
-    pub(crate) fn is_dead(&self) -> bool {
-        self.dead.is_some()
+    pub(crate) fn is_circuit_open(&self) -> bool {
+        self.open_circuit.is_some()
     }
 
-    fn may_send(&mut self, now: Time) -> May {
-        match &self.dead {
-            None => self.pace.may_send(now),
-            Some(dead) if dead.probe.is_some() => May::NotYet,
-            Some(dead) => match self.pace.not_paused(now, dead.probe_at) {
-                at if at.has_come(now) => May::Now,
-                at => May::NotBefore(at),
+    fn may_send(&mut self, now: Time) -> Permit {
+        match &self.open_circuit {
+            None => self.rate.may_send(now),
+            Some(dead) if dead.probe.is_some() => Permit::NotYet,
+            Some(dead) => match self.rate.not_paused(now, dead.probe_at) {
+                at if at.has_come(now) => Permit::Now,
+                at => Permit::NotBefore(at),
             },
         }
     }
@@ -122,108 +122,112 @@ impl Lane {
     /// How full it is.
     fn load(&self) -> f64 {
         // A dead place comes first when its time has come: it is one ask.
-        if self.is_dead() { -1.0 } else { self.in_flight as f64 / self.pace.slots() as f64 }
+        if self.is_circuit_open() { -1.0 } else { self.in_flight as f64 / self.rate.slots() as f64 }
     }
 }
 
 /// Where the next ask of a model may go.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Choice {
-    Now(LaneIndex),
+pub(crate) enum Route {
+    Now(EndpointIndex),
     NotBefore(Time),
     NotYet,
 }
 
 /// All places of a run.
 #[derive(Debug)]
-pub(crate) struct Lanes {
-    lanes: Vec<Lane>,
+pub(crate) struct Router {
+    endpoints: Vec<EndpointState>,
     slots_max: usize,
     /// The lane that was probed last in an outage.
-    probed: LaneIndex,
+    probed: EndpointIndex,
 }
 
-impl Lanes {
-    pub(crate) fn new(places: &[Place], bounds: Bounds) -> Lanes {
+impl Router {
+    pub(crate) fn new(places: &[EndpointSpec], bounds: Bounds) -> Router {
         assert!(!places.is_empty(), "a run asks somewhere");
-        let lane = |place: &Place| Lane {
-            place: place.clone(),
-            pace: Pace::new(bounds),
+        let lane = |place: &EndpointSpec| EndpointState {
+            spec: place.clone(),
+            rate: RateController::new(bounds),
             latency: Latency::default(),
             in_flight: 0,
             failed: 0,
-            dead: None,
+            open_circuit: None,
         };
         let lanes = places.iter().map(lane).collect();
-        Lanes { lanes, slots_max: bounds.slots_max.max(1) as usize, probed: 0 }
+        Router { endpoints: lanes, slots_max: bounds.slots_max.max(1) as usize, probed: 0 }
     }
 
-    pub(crate) fn at(&mut self, lane: LaneIndex) -> &mut Lane {
-        &mut self.lanes[lane]
+    pub(crate) fn endpoint_mut(&mut self, lane: EndpointIndex) -> &mut EndpointState {
+        &mut self.endpoints[lane]
     }
 
-    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.lanes.iter_mut()
+    pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut EndpointState> {
+        self.endpoints.iter_mut()
     }
 
     /// The numbers of the models that are asked.
     pub(crate) fn models(&self) -> u16 {
-        self.lanes.iter().map(|lane| lane.place.model + 1).max().expect("a run asks somewhere")
+        self.endpoints.iter().map(|lane| lane.spec.model + 1).max().expect("a run asks somewhere")
     }
 
     /// At how many places a model is asked.
-    pub(crate) fn places_of(&self, model: u16) -> usize {
-        self.lanes.iter().filter(|lane| lane.place.model == model).count()
+    pub(crate) fn endpoints_of(&self, model: u16) -> usize {
+        self.endpoints.iter().filter(|lane| lane.spec.model == model).count()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.lanes.len()
+        self.endpoints.len()
     }
 
     pub(crate) fn are_several(&self) -> bool {
-        self.lanes.len() > 1
+        self.endpoints.len() > 1
     }
 
     /// How many may be asked at once for all that is known.
     pub(crate) fn slots(&self) -> usize {
-        let slots: usize = self.lanes.iter().map(|lane| lane.pace.slots()).sum();
+        let slots: usize = self.endpoints.iter().map(|lane| lane.rate.slots()).sum();
         slots.min(self.slots_max)
     }
 
     /// Where the next ask of a model may go: to the emptiest of its places.
-    pub(crate) fn choose(&mut self, now: Time, model: u16) -> Choice {
-        if let [only] = &mut self.lanes[..] {
+    pub(crate) fn choose(&mut self, now: Time, model: u16) -> Route {
+        if let [only] = &mut self.endpoints[..] {
             return match only.may_send(now) {
-                May::Now => Choice::Now(0),
-                May::NotBefore(at) => Choice::NotBefore(at),
-                May::NotYet => Choice::NotYet,
+                Permit::Now => Route::Now(0),
+                Permit::NotBefore(at) => Route::NotBefore(at),
+                Permit::NotYet => Route::NotYet,
             };
         }
-        let mut of_model: Vec<LaneIndex> =
-            (0..self.lanes.len()).filter(|&at| self.lanes[at].place.model == model).collect();
+        let mut of_model: Vec<EndpointIndex> = (0..self.endpoints.len())
+            .filter(|&at| self.endpoints[at].spec.model == model)
+            .collect();
         if of_model.len() > 1 {
-            of_model.sort_by(|&a, &b| self.lanes[a].load().total_cmp(&self.lanes[b].load()));
+            of_model
+                .sort_by(|&a, &b| self.endpoints[a].load().total_cmp(&self.endpoints[b].load()));
         }
         let mut first: Option<Time> = None;
         for at in of_model {
-            match self.lanes[at].may_send(now) {
-                May::Now => return Choice::Now(at),
-                May::NotBefore(time) => first = Some(first.map_or(time, |first| first.min(time))),
-                May::NotYet => {}
+            match self.endpoints[at].may_send(now) {
+                Permit::Now => return Route::Now(at),
+                Permit::NotBefore(time) => {
+                    first = Some(first.map_or(time, |first| first.min(time)))
+                }
+                Permit::NotYet => {}
             }
         }
-        first.map_or(Choice::NotYet, Choice::NotBefore)
+        first.map_or(Route::NotYet, Route::NotBefore)
     }
 
     /// Which place of a model is probed next in an outage: each in its turn, but for those that want
     /// to be left alone.
-    pub(crate) fn probe(&mut self, now: Time, model: u16) -> Option<LaneIndex> {
-        let count = self.lanes.len();
+    pub(crate) fn probe(&mut self, now: Time, model: u16) -> Option<EndpointIndex> {
+        let count = self.endpoints.len();
         let next = (1..=count).map(|step| (self.probed + step) % count);
-        let lanes = &self.lanes;
-        let may = |at: &LaneIndex| {
+        let lanes = &self.endpoints;
+        let may = |at: &EndpointIndex| {
             let lane = &lanes[*at];
-            lane.place.model == model && lane.pace.paused_until(now).is_none()
+            lane.spec.model == model && lane.rate.paused_until(now).is_none()
         };
         self.probed = { next }.find(may)?;
         Some(self.probed)
@@ -231,20 +235,21 @@ impl Lanes {
 
     /// Tells whether a place of this model may be probed now.
     pub(crate) fn may_probe(&self, now: Time, model: u16) -> bool {
-        let of_model = self.lanes.iter().filter(|lane| lane.place.model == model);
-        { of_model }.any(|lane| lane.pace.paused_until(now).is_none())
+        let of_model = self.endpoints.iter().filter(|lane| lane.spec.model == model);
+        { of_model }.any(|lane| lane.rate.paused_until(now).is_none())
     }
 
     /// Tells whether no place of the models that still have work answers: each is dead, or has
     /// refused everything for too long.
-    pub(crate) fn are_out(&self, mut has_work: impl FnMut(u16) -> bool) -> bool {
-        let is_out = |lane: &Lane| lane.is_dead() || lane.pace.refused_throughout();
-        self.lanes.iter().all(|lane| is_out(lane) || !has_work(lane.place.model))
+    pub(crate) fn are_all_open(&self, mut has_work: impl FnMut(u16) -> bool) -> bool {
+        let is_out =
+            |lane: &EndpointState| lane.is_circuit_open() || lane.rate.refused_throughout();
+        self.endpoints.iter().all(|lane| is_out(lane) || !has_work(lane.spec.model))
     }
 
     /// Returns how long an ask at this place is waited for of which nothing has come.
-    pub(crate) fn hung_after(&self, lane: LaneIndex) -> Option<Duration> {
-        self.lanes[lane].latency.hung_after()
+    pub(crate) fn stall_timeout(&self, lane: EndpointIndex) -> Option<Duration> {
+        self.endpoints[lane].latency.stall_timeout()
     }
 
     /// Returns `at`, or when the first place of these models may be asked if that is later; `None`
@@ -255,23 +260,23 @@ impl Lanes {
         at: Time,
         models: &BTreeSet<u16>,
     ) -> Option<Time> {
-        let lanes = self.lanes.iter().filter(|lane| models.contains(&lane.place.model));
-        lanes.map(|lane| lane.pace.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
+        let lanes = self.endpoints.iter().filter(|lane| models.contains(&lane.spec.model));
+        lanes.map(|lane| lane.rate.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
     }
 
     /// Tells whether a place refuses asks because they are too many.
     pub(crate) fn are_throttled(&self, now: Time) -> bool {
-        self.lanes.iter().any(|lane| lane.pace.is_throttled(now))
+        self.endpoints.iter().any(|lane| lane.rate.is_throttled(now))
     }
 
     /// Tells whether a place takes no more in a time than it gets.
     pub(crate) fn are_rate_bound(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.pace.is_rate_bound())
+        self.endpoints.iter().any(|lane| lane.rate.is_rate_bound())
     }
 
     /// Until when nothing may be sent anywhere, if that is yet to come.
     pub(crate) fn paused_until(&self, now: Time) -> Option<Time> {
-        let until = self.lanes.iter().map(|lane| lane.pace.paused_until(now));
+        let until = self.endpoints.iter().map(|lane| lane.rate.paused_until(now));
         until.min_by_key(|until| until.map_or(0, |until| until.monotonic_ms)).flatten()
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Flight, Machine};
+use super::{InFlight, Machine};
 use crate::item::question::Question;
 use crate::plan::ledger::Ledger;
 use crate::time::Time;
@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// About how many tokens have come of the answers on their way.
     pub coming_tokens: u64,
     /// The service does not answer.
-    pub outage: Option<OutageView>,
+    pub outage: Option<OutageStatus>,
     /// Nothing is sent before this moment, because the service asked for it.
     pub paused_until: Option<Time>,
     /// When the next ask goes, where it waits for its time.
@@ -39,9 +39,9 @@ pub struct Snapshot {
     /// Whose limit on asks in a time holds the next one, if one does.
     pub rate_bound: Option<RateBound>,
     /// The two asks that have been on their way longest.
-    pub longest: Vec<OnItsWay>,
+    pub longest: Vec<InFlightAsk>,
     /// Somebody holds the run: nothing is sent.
-    pub is_held: bool,
+    pub is_paused: bool,
     /// The run is stopping.
     pub stopping: bool,
 }
@@ -57,7 +57,7 @@ pub enum RateBound {
 
 /// An outage, for whoever draws it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutageView {
+pub struct OutageStatus {
     /// When its first failure came.
     pub since: Time,
     /// When the service is tried next, by the schedule or lightly; absent while all that may be
@@ -72,12 +72,12 @@ pub struct OutageView {
     /// The service is being tried.
     pub is_probing: bool,
     /// Every retry has failed, and another question is asked.
-    pub tries_another: bool,
+    pub is_cross_checking: bool,
 }
 
 /// An ask on its way, for whoever draws it.
 #[derive(Debug, Clone)]
-pub struct OnItsWay {
+pub struct InFlightAsk {
     /// The question.
     pub question: Arc<Question>,
     /// When it was sent.
@@ -92,10 +92,10 @@ impl Machine {
     /// Tells where the run stands.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let longest = self.flights.values().filter(|flight| !flight.abandoned).take(2);
-        let on_its_way = |flight: &Flight| {
-            Some(OnItsWay {
-                question: Arc::clone(&self.held.get(&flight.index)?.question),
+        let longest = self.asks_in_flight.values().filter(|flight| !flight.abandoned).take(2);
+        let on_its_way = |flight: &InFlight| {
+            Some(InFlightAsk {
+                question: Arc::clone(&self.active.get(&flight.index)?.question),
                 sent_at: flight.sent.at,
                 has_begun: flight.has_begun,
                 tokens: flight.tokens,
@@ -103,31 +103,31 @@ impl Machine {
         };
         Snapshot {
             ledger: self.ledger,
-            in_flight: self.flights.len(),
-            slots: self.lanes.slots(),
+            in_flight: self.asks_in_flight.len(),
+            slots: self.router.slots(),
             retrying: self.waiting.len(),
             retrying_causes: self.retrying_causes(),
             retry_at: self.waiting.first().map(|&(ms, _)| self.moment(now, ms)),
-            throttled: self.lanes.are_throttled(now),
+            throttled: self.router.are_throttled(now),
             answered: self.answers_count,
-            coming_tokens: self.flights.values().map(|flight| flight.tokens).sum(),
+            coming_tokens: self.asks_in_flight.values().map(|flight| flight.tokens).sum(),
             outage: self.outage.as_ref().map(|outage| {
-                let not_paused = |at| self.lanes.not_paused(now, at);
-                OutageView {
+                let not_paused = |at| self.router.not_paused(now, at);
+                OutageStatus {
                     since: outage.since,
                     next: outage.next().map(|(at, _)| not_paused(at)),
                     retry_at: outage.retry_at.map(not_paused),
                     retry: outage.retries + u32::from(outage.retry_at.is_some()),
                     of: self.rules.backoff.retries,
                     is_probing: outage.is_probing(),
-                    tries_another: outage.another().is_some(),
+                    is_cross_checking: outage.cross_check().is_some(),
                 }
             }),
-            paused_until: self.lanes.paused_until(now),
+            paused_until: self.router.paused_until(now),
             send_at: self.send_at.filter(|at| !at.has_come(now)),
             rate_bound: self.rate_bound,
             longest: longest.filter_map(on_its_way).collect(),
-            is_held: self.is_held,
+            is_paused: self.is_paused,
             stopping: self.stop.is_some(),
         }
     }
@@ -135,7 +135,7 @@ impl Machine {
     fn retrying_causes(&self) -> Vec<(&'static str, usize)> {
         let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (_, index) in &self.waiting {
-            let cause = self.held.get(index).and_then(|held| held.failed_with);
+            let cause = self.active.get(index).and_then(|held| held.failed_with);
             *causes.entry(cause.unwrap_or("failed")).or_default() += 1;
         }
         let mut causes: Vec<_> = causes.into_iter().collect();

@@ -1,21 +1,21 @@
 //! Asks that are dropped, and those of which nothing comes.
 
 use super::{Effect, Machine};
-use crate::answer::{Failure, FailureClass, Reading};
-use crate::rate::Back;
+use crate::answer::{Failure, FailureClass, ParsedReply};
+use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
 use crate::time::Time;
 
 impl Machine {
     /// Takes that an ask was dropped.
-    pub(crate) fn abandoned(&mut self, now: Time, ask: AskId, effects: &mut Vec<Effect>) {
-        let flight = self.flights.get(&ask).expect("an ask is answered once");
-        let Some(hung_after) = flight.hung_after else {
-            let flight = self.flights.remove(&ask).expect("it was there just now");
-            let lane = self.lanes.at(flight.lane);
-            lane.back(now, ask);
-            lane.pace.back(now, &flight.sent, Back::Nothing);
-            self.minute.back(now, None, false);
+    pub(crate) fn on_abandoned(&mut self, now: Time, ask: AskId, effects: &mut Vec<Effect>) {
+        let flight = self.asks_in_flight.get(&ask).expect("an ask is answered once");
+        let Some(hung_after) = flight.stalled_after else {
+            let flight = self.asks_in_flight.remove(&ask).expect("it was there just now");
+            let lane = self.router.endpoint_mut(flight.endpoint);
+            lane.on_return(now, ask);
+            lane.rate.on_return(now, &flight.sent, ResponseSignal::Neutral);
+            self.minute.on_return(now, None, false);
             self.dropped += 1;
             self.make_ready(flight.index);
             return;
@@ -32,29 +32,29 @@ impl Machine {
             request_id: None,
             partial: None,
         };
-        let reading = Reading::Failure(failure.clone());
-        let back = self.returned(now, ask, &reading);
-        self.failed(now, back, failure, effects);
+        let reading = ParsedReply::Failure(failure.clone());
+        let back = self.complete_ask(now, ask, &reading);
+        self.on_failure(now, back, failure, effects);
     }
 
     /// Drops asks of which nothing has come for far longer than answers take.
-    pub(crate) fn abandon_hung(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(at) = self.hung_at().filter(|at| at.has_come(now)) else { return };
-        for (&ask, flight) in &mut self.flights {
+    pub(crate) fn abandon_stalled(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Some(at) = self.stalled_at().filter(|at| at.has_come(now)) else { return };
+        for (&ask, flight) in &mut self.asks_in_flight {
             // None that was sent later can have hung yet.
             if flight.sent.at.monotonic_ms > at.monotonic_ms {
                 break;
             }
-            let hung_after = self.lanes.hung_after(flight.lane);
-            let hung_after = hung_after.filter(|_| flight.may_hang());
+            let hung_after = self.router.stall_timeout(flight.endpoint);
+            let hung_after = hung_after.filter(|_| flight.may_stall());
             let Some(hung_after) = hung_after.filter(|span| now.since(flight.sent.at) >= *span)
             else {
                 continue;
             };
             flight.abandoned = true;
-            flight.hung_after = Some(hung_after);
-            if let Some(held) = self.held.get_mut(&flight.index) {
-                held.seemed_to_hang = true;
+            flight.stalled_after = Some(hung_after);
+            if let Some(held) = self.active.get_mut(&flight.index) {
+                held.seemed_stalled = true;
             }
             effects.push(Effect::Abandon(ask));
         }
@@ -62,19 +62,19 @@ impl Machine {
 
     /// When the first ask on its way will have hung: one of each place, because each place has its
     /// own measure and asks are in the order in which they were sent.
-    pub(crate) fn hung_at(&self) -> Option<Time> {
+    pub(crate) fn stalled_at(&self) -> Option<Time> {
         let mut first: Option<Time> = None;
         let mut seen = Vec::new();
-        for flight in self.flights.values().filter(|flight| flight.may_hang()) {
-            if seen.contains(&flight.lane) {
+        for flight in self.asks_in_flight.values().filter(|flight| flight.may_stall()) {
+            if seen.contains(&flight.endpoint) {
                 continue;
             }
-            seen.push(flight.lane);
-            if let Some(span) = self.lanes.hung_after(flight.lane) {
+            seen.push(flight.endpoint);
+            if let Some(span) = self.router.stall_timeout(flight.endpoint) {
                 let at = flight.sent.at.after(span);
                 first = Some(first.map_or(at, |first| if at.has_come(first) { at } else { first }));
             }
-            if seen.len() == self.lanes.count() {
+            if seen.len() == self.router.count() {
                 break;
             }
         }

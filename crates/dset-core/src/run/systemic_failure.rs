@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::Question;
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 
 /// So many different questions refused in the same words are suspicious before the first answer, …
 const ALIKE_AT_FIRST: u32 = 5;
@@ -19,7 +19,7 @@ const ALIKE_LATER: u32 = 10;
 
 /// Refusals that may be the settings' fault.
 #[derive(Debug, Default)]
-pub(crate) struct Suspects {
+pub(crate) struct SystemicFailureDetector {
     words: Option<String>,
     /// Questions refused in these words one after the other.
     alike: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Suspects {
     waiting: Vec<(Arc<Question>, Failure)>,
 }
 
-impl Suspects {
+impl SystemicFailureDetector {
     /// Takes a refusal of a question that was not refused before in this run, whether anything `has
     /// succeeded` in it; returns the questions that are refused, each on its own account.
     pub(crate) fn refused(
@@ -58,7 +58,7 @@ impl Suspects {
             false if last.class == FailureClass::Forbidden => 1,
             false => ALIKE_AT_FIRST,
         };
-        (self.alike >= most && !planted(Bug::SettingsTakenForQuestions)).then_some(last)
+        (self.alike >= most && !planted(Mutant::SettingsTakenForQuestions)).then_some(last)
     }
 
     /// Ends the suspicion; returns the questions that waited for a verdict.

@@ -12,6 +12,6 @@ pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub(crate) use resolve::is_variable;
 pub use resolve::{
     Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback, resolve,
-    resolve_among,
+    resolve_with_providers,
 };
 pub use values::{Concurrency, LogFormat, OnError, Span, Switch};

@@ -8,12 +8,13 @@ use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
 
-use dset_core::answer::{Failure, Reading};
+use dset_core::answer::{Failure, ParsedReply};
 use dset_core::key::RequestSettings;
 use dset_core::provider::rate_limits;
-use dset_core::provider::reply::Broken;
+use dset_core::provider::reply::TransportError;
 use dset_core::provider::{
-    Kind, Loop, Preset, RateLimits, Request, StreamReading, is_of_address, read_broken,
+    ChunkKind, Preset, RateLimits, Repetition, Request, StreamParser, classify_transport_error,
+    is_address_failure,
 };
 use dset_core::run::ask::Ask;
 use dset_core::settings::{Model, Settings, is_loopback};
@@ -106,7 +107,7 @@ pub enum EndpointError {
 #[derive(Debug)]
 pub struct AskResult {
     /// What it means.
-    pub reading: Reading,
+    pub reading: ParsedReply,
     /// What the headers say about limits, where they say anything.
     pub limits: Option<Box<RateLimits>>,
     /// Of a failure that may have been paid for: the body as it came, or what had been written of
@@ -118,14 +119,14 @@ pub struct AskResult {
 struct PartialResponse {
     status: u16,
     limits: RateLimits,
-    reply: StreamReading,
+    reply: StreamParser,
 }
 
 /// How a reply came to its end, if it did not break.
 enum BodyEnd {
     Whole,
     /// It would not have ended by itself.
-    Looped(Loop),
+    Looped(Repetition),
 }
 
 impl Endpoint {
@@ -135,8 +136,10 @@ impl Endpoint {
         key: Option<SecretString>,
     ) -> Result<Endpoint, EndpointError> {
         let headers = headers(settings.preset, key.as_ref())?;
-        let (url, at_home) =
-            (settings.preset.url(&settings.base_url), settings.preset.is_at(&settings.base_url));
+        let (url, at_home) = (
+            settings.preset.url(&settings.base_url),
+            settings.preset.is_official_host(&settings.base_url),
+        );
         // No proxy leads back to this machine.
         let may_be_proxied = !is_loopback(&settings.base_url);
         let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
@@ -161,7 +164,7 @@ impl Endpoint {
         let end = with_deadline(self.settings.timeout, self.call(body, &mut coming, tell)).await;
         let Some(PartialResponse { status, limits, mut reply }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
-            let reading = Reading::Failure(read_broken(&broken));
+            let reading = ParsedReply::Failure(classify_transport_error(&broken));
             return AskResult { reading: self.with_address(reading), limits: None, body: None };
         };
         self.redactor.redact_reply(&mut reply);
@@ -170,22 +173,22 @@ impl Endpoint {
         let beside = extra_fields(&reply);
         let mut reading = match end {
             Ok(BodyEnd::Whole) => reply.finish(),
-            Ok(BodyEnd::Looped(found)) => reply.stopped_in_a_loop(found),
-            Err(broken) => reply.broken(&broken),
+            Ok(BodyEnd::Looped(found)) => reply.finish_repetition(found),
+            Err(broken) => reply.finish_broken(&broken),
         };
         self.redactor.redact_failure(&mut reading);
         let body = match &reading {
-            Reading::Answer(_) => None,
-            Reading::Failure(failure) => body.or_else(|| partial_body(failure, beside)),
+            ParsedReply::Answer(_) => None,
+            ParsedReply::Failure(failure) => body.or_else(|| partial_body(failure, beside)),
         };
         let limits = (!limits.is_empty()).then(|| Box::new(limits));
         AskResult { reading: self.with_address(reading), limits, body }
     }
 
     /// Names where was asked, where that may be what is wrong.
-    fn with_address(&self, mut reading: Reading) -> Reading {
-        if let Reading::Failure(failure) = &mut reading
-            && is_of_address(failure)
+    fn with_address(&self, mut reading: ParsedReply) -> ParsedReply {
+        if let ParsedReply::Failure(failure) = &mut reading
+            && is_address_failure(failure)
         {
             let url = self.settings.preset.shown_url(&self.settings.base_url);
             failure.message = format!("{url}: {}", failure.message);
@@ -198,7 +201,7 @@ impl Endpoint {
         body: Vec<u8>,
         coming: &mut Option<PartialResponse>,
         mut tell: impl FnMut(u64),
-    ) -> Result<BodyEnd, Broken> {
+    ) -> Result<BodyEnd, TransportError> {
         // A connection that lay idle may hold a reply that nobody asked for, which would pass for
         // the answer to this. The client closes such a connection as soon as it sees the bytes;
         // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
@@ -210,14 +213,14 @@ impl Endpoint {
             match error.is_connect() {
                 // A proxy is another matter than the address.
                 _ if !self.client.is_proxied() && is_not_http(&error) => {
-                    Broken::Foreign(if find_tls_error(&error).is_some() {
+                    TransportError::Foreign(if find_tls_error(&error).is_some() {
                         detail
                     } else {
                         NO_HTTP.to_owned()
                     })
                 }
-                true => Broken::Connect(detail),
-                false => Broken::Reset(detail),
+                true => TransportError::Connect(detail),
+                false => TransportError::Reset(detail),
             }
         })?;
         let PartialResponse { status, reply, .. } = coming.insert(self.partial_response(&response));
@@ -250,7 +253,7 @@ impl Endpoint {
             };
             let progress = reply.push(&chunk);
             if progress.is_too_large {
-                return Err(Broken::TooLarge);
+                return Err(TransportError::TooLarge);
             }
             if let Some(found) = progress.looped.filter(|_| !progress.has_end) {
                 return Ok(BodyEnd::Looped(found));
@@ -262,7 +265,7 @@ impl Endpoint {
             if patience.note_progress(now, &progress) {
                 silence.as_mut().reset(patience.until.at);
             }
-            if progress.kind != Kind::Blank && now - told_at >= PROGRESS_EVERY {
+            if progress.kind != ChunkKind::Blank && now - told_at >= PROGRESS_EVERY {
                 told_at = now;
                 tell(progress.tokens_about());
             }
@@ -279,9 +282,10 @@ impl Endpoint {
         let now = unix_ms();
         let limits = rate_limits(&headers, now);
         let max_tokens = self.settings.preset.max_tokens(&self.settings.request);
-        let mut reply = StreamReading::new(status, headers).received_at(now).limited_to(max_tokens);
+        let mut reply =
+            StreamParser::new(status, headers).received_at(now).with_token_limit(max_tokens);
         if self.settings.stop_loops && self.settings.stream {
-            reply = reply.watching_for_loops();
+            reply = reply.detecting_repetition();
         }
         PartialResponse { status, limits, reply }
     }
@@ -289,14 +293,16 @@ impl Endpoint {
 
 async fn with_deadline(
     timeout: Duration,
-    call: impl Future<Output = Result<BodyEnd, Broken>>,
-) -> Result<BodyEnd, Broken> {
+    call: impl Future<Output = Result<BodyEnd, TransportError>>,
+) -> Result<BodyEnd, TransportError> {
     let mut call = pin!(call);
     let mut deadline = Deadline::after(timeout);
     loop {
         match tokio::time::timeout_at(deadline.at, &mut call).await {
             Ok(end) => return end,
-            Err(_) if deadline.has_passed(Instant::now()) => return Err(Broken::TimedOut(timeout)),
+            Err(_) if deadline.has_passed(Instant::now()) => {
+                return Err(TransportError::TimedOut(timeout));
+            }
             Err(_) => {}
         }
     }
@@ -350,7 +356,7 @@ impl IdleTimeout {
 
     /// Takes what has come; true where it lasts less long than before.
     fn note_progress(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
-        if progress.kind == Kind::Blank {
+        if progress.kind == ChunkKind::Blank {
             return false;
         }
         self.span = match progress {
@@ -364,17 +370,17 @@ impl IdleTimeout {
         self.until.at < before.at
     }
 
-    fn broken(&self) -> Broken {
-        Broken::Silent(self.span)
+    fn broken(&self) -> TransportError {
+        TransportError::Silent(self.span)
     }
 }
 
 /// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
-fn broken_by(error: &(dyn std::error::Error + 'static)) -> Broken {
+fn broken_by(error: &(dyn std::error::Error + 'static)) -> TransportError {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     match causes.any(|error| error.is::<hyper::Error>()) {
-        true => Broken::Cut(describe_error(error)),
-        false => Broken::Garbled(describe_error(error)),
+        true => TransportError::Cut(describe_error(error)),
+        false => TransportError::Garbled(describe_error(error)),
     }
 }
 
@@ -393,8 +399,8 @@ pub(crate) fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// What came of a stream beside the texts of an answer.
-fn extra_fields(reply: &StreamReading) -> serde_json::Map<String, serde_json::Value> {
-    reply.beside().map(|(name, text)| (name.to_owned(), text.into())).collect()
+fn extra_fields(reply: &StreamParser) -> serde_json::Map<String, serde_json::Value> {
+    reply.side_texts().map(|(name, text)| (name.to_owned(), text.into())).collect()
 }
 
 /// What had been written of a stream that is no answer, and what came beside it.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use dset_core::answer::Reading;
+use dset_core::answer::ParsedReply;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::provider::Preset;
 use dset_core::run::ask::{Ask, AskId};
@@ -112,7 +112,7 @@ pub async fn get(
 pub async fn question(
     wire: EndpointSettings,
     key: Option<SecretString>,
-) -> Result<(Reading, Duration), EndpointError> {
+) -> Result<(ParsedReply, Duration), EndpointError> {
     let mut wire = wire;
     wire.request.max_tokens = Some(1);
     wire.timeout = wire.timeout.min(QUESTION_TIMEOUT);
@@ -127,7 +127,7 @@ pub async fn question(
         system: system.map(Into::into),
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
-        ending: [0; 16],
+        failure_key: [0; 16],
         marked: false,
         model: 0,
         sample: 0,

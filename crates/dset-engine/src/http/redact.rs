@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use dset_core::answer::Reading;
-use dset_core::provider::StreamReading;
+use dset_core::answer::ParsedReply;
+use dset_core::provider::StreamParser;
 use memchr::memmem::Finder;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -59,17 +59,17 @@ impl KeyRedactor {
 
     /// Takes a telling key out of a reply all of which has come, before anything is read of it, so
     /// that none is cut in half where a long message is.
-    pub(crate) fn redact_reply(&self, reply: &mut StreamReading) {
+    pub(crate) fn redact_reply(&self, reply: &mut StreamParser) {
         if self.is_distinctive {
-            let (texts, body) = reply.each_text();
+            let (texts, body) = reply.texts_mut();
             texts.for_each(|text| self.redact_text(text));
             self.redact_bytes(body);
         }
     }
 
     /// Takes any key out of what a failure says, which nobody paid for.
-    pub(crate) fn redact_failure(&self, reading: &mut Reading) {
-        if let Reading::Failure(failure) = reading {
+    pub(crate) fn redact_failure(&self, reading: &mut ParsedReply) {
+        if let ParsedReply::Failure(failure) = reading {
             self.redact_text(&mut failure.message);
             self.redact_masked(&mut failure.message);
             failure.request_id.iter_mut().for_each(|id| self.redact_text(id));
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn left(key: &str, body: &str) -> String {
-        let mut reply = StreamReading::new(401, Vec::new());
+        let mut reply = StreamParser::new(401, Vec::new());
         reply.push(body.as_bytes());
         KeyRedactor::new(Some(&key.into())).redact_reply(&mut reply);
         String::from_utf8(reply.body().to_vec()).unwrap()
@@ -214,14 +214,14 @@ mod tests {
 
     #[test]
     fn a_key_in_a_stream_is_found_where_its_texts_are_joined() {
-        let mut reply = StreamReading::new(200, Vec::new());
+        let mut reply = StreamParser::new(200, Vec::new());
         for half in ["sk-0123456789", "abcdef"] {
             let chunk = serde_json::json!({ "choices": [{ "delta": { "content": half } }] });
             reply.push(format!("data: {chunk}\n\n").as_bytes());
         }
         reply.push(b"data: [DONE]\n\n");
         KeyRedactor::new(Some(&"sk-0123456789abcdef".into())).redact_reply(&mut reply);
-        let Reading::Answer(answer) = reply.finish() else { panic!("it is whole") };
+        let ParsedReply::Answer(answer) = reply.finish() else { panic!("it is whole") };
         assert_eq!(answer.content, "***");
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn a_key_that_is_a_word_is_taken_out_of_what_a_failure_says_alone() {
         assert_eq!(left("test", "a test"), "a test");
         let says = |message: &str| {
-            Reading::Failure(Failure {
+            ParsedReply::Failure(Failure {
                 class: FailureClass::KeyRefused,
                 cause: "key refused",
                 status: Some(401),

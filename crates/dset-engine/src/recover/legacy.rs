@@ -10,7 +10,7 @@ use std::path::Path;
 use dset_core::answer::row::Row;
 use dset_core::item::question::QuestionId;
 use dset_core::recover::legacy::{
-    Adoption, Completion, Outputs, adopt as decide, ids, joint, read_json,
+    Completion, LegacyAnswers, LegacyOutputs, ids, joint, read_json, read_legacy_outputs as decide,
 };
 use fs_err as fs;
 use thiserror::Error;
@@ -83,7 +83,7 @@ pub fn import_legacy(
             files::write_whole(path, &fs::read(&copy)?)?;
         }
     }
-    let outputs = Outputs { csv: &csv, json: &json, txt: &txt };
+    let outputs = LegacyOutputs { csv: &csv, json: &json, txt: &txt };
     let mut adoption = decide(outputs, FORMATS[2].write);
     if by_model {
         adoption.ids = ids(&adoption.rows, true);
@@ -104,7 +104,7 @@ pub fn import_legacy(
     let mut completed = 0;
     for (format, (found, completion)) in all {
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
-        completed += completion.lacking.len() as u64;
+        completed += completion.missing_rows.len() as u64;
     }
     let adopted = LegacyImport {
         rows: adoption.rows.len() as u64,
@@ -124,13 +124,13 @@ fn complete(
     format: Format,
     found: &[u8],
     completion: &Completion,
-    adoption: &Adoption,
+    adoption: &LegacyAnswers,
 ) -> io::Result<()> {
     let file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
     file.set_len(completion.whole_bytes)?;
     let whole = &found[..completion.whole_bytes as usize];
     let mut bytes = joint(whole, format.header, format.newline).to_vec();
-    completion.lacking.iter().for_each(|&at| (format.write)(&adoption.rows[at], &mut bytes));
+    completion.missing_rows.iter().for_each(|&at| (format.write)(&adoption.rows[at], &mut bytes));
     (&file).write_all(&bytes)?;
     file.sync_all()
 }
@@ -140,7 +140,7 @@ fn insert(
     store: &mut Store,
     folder: &Path,
     wanted: &[Format],
-    adoption: Adoption,
+    adoption: LegacyAnswers,
     by_model: bool,
     now: i64,
 ) -> Result<(), LegacyImportError> {

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::plan::AnswerId;
-use dset_core::recover::output_diff::compare;
+use dset_core::recover::output_diff::diff_output;
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
@@ -82,7 +82,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
         files: FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
-        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Kept),
+        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Truncated),
         presumed: view.plan.count(Planned::Presumed),
         copied_to,
     }))
@@ -128,10 +128,10 @@ pub(crate) fn reform(
         }
         let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
         let compared = fs::File::open(&path)
-            .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
+            .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
             .map_err(SinkError::Io)?;
         rows.check().map_err(SinkError::Store)?;
-        if !compared.misfits.is_empty() {
+        if !compared.differences.is_empty() {
             continue;
         }
         // Without its mark a file is held against every row by the next run, whichever of the two
@@ -157,7 +157,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
         let format = format.from_file(&path).map_err(SinkError::Io)?;
         let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
         let compared = fs::File::open(&path)
-            .and_then(|file| compare(file, format.header, rows.by_ref()))
+            .and_then(|file| diff_output(file, format.header, rows.by_ref()))
             .map_err(SinkError::Io)?;
         // An order that cannot be followed is what a rebuild is for.
         if compared.has_foreign() || rows.check().is_err() {
@@ -219,7 +219,7 @@ pub(crate) fn finish(
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
             let compared = fs::File::open(&path)
-                .and_then(|file| compare(file, as_it_is.header, rows.by_ref()))
+                .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
                 .map_err(SinkError::Io)?;
             if compared.has_foreign() {
                 copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?;

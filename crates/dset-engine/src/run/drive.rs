@@ -10,13 +10,15 @@ use std::sync::mpsc as threads;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use dset_core::item::error_marks::Marks;
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::Question;
 use dset_core::plan::Plan;
-use dset_core::rate::minute::MinuteLimits;
-use dset_core::rate::{Bounds, expected};
+use dset_core::rate::sliding_window::MinuteLimits;
+use dset_core::rate::{Bounds, limits_from_peers};
 use dset_core::run::ask::{Ask, AskId};
-use dset_core::run::{Effect, Ending, Event, Machine, Place, Record, Rules, Seq, StopSignal, Why};
+use dset_core::run::{
+    Effect, EndReason, Ending, EndpointSpec, Event, JournalRecord, Machine, Rules, Seq, StopSignal,
+};
 use dset_core::settings::{Concurrency, OnError, Settings};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -86,12 +88,12 @@ pub struct Target {
 }
 
 impl Target {
-    fn place(&self) -> Place {
+    fn place(&self) -> EndpointSpec {
         let learnt = self.peer_limits.as_ref().and_then(|shared| {
             let others = shared.peers(unix_ms()).into_iter();
-            expected(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
+            limits_from_peers(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
         });
-        Place { model: self.model, endpoint: self.number, learnt }
+        EndpointSpec { model: self.model, endpoint: self.number, limits: learnt }
     }
 }
 
@@ -120,12 +122,12 @@ pub async fn drive(
         let event = tokio::select! {
             Some(wish) = wishes.recv() => match wish {
                 RunControl::Stop(signal) => Event::Stopped(signal),
-                RunControl::TogglePause => match run.machine.snapshot(run.clock.now()).is_held {
-                    true => Event::LetGo,
-                    false => Event::Held,
+                RunControl::TogglePause => match run.machine.snapshot(run.clock.now()).is_paused {
+                    true => Event::ResumeRequested,
+                    false => Event::PauseRequested,
                 },
-                RunControl::Resume => Event::LetGo,
-                RunControl::TryNow => Event::TryNow,
+                RunControl::Resume => Event::ResumeRequested,
+                RunControl::TryNow => Event::ProbeRequested,
                 RunControl::Status => {
                     let now = run.clock.now();
                     watcher.status(now, &run.machine.snapshot(now));
@@ -142,7 +144,7 @@ pub async fn drive(
             }
             () = sleep_until(alarm), if alarm.is_some() => {
                 run.alarm = None;
-                Event::Woke
+                Event::TimerFired
             }
             _ = ticker.tick() => {
                 let now = run.clock.now();
@@ -230,7 +232,7 @@ impl Run {
         let reader = QuestionFeeder {
             source,
             prompts,
-            hashers: settings.models.iter().map(|model| model.request.hasher()).collect(),
+            hashers: settings.models.iter().map(|model| model.request.request_hasher()).collect(),
             plan: Arc::clone(&plan),
             next: 0,
         };
@@ -255,7 +257,7 @@ impl Run {
             minute: settings.minute,
             earlier: earlier.asks,
             killed: earlier.unknown,
-            places: asked.iter().map(Target::place).collect(),
+            endpoints: asked.iter().map(Target::place).collect(),
             backoff: settings.backoff.clone(),
             pause_on_error: settings.on_error == OnError::Pause,
             limit: decisions.limit,
@@ -294,10 +296,10 @@ impl Run {
             Effect::Abandon(ask) => drop(self.cancel_txs.remove(&ask)),
             Effect::Record(seq, record) => {
                 let body = match &record {
-                    Record::Failed { ask, .. } => self.bodies.remove(ask),
+                    JournalRecord::Failed { ask, .. } => self.bodies.remove(ask),
                     _ => None,
                 };
-                if let Record::Answered { question, .. } = &record {
+                if let JournalRecord::Answered { question, .. } = &record {
                     self.unsynced.push_back((seq, Arc::clone(question)));
                 }
                 let record = Box::new(record);
@@ -308,7 +310,7 @@ impl Run {
             }
             // By way of the store, so that it comes after the rows before it.
             Effect::Flush => drop(self.store.send(ToStore::Flush)),
-            Effect::WakeAt(at) => self.alarm = Some(at),
+            Effect::SetTimer(at) => self.alarm = Some(at),
             Effect::Mark(marks) => self.mark(marks),
             Effect::Show(notice) => watcher.notice(self.clock.now(), &notice),
             Effect::Finish(ending) => return Some(ending),
@@ -353,7 +355,7 @@ impl Run {
     fn publish_limits(&mut self, ended: bool) {
         while self.marking.try_join_next().is_some() {}
         let now = self.clock.now();
-        let learnt = self.machine.learnt(now);
+        let learnt = self.machine.limit_snapshots(now);
         for (place, (asked, (learnt, until))) in self.targets.iter().zip(learnt).enumerate() {
             let Some(shared) = asked.peer_limits.clone() else { continue };
             let said =
@@ -367,13 +369,16 @@ impl Run {
                 shared.publish(&said);
                 if let Some(wait) = shared.requested_wait(now.unix_ms) {
                     let until = now.after(wait);
-                    let _ = tell.send(WorkerMessage::Event(Event::ToldToWait { place, until }));
+                    let _ = tell.send(WorkerMessage::Event(Event::PeerThrottled {
+                        endpoint: place,
+                        until,
+                    }));
                 }
             });
         }
     }
 
-    fn mark(&mut self, marks: Marks) {
+    fn mark(&mut self, marks: InputMarks) {
         let options = source_options(&self.settings, self.marks_known.clone());
         let path = self.settings.input.clone();
         let tell = self.tell.clone();
@@ -454,7 +459,7 @@ impl Run {
         let (path, detail) = (self.settings.output.join(STORE), error.to_string());
         let trouble = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
         watcher.local_failure(self.clock.now(), &trouble);
-        Ending { why: Why::StoreFailed, ..ending }
+        Ending { reason: EndReason::StoreFailed, ..ending }
     }
 }
 
@@ -469,23 +474,23 @@ fn slots_max(concurrency: Concurrency, places: usize) -> u32 {
 
 /// How a run ended, as it is told later.
 fn ending_code(ending: &Ending) -> String {
-    let word = reason_code(&ending.why);
+    let word = reason_code(&ending.reason);
     if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }
 }
 
-fn reason_code(why: &Why) -> &'static str {
+fn reason_code(why: &EndReason) -> &'static str {
     match why {
-        Why::StoreFailed => "store failed",
-        Why::OutputFailed => "output failed",
-        Why::WrongSettings(_) => "wrong settings",
-        Why::InputChanged { .. } => "input changed",
-        Why::KeyRefused(_) => "key refused",
-        Why::OutOfMoney(_) => "out of money",
-        Why::Unreachable(_) => "unreachable",
-        Why::ToldToWait(..) => "told to wait",
-        Why::Stopped(_) => "stopped",
-        Why::Paused => "paused",
-        Why::Complete => "complete",
+        EndReason::StoreFailed => "store failed",
+        EndReason::OutputFailed => "output failed",
+        EndReason::WrongSettings(_) => "wrong settings",
+        EndReason::InputChanged { .. } => "input changed",
+        EndReason::KeyRefused(_) => "key refused",
+        EndReason::OutOfMoney(_) => "out of money",
+        EndReason::Unreachable(_) => "unreachable",
+        EndReason::RetryAfterTooLong(..) => "told to wait",
+        EndReason::Stopped(_) => "stopped",
+        EndReason::Paused => "paused",
+        EndReason::Complete => "complete",
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use dset_core::csv::ERROR;
 use dset_core::item::question::{Question, QuestionIndex};
-use dset_core::key::Hasher;
+use dset_core::key::RequestHasher;
 use dset_core::plan::Plan;
 use dset_core::run::{Event, Planned};
 use dset_core::template::Prompts;
@@ -18,7 +18,7 @@ pub(crate) struct QuestionFeeder {
     pub(crate) source: Source,
     pub(crate) prompts: Prompts,
     /// One for each model.
-    pub(crate) hashers: Vec<Hasher>,
+    pub(crate) hashers: Vec<RequestHasher>,
     pub(crate) plan: Arc<Plan>,
     /// The next row among those that are asked.
     pub(crate) next: u32,
@@ -66,7 +66,7 @@ impl QuestionFeeder {
         if !self.plan.fits(self.next, first) {
             return Err(Some(row_number));
         }
-        let entries = self.plan.wanted().entries(self.next);
+        let entries = self.plan.wanted().entries_of_row(self.next);
         let id = self.plan.id(self.next, text);
         self.next += 1;
         let is_pending = |at: &QuestionIndex| self.plan.states[*at as usize] == Planned::Pending;
@@ -92,7 +92,7 @@ impl QuestionFeeder {
                 row_number,
                 key: self.plan.key(index, fingerprint),
                 id,
-                ending: self.plan.wanted().hash(id, index),
+                failure_key: self.plan.wanted().failure_key(id, index),
                 text: Arc::clone(&text),
                 prompt: Arc::clone(&prompt),
                 system: rendered.system.clone(),

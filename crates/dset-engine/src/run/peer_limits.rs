@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dset_core::rate::{Learnt, Neighbour};
+use dset_core::rate::{LimitSnapshot, PeerState};
 use fs_err as fs;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ const FILES_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PublishedState {
     /// What it knows of the service's limits, and when.
-    pub learnt: Learnt,
+    pub learnt: LimitSnapshot,
     /// The service wants to be left alone until then, Unix milliseconds.
     pub paused_until: Option<i64>,
     /// The run has ended; what it learnt stays.
@@ -59,7 +59,7 @@ impl PeerLimits {
     /// Returns what the others say at `now`, Unix milliseconds, and removes what is too old. What
     /// cannot be read says nothing.
     #[must_use]
-    pub fn peers(&self, now: i64) -> Vec<(PublishedState, Neighbour)> {
+    pub fn peers(&self, now: i64) -> Vec<(PublishedState, PeerState)> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let paths = entries.flatten().map(|entry| entry.path()).take(FILES_MAX);
         let mut others = Vec::new();
@@ -79,7 +79,7 @@ impl PeerLimits {
                 continue;
             }
             let is_running = !said.ended && age <= SILENT_MAX && !is_ahead;
-            others.push((said, Neighbour { learnt: said.learnt, age, is_running }));
+            others.push((said, PeerState { limits: said.learnt, age, is_running }));
         }
         others
     }
@@ -115,8 +115,12 @@ mod tests {
     use super::*;
 
     fn said(ceiling: u32, at_unix_ms: i64, ended: bool) -> PublishedState {
-        let learnt =
-            Learnt { ceiling: Some(ceiling), rate_per_minute: None, paced: false, at_unix_ms };
+        let learnt = LimitSnapshot {
+            ceiling: Some(ceiling),
+            rate_per_minute: None,
+            paced: false,
+            at_unix_ms,
+        };
         PublishedState { learnt, paused_until: Some(7), ended }
     }
 

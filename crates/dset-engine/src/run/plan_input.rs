@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use dset_core::csv::ERROR;
 use dset_core::item::question::{QuestionId, QuestionIndex};
-use dset_core::key::{Hasher, RequestSettings};
-use dset_core::plan::fanout::Wanted;
+use dset_core::key::{RequestHasher, RequestSettings};
+use dset_core::plan::fanout::Fanout;
 use dset_core::plan::{Plan, Planner};
 use dset_core::template::{Prompts, Rendered};
 
@@ -34,9 +34,10 @@ pub(crate) fn plan_input(
 ) -> Result<PlannedInput, JobError> {
     source.rewind()?;
     let status = source.layout().status;
-    let mut hashers: Vec<Hasher> = requests.iter().map(RequestSettings::hasher).collect();
+    let mut hashers: Vec<RequestHasher> =
+        requests.iter().map(RequestSettings::request_hasher).collect();
     let models = requests.iter().map(RequestSettings::model_hash).collect();
-    let wanted = Wanted::new(models, samples);
+    let wanted = Fanout::new(models, samples);
     let mut scanned = PlannedInput {
         planner: Planner::new(edition, prompts.are_the_question_alone(), wanted),
         empty: 0,
@@ -97,7 +98,7 @@ pub(crate) fn for_each_planned(
 ) -> Result<(), JobError> {
     source.rewind()?;
     let status = source.layout().status;
-    let mut hasher = request.hasher();
+    let mut hasher = request.request_hasher();
     let mut index: u32 = 0;
     while let Some((layout, row)) = source.next_row()? {
         let text = layout.question_of(row);
@@ -115,7 +116,7 @@ pub(crate) fn for_each_planned(
             text,
             rendered: &rendered,
             id: plan.id(index, text),
-            entries: plan.wanted().entries(index),
+            entries: plan.wanted().entries_of_row(index),
             status,
         });
         index += 1;

@@ -338,7 +338,7 @@ impl Job {
             &store,
             &requests,
             &held_ids,
-            &plan.bought_otherwise,
+            &plan.with_other_settings,
             edition,
             decisions.keep_answers,
             now,
@@ -360,17 +360,17 @@ impl Job {
             questions: plan.rows(),
             answers: plan.states.len() as u64,
             empty,
-            answered: plan.count(Planned::Settled) + plan.count(Planned::Unplaced),
+            answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
             presumed_agreed: store.has_agreed_to_presumed()?,
             starts_at_row,
             bookmark_unused: decisions.from_bookmark && plan.count(Planned::Presumed) == 0,
-            kept: plan.count(Planned::Kept),
+            kept: plan.count(Planned::Truncated),
             pending,
             duplicates: plan.duplicates,
-            removed: plan.gone,
+            removed: plan.orphaned,
             marked_though_answered: plan.marked_though_answered,
-            kept_from_others: plan.bought_otherwise.iter().sum(),
+            kept_from_others: plan.with_other_settings.iter().sum(),
             imported: adopted,
             recovered: taken_back,
             rescued,
@@ -450,7 +450,7 @@ fn decide(
             Some(text) => Some(text),
             None => store.bought_with(edition)?,
         };
-        let changes = changes(before.as_ref(), &request.text());
+        let changes = changes(before.as_ref(), &request.canonical_json());
         let answers = undecided().map(|at| bought_otherwise[at]).sum();
         return Err(JobError::SettingsChanged { changes, answers });
     }

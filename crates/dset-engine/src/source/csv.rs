@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{
-    Chosen, Cuts, Doubt, HeaderMode, Layout, LayoutError, ROWS_LOOKED_AT, Record, Records,
-    RecordsError, doubt, is_chat, is_header_word, named_separator, second_among, separated_by,
-    survey_marked,
+    AmbiguousColumn, Chosen, HeaderMode, Layout, LayoutError, Record, Records, RecordsError,
+    SNIFFED_ROWS_MAX, UnquotedCommaDetector, ambiguous_column, declared_delimiter,
+    delimiter_in_header, is_chat, is_header_word, second_among, survey_marked,
 };
 use fs_err::File;
 use serde_json::{Map, Value};
@@ -96,7 +96,7 @@ pub enum SourceError {
         /// What was read.
         path: PathBuf,
         /// The columns in question.
-        doubt: Doubt,
+        doubt: AmbiguousColumn,
     },
     /// Two columns may be meant together, as the instruction and its input.
     #[error("`{}` has `{second}` beside `{first}`", path.display())]
@@ -150,7 +150,7 @@ pub struct Source {
     records: Records<File>,
     record: Record,
     /// What tells a question that was cut; nothing where the user says which column it is.
-    cuts: Option<Cuts>,
+    cuts: Option<UnquotedCommaDetector>,
 }
 
 impl Source {
@@ -173,7 +173,7 @@ impl Source {
             record: Record::default(),
             cuts: None,
         };
-        let read = source.records.next_closed(&mut source.record);
+        let read = source.records.next_strict(&mut source.record);
         if let Err(RecordsError::Backslash { .. } | RecordsError::StrayQuote { .. }) = read {
             // It may be no CSV at all, whose quotes mean something else.
             almost_csv(path, &source.record, options)?;
@@ -189,7 +189,8 @@ impl Source {
             source.layout = survey_marked(open(path)?, options.header, column, known)
                 .map_err(|error| layout_error(path, error))?;
         }
-        let cuts = column.is_none().then(|| Cuts::of(&source.record, &source.layout));
+        let cuts =
+            column.is_none().then(|| UnquotedCommaDetector::new(&source.record, &source.layout));
         source.rewind()?;
         if source.layout.chosen == Chosen::First && source.layout.columns.len() > 1 {
             source.doubt_first()?;
@@ -233,13 +234,13 @@ impl Source {
     /// Fails where the first column was taken and holds numbers, beside another with sentences.
     fn doubt_first(&mut self) -> Result<(), SourceError> {
         let mut rows: Vec<Vec<String>> = Vec::new();
-        while rows.len() < ROWS_LOOKED_AT
+        while rows.len() < SNIFFED_ROWS_MAX
             && let Some((_, row)) = self.next_row()?
         {
             rows.push(row.cells().map(str::to_owned).collect());
         }
         let path = self.path.clone();
-        let doubt = doubt(&self.layout, &rows);
+        let doubt = ambiguous_column(&self.layout, &rows);
         doubt.map_or(Ok(()), |doubt| Err(SourceError::WhichColumn { path, doubt }))
     }
 
@@ -251,9 +252,9 @@ impl Source {
 
     /// Returns the next row, and what its columns mean; the header is none.
     pub fn next_row(&mut self) -> Result<Option<(&Layout, &Record)>, SourceError> {
-        let more = self.records.next_closed(&mut self.record);
+        let more = self.records.next_strict(&mut self.record);
         let more = more.map_err(|error| records_error(&self.path, error))?;
-        if self.cuts.is_some_and(|cuts| cuts.is_cut(&self.record)) {
+        if self.cuts.is_some_and(|cuts| cuts.looks_split(&self.record)) {
             let column = self.layout.question + 1;
             let behind: Vec<&str> = self.record.cells().skip(column).collect();
             return Err(SourceError::Unquoted {
@@ -280,7 +281,7 @@ impl Source {
 /// Fails where a file is questions in another form, which read as CSV would be asked as it is.
 fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
     let line = std::str::from_utf8(first.raw()).ok().filter(|_| first.line == 1);
-    if let Some(by) = line.and_then(named_separator) {
+    if let Some(by) = line.and_then(declared_delimiter) {
         return Err(SourceError::SeparatorLine { path: path.to_owned(), by });
     }
     let said = options.header == HeaderMode::No || options.column.is_some();
@@ -298,7 +299,7 @@ fn almost_csv(path: &Path, first: &Record, options: &SourceOptions) -> Result<()
         | "markdown" => {}
         "tsv" | "txt" if !has_header => {}
         _ => {
-            let by = separated_by(first, options.column.as_deref());
+            let by = delimiter_in_header(first, options.column.as_deref());
             return match by.filter(|_| options.header != HeaderMode::No) {
                 Some(by) => Err(SourceError::Separated { path: path.to_owned(), by }),
                 None => Ok(()),

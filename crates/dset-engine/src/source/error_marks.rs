@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use dset_core::csv::{LayoutError, survey_marked};
-use dset_core::item::error_marks::{BookmarkError, Marks, Rewritten, rewrite};
+use dset_core::item::error_marks::{InputMarks, MarkRewriteError, RewriteCounts, rewrite};
 use thiserror::Error;
 
 use crate::os::files;
@@ -24,7 +24,7 @@ pub enum MarkError {
     Layout(#[from] LayoutError),
     /// It is no longer the CSV it was.
     #[error(transparent)]
-    Bookmark(#[from] BookmarkError),
+    Bookmark(#[from] MarkRewriteError),
     /// Somebody writes it at the same time.
     #[error("it is being changed by somebody else")]
     Changing,
@@ -38,13 +38,13 @@ pub enum MarkError {
 pub fn rewrite_marks(
     path: &Path,
     options: &SourceOptions,
-    marks: &Marks,
-) -> Result<(Rewritten, String), MarkError> {
+    marks: &InputMarks,
+) -> Result<(RewriteCounts, String), MarkError> {
     let (column, known) = (options.column.as_deref(), options.marks.as_deref());
     for _ in 0..TRIES {
         let before = stamp(path)?;
         let layout = survey_marked(fs_err::File::open(path)?, options.header, column, known)?;
-        let mut done = Rewritten::default();
+        let mut done = RewriteCounts::default();
         let unchanged = || if stamp(path)? == before { Ok(()) } else { Err(MarkError::Changing) };
         let write = |output: &mut dyn io::Write| {
             let mut output = BufWriter::new(output);
@@ -76,9 +76,9 @@ mod tests {
 
     use super::*;
 
-    fn set(text: &str) -> Marks {
+    fn set(text: &str) -> InputMarks {
         let id = QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
-        Marks { set: [id].into(), ..Marks::default() }
+        InputMarks { set: [id].into(), ..InputMarks::default() }
     }
 
     #[cfg(unix)]
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_status_column_of_the_users_own_is_never_touched_and_marks_have_a_column_beside_it() {
         let (_folder, path) = written("question,status\na,OK\nb,\nc,ERROR\n");
-        let clear = |text: &str| Marks { clear: set(text).set, ..Marks::default() };
+        let clear = |text: &str| InputMarks { clear: set(text).set, ..InputMarks::default() };
         let (_, column) = rewrite_marks(&path, &SourceOptions::default(), &set("b")).unwrap();
         let marked = "question,status,dset_status\na,OK\nb,,ERROR\nc,ERROR\n";
         assert_eq!(column, "dset_status");

@@ -2,7 +2,7 @@
 
 use dset_core::answer::row::{Metadata, Row};
 use dset_core::plan::ledger::Fault;
-use dset_core::run::Record;
+use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
 use super::WriterSettings;
@@ -24,19 +24,21 @@ impl Entry {
     /// Takes what was paid for of a record: an answer, a reply that was refused (`body`), and that a
     /// question is not to be asked again because its answer was cut.
     pub(super) fn from_record(
-        record: &Record,
+        record: &JournalRecord,
         body: Option<&[u8]>,
         run: &WriterSettings,
     ) -> Option<Entry> {
         match record {
-            Record::Answered { .. } => {
+            JournalRecord::Answered { .. } => {
                 NewAnswer::from_answered(record, run).map(|new| Entry::Answer(Box::new(new)))
             }
-            Record::Failed { .. } => NewAttempt::of(record, Some(body?), run).map(Entry::Attempt),
-            Record::Ended { .. } => NewEnded::from_ended(record, run)
+            JournalRecord::Failed { .. } => {
+                NewAttempt::of(record, Some(body?), run).map(Entry::Attempt)
+            }
+            JournalRecord::Ended { .. } => NewEnded::from_ended(record, run)
                 .filter(|ended| CUT.contains(&&*ended.cause))
                 .map(Entry::Ended),
-            Record::Bookmarked { .. } => None,
+            JournalRecord::RowMarked { .. } => None,
         }
     }
 }
@@ -68,15 +70,16 @@ pub(crate) struct NewAnswer {
 
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
-    pub(super) fn from_answered(record: &Record, run: &WriterSettings) -> Option<NewAnswer> {
-        let Record::Answered { question, attempts, sent_at, at, answer, completes_row, .. } =
-            record
+    pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
+        let JournalRecord::Answered {
+            question, attempts, sent_at, at, answer, completes_row, ..
+        } = record
         else {
             return None;
         };
         let seconds = at.since(*sent_at).as_secs_f64();
         let question_hash = question.id.hash();
-        let mut metadata = Metadata::of(answer, question.row_number, *attempts, seconds);
+        let mut metadata = Metadata::new(answer, question.row_number, *attempts, seconds);
         if run.models.len() > 1 {
             let asked = &run.models[usize::from(question.model)];
             metadata.model.get_or_insert_with(|| asked.clone());
@@ -85,7 +88,7 @@ impl NewAnswer {
         Some(NewAnswer {
             key: question.key.0,
             question_hash,
-            ending: Some(question.ending).filter(|ending| *ending != question_hash),
+            ending: Some(question.failure_key).filter(|ending| *ending != question_hash),
             row_lacks: !completes_row,
             sample: question.sample,
             settings: run.settings[usize::from(question.model)],
@@ -173,11 +176,11 @@ pub(crate) struct NewAttempt {
 impl NewAttempt {
     /// Takes a failure of this run; `None` where the record says something else.
     pub(super) fn of(
-        record: &Record,
+        record: &JournalRecord,
         body: Option<&[u8]>,
         run: &WriterSettings,
     ) -> Option<NewAttempt> {
-        let Record::Failed { question, attempt, sent_at, at, failure, .. } = record else {
+        let JournalRecord::Failed { question, attempt, sent_at, at, failure, .. } = record else {
             return None;
         };
         let usage = failure.partial.as_ref().map(|partial| partial.usage).unwrap_or_default();
@@ -215,8 +218,8 @@ pub(crate) struct NewEnded {
 
 impl NewEnded {
     /// Takes an ending of this run; `None` where the record says something else.
-    pub(super) fn from_ended(record: &Record, run: &WriterSettings) -> Option<NewEnded> {
-        let Record::Ended { question, fault, cause, at, cut_at_tokens } = record else {
+    pub(super) fn from_ended(record: &JournalRecord, run: &WriterSettings) -> Option<NewEnded> {
+        let JournalRecord::Ended { question, fault, cause, at, cut_at_tokens } = record else {
             return None;
         };
         let fault = match fault {
@@ -224,7 +227,7 @@ impl NewEnded {
             Fault::GaveUp => "gave up",
         };
         Some(NewEnded {
-            question: question.ending,
+            question: question.failure_key,
             edition: run.generation,
             row: question.row_number,
             fault: fault.to_owned(),

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use dset_core::item::question::QuestionId;
-use dset_core::recover::legacy::{Found, ids, read_csv, read_json};
+use dset_core::recover::legacy::{LegacyFile, ids, read_csv, read_json};
 use dset_core::settings::Settings;
 use fs_err as fs;
 
@@ -99,7 +99,7 @@ fn has_any_of(folder: &Path, questions: &HashSet<[u8; 16]>) -> bool {
         Err(_) => true,
         Ok(None) => {
             let bytes = |at: usize| fs::read(folder.join(FORMATS[at].file)).unwrap_or_default();
-            let has = |found: Found| {
+            let has = |found: LegacyFile| {
                 ids(&found.rows, false).into_iter().any(|id| questions.contains(&id.hash()))
             };
             has(read_json(&bytes(1))) || has(read_csv(&bytes(0)))

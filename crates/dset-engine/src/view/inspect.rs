@@ -43,7 +43,7 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let columns = source.layout().columns.clone();
     let has_header = source.layout().has_header;
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
-    let mut hasher = settings.model().request.hasher();
+    let mut hasher = settings.model().request.request_hasher();
     let mut first = HashMap::new();
     while let Some((layout, row)) = source.next_row()? {
         if !has_header && found.first_row.is_none() {

@@ -65,7 +65,7 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>
         }
         let hits = find_hits(store, query, &terms, &mut words)?;
         let mut beside: HashMap<[u8; 16], AnswerId> = HashMap::new();
-        for (question, id) in view.plan.beside.iter().filter(|(_, id)| hits.has(*id)) {
+        for (question, id) in view.plan.unwanted.iter().filter(|(_, id)| hits.has(*id)) {
             beside.entry(*question).or_insert(*id);
         }
         let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use dset_core::answer::row::Row;
 use dset_core::item::question::{QuestionId, QuestionIndex};
-use dset_core::key::{Hasher, RequestSettings};
+use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
@@ -126,7 +126,7 @@ fn by_number(
     number: u64,
 ) -> Result<Vec<ShownQuestion>, JobError> {
     let picked = pick(view, |seen, at| (at == number).then(|| seen.entries.clone().collect()))?;
-    let beside = std::mem::take(&mut view.plan.beside);
+    let beside = std::mem::take(&mut view.plan.unwanted);
     let mut questions = with_outcomes(store, view, picked)?;
     for (picked, question) in &mut questions {
         let of_it = beside.iter().filter(|(hash, _)| *hash == picked.id.hash());
@@ -150,10 +150,10 @@ fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobE
     let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
     let picked = pick(view, |seen, _| {
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
-            Planned::Kept => true,
+            Planned::Truncated => true,
             Planned::Pending => {
                 seen.status == RowStatus::Error
-                    || wanted.find(seen.id, *at, |hash| ended.get(hash)).is_some()
+                    || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
             }
             _ => false,
         };
@@ -197,7 +197,8 @@ fn pick(
     mut wanted: impl FnMut(&PlannedRow<'_>, u64) -> Option<Vec<QuestionIndex>>,
 ) -> Result<Vec<PickedQuestion>, JobError> {
     let mut picked = Vec::new();
-    let mut hashers: Vec<Hasher> = view.requests.iter().map(RequestSettings::hasher).collect();
+    let mut hashers: Vec<RequestHasher> =
+        view.requests.iter().map(RequestSettings::request_hasher).collect();
     let plan = &view.plan;
     let mut number = 0;
     for_each_planned(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
@@ -227,7 +228,7 @@ fn with_outcomes(
 ) -> Result<Vec<(PickedQuestion, ShownQuestion)>, StoreError> {
     let ended = store.ended(view.generation)?;
     let is_open = |at: QuestionIndex| {
-        matches!(view.plan.states[at as usize], Planned::Kept | Planned::Pending)
+        matches!(view.plan.states[at as usize], Planned::Truncated | Planned::Pending)
     };
     let open = picked.iter().filter(|picked| picked.entries.iter().any(|&(at, _)| is_open(at)));
     let tried = store.attempts_by_question(&open.map(|picked| picked.id.hash()).collect())?;
@@ -241,7 +242,7 @@ fn with_outcomes(
                 entries.push(ShownSlot { sample: wanted.sample(at), ..entry });
                 continue;
             }
-            let end = wanted.find(picked.id, at, |hash| ended.get(hash)).cloned();
+            let end = wanted.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
             let by_key = tried.get(&picked.id.hash());
             let own = by_key.and_then(|by_key| by_key.get(&key));
             // Asked with other settings before these were decided.

@@ -7,7 +7,7 @@ use std::path::Path;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
-use dset_core::plan::{AnswerId, Known, Plan};
+use dset_core::plan::{AnswerId, Plan, StoreFacts};
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
 use dset_core::template::Prompts;
@@ -115,7 +115,7 @@ pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
             ledger,
             empty: view.empty,
             failed,
-            kept: view.plan.count(Planned::Kept),
+            kept: view.plan.count(Planned::Truncated),
             marks,
             outputs: outputs(store, settings)?,
             placed: store.position(view.generation)?,
@@ -158,7 +158,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
     let requests = settings.requests();
     let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
     let scanned = plan_input(&mut source, &prompts, &requests, settings.samples, 0)?;
-    let plan = scanned.planner.plan([], &Known::default());
+    let plan = scanned.planner.plan([], &StoreFacts::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
     for_each_planned(&mut source, &prompts, &requests[0], &plan, |seen| {
@@ -232,7 +232,7 @@ impl RunIndex {
     /// Returns the answers to questions of the input that the last run did not want, of further
     /// samples and other models, each with its row among those that are asked; in the order of both.
     pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
-        if self.plan.beside.is_empty() {
+        if self.plan.unwanted.is_empty() {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
@@ -240,7 +240,7 @@ impl RunIndex {
             rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
         })?;
         let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
-        let mut beside: Vec<_> = self.plan.beside.iter().filter_map(of).collect();
+        let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
         beside.sort_unstable();
         Ok(beside)
     }
@@ -270,12 +270,12 @@ impl RunIndex {
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
             for at in seen.entries {
                 let planned = self.plan.states[at as usize];
-                let end = self.plan.wanted().find(seen.id, at, |hash| ended.get(hash));
+                let end = self.plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
                 ledger.count(planned, end.map(|(fault, _)| *fault));
                 match planned {
-                    Planned::Settled | Planned::Unplaced => is_answered = true,
+                    Planned::Placed | Planned::Unplaced => is_answered = true,
                     Planned::Presumed => {}
-                    Planned::Kept | Planned::Pending => {
+                    Planned::Truncated | Planned::Pending => {
                         is_open = true;
                         if let Some((fault, cause)) = end {
                             has_failed = true;

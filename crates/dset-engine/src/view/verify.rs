@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Ledger;
-use dset_core::recover::legacy::{Texts, read_csv, read_json};
-use dset_core::recover::output_diff::{Misfit, compare};
+use dset_core::recover::legacy::{LegacyTexts, read_csv, read_json};
+use dset_core::recover::output_diff::{OutputDifference, diff_output};
 use dset_core::settings::Settings;
 use fs_err as fs;
 
@@ -78,7 +78,7 @@ pub enum Difference {
         /// Which.
         file: &'static str,
         /// What, and where.
-        misfit: Misfit,
+        misfit: OutputDifference,
         /// The question of the row that it concerns.
         question: Option<String>,
     },
@@ -386,12 +386,12 @@ impl OutputCheck<'_> {
             let misfit = moved(misfit, from, if from > 0 { of_script } else { 0 });
             let difference = match misfit {
                 // Up to its mark a file was whole; what is not there behind it was never there.
-                Misfit::Lacking { row, rows, .. }
+                OutputDifference::Missing { row, rows, .. }
                     if row >= rows_marked && row + rows == rows_ordered =>
                 {
                     Difference::RowsUnwritten { file, rows }
                 }
-                Misfit::Torn { row, .. } if row >= rows_marked => {
+                OutputDifference::Torn { row, .. } if row >= rows_marked => {
                     Difference::RowsUnwritten { file, rows: 0 }
                 }
                 misfit => {
@@ -412,7 +412,7 @@ impl OutputCheck<'_> {
         bytes: u64,
         position: u64,
         rows: u64,
-    ) -> Result<(u64, Vec<Misfit>), JobError> {
+    ) -> Result<(u64, Vec<OutputDifference>), JobError> {
         let fails = |error: io::Error| JobError::Sink(SinkError::Io(error));
         let mut file = fs::File::open(path).map_err(fails)?;
         file.seek(SeekFrom::Start(from)).map_err(fails)?;
@@ -420,9 +420,9 @@ impl OutputCheck<'_> {
             Expected::from(self.store.as_reader(), self.generation, self.format, position, false);
         let header = if from == 0 { self.format.header } else { b"" };
         let wanted = expected.by_ref().take((rows - position) as usize);
-        let compared = compare(file.take(bytes), header, wanted).map_err(fails)?;
+        let compared = diff_output(file.take(bytes), header, wanted).map_err(fails)?;
         expected.check()?;
-        Ok((compared.rows, compared.misfits))
+        Ok((compared.rows, compared.differences))
     }
 
     /// Finds where the rows begin that are not the script's.
@@ -452,9 +452,9 @@ impl OutputCheck<'_> {
         let mut bytes = fs::read(path).map_err(fails)?;
         bytes.truncate(upto as usize);
         let texts = match self.format.name {
-            "csv" => Texts::from(read_csv(&bytes)),
-            "json" => Texts::from(read_json(&bytes)),
-            _ => Texts::Txt(&bytes),
+            "csv" => LegacyTexts::from(read_csv(&bytes)),
+            "json" => LegacyTexts::from(read_json(&bytes)),
+            _ => LegacyTexts::Txt(&bytes),
         };
         let (mut lacking, mut first, mut position) = (0, None, 0);
         while position < rows {
@@ -465,7 +465,7 @@ impl OutputCheck<'_> {
             for (id, _) in ids.into_iter().take((rows - position) as usize) {
                 position += 1;
                 let row = self.store.as_reader().row(id)?;
-                if !texts.have(&row) {
+                if !texts.contain(&row) {
                     lacking += 1;
                     first.get_or_insert(row.question);
                 }
@@ -481,13 +481,13 @@ impl OutputCheck<'_> {
         Ok(())
     }
 
-    fn question(&self, misfit: Misfit) -> Result<Option<String>, StoreError> {
+    fn question(&self, misfit: OutputDifference) -> Result<Option<String>, StoreError> {
         let row = match misfit {
-            Misfit::Changed { row, .. }
-            | Misfit::Lacking { row, .. }
-            | Misfit::Torn { row, .. }
-            | Misfit::Lost { row, .. } => row,
-            Misfit::Header | Misfit::Foreign { .. } => return Ok(None),
+            OutputDifference::Changed { row, .. }
+            | OutputDifference::Missing { row, .. }
+            | OutputDifference::Torn { row, .. }
+            | OutputDifference::NotCompared { row, .. } => row,
+            OutputDifference::Header | OutputDifference::Foreign { .. } => return Ok(None),
         };
         match self.store.as_reader().order_from(self.generation, row)?.first() {
             Some(&(id, _)) => self.store.question(id),
@@ -497,19 +497,23 @@ impl OutputCheck<'_> {
 }
 
 /// Counts a misfit of a part of a file from the file's beginning.
-fn moved(misfit: Misfit, by: u64, by_rows: u64) -> Misfit {
+fn moved(misfit: OutputDifference, by: u64, by_rows: u64) -> OutputDifference {
     match misfit {
-        Misfit::Header => Misfit::Header,
-        Misfit::Foreign { at, bytes, row } => {
-            Misfit::Foreign { at: at + by, bytes, row: row + by_rows }
+        OutputDifference::Header => OutputDifference::Header,
+        OutputDifference::Foreign { at, bytes, row } => {
+            OutputDifference::Foreign { at: at + by, bytes, row: row + by_rows }
         }
-        Misfit::Changed { at, bytes, row, rows } => {
-            Misfit::Changed { at: at + by, bytes, row: row + by_rows, rows }
+        OutputDifference::Changed { at, bytes, row, rows } => {
+            OutputDifference::Changed { at: at + by, bytes, row: row + by_rows, rows }
         }
-        Misfit::Lacking { at, row, rows } => {
-            Misfit::Lacking { at: at + by, row: row + by_rows, rows }
+        OutputDifference::Missing { at, row, rows } => {
+            OutputDifference::Missing { at: at + by, row: row + by_rows, rows }
         }
-        Misfit::Torn { at, bytes, row } => Misfit::Torn { at: at + by, bytes, row: row + by_rows },
-        Misfit::Lost { at, row } => Misfit::Lost { at: at + by, row: row + by_rows },
+        OutputDifference::Torn { at, bytes, row } => {
+            OutputDifference::Torn { at: at + by, bytes, row: row + by_rows }
+        }
+        OutputDifference::NotCompared { at, row } => {
+            OutputDifference::NotCompared { at: at + by, row: row + by_rows }
+        }
     }
 }

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr2, memmem};
 use thiserror::Error;
 
 use super::quotes::Quotes;
-use crate::csv::sniff::Guess;
+use crate::csv::sniff::DetectedEncoding;
 
 /// The largest record that is read; a larger one is a quote that was never closed, or no CSV.
 pub const CELL_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -39,7 +39,7 @@ pub enum RecordsError {
         /// The readable text around it.
         near: String,
         /// What the file is instead, where its beginning tells.
-        guess: Option<Guess>,
+        guess: Option<DetectedEncoding>,
     },
     /// Signs of an encoding that writes everything with the signs of ASCII.
     #[error("line {line}: text in ISO-2022")]
@@ -73,7 +73,7 @@ pub enum RecordsError {
         /// Character in the line, from 1.
         column: u64,
         /// What the file may be, where that is text.
-        guess: Option<Guess>,
+        guess: Option<DetectedEncoding>,
     },
     /// A record of more than [`CELL_BYTES_MAX`] bytes.
     #[error("line {line}: a row of more than {} MiB; is a quote missing?", CELL_BYTES_MAX >> 20)]
@@ -229,7 +229,7 @@ pub struct Records<R> {
     /// The record before ended with CR, so that an LF right behind it is no blank line.
     after_cr: bool,
     /// What the beginning looks like, where it is not like UTF-8.
-    guess: Option<Guess>,
+    guess: Option<DetectedEncoding>,
 }
 
 impl<R: Read> Records<R> {
@@ -256,7 +256,7 @@ impl<R: Read> Records<R> {
 
     /// Takes another sign than a comma between fields.
     #[must_use]
-    pub fn separated_by(mut self, sign: u8) -> Records<R> {
+    pub fn with_delimiter(mut self, sign: u8) -> Records<R> {
         self.sign = sign;
         self.build();
         self
@@ -264,7 +264,7 @@ impl<R: Read> Records<R> {
 
     /// Takes another way of writing a quote within quotes.
     #[must_use]
-    pub fn quoted_by(mut self, quotes: Quotes) -> Records<R> {
+    pub fn with_quotes(mut self, quotes: Quotes) -> Records<R> {
         self.quotes = quotes;
         self.build();
         self
@@ -284,7 +284,7 @@ impl<R: Read> Records<R> {
             self.started = true;
             self.fill()?;
             let head = &self.buffer[..self.filled];
-            self.guess = Guess::of(head);
+            self.guess = DetectedEncoding::detect(head);
             if head.starts_with(BOM) {
                 record.raw.extend_from_slice(BOM);
                 self.at = BOM.len();
@@ -352,7 +352,7 @@ impl<R: Read> Records<R> {
 
     /// Reads the next record as [`Records::next`] does; one within whose quotes the file ends is an
     /// error, and so is one whose quotes do not mean what they seem to.
-    pub fn next_closed(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
+    pub fn next_strict(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
         let more = self.next(record)?;
         // Only what the end of the file has ended can be open.
         let is_last = more && self.ended && self.at == self.filled;

@@ -37,7 +37,7 @@ fn the_raw_bytes_of_a_field_are_where_it_stands_with_its_quotes() {
 fn a_quote_that_nothing_closes_is_an_error_with_its_line() {
     let closed = |bytes: &[u8]| {
         let (mut records, mut record) = (Records::new(bytes), Record::default());
-        while records.next_closed(&mut record)? {}
+        while records.next_strict(&mut record)? {}
         Ok::<(), RecordsError>(())
     };
     for (text, line) in [
@@ -79,9 +79,9 @@ fn the_mark_that_dos_ends_a_text_with_is_no_row_and_stays_where_it_is() {
 
 /// The last row, where quotes within quotes are written so.
 fn last(text: &str, quotes: Quotes) -> Result<Vec<String>, RecordsError> {
-    let mut records = Records::new(text.as_bytes()).quoted_by(quotes);
+    let mut records = Records::new(text.as_bytes()).with_quotes(quotes);
     let (mut record, mut cells) = (Record::default(), Vec::new());
-    while records.next_closed(&mut record)? {
+    while records.next_strict(&mut record)? {
         cells = record.cells().map(String::from).collect();
     }
     Ok(cells)
@@ -125,7 +125,7 @@ fn bytes_that_are_no_text_are_refused_with_their_place() {
     assert!(read(b"q\n\x1b[31mred\x1b(B\n").is_ok());
     assert!(matches!(read(b"a\nb\0"), Err(RecordsError::Nul { line: 2, column: 2, guess: None })));
     let utf16 = read(b"\xff\xfeq\0\n\0").unwrap_err();
-    assert!(matches!(utf16, RecordsError::NotUtf8 { guess: Some(Guess::Utf16Le), .. }));
+    assert!(matches!(utf16, RecordsError::NotUtf8 { guess: Some(DetectedEncoding::Utf16Le), .. }));
 }
 
 #[test]

@@ -13,14 +13,14 @@ use crate::item::question::QuestionId;
 
 /// Rows to be marked, and rows whose mark is to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct InputMarks {
     /// Are to say ERROR.
     pub set: BTreeSet<QuestionId>,
     /// Are not to say ERROR any more.
     pub clear: BTreeSet<QuestionId>,
 }
 
-impl Marks {
+impl InputMarks {
     /// Tells whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -30,7 +30,7 @@ impl Marks {
 
 /// What a rewriting did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Rewritten {
+pub struct RewriteCounts {
     /// Rows that say ERROR now.
     pub set: u64,
     /// Rows that do not any more.
@@ -41,7 +41,7 @@ pub struct Rewritten {
     pub missing: u64,
 }
 
-impl Rewritten {
+impl RewriteCounts {
     /// Tells whether the new bytes differ from the old.
     #[must_use]
     pub fn is_change(&self) -> bool {
@@ -51,7 +51,7 @@ impl Rewritten {
 
 /// Why a file was not rewritten.
 #[derive(Debug, Error)]
-pub enum BookmarkError {
+pub enum MarkRewriteError {
     /// It cannot be read as CSV.
     #[error(transparent)]
     Records(#[from] RecordsError),
@@ -67,13 +67,13 @@ pub fn rewrite(
     input: impl Read,
     mut output: impl Write,
     layout: &Layout,
-    marks: &Marks,
-) -> Result<Rewritten, BookmarkError> {
+    marks: &InputMarks,
+) -> Result<RewriteCounts, MarkRewriteError> {
     let column = layout.marks_column();
     let wanted = || marks.set.iter().chain(&marks.clear);
     // Rows counted so far, of each text that some mark is for.
     let mut ordinals: HashMap<u64, u32> = wanted().map(|id| (id.text_hash, 0)).collect();
-    let mut done = Rewritten { missing: wanted().count() as u64, ..Rewritten::default() };
+    let mut done = RewriteCounts { missing: wanted().count() as u64, ..RewriteCounts::default() };
     let (mut records, mut record) = (Records::new(input), Record::default());
     let mut is_header = layout.has_header;
     while records.next(&mut record)? {

@@ -7,15 +7,15 @@ fn id(text: &str, ordinal: u32) -> QuestionId {
     QuestionId { text_hash: QuestionId::hash_text(text), ordinal }
 }
 
-fn set(ids: &[QuestionId]) -> Marks {
-    Marks { set: ids.iter().copied().collect(), ..Marks::default() }
+fn set(ids: &[QuestionId]) -> InputMarks {
+    InputMarks { set: ids.iter().copied().collect(), ..InputMarks::default() }
 }
 
-fn clear(ids: &[QuestionId]) -> Marks {
-    Marks { clear: ids.iter().copied().collect(), ..Marks::default() }
+fn clear(ids: &[QuestionId]) -> InputMarks {
+    InputMarks { clear: ids.iter().copied().collect(), ..InputMarks::default() }
 }
 
-fn marked(text: &str, marks: &Marks) -> (String, Rewritten) {
+fn marked(text: &str, marks: &InputMarks) -> (String, RewriteCounts) {
     let layout = survey(text.as_bytes(), HeaderMode::Auto, None).unwrap();
     let mut output = Vec::new();
     let rewritten = rewrite(text.as_bytes(), &mut output, &layout, marks).unwrap();
@@ -89,7 +89,7 @@ fn the_users_own_word_is_left_alone() {
     let mut written = Vec::new();
     let rewritten = rewrite(&text[..], &mut written, &layout, &set(&[id("a", 0)])).unwrap();
     assert_eq!(written, text);
-    assert_eq!(rewritten, Rewritten { left_alone: 1, ..Rewritten::default() });
+    assert_eq!(rewritten, RewriteCounts { left_alone: 1, ..RewriteCounts::default() });
 }
 
 #[test]
@@ -230,7 +230,7 @@ proptest! {
     ) {
         let survey = |bytes: &[u8]| survey(bytes, header, column);
         let Ok(layout) = survey(&bytes) else { return Ok(()) };
-        let write = |bytes: &[u8], layout: &Layout, marks: &Marks| {
+        let write = |bytes: &[u8], layout: &Layout, marks: &InputMarks| {
             let mut output = Vec::new();
             let rewritten = rewrite(bytes, &mut output, layout, marks).unwrap();
             // The engine leaves a file alone in which nothing changes.
@@ -251,7 +251,7 @@ proptest! {
         let absent = set(&[id("not there", 0), id("a", 99)]);
         let (same, rewritten) = write(&bytes, &layout, &absent);
         prop_assert_eq!(&same, &bytes);
-        prop_assert_eq!(rewritten, Rewritten { missing: 2, ..Rewritten::default() });
+        prop_assert_eq!(rewritten, RewriteCounts { missing: 2, ..RewriteCounts::default() });
 
         let column = layout.marks_column();
         let (marked, rewritten) = write(&bytes, &layout, &set(&chosen));

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{money, refusal};
+use super::refusal;
 use crate::answer::{Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
+use crate::provider::failure::credit;
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
 
@@ -33,7 +34,7 @@ pub(crate) fn beginning(text: &str) -> String {
 }
 
 /// All that an error says, without what it repeats of the question.
-pub(crate) struct Said {
+pub(crate) struct ErrorTexts {
     /// The body as JSON in lower case, or its text.
     pub(crate) json: String,
     /// Every text in it, and those in JSON that stands in a text.
@@ -45,9 +46,9 @@ pub(crate) struct Said {
 /// How deep JSON may stand in the texts of JSON: a service behind a gateway behind a proxy.
 const NESTED_MAX: usize = 4;
 
-impl Said {
-    fn of(body: Option<&Value>, text: &str) -> Said {
-        let mut said = Said { json: String::new(), texts: Vec::new(), has_money_code: false };
+impl ErrorTexts {
+    fn of(body: Option<&Value>, text: &str) -> ErrorTexts {
+        let mut said = ErrorTexts { json: String::new(), texts: Vec::new(), has_money_code: false };
         match body {
             Some(body) => {
                 let body = without_echo(body.clone());
@@ -80,7 +81,7 @@ impl Said {
             Value::Object(map) => {
                 for (name, value) in map {
                     self.has_money_code |=
-                        name.to_lowercase().ends_with("code") && money::is_code(value);
+                        name.to_lowercase().ends_with("code") && credit::is_code(value);
                     self.collect(value, nested_max);
                 }
             }
@@ -186,7 +187,7 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         Some(error) => message_of(error),
         None => plain(&text),
     };
-    let said = Said::of(parsed.as_ref(), &text);
+    let said = ErrorTexts::of(parsed.as_ref(), &text);
     let classify = |status| (status, refusal::classify(reply, status, error, &message, &said));
     let (status, (class, cause)) = match effective_status(reply.status, error) {
         Some(status) => classify(status),
@@ -312,7 +313,7 @@ fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
 }
 
 /// Tells whether an error of which the status is not known is about a limit for a time.
-fn is_rate(said: &Said) -> bool {
+fn is_rate(said: &ErrorTexts) -> bool {
     RATE.iter().any(|words| said.json.contains(words))
 }
 

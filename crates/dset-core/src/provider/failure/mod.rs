@@ -1,9 +1,9 @@
 //! Replies that are no answer: what they mean, and how long to wait.
 
+pub(crate) mod credit;
+pub(crate) mod duration;
 pub(crate) mod error;
-pub(crate) mod foreign;
-pub(crate) mod money;
+pub(crate) mod other_apis;
 pub(crate) mod rate_limits;
 pub(crate) mod refusal;
 pub(crate) mod retry_after;
-pub(crate) mod span;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::span::{UNIX_MS_MIN, UNIX_SECONDS_MIN, go_duration, moment};
+use crate::provider::failure::duration::{UNIX_MS_MIN, UNIX_SECONDS_MIN, go_duration, moment};
 
 /// What a reply's headers say about limits; what they do not say is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 
-use super::error::Said;
+use super::error::ErrorTexts;
 use super::rate_limits::refused_for;
-use super::span::{moment, moment_in, number, span, until};
+use crate::provider::failure::duration::{moment, moment_in, number, span, until};
 use crate::provider::reply::HttpReply;
 
 /// A quota of the day with no word about when it is refilled.
@@ -14,7 +14,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads the wait from the headers, then from the fields of the body, then from its words. These are
 /// only heard where they are about a limit: elsewhere they may be the question's.
-pub(crate) fn wait(reply: &HttpReply, said: &Said, with_words: bool) -> Option<Duration> {
+pub(crate) fn wait(reply: &HttpReply, said: &ErrorTexts, with_words: bool) -> Option<Duration> {
     let now = sent_at(reply);
     let used_up = || with_words.then(|| refused_for(&reply.headers, now?))?;
     let named = from_headers(reply, now)
@@ -296,6 +296,6 @@ const DAILY: [&str; 11] = [
     "每日",
 ];
 
-fn is_daily(said: &Said) -> bool {
+fn is_daily(said: &ErrorTexts) -> bool {
     DAILY.iter().any(|words| said.json.contains(words))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::key::RequestSettings;
 use crate::provider::Preset;
 use crate::provider::request::anthropic;
-use crate::provider::service::preset::{Dialect, ReasoningSwitch, Refuses};
+use crate::provider::service::preset::{Dialect, ReasoningSwitch, Unsupported};
 
 /// What one call asks for.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,7 @@ impl Preset {
         }
         if stream {
             rest.insert("stream".into(), true.into());
-            if !self.refuses.contains(&Refuses::StreamOptions) {
+            if !self.refuses.contains(&Unsupported::StreamOptions) {
                 rest.insert("stream_options".into(), json!({ "include_usage": true }));
             }
         }

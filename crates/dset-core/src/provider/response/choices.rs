@@ -11,7 +11,7 @@ use super::content::Message;
 use super::usage::Count;
 use crate::provider::lenient_json::{Object, Text, read_fields};
 use crate::provider::response::finish_reason;
-use crate::provider::stream::event_shape_cache::Place;
+use crate::provider::stream::event_shape_cache::TextSlot;
 
 /// An answer, or a piece of one.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Choice<'_> {
     }
 
     /// Returns the text of a piece that has nothing else.
-    pub(crate) fn only_text(&self) -> Option<(&str, Place)> {
+    pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let goes_on = self.index() == 0
             && self.finish_reason.is_empty()
             && self.native_reason().is_empty()

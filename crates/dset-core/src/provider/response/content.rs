@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::provider::failure::error;
 use crate::provider::lenient_json::{Text, read_fields};
-use crate::provider::stream::event_shape_cache::Place;
+use crate::provider::stream::event_shape_cache::TextSlot;
 
 /// `content` in each of its shapes: a text, a part, or a list of either.
 ///
@@ -73,7 +73,7 @@ impl Part<'_> {
     }
 
     /// Returns the text of a part that has nothing else.
-    pub(crate) fn only_text(&self) -> Option<(&str, Place)> {
+    pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let has_more = [&self.content, &self.reasoning, &self.summary].iter().any(|c| c.is_some())
             || self.input.is_some()
             || [&self.value, &self.refusal, &self.name, &self.partial_json, &self.stop_reason]
@@ -83,9 +83,9 @@ impl Part<'_> {
             return None;
         }
         match (&self.thinking, &self.text) {
-            (Some(inner), None) => Some((inner.plain()?, Place::Reasoning)),
+            (Some(inner), None) => Some((inner.plain()?, TextSlot::Reasoning)),
             (None, Some(inner)) if !is_thinking(&self.kind) => {
-                Some((inner.plain()?, Place::Content))
+                Some((inner.plain()?, TextSlot::Content))
             }
             _ => None,
         }
@@ -318,7 +318,7 @@ impl<'a> Message<'a> {
     }
 
     /// Returns the text of a message that has one text and nothing else.
-    pub(crate) fn only_text(&self) -> Option<(&str, Place)> {
+    pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let has_more = !self.refusal.is_empty()
             || self.calls().next().is_some()
             || self.others().into_iter().any(Option::is_some);
@@ -329,8 +329,8 @@ impl<'a> Message<'a> {
             [&self.content, &self.reasoning_content, &self.reasoning]
                 .map(|place| place.as_ref().map_or(Some(""), Content::plain));
         match (content?, beside?, beside_too?) {
-            (text, "", "") => Some((text, Place::Content)),
-            ("", text, "") | ("", "", text) => Some((text, Place::Reasoning)),
+            (text, "", "") => Some((text, TextSlot::Content)),
+            ("", text, "") | ("", "", text) => Some((text, TextSlot::Reasoning)),
             _ => None,
         }
     }
@@ -360,7 +360,7 @@ impl<'a> Message<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::stream::texts::Texts;
+    use crate::provider::stream::text_accumulator::Texts;
 
     fn texts(message: &str) -> (String, String) {
         let mut texts = Texts::default();

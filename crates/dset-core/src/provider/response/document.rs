@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 use super::choices::{Choice, Choices};
 use super::content::{Content, Part};
 use super::usage::Counts;
-use crate::answer::{Answer, Failure, Reading};
-use crate::provider::failure::{error, foreign};
+use crate::answer::{Answer, Failure, ParsedReply};
+use crate::provider::failure::{error, other_apis};
 use crate::provider::lenient_json::{Object, Text, read_fields};
 use crate::provider::reply::HttpReply;
 use crate::provider::response::finish_reason;
-use crate::provider::stream::event_shape_cache::{Place, Template};
-use crate::provider::stream::texts::Texts;
+use crate::provider::stream::event_shape_cache::{EventShape, TextSlot};
+use crate::provider::stream::text_accumulator::Texts;
 
 /// A document; what it does not say is empty.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Document<'a> {
     system_fingerprint: Text<'a>,
     choices: Choices<'a>,
     usage: Object<Counts>,
-    x_groq: Object<OfGroq>,
+    x_groq: Object<GroqExtension>,
     content: Option<Content<'a>>,
     stop_reason: Text<'a>,
     kind: Text<'a>,
@@ -63,11 +63,11 @@ read_fields!(Document<'a>, "an answer", {
 
 /// Where Groq puts the counts of a stream.
 #[derive(Debug, Default)]
-struct OfGroq {
+struct GroqExtension {
     usage: Object<Counts>,
 }
 
-read_fields!(OfGroq, "what Groq says", {
+read_fields!(GroqExtension, "what Groq says", {
     "usage" => usage,
 });
 
@@ -131,7 +131,7 @@ impl Document<'_> {
     }
 
     /// Returns the text of a document that adds a text to an answer and nothing else.
-    fn only_text(&self) -> Option<(&str, Place)> {
+    fn only_text(&self) -> Option<(&str, TextSlot)> {
         let says_more = self.usage.0.is_some()
             || self.x_groq.0.is_some()
             || self.content.is_some()
@@ -153,7 +153,7 @@ impl Document<'_> {
 
 /// What has come of an answer so far.
 #[derive(Debug, Default)]
-pub(crate) struct Draft {
+pub(crate) struct AnswerBuilder {
     pub(crate) texts: Texts,
     id: String,
     model: String,
@@ -163,10 +163,10 @@ pub(crate) struct Draft {
     index: Option<u64>,
     finish: String,
     /// More text has come since the reason to stop: it was none.
-    goes_on: bool,
+    has_text_after_finish: bool,
     /// Some reason was none. Some gateways send one with every piece, and which of them is the end
     /// only the end of the body tells.
-    cries_wolf: bool,
+    repeats_finish_reason: bool,
     refusal: String,
     /// An error, as the JSON of a body that holds nothing else.
     error: String,
@@ -178,10 +178,10 @@ pub(crate) struct Draft {
     has_answer: bool,
     /// Nothing is to come any more.
     pub(crate) is_done: bool,
-    template: Option<Template>,
+    template: Option<EventShape>,
 }
 
-impl Draft {
+impl AnswerBuilder {
     /// Reads one document, and adds what it says; fails, and adds nothing, where it is none.
     pub(crate) fn read(&mut self, text: &str) -> Result<(), serde_json::Error> {
         if let Some((text, place)) = self.template.as_ref().and_then(|same| same.read(text)) {
@@ -191,7 +191,7 @@ impl Draft {
         }
         let document = serde_json::from_str::<Document<'_>>(text)?;
         self.template =
-            document.only_text().and_then(|(only, place)| Template::of(text, only, place));
+            document.only_text().and_then(|(only, place)| EventShape::infer(text, only, place));
         self.add(document, text);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Draft {
         keep(&mut self.system_fingerprint, &document.system_fingerprint);
         self.fail(&document, text);
         if !document.is_known() {
-            self.wonder(text);
+            self.scan_for_error(text);
         }
         let was_odd = std::mem::take(&mut self.texts.is_odd);
         if let Some(choice) = document.choices.0 {
@@ -237,10 +237,10 @@ impl Draft {
     }
 
     /// Looks at a document that says nothing of an answer: it may be an error by another name.
-    fn wonder(&mut self, text: &str) {
-        let may_fail = self.error.is_empty() && (!self.has_reason() || self.cries_wolf);
+    fn scan_for_error(&mut self, text: &str) {
+        let may_fail = self.error.is_empty() && (!self.has_reason() || self.repeats_finish_reason);
         let parsed = error::parse(text).filter(|_| may_fail);
-        match parsed.and_then(|document| foreign::error_in(&document)) {
+        match parsed.and_then(|document| other_apis::error_in(&document)) {
             Some(error) => self.error = error.to_string(),
             None => note(&mut self.unread, text),
         }
@@ -248,7 +248,7 @@ impl Draft {
 
     /// Takes what a service sends as an event that it calls an error.
     pub(crate) fn fail_with(&mut self, text: &str) {
-        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
+        if !self.error.is_empty() || self.has_reason() && !self.repeats_finish_reason {
             return;
         }
         let parsed = error::parse(text).filter(|parsed| !parsed.is_null());
@@ -257,7 +257,7 @@ impl Draft {
             return;
         }
         let known = parsed.as_ref().filter(|parsed| parsed.get("error").is_some()).cloned();
-        let found = known.or_else(|| parsed.as_ref().and_then(foreign::error_in));
+        let found = known.or_else(|| parsed.as_ref().and_then(other_apis::error_in));
         let found = found.or_else(|| parsed.filter(|parsed| error::find(parsed).is_some()));
         let plain = || serde_json::json!({ "error": { "message": error::beginning(text) } });
         self.error = found.unwrap_or_else(plain).to_string();
@@ -274,7 +274,7 @@ impl Draft {
         let reason = choice.reason().to_owned();
         let ends = !is_no_reason(&reason);
         if !choice.text.is_empty() {
-            self.write(|texts| texts.add_text(&choice.text, Place::Content));
+            self.write(|texts| texts.add_text(&choice.text, TextSlot::Content));
         }
         for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {
             if let Some(message) = message {
@@ -290,7 +290,7 @@ impl Draft {
         self.texts = Texts::default();
         self.refusal.clear();
         self.finish.clear();
-        (self.goes_on, self.cries_wolf) = (false, false);
+        (self.has_text_after_finish, self.repeats_finish_reason) = (false, false);
     }
 
     fn write(&mut self, add: impl FnOnce(&mut Texts)) {
@@ -302,8 +302,8 @@ impl Draft {
     }
 
     fn wrote(&mut self) {
-        self.goes_on |= !self.finish.is_empty();
-        self.cries_wolf |= self.goes_on;
+        self.has_text_after_finish |= !self.finish.is_empty();
+        self.repeats_finish_reason |= self.has_text_after_finish;
     }
 
     /// Takes a reason to stop. The last one counts, but without more text none makes an answer
@@ -312,15 +312,15 @@ impl Draft {
         if is_no_reason(reason) {
             return;
         }
-        if self.goes_on || finish_reason::is_whole(&self.finish) {
+        if self.has_text_after_finish || finish_reason::is_whole(&self.finish) {
             reason.clone_into(&mut self.finish);
         }
-        self.goes_on = false;
+        self.has_text_after_finish = false;
     }
 
     /// An error after a reason to stop takes nothing back: the answer was whole.
     fn fail(&mut self, document: &Document<'_>, text: &str) {
-        if !self.error.is_empty() || self.has_reason() && !self.cries_wolf {
+        if !self.error.is_empty() || self.has_reason() && !self.repeats_finish_reason {
             return;
         }
         let of_choice = document.choices.0.as_ref().and_then(|choice| choice.error);
@@ -350,7 +350,7 @@ impl Draft {
     /// Tells whether the model has said why it stopped, or the service that all has been sent, and
     /// no more text needs to be waited for.
     pub(crate) fn has_end(&self) -> bool {
-        self.is_done || self.has_reason() && !self.cries_wolf
+        self.is_done || self.has_reason() && !self.repeats_finish_reason
     }
 
     /// Tells whether it is whole where nothing more is to come.
@@ -360,7 +360,7 @@ impl Draft {
 
     /// Tells whether the model has said why it stopped, and nothing after it.
     pub(crate) fn has_reason(&self) -> bool {
-        !self.finish.is_empty() && !self.goes_on
+        !self.finish.is_empty() && !self.has_text_after_finish
     }
 
     /// Returns how many bytes of text are kept.
@@ -379,13 +379,14 @@ impl Draft {
     }
 
     /// Returns what came beside the texts: calls of tools, and what is no text or no part of an answer.
-    pub(crate) fn beside(&self) -> [&str; 3] {
+    pub(crate) fn side_texts(&self) -> [&str; 3] {
         [&self.texts.calls, &self.odd, &self.unread]
     }
 
     /// Returns every text that the service said, for whoever must take something out of them.
-    pub(crate) fn each_text(&mut self) -> impl Iterator<Item = &mut String> {
-        let Draft { texts, id, model, system_fingerprint, finish, refusal, error, .. } = self;
+    pub(crate) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let AnswerBuilder { texts, id, model, system_fingerprint, finish, refusal, error, .. } =
+            self;
         let (unread, odd) = (&mut self.unread, &mut self.odd);
         let Texts { content, reasoning, calls, .. } = texts;
         let texts = [content, reasoning, calls, refusal, error, unread, odd];
@@ -410,7 +411,7 @@ impl Draft {
     }
 
     /// Judges an answer that has ended, and may have so many tokens.
-    pub(crate) fn judge(mut self, reply: &HttpReply, limit: Option<u64>) -> Reading {
+    pub(crate) fn build(mut self, reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         let calls = std::mem::take(&mut self.texts.calls);
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
         let odd = odd.map(str::to_owned);
@@ -425,7 +426,7 @@ impl Draft {
             calls: &calls,
             odd: odd.as_deref(),
         };
-        finish_reason::judge(reply, answer, &end)
+        finish_reason::classify_finish(reply, answer, &end)
     }
 
     fn answer(&mut self, reply: &HttpReply) -> Answer {

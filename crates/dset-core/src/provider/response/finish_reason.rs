@@ -1,9 +1,9 @@
 //! What the end of an answer says about the answer.
 
-use super::cut::breaks_off;
-use crate::answer::{Answer, Failure, FailureClass, Reading, Refusal};
+use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::error;
 use crate::provider::reply::HttpReply;
+use crate::provider::response::truncation::breaks_off;
 
 /// What a reason to stop says about the answer before it.
 enum Finish {
@@ -75,7 +75,7 @@ pub(crate) struct End<'a> {
 }
 
 /// Says whether an answer that came to its end may be kept.
-pub(crate) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Reading {
+pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> ParsedReply {
     let (mut finish, reason) = finish_of(end.finish);
     answer.finish_reason = reason.to_owned();
     if matches!(finish, Finish::Whole) && end.is_at_limit {
@@ -87,7 +87,7 @@ pub(crate) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Rea
     }
     let blank = answer.content.trim().is_empty();
     let failure = |class, cause, message: String, answer| {
-        Reading::Failure(Failure {
+        ParsedReply::Failure(Failure {
             class,
             cause,
             status: Some(reply.status),
@@ -104,9 +104,9 @@ pub(crate) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Rea
             end.refusal.to_owned(),
             answer,
         ),
-        Finish::Whole if !blank => Reading::Answer(answer),
+        Finish::Whole if !blank => ParsedReply::Answer(answer),
         Finish::Whole => {
-            let (cause, message) = nothing(&answer, end);
+            let (cause, message) = describe_missing_answer(&answer, end);
             failure(FailureClass::Empty, cause, message, answer)
         }
         Finish::Cut => {
@@ -132,7 +132,7 @@ pub(crate) fn judge(reply: &HttpReply, mut answer: Answer, end: &End<'_>) -> Rea
 }
 
 /// Says what came in place of an answer.
-fn nothing(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
+fn describe_missing_answer(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
     let has_reasoning = !answer.reasoning.trim().is_empty();
     let counted = answer.usage.reasoning.filter(|tokens| *tokens > 0).or(answer.usage.output);
     let so_much = match counted {
@@ -163,7 +163,7 @@ pub(crate) fn transient(
     cause: &'static str,
     message: String,
     partial: Option<Box<Answer>>,
-) -> Reading {
+) -> ParsedReply {
     failed(reply, FailureClass::Transient, cause, message, partial)
 }
 
@@ -174,8 +174,8 @@ pub(crate) fn failed(
     cause: &'static str,
     message: String,
     partial: Option<Box<Answer>>,
-) -> Reading {
-    Reading::Failure(Failure {
+) -> ParsedReply {
+    ParsedReply::Failure(Failure {
         class,
         cause,
         status: Some(reply.status),

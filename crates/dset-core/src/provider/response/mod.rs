@@ -2,9 +2,9 @@
 
 pub(crate) mod choices;
 pub(crate) mod content;
-pub(crate) mod cut;
 pub(crate) mod document;
 pub(crate) mod finish_reason;
 pub(crate) mod read;
 pub(crate) mod thinking;
+pub(crate) mod truncation;
 pub(crate) mod usage;

@@ -56,11 +56,13 @@ struct Info<'a> {
 #[derive(Deserialize)]
 struct Key {
     /// Absent where it is not told, and nothing where there is no limit.
-    #[serde(default, deserialize_with = "told")]
+    #[serde(default, deserialize_with = "present_or_null")]
     limit_remaining: Option<Option<f64>>,
 }
 
-fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<f64>>, D::Error> {
+fn present_or_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<f64>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::preset::{Preset, TABLE, preset, presets};
-use super::table::PresetError;
+use crate::provider::service::validate_preset::PresetError;
 use crate::settings::is_variable;
 
 /// What a table says, by the names of its fields.
@@ -20,13 +20,13 @@ pub const KEY_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "x-a
 
 /// What is wrong with one field of a table. The value is not in it: it may be a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FieldFault {
+pub enum FieldError {
     /// No field has this name.
     Unknown,
     /// A key itself where the name of its variable belongs.
-    KeyItself,
+    IsKey,
     /// The field takes this, and it is something else.
-    Takes(String),
+    WrongKind(String),
 }
 
 /// Returns the fields that a table may have, with what they are where it has them not.
@@ -41,18 +41,18 @@ pub fn fields() -> Table {
 
 /// Checks one field of a table and returns it as the table is to have it: where a list belongs, a
 /// single word is a list of one.
-pub fn field(name: &str, value: Value) -> Result<Value, FieldFault> {
-    let empty = fields().remove(name).ok_or(FieldFault::Unknown)?;
+pub fn field(name: &str, value: Value) -> Result<Value, FieldError> {
+    let empty = fields().remove(name).ok_or(FieldError::Unknown)?;
     let value = match value {
         Value::String(_) if empty.is_array() => Value::Array(vec![value]),
         value => value,
     };
     let table = Table::from_iter([(name.to_owned(), value.clone())]);
     let read: Preset = serde_json::from_value(Value::Object(table))
-        .map_err(|error| FieldFault::Takes(takes(&error.to_string())))?;
+        .map_err(|error| FieldError::WrongKind(takes(&error.to_string())))?;
     let holds_key = |(header, _): (&String, _)| KEY_HEADERS.contains(&header.as_str());
     if !read.key_env.iter().all(|name| is_variable(name)) || read.headers.iter().any(holds_key) {
-        return Err(FieldFault::KeyItself);
+        return Err(FieldError::IsKey);
     }
     Ok(value)
 }
@@ -81,7 +81,9 @@ impl Providers {
     ///
     /// They live until the process ends, as the known ones do: call it once. Fails where no request
     /// could be made of a table.
-    pub fn with(tables: impl IntoIterator<Item = (String, Table)>) -> Result<Self, PresetError> {
+    pub fn from_tables(
+        tables: impl IntoIterator<Item = (String, Table)>,
+    ) -> Result<Self, PresetError> {
         let mut own: Vec<&'static Preset> = Vec::new();
         for (id, table) in tables {
             own.push(Box::leak(Box::new(made(&id, table)?)));
@@ -133,7 +135,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::{Layer, resolve_among};
+    use crate::settings::{Layer, resolve_with_providers};
 
     fn table(value: Value) -> Table {
         let Value::Object(table) = value else { panic!("a table") };
@@ -144,7 +146,7 @@ mod tests {
     }
 
     fn with(id: &str, value: Value) -> Result<Providers, PresetError> {
-        Providers::with([(id.to_owned(), table(value))])
+        Providers::from_tables([(id.to_owned(), table(value))])
     }
 
     #[test]
@@ -152,7 +154,7 @@ mod tests {
         let mine = json!({"base-url": "https://llm.example/v1", "key-env": "MINE_KEY"});
         let providers = with("mine", mine).unwrap();
         let layer = Layer { model: Some(vec!["mine/a/b".into()]), ..Layer::default() };
-        let (settings, warnings) = resolve_among(layer, None, &providers).unwrap();
+        let (settings, warnings) = resolve_with_providers(layer, None, &providers).unwrap();
         let model = settings.model();
         assert_eq!((&*model.preset.id, &*model.request.model), ("mine", "a/b"));
         assert_eq!(model.base_url().as_str(), "https://llm.example/v1");
@@ -165,7 +167,7 @@ mod tests {
     fn a_service_of_ones_own_that_names_no_key_gets_none() {
         let providers = with("mine", json!({"base-url": "https://llm.example/v1"})).unwrap();
         let layer = Layer { model: Some(vec!["mine/m".into()]), ..Layer::default() };
-        let (settings, _) = resolve_among(layer, None, &providers).unwrap();
+        let (settings, _) = resolve_with_providers(layer, None, &providers).unwrap();
         assert_eq!(settings.model().key_variable, None);
     }
 
@@ -201,14 +203,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_field_is_told_without_the_value() {
-        let takes = |text: &str| FieldFault::Takes(text.to_owned());
+        let takes = |text: &str| FieldError::WrongKind(text.to_owned());
         for (name, value, fault) in [
-            ("base_url", json!("x"), FieldFault::Unknown),
-            ("id", json!("x"), FieldFault::Unknown),
-            ("key", json!("sk-0123456789abcdef"), FieldFault::Unknown),
-            ("key-env", json!("sk-0123456789abcdef"), FieldFault::KeyItself),
-            ("key-env", json!(["OK", "sk-0123456789abcdef"]), FieldFault::KeyItself),
-            ("headers", json!({"authorization": "Bearer x"}), FieldFault::KeyItself),
+            ("base_url", json!("x"), FieldError::Unknown),
+            ("id", json!("x"), FieldError::Unknown),
+            ("key", json!("sk-0123456789abcdef"), FieldError::Unknown),
+            ("key-env", json!("sk-0123456789abcdef"), FieldError::IsKey),
+            ("key-env", json!(["OK", "sk-0123456789abcdef"]), FieldError::IsKey),
+            ("headers", json!({"authorization": "Bearer x"}), FieldError::IsKey),
             ("key-env", json!(5), takes("a list")),
             ("base-url", json!(5), takes("text")),
             ("keyless", json!("yes"), takes("true or false")),

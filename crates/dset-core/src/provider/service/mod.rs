@@ -1,8 +1,8 @@
 //! Services: what is known of each, and which one a name means.
 
 pub(crate) mod account;
-pub(crate) mod address;
 pub(crate) mod custom;
 pub(crate) mod preset;
 pub(crate) mod resolve_model;
-pub(crate) mod table;
+pub(crate) mod suggest_address;
+pub(crate) mod validate_preset;

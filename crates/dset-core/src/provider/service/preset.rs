@@ -47,7 +47,7 @@ pub struct Preset {
     /// Models it is known to serve; there may be others.
     pub models: Vec<String>,
     /// Models it does not serve any more.
-    pub retired_models: BTreeMap<String, Retired>,
+    pub retired_models: BTreeMap<String, RetiredModel>,
     /// The name of the field that limits the answer.
     pub max_tokens_field: String,
     /// The limit that is sent where the user names none, of a service that must be told one.
@@ -59,7 +59,7 @@ pub struct Preset {
     /// Where it puts the reasoning. For people: every place is read, whatever stands here.
     pub reasoning_in: Vec<String>,
     /// What it does not take, and is therefore not sent.
-    pub refuses: Vec<Refuses>,
+    pub refuses: Vec<Unsupported>,
     /// How many requests at once it allows, by model; a ceiling that an account may lie below.
     pub concurrency_max: BTreeMap<String, u32>,
     /// A stream is of use where nobody says: a long wait is told from a dead connection by it, and
@@ -108,7 +108,7 @@ pub enum ReasoningSwitch {
 /// What a service does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Refuses {
+pub enum Unsupported {
     /// A temperature while the model reasons: refused, or without effect.
     TemperatureWhileReasoning,
     /// `stream_options`; its streams have counts without it.
@@ -131,7 +131,7 @@ pub enum ListsModels {
 /// What a retired model is replaced with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Retired {
+pub struct RetiredModel {
     /// The model asked in its place.
     pub used: String,
     /// Whether that is to reason, as the retired one did.
@@ -167,7 +167,7 @@ pub fn preset(id: &str) -> Option<&'static Preset> {
 impl Preset {
     /// Tells whether a URL leads to one of its own hosts.
     #[must_use]
-    pub fn is_at(&self, url: &Url) -> bool {
+    pub fn is_official_host(&self, url: &Url) -> bool {
         let is_own = |host: &str, own: &String| {
             host == own || own.starts_with('.') && host.ends_with(own.as_str())
         };
@@ -176,7 +176,7 @@ impl Preset {
 
     /// Returns what a retired model is replaced with.
     #[must_use]
-    pub fn retired(&self, model: &str) -> Option<&Retired> {
+    pub fn retired(&self, model: &str) -> Option<&RetiredModel> {
         self.retired_models.get(model)
     }
 
@@ -207,7 +207,7 @@ impl Preset {
     pub fn leaves_out_temperature(&self, settings: &RequestSettings, at_home: bool) -> bool {
         settings.temperature.is_some()
             && at_home
-            && self.refuses.contains(&Refuses::TemperatureWhileReasoning)
+            && self.refuses.contains(&Unsupported::TemperatureWhileReasoning)
             && self.reasons(settings)
     }
 
@@ -383,7 +383,7 @@ mod tests {
             ("https://openai.azure.com.evil.example/", false),
             ("https://evilopenai.azure.com.example/", false),
         ] {
-            assert_eq!(azure.is_at(&Url::parse(url).unwrap()), is_at, "{url}");
+            assert_eq!(azure.is_official_host(&Url::parse(url).unwrap()), is_at, "{url}");
         }
     }
 }

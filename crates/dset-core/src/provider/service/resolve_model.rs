@@ -34,7 +34,7 @@ impl Providers {
     /// Finds the service whose own host a URL leads to.
     #[must_use]
     pub fn by_url(&self, url: &Url) -> Option<&'static Preset> {
-        self.all().find(|preset| preset.is_at(url))
+        self.all().find(|preset| preset.is_official_host(url))
     }
 }
 

@@ -14,29 +14,29 @@ pub(crate) mod event_shape_cache;
 pub(crate) mod pieces;
 pub(crate) mod repetition;
 pub(crate) mod sse;
-pub(crate) mod texts;
+pub(crate) mod text_accumulator;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::answer::{Failure, FailureClass, Reading};
-use crate::provider::failure::{error, foreign};
-use crate::provider::reply::{Broken, HttpReply, REPLY_BYTES_MAX};
-use crate::provider::response::document::Draft;
+use crate::answer::{Failure, FailureClass, ParsedReply};
+use crate::provider::failure::{error, other_apis};
+use crate::provider::reply::{HttpReply, REPLY_BYTES_MAX, TransportError};
+use crate::provider::response::document::AnswerBuilder;
 use crate::provider::response::finish_reason::transient;
 use crate::provider::response::read::{
-    read_broken, read_document, read_untidy, read_whole, text_of,
+    classify_transport_error, read_document, read_untidy, read_whole, text_of,
 };
 use crate::provider::response::thinking::MARK_BYTES;
 use crate::provider::stream::sse::Sse;
 
 /// A reply of which some has come.
 #[derive(Debug)]
-pub struct StreamReading {
+pub struct StreamParser {
     /// Status and headers; the body as well, of what is no stream.
     head: HttpReply,
     form: Form,
     sse: Sse,
-    draft: Draft,
+    draft: AnswerBuilder,
     /// An event could not be read, and what it held is missing.
     is_garbled: bool,
     /// The beginning of the first event that is not JSON, or none that can be read.
@@ -46,8 +46,8 @@ pub struct StreamReading {
     blank_bytes: usize,
     has_payload: bool,
     is_in_tag: bool,
-    loops: Option<repetition::Detector>,
-    looped: Option<repetition::Loop>,
+    loops: Option<repetition::RepetitionDetector>,
+    looped: Option<repetition::Repetition>,
     /// How many tokens the answer may have.
     limit: Option<u64>,
 }
@@ -61,7 +61,7 @@ enum Form {
 
 /// What some bytes of a reply were, the most telling thing in them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ChunkKind {
     /// Nothing, blank lines or comments: the service is there, and has nothing to say yet.
     #[default]
     Blank,
@@ -77,7 +77,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     /// What the bytes were that were pushed last.
-    pub kind: Kind,
+    pub kind: ChunkKind,
     /// They were the first that were not [`Kind::Blank`].
     pub is_first_payload: bool,
     /// Bytes of reasoning so far; 0 where the service sends none.
@@ -92,7 +92,7 @@ pub struct Progress {
     /// More came than is kept: whatever is still to come is thrown away.
     pub is_too_large: bool,
     /// The model repeats itself without end; only where that is watched for.
-    pub looped: Option<repetition::Loop>,
+    pub looped: Option<repetition::Repetition>,
 }
 
 impl Progress {
@@ -104,15 +104,15 @@ impl Progress {
     }
 }
 
-impl StreamReading {
+impl StreamParser {
     /// Begins to read a reply with this status and these headers (names in lower case).
     #[must_use]
-    pub fn new(status: u16, headers: Vec<(String, String)>) -> StreamReading {
-        StreamReading {
+    pub fn new(status: u16, headers: Vec<(String, String)>) -> StreamParser {
+        StreamParser {
             head: HttpReply { status, headers, body: Vec::new() },
             form: if is_good(status) { Form::Unknown } else { Form::Whole },
             sse: Sse::default(),
-            draft: Draft::default(),
+            draft: AnswerBuilder::default(),
             is_garbled: false,
             stray: None,
             is_too_large: false,
@@ -127,7 +127,7 @@ impl StreamReading {
 
     /// Says how many tokens the answer may have.
     #[must_use]
-    pub fn limited_to(mut self, tokens: Option<u64>) -> StreamReading {
+    pub fn with_token_limit(mut self, tokens: Option<u64>) -> StreamParser {
         self.limit = tokens;
         self
     }
@@ -135,7 +135,7 @@ impl StreamReading {
     /// Says when it came, for a service that wants to be left alone until a moment and does not say
     /// what time it has.
     #[must_use]
-    pub fn received_at(mut self, unix_ms: i64) -> StreamReading {
+    pub fn received_at(mut self, unix_ms: i64) -> StreamParser {
         if self.head.header("date").is_none()
             && let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms)
             && let Ok(date) = DateTimePrinter::new().timestamp_to_string(&at)
@@ -147,8 +147,8 @@ impl StreamReading {
 
     /// Watches for an answer that repeats itself without end.
     #[must_use]
-    pub fn watching_for_loops(mut self) -> StreamReading {
-        self.loops = Some(repetition::Detector::default());
+    pub fn detecting_repetition(mut self) -> StreamParser {
+        self.loops = Some(repetition::RepetitionDetector::default());
         self
     }
 
@@ -156,15 +156,15 @@ impl StreamReading {
     pub fn push(&mut self, bytes: &[u8]) -> Progress {
         let body = self.head.body.len().saturating_add(bytes.len());
         self.is_too_large |= self.form != Form::Events && body > REPLY_BYTES_MAX;
-        let kind = if self.is_too_large { Kind::Blank } else { self.take(bytes) };
+        let kind = if self.is_too_large { ChunkKind::Blank } else { self.take(bytes) };
         // Of a stream the text counts alone: each token comes in some 300 bytes of JSON, and an
         // answer of 64 K tokens in 19 MB.
-        if kind == Kind::Blank {
+        if kind == ChunkKind::Blank {
             self.blank_bytes = self.blank_bytes.saturating_add(bytes.len());
         }
         let kept = self.draft.bytes().max(self.blank_bytes);
         self.is_too_large |= kept > REPLY_BYTES_MAX;
-        let is_first_payload = kind != Kind::Blank && !self.has_payload;
+        let is_first_payload = kind != ChunkKind::Blank && !self.has_payload;
         self.has_payload |= is_first_payload;
         Progress {
             kind,
@@ -178,12 +178,12 @@ impl StreamReading {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Kind {
+    fn take(&mut self, bytes: &[u8]) -> ChunkKind {
         let blank = bytes.iter().all(u8::is_ascii_whitespace);
         match self.form {
             Form::Events => return self.take_events(bytes),
             // Blank lines that keep a connection alive are no part of what is read.
-            _ if blank && self.head.body.is_empty() => return Kind::Blank,
+            _ if blank && self.head.body.is_empty() => return ChunkKind::Blank,
             Form::Whole => self.head.body.extend_from_slice(bytes),
             Form::Unknown => {
                 self.head.body.extend_from_slice(bytes);
@@ -194,16 +194,16 @@ impl StreamReading {
                         return self.take_events(&body);
                     }
                     Some(form) => self.form = form,
-                    None => return Kind::Blank,
+                    None => return ChunkKind::Blank,
                 }
             }
         }
-        if blank { Kind::Blank } else { Kind::Payload }
+        if blank { ChunkKind::Blank } else { ChunkKind::Payload }
     }
 
-    fn take_events(&mut self, bytes: &[u8]) -> Kind {
+    fn take_events(&mut self, bytes: &[u8]) -> ChunkKind {
         let before = (self.draft.texts.content.len(), self.draft.texts.reasoning.len());
-        let StreamReading { sse, draft, is_garbled, stray, .. } = self;
+        let StreamParser { sse, draft, is_garbled, stray, .. } = self;
         let mut has_events = false;
         let pushed = sse.push(bytes, &mut |data, is_error| {
             has_events = true;
@@ -221,12 +221,12 @@ impl StreamReading {
             // A tag counts as reasoning until it is closed; the answer after it is told at the end.
             (true, _) if self.is_in_tag || before.0 < MARK_BYTES => {
                 self.is_in_tag = texts.is_in_tag(before.0);
-                if self.is_in_tag { Kind::Reasoning } else { Kind::Content }
+                if self.is_in_tag { ChunkKind::Reasoning } else { ChunkKind::Content }
             }
-            (true, _) => Kind::Content,
-            (false, true) => Kind::Reasoning,
-            (false, false) if has_events => Kind::Payload,
-            (false, false) => Kind::Blank,
+            (true, _) => ChunkKind::Content,
+            (false, true) => ChunkKind::Reasoning,
+            (false, false) if has_events => ChunkKind::Payload,
+            (false, false) => ChunkKind::Blank,
         };
         if let (Some(loops), None) = (&mut self.loops, self.looped) {
             let texts = &self.draft.texts;
@@ -241,9 +241,9 @@ impl StreamReading {
     /// Returns every text of a reply all of which has come, and the body where it is no stream: so
     /// that a key which the service echoes is taken out before anything is read, and none is cut
     /// in half where a long message is.
-    pub fn each_text(&mut self) -> (impl Iterator<Item = &mut String>, &mut Vec<u8>) {
+    pub fn texts_mut(&mut self) -> (impl Iterator<Item = &mut String>, &mut Vec<u8>) {
         self.flush();
-        (self.draft.each_text().chain(self.stray.as_mut()), &mut self.head.body)
+        (self.draft.texts_mut().chain(self.stray.as_mut()), &mut self.head.body)
     }
 
     /// Tells whether it is a stream, and not one piece that was sent in its place.
@@ -260,16 +260,16 @@ impl StreamReading {
 
     /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, and what
     /// could not be read.
-    pub fn beside(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn side_texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let names = ["calls", "no_text", "unread"];
-        names.into_iter().zip(self.draft.beside()).filter(|(_, text)| !text.is_empty())
+        names.into_iter().zip(self.draft.side_texts()).filter(|(_, text)| !text.is_empty())
     }
 
     /// Reads what came, the body having come to its end as it should.
     #[must_use]
-    pub fn finish(mut self) -> Reading {
+    pub fn finish(mut self) -> ParsedReply {
         if self.is_too_large {
-            return self.broken(&Broken::TooLarge);
+            return self.finish_broken(&TransportError::TooLarge);
         }
         if self.form != Form::Events {
             return read_whole(&self.head, self.limit);
@@ -300,8 +300,8 @@ impl StreamReading {
     /// kept in [`Failure::partial`]; an answer that had come to its end is an answer, in one piece
     /// as well: some servers miscount the body, or leave out its last chunk.
     #[must_use]
-    pub fn broken(mut self, broken: &Broken) -> Reading {
-        let is_as_sent = !self.is_too_large && !matches!(broken, Broken::Garbled(_));
+    pub fn finish_broken(mut self, broken: &TransportError) -> ParsedReply {
+        let is_as_sent = !self.is_too_large && !matches!(broken, TransportError::Garbled(_));
         let is_piece = self.form == Form::Whole && is_good(self.head.status);
         if is_as_sent
             && is_piece
@@ -314,23 +314,23 @@ impl StreamReading {
         if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
-        Reading::Failure(Failure {
+        ParsedReply::Failure(Failure {
             status: Some(self.head.status),
             request_id: error::request_id(&self.head),
             partial: self.draft.partial(&self.head),
-            ..read_broken(broken)
+            ..classify_transport_error(broken)
         })
     }
 
     /// Reads what came of a stream that was stopped because the model repeats itself: it is kept
     /// and not bought again, like one that the token limit cut, which it would have run into.
     #[must_use]
-    pub fn stopped_in_a_loop(mut self, found: repetition::Loop) -> Reading {
+    pub fn finish_repetition(mut self, found: repetition::Repetition) -> ParsedReply {
         let message = format!(
             "the model wrote the same {} bytes {} times over and was stopped",
             found.period, found.times
         );
-        Reading::Failure(Failure {
+        ParsedReply::Failure(Failure {
             class: FailureClass::CutByLength,
             cause: "repeats itself",
             status: Some(self.head.status),
@@ -344,7 +344,7 @@ impl StreamReading {
     /// Takes what came after the last blank line. Half an event there is part of the cut, and of
     /// an answer with an end there is nothing in it.
     fn flush(&mut self) {
-        let StreamReading { sse, draft, has_payload, .. } = self;
+        let StreamParser { sse, draft, has_payload, .. } = self;
         let flushed = std::mem::take(sse).finish(&mut |data, is_error| {
             *has_payload = true;
             let _ = take_event(draft, data, is_error);
@@ -353,24 +353,24 @@ impl StreamReading {
     }
 
     /// Returns what came where it has an end: an error, or an answer of which nothing is missing.
-    fn ended(&mut self, has_end: bool) -> Option<Reading> {
+    fn ended(&mut self, has_end: bool) -> Option<ParsedReply> {
         if let Some(failure) = self.draft.failure(&self.head) {
-            return Some(Reading::Failure(failure));
+            return Some(ParsedReply::Failure(failure));
         }
         if !self.draft.has_answer() && !self.draft.unread().is_empty() && self.stray.is_none() {
             let partial = self.draft.partial(&self.head);
-            return Some(foreign::judge(&self.head, self.draft.unread(), partial));
+            return Some(other_apis::judge(&self.head, self.draft.unread(), partial));
         }
         // A word beside the events is nothing, but an error where the model has not said why it stopped.
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
         let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
-        is_whole.then(|| std::mem::take(&mut self.draft).judge(&self.head, self.limit))
+        is_whole.then(|| std::mem::take(&mut self.draft).build(&self.head, self.limit))
     }
 }
 
 /// Reads one event, which the service may call an error; gives back the text of one that cannot be read.
-fn take_event(draft: &mut Draft, data: &[u8], is_error: bool) -> Result<(), String> {
+fn take_event(draft: &mut AnswerBuilder, data: &[u8], is_error: bool) -> Result<(), String> {
     let text = text_of(data);
     match text.trim() {
         "" => Ok(()),

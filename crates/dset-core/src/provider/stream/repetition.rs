@@ -22,7 +22,7 @@ const STEP_BYTES: usize = 1_024;
 
 /// What is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loop {
+pub struct Repetition {
     /// The length of what is repeated, in bytes.
     pub period: usize,
     /// How many times it stands at the end of what was looked at.
@@ -31,15 +31,15 @@ pub struct Loop {
 
 /// Looks at a text as it comes.
 #[derive(Debug, Default)]
-pub(crate) struct Detector {
+pub(crate) struct RepetitionDetector {
     tail: Vec<u8>,
     new: usize,
 }
 
-impl Detector {
+impl RepetitionDetector {
     /// Takes the next piece; returns the loop that the text ends in, if it does. A loop is found
     /// within 1 kB after it is long enough, however the text is cut into pieces.
-    pub(crate) fn push(&mut self, text: &str) -> Option<Loop> {
+    pub(crate) fn push(&mut self, text: &str) -> Option<Repetition> {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(rest.len().min(STEP_BYTES - self.new));
@@ -61,7 +61,7 @@ impl Detector {
 
 /// Finds the longest end of a text that is a repetition. The borders of the reversed text (Knuth,
 /// Morris and Pratt's table) give the period of each of its beginnings in linear time.
-fn loop_at_the_end(text: &[u8]) -> Option<Loop> {
+fn loop_at_the_end(text: &[u8]) -> Option<Repetition> {
     if text.len() < REPEATED_BYTES_MIN {
         return None;
     }
@@ -81,7 +81,7 @@ fn loop_at_the_end(text: &[u8]) -> Option<Loop> {
             break;
         }
         if length >= REPEATED_BYTES_MIN && length / period >= TIMES_MIN {
-            found = Some(Loop { period, times: length / period });
+            found = Some(Repetition { period, times: length / period });
         }
     }
     found
@@ -93,8 +93,8 @@ mod tests {
 
     use super::*;
 
-    fn looped(text: &str) -> Option<Loop> {
-        Detector::default().push(text)
+    fn looped(text: &str) -> Option<Repetition> {
+        RepetitionDetector::default().push(text)
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
     fn a_loop_is_found_however_the_text_is_cut_and_soon_after_it_is_one() {
         let text = format!("{}{}", "Once upon a time. ".repeat(9), "wait, ".repeat(2_000));
         for size in [1, 7, 1_000] {
-            let mut detector = Detector::default();
+            let mut detector = RepetitionDetector::default();
             let pieces = text.as_bytes().chunks(size);
             let at = pieces
                 .scan(0, |read, piece| {

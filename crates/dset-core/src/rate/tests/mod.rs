@@ -6,41 +6,41 @@ use service::{Service, Sim, at, run};
 
 use super::*;
 
-const REFUSED: Back = Back::Refused { wait: None, named: None };
-const ANSWERED: Back = Back::Answered { tokens: Some(300) };
+const REFUSED: ResponseSignal = ResponseSignal::Refused { wait: None, named: None };
+const ANSWERED: ResponseSignal = ResponseSignal::Answered { tokens: Some(300) };
 
-fn pace(slots_max: u32) -> Pace {
-    Pace::new(Bounds { slots_max })
+fn pace(slots_max: u32) -> RateController {
+    RateController::new(Bounds { slots_max })
 }
 
 /// Sends until the pace says otherwise.
-fn fill(pace: &mut Pace, now: u64) -> Vec<Sent> {
+fn fill(pace: &mut RateController, now: u64) -> Vec<Ticket> {
     let mut sent = Vec::new();
-    while pace.may_send(at(now)) == May::Now {
+    while pace.may_send(at(now)) == Permit::Now {
         sent.push(pace.sent(at(now)));
     }
     sent
 }
 
-fn later(may: May) -> u64 {
+fn later(may: Permit) -> u64 {
     match may {
-        May::NotBefore(then) => then.monotonic_ms,
+        Permit::NotBefore(then) => then.monotonic_ms,
         other => panic!("a moment was wanted: {other:?}"),
     }
 }
 
 /// A pace of 16 that was refused twice without an answer to what was sent between; what is left on
 /// its way, and the moment of the first probe.
-fn closed() -> (Pace, Vec<Sent>, u64) {
+fn closed() -> (RateController, Vec<Ticket>, u64) {
     let mut pace = pace(16);
     let mut sent = fill(&mut pace, 0);
-    pace.back(at(60), &sent.remove(0), REFUSED);
+    pace.on_return(at(60), &sent.remove(0), REFUSED);
     for _ in 0..3 {
-        pace.back(at(100), &sent.remove(0), ANSWERED);
+        pace.on_return(at(100), &sent.remove(0), ANSWERED);
     }
     let again = fill(&mut pace, 100);
     assert!(!again.is_empty());
-    pace.back(at(160), &again[0], REFUSED);
+    pace.on_return(at(160), &again[0], REFUSED);
     sent.extend(again.into_iter().skip(1));
     let probe_at = later(pace.may_send(at(160)));
     (pace, sent, probe_at)
@@ -59,7 +59,7 @@ fn a_burst_of_refusals_is_cut_once_to_what_is_left_in_flight() {
     let mut pace = pace(16);
     let sent = fill(&mut pace, 0);
     assert_eq!(sent.len(), 16);
-    sent[10..].iter().for_each(|sent| pace.back(at(60), sent, REFUSED));
+    sent[10..].iter().for_each(|sent| pace.on_return(at(60), sent, REFUSED));
     assert_eq!(pace.slots(), 10);
 }
 
@@ -67,31 +67,31 @@ fn a_burst_of_refusals_is_cut_once_to_what_is_left_in_flight() {
 fn a_rise_by_silence_alone_has_its_moment_and_at_that_moment_the_next_ask_goes() {
     let mut pace = pace(64);
     let mut sent = fill(&mut pace, 0);
-    pace.back(at(50), &sent.remove(0), REFUSED);
+    pace.on_return(at(50), &sent.remove(0), REFUSED);
     let mut now = 100;
     let rise = loop {
         assert!(now < 1_000_000, "credit is earned and W looks past its ceiling");
-        pace.back(at(now), &sent.remove(0), ANSWERED);
+        pace.on_return(at(now), &sent.remove(0), ANSWERED);
         sent.extend(fill(&mut pace, now));
-        if let May::NotBefore(then) = pace.may_send(at(now)) {
+        if let Permit::NotBefore(then) = pace.may_send(at(now)) {
             break then.monotonic_ms;
         }
         now += 1;
     };
     assert!(rise > now);
-    assert_eq!(pace.may_send(at(rise)), May::Now);
+    assert_eq!(pace.may_send(at(rise)), Permit::Now);
 }
 
 #[test]
 fn a_probe_is_judged_by_itself_and_not_by_late_answers_of_older_asks() {
     let (mut pace, mut old, probe_at) = closed();
-    assert_eq!(pace.may_send(at(probe_at)), May::Now);
+    assert_eq!(pace.may_send(at(probe_at)), Permit::Now);
     let probe = pace.sent(at(probe_at));
     for _ in 0..5 {
-        pace.back(at(probe_at + 1), &old.remove(0), ANSWERED);
+        pace.on_return(at(probe_at + 1), &old.remove(0), ANSWERED);
     }
     assert!(later(pace.may_send(at(probe_at + 1))) > probe_at + 2, "one probe at a time");
-    pace.back(at(probe_at + 40), &probe, REFUSED);
+    pace.on_return(at(probe_at + 40), &probe, REFUSED);
     let next = later(pace.may_send(at(probe_at + 40)));
     assert!(next - (probe_at + 40) > probe_at - 160, "the gap grows");
 }
@@ -99,44 +99,45 @@ fn a_probe_is_judged_by_itself_and_not_by_late_answers_of_older_asks() {
 #[test]
 fn a_probe_that_is_not_refused_for_four_round_trips_was_let_in() {
     let (mut pace, old, probe_at) = closed();
-    assert_eq!(pace.may_send(at(probe_at)), May::Now);
+    assert_eq!(pace.may_send(at(probe_at)), Permit::Now);
     pace.sent(at(probe_at));
-    old[..6].iter().for_each(|sent| pace.back(at(probe_at), sent, ANSWERED));
+    old[..6].iter().for_each(|sent| pace.on_return(at(probe_at), sent, ANSWERED));
     let open = later(pace.may_send(at(probe_at)));
-    assert_eq!(pace.may_send(at(open)), May::Now);
+    assert_eq!(pace.may_send(at(open)), Permit::Now);
     assert!(fill(&mut pace, open).len() >= 2, "more than one at a time again");
 }
 
 #[test]
 fn a_status_line_in_time_lets_a_probe_in_at_once() {
     let (mut pace, old, probe_at) = closed();
-    assert_eq!(pace.may_send(at(probe_at)), May::Now);
+    assert_eq!(pace.may_send(at(probe_at)), Permit::Now);
     let probe = pace.sent(at(probe_at));
-    old[..6].iter().for_each(|sent| pace.back(at(probe_at), sent, ANSWERED));
+    old[..6].iter().for_each(|sent| pace.on_return(at(probe_at), sent, ANSWERED));
     pace.accepted(at(probe_at + 1), &probe);
-    assert_eq!(pace.may_send(at(probe_at + 1)), May::Now);
+    assert_eq!(pace.may_send(at(probe_at + 1)), Permit::Now);
 }
 
 #[test]
 fn a_probe_that_was_reset_is_followed_by_another() {
     let (mut pace, _old, probe_at) = closed();
-    assert_eq!(pace.may_send(at(probe_at)), May::Now);
+    assert_eq!(pace.may_send(at(probe_at)), Permit::Now);
     let probe = pace.sent(at(probe_at));
-    pace.back(at(probe_at + 5), &probe, Back::Nothing);
+    pace.on_return(at(probe_at + 5), &probe, ResponseSignal::Neutral);
     let next = later(pace.may_send(at(probe_at + 5)));
-    assert_eq!(pace.may_send(at(next)), May::Now);
+    assert_eq!(pace.may_send(at(next)), Permit::Now);
 }
 
 #[test]
 fn a_wait_the_service_asks_for_is_kept_in_full() {
     let mut pace = pace(4);
     let sent = fill(&mut pace, 0);
-    let wait = |seconds| Back::Refused { wait: Some(Duration::from_secs(seconds)), named: None };
-    pace.back(at(0), &sent[0], wait(200));
-    pace.back(at(10), &sent[1], wait(5));
-    pace.back(at(20), &sent[2], ANSWERED);
+    let wait =
+        |seconds| ResponseSignal::Refused { wait: Some(Duration::from_secs(seconds)), named: None };
+    pace.on_return(at(0), &sent[0], wait(200));
+    pace.on_return(at(10), &sent[1], wait(5));
+    pace.on_return(at(20), &sent[2], ANSWERED);
     assert_eq!(pace.paused_until(at(20)), Some(at(200_000)));
-    assert_eq!(pace.may_send(at(199_999)), May::NotBefore(at(200_000)));
+    assert_eq!(pace.may_send(at(199_999)), Permit::NotBefore(at(200_000)));
     assert_eq!(pace.paused_until(at(200_000)), None);
 }
 
@@ -144,9 +145,9 @@ fn a_wait_the_service_asks_for_is_kept_in_full() {
 fn with_one_at_a_time_one_is_sent_at_a_time() {
     let mut one = pace(1);
     let sent = one.sent(at(0));
-    assert_eq!(one.may_send(at(60_000)), May::NotYet);
-    one.back(at(60_000), &sent, ANSWERED);
-    assert_eq!(one.may_send(at(60_000)), May::Now);
+    assert_eq!(one.may_send(at(60_000)), Permit::NotYet);
+    one.on_return(at(60_000), &sent, ANSWERED);
+    assert_eq!(one.may_send(at(60_000)), Permit::Now);
 
     let mut sim = Sim::new(Service::default(), 1);
     sim.join(0, pace(1));
@@ -159,11 +160,11 @@ fn nothing_but_refusals_for_five_minutes_with_one_at_a_time_is_an_outage() {
     let (mut one, mut now) = (pace(1), 0);
     while !one.refused_throughout() {
         now = match one.may_send(at(now)) {
-            May::NotBefore(then) => then.monotonic_ms,
+            Permit::NotBefore(then) => then.monotonic_ms,
             may => {
-                assert_eq!(may, May::Now);
+                assert_eq!(may, Permit::Now);
                 let sent = one.sent(at(now));
-                one.back(at(now + 20), &sent, REFUSED);
+                one.on_return(at(now + 20), &sent, REFUSED);
                 now + 20
             }
         };
@@ -171,15 +172,16 @@ fn nothing_but_refusals_for_five_minutes_with_one_at_a_time_is_an_outage() {
     }
     assert!(now >= 300_000);
     let sent = one.sent(at(now));
-    one.back(at(now), &sent, ANSWERED);
+    one.on_return(at(now), &sent, ANSWERED);
     assert!(!one.refused_throughout());
 }
 
 #[test]
 fn in_an_outage_nothing_goes_and_after_it_the_width_is_climbed_and_not_jumped_to() {
     let mut pace = pace(500);
-    let known = Learnt { ceiling: Some(400), rate_per_minute: None, paced: false, at_unix_ms: 0 };
-    pace.recall(at(0), &known, Duration::from_secs(60));
+    let known =
+        LimitSnapshot { ceiling: Some(400), rate_per_minute: None, paced: false, at_unix_ms: 0 };
+    pace.restore(at(0), &known, Duration::from_secs(60));
     let mut now = 0;
     let mut sent = Vec::new();
     while sent.len() < 400 {
@@ -188,11 +190,11 @@ fn in_an_outage_nothing_goes_and_after_it_the_width_is_climbed_and_not_jumped_to
     }
     pace.outage_began(at(now));
     for sent in &sent {
-        pace.back(at(now), sent, Back::Nothing);
+        pace.on_return(at(now), sent, ResponseSignal::Neutral);
     }
-    assert_eq!(pace.may_send(at(now + 10_000)), May::NotYet);
+    assert_eq!(pace.may_send(at(now + 10_000)), Permit::NotYet);
     let probe = pace.sent(at(now + 10_000));
-    pace.back(at(now + 10_200), &probe, ANSWERED);
+    pace.on_return(at(now + 10_200), &probe, ANSWERED);
     pace.outage_over(at(now + 10_200));
     assert_eq!(fill(&mut pace, now + 10_200).len(), 100);
     let mut climbing = now + 10_200;
@@ -207,10 +209,10 @@ fn in_an_outage_nothing_goes_and_after_it_the_width_is_climbed_and_not_jumped_to
 fn an_overload_in_a_look_past_the_ceiling_and_a_lone_one_cut_nothing() {
     let mut pace = pace(16);
     let sent = fill(&mut pace, 0);
-    pace.back(at(10), &sent[0], Back::Overloaded { wait: None });
+    pace.on_return(at(10), &sent[0], ResponseSignal::Overloaded { wait: None });
     assert_eq!(pace.slots(), 16);
-    pace.back(at(10), &sent[1], ANSWERED);
-    pace.back(at(20), &sent[2], Back::Overloaded { wait: None });
+    pace.on_return(at(10), &sent[1], ANSWERED);
+    pace.on_return(at(20), &sent[2], ResponseSignal::Overloaded { wait: None });
     assert_eq!(pace.slots(), 14, "two in fifty are more than 3 %");
 }
 
@@ -323,11 +325,11 @@ fn what_was_learnt_is_climbed_to_and_not_believed() {
     let learnt = run_and_learn(hundred());
     assert!(learnt.ceiling.is_some_and(|ceiling| (95..=101).contains(&ceiling)), "{learnt:?}");
     let text = serde_json::to_string(&learnt).unwrap();
-    assert_eq!(serde_json::from_str::<Learnt>(&text).unwrap().ceiling, learnt.ceiling);
+    assert_eq!(serde_json::from_str::<LimitSnapshot>(&text).unwrap().ceiling, learnt.ceiling);
 
     for (age, width, least) in [(60, 100, 480.0), (60, 20, 80.0), (3 * 24 * 3600, 100, 0.0)] {
         let mut pace = pace(10_000);
-        pace.recall(at(0), &learnt, Duration::from_secs(age));
+        pace.restore(at(0), &learnt, Duration::from_secs(age));
         let mut sim = Sim::new(Service { width: vec![(0, width)], ..hundred() }, 2);
         sim.join(0, pace);
         let seen = sim.run(20);
@@ -336,16 +338,16 @@ fn what_was_learnt_is_climbed_to_and_not_believed() {
     }
 }
 
-fn run_and_learn(service: Service) -> Learnt {
+fn run_and_learn(service: Service) -> LimitSnapshot {
     let mut sim = Sim::new(service, 1);
     sim.join(0, pace(10_000));
     sim.run_to(20);
-    sim.pace(0).learnt(at(20_000))
+    sim.pace(0).limit_snapshot(at(20_000))
 }
 
 #[test]
 fn a_rate_that_was_measured_across_an_outage_is_none() {
-    let mut rate = Rate::new();
+    let mut rate = RequestRate::new();
     rate.emptied(10_000.0, 10_000.0, 50.0, 1_000.0);
     rate.interrupted();
     rate.emptied(70_000.0, 70_000.0, 50.0, 1_500.0);
@@ -356,7 +358,7 @@ fn a_rate_that_was_measured_across_an_outage_is_none() {
 
 #[test]
 fn a_width_that_was_taken_for_a_rate_is_found_out_by_equal_numbers() {
-    let mut rate = Rate::new();
+    let mut rate = RequestRate::new();
     rate.emptied(0.0, 0.0, 100.0, 0.0);
     rate.emptied(10_000.0, 10_000.0, 100.0, 5_000.0);
     rate.waited(10_000.0);
@@ -373,7 +375,7 @@ fn a_width_that_was_taken_for_a_rate_is_found_out_by_equal_numbers() {
 }
 
 /// Counts what the stated limits let through in a minute, asked every millisecond.
-fn in_a_minute(stated: &mut Stated) -> u32 {
+fn in_a_minute(stated: &mut AdvertisedLimits) -> u32 {
     let mut count = 0;
     for now in 1_000..61_000 {
         while stated.ready_at(f64::from(now)).is_none() {
@@ -397,9 +399,9 @@ fn stated_limits_of_asks_and_tokens_are_kept_and_the_smaller_wins() {
         (quota(6_000, 1_000, 50), quota(600_000, 100_000, 50), 1_425, 1_500),
         (quota(1_500, 200, 50), quota(2_400_000, 400_000, 50), 1_425, 1_500),
     ] {
-        let mut stated = Stated::default();
+        let mut stated = AdvertisedLimits::default();
         (0..10).for_each(|_| stated.answered(400));
-        stated.told(at(1_000), &RateLimits { asks, tokens }, 0);
+        stated.observe_headers(at(1_000), &RateLimits { asks, tokens }, 0);
         let count = in_a_minute(&mut stated);
         assert!((least..=most).contains(&count), "{asks:?} {tokens:?}: {count}");
     }
@@ -407,34 +409,42 @@ fn stated_limits_of_asks_and_tokens_are_kept_and_the_smaller_wins() {
 
 #[test]
 fn a_quota_of_the_day_is_no_pace_and_once_it_is_gone_a_near_reset_is_waited_for() {
-    let mut stated = Stated::default();
-    stated.told(at(0), &RateLimits { asks: quota(14_400, 14_370, 180), tokens: None }, 0);
+    let mut stated = AdvertisedLimits::default();
+    stated.observe_headers(
+        at(0),
+        &RateLimits { asks: quota(14_400, 14_370, 180), tokens: None },
+        0,
+    );
     assert_eq!(stated.ready_at(1.0), None);
-    stated.told(at(0), &RateLimits { asks: quota(14_400, 0, 300), tokens: None }, 0);
+    stated.observe_headers(at(0), &RateLimits { asks: quota(14_400, 0, 300), tokens: None }, 0);
     assert_eq!(stated.ready_at(1.0), Some(300_000.0));
     assert_eq!(stated.ready_at(300_000.0), None);
     // When all of it is back says little about the next ask; a refusal will.
-    stated.told(at(0), &RateLimits { asks: quota(14_400, 0, 86_000), tokens: None }, 0);
+    stated.observe_headers(at(0), &RateLimits { asks: quota(14_400, 0, 86_000), tokens: None }, 0);
     assert_eq!(stated.ready_at(1.0), None);
 }
 
 #[test]
 fn a_surplus_that_is_refused_is_spent_no_more() {
-    let mut stated = Stated::default();
+    let mut stated = AdvertisedLimits::default();
     let limits = RateLimits { asks: quota(6_000, 6_000, 0), tokens: None };
-    stated.told(at(1_000), &limits, 0);
+    stated.observe_headers(at(1_000), &limits, 0);
     assert!(in_a_minute(&mut stated) > 10_000);
-    let mut stated = Stated::default();
-    stated.told(at(1_000), &limits, 0);
+    let mut stated = AdvertisedLimits::default();
+    stated.observe_headers(at(1_000), &limits, 0);
     stated.refused(2_000.0, 1_500.0);
     assert!(in_a_minute(&mut stated) <= 6_000);
 }
 
 /// Plays a window of so many in so many seconds, with resets in whole seconds; returns what was let
 /// in and refused in the fifth minute. What headers say is `limit`.
-fn in_windows(stated: &mut Stated, let_in: u64, limit: u64, seconds: u64) -> (u32, u32) {
+fn in_windows(stated: &mut AdvertisedLimits, let_in: u64, limit: u64, seconds: u64) -> (u32, u32) {
     let (mut window, mut used, mut counted) = (0, 0, (0, 0));
-    stated.told(at(0), &RateLimits { asks: quota(limit, limit, seconds), tokens: None }, 0);
+    stated.observe_headers(
+        at(0),
+        &RateLimits { asks: quota(limit, limit, seconds), tokens: None },
+        0,
+    );
     for now in 1..300_000 {
         if now / (seconds * 1000) != window {
             (window, used) = (now / (seconds * 1000), 0);
@@ -445,7 +455,7 @@ fn in_windows(stated: &mut Stated, let_in: u64, limit: u64, seconds: u64) -> (u3
             used += u64::from(!is_refused);
             let reset_s = ((window + 1) * seconds * 1000 - now).div_ceil(1000);
             let asks = quota(limit, limit - used, reset_s);
-            stated.told(at(now), &RateLimits { asks, tokens: None }, 0);
+            stated.observe_headers(at(now), &RateLimits { asks, tokens: None }, 0);
             if is_refused {
                 stated.refused(now as f64, now as f64);
             }
@@ -461,15 +471,19 @@ fn in_windows(stated: &mut Stated, let_in: u64, limit: u64, seconds: u64) -> (u3
 #[test]
 fn a_stated_limit_of_less_than_a_minute_is_found_by_what_comes_back() {
     for (limit, seconds, least) in [(10, 1, 550), (20, 10, 110)] {
-        let (let_in, refused) = in_windows(&mut Stated::default(), limit, limit, seconds);
+        let (let_in, refused) = in_windows(&mut AdvertisedLimits::default(), limit, limit, seconds);
         assert!(let_in >= least, "{limit} in {seconds} s: {let_in}");
         assert!(refused <= let_in / 50, "{limit} in {seconds} s: {refused} refused");
     }
     for limit in [10, 60, 600, 6000] {
-        let mut stated = Stated::default();
+        let mut stated = AdvertisedLimits::default();
         in_windows(&mut stated, limit, limit, 60);
         // With nothing left it goes on as fast as a minute's limit allows.
-        stated.told(at(1_000), &RateLimits { asks: quota(limit, 0, 50), tokens: None }, 0);
+        stated.observe_headers(
+            at(1_000),
+            &RateLimits { asks: quota(limit, 0, 50), tokens: None },
+            0,
+        );
         assert!(u64::from(in_a_minute(&mut stated)) <= limit, "{limit} in a minute");
     }
 }
@@ -477,6 +491,6 @@ fn a_stated_limit_of_less_than_a_minute_is_found_by_what_comes_back() {
 #[test]
 fn a_span_that_is_refused_is_taken_for_longer_again() {
     // It says 10 and a second, and lets in 2.
-    let (let_in, refused) = in_windows(&mut Stated::default(), 2, 10, 1);
+    let (let_in, refused) = in_windows(&mut AdvertisedLimits::default(), 2, 10, 1);
     assert!(let_in >= 30 && refused <= let_in / 5, "{let_in}, {refused} refused");
 }

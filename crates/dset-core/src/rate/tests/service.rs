@@ -7,7 +7,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::provider::{Quota, RateLimits};
-use crate::rate::{Back, Bounds, May, Pace, Sent};
+use crate::rate::{Bounds, Permit, RateController, ResponseSignal, Ticket};
 use crate::time::Time;
 
 pub(super) fn at(ms: u64) -> Time {
@@ -76,12 +76,12 @@ impl Outcome {
 
 enum Event {
     Wake,
-    Back(Sent, Back, bool, Option<RateLimits>, bool),
+    Back(Ticket, ResponseSignal, bool, Option<RateLimits>, bool),
     Probe,
 }
 
 struct Client {
-    pace: Pace,
+    pace: RateController,
     wake_at: u64,
     failures: u32,
     out: Option<f64>,
@@ -139,7 +139,7 @@ impl Sim {
         self.events.push(Reverse((ms, id, client)));
     }
 
-    pub(super) fn join(&mut self, ms: u64, pace: Pace) {
+    pub(super) fn join(&mut self, ms: u64, pace: RateController) {
         self.clients.push(Client { pace, wake_at: ms, failures: 0, out: None });
         self.outcome.clients.push(Vec::new());
         self.at(ms, self.clients.len() - 1, Event::Wake);
@@ -157,7 +157,11 @@ impl Sim {
         let sent = self.clients[client].pace.sent(at(now));
         if self.service.dead.contains(&now) || self.roll() < self.service.resets {
             let back = now + self.service.round_trip;
-            return self.at(back, client, Event::Back(sent, Back::Nothing, false, None, false));
+            return self.at(
+                back,
+                client,
+                Event::Back(sent, ResponseSignal::Neutral, false, None, false),
+            );
         }
         let width = self.service.width.iter().rev().find(|(from, _)| *from <= now);
         let width = width.map_or(usize::MAX, |(_, width)| *width);
@@ -182,7 +186,7 @@ impl Sim {
         if refused {
             let named = self.service.is_named.then_some(width as u32);
             let back = now + self.service.round_trip;
-            let refused = Back::Refused { wait, named };
+            let refused = ResponseSignal::Refused { wait, named };
             return self.at(back, client, Event::Back(sent, refused, false, limits, false));
         }
         self.level -= 1.0;
@@ -197,7 +201,7 @@ impl Sim {
             }
             self.free_at.push(Reverse(done));
         }
-        let back = Back::Answered { tokens: Some(300) };
+        let back = ResponseSignal::Answered { tokens: Some(300) };
         let done = done.max(now + 1);
         self.at(done, client, Event::Back(sent, back, true, limits, false));
     }
@@ -231,11 +235,11 @@ impl Sim {
             Event::Back(sent, back, held, limits, is_probe) => {
                 self.in_flight -= usize::from(held);
                 if let Some(limits) = limits {
-                    self.clients[client].pace.told(at(now), &limits);
+                    self.clients[client].pace.observe_headers(at(now), &limits);
                 }
-                self.clients[client].pace.back(at(now), &sent, back);
+                self.clients[client].pace.on_return(at(now), &sent, back);
                 match back {
-                    Back::Answered { .. } => {
+                    ResponseSignal::Answered { .. } => {
                         self.outcome.answers[second] += 1;
                         self.outcome.clients[client][second] += 1;
                         if second * 8 >= self.outcome.answers.len() * 3 {
@@ -247,7 +251,7 @@ impl Sim {
                             client.pace.outage_over(at(now));
                         }
                     }
-                    Back::Refused { .. } => {
+                    ResponseSignal::Refused { .. } => {
                         self.outcome.refused += 1;
                         if is_probe {
                             self.failed(now, client, true);
@@ -259,7 +263,7 @@ impl Sim {
         }
     }
 
-    pub(super) fn pace(&self, client: usize) -> &Pace {
+    pub(super) fn pace(&self, client: usize) -> &RateController {
         &self.clients[client].pace
     }
 
@@ -282,9 +286,9 @@ impl Sim {
             }
             loop {
                 match self.clients[client].pace.may_send(at(now)) {
-                    May::Now => self.send(now, client),
-                    May::NotYet => break,
-                    May::NotBefore(then) => {
+                    Permit::Now => self.send(now, client),
+                    Permit::NotYet => break,
+                    Permit::NotBefore(then) => {
                         let then = then.monotonic_ms;
                         assert!(then > now, "a moment that is yet to come");
                         if then < self.clients[client].wake_at {
@@ -302,6 +306,6 @@ impl Sim {
 
 pub(super) fn run(service: Service, seed: u64, seconds: usize) -> Outcome {
     let mut sim = Sim::new(service, seed);
-    sim.join(0, Pace::new(Bounds { slots_max: 10_000 }));
+    sim.join(0, RateController::new(Bounds { slots_max: 10_000 }));
     sim.run(seconds)
 }

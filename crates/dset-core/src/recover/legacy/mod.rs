@@ -32,7 +32,7 @@ const TXT_QUESTION: &[u8] = b"Question: ";
 
 /// The three files as they were found; one that is not there is empty.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Outputs<'a> {
+pub struct LegacyOutputs<'a> {
     /// `output.csv`
     pub csv: &'a [u8],
     /// `output.json`
@@ -43,7 +43,7 @@ pub struct Outputs<'a> {
 
 /// What is taken over, and what is to be done to each file so that all have it.
 #[derive(Debug, PartialEq)]
-pub struct Adoption {
+pub struct LegacyAnswers {
     /// Every row that counts as answered.
     pub rows: Vec<Row>,
     /// Of each row: the question it answers.
@@ -68,12 +68,12 @@ pub struct Completion {
     /// Its length in bytes without a torn last row.
     pub whole_bytes: u64,
     /// The rows that it lacks, as places in [`Adoption::rows`].
-    pub lacking: Vec<usize>,
+    pub missing_rows: Vec<usize>,
 }
 
 /// What one file of the script holds.
 #[derive(Debug, Default, PartialEq)]
-pub struct Found {
+pub struct LegacyFile {
     /// Its rows.
     pub rows: Vec<Row>,
     /// How long it is without a torn last row.
@@ -90,36 +90,41 @@ pub struct Found {
 
 /// The texts in one of the files, or in the part of it that is the script's.
 #[derive(Debug)]
-pub enum Texts<'a> {
+pub enum LegacyTexts<'a> {
     /// Of `output.csv` and `output.json`: the questions with their answers.
     Rows(HashSet<(String, String)>),
     /// Of `output.txt`, which is only searched.
     Txt(&'a [u8]),
 }
 
-impl Texts<'_> {
+impl LegacyTexts<'_> {
     /// Tells whether a row that was taken over is still there.
     #[must_use]
-    pub fn have(&self, row: &Row) -> bool {
+    pub fn contain(&self, row: &Row) -> bool {
         match self {
-            Texts::Rows(rows) => rows.contains(&(row.question.clone(), row.answer.clone())),
-            Texts::Txt(text) => [("Question: ", &row.question), ("Final Answer: ", &row.answer)]
-                .iter()
-                .all(|(name, part)| {
-                    memmem::find(text, format!("{name}{part}\n").as_bytes()).is_some()
-                }),
+            LegacyTexts::Rows(rows) => rows.contains(&(row.question.clone(), row.answer.clone())),
+            LegacyTexts::Txt(text) => {
+                [("Question: ", &row.question), ("Final Answer: ", &row.answer)].iter().all(
+                    |(name, part)| {
+                        memmem::find(text, format!("{name}{part}\n").as_bytes()).is_some()
+                    },
+                )
+            }
         }
     }
 }
 
-impl From<Found> for Texts<'_> {
-    fn from(found: Found) -> Self {
-        Texts::Rows(found.rows.into_iter().map(|row| (row.question, row.answer)).collect())
+impl From<LegacyFile> for LegacyTexts<'_> {
+    fn from(found: LegacyFile) -> Self {
+        LegacyTexts::Rows(found.rows.into_iter().map(|row| (row.question, row.answer)).collect())
     }
 }
 
 /// Decides what to take over. `write_txt` appends a row as `output.txt` has it.
-pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoption {
+pub fn read_legacy_outputs(
+    outputs: LegacyOutputs<'_>,
+    write_txt: fn(&Row, &mut Vec<u8>),
+) -> LegacyAnswers {
     let (json, csv) = (read_json(outputs.json), read_csv(outputs.csv));
     let (lacks_csv, only_csv) = compare(&json.rows, &csv.rows);
 
@@ -132,17 +137,17 @@ pub fn adopt(outputs: Outputs<'_>, write_txt: fn(&Row, &mut Vec<u8>)) -> Adoptio
     let txt = complete_text(outputs.txt, &rows, write_txt);
     let csv_is = match csv.other_columns {
         // Written anew; the file as it was is among the copies.
-        true => Completion { whole_bytes: 0, lacking: (0..rows.len()).collect() },
-        false => Completion { whole_bytes: csv.whole_bytes, lacking: lacks_csv },
+        true => Completion { whole_bytes: 0, missing_rows: (0..rows.len()).collect() },
+        false => Completion { whole_bytes: csv.whole_bytes, missing_rows: lacks_csv },
     };
-    Adoption {
+    LegacyAnswers {
         torn: [json.torn, csv.torn, txt.whole_bytes < outputs.txt.len() as u64]
             .map(u64::from)
             .iter()
             .sum(),
         unread: json.unread + csv.unread,
         csv: csv_is,
-        json: Completion { whole_bytes: json.whole_bytes, lacking: lacks_json },
+        json: Completion { whole_bytes: json.whole_bytes, missing_rows: lacks_json },
         json_has_every_key,
         txt,
         ids: ids(&rows, false),
@@ -218,8 +223,8 @@ fn hash_texts(row: &Row) -> u128 {
 
 /// Reads `output.json`: an object a line.
 #[must_use]
-pub fn read_json(bytes: &[u8]) -> Found {
-    let mut found = Found { has_every_key: true, ..Found::default() };
+pub fn read_json(bytes: &[u8]) -> LegacyFile {
+    let mut found = LegacyFile { has_every_key: true, ..LegacyFile::default() };
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         let ended = line.last() == Some(&b'\n');
         let blank = line.iter().all(u8::is_ascii_whitespace);
@@ -284,8 +289,8 @@ fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
 /// A row that is torn in the middle of the file may leave a quote open, which swallows the rows
 /// behind it: a record that no writer of CSV makes is read again from the first sound row in it.
 #[must_use]
-pub fn read_csv(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+pub fn read_csv(bytes: &[u8]) -> LegacyFile {
+    let mut found = LegacyFile::default();
     let (mut records, mut record) = (Records::new(bytes), Record::default());
     let (mut columns, mut width) = (SCRIPTS_COLUMNS, COLUMNS.len());
     let (mut from, mut is_first) = (0, true);
@@ -458,7 +463,7 @@ fn complete_text(text: &[u8], rows: &[Row], write: fn(&Row, &mut Vec<u8>)) -> Co
         length == torn.len() && followed < block.len()
     };
     let cut = if !torn.is_empty() && lacking.iter().any(is_torn) { torn.len() } else { 0 };
-    Completion { whole_bytes: (text.len() - cut) as u64, lacking }
+    Completion { whole_bytes: (text.len() - cut) as u64, missing_rows: lacking }
 }
 
 fn first_line(text: &[u8]) -> &[u8] {

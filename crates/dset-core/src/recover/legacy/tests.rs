@@ -67,13 +67,13 @@ impl Files {
         WRITERS[at](row, &mut self.0[at]);
     }
 
-    fn read(&self) -> Adoption {
+    fn read(&self) -> LegacyAnswers {
         let [csv, json, txt] = &self.0;
-        adopt(Outputs { csv, json, txt }, txt_row)
+        read_legacy_outputs(LegacyOutputs { csv, json, txt }, txt_row)
     }
 
     /// Takes them over, as the engine does, and checks what must hold of any files.
-    fn adopt(&mut self) -> Adoption {
+    fn adopt(&mut self) -> LegacyAnswers {
         let adoption = self.read();
         for (at, completion) in
             [&adoption.csv, &adoption.json, &adoption.txt].into_iter().enumerate()
@@ -83,13 +83,13 @@ impl Files {
             file.truncate(usize::try_from(completion.whole_bytes).unwrap());
             let joint = joint(file, header.as_bytes(), newline.as_bytes()).to_vec();
             file.extend(joint);
-            completion.lacking.iter().for_each(|&row| self.write(at, &adoption.rows[row]));
+            completion.missing_rows.iter().for_each(|&row| self.write(at, &adoption.rows[row]));
         }
         let again = self.read();
         assert_eq!(again.rows, adoption.rows, "no row is lost or doubled by a second adoption");
         assert_eq!(again.torn, 0);
         let lengths = [again.csv, again.json, again.txt]
-            .map(|completion| (completion.whole_bytes, completion.lacking));
+            .map(|completion| (completion.whole_bytes, completion.missing_rows));
         let expected = self.0.each_ref().map(|file| (file.len() as u64, Vec::new()));
         assert_eq!(lengths, expected, "nothing is left to do");
         adoption
@@ -212,7 +212,7 @@ fn an_answer_that_only_one_file_got_before_a_rerun_is_completed_and_no_other_is_
         (0..3).for_each(|at| files.write(at, &row));
     }
     let adoption = files.adopt();
-    assert_eq!((adoption.rows.len(), adoption.json.lacking.len()), (5, 1));
+    assert_eq!((adoption.rows.len(), adoption.json.missing_rows.len()), (5, 1));
     let mut expected = pairs(&[&three()[..1], &three(), &[row("two, or \"2\"", "lost")]].concat());
     expected.sort();
     assert_eq!(files.agree_in_any_order(), expected);
@@ -234,7 +234,7 @@ fn a_row_that_is_torn_in_the_middle_of_a_file_costs_no_other_row() {
             let found = files.read();
             let expected = pairs(&[&three()[..1], &three()].concat());
             assert_eq!(pairs(&found.rows), expected, "file {at} torn at {length}");
-            assert!(found.csv.lacking.is_empty() && found.json.lacking.is_empty());
+            assert!(found.csv.missing_rows.is_empty() && found.json.missing_rows.is_empty());
             files.adopt();
         }
     }
@@ -250,11 +250,11 @@ fn a_text_that_went_through_windows_is_recognised() {
     files.0[2] = windows(&files.0[2]).into_bytes();
     let adoption = files.adopt();
     assert_eq!(adoption.rows.len(), 3);
-    assert_eq!((adoption.txt.lacking.len(), adoption.csv.lacking.len()), (0, 0));
+    assert_eq!((adoption.txt.missing_rows.len(), adoption.csv.missing_rows.len()), (0, 0));
     // Torn in that shape, too.
     let whole = files.0[2].len();
     files.0[2].truncate(whole - 10);
-    assert_eq!(files.adopt().txt.lacking, [2]);
+    assert_eq!(files.adopt().txt.missing_rows, [2]);
     assert_eq!(files.contents()[2].len(), 3);
 }
 
@@ -378,7 +378,7 @@ fn many_rows_are_taken_over_in_linear_time() {
     }
     let adoption = files.read();
     assert_eq!(adoption.rows.len(), 30_000);
-    assert!(adoption.txt.lacking.is_empty());
+    assert!(adoption.txt.missing_rows.is_empty());
 }
 
 fn any_text() -> impl Strategy<Value = String> {

@@ -5,8 +5,8 @@ mod throttled;
 mod wishes;
 
 use super::*;
-use crate::answer::{Answer, FailureClass, Reading, Refusal};
-use crate::item::error_marks::Marks;
+use crate::answer::{Answer, FailureClass, ParsedReply, Refusal};
+use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
 
 /// A machine with its clock; whatever it wants of files and disks is done at once.
@@ -46,7 +46,7 @@ fn question(index: u32) -> Question {
         system: None,
         key,
         id,
-        ending: id.hash(),
+        failure_key: id.hash(),
         marked: false,
         model: 0,
         sample: 0,
@@ -55,13 +55,13 @@ fn question(index: u32) -> Question {
 
 fn rules(width: u32) -> Rules {
     let waits = [60, 120, 240].map(Duration::from_secs).to_vec();
-    let backoff = Backoff { retries: 3, waits };
+    let backoff = OutageBackoff { retries: 3, waits };
     Rules {
         bounds: Bounds { slots_max: width },
         minute: MinuteLimits::default(),
         earlier: Vec::new(),
         killed: false,
-        places: vec![Place { model: 0, endpoint: 0, learnt: None }],
+        endpoints: vec![EndpointSpec { model: 0, endpoint: 0, limits: None }],
         backoff,
         pause_on_error: false,
         limit: None,
@@ -69,14 +69,14 @@ fn rules(width: u32) -> Rules {
     }
 }
 
-fn failure(class: FailureClass) -> Reading {
+fn failure(class: FailureClass) -> ParsedReply {
     failure_saying(class, "no")
 }
 
-fn failure_saying(class: FailureClass, message: &str) -> Reading {
+fn failure_saying(class: FailureClass, message: &str) -> ParsedReply {
     let message = message.to_owned();
     let (cause, status) = ("a cause", Some(500));
-    Reading::Failure(Failure {
+    ParsedReply::Failure(Failure {
         class,
         cause,
         status,
@@ -87,19 +87,19 @@ fn failure_saying(class: FailureClass, message: &str) -> Reading {
     })
 }
 
-fn answer() -> Reading {
-    Reading::Answer(Answer { content: "a".into(), ..Answer::default() })
+fn answer() -> ParsedReply {
+    ParsedReply::Answer(Answer { content: "a".into(), ..Answer::default() })
 }
 
 const REFUSED: FailureClass = FailureClass::Refused(Refusal::Request);
 
 impl Bench {
     fn new(rules: Rules, count: u32) -> Bench {
-        Bench::with_marks(rules, count, Marks::default())
+        Bench::with_marks(rules, count, InputMarks::default())
     }
 
     /// A run whose input lacks these marks.
-    fn with_marks(rules: Rules, count: u32, marks: Marks) -> Bench {
+    fn with_marks(rules: Rules, count: u32, marks: InputMarks) -> Bench {
         let mut bench = Bench::idle(rules, count);
         bench.start(1, marks);
         bench
@@ -126,7 +126,7 @@ impl Bench {
         }
     }
 
-    fn start(&mut self, per_row: u32, marks: Marks) {
+    fn start(&mut self, per_row: u32, marks: InputMarks) {
         self.per_row = per_row;
         let states = vec![Planned::Pending; self.count as usize];
         self.event(Event::Started(PlanSummary { states, per_row, marks }));
@@ -175,7 +175,7 @@ impl Bench {
                 self.emitted.extend(questions);
                 self.coming.push_back(Event::Emitted { upto });
             }
-            Effect::WakeAt(at) => self.alarm = Some(at),
+            Effect::SetTimer(at) => self.alarm = Some(at),
             Effect::Mark(marks) => {
                 self.marked.extend(marks.set);
                 self.cleared.extend(marks.clear);
@@ -191,7 +191,7 @@ impl Bench {
     }
 
     /// Answers the ask for this question.
-    fn reply(&mut self, question: QuestionIndex, reading: Reading) {
+    fn reply(&mut self, question: QuestionIndex, reading: ParsedReply) {
         let at = self.asks.iter().position(|(_, index)| *index == question);
         let (ask, _) = self.asks.remove(at.expect("the question is on its way"));
         self.event(Event::Replied { ask, reading, limits: None });
@@ -206,12 +206,12 @@ impl Bench {
         let at = self.alarm.take().expect("there is an alarm").monotonic_ms;
         let slept = at - self.now_ms;
         self.now_ms = at;
-        self.event(Event::Woke);
+        self.event(Event::TimerFired);
         slept as f64 / 1000.0
     }
 
-    fn why(&self) -> &Why {
-        &self.ending.as_ref().expect("the run has ended").why
+    fn why(&self) -> &EndReason {
+        &self.ending.as_ref().expect("the run has ended").reason
     }
 
     fn marked_rows(&self) -> Vec<u64> {
@@ -234,7 +234,7 @@ fn an_outage_waits_1_2_and_4_minutes_marks_one_row_and_the_next_run_completes() 
     }
     bench.reply(2, failure(FailureClass::Transient));
     assert_eq!(waits, [60.0, 120.0, 240.0]);
-    assert!(matches!(bench.why(), Why::Unreachable(_)));
+    assert!(matches!(bench.why(), EndReason::Unreachable(_)));
     assert_eq!(bench.marked_rows(), [3]);
     assert_eq!(bench.ending.unwrap().ledger.pending, 2);
 }
@@ -248,7 +248,7 @@ fn an_outage_with_many_at_once_is_probed_lightly_for_a_minute_and_then_by_the_sc
     assert!(bench.told.contains(&"OutageBegan".to_owned()), "and everything waits");
     let began_ms = bench.now_ms;
     let (mut at, mut probed) = (Vec::new(), Vec::new());
-    while !bench.told.contains(&"OutageAnother".to_owned()) {
+    while !bench.told.contains(&"OutageCrossCheck".to_owned()) {
         bench.sleep();
         at.push((bench.now_ms - began_ms) / 100);
         probed.extend(bench.on_their_way());
@@ -312,7 +312,7 @@ fn a_slow_question_is_dropped_once_at_most_and_then_waited_for() {
     let again = way(&bench);
     for question in 150..300 {
         bench.now_ms += 1_000;
-        bench.event(Event::Woke);
+        bench.event(Event::TimerFired);
         if bench.on_their_way().contains(&question) {
             bench.reply(question, answer());
         }
@@ -324,7 +324,7 @@ fn a_slow_question_is_dropped_once_at_most_and_then_waited_for() {
 fn a_wait_that_another_run_was_told_of_is_kept_too() {
     let mut bench = Bench::new(rules(1), 2);
     let until = Time { monotonic_ms: 30_000, unix_ms: 30_000 };
-    bench.event(Event::ToldToWait { place: 0, until });
+    bench.event(Event::PeerThrottled { endpoint: 0, until });
     bench.reply(0, answer());
     assert!(bench.on_their_way().is_empty());
     assert_eq!(bench.sleep(), 30.0);
@@ -363,7 +363,7 @@ fn any_success_ends_an_outage_and_all_resume() {
     }
     assert!(bench.told.contains(&"OutageBegan".to_owned()));
     bench.reply(7, answer());
-    assert!(bench.told.contains(&"OutageOver".to_owned()));
+    assert!(bench.told.contains(&"OutageEnded".to_owned()));
     assert_eq!(bench.on_their_way().len(), 8);
 }
 
@@ -386,7 +386,7 @@ fn a_question_that_fails_while_others_succeed_is_given_up_after_eight_retries() 
             bench.sleep();
         } else {
             bench.now_ms += 30_000;
-            bench.event(Event::Woke);
+            bench.event(Event::TimerFired);
         }
     }
     assert_eq!(tries, 9);
@@ -398,7 +398,7 @@ fn a_question_that_fails_while_others_succeed_is_given_up_after_eight_retries() 
 fn a_wrong_key_stops_at_once_and_drops_what_is_on_its_way() {
     let mut bench = Bench::new(rules(8), 20);
     bench.reply(3, failure(FailureClass::KeyRefused));
-    assert!(matches!(bench.why(), Why::KeyRefused(_)));
+    assert!(matches!(bench.why(), EndReason::KeyRefused(_)));
     assert_eq!(bench.ending.unwrap().dropped, 7);
 }
 
@@ -409,7 +409,7 @@ fn without_money_what_is_on_its_way_is_waited_for() {
     assert_eq!(bench.on_their_way(), [1, 2], "nothing new is asked");
     bench.reply(1, answer());
     bench.reply(2, answer());
-    assert!(matches!(bench.why(), Why::OutOfMoney(_)));
+    assert!(matches!(bench.why(), EndReason::OutOfMoney(_)));
     assert_eq!(bench.emitted, [1, 2], "what was paid for is in the outputs");
 }
 
@@ -422,7 +422,7 @@ fn rows_come_out_in_the_order_of_the_file() {
     bench.reply(0, answer());
     bench.reply(3, answer());
     assert_eq!(bench.emitted, [0, 1, 2, 3]);
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
 }
 
 #[test]
@@ -445,7 +445,7 @@ fn ctrl_c_waits_for_what_is_paid_for_and_twice_does_not() {
     let mut bench = Bench::new(rules(1), 1);
     bench.event(Event::Stopped(StopSignal::Terminate));
     bench.reply(0, answer());
-    assert!(matches!(bench.why(), Why::Complete), "the last answer was waited for");
+    assert!(matches!(bench.why(), EndReason::Complete), "the last answer was waited for");
     assert!(bench.ending.is_some_and(|ending| ending.was_stopped));
 }
 
@@ -472,7 +472,7 @@ fn sigterm_waits_twenty_seconds() {
     assert!(bench.ending.is_none());
     bench.reply(1, answer());
     assert_eq!(bench.sleep(), 20.0);
-    assert!(matches!(bench.why(), Why::Stopped(StopSignal::Terminate)));
+    assert!(matches!(bench.why(), EndReason::Stopped(StopSignal::Terminate)));
     assert_eq!(bench.emitted, [1], "what was paid for is in the outputs all the same");
 }
 
@@ -485,7 +485,7 @@ fn a_wait_that_is_asked_for_is_kept_and_one_that_is_too_long_ends_the_run() {
     assert_eq!(bench.sleep(), 90.0);
     assert_eq!(bench.on_their_way(), [0]);
     bench.reply(0, failure(throttled(601)));
-    assert!(matches!(bench.why(), Why::ToldToWait(..)));
+    assert!(matches!(bench.why(), EndReason::RetryAfterTooLong(..)));
     assert!(bench.marked.is_empty());
 }
 
@@ -507,18 +507,18 @@ fn no_mark_follows_from_a_record_that_failed() {
     bench.reply(0, failure(FailureClass::Refused(Refusal::Moderation)));
     assert!(bench.ending.is_none(), "what is on its way is waited for");
     bench.reply(1, answer());
-    assert!(matches!(bench.why(), Why::StoreFailed));
+    assert!(matches!(bench.why(), EndReason::StoreFailed));
     assert!(bench.marked.is_empty());
 }
 
 #[test]
 fn a_mark_that_an_earlier_run_could_not_write_goes_when_its_row_is_answered() {
     let id = question(0).id;
-    let late = Marks { set: [id].into(), ..Marks::default() };
+    let late = InputMarks { set: [id].into(), ..InputMarks::default() };
     let mut bench = Bench::with_marks(rules(1), 1, late);
     assert_eq!(bench.marked, [id], "written at the start, after the row was read");
     bench.reply(0, answer());
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.cleared, [id]);
 }
 
@@ -528,7 +528,7 @@ fn a_limit_of_questions_ends_the_run_when_they_are_asked() {
     assert_eq!(bench.on_their_way(), [0, 1]);
     bench.reply(0, answer());
     bench.reply(1, answer());
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.ending.unwrap().ledger.pending, 7);
 }
 
@@ -537,7 +537,7 @@ fn to_pause_on_an_error_ends_at_the_first_refused_question() {
     let mut bench = Bench::new(Rules { pause_on_error: true, ..rules(1) }, 9);
     bench.reply(0, answer());
     bench.reply(1, failure(REFUSED));
-    assert!(matches!(bench.why(), Why::Paused));
+    assert!(matches!(bench.why(), EndReason::Paused));
     assert_eq!(bench.marked_rows(), [3]);
 }
 
@@ -548,7 +548,7 @@ fn a_retry_that_is_due_while_every_slot_is_taken_sets_no_alarm_in_the_past() {
     bench.reply(1, failure(FailureClass::Transient));
     bench.alarm = None;
     bench.now_ms += 100_000;
-    bench.event(Event::Woke);
+    bench.event(Event::TimerFired);
     assert_eq!(bench.alarm, None);
     assert_eq!(bench.on_their_way().len(), 3);
 }
@@ -557,7 +557,7 @@ fn a_retry_that_is_due_while_every_slot_is_taken_sets_no_alarm_in_the_past() {
 fn a_cut_answer_is_kept_and_marked_and_not_asked_again_in_this_run() {
     let mut bench = Bench::new(rules(1), 1);
     bench.reply(0, failure(FailureClass::CutByLength));
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.ending.as_ref().unwrap().ledger.rejected, 1);
     assert_eq!(bench.marked_rows(), [2]);
 }
@@ -565,7 +565,7 @@ fn a_cut_answer_is_kept_and_marked_and_not_asked_again_in_this_run() {
 #[test]
 fn a_row_of_several_answers_says_error_until_every_one_of_them_is_there() {
     let row = QuestionId { text_hash: 0, ordinal: 0 };
-    let late = || Marks { set: [row].into(), ..Marks::default() };
+    let late = || InputMarks { set: [row].into(), ..InputMarks::default() };
     for (second, cleared) in [(answer(), true), (failure(FailureClass::CutByLength), false)] {
         let mut bench = Bench::idle(rules(1), 2);
         bench.start(2, late());
@@ -573,6 +573,6 @@ fn a_row_of_several_answers_says_error_until_every_one_of_them_is_there() {
         assert!(bench.cleared.is_empty());
         bench.reply(1, second);
         assert_eq!(bench.cleared == [row], cleared);
-        assert!(matches!(bench.why(), Why::Complete));
+        assert!(matches!(bench.why(), EndReason::Complete));
     }
 }

@@ -11,7 +11,7 @@ fn run(bench: &mut Bench, poison: &[QuestionIndex]) {
 }
 
 /// Replies to every ask, of a question at an endpoint, until the run ends.
-fn run_until(bench: &mut Bench, reply: impl Fn(QuestionIndex, u16) -> Reading) {
+fn run_until(bench: &mut Bench, reply: impl Fn(QuestionIndex, u16) -> ParsedReply) {
     for _ in 0..10_000 {
         if bench.ending.is_some() {
             return;
@@ -30,11 +30,11 @@ fn run_until(bench: &mut Bench, reply: impl Fn(QuestionIndex, u16) -> Reading) {
 
 fn retries(width: u32, waits_s: &[u64]) -> Rules {
     let waits: Vec<_> = waits_s.iter().map(|&s| Duration::from_secs(s)).collect();
-    Rules { backoff: Backoff { retries: waits.len() as u32, waits }, ..rules(width) }
+    Rules { backoff: OutageBackoff { retries: waits.len() as u32, waits }, ..rules(width) }
 }
 
-fn places(of: &[(u16, u16)]) -> Vec<Place> {
-    of.iter().map(|&(model, endpoint)| Place { model, endpoint, learnt: None }).collect()
+fn places(of: &[(u16, u16)]) -> Vec<EndpointSpec> {
+    of.iter().map(|&(model, endpoint)| EndpointSpec { model, endpoint, limits: None }).collect()
 }
 
 #[test]
@@ -55,7 +55,11 @@ fn one_at_a_time_a_question_that_fails_while_others_are_answered_is_marked_and_t
     for (poison, waits) in all {
         let mut bench = Bench::new(retries(1, waits), 30);
         run(&mut bench, poison);
-        assert!(matches!(bench.why(), Why::Complete), "{poison:?} {waits:?}: {:?}", bench.why());
+        assert!(
+            matches!(bench.why(), EndReason::Complete),
+            "{poison:?} {waits:?}: {:?}",
+            bench.why()
+        );
         let rows: Vec<u64> = poison.iter().map(|&index| u64::from(index) + 2).collect();
         assert_eq!(bench.marked_rows(), rows, "{waits:?}");
         let ledger = bench.ending.as_ref().unwrap().ledger;
@@ -80,7 +84,7 @@ fn one_at_a_time_the_waits_are_all_waited_before_another_question_is_tried() {
     let other = bench.on_their_way();
     assert_eq!(other.len(), 1, "one other question, at once");
     assert_ne!(other, [0]);
-    assert_eq!(bench.told.iter().filter(|notice| *notice == "OutageAnother").count(), 1);
+    assert_eq!(bench.told.iter().filter(|notice| *notice == "OutageCrossCheck").count(), 1);
     assert!(bench.marked.is_empty(), "nothing is marked before it is known whose fault it is");
     bench.reply(other[0], answer());
     assert_eq!(bench.marked_rows(), [2]);
@@ -95,7 +99,7 @@ fn a_service_that_dies_for_good_leaves_one_mark_whatever_it_answered_before() {
             bench.reply(question, answer());
         }
         run_until(&mut bench, |_, _| failure(FailureClass::Transient));
-        assert!(matches!(bench.why(), Why::Unreachable(_)));
+        assert!(matches!(bench.why(), EndReason::Unreachable(_)));
         assert_eq!(bench.marked_rows(), [102], "at most {width} at once");
         assert_eq!(bench.ending.as_ref().unwrap().ledger.pending, 100);
     }
@@ -106,7 +110,7 @@ fn the_only_question_that_is_left_is_waited_for_and_marked_once() {
     for count in [1, 7] {
         let mut bench = Bench::new(rules(1), count);
         run(&mut bench, &[count - 1]);
-        assert!(matches!(bench.why(), Why::Unreachable(_)), "nothing else can be asked");
+        assert!(matches!(bench.why(), EndReason::Unreachable(_)), "nothing else can be asked");
         assert_eq!(bench.marked_rows(), [u64::from(count) + 1]);
         assert_eq!(bench.emitted.len() as u32, count - 1);
     }
@@ -124,7 +128,7 @@ fn a_few_at_a_time_questions_that_fail_keep_no_other_from_being_asked() {
     ] {
         let mut bench = Bench::new(retries(width, &waits), 40);
         run(&mut bench, &poison);
-        assert!(matches!(bench.why(), Why::Complete), "{width} {poison:?} {waits:?}");
+        assert!(matches!(bench.why(), EndReason::Complete), "{width} {poison:?} {waits:?}");
         let ledger = bench.ending.as_ref().unwrap().ledger;
         assert_eq!(ledger.gave_up, poison.len() as u64, "{width} {poison:?} {waits:?}");
         assert_eq!(bench.marked.len(), poison.len());
@@ -135,7 +139,7 @@ fn a_few_at_a_time_questions_that_fail_keep_no_other_from_being_asked() {
 fn a_run_that_pauses_at_the_first_failing_question_pauses_at_it_and_not_for_the_service() {
     let mut bench = Bench::new(Rules { pause_on_error: true, ..rules(1) }, 9);
     run(&mut bench, &[2]);
-    assert!(matches!(bench.why(), Why::Paused), "{:?}", bench.why());
+    assert!(matches!(bench.why(), EndReason::Paused), "{:?}", bench.why());
     assert_eq!(bench.marked_rows(), [4]);
 }
 
@@ -144,12 +148,12 @@ fn a_limit_on_how_many_are_asked_holds_for_the_other_question_too() {
     let limited = |limit| Rules { limit: Some(limit), ..rules(1) };
     let mut bench = Bench::new(limited(1), 9);
     run(&mut bench, &[0]);
-    assert!(matches!(bench.why(), Why::Unreachable(_)));
+    assert!(matches!(bench.why(), EndReason::Unreachable(_)));
     assert_eq!(bench.read, 1);
 
     let mut bench = Bench::new(limited(3), 9);
     run(&mut bench, &[0]);
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!((bench.marked_rows(), bench.emitted), (vec![2], vec![1, 2]));
 }
 
@@ -157,12 +161,12 @@ fn a_limit_on_how_many_are_asked_holds_for_the_other_question_too() {
 fn at_several_places_the_other_question_is_tried_at_each_before_the_run_ends() {
     for dead in [0, 1] {
         let of = places(&[(0, 0), (0, 1)]);
-        let mut bench = Bench::new(Rules { places: of, ..rules(1) }, 12);
+        let mut bench = Bench::new(Rules { endpoints: of, ..rules(1) }, 12);
         run_until(&mut bench, |index, endpoint| match endpoint == dead || index == 3 {
             true => failure(FailureClass::Transient),
             false => answer(),
         });
-        assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+        assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
         assert_eq!(bench.marked_rows(), [5], "endpoint {dead} is dead");
     }
 }
@@ -170,12 +174,12 @@ fn at_several_places_the_other_question_is_tried_at_each_before_the_run_ends() {
 #[test]
 fn of_several_models_and_samples_the_other_question_is_of_another_row_and_of_the_same_model() {
     let of = places(&[(0, 0), (1, 0)]);
-    let mut bench = Bench::idle(Rules { places: of, ..rules(1) }, 24);
+    let mut bench = Bench::idle(Rules { endpoints: of, ..rules(1) }, 24);
     bench.models = 2;
-    bench.start(4, Marks::default());
+    bench.start(4, InputMarks::default());
     // Row 1 fails whatever is asked about it.
     run(&mut bench, &[4, 5, 6, 7]);
-    assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!(bench.ending.as_ref().unwrap().ledger.gave_up, 4);
     assert!(bench.marked_rows().iter().all(|&row| row == 3));
 }
@@ -199,7 +203,7 @@ fn a_refusal_of_the_other_question_shows_that_the_service_is_there() {
         8 => failure(FailureClass::Refused(Refusal::Moderation)),
         _ => answer(),
     });
-    assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     let ledger = bench.ending.as_ref().unwrap().ledger;
     assert_eq!((ledger.answered, ledger.gave_up, ledger.rejected), (7, 1, 1));
 }
@@ -207,11 +211,11 @@ fn a_refusal_of_the_other_question_shows_that_the_service_is_there() {
 #[test]
 fn a_held_run_tries_no_other_question_before_it_is_let_go() {
     let mut bench = Bench::new(retries(1, &[]), 9);
-    bench.event(Event::Held);
+    bench.event(Event::PauseRequested);
     bench.reply(0, failure(FailureClass::Transient));
     assert!(bench.ending.is_none() && bench.on_their_way().is_empty());
-    bench.event(Event::LetGo);
+    bench.event(Event::ResumeRequested);
     run(&mut bench, &[0]);
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [2]);
 }

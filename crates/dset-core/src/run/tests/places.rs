@@ -4,8 +4,8 @@ use super::*;
 
 /// Rules for one model at two places.
 pub(super) fn two_places(width: u32) -> Rules {
-    let place = |endpoint| Place { model: 0, endpoint, learnt: None };
-    Rules { places: vec![place(0), place(1)], ..rules(width) }
+    let place = |endpoint| EndpointSpec { model: 0, endpoint, limits: None };
+    Rules { endpoints: vec![place(0), place(1)], ..rules(width) }
 }
 
 impl Bench {
@@ -34,7 +34,7 @@ fn asks_go_to_whichever_place_has_room() {
 fn a_place_that_does_not_answer_is_left_alone_and_probed_until_it_is_back() {
     let mut bench = Bench::new(two_places(12), 400);
     bench.fail_at(0);
-    assert!(bench.told.contains(&"PlaceDown".to_owned()));
+    assert!(bench.told.contains(&"EndpointDown".to_owned()));
     assert!(!bench.told.contains(&"OutageBegan".to_owned()), "the other still answers");
     bench.fail_at(0);
     assert_eq!(bench.at(0), 0);
@@ -43,7 +43,7 @@ fn a_place_that_does_not_answer_is_left_alone_and_probed_until_it_is_back() {
     // Every 200 ms the other place answers one.
     let pass = |bench: &mut Bench| {
         bench.now_ms += 200;
-        bench.event(Event::Woke);
+        bench.event(Event::TimerFired);
         let alive = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 1).unwrap().1;
         bench.reply(alive, answer());
     };
@@ -59,7 +59,7 @@ fn a_place_that_does_not_answer_is_left_alone_and_probed_until_it_is_back() {
     }
     let back = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 0).unwrap().1;
     bench.reply(back, answer());
-    assert!(bench.told.contains(&"PlaceUp".to_owned()));
+    assert!(bench.told.contains(&"EndpointUp".to_owned()));
     (0..5).for_each(|_| pass(&mut bench));
     assert!(bench.at(0) > 1, "it gets its share again");
 }
@@ -85,7 +85,7 @@ fn where_no_place_answers_it_is_an_outage_with_its_schedule() {
     }
     assert!((418..=420).contains(&((bench.now_ms - began_ms) / 1000)), "1 + 2 + 4 minutes");
     assert_eq!(probed.len(), 2, "each place is probed");
-    assert!(matches!(bench.why(), Why::Unreachable(_)));
+    assert!(matches!(bench.why(), EndReason::Unreachable(_)));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn with_several_places_too_a_poisonous_question_is_given_up_and_the_run_complete
             bench.sleep();
         }
     }
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [5]);
 }
 
@@ -143,12 +143,12 @@ fn in_an_outage_no_place_is_probed_before_the_wait_that_it_asked_for() {
 
 #[test]
 fn a_model_that_does_not_answer_holds_up_no_other() {
-    let place = |model| Place { model, endpoint: 0, learnt: None };
+    let place = |model| EndpointSpec { model, endpoint: 0, limits: None };
     for class in [FailureClass::Transient, FailureClass::Throttled { wait: None, width: None }] {
-        let rules = Rules { places: vec![place(0), place(1)], ..rules(8) };
+        let rules = Rules { endpoints: vec![place(0), place(1)], ..rules(8) };
         let mut bench = Bench::idle(rules, 3_000);
         bench.models = 2;
-        bench.start(2, Marks::default());
+        bench.start(2, InputMarks::default());
         bench.play(600, 100, |question| match question % 2 {
             0 => failure(class),
             _ => answer(),

@@ -8,7 +8,7 @@ fn the_same_refusal_for_the_first_five_questions_is_the_settings_and_marks_no_ro
     for question in 0..5 {
         bench.reply(question, failure_saying(REFUSED, &format!("bad parameter at {question}")));
     }
-    assert!(matches!(bench.why(), Why::WrongSettings(_)));
+    assert!(matches!(bench.why(), EndReason::WrongSettings(_)));
     assert!(bench.marked.is_empty());
     assert_eq!(bench.ending.unwrap().ledger.pending, 9);
 }
@@ -26,7 +26,7 @@ fn refusals_in_different_words_or_after_a_success_are_the_questions_own() {
     for question in 1..9 {
         bench.reply(question, failure_saying(REFUSED, "one thing"));
     }
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows().len(), 8);
 }
 
@@ -36,7 +36,7 @@ fn a_short_file_that_is_refused_is_marked() {
     for question in 0..4 {
         bench.reply(question, failure_saying(REFUSED, "one thing"));
     }
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [2, 3, 4, 5]);
 }
 
@@ -86,7 +86,7 @@ fn a_403_drops_nothing_that_is_on_its_way_and_is_the_keys_only_if_nothing_is_ans
     for question in 0..4 {
         bench.reply(question, failure(FailureClass::Forbidden));
     }
-    assert!(matches!(bench.why(), Why::KeyRefused(_)));
+    assert!(matches!(bench.why(), EndReason::KeyRefused(_)));
     assert!(bench.marked.is_empty());
 }
 
@@ -98,7 +98,7 @@ fn questions_that_are_too_long_are_their_own_fault_once_something_is_answered() 
         let too_long = FailureClass::Refused(Refusal::Question);
         bench.reply(question, failure_saying(too_long, "too long"));
     }
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_question_that_is_answered_with_nothing_uses_up_its_own_retries_and_is_no_ou
                 let reading = if empty { failure(FailureClass::Empty) } else { answer() };
                 bench.reply(question, reading);
             }
-            assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+            assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
             assert_eq!((asked, bench.machine.ledger().gave_up), (3, 1));
         }
     }
@@ -139,7 +139,7 @@ fn a_service_that_answers_nothing_ends_the_run_after_a_few_different_questions_a
                     let reading = if asked <= answered { answer() } else { failure(class) };
                     bench.reply(question, reading);
                 }
-                assert!(matches!(bench.why(), Why::WrongSettings(_)), "{:?}", bench.why());
+                assert!(matches!(bench.why(), EndReason::WrongSettings(_)), "{:?}", bench.why());
                 assert!(answered > 0 || bench.marked.is_empty(), "{class:?} {width}");
                 assert!(bench.marked_rows().len() < 10, "{:?}", bench.marked_rows());
                 // Those on their way and, after an answer, some that were asked again.
@@ -166,7 +166,7 @@ fn a_few_questions_without_an_answer_are_marked_and_another_api_is_the_settings_
             bench.reply(question, failure(class));
         }
         assert_eq!((asked, bench.marked_rows().len()), (asks, marked), "{class:?}");
-        assert_eq!(matches!(bench.why(), Why::WrongSettings(_)), marked == 0);
+        assert_eq!(matches!(bench.why(), EndReason::WrongSettings(_)), marked == 0);
     }
 }
 
@@ -188,8 +188,8 @@ fn an_answer_among_questions_without_one_clears_the_settings() {
 fn what_the_model_wrote_clears_settings_and_key_though_it_is_cut_or_nothing() {
     let written = |class| {
         let partial = Some(Box::new(Answer::default()));
-        let Reading::Failure(failed) = failure(class) else { unreachable!() };
-        Reading::Failure(Failure { partial, ..failed })
+        let ParsedReply::Failure(failed) = failure(class) else { unreachable!() };
+        ParsedReply::Failure(Failure { partial, ..failed })
     };
     for class in
         [FailureClass::CutByLength, FailureClass::Empty, FailureClass::Refused(Refusal::Moderation)]
@@ -211,16 +211,16 @@ fn where_nothing_is_left_to_ask_the_last_ten_are_marked() {
     for question in 10..20 {
         bench.reply(question, failure_saying(REFUSED, "one thing"));
     }
-    assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!(bench.machine.ledger().rejected, 10);
 }
 
 const ADDRESS: FailureClass = FailureClass::Refused(Refusal::Address);
 
 /// What is replied where no API is: the status is that of the reply, or none.
-fn misdirected(status: Option<u16>) -> Reading {
-    let Reading::Failure(failure) = failure(ADDRESS) else { unreachable!() };
-    Reading::Failure(Failure { status, ..failure })
+fn misdirected(status: Option<u16>) -> ParsedReply {
+    let ParsedReply::Failure(failure) = failure(ADDRESS) else { unreachable!() };
+    ParsedReply::Failure(Failure { status, ..failure })
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_wrong_address_ends_the_run_and_marks_no_row_however_few_rows_there_are() {
                     bench.reply(question, misdirected(status));
                     asked += 1;
                 }
-                assert!(matches!(bench.why(), Why::WrongSettings(_)), "{:?}", bench.why());
+                assert!(matches!(bench.why(), EndReason::WrongSettings(_)), "{:?}", bench.why());
                 assert!(bench.marked.is_empty());
                 assert!(asked <= 8 + 4, "{asked}");
                 assert_eq!(bench.ending.unwrap().ledger.pending, u64::from(rows));
@@ -255,12 +255,12 @@ fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_q
         bench.sleep();
     }
     bench.reply(0, answer());
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert!(bench.marked.is_empty());
     let mut bench = Bench::new(rules(1), 3);
     bench.reply(0, answer());
     bench.reply(1, misdirected(Some(404)));
     bench.reply(2, answer());
-    assert!(matches!(bench.why(), Why::Complete));
+    assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [3]);
 }

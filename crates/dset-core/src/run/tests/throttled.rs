@@ -21,7 +21,7 @@ impl Bench {
         &mut self,
         seconds: u64,
         latency_ms: u64,
-        reply: impl Fn(u32) -> Reading,
+        reply: impl Fn(u32) -> ParsedReply,
     ) -> u64 {
         let end_ms = self.now_ms + seconds * 1000;
         let mut asked = 0;
@@ -34,7 +34,7 @@ impl Bench {
             self.now_ms += latency_ms;
             if self.alarm.is_some_and(|at| at.monotonic_ms <= self.now_ms) {
                 self.alarm = None;
-                self.event(Event::Woke);
+                self.event(Event::TimerFired);
             }
             for question in on_their_way {
                 asked += 1;
@@ -49,10 +49,10 @@ impl Bench {
 fn an_overloaded_service_that_names_no_time_is_not_asked_again_at_once_and_in_the_end_is_out() {
     for width in [1, 16] {
         let mut bench = Bench::new(rules(width), 50);
-        let asked = bench.play(60, 1, |_| Reading::Failure(throttled(529)));
+        let asked = bench.play(60, 1, |_| ParsedReply::Failure(throttled(529)));
         assert!(asked < 7 * 2 * u64::from(width), "{asked} in a minute, {width} at once");
-        bench.play(3600, 1, |_| Reading::Failure(throttled(529)));
-        assert!(matches!(bench.why(), Why::Unreachable(_)), "{:?}", bench.why());
+        bench.play(3600, 1, |_| ParsedReply::Failure(throttled(529)));
+        assert!(matches!(bench.why(), EndReason::Unreachable(_)), "{:?}", bench.why());
         assert_eq!(bench.marked.len(), 1);
     }
 }
@@ -62,14 +62,14 @@ fn a_question_that_is_refused_for_ever_holds_up_no_other_and_is_given_up() {
     for (width, status) in [(1, 429), (16, 429), (1, 529), (16, 529)] {
         let mut bench = Bench::new(rules(width), 20_000);
         let reply = |question| match question {
-            5 => Reading::Failure(throttled(status)),
+            5 => ParsedReply::Failure(throttled(status)),
             _ => answer(),
         };
         bench.play(120, 300, reply);
         let answered = bench.machine.ledger().answered;
         assert!(answered > 100 * u64::from(width), "{status}, {width} at once: {answered}");
         bench.play(36_000, 300, reply);
-        assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+        assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
         let ledger = bench.machine.ledger();
         assert_eq!((ledger.answered, ledger.gave_up), (19_999, 1));
     }
@@ -85,7 +85,7 @@ fn an_overload_in_the_middle_of_an_answer_costs_its_question_a_retry() {
         for question in bench.on_their_way() {
             asked += u32::from(question == 5);
             let reading = match question {
-                5 => Reading::Failure(failure.clone()),
+                5 => ParsedReply::Failure(failure.clone()),
                 _ => answer(),
             };
             bench.reply(question, reading);
@@ -104,7 +104,7 @@ fn one_in_ten_refused_at_random_gives_no_question_up() {
     bench.play(36_000, 300, |_| {
         count.set(count.get() + 1);
         match count.get() % 10 {
-            0 => Reading::Failure(throttled(429)),
+            0 => ParsedReply::Failure(throttled(429)),
             _ => answer(),
         }
     });
@@ -116,7 +116,7 @@ fn a_wait_that_a_server_error_asks_for_is_kept_and_costs_the_question_a_retry() 
     let told = |seconds| {
         let failure = Failure { class: FailureClass::Transient, ..throttled(502) };
         let wait = Some(Duration::from_secs(seconds));
-        Reading::Failure(Failure { wait, ..failure })
+        ParsedReply::Failure(Failure { wait, ..failure })
     };
     let mut bench = Bench::new(rules(4), 20);
     bench.reply(1, told(30));
@@ -135,7 +135,7 @@ fn a_wait_that_a_server_error_asks_for_is_kept_and_costs_the_question_a_retry() 
             1 => told(86_400),
             _ => answer(),
         });
-        assert!(matches!(bench.why(), Why::Complete), "{:?}", bench.why());
+        assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
         assert_eq!(bench.machine.ledger().gave_up, 1);
     }
 }
@@ -146,9 +146,9 @@ fn a_wait_of_hours_that_is_told_in_the_middle_of_an_answer_ends_the_run() {
     let told = |seconds| {
         let wait = Some(Duration::from_secs(seconds));
         let class = FailureClass::Throttled { wait, width: None };
-        Reading::Failure(Failure { class, partial: partial.clone(), ..throttled(429) })
+        ParsedReply::Failure(Failure { class, partial: partial.clone(), ..throttled(429) })
     };
     let mut bench = Bench::new(rules(1), 20);
     bench.reply(0, told(7_200));
-    assert!(matches!(bench.why(), Why::ToldToWait(..)));
+    assert!(matches!(bench.why(), EndReason::RetryAfterTooLong(..)));
 }

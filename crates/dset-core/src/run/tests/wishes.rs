@@ -10,13 +10,13 @@ fn now(bench: &Bench) -> Time {
 #[test]
 fn a_run_that_is_held_takes_what_comes_and_sends_nothing_until_it_is_let_go() {
     let mut bench = Bench::new(rules(2), 6);
-    bench.event(Event::Held);
+    bench.event(Event::PauseRequested);
     bench.reply(0, answer());
     bench.reply(1, answer());
     assert!(bench.on_their_way().is_empty() && bench.ending.is_none());
-    assert!(bench.machine.snapshot(now(&bench)).is_held);
+    assert!(bench.machine.snapshot(now(&bench)).is_paused);
     assert_eq!(bench.emitted, [0, 1], "what came in is written");
-    bench.event(Event::LetGo);
+    bench.event(Event::ResumeRequested);
     assert_eq!(bench.on_their_way(), [2, 3]);
 }
 
@@ -24,12 +24,12 @@ fn a_run_that_is_held_takes_what_comes_and_sends_nothing_until_it_is_let_go() {
 fn a_run_that_is_held_in_an_outage_does_not_probe_and_can_be_stopped() {
     let mut bench = Bench::new(rules(1), 2);
     bench.reply(0, failure(FailureClass::Transient));
-    bench.event(Event::Held);
+    bench.event(Event::PauseRequested);
     bench.now_ms += 600_000;
-    bench.event(Event::Woke);
+    bench.event(Event::TimerFired);
     assert!(bench.on_their_way().is_empty());
     bench.event(Event::Stopped(StopSignal::Interrupt));
-    assert!(matches!(bench.why(), Why::Stopped(StopSignal::Interrupt)));
+    assert!(matches!(bench.why(), EndReason::Stopped(StopSignal::Interrupt)));
 }
 
 #[test]
@@ -37,9 +37,9 @@ fn a_service_that_is_out_is_tried_at_once_and_that_costs_no_retry() {
     let mut bench = Bench::new(rules(1), 3);
     bench.reply(0, failure(FailureClass::Transient));
     for _ in 0..200 {
-        bench.event(Event::TryNow);
+        bench.event(Event::ProbeRequested);
         assert_eq!(bench.on_their_way(), [0]);
-        bench.event(Event::TryNow);
+        bench.event(Event::ProbeRequested);
         assert_eq!(bench.on_their_way(), [0], "one probe at a time");
         bench.reply(0, failure(FailureClass::Transient));
     }
@@ -47,9 +47,9 @@ fn a_service_that_is_out_is_tried_at_once_and_that_costs_no_retry() {
     assert_eq!((outage.retry, outage.of), (1, 3));
     assert_eq!(bench.sleep(), 60.0, "the schedule goes on as if nothing had been tried");
     bench.reply(0, failure(FailureClass::Transient));
-    bench.event(Event::TryNow);
+    bench.event(Event::ProbeRequested);
     bench.reply(0, answer());
-    assert!(bench.told.contains(&"OutageOver".to_owned()));
+    assert!(bench.told.contains(&"OutageEnded".to_owned()));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_wait_that_the_service_asked_for_is_kept_whoever_wants_to_try() {
     bench.reply(0, failure(FailureClass::Transient));
     bench.sleep();
     bench.reply(0, failure(throttled));
-    bench.event(Event::TryNow);
+    bench.event(Event::ProbeRequested);
     assert!(bench.on_their_way().is_empty());
     assert_eq!(bench.sleep(), 300.0);
     assert_eq!(bench.on_their_way(), [0]);
@@ -71,7 +71,7 @@ fn a_place_that_is_out_is_tried_at_once() {
     bench.fail_at(0);
     bench.fail_at(0);
     assert_eq!(bench.at(0), 0);
-    bench.event(Event::TryNow);
+    bench.event(Event::ProbeRequested);
     let alive = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 1).unwrap().1;
     bench.reply(alive, answer());
     assert_eq!(bench.at(0), 1);

@@ -11,8 +11,8 @@ use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
-use crate::rate::minute::MinuteLimits;
-use crate::rate::outage::Backoff;
+use crate::rate::outage::OutageBackoff;
+use crate::rate::sliding_window::MinuteLimits;
 use crate::template::{DEFAULT_TEMPLATE, has_code};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
@@ -51,7 +51,7 @@ pub struct Settings {
     /// Runs on this machine tell each other what a service takes.
     pub share_pace: bool,
     /// The schedule of an outage.
-    pub backoff: Backoff,
+    pub backoff: OutageBackoff,
     /// The longest time for one ask.
     pub timeout: Duration,
     /// The longest time without a word of an answer that has begun to stream.
@@ -94,8 +94,8 @@ impl Model {
 
     /// Tells whether every place is the service's own.
     #[must_use]
-    pub fn is_at_home(&self) -> bool {
-        self.base_urls.iter().all(|url| self.preset.is_at(url))
+    pub fn uses_official_hosts(&self) -> bool {
+        self.base_urls.iter().all(|url| self.preset.is_official_host(url))
     }
 
     /// Returns the first base URL as it may be written down.
@@ -223,11 +223,11 @@ pub fn resolve(
     layer: Layer,
     system_text: Option<String>,
 ) -> Result<(Settings, Vec<Warning>), SettingsError> {
-    resolve_among(layer, system_text, &Providers::default())
+    resolve_with_providers(layer, system_text, &Providers::default())
 }
 
 /// Resolves a layer into what holds, among these services.
-pub fn resolve_among(
+pub fn resolve_with_providers(
     layer: Layer,
     system_text: Option<String>,
     providers: &Providers,
@@ -283,7 +283,7 @@ pub fn resolve_among(
         concurrency: layer.concurrency.unwrap_or_default(),
         minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
         share_pace: layer.share_pace != Some(Switch::Off),
-        backoff: Backoff {
+        backoff: OutageBackoff {
             retries: layer.retries.unwrap_or(3),
             waits: match layer.backoff {
                 Some(spans) => spans.iter().map(|Span(wait)| *wait).collect(),
@@ -333,7 +333,7 @@ fn resolve_model(
             base_urls.push(url);
         }
     }
-    let at_home = base_urls.iter().all(|url| preset.is_at(url));
+    let at_home = base_urls.iter().all(|url| preset.is_official_host(url));
     let mut reasoning = shared.request.reasoning;
     // Other hosts may still serve a model under the name that its own no longer knows.
     if let Some(retired) = preset.retired(&model).filter(|_| at_home) {

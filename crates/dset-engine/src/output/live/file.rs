@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use dset_core::plan::AnswerId;
-use dset_core::recover::tail::{Rest, judge};
+use dset_core::recover::tail::{TailRest, classify_tail};
 use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -63,10 +63,11 @@ impl Output {
             file.read_to_end(&mut found)?;
         }
         let mut expected = Expected::from(reader, edition, format, mark.rows, mark.bytes == 0);
-        let tail = judge(&found, expected.by_ref());
+        let tail = classify_tail(&found, expected.by_ref());
         expected.check()?;
         // Text in an output that we have not begun is not behind our rows but in their place.
-        let in_our_place = tail.rest == Rest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
+        let in_our_place =
+            tail.rest == TailRest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
         if !intact || in_our_place {
             let moved_to = files::path_in_earlier(folder, stamp, format.file)?;
             fs::rename(&path, &moved_to)?;
@@ -78,15 +79,15 @@ impl Output {
         match tail.rest {
             // Rows of ours beyond the mark are written again although they are there: what they are
             // read from may be pages that a failed sync has dropped, and that no later one writes.
-            Rest::None | Rest::Torn => {
+            TailRest::None | TailRest::Torn => {
                 if length > bytes {
                     file.set_len(bytes)?;
                 }
-                if tail.rest == Rest::Torn {
+                if tail.rest == TailRest::Torn {
                     repairs.push(Repair::Torn { file: format.file });
                 }
             }
-            Rest::Foreign => {
+            TailRest::Foreign => {
                 let header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
                 rows += tail.adopted_rows - u64::from(header);
                 bytes = length;

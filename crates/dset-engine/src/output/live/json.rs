@@ -2,7 +2,7 @@
 
 use std::io;
 
-use dset_core::answer::row::{EveryKey, Row};
+use dset_core::answer::row::{CompleteMetadata, Row};
 use dset_core::time::stamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
@@ -15,7 +15,7 @@ pub(super) const FORMAT: Format = Format {
     header: b"",
     newline: b"\n",
     shape: 2,
-    write: |row, output| write(row, &EveryKey::from(&row.metadata), output),
+    write: |row, output| write(row, &CompleteMetadata::from(&row.metadata), output),
 };
 
 /// As earlier versions wrote it: a row has the keys of what is known.

@@ -15,8 +15,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use dset_core::csv::{
-    Guess, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError, head_of, is_header_word,
-    named_separator, separated_by, separator,
+    DetectedEncoding, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError,
+    declared_delimiter, delimiter_in_header, detect_delimiter, is_header_word, read_prefix,
 };
 use encoding_rs::Encoding;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
@@ -139,9 +139,9 @@ fn convert(
     options: &ImportOptions,
 ) -> Result<Imported, ImportError> {
     let mut input = Input { path: from, encoding: encoding(from, options)?, skipped: 0 };
-    let mut head = head_of(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    let mut head = read_prefix(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
     let first = head.lines().next().unwrap_or_default();
-    let named = named_separator(first);
+    let named = declared_delimiter(first);
     if named.is_some() {
         // What ends the line stays, so that lines are counted as they are.
         input.skipped = first.len();
@@ -214,10 +214,13 @@ fn encoding(path: &Path, options: &ImportOptions) -> Result<&'static Encoding, I
         return named(given).ok_or_else(|| ImportError::NoSuchEncoding { given: given.clone() });
     }
     let path = || path.to_owned();
-    match Guess::of(&head(&path())?) {
-        Some(Guess::Archive) => return Err(ImportError::Archive { path: path() }),
-        Some(Guess::Utf32) => {
-            return Err(ImportError::Encoding { path: path(), encoding: Guess::Utf32.name() });
+    match DetectedEncoding::detect(&head(&path())?) {
+        Some(DetectedEncoding::Archive) => return Err(ImportError::Archive { path: path() }),
+        Some(DetectedEncoding::Utf32) => {
+            return Err(ImportError::Encoding {
+                path: path(),
+                encoding: DetectedEncoding::Utf32.name(),
+            });
         }
         Some(guess) => return Ok(named(guess.name()).expect("the names of guesses are labels")),
         None => {}
@@ -269,7 +272,7 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Result<Form, Import
     let mut record = Record::default();
     let has_first = Records::new(head.as_bytes()).next(&mut record).unwrap_or(false);
     let column = options.column.as_deref();
-    let has_sign = has_first && separated_by(&record, column).is_some();
+    let has_sign = has_first && delimiter_in_header(&record, column).is_some();
     // A header above lines: one word, and no quotes around what has commas.
     let is_line = record.len() == 1 && !head.contains('"');
     let is_table = has_sign || has_first && !is_line && record.cells().any(is_header_word);
@@ -284,9 +287,9 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Result<Form, Import
         },
         (_, None) if is_object => Form::JsonLines,
         (_, None) if begins_list(head) => Form::JsonArray,
-        ("tsv", None) if separator(head) == b',' && !is_table => table(b'\t'),
+        ("tsv", None) if detect_delimiter(head) == b',' && !is_table => table(b'\t'),
         ("txt", None) if !is_table => Form::Lines,
-        _ => table(separator(head)),
+        _ => table(detect_delimiter(head)),
     })
 }
 

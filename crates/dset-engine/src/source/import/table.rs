@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use dset_core::csv::{
-    Chosen, Cuts, Layout, Quotes, ROWS_LOOKED_AT, Record, Records, RecordsError, STATUS, doubt,
-    is_chat, second_among, survey_records,
+    Chosen, Layout, Quotes, Record, Records, RecordsError, SNIFFED_ROWS_MAX, STATUS,
+    UnquotedCommaDetector, ambiguous_column, is_chat, second_among, survey_records,
 };
 
 use super::chat::{self, ExtractError, ExtractedQuestion, is_beside};
@@ -29,7 +29,7 @@ pub(super) fn write(
     let column = options.column.as_deref();
     let quotes = quotes(input, by)?;
     imported.quotes = quotes;
-    let records = || Ok::<_, ImportError>(open(input, by)?.quoted_by(quotes));
+    let records = || Ok::<_, ImportError>(open(input, by)?.with_quotes(quotes));
     let layout = survey_records(records()?, options.header, column, None);
     let mut layout = layout.map_err(|error| input.fails(error))?;
     let chats = layout.columns.iter().position(|name| is_chat(name));
@@ -44,11 +44,11 @@ pub(super) fn write(
     let rows = |each: EachRow<'_>| {
         let (mut records, mut record) = (records()?, Record::default());
         let mut cuts = None;
-        while records.next_closed(&mut record).map_err(|error| input.fails(error))? {
+        while records.next_strict(&mut record).map_err(|error| input.fails(error))? {
             let is_first = cuts.is_none();
-            let cuts = *cuts.get_or_insert_with(|| Cuts::of(&record, &layout));
+            let cuts = *cuts.get_or_insert_with(|| UnquotedCommaDetector::new(&record, &layout));
             if !(is_first && layout.has_header) {
-                each(&record, cuts.mended(&record, by).filter(|_| mends))?;
+                each(&record, cuts.rejoined(&record, by).filter(|_| mends))?;
             }
         }
         Ok::<_, ImportError>(())
@@ -86,7 +86,7 @@ pub(super) fn write(
     writer.write_record(&names).map_err(io::Error::from)?;
     let mut first: Vec<Vec<String>> = Vec::new();
     rows(&mut |record, mended| {
-        if first.len() < ROWS_LOOKED_AT {
+        if first.len() < SNIFFED_ROWS_MAX {
             first.push(record.cells().map(str::to_owned).collect());
         }
         let mut cells: Vec<&str> = match &mended {
@@ -109,7 +109,7 @@ pub(super) fn write(
         writer.write_record(&cells).map_err(io::Error::from)?;
         Ok(())
     })?;
-    if let Some(doubt) = doubt(&layout, &first) {
+    if let Some(doubt) = ambiguous_column(&layout, &first) {
         return Err(SourceError::WhichColumn { path: input.path.to_owned(), doubt }.into());
     }
     Ok(())
@@ -171,18 +171,18 @@ impl<'a> Chats<'a> {
 
 /// Opens a table, with quotes within quotes written twice.
 fn open(input: &Input<'_>, by: u8) -> Result<Records<Text>, ImportError> {
-    Ok(Records::new(input.open()?).separated_by(by))
+    Ok(Records::new(input.open()?).with_delimiter(by))
 }
 
 /// Finds out how quotes within quotes are written: with a backslash where, written twice, they would
 /// mean nothing, and where the whole file makes sense like that.
 fn quotes(input: &Input<'_>, by: u8) -> Result<Quotes, ImportError> {
     let read = |quotes| {
-        let mut records = open(input, by)?.quoted_by(quotes);
+        let mut records = open(input, by)?.with_quotes(quotes);
         let mut record = Record::default();
         let mut read = Ok(true);
         while matches!(read, Ok(true)) {
-            read = records.next_closed(&mut record);
+            read = records.next_strict(&mut record);
         }
         Ok::<_, ImportError>(read.err())
     };

@@ -140,7 +140,7 @@ impl Store {
         let last = self.reader.connection.query_row(sql, [edition], row).optional()?;
         match last {
             None => Ok(None),
-            Some((id, text)) => match RequestSettings::read(&text) {
+            Some((id, text)) => match RequestSettings::from_canonical_json(&text) {
                 Some(settings) => Ok(Some((id, settings))),
                 None => Err(StoreError::Damaged(format!("settings {id} cannot be read"))),
             },

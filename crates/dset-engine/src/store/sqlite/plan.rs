@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use dset_core::csv::STATUS;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::{ModelHash, RequestSettings};
-use dset_core::plan::{AnswerId, Bought, Known, Plan, Planner, Stored};
+use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, facts};
@@ -55,7 +55,7 @@ impl Store {
             .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (id, text) in settings {
-            let is_it = RequestSettings::read(&text).is_some_and(|settings| {
+            let is_it = RequestSettings::from_canonical_json(&text).is_some_and(|settings| {
                 settings.system.as_deref() == Some(system) && !settings.system_is_template
             });
             let sql = "SELECT EXISTS (SELECT 1 FROM answer_keys WHERE settings = ?1)";
@@ -80,7 +80,7 @@ impl Store {
         self.reader.connection.execute(
             "INSERT INTO settings (id, hash, edition, text, decision, together, decided_at)
              VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5, ?6)",
-            params![&settings.hash()[..], edition, settings.text(), decision, together, at],
+            params![&settings.hash()[..], edition, settings.canonical_json(), decision, together, at],
         )?;
         Ok(self.reader.connection.last_insert_rowid())
     }
@@ -101,7 +101,8 @@ impl Store {
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut texts = statement.query_map([edition], |row| row.get::<_, String>(0))?;
         let is_of_it = |text: &String| {
-            RequestSettings::read(text).is_some_and(|settings| settings.model_hash() == model)
+            RequestSettings::from_canonical_json(text)
+                .is_some_and(|settings| settings.model_hash() == model)
         };
         Ok(texts.find(|text| text.as_ref().map_or(true, is_of_it)).transpose()?)
     }
@@ -111,7 +112,9 @@ impl Store {
         let sql = "SELECT text FROM settings WHERE edition = ?1 AND id <> 0 ORDER BY id LIMIT 1";
         let text: Option<String> =
             self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?;
-        Ok(text.and_then(|text| RequestSettings::read(&text)).map(|first| first.model_hash()))
+        Ok(text
+            .and_then(|text| RequestSettings::from_canonical_json(&text))
+            .map(|first| first.model_hash()))
     }
 
     /// Remembers what a run wants: settings by their numbers, and samples. Nothing is remembered of
@@ -142,7 +145,9 @@ impl Store {
             let sql = "SELECT text FROM settings WHERE id = ?1";
             let text: Option<String> =
                 self.reader.connection.query_row(sql, [id], |row| row.get(0)).optional()?;
-            requests.push(text.and_then(|t| RequestSettings::read(&t)).ok_or_else(damaged)?);
+            requests.push(
+                text.and_then(|t| RequestSettings::from_canonical_json(&t)).ok_or_else(damaged)?,
+            );
         }
         let samples = samples.parse().ok().filter(|samples| *samples > 0).ok_or_else(damaged)?;
         Ok(Some((requests, samples)))
@@ -167,18 +172,18 @@ impl Store {
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
         if requests.len() > 1 {
-            planner.first_asked(self.first_model(edition)?);
+            planner.set_primary_model(self.first_model(edition)?);
         }
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
         let placed = self.placed(edition)?;
-        let known = Known {
+        let known = StoreFacts {
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
-            cut: self.cut(edition, max_tokens)?,
-            unwritten: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
-            has_others: purchases
-                .values()
-                .any(|(bought, _)| matches!(bought, Bought::Otherwise | Bought::ByScript)),
+            truncated: self.cut(edition, max_tokens)?,
+            unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
+            has_other_provenance: purchases.values().any(|(bought, _)| {
+                matches!(bought, Provenance::OtherSettings | Provenance::Imported)
+            }),
         };
         let mut statement = self.reader.connection.prepare(
             "SELECT key, question, settings, answer, sample FROM answer_keys WHERE edition = ?1 ORDER BY key",
@@ -190,16 +195,16 @@ impl Store {
             let id: AnswerId = row.get(3)?;
             let (bought, mut model) = match purchases.get(&row.get::<_, i64>(2)?) {
                 Some(known) => *known,
-                None => (Bought::Otherwise, 0),
+                None => (Provenance::OtherSettings, 0),
             };
-            if bought == Bought::ByScript && requests.len() > 1 {
+            if bought == Provenance::Imported && requests.len() > 1 {
                 model = self.model_of(id, requests)?;
             }
             Ok(Stored {
                 key: Key(row.get(0)?),
                 question: row.get(1)?,
                 id,
-                bought,
+                provenance: bought,
                 model,
                 sample: row.get(4)?,
                 placed: placed.has(id),
@@ -222,7 +227,7 @@ impl Store {
         match failed {
             Some(error) => Err(error),
             None if placed_seen != placed.count => damaged("rows of the outputs have no key"),
-            None if plan.contradicted > 0 => damaged("answers are not under their keys"),
+            None if plan.inconsistent_keys > 0 => damaged("answers are not under their keys"),
             None => Ok(plan),
         }
     }
@@ -233,7 +238,7 @@ impl Store {
         &self,
         edition: u32,
         requests: &[RequestSettings],
-    ) -> Result<HashMap<i64, (Bought, u16)>, StoreError> {
+    ) -> Result<HashMap<i64, (Provenance, u16)>, StoreError> {
         let sql = "SELECT id, hash, text, together FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition], |row| {
@@ -252,16 +257,17 @@ impl Store {
         let first_is_beside = own.next().map_or(any_beside, |(.., is_beside)| *is_beside);
         let purchase = |(id, hash, text, is_beside): &(i64, Vec<u8>, String, bool)| {
             if *id == 0 {
-                return (Bought::ByScript, 0);
+                return (Provenance::Imported, 0);
             }
             if let Some(model) = of(hash) {
-                return (Bought::Now, model as u16);
+                return (Provenance::Current, model as u16);
             }
-            let model = RequestSettings::read(text).map(|settings| settings.model_hash());
+            let model =
+                RequestSettings::from_canonical_json(text).map(|settings| settings.model_hash());
             match requests.iter().position(|request| Some(request.model_hash()) == model) {
-                Some(model) => (Bought::Otherwise, model as u16),
-                None if *is_beside || first_is_beside => (Bought::Beside, 0),
-                None => (Bought::Otherwise, 0),
+                Some(model) => (Provenance::OtherSettings, model as u16),
+                None if *is_beside || first_is_beside => (Provenance::OtherModel, 0),
+                None => (Provenance::OtherSettings, 0),
             }
         };
         Ok(rows.iter().map(|row| (row.0, purchase(row))).collect())

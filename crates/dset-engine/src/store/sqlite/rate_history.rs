@@ -1,6 +1,6 @@
 //! What was asked in the minute before a run: it still counts towards the user's limits a minute.
 
-use dset_core::rate::minute::Earlier;
+use dset_core::rate::sliding_window::EarlierAsk;
 use rusqlite::params;
 
 use super::{Store, StoreError, facts};
@@ -11,7 +11,7 @@ const BACK_MS: i64 = 62_000;
 /// The asks of the minute before a run.
 #[derive(Debug, Default)]
 pub(crate) struct RateHistory {
-    pub(crate) asks: Vec<Earlier>,
+    pub(crate) asks: Vec<EarlierAsk>,
     /// A run was killed or dropped asks in that minute, or nobody knows when: what it had sent and
     /// not recorded is not known.
     pub(crate) unknown: bool,
@@ -37,7 +37,7 @@ impl Store {
                 break;
             }
             let metadata = facts::metadata(row, 1)?;
-            asks.push(Earlier {
+            asks.push(EarlierAsk {
                 sent_unix_ms: sent(back_unix_ms, metadata.seconds.unwrap_or(0.0)),
                 back_unix_ms,
                 tokens: metadata.output_tokens.map(|out| out + metadata.input_tokens.unwrap_or(0)),
@@ -54,7 +54,7 @@ impl Store {
             }
             let (input, output): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
             let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
-            asks.push(Earlier {
+            asks.push(EarlierAsk {
                 sent_unix_ms: sent(back_unix_ms, row.get(1)?),
                 back_unix_ms,
                 tokens: match row.get::<_, Option<i64>>(4)? {
@@ -118,7 +118,7 @@ mod tests {
         let lives = life(1, 90_000, Some(500), "complete");
         let [old, adopted, new] = [answer("1", 70_000), answer("NULL", 100), answer("1", 5_000)];
         let found = earlier(&format!("{lives}{old}{adopted}{new}{failure}"));
-        let ask = |sent: i64, back: i64, tokens| Earlier {
+        let ask = |sent: i64, back: i64, tokens| EarlierAsk {
             sent_unix_ms: NOW - sent,
             back_unix_ms: NOW - back,
             tokens,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::AnswerId;
-use dset_core::run::{Record, Seq};
+use dset_core::run::{JournalRecord, Seq};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
 use super::roles::{AnswerRef, Journal, Value, Write};
@@ -37,7 +37,7 @@ pub enum ToStore {
         /// Its number.
         seq: Seq,
         /// What it says.
-        record: Box<Record>,
+        record: Box<JournalRecord>,
         /// The reply, of a failure that may have been paid for.
         body: Option<Vec<u8>>,
     },
@@ -378,9 +378,9 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         }
     }
 
-    fn record(&mut self, record: &Record, body: Option<&[u8]>, batch: &mut Batch) {
+    fn record(&mut self, record: &JournalRecord, body: Option<&[u8]>, batch: &mut Batch) {
         match record {
-            Record::Answered { question, .. } => {
+            JournalRecord::Answered { question, .. } => {
                 let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");
                 let (ending, question_hash) = (new.failure_key(), new.question_hash);
                 if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
@@ -395,17 +395,17 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
                 batch.answers += 1;
                 batch.writes.push(Write::Answered(Box::new(new)));
             }
-            Record::Failed { .. } => {
+            JournalRecord::Failed { .. } => {
                 let new = NewAttempt::of(record, body, &self.settings).expect("a failure");
                 batch.writes.push(Write::Attempted(new));
             }
-            Record::Ended { question, .. } => {
+            JournalRecord::Ended { question, .. } => {
                 let new = NewEnded::from_ended(record, &self.settings).expect("an ending");
                 batch.writes.push(Write::Ended(new));
-                self.ended.insert(question.ending);
+                self.ended.insert(question.failure_key);
                 self.want_marks(batch);
             }
-            Record::Bookmarked { id } => {
+            JournalRecord::RowMarked { id } => {
                 self.ended.insert(id.hash());
                 batch.writes.push(Write::MarkDue(id.hash()));
                 self.want_marks(batch);

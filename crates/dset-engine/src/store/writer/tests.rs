@@ -90,7 +90,7 @@ fn answered(number: u32) -> ToStore {
         system: None,
         key: Key([number as u8; 16]),
         id,
-        ending: id.hash(),
+        failure_key: id.hash(),
         marked: false,
         model: 0,
         sample: 0,
@@ -106,7 +106,7 @@ fn answered(number: u32) -> ToStore {
         at_token_limit: false,
         cost: None,
     };
-    let record = Record::Answered {
+    let record = JournalRecord::Answered {
         question: Arc::new(question),
         ask: AskId(number.into()),
         attempts: 1,

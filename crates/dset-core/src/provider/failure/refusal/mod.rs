@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use super::error::Said;
-use super::money::{Money, money};
+use super::error::ErrorTexts;
 use crate::answer::{FailureClass, Refusal};
+use crate::provider::failure::credit::{Money, money};
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
 
@@ -120,7 +120,7 @@ pub(crate) fn classify(
     status: u16,
     error: Option<&Value>,
     message: &str,
-    said: &Said,
+    said: &ErrorTexts,
 ) -> (FailureClass, &'static str) {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
     let says = |list: &[&str]| list.iter().any(|word| said.json.contains(word));

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-use crate::answer::{Failure, FailureClass, Reading, Refusal};
-use crate::provider::StreamReading;
+use crate::answer::{Failure, FailureClass, ParsedReply, Refusal};
+use crate::provider::StreamParser;
 
 /// 2026-11-22 12:00:00 UTC.
 const NOW: i64 = 1_795_348_800_000;
 
 fn failure(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
     let headers = headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let mut reply = StreamReading::new(status, headers).received_at(NOW);
+    let mut reply = StreamParser::new(status, headers).received_at(NOW);
     reply.push(body.as_bytes());
     match reply.finish() {
-        Reading::Failure(failure) => failure,
-        Reading::Answer(answer) => panic!("an answer: {answer:?}"),
+        ParsedReply::Failure(failure) => failure,
+        ParsedReply::Answer(answer) => panic!("an answer: {answer:?}"),
     }
 }
 

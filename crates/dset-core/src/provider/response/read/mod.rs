@@ -2,57 +2,57 @@
 
 use std::borrow::Cow;
 
-use super::document::Draft;
-use crate::answer::{Failure, FailureClass, Reading, Refusal};
-use crate::provider::failure::{error, foreign};
+use super::document::AnswerBuilder;
+use crate::answer::{Failure, FailureClass, ParsedReply, Refusal};
+use crate::provider::failure::{error, other_apis};
 use crate::provider::lenient_json::mended;
-use crate::provider::reply::{Broken, HttpReply};
+use crate::provider::reply::{HttpReply, TransportError};
 use crate::provider::response::finish_reason::transient;
-use crate::provider::stream::{StreamReading, is_events};
+use crate::provider::stream::{StreamParser, is_events};
 
 /// Reads a whole reply. Never fails: what cannot be read is a failure worth another try.
 #[must_use]
-pub fn read(reply: &HttpReply) -> Reading {
+pub fn parse_reply(reply: &HttpReply) -> ParsedReply {
     if !is_events(reply) {
         return read_whole(reply, None);
     }
     // A stream that nobody asked for is an answer all the same.
-    let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+    let mut stream = StreamParser::new(reply.status, reply.headers.clone());
     stream.push(&reply.body);
     stream.finish()
 }
 
 /// Reads a reply that is no stream, of an answer that may have so many tokens.
-pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> Reading {
+pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     if !(200..300).contains(&reply.status) {
-        return Reading::Failure(error::read(reply, None));
+        return ParsedReply::Failure(error::read(reply, None));
     }
     let text = text_of(&reply.body);
     let text = trimmed(&text);
     if text.is_empty() {
         return transient(reply, "blank reply", "the reply had no content".into(), None);
     }
-    let mut draft = Draft::default();
+    let mut draft = AnswerBuilder::default();
     let Err(first) = read_document(&mut draft, text) else {
         if let Some(failure) = draft.failure(reply) {
-            return Reading::Failure(failure);
+            return ParsedReply::Failure(failure);
         }
         if !draft.has_answer() {
             if let Some(body) =
                 error::parse(text).filter(|body| error::find_in_good(body).is_some())
             {
-                return Reading::Failure(error::read(reply, Some(&body)));
+                return ParsedReply::Failure(error::read(reply, Some(&body)));
             }
-            return foreign::judge(reply, text, None);
+            return other_apis::judge(reply, text, None);
         }
-        return draft.judge(reply, limit);
+        return draft.build(reply, limit);
     };
     match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
         Some(value) if error::find(&value).is_some() => {
-            Reading::Failure(error::read(reply, Some(&value)))
+            ParsedReply::Failure(error::read(reply, Some(&value)))
         }
-        _ if text.starts_with('<') => Reading::Failure(error::read_page(reply, text)),
-        _ if first_document(text) => foreign::judge(reply, text, None),
+        _ if text.starts_with('<') => ParsedReply::Failure(error::read_page(reply, text)),
+        _ if first_document(text) => other_apis::judge(reply, text, None),
         _ => {
             let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
             let message = format!("not the JSON of an answer ({first}): {began}");
@@ -72,12 +72,12 @@ fn first_document(text: &str) -> bool {
 
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the
 /// document came to its end, and the model as well.
-pub(crate) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<Reading> {
+pub(crate) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<ParsedReply> {
     let text = text_of(&reply.body);
-    let mut draft = Draft::default();
+    let mut draft = AnswerBuilder::default();
     read_document(&mut draft, trimmed(&text)).ok()?;
     let is_whole = draft.has_reason() && draft.failure(reply).is_none();
-    is_whole.then(|| draft.judge(reply, limit))
+    is_whole.then(|| draft.build(reply, limit))
 }
 
 /// The strict reading first: it is ten times as fast as the lossy one.
@@ -90,7 +90,10 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// Reads one document, if need be without what JSON readers refuse in it.
-pub(crate) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_json::Error> {
+pub(crate) fn read_document(
+    draft: &mut AnswerBuilder,
+    text: &str,
+) -> Result<(), serde_json::Error> {
     draft.read(text).or_else(|first| match mended(text) {
         Some(mended) => draft.read(&mended).map_err(|_| first),
         None => Err(first),
@@ -99,23 +102,27 @@ pub(crate) fn read_document(draft: &mut Draft, text: &str) -> Result<(), serde_j
 
 /// Reads the way no whole reply came.
 #[must_use]
-pub fn read_broken(broken: &Broken) -> Failure {
+pub fn classify_transport_error(broken: &TransportError) -> Failure {
     let (cause, message) = match broken {
-        Broken::Connect(detail) => ("connection failed", detail.clone()),
-        Broken::Foreign(detail) => ("wrong protocol", detail.clone()),
-        Broken::Reset(detail) => ("connection lost", detail.clone()),
-        Broken::Cut(detail) | Broken::Garbled(detail) => ("reply cut off", detail.clone()),
-        Broken::TimedOut(after) => {
+        TransportError::Connect(detail) => ("connection failed", detail.clone()),
+        TransportError::Foreign(detail) => ("wrong protocol", detail.clone()),
+        TransportError::Reset(detail) => ("connection lost", detail.clone()),
+        TransportError::Cut(detail) | TransportError::Garbled(detail) => {
+            ("reply cut off", detail.clone())
+        }
+        TransportError::TimedOut(after) => {
             ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
         }
-        Broken::Silent(after) => (
+        TransportError::Silent(after) => (
             "stream fell silent",
             format!("not a word of the answer for {} s", after.as_secs_f64()),
         ),
-        Broken::TooLarge => ("reply too large", "the reply is larger than any answer".to_owned()),
+        TransportError::TooLarge => {
+            ("reply too large", "the reply is larger than any answer".to_owned())
+        }
     };
     let class = match broken {
-        Broken::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        TransportError::Foreign(_) => FailureClass::Refused(Refusal::Address),
         _ => FailureClass::Transient,
     };
     Failure {

@@ -32,10 +32,10 @@ pub(in crate::provider) fn fixtures() -> Vec<(String, HttpReply, Value)> {
         .collect()
 }
 
-fn outcome(reading: &Reading) -> &'static str {
+fn outcome(reading: &ParsedReply) -> &'static str {
     let failure = match reading {
-        Reading::Answer(_) => return "ok",
-        Reading::Failure(failure) => failure,
+        ParsedReply::Answer(_) => return "ok",
+        ParsedReply::Failure(failure) => failure,
     };
     match failure.class {
         FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
@@ -82,7 +82,7 @@ fn every_reply_on_file_is_read_as_it_must_be() {
     let fixtures = fixtures();
     assert!(fixtures.len() > 37 + 40);
     for (file, reply, expect) in fixtures {
-        let reading = read(&reply);
+        let reading = parse_reply(&reply);
         // The parameter that only some models refuse is refused for every question alike.
         let expected = match expect["outcome"].as_str().unwrap() {
             "retry_with_limit" => "retry",
@@ -91,8 +91,8 @@ fn every_reply_on_file_is_read_as_it_must_be() {
         };
         assert_eq!(outcome(&reading), expected, "{file}: {reading:?}");
         let answer = match &reading {
-            Reading::Answer(answer) => Some(answer),
-            Reading::Failure(failure) => failure.partial.as_deref(),
+            ParsedReply::Answer(answer) => Some(answer),
+            ParsedReply::Failure(failure) => failure.partial.as_deref(),
         };
         let check = |name: &str, found: Option<String>| {
             if let Some(value) = expect.get(name).filter(|value| !value.is_null()) {
@@ -108,10 +108,10 @@ fn every_reply_on_file_is_read_as_it_must_be() {
         check("cached", answer.and_then(|a| number(a.usage.cached)));
         check("output", answer.and_then(|a| number(a.usage.output)));
         check("reasoning_tokens", answer.and_then(|a| number(a.usage.reasoning)));
-        if let Reading::Answer(answer) = &reading {
+        if let ParsedReply::Answer(answer) = &reading {
             check("request_id", answer.request_id.clone());
         }
-        if let Reading::Failure(failure) = &reading {
+        if let ParsedReply::Failure(failure) = &reading {
             let (wait, width) = match failure.class {
                 FailureClass::Throttled { wait, width } => (wait, width),
                 _ => (None, None),
@@ -131,9 +131,9 @@ fn reply(status: u16, body: &str) -> HttpReply {
 }
 
 fn class(status: u16, body: &str) -> FailureClass {
-    match read(&reply(status, body)) {
-        Reading::Failure(failure) => failure.class,
-        Reading::Answer(answer) => panic!("an answer: {answer:?}"),
+    match parse_reply(&reply(status, body)) {
+        ParsedReply::Failure(failure) => failure.class,
+        ParsedReply::Answer(answer) => panic!("an answer: {answer:?}"),
     }
 }
 
@@ -145,9 +145,9 @@ fn choice(finish: &str, content: &str) -> String {
 fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
     for finish in ["stop", "eos", "STOP", "tool_calls", "function_call", "a word of tomorrow"] {
         let body = choice(&format!("\"{finish}\""), "a");
-        assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{finish}");
+        assert!(matches!(parse_reply(&reply(200, &body)), ParsedReply::Answer(_)), "{finish}");
     }
-    assert!(matches!(read(&reply(200, &choice("null", "a"))), Reading::Answer(_)));
+    assert!(matches!(parse_reply(&reply(200, &choice("null", "a"))), ParsedReply::Answer(_)));
     let filtered = FailureClass::Refused(Refusal::Moderation);
     for (class_expected, finishes) in [
         (
@@ -192,8 +192,8 @@ fn a_reason_that_a_proxy_translated_is_outranked_by_the_native_one() {
 
 #[test]
 fn half_an_emoji_does_not_lose_an_answer() {
-    let Reading::Answer(answer) =
-        read(&reply(200, &choice(r#""stop""#, r"a\ud83d b \ud83d\ude00 \\ud83d")))
+    let ParsedReply::Answer(answer) =
+        parse_reply(&reply(200, &choice(r#""stop""#, r"a\ud83d b \ud83d\ude00 \\ud83d")))
     else {
         panic!("not read")
     };
@@ -204,15 +204,15 @@ fn half_an_emoji_does_not_lose_an_answer() {
 fn counts_may_be_strings_and_absent_ones_are_not_zero() {
     let body = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],
         "usage":{"prompt_tokens":"12","completion_tokens":null,"prompt_tokens_details":null}}"#;
-    let Reading::Answer(answer) = read(&reply(200, body)) else { panic!("not read") };
+    let ParsedReply::Answer(answer) = parse_reply(&reply(200, body)) else { panic!("not read") };
     assert_eq!(answer.usage, Usage { input: Some(12), ..Usage::default() });
 }
 
 /// Reads a reply that must be an answer.
 fn said(body: &str) -> String {
-    match read(&reply(200, body)) {
-        Reading::Answer(answer) => answer.content,
-        Reading::Failure(failure) => panic!("{body}: {failure:?}"),
+    match parse_reply(&reply(200, body)) {
+        ParsedReply::Answer(answer) => answer.content,
+        ParsedReply::Failure(failure) => panic!("{body}: {failure:?}"),
     }
 }
 
@@ -355,7 +355,7 @@ fn the_words_of_a_question_that_an_error_repeats_are_no_reason() {
 fn a_403_that_names_a_wait_is_a_matter_of_pace() {
     let mut limited = reply(403, r#"{"message":"You have exceeded a secondary rate limit."}"#);
     limited.headers = vec![("retry-after".into(), "60".into())];
-    let Reading::Failure(failure) = read(&limited) else { panic!("no failure") };
+    let ParsedReply::Failure(failure) = parse_reply(&limited) else { panic!("no failure") };
     let wait = Some(std::time::Duration::from_secs(60));
     assert_eq!(failure.class, FailureClass::Throttled { wait, width: None });
 }
@@ -398,7 +398,9 @@ fn an_error_in_a_200_that_no_other_try_will_mend_is_told_by_its_words() {
         assert_eq!(class(200, &error), expected, "{error}");
         let half = r#"{"choices":[{"delta":{"content":"Half"}}]}"#;
         let stream = format!("data: {half}\n\nevent: error\ndata: {error}\n\n");
-        let Reading::Failure(failure) = read(&reply(200, &stream)) else { panic!("{error}") };
+        let ParsedReply::Failure(failure) = parse_reply(&reply(200, &stream)) else {
+            panic!("{error}")
+        };
         assert_eq!(failure.class, expected, "{stream}");
         assert_eq!(failure.partial.unwrap().content, "Half", "{stream}");
     }
@@ -432,7 +434,7 @@ proptest! {
     ) {
         for body in [body, json.into_bytes()] {
             let headers = vec![("retry-after".to_owned(), header.clone())];
-            if let Reading::Failure(failure) = read(&HttpReply { status, headers, body }) {
+            if let ParsedReply::Failure(failure) = parse_reply(&HttpReply { status, headers, body }) {
                 prop_assert!(failure.message.chars().count() <= MESSAGE_CHARS_MAX);
                 prop_assert!(!failure.message.contains(char::is_control));
             }
@@ -455,7 +457,7 @@ fn a_count_that_overflows_every_sum_is_none() {
         r#"{"prompt_tokens":1e300,"completion_tokens":-1}"#.to_owned(),
     ] {
         let body = choice("null", "Hello").replacen('{', &format!(r#"{{"usage":{usage},"#), 1);
-        let Reading::Answer(answer) = read(&reply(200, &body)) else { panic!("{body}") };
+        let ParsedReply::Answer(answer) = parse_reply(&reply(200, &body)) else { panic!("{body}") };
         assert_eq!((answer.usage.input, answer.usage.output), (None, None), "{usage}");
     }
 }
@@ -463,11 +465,13 @@ fn a_count_that_overflows_every_sum_is_none() {
 #[test]
 fn of_several_choices_the_first_is_read_and_of_a_long_error_the_beginning() {
     let body = r#"{"choices":[{"message":{"content":"first"}},{"message":7},null]}"#;
-    let Reading::Answer(answer) = read(&reply(200, body)) else { panic!("{body}") };
+    let ParsedReply::Answer(answer) = parse_reply(&reply(200, body)) else { panic!("{body}") };
     assert_eq!(answer.content, "first");
     let long = format!(r#"{{"error":{{"message":"{}","code":429}}}}"#, "no ".repeat(100_000));
     for status in [200, 500] {
-        let Reading::Failure(failure) = read(&reply(status, &long)) else { panic!("{status}") };
+        let ParsedReply::Failure(failure) = parse_reply(&reply(status, &long)) else {
+            panic!("{status}")
+        };
         assert_eq!((failure.class, failure.cause), (FailureClass::Transient, "server error"));
         assert!(failure.message.starts_with(r#"{"#) && failure.message.contains("no no no"));
     }
@@ -477,7 +481,8 @@ fn of_several_choices_the_first_is_read_and_of_a_long_error_the_beginning() {
 fn a_server_error_may_ask_to_be_left_alone_as_well() {
     for status in [408, 500, 502, 504, 520] {
         let headers = vec![("retry-after".to_owned(), "5".to_owned())];
-        let Reading::Failure(failure) = read(&HttpReply { status, headers, body: Vec::new() })
+        let ParsedReply::Failure(failure) =
+            parse_reply(&HttpReply { status, headers, body: Vec::new() })
         else {
             panic!("{status} is a failure");
         };
@@ -518,7 +523,7 @@ fn an_error_of_a_choice_is_one_and_a_success_in_its_place_is_none() {
         r#""null""#,
     ] {
         let body = with(&format!(r#""error":{none},"#), "");
-        assert!(matches!(read(&reply(200, &body)), Reading::Answer(_)), "{none}");
+        assert!(matches!(parse_reply(&reply(200, &body)), ParsedReply::Answer(_)), "{none}");
     }
 }
 
@@ -528,9 +533,9 @@ fn zeros_beside_a_text_are_unknown_and_a_cost_is_kept() {
         let body = format!(
             r#"{{"choices":[{{"message":{{"content":"4"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
         );
-        match read(&reply(200, &body)) {
-            Reading::Answer(answer) => answer,
-            Reading::Failure(failure) => panic!("{failure:?}"),
+        match parse_reply(&reply(200, &body)) {
+            ParsedReply::Answer(answer) => answer,
+            ParsedReply::Failure(failure) => panic!("{failure:?}"),
         }
     };
     let zeros = with(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#);

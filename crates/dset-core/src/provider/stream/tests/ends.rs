@@ -16,7 +16,7 @@ fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
     ] {
         let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
         let reading = finished(&events(&pieces));
-        assert_eq!(matches!(reading, Reading::Answer(_)), is_answer, "{pieces:?}");
+        assert_eq!(matches!(reading, ParsedReply::Answer(_)), is_answer, "{pieces:?}");
     }
     // Half of the event with the reason is no reason.
     let cut = format!("{}data: {}", events(&[&half]), &reason[..reason.len() - 1]);
@@ -67,8 +67,8 @@ fn the_last_reason_to_stop_counts_and_none_that_more_text_comes_after() {
         let pieces: Vec<&str> = pieces.into_iter().map(String::as_str).collect();
         let expected = expected.map(str::to_owned);
         let found = match finished(&events(&pieces)) {
-            Reading::Answer(answer) => Ok(answer.content),
-            Reading::Failure(failure) => Err(failure.class),
+            ParsedReply::Answer(answer) => Ok(answer.content),
+            ParsedReply::Failure(failure) => Err(failure.class),
         };
         assert_eq!(found, expected, "{pieces:?}");
     }
@@ -77,22 +77,22 @@ fn the_last_reason_to_stop_counts_and_none_that_more_text_comes_after() {
     assert!(stream.push(events(&[&a]).as_bytes()).has_end);
     assert!(!stream.push(events(&[&plain_b]).as_bytes()).has_end);
     assert!(!stream.push(events(&[&b]).as_bytes()).has_end);
-    let broken = failure(stream.broken(&Broken::Cut("reset".into())));
+    let broken = failure(stream.finish_broken(&TransportError::Cut("reset".into())));
     assert_eq!((broken.cause, &*broken.partial.unwrap().content), ("reply cut off", "abb"));
 }
 
 #[test]
 fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken() {
     let broken = [
-        (Broken::Cut("reset".into()), "reply cut off"),
-        (Broken::TimedOut(std::time::Duration::from_secs(9)), "timed out"),
+        (TransportError::Cut("reset".into()), "reply cut off"),
+        (TransportError::TimedOut(std::time::Duration::from_secs(9)), "timed out"),
     ];
     for (broken, cause) in broken {
         let mut half = stream(EVENTS);
         half.push(
             events(&[&delta(json!({"reasoning_content": "Hm."})), &content("Par")]).as_bytes(),
         );
-        let half = failure(half.broken(&broken));
+        let half = failure(half.finish_broken(&broken));
         assert_eq!(
             (half.class, half.cause, half.status),
             (FailureClass::Transient, cause, Some(200))
@@ -101,10 +101,10 @@ fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken(
         assert_eq!((&*partial.reasoning, &*partial.content), ("Hm.", "Par"));
         let mut whole = stream(EVENTS);
         whole.push(events(&[&content("Paris"), &stopped("stop")]).as_bytes());
-        assert_eq!(answer(whole.broken(&broken)).content, "Paris");
+        assert_eq!(answer(whole.finish_broken(&broken)).content, "Paris");
         let mut nothing = stream(EVENTS);
         nothing.push(b": keep-alive\n\n");
-        assert_eq!(failure(nothing.broken(&broken)).partial, None);
+        assert_eq!(failure(nothing.finish_broken(&broken)).partial, None);
     }
 }
 
@@ -116,14 +116,16 @@ fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
     };
     let whole = choice("stop");
     let broken = |status: u16, body: &str| {
-        let mut stream = StreamReading::new(status, Vec::new());
+        let mut stream = StreamParser::new(status, Vec::new());
         stream.push(body.as_bytes());
-        stream.broken(&Broken::Cut("connection closed before message completed".into()))
+        stream.finish_broken(&TransportError::Cut(
+            "connection closed before message completed".into(),
+        ))
     };
     assert_eq!(answer(broken(200, &whole)).content, "Paris");
-    let mut garbled = StreamReading::new(200, Vec::new());
+    let mut garbled = StreamParser::new(200, Vec::new());
     garbled.push(whole.as_bytes());
-    let garbled = failure(garbled.broken(&Broken::Garbled("another sum".into())));
+    let garbled = failure(garbled.finish_broken(&TransportError::Garbled("another sum".into())));
     assert_eq!(garbled.cause, "reply cut off");
     assert_eq!(answer(broken(200, &format!("\u{feff} {whole}\n"))).content, "Paris");
     assert_eq!(failure(broken(200, &choice("length"))).class, FailureClass::CutByLength);
@@ -163,7 +165,7 @@ fn an_answer_as_long_as_its_limit_is_told_and_one_that_also_breaks_off_is_cut() 
         [whole, events(&pieces)]
     };
     let reading = |body: &str, limit| {
-        let mut stream = stream("").limited_to(limit);
+        let mut stream = stream("").with_token_limit(limit);
         stream.push(body.as_bytes());
         stream.finish()
     };

@@ -3,15 +3,15 @@ use serde_json::json;
 
 use super::*;
 use crate::answer::{Answer, Refusal, Usage};
-use crate::provider::response::read::read;
+use crate::provider::response::read::parse_reply;
 use crate::provider::response::read::tests::fixtures;
 
 mod ends;
 
 const EVENTS: &str = "text/event-stream";
 
-fn stream(kind: &str) -> StreamReading {
-    StreamReading::new(200, vec![("content-type".into(), kind.into())])
+fn stream(kind: &str) -> StreamParser {
+    StreamParser::new(200, vec![("content-type".into(), kind.into())])
 }
 
 fn events(pieces: &[&str]) -> String {
@@ -30,28 +30,28 @@ fn stopped(reason: &str) -> String {
     json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": reason }] }).to_string()
 }
 
-fn finished(body: &str) -> Reading {
+fn finished(body: &str) -> ParsedReply {
     let mut stream = stream(EVENTS);
     stream.push(body.as_bytes());
     stream.finish()
 }
 
-fn answer(reading: Reading) -> Answer {
+fn answer(reading: ParsedReply) -> Answer {
     match reading {
-        Reading::Answer(answer) => answer,
-        Reading::Failure(failure) => panic!("{failure:?}"),
+        ParsedReply::Answer(answer) => answer,
+        ParsedReply::Failure(failure) => panic!("{failure:?}"),
     }
 }
 
-fn failure(reading: Reading) -> Failure {
+fn failure(reading: ParsedReply) -> Failure {
     match reading {
-        Reading::Failure(failure) => failure,
-        Reading::Answer(answer) => panic!("{answer:?}"),
+        ParsedReply::Failure(failure) => failure,
+        ParsedReply::Answer(answer) => panic!("{answer:?}"),
     }
 }
 
-fn in_pieces(reply: &HttpReply, sizes: impl Iterator<Item = usize>) -> Reading {
-    let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+fn in_pieces(reply: &HttpReply, sizes: impl Iterator<Item = usize>) -> ParsedReply {
+    let mut stream = StreamParser::new(reply.status, reply.headers.clone());
     let mut rest = reply.body.as_slice();
     for size in sizes {
         let (piece, after) = rest.split_at(size.min(rest.len()));
@@ -67,7 +67,11 @@ fn every_reply_on_file_means_the_same_byte_by_byte() {
     for (file, reply, _) in fixtures() {
         for size in [1, 2, 3, 7, 64] {
             let pieces = std::iter::repeat_n(size, reply.body.len() / size);
-            assert_eq!(in_pieces(&reply, pieces), read(&reply), "{file} in pieces of {size}");
+            assert_eq!(
+                in_pieces(&reply, pieces),
+                parse_reply(&reply),
+                "{file} in pieces of {size}"
+            );
         }
     }
 }
@@ -77,10 +81,13 @@ fn a_stream_without_blank_lines_is_read_line_by_line_as_it_comes() {
     let pieces = [&*content("Par"), &content("is"), &stopped("stop"), "[DONE]"];
     let body = events(&pieces).replace("\n\n", "\n");
     let mut stream = stream(EVENTS);
-    let kinds: Vec<Kind> =
+    let kinds: Vec<ChunkKind> =
         body.split_inclusive('\n').map(|line| stream.push(line.as_bytes()).kind).collect();
     // Each is read when the next one tells that it was whole.
-    assert_eq!(kinds, [Kind::Blank, Kind::Content, Kind::Content, Kind::Payload]);
+    assert_eq!(
+        kinds,
+        [ChunkKind::Blank, ChunkKind::Content, ChunkKind::Content, ChunkKind::Payload]
+    );
     assert!(stream.push(b"").has_end);
     assert_eq!(answer(stream.finish()).content, "Paris");
     let cut = failure(finished(&body[..body.find("stop").unwrap()]));
@@ -93,7 +100,7 @@ fn a_wait_until_a_date_counts_from_when_the_reply_came_where_it_does_not_say_whe
     let sent = ("date".to_owned(), "Sun, 22 Nov 2026 12:01:00 GMT".to_owned());
     let at_noon = 1_795_348_800_000;
     for (headers, seconds) in [(vec![until.clone()], 90), (vec![until, sent], 30)] {
-        let limited = StreamReading::new(429, headers).received_at(at_noon).finish();
+        let limited = StreamParser::new(429, headers).received_at(at_noon).finish();
         let wait = Some(std::time::Duration::from_secs(seconds));
         assert_eq!(failure(limited).class, FailureClass::Throttled { wait, width: None });
     }
@@ -152,7 +159,7 @@ fn a_server_that_answers_in_one_piece_is_read_whatever_type_it_names() {
     page.push(b"<html><title>Bad gateway</title></html>");
     assert_eq!(page.body().len(), 39);
     assert!(failure(page.finish()).message.contains("Bad gateway"));
-    let mut refused = StreamReading::new(401, vec![("content-type".into(), EVENTS.into())]);
+    let mut refused = StreamParser::new(401, vec![("content-type".into(), EVENTS.into())]);
     refused.push(br#"{"error":{"message":"no such key"}}"#);
     assert_eq!(failure(refused.finish()).class, FailureClass::KeyRefused);
 }
@@ -162,31 +169,31 @@ fn progress_says_what_the_bytes_were_and_how_much_has_come() {
     let mut stream = stream(EVENTS);
     let mut first = 0;
     for (bytes, kind, reasoning, content_bytes) in [
-        (": keep-alive\n\n".to_owned(), Kind::Blank, 0, 0),
-        ("\n\n".to_owned(), Kind::Blank, 0, 0),
+        (": keep-alive\n\n".to_owned(), ChunkKind::Blank, 0, 0),
+        ("\n\n".to_owned(), ChunkKind::Blank, 0, 0),
         (
             events(&[&delta(json!({"role":"assistant","content":null,"reasoning_content":""}))]),
-            Kind::Payload,
+            ChunkKind::Payload,
             0,
             0,
         ),
         (
             events(&[&delta(json!({"content":null,"reasoning_content":"Hm, hm."}))]),
-            Kind::Reasoning,
+            ChunkKind::Reasoning,
             7,
             0,
         ),
-        (": keep-alive\n\n".to_owned(), Kind::Blank, 7, 0),
-        (format!("data: {}", &content("Paris")[..20]), Kind::Blank, 7, 0),
-        (format!("{}\n\n", &content("Paris")[20..]), Kind::Content, 7, 5),
+        (": keep-alive\n\n".to_owned(), ChunkKind::Blank, 7, 0),
+        (format!("data: {}", &content("Paris")[..20]), ChunkKind::Blank, 7, 0),
+        (format!("{}\n\n", &content("Paris")[20..]), ChunkKind::Content, 7, 5),
         (
             events(&[&delta(json!({"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}))]),
-            Kind::Payload,
+            ChunkKind::Payload,
             7,
             5,
         ),
-        (events(&[&stopped("stop")]), Kind::Payload, 7, 5),
-        (events(&["[DONE]"]), Kind::Payload, 7, 5),
+        (events(&[&stopped("stop")]), ChunkKind::Payload, 7, 5),
+        (events(&["[DONE]"]), ChunkKind::Payload, 7, 5),
     ] {
         let progress = stream.push(bytes.as_bytes());
         assert_eq!(progress.kind, kind, "{bytes}");
@@ -206,7 +213,7 @@ fn a_think_tag_in_pieces_is_reasoning_until_it_is_closed() {
     for piece in ["\n", "<thi", "nk>Let me", " think", "</th", "ink>", "\n\nPar", "is"] {
         kinds.push(stream.push(events(&[&content(piece)]).as_bytes()).kind);
     }
-    use Kind::{Content, Reasoning};
+    use ChunkKind::{Content, Reasoning};
     assert_eq!(kinds[2..], [Reasoning, Reasoning, Reasoning, Content, Content, Content]);
     stream.push(events(&["[DONE]"]).as_bytes());
     let answer = answer(stream.finish());
@@ -320,7 +327,7 @@ fn of_answers_that_come_side_by_side_the_first_is_read_though_it_comes_later() {
     assert_eq!(failure(finished(&body)).cause, "reply cut off");
     let whole = format!("{body}{}", events(&[&stopped("stop")]));
     assert_eq!(answer(finished(&whole)).content, "Paris");
-    let mut watched = stream(EVENTS).watching_for_loops();
+    let mut watched = stream(EVENTS).detecting_repetition();
     watched.push(events(&[&second("é"), &second("é")]).as_bytes());
     watched.push(events(&[&content("a"), &content("é")]).as_bytes());
     let only = events(&[&second("other "), &second("answer"), "[DONE]"]);
@@ -365,13 +372,13 @@ fn more_text_than_a_reply_may_have_is_not_kept_and_what_it_is_wrapped_in_counts_
 fn a_loop_is_seen_where_it_is_watched_for_and_kept_as_an_answer_that_was_cut() {
     let pieces = events(&[&content("wait, wait, wait, wait, ")]);
     let mut unwatched = stream(EVENTS);
-    let mut watched = stream(EVENTS).watching_for_loops();
+    let mut watched = stream(EVENTS).detecting_repetition();
     let mut found = None;
     for _ in 0..400 {
         assert_eq!(unwatched.push(pieces.as_bytes()).looped, None);
         found = watched.push(pieces.as_bytes()).looped;
     }
-    let failure = failure(watched.stopped_in_a_loop(found.unwrap()));
+    let failure = failure(watched.finish_repetition(found.unwrap()));
     assert_eq!((failure.class, failure.cause), (FailureClass::CutByLength, "repeats itself"));
     assert!(failure.partial.unwrap().content.starts_with("wait, wait"));
 }
@@ -384,7 +391,7 @@ fn every_text_that_is_kept_can_be_changed_before_it_is_read() {
     {
         let mut stream = stream("");
         stream.push(body.as_bytes());
-        let (texts, whole) = stream.each_text();
+        let (texts, whole) = stream.texts_mut();
         texts.for_each(|text| *text = text.replace("sk-canary", "***"));
         *whole = String::from_utf8_lossy(whole).replace("sk-canary", "***").into_bytes();
         let failure = failure(stream.finish());
@@ -459,9 +466,9 @@ proptest! {
             let reply = |body: String| HttpReply { status: 200, headers: Vec::new(), body: body.into() };
             let (whole, streamed) = (reply(whole), reply(streamed));
             let pieces = std::iter::repeat_n(size, streamed.body.len() / size);
-            let (one, other) = (read(&whole), in_pieces(&streamed, pieces));
+            let (one, other) = (parse_reply(&whole), in_pieces(&streamed, pieces));
             prop_assert_eq!(&one, &other, "{}", String::from_utf8_lossy(&streamed.body));
-            prop_assert_eq!(&one, &read(&streamed));
+            prop_assert_eq!(&one, &parse_reply(&streamed));
         }
     }
 
@@ -473,13 +480,13 @@ proptest! {
     ) {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
         let reply = HttpReply { status: 200, headers, body: body.into_bytes() };
-        let whole = read(&reply);
+        let whole = parse_reply(&reply);
         prop_assert_eq!(in_pieces(&reply, sizes.iter().copied()), whole);
-        let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+        let mut stream = StreamParser::new(reply.status, reply.headers.clone());
         let progress = stream.push(&reply.body);
         let texts = progress.content_bytes + progress.reasoning_bytes;
         prop_assert!(texts <= reply.body.len() as u64);
-        if let Reading::Failure(failure) = stream.broken(&Broken::Cut("cut".into())) {
+        if let ParsedReply::Failure(failure) = stream.finish_broken(&TransportError::Cut("cut".into())) {
             prop_assert!(failure.message.chars().count() <= crate::answer::MESSAGE_CHARS_MAX);
             prop_assert!(!failure.message.contains(char::is_control));
         }

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::error;
-use crate::answer::{Answer, FailureClass, Reading};
+use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::provider::reply::HttpReply;
 use crate::provider::response::finish_reason::failed;
 
@@ -160,7 +160,7 @@ fn api_of(document: &Value) -> Option<&'static str> {
 }
 
 /// Judges a document that holds no answer; `text` is all that came.
-pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>) -> Reading {
+pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>) -> ParsedReply {
     let first = serde_json::Deserializer::from_str(start(text)).into_iter::<Value>().next();
     let document = first.and_then(Result::ok);
     let quoted: String = text.trim().chars().take(QUOTED_CHARS_MAX).collect();
@@ -171,7 +171,7 @@ pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>)
         if let Some(body) = found {
             let mut failure = error::read(reply, Some(&body));
             failure.partial = partial;
-            return Reading::Failure(failure);
+            return ParsedReply::Failure(failure);
         }
         if let Some(api) = api_of(document) {
             let message = format!("what came is of {api}: {quoted}");
@@ -205,20 +205,20 @@ fn start(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::answer::{Failure, Refusal};
-    use crate::provider::response::read::read;
+    use crate::provider::response::read::parse_reply;
 
     fn whole(body: &str) -> Failure {
-        match read(&HttpReply { status: 200, headers: Vec::new(), body: body.into() }) {
-            Reading::Failure(failure) => failure,
-            Reading::Answer(answer) => panic!("{body}: {answer:?}"),
+        match parse_reply(&HttpReply { status: 200, headers: Vec::new(), body: body.into() }) {
+            ParsedReply::Failure(failure) => failure,
+            ParsedReply::Answer(answer) => panic!("{body}: {answer:?}"),
         }
     }
 
     fn streamed(events: &str) -> Failure {
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-        match read(&HttpReply { status: 200, headers, body: events.into() }) {
-            Reading::Failure(failure) => failure,
-            Reading::Answer(answer) => panic!("{events}: {answer:?}"),
+        match parse_reply(&HttpReply { status: 200, headers, body: events.into() }) {
+            ParsedReply::Failure(failure) => failure,
+            ParsedReply::Answer(answer) => panic!("{events}: {answer:?}"),
         }
     }
 
@@ -323,7 +323,7 @@ mod tests {
                 "data: {beside}\n\ndata: {{\"choices\":[{{\"delta\":{{\"content\":\"4\"}}}}]}}\n\ndata: {beside}\n\ndata: [DONE]\n\n"
             );
             let reply = HttpReply { status: 200, headers: Vec::new(), body: events.into() };
-            let Reading::Answer(answer) = read(&reply) else { panic!("{beside}") };
+            let ParsedReply::Answer(answer) = parse_reply(&reply) else { panic!("{beside}") };
             assert_eq!(answer.content, "4");
         }
     }

@@ -97,7 +97,7 @@ pub(crate) struct Reopening {
 
 /// The learnt rate.
 #[derive(Debug, Clone)]
-pub(crate) struct Rate {
+pub(crate) struct RequestRate {
     votes: f64,
     votes_at: Ms,
     /// The service named a wait once: a bucket, more likely than not.
@@ -117,9 +117,9 @@ pub(crate) struct Rate {
     pacer: Pacer,
 }
 
-impl Rate {
-    pub(crate) fn new() -> Rate {
-        Rate {
+impl RequestRate {
+    pub(crate) fn new() -> RequestRate {
+        RequestRate {
             votes: 0.0,
             votes_at: 0.0,
             waits: false,

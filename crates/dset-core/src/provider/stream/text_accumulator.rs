@@ -4,7 +4,7 @@ use super::pieces::{Piece, Pieces};
 use crate::provider::response::content::{Content, Message, Part};
 use crate::provider::response::thinking;
 use crate::provider::response::thinking::Split;
-use crate::provider::stream::event_shape_cache::Place;
+use crate::provider::stream::event_shape_cache::TextSlot;
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -54,12 +54,12 @@ impl Texts {
     }
 
     /// Adds a piece that is nothing but text.
-    pub(crate) fn add_text(&mut self, text: &str, place: Place) {
+    pub(crate) fn add_text(&mut self, text: &str, place: TextSlot) {
         self.has_deltas = true;
         let piece = Piece { text, ends: false, is_message: false };
         match place {
-            Place::Content => self.of_content.add(&mut self.content, piece),
-            Place::Reasoning => self.of_reasoning.add(&mut self.reasoning, piece),
+            TextSlot::Content => self.of_content.add(&mut self.content, piece),
+            TextSlot::Reasoning => self.of_reasoning.add(&mut self.reasoning, piece),
         }
     }
 

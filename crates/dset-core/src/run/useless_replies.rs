@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Effect, Machine, Why};
+use super::{Effect, EndReason, Machine};
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::QuestionIndex;
-use crate::run::on_response::Returned;
+use crate::run::on_response::ReturnedAsk;
 use crate::time::Time;
 
 /// How often a question is asked again that got such a reply: each may have been paid for.
@@ -26,7 +26,7 @@ const OTHER_API_AT_FIRST: usize = 3;
 
 /// The questions without an answer since the last answer, and the last reply of theirs.
 #[derive(Debug, Default)]
-pub(super) struct Useless {
+pub(super) struct UselessReplies {
     questions: BTreeSet<QuestionIndex>,
     last: Option<Failure>,
     /// Before the first answer: those that are not asked again while there are others to ask, which
@@ -36,19 +36,19 @@ pub(super) struct Useless {
     has_no_others: bool,
 }
 
-impl Useless {
+impl UselessReplies {
     /// So many questions are held at the least while it is open whether any gets an answer.
-    pub(super) fn held_min(&self) -> usize {
+    pub(super) fn active_min(&self) -> usize {
         if self.parked.is_empty() { 0 } else { 2 * ALIKE_AT_FIRST }
     }
 }
 
 impl Machine {
     /// Takes a reply that holds no answer.
-    pub(super) fn was_useless(
+    pub(super) fn on_useless_reply(
         &mut self,
         now: Time,
-        back: &Returned,
+        back: &ReturnedAsk,
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
@@ -58,24 +58,24 @@ impl Machine {
         }
         self.useless.questions.insert(back.index);
         self.useless.last = Some(failure.clone());
-        self.service_works(now, back.lane, effects);
+        self.on_service_responded(now, back.endpoint, effects);
         if failure.class == FailureClass::Empty {
-            self.clear_suspects(now, effects);
+            self.clear_systemic_failure(now, effects);
         }
         if !self.has_succeeded() && !self.useless.has_no_others && !self.rules.pause_on_error {
-            let held = self.held.get_mut(&back.index).expect("a failed question is held");
+            let held = self.active.get_mut(&back.index).expect("a failed question is held");
             held.failures += 1;
             self.useless.parked.insert(back.index);
             self.show_retry(back, failure, Duration::ZERO, effects);
             return;
         }
-        self.try_again(now, back, failure, RETRIES_MAX, effects);
+        self.retry_or_give_up(now, back, failure, RETRIES_MAX, effects);
     }
 
     /// Forgets what was useless: there is an answer.
-    pub(super) fn is_of_use(&mut self) {
+    pub(super) fn clear_useless(&mut self) {
         self.release_parked();
-        self.useless = Useless::default();
+        self.useless = UselessReplies::default();
     }
 
     fn release_parked(&mut self) {
@@ -85,8 +85,8 @@ impl Machine {
     }
 
     /// Asks parked questions again where there is nothing else to ask.
-    fn turn_to_parked(&mut self) {
-        let is_idle = self.flights.is_empty()
+    fn retry_parked_if_idle(&mut self) {
+        let is_idle = self.asks_in_flight.is_empty()
             && self.waiting.is_empty()
             && self.ready.iter().all(BTreeSet::is_empty);
         if is_idle && self.read.ended && !self.useless.parked.is_empty() {
@@ -112,20 +112,20 @@ impl Machine {
             false if is_other => OTHER_API_AT_FIRST,
             false => ALIKE_AT_FIRST,
         };
-        let is_alone = || self.held.keys().all(|index| self.useless.questions.contains(index));
+        let is_alone = || self.active.keys().all(|index| self.useless.questions.contains(index));
         let is_all = is_other && !has_succeeded && self.read.ended && is_alone();
         if self.useless.questions.len() < most && !is_all {
-            self.turn_to_parked();
+            self.retry_parked_if_idle();
             return false;
         }
         // Nothing is left that could be asked in vain.
-        if self.read.ended && self.held.is_empty() {
+        if self.read.ended && self.active.is_empty() {
             return false;
         }
-        if self.flights.is_empty() {
+        if self.asks_in_flight.is_empty() {
             let last = Box::new(last.clone());
-            self.useless = Useless::default();
-            self.stop(Why::WrongSettings(last));
+            self.useless = UselessReplies::default();
+            self.stop(EndReason::WrongSettings(last));
         }
         true
     }

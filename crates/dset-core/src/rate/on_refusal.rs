@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Ms, Pace, Sent, ms};
-use crate::planted::{Bug, planted};
+use super::{Ms, RateController, Ticket, ms};
+use crate::planted::{Mutant, planted};
 use crate::rate::concurrency_limit::{KEPT_IN_STREAK, Mode};
-use crate::rate::per_second::Reopening;
-use crate::rate::random_rejection::{Cause, State};
+use crate::rate::random_rejection::{RateState, RejectionCause};
+use crate::rate::request_rate::Reopening;
 use crate::time::Time;
 
 /// The first gap between probes, in terms of the mean latency.
@@ -46,7 +46,7 @@ const REPLIES: u32 = 50;
 
 /// Nothing is let through but probes.
 #[derive(Debug, Clone)]
-pub(super) struct Closed {
+pub(super) struct ClosedGate {
     gap: f64,
     /// When the next probe goes.
     probe_at: Ms,
@@ -56,9 +56,9 @@ pub(super) struct Closed {
     drained: bool,
 }
 
-impl Closed {
-    fn new(now: Ms, gap: f64) -> Closed {
-        Closed { gap, probe_at: now + gap, probe: None, probed: 0, drained: false }
+impl ClosedGate {
+    fn new(now: Ms, gap: f64) -> ClosedGate {
+        ClosedGate { gap, probe_at: now + gap, probe: None, probed: 0, drained: false }
     }
 
     /// Returns when the next probe may go or the one on its way counts as let in.
@@ -81,13 +81,13 @@ impl Closed {
 
 /// The last replies, and which of them said that the service is overloaded.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Replies {
+pub(super) struct OverloadDetector {
     overloaded: u64,
     failures_in_a_row: u32,
 }
 
-impl Replies {
-    pub(super) fn came(&mut self, overloaded: bool) {
+impl OverloadDetector {
+    pub(super) fn on_response(&mut self, overloaded: bool) {
         self.overloaded = self.overloaded << 1 | u64::from(overloaded);
     }
 
@@ -106,35 +106,35 @@ impl Replies {
     }
 }
 
-impl Pace {
+impl RateController {
     /// Takes a 429; the ask is taken out of the number in flight already.
     pub(super) fn refused(
         &mut self,
         now: Time,
-        sent: &Sent,
+        sent: &Ticket,
         wait: Option<Duration>,
         named: Option<u32>,
     ) {
-        let named = named.filter(|_| !planted(Bug::NamedCeilingIgnored));
+        let named = named.filter(|_| !planted(Mutant::NamedCeilingIgnored));
         self.note_refusal(now, wait);
         let at = ms(now);
         let round_trip = at - ms(sent.at);
         self.refusal_ms += (round_trip - self.refusal_ms) / super::REFUSAL_MEMORY;
         let accepted_before = (sent.order - 1).saturating_sub(self.refused_count) as f64;
         self.refused_count += 1;
-        if named.is_none() && self.is_by_chance(at, sent) {
-            self.replies.came(false);
+        if named.is_none() && self.is_random_rejection(at, sent) {
+            self.replies.on_response(false);
             self.note_throughout(now);
             return;
         }
-        self.ceiling.refused(at, self.chance.cost());
+        self.concurrency.refused(at, self.random_rejection.cost());
         let is_first = sent.epoch == self.epoch && self.closed.is_none();
         self.rate.refused(at, self.latency_ms, is_first);
-        self.stated.refused(at, ms(sent.at));
-        self.replies.came(false);
+        self.advertised.refused(at, ms(sent.at));
+        self.replies.on_response(false);
         self.last_named = named.is_some();
         if let Some(named) = named {
-            self.ceiling.is_named(at, f64::from(named.max(1)));
+            self.concurrency.is_named(at, f64::from(named.max(1)));
         }
         let in_flight = self.in_flight as f64;
         if let Some(closed) = &mut self.closed {
@@ -145,28 +145,28 @@ impl Pace {
             self.note_throughout(now);
             return;
         }
-        if !self.out {
+        if !self.is_out {
             self.lower(at, sent, wait, named.map(f64::from), accepted_before);
         }
         self.note_throughout(now);
     }
 
     /// Tells whether a refusal is one that comes at any width; then nothing follows from it.
-    fn is_by_chance(&mut self, now: Ms, sent: &Sent) -> bool {
-        if self.closed.is_some() || self.out {
+    fn is_random_rejection(&mut self, now: Ms, sent: &Ticket) -> bool {
+        if self.closed.is_some() || self.is_out {
             return false;
         }
         let state = match () {
-            () if self.rate.is_on() => State::Paced,
-            () if self.ceiling.is_looking() => State::Looking,
-            () => State::Plain,
+            () if self.rate.is_on() => RateState::Paced,
+            () if self.concurrency.is_probing() => RateState::Probing,
+            () => RateState::Plain,
         };
-        match self.chance.refused(now, sent.order, f64::from(sent.n), state) {
-            Cause::Limit => false,
-            Cause::Chance => true,
-            Cause::ChanceSince(width) => {
+        match self.random_rejection.refused(now, sent.order, f64::from(sent.n), state) {
+            RejectionCause::Limit => false,
+            RejectionCause::Random => true,
+            RejectionCause::RandomSince(width) => {
                 let beyond = !self.rate.waits();
-                self.ceiling.climb_again(self.in_flight as f64 + 1.0, width, beyond);
+                self.concurrency.climb_again(self.in_flight as f64 + 1.0, width, beyond);
                 self.rate.end();
                 self.streak = 0;
                 self.epoch += 1;
@@ -179,7 +179,7 @@ impl Pace {
     fn lower(
         &mut self,
         now: Ms,
-        sent: &Sent,
+        sent: &Ticket,
         wait: Option<Duration>,
         named: Option<f64>,
         accepted_before: f64,
@@ -189,14 +189,14 @@ impl Pace {
             && n > named
             && in_flight >= NAMED_FILLED * named
         {
-            self.ceiling.take(named);
+            self.concurrency.take(named);
             self.streak = 0;
             self.epoch += 1;
             return;
         }
         if sent.epoch < self.epoch {
             if !self.rate.is_on() {
-                self.ceiling.lower_to(in_flight);
+                self.concurrency.lower_to(in_flight);
             }
             return;
         }
@@ -209,24 +209,24 @@ impl Pace {
                 self.rate.waited(now);
             }
             if self.rate.end_if_wrong(now) {
-                self.ceiling.take_below(in_flight);
+                self.concurrency.take_below(in_flight);
                 return;
             }
-            if !self.chance.is_on() && self.rate.begin_if_clear(now) {
+            if !self.random_rejection.is_on() && self.rate.begin_if_clear(now) {
                 self.widen_for_rate();
             }
         }
         if self.rate.is_on() {
             self.lower_rate(now, wait);
         } else if self.streak > 1 {
-            self.ceiling.cut(KEPT_IN_STREAK);
+            self.concurrency.cut(KEPT_IN_STREAK);
             let gap = (GAP_OF_LATENCY * self.latency_ms)
                 .clamp(*GAP_FIRST_MS.start(), *GAP_FIRST_MS.end());
-            self.closed = Some(Closed::new(now, gap));
-        } else if self.somebody_else_is_there(n) {
-            self.ceiling.take_shared(now, in_flight);
+            self.closed = Some(ClosedGate::new(now, gap));
+        } else if self.is_shared_with_others(n) {
+            self.concurrency.take_shared(now, in_flight);
         } else {
-            self.ceiling.take_below(in_flight);
+            self.concurrency.take_below(in_flight);
         }
     }
 
@@ -234,22 +234,23 @@ impl Pace {
         if self.streak >= PACED_STREAK {
             let gap = (GAP_OF_LATENCY_PACED * self.latency_ms)
                 .clamp(*GAP_FIRST_PACED_MS.start(), *GAP_FIRST_PACED_MS.end());
-            self.closed = Some(Closed::new(now, gap));
+            self.closed = Some(ClosedGate::new(now, gap));
         } else if wait.is_none() {
             self.rate_resumes_at = now + PACED_PAUSE_MS;
             self.rate.paused(self.rate_resumes_at);
         }
     }
 
-    fn somebody_else_is_there(&self, n: f64) -> bool {
-        let (in_flight, found) = (self.in_flight as f64, self.ceiling.found());
-        let below_named = self.ceiling.named().is_some_and(|named| n < BELOW_NAMED * named - 1.0);
+    fn is_shared_with_others(&self, n: f64) -> bool {
+        let (in_flight, found) = (self.in_flight as f64, self.concurrency.found());
+        let below_named =
+            self.concurrency.named().is_some_and(|named| n < BELOW_NAMED * named - 1.0);
         let below_found = found.is_some_and(|found| n < BELOW_FOUND * found - 1.0);
         // While an ask above the ceiling is out, any other may be the one that is refused.
         self.rate.votes() <= 0.0
             && in_flight > SHARED_MIN
             && found.is_none_or(|found| in_flight >= found / 2.0)
-            && !self.ceiling.is_looking()
+            && !self.concurrency.is_probing()
             && (below_named || below_found)
     }
 
@@ -258,31 +259,31 @@ impl Pace {
         let width = (PACED_WIDTH_OF_IN_FLIGHT * self.in_flight_then)
             .max(PACED_WIDTH_OF_RATE * needed)
             .min(f64::from(self.bounds.slots_max));
-        self.ceiling.take(width);
-        self.chance.interrupted();
+        self.concurrency.take(width);
+        self.random_rejection.interrupted();
     }
 
     /// Takes a 503 or 529.
-    pub(super) fn overloaded(&mut self, now: Time, sent: &Sent, wait: Option<Duration>) {
+    pub(super) fn overloaded(&mut self, now: Time, sent: &Ticket, wait: Option<Duration>) {
         self.note_refusal(now, wait);
-        self.replies.came(true);
-        if sent.epoch == self.epoch && !self.out && self.closed.is_none() {
-            if self.ceiling.is_looking() {
+        self.replies.on_response(true);
+        if sent.epoch == self.epoch && !self.is_out && self.closed.is_none() {
+            if self.concurrency.is_probing() {
                 self.epoch += 1;
-                self.ceiling.step_back(ms(now));
+                self.concurrency.step_back(ms(now));
             } else if self.replies.is_overload() {
                 self.epoch += 1;
-                self.ceiling.yield_a_tenth();
+                self.concurrency.yield_a_tenth();
             }
         } else {
-            self.probe_came_to_nothing(now, sent);
+            self.on_probe_inconclusive(now, sent);
         }
         self.replies.failed();
         self.note_throughout(now);
     }
 
     /// A probe that failed for another reason shows nothing: another follows.
-    pub(super) fn probe_came_to_nothing(&mut self, now: Time, sent: &Sent) {
+    pub(super) fn on_probe_inconclusive(&mut self, now: Time, sent: &Ticket) {
         if let Some(closed) = &mut self.closed
             && closed.probe.is_some_and(|(order, _)| order == sent.order)
         {
@@ -302,14 +303,16 @@ impl Pace {
             first: !self.last_named && closed.probed == 1,
         };
         let was_on = self.rate.is_on();
-        if !self.chance.is_on() && self.rate.reopened(now, shown, self.answered_count as f64) {
+        if !self.random_rejection.is_on()
+            && self.rate.reopened(now, shown, self.answered_count as f64)
+        {
             self.widen_for_rate();
         } else if was_on && self.rate.end_if_wrong(now) {
-            self.ceiling.take_below(in_flight);
+            self.concurrency.take_below(in_flight);
         }
-        if self.ceiling.mode() != Mode::Queue && !self.rate.is_on() {
+        if self.concurrency.mode() != Mode::Queue && !self.rate.is_on() {
             // To climb and not to jump: the limit may be a tenth of what it was.
-            self.ceiling.climb_from(1.05 * in_flight + 2.0);
+            self.concurrency.climb_from(1.05 * in_flight + 2.0);
         }
     }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::item::error_marks::Marks;
+use crate::item::error_marks::InputMarks;
 use crate::item::question::QuestionId;
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::run::event::{Planned, Seq};
 use crate::time::Time;
 
 /// Where one question stands; one byte each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(super) enum State {
+pub(super) enum QuestionState {
     /// Answered, and placed in the outputs.
     Placed,
     /// Answered, durable, and waiting for its place.
@@ -25,26 +25,32 @@ pub(super) enum State {
     Pending,
 }
 
-impl State {
+impl QuestionState {
     /// Tells whether it has an answer, or is taken to have one.
     pub(super) fn is_answered(self) -> bool {
-        matches!(self, State::Placed | State::Durable | State::Unsynced | State::Presumed)
+        matches!(
+            self,
+            QuestionState::Placed
+                | QuestionState::Durable
+                | QuestionState::Unsynced
+                | QuestionState::Presumed
+        )
     }
 
     /// Tells whether it may still get an answer in this run.
     pub(super) fn is_open(self) -> bool {
-        matches!(self, State::Unsynced | State::Pending)
+        matches!(self, QuestionState::Unsynced | QuestionState::Pending)
     }
 }
 
-impl From<Planned> for State {
-    fn from(planned: Planned) -> State {
+impl From<Planned> for QuestionState {
+    fn from(planned: Planned) -> QuestionState {
         match planned {
-            Planned::Settled => State::Placed,
-            Planned::Unplaced => State::Durable,
-            Planned::Presumed => State::Presumed,
-            Planned::Kept => State::Rejected,
-            Planned::Pending => State::Pending,
+            Planned::Placed => QuestionState::Placed,
+            Planned::Unplaced => QuestionState::Durable,
+            Planned::Presumed => QuestionState::Presumed,
+            Planned::Truncated => QuestionState::Rejected,
+            Planned::Pending => QuestionState::Pending,
         }
     }
 }
@@ -56,20 +62,20 @@ const REWRITE_SHARE: u32 = 20;
 
 /// The marks that the input file is still to get.
 #[derive(Debug, Default)]
-pub(super) struct MarkBook {
-    wanted: Marks,
+pub(super) struct MarkSchedule {
+    wanted: InputMarks,
     /// The wanted marks may be written once this record is durable.
     after: Seq,
     /// What is being written.
-    writing: Option<Marks>,
+    writing: Option<InputMarks>,
     /// Rows that this run has marked, or was to mark.
     ours: BTreeSet<QuestionId>,
     not_before: Option<Time>,
     failed: bool,
 }
 
-impl MarkBook {
-    pub(super) fn want(&mut self, marks: Marks) {
+impl MarkSchedule {
+    pub(super) fn want(&mut self, marks: InputMarks) {
         self.ours.extend(&marks.set);
         self.wanted.set.extend(marks.set);
         self.wanted.clear.extend(marks.clear);
@@ -96,18 +102,18 @@ impl MarkBook {
     }
 
     /// Returns the marks that are to be written now.
-    pub(super) fn due(&mut self, now: Time, synced: Seq) -> Option<Marks> {
-        let known = self.after <= synced || planted(Bug::MarkBeforeDurable);
+    pub(super) fn due(&mut self, now: Time, synced: Seq) -> Option<InputMarks> {
+        let known = self.after <= synced || planted(Mutant::MarkBeforeDurable);
         let may = self.not_before.is_none_or(|at| at.has_come(now)) && known;
         if may { self.take() } else { None }
     }
 
     /// Returns the marks that are to be written at the end; none of records that failed.
-    pub(super) fn last(&mut self, records_failed: bool) -> Option<Marks> {
+    pub(super) fn last(&mut self, records_failed: bool) -> Option<InputMarks> {
         if records_failed { None } else { self.take() }
     }
 
-    fn take(&mut self) -> Option<Marks> {
+    fn take(&mut self) -> Option<InputMarks> {
         if self.wanted.is_empty() || self.is_busy() || self.failed {
             return None;
         }

@@ -23,7 +23,7 @@ const TAILS: [&str; 10] = [
 
 /// Tells whether a failure is about where was asked, and not about what.
 #[must_use]
-pub fn is_of_address(failure: &Failure) -> bool {
+pub fn is_address_failure(failure: &Failure) -> bool {
     failure.class == FailureClass::Refused(Refusal::Address) || failure.cause == "redirect"
 }
 
@@ -39,7 +39,7 @@ impl Preset {
 
     /// Returns the base URL that was probably meant where this failure came from another.
     #[must_use]
-    pub fn meant(&self, base_url: &Url, failure: &Failure) -> Option<Url> {
+    pub fn suggested_base_url(&self, base_url: &Url, failure: &Failure) -> Option<Url> {
         let mut meant = base_url.clone();
         meant.set_query(None);
         if failure.cause == "redirect" {
@@ -162,7 +162,8 @@ mod tests {
             (any, "http://h/v1", "redirect", "sends to https://h/login", None),
         ] {
             let preset = preset(id).unwrap();
-            let read = preset.meant(&Url::parse(base).unwrap(), &failure(cause, message));
+            let read =
+                preset.suggested_base_url(&Url::parse(base).unwrap(), &failure(cause, message));
             assert_eq!(read.as_ref().map(Url::as_str), meant, "{base} {cause} {message}");
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::planted::{Bug, planted};
+use crate::planted::{Mutant, planted};
 use crate::time::Time;
 
 /// A window as the service sees it: one second more than a minute, because what is sent a minute
@@ -32,7 +32,7 @@ pub struct MinuteLimits {
 
 /// An ask of an earlier run that may still count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Earlier {
+pub struct EarlierAsk {
     /// When it was sent.
     pub sent_unix_ms: i64,
     /// When it came back.
@@ -43,7 +43,7 @@ pub struct Earlier {
 
 /// Keeps the limits.
 #[derive(Debug, Clone)]
-pub struct Minute {
+pub struct SlidingWindowLimit {
     limits: MinuteLimits,
     /// Sent: when, by the monotonic clock; before the run's start below zero.
     sent: VecDeque<i64>,
@@ -64,11 +64,11 @@ pub struct Minute {
     tokens_due_ms: f64,
 }
 
-impl Minute {
+impl SlidingWindowLimit {
     /// Starts with nothing sent.
     #[must_use]
-    pub fn new(limits: MinuteLimits) -> Minute {
-        Minute {
+    pub fn new(limits: MinuteLimits) -> SlidingWindowLimit {
+        SlidingWindowLimit {
             limits,
             sent: VecDeque::new(),
             taken: VecDeque::new(),
@@ -85,8 +85,8 @@ impl Minute {
 
     /// Takes the asks of earlier runs. Where the last one was killed nobody knows what it had sent:
     /// then the minute before `now` is taken as full.
-    pub fn recall(&mut self, now: Time, earlier: &[Earlier], killed: bool) {
-        if planted(Bug::MinuteForgotten) {
+    pub fn restore(&mut self, now: Time, earlier: &[EarlierAsk], killed: bool) {
+        if planted(Mutant::MinuteForgotten) {
             return;
         }
         // A stamp from the future is of a clock that was set since: it counts as just now.
@@ -94,7 +94,7 @@ impl Minute {
         let mut sent: Vec<i64> = earlier.iter().map(|ask| at(ask.sent_unix_ms)).collect();
         let counted = earlier.iter().filter_map(|ask| ask.tokens).filter(|tokens| *tokens > 0);
         counted.for_each(|tokens| self.learn(tokens));
-        let usual = self.usual();
+        let usual = self.typical_tokens();
         let mut taken: Vec<(i64, u64)> =
             earlier.iter().map(|ask| (at(ask.back_unix_ms), ask.tokens.unwrap_or(usual))).collect();
         if killed {
@@ -179,7 +179,7 @@ impl Minute {
     }
 
     /// What an answer takes as a rule; 0 before the first.
-    fn usual(&self) -> u64 {
+    fn typical_tokens(&self) -> u64 {
         (self.sum / self.last.len().max(1) as f64) as u64
     }
 
@@ -198,7 +198,7 @@ impl Minute {
     }
 
     /// Takes the sending of an ask.
-    pub fn sent(&mut self, now: Time) {
+    pub fn on_sent(&mut self, now: Time) {
         let now_ms = now.monotonic_ms as f64;
         if let Some(most) = self.limits.asks {
             self.sent.push_back(now.monotonic_ms as i64);
@@ -215,7 +215,7 @@ impl Minute {
 
     /// Takes the return of an ask. What was not counted is taken as usual, because the service may
     /// have counted it; a refused ask takes nothing.
-    pub fn back(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
+    pub fn on_return(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
         if self.limits.tokens.is_none() {
             return;
         }
@@ -223,8 +223,8 @@ impl Minute {
         if let Some(tokens) = tokens {
             self.learn(tokens);
         }
-        if !was_refused && !planted(Bug::TokensUncounted) {
-            let tokens = tokens.unwrap_or(self.usual());
+        if !was_refused && !planted(Mutant::TokensUncounted) {
+            let tokens = tokens.unwrap_or(self.typical_tokens());
             self.taken_tokens += tokens;
             self.taken.push_back((now.monotonic_ms as i64, tokens));
         }
@@ -240,16 +240,16 @@ mod tests {
     }
 
     /// Sends whenever it may for `seconds`; each ask takes `tokens` and a second. Returns when.
-    fn drive(minute: &mut Minute, seconds: u64, tokens: u64) -> Vec<u64> {
+    fn drive(minute: &mut SlidingWindowLimit, seconds: u64, tokens: u64) -> Vec<u64> {
         let mut sent: Vec<u64> = Vec::new();
         let mut on_its_way = VecDeque::new();
         for ms in 0..seconds * 1000 {
             while on_its_way.front().is_some_and(|&back| back <= ms) {
                 on_its_way.pop_front();
-                minute.back(at(ms), Some(tokens), false);
+                minute.on_return(at(ms), Some(tokens), false);
             }
             while minute.wait(at(ms)) == Some(Duration::ZERO) {
-                minute.sent(at(ms));
+                minute.on_sent(at(ms));
                 on_its_way.push_back(ms + 1000);
                 sent.push(ms);
             }
@@ -266,7 +266,7 @@ mod tests {
     fn no_minute_holds_more_asks_than_the_limit_and_nearly_as_many() {
         for most in [1, 2, 3, 60, 1000] {
             let limits = MinuteLimits { asks: Some(most), tokens: None };
-            let sent = drive(&mut Minute::new(limits), 400, 1);
+            let sent = drive(&mut SlidingWindowLimit::new(limits), 400, 1);
             assert!(most_in_a_minute(&sent) <= most as usize, "{most}");
             assert!(sent.len() as f64 >= f64::from(most) * 6.0 * 0.98, "{most}: {}", sent.len());
         }
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn no_minute_holds_more_tokens_than_the_limit_and_most_of_them() {
         let limits = MinuteLimits { asks: None, tokens: Some(60_000) };
-        let sent = drive(&mut Minute::new(limits), 400, 500);
+        let sent = drive(&mut SlidingWindowLimit::new(limits), 400, 500);
         assert!(most_in_a_minute(&sent) <= 120);
         assert!(sent.len() > 700, "{}", sent.len());
     }
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn an_answer_that_takes_more_than_the_limit_is_sent_alone_and_once_a_minute() {
         let limits = MinuteLimits { asks: None, tokens: Some(1_000) };
-        let sent = drive(&mut Minute::new(limits), 200, 5_000);
+        let sent = drive(&mut SlidingWindowLimit::new(limits), 200, 5_000);
         assert!(sent.len() >= 3, "{sent:?}");
         assert!(sent.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= 61_000), "{sent:?}");
     }
@@ -291,10 +291,10 @@ mod tests {
     #[test]
     fn one_answer_far_longer_than_usual_does_not_slow_the_rest_for_long() {
         let limits = MinuteLimits { asks: None, tokens: Some(60_000) };
-        let mut minute = Minute::new(limits);
+        let mut minute = SlidingWindowLimit::new(limits);
         for tokens in std::iter::repeat_n(500, 100).chain([50_000]) {
-            minute.sent(at(0));
-            minute.back(at(0), Some(tokens), false);
+            minute.on_sent(at(0));
+            minute.on_return(at(0), Some(tokens), false);
         }
         let sent = drive(&mut minute, 400, 500);
         assert!(sent.len() > 400, "{}", sent.len());
@@ -302,22 +302,22 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_sent_counts() {
-        let earlier: Vec<Earlier> = (0..10)
+        let earlier: Vec<EarlierAsk> = (0..10)
             .map(|n| {
                 let sent_unix_ms = at(0).unix_ms - 30_000 + n;
-                Earlier { sent_unix_ms, back_unix_ms: sent_unix_ms + 100, tokens: Some(100) }
+                EarlierAsk { sent_unix_ms, back_unix_ms: sent_unix_ms + 100, tokens: Some(100) }
             })
             .collect();
         for limits in [
             MinuteLimits { asks: Some(10), tokens: None },
             MinuteLimits { asks: None, tokens: Some(1_000) },
         ] {
-            let mut minute = Minute::new(limits);
-            minute.recall(at(0), &earlier, false);
+            let mut minute = SlidingWindowLimit::new(limits);
+            minute.restore(at(0), &earlier, false);
             let wait = minute.wait(at(0)).unwrap().as_millis();
             assert!((31_000..31_200).contains(&wait), "{limits:?}: {wait}");
-            let mut minute = Minute::new(limits);
-            minute.recall(at(0), &earlier, true);
+            let mut minute = SlidingWindowLimit::new(limits);
+            minute.restore(at(0), &earlier, true);
             let wait = minute.wait(at(0)).unwrap();
             assert!(wait >= Duration::from_secs(31), "{limits:?}: {wait:?}");
         }
@@ -325,8 +325,9 @@ mod tests {
 
     #[test]
     fn after_a_run_that_was_killed_the_minute_is_taken_as_full() {
-        let mut minute = Minute::new(MinuteLimits { asks: Some(10), tokens: Some(1_000) });
-        minute.recall(at(0), &[], true);
+        let mut minute =
+            SlidingWindowLimit::new(MinuteLimits { asks: Some(10), tokens: Some(1_000) });
+        minute.restore(at(0), &[], true);
         assert_eq!(minute.wait(at(0)), Some(Duration::from_secs(61)));
         assert_eq!(minute.wait(at(61_000)), Some(Duration::ZERO));
     }
