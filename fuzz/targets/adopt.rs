@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use dset_core::recover::legacy::{Adoption, Completion, Found, Outputs, adopt, joint, read_csv, read_json};
+use dset_core::recover::legacy::{LegacyAnswers, Completion, LegacyFile, LegacyOutputs, adopt, joint, read_csv, read_json};
 use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     is_read_again(csv, read_csv);
     is_read_again(json, read_json);
-    let first = adopt(Outputs { csv, json, txt }, write_txt);
+    let first = adopt(LegacyOutputs { csv, json, txt }, write_txt);
     assert_eq!(first.rows.len(), first.ids.len());
     let mut ids = first.ids.clone();
     ids.sort_unstable();
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     );
     let json = completed(json, &first.json, &first, b"", b"\n", write_json);
     let txt = completed(txt, &first.txt, &first, b"", b"\n", write_txt);
-    let again = adopt(Outputs { csv: &csv, json: &json, txt: &txt }, write_txt);
+    let again = adopt(LegacyOutputs { csv: &csv, json: &json, txt: &txt }, write_txt);
     assert_eq!(again.torn, 0, "what is completed is not torn");
     for (name, completion, length) in [
         ("csv", &again.csv, csv.len()),
@@ -58,18 +58,18 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// The whole part of a file holds the same rows and is not torn.
-fn is_read_again(bytes: &[u8], read: fn(&[u8]) -> Found) {
+fn is_read_again(bytes: &[u8], read: fn(&[u8]) -> LegacyFile) {
     let found = read(bytes);
     assert!(found.whole_bytes <= bytes.len() as u64);
     assert!(found.torn || found.whole_bytes == bytes.len() as u64);
     let again = read(&bytes[..found.whole_bytes as usize]);
-    assert_eq!(again, Found { torn: false, ..found });
+    assert_eq!(again, LegacyFile { torn: false, ..found });
 }
 
 fn completed(
     found: &[u8],
     completion: &Completion,
-    adoption: &Adoption,
+    adoption: &LegacyAnswers,
     header: &[u8],
     newline: &[u8],
     write: fn(&Row, &mut Vec<u8>),

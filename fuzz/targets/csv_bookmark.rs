@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use dset_core::item::error_marks::{Marks, rewrite};
+use dset_core::item::error_marks::{InputMarks, rewrite};
 use dset_core::csv::{HeaderMode, Layout, Record, Records, survey};
 use dset_core::item::question::QuestionId;
 use libfuzzer_sys::fuzz_target;
@@ -25,8 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         .enumerate()
         .filter(|(at, (_, text))| which >> (at % 8) & 1 == 1 && !text.trim().is_empty());
     let ids: Vec<QuestionId> = chosen.map(|(_, (id, _))| *id).collect();
-    let set = Marks { set: ids.iter().copied().collect(), ..Marks::default() };
-    let clear = Marks { clear: ids.iter().copied().collect(), ..Marks::default() };
+    let set = InputMarks { set: ids.iter().copied().collect(), ..InputMarks::default() };
+    let clear = InputMarks { clear: ids.iter().copied().collect(), ..InputMarks::default() };
 
     let (marked, done) = written(file, &layout, &set);
     assert_eq!(done.missing, 0);
@@ -61,8 +61,8 @@ fuzz_target!(|bytes: &[u8]| {
 fn written(
     file: &[u8],
     layout: &Layout,
-    marks: &Marks,
-) -> (Vec<u8>, dset_core::item::error_marks::Rewritten) {
+    marks: &InputMarks,
+) -> (Vec<u8>, dset_core::item::error_marks::RewriteCounts) {
     let mut output = Vec::new();
     let done =
         rewrite(file, &mut output, layout, marks).expect("what was surveyed can be rewritten");

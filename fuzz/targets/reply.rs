@@ -7,8 +7,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use dset_core::answer::{FailureClass, MESSAGE_CHARS_MAX, Reading};
-use dset_core::provider::{StreamReading, read, refusal_signature};
+use dset_core::answer::{FailureClass, MESSAGE_CHARS_MAX, ParsedReply};
+use dset_core::provider::{StreamParser, parse_reply, refusal_signature};
 use dset_core::provider::reply::HttpReply;
 use libfuzzer_sys::fuzz_target;
 
@@ -44,18 +44,18 @@ fuzz_target!(|bytes: &[u8]| {
     let reply = reply(bytes);
     let before = NOW.load(Relaxed);
     MOST.store(before, Relaxed);
-    let reading = read(&reply);
+    let reading = parse_reply(&reply);
     let taken = MOST.load(Relaxed) - before;
     assert!(
         taken <= BYTES_MAX + BYTES_PER_BYTE_MAX * bytes.len(),
         "{taken} bytes for a reply of {}",
         bytes.len()
     );
-    assert_eq!(read(&reply), reading, "a reply always means the same");
+    assert_eq!(parse_reply(&reply), reading, "a reply always means the same");
     // As it may come from the network: in pieces whose sizes are the bytes themselves.
     let before = NOW.load(Relaxed);
     MOST.store(before, Relaxed);
-    let mut stream = StreamReading::new(reply.status, reply.headers.clone());
+    let mut stream = StreamParser::new(reply.status, reply.headers.clone());
     let mut rest = reply.body.as_slice();
     while let Some(&size) = rest.first() {
         let (piece, after) = rest.split_at(rest.len().min(1 + usize::from(size % 32)));
@@ -71,7 +71,7 @@ fuzz_target!(|bytes: &[u8]| {
     );
     assert_eq!(streamed, reading, "a reply means the same in pieces");
     match reading {
-        Reading::Answer(answer) => {
+        ParsedReply::Answer(answer) => {
             assert!(!answer.content.trim().is_empty(), "an answer is never blank");
             assert!((200..300).contains(&reply.status));
             assert!(!answer.finish_reason.is_empty());
@@ -81,7 +81,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(count.unwrap_or(0) <= 3_000_000_000_000, "{count:?} tokens");
             }
         }
-        Reading::Failure(failure) => {
+        ParsedReply::Failure(failure) => {
             assert!(failure.message.chars().count() <= MESSAGE_CHARS_MAX);
             assert!(!failure.message.chars().any(char::is_control));
             assert!(failure.status.is_some());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use dset_core::provider::{FieldFault, Table, field, fields};
+use dset_core::provider::{FieldError, Table, field, fields};
 use dset_core::settings::Layer;
 use serde_json::Value as Json;
 use toml_edit::{Document, Item, Key, TableLike, Value};
@@ -223,15 +223,15 @@ fn no_table(at: &str, name: &str) -> UserError {
 }
 
 /// The error of a field of a service; its value is never shown, because it may be a key.
-fn field_error(fault: FieldFault, at: &str, shown: &str) -> UserError {
+fn field_error(fault: FieldError, at: &str, shown: &str) -> UserError {
     match fault {
-        FieldFault::KeyItself => key_itself(at, shown),
-        FieldFault::Takes(takes) => {
+        FieldError::IsKey => key_itself(at, shown),
+        FieldError::WrongKind(takes) => {
             UserError::new(Exit::Usage, format!("{at}`{shown}` cannot be what it is"))
                 .cause(one_line(&format!("it takes {takes}")))
                 .hint(SEE_SCHEMA)
         }
-        FieldFault::Unknown => {
+        FieldError::Unknown => {
             let (table, name) = shown.rsplit_once('.').unwrap_or(("provider", shown));
             let error = UserError::new(Exit::Usage, format!("{at}[{table}] has no `{name}`"));
             if name.contains("key") && !name.contains("env") {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use dset_core::csv::{Guess, RecordsError};
+use dset_core::csv::{DetectedEncoding, RecordsError};
 use dset_core::settings::SettingsError;
 use dset_core::template::{PromptError, Role, TemplateError};
 use dset_engine::os::lock::{Holder, LockError};
@@ -363,8 +363,8 @@ fn convert(path: &Path) -> String {
 fn records(path: &Path, error: RecordsError) -> UserError {
     let shown = path.display();
     match error {
-        RecordsError::NotUtf8 { guess: Some(Guess::Archive), .. }
-        | RecordsError::Nul { guess: Some(Guess::Archive), .. } => {
+        RecordsError::NotUtf8 { guess: Some(DetectedEncoding::Archive), .. }
+        | RecordsError::Nul { guess: Some(DetectedEncoding::Archive), .. } => {
             UserError::new(Exit::Usage, format!("`{shown}` is not text"))
                 .cause("it looks like a workbook, or another archive")
                 .hint("Save it as CSV in UTF-8 in the program that it is of")

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dset_core::run::{Ending, StopSignal, Why};
+use dset_core::run::{EndReason, Ending, StopSignal};
 
 /// How a command ended. Unknown codes must be read as failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,18 +89,18 @@ impl Exit {
     /// Returns the code of a run that ended so; `agreed` says that somebody has said to take rows
     /// before a bookmark as answered. Otherwise they are rows without an answer.
     pub(crate) fn of(ending: &Ending, agreed: bool) -> Exit {
-        match ending.why {
-            Why::StoreFailed | Why::OutputFailed => Exit::Ours,
-            Why::WrongSettings(_) | Why::InputChanged { .. } => Exit::Usage,
-            Why::KeyRefused(_) => Exit::Key,
-            Why::OutOfMoney(_) => Exit::Money,
-            Why::Unreachable(_) | Why::ToldToWait(..) => Exit::Unreachable,
-            Why::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
-            Why::Stopped(StopSignal::Terminate) => Exit::Terminated,
-            Why::Paused => Exit::Marked,
-            Why::Complete if ending.ledger.failed() > 0 => Exit::Marked,
-            Why::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,
-            Why::Complete => Exit::Done,
+        match ending.reason {
+            EndReason::StoreFailed | EndReason::OutputFailed => Exit::Ours,
+            EndReason::WrongSettings(_) | EndReason::InputChanged { .. } => Exit::Usage,
+            EndReason::KeyRefused(_) => Exit::Key,
+            EndReason::OutOfMoney(_) => Exit::Money,
+            EndReason::Unreachable(_) | EndReason::RetryAfterTooLong(..) => Exit::Unreachable,
+            EndReason::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
+            EndReason::Stopped(StopSignal::Terminate) => Exit::Terminated,
+            EndReason::Paused => Exit::Marked,
+            EndReason::Complete if ending.ledger.failed() > 0 => Exit::Marked,
+            EndReason::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,
+            EndReason::Complete => Exit::Done,
         }
     }
 }

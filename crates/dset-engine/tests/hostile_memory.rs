@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dset_core::answer::Reading;
+use dset_core::answer::ParsedReply;
 use dset_core::provider::reply::REPLY_BYTES_MAX;
 use flate2::write::GzEncoder;
 use flate2::{Compress, Compression, FlushCompress};
@@ -51,7 +51,7 @@ static COUNTING: Counting = Counting;
 
 /// Asks a server that writes this; returns how it was read and what it cost at its highest, the
 /// copy that the server writes from included.
-fn cost(head: &str, body: Vec<u8>) -> (Reading, usize) {
+fn cost(head: &str, body: Vec<u8>) -> (ParsedReply, usize) {
     let length = format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -197,8 +197,8 @@ fn no_reply_takes_more_memory_than_its_bound() {
     ] {
         let (reading, peak) = cost(head, body);
         let found = match &reading {
-            Reading::Answer(_) => "",
-            Reading::Failure(failure) => failure.cause,
+            ParsedReply::Answer(_) => "",
+            ParsedReply::Failure(failure) => failure.cause,
         };
         assert!(
             found == cause || (cause == "any" && !found.is_empty()),

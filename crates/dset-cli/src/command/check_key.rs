@@ -1,7 +1,7 @@
 //! Whether a key works, tried where that costs nothing.
 
-use dset_core::answer::{FailureClass, Reading};
-use dset_core::provider::read;
+use dset_core::answer::{FailureClass, ParsedReply};
+use dset_core::provider::parse_reply;
 use dset_core::provider::reply::HttpReply;
 use dset_core::provider::{Balance, ListsModels, read_balance, read_models};
 use dset_core::settings::Model;
@@ -104,8 +104,8 @@ pub(super) fn refuses_key(told: &ProbeReply) -> bool {
         return false;
     }
     let (status, body) = (told.status, told.body.clone());
-    let reading = read(&HttpReply { status, headers: Vec::new(), body });
-    matches!(reading, Reading::Failure(failure) if failure.class == FailureClass::KeyRefused)
+    let reading = parse_reply(&HttpReply { status, headers: Vec::new(), body });
+    matches!(reading, ParsedReply::Failure(failure) if failure.class == FailureClass::KeyRefused)
 }
 
 /// Says why a service said nothing.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::{Args, Subcommand};
 use dset_core::provider::Preset;
-use dset_core::settings::{Layer, resolve_among};
+use dset_core::settings::{Layer, resolve_with_providers};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -101,7 +101,7 @@ fn typed_key(
     };
     let layer = Layer { model: Some(vec![format!("{}/{model}", preset.id)]), ..Layer::default() };
     // One that is asked at a URL of the user's has no place of its own.
-    let settings = resolve_among(layer, None, &environment.providers).ok();
+    let settings = resolve_with_providers(layer, None, &environment.providers).ok();
     let page = match preset.key_page.as_str() {
         "" => String::new(),
         page => format!("; made at {page}"),

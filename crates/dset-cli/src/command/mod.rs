@@ -27,7 +27,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{Layer, Settings, resolve_among};
+use dset_core::settings::{Layer, Settings, resolve_with_providers};
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
 use dset_engine::store::Store;
@@ -74,7 +74,7 @@ impl RunSelectorArgs {
         environment.warn();
         let said = environment.under(self.layer())?;
         let names_folder = said.layer.output.is_some();
-        let (settings, _) = resolve_among(said.layer, None, &environment.providers)?;
+        let (settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
         placed(settings, names_folder)
     }
 

@@ -18,7 +18,7 @@ impl ModelSuggestion {
     /// Looks for what is odd about the name of a model.
     pub(super) fn for_model(model: &Model, providers: &Providers) -> Option<ModelSuggestion> {
         let (name, preset) = (&model.request.model, model.preset);
-        if !model.is_at_home() || preset.serves(name) {
+        if !model.uses_official_hosts() || preset.serves(name) {
             return None;
         }
         let known = providers.all().flat_map(|preset| preset.models.iter().cloned());

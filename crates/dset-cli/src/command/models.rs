@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, read_models};
-use dset_core::settings::{Layer, Model, resolve_among};
+use dset_core::settings::{Layer, Model, resolve_with_providers};
 use dset_engine::http::probe;
 use serde_json::{Value, json};
 
@@ -238,7 +238,8 @@ fn asked_of(
     environment: &Environment,
 ) -> Result<(Model, MergedLayer), UserError> {
     let mut said = environment.under(Layer::default())?;
-    let resolved = |layer: &Layer| resolve_among(layer.clone(), None, &environment.providers);
+    let resolved =
+        |layer: &Layer| resolve_with_providers(layer.clone(), None, &environment.providers);
     let Some(text) = text else {
         let (settings, _) = resolved(&said.layer)?;
         return Ok((settings.model().clone(), said));

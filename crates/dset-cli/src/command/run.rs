@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::Args;
 use dset_core::provider::Providers;
-use dset_core::run::{Ending, Why};
-use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
+use dset_core::run::{EndReason, Ending};
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
@@ -116,7 +116,7 @@ fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warnin
         })?),
         None => None,
     };
-    Ok(resolve_among(layer, system, providers)?)
+    Ok(resolve_with_providers(layer, system, providers)?)
 }
 
 fn warn(warning: &Warning) {
@@ -216,7 +216,7 @@ pub(super) fn ask(
                 Ok::<_, UserError>((ending, false))
             }
             Ok(signal) = &mut signals => {
-                Ok((Ending { why: Why::Stopped(signal), ..ending }, true))
+                Ok((Ending { reason: EndReason::Stopped(signal), ..ending }, true))
             }
         }
     })?;

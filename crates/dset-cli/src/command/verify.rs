@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use clap::Args;
-use dset_core::recover::output_diff::Misfit;
+use dset_core::recover::output_diff::OutputDifference;
 use dset_core::settings::Settings;
 use dset_engine::os::lock::Running;
 use dset_engine::store::{IntegrityError, STORE};
@@ -313,7 +313,11 @@ impl Words<'_> {
         }
     }
 
-    fn output_difference(&self, misfit: Misfit, question: Option<&str>) -> (&'static str, String) {
+    fn output_difference(
+        &self,
+        misfit: OutputDifference,
+        question: Option<&str>,
+    ) -> (&'static str, String) {
         let of_row = |row: u64| {
             let number = format!("row {}", count(row + 1));
             match question {
@@ -322,8 +326,10 @@ impl Words<'_> {
             }
         };
         match misfit {
-            Misfit::Header => ("output-header", "it does not begin with its header".into()),
-            Misfit::Foreign { at, bytes, row } => (
+            OutputDifference::Header => {
+                ("output-header", "it does not begin with its header".into())
+            }
+            OutputDifference::Foreign { at, bytes, row } => (
                 "output-foreign",
                 format!(
                     "{} at byte {}, after row {}, that dset did not write",
@@ -332,7 +338,7 @@ impl Words<'_> {
                     count(row)
                 ),
             ),
-            Misfit::Changed { at, bytes, row, rows } => (
+            OutputDifference::Changed { at, bytes, row, rows } => (
                 "output-changed",
                 format!(
                     "{} differs from the store, {}: {} at byte {}",
@@ -346,7 +352,7 @@ impl Words<'_> {
                     count(at)
                 ),
             ),
-            Misfit::Lacking { at, row, rows } => (
+            OutputDifference::Missing { at, row, rows } => (
                 "output-lacking",
                 format!(
                     "{} missing at byte {}, beginning with {}",
@@ -355,11 +361,11 @@ impl Words<'_> {
                     of_row(row)
                 ),
             ),
-            Misfit::Torn { at, row, .. } => (
+            OutputDifference::Torn { at, row, .. } => (
                 "output-torn",
                 format!("it ends within {}, which begins at byte {}", of_row(row), count(at)),
             ),
-            Misfit::Lost { at, row } => (
+            OutputDifference::NotCompared { at, row } => (
                 "output-lost",
                 format!(
                     "nothing from byte {} on, where {} should be, is what dset wrote",
@@ -448,7 +454,9 @@ impl Words<'_> {
                 _ => {}
             }
             if let Difference::Output {
-                misfit: Misfit::Foreign { at, bytes, .. } | Misfit::Changed { at, bytes, .. },
+                misfit:
+                    OutputDifference::Foreign { at, bytes, .. }
+                    | OutputDifference::Changed { at, bytes, .. },
                 ..
             } = difference
             {

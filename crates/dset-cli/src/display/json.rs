@@ -130,7 +130,7 @@ impl Observer for Json {
                     "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
                 }),
             ),
-            Notice::OutageGoesOn { failure, wait } => self.print(
+            Notice::OutageContinues { failure, wait } => self.print(
                 now,
                 json!({
                     "event": "outage", "cause": failure.cause, "status": failure.status,
@@ -140,29 +140,29 @@ impl Observer for Json {
             Notice::OutageRetry { retry, of } => {
                 self.print(now, json!({ "event": "outage_retry", "retry": retry, "of": of }));
             }
-            Notice::OutageAnother { question } => {
+            Notice::OutageCrossCheck { question } => {
                 self.of(now, question, "outage_another", json!({}))
             }
-            Notice::OutageFinal { failure } => {
+            Notice::OutageExhausted { failure } => {
                 self.print(now, json!({ "event": "outage_final", "cause": failure.cause }));
             }
-            Notice::OutageOver { lasted } => {
+            Notice::OutageEnded { lasted } => {
                 self.print(now, json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
             }
-            Notice::PlaceDown { model, endpoint, failure } => self.print(
+            Notice::EndpointDown { model, endpoint, failure } => self.print(
                 now,
                 json!({
                     "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
                     "cause": failure.cause, "status": failure.status, "message": failure.message,
                 }),
             ),
-            Notice::PlaceUp { model, endpoint } => self.print(
+            Notice::EndpointUp { model, endpoint } => self.print(
                 now,
                 json!({
                     "event": "endpoint_up", "endpoint": place(&self.settings, *model, *endpoint),
                 }),
             ),
-            Notice::Bookmarking { row_number } => {
+            Notice::MarkingRow { row_number } => {
                 self.print(now, json!({ "event": "bookmark", "row": row_number }));
             }
             Notice::Draining { in_flight, .. } => {

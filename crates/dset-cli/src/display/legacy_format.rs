@@ -3,7 +3,7 @@
 //! They go to standard error, like all talk. What the script knew no words for is an `Error: ` line.
 
 use dset_core::item::question::Question;
-use dset_core::run::{Ending, Notice, Snapshot, Why};
+use dset_core::run::{EndReason, Ending, Notice, Snapshot};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 
@@ -81,14 +81,14 @@ impl Observer for LegacyDisplay {
                     self.print(&format!("Retrying in {}...", script_wait(*wait)));
                 }
             }
-            Notice::OutageGoesOn { failure: why, wait } => {
+            Notice::OutageContinues { failure: why, wait } => {
                 self.print(&format!("Error: {}", failure(why)));
                 self.print(&format!("Retrying in {}...", script_wait(*wait)));
             }
             Notice::OutageRetry { retry, of } => {
                 self.at(now, &format!("Retry attempt {retry}/{of}..."))
             }
-            Notice::OutageFinal { failure: why } => {
+            Notice::OutageExhausted { failure: why } => {
                 self.print(&format!("Error: {}", failure(why)));
                 self.at(now, "Final retry failed!");
             }
@@ -96,7 +96,7 @@ impl Observer for LegacyDisplay {
                 self.print(&format!("Error: {}", failure(why)));
                 self.bookmark(question.row_number);
             }
-            Notice::Bookmarking { row_number } => self.bookmark(*row_number),
+            Notice::MarkingRow { row_number } => self.bookmark(*row_number),
             _ => {}
         }
     }
@@ -113,7 +113,7 @@ impl Observer for LegacyDisplay {
 impl Display for LegacyDisplay {
     fn end(&mut self, ending: &Ending) {
         let ledger = &ending.ledger;
-        if matches!(ending.why, Why::Complete)
+        if matches!(ending.reason, EndReason::Complete)
             && ledger.answered + ledger.presumed == ledger.questions
         {
             let folder = std::path::absolute(&self.settings.output);
@@ -141,7 +141,7 @@ impl Display for LegacyDisplay {
             tick: "",
         };
         // The service's failure was told as it came; what ended a run otherwise was not.
-        let is_told = matches!(ending.why, Why::Unreachable(_) | Why::Paused);
+        let is_told = matches!(ending.reason, EndReason::Unreachable(_) | EndReason::Paused);
         let mut last = String::new();
         if let Some((message, cause, _)) = closing.error().filter(|_| !is_told) {
             let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();

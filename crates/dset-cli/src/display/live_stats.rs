@@ -61,7 +61,7 @@ impl LiveStats {
             }
             Notice::Retrying { failure, .. }
             | Notice::OutageBegan { failure, .. }
-            | Notice::OutageGoesOn { failure, .. } => {
+            | Notice::OutageContinues { failure, .. } => {
                 *self.repeated.entry(failure.cause).or_default() += 1;
             }
             Notice::Ended { failure, .. } => *self.failed.entry(failure.cause).or_default() += 1,

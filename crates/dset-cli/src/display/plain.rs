@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dset_core::item::question::Question;
-use dset_core::run::{Ending, Notice, Snapshot, Why};
+use dset_core::run::{EndReason, Ending, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
@@ -151,27 +151,27 @@ impl Observer for Plain {
             Notice::OutageRetry { retry, of } => {
                 self.print_at(now, &format!("Retry attempt {retry}/{of}..."));
             }
-            Notice::OutageGoesOn { failure: why, wait } => {
+            Notice::OutageContinues { failure: why, wait } => {
                 self.print_at(now, &format!("Error: {}", failure(why)));
                 self.print_at(now, &format!("Retrying in {}...", script_wait(*wait)));
             }
-            Notice::OutageAnother { question } => {
+            Notice::OutageCrossCheck { question } => {
                 let place = self.place(question);
                 self.print_at(now, &format!("Asking {place} before giving up..."));
             }
-            Notice::OutageFinal { .. } => self.print_at(now, "Final retry failed!"),
-            Notice::OutageOver { lasted } => {
+            Notice::OutageExhausted { .. } => self.print_at(now, "Final retry failed!"),
+            Notice::OutageEnded { lasted } => {
                 self.print_at(now, &format!("The service answers again (after {})", span(*lasted)));
             }
-            Notice::PlaceDown { model, endpoint, failure: why } => {
+            Notice::EndpointDown { model, endpoint, failure: why } => {
                 let place = text::place(&self.settings, *model, *endpoint);
                 self.print_at(now, &format!("{place} does not answer: {}", failure(why)));
             }
-            Notice::PlaceUp { model, endpoint } => {
+            Notice::EndpointUp { model, endpoint } => {
                 let place = text::place(&self.settings, *model, *endpoint);
                 self.print_at(now, &format!("{place} answers again"));
             }
-            Notice::Bookmarking { row_number } => {
+            Notice::MarkingRow { row_number } => {
                 let input = self.settings.input.display();
                 self.print_at(now, &format!("Updating {input} bookmark at row {row_number}"));
             }
@@ -235,7 +235,8 @@ impl Display for Plain {
             tick: "",
         };
         let ledger = &ending.ledger;
-        let whole = ledger.answered == ledger.questions && matches!(ending.why, Why::Complete);
+        let whole =
+            ledger.answered == ledger.questions && matches!(ending.reason, EndReason::Complete);
         let (mut last, is_quiet) = (Vec::new(), self.settings.quiet);
         if whole {
             let counted = text::counted(&self.settings);
@@ -245,7 +246,7 @@ impl Display for Plain {
             };
             last.push(timed(now, &all));
         }
-        if matches!(ending.why, Why::Unreachable(_) | Why::Paused) && !is_quiet {
+        if matches!(ending.reason, EndReason::Unreachable(_) | EndReason::Paused) && !is_quiet {
             last.push(timed(now, "Execution paused. Resume with same command later."));
         }
         if !whole {

@@ -20,7 +20,7 @@ pub(crate) fn of_address(settings: &Settings, failure: &Failure) -> Vec<String> 
 /// The same of one place that was asked.
 pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec<String> {
     let mut hints = Vec::new();
-    if let Some(meant) = preset.meant(base_url, failure) {
+    if let Some(meant) = preset.suggested_base_url(base_url, failure) {
         let meant = quoted(meant.as_str().trim_end_matches('/'));
         hints.push(match failure.cause {
             "redirect" => format!(

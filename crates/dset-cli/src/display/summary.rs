@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use dset_core::answer::FailureClass;
 use dset_core::csv::HeaderMode;
 use dset_core::plan::ledger::Ledger;
-use dset_core::provider::is_of_address;
-use dset_core::run::{Ending, StopSignal, Why};
+use dset_core::provider::is_address_failure;
+use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
 use dset_engine::output::live::FORMATS;
 use dset_engine::run::prepare::PreparationReport;
@@ -70,10 +70,10 @@ impl Summary<'_> {
         let why = |failure| Some(text::failure(failure));
         let name = self.services();
         let again = format!("Run `{}` to continue", same_run());
-        Some(match &self.ending.why {
-            Why::Complete | Why::Stopped(_) => return None,
-            Why::StoreFailed => self.store_failed(),
-            Why::OutputFailed => (
+        Some(match &self.ending.reason {
+            EndReason::Complete | EndReason::Stopped(_) => return None,
+            EndReason::StoreFailed => self.store_failed(),
+            EndReason::OutputFailed => (
                 "an output cannot be written".into(),
                 self.stats.output_failed.as_deref().map(text::one_line),
                 vec![format!(
@@ -81,17 +81,17 @@ impl Summary<'_> {
                     same_run()
                 )],
             ),
-            Why::WrongSettings(failure) if is_of_address(failure) => (
+            EndReason::WrongSettings(failure) if is_address_failure(failure) => (
                 "no API answers at this address".into(),
                 why(failure),
                 settings_hints::of_address(settings, failure),
             ),
-            Why::WrongSettings(failure) if failure.class == FailureClass::Empty => (
+            EndReason::WrongSettings(failure) if failure.class == FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
                 why(failure),
                 nothing(failure.cause).into_iter().chain([unmarked(&self.ending.ledger)]).collect(),
             ),
-            Why::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
+            EndReason::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
                 format!("{name} does not answer as a chat API does"),
                 why(failure),
                 vec![
@@ -101,7 +101,7 @@ impl Summary<'_> {
                     unmarked(&self.ending.ledger),
                 ],
             ),
-            Why::WrongSettings(failure) => (
+            EndReason::WrongSettings(failure) => (
                 format!("{name} refuses these settings"),
                 why(failure),
                 vec![match (settings_hints::of_settings(settings, failure), self.ending.ledger.rejected) {
@@ -112,12 +112,12 @@ impl Summary<'_> {
                         .into(),
                 }],
             ),
-            Why::InputChanged { row_number } => (
+            EndReason::InputChanged { row_number } => (
                 format!("{} was changed while it was being read", settings.input.display()),
                 row_number.map(|row| format!("row {row} is not what it was")),
                 vec!["Run again: what is answered stays answered".into()],
             ),
-            Why::KeyRefused(failure) => (
+            EndReason::KeyRefused(failure) => (
                 format!("{name} refused the key"),
                 why(failure),
                 match &settings.model().key_variable {
@@ -131,14 +131,14 @@ impl Summary<'_> {
                     None => vec!["Name the variable with the key: `--key NAME`".into()],
                 },
             ),
-            Why::OutOfMoney(failure) => {
+            EndReason::OutOfMoney(failure) => {
                 let mut hints = vec![again];
-                if settings.model().is_at_home() && !settings.model().preset.money_page.is_empty() {
+                if settings.model().uses_official_hosts() && !settings.model().preset.money_page.is_empty() {
                     hints.insert(0, format!("Top up at {}", settings.model().preset.money_page));
                 }
                 ("there is no money left".into(), why(failure), hints)
             }
-            Why::Unreachable(failure) => {
+            EndReason::Unreachable(failure) => {
                 let retries = settings.backoff.retries;
                 let message = match retries {
                     0 => "the service does not answer".to_owned(),
@@ -147,7 +147,7 @@ impl Summary<'_> {
                 };
                 let mut hints: Vec<String> =
                     settings_hints::of_connection(settings, failure).into_iter().chain([again]).collect();
-                if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.bookmark)
+                if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.marked_question)
                     && self.ending.ledger.answered > 0
                 {
                     let row = last.row_number;
@@ -157,12 +157,12 @@ impl Summary<'_> {
                 }
                 (message, why(failure), hints)
             }
-            Why::ToldToWait(failure, wait) => (
+            EndReason::RetryAfterTooLong(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
                 why(failure),
                 vec![format!("Come back then: `{}`", same_run())],
             ),
-            Why::Paused => (
+            EndReason::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
                 vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
@@ -225,8 +225,8 @@ impl Summary<'_> {
             lines.extend(error.lines());
             lines.push(String::new());
         }
-        match &self.ending.why {
-            Why::Complete if ledger.pending == 0 || self.stats.answered > 0 => {
+        match &self.ending.reason {
+            EndReason::Complete if ledger.pending == 0 || self.stats.answered > 0 => {
                 let several = self.settings.wants_several();
                 let done = format!(
                     "{} of {} {}",
@@ -250,7 +250,7 @@ impl Summary<'_> {
                     lines.push("  nothing was left to ask".into());
                 }
             }
-            Why::Stopped(signal) => {
+            EndReason::Stopped(signal) => {
                 let stopped = match signal {
                     StopSignal::Interrupt => "Stopped.",
                     StopSignal::Terminate => "Stopped by SIGTERM.",
@@ -296,7 +296,7 @@ impl Summary<'_> {
         if !tally.failed.is_empty() {
             details.push(("failed", LiveStats::causes(&tally.failed)));
         }
-        if let Some(question) = &self.ending.bookmark {
+        if let Some(question) = &self.ending.marked_question {
             let input = self.settings.input.display();
             let (number, row) = (text::number(self.settings, question), question.row_number);
             details.push(("bookmark", format!("question {number}, row {row} of {input}")));
@@ -325,8 +325,8 @@ impl Summary<'_> {
         }
         let mut hints = self.error().map(|(_, _, hints)| hints).unwrap_or_default();
         let ledger = &self.ending.ledger;
-        match self.ending.why {
-            Why::Complete if ledger.failed() > 0 => {
+        match self.ending.reason {
+            EndReason::Complete if ledger.failed() > 0 => {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.stats.failed.keys().copied();
                 let here: u64 = self.stats.failed.values().sum();
@@ -338,7 +338,7 @@ impl Summary<'_> {
                 };
                 hints.extend(advice(causes.chain(cut), again));
             }
-            Why::Complete if ledger.pending > 0 => {
+            EndReason::Complete if ledger.pending > 0 => {
                 hints.push(format!(
                     "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
@@ -346,10 +346,10 @@ impl Summary<'_> {
                     by(ledger.pending, "it", "more of them")
                 ));
             }
-            Why::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
+            EndReason::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
             _ => {}
         }
-        if matches!(self.ending.why, Why::Complete) && ledger.presumed > 0 {
+        if matches!(self.ending.reason, EndReason::Complete) && ledger.presumed > 0 {
             hints.extend(self.of_presumed());
         }
         if self.facts.gone > 0 {

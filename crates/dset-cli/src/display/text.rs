@@ -223,7 +223,7 @@ pub(crate) fn stops_now(signal: StopSignal) -> String {
 /// Names who is asked: the service, or its host where that is not the service's own.
 pub(crate) fn service(model: &Model) -> String {
     let host = |url: &url::Url| url.host_str().unwrap_or_default().to_owned();
-    match model.base_urls.iter().find(|url| !model.preset.is_at(url)) {
+    match model.base_urls.iter().find(|url| !model.preset.is_official_host(url)) {
         Some(url) => host(url),
         None => model.preset.name.clone(),
     }

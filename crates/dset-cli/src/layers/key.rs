@@ -69,7 +69,8 @@ impl Environment {
             Origin::Default => stranger,
             origin => origin.is_from_folder(),
         };
-        let is_safe = |url: &&Url| is_loopback(url) || !stranger && model.preset.is_at(url);
+        let is_safe =
+            |url: &&Url| is_loopback(url) || !stranger && model.preset.is_official_host(url);
         model.base_urls.iter().find(|url| of_the_folder && !is_safe(url))
     }
 
@@ -99,7 +100,7 @@ impl Environment {
     /// service that only a folder describes has its key in that folder.
     pub(crate) fn may_keep(&self, model: &Model) -> bool {
         let own = self.user.providers.iter().map(|(id, own)| (id.clone(), own.table.clone()));
-        let Ok(providers) = Providers::with(own) else { return false };
+        let Ok(providers) = Providers::from_tables(own) else { return false };
         providers.preset(&model.preset.id).is_some_and(|preset| {
             preset.may_have_key() && model.key_variable.as_deref() == Some(preset.key_variable())
         })
@@ -126,7 +127,7 @@ impl Environment {
         };
         let error = match preset.key_page.as_str() {
             "" => error,
-            _ if !model.is_at_home() => error,
+            _ if !model.uses_official_hosts() => error,
             page => error.hint(format!("Get one at {page}")),
         };
         error.hint("A service without keys takes `--key none`; `dset demo` works without any")
@@ -151,7 +152,7 @@ impl Environment {
 mod tests {
     use std::path::Path;
 
-    use dset_core::settings::{Layer, resolve_among};
+    use dset_core::settings::{Layer, resolve_with_providers};
     use secrecy::ExposeSecret as _;
 
     use super::super::tests::environment;
@@ -161,7 +162,7 @@ mod tests {
     fn found(environment: &Environment, flags: Layer) -> Result<Option<Key>, UserError> {
         let said = environment.under(flags).unwrap();
         let layer = said.layer.clone();
-        let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
+        let (settings, _) = resolve_with_providers(layer, None, &environment.providers).unwrap();
         environment.key(settings.model(), &said)
     }
 
@@ -265,7 +266,8 @@ mod tests {
             let environment = environment(&[], &[]).with_files(file(project), file(user)).unwrap();
             let flags = Layer { model: Some(vec![model.to_owned()]), ..Layer::default() };
             let layer = environment.under(flags).unwrap().layer;
-            let (settings, _) = resolve_among(layer, None, &environment.providers).unwrap();
+            let (settings, _) =
+                resolve_with_providers(layer, None, &environment.providers).unwrap();
             let error = environment.no_key(settings.model());
             assert!(error.hints[0].contains(hint), "{project}: {error:?}");
         }

@@ -174,7 +174,7 @@ impl Environment {
         let strangers = project.providers.iter().filter(|(_, own)| names_hosts(&own.table));
         self.strangers = strangers.map(|(id, _)| id.clone()).collect();
         self.providers =
-            Providers::with(tables).map_err(|error| no_provider(&error, &project, &user))?;
+            Providers::from_tables(tables).map_err(|error| no_provider(&error, &project, &user))?;
         (self.project, self.user) = (project, user);
         Ok(self)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use dset_core::answer::Reading;
+use dset_core::answer::ParsedReply;
 use tokio::io::AsyncWriteExt;
 
 use crate::server::{LONG, Server, answer, ask, completion, endpoint, ok, request};
@@ -68,7 +68,7 @@ async fn connections_that_are_closed_behind_each_reply_without_a_word_are_not_us
     let mut lost = 0;
     for number in 0..12 {
         let came = endpoint.ask(&ask(&format!("question {number}")), |_| ()).await;
-        lost += u32::from(!matches!(came.reading, Reading::Answer(_)));
+        lost += u32::from(!matches!(came.reading, ParsedReply::Answer(_)));
     }
     assert_eq!(lost, 3);
 }
@@ -93,7 +93,7 @@ async fn asked_where_the_first_connections_close(closing: usize, asks: usize) ->
     let mut lost = 0;
     for number in 0..asks {
         let came = endpoint.ask(&ask(&format!("question {number}")), |_| ()).await;
-        lost += usize::from(!matches!(came.reading, Reading::Answer(_)));
+        lost += usize::from(!matches!(came.reading, ParsedReply::Answer(_)));
     }
     (lost, server.taken())
 }
@@ -136,8 +136,10 @@ async fn answers_stay_with_their_questions() {
         let endpoint = endpoint(&server.url(), LONG);
         for question in ["A", "B", "C", "D"] {
             match endpoint.ask(&ask(question), |_| ()).await.reading {
-                Reading::Answer(answer) => assert_eq!(answer.content, question, "extra {extra}"),
-                Reading::Failure(failure) => panic!("{question}, {extra}: {failure:?}"),
+                ParsedReply::Answer(answer) => {
+                    assert_eq!(answer.content, question, "extra {extra}")
+                }
+                ParsedReply::Failure(failure) => panic!("{question}, {extra}: {failure:?}"),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dset_core::answer::{Answer, Failure, FailureClass, Reading};
+use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply};
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
@@ -228,7 +228,7 @@ pub fn ask(prompt: &str) -> Ask {
         system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
-        ending: [0; 16],
+        failure_key: [0; 16],
         marked: false,
         model: 0,
         sample: 0,
@@ -247,16 +247,16 @@ pub async fn asked(server: &Server, timeout: Duration) -> AskResult {
 #[track_caller]
 pub fn failure(came: AskResult) -> Failure {
     match came.reading {
-        Reading::Failure(failure) => failure,
-        Reading::Answer(answer) => panic!("an answer came: {answer:?}"),
+        ParsedReply::Failure(failure) => failure,
+        ParsedReply::Answer(answer) => panic!("an answer came: {answer:?}"),
     }
 }
 
 #[track_caller]
 pub fn answer(came: AskResult) -> Answer {
     match came.reading {
-        Reading::Answer(answer) => answer,
-        Reading::Failure(failure) => panic!("no answer came: {failure:?}"),
+        ParsedReply::Answer(answer) => answer,
+        ParsedReply::Failure(failure) => panic!("no answer came: {failure:?}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A JSON Schema of files of settings, for editors: what the settings take, and nothing else.
 
-use dset_core::provider::{FieldFault, KEY_HEADERS, field, fields, presets};
+use dset_core::provider::{FieldError, KEY_HEADERS, field, fields, presets};
 use dset_engine::output::live::FORMATS;
 use serde_json::{Map, Value, json};
 
@@ -209,7 +209,7 @@ fn of_field(name: &str, empty: &Value) -> Value {
 /// The words that a field takes where it takes no others: it names them where it is given another.
 fn words(name: &str) -> Vec<String> {
     match field(name, json!("")) {
-        Err(FieldFault::Takes(takes)) if takes.contains('`') => {
+        Err(FieldError::WrongKind(takes)) if takes.contains('`') => {
             takes.split('`').skip(1).step_by(2).map(str::to_owned).collect()
         }
         _ => Vec::new(),
@@ -294,7 +294,7 @@ mod tests {
     fn is_read(text: &str) -> bool {
         ConfigFile::parse(Path::new("dset.toml"), text).is_ok_and(|file| {
             let tables = file.providers.into_iter().map(|(id, own)| (id, own.table));
-            Providers::with(tables).is_ok()
+            Providers::from_tables(tables).is_ok()
         })
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use dset_core::settings::{Layer, resolve_among};
+use dset_core::settings::{Layer, resolve_with_providers};
 use dset_core::template::{PromptError, Role, check_without_columns};
 use dset_engine::os::files::{folder_of, replace, write_whole};
 use toml_edit::{Array, DocumentMut, Value};
@@ -99,7 +99,8 @@ fn warn_of_typos(mut names: Vec<String>, user: bool) {
     let Ok(environment) = Environment::read(Path::new(".")) else { return };
     let typo = |name: &String| {
         let said = environment.under(Layer { model: Some(vec![name.clone()]), ..Layer::default() });
-        let (settings, _) = resolve_among(said.ok()?.layer, None, &environment.providers).ok()?;
+        let (settings, _) =
+            resolve_with_providers(said.ok()?.layer, None, &environment.providers).ok()?;
         ModelSuggestion::for_model(settings.model(), &environment.providers)
     };
     let typos: Vec<Option<ModelSuggestion>> = names.iter().map(typo).collect();

@@ -1,7 +1,7 @@
 //! What holds, and where it comes from.
 
 use clap::Args;
-use dset_core::settings::{Layer, Settings, endpoint, resolve_among};
+use dset_core::settings::{Layer, Settings, endpoint, resolve_with_providers};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -41,7 +41,7 @@ pub(super) fn all(mut args: ShowArgs, environment: &Environment) -> Result<Strin
     let as_json = args.layer.json.take() == Some(true);
     let said = environment.under(args.layer)?;
     // What could not be run with is not shown as what holds; and no key passes.
-    let (settings, _) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let (settings, _) = resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
     let values = values(&said.layer)?;
     let mut rows: Vec<Row> =
         Setting::all().iter().map(|setting| row(setting, &said, &values, environment)).collect();

@@ -7,7 +7,7 @@ mod service;
 use std::path::Path;
 
 use clap::Args;
-use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_among};
+use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
 use serde_json::json;
 
 use crate::display::page::{self, BAD, GOOD, Page};
@@ -129,7 +129,8 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
             UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
         })?;
     }
-    let (settings, warnings) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+    let (settings, warnings) =
+        resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
     let settings = super::placed(settings, said.layer.output.is_some())?;
     Ok(Plan { environment, merged: said, settings, warnings })
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dset_core::answer::{Failure, FailureClass, Reading, Refusal, Usage};
-use dset_core::provider::is_of_address;
+use dset_core::answer::{Failure, FailureClass, ParsedReply, Refusal, Usage};
+use dset_core::provider::is_address_failure;
 use dset_core::settings::{Model, Settings};
 use dset_engine::http::ask::EndpointSettings;
 use dset_engine::http::probe;
@@ -26,8 +26,8 @@ pub(super) async fn asked(
     let wire = EndpointSettings::from_settings(settings, model, base_url);
     let key = key.map(|key| key.secret.clone());
     match probe::question(wire, key).await {
-        Ok((Reading::Answer(answer), took)) => answered(model, took, answer.usage),
-        Ok((Reading::Failure(failure), took)) => match &failure.partial {
+        Ok((ParsedReply::Answer(answer), took)) => answered(model, took, answer.usage),
+        Ok((ParsedReply::Failure(failure), took)) => match &failure.partial {
             // Cut by its limit, empty, or refused by the model: the service has answered.
             Some(answer) if !matches!(failure.class, FailureClass::Transient) => {
                 answered(model, took, answer.usage)
@@ -59,7 +59,7 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
     // A limit that a run does not set is no fault of a run.
     let is_of_limit = model.request.max_tokens.is_none() && failure.message.contains("token");
     match failure.class {
-        _ if is_of_address(failure) => {
+        _ if is_address_failure(failure) => {
             let hint = settings_hints::address(model.preset, base_url, failure).into_iter().next();
             fix(Check::problem(NAME, says), hint)
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dset_core::answer::{Failure, Reading};
-use dset_core::provider::read;
+use dset_core::answer::{Failure, ParsedReply};
+use dset_core::provider::parse_reply;
 use dset_core::provider::reply::HttpReply;
 use dset_core::provider::{Balance, ListsModels, Providers, read_balance, read_models};
 use dset_core::settings::{Model, Warning, endpoint};
@@ -195,7 +195,7 @@ impl Place<'_> {
 
     /// What to do about a base URL below which there is no list of models.
     fn base_url_meant(&self) -> String {
-        match self.model.preset.meant(self.base_url, &no_such_path()) {
+        match self.model.preset.suggested_base_url(self.base_url, &no_such_path()) {
             Some(meant) => {
                 let meant = quoted(meant.as_str().trim_end_matches('/'));
                 format!("Did you mean `--base-url {meant}`?")
@@ -295,7 +295,7 @@ impl Place<'_> {
         let near = || meant(name, models.iter().cloned()).map(|own| self.written(&own));
         check.fix(match typo.or_else(near) {
             Some(own) => did_you_mean(&own),
-            None if preset.is_at(self.base_url) => {
+            None if preset.is_official_host(self.base_url) => {
                 format!("See which there are: `dset models list --live {}`", preset.id)
             }
             None if models.is_empty() => "Load or download one there".to_owned(),
@@ -309,7 +309,7 @@ impl Place<'_> {
     /// Writes another model of this service as settings take it.
     fn written(&self, model: &str) -> String {
         let preset = self.model.preset;
-        match preset.is_at(self.base_url) && !preset.serves(model) {
+        match preset.is_official_host(self.base_url) && !preset.serves(model) {
             true => format!("{}/{model}", preset.id),
             false => model.to_owned(),
         }
@@ -319,9 +319,9 @@ impl Place<'_> {
 /// What a path without an API is to the reader of replies.
 fn no_such_path() -> Failure {
     let reply = HttpReply { status: 404, headers: Vec::new(), body: Vec::new() };
-    match read(&reply) {
-        Reading::Failure(failure) => failure,
-        Reading::Answer(_) => unreachable!("a 404 is no answer"),
+    match parse_reply(&reply) {
+        ParsedReply::Failure(failure) => failure,
+        ParsedReply::Answer(_) => unreachable!("a 404 is no answer"),
     }
 }
 
@@ -332,9 +332,9 @@ fn is_page(told: &ProbeReply) -> bool {
 /// What a page says, in one line.
 fn page(told: &ProbeReply) -> String {
     let reply = HttpReply { status: told.status, headers: Vec::new(), body: told.body.clone() };
-    match read(&reply) {
-        Reading::Failure(failure) => one_line(&failure.message),
-        Reading::Answer(_) => String::new(),
+    match parse_reply(&reply) {
+        ParsedReply::Failure(failure) => one_line(&failure.message),
+        ParsedReply::Answer(_) => String::new(),
     }
 }
 
@@ -366,7 +366,7 @@ fn misspelt(model: &Model, providers: &Providers) -> Option<Check> {
         return Some(Check::warning("model", typo.says).fix(fix));
     }
     let (preset, name) = (model.preset, model.request.model.as_str());
-    if preset.serves(name) || !preset.is_at(model.base_url()) {
+    if preset.serves(name) || !preset.is_official_host(model.base_url()) {
         return None;
     }
     let own = meant(name, preset.models.iter().cloned())?;

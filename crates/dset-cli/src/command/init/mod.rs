@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dset_core::settings::{Layer, Model, Settings, resolve_among};
+use dset_core::settings::{Layer, Model, Settings, resolve_with_providers};
 use secrecy::SecretString;
 
 use crate::config_file::PROJECT;
@@ -109,7 +109,8 @@ fn is_tried(args: &InitArgs, environment: &Environment, model: &Model, said: &Me
 fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choice, UserError> {
     let under = |layer: Layer| -> Result<(Settings, MergedLayer), UserError> {
         let said = environment.under(layer)?;
-        let (settings, _) = resolve_among(said.layer.clone(), None, &environment.providers)?;
+        let (settings, _) =
+            resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
         Ok((settings, said))
     };
     let (now, said) = under(Layer::default())?;
@@ -198,7 +199,7 @@ fn key(
 fn key_question(model: &Model, is_safe: bool) -> String {
     let (preset, url) = (model.preset, model.base_url());
     let host = url.host_str().unwrap_or_default();
-    let at = match (is_safe, preset.is_at(url)) {
+    let at = match (is_safe, preset.is_official_host(url)) {
         (true, true) => String::new(),
         (true, false) => format!(" at {host}"),
         (false, _) => format!(" at {host}, which only this folder names"),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 
 use dset_core::item::question::{Key, Question};
-use dset_core::run::{Ending, Notice, OnItsWay, Snapshot};
+use dset_core::run::{Ending, InFlightAsk, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
@@ -121,7 +121,7 @@ impl Screen {
     fn view(&self, now: Time, snapshot: &Snapshot) -> ScreenState {
         let asked = self.stats.answered + self.stats.failed.values().sum::<u64>();
         let limit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(asked));
-        let which = |ask: &OnItsWay| {
+        let which = |ask: &InFlightAsk| {
             let question = &ask.question;
             (text::number(&self.settings, question), text::which(&self.settings, question))
         };
@@ -195,10 +195,11 @@ impl Observer for Screen {
     fn notice(&mut self, now: Time, notice: &Notice) {
         self.stats.add(notice);
         match notice {
-            Notice::Asking { .. } | Notice::Bookmarking { .. } => {}
+            Notice::Asking { .. } | Notice::MarkingRow { .. } => {}
             // The region tells of these.
-            Notice::OutageRetry { .. } | Notice::OutageAnother { .. } | Notice::Draining { .. } => {
-            }
+            Notice::OutageRetry { .. }
+            | Notice::OutageCrossCheck { .. }
+            | Notice::Draining { .. } => {}
             Notice::Answered { question, took, usage, .. } => {
                 self.rate.add();
                 if self.shows_answers {
@@ -226,9 +227,9 @@ impl Observer for Screen {
                 ));
             }
             Notice::OutageBegan { failure: why, .. }
-            | Notice::OutageGoesOn { failure: why, .. }
-            | Notice::OutageFinal { failure: why } => self.why = Some(failure(why)),
-            Notice::OutageOver { lasted } => {
+            | Notice::OutageContinues { failure: why, .. }
+            | Notice::OutageExhausted { failure: why } => self.why = Some(failure(why)),
+            Notice::OutageEnded { lasted } => {
                 self.why = None;
                 self.log(
                     now,
@@ -237,12 +238,12 @@ impl Observer for Screen {
                     &format!("after {}", span(*lasted)),
                 );
             }
-            Notice::PlaceDown { model, endpoint, failure: why } => {
+            Notice::EndpointDown { model, endpoint, failure: why } => {
                 self.places_down += 1;
                 let place = place(&self.settings, *model, *endpoint);
                 self.log(now, WAITS, &format!("{place} does not answer:"), &failure(why));
             }
-            Notice::PlaceUp { model, endpoint } => {
+            Notice::EndpointUp { model, endpoint } => {
                 self.places_down = self.places_down.saturating_sub(1);
                 let place = place(&self.settings, *model, *endpoint);
                 self.log(now, GOOD, &format!("{place} answers again"), "");
@@ -252,7 +253,7 @@ impl Observer for Screen {
 
     fn snapshot(&mut self, now: Time, snapshot: &Snapshot) {
         let since = self.looked_at.replace(now).map_or(Duration::ZERO, |before| now.since(before));
-        if snapshot.outage.is_none() && !snapshot.is_held {
+        if snapshot.outage.is_none() && !snapshot.is_paused {
             self.rate.pass(since);
         }
         self.terminal.show(self.view(now, snapshot));

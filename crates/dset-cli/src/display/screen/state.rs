@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dset_core::run::{OutageView, RateBound, Snapshot};
+use dset_core::run::{OutageStatus, RateBound, Snapshot};
 use dset_core::time::Time;
 
 use crate::display::text::{count, minutes};
@@ -37,7 +37,7 @@ pub(super) struct ScreenState {
 pub(super) enum Mode {
     Stopping,
     Paused,
-    Outage(OutageView),
+    Outage(OutageStatus),
     Asking,
 }
 
@@ -45,7 +45,7 @@ impl ScreenState {
     pub(super) fn mode(&self) -> Mode {
         match self.snapshot.outage {
             _ if self.snapshot.stopping => Mode::Stopping,
-            _ if self.snapshot.is_held => Mode::Paused,
+            _ if self.snapshot.is_paused => Mode::Paused,
             Some(outage) => Mode::Outage(outage),
             None => Mode::Asking,
         }
@@ -85,10 +85,10 @@ impl ScreenState {
     /// Whether a key that tries the service now would do anything.
     pub(super) fn can_try_now(&self) -> bool {
         let snapshot = &self.snapshot;
-        let waits = |outage: OutageView| !outage.is_probing && outage.next.is_some();
+        let waits = |outage: OutageStatus| !outage.is_probing && outage.next.is_some();
         let is_told_to_wait = snapshot.paused_until.is_some();
         !snapshot.stopping
-            && !snapshot.is_held
+            && !snapshot.is_paused
             && ((snapshot.outage.is_some_and(waits) && !is_told_to_wait) || self.places_down > 0)
     }
 

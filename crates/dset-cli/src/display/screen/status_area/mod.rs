@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use dset_core::run::{OnItsWay, OutageView};
+use dset_core::run::{InFlightAsk, OutageStatus};
 use dset_core::time::Time;
 
 use crate::display::line::{Line, TermCaps};
@@ -80,7 +80,7 @@ impl ScreenState {
 
 /// How far a reply is, as far as that is known: whether a model still thinks, a stream does not
 /// tell here.
-fn stage(ask: &OnItsWay) -> &'static str {
+fn stage(ask: &InFlightAsk) -> &'static str {
     if ask.has_begun { "answering" } else { "waiting" }
 }
 
@@ -122,7 +122,7 @@ impl Drawn<'_> {
     fn on_their_way(&self) -> Vec<Row> {
         let view = self.view;
         let (width, total) = (count_width(view.questions), view.questions);
-        let row = |(keep, (ask, (number, which))): (u8, (&OnItsWay, &(u64, String)))| {
+        let row = |(keep, (ask, (number, which))): (u8, (&InFlightAsk, &(u64, String)))| {
             let since = minutes(view.now.since(ask.sent_at));
             let line = self.line().plain(&format!("  {number:>width$}/{total}  "));
             let line = line.add(DIM, &format!("{} {since}  ", stage(ask)));
@@ -177,7 +177,7 @@ impl Drawn<'_> {
         rows
     }
 
-    fn outage(&self, outage: OutageView) -> Vec<Row> {
+    fn outage(&self, outage: OutageStatus) -> Vec<Row> {
         let view = self.view;
         let safe = view.snapshot.ledger.answered;
         let are = if safe == 1 { "is" } else { "are" };
@@ -210,7 +210,7 @@ impl Drawn<'_> {
     }
 
     /// What the service is tried with next: by the schedule, and before that.
-    fn next(&self, outage: OutageView) -> Vec<String> {
+    fn next(&self, outage: OutageStatus) -> Vec<String> {
         let view = self.view;
         let retry = format!("retry {} of {}", outage.retry, outage.of);
         match outage.retry_at {
@@ -222,7 +222,7 @@ impl Drawn<'_> {
                 };
                 vec![format!("{retry} in {}", view.wait(at)), before]
             }
-            None if outage.tries_another => {
+            None if outage.is_cross_checking => {
                 vec!["every retry failed, another question is tried".to_owned()]
             }
             None if outage.is_probing => vec![format!("{retry} is on its way")],

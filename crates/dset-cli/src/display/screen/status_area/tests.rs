@@ -32,7 +32,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
-        ending: [0; 16],
+        failure_key: [0; 16],
         marked: false,
         model: 0,
         sample: 0,
@@ -45,7 +45,7 @@ fn at(seconds: u64) -> Time {
 
 /// 130 seconds into a run of 100 questions with eight at a time.
 fn view() -> ScreenState {
-    let on_its_way = |index, text, since: u64, has_begun| OnItsWay {
+    let on_its_way = |index, text, since: u64, has_begun| InFlightAsk {
         question: question(index, text),
         sent_at: at(130 - since),
         has_begun,
@@ -76,7 +76,7 @@ fn view() -> ScreenState {
                     false,
                 ),
             ],
-            is_held: false,
+            is_paused: false,
             stopping: false,
         },
         questions: 100,
@@ -108,21 +108,21 @@ fn outage() -> ScreenState {
     let snapshot = &mut view.snapshot;
     (snapshot.in_flight, snapshot.retrying) = (0, 9);
     snapshot.longest.clear();
-    snapshot.outage = Some(OutageView {
+    snapshot.outage = Some(OutageStatus {
         since: at(117),
         next: Some(at(134)),
         retry_at: Some(at(177)),
         retry: 1,
         of: 3,
         is_probing: false,
-        tries_another: false,
+        is_cross_checking: false,
     });
     view
 }
 
 fn held() -> ScreenState {
     let mut view = view();
-    (view.snapshot.is_held, view.snapshot.in_flight) = (true, 3);
+    (view.snapshot.is_paused, view.snapshot.in_flight) = (true, 3);
     view
 }
 
@@ -177,7 +177,7 @@ fn the_lower_the_screen_the_less_is_shown_and_the_bar_stays_last() {
 
 #[test]
 fn an_outage_says_what_is_on_its_way_and_offers_only_keys_that_do_something() {
-    let words = |change: fn(&mut OutageView)| {
+    let words = |change: fn(&mut OutageStatus)| {
         let mut view = outage();
         change(view.snapshot.outage.as_mut().unwrap());
         shown(&view, USUAL, UTF8)
