@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use dset_core::recover::legacy::{LegacyAnswers, Completion, LegacyFile, LegacyOutputs, adopt, joint, read_csv, read_json};
+use dset_core::recover::legacy::{LegacyAnswers, Completion, LegacyFile, LegacyOutputs, joint, read_csv, read_json, read_legacy_outputs};
 use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     is_read_again(csv, read_csv);
     is_read_again(json, read_json);
-    let first = adopt(LegacyOutputs { csv, json, txt }, write_txt);
+    let first = read_legacy_outputs(LegacyOutputs { csv, json, txt }, write_txt);
     assert_eq!(first.rows.len(), first.ids.len());
     let mut ids = first.ids.clone();
     ids.sort_unstable();
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     );
     let json = completed(json, &first.json, &first, b"", b"\n", write_json);
     let txt = completed(txt, &first.txt, &first, b"", b"\n", write_txt);
-    let again = adopt(LegacyOutputs { csv: &csv, json: &json, txt: &txt }, write_txt);
+    let again = read_legacy_outputs(LegacyOutputs { csv: &csv, json: &json, txt: &txt }, write_txt);
     assert_eq!(again.torn, 0, "what is completed is not torn");
     for (name, completion, length) in [
         ("csv", &again.csv, csv.len()),
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
         ("txt", &again.txt, txt.len()),
     ] {
         assert_eq!(completion.whole_bytes, length as u64, "{name} is whole");
-        assert!(completion.lacking.is_empty(), "{name} lacks nothing");
+        assert!(completion.missing_rows.is_empty(), "{name} lacks nothing");
     }
     assert_eq!(again.rows, first.rows, "no row is lost or doubled");
     assert_eq!(again.ids, first.ids);
@@ -77,7 +77,7 @@ fn completed(
     let mut bytes = found[..completion.whole_bytes as usize].to_vec();
     let joint = joint(&bytes, header, newline).to_vec();
     bytes.extend(joint);
-    completion.lacking.iter().for_each(|&at| write(&adoption.rows[at], &mut bytes));
+    completion.missing_rows.iter().for_each(|&at| write(&adoption.rows[at], &mut bytes));
     bytes
 }
 
