@@ -8,7 +8,7 @@ use dset_core::settings::SettingsError;
 use dset_core::template::{PromptError, Role, TemplateError};
 use dset_engine::error::JobError;
 use dset_engine::os::lock::{Holder, LockError};
-use dset_engine::output::live::{FORMATS, SinkError};
+use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
 use dset_engine::source::SourceError;
 use dset_engine::source::import::{Form, check, encoding_of};
@@ -118,7 +118,10 @@ impl From<JobError> for UserError {
                 Exit::Usage,
                 format!("there is no format `{}`", one_line(&unknown.name)),
             )
-            .cause(format!("the formats are: {}", FORMATS.map(|f| f.name).join(", ")))
+            .cause(format!(
+                "the formats are: {}",
+                LIVE_FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+            ))
             .hint("Name those you want: `--formats csv,json`"),
             JobError::Folder { path, error } => {
                 let user = UserError::new(
