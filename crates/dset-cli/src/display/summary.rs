@@ -10,7 +10,7 @@ use dset_core::plan::ledger::Ledger;
 use dset_core::provider::is_address_failure;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
-use dset_engine::output::live::FORMATS;
+use dset_engine::output::live::LIVE_FORMATS;
 use dset_engine::run::prepare::PreparationReport;
 
 use super::Demo;
@@ -304,7 +304,8 @@ impl Summary<'_> {
         if self.facts.duplicates > 0 {
             details.push(("look at", of(self.facts.duplicates, "duplicate question")));
         }
-        let written = FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
+        let written =
+            LIVE_FORMATS.iter().filter(|f| self.settings.formats.iter().any(|n| n == f.name));
         let files = written.map(|format| format.file).collect::<Vec<_>>().join(", ");
         details.push(("written", format!("{}/: {files}", self.settings.output.display())));
         details

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use dset_engine::os::lock::{Holder, LockError};
-use dset_engine::output::live::{FORMATS, SinkError};
+use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
 use dset_engine::run::prepare::JobError;
 
@@ -31,7 +31,10 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::Prompt(error) => error.into(),
         JobError::Format(unknown) => {
             UserError::new(Exit::Usage, format!("there is no format `{}`", one_line(&unknown.name)))
-                .cause(format!("the formats are: {}", FORMATS.map(|f| f.name).join(", ")))
+                .cause(format!(
+                    "the formats are: {}",
+                    LIVE_FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+                ))
                 .hint("Name those you want: `--formats csv,json`")
         }
         JobError::Folder { path, error } => folder(&path, &error, is_there),

@@ -10,7 +10,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use crate::os::files;
-use crate::output::live::{FORMATS, Format};
+use crate::output::live::{LIVE_FORMATS, LiveFormat};
 use crate::store::{OLD_UNREAD, UNREAD};
 
 /// The folder of what was moved out of the way.
@@ -78,20 +78,18 @@ fn is_stamp(name: &str) -> bool {
 
 /// Writes the README that names the file with the data, unless there is one of the user's. Nothing
 /// depends on it, so that it is no fault where it cannot be written.
-pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[Format]) {
+pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[LiveFormat]) {
     let real = |path: &Path| path.canonicalize().ok();
     // A folder that is the user's own gets no README of ours.
     if real(files::folder_of(input)) == real(folder) {
         return;
     }
-    // The one with everything first.
-    let data = [1, 0, 2].into_iter().map(|at| FORMATS[at]);
-    let data = data.into_iter().find(|one| formats.iter().any(|format| format.name == one.name));
-    let Some(wanted) = data.map(|format| readme(format.file)) else { return };
+    let data = formats.iter().min_by_key(|format| format.loader_rank);
+    let Some(wanted) = data.map(readme) else { return };
     let path = folder.join(README);
     match fs::read_to_string(&path) {
         Ok(there) if there == wanted => return,
-        Ok(there) if !FORMATS.iter().any(|format| readme(format.file) == there) => return,
+        Ok(there) if !LIVE_FORMATS.iter().any(|format| readme(format) == there) => return,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return,
         _ => {}
     }
@@ -103,7 +101,11 @@ pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[Format]) {
     let _ = write();
 }
 
-fn readme(data: &str) -> String {
+fn readme(data: &LiveFormat) -> String {
+    let (data, others) = match data.is_legacy() {
+        true => (data.file, String::new()),
+        false => (data.file, format!("| `{}` | {} |\n", data.file, data.about)),
+    };
     format!(
         "---
 configs:
@@ -120,7 +122,7 @@ the outputs hold the same rows in different forms.
 | --- | --- |
 | `output.json` | the answers in the order of the questions, an object a line, with all that is known of each |
 | `output.csv`, `output.txt` | the same for a spreadsheet, and to read |
-| `dset.db` | the store, from which the outputs can be made again |
+{others}| `dset.db` | the store, from which the outputs can be made again |
 | `.earlier/` | what was moved out of the way; nothing is deleted |
 
 dset writes this page. Once you have changed it, it is yours and stays as it is.
@@ -131,6 +133,7 @@ dset writes this page. Once you have changed it, it is yours and stays as it is.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::live::legacy;
 
     #[test]
     fn what_an_earlier_version_put_aside_is_moved_once_and_the_users_own_stays() {
@@ -168,17 +171,17 @@ mod tests {
         let (folder, input) = (folder.path().join("out"), folder.path().join("q.csv"));
         fs::create_dir(&folder).unwrap();
         let path = folder.join(README);
-        let write = |formats: &[Format]| {
+        let write = |formats: &[LiveFormat]| {
             write_readme(&folder, &input, formats);
             fs::read_to_string(&path).unwrap()
         };
-        assert!(write(&FORMATS).contains("\n  data_files: output.json\n"));
-        assert!(write(&FORMATS[..1]).contains("\n  data_files: output.csv\n"));
-        assert!(write(&FORMATS).contains("\n  data_files: output.json\n"));
+        assert!(write(legacy::ALL).contains("\n  data_files: output.json\n"));
+        assert!(write(&[legacy::CSV]).contains("\n  data_files: output.csv\n"));
+        assert!(write(legacy::ALL).contains("\n  data_files: output.json\n"));
         fs::write(&path, "mine").unwrap();
-        assert_eq!(write(&FORMATS), "mine");
+        assert_eq!(write(legacy::ALL), "mine");
         // Beside the questions is the user's own folder.
-        write_readme(input.parent().unwrap(), &input, &FORMATS);
+        write_readme(input.parent().unwrap(), &input, legacy::ALL);
         assert!(!input.with_file_name(README).exists());
     }
 }

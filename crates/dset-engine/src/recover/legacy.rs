@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::os::files;
 use crate::output::folder::EARLIER;
-use crate::output::live::{FORMATS, Format};
+use crate::output::live::{LiveFormat, legacy};
 use crate::store::{
     AnswerRef, Checkpoint, NewAnswer, Store, StoreError, StoredCheckpoint, Write as ToRecord,
     tail_of,
@@ -57,52 +57,52 @@ pub enum LegacyImportError {
 pub fn import_legacy(
     store: &mut Store,
     folder: &Path,
-    wanted: &[Format],
+    wanted: &[LiveFormat],
     by_model: bool,
     stamp: &str,
     now: i64,
 ) -> Result<Option<LegacyImport>, LegacyImportError> {
-    let paths = FORMATS.map(|format| folder.join(format.file));
-    let [csv, json, txt] = paths.each_ref().map(|path| match path.is_file() {
-        true => fs::read(path),
-        false => Ok(Vec::new()),
-    });
-    let (csv, json, txt) = (csv?, json?, txt?);
+    let read = |format: LiveFormat| {
+        let path = folder.join(format.file);
+        if path.is_file() { fs::read(path) } else { Ok(Vec::new()) }
+    };
+    let (csv, json, txt) = (read(legacy::CSV)?, read(legacy::JSON)?, read(legacy::TXT)?);
     // A header alone is what a run of ours leaves that died before it asked anything.
     let is_header =
-        [false, true].iter().any(|bom| FORMATS[0].with_bom(*bom).header.starts_with(&csv));
+        [false, true].iter().any(|bom| legacy::CSV.with_bom(*bom).header.starts_with(&csv));
     if is_header && json.is_empty() && txt.is_empty() {
         return Ok(None);
     }
-    for (format, path) in FORMATS.iter().zip(&paths).filter(|(_, path)| path.is_file()) {
+    let paths = legacy::ALL.iter().map(|format| (format, folder.join(format.file)));
+    for (format, path) in paths.filter(|(_, path)| path.is_file()) {
         let copy = files::path_in_earlier(folder, stamp, format.file)?;
-        fs::copy(path, &copy)?;
+        fs::copy(&path, &copy)?;
         fs::File::open(&copy)?.sync_all()?;
         // What a link leads to may be somebody else's, and is not to be completed.
-        if fs::symlink_metadata(path)?.is_symlink() {
-            files::write_whole(path, &fs::read(&copy)?)?;
+        if fs::symlink_metadata(&path)?.is_symlink() {
+            files::write_whole(&path, &fs::read(&copy)?)?;
         }
     }
     let outputs = LegacyOutputs { csv: &csv, json: &json, txt: &txt };
-    let mut adoption = decide(outputs, FORMATS[2].write);
+    let mut adoption = decide(outputs, legacy::TXT.write);
     if by_model {
         adoption.ids = ids(&adoption.rows, true);
     }
 
-    let all = [(&csv, &adoption.csv), (&json, &adoption.json), (&txt, &adoption.txt)];
     // What stands there keeps its shape; only a new file has the one of now.
     let shape = match json.is_empty() || adoption.json_has_every_key {
-        true => FORMATS[1].shape,
+        true => legacy::JSON.shape,
         false => 1,
     };
-    let of = |format: Format| {
-        if format.name == FORMATS[1].name { format.of_shape(shape) } else { format }
-    };
-    let wanted: Vec<Format> = wanted.iter().copied().map(of).collect();
-    let all = FORMATS.map(of).into_iter().zip(all);
-    let all = all.filter(|(format, _)| wanted.iter().any(|one| one.name == format.name));
+    let all = [
+        (legacy::CSV, &csv, &adoption.csv),
+        (legacy::JSON.of_shape(shape), &json, &adoption.json),
+        (legacy::TXT, &txt, &adoption.txt),
+    ];
+    let is_wanted = |format: &LiveFormat| wanted.iter().any(|one| one.name == format.name);
+    let all: Vec<_> = all.into_iter().filter(|(format, ..)| is_wanted(format)).collect();
     let mut completed = 0;
-    for (format, (found, completion)) in all {
+    for &(format, found, completion) in &all {
         complete(&folder.join(format.file), format, found, completion, &adoption)?;
         completed += completion.missing_rows.len() as u64;
     }
@@ -114,14 +114,15 @@ pub fn import_legacy(
         ours: adoption.rows.iter().any(|row| row.metadata.row.is_some()),
         copied_to: format!("{EARLIER}/{stamp}"),
     };
-    insert(store, folder, &wanted, adoption, by_model, now)?;
+    let formats: Vec<LiveFormat> = all.iter().map(|&(format, ..)| format).collect();
+    insert(store, folder, &formats, adoption, by_model, now)?;
     Ok(Some(adopted))
 }
 
 /// Cuts a torn end off, and appends the rows that are lacking.
 fn complete(
     path: &Path,
-    format: Format,
+    format: LiveFormat,
     found: &[u8],
     completion: &Completion,
     adoption: &LegacyAnswers,
@@ -139,7 +140,7 @@ fn complete(
 fn insert(
     store: &mut Store,
     folder: &Path,
-    wanted: &[Format],
+    wanted: &[LiveFormat],
     adoption: LegacyAnswers,
     by_model: bool,
     now: i64,
@@ -183,7 +184,7 @@ pub fn recover_from_output(
     edition: u32,
     now: i64,
 ) -> Result<u64, LegacyImportError> {
-    let path = folder.join(FORMATS[1].file);
+    let path = folder.join(legacy::JSON.file);
     // The usual case: nothing stands behind the mark.
     if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
         return Ok(0);

@@ -20,7 +20,7 @@ use fs_err as fs;
 use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::{Lock, LockError};
-use crate::output::live::{Expected, FORMATS, Format, SinkError, write_anew};
+use crate::output::live::{Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
 use crate::run::prepare::{JobError, finish_move, folder_error};
 use crate::store::{Store, StoreError, Value, Write};
 use crate::view::status::RunIndex;
@@ -77,9 +77,9 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     store.keep_csv_bom(settings.csv_bom)?;
     record(&mut store, view.generation, &order, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
-    let is_there = |format: &Format| folder.join(format.file).exists();
+    let is_there = |format: &LiveFormat| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
-        files: FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
+        files: LIVE_FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
         unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Truncated),
@@ -115,7 +115,7 @@ fn order(view: &mut RunIndex) -> Result<Vec<(AnswerId, u64)>, JobError> {
 pub(crate) fn reform(
     store: &mut Store,
     folder: &Path,
-    wanted: &[Format],
+    wanted: &[LiveFormat],
     wish: Option<bool>,
     edition: u32,
 ) -> Result<(), JobError> {
@@ -147,7 +147,7 @@ pub(crate) fn reform(
 fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<PathBuf>, JobError> {
     let mut kept = Vec::new();
     let marks = store.sink_marks()?;
-    for format in FORMATS {
+    for &format in LIVE_FORMATS {
         let mark = marks.iter().find(|mark| mark.name == format.name);
         let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
         let path = folder.join(format.file);
@@ -201,7 +201,7 @@ fn record(
 pub(crate) fn finish(
     store: &mut Store,
     folder: &Path,
-    wanted: &[Format],
+    wanted: &[LiveFormat],
     stamp: Option<&str>,
 ) -> Result<bool, JobError> {
     if store.meta::<String>("rebuilding")?.is_none() {
@@ -209,7 +209,7 @@ pub(crate) fn finish(
     }
     let (edition, bom) = (store.edition()?, store.csv_bom()?);
     let mut marks = Vec::new();
-    for format in FORMATS {
+    for &format in LIVE_FORMATS {
         let path = folder.join(format.file);
         // One that is left out, and there, follows the new order too.
         if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
@@ -271,7 +271,10 @@ mod tests {
     }
 
     fn outputs(settings: &Settings) -> Vec<Vec<u8>> {
-        FORMATS.iter().map(|format| fs::read(settings.output.join(format.file)).unwrap()).collect()
+        LIVE_FORMATS
+            .iter()
+            .map(|format| fs::read(settings.output.join(format.file)).unwrap())
+            .collect()
     }
 
     #[test]
@@ -283,7 +286,7 @@ mod tests {
         let rebuilt = outputs(&settings);
         assert_ne!(rebuilt, before);
 
-        for steps in 0..=2 + FORMATS.len() {
+        for steps in 0..=2 + LIVE_FORMATS.len() {
             let folder = tempfile::tempdir().unwrap();
             let settings = taken_over(folder.path());
             let out = settings.output.as_path();
@@ -296,7 +299,7 @@ mod tests {
                 if steps > 1 {
                     record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
                 }
-                for format in FORMATS.iter().take(steps.saturating_sub(2)) {
+                for format in LIVE_FORMATS.iter().take(steps.saturating_sub(2)) {
                     write_anew(out, *format, store.as_reader(), 0).unwrap();
                 }
             }

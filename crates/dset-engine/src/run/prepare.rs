@@ -23,7 +23,9 @@ use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::{Lock, LockError};
 use crate::output::folder::{EARLIER, rename_old, write_readme};
-use crate::output::live::{FORMATS, Format, Outputs, Repair, SinkError, UnknownFormat, formats};
+use crate::output::live::{
+    LIVE_FORMATS, LiveFormat, Outputs, Repair, SinkError, UnknownFormat, legacy, live_formats,
+};
 use crate::recover::legacy::{LegacyImport, LegacyImportError, import_legacy, recover_from_output};
 use crate::recover::rebuild::{finish, reform};
 use crate::run::plan_input::{PlannedInput, for_each_planned, plan_input};
@@ -233,7 +235,7 @@ impl Job {
         can_ask: bool,
     ) -> Result<Job, JobError> {
         let mut settings = settings;
-        let formats = formats(&settings.formats)?;
+        let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
         let options = source_options(&settings, marks_known.clone());
         let mut source = Source::open(&settings.input, &options)?;
@@ -272,7 +274,7 @@ impl Job {
         let mut moved_to = finish_move(&store, &folder)?;
         let rebuild_finished = finish(&mut store, &folder, &formats, Some(&stamp))?;
         let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
-        let formats: Vec<Format> = formats.into_iter().map(|f| f.with_bom(bom)).collect();
+        let formats: Vec<LiveFormat> = formats.into_iter().map(|f| f.with_bom(bom)).collect();
         let is_blank = store.is_blank()?;
         let adopted = match is_blank && moved_to.is_none() && store.sink_marks()?.is_empty() {
             true => import_legacy(&mut store, &folder, &formats, by_model, &stamp, now)?,
@@ -285,7 +287,7 @@ impl Job {
         }
 
         let mut edition = store.edition()?;
-        let json = store.sink_marks()?.into_iter().find(|mark| mark.name == FORMATS[1].name);
+        let json = store.sink_marks()?.into_iter().find(|mark| mark.name == legacy::JSON.name);
         let taken_back = match json {
             Some(mark) => {
                 let by_model = by_model || store.has_parallel_models(edition)?;
@@ -546,7 +548,7 @@ fn is_mark_of_other_run(settings: &Settings, marked: &HashSet<[u8; 16]>) -> bool
 pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>, JobError> {
     let Some(stamp) = store.meta::<String>("moving")? else { return Ok(None) };
     let moves = || -> io::Result<()> {
-        for format in FORMATS {
+        for format in LIVE_FORMATS {
             let path = folder.join(format.file);
             if path.exists() {
                 fs::rename(&path, files::path_in_earlier(folder, &stamp, format.file)?)?;

@@ -13,7 +13,7 @@ use dset_core::settings::Settings;
 use fs_err as fs;
 
 use crate::os::files::folder_of;
-use crate::output::live::FORMATS;
+use crate::output::live::{LiveFormat, legacy};
 use crate::run::prepare::source_options;
 use crate::source::{Source, SourceError};
 use crate::store::{Store, open_readonly};
@@ -98,11 +98,11 @@ fn has_any_of(folder: &Path, questions: &HashSet<[u8; 16]>) -> bool {
         Ok(Some(knows)) => knows,
         Err(_) => true,
         Ok(None) => {
-            let bytes = |at: usize| fs::read(folder.join(FORMATS[at].file)).unwrap_or_default();
+            let bytes = |format: LiveFormat| fs::read(folder.join(format.file)).unwrap_or_default();
             let has = |found: LegacyFile| {
                 ids(&found.rows, false).into_iter().any(|id| questions.contains(&id.hash()))
             };
-            has(read_json(&bytes(1))) || has(read_csv(&bytes(0)))
+            has(read_json(&bytes(legacy::JSON))) || has(read_csv(&bytes(legacy::CSV)))
         }
     }
 }

@@ -14,7 +14,7 @@ use dset_core::template::Prompts;
 
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
-use crate::output::live::{FORMATS, Format};
+use crate::output::live::{LiveFormat, legacy, live_formats};
 use crate::run::plan_input::{RowStatus, for_each_planned, plan_input};
 use crate::run::prepare::{JobError, source_options};
 use crate::source::Source;
@@ -143,7 +143,7 @@ pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
 
 fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
     let marks = store.sink_marks()?;
-    let of = |format: Format| {
+    let of = |format: LiveFormat| {
         let mark = marks.iter().find(|mark| mark.name == format.name);
         let mark = mark.filter(|_| settings.output.join(format.file).exists());
         let (rows, bytes) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
@@ -164,13 +164,14 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
     for_each_planned(&mut source, &prompts, &requests[0], &plan, |seen| {
         marks.marked += u64::from(seen.status == RowStatus::Error);
     })?;
+    let wanted = live_formats(&settings.formats).unwrap_or_else(|_| legacy::ALL.to_vec());
     Ok(RunStatus {
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: scanned.empty,
         failed: Vec::new(),
         kept: 0,
         marks,
-        outputs: FORMATS.iter().map(|format| (format.file, 0, 0)).collect(),
+        outputs: wanted.iter().map(|format| (format.file, 0, 0)).collect(),
         placed: 0,
         running,
         session: None,
@@ -187,7 +188,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
 }
 
 pub(crate) fn has_outputs(folder: &Path) -> bool {
-    FORMATS.iter().any(|format| folder.join(format.file).is_file())
+    legacy::ALL.iter().any(|format| folder.join(format.file).is_file())
 }
 
 /// The input held against a store that is only looked at, under the settings that the store was

@@ -17,7 +17,7 @@ use fs_err as fs;
 
 use crate::os::files;
 use crate::os::lock::{Running, holder, running};
-use crate::output::live::{Expected, Format, SinkError};
+use crate::output::live::{Expected, LiveFormat, SinkError};
 use crate::run::prepare::JobError;
 use crate::store::{self, IntegrityError, Invocation, Store, StoreError, open_readonly};
 use crate::view::status::{Rows, RunIndex};
@@ -339,7 +339,7 @@ fn leftovers(folder: &Path) -> Vec<PathBuf> {
 struct OutputCheck<'a> {
     store: &'a Store,
     generation: u32,
-    format: Format,
+    format: LiveFormat,
     in_flux: bool,
     rows: u64,
     differences: Vec<Difference>,

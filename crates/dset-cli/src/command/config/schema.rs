@@ -1,7 +1,7 @@
 //! A JSON Schema of files of settings, for editors: what the settings take, and nothing else.
 
 use dset_core::provider::{FieldError, KEY_HEADERS, field, fields, presets};
-use dset_engine::output::live::FORMATS;
+use dset_engine::output::live::LIVE_FORMATS;
 use serde_json::{Map, Value, json};
 
 use crate::config_file::meaning;
@@ -45,7 +45,8 @@ fn kind(setting: &Setting) -> Value {
         ("key", _) => json!({"type": "string", "pattern": VARIABLE}),
         ("base_url", _) => several(&[], URL),
         ("formats", _) => {
-            let names = FORMATS.map(|format| any_case(format.name)).join("|");
+            let names = LIVE_FORMATS.iter().map(|format| any_case(format.name));
+            let names = names.collect::<Vec<_>>().join("|");
             several(&[], &format!(r"\s*({names})\s*"))
         }
         ("backoff", _) => {

@@ -4,21 +4,20 @@ use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::Format;
+use super::LiveFormat;
 
-pub(super) const FORMAT: Format =
-    Format { name: "csv", file: "output.csv", header: HEADER, newline: b"\r\n", shape: 1, write };
-
-const HEADER: &[u8] = b"timestamp,question,thoughts,final_answer\r\n";
-/// The same behind a byte order mark.
-const HEADER_WITH_BOM: &[u8] = b"\xef\xbb\xbftimestamp,question,thoughts,final_answer\r\n";
-/// By which Excel knows that a file is UTF-8.
-pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// Returns the header with a byte order mark before it, or without.
-pub(super) fn header(has_bom: bool) -> &'static [u8] {
-    if has_bom { HEADER_WITH_BOM } else { HEADER }
-}
+pub(super) const FORMAT: LiveFormat = LiveFormat {
+    name: "csv",
+    file: "output.csv",
+    about: "the answers, in the order of the questions",
+    header: b"timestamp,question,thoughts,final_answer\r\n",
+    header_with_bom: Some(b"\xef\xbb\xbftimestamp,question,thoughts,final_answer\r\n"),
+    newline: b"\r\n",
+    shape: 1,
+    earlier_shapes: &[],
+    loader_rank: 2,
+    write,
+};
 
 fn write(row: &Row, output: &mut Vec<u8>) {
     let stamp = stamp(row.answered_at);

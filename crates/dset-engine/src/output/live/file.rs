@@ -8,7 +8,7 @@ use dset_core::recover::tail::{TailRest, classify_tail};
 use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Format, Repair, SinkError};
+use super::{LiveFormat, Repair, SinkError};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::{Archive, Checkpoint, StoreError, StoredCheckpoint};
@@ -19,7 +19,7 @@ pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 /// An output file that is open for appending.
 #[derive(Debug)]
 pub struct Output {
-    format: Format,
+    format: LiveFormat,
     file: fs::File,
     identity: Identity,
     rows: u64,
@@ -31,7 +31,7 @@ pub struct Output {
 impl Output {
     pub(crate) fn open(
         folder: &Path,
-        format: Format,
+        format: LiveFormat,
         mark: Option<&StoredCheckpoint>,
         reader: &dyn Archive,
         edition: u32,
@@ -115,7 +115,7 @@ impl Output {
     /// Writes the whole of what is ordered into a new file, which appears when it is complete.
     pub(crate) fn write_anew(
         path: &Path,
-        format: Format,
+        format: LiveFormat,
         reader: &dyn Archive,
         edition: u32,
     ) -> Result<Output, SinkError> {
@@ -142,7 +142,7 @@ impl Output {
         Ok(Output { format, file, identity: Identity::from_path(path)?, rows, bytes, tail })
     }
 
-    pub(crate) fn format(&self) -> Format {
+    pub(crate) fn format(&self) -> LiveFormat {
         self.format
     }
 
@@ -208,7 +208,7 @@ fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
 pub(crate) struct Expected<'a> {
     reader: &'a dyn Archive,
     edition: u32,
-    format: Format,
+    format: LiveFormat,
     position: u64,
     ids: std::vec::IntoIter<(AnswerId, Option<u64>)>,
     header: bool,
@@ -219,7 +219,7 @@ impl<'a> Expected<'a> {
     pub(crate) fn from(
         reader: &'a dyn Archive,
         edition: u32,
-        format: Format,
+        format: LiveFormat,
         position: u64,
         header: bool,
     ) -> Self {

@@ -7,20 +7,21 @@ use dset_core::time::stamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::Format;
+use super::LiveFormat;
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "json",
     file: "output.json",
+    about: "the same, an object a line, with all that is known of each",
     header: b"",
+    header_with_bom: None,
     newline: b"\n",
     shape: 2,
+    // Shape 1 has the keys of what is known.
+    earlier_shapes: &[(1, |row, output| write(row, &row.metadata, output))],
+    loader_rank: 1,
     write: |row, output| write(row, &CompleteMetadata::from(&row.metadata), output),
 };
-
-/// As earlier versions wrote it: a row has the keys of what is known.
-pub(super) const SHAPE_1: Format =
-    Format { shape: 1, write: |row, output| write(row, &row.metadata, output), ..FORMAT };
 
 #[derive(Serialize)]
 struct Line<'a, M> {

@@ -1,15 +1,16 @@
 //! The outputs: projections of the store, in the order that the store has decided.
 //!
-//! A format is one file here and one line in [`FORMATS`]. Outputs are written by a thread of their
+//! A format is one file here and one value in [`LIVE_FORMATS`]. Outputs are written by a thread of their
 //! own behind the store, synced at most once a second and at every ending, and never hold up an
 //! ask.
 
 mod csv;
 mod file;
+mod format;
 mod json;
 mod txt;
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -20,90 +21,12 @@ use thiserror::Error;
 pub(crate) use crate::output::live::file::Expected;
 pub use crate::output::live::file::Output;
 pub(crate) use crate::output::live::file::TAIL_BYTES;
+pub use crate::output::live::format::{
+    LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,
+};
 use crate::store::{
     Archive, CachedRow, Checkpoint, OutputOrder, Placed, StoreError, StoredCheckpoint,
 };
-
-/// How an output looks.
-#[derive(Debug, Clone, Copy)]
-pub struct Format {
-    /// Its name in settings and in the store.
-    pub name: &'static str,
-    /// Its file in the folder of outputs.
-    pub file: &'static str,
-    /// What its file begins with.
-    pub header: &'static [u8],
-    /// What ends a line.
-    pub newline: &'static [u8],
-    /// The version of what its rows look like. A file that was begun with an earlier one keeps it
-    /// until it is rebuilt.
-    pub shape: u32,
-    /// Appends one row.
-    pub write: fn(&Row, &mut Vec<u8>),
-}
-
-impl Format {
-    /// Returns the format with a byte order mark at the beginning of the file, or without; only CSV
-    /// can have one.
-    pub(crate) fn with_bom(self, has_bom: bool) -> Format {
-        match self.name == csv::FORMAT.name {
-            true => Format { header: csv::header(has_bom), ..self },
-            false => self,
-        }
-    }
-
-    /// Tells whether the file begins with a byte order mark.
-    pub(crate) fn has_bom(&self) -> bool {
-        self.header.starts_with(csv::BOM)
-    }
-
-    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
-    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
-    /// as it is wished here.
-    pub(crate) fn from_file(self, path: &Path) -> io::Result<Format> {
-        if self.name != csv::FORMAT.name || !path.is_file() {
-            return Ok(self);
-        }
-        let mut first = Vec::new();
-        fs_err::File::open(path)?.take(csv::BOM.len() as u64).read_to_end(&mut first)?;
-        Ok(match first.first() {
-            None | Some(0) => self,
-            Some(_) => self.with_bom(csv::BOM.starts_with(&first)),
-        })
-    }
-}
-
-/// Every format there is.
-pub const FORMATS: [Format; 3] = [csv::FORMAT, json::FORMAT, txt::FORMAT];
-
-impl Format {
-    /// Returns the format as files of this shape have it.
-    #[must_use]
-    pub(crate) fn of_shape(self, shape: u32) -> Format {
-        match (self.name, shape) {
-            ("json", 0 | 1) => json::SHAPE_1,
-            _ => self,
-        }
-    }
-}
-
-/// A format that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("there is no format `{name}`")]
-pub struct UnknownFormat {
-    /// What was asked for.
-    pub name: String,
-}
-
-/// Returns the formats with these names, in the order of [`FORMATS`].
-pub fn formats(names: &[String]) -> Result<Vec<Format>, UnknownFormat> {
-    let is_one = |name: &&String| FORMATS.iter().any(|format| format.name == *name);
-    if let Some(name) = names.iter().find(|name| !is_one(name)) {
-        return Err(UnknownFormat { name: name.clone() });
-    }
-    let wanted = |format: &Format| names.iter().any(|name| name == format.name);
-    Ok(FORMATS.into_iter().filter(wanted).collect())
-}
 
 /// Outputs are synced no more often than this.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -169,7 +92,7 @@ pub enum Repair {
 /// its mark. The file that was there stays until the new one is whole and synced.
 pub(crate) fn write_anew(
     folder: &Path,
-    format: Format,
+    format: LiveFormat,
     reader: &dyn Archive,
     edition: u32,
 ) -> Result<Checkpoint, SinkError> {
@@ -190,7 +113,7 @@ impl Outputs {
     /// writes what is ordered and not in them yet. Any other output is left as it is.
     pub fn open(
         folder: &Path,
-        formats: &[Format],
+        formats: &[LiveFormat],
         reader: Box<dyn Archive>,
         edition: u32,
         marks: &[StoredCheckpoint],

@@ -12,7 +12,7 @@ fn row(question: &str, reasoning: &str, answer: &str) -> Row {
     }
 }
 
-fn written(format: Format, row: &Row) -> String {
+fn written(format: LiveFormat, row: &Row) -> String {
     let mut bytes = Vec::new();
     (format.write)(row, &mut bytes);
     String::from_utf8(bytes).unwrap()
@@ -35,7 +35,7 @@ fn every_output_has_the_bytes_of_the_original_script() {
         "2026-11-22 11:49:24,What is the capital of France?,\"The capital…\nline 2\",\"=Paris, \"\"the\"\" city\nof light — é\"\r\n"
     );
     assert_eq!(
-        written(json::SHAPE_1, &row),
+        written(json::FORMAT.of_shape(1), &row),
         "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"What is the capital of France?\"}, \"response\": {\"reasoning\": \"The capital…\\nline 2\", \"answer\": \"=Paris, \\\"the\\\" city\\nof light — é\"}}\n"
     );
     assert_eq!(

@@ -3,10 +3,20 @@
 use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 
-use super::Format;
+use super::LiveFormat;
 
-pub(super) const FORMAT: Format =
-    Format { name: "txt", file: "output.txt", header: b"", newline: b"\n", shape: 1, write };
+pub(super) const FORMAT: LiveFormat = LiveFormat {
+    name: "txt",
+    file: "output.txt",
+    about: "the same, to read",
+    header: b"",
+    header_with_bom: None,
+    newline: b"\n",
+    shape: 1,
+    earlier_shapes: &[],
+    loader_rank: 3,
+    write,
+};
 
 fn write(row: &Row, output: &mut Vec<u8>) {
     let stamp = stamp(row.answered_at);

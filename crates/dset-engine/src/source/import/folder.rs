@@ -7,7 +7,7 @@ use fs_err as fs;
 use thiserror::Error;
 
 use crate::os::files;
-use crate::output::live::FORMATS;
+use crate::output::live::legacy;
 use crate::store::Store;
 
 /// The folder that the script writes into, and its file of questions.
@@ -60,7 +60,7 @@ pub enum FolderError {
 /// `from` is the folder with the outputs or the one that holds it. Overwrites nothing: where one
 /// of the files is here already, none is copied.
 pub fn import_folder(from: &Path, here: &Path) -> Result<ImportedFolder, FolderError> {
-    let found = |folder: &Path| FORMATS.iter().any(|format| folder.join(format.file).is_file());
+    let found = |folder: &Path| legacy::ALL.iter().any(|format| folder.join(format.file).is_file());
     let outputs = [from.join(OUTPUTS), from.to_owned()].into_iter().find(|folder| found(folder));
     let outputs = outputs.ok_or_else(|| FolderError::NoOutputs { path: from.to_owned() })?;
     if Store::exists(&outputs) {
@@ -72,7 +72,7 @@ pub fn import_folder(from: &Path, here: &Path) -> Result<ImportedFolder, FolderE
     if home == here_real || real == here_real {
         return Err(FolderError::Here { path: from.to_owned() });
     }
-    let mut copies: Vec<(PathBuf, PathBuf)> = FORMATS
+    let mut copies: Vec<(PathBuf, PathBuf)> = legacy::ALL
         .iter()
         .map(|format| (outputs.join(format.file), Path::new(OUTPUTS).join(format.file)))
         .collect();

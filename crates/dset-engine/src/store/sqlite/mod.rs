@@ -36,7 +36,7 @@ use super::rescue::{self, Rescued};
 use super::roles::{Archive, Write};
 use super::{Checkpoint, StoreError};
 use crate::os::files;
-use crate::output::live::{FORMATS, Format, formats};
+use crate::output::live::{LiveFormat, legacy, live_formats};
 
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
@@ -75,14 +75,14 @@ pub struct StoredCheckpoint {
     pub bytes: u64,
     /// A hash of its last 64 KiB and of the numbers here, see [`Checkpoint::seal`].
     tail: [u8; 16],
-    /// What its rows look like, see [`Format::shape`]; 0 in a mark of version 1, whose hash is of the
+    /// What its rows look like, see [`LiveFormat::shape`]; 0 in a mark of version 1, whose hash is of the
     /// bytes alone.
     pub shape: u32,
 }
 
 impl StoredCheckpoint {
     /// Returns the mark of an output that is not begun.
-    pub(crate) fn none(format: Format) -> StoredCheckpoint {
+    pub(crate) fn none(format: LiveFormat) -> StoredCheckpoint {
         let mark = Checkpoint::for_bytes(format, 0, b"");
         StoredCheckpoint {
             name: mark.name.to_owned(),
@@ -199,11 +199,11 @@ impl Store {
     }
 
     /// Returns the formats that the last run wrote, or these where there was none.
-    pub(crate) fn formats(&self, or: &[String]) -> Result<Vec<Format>, StoreError> {
+    pub(crate) fn formats(&self, or: &[String]) -> Result<Vec<LiveFormat>, StoreError> {
         let kept = self.meta::<String>("formats")?;
         let kept: Option<Vec<String>> = kept.map(|k| k.split(',').map(str::to_owned).collect());
-        let kept = kept.and_then(|names| formats(&names).ok());
-        Ok(kept.or_else(|| formats(or).ok()).unwrap_or_else(|| FORMATS.to_vec()))
+        let kept = kept.and_then(|names| live_formats(&names).ok());
+        Ok(kept.or_else(|| live_formats(or).ok()).unwrap_or_else(|| legacy::ALL.to_vec()))
     }
 
     /// Remembers which formats a run writes.

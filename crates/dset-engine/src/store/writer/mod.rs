@@ -19,7 +19,7 @@ use super::roles::{AnswerRef, Journal, Value, Write};
 use super::sqlite::MARKS_COLUMN;
 use super::{StoreError, rescue};
 use crate::os::panic_guard::catch_panic;
-use crate::output::live::Format;
+use crate::output::live::LiveFormat;
 use crate::store::row_cache::{CachedRow, RowCache};
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
@@ -86,13 +86,13 @@ pub struct Checkpoint {
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],
-    /// What its rows look like, see [`Format::shape`].
+    /// What its rows look like, see [`LiveFormat::shape`].
     pub shape: u32,
 }
 
 impl Checkpoint {
     /// Marks the end of an output that holds these bytes.
-    pub(crate) fn for_bytes(format: Format, rows: u64, whole: &[u8]) -> Checkpoint {
+    pub(crate) fn for_bytes(format: LiveFormat, rows: u64, whole: &[u8]) -> Checkpoint {
         let bytes = whole.len() as u64;
         Checkpoint { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }

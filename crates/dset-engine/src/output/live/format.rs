@@ -1,0 +1,119 @@
+//! What a live output looks like, and the list of all of them.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use dset_core::answer::row::Row;
+use thiserror::Error;
+
+use super::{csv, json, txt};
+
+/// Appends one row to the bytes of an output.
+pub type WriteRow = fn(&Row, &mut Vec<u8>);
+
+/// How a live output looks: a file to which rows are appended, and which is repaired byte by byte.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveFormat {
+    /// Its name in settings and in the store.
+    pub name: &'static str,
+    /// Its file in the folder of outputs.
+    pub file: &'static str,
+    /// What it is, in one line, after "the answers" of the first of the list.
+    pub about: &'static str,
+    /// What its file begins with.
+    pub header: &'static [u8],
+    /// The same behind a byte order mark, where the format can have one.
+    pub header_with_bom: Option<&'static [u8]>,
+    /// What ends a line.
+    pub newline: &'static [u8],
+    /// The version of what its rows look like, from 1. A file that was begun with an earlier one
+    /// keeps it until it is rebuilt.
+    pub shape: u32,
+    /// How rows looked in earlier shapes, by the shape, ascending.
+    pub earlier_shapes: &'static [(u32, WriteRow)],
+    /// Its place among those that loaders of data sets are told to read: of the outputs that are
+    /// written, the README names the one with the lowest.
+    pub loader_rank: u8,
+    /// Appends one row.
+    pub write: WriteRow,
+}
+
+/// Every live output there is, in the order in which they are named and written.
+pub const LIVE_FORMATS: &[LiveFormat] = &[csv::FORMAT, json::FORMAT, txt::FORMAT];
+
+/// The outputs of the original script, whose bytes never change.
+pub mod legacy {
+    use super::{LiveFormat, csv, json, txt};
+
+    /// `output.csv`.
+    pub const CSV: LiveFormat = csv::FORMAT;
+    /// `output.json`.
+    pub const JSON: LiveFormat = json::FORMAT;
+    /// `output.txt`.
+    pub const TXT: LiveFormat = txt::FORMAT;
+    /// All of them, which is what is written where no others are named.
+    pub const ALL: &[LiveFormat] = &[CSV, JSON, TXT];
+}
+
+/// A byte order mark, by which Excel knows that a file is UTF-8.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+impl LiveFormat {
+    /// Tells whether the original script had this output.
+    pub(crate) fn is_legacy(&self) -> bool {
+        legacy::ALL.iter().any(|format| format.name == self.name)
+    }
+
+    /// Returns the format with a byte order mark at the beginning of the file, or without, where it
+    /// can have one.
+    pub(crate) fn with_bom(self, has_bom: bool) -> LiveFormat {
+        let Some(with_bom) = self.header_with_bom else { return self };
+        let without = with_bom.strip_prefix(BOM).unwrap_or(self.header);
+        LiveFormat { header: if has_bom { with_bom } else { without }, ..self }
+    }
+
+    /// Tells whether the file begins with a byte order mark.
+    pub(crate) fn has_bom(&self) -> bool {
+        self.header.starts_with(BOM)
+    }
+
+    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
+    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
+    /// as it is wished here.
+    pub(crate) fn from_file(self, path: &Path) -> io::Result<LiveFormat> {
+        if self.header_with_bom.is_none() || !path.is_file() {
+            return Ok(self);
+        }
+        let mut first = Vec::new();
+        fs_err::File::open(path)?.take(BOM.len() as u64).read_to_end(&mut first)?;
+        Ok(match first.first() {
+            None | Some(0) => self,
+            Some(_) => self.with_bom(BOM.starts_with(&first)),
+        })
+    }
+
+    /// Returns the format as files of this shape have it; shape 0 is that of the first version.
+    #[must_use]
+    pub(crate) fn of_shape(self, shape: u32) -> LiveFormat {
+        let earlier = self.earlier_shapes.iter().find(|(earlier, _)| shape <= *earlier);
+        earlier.map_or(self, |&(shape, write)| LiveFormat { shape, write, ..self })
+    }
+}
+
+/// A format that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no format `{name}`")]
+pub struct UnknownFormat {
+    /// What was asked for.
+    pub name: String,
+}
+
+/// Returns the formats with these names, in the order of [`LIVE_FORMATS`].
+pub fn live_formats(names: &[String]) -> Result<Vec<LiveFormat>, UnknownFormat> {
+    let is_one = |name: &&String| LIVE_FORMATS.iter().any(|format| format.name == *name);
+    if let Some(name) = names.iter().find(|name| !is_one(name)) {
+        return Err(UnknownFormat { name: name.clone() });
+    }
+    let wanted = |format: &&LiveFormat| names.iter().any(|name| name == format.name);
+    Ok(LIVE_FORMATS.iter().filter(wanted).copied().collect())
+}
