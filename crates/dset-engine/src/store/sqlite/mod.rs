@@ -74,7 +74,7 @@ pub struct StoredCheckpoint {
     /// Its length.
     pub bytes: u64,
     /// A hash of its last 64 KiB and of the numbers here, see [`Checkpoint::seal`].
-    tail: [u8; 16],
+    pub(crate) tail: [u8; 16],
     /// What its rows look like, see [`LiveFormat::shape`]; 0 in a mark of version 1, whose hash is of the
     /// bytes alone.
     pub shape: u32,
