@@ -1,5 +1,5 @@
-//! How many instructions a row costs: the one figure that a busy machine does not change, and so the
-//! one that is held against a record.
+//! How many instructions a row costs: the one figure that a busy machine does not change, and so
+//! the one that is held against a record.
 
 use std::io;
 use std::path::PathBuf;

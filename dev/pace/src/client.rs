@@ -60,7 +60,7 @@ pub(crate) struct Client {
     outage: Option<Outage>,
 }
 
-/// An ask on its way, as its client sees it.
+/// An ask in flight, as its client sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct SentAsk {
     sent: Option<Ticket>,

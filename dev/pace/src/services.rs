@@ -198,8 +198,8 @@ fn further() -> Vec<Service> {
 }
 
 /// Refusals that come at any number at once, as from a router over several services: they are no
-/// ceiling, and the real limit is still to be found. A Retry-After is obeyed, so that a twentieth of
-/// them with 1 s each leaves about as many answers a second as there is room at once.
+/// ceiling, and the real limit is still to be found. A Retry-After is obeyed, so that a twentieth
+/// of them with 1 s each leaves about as many answers a second as there is room at once.
 fn chances() -> Vec<Service> {
     let by_chance = |of: Service, name, about, refused, goodput, refused_most| Service {
         name,

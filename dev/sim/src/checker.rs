@@ -16,7 +16,7 @@ use crate::schedule::ReplyKind;
 use crate::world::World;
 
 /// So many questions refused in the same words one after the other are the settings, unless what is
-/// on its way is answered: before the first answer, and after it.
+/// in flight is answered: before the first answer, and after it.
 const ALIKE_AT_FIRST: u32 = 5;
 const ALIKE_LATER: u32 = 10;
 /// So many questions are held at most where one of several models does not answer.
@@ -27,7 +27,7 @@ const HELD_IN_OUTAGE: usize = 16;
 const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
 
-/// An ask on its way.
+/// An ask in flight.
 pub(crate) struct InFlight {
     pub(crate) index: QuestionIndex,
     pub(crate) what: ReplyKind,
@@ -101,7 +101,7 @@ pub(crate) struct Checker {
     pub(crate) stop_now: bool,
     /// SIGTERM has come.
     is_terminated: bool,
-    /// What is on its way is dropped from this moment on.
+    /// What is in flight is dropped from this moment on.
     pub(crate) drop_from_ms: Option<u64>,
 
     /// The input is not rewritten before this moment.
@@ -181,7 +181,7 @@ impl Checker {
         !self.reasons.is_empty()
     }
 
-    /// All that was on its way is back, and what is suspected is so.
+    /// All that was in flight is back, and what is suspected is so.
     fn is_systemic(&self) -> bool {
         let enough = match self.answers {
             0 if self.suspects.are_forbidden => 1,
@@ -202,7 +202,7 @@ impl Checker {
         }
     }
 
-    /// Nothing is on its way and nothing will be sent.
+    /// Nothing is in flight and nothing will be sent.
     pub(crate) fn is_over(&self) -> bool {
         let nothing_left = self.held.is_empty() && (self.read_ended || self.limit_is_reached());
         self.flights.is_empty() && (self.is_stopping() || nothing_left)
@@ -359,7 +359,7 @@ impl Checker {
         Verdict::default()
     }
 
-    /// Before any success nothing on its way is worth waiting for; after one it may be paid.
+    /// Before any success nothing in flight is worth waiting for; after one it may be paid.
     fn key_refused(&mut self, now_ms: u64) {
         self.reasons.insert(Reason::Key);
         if self.answers == 0 {

@@ -23,12 +23,12 @@ enum ToSinks {
     Flush,
 }
 
-/// What is on its way to the disk.
+/// What is in flight to the disk.
 #[derive(Default)]
 pub(crate) struct Commits {
     /// What is in no commit yet.
     queue: Vec<Message>,
-    /// The commit that is on its way.
+    /// The commit that is in flight.
     commit: Option<(Vec<Message>, Disk)>,
     pub(crate) store_failed: bool,
     to_sinks: VecDeque<ToSinks>,
@@ -203,7 +203,7 @@ impl Life<'_> {
         }
     }
 
-    /// What was not durable is gone; what was on its way may have been answered and paid for.
+    /// What was not durable is gone; what was in flight may have been answered and paid for.
     pub(crate) fn crash(&mut self, crash: Crash) {
         self.world.show(format_args!("   {crash:?}"));
         let mut lost = std::mem::take(&mut self.commits.queue);

@@ -121,7 +121,7 @@ impl Store {
         self.placed.contains(&answer)
     }
 
-    /// Tells whether a request has an answer.
+    /// Returns true if a request has an answer.
     pub(crate) fn has_bought(&self, request: &Request) -> bool {
         self.bought.contains(request)
     }
@@ -144,8 +144,8 @@ impl Store {
         })
     }
 
-    /// Returns the limit that cut the answer whose ending is remembered by this in this edition, and
-    /// how far it got.
+    /// Returns the limit that cut the answer whose ending is remembered by this in this edition,
+    /// and how far it got.
     pub(crate) fn cut(&self, ending: [u8; 16]) -> Cut {
         self.ended.get(&(ending, self.edition)).copied().flatten()
     }

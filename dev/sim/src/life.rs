@@ -60,7 +60,7 @@ pub(crate) struct Life<'a> {
     scheduled: BTreeMap<(u64, u64), Scheduled>,
     planned: u64,
     alarm: Option<u64>,
-    /// The rewriting of the input that is on its way.
+    /// The rewriting of the input that is in flight.
     pub(crate) marking: Option<InputMarks>,
     /// The user has changed the input.
     edited: bool,

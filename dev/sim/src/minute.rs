@@ -18,7 +18,7 @@ const UNKNOWN_MS: i64 = 62_000;
 pub(crate) struct Sends {
     sent: VecDeque<i64>,
     answered: VecDeque<i64>,
-    /// When a life was cut short, or dropped what was on its way.
+    /// When a life was cut short, or dropped what was in flight.
     unknown_at: Option<i64>,
 }
 

@@ -21,13 +21,13 @@ const NAMED_MS: u64 = 10_000;
 const LIGHT_FIRST_MS: u64 = 2_000;
 const LIGHT_GROWTH_TENTHS: u64 = 16;
 
-/// Where an outage stands, as whoever watches was told.
+/// Where an outage stands, as the observer was notified.
 struct Outage {
     retries: u32,
     next_at_ms: Option<u64>,
     /// Retries that were announced and are not asked yet.
     probes: u32,
-    /// The light probe on its way, when the next may go, and how long the one after that waits.
+    /// The light probe in flight, when the next may go, and how long the one after that waits.
     light: Option<AskId>,
     light_at_ms: u64,
     light_wait_ms: u64,
@@ -112,8 +112,8 @@ impl ServiceChecker {
         self.works();
     }
 
-    /// The question whose own fault an outage was, where this ask is answered: with one at a time all
-    /// the retries were its own.
+    /// The question whose own fault an outage was, where this ask is answered: with one at a time
+    /// all the retries were its own.
     pub(crate) fn clears_service(&self, ask: AskId) -> Option<QuestionIndex> {
         let outage = self.outage.as_ref().filter(|o| o.another_ask == Some(ask))?;
         outage.began_with.filter(|_| self.width == 1)
@@ -138,7 +138,7 @@ impl ServiceChecker {
         outage.light_at_ms = now_ms + outage.light_wait_ms;
     }
 
-    /// Takes a failure that may well work next time, with so many other asks on their way.
+    /// Takes a failure that may well work next time, with so many other asks in flight.
     pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
         self.failed_last = Some(index);
         let first_failed = *self.first_failed.entry(index).or_insert(self.works);
@@ -195,7 +195,7 @@ impl ServiceChecker {
             || is_more(&self.throttles, THROTTLES_MAX)
     }
 
-    /// Checks an ask, with which so many are on their way.
+    /// Checks an ask, with which so many are in flight.
     pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, in_flight: usize) {
         let not_before = self.not_before.get(&(ask.model, ask.endpoint)).copied().unwrap_or(0);
         assert!(now_ms >= not_before, "a wait that the service asks for is kept in full");
@@ -225,7 +225,7 @@ impl ServiceChecker {
         outage.light = Some(ask.id);
     }
 
-    /// Takes what whoever watches is told; true where the service is given up.
+    /// Takes a notice to the observer; true where the service is given up.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) -> bool {
         match notice {
             Notice::OutageBegan { wait, .. } => {
@@ -279,7 +279,7 @@ impl ServiceChecker {
         false
     }
 
-    /// Tells whether every retry of an outage has been begun and none is to come.
+    /// Returns true if every retry of an outage has been begun and none is to come.
     pub(crate) fn is_final(&self) -> bool {
         let last = |outage: &Outage| {
             outage.retries as usize == WAITS_MS.len() && outage.next_at_ms.is_none()
@@ -287,14 +287,14 @@ impl ServiceChecker {
         self.outage.as_ref().is_some_and(last)
     }
 
-    /// Tells whether another question was tried at every place after every retry; absent where none
-    /// was tried.
+    /// Returns true if another question was tried at every place after every retry; absent where
+    /// none was tried.
     pub(crate) fn has_tried_another(&self) -> Option<bool> {
         let outage = self.outage.as_ref()?;
         outage.another.map(|_| outage.another_tries == self.endpoints)
     }
 
-    /// Tells whether a question was asked in an outage, or began it.
+    /// Returns true if a question was asked in an outage, or began it.
     pub(crate) fn has_tried(&self, index: QuestionIndex) -> bool {
         self.outage.as_ref().is_some_and(|outage| outage.tried.contains(&index))
     }

@@ -120,7 +120,7 @@ impl Default for Reply {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReplyKind {
     Answer,
-    /// The answer is made, billed and lost on its way.
+    /// The answer is made, billed and lost in flight.
     Lost,
     Transient,
     Throttled {
@@ -177,9 +177,9 @@ pub(crate) struct Crash {
     /// From so many of those on there are zeros in their place.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) zeros_from: Option<u64>,
-    /// A commit that was on its way is done all the same.
+    /// A commit that was in flight is done all the same.
     pub(crate) committed: bool,
-    /// A rewriting of the input that was on its way is done all the same.
+    /// A rewriting of the input that was in flight is done all the same.
     pub(crate) marked: bool,
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
     LostOnTheWire,
-    /// A crash came while it was on its way,
+    /// A crash came while it was in flight,
     CrashInFlight,
     /// or before it was durable.
     Unsynced,
@@ -204,7 +204,7 @@ impl World {
         self.totals.questions = self.rows.iter().filter(|row| !row.text.is_empty()).count() as u64;
     }
 
-    /// Lives once; tells whether everything is done.
+    /// Lives once; returns true if everything is done.
     fn live(&mut self, teller: Script<'_>) -> bool {
         self.totals.lives += 1;
         let life = self.totals.lives;

@@ -80,7 +80,7 @@ pub(crate) struct World<'a> {
     /// What the binary said, all lives one after the other.
     pub(crate) said: String,
     pub(crate) lives: u64,
-    /// Lives that ended before the last answers on their way could be kept.
+    /// Lives that ended before the last answers in flight could be kept.
     pub(crate) cut_lives: u64,
     /// What could be kept nowhere may be lost, and said to be.
     pub(crate) may_lose: bool,
@@ -229,14 +229,15 @@ impl<'a> World<'a> {
         self.input_with(|_| false)
     }
 
-    /// Tells whether the input has ERROR in the rows that `marked` says, and every other byte as it was.
+    /// Returns true if the input has ERROR in the rows that `marked` says, and every other byte as
+    /// it was.
     pub(crate) fn is_input(&self, found: &str, marked: impl Fn(&InputRow) -> bool) -> bool {
         let expected = self.input_with(marked);
         if !self.has_own_words() {
             return found == expected;
         }
-        // The last column is that of the marks, once there was one; a mark that was cleared leaves its
-        // comma.
+        // The last column is that of the marks, once there was one; a mark that was cleared leaves
+        // its comma.
         let plain = |text: &str| text.replacen(MARKS, "\n", 1).replace("\",\n", "\"\n");
         plain(found) == plain(&expected)
     }
@@ -256,7 +257,7 @@ impl<'a> World<'a> {
         text
     }
 
-    /// Tells whether the status column is the user's own, so that marks have another one.
+    /// Returns true if the status column is the user's own, so that marks have another one.
     fn has_own_words(&self) -> bool {
         self.lines.iter().any(|line| !line.status.is_empty())
     }
