@@ -23,7 +23,7 @@ pub(crate) enum Sender {
     Pace(Box<RateController>),
     /// Sees the counters of the service.
     Oracle,
-    /// So many at once, whatever comes.
+    /// A fixed concurrency, whatever comes back.
     Fixed(u32),
 }
 

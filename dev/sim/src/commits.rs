@@ -17,7 +17,7 @@ use crate::world::Excuse;
 /// Outputs are synced no more often than this.
 const SYNC_EVERY_MS: u64 = 1_000;
 
-/// What the outputs are told.
+/// A message to the outputs.
 enum ToSinks {
     Rows { count: usize, upto: u64 },
     Flush,
@@ -114,7 +114,7 @@ impl Life<'_> {
         self.write_outputs();
     }
 
-    /// Does what the outputs were told, one thing after the other.
+    /// Does what the messages to the outputs say, in their order.
     fn write_outputs(&mut self) {
         while !self.commits.syncing && !self.commits.output_failed {
             match self.commits.to_sinks.pop_front() {
@@ -231,7 +231,7 @@ impl Life<'_> {
         }
     }
 
-    /// What the service was paid for and nobody can save.
+    /// Records what was paid for and cannot be saved.
     fn excuse(&mut self, message: &Message, why: Excuse) {
         let request = match message {
             Message::Answer(_, _, stored) => stored.request.clone(),

@@ -379,7 +379,7 @@ impl<'a> Life<'a> {
 }
 
 impl Drop for Life<'_> {
-    /// Leaves what happened to whoever writes it down, also where a check has failed.
+    /// Keeps the faults as they were drawn, also where a check has failed.
     fn drop(&mut self) {
         let fate = std::mem::take(&mut self.script.fate);
         *self.world.lives.last_mut().expect("this life was begun") = fate;

@@ -33,7 +33,7 @@ pub(crate) struct Lab {
 /// How the service takes a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceReaction {
-    /// It answers.
+    /// The service answers.
     Answered,
     /// It refuses it once, then answers.
     RefusedOnce,
@@ -57,9 +57,9 @@ pub(crate) struct Shape {
     pub(crate) width: (u32, u32),
     pub(crate) latency_ms: (u64, u64),
     pub(crate) answer_bytes: (usize, usize),
-    /// One question in so many is refused; 0 for none.
+    /// One in this many questions is refused; 0 for none.
     pub(crate) refused_every: usize,
-    /// The service has faults by chance.
+    /// The service has random faults.
     pub(crate) faults: bool,
 }
 
@@ -112,7 +112,7 @@ impl RunResult {
 pub(crate) struct Begin<'a> {
     pub(crate) rules: &'a [Rule],
     pub(crate) arguments: &'a [&'a str],
-    /// Against the service without faults by chance.
+    /// Against the service without random faults.
     pub(crate) healthy: bool,
     /// By another user: its number.
     pub(crate) user: Option<u32>,
@@ -224,7 +224,7 @@ impl<'a> World<'a> {
         self.root.join(name)
     }
 
-    /// The input as nobody has marked it.
+    /// The input without any mark.
     pub(crate) fn input(&self) -> String {
         self.input_with(|_| false)
     }
@@ -457,7 +457,7 @@ impl Life {
         Ok(())
     }
 
-    /// Lets it live so long, or until it ends by itself.
+    /// Lets it run for `span`, or until it ends by itself.
     pub(crate) fn let_live(&mut self, span: Duration) -> io::Result<()> {
         let until = Instant::now() + span;
         while Instant::now() < until && self.child.try_wait()?.is_none() {
