@@ -157,12 +157,10 @@ mod tests {
 
     #[test]
     fn what_is_to_be_put_right_follows_from_what_stands_there() {
-        let json = |bytes| StoredCheckpoint {
-            name: of_script::JSON.name.to_owned(),
-            rows: 1,
-            bytes,
-            tail: [0; 16],
-            shape: 1,
+        let json = |bytes| {
+            let mut checkpoint = StoredCheckpoint::none(of_script::JSON);
+            checkpoint.bytes = bytes;
+            checkpoint
         };
         let blank = Traces { is_blank: true, ..Traces::default() };
         let outputs = Traces { has_outputs: true, json_bytes: 9, ..Traces::default() };
