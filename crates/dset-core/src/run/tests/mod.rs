@@ -4,10 +4,15 @@ mod suspects;
 mod throttled;
 mod wishes;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
 use super::*;
-use crate::answer::{Answer, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
+use crate::item::question::{Question, QuestionIndex};
+use crate::run::ask::AskId;
 
 /// A machine with its clock; whatever it wants of files and disks is done at once.
 struct Bench {
