@@ -8,6 +8,7 @@ mod csv;
 mod file;
 mod format;
 mod json;
+mod jsonl;
 mod txt;
 
 use std::io;
