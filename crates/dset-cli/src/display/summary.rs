@@ -16,13 +16,13 @@ use dset_engine::run::prepare::PreparationReport;
 use super::Demo;
 use super::line::{Line, TermCaps};
 use super::text::{self, by, count, of, span};
-use crate::cli::RunSelectorArgs;
 use crate::display::hints::{advice, nothing};
 use crate::display::live_stats::LiveStats;
 use crate::display::settings_hints;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
-use crate::usage::same_command_as;
+use crate::run_selector::RunSelectorArgs;
+use crate::same_command::same_command_as;
 
 /// So much of the slowest question is shown.
 const TEXT_MAX: usize = 40;
