@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::output::live::file::Opening;
 pub use crate::output::live::file::Output;
 pub(crate) use crate::output::live::file::{Expected, TAIL_BYTES};
+pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
     LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,
 };

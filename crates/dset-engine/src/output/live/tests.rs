@@ -5,6 +5,7 @@ use dset_core::settings::{Layer, Settings, resolve};
 use fs_err as fs;
 
 use super::*;
+use crate::recover::Recovered;
 use crate::recover::rebuild::rebuild;
 use crate::run::prepare::{Decisions, Job};
 use crate::view::verify::verify;
@@ -145,7 +146,11 @@ fn three_answers(folder: &Path, formats: &[&str]) -> Settings {
 fn repairs(settings: &Settings) -> Vec<Repair> {
     let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
     assert_eq!((job.report.answered, job.report.pending), (3, 0));
-    job.report.repairs.clone()
+    let repairs = job.report.recovered.iter().filter_map(|one| match one {
+        Recovered::Repaired(repair) => Some(repair.clone()),
+        _ => None,
+    });
+    repairs.collect()
 }
 
 #[test]
