@@ -92,7 +92,10 @@ impl OutputCheck<'_> {
         rows: u64,
         (rows_marked, rows_ordered): (u64, u64),
     ) -> Result<(), JobError> {
-        let of_script = self.store.rows_of_script(self.generation)?.min(rows);
+        let of_script = match self.format.is_legacy() {
+            true => self.store.rows_of_script(self.generation)?.min(rows),
+            false => 0,
+        };
         let mut from = 0;
         let mut found = self.compare(path, 0, upto, 0, rows)?;
         if of_script > 0 && !found.1.is_empty() {
