@@ -11,11 +11,12 @@ use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
 use dset_engine::run::prepare::JobError;
 use dset_engine::source::SourceError;
-use dset_engine::source::import::{Form, check, encoding_of};
+use dset_engine::source::import::encoding_of;
 use dset_engine::store::StoreError;
 
+use crate::csv_suspicion::explain;
 use crate::display::background_writer::last_words;
-use crate::display::text::{clock, count, one_line, quoted, same_command, shortened, width_of};
+use crate::display::text::{clock, one_line, quoted, same_command, shortened, width_of};
 use crate::display::wrap::broken;
 use crate::exit::Exit;
 use crate::file_suggestion::{nearby, no_default};
@@ -259,87 +260,9 @@ impl From<SourceError> for UserError {
                     None => "Name the one with the questions: `--column NAME`".to_owned(),
                 })
             }
-            SourceError::Separated { path, by } => UserError::new(
-                Exit::Usage,
-                format!(
-                    "`{}` is separated by {}, not by commas",
-                    path.display(),
-                    delimiter_name(by)
-                ),
-            )
-            .hint(convert(&path)),
-            SourceError::SeparatorLine { path, by } => user
-                .cause(format!("it says that columns are separated by {}", delimiter_name(by)))
-                .hint(convert(&path)),
-            SourceError::NotCsv { path, ending } => {
-                let name = path.display();
-                let not_csv = |holds: &str| {
-                    UserError::new(Exit::Usage, format!("`{name}` holds {holds}, not CSV"))
-                };
-                match ending.as_str() {
-                    "tsv" => not_csv("columns separated by tabs").hint(convert(&path)),
-                    "txt" => not_csv("plain text").hint(convert(&path)),
-                    _ => match check(&path) {
-                        Ok(Form::JsonArray) => not_csv("a JSON array").hint(convert(&path)),
-                        Ok(_) => not_csv("JSON lines").hint(convert(&path)),
-                        // An import would say the same.
-                        Err(error) => UserError::from(error),
-                    },
-                }
-            }
-            SourceError::Unquoted { path, before, behind, column, .. } => user
-                .cause(format!(
-                    "what is asked would be `{}`, without `,{}`",
-                    shortened(&before, 60),
-                    shortened(&behind, 60)
-                ))
-                .hint(convert(&path))
-                .hint(format!(
-                    "Or put quotes around it, or name every column in the header, or ask what \
-                     stands before commas: `{} --column {column}`",
-                    same_command()
-                )),
-            SourceError::WhichColumn { doubt, .. } => {
-                let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
-                let found: Vec<String> = doubt.found.iter().map(|name| one_line(name)).collect();
-                user.cause(format!(
-                    "the columns are: {}; the first holds numbers, and `{likelier}` holds sentences",
-                    found.join(", ")
-                ))
-                .hint(format!("Ask those: `{} --column {}`", same_command(), quoted(&likelier)))
-                .hint(format!("Ask the first: `{} --column {}`", same_command(), quoted(&first)))
-            }
-            SourceError::TwoColumns { first, second, rows, .. } => {
-                let has = if rows == 1 {
-                    "1 row has".to_owned()
-                } else {
-                    format!("{} rows have", count(rows))
-                };
-                let (first, second) = (quoted(&one_line(&first)), quoted(&one_line(&second)));
-                let again = same_command();
-                user.cause(format!("{has} text in `{second}`, and it would not be asked"))
-                    .hint(format!(
-                        "Ask both: `{again} --template '{{{{ {first} }}}} {{{{ {second} }}}}'`"
-                    ))
-                    .hint(format!("Ask the first: `{again} --column {first}`"))
-                    .hint(format!("Ask the second: `{again} --column {second}`"))
-            }
-            SourceError::Chats { path, column } => user
-                .cause(format!("column `{}` holds the turns of chats", one_line(&column)))
-                .hint(convert(&path)),
+            SourceError::Suspicious { path, suspicion } => explain(user, &path, suspicion),
             SourceError::Records { path, error } => records(&path, error),
         }
-    }
-}
-
-/// Names a sign between columns.
-pub(crate) fn delimiter_name(by: u8) -> &'static str {
-    match by {
-        b';' => "semicolons",
-        b'\t' => "tabs",
-        b'|' => "bars",
-        b',' => "commas",
-        _ => "another sign",
     }
 }
 
@@ -358,7 +281,7 @@ pub(crate) fn import_and_run(path: &Path) -> (String, String) {
 }
 
 /// Says how a file becomes a CSV file that can be asked.
-fn convert(path: &Path) -> String {
+pub(crate) fn convert(path: &Path) -> String {
     let (import, run) = import_and_run(path);
     format!("Convert it with `{import}`, then run `{run}`")
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod config_file;
+mod csv_suspicion;
 mod display;
 mod error;
 mod exit;

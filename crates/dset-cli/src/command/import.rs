@@ -10,9 +10,10 @@ use dset_engine::source::import::{
     LeftOut, import, import_folder,
 };
 
+use crate::csv_suspicion::delimiter_name;
 use crate::display::page::{BAD, GOOD, Page};
 use crate::display::text::{arguments, count, of, one_line, quoted, shortened};
-use crate::error::{UserError, delimiter_name, import_and_run};
+use crate::error::{UserError, import_and_run};
 use crate::exit::Exit;
 use crate::usage::same_command_as;
 

@@ -40,11 +40,11 @@ fn wanted(questions: u64, answers: u64) -> String {
 /// Everything else worth saying, a line each.
 pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     let found = opening.found;
-    let layout = &found.layout;
+    let shape = &found.shape;
     let mut lines = Vec::new();
     let mut say = |line: String| lines.push(line);
-    let column = layout.columns.get(layout.question).map(|name| one_line(name)).unwrap_or_default();
-    match (layout.has_header, layout.chosen) {
+    let column = shape.fields.get(shape.question).map(|name| one_line(name)).unwrap_or_default();
+    match (shape.has_names, shape.chosen) {
         (false, Chosen::ByUser) => {
             say(format!("no header: the first row is a question; questions are in {column}"))
         }

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::Layout;
 use dset_core::item::question::QuestionIndex;
+use dset_core::item::shape::Shape;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::Planned;
@@ -30,7 +30,7 @@ use crate::recover::legacy::{LegacyImport, LegacyImportError, import_legacy, rec
 use crate::recover::rebuild::{finish, reform};
 use crate::run::plan_input::{PlannedInput, for_each_planned, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
-use crate::source::{Source, SourceError, SourceOptions};
+use crate::source::{self, Source, SourceError, SourceOptions};
 use crate::store::{Invocation, Rescued, Store, StoreError, Value, Write, open_readonly};
 use crate::view::status::has_outputs;
 
@@ -127,8 +127,8 @@ pub enum JobError {
 /// What was found and done before the first ask.
 #[derive(Debug)]
 pub struct PreparationReport {
-    /// What the columns of the input mean.
-    pub layout: Layout,
+    /// What is known of all items of the input.
+    pub shape: Shape,
     /// Non-empty questions.
     pub questions: u64,
     /// Answers that are wanted to them; the counts of answers below are of these.
@@ -191,7 +191,7 @@ pub struct Job {
     pub report: PreparationReport,
     pub(crate) settings: Settings,
     pub(crate) decisions: Decisions,
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,
     pub(crate) prompts: Prompts,
@@ -238,15 +238,15 @@ impl Job {
         let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
         let options = source_options(&settings, marks_known.clone());
-        let mut source = Source::open(&settings.input, &options)?;
+        let mut source = source::open(&settings.input, &options)?;
         let CheckedPrompts { prompts, system_as_before } =
-            check_prompts(&mut settings, source.layout())?;
+            check_prompts(&mut settings, source.shape())?;
         let now = unix_ms();
         let folder = settings.output.clone();
         let is_new = !Store::exists(&folder);
         let (requests, samples) = (settings.requests(), settings.samples);
         let by_model = requests.len() > 1;
-        let first = plan_input(&mut source, &prompts, &requests, samples, 0)?;
+        let first = plan_input(&mut *source, &prompts, &requests, samples, 0)?;
         if first.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
@@ -297,7 +297,7 @@ impl Job {
         };
         let mut scanned = match edition {
             0 => first,
-            _ => plan_input(&mut source, &prompts, &requests, samples, edition)?,
+            _ => plan_input(&mut *source, &prompts, &requests, samples, edition)?,
         };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() {
@@ -326,7 +326,7 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_generation(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
+                let scanned = plan_input(&mut *source, &prompts, &requests, samples, edition)?;
                 empty = scanned.empty;
                 held_ids = held(&store, edition)?;
                 plan = store.plan(scanned.planner, edition, &requests)?;
@@ -358,7 +358,7 @@ impl Job {
         write_readme(&folder, &settings.input, &formats);
         store.keep_csv_bom(settings.csv_bom)?;
         let found = PreparationReport {
-            layout: source.layout().clone(),
+            shape: source.shape().clone(),
             questions: plan.rows(),
             answers: plan.states.len() as u64,
             empty,
@@ -386,7 +386,7 @@ impl Job {
             is_unlocked: !lock.is_exclusive(),
             system_as_before,
         };
-        let waiting = waiting(&mut source, &prompts, &requests[0], &plan)?;
+        let waiting = waiting(&mut *source, &prompts, &requests[0], &plan)?;
         source.rewind()?;
         Ok(Job {
             report: found,
@@ -416,7 +416,7 @@ impl Job {
 /// Returns the answers whose place is not decided, with the rows of their questions now: they may have
 /// moved since they were answered.
 fn waiting(
-    source: &mut Source,
+    source: &mut dyn Source,
     prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,

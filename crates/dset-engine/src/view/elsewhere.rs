@@ -15,7 +15,7 @@ use fs_err as fs;
 use crate::os::files::folder_of;
 use crate::output::live::{LiveFormat, legacy};
 use crate::run::prepare::source_options;
-use crate::source::{Source, SourceError};
+use crate::source::{self, SourceError};
 use crate::store::{Store, open_readonly};
 use crate::view::status::has_outputs;
 
@@ -76,11 +76,10 @@ fn has_record(folder: &Path) -> bool {
 
 /// Returns what every question of the file is known by.
 fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
-    let mut source = Source::open(&settings.input, &source_options(settings, None))?;
-    let column = source.layout().question;
+    let mut source = source::open(&settings.input, &source_options(settings, None))?;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
-    while let Some(row) = source.next_row()? {
-        let text = row.1.cell(column).unwrap_or_default().trim();
+    while let Some(item) = source.next()? {
+        let text = item.text.trim();
         if !text.is_empty() {
             let text_hash = QuestionId::hash_text(text);
             let next: &mut u32 = seen.entry(text_hash).or_default();

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
@@ -15,9 +16,9 @@ use dset_core::template::Prompts;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
 use crate::output::live::{LiveFormat, legacy, live_formats};
-use crate::run::plan_input::{RowStatus, for_each_planned, plan_input};
+use crate::run::plan_input::{for_each_planned, plan_input};
 use crate::run::prepare::{JobError, source_options};
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
 
 /// Rows that are named one by one, at most.
@@ -154,15 +155,15 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 
 /// Without a store every question is pending.
 fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobError> {
-    let mut source = Source::open(&settings.input, &source_options(settings, None))?;
+    let mut source = source::open(&settings.input, &source_options(settings, None))?;
     let requests = settings.requests();
-    let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-    let scanned = plan_input(&mut source, &prompts, &requests, settings.samples, 0)?;
+    let prompts = Prompts::new(&requests[0], source.shape())?;
+    let scanned = plan_input(&mut *source, &prompts, &requests, settings.samples, 0)?;
     let plan = scanned.planner.plan([], &StoreFacts::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
-    for_each_planned(&mut source, &prompts, &requests[0], &plan, |seen| {
-        marks.marked += u64::from(seen.status == RowStatus::Error);
+    for_each_planned(&mut *source, &prompts, &requests[0], &plan, |seen| {
+        marks.marked += u64::from(seen.status == Status::Error);
     })?;
     let wanted = live_formats(&settings.formats).unwrap_or_else(|_| legacy::ALL.to_vec());
     Ok(RunStatus {
@@ -201,7 +202,7 @@ pub(crate) struct RunIndex {
     /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
     pub(crate) empty: u64,
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) prompts: Prompts,
 }
 
@@ -213,9 +214,9 @@ impl RunIndex {
             None => (settings.requests(), settings.samples),
         };
         let options = source_options(settings, store.marks_column()?);
-        let mut source = Source::open(&settings.input, &options)?;
-        let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-        let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
+        let mut source = source::open(&settings.input, &options)?;
+        let prompts = Prompts::new(&requests[0], source.shape())?;
+        let scanned = plan_input(&mut *source, &prompts, &requests, samples, edition)?;
         let mut answers = vec![None; scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
         let plan = store.plan_and_note(scanned.planner, edition, &requests, note)?;
@@ -237,9 +238,15 @@ impl RunIndex {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
-        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
-            rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
-        })?;
+        for_each_planned(
+            &mut *self.source,
+            &self.prompts,
+            &self.requests[0],
+            &self.plan,
+            |seen| {
+                rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
+            },
+        )?;
         let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
         let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
         beside.sort_unstable();
@@ -249,9 +256,15 @@ impl RunIndex {
     /// Returns the number of every row that is asked, as a spreadsheet counts.
     pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
         let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
-        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
-            numbers.push(seen.row_number);
-        })?;
+        for_each_planned(
+            &mut *self.source,
+            &self.prompts,
+            &self.requests[0],
+            &self.plan,
+            |seen| {
+                numbers.push(seen.row_number);
+            },
+        )?;
         Ok(numbers)
     }
 
@@ -266,35 +279,41 @@ impl RunIndex {
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
-        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
-            marks.marked += u64::from(seen.status == RowStatus::Error);
-            let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
-            for at in seen.entries {
-                let planned = self.plan.states[at as usize];
-                let end = self.plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
-                ledger.count(planned, end.map(|(fault, _)| *fault));
-                match planned {
-                    Planned::Placed | Planned::Unplaced => is_answered = true,
-                    Planned::Presumed => {}
-                    Planned::Truncated | Planned::Pending => {
-                        is_open = true;
-                        if let Some((fault, cause)) = end {
-                            has_failed = true;
-                            *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+        for_each_planned(
+            &mut *self.source,
+            &self.prompts,
+            &self.requests[0],
+            &self.plan,
+            |seen| {
+                marks.marked += u64::from(seen.status == Status::Error);
+                let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
+                for at in seen.entries {
+                    let planned = self.plan.states[at as usize];
+                    let end = self.plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
+                    ledger.count(planned, end.map(|(fault, _)| *fault));
+                    match planned {
+                        Planned::Placed | Planned::Unplaced => is_answered = true,
+                        Planned::Presumed => {}
+                        Planned::Truncated | Planned::Pending => {
+                            is_open = true;
+                            if let Some((fault, cause)) = end {
+                                has_failed = true;
+                                *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+                            }
                         }
                     }
                 }
-            }
-            if is_open {
-                if to_mark.contains(&seen.id.hash()) && seen.status != RowStatus::Error {
-                    marks.waiting.add(seen.row_number);
-                } else if has_failed && seen.status == RowStatus::Empty {
-                    marks.unmarked.add(seen.row_number);
+                if is_open {
+                    if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
+                        marks.waiting.add(seen.row_number);
+                    } else if has_failed && seen.status == Status::Empty {
+                        marks.unmarked.add(seen.row_number);
+                    }
+                } else if is_answered && seen.status == Status::Error {
+                    marks.though_answered.add(seen.row_number);
                 }
-            } else if is_answered && seen.status == RowStatus::Error {
-                marks.though_answered.add(seen.row_number);
-            }
-        })?;
+            },
+        )?;
         let failed = failed.into_iter().map(|((gave_up, cause), count)| {
             let fault = if gave_up { Fault::GaveUp } else { Fault::Rejected };
             (fault, cause.to_owned(), count)

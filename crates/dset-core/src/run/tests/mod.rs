@@ -6,6 +6,7 @@ mod wishes;
 
 use super::*;
 use crate::answer::{Answer, FailureClass, ParsedReply, Refusal};
+use crate::item::content::Content;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
 
@@ -36,13 +37,13 @@ struct Bench {
 
 fn question(index: u32) -> Question {
     let id = QuestionId { text_hash: u64::from(index), ordinal: 0 };
-    let (text, key) = (format!("q{index}").into(), Key([index as u8; 16]));
-    let prompt = Arc::clone(&text);
+    let (text, key) = (Arc::from(format!("q{index}")), Key([index as u8; 16]));
+    let content = Content::Text(Arc::clone(&text));
     Question {
         index,
         row_number: u64::from(index) + 2,
         text,
-        prompt,
+        content,
         system: None,
         key,
         id,
