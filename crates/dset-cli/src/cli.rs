@@ -1,11 +1,8 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use dset_core::csv::HeaderMode;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::command::completions::CompletionsArgs;
 use crate::command::config::ConfigArgs;
@@ -24,23 +21,7 @@ use crate::command::show::ShowArgs;
 use crate::command::stats::StatsArgs;
 use crate::command::status::StatusArgs;
 use crate::command::verify::VerifyArgs;
-
-pub(crate) const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
-
-/// The commands, by what somebody is about to do.
-pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
-    ("Start here", &["demo", "init", "doctor"]),
-    ("Every day", &["run", "status", "show", "search"]),
-    ("Results", &["stats", "verify", "export"]),
-    (
-        "More",
-        &["import", "config", "keys", "models", "mock", "completions", "man", "version", "help"],
-    ),
-];
+use crate::help::STYLES;
 
 /// Returns the grammar of the command line.
 pub(crate) fn command_line() -> clap::Command {
@@ -118,51 +99,12 @@ pub(crate) enum Command {
     Help(HelpArgs),
 }
 
-/// Which run is meant. What it asks, and of whom, is read from its store.
-#[derive(Debug, Default, Args)]
-pub(crate) struct RunSelectorArgs {
-    /// CSV file with the questions [default: q.csv]
-    #[arg(value_name = "QUESTIONS")]
-    pub(crate) input: Option<PathBuf>,
-
-    /// Folder of the outputs [default: dset_generator]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Column with the questions, by its name or number [default: question]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) column: Option<String>,
-
-    /// Whether the first row is a header [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) header: Option<HeaderMode>,
-}
-
-/// Which run is meant, for commands whose words are about something else.
-#[derive(Debug, Args)]
-pub(crate) struct NamedRunSelectorArgs {
-    /// CSV file with the questions [default: q.csv]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) questions: Option<PathBuf>,
-
-    /// Folder of the outputs [default: dset_generator]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Column with the questions, by its name or number [default: question]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) column: Option<String>,
-
-    /// Whether the first row is a header [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) header: Option<HeaderMode>,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::error::ErrorKind;
 
     use super::*;
+    use crate::help::GROUPS;
 
     /// Splits a command as a shell does, as far as ours have it.
     fn words(command: &str) -> Vec<String> {

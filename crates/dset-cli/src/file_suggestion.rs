@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dset_engine::os::files::folder_of;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
-use crate::error::{UserError, import_and_run};
+use crate::error::UserError;
 use crate::setting::meant;
 
 /// How the names of files end that may hold questions, those that a run reads first.
@@ -79,14 +79,13 @@ fn with_file(command: &str, file: &str) -> Option<String> {
 }
 
 /// The error of a file of questions that nobody named, and that is not there.
-pub(crate) fn no_default(user: UserError, path: &Path) -> UserError {
+pub(crate) fn no_default(user: UserError, near: Option<String>) -> UserError {
     let words = arguments();
     let command = words.first().map(String::as_str).unwrap_or("run");
     let is_taken = |command: &str| with_file(command, "FILE").is_some();
     let command = if is_taken(command) { command } else { "run" };
     let user =
         user.cause(format!("`dset {command}` reads questions from `q.csv` when no file is named"));
-    let near = nearby(path);
     if asks(command) {
         return user
             .hint(near.unwrap_or_else(|| {
@@ -99,6 +98,20 @@ pub(crate) fn no_default(user: UserError, path: &Path) -> UserError {
         let again = with_file(command, "FILE").unwrap_or_default();
         format!("Name the file whose questions were asked: `{again}`")
     }))
+}
+
+/// Returns the command that makes a CSV file of a file, and the one that asks that.
+pub(crate) fn import_and_run(path: &Path) -> (String, String) {
+    let ending = path.extension().unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = format!("{stem}.csv");
+    let names = [plain, format!("{stem}-utf8.csv"), format!("{stem}-2.csv")];
+    let taken = usize::from(ending.eq_ignore_ascii_case("csv"));
+    let mut paths = names[taken..].iter().map(|name| path.with_file_name(name));
+    let to = paths.find(|path| !path.exists()).unwrap_or_else(|| "OUT.csv".into());
+    let (from, to) = (quoted(&path.to_string_lossy()), quoted(&to.to_string_lossy()));
+    let run = if to == "q.csv" { "dset run".to_owned() } else { format!("dset run {to}") };
+    (format!("dset import {from} -o {to}"), run)
 }
 
 /// Tells whether a path is that of a file of questions: by its name, or because it is there.

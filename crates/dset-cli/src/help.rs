@@ -2,9 +2,26 @@
 //! broken anywhere: the list of commands and the examples.
 
 use clap::Command;
+use clap::builder::styling::{AnsiColor, Styles};
 
-use crate::cli::{GROUPS, STYLES, command_line};
 use crate::display::wrap::{broken, columns};
+
+pub(crate) const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The commands, by what somebody is about to do.
+pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
+    ("Start here", &["demo", "init", "doctor"]),
+    ("Every day", &["run", "status", "show", "search"]),
+    ("Results", &["stats", "verify", "export"]),
+    (
+        "More",
+        &["import", "config", "keys", "models", "mock", "completions", "man", "version", "help"],
+    ),
+];
 
 /// Help is no wider than this, and this wide where nobody says how wide a line may be.
 const WIDTH_MAX: usize = 100;
@@ -14,9 +31,9 @@ const ABOUT: usize = 15;
 const BELOW: usize = 6;
 
 /// Returns the help that these words ask for, with its colours.
-pub(crate) fn text(words: &[String]) -> String {
-    let (grammar, width) = (command_line(), width());
-    let mut asked = &grammar;
+pub(crate) fn text(grammar: &Command, words: &[String]) -> String {
+    let width = width();
+    let mut asked = grammar;
     for word in words {
         let Some(next) = asked.find_subcommand(word) else { break };
         asked = next;
@@ -24,10 +41,10 @@ pub(crate) fn text(words: &[String]) -> String {
     let below = asked.get_after_help().map(|below| laid_out(&below.to_string(), width));
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{header}Options:{header:#}\n{{options}}",
-        groups(&grammar, width),
+        groups(grammar, width),
         header = STYLES.get_header(),
     );
-    let mut parser = without_below(grammar).term_width(width).help_template(template);
+    let mut parser = without_below(grammar.clone()).term_width(width).help_template(template);
     let all = ["dset"].into_iter().chain(words.iter().map(String::as_str));
     let help = parser.try_get_matches_from_mut(all).err();
     let help = help.map(|help| help.render().ansi().to_string()).unwrap_or_default();

@@ -3,22 +3,26 @@
 mod cli;
 mod command;
 mod config_file;
-mod csv_suspicion;
 mod display;
 mod error;
 mod exit;
+mod explain;
 mod file_suggestion;
 mod git;
 mod help;
 mod keys_file;
 mod layers;
 mod prompt;
+mod run_selector;
+mod same_command;
 mod setting;
 mod usage;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let grammar = cli::command_line();
+    same_command::set_grammar(grammar.clone());
     // In a folder with a run, no command at all asks how that is. Elsewhere clap answers with help,
     // on standard error and with 2, as for any line that lacks something: a script that has lost its
     // words must not succeed.
@@ -27,7 +31,7 @@ fn main() -> ExitCode {
         Some(result) => result,
         None => match cli::read(std::env::args_os()) {
             Ok(cli) => command::run(cli),
-            Err(error) => return usage::print_usage_error(&error),
+            Err(error) => return usage::print_usage_error(&grammar, &error),
         },
     };
     match result {

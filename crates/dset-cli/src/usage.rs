@@ -8,7 +8,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use dset_engine::store::Store;
 
-use crate::cli::command_line;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -17,7 +16,7 @@ use crate::help;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
-pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
+pub(crate) fn print_usage_error(grammar: &Command, error: &clap::Error) -> ExitCode {
     match error.kind() {
         // Nobody is there to hear that the stream is closed.
         ErrorKind::DisplayVersion => {
@@ -25,16 +24,16 @@ pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
             Exit::Done.into()
         }
         ErrorKind::DisplayHelp => {
-            let _ = anstream::stdout().write_all(help::text(&arguments()).as_bytes());
+            let _ = anstream::stdout().write_all(help::text(grammar, &arguments()).as_bytes());
             Exit::Done.into()
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = anstream::stderr().write_all(help::text(&arguments()).as_bytes());
+            let _ = anstream::stderr().write_all(help::text(grammar, &arguments()).as_bytes());
             Exit::Usage.into()
         }
         _ => {
             let words = arguments();
-            let error = error_of(error, &command_of(&words));
+            let error = error_of(grammar, error, &command_of(grammar, &words));
             error.print();
             error.exit.into()
         }
@@ -42,90 +41,15 @@ pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
 }
 
 /// Returns the command that was meant, as far as its words are commands: `dset config set`.
-fn command_of(words: &[String]) -> String {
-    let (root, mut path) = (command_line(), "dset".to_owned());
-    let mut at: &Command = &root;
+fn command_of(grammar: &Command, words: &[String]) -> String {
+    let mut path = "dset".to_owned();
+    let mut at = grammar;
     for word in words {
         let Some(next) = at.find_subcommand(word) else { break };
         at = next;
         path += &format!(" {word}");
     }
     path
-}
-
-/// Returns the command that was given as another one, with the flags that both have, and without
-/// those named: a hint must not lead to another run than the one that was meant.
-pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
-    given_as(&arguments(), name, without)
-}
-
-/// Returns the command that was given, where it has this argument and without it, and else that of a
-/// run.
-pub(crate) fn same_command_with(argument: &str) -> String {
-    let (words, root) = (arguments(), command_line());
-    let given = words.first().and_then(|word| root.find_subcommand(word));
-    let has = given.is_some_and(|given| given.get_arguments().any(|arg| arg.get_id() == argument));
-    match (has, words.first()) {
-        (true, Some(name)) => given_as(&words, name, &[argument]),
-        _ => "dset run".to_owned(),
-    }
-}
-
-fn given_as(words: &[String], name: &str, without: &[&str]) -> String {
-    let root = command_line();
-    let mut command = format!("dset {name}");
-    let (Some(given), Some(other)) =
-        (words.first().and_then(|word| root.find_subcommand(word)), root.find_subcommand(name))
-    else {
-        return command;
-    };
-    let is_of_both = |arg: &Arg| {
-        let id = arg.get_id();
-        !without.contains(&id.as_str()) && other.get_arguments().any(|arg| arg.get_id() == id)
-    };
-    let mut say = |word: &str| command += &format!(" {}", quoted(word));
-    let mut words = words[1..].iter();
-    while let Some(word) = words.next() {
-        let arg = given.get_arguments().find(|arg| is_flag(word, arg));
-        // `-vn 5` is several flags, and which of them are kept is not worth the words.
-        if arg.is_some_and(|arg| !needs_value(arg)) && is_cluster(word) {
-            let last = word.chars().last();
-            let ends = given.get_arguments().find(|arg| arg.get_short() == last);
-            if ends.is_some_and(needs_value) {
-                words.next();
-            }
-            continue;
-        }
-        let is_kept = arg.is_none_or(is_of_both);
-        if is_kept {
-            say(word);
-        }
-        // `-m x`, but not `-mx`, nor `--model=x`.
-        let is_bare = word.len() == 2 || word.starts_with("--") && !word.contains('=');
-        if arg.is_some_and(needs_value) && is_bare {
-            words.next().filter(|_| is_kept).into_iter().for_each(|value| say(value));
-        }
-    }
-    command
-}
-
-fn is_cluster(word: &str) -> bool {
-    word.len() > 2 && word.starts_with('-') && !word.starts_with("--")
-}
-
-fn is_flag(word: &str, arg: &Arg) -> bool {
-    match word.strip_prefix("--") {
-        Some(long) => long.split('=').next() == arg.get_long(),
-        None => word
-            .strip_prefix('-')
-            .and_then(|short| short.chars().next())
-            .is_some_and(|short| arg.get_short() == Some(short)),
-    }
-}
-
-fn needs_value(arg: &Arg) -> bool {
-    let least = arg.get_num_args().map_or(1, |count| count.min_values());
-    arg.get_action().takes_values() && least > 0
 }
 
 /// Says a bound as people do.
@@ -137,11 +61,6 @@ fn in_words(cause: &str) -> String {
         _ if cause == "invalid digit found in string" => "it is no whole number".to_owned(),
         _ => cause.to_owned(),
     }
-}
-
-/// Finds a command by all its words: `dset config set`.
-fn find<'a>(root: &'a Command, command: &str) -> Option<&'a Command> {
-    command.split(' ').skip(1).try_fold(root, |at, name| at.find_subcommand(name))
 }
 
 /// Says what to do with a file of questions, or a folder of outputs, that stands where the command
@@ -165,102 +84,151 @@ fn of_a_path(given: &str, command: &str) -> Option<String> {
     })
 }
 
-fn error_of(error: &clap::Error, command: &str) -> UserError {
-    let of = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => vec![text.clone()],
-        Some(ContextValue::Strings(texts)) => texts.clone(),
-        _ => Vec::new(),
-    };
-    let one = |kind| of(kind).into_iter().next().unwrap_or_default();
-    // `--retries <N>`, `--model=x`: the name alone; what follows may be a key.
-    let name = |text: &str| one_line(text.split([' ', '=']).next().unwrap_or_default());
-    let argument = name(&one(ContextKind::InvalidArg));
-    let see = format!("`{command} --help` lists what there is");
-    let wrong = |message: String| UserError::new(Exit::Usage, message);
-    let meant = |error: UserError, meant: Option<String>| match meant {
-        Some(meant) => error.hint(format!("Did you mean `{meant}`?")).hint(&see),
-        None => error.hint(&see),
-    };
-    match error.kind() {
-        ErrorKind::InvalidSubcommand => {
-            let given = one(ContextKind::InvalidSubcommand);
-            let error = wrong(format!("there is no command {}", ticked(&given)));
-            if let Some(hint) = of_a_path(&given, command) {
-                return error.hint(hint).hint(see);
+/// What the parser found wrong, and with which command.
+struct Mistake<'a> {
+    grammar: &'a Command,
+    error: &'a clap::Error,
+    /// `dset config set`.
+    command: &'a str,
+}
+
+fn error_of(grammar: &Command, error: &clap::Error, command: &str) -> UserError {
+    Mistake { grammar, error, command }.explained()
+}
+
+/// Returns the name alone of `--retries <N>` or `--model=x`; what follows may be a key.
+fn name(text: &str) -> String {
+    one_line(text.split([' ', '=']).next().unwrap_or_default())
+}
+
+fn wrong(message: String) -> UserError {
+    UserError::new(Exit::Usage, message)
+}
+
+impl Mistake<'_> {
+    fn explained(&self) -> UserError {
+        let (command, argument) = (self.command, self.argument());
+        match self.error.kind() {
+            ErrorKind::InvalidSubcommand => self.no_such_command(),
+            ErrorKind::UnknownArgument if argument.starts_with('-') => self.no_such_flag(&argument),
+            ErrorKind::UnknownArgument => {
+                let given = ticked(&self.one(ContextKind::InvalidArg));
+                self.meant(wrong(format!("`{command}` has no use for {given}")), None)
             }
-            let root = command_line();
-            let names = find(&root, command).into_iter().flat_map(Command::get_subcommands);
-            let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
-            let near = near.map(|near| format!("{command} {near}"));
-            meant(error, near)
+            ErrorKind::InvalidValue => self.value_not_taken(&argument),
+            ErrorKind::ValueValidation => self.value_unusable(&argument),
+            ErrorKind::ArgumentConflict => {
+                let other = name(&self.one(ContextKind::PriorArg));
+                let error = match other == argument || other.is_empty() {
+                    true => wrong(format!("`{argument}` is given twice")),
+                    false => wrong(format!("`{argument}` and `{other}` cannot both be given")),
+                };
+                error.hint("Give one of them").hint(self.see())
+            }
+            ErrorKind::MissingRequiredArgument => {
+                let lacking = self.all(ContextKind::InvalidArg);
+                let lacking: Vec<String> = lacking.iter().map(|text| one_line(text)).collect();
+                wrong(format!("`{command}` needs `{}`", lacking.join("`, `"))).hint(self.see())
+            }
+            ErrorKind::MissingSubcommand => {
+                wrong(format!("`{command}` needs a command")).hint(self.see())
+            }
+            _ => {
+                // Seldom, and then in the parser's own words: the first line says it.
+                let text = self.error.render().to_string();
+                let line = text.lines().next().unwrap_or_default();
+                wrong(one_line(line.trim_start_matches("error: "))).hint(self.see())
+            }
         }
-        ErrorKind::UnknownArgument if argument.starts_with('-') => {
-            let root = command_line();
-            let of = |at: &Command| -> Vec<String> {
-                at.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect()
-            };
-            let flags = find(&root, command).map(of).unwrap_or_default();
-            let near = argument
-                .strip_prefix("--")
-                .and_then(|given| crate::setting::meant(given, flags))
-                .map(|near| format!("--{near}"));
-            meant(wrong(format!("`{command}` has no `{argument}`")), near)
+    }
+
+    fn no_such_command(&self) -> UserError {
+        let given = self.one(ContextKind::InvalidSubcommand);
+        let error = wrong(format!("there is no command {}", ticked(&given)));
+        if let Some(hint) = of_a_path(&given, self.command) {
+            return error.hint(hint).hint(self.see());
         }
-        ErrorKind::UnknownArgument => meant(
-            wrong(format!("`{command}` has no use for {}", ticked(&one(ContextKind::InvalidArg)))),
-            None,
-        ),
-        ErrorKind::InvalidValue if one(ContextKind::InvalidValue).is_empty() => {
-            let takes = of(ContextKind::ValidValue).join("`, `");
+        let names = self.found().into_iter().flat_map(Command::get_subcommands);
+        let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
+        self.meant(error, near.map(|near| format!("{} {near}", self.command)))
+    }
+
+    fn no_such_flag(&self, argument: &str) -> UserError {
+        let of = |at: &Command| -> Vec<String> {
+            at.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect()
+        };
+        let flags = self.found().map(of).unwrap_or_default();
+        let near = argument
+            .strip_prefix("--")
+            .and_then(|given| crate::setting::meant(given, flags))
+            .map(|near| format!("--{near}"));
+        self.meant(wrong(format!("`{}` has no `{argument}`", self.command)), near)
+    }
+
+    /// A value that is none of the words that are taken, or none at all.
+    fn value_not_taken(&self, argument: &str) -> UserError {
+        let (given, words) =
+            (self.one(ContextKind::InvalidValue), self.all(ContextKind::ValidValue));
+        let takes = format!("it takes `{}`", words.join("`, `"));
+        if given.is_empty() {
             let error = wrong(format!("`{argument}` needs a value"));
-            let error =
-                if takes.is_empty() { error } else { error.cause(format!("it takes `{takes}`")) };
-            error.hint(see)
+            let error = if words.is_empty() { error } else { error.cause(takes) };
+            return error.hint(self.see());
         }
-        ErrorKind::InvalidValue => {
-            let takes = of(ContextKind::ValidValue).join("`, `");
-            let given = ticked(&one(ContextKind::InvalidValue));
-            let near =
-                crate::setting::meant(&one(ContextKind::InvalidValue), of(ContextKind::ValidValue));
-            // What has no flag is said by its value alone.
-            let near = near.map(|near| match argument.starts_with('-') {
-                true => format!("{argument} {near}"),
-                false => near,
-            });
-            let error = wrong(format!("`{argument}` cannot be {given}"));
-            meant(error.cause(format!("it takes `{takes}`")), near)
+        let near = crate::setting::meant(&given, words);
+        // What has no flag is said by its value alone.
+        let near = near.map(|near| match argument.starts_with('-') {
+            true => format!("{argument} {near}"),
+            false => near,
+        });
+        let error = wrong(format!("`{argument}` cannot be {}", ticked(&given)));
+        self.meant(error.cause(takes), near)
+    }
+
+    /// A value that the setting's own parser refuses.
+    fn value_unusable(&self, argument: &str) -> UserError {
+        let given = self.one(ContextKind::InvalidValue);
+        let setting = Setting::named(argument.trim_start_matches('-'));
+        if let Some(Err(fault)) = setting.map(|setting| setting.read(&given)) {
+            return fault.at("", argument, &ticked(&given));
         }
-        ErrorKind::ValueValidation => {
-            let given = one(ContextKind::InvalidValue);
-            let setting = Setting::named(argument.trim_start_matches('-'));
-            if let Some(Err(fault)) = setting.map(|setting| setting.read(&given)) {
-                return fault.at("", &argument, &ticked(&given));
-            }
-            let source = std::error::Error::source(error).map(ToString::to_string);
-            wrong(format!("`{argument}` cannot be {}", ticked(&given)))
-                .cause(in_words(&one_line(&source.unwrap_or_default())))
-                .hint(see)
+        let source = std::error::Error::source(self.error).map(ToString::to_string);
+        wrong(format!("`{argument}` cannot be {}", ticked(&given)))
+            .cause(in_words(&one_line(&source.unwrap_or_default())))
+            .hint(self.see())
+    }
+
+    fn meant(&self, error: UserError, meant: Option<String>) -> UserError {
+        match meant {
+            Some(meant) => error.hint(format!("Did you mean `{meant}`?")).hint(self.see()),
+            None => error.hint(self.see()),
         }
-        ErrorKind::ArgumentConflict => {
-            let other = name(&one(ContextKind::PriorArg));
-            let error = match other == argument || other.is_empty() {
-                true => wrong(format!("`{argument}` is given twice")),
-                false => wrong(format!("`{argument}` and `{other}` cannot both be given")),
-            };
-            error.hint("Give one of them").hint(see)
-        }
-        ErrorKind::MissingRequiredArgument => {
-            let lacking: Vec<String> = of(ContextKind::InvalidArg);
-            let lacking =
-                lacking.iter().map(|text| one_line(text)).collect::<Vec<_>>().join("`, `");
-            wrong(format!("`{command}` needs `{lacking}`")).hint(see)
-        }
-        ErrorKind::MissingSubcommand => wrong(format!("`{command}` needs a command")).hint(see),
-        _ => {
-            // Seldom, and then in the parser's own words: the first line says it.
-            let text = error.render().to_string();
-            let line = text.lines().next().unwrap_or_default();
-            wrong(one_line(line.trim_start_matches("error: "))).hint(see)
+    }
+
+    fn see(&self) -> String {
+        format!("`{} --help` lists what there is", self.command)
+    }
+
+    /// The command as the grammar has it.
+    fn found(&self) -> Option<&Command> {
+        let mut names = self.command.split(' ').skip(1);
+        names.try_fold(self.grammar, |at, name| at.find_subcommand(name))
+    }
+
+    /// The argument that the mistake is about, like `--model`.
+    fn argument(&self) -> String {
+        name(&self.one(ContextKind::InvalidArg))
+    }
+
+    fn one(&self, kind: ContextKind) -> String {
+        self.all(kind).into_iter().next().unwrap_or_default()
+    }
+
+    fn all(&self, kind: ContextKind) -> Vec<String> {
+        match self.error.get(kind) {
+            Some(ContextValue::String(text)) => vec![text.clone()],
+            Some(ContextValue::Strings(texts)) => texts.clone(),
+            _ => Vec::new(),
         }
     }
 }
@@ -268,11 +236,13 @@ fn error_of(error: &clap::Error, command: &str) -> UserError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::command_line;
 
     fn said(words: &[&str]) -> UserError {
         let all = ["dset"].iter().chain(words);
         let error = crate::cli::read(all).unwrap_err();
-        error_of(&error, &command_of(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()))
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        error_of(&command_line(), &error, &command_of(&command_line(), &words))
     }
 
     #[test]
@@ -335,27 +305,6 @@ mod tests {
         ] {
             let error = said(words);
             assert_eq!((error.message.as_str(), error.hints[0].as_str()), (message, hint));
-        }
-    }
-
-    #[test]
-    fn a_command_is_given_again_as_another_with_the_flags_that_both_have() {
-        for (given, name, without, command) in [
-            (
-                "run other.csv -n 5 --again -m openai/gpt-6-luna --key=K -c8 --from-start",
-                "doctor",
-                &[][..],
-                "dset doctor other.csv -m openai/gpt-6-luna --key=K -c8",
-            ),
-            ("run --limit=5 -n3 --continue -v", "doctor", &[], "dset doctor -v"),
-            ("run -vn 5 -m x -qv", "doctor", &[], "dset doctor -m x"),
-            ("doctor --offline --base-url URL", "run", &[], "dset run --base-url URL"),
-            ("doctor other.csv -o far -m x", "status", &[], "dset status other.csv -o far"),
-            ("import a.jsonl --column nope", "import", &["column"], "dset import a.jsonl"),
-            ("demo", "doctor", &[], "dset doctor"),
-        ] {
-            let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
-            assert_eq!(given_as(&words, name, without), command);
         }
     }
 

@@ -59,7 +59,7 @@ impl World {
         }
         let mut undecided =
             held.iter().zip(&plan.with_other_settings).filter(|(id, _)| id.is_none());
-        // Nobody has decided: the run is refused, and the user tries again with a decision.
+        // There is no decision: the run is refused, and the user tries again with a decision.
         if decision != Some(true) && undecided.any(|(_, otherwise)| *otherwise > 0) {
             return self.prepare(Some(true));
         }
@@ -115,7 +115,7 @@ impl World {
 
     fn plan(&self, settings: &[RequestSettings], held: &[Option<i64>]) -> Plan {
         let edition = self.store.edition;
-        let mut planner = Planner::new(edition, true, self.wanted());
+        let mut planner = Planner::new(true, self.wanted());
         let mut hashers: Vec<RequestHasher> =
             settings.iter().map(RequestSettings::request_hasher).collect();
         self.read(|_, _, text, marked| match text {
@@ -142,6 +142,7 @@ impl World {
         let stored = self.store.answers.iter();
         let stored = stored.filter(|(_, stored)| stored.request.edition == edition);
         planner.plan(
+            edition,
             stored.map(|(&key, stored)| PlanStored {
                 key,
                 question: stored.question,

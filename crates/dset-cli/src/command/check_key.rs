@@ -63,7 +63,7 @@ pub(super) fn read_key(
 
 /// Tries a key once, at the place where this model is asked; Ctrl-C ends it.
 pub(super) fn check_key(model: &Model, key: &SecretString) -> Result<KeyCheck, UserError> {
-    super::runtime()?.block_on(async {
+    super::shared::runtime()?.block_on(async {
         tokio::select! {
             trial = ask_balance(model, key) => Ok(trial),
             // A question that was asked unseen has caught it for good.

@@ -35,7 +35,7 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, UserError> {
     if args.shell == Shell::Fish {
         script.extend(words_for_fish().into_bytes());
     }
-    super::write_out(&script);
+    super::shared::write_out(&script);
     Ok(Exit::Done)
 }
 

@@ -1,15 +1,16 @@
 //! `dset export --rebuild`: the outputs, written anew from the store.
 
 use clap::Args;
+use dset_engine::error::JobError;
 use dset_engine::os::lock::LockError;
 use dset_engine::recover::rebuild::rebuild;
-use dset_engine::run::prepare::JobError;
 
-use crate::cli::RunSelectorArgs;
 use crate::display::page::{GOOD, Page};
 use crate::display::text::{count, of};
-use crate::error::{UserError, folder_in_use};
+use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain::{self, folder_in_use};
+use crate::run_selector::RunSelectorArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -48,7 +49,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
             .cause("`dset export` rebuilds the outputs, and does nothing else yet")
             .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export"))));
     }
-    let mut settings = args.which.settings()?;
+    let mut settings = super::shared::settings_of(&args.which)?;
     settings.csv_bom = args.csv_bom.or(settings.csv_bom);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
         JobError::Lock(LockError::InUse(holder)) => {
@@ -59,10 +60,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
                 args.which.command("export")
             ))
         }
-        error => error.into(),
+        error => explain::job(error),
     })?;
     let Some(rebuilt) = rebuilt else {
-        return Err(super::nothing_asked(&args.which, &settings));
+        return Err(super::shared::nothing_asked(&args.which, &settings));
     };
     let page = Page::open();
     let input = settings.input.display();

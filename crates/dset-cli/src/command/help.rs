@@ -111,7 +111,7 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
     }
     let asked: Vec<String> = words.into_iter().chain(["--help"]).map(str::to_owned).collect();
     // Whoever reads may have seen enough.
-    let _ = anstream::stdout().write_all(help::text(&asked).as_bytes());
+    let _ = anstream::stdout().write_all(help::text(&root, &asked).as_bytes());
     Ok(Exit::Done)
 }
 

@@ -35,7 +35,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, UserError> {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command_line()).render(&mut page).map_err(fails)?;
-        super::write_out(&page);
+        super::shared::write_out(&page);
         return Ok(Exit::Done);
     };
     fs_err::create_dir_all(folder).map_err(fails)?;

@@ -15,7 +15,7 @@ pub(crate) struct MockArgs {
 }
 
 pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
-    super::runtime()?.block_on(async {
+    super::shared::runtime()?.block_on(async {
         let port = args.settings.port;
         let mock = Mock::start(args.settings).await.map_err(|error| {
             let error = UserError::new(Exit::Usage, "cannot start the pretend service")

@@ -193,7 +193,7 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
     }
     let url = model.preset.models_url(model.base_url());
     let secret = key.as_ref().map(|key| &key.secret);
-    let told = super::runtime()?.block_on(probe::get(model.preset, &url, secret));
+    let told = super::shared::runtime()?.block_on(probe::get(model.preset, &url, secret));
     let name = &model.preset.name;
     let told = told.map_err(|error| {
         UserError::new(Exit::Unreachable, format!("{name} cannot be asked for its models"))

@@ -11,10 +11,10 @@ use dset_core::settings::{
 use dset_engine::store::Invocation;
 use url::Url;
 
-use crate::cli::RunSelectorArgs;
 use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
+use crate::run_selector::RunSelectorArgs;
 
 /// What a run asked, and where.
 pub(super) struct LastRun<'a> {
@@ -53,37 +53,30 @@ impl fmt::Display for ResumeCommand {
 /// knows.
 const SYSTEM_MAX: usize = 300;
 
-impl RunSelectorArgs {
-    /// Returns the command that goes on with this run, with whatever of its settings variables and
-    /// files do not say by themselves: a hint must not lead to another run than the one that was
-    /// meant.
-    pub(super) fn resume_command(&self, before: Option<&LastRun<'_>>) -> ResumeCommand {
-        self.resume_command_without(before, &[])
+/// Returns the command that goes on with this run, with whatever of its settings variables and
+/// files do not say by themselves: a hint must not lead to another run than the one that was meant.
+/// It says nothing of the settings in `without`.
+pub(super) fn resume_command(
+    which: &RunSelectorArgs,
+    before: Option<&LastRun<'_>>,
+    without: &[&str],
+) -> ResumeCommand {
+    let mut command = which.command("run");
+    // Files that cannot be read were complained of when this run was looked for.
+    let Some(before) = before else { return ResumeCommand { command, is_whole: true } };
+    let Ok(mut flags) = flags(which.layer(), before) else {
+        return ResumeCommand { command, is_whole: true };
+    };
+    if !before.can_express(&flags) {
+        return ResumeCommand { command, is_whole: false };
     }
-
-    /// Returns the same, without what it would say of these settings.
-    pub(super) fn resume_command_without(
-        &self,
-        before: Option<&LastRun<'_>>,
-        without: &[&str],
-    ) -> ResumeCommand {
-        let mut command = self.command("run");
-        // Files that cannot be read were complained of when this run was looked for.
-        let Some(before) = before else { return ResumeCommand { command, is_whole: true } };
-        let Ok(mut flags) = flags(self.layer(), before) else {
-            return ResumeCommand { command, is_whole: true };
-        };
-        if !before.can_express(&flags) {
-            return ResumeCommand { command, is_whole: false };
-        }
-        // Said already, as it was given here.
-        flags.column = flags.column.filter(|_| self.column.is_none());
-        flags.header = flags.header.filter(|_| self.header.is_none());
-        flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
-        flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
-        say(&mut command, &flags);
-        ResumeCommand { command, is_whole: true }
-    }
+    // Said already, as it was given here.
+    flags.column = flags.column.filter(|_| which.column.is_none());
+    flags.header = flags.header.filter(|_| which.header.is_none());
+    flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
+    flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
+    say(&mut command, &flags);
+    ResumeCommand { command, is_whole: true }
 }
 
 /// Returns what must be said for the settings of before to hold again.
@@ -202,7 +195,7 @@ fn say(command: &mut String, flags: &Layer) {
     say("--key", flags.key.as_deref());
     flags.model.iter().flatten().for_each(|name| say("-m", Some(name)));
     say("--column", flags.column.as_deref());
-    say("--header", flags.header.map(super::header_word));
+    say("--header", flags.header.map(crate::run_selector::header_word));
     say("--system", flags.system.as_deref());
     say("--template", flags.template.as_deref());
     say("--max-tokens", number(flags.max_tokens).as_deref());

@@ -6,10 +6,11 @@ use clap::Args;
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
+use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
-use dset_engine::run::prepare::{Decisions, Job, JobError};
+use dset_engine::run::prepare::{Decisions, Job};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -18,6 +19,7 @@ use crate::command::model_suggestion::ModelSuggestion;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
 use crate::layers::{Environment, Key};
 use crate::prompt;
 
@@ -79,7 +81,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     environment.warn();
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
-    let settings = super::placed(settings, said.layer.output.is_some())?;
+    let settings = super::shared::placed(settings, said.layer.output.is_some())?;
     warnings.iter().for_each(warn);
     let typos = settings
         .models
@@ -158,7 +160,7 @@ pub(super) fn ask(
     demo: Option<&display::Demo>,
     acks: Option<display::durable_log::DurableLog>,
 ) -> Result<(Ending, bool), UserError> {
-    let runtime = super::runtime()?;
+    let runtime = super::shared::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
@@ -172,12 +174,12 @@ pub(super) fn ask(
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
-                decide(error.into(), &mut decisions)?;
+                decide(explain::job(error), &mut decisions)?;
             }
             (Err(error @ JobError::Bookmark { .. }), _) if prompt::is_possible() => {
-                begin_where(error.into(), &mut decisions)?;
+                begin_where(explain::job(error), &mut decisions)?;
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), _) => return Err(explain::job(error)),
         }
     };
     let agreed = job.report.presumed_agreed;

@@ -5,13 +5,14 @@ use dset_core::settings::Settings;
 use dset_engine::view::search::{Hit, Query, SearchReport, SnippetPart, search};
 use serde_json::{Value, json};
 
-use crate::cli::NamedRunSelectorArgs;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{count, of, one_line, quoted};
 use crate::display::wrap::HIT;
 use crate::display::{pager, warn};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::NamedRunSelectorArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -82,7 +83,7 @@ pub(super) fn run(args: &SearchArgs) -> Result<Exit, UserError> {
 
 fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     let which = args.which.which();
-    let settings = which.settings()?;
+    let settings = super::shared::settings_of(&which)?;
     let terms = terms(&args.text);
     if !terms.iter().any(|term| term.chars().any(char::is_alphanumeric)) {
         return Err(UserError::new(Exit::Usage, "there is no word to look for")
@@ -100,8 +101,8 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
         hits_max: usize::from(args.limit),
         terms,
     };
-    let Some(found) = search(&settings, &query)? else {
-        return Err(super::nothing_asked(&which, &settings));
+    let Some(found) = search(&settings, &query).map_err(explain::job)? else {
+        return Err(super::shared::nothing_asked(&which, &settings));
     };
     let exit = if found.hits_count > 0 { Exit::Done } else { Exit::Ours };
     if args.json || settings.json {

@@ -9,12 +9,13 @@ use dset_core::settings::Settings;
 use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
-use crate::cli::RunSelectorArgs;
 use crate::display::page::{self, BOLD, Page};
 use crate::display::text::{count, of, one_line, shortened, span, tokens};
 use crate::display::{pager, plot};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::RunSelectorArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -39,9 +40,9 @@ pub(crate) struct StatsArgs {
 }
 
 pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
-    let settings = args.which.settings()?;
-    let Some(stats) = stats(&settings)? else {
-        return Err(super::nothing_asked(&args.which, &settings));
+    let settings = super::shared::settings_of(&args.which)?;
+    let Some(stats) = stats(&settings).map_err(explain::job)? else {
+        return Err(super::shared::nothing_asked(&args.which, &settings));
     };
     if args.json || settings.json {
         page::json(&object(&settings, &stats));

@@ -12,12 +12,13 @@ use dset_engine::view::status::Rows;
 use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
 use serde_json::{Value, json};
 
-use crate::cli::RunSelectorArgs;
-use crate::command::resume_command::LastRun;
+use crate::command::resume_command::{LastRun, resume_command};
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{by, count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::RunSelectorArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -47,16 +48,16 @@ pub(crate) struct VerifyArgs {
 const TOLD_MAX: usize = 5;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
-    let settings = args.which.settings()?;
-    let Some(verified) = verify(&settings)? else {
-        return Err(super::nothing_asked(&args.which, &settings));
+    let settings = super::shared::settings_of(&args.which)?;
+    let Some(verified) = verify(&settings).map_err(explain::job)? else {
+        return Err(super::shared::nothing_asked(&args.which, &settings));
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
     let endpoint = verified.endpoint.as_deref();
     let call = verified.invocation.as_ref();
     let (requests, samples) = (&verified.requests[..], verified.samples);
     let before = endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
-    let run = args.which.resume_command(before.as_ref()).to_string();
+    let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
         page::json(&speak.object(&verified, exit));

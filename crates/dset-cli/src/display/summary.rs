@@ -11,18 +11,18 @@ use dset_core::provider::is_address_failure;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
 use dset_engine::output::live::LIVE_FORMATS;
-use dset_engine::run::prepare::PreparationReport;
+use dset_engine::run::report::PreparationReport;
 
 use super::Demo;
 use super::line::{Line, TermCaps};
 use super::text::{self, by, count, of, span};
-use crate::cli::RunSelectorArgs;
 use crate::display::hints::{advice, nothing};
 use crate::display::live_stats::LiveStats;
 use crate::display::settings_hints;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
-use crate::usage::same_command_as;
+use crate::run_selector::RunSelectorArgs;
+use crate::same_command::same_command_as;
 
 /// So much of the slowest question is shown.
 const TEXT_MAX: usize = 40;

@@ -11,7 +11,7 @@ use crate::display::text::{service, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
-use crate::usage::same_command_with;
+use crate::same_command::same_command_with;
 
 /// A key, and where it was found.
 #[derive(Debug)]

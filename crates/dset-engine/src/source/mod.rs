@@ -18,6 +18,8 @@ use std::sync::Arc;
 use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
+use dset_core::settings::Settings;
+use dset_core::template::DEFAULT_TEMPLATE;
 use thiserror::Error;
 
 use error_marks::Marker;
@@ -84,6 +86,17 @@ pub struct SourceOptions {
     pub marks: Option<String>,
     /// The user says in a template which fields are sent.
     pub has_template: bool,
+}
+
+impl SourceOptions {
+    /// Returns how these settings read the input; `marks` is the column that the store knows to
+    /// have marks.
+    #[must_use]
+    pub fn new(settings: &Settings, marks: Option<String>) -> SourceOptions {
+        let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
+        let column = settings.column.clone();
+        SourceOptions { header: settings.header, column, marks, has_template }
+    }
 }
 
 /// Why there are no questions.

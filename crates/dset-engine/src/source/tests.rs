@@ -119,8 +119,8 @@ fn asked(source: Box<dyn Source>, template: &str) -> Vec<Question> {
     let request = RequestSettings { template: template.into(), ..RequestSettings::default() };
     let prompts = Prompts::new(&request, source.shape()).unwrap();
     let requests = [request];
-    let planned = plan_input(&mut *source, &prompts, &requests, 1, 0).unwrap();
-    let plan = Arc::new(planned.planner.plan([], &StoreFacts::default()));
+    let planned = plan_input(&mut *source, &prompts, &requests, 1).unwrap();
+    let plan = Arc::new(planned.planner.plan(0, [], &StoreFacts::default()));
     let mut seen = 0;
     for_each_planned(&mut *source, &prompts, &requests[0], &plan, |_| seen += 1).unwrap();
     source.rewind().unwrap();

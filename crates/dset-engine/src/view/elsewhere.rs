@@ -13,11 +13,9 @@ use dset_core::settings::Settings;
 use fs_err as fs;
 
 use crate::os::files::folder_of;
-use crate::output::live::{LiveFormat, legacy};
-use crate::run::prepare::source_options;
-use crate::source::{self, SourceError};
+use crate::output::live::{LiveFormat, has_outputs, legacy};
+use crate::source::{self, SourceError, SourceOptions};
 use crate::store::{Store, open_readonly};
-use crate::view::status::has_outputs;
 
 /// Where the answers to a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +74,7 @@ fn has_record(folder: &Path) -> bool {
 
 /// Returns what every question of the file is known by.
 fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
-    let mut source = source::open(&settings.input, &source_options(settings, None))?;
+    let mut source = source::open(&settings.input, &SourceOptions::new(settings, None))?;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
     while let Some(item) = source.next()? {
         let text = item.text.trim();

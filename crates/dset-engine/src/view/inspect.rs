@@ -6,10 +6,11 @@ use dset_core::item::Status;
 use dset_core::item::fields::{Field, Fields};
 use dset_core::settings::Settings;
 
-use crate::run::prepare::{JobError, marks_known, source_options};
+use crate::error::JobError;
+use crate::run::prepare::marks_known;
 use crate::run::prompts::check_prompts;
-use crate::source;
 use crate::source::items::Items;
+use crate::source::{self, SourceOptions};
 
 /// So many pairs of the same question are named.
 const NAMED_MAX: usize = 3;
@@ -38,7 +39,7 @@ pub struct Inspected {
 /// Reads the whole file of these settings, as a run would.
 pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
-    let options = source_options(&settings, marks_known(&settings.output));
+    let options = SourceOptions::new(&settings, marks_known(&settings.output));
     let mut source = source::open(&settings.input, &options)?;
     let shape = source.shape().clone();
     let prompts = check_prompts(&mut settings, &shape)?.prompts;

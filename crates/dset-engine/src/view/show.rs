@@ -12,10 +12,10 @@ use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
 
+use crate::error::JobError;
 use crate::run::plan_input::{PlannedRow, for_each_planned};
-use crate::run::prepare::JobError;
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
-use crate::view::status::RunIndex;
+use crate::view::index::RunIndex;
 
 /// Which questions are to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

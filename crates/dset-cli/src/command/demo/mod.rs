@@ -44,7 +44,7 @@ pub(super) fn run() -> Result<Exit, UserError> {
     if !again {
         on.push(rule("refuses to say=risk"));
     }
-    let runtime = super::runtime()?;
+    let runtime = super::shared::runtime()?;
     let answers = Answers::parse(ANSWERS.as_bytes()).expect("the demo's own answers are valid");
     let settings = MockSettings {
         latency_ms: 700,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use dset_core::csv::HeaderMode;
 use dset_core::settings::Settings;
+use dset_engine::error::JobError;
 use dset_engine::os::files::{folder_of, free_bytes, is_open_to_others, try_to_write};
 use dset_engine::os::lock::Running;
-use dset_engine::run::prepare::JobError;
 use dset_engine::store::Store;
 use dset_engine::view::inspect::{Inspected, inspect};
 use dset_engine::view::status::{RunStatus, run_status};
@@ -14,10 +14,10 @@ use dset_engine::view::status::{RunStatus, run_status};
 use super::Check;
 use crate::config_file::ConfigFile;
 use crate::display::text::{count, of, one_line, quoted, shortened, when};
-use crate::error::UserError;
+use crate::explain;
 use crate::git;
 use crate::layers::Environment;
-use crate::usage::same_command_as;
+use crate::same_command::same_command_as;
 
 /// What an answer takes with its row in each output, where no earlier one tells: a long train of
 /// thought, written down four times.
@@ -32,10 +32,10 @@ pub(super) fn questions(settings: &Settings) -> Vec<Check> {
     let found = match inspect(settings) {
         Ok(found) if found.questions == 0 => {
             let error = JobError::NoQuestions { path: settings.input.clone() };
-            return vec![Check::error(name, error.into())];
+            return vec![Check::error(name, explain::job(error))];
         }
         Ok(found) => found,
-        Err(error) => return vec![Check::error(name, error.into())],
+        Err(error) => return vec![Check::error(name, explain::job(error))],
     };
     let mut checks = vec![Check::good(&name, contents(&found))];
     checks.extend(headerless(settings, &name, &found));
@@ -192,7 +192,7 @@ pub(super) fn output(settings: &Settings, can_be_read: bool) -> (Vec<Check>, Opt
             (checks, Some(left(&standing)))
         }
         Err(error) => {
-            let error = Check::error("store", UserError::from(error));
+            let error = Check::error("store", explain::job(error));
             (vec![space(&place, there, 0), error], None)
         }
     }

@@ -131,7 +131,7 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
     }
     let (settings, warnings) =
         resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
-    let settings = super::placed(settings, said.layer.output.is_some())?;
+    let settings = super::shared::placed(settings, said.layer.output.is_some())?;
     Ok(Plan { environment, merged: said, settings, warnings })
 }
 
@@ -144,7 +144,7 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
     checks.extend(files::keys_file(&plan.environment, &checks));
     match offline {
         true => checks.extend(service::from_afar(plan)),
-        false => checks.extend(crate::command::runtime()?.block_on(service::asked(plan))),
+        false => checks.extend(crate::command::shared::runtime()?.block_on(service::asked(plan))),
     }
     let (output, left) = files::output(&plan.settings, can_be_read);
     checks.extend(output);

@@ -17,8 +17,8 @@ use crate::command::model_suggestion::ModelSuggestion;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::layers::Key;
+use crate::same_command::same_command_as;
 use crate::setting::meant;
-use crate::usage::same_command_as;
 
 /// So many models of a service's list are named.
 const MODELS_NAMED: usize = 5;

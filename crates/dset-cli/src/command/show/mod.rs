@@ -12,8 +12,7 @@ use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
 };
 
-use crate::cli::{NamedRunSelectorArgs, RunSelectorArgs};
-use crate::command::resume_command::LastRun;
+use crate::command::resume_command::{LastRun, resume_command};
 use crate::display::hints::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
 use crate::display::text::{count, of, one_line, span, when};
@@ -21,6 +20,8 @@ use crate::display::wrap::columns;
 use crate::display::{pager, warn};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::{NamedRunSelectorArgs, RunSelectorArgs};
 
 /// Lines of reasoning that are shown where not all are asked for.
 const FOLDED: usize = 6;
@@ -78,14 +79,14 @@ pub(crate) struct ShowArgs {
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     let which = args.which.which();
-    let settings = which.settings()?;
+    let settings = super::shared::settings_of(&which)?;
     let wanted = match (args.number, args.last) {
         (Some(number), _) => QuestionSelector::Number(number),
         (None, Some(most)) => QuestionSelector::Last(most),
         (None, None) => QuestionSelector::Failed,
     };
-    let Some(shown) = show(&settings, wanted)? else {
-        return Err(super::nothing_asked(&which, &settings));
+    let Some(shown) = show(&settings, wanted).map_err(explain::job)? else {
+        return Err(super::shared::nothing_asked(&which, &settings));
     };
     if let (QuestionSelector::Number(number), true) = (wanted, shown.questions.is_empty()) {
         return Err(no_such(number, shown.questions_count, &which, &settings));
@@ -368,7 +369,7 @@ impl Words<'_> {
         let before =
             endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
         let again = |without: &[&str], words: &str| {
-            self.which.resume_command_without(before.as_ref(), without).ticked_with(words)
+            resume_command(self.which, before.as_ref(), without).ticked_with(words)
         };
         let entries = shown.questions.iter().flat_map(|question| &question.entries);
         let causes = entries.filter_map(|entry| match &entry.outcome {

@@ -14,13 +14,14 @@ use dset_engine::store::{Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
-use crate::cli::RunSelectorArgs;
-use crate::command::resume_command::LastRun;
+use crate::command::resume_command::{LastRun, resume_command};
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::RunSelectorArgs;
 use watch::watch;
 
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub(crate) struct StatusArgs {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
-    let settings = args.which.settings()?;
+    let settings = super::shared::settings_of(&args.which)?;
     let json = args.json || settings.json;
     if let Some(seconds) = args.watch {
         return watch(&settings, Duration::from_secs(seconds), |standing| match json {
@@ -74,7 +75,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
             }
         });
     }
-    let standing = run_status(&settings)?;
+    let standing = run_status(&settings).map_err(explain::job)?;
     match json {
         true => page::json(&object(&settings, &standing)),
         false => show(&Page::open(), &args.which, &settings, &standing),
@@ -85,7 +86,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
 /// Tells of the run in this folder, for whoever has said nothing else; nothing where there is none.
 pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     let args = StatusArgs { which: RunSelectorArgs::default(), watch: None, json: false };
-    let is_here = match args.which.settings() {
+    let is_here = match super::shared::settings_of(&args.which) {
         Ok(settings) => settings.input.is_file() || Store::exists(&settings.output),
         // What is wrong with them is worth hearing where a run is meant.
         Err(_) => Path::new("q.csv").is_file(),
@@ -269,7 +270,7 @@ fn hints(which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) -> 
         samples: standing.samples,
     });
     let again = |without: &[&str], words: &str| {
-        which.resume_command_without(before.as_ref(), without).ticked_with(words)
+        resume_command(which, before.as_ref(), without).ticked_with(words)
     };
     let run = again(&[], "");
     if standing.has_legacy_outputs {
@@ -279,9 +280,9 @@ fn hints(which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) -> 
         )];
     }
     if !standing.has_store {
-        let elsewhere = super::stores_elsewhere(settings);
+        let elsewhere = super::shared::stores_elsewhere(settings);
         return vec![
-            super::at_another_store("status", &elsewhere)
+            super::shared::at_another_store("status", &elsewhere)
                 .unwrap_or_else(|| format!("Ask the questions with {run}")),
         ];
     }

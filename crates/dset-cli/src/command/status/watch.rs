@@ -4,11 +4,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use dset_core::settings::Settings;
-use dset_engine::run::prepare::JobError;
+use dset_engine::error::JobError;
 use dset_engine::view::status::{RunStatus, run_status};
 
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
 
 /// Tells of a run every so often, until a signal comes or nobody listens any more.
 pub(super) fn watch(
@@ -16,7 +17,7 @@ pub(super) fn watch(
     every: Duration,
     write: impl Fn(&RunStatus) -> String,
 ) -> Result<Exit, UserError> {
-    let runtime = crate::command::runtime()?;
+    let runtime = crate::command::shared::runtime()?;
     let watched = runtime.block_on(async {
         let mut stop = Stop::listen()?;
         let mut screen = Screen::open();
@@ -33,7 +34,7 @@ pub(super) fn watch(
                 // The run has just marked a row, or somebody has saved the file: the next look
                 // sees the whole of it.
                 Ok(_) | Err(JobError::InputChanged) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(explain::job(error)),
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}

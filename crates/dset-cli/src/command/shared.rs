@@ -1,0 +1,153 @@
+//! What several commands need: the run that is meant, the error where it has no store, a runtime.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use dset_core::settings::{Settings, resolve_with_providers};
+use dset_engine::os::files::folder_of;
+use dset_engine::os::open_files::try_files_needed;
+use dset_engine::store::Store;
+use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
+
+use crate::display::{self, text};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::layers::Environment;
+use crate::run_selector::RunSelectorArgs;
+use crate::same_command::same_command_as;
+
+/// Resolves which run is meant, with whatever else variables and .env say.
+pub(super) fn settings_of(which: &RunSelectorArgs) -> Result<Settings, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    let said = environment.under(which.layer())?;
+    let names_folder = said.layer.output.is_some();
+    let (settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
+    placed(settings, names_folder)
+}
+
+/// Returns the settings with the folder in which the answers to their file are: where nobody names
+/// one, and the file lies in another folder, those may be beside it.
+pub(super) fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
+    let found = if names_folder { AnswersLocation::Here } else { locate_answers(&settings) };
+    match found {
+        AnswersLocation::Here => Ok(settings),
+        AnswersLocation::Nearby(folder) => {
+            if !settings.quiet {
+                display::remark(&format!(
+                    "the answers to {} are in {}/: that folder is used (`-o {}` says another)",
+                    settings.input.display(),
+                    folder.display(),
+                    settings.output.display(),
+                ));
+            }
+            Ok(Settings { output: folder, ..settings })
+        }
+        AnswersLocation::Several(folders) => Err(several(&settings, &folders)),
+    }
+}
+
+/// The error where more than one folder may be meant.
+fn several(settings: &Settings, folders: &[PathBuf]) -> UserError {
+    let (input, command) = (settings.input.display(), text::same_command());
+    let there = folders[1..].iter().map(|folder| format!("`{}`", folder.display()));
+    let error = UserError::new(
+        Exit::Usage,
+        format!("there are answers to `{input}` in another folder than `{}`", folders[0].display()),
+    );
+    let error = error.cause(format!(
+        "they are in {}; a second folder would have all of them asked again",
+        there.collect::<Vec<_>>().join(" and in ")
+    ));
+    folders[1..].iter().chain(&folders[..1]).fold(error, |error, folder| {
+        let folder = folder.to_string_lossy();
+        error.hint(format!(
+            "Use `{}`: `{command} -o {}`",
+            text::one_line(&folder),
+            text::quoted(&folder)
+        ))
+    })
+}
+
+/// The error of a command that needs a store where there is none. It proposes what shows something,
+/// and a run, which costs money, only as what it is.
+pub(super) fn nothing_asked(which: &RunSelectorArgs, settings: &Settings) -> UserError {
+    let error = UserError::new(Exit::Usage, "nothing was asked yet")
+        .cause(format!("there is no store in `{}`", settings.output.display()));
+    let words = text::arguments();
+    let command = words.first().map(String::as_str).unwrap_or_default();
+    if let Some(hint) = at_another_store(command, &stores_elsewhere(settings)) {
+        return error.hint(hint);
+    }
+    if !settings.input.is_file() {
+        let near = crate::file_suggestion::nearby(&settings.input);
+        return error.hint(near.unwrap_or_else(|| {
+            "Name the folder of the outputs with `-o DIR`, or go to the folder that it is in".into()
+        }));
+    }
+    error.hint(format!(
+        "There is something to see once `{}` has asked the questions; it asks a service, which may \
+         cost money",
+        which.command("run")
+    ))
+}
+
+/// Entries of a folder that are looked at for stores, at most.
+const ENTRIES_MAX: usize = 500;
+
+/// Finds the folders with a store that were probably meant: beside where one was looked for, and
+/// beside the questions.
+pub(super) fn stores_elsewhere(settings: &Settings) -> Vec<PathBuf> {
+    let here = Path::new(".");
+    let beside = folder_of(&settings.input);
+    let mut found = Vec::new();
+    for folder in [here, beside].into_iter().take(if beside == here { 1 } else { 2 }) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(ENTRIES_MAX);
+        let inner = entries.map(|entry| match folder == here {
+            true => PathBuf::from(entry.file_name()),
+            false => entry.path(),
+        });
+        let is_one = |path: &PathBuf| *path != settings.output && Store::exists(path);
+        found.extend(std::iter::once(folder.to_owned()).chain(inner).filter(is_one));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Returns the hint at these stores, with the command that was given.
+pub(super) fn at_another_store(command: &str, stores: &[PathBuf]) -> Option<String> {
+    let shown = |path: &PathBuf| text::quoted(&path.display().to_string());
+    match stores {
+        [] => None,
+        [one] => Some(format!(
+            "There is a store in `{}`: `{} -o {}`",
+            text::one_line(&one.display().to_string()),
+            same_command_as(command, &["output"]),
+            shown(one)
+        )),
+        several => Some(format!(
+            "There are stores in {}: name one with `-o DIR`",
+            several.iter().map(|path| format!("`{}`", shown(path))).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+/// Writes text that was asked for to standard output; whoever reads may have seen enough.
+pub(super) fn write_out(text: &[u8]) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text).and_then(|()| out.flush());
+}
+
+/// Makes the runtime that a command waits in.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
+    try_files_needed().map_err(|error| {
+        UserError::new(Exit::Ours, "this process may open too few files")
+            .cause(text::one_line(&error.to_string()))
+            .hint("Allow more with `ulimit -n 1024` in this shell, and run again")
+    })?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| UserError::new(Exit::Ours, "cannot start").cause(error.to_string()))
+}

@@ -1,0 +1,152 @@
+//! A run that cannot begin, and a folder that another one uses.
+
+use std::io;
+use std::path::Path;
+
+use dset_engine::error::JobError;
+use dset_engine::os::lock::{Holder, LockError};
+use dset_engine::output::live::{LIVE_FORMATS, SinkError};
+use dset_engine::recover::legacy::LegacyImportError;
+
+use super::{io_cause, mend};
+use crate::display::text::{clock, one_line, same_command, shortened};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::same_command::same_command_as;
+
+/// Explains why a run cannot begin.
+pub(crate) fn job(error: JobError) -> UserError {
+    let is_there = matches!(&error, JobError::Folder { path, .. } if path.is_dir());
+    words(error, is_there)
+}
+
+fn words(error: JobError, is_there: bool) -> UserError {
+    match error {
+        JobError::Source(error) => super::source(error),
+        JobError::NoQuestions { path } => {
+            UserError::new(Exit::Usage, format!("`{}` has no questions", path.display()))
+                .cause("there is a header, or empty rows, and nothing else")
+                .hint("Write one question a line below the header `question`")
+        }
+        JobError::Prompt(error) => error.into(),
+        JobError::Format(unknown) => {
+            UserError::new(Exit::Usage, format!("there is no format `{}`", one_line(&unknown.name)))
+                .cause(format!(
+                    "the formats are: {}",
+                    LIVE_FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+                ))
+                .hint("Name those you want: `--formats csv,json`")
+        }
+        JobError::Folder { path, error } => folder(&path, &error, is_there),
+        JobError::Lock(LockError::InUse(holder)) => {
+            folder_in_use("another `dset run` is using this folder", holder).hint(format!(
+                "Wait for it to end; `{}` shows how far it is",
+                same_command_as("status", &[])
+            ))
+        }
+        JobError::Lock(LockError::Io(error)) => {
+            UserError::new(Exit::Ours, "cannot lock the folder")
+                .cause(io_cause(&error))
+                .hint(mend())
+        }
+        JobError::Store(error) => error.into(),
+        JobError::Sink(SinkError::Store(error))
+        | JobError::Adopt(LegacyImportError::Store(error)) => error.into(),
+        JobError::Sink(error @ (SinkError::NotAFile { .. } | SinkError::Gone { .. })) => {
+            UserError::new(Exit::Ours, "cannot write the outputs")
+                .cause(one_line(&error.to_string()))
+                .hint("Move it out of the way and run again, or leave it out with `--formats`")
+        }
+        JobError::Sink(SinkError::Io(error)) => {
+            UserError::new(Exit::Ours, "cannot write the outputs")
+                .cause(io_cause(&error))
+                .hint("Every answer is safe in the store; run again once that is mended")
+        }
+        JobError::Adopt(LegacyImportError::Io(error)) => UserError::new(
+            Exit::Ours,
+            "cannot take over the outputs of the earlier script",
+        )
+        .cause(io_cause(&error))
+        .hint("Copies are in the folder `.earlier` beside them; run again once that is mended"),
+        JobError::SettingsChanged { changes, answers } => settings_changed(&changes, answers),
+        JobError::Bookmark { path, folder, row, before, questions } => {
+            bookmark(&path, &folder, row, before, questions)
+        }
+        error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
+            .hint("Ask for fewer samples or models, or split the file"),
+        JobError::NoKey => UserError::new(Exit::Key, "there is no key")
+            .hint("Keep one: `dset keys set deepseek`, or begin with `dset init`"),
+        JobError::InputChanged => {
+            UserError::new(Exit::Usage, "the questions were changed while they were being read")
+                .hint("Try again once nobody writes the file")
+        }
+    }
+}
+
+fn folder(path: &Path, error: &io::Error, is_there: bool) -> UserError {
+    let user = UserError::new(Exit::Ours, format!("cannot use the folder `{}`", path.display()))
+        .cause(io_cause(error));
+    // In another folder everything that was asked in this one would be bought again.
+    match is_there {
+        true => user.hint("Mend that and run again"),
+        false => user.hint("Mend that and run again, or choose another folder with `-o DIR`"),
+    }
+}
+
+fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserError {
+    let shown = changes.iter().map(|(name, was, is)| {
+        let short = |text: &str| shortened(text, 60);
+        format!("{name} was `{}` and is `{}`", short(was), short(is))
+    });
+    let answers = match answers {
+        1 => "1 answer was".to_owned(),
+        count => format!("{count} answers were"),
+    };
+    UserError::new(Exit::Usage, format!("{answers} bought with other settings"))
+        .cause(shown.collect::<Vec<_>>().join("; "))
+        .hint(format!(
+            "Keep them and ask the rest with the new settings: `{} --continue`",
+            same_command()
+        ))
+        .hint(format!(
+            "Ask and pay for all of them again, moving the earlier outputs aside: \
+             `{} --again`",
+            same_command()
+        ))
+}
+
+fn bookmark(path: &Path, folder: &Path, row: u64, before: u64, questions: u64) -> UserError {
+    let name = path.display();
+    let run = same_command_as("run", &["from_start", "from_bookmark"]);
+    let before = match before {
+        1 => "1 question".to_owned(),
+        before => format!("{before} questions"),
+    };
+    UserError::new(
+        Exit::Usage,
+        format!(
+            "row {row} of `{name}` says ERROR, and {before} before it may have answers or none"
+        ),
+    )
+    .cause(format!(
+        "`{}` has neither a store of dset nor outputs of the original script",
+        folder.display()
+    ))
+    .hint(format!("Ask all {questions}: `{run} --from-start`"))
+    .hint(format!(
+        "Take the {before} before it as answered, though without a text: \
+         `{run} --from-bookmark`"
+    ))
+    .hint("Or put the folder with the answers beside the file, and run again")
+}
+
+/// Returns the error of a folder that a run is using.
+pub(crate) fn folder_in_use(message: &str, holder: Option<Holder>) -> UserError {
+    let error = UserError::new(Exit::Locked, message);
+    match holder {
+        Some(holder) => {
+            error.cause(format!("process {}, started at {}", holder.pid, clock(holder.started_at)))
+        }
+        None => error,
+    }
+}

@@ -1,0 +1,24 @@
+//! What the errors of the other crates are in words for people.
+//!
+//! A conversion by `From` knows no disk. Where the words depend on what lies there, a function looks
+//! first and then chooses them.
+
+mod import;
+mod job;
+mod settings;
+mod source;
+mod store;
+mod template;
+
+pub(crate) use self::import::{import, import_folder, left_out};
+pub(crate) use self::job::{folder_in_use, job};
+pub(crate) use self::source::{delimiter_name, source};
+use crate::display::text::{one_line, same_command};
+
+fn mend() -> String {
+    format!("Make room, or mend the disk or who may write there, then run `{}`", same_command())
+}
+
+fn io_cause(error: &std::io::Error) -> String {
+    one_line(&error.to_string())
+}

@@ -1,0 +1,35 @@
+//! Settings that contradict each other, or lack something.
+
+use dset_core::settings::SettingsError;
+
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::setting::{SEE_REFERENCE, key_for_model};
+
+impl From<SettingsError> for UserError {
+    fn from(error: SettingsError) -> UserError {
+        let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
+        match error {
+            SettingsError::BaseUrl { .. } => {
+                user.hint("Give it like `--base-url http://localhost:8000/v1`")
+            }
+            SettingsError::KeyItself => user
+                .cause("a key on the command line shows in the process list and the history")
+                .hint("Keep it with `dset keys set PROVIDER`; `--key NAME` names another variable"),
+            SettingsError::KeyForModel => key_for_model("`--model`"),
+            SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
+            SettingsError::Both { .. } => user.hint("Give one of them"),
+            SettingsError::NoBaseUrl { .. } => {
+                user.hint("Name it with `--base-url`, and the model as it is called there")
+            }
+            SettingsError::NoModel { provider } => {
+                user.hint(format!("Name it like `-m {provider}/NAME`"))
+            }
+            SettingsError::SeveralServices { model, providers } => {
+                let one = providers.first().map_or("", String::as_str);
+                user.hint(format!("Say which, like `-m {one}/{model}`"))
+            }
+        }
+    }
+}

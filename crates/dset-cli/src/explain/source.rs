@@ -1,0 +1,261 @@
+//! Files of questions that cannot be read as they are.
+
+use std::path::Path;
+
+use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion};
+use dset_engine::source::SourceError;
+use dset_engine::source::import::{Form, ImportError, check, encoding_of};
+
+use super::io_cause;
+use crate::display::text::{count, one_line, quoted, same_command, shortened};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::file_suggestion::{import_and_run, nearby, no_default};
+use crate::setting::meant;
+
+/// What the disk says of the file that an error is about.
+#[derive(Debug, Default)]
+struct Diagnosis {
+    /// A hint at the file that was probably meant.
+    near: Option<String>,
+    /// The command that makes a CSV file of it, and the one that asks that.
+    import_and_run: (String, String),
+    /// What is in it, where its name says that it is no CSV.
+    form: Option<Form>,
+    /// The encoding that it is in, where it is not UTF-8.
+    encoding: &'static str,
+}
+
+impl Diagnosis {
+    /// Says how the file becomes a CSV file that can be asked.
+    fn convert(&self) -> String {
+        let (import, run) = &self.import_and_run;
+        format!("Convert it with `{import}`, then run `{run}`")
+    }
+}
+
+/// Explains why a file of questions cannot be read.
+pub(crate) fn source(error: SourceError) -> UserError {
+    match diagnose(&error) {
+        Ok(diagnosis) => words(error, &diagnosis),
+        Err(error) => super::import(error),
+    }
+}
+
+/// Looks at the file again, for what the error does not say. Fails with what an import of it would
+/// say.
+fn diagnose(error: &SourceError) -> Result<Diagnosis, ImportError> {
+    let mut diagnosis = Diagnosis::default();
+    match error {
+        SourceError::Missing { path } => diagnosis.near = nearby(path),
+        SourceError::Suspicious { path, suspicion: Suspicion::NotCsv { ending } } => {
+            let is_json = !matches!(ending.as_str(), "tsv" | "txt");
+            diagnosis.form = is_json.then(|| check(path)).transpose()?;
+            diagnosis.import_and_run = import_and_run(path);
+        }
+        SourceError::Suspicious { path, .. } => diagnosis.import_and_run = import_and_run(path),
+        SourceError::Records { path, error } => {
+            if is_in_another_encoding(error) {
+                diagnosis.encoding = encoding_of(path)?;
+            }
+            diagnosis.import_and_run = import_and_run(path);
+        }
+        _ => {}
+    }
+    Ok(diagnosis)
+}
+
+fn is_in_another_encoding(error: &RecordsError) -> bool {
+    match error {
+        RecordsError::NotUtf8 { guess, .. } => *guess != Some(DetectedEncoding::Archive),
+        RecordsError::Nul { guess, .. } => {
+            guess.is_some_and(|guess| guess != DetectedEncoding::Archive)
+        }
+        RecordsError::Shifted { .. } => true,
+        _ => false,
+    }
+}
+
+fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
+    let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
+    match error {
+        SourceError::Missing { path } if path.as_os_str() == "q.csv" => {
+            no_default(user, diagnosis.near.clone())
+        }
+        SourceError::Missing { .. } => user.hint(
+            diagnosis
+                .near
+                .clone()
+                .unwrap_or_else(|| "Check the name and the working folder".into()),
+        ),
+        SourceError::NotAFile { is_folder: true, .. } => {
+            user.cause("it is a folder").hint("Name a CSV file in it")
+        }
+        SourceError::NotAFile { .. } => user
+            .cause("questions are read twice, and their rows marked: that takes a file")
+            .hint("Write them into a file first, and name that"),
+        SourceError::NoPermission { .. } => user.hint("Look at its owner with `ls -l`"),
+        SourceError::Empty { .. } => {
+            user.hint("Write one question a line below the header `question`")
+        }
+        SourceError::Suspicious { path, suspicion } => form(&path, suspicion, user, diagnosis),
+        SourceError::NoSuchColumn { column, found, .. } => {
+            let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
+            let near = meant(&column, found.iter().cloned()).map(|near| quoted(&near));
+            user.cause(format!("the columns are: {}", found.join(", "))).hint(match near {
+                Some(near) => format!("Did you mean `--column {near}`?"),
+                None => "Name the one with the questions: `--column NAME`".to_owned(),
+            })
+        }
+        SourceError::Records { path, error } => records(&path, error, diagnosis),
+    }
+}
+
+/// Explains why a file is taken for something else than CSV.
+fn form(path: &Path, suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserError {
+    match suspicion {
+        Suspicion::Separated { by } => UserError::new(
+            Exit::Usage,
+            format!("`{}` is separated by {}, not by commas", path.display(), delimiter_name(by)),
+        )
+        .hint(diagnosis.convert()),
+        Suspicion::SeparatorLine { by } => user
+            .cause(format!("it says that columns are separated by {}", delimiter_name(by)))
+            .hint(diagnosis.convert()),
+        Suspicion::NotCsv { ending } => {
+            let holds = match (ending.as_str(), diagnosis.form) {
+                ("tsv", _) => "columns separated by tabs",
+                ("txt", _) => "plain text",
+                (_, Some(Form::JsonArray)) => "a JSON array",
+                _ => "JSON lines",
+            };
+            UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
+                .hint(diagnosis.convert())
+        }
+        Suspicion::Chats { column } => user
+            .cause(format!("column `{}` holds the turns of chats", one_line(&column)))
+            .hint(diagnosis.convert()),
+        suspicion => column(suspicion, user, diagnosis),
+    }
+}
+
+/// Explains why it is not sure which column has the questions, or what stands in it.
+fn column(suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserError {
+    match suspicion {
+        Suspicion::UnquotedComma { before, behind, column, .. } => user
+            .cause(format!(
+                "what is asked would be `{}`, without `,{}`",
+                shortened(&before, 60),
+                shortened(&behind, 60)
+            ))
+            .hint(diagnosis.convert())
+            .hint(format!(
+                "Or put quotes around it, or name every column in the header, or ask what \
+                 stands before commas: `{} --column {column}`",
+                same_command()
+            )),
+        Suspicion::WhichColumn { doubt } => {
+            let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
+            let found: Vec<String> = doubt.found.iter().map(|name| one_line(name)).collect();
+            user.cause(format!(
+                "the columns are: {}; the first holds numbers, and `{likelier}` holds sentences",
+                found.join(", ")
+            ))
+            .hint(format!("Ask those: `{} --column {}`", same_command(), quoted(&likelier)))
+            .hint(format!(
+                "Ask the first: `{} --column {}`",
+                same_command(),
+                quoted(&first)
+            ))
+        }
+        Suspicion::TwoColumns { first, second, rows } => {
+            let has = if rows == 1 {
+                "1 row has".to_owned()
+            } else {
+                format!("{} rows have", count(rows))
+            };
+            let (first, second) = (quoted(&one_line(&first)), quoted(&one_line(&second)));
+            let again = same_command();
+            user.cause(format!("{has} text in `{second}`, and it would not be asked"))
+                .hint(format!(
+                    "Ask both: `{again} --template '{{{{ {first} }}}} {{{{ {second} }}}}'`"
+                ))
+                .hint(format!("Ask the first: `{again} --column {first}`"))
+                .hint(format!("Ask the second: `{again} --column {second}`"))
+        }
+        _ => user,
+    }
+}
+
+/// Names a sign between columns.
+pub(crate) fn delimiter_name(by: u8) -> &'static str {
+    match by {
+        b';' => "semicolons",
+        b'\t' => "tabs",
+        b'|' => "bars",
+        b',' => "commas",
+        _ => "another sign",
+    }
+}
+
+fn records(path: &Path, error: RecordsError, diagnosis: &Diagnosis) -> UserError {
+    let shown = path.display();
+    match error {
+        RecordsError::NotUtf8 { guess: Some(DetectedEncoding::Archive), .. }
+        | RecordsError::Nul { guess: Some(DetectedEncoding::Archive), .. } => {
+            UserError::new(Exit::Usage, format!("`{shown}` is not text"))
+                .cause("it looks like a workbook, or another archive")
+                .hint("Save it as CSV in UTF-8 in the program that it is of")
+        }
+        RecordsError::NotUtf8 { line, column, byte, near, .. } => not_utf8(
+            path,
+            format!(
+                "line {line}, column {column}: byte 0x{byte:02X} (\"{}\"); the file looks like {}",
+                one_line(&near),
+                diagnosis.encoding
+            ),
+            diagnosis,
+        ),
+        RecordsError::Shifted { .. } | RecordsError::Nul { guess: Some(_), .. } => {
+            not_utf8(path, format!("the file looks like {}", diagnosis.encoding), diagnosis)
+        }
+        RecordsError::Backslash { row, .. } => UserError::new(
+            Exit::Usage,
+            format!("`{shown}` has quotes with backslashes"),
+        )
+        .cause(format!(
+            "row {row}: within quotes a quote is written \\\", as Spark and MySQL do, and not \
+                     twice"
+        ))
+        .hint(diagnosis.convert()),
+        RecordsError::StrayQuote { row, line, cell } => {
+            UserError::new(Exit::Usage, format!("`{shown}` has a quote in the middle of a cell"))
+                .cause(format!("row {row}, line {line}: {}", shortened(&one_line(&cell), 80)))
+                .hint("Within quotes a quote is written twice; or take the outer quotes away")
+        }
+        RecordsError::Nul { line, column, guess: None } => {
+            UserError::new(Exit::Usage, format!("`{shown}` is not text"))
+                .cause(format!("line {line}, column {column}: a NUL byte"))
+                .hint("Save it as CSV in UTF-8")
+        }
+        RecordsError::TooLarge { line } => {
+            UserError::new(Exit::Usage, format!("`{shown}` has a row that does not end"))
+                .cause(format!("the row that begins on line {line} is larger than 64 MiB"))
+                .hint("Look for a quote that is never closed there")
+        }
+        RecordsError::Unclosed { line } => {
+            UserError::new(Exit::Usage, format!("`{shown}` has a quote that is never closed"))
+                .cause(format!("line {line}: everything behind its quote would be one cell"))
+                .hint("Close it there, or take it away; within quotes a quote is written twice")
+        }
+        RecordsError::Io(error) => UserError::new(Exit::Usage, format!("cannot read `{shown}`"))
+            .cause(io_cause(&error))
+            .hint("Mend that, or name another file"),
+    }
+}
+
+fn not_utf8(path: &Path, cause: String, diagnosis: &Diagnosis) -> UserError {
+    UserError::new(Exit::Usage, format!("`{}` is not UTF-8", path.display()))
+        .cause(cause)
+        .hint(diagnosis.convert())
+}

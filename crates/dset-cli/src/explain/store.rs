@@ -1,0 +1,50 @@
+//! A store that cannot be used.
+
+use dset_engine::store::StoreError;
+
+use super::{io_cause, mend};
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+
+const COPY: &str = "Put a copy of `dset.db` back, if there is one, and run again";
+const WITHOUT_STORE: &str = "Without one, move `dset.db` and `dset.db-wal` out of the folder: the next run takes \
+over the answers in the outputs, and asks for the rest";
+
+impl From<StoreError> for UserError {
+    fn from(error: StoreError) -> UserError {
+        let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
+        match error {
+            StoreError::Newer { found, by } => {
+                let by = by.map(|by| format!(", last written by dset {}", one_line(&by)));
+                let cause = format!("it has version {found}{}", by.unwrap_or_default());
+                UserError::new(Exit::Usage, "the store `dset.db` was written by a newer dset")
+                    .cause(cause)
+                    .hint(
+                        "Update this dset with `cargo install --path crates/dset-cli` in its newest \
+                         source: in another folder everything would be asked again",
+                    )
+            }
+            StoreError::Foreign => UserError::new(Exit::Usage, "`dset.db` is not a store of dset")
+                .cause("it is another program's, or its first page is damaged")
+                .hint("Put a copy of it back, if it was a store")
+                .hint("If nothing was asked here yet, use another folder with `-o DIR`"),
+            StoreError::Damaged(detail) => {
+                user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
+            }
+            gone @ StoreError::Gone { .. } => user
+                .cause(one_line(&gone.to_string()))
+                .hint("Leave the folder alone while a run goes on, and run again"),
+            long @ StoreError::PathTooLong(_) => user
+                .cause(long.to_string())
+                .hint("Move the folder to where its path is shorter, and everything in it"),
+            StoreError::Busy => user
+                .cause("another program has it locked")
+                .hint("Close whatever has `dset.db` open and run again"),
+            StoreError::Unreadable(detail) | StoreError::Failed(detail) => {
+                user.cause(one_line(&detail)).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
+            }
+            StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
+        }
+    }
+}

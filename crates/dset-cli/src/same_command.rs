@@ -1,0 +1,120 @@
+//! The command that was given, again or as another one, for hints that can be copied.
+
+use std::sync::OnceLock;
+
+use clap::{Arg, Command};
+
+use crate::display::text::{arguments, quoted};
+
+/// The grammar of this process, as fixed as its arguments: set once by `main`.
+static GRAMMAR: OnceLock<Command> = OnceLock::new();
+
+/// Tells with which grammar the arguments of this process are read; hints repeat commands by it.
+/// The first call counts.
+pub(crate) fn set_grammar(grammar: Command) {
+    let _ = GRAMMAR.set(grammar);
+}
+
+/// Returns the command that was given as another one, with the flags that both have, and without
+/// those named: a hint must not lead to another run than the one that was meant.
+pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
+    match GRAMMAR.get() {
+        Some(grammar) => given_as(grammar, &arguments(), name, without),
+        None => format!("dset {name}"),
+    }
+}
+
+/// Returns the command that was given, where it has this argument and without it, and else that of a
+/// run.
+pub(crate) fn same_command_with(argument: &str) -> String {
+    let words = arguments();
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let given = GRAMMAR.get().and_then(|grammar| grammar.find_subcommand(name));
+    match given.is_some_and(|given| given.get_arguments().any(|arg| arg.get_id() == argument)) {
+        true => same_command_as(name, &[argument]),
+        false => "dset run".to_owned(),
+    }
+}
+
+fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> String {
+    let mut command = format!("dset {name}");
+    let (Some(given), Some(other)) =
+        (words.first().and_then(|word| root.find_subcommand(word)), root.find_subcommand(name))
+    else {
+        return command;
+    };
+    let is_of_both = |arg: &Arg| {
+        let id = arg.get_id();
+        !without.contains(&id.as_str()) && other.get_arguments().any(|arg| arg.get_id() == id)
+    };
+    let mut say = |word: &str| command += &format!(" {}", quoted(word));
+    let mut words = words[1..].iter();
+    while let Some(word) = words.next() {
+        let arg = given.get_arguments().find(|arg| is_flag(word, arg));
+        // `-vn 5` is several flags, and which of them are kept is not worth the words.
+        if arg.is_some_and(|arg| !needs_value(arg)) && is_cluster(word) {
+            let last = word.chars().last();
+            let ends = given.get_arguments().find(|arg| arg.get_short() == last);
+            if ends.is_some_and(needs_value) {
+                words.next();
+            }
+            continue;
+        }
+        let is_kept = arg.is_none_or(is_of_both);
+        if is_kept {
+            say(word);
+        }
+        // `-m x`, but not `-mx`, nor `--model=x`.
+        let is_bare = word.len() == 2 || word.starts_with("--") && !word.contains('=');
+        if arg.is_some_and(needs_value) && is_bare {
+            words.next().filter(|_| is_kept).into_iter().for_each(|value| say(value));
+        }
+    }
+    command
+}
+
+fn is_cluster(word: &str) -> bool {
+    word.len() > 2 && word.starts_with('-') && !word.starts_with("--")
+}
+
+fn is_flag(word: &str, arg: &Arg) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => long.split('=').next() == arg.get_long(),
+        None => word
+            .strip_prefix('-')
+            .and_then(|short| short.chars().next())
+            .is_some_and(|short| arg.get_short() == Some(short)),
+    }
+}
+
+fn needs_value(arg: &Arg) -> bool {
+    let least = arg.get_num_args().map_or(1, |count| count.min_values());
+    arg.get_action().takes_values() && least > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command_line;
+
+    #[test]
+    fn a_command_is_given_again_as_another_with_the_flags_that_both_have() {
+        for (given, name, without, command) in [
+            (
+                "run other.csv -n 5 --again -m openai/gpt-6-luna --key=K -c8 --from-start",
+                "doctor",
+                &[][..],
+                "dset doctor other.csv -m openai/gpt-6-luna --key=K -c8",
+            ),
+            ("run --limit=5 -n3 --continue -v", "doctor", &[], "dset doctor -v"),
+            ("run -vn 5 -m x -qv", "doctor", &[], "dset doctor -m x"),
+            ("doctor --offline --base-url URL", "run", &[], "dset run --base-url URL"),
+            ("doctor other.csv -o far -m x", "status", &[], "dset status other.csv -o far"),
+            ("import a.jsonl --column nope", "import", &["column"], "dset import a.jsonl"),
+            ("demo", "doctor", &[], "dset doctor"),
+        ] {
+            let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
+            assert_eq!(given_as(&command_line(), &words, name, without), command);
+        }
+    }
+}
