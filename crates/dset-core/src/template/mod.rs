@@ -1,9 +1,9 @@
 //! Renders what is sent for a row from two templates, of the system prompt and of the user message,
-//! and the cells of the row.
+//! and the fields of the item.
 //!
-//! Templates are Jinja, strict: a name that is no column is an error, found before anything is
-//! asked, and so is a placeholder that nothing would fill. Cells are put in as they stand; nothing
-//! is escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
+//! Templates are Jinja, strict: a name that is no field is an error, found before anything is
+//! asked, and so is a placeholder that nothing would fill. Texts are put in as they stand; nothing is
+//! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
 mod placeholder;
 
@@ -15,6 +15,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
+use crate::item::Item;
+use crate::item::fields::Field;
+use crate::item::shape::Shape;
 use crate::key::RequestSettings;
 use placeholder::{Placeholder, constant, placeholder};
 
@@ -143,16 +146,11 @@ struct Message<'a> {
     keyed: Option<Cow<'a, str>>,
 }
 
-/// The cells of one row, as the template sees them.
-pub trait Cells {
-    /// Returns the cell of a column from 0; absent where the row is too short.
-    fn cell(&self, column: usize) -> Option<&str>;
-}
-
 impl Prompts {
-    /// Parses both templates for an input with these column names (`column_1` and so on where the
-    /// input has no header). Fails on syntax and on names that are no column.
-    pub fn new(request: &RequestSettings, columns: &[String]) -> Result<Prompts, PromptError> {
+    /// Parses both templates for an input of this shape. Fails on syntax and on names that are no
+    /// field.
+    pub fn new(request: &RequestSettings, shape: &Shape) -> Result<Prompts, PromptError> {
+        let columns = &shape.fields;
         let of = |role| move |error| PromptError { role, error };
         let user = Template::new(&request.template, columns).map_err(of(Role::User))?;
         let system = match request.system.as_deref() {
@@ -185,24 +183,19 @@ impl Prompts {
         self.user.is_default && matches!(self.system, System::Text(_))
     }
 
-    /// Renders the prompts of a row whose question cell is `question`, with the blanks around it.
+    /// Renders the prompts of an item; of one whose question is a chat, the user message is what its
+    /// question alone would be.
     ///
-    /// Returns `None` for an empty row: its question is blank or, where the template does not use
+    /// Returns `None` for an empty item: its question is blank or, where the template does not use
     /// that, its user message is.
-    pub fn render<'a>(
-        &self,
-        row_number: u64,
-        question: &'a str,
-        cells: &impl Cells,
-    ) -> Result<Option<Rendered<'a>>, PromptError> {
+    pub fn render<'a>(&self, item: &Item<'a>) -> Result<Option<Rendered<'a>>, PromptError> {
         let of = |role| move |error| PromptError { role, error };
-        let user = self.user.render(row_number, question, cells).map_err(of(Role::User))?;
+        let user = self.user.render(item).map_err(of(Role::User))?;
         let Some(Message { text: user, keyed: keyed_user }) = user else { return Ok(None) };
         let system = match &self.system {
             System::Text(text) => text.clone(),
             System::Template(system) => {
-                let text =
-                    system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
+                let text = system.fill(item, item.text.trim()).map_err(of(Role::System))?;
                 (!text.trim().is_empty()).then(|| text.into())
             }
         };
@@ -283,14 +276,9 @@ impl Template {
         }
     }
 
-    /// Renders the user message of a row, and what its key is made of where that is another text.
-    fn render<'a>(
-        &self,
-        row_number: u64,
-        question: &'a str,
-        cells: &impl Cells,
-    ) -> Result<Option<Message<'a>>, TemplateError> {
-        let trimmed = question.trim();
+    /// Renders the user message of an item, and what its key is made of where that is another text.
+    fn render<'a>(&self, item: &Item<'a>) -> Result<Option<Message<'a>>, TemplateError> {
+        let (question, trimmed) = (item.text, item.text.trim());
         if trimmed.is_empty() && self.uses_question {
             return Ok(None);
         }
@@ -299,24 +287,24 @@ impl Template {
             let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
             return Ok(Some(Message { text: Cow::Borrowed(question), keyed }));
         }
-        let text = self.fill(row_number, question, cells)?;
+        let text = self.fill(item, question)?;
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
+        let keyed = has_blanks.then(|| self.fill(item, trimmed)).transpose()?;
         Ok(Some(Message { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
     }
 
-    fn fill(
-        &self,
-        row_number: u64,
-        question: &str,
-        cells: &impl Cells,
-    ) -> Result<String, TemplateError> {
-        let cell = |at| Value::from(cells.cell(at).unwrap_or_default());
+    fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
         let mut row = BTreeMap::new();
-        for (at, name) in self.columns.iter().enumerate() {
-            row.entry(name.as_str()).or_insert_with(|| cell(at));
+        item.fields.for_each(|name, field| {
+            row.entry(name).or_insert_with(|| match field {
+                Field::Text(text) => Value::from(text),
+                Field::Json(value) => from_json(value),
+            });
+        });
+        for name in &self.columns {
+            row.entry(name).or_insert_with(|| Value::from(""));
         }
         let mut names = row.clone();
         names.insert("question", Value::from(question));
@@ -326,7 +314,7 @@ impl Template {
                 ErrorKind::UndefinedError => "it names a column that is not there".into(),
                 _ => error.to_string(),
             };
-            TemplateError::Row { row_number, detail }
+            TemplateError::Row { row_number: item.place.number(), detail }
         })
     }
 }
@@ -350,6 +338,24 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
     }
 }
 
+fn from_json(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(truth) => Value::from(*truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::from(number),
+            (_, Some(number)) => Value::from(number),
+            _ => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(values) => Value::from_iter(values.iter().map(from_json)),
+        serde_json::Value::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| (name.as_str(), from_json(value)));
+            Value::from_pairs(pairs.collect::<BTreeMap<_, _>>())
+        }
+    }
+}
+
 /// The names that a template may use.
 fn known(columns: &[String]) -> Vec<String> {
     let mut known = vec!["question".to_owned()];
@@ -360,10 +366,23 @@ fn known(columns: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::fields::Fields;
+    use crate::item::{Place, Status};
 
-    impl Cells for Vec<&str> {
-        fn cell(&self, column: usize) -> Option<&str> {
-            self.get(column).copied()
+    type Object = serde_json::Map<String, serde_json::Value>;
+
+    fn object(names: &[&str], cells: &[&str]) -> Object {
+        names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), (*cell).into())).collect()
+    }
+
+    fn item<'a>(row_number: u64, text: &'a str, fields: &'a Object) -> Item<'a> {
+        Item {
+            place: Place::Row(row_number),
+            text,
+            turns: None,
+            fields: Fields::Object(fields),
+            id: None,
+            status: Status::Empty,
         }
     }
 
@@ -373,7 +392,8 @@ mod tests {
 
     fn render(source: &str, names: &[&str], cells: Vec<&str>) -> String {
         let template = Template::new(source, &columns(names)).unwrap();
-        template.render(2, cells[0], &cells).unwrap().unwrap().text.into_owned()
+        let fields = object(names, &cells);
+        template.render(&item(2, cells[0], &fields)).unwrap().unwrap().text.into_owned()
     }
 
     #[test]
@@ -400,17 +420,18 @@ mod tests {
     #[test]
     fn a_column_named_in_brackets_that_is_not_there_fails_on_the_row() {
         let template = Template::new(r#"{{ row["x y"] }}"#, &columns(&["question"])).unwrap();
-        let error = template.render(7, "a", &vec!["a"]).unwrap_err();
+        let error = template.render(&item(7, "a", &object(&["question"], &["a"]))).unwrap_err();
         assert!(matches!(error, TemplateError::Row { row_number: 7, .. }), "{error:?}");
     }
 
     #[test]
     fn a_row_is_empty_when_its_question_is_or_its_prompt_where_that_is_not_used() {
         let template = Template::new("{{ topic }}", &columns(&["question", "topic"])).unwrap();
-        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().unwrap().text, "x");
-        assert_eq!(template.render(2, "a", &vec!["a", " "]).unwrap(), None);
+        let fields = |cells: &[&str]| object(&["question", "topic"], cells);
+        assert_eq!(template.render(&item(2, "", &fields(&["", "x"]))).unwrap().unwrap().text, "x");
+        assert_eq!(template.render(&item(2, "a", &fields(&["a", " "]))).unwrap(), None);
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
-        assert_eq!(template.render(2, "", &vec![""]).unwrap(), None);
+        assert_eq!(template.render(&item(2, "", &fields(&[""]))).unwrap(), None);
     }
 
     #[test]
@@ -422,7 +443,8 @@ mod tests {
             ("{{ row['question'] }}", code, code),
         ] {
             let template = Template::new(source, &columns(&["question"])).unwrap();
-            let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
+            let fields = object(&["question"], &[code]);
+            let prompt = template.render(&item(2, code, &fields)).unwrap().unwrap();
             assert_eq!(
                 (&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)),
                 (sent, keyed),
@@ -430,8 +452,10 @@ mod tests {
             );
         }
         let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
-        assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
-        let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
+        let fields = |text| object(&["question"], &[text]);
+        assert_eq!(template.render(&item(2, " \n", &fields(" \n"))).unwrap(), None);
+        let fields = fields("a");
+        let prompt = template.render(&item(2, "a", &fields)).unwrap().unwrap();
         assert_eq!((&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)), ("a", "a"));
     }
 
@@ -448,7 +472,8 @@ mod tests {
             system_is_template: has_code(system),
             ..RequestSettings::default()
         };
-        Prompts::new(&request, &columns(&["question", "topic", "Final grade"]))
+        let fields = columns(&["question", "topic", "Final grade"]);
+        Prompts::new(&request, &Shape { fields, ..Shape::of_texts() })
     }
 
     #[test]
@@ -495,7 +520,8 @@ mod tests {
         let prompts = prompts(DEFAULT_TEMPLATE, "{% if topic %}You know {{ topic }}.{% endif %}");
         let prompts = prompts.unwrap();
         let system = |topic| {
-            let rendered = prompts.render(2, "a", &vec!["a", topic, ""]).unwrap().unwrap();
+            let fields = object(&["question", "topic", "Final grade"], &["a", topic, ""]);
+            let rendered = prompts.render(&item(2, "a", &fields)).unwrap().unwrap();
             rendered.system.map(|system| system.to_string())
         };
         assert_eq!(system("geo").as_deref(), Some("You know geo."));
