@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::keys_file::KeysFile;
 use crate::layers::Environment;
 use crate::prompt;
-use crate::setting::meant;
+use crate::spelling::meant;
 
 use crate::command::check_key::read_key;
 

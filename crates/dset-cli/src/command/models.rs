@@ -14,7 +14,7 @@ use crate::display::text::{of, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, MergedLayer};
-use crate::setting::meant;
+use crate::spelling::meant;
 
 use crate::command::check_key::{refuses_key, unreached};
 

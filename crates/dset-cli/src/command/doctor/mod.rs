@@ -1,6 +1,7 @@
 //! `dset doctor`: whether a run would find all that it needs.
 
 mod files;
+mod keys;
 mod question;
 mod service;
 
@@ -139,7 +140,7 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
     let mut checks = files::questions(&plan.settings);
     let can_be_read = checks.iter().all(|check| check.grade != Grade::Problem);
     checks.extend(files::settings(&plan.environment));
-    checks.extend(service::keys(plan));
+    checks.extend(keys::keys(plan));
     checks.extend(files::dot_env(&plan.environment));
     checks.extend(files::keys_file(&plan.environment, &checks));
     match offline {
