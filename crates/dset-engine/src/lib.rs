@@ -4,6 +4,7 @@
 //! globals, so that it can run inside another program; whoever watches is told through
 //! [`crate::observer::Report`].
 
+pub mod error;
 pub mod http;
 pub mod observer;
 pub mod os;

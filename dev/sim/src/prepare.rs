@@ -114,7 +114,7 @@ impl World {
 
     fn plan(&self, settings: &[RequestSettings], held: &[Option<i64>]) -> Plan {
         let edition = self.store.edition;
-        let mut planner = Planner::new(edition, true, self.wanted());
+        let mut planner = Planner::new(true, self.wanted());
         let mut hashers: Vec<RequestHasher> =
             settings.iter().map(RequestSettings::request_hasher).collect();
         self.read(|_, _, text, marked| match text {
@@ -141,6 +141,7 @@ impl World {
         let stored = self.store.answers.iter();
         let stored = stored.filter(|(_, stored)| stored.request.edition == edition);
         planner.plan(
+            edition,
             stored.map(|(&key, stored)| PlanStored {
                 key,
                 question: stored.question,

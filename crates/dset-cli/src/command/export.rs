@@ -1,9 +1,9 @@
 //! `dset export --rebuild`: the outputs, written anew from the store.
 
 use clap::Args;
+use dset_engine::error::JobError;
 use dset_engine::os::lock::LockError;
 use dset_engine::recover::rebuild::rebuild;
-use dset_engine::run::prepare::JobError;
 
 use crate::display::page::{GOOD, Page};
 use crate::display::text::{count, of};

@@ -6,10 +6,11 @@ use clap::Args;
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
+use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
-use dset_engine::run::prepare::{Decisions, Job, JobError};
+use dset_engine::run::prepare::{Decisions, Job};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 

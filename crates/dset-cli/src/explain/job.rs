@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use dset_engine::error::JobError;
 use dset_engine::os::lock::{Holder, LockError};
 use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
-use dset_engine::run::prepare::JobError;
 
 use super::{io_cause, mend};
 use crate::display::text::{clock, one_line, same_command, shortened};

@@ -1,3 +1,4 @@
+use super::planner::ordinals;
 use super::*;
 use crate::key::RequestSettings;
 
@@ -5,9 +6,9 @@ fn settings(model: &str) -> RequestSettings {
     RequestSettings { model: model.into(), ..RequestSettings::default() }
 }
 
-fn planner(questions: &[&str], edition: u32) -> Planner {
+fn planner(questions: &[&str]) -> Planner {
     let mut hasher = settings("a").request_hasher();
-    let mut planner = Planner::new(edition, true, Fanout::default());
+    let mut planner = Planner::new(true, Fanout::default());
     for question in questions {
         let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
         planner.push(text, [hasher.fingerprint(text)], marked);
@@ -40,14 +41,14 @@ use Planned::{Pending, Placed, Presumed, Truncated, Unplaced};
 #[test]
 fn rows_may_be_added_removed_and_reordered_and_only_new_ones_are_asked() {
     let before = stored("a", Provenance::Current, &["one", "two", "three"]);
-    let plan = planner(&["three", "new", "one"], 0).plan(before, &StoreFacts::default());
+    let plan = planner(&["three", "new", "one"]).plan(0, before, &StoreFacts::default());
     assert_eq!(plan.states, [Placed, Pending, Placed]);
 }
 
 #[test]
 fn two_equal_rows_are_two_questions() {
     let before = stored("a", Provenance::Current, &["same"]);
-    let plan = planner(&["same", "other", "same"], 0).plan(before, &StoreFacts::default());
+    let plan = planner(&["same", "other", "same"]).plan(0, before, &StoreFacts::default());
     assert_eq!(plan.states, [Placed, Pending, Pending]);
     assert_eq!(plan.duplicates, 1);
 }
@@ -56,7 +57,7 @@ fn two_equal_rows_are_two_questions() {
 fn an_answer_bought_with_other_settings_counts_and_is_counted() {
     let before = stored("b", Provenance::OtherSettings, &["one", "two"]);
     let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
-    let plan = planner(&["one", "new", "two"], 0).plan(before, &known);
+    let plan = planner(&["one", "new", "two"]).plan(0, before, &known);
     assert_eq!(plan.states, [Placed, Pending, Placed]);
     assert_eq!(plan.with_other_settings, [2]);
 }
@@ -65,7 +66,7 @@ fn an_answer_bought_with_other_settings_counts_and_is_counted() {
 fn answers_of_the_script_count_without_a_decision() {
     let before = stored("?", Provenance::Imported, &["one"]);
     let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
-    let plan = planner(&["one", "two"], 0).plan(before, &known);
+    let plan = planner(&["one", "two"]).plan(0, before, &known);
     assert_eq!(plan.states, [Placed, Pending]);
     assert_eq!(plan.with_other_settings, [0]);
 }
@@ -78,7 +79,7 @@ fn a_question_answered_under_both_settings_and_mended_since_is_asked() {
     before.extend(mended);
     before.sort_by_key(|answer| answer.key);
     let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
-    assert_eq!(planner(&["one"], 0).plan(before, &known).states, [Pending]);
+    assert_eq!(planner(&["one"]).plan(0, before, &known).states, [Pending]);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn an_answer_to_a_question_that_is_not_under_its_key_is_a_contradiction() {
     let mut before = stored("a", Provenance::Current, &["one", "two", "deleted"]);
     let damaged = before.iter_mut().find(|answer| answer.id == 1).unwrap();
     damaged.key.0[15] ^= 1;
-    let plan = planner(&["one", "two", "three"], 0).plan(before, &StoreFacts::default());
+    let plan = planner(&["one", "two", "three"]).plan(0, before, &StoreFacts::default());
     assert_eq!((plan.inconsistent_keys, plan.states), (1, vec![Pending, Placed, Pending]));
 }
 
@@ -94,7 +95,7 @@ fn an_answer_to_a_question_that_is_not_under_its_key_is_a_contradiction() {
 fn an_answer_without_a_place_is_given_one() {
     let mut before = stored("a", Provenance::Current, &["one", "two"]);
     before.iter_mut().for_each(|answer| answer.placed = answer.id != 2);
-    let plan = planner(&["one", "two"], 0).plan(before, &StoreFacts::default());
+    let plan = planner(&["one", "two"]).plan(0, before, &StoreFacts::default());
     assert_eq!(plan.states, [Placed, Unplaced]);
     assert_eq!(plan.unplaced, [(1, 2)]);
 }
@@ -104,7 +105,7 @@ fn a_mark_on_an_answered_row_is_cleared_and_one_that_was_not_written_is_set() {
     let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
     let before = stored("a", Provenance::Current, &["one"]);
     let known = StoreFacts { unwritten_marks: [id("two").hash()].into(), ..StoreFacts::default() };
-    let plan = planner(&["one!", "two", "three!"], 0).plan(before, &known);
+    let plan = planner(&["one!", "two", "three!"]).plan(0, before, &known);
     assert_eq!(plan.marks.clear, [id("one")].into());
     assert_eq!(plan.marks.set, [id("two")].into());
     assert_eq!((plan.marked_though_answered, plan.marked_and_pending), (1, 1));
@@ -112,12 +113,12 @@ fn a_mark_on_an_answered_row_is_cleared_and_one_that_was_not_written_is_set() {
 
 #[test]
 fn rows_before_a_bare_bookmark_are_presumed_and_cut_ones_are_kept() {
-    let planner = planner(&["one", "two", "three!", "four"], 0);
+    let planner = planner(&["one", "two", "three!", "four"]);
     let presumed: HashSet<_> = planner.before_first_mark().into_iter().collect();
     assert_eq!(presumed.len(), 2);
     let cut = [QuestionId { text_hash: QuestionId::hash_text("four"), ordinal: 0 }.hash()];
     let known = StoreFacts { presumed, truncated: cut.into(), ..StoreFacts::default() };
-    let plan = planner.plan([], &known);
+    let plan = planner.plan(0, [], &known);
     assert_eq!(plan.states, [Presumed, Presumed, Pending, Truncated]);
 }
 
@@ -126,22 +127,22 @@ fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error(
     let id = |text| QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 };
     let cut = [id("one").hash(), id("two").hash()];
     let known = StoreFacts { truncated: cut.into(), ..StoreFacts::default() };
-    let plan = planner(&["one", "two!", "three"], 0).plan([], &known);
+    let plan = planner(&["one", "two!", "three"]).plan(0, [], &known);
     assert_eq!(plan.states, [Truncated, Truncated, Pending]);
     assert_eq!(plan.marks.set, [id("one")].into());
 }
 
 #[test]
-fn another_edition_asks_everything_again() {
+fn another_generation_asks_everything_again() {
     let before = stored("a", Provenance::Current, &["one"]);
-    let plan = planner(&["one"], 1).plan(before, &StoreFacts::default());
+    let plan = planner(&["one"]).plan(1, before, &StoreFacts::default());
     assert_eq!(plan.states, [Pending]);
 }
 
 #[test]
 fn a_row_that_changed_since_it_was_planned_is_noticed() {
     let mut hasher = settings("a").request_hasher();
-    let plan = planner(&["one", "two"], 0).plan([], &StoreFacts::default());
+    let plan = planner(&["one", "two"]).plan(0, [], &StoreFacts::default());
     assert!(plan.fits(1, hasher.fingerprint("two")));
     assert!(!plan.fits(1, hasher.fingerprint("two.")));
     assert!(!plan.fits(2, hasher.fingerprint("three")));
@@ -150,11 +151,11 @@ fn a_row_that_changed_since_it_was_planned_is_noticed() {
 #[test]
 fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
     let mut hasher = settings("a").request_hasher();
-    let mut planner = Planner::new(0, false, Fanout::default());
+    let mut planner = Planner::new(false, Fanout::default());
     planner.push("same", [hasher.fingerprint("x")], false);
     planner.skip("same");
     planner.push("same", [hasher.fingerprint("y")], false);
-    let plan = planner.plan([], &StoreFacts::default());
+    let plan = planner.plan(0, [], &StoreFacts::default());
     assert_eq!((plan.id(0, "same").ordinal, plan.id(1, "same").ordinal), (0, 2));
 }
 
@@ -178,7 +179,7 @@ fn a_cut_answer_is_asked_again_only_under_a_higher_limit() {
 fn a_mark_that_the_store_still_wants_is_wanted_although_the_row_has_it() {
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
     let known = StoreFacts { unwritten_marks: [id.hash()].into(), ..StoreFacts::default() };
-    let plan = planner(&["one!"], 0).plan(Vec::new(), &known);
+    let plan = planner(&["one!"]).plan(0, Vec::new(), &known);
     assert_eq!(plan.marks.set, [id].into(), "so that the store hears that it is there");
 }
 
@@ -191,7 +192,7 @@ fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
         unwritten_marks: [id.hash()].into(),
         ..StoreFacts::default()
     };
-    let plan = planner(&["one"], 0).plan(before, &known);
+    let plan = planner(&["one"]).plan(0, before, &known);
     assert_eq!((plan.states, plan.marks), (vec![Placed], InputMarks::default()));
 }
 
@@ -201,7 +202,7 @@ const MODELS: [&str; 2] = ["a", "b"];
 fn of_several(models: &[&str], samples: u32, questions: &[&str]) -> Planner {
     let hashes = models.iter().map(|model| settings(model).model_hash()).collect();
     let wanted = Fanout::new(hashes, samples);
-    let mut planner = Planner::new(0, true, wanted);
+    let mut planner = Planner::new(true, wanted);
     for question in questions {
         let (text, marked) = question.strip_suffix('!').map_or((*question, false), |q| (q, true));
         let prints = models.iter().map(|model| settings(model).request_hasher().fingerprint(text));
@@ -235,9 +236,9 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
 #[test]
 fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing() {
     let before = || stored_of_several(&[("one", "a", 0), ("one", "a", 1)], &["a"]);
-    let raised = of_several(&["a"], 4, &["one"]).plan(before(), &StoreFacts::default());
+    let raised = of_several(&["a"], 4, &["one"]).plan(0, before(), &StoreFacts::default());
     assert_eq!(raised.states, [Placed, Placed, Pending, Pending]);
-    let lowered = of_several(&["a"], 1, &["one"]).plan(before(), &StoreFacts::default());
+    let lowered = of_several(&["a"], 1, &["one"]).plan(0, before(), &StoreFacts::default());
     assert_eq!((lowered.states, lowered.inconsistent_keys), (vec![Placed], 0));
     assert_eq!(lowered.unwanted.len(), 1, "it is kept");
 }
@@ -245,10 +246,10 @@ fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing(
 #[test]
 fn a_further_model_asks_only_its_own_answers_and_wants_no_decision() {
     let before = stored_of_several(&[("one", "a", 0)], &MODELS);
-    let plan = of_several(&MODELS, 1, &["one"]).plan(before, &StoreFacts::default());
+    let plan = of_several(&MODELS, 1, &["one"]).plan(0, before, &StoreFacts::default());
     assert_eq!((plan.states, plan.with_other_settings), (vec![Placed, Pending], vec![0, 0]));
     let both = stored_of_several(&[("one", "a", 0), ("two", "b", 0)], &["a"]);
-    let plan = of_several(&["a"], 1, &["one", "two"]).plan(both, &StoreFacts::default());
+    let plan = of_several(&["a"], 1, &["one", "two"]).plan(0, both, &StoreFacts::default());
     assert_eq!(plan.states, [Placed, Pending], "what the other model said stands for nothing");
     assert_eq!((plan.with_other_settings, plan.unwanted.len()), (vec![0], 1));
 }
@@ -258,7 +259,7 @@ fn what_other_settings_bought_counts_for_its_own_model_and_sample() {
     let mut before = stored_of_several(&[("one", "b", 1)], &MODELS);
     (before[0].provenance, before[0].key) = (Provenance::OtherSettings, Key([9; 16]));
     let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
-    let plan = of_several(&MODELS, 2, &["one"]).plan(before, &known);
+    let plan = of_several(&MODELS, 2, &["one"]).plan(0, before, &known);
     assert_eq!(plan.states, [Pending, Pending, Pending, Placed]);
     assert_eq!(plan.with_other_settings, [0, 1]);
 }
@@ -267,7 +268,7 @@ fn what_other_settings_bought_counts_for_its_own_model_and_sample() {
 fn what_the_script_did_counts_for_the_first_answer_of_a_row() {
     let planner = of_several(&MODELS, 2, &["one", "two!"]);
     let presumed = planner.before_first_mark().into_iter().collect();
-    let plan = planner.plan([], &StoreFacts { presumed, ..StoreFacts::default() });
+    let plan = planner.plan(0, [], &StoreFacts { presumed, ..StoreFacts::default() });
     let first_row = [Presumed, Pending, Pending, Pending];
     assert_eq!(plan.states[..4], first_row);
     assert_eq!(plan.states[4..], [Pending; 4]);
@@ -277,8 +278,9 @@ fn what_the_script_did_counts_for_the_first_answer_of_a_row() {
 fn an_answer_that_was_cut_is_kept_for_its_own_model_and_sample() {
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
     let planner = of_several(&MODELS, 2, &["one"]);
-    let cut = [planner.wanted.failure_key(id, 0), planner.wanted.failure_key(id, 3)].into();
-    let plan = planner.plan([], &StoreFacts { truncated: cut, ..StoreFacts::default() });
+    let wanted = Fanout::new(MODELS.map(|model| settings(model).model_hash()).to_vec(), 2);
+    let cut = [wanted.failure_key(id, 0), wanted.failure_key(id, 3)].into();
+    let plan = planner.plan(0, [], &StoreFacts { truncated: cut, ..StoreFacts::default() });
     assert_eq!(plan.states, [Truncated, Pending, Pending, Truncated]);
     assert_eq!(plan.marks.set, [id].into(), "its row says ERROR, once");
 }
@@ -289,7 +291,7 @@ fn a_mark_is_cleared_only_where_every_answer_of_the_row_is_there() {
     let answers = [("one", "a", 0), ("one", "a", 1), ("two", "a", 0)];
     let before = stored_of_several(&answers, &["a"]);
     let known = StoreFacts { unwritten_marks: [id("two").hash()].into(), ..StoreFacts::default() };
-    let plan = of_several(&["a"], 2, &["one!", "two"]).plan(before, &known);
+    let plan = of_several(&["a"], 2, &["one!", "two"]).plan(0, before, &known);
     assert_eq!(plan.marks.clear, [id("one")].into());
     assert_eq!(plan.marks.set, [id("two")].into());
     assert_eq!(plan.marked_though_answered, 1);

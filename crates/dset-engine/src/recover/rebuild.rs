@@ -17,11 +17,12 @@ use dset_core::settings::Settings;
 use dset_core::time::file_stamp;
 use fs_err as fs;
 
+use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::files;
-use crate::os::lock::{Lock, LockError};
+use crate::os::lock::Lock;
 use crate::output::live::{Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
-use crate::run::prepare::{JobError, finish_move, folder_error};
+use crate::run::prepare::finish_move;
 use crate::store::{Store, StoreError, Value, Write};
 use crate::view::status::RunIndex;
 
@@ -48,10 +49,7 @@ pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
     if !Store::exists(folder) {
         return Ok(None);
     }
-    let _lock = Lock::take(folder, now).map_err(|error| match error {
-        LockError::Io(error) => folder_error(folder, error),
-        held @ LockError::InUse(_) => JobError::Lock(held),
-    })?;
+    let _lock = Lock::take(folder, now).map_err(|error| JobError::lock(folder, error))?;
     let stamp = file_stamp(now);
     let (mut store, _) = Store::open(folder)?;
     let wanted = store.formats(&settings.formats)?;
@@ -161,7 +159,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
             .map_err(SinkError::Io)?;
         // An order that cannot be followed is what a rebuild is for.
         if compared.has_foreign() || rows.check().is_err() {
-            kept.push(copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?);
+            kept.push(copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?);
         }
     }
     Ok(kept)
@@ -222,7 +220,7 @@ pub(crate) fn finish(
                 .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
                 .map_err(SinkError::Io)?;
             if compared.has_foreign() {
-                copy(folder, &path, stamp).map_err(|error| folder_error(folder, error))?;
+                copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?;
             }
         }
         let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));

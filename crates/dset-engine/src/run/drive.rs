@@ -32,7 +32,8 @@ use crate::os::panic_guard::catch_panic;
 use crate::output::live::{Outputs, SinkError, ToSinks};
 use crate::run::feeder::QuestionFeeder;
 use crate::run::peer_limits::{PeerLimits, PublishedState};
-use crate::run::prepare::{Job, source_options};
+use crate::run::prepare::Job;
+use crate::source::SourceOptions;
 use crate::source::error_marks::{MarkError, rewrite_marks};
 use crate::store::{
     Checkpoint, OutputOrder, RateHistory, STORE, StoreError, ToStore, Writer, WriterSettings,
@@ -379,7 +380,7 @@ impl Run {
     }
 
     fn mark(&mut self, marks: InputMarks) {
-        let options = source_options(&self.settings, self.marks_known.clone());
+        let options = SourceOptions::new(&self.settings, self.marks_known.clone());
         let path = self.settings.input.clone();
         let tell = self.tell.clone();
         self.marking.spawn_blocking(move || {

@@ -12,7 +12,7 @@ use dset_core::plan::fanout::Fanout;
 use dset_core::plan::{Plan, Planner};
 use dset_core::template::{Prompts, Rendered};
 
-use crate::run::prepare::JobError;
+use crate::error::JobError;
 use crate::source::Source;
 
 /// What one pass over the input gives.
@@ -30,7 +30,6 @@ pub(crate) fn plan_input(
     prompts: &Prompts,
     requests: &[RequestSettings],
     samples: u32,
-    edition: u32,
 ) -> Result<PlannedInput, JobError> {
     source.rewind()?;
     let status = source.layout().status;
@@ -39,7 +38,7 @@ pub(crate) fn plan_input(
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Fanout::new(models, samples);
     let mut scanned = PlannedInput {
-        planner: Planner::new(edition, prompts.are_the_question_alone(), wanted),
+        planner: Planner::new(prompts.are_the_question_alone(), wanted),
         empty: 0,
         first_marked_row: None,
     };

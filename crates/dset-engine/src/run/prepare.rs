@@ -14,23 +14,21 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
-use dset_core::template::{DEFAULT_TEMPLATE, PromptError, Prompts};
+use dset_core::template::Prompts;
 use dset_core::time::file_stamp;
 use fs_err as fs;
-use thiserror::Error;
 
+use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::files;
-use crate::os::lock::{Lock, LockError};
+use crate::os::lock::Lock;
 use crate::output::folder::{EARLIER, rename_old, write_readme};
-use crate::output::live::{
-    LIVE_FORMATS, LiveFormat, Outputs, Repair, SinkError, UnknownFormat, legacy, live_formats,
-};
-use crate::recover::legacy::{LegacyImport, LegacyImportError, import_legacy, recover_from_output};
+use crate::output::live::{LIVE_FORMATS, LiveFormat, Outputs, Repair, legacy, live_formats};
+use crate::recover::legacy::{LegacyImport, import_legacy, recover_from_output};
 use crate::recover::rebuild::{finish, reform};
 use crate::run::plan_input::{PlannedInput, for_each_planned, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
-use crate::source::{Source, SourceError, SourceOptions};
+use crate::source::{Source, SourceOptions};
 use crate::store::{Invocation, Rescued, Store, StoreError, Value, Write, open_readonly};
 use crate::view::status::has_outputs;
 
@@ -47,81 +45,6 @@ pub struct Decisions {
     pub from_bookmark: bool,
     /// The most answers to ask for in this run.
     pub limit: Option<u64>,
-}
-
-/// Why a run cannot begin. Nothing was asked.
-#[derive(Debug, Error)]
-pub enum JobError {
-    /// The input.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// There is no question in it.
-    #[error("`{}` has no questions", path.display())]
-    NoQuestions {
-        /// The input.
-        path: PathBuf,
-    },
-    /// The template, or the system prompt.
-    #[error("a prompt cannot be used: {0}")]
-    Prompt(#[from] PromptError),
-    /// An output that is to be written.
-    #[error(transparent)]
-    Format(#[from] UnknownFormat),
-    /// The folder of the outputs cannot be made or written.
-    #[error("cannot use the folder `{}`: {error}", path.display())]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Another run has the folder.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An output.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The outputs of the original script.
-    #[error(transparent)]
-    Adopt(#[from] LegacyImportError),
-    /// Answers were bought with other settings, and nobody has said what is to become of them.
-    #[error("the settings have changed")]
-    SettingsChanged {
-        /// What: the setting, what it was, what it is.
-        changes: Vec<(String, String, String)>,
-        /// How many answers that concerns.
-        answers: u64,
-    },
-    /// Rows say ERROR, nothing tells who wrote that, and nobody has said what is to become of the
-    /// rows before the first of them.
-    #[error("whether the rows before a bookmark were answered is not known")]
-    Bookmark {
-        /// The input.
-        path: PathBuf,
-        /// The folder with neither a store nor outputs.
-        folder: PathBuf,
-        /// The first row that says ERROR.
-        row: u64,
-        /// The questions before it.
-        before: u64,
-        /// All questions.
-        questions: u64,
-    },
-    /// Nothing can be asked without a key.
-    #[error("there is no key")]
-    NoKey,
-    /// More answers are wanted than a run can keep in mind.
-    #[error("{answers} answers are wanted, and a run has room for {}", u32::MAX)]
-    TooMany {
-        /// How many.
-        answers: u64,
-    },
-    /// The input was changed between two readings.
-    #[error("the input was changed while it was being read")]
-    InputChanged,
 }
 
 /// What was found and done before the first ask.
@@ -207,19 +130,6 @@ pub struct Job {
     pub(crate) lock: Lock,
 }
 
-pub(crate) fn folder_error(folder: &Path, error: io::Error) -> JobError {
-    JobError::Folder { path: folder.to_owned(), error }
-}
-
-/// Returns how the input of these settings is read; `marks` is the column that the store knows to
-/// have marks.
-#[must_use]
-pub fn source_options(settings: &Settings, marks: Option<String>) -> SourceOptions {
-    let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
-    let column = settings.column.clone();
-    SourceOptions { header: settings.header, column, marks, has_template }
-}
-
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is
 /// told by whoever opens it.
 pub(crate) fn marks_known(folder: &Path) -> Option<String> {
@@ -237,7 +147,7 @@ impl Job {
         let mut settings = settings;
         let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
-        let options = source_options(&settings, marks_known.clone());
+        let options = SourceOptions::new(&settings, marks_known.clone());
         let mut source = Source::open(&settings.input, &options)?;
         let CheckedPrompts { prompts, system_as_before } =
             check_prompts(&mut settings, source.layout())?;
@@ -246,8 +156,8 @@ impl Job {
         let is_new = !Store::exists(&folder);
         let (requests, samples) = (settings.requests(), settings.samples);
         let by_model = requests.len() > 1;
-        let first = plan_input(&mut source, &prompts, &requests, samples, 0)?;
-        if first.planner.is_empty() {
+        let scanned = plan_input(&mut source, &prompts, &requests, samples)?;
+        if scanned.planner.is_empty() {
             return Err(JobError::NoQuestions { path: settings.input });
         }
         if is_new && !can_ask {
@@ -255,15 +165,12 @@ impl Job {
         }
         // Before anything is made: a folder with a store would look like a record.
         if is_new && !has_outputs(&folder) {
-            bare_bookmark(&first, &settings, decisions)?;
+            bare_bookmark(&scanned, &settings, decisions)?;
         }
 
-        let in_folder = |error| folder_error(&folder, error);
+        let in_folder = |error| JobError::folder(&folder, error);
         fs::create_dir_all(&folder).map_err(in_folder)?;
-        let lock = Lock::take(&folder, now).map_err(|error| match error {
-            LockError::Io(error) => in_folder(error),
-            held @ LockError::InUse(_) => JobError::Lock(held),
-        })?;
+        let lock = Lock::take(&folder, now).map_err(|error| JobError::lock(&folder, error))?;
         let renamed = rename_old(&folder).map_err(in_folder)?;
         files::remove_left_over(&folder);
         if let Ok(input) = fs::canonicalize(&settings.input) {
@@ -295,10 +202,6 @@ impl Job {
             }
             None => 0,
         };
-        let mut scanned = match edition {
-            0 => first,
-            _ => plan_input(&mut source, &prompts, &requests, samples, edition)?,
-        };
         let mut starts_at_row = None;
         if is_blank && adopted.is_none() {
             let before = bare_bookmark(&scanned, &settings, decisions)?;
@@ -311,8 +214,7 @@ impl Job {
             requests.iter().map(|request| Ok(store.settings(request, edition)?.id)).collect()
         };
         let mut held_ids = held(&store, edition)?;
-        let (mut empty, planner) = (scanned.empty, std::mem::take(&mut scanned.planner));
-        let mut plan = store.plan(planner, edition, &requests)?;
+        let mut plan = store.plan(&scanned.planner, edition, &requests)?;
 
         let mut again_continued = false;
         if decisions.ask_again && !store.is_blank()? {
@@ -326,10 +228,8 @@ impl Job {
                 edition += 1;
                 moved_to =
                     Some(open_generation(&mut store, &settings, &folder, edition, &stamp, now)?);
-                let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
-                empty = scanned.empty;
                 held_ids = held(&store, edition)?;
-                plan = store.plan(scanned.planner, edition, &requests)?;
+                plan = store.plan(&scanned.planner, edition, &requests)?;
             }
         }
         let pending = plan.count(Planned::Pending);
@@ -361,7 +261,7 @@ impl Job {
             layout: source.layout().clone(),
             questions: plan.rows(),
             answers: plan.states.len() as u64,
-            empty,
+            empty: scanned.empty,
             answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
             presumed_agreed: store.has_agreed_to_presumed()?,
@@ -483,7 +383,7 @@ fn open_generation(
 ) -> Result<String, JobError> {
     // Where they go to is made first: if it cannot be, nothing has begun.
     fs::create_dir_all(folder.join(EARLIER).join(stamp))
-        .map_err(|error| JobError::Folder { path: folder.to_owned(), error })?;
+        .map_err(|error| JobError::folder(folder, error))?;
     let meta = |name, value| Write::Meta { name, value: Some(value) };
     store.commit(&[
         meta("edition", Value::Number(edition.into())),
@@ -556,7 +456,7 @@ pub(crate) fn finish_move(store: &Store, folder: &Path) -> Result<Option<String>
         }
         files::sync_folder(folder)
     };
-    moves().map_err(|error| folder_error(folder, error))?;
+    moves().map_err(|error| JobError::folder(folder, error))?;
     store.unset_meta("moving")?;
     Ok(Some(format!("{EARLIER}/{stamp}")))
 }

@@ -4,7 +4,7 @@ use dset_core::csv::Layout;
 use dset_core::settings::Settings;
 use dset_core::template::{Prompts, has_code};
 
-use crate::run::prepare::JobError;
+use crate::error::JobError;
 use crate::store::open_readonly;
 
 /// Prompts that may be sent.

@@ -8,6 +8,8 @@ use dset_core::csv::{
     SNIFFED_ROWS_MAX, UnquotedCommaDetector, ambiguous_column, declared_delimiter,
     delimiter_in_header, is_chat, is_header_word, second_among, survey_marked,
 };
+use dset_core::settings::Settings;
+use dset_core::template::DEFAULT_TEMPLATE;
 use fs_err::File;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -25,6 +27,17 @@ pub struct SourceOptions {
     pub marks: Option<String>,
     /// Somebody says which columns are sent: in a template.
     pub has_template: bool,
+}
+
+impl SourceOptions {
+    /// Returns how these settings read the input; `marks` is the column that the store knows to
+    /// have marks.
+    #[must_use]
+    pub fn new(settings: &Settings, marks: Option<String>) -> SourceOptions {
+        let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
+        let column = settings.column.clone();
+        SourceOptions { header: settings.header, column, marks, has_template }
+    }
 }
 
 /// Why there are no questions.

@@ -14,8 +14,7 @@ use fs_err as fs;
 
 use crate::os::files::folder_of;
 use crate::output::live::{LiveFormat, legacy};
-use crate::run::prepare::source_options;
-use crate::source::{Source, SourceError};
+use crate::source::{Source, SourceError, SourceOptions};
 use crate::store::{Store, open_readonly};
 use crate::view::status::has_outputs;
 
@@ -76,7 +75,7 @@ fn has_record(folder: &Path) -> bool {
 
 /// Returns what every question of the file is known by.
 fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
-    let mut source = Source::open(&settings.input, &source_options(settings, None))?;
+    let mut source = Source::open(&settings.input, &SourceOptions::new(settings, None))?;
     let column = source.layout().question;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
     while let Some(row) = source.next_row()? {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use dset_core::csv::ERROR;
 use dset_core::settings::Settings;
 
-use crate::run::prepare::{JobError, marks_known, source_options};
+use crate::error::JobError;
+use crate::run::prepare::marks_known;
 use crate::run::prompts::check_prompts;
-use crate::source::Source;
+use crate::source::{Source, SourceOptions};
 
 /// So many pairs of the same question are named.
 const NAMED_MAX: usize = 3;
@@ -36,7 +37,7 @@ pub struct Inspected {
 /// Reads the whole file of these settings, as a run would.
 pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
-    let options = source_options(&settings, marks_known(&settings.output));
+    let options = SourceOptions::new(&settings, marks_known(&settings.output));
     let mut source = Source::open(&settings.input, &options)?;
     let prompts = check_prompts(&mut settings, source.layout())?.prompts;
     let (question_column, status) = (source.layout().question, source.layout().status);

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use dset_core::plan::AnswerId;
 use dset_core::settings::Settings;
 
+use crate::error::JobError;
 use crate::run::plan_input::for_each_planned;
-use crate::run::prepare::JobError;
 pub use crate::store::SnippetPart;
 use crate::store::{IdSet, Store, StoreError, open_readonly};
 use crate::store::{SearchTerms, Tokenizer};

@@ -11,8 +11,8 @@ use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
 use dset_core::settings::Settings;
 
+use crate::error::JobError;
 use crate::run::plan_input::{PlannedRow, RowStatus, for_each_planned};
-use crate::run::prepare::JobError;
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
 use crate::view::status::RunIndex;
 

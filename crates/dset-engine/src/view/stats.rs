@@ -9,7 +9,7 @@ use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::settings::Settings;
 
-use crate::run::prepare::JobError;
+use crate::error::JobError;
 use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
 use crate::view::status::RunIndex;
 

@@ -12,12 +12,12 @@ use dset_core::run::Planned;
 use dset_core::settings::Settings;
 use dset_core::template::Prompts;
 
+use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
 use crate::output::live::{LiveFormat, legacy, live_formats};
 use crate::run::plan_input::{RowStatus, for_each_planned, plan_input};
-use crate::run::prepare::{JobError, source_options};
-use crate::source::Source;
+use crate::source::{Source, SourceOptions};
 use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
 
 /// Rows that are named one by one, at most.
@@ -154,11 +154,11 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 
 /// Without a store every question is pending.
 fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobError> {
-    let mut source = Source::open(&settings.input, &source_options(settings, None))?;
+    let mut source = Source::open(&settings.input, &SourceOptions::new(settings, None))?;
     let requests = settings.requests();
     let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-    let scanned = plan_input(&mut source, &prompts, &requests, settings.samples, 0)?;
-    let plan = scanned.planner.plan([], &StoreFacts::default());
+    let scanned = plan_input(&mut source, &prompts, &requests, settings.samples)?;
+    let plan = scanned.planner.plan(0, [], &StoreFacts::default());
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
     for_each_planned(&mut source, &prompts, &requests[0], &plan, |seen| {
@@ -212,13 +212,13 @@ impl RunIndex {
             Some(asked) => asked,
             None => (settings.requests(), settings.samples),
         };
-        let options = source_options(settings, store.marks_column()?);
+        let options = SourceOptions::new(settings, store.marks_column()?);
         let mut source = Source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
-        let scanned = plan_input(&mut source, &prompts, &requests, samples, edition)?;
+        let scanned = plan_input(&mut source, &prompts, &requests, samples)?;
         let mut answers = vec![None; scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
-        let plan = store.plan_and_note(scanned.planner, edition, &requests, note)?;
+        let plan = store.plan_and_note(&scanned.planner, edition, &requests, note)?;
         Ok(RunIndex {
             generation: edition,
             requests,

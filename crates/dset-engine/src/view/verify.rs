@@ -15,10 +15,10 @@ use dset_core::recover::output_diff::{OutputDifference, diff_output};
 use dset_core::settings::Settings;
 use fs_err as fs;
 
+use crate::error::JobError;
 use crate::os::files;
 use crate::os::lock::{Running, holder, running};
 use crate::output::live::{Expected, LiveFormat, SinkError};
-use crate::run::prepare::JobError;
 use crate::store::{self, IntegrityError, Invocation, Store, StoreError, open_readonly};
 use crate::view::status::{Rows, RunIndex};
 

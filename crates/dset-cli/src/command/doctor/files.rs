@@ -4,9 +4,9 @@ use std::path::Path;
 
 use dset_core::csv::HeaderMode;
 use dset_core::settings::Settings;
+use dset_engine::error::JobError;
 use dset_engine::os::files::{folder_of, free_bytes, is_open_to_others, try_to_write};
 use dset_engine::os::lock::Running;
-use dset_engine::run::prepare::JobError;
 use dset_engine::store::Store;
 use dset_engine::view::inspect::{Inspected, inspect};
 use dset_engine::view::status::{RunStatus, run_status};

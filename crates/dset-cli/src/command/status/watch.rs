@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use dset_core::settings::Settings;
-use dset_engine::run::prepare::JobError;
+use dset_engine::error::JobError;
 use dset_engine::view::status::{RunStatus, run_status};
 
 use crate::error::UserError;

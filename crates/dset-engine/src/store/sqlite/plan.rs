@@ -156,7 +156,7 @@ impl Store {
     /// Holds the questions against what is stored of this edition, as each model is asked.
     pub fn plan(
         &self,
-        planner: Planner,
+        planner: &Planner,
         edition: u32,
         requests: &[RequestSettings],
     ) -> Result<Plan, StoreError> {
@@ -166,18 +166,20 @@ impl Store {
     /// Does the same, and tells `answered` of each answered question which answer is its own.
     pub fn plan_and_note(
         &self,
-        mut planner: Planner,
+        planner: &Planner,
         edition: u32,
         requests: &[RequestSettings],
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
-        if requests.len() > 1 {
-            planner.set_primary_model(self.first_model(edition)?);
-        }
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
         let placed = self.placed(edition)?;
+        let primary_model = match requests.len() {
+            0 | 1 => None,
+            _ => self.first_model(edition)?,
+        };
         let known = StoreFacts {
+            primary_model,
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
             truncated: self.cut(edition, max_tokens)?,
             unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
@@ -222,7 +224,7 @@ impl Store {
             placed_seen += u64::from(row.placed);
             Some(row)
         });
-        let plan = planner.plan_and_note(stored, &known, answered);
+        let plan = planner.plan_and_note(edition, stored, &known, answered);
         let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
         match failed {
             Some(error) => Err(error),

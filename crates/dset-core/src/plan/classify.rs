@@ -1,0 +1,77 @@
+//! Where one wanted answer stands, from what is known of it.
+
+use crate::plan::Stored;
+use crate::run::Planned;
+
+/// What is known of one wanted answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evidence {
+    /// The answer under its key.
+    pub(super) own: Option<Stored>,
+    /// An answer to the same question, model and sample that other settings or the script bought,
+    /// while none of these settings is there.
+    pub(super) other: Option<Stored>,
+    /// Its question is taken as answered, and it is the first answer of its row.
+    pub(super) is_presumed: bool,
+    /// It was cut by a token limit that is not higher now.
+    pub(super) is_truncated: bool,
+    /// There is an answer of these settings under a key that no row has.
+    pub(super) is_under_other_key: bool,
+}
+
+impl Evidence {
+    /// Returns the answer that counts.
+    pub(super) fn answer(&self) -> Option<Stored> {
+        self.own.or(self.other)
+    }
+}
+
+/// Decides where a wanted answer stands: any answer counts before a presumption, and that before
+/// what is known of an earlier failure.
+pub(super) fn classify(evidence: &Evidence) -> Planned {
+    match evidence.answer() {
+        Some(answer) if answer.placed => Planned::Placed,
+        Some(_) => Planned::Unplaced,
+        None if evidence.is_presumed => Planned::Presumed,
+        None if evidence.is_truncated => Planned::Truncated,
+        None => Planned::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::question::Key;
+    use crate::plan::Provenance;
+
+    #[test]
+    fn an_answer_counts_before_a_presumption_and_that_before_a_failure() {
+        let answer = |placed| {
+            Some(Stored {
+                key: Key([0; 16]),
+                question: [0; 16],
+                id: 1,
+                provenance: Provenance::Current,
+                model: 0,
+                sample: 0,
+                placed,
+            })
+        };
+        let (placed, unplaced) = (answer(true), answer(false));
+        for (own, other, is_presumed, is_truncated, state) in [
+            (None, None, false, false, Planned::Pending),
+            (None, None, false, true, Planned::Truncated),
+            (None, None, true, false, Planned::Presumed),
+            (None, None, true, true, Planned::Presumed),
+            (None, placed, true, true, Planned::Placed),
+            (None, unplaced, true, true, Planned::Unplaced),
+            (placed, None, true, true, Planned::Placed),
+            (unplaced, None, false, true, Planned::Unplaced),
+            (unplaced, placed, false, false, Planned::Unplaced),
+        ] {
+            let evidence =
+                Evidence { own, other, is_presumed, is_truncated, is_under_other_key: true };
+            assert_eq!(classify(&evidence), state, "{evidence:?}");
+        }
+    }
+}

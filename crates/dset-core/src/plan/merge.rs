@@ -1,0 +1,110 @@
+//! Stored answers and wanted ones, both in the order of their keys, brought together.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::item::question::{Key, QuestionId, QuestionIndex};
+use crate::plan::classify::Evidence;
+use crate::plan::fanout::Fanout;
+use crate::plan::tally::Tally;
+use crate::plan::{AnswerId, Provenance, StoreFacts, Stored};
+
+/// A question, a model and a sample: what one answer is wanted for.
+type EntryKey = ([u8; 16], u16, u32);
+
+/// The stored answers, as far as they are not simply under the key of a wanted one.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// Answers of other settings or of the script.
+    others: HashMap<EntryKey, Stored>,
+    /// What is answered under the settings of this run, where there are others: a question of both
+    /// was edited, a question of the others alone is a changed setting.
+    current: HashSet<EntryKey>,
+    /// Answers under these settings that no row asks for: of rows that were deleted or edited.
+    unasked: HashSet<EntryKey>,
+    /// Answers of further samples and other models, by their questions.
+    pub(super) unwanted: Vec<([u8; 16], AnswerId)>,
+    /// The questions of those that have a place in the outputs.
+    unwanted_placed: Vec<[u8; 16]>,
+    /// All answers with a place in the outputs.
+    placed: u64,
+}
+
+/// Goes through `stored` and `keys` once, tallies every wanted answer that is under its key, and
+/// returns what is known of the rest.
+pub(super) fn merge(
+    keys: &[(Key, QuestionIndex)],
+    stored: impl Iterator<Item = Stored>,
+    prompts_are_questions: bool,
+    facts: &StoreFacts,
+    tally: &mut Tally<'_>,
+) -> Beside {
+    let mut beside = Beside::default();
+    let mut keys = keys.iter().peekable();
+    for answer in stored {
+        beside.placed += u64::from(answer.placed);
+        if answer.provenance == Provenance::OtherModel || answer.sample >= tally.wanted().samples()
+        {
+            beside.unwanted.push((answer.question, answer.id));
+            beside.unwanted_placed.extend(answer.placed.then_some(answer.question));
+            continue;
+        }
+        let slot = (answer.question, answer.model, answer.sample);
+        let is_current = answer.provenance == Provenance::Current;
+        match is_current {
+            _ if !facts.has_other_provenance => {}
+            true => drop(beside.current.insert(slot)),
+            false => drop(beside.others.insert(slot, answer)),
+        }
+        while keys.next_if(|(key, _)| *key < answer.key).is_some() {}
+        if let Some(&(_, at)) = keys.next_if(|(key, _)| *key == answer.key) {
+            tally.entry(at, &Evidence { own: Some(answer), ..Evidence::default() });
+        } else if is_current && prompts_are_questions {
+            beside.unasked.insert(slot);
+        }
+    }
+    beside
+}
+
+impl Beside {
+    /// Tells whether any of it may concern an entry that is not under its key.
+    pub(super) fn may_settle(&self) -> bool {
+        !self.others.is_empty() || !self.unasked.is_empty()
+    }
+
+    /// Collects what is known of an entry of this question that is not under its key.
+    pub(super) fn evidence(
+        &self,
+        id: QuestionId,
+        at: QuestionIndex,
+        facts: &StoreFacts,
+        wanted: &Fanout,
+    ) -> Evidence {
+        let hash = id.hash();
+        let slot = (hash, wanted.model(at), wanted.sample(at));
+        let is_truncated = || wanted.find_failure(id, at, |hash| facts.truncated.get(hash));
+        // What the script did counts for the first answer of a row.
+        let is_first = at % wanted.per_row() == 0;
+        Evidence {
+            own: None,
+            other: self.others.get(&slot).filter(|_| !self.current.contains(&slot)).copied(),
+            is_presumed: is_first && facts.presumed.contains(&hash),
+            is_truncated: !facts.truncated.is_empty() && is_truncated().is_some(),
+            is_under_other_key: self.unasked.contains(&slot),
+        }
+    }
+
+    /// Counts the answers with a place in the outputs whose question is not in the input any more;
+    /// `placed` are those that are wanted and placed, `questions` gives those of the input.
+    pub(super) fn orphaned(
+        &self,
+        placed: u64,
+        questions: impl FnOnce() -> HashSet<[u8; 16]>,
+    ) -> u64 {
+        let here = match self.unwanted_placed.is_empty() {
+            true => HashSet::new(),
+            false => questions(),
+        };
+        let unwanted_here = self.unwanted_placed.iter().filter(|question| here.contains(*question));
+        self.placed - placed - unwanted_here.count() as u64
+    }
+}

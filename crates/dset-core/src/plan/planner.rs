@@ -1,0 +1,230 @@
+//! The questions of the input, collected in one pass and held against a store.
+
+use std::collections::HashSet;
+
+use crate::item::question::{Key, QuestionId, QuestionIndex};
+use crate::key::{Fingerprint, key};
+use crate::plan::fanout::Fanout;
+use crate::plan::merge::merge;
+use crate::plan::tally::Tally;
+use crate::plan::{AnswerId, Plan, StoreFacts, Stored};
+
+/// Collects the questions of the input.
+#[derive(Debug, Default)]
+pub struct Planner {
+    /// Equal prompts are equal questions: true for the default template.
+    prompts_are_questions: bool,
+    wanted: Fanout,
+    /// Of each row one for each model.
+    prints: Vec<Fingerprint>,
+    texts: Vec<u64>,
+    marked: Vec<bool>,
+    /// Rows that are not asked although they have a question: how many questions came before each,
+    /// and its text. They count in the ordinals of equal texts, as they do for bookmarks.
+    skipped: Vec<(u32, u64)>,
+}
+
+impl Planner {
+    /// Starts with no question; `prompts_are_questions` where the template is the question alone.
+    #[must_use]
+    pub fn new(prompts_are_questions: bool, wanted: Fanout) -> Planner {
+        Planner { prompts_are_questions, wanted, ..Planner::default() }
+    }
+
+    /// Takes the next non-empty question of the input, with the fingerprint of its request to each
+    /// model.
+    pub fn push(
+        &mut self,
+        question: &str,
+        fingerprints: impl IntoIterator<Item = Fingerprint>,
+        marked: bool,
+    ) {
+        self.prints.extend(fingerprints);
+        self.texts.push(QuestionId::hash_text(question));
+        self.marked.push(marked);
+    }
+
+    /// Takes an empty row that is not asked.
+    pub fn skip(&mut self, question: &str) {
+        if !question.trim().is_empty() {
+            self.skipped.push((index(self.texts.len()), QuestionId::hash_text(question)));
+        }
+    }
+
+    /// Returns how many questions were taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Returns how many answers are wanted; a plan has room for `QuestionIndex::MAX`.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.texts.len() as u64 * u64::from(self.wanted.per_row())
+    }
+
+    /// Tells whether no question was taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Returns the questions before the first that says ERROR, by [`QuestionId::hash`]: those the
+    /// original script is taken to have answered.
+    #[must_use]
+    pub fn before_first_mark(&self) -> Vec<[u8; 16]> {
+        let first = self.marked.iter().position(|&marked| marked).unwrap_or(0);
+        let ordinals = self.text_ordinals();
+        (0..first).map(|at| self.id(at, &ordinals).hash()).collect()
+    }
+
+    /// Returns the questions whose rows say ERROR, by [`QuestionId::hash`].
+    #[must_use]
+    pub fn marked(&self) -> HashSet<[u8; 16]> {
+        let ordinals = self.text_ordinals();
+        let marked = (0..self.marked.len()).filter(|&at| self.marked[at]);
+        marked.map(|at| self.id(at, &ordinals).hash()).collect()
+    }
+
+    fn text_ordinals(&self) -> Vec<u32> {
+        if self.skipped.is_empty() {
+            return ordinals(&self.texts);
+        }
+        // Each text with whether it is asked, in the order of the rows.
+        let mut rows = Vec::with_capacity(self.texts.len() + self.skipped.len());
+        let mut skipped = self.skipped.iter().peekable();
+        for (at, &text) in self.texts.iter().enumerate() {
+            while let Some((_, text)) = skipped.next_if(|(before, _)| *before as usize <= at) {
+                rows.push((*text, false));
+            }
+            rows.push((text, true));
+        }
+        let texts: Vec<u64> = rows.iter().map(|(text, _)| *text).collect();
+        let all = ordinals(&texts).into_iter().zip(rows);
+        all.filter(|(_, (_, asked))| *asked).map(|(ordinal, _)| ordinal).collect()
+    }
+
+    fn id(&self, at: usize, text_ordinals: &[u32]) -> QuestionId {
+        QuestionId { text_hash: self.texts[at], ordinal: text_ordinals[at] }
+    }
+
+    /// Plans these questions for a generation, against the answers that the store has of it, in the
+    /// order of their keys. Linear in questions and answers, with one sort of the keys.
+    #[must_use]
+    pub fn plan(
+        &self,
+        generation: u32,
+        stored: impl IntoIterator<Item = Stored>,
+        facts: &StoreFacts,
+    ) -> Plan {
+        self.plan_and_note(generation, stored, facts, |_, _| {})
+    }
+
+    /// Does the same, and calls `answered` for each answered entry with the answer that counts.
+    pub fn plan_and_note(
+        &self,
+        generation: u32,
+        stored: impl IntoIterator<Item = Stored>,
+        facts: &StoreFacts,
+        mut answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Plan {
+        assert_eq!(self.prints.len(), self.texts.len() * self.wanted.models(), "each row is whole");
+        let wanted = self.wanted.clone().with_primary_model(facts.primary_model);
+        let ordinals = self.request_ordinals();
+        let text_ordinals = (!self.prompts_are_questions).then(|| self.text_ordinals());
+        let by_text = text_ordinals.as_deref().unwrap_or(&ordinals);
+
+        let mut stored = stored.into_iter().peekable();
+        // A first run has nothing to be held against.
+        let keys = match stored.peek() {
+            Some(_) => self.keys(generation, &wanted, &ordinals),
+            None => Vec::new(),
+        };
+        let mut tally = Tally::new(&wanted, self.len(), &mut answered);
+        let beside = merge(&keys, stored, self.prompts_are_questions, facts, &mut tally);
+        drop(keys);
+
+        let needs_ids = beside.may_settle() || facts.may_settle();
+        for (row, &marked) in self.marked.iter().enumerate() {
+            let id = self.id(row, by_text);
+            let entries = wanted.entries_of_row(index(row));
+            for at in entries.clone().filter(|_| needs_ids) {
+                if tally.is_open(at) {
+                    tally.entry(at, &beside.evidence(id, at, facts, &wanted));
+                }
+            }
+            let is_mark_unwritten = || needs_ids && facts.unwritten_marks.contains(&id.hash());
+            tally.row(id, entries, marked, is_mark_unwritten);
+        }
+        let questions = || (0..self.len()).map(|row| self.id(row, by_text).hash()).collect();
+        let orphaned = beside.orphaned(tally.placed(), questions);
+        let totals = tally.finish();
+        Plan {
+            states: totals.states,
+            marks: totals.marks,
+            unplaced: totals.unplaced,
+            with_other_settings: totals.with_other_settings,
+            unwanted: beside.unwanted,
+            orphaned,
+            marked_though_answered: totals.marked_though_answered,
+            marked_and_pending: totals.marked_and_pending,
+            duplicates: ordinals.iter().filter(|&&ordinal| ordinal > 0).count() as u64,
+            inconsistent_keys: totals.inconsistent_keys,
+            generation,
+            prints: self
+                .prints
+                .iter()
+                .step_by(wanted.models())
+                .map(|print| print.short())
+                .collect(),
+            wanted,
+            ordinals,
+            text_ordinals,
+        }
+    }
+
+    /// Returns which of the equal requests each row is, from 0.
+    fn request_ordinals(&self) -> Vec<u32> {
+        match self.wanted.models() {
+            1 => ordinals(&self.prints),
+            // What is the same request to one model is so to all.
+            models => ordinals(&self.prints.iter().copied().step_by(models).collect::<Vec<_>>()),
+        }
+    }
+
+    /// Returns the key of every entry, in the order of the keys.
+    fn keys(
+        &self,
+        generation: u32,
+        wanted: &Fanout,
+        ordinals: &[u32],
+    ) -> Vec<(Key, QuestionIndex)> {
+        let key_at = |at: QuestionIndex| {
+            let row = wanted.row(at) as usize;
+            let print = self.prints[row * wanted.models() + usize::from(wanted.model(at))];
+            key(print, wanted.sample(at), ordinals[row], generation)
+        };
+        let mut keys: Vec<_> =
+            (0..index(self.answers() as usize)).map(|at| (key_at(at), at)).collect();
+        keys.sort_unstable();
+        keys
+    }
+}
+
+fn index(at: usize) -> QuestionIndex {
+    QuestionIndex::try_from(at).expect("a file has fewer than four billion questions")
+}
+
+/// Numbers equal values in their order: the first of each is 0.
+pub(super) fn ordinals<T: Ord>(values: &[T]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..values.len()).map(index).collect();
+    order.sort_unstable_by(|&a, &b| values[a as usize].cmp(&values[b as usize]).then(a.cmp(&b)));
+    let mut ordinals = vec![0; values.len()];
+    for pair in order.windows(2) {
+        let (before, at) = (pair[0] as usize, pair[1] as usize);
+        if values[before] == values[at] {
+            ordinals[at] = ordinals[before] + 1;
+        }
+    }
+    ordinals
+}

@@ -1,0 +1,108 @@
+//! The sums of a plan: of each entry its state, of each row its mark.
+
+use std::ops::Range;
+
+use crate::item::error_marks::InputMarks;
+use crate::item::question::{QuestionId, QuestionIndex};
+use crate::plan::classify::{Evidence, classify};
+use crate::plan::fanout::Fanout;
+use crate::plan::{AnswerId, Provenance};
+use crate::run::Planned;
+
+/// Counts entries and rows while they are planned.
+pub(super) struct Tally<'a> {
+    wanted: &'a Fanout,
+    /// Is called for each answered entry with the answer that counts.
+    answered: &'a mut dyn FnMut(QuestionIndex, AnswerId),
+    totals: Totals,
+}
+
+/// What [`crate::plan::Plan`] has of them.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) states: Vec<Planned>,
+    pub(super) marks: InputMarks,
+    pub(super) unplaced: Vec<(QuestionIndex, AnswerId)>,
+    pub(super) with_other_settings: Vec<u64>,
+    pub(super) marked_though_answered: u64,
+    pub(super) marked_and_pending: u64,
+    pub(super) inconsistent_keys: u64,
+}
+
+impl<'a> Tally<'a> {
+    /// Starts with every entry of so many rows pending.
+    pub(super) fn new(
+        wanted: &'a Fanout,
+        rows: usize,
+        answered: &'a mut dyn FnMut(QuestionIndex, AnswerId),
+    ) -> Tally<'a> {
+        let totals = Totals {
+            states: vec![Planned::Pending; rows * wanted.per_row() as usize],
+            with_other_settings: vec![0; wanted.models()],
+            ..Totals::default()
+        };
+        Tally { wanted, answered, totals }
+    }
+
+    pub(super) fn wanted(&self) -> &Fanout {
+        self.wanted
+    }
+
+    /// Tells whether nothing has settled this entry so far.
+    pub(super) fn is_open(&self, at: QuestionIndex) -> bool {
+        self.totals.states[at as usize] == Planned::Pending
+    }
+
+    /// Counts an entry by what is known of it.
+    pub(super) fn entry(&mut self, at: QuestionIndex, evidence: &Evidence) {
+        let state = classify(evidence);
+        self.totals.states[at as usize] = state;
+        self.totals.inconsistent_keys += u64::from(evidence.is_under_other_key);
+        let Some(answer) = evidence.answer() else { return };
+        if state == Planned::Unplaced {
+            self.totals.unplaced.push((at, answer.id));
+        }
+        if evidence.own.is_none() && answer.provenance == Provenance::OtherSettings {
+            self.totals.with_other_settings[usize::from(self.wanted.model(at))] += 1;
+        }
+        (self.answered)(at, answer.id);
+    }
+
+    /// Decides on the mark of a row whose entries are all counted; `marked` where it says ERROR.
+    pub(super) fn row(
+        &mut self,
+        id: QuestionId,
+        entries: Range<QuestionIndex>,
+        marked: bool,
+        is_mark_unwritten: impl FnOnce() -> bool,
+    ) {
+        let states = &self.totals.states[entries.start as usize..entries.end as usize];
+        let has = |state: Planned| states.contains(&state);
+        let (is_pending, is_truncated) = (has(Planned::Pending), has(Planned::Truncated));
+        let is_answered = has(Planned::Placed) || has(Planned::Unplaced);
+        if is_answered && !is_pending && !is_truncated {
+            if marked {
+                self.totals.marked_though_answered += 1;
+                self.totals.marks.clear.insert(id);
+            }
+            return;
+        }
+        self.totals.marked_and_pending += u64::from(marked && is_pending);
+        // A mark that the store wants also where the row says ERROR already, so that the store
+        // learns of it; and one that is not asked again, if its mark was taken away.
+        if is_truncated && !marked || is_mark_unwritten() {
+            self.totals.marks.set.insert(id);
+        }
+    }
+
+    /// Returns how many wanted answers have their place.
+    pub(super) fn placed(&self) -> u64 {
+        self.totals.states.iter().filter(|&&state| state == Planned::Placed).count() as u64
+    }
+
+    /// Returns the sums, answers without a place in the order of the input.
+    pub(super) fn finish(mut self) -> Totals {
+        self.totals.unplaced.sort_unstable();
+        self.totals
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a run, or a look at one, cannot begin.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::template::PromptError;
+use thiserror::Error;
+
+use crate::os::lock::LockError;
+use crate::output::live::{SinkError, UnknownFormat};
+use crate::recover::legacy::LegacyImportError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Why a run cannot begin. Nothing was asked.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// The input.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is no question in it.
+    #[error("`{}` has no questions", path.display())]
+    NoQuestions {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The template, or the system prompt.
+    #[error("a prompt cannot be used: {0}")]
+    Prompt(#[from] PromptError),
+    /// An output that is to be written.
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
+    /// The folder of the outputs cannot be made or written.
+    #[error("cannot use the folder `{}`: {error}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another run has the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An output.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The outputs of the original script.
+    #[error(transparent)]
+    Adopt(#[from] LegacyImportError),
+    /// Answers were bought with other settings, and nobody has said what is to become of them.
+    #[error("the settings have changed")]
+    SettingsChanged {
+        /// What: the setting, what it was, what it is.
+        changes: Vec<(String, String, String)>,
+        /// How many answers that concerns.
+        answers: u64,
+    },
+    /// Rows say ERROR, nothing tells who wrote that, and nobody has said what is to become of the
+    /// rows before the first of them.
+    #[error("whether the rows before a bookmark were answered is not known")]
+    Bookmark {
+        /// The input.
+        path: PathBuf,
+        /// The folder with neither a store nor outputs.
+        folder: PathBuf,
+        /// The first row that says ERROR.
+        row: u64,
+        /// The questions before it.
+        before: u64,
+        /// All questions.
+        questions: u64,
+    },
+    /// Nothing can be asked without a key.
+    #[error("there is no key")]
+    NoKey,
+    /// More answers are wanted than a run can keep in mind.
+    #[error("{answers} answers are wanted, and a run has room for {}", u32::MAX)]
+    TooMany {
+        /// How many.
+        answers: u64,
+    },
+    /// The input was changed between two readings.
+    #[error("the input was changed while it was being read")]
+    InputChanged,
+}
+
+impl JobError {
+    pub(crate) fn folder(folder: &Path, error: io::Error) -> JobError {
+        JobError::Folder { path: folder.to_owned(), error }
+    }
+
+    /// Returns why the lock of this folder was not taken.
+    pub(crate) fn lock(folder: &Path, error: LockError) -> JobError {
+        match error {
+            LockError::Io(error) => JobError::folder(folder, error),
+            held @ LockError::InUse(_) => JobError::Lock(held),
+        }
+    }
+}
