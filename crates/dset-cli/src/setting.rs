@@ -2,6 +2,9 @@
 //!
 //! The grammar of the flags is asked, so that variables, files, the reference and the schema can
 //! only say what the flags say.
+//!
+//! Bounds are looked for in the grammar because clap does not tell them; the schema and the reference
+//! need them, and a second declaration could differ from the flag.
 
 use std::any::TypeId;
 

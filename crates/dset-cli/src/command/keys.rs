@@ -125,7 +125,7 @@ fn list(as_json: bool, file: &KeysFile) -> Result<(), UserError> {
                 })
             })
             .collect();
-        page::json(&json!({ "v": 1, "path": file.path(), "keys": keys }));
+        page::json(json!({ "path": file.path(), "keys": keys }));
         return Ok(());
     }
     if stored.is_empty() {

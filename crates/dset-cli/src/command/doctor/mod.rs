@@ -115,7 +115,7 @@ pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
     let count = |grade| checks.iter().filter(|check| check.grade == grade).count() as u64;
     let (problems, warnings) = (count(Grade::Problem), count(Grade::Warning));
     if as_json {
-        page::json(&object(&checks, problems, warnings));
+        page::json(object(&checks, problems, warnings));
     } else {
         show(&checks, problems, warnings);
     }
@@ -235,7 +235,6 @@ fn object(checks: &[Check], problems: u64, warnings: u64) -> serde_json::Value {
         json!({ "grade": grade, "name": check.name, "says": check.says, "fix": check.fix })
     });
     json!({
-        "v": 1,
         "problems": problems,
         "warnings": warnings,
         "checks": checks.collect::<Vec<_>>(),

@@ -6,7 +6,6 @@ mod raw;
 use anstyle::Style;
 use clap::Args;
 use dset_core::answer::row::Row;
-use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{
@@ -97,7 +96,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
         return Ok(raw::write(&shown));
     }
     if args.json || settings.json {
-        page::json(&object::of(&settings, &shown));
+        page::json(object::of(&settings, &shown));
         return Ok(Exit::Done);
     }
     let page = Page::kept();
@@ -225,8 +224,7 @@ impl Words<'_> {
             }
             SlotOutcome::Failed { end, tried } => {
                 let (first, cause) = match end {
-                    Some((Fault::Rejected, cause)) => ("rejected", &**cause),
-                    Some((Fault::GaveUp, cause)) => ("gave up", &**cause),
+                    Some((fault, cause)) => (fault.code(), &**cause),
                     None => ("marked ERROR", "the service could not be reached"),
                 };
                 say(one_line(cause));

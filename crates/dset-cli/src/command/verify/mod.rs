@@ -6,6 +6,7 @@ mod object;
 use std::collections::HashMap;
 
 use clap::Args;
+use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::os::lock::Running;
 use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
@@ -58,7 +59,7 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || settings.json {
-        page::json(&speak.object(&verified, exit));
+        page::json(speak.object(&verified, exit));
     } else {
         speak.show(&verified);
     }
@@ -123,8 +124,8 @@ impl Words<'_> {
             let mut terms = vec![format!("{} answered", count(ledger.answered))];
             for (number, words) in [
                 (ledger.presumed, "taken as answered"),
-                (ledger.rejected, "rejected"),
-                (ledger.gave_up, "gave up"),
+                (ledger.rejected, Fault::Rejected.code()),
+                (ledger.gave_up, Fault::GaveUp.code()),
                 (ledger.pending, "pending"),
             ] {
                 if number > 0 {

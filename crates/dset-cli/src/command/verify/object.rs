@@ -48,7 +48,6 @@ impl Words<'_> {
         let outputs =
             verified.outputs.iter().map(|(file, rows)| json!({ "file": file, "rows": rows }));
         json!({
-            "v": 1,
             "input": path(&self.settings.input),
             "output": path(&self.settings.output),
             "agrees": verified.differences.is_empty(),

@@ -19,7 +19,6 @@ impl Summary<'_> {
     pub(in crate::display) fn error(&self) -> Option<ErrorWords> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
-        let name = self.services();
         let again = format!("Run `{}` to continue", same_run());
         Some(match &self.ending.reason {
             EndReason::Complete | EndReason::Stopped(_) => return None,
@@ -71,12 +70,12 @@ impl Summary<'_> {
                 why,
                 settings_hints::of_address(settings, failure),
             ),
-            _ if failure.class == FailureClass::Empty => (
+            FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
                 why,
                 nothing(failure.cause).into_iter().chain([unmarked(ledger)]).collect(),
             ),
-            _ if failure.class == FailureClass::OtherApi => (
+            FailureClass::OtherApi => (
                 format!("{name} does not answer as a chat API does"),
                 why,
                 vec![
@@ -116,7 +115,6 @@ impl Summary<'_> {
 
     fn unreachable(&self, failure: &Failure, again: String) -> ErrorWords {
         let settings = self.settings;
-
         let retries = settings.backoff.retries;
         let message = match retries {
             0 => "the service does not answer".to_owned(),

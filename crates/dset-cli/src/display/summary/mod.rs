@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use dset_core::answer::Cause;
 use dset_core::csv::HeaderMode;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
@@ -197,7 +198,7 @@ impl Summary<'_> {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.stats.failed.keys().copied();
                 let here: u64 = self.stats.failed.values().sum();
-                let cut = (ledger.failed() > here).then_some("length limit");
+                let cut = (ledger.failed() > here).then_some(Cause::LengthLimit.code());
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
                 let again = |without: &[&str], words: &str| {
                     let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };

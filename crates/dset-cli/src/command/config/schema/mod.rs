@@ -1,4 +1,8 @@
 //! A JSON Schema of files of settings, for editors: what the settings take, and nothing else.
+//!
+//! Not schemars: its schema is that of the types, and a file may say more than they do: a number as a
+//! text, several words as one with commas, a switch as `on`. All of that would be written by hand as
+//! before, and the types would need it declared twice.
 
 #[cfg(test)]
 mod tests;
