@@ -1,7 +1,11 @@
 //! What is said before the first ask: what was found, and what was done about it.
 
-use dset_core::csv::Chosen;
+use dset_core::csv::{Chosen, Layout};
 use dset_engine::output::live::Repair;
+use dset_engine::recover::Recovered;
+use dset_engine::recover::legacy::LegacyImport;
+use dset_engine::run::report::PreparationReport;
+use dset_engine::store::Rescued;
 
 use super::RunContext;
 use super::text::{by, count, of, one_line};
@@ -37,48 +41,37 @@ fn wanted(questions: u64, answers: u64) -> String {
     words
 }
 
-/// Everything else worth saying, in this order. A remark may have several lines, and most say
-/// nothing of most runs.
-const REMARKS: [fn(&RunContext<'_>) -> Vec<String>; 18] = [
-    column,
-    rescued,
-    renamed,
-    imported,
-    recovered,
-    bookmark,
-    bookmark_unused,
-    last_run_died,
-    repairs,
-    rebuild_finished,
-    again,
-    again_continued,
-    kept_from_others,
-    system_as_before,
-    marked_though_answered,
-    duplicates,
-    another_endpoint,
-    unlocked,
-];
-
-/// Everything else worth saying, a line each.
+/// Everything else worth saying, a line each: how the input is read, what was put right, and what
+/// this run makes of it.
 pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
-    REMARKS.iter().flat_map(|remark| remark(opening)).collect()
+    let found = opening.found;
+    let put_right = |wanted: fn(&Recovered) -> bool| {
+        found.recovered.iter().filter(move |one| wanted(one)).flat_map(recovered)
+    };
+    let mut lines: Vec<String> = header(&found.layout).into_iter().collect();
+    lines.extend(put_right(|one| matches!(one, Recovered::TakenIn(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::Renamed { .. })));
+    lines.extend(put_right(|one| matches!(one, Recovered::Imported(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::TakenBack { .. })));
+    lines.extend(bookmark(found));
+    lines.extend(last_run(found));
+    lines.extend(put_right(|one| matches!(one, Recovered::Repaired(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt)));
+    lines.extend(put_right(|one| matches!(one, Recovered::Moved { .. })));
+    lines.extend(answers(found));
+    lines.extend(surroundings(opening));
+    lines
 }
 
-/// A remark of one line, where something holds.
-fn when(holds: bool, line: impl FnOnce() -> String) -> Vec<String> {
-    if holds { vec![line()] } else { Vec::new() }
-}
-
-fn column(opening: &RunContext<'_>) -> Vec<String> {
-    let layout = &opening.found.layout;
+/// Which column is asked, where that is not plain.
+fn header(layout: &Layout) -> Option<String> {
     let column = layout.columns.get(layout.question).map(|name| one_line(name)).unwrap_or_default();
-    let is_usual = layout.has_header && layout.chosen == Chosen::ByName && column == "question";
-    when(!is_usual, || match (layout.has_header, layout.chosen) {
+    Some(match (layout.has_header, layout.chosen) {
         (false, Chosen::ByUser) => {
             format!("no header: the first row is a question; questions are in {column}")
         }
         (false, _) => "no header: the first row is a question (--header yes says otherwise)".into(),
+        (true, Chosen::ByName) if column == "question" => return None,
         (true, Chosen::First) => format!(
             "the first row is a header; questions are taken from its first column, `{column}`"
         ),
@@ -86,97 +79,70 @@ fn column(opening: &RunContext<'_>) -> Vec<String> {
     })
 }
 
-fn rescued(opening: &RunContext<'_>) -> Vec<String> {
-    let rescued = opening.found.rescued.filter(|rescued| rescued.answers + rescued.unread > 0);
-    let Some(rescued) = rescued else { return Vec::new() };
+/// What was put right before the run.
+fn recovered(one: &Recovered) -> Vec<String> {
+    match one {
+        Recovered::TakenIn(rescued) => taken_in(rescued),
+        Recovered::Renamed { from, to } => vec![format!(
+            "{from} is {to} now: loaders of datasets took what an earlier version called so for data"
+        )],
+        Recovered::Imported(import) => imported(import),
+        Recovered::TakenBack { rows } => vec![format!(
+            "the store had lost the end of its log: {} taken back from output.json",
+            of(*rows, "row")
+        )],
+        Recovered::Repaired(repair) => vec![repaired(repair)],
+        Recovered::Rebuilt => {
+            vec!["a rebuild of the outputs was cut short: it is finished now".into()]
+        }
+        Recovered::Moved { to } => {
+            vec![format!("asking everything again; the earlier outputs are in {to}")]
+        }
+    }
+}
+
+fn taken_in(rescued: &Rescued) -> Vec<String> {
+    if rescued.answers + rescued.unread == 0 {
+        return Vec::new();
+    }
     let mut lines = vec![format!(
         "took in {} that the last run could only rescue",
         of(rescued.answers, "answer")
     )];
-    lines.extend(when(rescued.unread > 0, || {
-        format!(
+    if rescued.unread > 0 {
+        lines.push(format!(
             "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
             of(rescued.unread, "line")
-        )
-    }));
+        ));
+    }
     lines
 }
 
-fn renamed(opening: &RunContext<'_>) -> Vec<String> {
-    let line = |(old, new): &_| {
-        format!(
-            "{old} is {new} now: loaders of datasets took what an earlier version called so for \
-             data"
-        )
-    };
-    opening.found.renamed.iter().map(line).collect()
-}
-
-fn imported(opening: &RunContext<'_>) -> Vec<String> {
-    let Some(adopted) = &opening.found.imported else { return Vec::new() };
+fn imported(import: &LegacyImport) -> Vec<String> {
     let whose =
-        if adopted.ours { "that are there, without a store" } else { "of the original script" };
+        if import.ours { "that are there, without a store" } else { "of the original script" };
     let mut lines = vec![format!(
         "took over the outputs {whose}: {} {} as answered (copies in {})",
-        of(adopted.rows, "row"),
-        by(adopted.rows, "counts", "count"),
-        adopted.copied_to
+        of(import.rows, "row"),
+        by(import.rows, "counts", "count"),
+        import.copied_to
     )];
-    let of_rows = [
-        (adopted.torn, "torn at the end of a file and cut off"),
-        (adopted.completed, "missing in one of the files and added"),
-        (adopted.unread, "unreadable and left as they are"),
-    ];
-    let of_rows = of_rows.into_iter().filter(|(number, _)| *number > 0);
-    lines.extend(of_rows.map(|(number, words)| format!("  {} {words}", of(number, "row"))));
+    for (number, words) in [
+        (import.torn, "torn at the end of a file and cut off"),
+        (import.completed, "missing in one of the files and added"),
+        (import.unread, "unreadable and left as they are"),
+    ] {
+        if number > 0 {
+            lines.push(format!("  {} {words}", of(number, "row")));
+        }
+    }
     lines
 }
 
-fn recovered(opening: &RunContext<'_>) -> Vec<String> {
-    let rows = opening.found.recovered;
-    when(rows > 0, || {
-        format!(
-            "the store had lost the end of its log: {} taken back from output.json",
-            of(rows, "row")
-        )
-    })
-}
-
-fn bookmark(opening: &RunContext<'_>) -> Vec<String> {
-    let Some(row) = opening.found.starts_at_row else { return Vec::new() };
-    let before = opening.found.presumed;
-    vec![format!(
-        "starting at the bookmark in row {row}: the {} before it {} taken as answered \
-         (--from-start asks {})",
-        of(before, "row"),
-        by(before, "is", "are"),
-        by(before, "it", "them")
-    )]
-}
-
-fn bookmark_unused(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.bookmark_unused, || {
-        "--from-bookmark does nothing here: answers are on record, or no row before the first one \
-         says ERROR"
-            .into()
-    })
-}
-
-fn last_run_died(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.last_run_died, || {
-        let answers = match opening.found.answered {
-            1 => "its 1 answer is".to_owned(),
-            number => format!("all {} answers are", count(number)),
-        };
-        format!("the last run ended without saying goodbye; {answers} intact")
-    })
-}
-
-fn repairs(opening: &RunContext<'_>) -> Vec<String> {
-    let line = |repair: &Repair| match repair {
+fn repaired(repair: &Repair) -> String {
+    match repair {
         Repair::Missing { file, rows } => format!(
-            "{file} was missing and is written anew with {}: the answers were kept (`dset run \
-             --again` would ask, and pay for, all of them again)",
+            "{file} was missing and is written anew with {}: the answers were kept (`dset run --again` would ask, and pay for, all of them again)",
             of(*rows, "row")
         ),
         Repair::Differed { file, moved_to } => format!(
@@ -187,70 +153,77 @@ fn repairs(opening: &RunContext<'_>) -> Vec<String> {
         Repair::Foreign { file } => {
             format!("{file} ends in text that is not ours: it stays, and rows follow it")
         }
+    }
+}
+
+fn bookmark(found: &PreparationReport) -> Vec<String> {
+    let starts = found.starts_at_row.map(|row| {
+        format!(
+            "starting at the bookmark in row {row}: the {} before it {} taken as answered (--from-start asks {})",
+            of(found.presumed, "row"),
+            by(found.presumed, "is", "are"),
+            by(found.presumed, "it", "them")
+        )
+    });
+    let unused = found.bookmark_unused.then(|| {
+        "--from-bookmark does nothing here: answers are on record, or no row before the first \
+         one says ERROR"
+            .to_owned()
+    });
+    starts.into_iter().chain(unused).collect()
+}
+
+fn last_run(found: &PreparationReport) -> Option<String> {
+    let answers = match found.answered {
+        1 => "its 1 answer is".to_owned(),
+        number => format!("all {} answers are", count(number)),
     };
-    opening.found.repairs.iter().map(line).collect()
+    let died = found.last_run_died;
+    died.then(|| format!("the last run ended without saying goodbye; {answers} intact"))
 }
 
-fn rebuild_finished(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.rebuild_finished, || {
-        "a rebuild of the outputs was cut short: it is finished now".into()
-    })
-}
-
-fn again(opening: &RunContext<'_>) -> Vec<String> {
-    let line =
-        |moved_to: &_| format!("asking everything again; the earlier outputs are in {moved_to}");
-    opening.found.moved_to.iter().map(line).collect()
-}
-
-fn again_continued(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.again_continued, || {
-        "continuing to ask everything again, as an earlier run began".into()
-    })
-}
-
-fn kept_from_others(opening: &RunContext<'_>) -> Vec<String> {
-    let kept = opening.found.kept_from_others;
-    when(kept > 0, || format!("keeping {} bought with other settings", of(kept, "answer")))
-}
-
-fn system_as_before(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.system_as_before, || {
-        "the system prompt is sent as it stands, as for the answers that are there; \
-         write columns in it as `{{ topic }}` and change it to have them filled in"
-            .into()
-    })
-}
-
-fn marked_though_answered(opening: &RunContext<'_>) -> Vec<String> {
-    let rows = opening.found.marked_though_answered;
-    when(rows > 0, || format!("{} said ERROR although answered: cleared", of(rows, "row")))
-}
-
-fn duplicates(opening: &RunContext<'_>) -> Vec<String> {
-    let duplicates = opening.found.duplicates;
-    when(duplicates > 0, || {
-        let are = match duplicates {
+/// What becomes of the answers that are there, and which questions are asked although they look
+/// alike.
+fn answers(found: &PreparationReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if found.again_continued {
+        lines.push("continuing to ask everything again, as an earlier run began".into());
+    }
+    if found.kept_from_others > 0 {
+        let kept = of(found.kept_from_others, "answer");
+        lines.push(format!("keeping {kept} bought with other settings"));
+    }
+    if found.system_as_before {
+        lines.push(
+            "the system prompt is sent as it stands, as for the answers that are there; \
+             write columns in it as `{{ topic }}` and change it to have them filled in"
+                .into(),
+        );
+    }
+    if found.marked_though_answered > 0 {
+        let rows = of(found.marked_though_answered, "row");
+        lines.push(format!("{rows} said ERROR although answered: cleared"));
+    }
+    if found.duplicates > 0 {
+        let questions = match found.duplicates {
             1 => "1 question is".to_owned(),
             number => format!("{} questions are", count(number)),
         };
-        format!("{are} the same as an earlier one; each is asked")
-    })
+        lines.push(format!("{questions} the same as an earlier one; each is asked"));
+    }
+    lines
 }
 
-fn another_endpoint(opening: &RunContext<'_>) -> Vec<String> {
-    let before = opening.found.endpoint_before.as_ref().filter(|before| is_news(before, opening));
-    let line = |before: &String| {
-        let now = opening.settings.model().endpoint();
-        format!("the last run asked {}, this one asks {now}", one_line(before))
-    };
-    before.into_iter().map(line).collect()
-}
-
-fn unlocked(opening: &RunContext<'_>) -> Vec<String> {
-    when(opening.found.is_unlocked, || {
-        "this file system has no locks: do not start a second run on this folder".into()
-    })
+/// What else is not as the last run found it, or as a run would have it.
+fn surroundings(opening: &RunContext<'_>) -> Vec<String> {
+    let (found, endpoint) = (opening.found, opening.settings.model().endpoint());
+    let before = found.endpoint_before.as_ref().filter(|before| is_news(before, opening));
+    let moved = before
+        .map(|before| format!("the last run asked {}, this one asks {endpoint}", one_line(before)));
+    let unlocked = found.is_unlocked.then(|| {
+        "this file system has no locks: do not start a second run on this folder".to_owned()
+    });
+    moved.into_iter().chain(unlocked).collect()
 }
 
 /// Another port of this machine is the same server, started again.
