@@ -202,7 +202,7 @@ mod tests {
         let chat = [turn(Role::System, "Be brief."), turn(Role::User, "What is CRISPR?")];
         let mut hasher = settings().request_hasher();
         let print = hasher.fingerprint_of_chat(&chat, None);
-        assert_eq!(format!("{:?}", key(print, 0, 0, 0)), "CHATKEY");
+        assert_eq!(format!("{:?}", key(print, 0, 0, 0)), "117d083679a3e5855c80b3a6527e707b");
         let json = canonical_json(&chat);
         assert_eq!(
             json,
