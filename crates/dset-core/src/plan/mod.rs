@@ -11,6 +11,7 @@ pub mod fanout;
 pub mod ledger;
 mod merge;
 mod planner;
+mod state;
 mod tally;
 
 use std::collections::HashSet;
@@ -20,7 +21,7 @@ use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, ModelHash, key};
 use crate::plan::fanout::Fanout;
 pub use crate::plan::planner::Planner;
-use crate::run::{PlanSummary, Planned};
+pub use crate::plan::state::{PlanSummary, Planned};
 
 /// The row id of an answer in the store.
 pub type AnswerId = i64;

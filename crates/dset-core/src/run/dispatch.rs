@@ -47,7 +47,7 @@ impl Machine {
     fn active_max(&self) -> usize {
         let most = (2 * self.router.slots()).max(self.useless.active_min());
         let most = match self.outage {
-            Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
+            Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.custody.per_row() as usize),
             None => most,
         };
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
@@ -89,7 +89,7 @@ impl Machine {
     /// Tells whether a slot is free. Answers that wait for the disk take one too, so that a crash
     /// cannot cost more than there are, but they are no longer the service's.
     pub(crate) fn has_room(&self) -> bool {
-        let unsynced = self.records.answers.len();
+        let unsynced = self.custody.unsynced();
         let unsynced = if planted(Mutant::SlotFreedOnArrival) { 0 } else { unsynced };
         self.asks_in_flight.len() + unsynced < self.slots_max()
     }

@@ -6,11 +6,10 @@
 //! way. Which files exist, how a reply looks and what time it is are none of its business.
 
 pub mod ask;
+mod custody;
 mod dispatch;
-mod durability;
 mod effect;
 mod event;
-mod mark_schedule;
 mod on_failure;
 mod on_response;
 mod outage;
@@ -20,13 +19,14 @@ mod stall;
 mod systemic_failure;
 mod useless_replies;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::plan::{PlanSummary, Planned};
 pub use crate::run::router::EndpointSpec;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
-pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
+pub use event::{Event, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
 
 use crate::answer::Failure;
@@ -38,7 +38,7 @@ use crate::rate::retry::RETRY_AFTER_MAX;
 use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
 use crate::rate::{Bounds, LimitSnapshot, Ticket};
 use crate::run::ask::AskId;
-use crate::run::mark_schedule::{MarkSchedule, QuestionState};
+use crate::run::custody::Custody;
 use crate::run::router::{EndpointIndex, Router};
 use crate::run::systemic_failure::SystemicFailureDetector;
 use crate::run::useless_replies::UselessReplies;
@@ -74,10 +74,7 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Machine {
     rules: Rules,
-    states: Vec<QuestionState>,
-    /// So many of them are of one row.
-    per_row: u32,
-    ledger: Ledger,
+    custody: Custody,
 
     /// Questions whose texts are held: asked, or waiting to be.
     active: BTreeMap<QuestionIndex, ActiveQuestion>,
@@ -102,10 +99,6 @@ pub struct Machine {
     useless: UselessReplies,
     /// Replies of somebody who is no API, before the first answer.
     misdirected: u32,
-
-    records: StoreProgress,
-    output: OutputProgress,
-    marks: MarkSchedule,
 
     /// Somebody holds the run: nothing is sent.
     is_paused: bool,
@@ -176,27 +169,6 @@ struct ReadProgress {
     taken: u64,
 }
 
-/// What was given to the store.
-#[derive(Debug, Default)]
-struct StoreProgress {
-    given: Seq,
-    synced: Seq,
-    /// Answers that keep a slot until they are durable, in the order they were given.
-    answers: VecDeque<(Seq, QuestionIndex)>,
-    failed: bool,
-}
-
-/// What was given to the outputs.
-#[derive(Debug, Default)]
-struct OutputProgress {
-    /// Every question before this one has been placed or cannot be answered in this run.
-    next: QuestionIndex,
-    emitted: u64,
-    confirmed: u64,
-    flushed: bool,
-    failed: bool,
-}
-
 impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
@@ -209,9 +181,7 @@ impl Machine {
             send_at: None,
             rate_bound: None,
             rules,
-            states: Vec::new(),
-            per_row: 1,
-            ledger: Ledger::default(),
+            custody: Custody::default(),
             active: BTreeMap::new(),
             waiting: BTreeSet::new(),
             asks_in_flight: BTreeMap::new(),
@@ -223,9 +193,6 @@ impl Machine {
             systemic_failure: SystemicFailureDetector::default(),
             useless: UselessReplies::default(),
             misdirected: 0,
-            records: StoreProgress::default(),
-            output: OutputProgress::default(),
-            marks: MarkSchedule::default(),
             is_paused: false,
             stop: None,
             signal: None,
@@ -261,15 +228,18 @@ impl Machine {
             }
             Event::Progressed { ask, tokens } => self.on_progress(now, ask, tokens),
             Event::Abandoned { ask } => self.on_abandoned(now, ask, effects),
-            Event::Synced { upto } => self.on_synced(upto),
-            Event::SyncFailed { upto } => self.on_sync_failed(upto),
-            Event::Emitted { upto } => self.output.confirmed = self.output.confirmed.max(upto),
+            Event::Synced { upto } => self.custody.on_synced(upto),
+            Event::SyncFailed { upto } => {
+                self.custody.on_sync_failed(upto);
+                self.stop(EndReason::StoreFailed);
+            }
+            Event::Emitted { upto } => self.custody.on_emitted(upto),
             Event::EmitFailed => {
-                self.output.failed = true;
+                self.custody.on_emit_failed();
                 self.stop(EndReason::OutputFailed);
             }
-            Event::Marked { took } => self.marks.written(now, took),
-            Event::MarkFailed => self.marks.failed(now),
+            Event::Marked { took } => self.custody.on_marked(now, took),
+            Event::MarkFailed => self.custody.on_mark_failed(now),
             Event::PeerThrottled { endpoint, until } => {
                 let wait = until.since(now).min(RETRY_AFTER_MAX);
                 let pace = &mut self.router.endpoint_mut(endpoint).rate;
@@ -284,9 +254,9 @@ impl Machine {
             Event::ProbeRequested => self.probe_now(now),
         }
         self.step(now, effects);
-        debug_assert!(self.ledger.balances(), "the ledger balances at every event");
+        debug_assert!(self.custody.ledger().balances(), "the ledger balances at every event");
         debug_assert!(
-            self.asks_in_flight.len() + self.records.answers.len() <= self.slots_max(),
+            self.asks_in_flight.len() + self.custody.unsynced() <= self.slots_max(),
             "asked + waiting for the disk <= the most at once"
         );
     }
@@ -301,29 +271,18 @@ impl Machine {
     /// Returns where every question stands.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.ledger
+        self.custody.ledger()
     }
 
     fn on_started(&mut self, now: Time, plan: PlanSummary) {
-        assert!(self.states.is_empty(), "a run starts once");
         for lane in self.router.endpoints_mut() {
             if let Some((learnt, age)) = lane.spec.limits {
                 lane.rate.restore(now, &learnt, age);
             }
         }
         self.minute.restore(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
-        self.ledger = Ledger {
-            questions: plan.states.len() as u64,
-            answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
-            presumed: plan.count(Planned::Presumed),
-            rejected: plan.count(Planned::Truncated),
-            gave_up: 0,
-            pending: plan.count(Planned::Pending),
-        };
-        self.states = plan.states.into_iter().map(QuestionState::from).collect();
-        self.per_row = plan.per_row.max(1);
-        self.read.ended = self.ledger.pending == 0;
-        self.marks.want(plan.marks);
+        self.custody.start(plan);
+        self.read.ended = self.custody.ledger().pending == 0;
     }
 
     fn on_stop_signal(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {
@@ -381,13 +340,11 @@ impl Machine {
         if may_send && self.stop.is_none() {
             self.send(now, effects);
         }
-        self.place(effects);
+        self.custody.place(effects);
         if self.is_over() {
             self.finish(now, effects);
-        } else if !self.records.failed
-            && let Some(marks) = self.marks.due(now, self.records.synced)
-        {
-            effects.push(Effect::Mark(marks));
+        } else {
+            self.custody.mark_due(now, effects);
         }
         if !self.finished {
             self.set_timer(now, effects);
@@ -407,26 +364,11 @@ impl Machine {
         if self.stop.is_none() {
             self.clear_systemic_failure(now, effects);
         }
-        if self.records.synced < self.records.given {
+        if !self.custody.finish(self.stop_now, effects) {
             return;
         }
-        let disk_failed = self.records.failed || self.output.failed;
-        if !disk_failed && !self.stop_now {
-            self.place_rest(effects);
-        }
-        if !disk_failed && self.output.confirmed < self.output.emitted {
-            if !std::mem::replace(&mut self.output.flushed, true) {
-                effects.push(Effect::Flush);
-            }
-            return;
-        }
-        if let Some(marks) = self.marks.last(self.records.failed) {
-            effects.push(Effect::Mark(marks));
-        }
-        if self.marks.is_busy() {
-            return;
-        }
-        let complete = self.ledger.pending == 0 && self.ledger.failed() == 0;
+        let ledger = self.custody.ledger();
+        let complete = ledger.pending == 0 && ledger.failed() == 0;
         let why = match self.stop.take() {
             Some(EndReason::Stopped(_) | EndReason::Paused) if complete => EndReason::Complete,
             Some(why) => why,
@@ -435,10 +377,9 @@ impl Machine {
         self.finished = true;
         effects.push(Effect::Finish(Ending {
             reason: why,
-            ledger: self.ledger,
+            ledger,
             dropped: self.dropped,
-            unplaced: self.states.iter().filter(|&&state| state == QuestionState::Durable).count()
-                as u64,
+            unplaced: self.custody.unplaced(),
             was_stopped: self.signal.is_some(),
             marked_question: self.marked_question.take(),
         }));
@@ -456,7 +397,7 @@ impl Machine {
             }
         };
         // What is due already was tried just now and waits for an event, such as a free slot.
-        let at = [sending, self.abandon_at, self.marks.wake_at(), self.stalled_at()];
+        let at = [sending, self.abandon_at, self.custody.wake_at(), self.stalled_at()];
         let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;

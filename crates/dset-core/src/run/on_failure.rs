@@ -11,7 +11,6 @@ use crate::planted::{Mutant, planted};
 use crate::rate::retry::{
     RETRY_AFTER_MAX, THROTTLED_OTHERS_MIN, THROTTLES_MAX, TRANSIENT_RETRIES_MAX, backoff_wait,
 };
-use crate::run::mark_schedule::QuestionState;
 use crate::run::on_response::ReturnedAsk;
 use crate::time::Time;
 
@@ -26,7 +25,7 @@ impl Machine {
         failure: Failure,
         effects: &mut Vec<Effect>,
     ) {
-        self.record(
+        self.custody.record_failure(
             JournalRecord::Failed {
                 question: Arc::clone(&back.question),
                 ask: back.ask,
@@ -358,27 +357,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         self.active.remove(&question.index);
-        let (state, count) = match fault {
-            Fault::Rejected => (QuestionState::Rejected, &mut self.ledger.rejected),
-            Fault::GaveUp => (QuestionState::GaveUp, &mut self.ledger.gave_up),
-        };
-        *count += 1;
-        self.ledger.pending -= 1;
-        self.states[question.index as usize] = state;
-        let cut = failure.class == FailureClass::CutByLength;
-        let cut_at_tokens =
-            failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);
-        self.record(
-            JournalRecord::Ended {
-                question: Arc::clone(&question),
-                fault,
-                cause: failure.cause,
-                at: now,
-                cut_at_tokens,
-            },
-            effects,
-        );
-        self.mark_row(question.id, effects);
+        self.custody.ended(now, &question, fault, &failure, effects);
         effects.push(Effect::Show(Notice::Ended { question, fault, failure: Box::new(failure) }));
         if self.rules.pause_on_error && !planted(Mutant::PauseForgotten) {
             self.stop(EndReason::Paused);

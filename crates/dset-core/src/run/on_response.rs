@@ -8,7 +8,6 @@ use crate::item::question::{Question, QuestionIndex};
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
-use crate::run::mark_schedule::QuestionState;
 use crate::run::router::EndpointIndex;
 use crate::time::Time;
 
@@ -138,31 +137,17 @@ impl Machine {
             usage: answer.usage,
             attempts: back.attempts,
         }));
-        let (id, marked) = (back.question.id, back.question.marked);
-        self.states[back.index as usize] = QuestionState::Unsynced;
-        let completes_row = self.is_row_answered(back.index);
-        let seq = self.record(
-            JournalRecord::Answered {
-                question: back.question,
-                ask: back.ask,
-                attempts: back.attempts,
-                sent_at: back.sent_at,
-                at: now,
-                answer: Box::new(answer),
-                completes_row,
-            },
-            effects,
-        );
-        self.records.answers.push_back((seq, back.index));
-        if completes_row {
-            self.marks.answered(id, marked, seq);
-        }
-    }
-
-    /// Tells whether a row has every answer that it is to get.
-    fn is_row_answered(&self, index: QuestionIndex) -> bool {
-        let first = index - index % self.per_row;
-        (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
+        let question = Arc::clone(&back.question);
+        let record = |completes_row| JournalRecord::Answered {
+            question: back.question,
+            ask: back.ask,
+            attempts: back.attempts,
+            sent_at: back.sent_at,
+            at: now,
+            answer: Box::new(answer),
+            completes_row,
+        };
+        self.custody.answered(&question, record, effects);
     }
 }
 

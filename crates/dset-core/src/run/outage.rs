@@ -184,7 +184,7 @@ impl Machine {
     /// that failed.
     fn cross_check_question(&self, outage: &Outage) -> Option<QuestionIndex> {
         let first = self.active.get(&outage.first_question()).map(|held| &held.question);
-        let row = |index: QuestionIndex| index / self.per_row;
+        let row = |index| self.custody.row(index);
         let others = self.active.iter().filter(|(index, _)| !outage.has_tried(**index));
         let rank = |&(&index, held): &(&QuestionIndex, &ActiveQuestion)| {
             let is_of_model = first.is_none_or(|first| first.model == held.question.model);
@@ -223,7 +223,7 @@ impl Machine {
             let question = Arc::clone(&held.question);
             let row_number = question.row_number;
             effects.push(Effect::Show(Notice::MarkingRow { row_number }));
-            self.mark_row(question.id, effects);
+            self.custody.mark_row(question.id, effects);
             self.marked_question = Some(question);
         }
     }

@@ -102,7 +102,7 @@ impl Machine {
             })
         };
         Snapshot {
-            ledger: self.ledger,
+            ledger: self.custody.ledger(),
             in_flight: self.asks_in_flight.len(),
             slots: self.router.slots(),
             retrying: self.waiting.len(),

@@ -97,7 +97,7 @@ impl Machine {
 
     /// An answer of an earlier run is one, too.
     fn has_succeeded(&self) -> bool {
-        self.answers_count > 0 || self.ledger.answered > 0
+        self.answers_count > 0 || self.custody.ledger().answered > 0
     }
 
     /// Judges whether no question gets an answer: true while nothing is asked for that.

@@ -4,6 +4,8 @@ mod suspects;
 mod throttled;
 mod wishes;
 
+use std::collections::VecDeque;
+
 use super::*;
 use crate::answer::{Answer, FailureClass, ParsedReply, Refusal};
 use crate::item::error_marks::InputMarks;

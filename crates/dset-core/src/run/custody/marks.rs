@@ -1,4 +1,4 @@
-//! What the machine keeps of every question, and when the input file is marked.
+//! When the input file is marked: after the record of a mark is durable, and not too often.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,54 +6,8 @@ use std::time::Duration;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::QuestionId;
 use crate::planted::{Mutant, planted};
-use crate::run::event::{Planned, Seq};
+use crate::run::event::Seq;
 use crate::time::Time;
-
-/// Where one question stands; one byte each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(super) enum QuestionState {
-    /// Answered, and placed in the outputs.
-    Placed,
-    /// Answered, durable, and waiting for its place.
-    Durable,
-    /// Answered, and not durable yet.
-    Unsynced,
-    Presumed,
-    Rejected,
-    GaveUp,
-    Pending,
-}
-
-impl QuestionState {
-    /// Tells whether it has an answer, or is taken to have one.
-    pub(super) fn is_answered(self) -> bool {
-        matches!(
-            self,
-            QuestionState::Placed
-                | QuestionState::Durable
-                | QuestionState::Unsynced
-                | QuestionState::Presumed
-        )
-    }
-
-    /// Tells whether it may still get an answer in this run.
-    pub(super) fn is_open(self) -> bool {
-        matches!(self, QuestionState::Unsynced | QuestionState::Pending)
-    }
-}
-
-impl From<Planned> for QuestionState {
-    fn from(planned: Planned) -> QuestionState {
-        match planned {
-            Planned::Placed => QuestionState::Placed,
-            Planned::Unplaced => QuestionState::Durable,
-            Planned::Presumed => QuestionState::Presumed,
-            Planned::Truncated => QuestionState::Rejected,
-            Planned::Pending => QuestionState::Pending,
-        }
-    }
-}
 
 /// The file with the questions is rewritten at most once in so long, …
 const REWRITE_EVERY_MIN: Duration = Duration::from_secs(5);
