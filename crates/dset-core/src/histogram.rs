@@ -15,7 +15,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts a number.
+    /// Adds one value to its bucket.
     pub fn add(&mut self, number: u64) {
         let at = bucket(number);
         if self.buckets.len() <= at {
@@ -56,8 +56,8 @@ impl Histogram {
         None
     }
 
-    /// Returns how many there are in each of these ranges: below the first bound, from each bound to
-    /// the next, from the last on. A bound is met as closely as a quantile.
+    /// Returns how many there are in each of these ranges: below the first bound, from each bound
+    /// to the next, from the last on. A bound is met as closely as a quantile.
     #[must_use]
     pub fn between(&self, bounds: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; bounds.len() + 1];

@@ -2,8 +2,8 @@
 //!
 //! Everything the user can set that changes the answer goes in (rendered messages, model,
 //! parameters), and nothing else: not the row number, the file's name or the endpoint. So rows may
-//! be added, removed or reordered, and only what changed is asked. Blanks around a question are sent and
-//! are no part of its key (see [`crate::template::Prompt`]). The layout hashed here is a
+//! be added, removed or reordered, and only what changed is asked. Blanks around a question are
+//! sent and are no part of its key (see [`crate::template::Prompt`]). The layout hashed here is a
 //! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
 
 use serde::{Deserialize, Serialize};
@@ -67,8 +67,8 @@ impl Fingerprint {
 pub struct RequestHasher {
     prefix: [u8; 16],
     buffer: Vec<u8>,
-    /// Where the system prompt is a template: the settings with what it rendered to last, whose hash
-    /// is the prefix.
+    /// Where the system prompt is a template: the settings with what it rendered to last, whose
+    /// hash is the prefix.
     by_row: Option<Box<RequestSettings>>,
 }
 

@@ -37,7 +37,7 @@ pub enum Mutant {
     NamedCeilingIgnored,
     /// A question that failed is asked again at once.
     HiccupNotWaited,
-    /// SIGTERM waits for what is on its way, however long that takes.
+    /// SIGTERM waits for what is in flight, however long that takes.
     GraceNeverEnds,
     /// A key that is refused after a success drops asks that are paid for.
     PaidAsksDroppedWithTheKey,
@@ -93,13 +93,13 @@ pub fn plant(bug: Option<Mutant>) {
     PLANTED.set(bug);
 }
 
-/// Tells whether this bug is planted.
+/// Returns true if this bug is planted.
 #[cfg(feature = "planted-bugs")]
 pub(crate) fn planted(bug: Mutant) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Tells whether this bug is planted: never, in this build.
+/// Returns true if this bug is planted: never, in this build.
 #[cfg(not(feature = "planted-bugs"))]
 pub(crate) const fn planted(_: Mutant) -> bool {
     false

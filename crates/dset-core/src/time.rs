@@ -1,4 +1,4 @@
-//! A moment, as the machine is told it.
+//! A moment, as it is passed into the machine.
 //!
 //! Waits are measured on the monotonic part, which no clock change can move; stamps and minute
 //! windows that must survive a restart use the Unix part.
@@ -33,7 +33,7 @@ impl Time {
         Duration::from_millis(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
     }
 
-    /// Tells whether this moment has come at `now`.
+    /// Returns true if this moment has come at `now`.
     #[must_use]
     pub fn has_come(self, now: Time) -> bool {
         self.monotonic_ms <= now.monotonic_ms

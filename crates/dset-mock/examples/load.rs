@@ -1,6 +1,6 @@
 //! Asks a service as fast as it answers: `load ADDR SECONDS CONNECTIONS`.
 //!
-//! Each connection keeps one call on its way. Says how many answers came in a second. `load serve`
+//! Each connection keeps one call in flight. Says how many answers came in a second. `load serve`
 //! is a service to be asked, in a process of its own, so that each one's work can be told.
 
 #![allow(clippy::print_stdout, reason = "it is a program")]

@@ -98,7 +98,7 @@ pub(crate) enum Usage {
     OpenAi,
     /// OpenAI's with the price.
     OpenRouter,
-    /// OpenAI's with times.
+    /// OpenAI's, with seconds of each phase.
     Groq,
     /// Input, output and their sum.
     Plain,
@@ -123,7 +123,7 @@ pub(crate) enum Errors {
     Number,
     /// OpenAI's with the status as code, as text.
     NumberText,
-    /// Code, message, type.
+    /// An object of code, message and type.
     LlamaCpp,
 }
 
@@ -139,7 +139,7 @@ pub(crate) enum RateHeaders {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     RetryAfter,
-    /// And `retry-after-ms`.
+    /// `retry-after`, and `retry-after-ms` beside it.
     Milliseconds,
     /// `x-ratelimit-reset`.
     Reset,

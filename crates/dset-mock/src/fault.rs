@@ -35,7 +35,7 @@ pub enum Fault {
     Quota,
     /// A 400 that means moderation.
     Risk,
-    /// The answer, so many milliseconds later.
+    /// The answer, delayed by this many milliseconds.
     Delay(u64),
     /// The reply ends in the middle as if that were its end.
     Half,
@@ -47,7 +47,7 @@ pub enum Fault {
     Stall,
     /// Comments of a stream, or blank lines, until the client leaves.
     Comments,
-    /// The answer again and again up to so many tokens; 0 is those that the call allows.
+    /// The answer again and again up to this many tokens; 0 stands for the call's own limit.
     Loop(u64),
 }
 
@@ -106,10 +106,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A fault by chance.
+/// A random fault, drawn anew for each call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RandomFault {
-    /// Which.
+    /// The fault that a call gets.
     pub fault: Fault,
     /// Of how many calls, from 0 to 1.
     pub share: f64,
@@ -118,22 +118,22 @@ pub struct RandomFault {
 /// A fault of some questions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextFault {
-    /// They contain this.
+    /// What the questions contain.
     pub text: String,
-    /// Which.
+    /// The fault that they get.
     pub fault: Fault,
-    /// Only for so many calls of each question.
+    /// For the first calls of each question; absent for all of them.
     pub times: Option<u64>,
 }
 
 /// A fault of some time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedFault {
-    /// From so long after the start.
+    /// When it begins, since the start.
     pub from: Duration,
-    /// Until so long after it.
+    /// When it ends, since the start.
     pub to: Duration,
-    /// Which.
+    /// The fault of that time.
     pub fault: Fault,
 }
 

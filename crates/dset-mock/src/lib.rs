@@ -1,8 +1,7 @@
-//! Pretends to be a service that answers, any of those that are known, with every fault that they
-//! have.
+//! A simulated LLM service: any of the known dialects, with every fault that real services have.
 //!
 //! For `dset demo`, for tests and for benches: deterministic answers, in one piece or streamed,
-//! faults by question, by time and by chance, limits, and an audit of what was asked and answered,
+//! faults by question, by time and at random, limits, and an audit of what was asked and answered,
 //! which is what a provider's bill would say. Binds to loopback only.
 
 mod audit;

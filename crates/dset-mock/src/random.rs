@@ -1,4 +1,4 @@
-//! Numbers by chance.
+//! Random numbers of the distribution that latencies and lengths of answers follow.
 
 use fastrand::Rng;
 
@@ -7,7 +7,7 @@ pub(crate) fn log_normal(random: &mut Rng, median: f64, sigma: f64) -> f64 {
     if sigma <= 0.0 {
         return median;
     }
-    // Box and Muller.
+    // The Box-Muller transform.
     let (u, v) = (random.f64().max(f64::MIN_POSITIVE), random.f64());
     let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
     median * (sigma * normal).exp()

@@ -11,7 +11,7 @@ use crate::response::error::ApiError;
 const TEMPLATE_TOKENS: u64 = 4;
 /// The most that DeepSeek makes in one answer, and this service of any.
 const OUTPUT_TOKENS_MAX: u64 = 393_216;
-/// Where nobody says when to stop: what DeepSeek makes while it thinks.
+/// The output limit where the request has none: what DeepSeek generates while it reasons.
 const OUTPUT_TOKENS: u64 = 65_536;
 /// Versions of Anthropic's interface; since the second, sampling parameters are refused.
 const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
@@ -206,8 +206,8 @@ impl ChatRequest {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage)
     }
 
-    /// Tells whether the model thinks: Anthropic's where it is asked to, others' where it is not
-    /// told to leave it, in any of the ways there are.
+    /// Returns true if the model thinks: Anthropic's where it is asked to, others' where the
+    /// request does not switch it off, in any of the ways there are.
     pub(crate) fn thinks(&self, shape: &Shape) -> bool {
         let kind = self.thinking.as_ref().map(|thinking| thinking.kind.as_str());
         if shape.is_messages() {

@@ -1,5 +1,5 @@
-//! How many instructions a row costs: the one figure that a busy machine does not change, and so the
-//! one that is held against a record.
+//! How many instructions a row costs: the one figure that a busy machine does not change, and so
+//! the one that is held against a record.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const TOLERANCE: f64 = 0.10;
 /// slower; more rows would tell no more.
 const ROWS: u64 = 2_000;
 const WIDTH: u32 = 64;
-/// What a start costs is not a row's: it is counted alone, with so many rows, and left out.
+/// What a start costs is not a row's: it is counted alone, with this many rows, and left out.
 const START_ROWS: u64 = 64;
 
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(world: &World, guard: &Instructions) -> io::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Counts the instructions of a run over so many rows.
+/// Counts the instructions of a run over `rows` rows.
 fn count(
     world: &World,
     service: &Service,
@@ -66,7 +66,7 @@ fn count(
     let valgrind = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet", &out_file])
         .args(world.words(&questions, &service.base_url, WIDTH, "counted"))
-        // Short runs tell of every question, long ones do not: it is no cost of a row.
+        // Short runs report every question, long ones do not: it is no cost of a row.
         .arg("--quiet")
         .output()
         .map_err(|error| io::Error::other(format!("valgrind: {error}; it is a Debian package")))?;

@@ -35,7 +35,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Writes a file of so many different questions of about 60 bytes each.
+    /// Writes a file of `rows` different questions of about 60 bytes each.
     pub(crate) fn questions(&self, rows: u64) -> io::Result<PathBuf> {
         let path = self.path(&format!("q{rows}.csv"));
         if !path.exists() {

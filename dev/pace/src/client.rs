@@ -23,7 +23,7 @@ pub(crate) enum Sender {
     Pace(Box<RateController>),
     /// Sees the counters of the service.
     Oracle,
-    /// So many at once, whatever comes.
+    /// A fixed concurrency, whatever comes back.
     Fixed(u32),
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Client {
     outage: Option<Outage>,
 }
 
-/// An ask on its way, as its client sees it.
+/// An ask in flight, as its client sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct SentAsk {
     sent: Option<Ticket>,

@@ -16,7 +16,7 @@ const STATS_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A pretended service that runs; it is killed when this is dropped.
 pub(crate) struct Mock {
     process: Child,
-    /// Like `127.0.0.1:40123`.
+    /// The address it listens at, like `127.0.0.1:40123`.
     address: String,
     /// From when on its seconds count, to a few milliseconds.
     pub(crate) began: Instant,

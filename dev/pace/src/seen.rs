@@ -9,7 +9,7 @@ pub(crate) struct Second {
     pub(crate) sent: u32,
     pub(crate) answered: u32,
     pub(crate) refused: u32,
-    /// Overloaded, reset.
+    /// Asks that failed otherwise: overloaded, reset.
     pub(crate) failed: u32,
     /// How many at once each client thought right at the end of it.
     pub(crate) slots: Vec<Option<u32>>,
@@ -136,7 +136,7 @@ impl Observations {
         f64::from(shares.iter().min().copied().unwrap_or(0)) / f64::from(most)
     }
 
-    /// The end of the first five seconds with so many answers a second.
+    /// The end of the first five seconds with an average of `rate` answers a second, in seconds.
     pub(crate) fn reaches_at_s(&self, rate: f64) -> Option<u32> {
         const OVER_S: usize = 5;
         let windows = self.seconds.windows(OVER_S);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::service::{Latency, Limit, Service};
 
-/// Microseconds.
+/// A simulated time or span, in microseconds.
 pub(crate) type Us = u64;
 /// An ask, by its number.
 pub(crate) type AskIndex = u32;
@@ -75,7 +75,7 @@ struct Counter {
 pub(crate) struct Server<'a> {
     service: &'a Service,
     random: fastrand::Rng,
-    /// Of refusals by chance, which are no part of what every sender gets alike.
+    /// Draws random refusals, which are no part of what every sender gets alike.
     chance: fastrand::Rng,
     counters: Vec<Counter>,
     in_service: u32,
@@ -283,7 +283,7 @@ impl Counter {
         schedule.iter().map(|(from_s, _)| us(*from_s)).find(|from| *from > now)
     }
 
-    /// Whether an ask is admitted that finds so many others at work.
+    /// Returns true if an ask is admitted that finds `held` others at work.
     fn has_room(&self, now: Us, held: u32, input: f64) -> bool {
         match self.limit {
             Limit::AtOnce(_) => self.at_once(now).is_none_or(|limit| held < limit),
@@ -339,11 +339,11 @@ impl Counter {
     }
 }
 
-/// What a refusal by chance says in Retry-After.
+/// The `Retry-After` of a random refusal.
 const CHANCE_WAIT: Duration = Duration::from_secs(1);
 
-/// So many times the knee an all-knowing sender keeps at work: 80 % of what can be had at all, for
-/// five times the latency of an idle service.
+/// The concurrency of an all-knowing sender, in knees of the service: 80 % of what can be had at
+/// all, for five times the latency of an idle service.
 const KNEES: u32 = 4;
 
 /// Returns seconds as microseconds.

@@ -32,7 +32,7 @@ pub(crate) enum Latency {
         median_s: f64,
         sigma: f64,
     },
-    /// Log-normal, and so many times longer in every other period.
+    /// Log-normal, and longer by this factor in every other period.
     Swelling {
         median_s: f64,
         sigma: f64,
@@ -54,20 +54,20 @@ pub(crate) struct Tokens {
     pub(crate) sigma: f64,
 }
 
-/// What is limited.
+/// What the service limits, and how it refuses more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Limit {
-    /// So many at once, from each moment on; more are refused with 429.
+    /// Concurrency, from each second on; more are refused with 429.
     AtOnce(&'static [(f64, u32)]),
-    /// So many at once; more are refused with 529.
+    /// Concurrency; more are refused with 529.
     Overload(u32),
-    /// So many at once; the rest waits in a queue without end.
+    /// Concurrency; the rest waits in a queue without end.
     Slots(u32),
     /// Everybody gets slower: an ask that finds `n` others takes `1 + n/knee` times as long.
     Knee(u32),
     /// A bucket of requests, `burst_s` seconds of them deep.
     Requests { per_minute: f64, burst_s: f64 },
-    /// So many in each so many seconds of the clock.
+    /// Asks in each fixed window of the clock.
     Window { limit: f64, seconds: f64 },
     /// A bucket of tokens: the input is charged at admission, the output when it is there, so that
     /// it can go below zero.
@@ -87,7 +87,7 @@ pub(crate) struct Advertised {
     pub(crate) early_status: bool,
 }
 
-/// When it fails.
+/// When it fails, or what share of asks at random.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ServiceFaults {
     /// The share of connections that are reset before the answer is there.
@@ -121,6 +121,7 @@ pub(crate) enum Bound {
     AnswerWithin(u32, u32),
     /// No client goes longer without an answer, in seconds, from its beginning on.
     Stall(f64),
-    /// The pace shows about so many at once from the first moment on, until the second.
+    /// The rate controller allows about this concurrency from the first second on, until the second
+    /// one.
     Shows(u32, u32, u32),
 }

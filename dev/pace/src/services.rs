@@ -5,11 +5,11 @@
 
 use crate::service::{Advertised, Bound, Latency, Limit, Service, ServiceFaults, Tokens};
 
-/// So much less than what is known to be possible is still good, in points.
+/// Percentage points below the best known goodput that are still good.
 const GOODPUT_SLACK: f64 = 3.0;
-/// So many times as much refused is still good.
+/// The factor of refusals over the best known that is still good.
 const REFUSED_SLACK: f64 = 2.0;
-/// So many times the latency is still good, where there is a queue.
+/// The factor of latency over the best known that is still good, where there is a queue.
 const LATENCY_SLACK: f64 = 2.0;
 /// Below this, in %, twice as much is a handful of asks.
 const REFUSED_LEAST: f64 = 0.05;
@@ -18,7 +18,7 @@ const REFUSED_LEAST: f64 = 0.05;
 const LONG: Latency = Latency::LogNormal { median_s: 8.0, sigma: 0.8 };
 /// Short and even ones.
 const SHORT: Latency = Latency::Uniform(0.5, 1.5);
-/// Asks whose tokens nobody counts.
+/// Tokens of an ask where no limit counts them.
 pub(crate) const SOME: Tokens = Tokens { input: 300.0, output_median: 60.0, sigma: 0.8 };
 /// About 1,100 tokens each.
 const MANY: Tokens = Tokens { input: 800.0, output_median: 220.0, sigma: 0.8 };
@@ -198,8 +198,8 @@ fn further() -> Vec<Service> {
 }
 
 /// Refusals that come at any number at once, as from a router over several services: they are no
-/// ceiling, and the real limit is still to be found. A Retry-After is obeyed, so that a twentieth of
-/// them with 1 s each leaves about as many answers a second as there is room at once.
+/// ceiling, and the real limit is still to be found. A Retry-After is obeyed, so that a twentieth
+/// of them with 1 s each leaves about as many answers a second as there is room at once.
 fn chances() -> Vec<Service> {
     let by_chance = |of: Service, name, about, refused, goodput, refused_most| Service {
         name,

@@ -1,4 +1,4 @@
-//! What the simulator knows of a life in plain words, from what the machine is told.
+//! A second, simple model of a run, driven by the same events as the machine.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,19 +15,19 @@ use crate::prepare::Prepared;
 use crate::schedule::ReplyKind;
 use crate::world::World;
 
-/// So many questions refused in the same words one after the other are the settings, unless what is
-/// on its way is answered: before the first answer, and after it.
+/// Consecutive questions refused in the same words from which the settings are at fault, unless
+/// what is in flight is answered: before the first answer, and after it.
 const ALIKE_AT_FIRST: u32 = 5;
 const ALIKE_LATER: u32 = 10;
-/// So many questions are held at most where one of several models does not answer.
+/// Questions that are held at most where one of several models does not answer.
 const HELD_FOR_OTHERS: usize = 4_096;
-/// So many are held at most in an outage and after it, whatever the width.
+/// Questions that are held at most in an outage and after it, whatever the width.
 const HELD_IN_OUTAGE: usize = 16;
-/// The input is rewritten at most once in so long, or in so many times what the last took.
+/// The input is rewritten at most once in this time, or in this multiple of what the last took.
 const REWRITE_EVERY_MS: u64 = 5_000;
 const REWRITE_SHARE: u64 = 20;
 
-/// An ask on its way.
+/// An ask in flight.
 pub(crate) struct InFlight {
     pub(crate) index: QuestionIndex,
     pub(crate) what: ReplyKind,
@@ -71,7 +71,7 @@ pub(crate) struct Checker {
     pub(crate) read_ended: bool,
     /// Questions that may still be answered.
     pub(crate) open: BTreeSet<QuestionIndex>,
-    /// So many answers each row is to get.
+    /// The number of answers that each row is to get.
     per_row: u32,
     /// There was an outage in this life.
     pub(crate) was_out: bool,
@@ -95,13 +95,13 @@ pub(crate) struct Checker {
 
     /// What the run may end for. It is stopping once there is anything.
     pub(crate) reasons: BTreeSet<Reason>,
-    /// Somebody holds the run.
+    /// The run is paused.
     pub(crate) is_held: bool,
     /// A second Ctrl-C: what waits for its place is left to the next life.
     pub(crate) stop_now: bool,
-    /// SIGTERM has come.
+    /// SIGTERM has come: nothing new is sent.
     is_terminated: bool,
-    /// What is on its way is dropped from this moment on.
+    /// What is in flight is dropped from this moment on.
     pub(crate) drop_from_ms: Option<u64>,
 
     /// The input is not rewritten before this moment.
@@ -181,7 +181,7 @@ impl Checker {
         !self.reasons.is_empty()
     }
 
-    /// All that was on its way is back, and what is suspected is so.
+    /// All that was in flight is back, and what is suspected is so.
     fn is_systemic(&self) -> bool {
         let enough = match self.answers {
             0 if self.suspects.are_forbidden => 1,
@@ -202,7 +202,7 @@ impl Checker {
         }
     }
 
-    /// Nothing is on its way and nothing will be sent.
+    /// Nothing is in flight and nothing will be sent.
     pub(crate) fn is_over(&self) -> bool {
         let nothing_left = self.held.is_empty() && (self.read_ended || self.limit_is_reached());
         self.flights.is_empty() && (self.is_stopping() || nothing_left)
@@ -359,7 +359,7 @@ impl Checker {
         Verdict::default()
     }
 
-    /// Before any success nothing on its way is worth waiting for; after one it may be paid.
+    /// Before any success nothing in flight is worth waiting for; after one it may be paid.
     fn key_refused(&mut self, now_ms: u64) {
         self.reasons.insert(Reason::Key);
         if self.answers == 0 {

@@ -86,7 +86,7 @@ impl Checker {
         self.pace.ask(now_ms, ask, self.flights.len());
     }
 
-    /// Checks that an ask may be dropped, and takes it; its request if it is on its way.
+    /// Checks that an ask may be dropped, and takes it; its request if it is in flight.
     pub(crate) fn abandon(&mut self, now_ms: u64, ask: AskId) {
         let may = self.drop_from_ms.is_some_and(|from| now_ms >= from);
         assert!(may, "what may be paid for is waited for");
@@ -181,7 +181,7 @@ impl Checker {
         }
     }
 
-    /// Takes what whoever watches is told.
+    /// Takes a notice to the observer.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) {
         assert!(
             !matches!(notice, Notice::OutageExhausted { .. }) || self.has_tried_another(),
@@ -194,7 +194,7 @@ impl Checker {
         }
     }
 
-    /// Tells whether another question was tried before the service is given up, or there is none.
+    /// Returns true if another question was tried before the service is given up, or there is none.
     fn has_tried_another(&self) -> bool {
         let may_read = !self.read_ended && !self.limit_is_reached();
         let may_ask = |index: &&QuestionIndex| self.held.contains(index) || may_read;
@@ -219,7 +219,7 @@ impl Checker {
         assert!(!is_final || self.is_stopping(), "the last retry of an outage is the last");
     }
 
-    /// Forgets what is on its way; returns the requests that the service may have answered.
+    /// Forgets what is in flight; returns the requests that the service may have answered.
     pub(crate) fn crash(&mut self) -> Vec<Request> {
         let flights = std::mem::take(&mut self.flights).into_values();
         flights.filter_map(|flight| self.paid(&flight)).collect()

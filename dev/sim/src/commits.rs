@@ -17,18 +17,18 @@ use crate::world::Excuse;
 /// Outputs are synced no more often than this.
 const SYNC_EVERY_MS: u64 = 1_000;
 
-/// What the outputs are told.
+/// A message to the outputs.
 enum ToSinks {
     Rows { count: usize, upto: u64 },
     Flush,
 }
 
-/// What is on its way to the disk.
+/// What is in flight to the disk.
 #[derive(Default)]
 pub(crate) struct Commits {
     /// What is in no commit yet.
     queue: Vec<Message>,
-    /// The commit that is on its way.
+    /// The commit that is in flight.
     commit: Option<(Vec<Message>, Disk)>,
     pub(crate) store_failed: bool,
     to_sinks: VecDeque<ToSinks>,
@@ -114,7 +114,7 @@ impl Life<'_> {
         self.write_outputs();
     }
 
-    /// Does what the outputs were told, one thing after the other.
+    /// Does what the messages to the outputs say, in their order.
     fn write_outputs(&mut self) {
         while !self.commits.syncing && !self.commits.output_failed {
             match self.commits.to_sinks.pop_front() {
@@ -203,7 +203,7 @@ impl Life<'_> {
         }
     }
 
-    /// What was not durable is gone; what was on its way may have been answered and paid for.
+    /// What was not durable is gone; what was in flight may have been answered and paid for.
     pub(crate) fn crash(&mut self, crash: Crash) {
         self.world.show(format_args!("   {crash:?}"));
         let mut lost = std::mem::take(&mut self.commits.queue);
@@ -231,7 +231,7 @@ impl Life<'_> {
         }
     }
 
-    /// What the service was paid for and nobody can save.
+    /// Records what was paid for and cannot be saved.
     fn excuse(&mut self, message: &Message, why: Excuse) {
         let request = match message {
             Message::Answer(_, _, stored) => stored.request.clone(),

@@ -52,21 +52,21 @@ pub(crate) struct Checkpoint {
     pub(crate) bytes: usize,
 }
 
-/// What the store is told; one commit takes many, all or none.
+/// A message to the store; one commit takes many, all or none.
 #[derive(Debug)]
 pub(crate) enum Message {
     Answer(Seq, Key, Stored),
     Ended(Seq, [u8; 16], Cut),
     Bookmarked(Seq, [u8; 16]),
     Attempt(Seq, EarlierAsk),
-    /// These rows come next; with them the outputs have so many of this life.
+    /// These rows come next; with them the outputs have `upto` of this life.
     Order {
         upto: u64,
         keys: Vec<Key>,
     },
     /// The outputs are to be synced once they have the rows before this.
     Flush,
-    /// The outputs are whole up to these marks, with so many rows of this life.
+    /// The outputs are whole up to these marks, with `upto` rows of this life.
     Sinks {
         upto: u64,
         marks: [Checkpoint; 2],
@@ -121,7 +121,7 @@ impl Store {
         self.placed.contains(&answer)
     }
 
-    /// Tells whether a request has an answer.
+    /// Returns true if a request has an answer.
     pub(crate) fn has_bought(&self, request: &Request) -> bool {
         self.bought.contains(request)
     }
@@ -144,8 +144,8 @@ impl Store {
         })
     }
 
-    /// Returns the limit that cut the answer whose ending is remembered by this in this edition, and
-    /// how far it got.
+    /// Returns the limit that cut the answer whose ending is remembered by this in this edition,
+    /// and how far it got.
     pub(crate) fn cut(&self, ending: [u8; 16]) -> Cut {
         self.ended.get(&(ending, self.edition)).copied().flatten()
     }
@@ -227,7 +227,7 @@ fn row(output: usize, id: AnswerId, text: &str) -> Vec<u8> {
     }
 }
 
-/// One output file.
+/// An output file: what is written, and what of it is synced.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// Absent where there is no file.
@@ -296,7 +296,7 @@ impl Output {
         Checkpoint { rows: self.rows, bytes }
     }
 
-    /// Loses what was not synced, but for so many bytes; from some of those on there are zeros.
+    /// Loses what was not synced, but for `keeps` bytes; from `zeros_from` on those are zeros.
     pub(crate) fn crash(&mut self, keeps: u64, zeros_from: Option<u64>) {
         let synced = self.synced;
         if let Some(bytes) = &mut self.bytes {

@@ -60,7 +60,7 @@ pub(crate) struct Life<'a> {
     scheduled: BTreeMap<(u64, u64), Scheduled>,
     planned: u64,
     alarm: Option<u64>,
-    /// The rewriting of the input that is on its way.
+    /// The rewriting of the input that is in flight.
     pub(crate) marking: Option<InputMarks>,
     /// The user has changed the input.
     edited: bool,
@@ -379,7 +379,7 @@ impl<'a> Life<'a> {
 }
 
 impl Drop for Life<'_> {
-    /// Leaves what happened to whoever writes it down, also where a check has failed.
+    /// Keeps the faults as they were drawn, also where a check has failed.
     fn drop(&mut self) {
         let fate = std::mem::take(&mut self.script.fate);
         *self.world.lives.last_mut().expect("this life was begun") = fate;

@@ -168,7 +168,7 @@ impl Schedule {
     }
 }
 
-/// So many seeds are tried for a planted bug.
+/// Seeds that are tried at most for a planted bug.
 #[cfg(feature = "planted-bugs")]
 const SEEDS_MAX: u64 = 20_000;
 

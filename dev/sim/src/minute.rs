@@ -10,7 +10,7 @@ use crate::schedule::Start;
 /// Tokens of every answer.
 pub(crate) const TOKENS: u64 = 100;
 const MINUTE_MS: i64 = 60_000;
-/// So long after a life that was cut short nobody knows what was sent in the last minute.
+/// How long after a life that was cut short it is unknown what was sent in the last minute.
 const UNKNOWN_MS: i64 = 62_000;
 
 /// What was sent and what was answered in the last minute.
@@ -18,7 +18,7 @@ const UNKNOWN_MS: i64 = 62_000;
 pub(crate) struct Sends {
     sent: VecDeque<i64>,
     answered: VecDeque<i64>,
-    /// When a life was cut short, or dropped what was on its way.
+    /// When a life was cut short, or dropped what was in flight.
     unknown_at: Option<i64>,
 }
 
@@ -55,7 +55,7 @@ impl Sends {
     }
 }
 
-/// The longest that so many questions may take because of the limits a minute.
+/// Returns the longest time that `asked` questions may take because of the limits a minute.
 pub(crate) fn longest_ms(start: &Start, asked: u64) -> u64 {
     let minutes = |parts: u64| parts * UNKNOWN_MS as u64;
     let of_asks = start.rpm.map_or(0, |most| minutes(asked) / u64::from(most) + minutes(1));

@@ -11,23 +11,23 @@ use dset_core::run::ask::{Ask, AskId};
 
 /// The waits of an outage.
 pub(crate) const WAITS_MS: [u64; 3] = [60_000, 120_000, 240_000];
-/// So many failures in a row are an outage whatever the width.
+/// Consecutive failures that are an outage, whatever the width.
 const FAILURES_MIN: u32 = 5;
-/// Nothing but refusals for so long is an outage, and not before.
+/// Nothing but refusals for this time is an outage, and not before.
 const REFUSALS_ONLY_MS: u64 = 5 * 60_000;
-/// For so long the service's own word about its limit is taken.
+/// How long a limit that the service advertised is believed.
 const NAMED_MS: u64 = 10_000;
 /// The first light probe of an outage, and how much longer each further one waits, in tenths.
 const LIGHT_FIRST_MS: u64 = 2_000;
 const LIGHT_GROWTH_TENTHS: u64 = 16;
 
-/// Where an outage stands, as whoever watches was told.
+/// Where an outage stands, as the observer was notified.
 struct Outage {
     retries: u32,
     next_at_ms: Option<u64>,
     /// Retries that were announced and are not asked yet.
     probes: u32,
-    /// The light probe on its way, when the next may go, and how long the one after that waits.
+    /// The light probe in flight, when the next may go, and how long the one after that waits.
     light: Option<AskId>,
     light_at_ms: u64,
     light_wait_ms: u64,
@@ -52,28 +52,28 @@ pub(crate) struct Verdict {
 pub(crate) struct ServiceChecker {
     /// How many at once, at most; with one an outage is not probed lightly.
     width: u32,
-    /// Models are asked at several places: one that does not answer is left alone while another
-    /// does, so that what is an outage is told from each place's own failures, and less of it is
+    /// Models are asked at several endpoints: one that does not answer is left alone while another
+    /// does, so that what is an outage is seen from each endpoint's own failures, and less of it is
     /// reckoned here.
     several: bool,
-    /// Since when each place has done nothing but refuse.
+    /// Since when each endpoint has done nothing but refuse.
     refused_since: BTreeMap<(u16, u16), u64>,
-    /// How many at once the service has named, and when.
+    /// The concurrency that the service advertised, and when.
     named: Option<(u32, u64)>,
-    /// Nothing is sent to a place before this moment, because the service asked for it.
+    /// Nothing is sent to an endpoint before this moment, because the service asked for it.
     not_before: BTreeMap<(u16, u16), u64>,
     /// The same of single questions.
     not_before_of: BTreeMap<QuestionIndex, u64>,
     /// How often the service has shown that it works.
     works: u64,
-    /// Failures since.
+    /// Consecutive failures since the last answer.
     failed: u32,
     first_failed: BTreeMap<QuestionIndex, u64>,
     /// Failures that count towards giving up.
     failures: BTreeMap<QuestionIndex, u32>,
     throttles: BTreeMap<QuestionIndex, u32>,
     outage: Option<Outage>,
-    /// At how many places each model is asked.
+    /// The number of endpoints at which each model is asked.
     endpoints: u32,
     /// The question that failed last.
     failed_last: Option<QuestionIndex>,
@@ -106,14 +106,14 @@ impl ServiceChecker {
         self.outage.is_some()
     }
 
-    /// Takes an answer.
+    /// Takes an answer of an endpoint: ends an outage.
     pub(crate) fn answered(&mut self, place: (u16, u16)) {
         self.refused_since.remove(&place);
         self.works();
     }
 
-    /// The question whose own fault an outage was, where this ask is answered: with one at a time all
-    /// the retries were its own.
+    /// The question whose own fault an outage was, where this ask is answered: with one at a time
+    /// all the retries were its own.
     pub(crate) fn clears_service(&self, ask: AskId) -> Option<QuestionIndex> {
         let outage = self.outage.as_ref().filter(|o| o.another_ask == Some(ask))?;
         outage.began_with.filter(|_| self.width == 1)
@@ -138,7 +138,7 @@ impl ServiceChecker {
         outage.light_at_ms = now_ms + outage.light_wait_ms;
     }
 
-    /// Takes a failure that may well work next time, with so many other asks on their way.
+    /// Takes a failure that may well work next time, with `others` other asks in flight.
     pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
         self.failed_last = Some(index);
         let first_failed = *self.first_failed.entry(index).or_insert(self.works);
@@ -163,7 +163,7 @@ impl ServiceChecker {
         Verdict { gives_up: *failures > TRANSIENT_RETRIES_MAX, ..Verdict::default() }
     }
 
-    /// Takes a refusal.
+    /// Takes a refusal (429) of an endpoint.
     pub(crate) fn throttled(
         &mut self,
         now_ms: u64,
@@ -195,7 +195,7 @@ impl ServiceChecker {
             || is_more(&self.throttles, THROTTLES_MAX)
     }
 
-    /// Checks an ask, with which so many are on their way.
+    /// Checks an ask, with which `in_flight` are in flight.
     pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, in_flight: usize) {
         let not_before = self.not_before.get(&(ask.model, ask.endpoint)).copied().unwrap_or(0);
         assert!(now_ms >= not_before, "a wait that the service asks for is kept in full");
@@ -225,7 +225,7 @@ impl ServiceChecker {
         outage.light = Some(ask.id);
     }
 
-    /// Takes what whoever watches is told; true where the service is given up.
+    /// Takes a notice to the observer; true where the service is given up.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) -> bool {
         match notice {
             Notice::OutageBegan { wait, .. } => {
@@ -279,7 +279,7 @@ impl ServiceChecker {
         false
     }
 
-    /// Tells whether every retry of an outage has been begun and none is to come.
+    /// Returns true if every retry of an outage has been begun and none is to come.
     pub(crate) fn is_final(&self) -> bool {
         let last = |outage: &Outage| {
             outage.retries as usize == WAITS_MS.len() && outage.next_at_ms.is_none()
@@ -287,14 +287,14 @@ impl ServiceChecker {
         self.outage.as_ref().is_some_and(last)
     }
 
-    /// Tells whether another question was tried at every place after every retry; absent where none
-    /// was tried.
+    /// Returns true if another question was tried at every place after every retry; absent where
+    /// none was tried.
     pub(crate) fn has_tried_another(&self) -> Option<bool> {
         let outage = self.outage.as_ref()?;
         outage.another.map(|_| outage.another_tries == self.endpoints)
     }
 
-    /// Tells whether a question was asked in an outage, or began it.
+    /// Returns true if a question was asked in an outage, or began it.
     pub(crate) fn has_tried(&self, index: QuestionIndex) -> bool {
         self.outage.as_ref().is_some_and(|outage| outage.tried.contains(&index))
     }

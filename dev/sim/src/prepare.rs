@@ -58,7 +58,7 @@ impl World {
         }
         let mut undecided =
             held.iter().zip(&plan.with_other_settings).filter(|(id, _)| id.is_none());
-        // Nobody has decided: the run is refused, and the user tries again with a decision.
+        // There is no decision: the run is refused, and the user tries again with a decision.
         if decision != Some(true) && undecided.any(|(_, otherwise)| *otherwise > 0) {
             return self.prepare(Some(true));
         }

@@ -73,7 +73,7 @@ pub(crate) struct FaultPlan {
     /// What the user does before it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) before: Vec<Edit>,
-    /// At most so many questions are asked.
+    /// The most questions that are asked.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) limit: Option<u64>,
     /// What becomes of the n-th ask, from 1.
@@ -105,7 +105,7 @@ pub(crate) struct FaultPlan {
 pub(crate) struct Reply {
     /// How long it takes.
     pub(crate) ms: u64,
-    /// What comes.
+    /// What the service replies.
     pub(crate) what: ReplyKind,
 }
 
@@ -120,7 +120,7 @@ impl Default for Reply {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReplyKind {
     Answer,
-    /// The answer is made, billed and lost on its way.
+    /// The answer is made, billed and lost in flight.
     Lost,
     Transient,
     Throttled {
@@ -147,7 +147,7 @@ pub(crate) struct Disk {
     /// It fails; for a commit, what it held is rescued unless that fails too.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) fails: bool,
-    /// The rescue fails as well: whoever paid for it has lost it.
+    /// The rescue fails as well: what was paid for is lost.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) lost: bool,
     /// It is durable although it failed.
@@ -172,14 +172,14 @@ pub(crate) struct Tear {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Crash {
-    /// So many bytes of each output that were not synced are there.
+    /// Bytes of each output that were not synced and are there.
     pub(crate) keeps: [u64; 2],
-    /// From so many of those on there are zeros in their place.
+    /// From this one of those bytes on there are zeros in their place.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) zeros_from: Option<u64>,
-    /// A commit that was on its way is done all the same.
+    /// A commit that was in flight is done all the same.
     pub(crate) committed: bool,
-    /// A rewriting of the input that was on its way is done all the same.
+    /// A rewriting of the input that was in flight is done all the same.
     pub(crate) marked: bool,
 }
 
@@ -191,7 +191,7 @@ pub(crate) enum ExternalEvent {
     Crash(Crash),
     Interrupt,
     Terminate,
-    /// Somebody holds the run, and lets it go again after so long.
+    /// The run is paused, and resumed after this time.
     Hold {
         ms: u64,
     },
@@ -231,7 +231,7 @@ pub(crate) enum Edit {
     Note {
         output: usize,
     },
-    /// Deletes an output.
+    /// Deletes one of the output files.
     Drop {
         output: usize,
     },
@@ -245,7 +245,7 @@ pub(crate) enum Edit {
         to: u64,
         keep: bool,
     },
-    /// Asks everything again.
+    /// Asks everything again, as a new generation.
     Again,
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct FaultGenerator {
     holds: fastrand::Rng,
     trouble: FaultRates,
     out_until_ms: u64,
-    /// So many asks are refused, whatever they ask.
+    /// Asks that are refused from now on, whatever they ask.
     refused_asks: u32,
 }
 
@@ -106,7 +106,7 @@ impl FaultGenerator {
         Disk { ms: self.random.u64(1..longest_ms), fails, lost, stays }
     }
 
-    /// Begins a life, before which the input has so many rows.
+    /// Begins a life, before which the input has `rows` rows.
     fn life(&mut self, rows: usize) -> FaultPlan {
         self.out_until_ms = 0;
         let all_refused = self.falls(self.trouble.all_refused);
@@ -263,7 +263,7 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Tells a life by chance, before which the input has so many rows.
+    /// Draws a life at random, before which the input has `rows` rows.
     pub(crate) fn drawn(chance: &'a mut FaultGenerator, rows: usize) -> Script<'a> {
         let fate = chance.life(rows);
         Script { chance: Some(chance), ..Script::written(fate) }
@@ -305,7 +305,7 @@ impl<'a> Script<'a> {
         draw_or_read(&mut self.fate.marks, &mut self.marks, &mut self.chance, draw)
     }
 
-    /// Says what happens after the next event, to a life whose input has so many rows.
+    /// Says what happens after the next event, to a life whose input has `rows` rows.
     pub(crate) fn happening(&mut self, now_ms: u64, rows: usize) -> Option<ExternalEvent> {
         self.events += 1;
         match &mut self.chance {

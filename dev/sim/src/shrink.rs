@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::replay;
 use crate::schedule::{Disk, FaultPlan, Reply, Schedule};
 
-/// So many schedules are tried at most.
+/// Schedules that are tried at most.
 const TRIES_MAX: u32 = 20_000;
 
 /// Shrinks a schedule that fails, to one that fails in the same words.

@@ -31,7 +31,7 @@ pub(crate) struct Totals {
     pub(crate) asks: u64,
     pub(crate) bought_twice: BTreeMap<Excuse, u64>,
     pub(crate) events: u64,
-    /// Everything that happened.
+    /// Every event and effect, for the trace's hash and for reports.
     pub(crate) trace: Trace,
 }
 
@@ -63,11 +63,11 @@ pub(crate) struct Row {
     pub(crate) status: String,
 }
 
-/// Why a request may be bought once more: nobody can save what was paid for it.
+/// Why a request may be bought once more: what was paid for it cannot be saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
     LostOnTheWire,
-    /// A crash came while it was on its way,
+    /// A crash came while it was in flight,
     CrashInFlight,
     /// or before it was durable.
     Unsynced,
@@ -166,7 +166,7 @@ impl World {
         World::new(schedule.start.clone(), shows)
     }
 
-    /// Lives with faults by chance, then without, to the end.
+    /// Lives with random faults, then without, to the end.
     pub(crate) fn run_drawn(&mut self, chance: &mut FaultGenerator) {
         for _ in 0..CHAOS_LIVES {
             let teller = Script::drawn(chance, self.rows.len());
@@ -204,7 +204,7 @@ impl World {
         self.totals.questions = self.rows.iter().filter(|row| !row.text.is_empty()).count() as u64;
     }
 
-    /// Lives once; tells whether everything is done.
+    /// Lives once; returns true if everything is done.
     fn live(&mut self, teller: Script<'_>) -> bool {
         self.totals.lives += 1;
         let life = self.totals.lives;
@@ -236,7 +236,7 @@ impl World {
             self.totals.crashes += 1;
             return false;
         };
-        // A commit that failed and is durable all the same may hold rows that nobody has written.
+        // A commit that failed and is durable all the same may hold rows that were not written.
         if !output_failed && !store_failed {
             self.check_outputs();
         }

@@ -9,7 +9,7 @@ use crate::world::{ServiceReaction, World, counted};
 /// A row as one of the outputs has it: question, reasoning, answer.
 type Row = [String; 3];
 
-/// What was found.
+/// What a check counted.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct CheckResult {
     pub(crate) rows: u64,

@@ -13,7 +13,7 @@ use crate::table::{self, Outcome};
 use crate::world::{Begin, Lab, Shape, World};
 use crate::{check, signals};
 
-/// Somebody without rights: `nobody` on every Unix.
+/// A user without rights: `nobody` on every Unix.
 const NOBODY: u32 = 65_534;
 
 const LOG: &str = "/dset.db-wal";
@@ -43,11 +43,11 @@ enum How {
     Resumed(Vec<Rule>),
     /// Rules for a first life that fails, and for a second that is to take in what was rescued.
     Rescued(Vec<Rule>, Vec<Rule>),
-    /// Files may grow to so many bytes.
+    /// Files may grow to this many bytes.
     FileBytes(u64),
-    /// So many files may be open, at this width.
+    /// Files that may be open, and the width of the run.
     Files(u64, u32),
-    /// The folder of the outputs is on a file system of so many KiB.
+    /// The folder of the outputs is on a file system of this size, in KiB.
     Small(u64),
     /// The folder of the outputs may not be written.
     ReadOnlyOutputs,

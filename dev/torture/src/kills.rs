@@ -18,9 +18,9 @@ const LIVES_MAX: u64 = 20;
 /// Where a process is killed.
 #[derive(Debug, Clone, Copy)]
 enum Point {
-    /// After so many milliseconds at most.
+    /// At a random moment within this many milliseconds.
     AnyTime(u64),
-    /// At one of the first so many operations of this kind.
+    /// At one of the first `first` operations of this kind.
     At { ops: &'static str, path: &'static str, action: Action, first: u64 },
     /// In a row of an output; then where the next life cuts it off.
     TornRow(Action),

@@ -93,7 +93,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Cuts the power.
+    /// Cuts the power: the file system shuts down without a sync.
     #[allow(unsafe_code, reason = "an ioctl is what the library cannot know to be safe")]
     fn cut(&self) -> io::Result<()> {
         let folder = fs::File::open(&self.mounted)?;
@@ -172,8 +172,8 @@ pub(crate) fn round(lab: &Lab, disk: &Disk, seed: u64) -> io::Result<Outcome> {
         let ms = if kind == Kind::AnyTime { random.u64(0..=300) } else { 20_000 };
         life.let_live(Duration::from_millis(ms))?;
         // What is acknowledged after the power went, in the moment before the kill, is no promise:
-        // there would be nobody to hear it. The kernel may let a sync succeed then, when the log
-        // that it waited for has been given up meanwhile.
+        // it would reach no reader. The kernel may let a sync succeed then, when the log that it
+        // waited for has been given up meanwhile.
         let acks = world.base.join("acks");
         let promised = fs::metadata(&acks)?.len();
         disk.cut()?;

@@ -33,7 +33,7 @@ pub(crate) struct Lab {
 /// How the service takes a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceReaction {
-    /// It answers.
+    /// The service answers.
     Answered,
     /// It refuses it once, then answers.
     RefusedOnce,
@@ -57,9 +57,9 @@ pub(crate) struct Shape {
     pub(crate) width: (u32, u32),
     pub(crate) latency_ms: (u64, u64),
     pub(crate) answer_bytes: (usize, usize),
-    /// One question in so many is refused; 0 for none.
+    /// One in this many questions is refused; 0 for none.
     pub(crate) refused_every: usize,
-    /// The service has faults by chance.
+    /// The service has random faults.
     pub(crate) faults: bool,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct World<'a> {
     /// What the binary said, all lives one after the other.
     pub(crate) said: String,
     pub(crate) lives: u64,
-    /// Lives that ended before the last answers on their way could be kept.
+    /// Lives that ended before the last answers in flight could be kept.
     pub(crate) cut_lives: u64,
     /// What could be kept nowhere may be lost, and said to be.
     pub(crate) may_lose: bool,
@@ -112,7 +112,7 @@ impl RunResult {
 pub(crate) struct Begin<'a> {
     pub(crate) rules: &'a [Rule],
     pub(crate) arguments: &'a [&'a str],
-    /// Against the service without faults by chance.
+    /// Against the service without random faults.
     pub(crate) healthy: bool,
     /// By another user: its number.
     pub(crate) user: Option<u32>,
@@ -224,19 +224,20 @@ impl<'a> World<'a> {
         self.root.join(name)
     }
 
-    /// The input as nobody has marked it.
+    /// The input without any mark.
     pub(crate) fn input(&self) -> String {
         self.input_with(|_| false)
     }
 
-    /// Tells whether the input has ERROR in the rows that `marked` says, and every other byte as it was.
+    /// Returns true if the input has ERROR in the rows that `marked` says, and every other byte as
+    /// it was.
     pub(crate) fn is_input(&self, found: &str, marked: impl Fn(&InputRow) -> bool) -> bool {
         let expected = self.input_with(marked);
         if !self.has_own_words() {
             return found == expected;
         }
-        // The last column is that of the marks, once there was one; a mark that was cleared leaves its
-        // comma.
+        // The last column is that of the marks, once there was one; a mark that was cleared leaves
+        // its comma.
         let plain = |text: &str| text.replacen(MARKS, "\n", 1).replace("\",\n", "\"\n");
         plain(found) == plain(&expected)
     }
@@ -256,7 +257,7 @@ impl<'a> World<'a> {
         text
     }
 
-    /// Tells whether the status column is the user's own, so that marks have another one.
+    /// Returns true if the status column is the user's own, so that marks have another one.
     fn has_own_words(&self) -> bool {
         self.lines.iter().any(|line| !line.status.is_empty())
     }
@@ -456,7 +457,7 @@ impl Life {
         Ok(())
     }
 
-    /// Lets it live so long, or until it ends by itself.
+    /// Lets it run for `span`, or until it ends by itself.
     pub(crate) fn let_live(&mut self, span: Duration) -> io::Result<()> {
         let until = Instant::now() + span;
         while Instant::now() < until && self.child.try_wait()?.is_none() {

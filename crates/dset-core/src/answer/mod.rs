@@ -45,9 +45,9 @@ pub struct Usage {
 /// What one reply means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ParsedReply {
-    /// A finished answer.
+    /// A whole answer: the model came to its end and wrote one.
     Answer(Answer),
-    /// Anything else.
+    /// Anything else: a refusal, a broken or unreadable reply, an answer that was cut.
     Failure(Failure),
 }
 
@@ -67,7 +67,7 @@ pub struct Failure {
     pub wait: Option<Duration>,
     /// The service's own name for this call.
     pub request_id: Option<String>,
-    /// Whatever was written before it failed (cut by length, filtered); it was paid for.
+    /// What was written before it failed (cut by length, filtered); it was paid for.
     pub partial: Option<Box<Answer>>,
 }
 
@@ -100,7 +100,7 @@ pub enum FailureClass {
     KeyRefused,
     /// 403: the key's fault before any success, the question's after one.
     Forbidden,
-    /// No money left.
+    /// The account has no credit left.
     OutOfMoney,
 }
 

@@ -9,11 +9,11 @@ use crate::answer::Answer;
 pub struct Row {
     /// When the answer came, Unix milliseconds.
     pub answered_at: i64,
-    /// The question, trimmed.
+    /// The question as it was read, without the blanks around it.
     pub question: String,
     /// The reasoning, empty where there was none.
     pub reasoning: String,
-    /// The answer.
+    /// The text of the answer, without its reasoning.
     pub answer: String,
     /// What else is known of it.
     pub metadata: Metadata,
@@ -31,7 +31,7 @@ pub struct Metadata {
     /// Which of several samples, from 0.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sample: Option<u32>,
-    /// Why it stopped.
+    /// Why the model stopped, in the service's word; absent where it gave none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub finish_reason: Option<String>,
     /// Tokens sent, cached ones included.
@@ -61,7 +61,7 @@ pub struct Metadata {
     /// The service's own name for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
-    /// The backend's fingerprint.
+    /// The service's `system_fingerprint`; absent where it sent none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub system_fingerprint: Option<String>,
 }
@@ -89,9 +89,9 @@ impl Metadata {
     }
 }
 
-/// What is known of an answer as `output.json` says it: every key in every row, with a value of the same
-/// kind, because loaders of datasets take the keys and kinds of the first rows for those of all. 0,
-/// false and an empty text stand for what is not known.
+/// What is known of an answer as `output.json` says it: every key in every row, with a value of the
+/// same kind, because loaders of datasets take the keys and kinds of the first rows for those of
+/// all. 0, false and an empty text stand for what is not known.
 #[derive(Debug, Serialize)]
 pub struct CompleteMetadata<'a> {
     row: u64,
@@ -150,8 +150,8 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
 }
 
 impl Metadata {
-    /// Reads what a row of `output.json` says, and whether it has every key; what it says is not
-    /// known is not. What is not as we would write it is nobody's loss.
+    /// Reads the metadata of a row of `output.json`, and whether it has every key. Unknown keys and
+    /// values of other types are left out.
     #[must_use]
     pub fn read(mut said: serde_json::Map<String, serde_json::Value>) -> (Metadata, bool) {
         let keys = serde_json::to_value(CompleteMetadata::from(&Metadata::default()));

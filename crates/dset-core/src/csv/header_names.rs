@@ -176,8 +176,8 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Tells whether a cell is a word that headers have: one of them, as a whole cell of the first row,
-/// makes that a header.
+/// Returns true if a cell is a word that headers have: one of them, as a whole cell of the first
+/// row, makes that a header.
 #[must_use]
 pub fn is_header_word(cell: &str) -> bool {
     classify_name(cell) != NameMeaning::Nothing
@@ -207,7 +207,7 @@ pub fn second_among<'a>(names: &[&'a str], question: usize) -> Option<usize> {
     names.iter().position(|name| seconds.contains(&lower(name).as_str()))
 }
 
-/// Tells whether a name is of the turns of a chat.
+/// Returns true if a name is of the turns of a chat.
 #[must_use]
 pub fn is_chat(name: &str) -> bool {
     CHATS.contains(&name.trim().to_lowercase().as_str())

@@ -33,7 +33,7 @@ pub struct Layout {
     pub columns: Vec<String>,
     /// The column with the questions, from 0.
     pub question: usize,
-    /// Why that one.
+    /// Why `column` was chosen: named by the user, by its header or by its contents.
     pub chosen: Chosen,
     /// The column with the bookmarks, from 0, if there is one.
     pub status: Option<usize>,
@@ -60,9 +60,9 @@ pub enum LayoutError {
     /// The column that the user named is not there.
     #[error("there is no column `{column}`")]
     NoSuchColumn {
-        /// What was named.
+        /// The name or number as the user gave it.
         column: String,
-        /// What there is.
+        /// The header's names, in their order.
         found: Vec<String>,
     },
     /// There is no record at all.
@@ -109,8 +109,8 @@ impl Layout {
         Ok(Layout { has_header, columns, question, chosen, status: None, width, is_spaced })
     }
 
-    /// Returns the question of a row with the blanks around it, which may belong to it, as they do to
-    /// code: all but those that stand behind every comma of the file.
+    /// Returns the question of a row with the blanks around it, which may belong to it, as they do
+    /// to code: all but those that stand behind every comma of the file.
     #[must_use]
     pub fn question_of<'a>(&self, row: &'a Record) -> &'a str {
         let question = row.cell(self.question).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Layout {
         (0..self.columns.len()).filter(is_it)
     }
 
-    /// Tells whether what the rows say decides which column has the bookmarks.
+    /// Returns true if what the rows say decides which column has the bookmarks.
     #[must_use]
     pub fn needs_survey(&self) -> bool {
         !self.has_header
@@ -199,10 +199,10 @@ fn column_name(at: usize) -> String {
     format!("column_{}", at + 1)
 }
 
-/// Reads a whole input for what only the whole tells: the widest row and the status column. That is,
-/// under a header, the one that is called so and says nothing but ERROR; without one the first after
-/// the question whose non-empty cells all say ERROR, else the last if it is empty, as a mark that
-/// was cleared leaves it.
+/// Reads a whole input for what only the whole tells: the widest row and the status column. That
+/// is, under a header, the one that is called so and says nothing but ERROR; without one the first
+/// after the question whose non-empty cells all say ERROR, else the last if it is empty, as a mark
+/// that was cleared leaves it.
 pub fn survey(
     input: impl Read,
     header: HeaderMode,

@@ -1,11 +1,11 @@
-//! Quotes within quotes.
+//! How a quote within a quoted CSV field is written: doubled (RFC 4180) or escaped by a backslash.
 
 use memchr::{memchr, memchr2};
 
 /// How a quote within quotes is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Quotes {
-    /// Twice, as everywhere.
+    /// Doubled, as RFC 4180 has it: `""`.
     #[default]
     Twice,
     /// With a backslash before it, as Spark and MySQL do; a backslash then too.

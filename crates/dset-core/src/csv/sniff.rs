@@ -11,7 +11,7 @@ use crate::csv::header_names::is_header_word;
 
 /// Signs between cells, the usual first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// So many rows tell which sign it is, and whether a column holds questions.
+/// Rows at the head of the file that are read to detect the delimiter and the column of questions.
 pub const SNIFFED_ROWS_MAX: usize = 20;
 /// A longer word without a blank is no name or number of a row.
 const ID_CHARS_MAX: usize = 40;
@@ -67,7 +67,8 @@ impl DetectedEncoding {
         if zeros(0, 1) == 0 {
             return None;
         }
-        // Of four bytes that stand for a character, the highest is always zero, and the next mostly.
+        // Of four bytes that stand for a character, the highest is always zero, and the next
+        // mostly.
         let wide = head.len() / 4;
         let is_32 =
             |high: usize, next: usize| zeros(high, 4) == wide && zeros(next, 4) * 10 >= wide * 9;
@@ -91,8 +92,8 @@ impl DetectedEncoding {
         }
     }
 
-    /// Returns what it is called, which is also what `--encoding` takes where it can be read; nothing
-    /// for an archive.
+    /// Returns what it is called, which is also what `--encoding` takes where it can be read;
+    /// nothing for an archive.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -165,7 +166,7 @@ pub struct AmbiguousColumn {
     pub first: String,
     /// What the one that is likelier to hold the questions is called.
     pub likelier: String,
-    /// What there is.
+    /// The names of the columns, in the order of the file.
     pub found: Vec<String>,
 }
 
@@ -183,7 +184,8 @@ pub fn ambiguous_column(layout: &Layout, rows: &[Vec<String>]) -> Option<Ambiguo
             && cell.chars().count() <= ID_CHARS_MAX
     };
     let is_name = |row: &&Vec<String>| row.get(taken).is_some_and(|cell| !is_id(cell.trim()));
-    // A header without a word that headers have is told by its first cell, unlike those below it.
+    // Without a usual header word, a header is recognised by its first cell, which is unlike those
+    // below it.
     let header = rows.first().filter(|row| !layout.has_header && is_name(row));
     let rows = &rows[usize::from(header.is_some())..];
     let cells = |at: usize| {

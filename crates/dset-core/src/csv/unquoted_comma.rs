@@ -30,7 +30,7 @@ pub struct UnquotedCommaDetector {
     is_spaced: bool,
 }
 
-/// Tells whether a column is called a status.
+/// Returns true if a column is called a status.
 fn is_status(name: &str) -> bool {
     name.eq_ignore_ascii_case(STATUS)
 }
@@ -49,7 +49,7 @@ impl UnquotedCommaDetector {
         }
     }
 
-    /// Tells whether the question of a row goes on in the cells behind it.
+    /// Returns true if the question of a row goes on in the cells behind it.
     ///
     /// It does where more of them say something than there are columns, and where the next one
     /// reads like the rest of a sentence or of a number and is the status or one too many. Without
@@ -79,8 +79,9 @@ impl UnquotedCommaDetector {
     }
 
     /// Returns the cells of a row with its question as one, where that was cut; `sign` stood
-    /// between them. Where a question ends is a guess: at the last question mark that ends a cell, or
-    /// else cells that nothing else has room for belong to it, and those behind a sign and a blank.
+    /// between them. Where a question ends is a guess: at the last question mark that ends a cell,
+    /// or else cells that nothing else has room for belong to it, and those behind a sign and a
+    /// blank.
     #[must_use]
     pub fn rejoined(&self, row: &Record, sign: u8) -> Option<Vec<String>> {
         if !self.looks_split(row) {
@@ -117,7 +118,7 @@ impl UnquotedCommaDetector {
         self.width.saturating_sub(self.question + 1) + usize::from(!self.has_header)
     }
 
-    /// Tells whether a cell reads as if a comma before it belonged to a sentence, or to a number.
+    /// Returns true if a cell reads as if a comma before it belonged to a sentence, or to a number.
     fn goes_on(&self, before: &str, cell: &str) -> bool {
         let is_rest = || starts_blank(cell) && (!self.is_spaced || asks(cell) && !asks(before));
         says_something(cell)
@@ -138,13 +139,13 @@ fn says_something(cell: impl AsRef<str>) -> bool {
     !matches!(cell.as_ref().trim(), "" | ERROR)
 }
 
-/// Tells whether a comma before a cell stands before the thousands of a number.
+/// Returns true if a comma before a cell stands before the thousands of a number.
 fn goes_on_number(before: &str, cell: &str) -> bool {
     let digits = cell.bytes().take_while(u8::is_ascii_digit).count();
     digits == 3 && before.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// Tells whether a cell is a word, or a sign, as in a status column.
+/// Returns true if a cell is a word, or a sign, as in a status column.
 fn is_usual_status(cell: &str) -> bool {
     let cell = cell.trim().to_lowercase();
     USUAL_STATUSES.contains(&cell.as_str()) || !cell.contains(char::is_alphanumeric)

@@ -156,9 +156,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// Mends what readers of JSON refuse and some services write; `None` where there is nothing of it.
 ///
-/// `\ud800` to `\udfff` that do not stand in pairs, which models cut in the middle of an emoji leave
-/// behind, become U+FFFD; control characters in texts what they are escaped as, or a space; `NaN`
-/// and `Infinity`, which Python writes, become `null`.
+/// `\ud800` to `\udfff` that do not stand in pairs, which models cut in the middle of an emoji
+/// leave behind, become U+FFFD; control characters in texts what they are escaped as, or a space;
+/// `NaN` and `Infinity`, which Python writes, become `null`.
 pub(crate) fn mended(text: &str) -> Option<String> {
     let unit = |at: usize| {
         let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A reply received whole: status, headers and decoded body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
     /// Headers in the order they came; names in lower case.
     pub headers: Vec<(String, String)>,
@@ -30,7 +30,7 @@ pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub enum TransportError {
     /// No connection: refused, no route, no such host, TLS.
     Connect(String),
-    /// Somebody is there who speaks another protocol: no TLS, or no HTTP.
+    /// The server speaks another protocol: no TLS, or no HTTP.
     Foreign(String),
     /// The connection went away before the reply began.
     Reset(String),
@@ -40,8 +40,8 @@ pub enum TransportError {
     Garbled(String),
     /// Nothing whole within the time for one ask.
     TimedOut(Duration),
-    /// Blank lines and comments at most, for so long, in the place of an answer that is streamed.
+    /// Nothing but blank lines and comments came in a stream for this long.
     Silent(Duration),
-    /// More than [`REPLY_BYTES_MAX`].
+    /// The body is longer than [`REPLY_BYTES_MAX`].
     TooLarge,
 }

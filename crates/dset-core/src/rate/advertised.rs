@@ -1,4 +1,5 @@
-//! Limits that the service states in the headers of its replies, and a pace that stays below them.
+//! Limits that the service advertises in the headers of its replies, and a pacer that stays below
+//! them.
 //!
 //! What remains is as old as the answer was long, so what is in flight is taken off it.
 
@@ -8,11 +9,11 @@ use crate::provider::{Quota, RateLimits};
 use crate::rate::request_rate::{DEPTH_MS, Pacer};
 use crate::time::Time;
 
-/// Stated limits are a minute's unless they say otherwise.
+/// Advertised limits are a minute's unless they say otherwise.
 const MINUTE_MS: f64 = 60_000.0;
 /// A reset further away than this is no minute's: a quota of the day, which is no pace.
 const MINUTE_RESET_MS_MAX: f64 = 90_000.0;
-/// The pace is the stated limit times this, less while little remains: clocks differ.
+/// The rate sent is the advertised limit times this, less while little remains: clocks differ.
 const OF_THE_LIMIT: f64 = 0.998;
 const WITH_NOTHING_LEFT: f64 = 0.95;
 const PER_SHARE_LEFT: f64 = 0.9;
@@ -20,25 +21,25 @@ const PER_SHARE_LEFT: f64 = 0.9;
 const SURPLUS_OF_SPAN: f64 = 1.0 / 3.0;
 /// A refusal while more than this remains says that the limit is kept in less than a minute.
 const ENFORCED_BELOW: f64 = 0.10;
-/// No reset is further away than the span of a fixed window is long; clocks and roundings differ by
-/// so much.
+/// Tolerance of a reset against the span of a fixed window: no reset is further away than the
+/// window is long, but for clocks and rounding.
 const RESET_EXACT: f64 = 1.05;
 /// The spans that services keep limits in, in seconds.
 const SPANS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0];
-/// So many limits taken beyond what the span allows, with more than half left all the time, are too
-/// many for it: fewer where resets so near leave only a bucket to be of that span.
+/// How many limits may be taken beyond what the span allows, with more than half left all the time,
+/// before the span is taken to be longer; fewer where resets so near leave only a token bucket.
 const TOO_MANY: f64 = 1.25;
 const TOO_MANY_FOR_A_BUCKET: f64 = 0.5;
 /// Refusals that speak against a span that is less than a minute, and how much of one a reply makes
 /// good.
 const AGAINST_MAX: f64 = 3.0;
 const MADE_GOOD: f64 = 0.02;
-/// Those that come within so long are one.
+/// Refusals within this time count as one.
 const BURST_MS: f64 = 1_000.0;
 /// Answers over which the tokens of an ask are averaged.
 const TOKENS_MEMORY: f64 = 500.0;
 
-/// The stated limits and their pacers.
+/// The advertised limits and their pacers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AdvertisedLimits {
     asks: Paced,
@@ -95,7 +96,7 @@ impl Span {
         self.halved > 0
     }
 
-    /// Tells whether it is less than a minute and as short as it can be.
+    /// Returns true if it is less than a minute and as short as it can be.
     fn is_found(&self) -> bool {
         self.is_short() && self.ms() <= self.least()
     }
@@ -125,7 +126,7 @@ impl Span {
         }
     }
 
-    /// Takes a refusal.
+    /// Counts a refusal against the span in force.
     fn refused(&mut self, now: Ms) {
         self.plenty = None;
         if self.refused_at.is_some_and(|at| now - at < BURST_MS) || !self.is_short() {
@@ -145,8 +146,8 @@ impl Paced {
     fn observe_quota(&mut self, now: Ms, quota: &Quota, in_flight: f64, each: f64) {
         let reset = quota.reset.map(|reset| reset.as_secs_f64() * 1000.0);
         self.gone_until = match (quota.remaining, reset) {
-            // Some services state when all of it is back, a day from now, though the next ask may go in
-            // seconds: a wait longer than any that is obeyed is left to a refusal to ask for.
+            // Some services state when all of it is back, a day from now, though the next ask may
+            // go in seconds: a wait longer than any that is obeyed is left to a refusal to ask for.
             (Some(0), Some(reset)) if reset > RETRY_AFTER_MAX.as_secs_f64() * 1000.0 => None,
             (Some(0), Some(reset)) if quota.limit.is_none() || reset > MINUTE_RESET_MS_MAX => {
                 Some(now + reset)
@@ -229,7 +230,7 @@ impl AdvertisedLimits {
     /// Returns when the next ask may go, if not now.
     pub(crate) fn ready_at(&mut self, now: Ms) -> Option<Ms> {
         let asks = self.asks.ready_at(now, 1.0);
-        // Before the first answer nobody knows what an ask takes.
+        // Before the first answer the tokens of an ask are unknown.
         let tokens = match self.tokens_per_ask >= 1.0 {
             true => self.tokens.ready_at(now, self.tokens_per_ask),
             false => None,

@@ -1,77 +1,80 @@
-//! How many asks at once a service takes: the width W, and the ceiling that was found above it.
+//! How many asks at once a service takes: the width W, and the limit that was found above it.
 //!
 //! A refusal comes back within a network round trip, an answer takes seconds; so silence for a few
 //! round trips while W is filled means that W was accepted, and growth is clocked by silence. A
-//! refusal shows the ceiling exactly: it is what is in flight once the refused ones are back.
-//! Looking past the ceiling is paid for with credit that answers earn, so that the share of
-//! refusals is bounded whatever the service does.
+//! refusal shows the limit exactly: it is what is in flight once the refused ones are back. Probing
+//! past the limit is paid for with a budget that answers earn, so that the share of refusals is
+//! bounded whatever the service does.
 
 use super::Ms;
 
 /// The first width: 4 slots of 18 s each, with 16 x 8 at most behind them, stay within a cut-off
 /// of ten minutes.
 pub(crate) const FIRST: f64 = 16.0;
-/// A step of the climb, while W has been filled for so long.
+/// How long W must have been filled before a step of the climb.
 const CLIMB_MS: f64 = 50.0;
 /// The factor of a step into the unknown: doubles once a second. Twice as fast arrives no earlier
 /// and overshoots twice as far.
 const CLIMB_UNKNOWN: f64 = 1.035;
-/// The factor of a step towards a ceiling that is known.
+/// The factor of a step towards a limit that is known.
 const CLIMB_KNOWN: f64 = 1.15;
 /// How far the climb may go beyond what blocks of answers have shown to be worth it. A block's mean
 /// is about 0.6 W, so that a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
 const BEYOND_JUDGED: f64 = 8.0;
-/// What is kept of the ceiling after a refusal: a cut of 0.5 % runs into the same burst again, one
+/// What is kept of the limit after a refusal: a cut of 0.5 % runs into the same burst again, one
 /// of 5 % loses 2 % of the goodput.
 pub(crate) const KEPT: f64 = 0.98;
-/// What is kept of the ceiling when refusals follow each other.
+/// What is kept of the limit when refusals follow each other.
 pub(crate) const KEPT_IN_STREAK: f64 = 0.96;
-/// What an answer earns of a look past the ceiling. So at most 1 % is refused, with room for the
-/// overshoot; 0.003 is blind for too long, 0.015 refuses too much where answers are few.
+/// What an answer adds to the budget for probes past the limit. So at most 1 % is refused, with
+/// room for the overshoot; 0.003 is blind for too long, 0.015 refuses too much where answers are
+/// few.
 const PROBE_BUDGET_PER_ANSWER: f64 = 0.007;
-/// The bounds of the credit: never so poor that it takes hours to look again.
+/// The bounds of the probe budget: never so low that it takes hours to probe again.
 const PROBE_BUDGET: std::ops::RangeInclusive<f64> = -1.0..=3.0;
-/// How long a ceiling is remembered for telling a fall; after one, answers earn double.
+/// How long a limit is remembered, to notice that it fell; after one, answers earn double.
 const FALL_REMEMBERED_MS: f64 = 900_000.0;
 /// How long another client counts as being there after it was noticed.
 const SHARED_MS: f64 = 300_000.0;
-/// What a step may be of W while somebody else draws on the same limit.
+/// The largest step, as a share of W, while another client draws on the same limit.
 const SHARED_STEP: f64 = 0.02;
-/// One credit in so long while somebody else holds a part of a named ceiling.
+/// How long one unit of the probe budget takes while another client holds a part of an advertised
+/// limit.
 const SHARED_CREDIT_MS: f64 = 20_000.0;
-/// How long the ceiling named by the service is believed; then it is looked past, for credit.
+/// How long the limit advertised by the service is believed; then it is probed past, within the
+/// probe budget.
 const NAMED_MS: f64 = 10_000.0;
-/// Up to so many at once answers may be too few to earn a look in an hour,
+/// Up to this width answers may be too few to earn a probe in an hour,
 const NARROW: f64 = 8.0;
 /// so time earns one, too. At 8 slots of 8 s that is a look for 120 answers.
 const NARROW_CREDIT_MS: f64 = 120_000.0;
 
-/// What a step may be of the ceiling, and what it may be at any: where the status line comes early, a
+/// What a step may be of the limit, and what it may be at any: where the status line comes early, a
 /// step a round trip would end twice as high as the limit.
 const STEP_MAX: f64 = 0.125;
 const STEP_FREE: f64 = 8.0;
-/// W approaches the ceiling for ever; so near it is there.
+/// W approaches the limit asymptotically; this close counts as reached.
 const GIVEN_BACK: f64 = 0.5;
 
 /// What W does on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// It climbs.
+    /// Climbs until the first refusal.
     Start,
-    /// It stays at the ceiling, and looks past it from time to time.
+    /// It stays at the limit, and probes past it from time to time.
     Hold,
     /// The service queues what it cannot do yet; only experiments change W.
     Queue,
 }
 
-/// The width, and what is known of the ceiling.
+/// The width, and what is known of the limit.
 #[derive(Debug, Clone)]
 pub(crate) struct ConcurrencyLimit {
     bound: f64,
     width: f64,
     ceil: f64,
     mode: Mode,
-    /// Where the climb goes when no ceiling is known but such a width once worked.
+    /// Where the climb goes when no limit is known but such a width once worked.
     known: f64,
     /// What blocks of answers have shown to be worth it.
     judged: f64,
@@ -83,7 +86,7 @@ pub(crate) struct ConcurrencyLimit {
     best_at: Ms,
     shared_at: Option<Ms>,
     named: Option<(f64, Ms)>,
-    /// What the service has just named; for so long nothing goes beyond it.
+    /// What the service has just advertised: an upper bound while it is believed.
     believed: f64,
 }
 
@@ -112,7 +115,7 @@ impl ConcurrencyLimit {
         self.width.min(self.believed).clamp(1.0, self.bound) as usize
     }
 
-    /// Tells whether as many are in flight as the service has just named.
+    /// Returns true if as many are in flight as the service has just advertised.
     pub(crate) fn is_past_named(&self, in_flight: usize) -> bool {
         in_flight as f64 >= self.believed
     }
@@ -125,7 +128,7 @@ impl ConcurrencyLimit {
         self.mode
     }
 
-    /// The ceiling, once a refusal has shown it.
+    /// The limit, once a refusal has shown it.
     pub(crate) fn found(&self) -> Option<f64> {
         self.ceil.is_finite().then_some(self.ceil)
     }
@@ -134,12 +137,12 @@ impl ConcurrencyLimit {
         self.named.map(|(named, _)| named)
     }
 
-    /// Tells whether an ask above the ceiling may be on its way.
+    /// Returns true if an ask above the limit may be in flight.
     pub(crate) fn is_probing(&self) -> bool {
         self.mode == Mode::Hold && self.width > self.ceil
     }
 
-    /// Takes the time that has passed with `in_flight` asks on their way.
+    /// Takes the time that has passed with `in_flight` asks in flight.
     ///
     /// No refusal for `quiet` is proof of acceptance. W rises until it is no longer filled.
     pub(crate) fn passed(&mut self, now: Ms, ms: f64, in_flight: usize, quiet: f64) {
@@ -182,7 +185,7 @@ impl ConcurrencyLimit {
         true
     }
 
-    /// What was sent has been accepted for long enough: goes on above the ceiling, or begins to.
+    /// What was sent has been accepted for long enough: goes on above the limit, or begins to.
     fn probe_above(&mut self, now: Ms) {
         if self.width > self.ceil {
             self.confirm(now);
@@ -196,7 +199,7 @@ impl ConcurrencyLimit {
         self.width >= self.ceil - GIVEN_BACK
     }
 
-    /// The width above the ceiling was accepted: it is the ceiling now.
+    /// The width above the limit was accepted: it is the limit now.
     fn confirm(&mut self, now: Ms) {
         self.ceil = self.width;
         self.remember_best(now);
@@ -212,7 +215,7 @@ impl ConcurrencyLimit {
         self.filled_ms = 0.0;
     }
 
-    /// When the ceiling may be looked past for all that is known now.
+    /// When the limit may be probed past for all that is known now.
     fn may_probe_at(&self, now: Ms) -> Option<Ms> {
         let believed = match self.named {
             Some((named, at)) if self.ceil >= named => at + NAMED_MS,
@@ -319,14 +322,14 @@ impl ConcurrencyLimit {
         self.believed = named;
     }
 
-    /// The ceiling is known exactly, and kept in full.
+    /// The limit is known exactly, and kept in full.
     pub(crate) fn take(&mut self, ceil: f64) {
         self.ceil = ceil.max(1.0);
         self.set(self.ceil);
         self.hold();
     }
 
-    /// The ceiling is known exactly; a share of it is left free until answers give it back.
+    /// The limit is known exactly; a share of it is left free until answers give it back.
     pub(crate) fn take_below(&mut self, ceil: f64) {
         self.take(ceil);
         self.width = (KEPT * self.ceil).floor().max(1.0);
@@ -338,13 +341,13 @@ impl ConcurrencyLimit {
         self.take(KEPT * in_flight);
     }
 
-    /// More of the same burst: the ceiling is no higher than what is left.
+    /// More of the same burst: the limit is no higher than what is left.
     pub(crate) fn lower_to(&mut self, in_flight: f64) {
         self.ceil = self.ceil.min(in_flight.max(1.0));
         self.width = self.width.min(in_flight.max(1.0));
     }
 
-    /// Keeps a share of the ceiling.
+    /// Keeps a share of the limit.
     pub(crate) fn cut(&mut self, kept: f64) {
         let ceil = if self.ceil.is_finite() { self.ceil } else { self.width };
         self.take(kept * ceil);
@@ -357,13 +360,13 @@ impl ConcurrencyLimit {
         self.credit = self.credit.min(0.0);
     }
 
-    /// What was sent above the ceiling met an overload: back to the ceiling.
+    /// What was sent above the limit met an overload: back to the limit.
     pub(crate) fn step_back(&mut self, now: Ms) {
         self.refused(now, 1.0);
         self.take(self.ceil);
     }
 
-    /// Climbs from `width` towards the ceiling that is known.
+    /// Climbs from `width` towards the limit that is known.
     pub(crate) fn climb_from(&mut self, width: f64) {
         if !self.ceil.is_finite() {
             self.known = self.known.max(self.width);
@@ -373,7 +376,7 @@ impl ConcurrencyLimit {
         self.filled_ms = 0.0;
     }
 
-    /// What was refused was no ceiling: climbs again from `from`, quickly up to `width`, which was
+    /// What was refused was no limit: climbs again from `from`, quickly up to `width`, which was
     /// let in before, and `beyond` or by looks alone.
     pub(crate) fn climb_again(&mut self, from: f64, width: f64, beyond: bool) {
         self.ceil = if beyond { f64::INFINITY } else { width };
@@ -383,7 +386,7 @@ impl ConcurrencyLimit {
         self.mode = Mode::Start;
     }
 
-    /// Climbs towards a ceiling that was known in another run.
+    /// Climbs towards a limit that was known in another run.
     pub(crate) fn expect(&mut self, ceil: f64) {
         self.known = ceil.min(self.bound);
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// So many answers must have come before they say anything about the slowest.
+/// The least number of answers from which the slowest is estimated.
 const ANSWERS_MIN: u64 = 100;
-/// An ask is hung when it has taken so many times as long as 99 of 100 answers did: with
-/// log-normal times of sigma 1, as heavy as services' are, one answer in a million takes so long.
+/// An ask counts as stalled at this multiple of the 99th percentile of latency: with log-normal
+/// times of sigma 1, as heavy-tailed as services' are, one answer in a million takes as long.
 const TIMES: u32 = 10;
-/// Nor before so many times what the slowest answer took.
+/// Nor before this multiple of the slowest answer's latency.
 const TIMES_SLOWEST: u32 = 3;
 /// And never before this: a service that restarts or queues comes back within a minute.
 const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// Takes an answer that took so long.
+    /// Records the latency of an answer.
     pub fn answered(&mut self, took: Duration) {
         let octaves = (took.as_millis().max(1) as f64).log2();
         let bucket = (octaves * f64::from(BUCKETS_PER_OCTAVE)) as usize;

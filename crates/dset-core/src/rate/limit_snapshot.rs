@@ -8,21 +8,21 @@ use super::{Ms, RateController, ms};
 use crate::rate::concurrency_limit::Mode;
 use crate::time::Time;
 
-/// Until this age a ceiling is as good as new.
+/// Until this age a limit is as good as new.
 const FRESH: Duration = Duration::from_secs(3600);
 /// Until this age half of it is worth a climb; services change their limits with the hour.
 const USEFUL: Duration = Duration::from_secs(24 * 3600);
-/// A minute, in which rates are stated.
+/// A minute, in which rates are advertised.
 const MINUTE_MS: f64 = 60_000.0;
 
 /// What was found out about a service's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LimitSnapshot {
-    /// How many at once it took, once that is known.
+    /// Asks at once that the service accepts; absent until a refusal showed it.
     pub ceiling: Option<u32>,
-    /// Asks a minute that it took, where that was measured.
+    /// Asks a minute that it accepts; absent where that was not measured.
     pub rate_per_minute: Option<f64>,
-    /// The rate is the limit, and not merely what the ceiling came to.
+    /// The rate is what is limited, and not merely what the concurrency limit came to.
     pub paced: bool,
     /// When this was known, in Unix milliseconds.
     pub at_unix_ms: i64,
@@ -31,9 +31,9 @@ pub struct LimitSnapshot {
 /// Another run on the same machine that asks the same service with the same key, or did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeerState {
-    /// What it says.
+    /// Its limits, with the times at which they were seen.
     pub limits: LimitSnapshot,
-    /// How long ago it said so.
+    /// How long ago it published them.
     pub age: Duration,
     /// It is asking now.
     pub is_running: bool,

@@ -3,9 +3,9 @@
 //!
 //! [`Pace`] is told of everything that is sent and of everything that comes back, and answers one
 //! question: may another be sent now? There is one for each endpoint, model and key. It needs no
-//! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of no
-//! use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them are
-//! in force at once; the smaller wins. [`chance`] tells which refusals say nothing.
+//! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of
+//! no use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them
+//! are in force at once; the smaller wins. [`chance`] tells which refusals say nothing.
 
 mod advertised;
 mod concurrency_limit;
@@ -53,15 +53,15 @@ const REFUSAL_MEMORY: f64 = 5.0;
 const LATENCY_MS_FIRST: f64 = 1_000.0;
 /// Answers over which their latency is averaged.
 const LATENCY_MEMORY: f64 = 50.0;
-/// After an outage W begins at a quarter, or at so many.
+/// The least width after an outage; W begins at a quarter of what it was, but not below this.
 const AFTER_OUTAGE_MIN: f64 = 32.0;
 const AFTER_OUTAGE: f64 = 0.25;
-/// So long after a refusal a run is said to be throttled.
+/// How long after a refusal a run counts as throttled.
 const THROTTLED: Duration = Duration::from_secs(10);
 /// The block of an ask that belongs to none.
 const NO_BLOCK: u32 = u32::MAX;
 
-/// What the pace never goes beyond, whatever it finds.
+/// What the rate controller never goes beyond, whatever it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// How many at once, at most; at least 1.
@@ -71,7 +71,7 @@ pub struct Bounds {
 /// Whether another ask may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// Now; every ask that is sent must be told before the next question.
+    /// Now; every ask that is sent must be recorded with `sent` before the next question.
     Now,
     /// Not before this moment, which is later than the one of the question. Something that comes
     /// back may change it.
@@ -80,12 +80,13 @@ pub enum Permit {
     NotYet,
 }
 
-/// What the pace remembers of an ask on its way. Given at its sending and wanted at its return.
+/// What the rate controller remembers of an ask in flight. Given at its sending and wanted at its
+/// return.
 #[derive(Debug, Clone)]
 pub struct Ticket {
     /// When it was sent.
     pub at: Time,
-    /// How many were on their way then, itself counted.
+    /// How many were in flight then, itself counted.
     n: u32,
     /// Refusals of asks of an earlier epoch belong to a burst that was dealt with.
     epoch: u32,
@@ -94,7 +95,7 @@ pub struct Ticket {
     order: u64,
 }
 
-/// What an ask that is back says about the pace.
+/// What the end of an ask says about the service's limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ResponseSignal {
     /// The service did the work: an answer, also a cut or filtered one.
@@ -114,7 +115,8 @@ pub enum ResponseSignal {
         /// How long it wants to be left alone.
         wait: Option<Duration>,
     },
-    /// It says nothing about the pace: reset, timed out, another status, refused for its content.
+    /// It says nothing about the limits: reset, timed out, another status, refused for its
+    /// content.
     Neutral,
 }
 
@@ -191,7 +193,7 @@ impl RateController {
         }
     }
 
-    /// Tells whether another ask may be sent at `now`.
+    /// Returns true if another ask may be sent at `now`.
     pub fn may_send(&mut self, now: Time) -> Permit {
         self.time_passed(now);
         self.is_rate_bound = false;
@@ -314,7 +316,8 @@ impl RateController {
         }
     }
 
-    /// Tells whether blocks of answers are judged. A pause after a refusal would look like a queue.
+    /// Returns true if blocks of answers are judged. A pause after a refusal would look like a
+    /// queue.
     fn is_judging(&self) -> bool {
         let is_smooth =
             self.refused_count == 0 || self.random_rejection.is_on() && !self.rate.waits();
@@ -357,7 +360,7 @@ impl RateController {
         }
     }
 
-    /// Sends nothing for so long: the service wants to be left alone.
+    /// Sends nothing for this time, as the service asked.
     pub fn pause(&mut self, now: Time, wait: Duration) {
         self.time_passed(now);
         let wait = if planted(Mutant::WaitCutShort) { wait / 2 } else { wait };
@@ -378,26 +381,26 @@ impl RateController {
         self.paused_until(now).map_or(at, |until| at.max(until))
     }
 
-    /// Returns how many asks at once may be on their way, from 1 to the bound.
+    /// Returns how many asks at once may be in flight, from 1 to the bound.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.concurrency.slots()
     }
 
-    /// Tells whether the service has refused asks just now because they were too many.
+    /// Returns true if the service has refused asks just now because they were too many.
     #[must_use]
     pub fn is_throttled(&self, now: Time) -> bool {
         self.refused_at.is_some_and(|at| now.since(at) < THROTTLED)
     }
 
-    /// Tells whether the last question was answered with a moment to come because of how many the
+    /// Returns true if the last question was answered with a moment to come because of how many the
     /// service takes in a time.
     #[must_use]
     pub fn is_rate_bound(&self) -> bool {
         self.is_rate_bound
     }
 
-    /// Tells whether nothing but refusals has come for five minutes with one ask at a time, which
+    /// Returns true if nothing but refusals has come for five minutes with one ask at a time, which
     /// is an outage.
     #[must_use]
     pub fn refused_throughout(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What a refusal changes: the ceiling, a closure with probes, or the rate.
+//! What a refusal changes: the limit, a closure with probes, or the rate.
 
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ const GAP_FIRST_PACED_MS: std::ops::RangeInclusive<f64> = 100.0..=500.0;
 const GAP_MAX_MS: f64 = 8_000.0;
 /// The pause after a refusal where the rate is paced.
 const PACED_PAUSE_MS: f64 = 250.0;
-/// So many refusals in a row close it.
+/// Consecutive refusals that close the gate where the rate is paced.
 const PACED_STREAK: u32 = 3;
 /// Refused with no more in flight than this share of what it was: certainly no limit on width.
 const DRAINED: f64 = 0.05;
-/// The named width counts as the reason of a refusal from this share of it on.
+/// The advertised width counts as the reason of a refusal from this share of it on.
 const NAMED_FILLED: f64 = 0.97;
-/// Refused so far below what is allowed: somebody else is there. One below is only a race.
+/// Refused at less than this share of what is allowed: another client draws on the limit. One below
+/// is only a race.
 const BELOW_NAMED: f64 = 0.98;
 const BELOW_FOUND: f64 = 0.99;
 /// With fewer in flight shares are too coarse to tell.
@@ -34,12 +35,12 @@ const SHARED_MIN: f64 = 8.0;
 /// what the rate needs by Little's law.
 const PACED_WIDTH_OF_IN_FLIGHT: f64 = 2.0;
 const PACED_WIDTH_OF_RATE: f64 = 2.5;
-/// Nothing but refusals for so long, with nothing on its way that could succeed or one let through at
-/// a time, is an outage.
+/// How long nothing but refusals, with nothing in flight that could succeed or one let through at a
+/// time, may last before it is an outage.
 const REFUSALS_ONLY_MAX: Duration = Duration::from_secs(5 * 60);
 /// Overload is a reason to yield from this share of the last replies on; alone it is retried.
 const OVERLOADED_SHARE: f64 = 0.03;
-/// So many failures in a row are no overload but an outage in the making.
+/// Consecutive failures that are an outage in the making, no overload.
 const FAILURES_IN_A_ROW: u32 = 3;
 /// The number of replies that the share is taken of.
 const REPLIES: u32 = 50;
@@ -50,7 +51,7 @@ pub(super) struct ClosedGate {
     gap: f64,
     /// When the next probe goes.
     probe_at: Ms,
-    /// The probe on its way: its order, and when it was sent.
+    /// The probe in flight: its order, and when it was sent.
     pub(super) probe: Option<(u64, Ms)>,
     probed: u32,
     drained: bool,
@@ -61,7 +62,7 @@ impl ClosedGate {
         ClosedGate { gap, probe_at: now + gap, probe: None, probed: 0, drained: false }
     }
 
-    /// Returns when the next probe may go or the one on its way counts as let in.
+    /// Returns when the next probe may go or the one in flight counts as let in.
     pub(super) fn opens_at(&self, quiet: f64) -> Ms {
         self.probe.map_or(self.probe_at, |(_, at)| at + quiet)
     }
@@ -71,7 +72,7 @@ impl ClosedGate {
         self.probed += 1;
     }
 
-    /// The probe came back without a verdict on the pace, or refused.
+    /// The probe came back without a verdict on the limits, or refused.
     fn probe_again(&mut self, now: Ms) {
         self.probe = None;
         self.gap = (2.0 * self.gap).min(GAP_MAX_MS);
@@ -151,7 +152,7 @@ impl RateController {
         self.note_throughout(now);
     }
 
-    /// Tells whether a refusal is one that comes at any width; then nothing follows from it.
+    /// Returns true if a refusal is one that comes at any width; then nothing follows from it.
     fn is_random_rejection(&mut self, now: Ms, sent: &Ticket) -> bool {
         if self.closed.is_some() || self.is_out {
             return false;
@@ -246,7 +247,7 @@ impl RateController {
         let below_named =
             self.concurrency.named().is_some_and(|named| n < BELOW_NAMED * named - 1.0);
         let below_found = found.is_some_and(|found| n < BELOW_FOUND * found - 1.0);
-        // While an ask above the ceiling is out, any other may be the one that is refused.
+        // While an ask above the limit is out, any other may be the one that is refused.
         self.rate.votes() <= 0.0
             && in_flight > SHARED_MIN
             && found.is_none_or(|found| in_flight >= found / 2.0)
@@ -291,14 +292,15 @@ impl RateController {
         }
     }
 
-    /// A probe was let in: climbs back towards the ceiling, and votes on what kind of limit it is.
+    /// A probe was let in: climbs back towards the limit, and votes on what kind of limit it is.
     pub(super) fn reopen(&mut self, now: Ms) {
         let Some(closed) = self.closed.take() else { return };
         let in_flight = self.in_flight as f64;
         self.streak = 0;
         let shown = Reopening {
             drained: closed.drained,
-            // A number in the text is of a width: who was let in found a slot of somebody else's.
+            // A number in the text is of a width: an ask that was let in found a slot that another
+            // client left.
             as_many: !self.last_named && in_flight >= self.in_flight_then / 2.0,
             first: !self.last_named && closed.probed == 1,
         };

@@ -1,13 +1,13 @@
 //! Tells an outage from a hiccup, and keeps its schedule.
 //!
-//! A failure is a hiccup while other questions succeed. It is an outage once the transient
-//! failures since the last success number at least 5, or as many as may be asked at once if those
-//! are fewer, and at least as many as the asks on their way: errors are fast and answers slow, so with many at once several fail before
-//! the first succeeds. With one at a time the first failure already is one, and the waits are the
-//! original's 1, 2 and 4 minutes.
+//! A failure is a hiccup while other questions succeed. It is an outage once the transient failures
+//! since the last success number at least 5, or as many as may be asked at once if those are fewer,
+//! and at least as many as the asks in flight: errors are fast and answers slow, so with many at
+//! once several fail before the first succeeds. With one at a time the first failure already is
+//! one, and the waits are the original's 1, 2 and 4 minutes.
 //!
-//! Once the retries have failed, one question that was not tried yet is asked. If it is answered, the
-//! service works, and what failed is the fault of the questions that did.
+//! Once the retries have failed, one question that was not tried yet is asked. If it is answered,
+//! the service works, and what failed is the fault of the questions that did.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::planted::{Mutant, planted};
 use crate::run::ask::AskId;
 use crate::time::Time;
 
-/// So many failures in a row are an outage whatever the width.
+/// Consecutive failures that are an outage, whatever the width.
 const FAILURES_MIN: u32 = 5;
 
 /// Counts the failures since the service last answered.
@@ -41,7 +41,7 @@ impl FailureStreak {
     }
 
     /// Takes a transient failure of a question that first failed when `first_failed_at` answers
-    /// had come; tells whether the service is out.
+    /// had come; returns true if the service is out.
     ///
     /// A question that had already failed before the last answer does not count: a few poisonous
     /// ones at the end of a run are no outage.
@@ -74,7 +74,7 @@ impl OutageBackoff {
 /// seconds is over in seconds, and a service that is down hears six of them in a minute.
 const LIGHT_FIRST: Duration = Duration::from_secs(2);
 const LIGHT_GROWTH: f64 = 1.6;
-/// The first retry comes before it does; somebody who tries now can go on for ever.
+/// The first retry comes before it does; a client that tries only now can go on for ever.
 const LIGHT_MAX: Duration = Duration::from_secs(60);
 
 /// An outage: everything waits but one probing question.
@@ -85,17 +85,17 @@ const LIGHT_MAX: Duration = Duration::from_secs(60);
 pub struct Outage {
     /// When the first failure of it came.
     pub since: Time,
-    /// Retries begun.
+    /// Retries begun in this outage, from 0.
     pub retries: u32,
-    /// When the next begins; absent while one is on its way, and after the last.
+    /// When the next begins; absent while one is in flight, and after the last.
     pub retry_at: Option<Time>,
     /// The question that was probed last, or whose failure began it.
     pub question: QuestionIndex,
     /// Whether that question was probed, or only failed.
     pub probed: bool,
-    /// The retry on its way.
+    /// The retry in flight.
     retry: Option<AskId>,
-    /// The light probe on its way.
+    /// The light probe in flight.
     light: Option<AskId>,
     /// When the next light probe goes, and how long after it the one after that.
     light_at: Option<Time>,
@@ -114,11 +114,11 @@ pub struct Outage {
 #[derive(Debug, Clone)]
 struct CrossCheck {
     question: QuestionIndex,
-    /// When it is asked; absent while it is on its way, and at the end.
+    /// When it is asked; absent while it is in flight, and at the end.
     at: Option<Time>,
-    /// Its ask on its way.
+    /// Its ask in flight.
     ask: Option<AskId>,
-    /// How many places it may still be asked at.
+    /// How many endpoints it may still be asked at.
     places: usize,
 }
 
@@ -167,7 +167,7 @@ impl Outage {
         self.began_with
     }
 
-    /// Tells whether this question has failed in it, or begun it.
+    /// Returns true if this question has failed in it, or begun it.
     #[must_use]
     pub fn has_tried(&self, question: QuestionIndex) -> bool {
         question == self.began_with || self.tried.contains(&question)
@@ -179,13 +179,14 @@ impl Outage {
         self.another.as_ref().map(|another| another.question)
     }
 
-    /// Tells whether this is an ask of that question.
+    /// Returns true if this is an ask of that question.
     #[must_use]
     pub fn is_cross_check(&self, ask: AskId) -> bool {
         self.another.as_ref().is_some_and(|another| another.ask == Some(ask))
     }
 
-    /// Asks this question too before the service is given up, at so many places one after the other.
+    /// Probes with this question too, at `places` endpoints one after the other, before the service
+    /// is given up.
     pub fn begin_cross_check(&mut self, now: Time, question: QuestionIndex, places: usize) {
         self.another = Some(CrossCheck { question, at: Some(now), ask: None, places });
     }
@@ -226,14 +227,14 @@ impl Outage {
         }
     }
 
-    /// Probes lightly at once, unless a probe is on its way.
+    /// Probes lightly at once, unless a probe is in flight.
     pub fn probe_now(&mut self, now: Time) {
         if !self.is_probing() && self.retry_at.is_some() {
             self.light_at = Some(now);
         }
     }
 
-    /// Tells whether a probe is on its way.
+    /// Returns true if a probe is in flight.
     #[must_use]
     pub fn is_probing(&self) -> bool {
         let another = self.another.as_ref();
@@ -241,7 +242,7 @@ impl Outage {
         self.light.is_some() || self.retry.is_some() || is_on_its_way
     }
 
-    /// Takes the failure of an ask; true if it was the retry on its way. Another follows after the
+    /// Takes the failure of an ask; true if it was the retry in flight. Another follows after the
     /// next wait, if there is one.
     pub fn failed(&mut self, now: Time, ask: AskId, backoff: &OutageBackoff) -> bool {
         if self.light == Some(ask) {
@@ -262,7 +263,7 @@ impl Outage {
         is_retry
     }
 
-    /// Tells whether every retry has failed, and other questions so far.
+    /// Returns true if every retry has failed, and other questions so far.
     #[must_use]
     pub fn is_final(&self) -> bool {
         let is_asked = |another: &CrossCheck| another.at.is_some() || another.ask.is_some();

@@ -1,11 +1,11 @@
 //! Services that never refuse but queue: whether more at once buys anything.
 //!
-//! Latency alone proves nothing, because answers may simply be longer. Asks are grouped by the order
-//! of their sending; a block's figure is the latency that 35 % of it stayed below, those still on
-//! their way counted as late (an average of what is back so far is too short, a minimum is noise).
-//! When that latency rises as fast as the number at once, three blocks in a row, more is not better.
-//! From then on only rare experiments change W, judged by answers per second. It never shrinks
-//! because latency rose.
+//! Latency alone proves nothing, because answers may simply be longer. Asks are grouped by the
+//! order of their sending; a block's figure is the latency that 35 % of it stayed below, those
+//! still on their way counted as late (an average of what is back so far is too short, a minimum is
+//! noise). When that latency rises as fast as the number at once, three blocks in a row, more is
+//! not better. From then on only rare experiments change W, judged by answers per second. It never
+//! shrinks because latency rose.
 
 use std::collections::VecDeque;
 
@@ -17,19 +17,20 @@ const JUDGED_AT: f64 = 0.35;
 const FIRST_SIZE: usize = 16;
 /// The least size of the others; above it, half of W.
 const SIZE_MIN: usize = 24;
-/// A block is compared with the latest one that had so many times fewer at once. The latency of 24
-/// uneven answers is known to a quarter only; nearer ones would too often seem to queue.
+/// A block is compared with the latest one whose concurrency was smaller by this factor. The
+/// latency of 24 uneven answers is known to a quarter only; nearer ones would too often seem to
+/// queue.
 const APART: f64 = 2.1;
 /// Latency that rises by this share of what the number at once did rises too fast.
 const AS_FAST: f64 = 0.7;
-/// So many blocks in a row say so.
+/// Consecutive blocks that must show queueing.
 const IN_A_ROW: u32 = 3;
 /// What is kept above the number at which latency began to rise.
 const ROOM: f64 = 1.5;
-/// A service with fewer slots than the first block has asks queues from the start; what an ask takes
-/// without a queue is then the mean of so many first ones.
+/// A service with fewer slots than the first block has asks queues from the start; the latency
+/// without a queue is then the mean of this many first asks.
 const EARLY: u32 = 4;
-/// Blocks that are kept open; a block that is older than so many others is not judged any more.
+/// Blocks that are kept open; a block that is older than this many others is not judged any more.
 const OPEN_MAX: usize = 64;
 /// Judged blocks that are kept for comparison: 2.1^13 is more than any width.
 const KEPT_MAX: usize = 64;
@@ -58,9 +59,9 @@ struct Block {
 /// What a block of answers says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Verdict {
-    /// So many at once are worth it.
+    /// This concurrency is worth it: throughput rose with it.
     Worth(f64),
-    /// More than this many at once only wait.
+    /// More than this concurrency only waits in the service's queue.
     Queues(f64),
 }
 
@@ -134,12 +135,12 @@ const ANSWERS_MIN: f64 = 300.0;
 const ANSWERS_PER_WIDTH: f64 = 4.0;
 /// The distance of experiments, at most.
 const DISTANCE_MAX_MS: f64 = 600_000.0;
-/// More at once must bring so much to be kept.
+/// The gain in throughput from which a larger width is kept.
 const MORE_KEPT_AT: f64 = 1.10;
-/// Less at once may cost so much to be kept.
+/// The share of the throughput from which a smaller width is kept.
 const LESS_KEPT_AT: f64 = 0.97;
-/// Where the first experiment would last longer it is not one with more at once: all that time, every
-/// answer would wait longer.
+/// Where the first experiment would last longer it is not one with more at once: all that time,
+/// every answer would wait longer.
 const LESS_FIRST_MS: f64 = 60_000.0;
 const MORE: f64 = 1.5;
 const LESS: f64 = 0.8;

@@ -1,8 +1,8 @@
-//! Refusals by chance: a router over several services passes on what the one it drew says, so that
-//! a share of the asks is refused at any number at once. That is no ceiling.
+//! Random refusals: a router over several services passes on what the one it drew says, so that a
+//! share of the asks is refused at any concurrency. That is no limit.
 //!
-//! At a ceiling refusals follow each other, and below it there are none. So those that stand alone
-//! and go on far below a width that was let in before are taken for chance. The climb begins anew,
+//! At a limit refusals follow each other, and below it there are none. So those that stand alone
+//! and go on far below a width that was let in before are taken as random. The climb begins anew,
 //! and from then on such refusals change nothing while they come no more often than down there.
 
 use super::Ms;
@@ -17,27 +17,28 @@ const FAR_BELOW_PACED: f64 = 0.7;
 const FEW: f64 = 2.0;
 /// More refusals than this down there are enough,
 const ENOUGH: u32 = 3;
-/// if the share that is refused is within these bounds: looks past the ceiling of others are refused
+/// if the share that is refused is within these bounds: probes past the limit of others are refused
 /// more seldom, and a service that is full more often.
 const SHARE: std::ops::RangeInclusive<f64> = 0.007..=0.15;
 /// What an ask that is let in makes good of the refusals in excess, in terms of the share. At a
-/// ceiling more than half is refused: hence the upper bound.
+/// limit more than half is refused: hence the upper bound.
 const MADE_GOOD: f64 = 4.0;
 const MADE_GOOD_BOUNDS: std::ops::RangeInclusive<f64> = 0.05..=0.3;
-/// So many in excess are no chance; fewer, while a look past the ceiling is under way.
+/// Refusals in excess of the share that are not random any more; fewer, while a probe past the
+/// limit is in flight.
 const EXCESS: f64 = 4.0;
 const EXCESS_LOOKING: f64 = 2.5;
-/// What finding the ceiling costs in credit: some refusals passed for chance before.
+/// What finding the limit costs of the probe budget: some refusals were taken as random before.
 const COST: f64 = 3.0;
 /// Refusals over which the share is averaged.
 const MEMORY: f64 = 20.0;
-/// The share may rise to so much of what it was when it was found.
+/// The share may rise to this multiple of what it was when it was found.
 const RISES_TO: f64 = 1.5;
-/// It is over when so many times the usual number of asks has brought none.
+/// It is over when this multiple of the usual number of asks has brought none.
 const OVER: f64 = 20.0;
-/// It was a mistake where the limit shows up before so much of the width is reached again.
+/// It was a mistake where the limit shows up before this share of the width is reached again.
 const REACHED: f64 = 0.9;
-/// After a mistake no chance is seen for so long, then for twice as long, and so on.
+/// After a mistake no refusal is taken as random for this time, which doubles with each mistake.
 const BARRED_MS: std::ops::RangeInclusive<f64> = 60_000.0..=3_600_000.0;
 
 /// What a refusal comes from.
@@ -45,24 +46,24 @@ const BARRED_MS: std::ops::RangeInclusive<f64> = 60_000.0..=3_600_000.0;
 pub(crate) enum RejectionCause {
     /// Too many at once, or in a time.
     Limit,
-    /// Chance: nothing follows from it.
+    /// Random: nothing follows from it.
     Random,
-    /// Chance, as those before it that led down from this width.
+    /// Random, as those before it that led down from this width.
     RandomSince(f64),
 }
 
-/// What the pace is doing when a refusal comes.
+/// What the rate controller does when a refusal comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum RateState {
-    /// It keeps to the ceiling, or climbs.
+    /// It keeps to the limit, or climbs.
     Plain,
-    /// More than the ceiling may be on their way.
+    /// More than the limit may be in flight.
     Probing,
     /// A rate is paced.
     Paced,
 }
 
-/// Tells refusals by chance from those of a limit.
+/// Separates random refusals from those of a limit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RandomRejectionFilter {
     /// The order of the last ask that was refused.
@@ -84,7 +85,7 @@ struct Decline {
     since: u64,
 }
 
-/// The share that is refused by chance.
+/// The share that is refused at random.
 #[derive(Debug, Clone)]
 struct Share {
     /// The mean number of asks for one that is refused, and its least.
@@ -97,12 +98,12 @@ struct Share {
 }
 
 impl RandomRejectionFilter {
-    /// Tells whether a share of the asks is known to be refused by chance.
+    /// Returns true if a share of the asks is known to be refused at random.
     pub(crate) fn is_on(&self) -> bool {
         self.share.is_some()
     }
 
-    /// What a refusal that is none by chance costs in credit.
+    /// What a refusal that is not random costs of the probe budget.
     pub(crate) fn cost(&self) -> f64 {
         if self.is_on() { COST } else { 1.0 }
     }
@@ -187,7 +188,7 @@ impl Share {
         Share { distance: 1.0 / share, distance_min, excess: 1.0, width: Some(width) }
     }
 
-    /// Tells whether a refusal, `gap` asks after the last, is not too many.
+    /// Returns true if a refusal, `gap` asks after the last, is not too many.
     fn allows(&mut self, gap: f64, n: f64, state: RateState) -> bool {
         let (least, most) = MADE_GOOD_BOUNDS.into_inner();
         let good = (MADE_GOOD / self.distance).clamp(least, most);

@@ -1,17 +1,17 @@
-//! A limit on asks in a time that is nowhere written: how it is told from a limit on asks at once,
-//! and how its rate is measured.
+//! A limit on asks per time that is advertised nowhere: how it is distinguished from a limit on
+//! concurrency, and how its rate is measured.
 //!
-//! A limit on width accepts again as soon as one answer is back. A bucket does not, and accepts
-//! after a pause though as many are in flight. That is put to the vote at each reopening. Between
-//! two moments at which the bucket was empty, what was accepted divided by the time is the rate,
-//! whatever the bucket's depth is.
+//! A concurrency limit accepts again as soon as one answer is back. A token bucket does not, and
+//! accepts after a pause though as many are in flight. That is put to the vote at each reopening.
+//! Between two moments at which the bucket was empty, what was accepted divided by the time is the
+//! rate, whatever the bucket's depth is.
 
 use super::Ms;
 
-/// How fast votes fade, where the service never named a wait: resets and bursts of chance must not
+/// How fast votes fade, where the service never named a wait: resets and random bursts must not
 /// add up to a rate.
 const FADE_MS: f64 = 60_000.0;
-/// So many votes make a rate of it.
+/// The sum of votes that makes it a rate.
 const ENOUGH: f64 = 1.8;
 /// Votes beyond this are not collected.
 const VOTES: std::ops::RangeInclusive<f64> = -3.0..=4.0;
@@ -23,30 +23,31 @@ const MEASURED_ASKS_MIN: f64 = 30.0;
 const DRAINED_MAX: f64 = 0.5;
 /// A measurement older than this is replaced and not averaged.
 const MEASURED_STALE_MS: f64 = 120_000.0;
-/// After it was found to be a width, no rate is tried for so long.
+/// After it was found to be a width, no rate is tried for this time.
 const BARRED_MS: f64 = 300_000.0;
-/// So many refusals at the same number at once are a width.
+/// Refusals at the same concurrency that make it a width.
 const EPISODES: usize = 5;
 /// What "the same" is.
 const SAME_SHARE: f64 = 0.006;
-/// The pace in terms of the measured rate: begins a little below and then climbs, slowly at first.
+/// The rate sent in terms of the measured rate: begins a little below and then climbs, slowly
+/// at first.
 /// 0.002 finds a raised rate sooner but trebles the refusals of fixed windows.
 const PACE_FIRST: f64 = 0.98;
 const PACE_LINEAR: f64 = 0.004;
 const PACE_CUBIC: f64 = 0.0004;
 /// A rate that was never refused may be far too low (it may be no rate at all): it doubles in each
-/// unit of time, until one refusal came no further above what was measured, or so many in all, which
-/// are enough to see a width. A service that names a wait is a bucket, and needs no trial.
+/// unit of time, until one refusal came no further above what was measured, or this many in all,
+/// which are enough to see a width. A service that names a wait is a bucket, and needs no trial.
 const TRIALS: u32 = 6;
 const TRIAL_CLOSE: f64 = 1.25;
 /// More doublings are no pace any more.
 const TRIAL_DOUBLINGS: f64 = 16.0;
-/// How much of the pace may be sent at once.
+/// How much of the rate may be sent at once, in milliseconds of it.
 pub(crate) const DEPTH_MS: f64 = 50.0;
 /// What gathers during a pause, at most.
 const GATHERED_MS_MAX: f64 = 2_000.0;
 
-/// Lets through so much in a time, and a little at once.
+/// A token bucket: so much per time, and a little at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pacer {
     level: f64,
@@ -54,7 +55,7 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// Starts empty.
+    /// An empty bucket: the first token comes after one interval.
     pub(crate) fn starting(now: Ms) -> Pacer {
         Pacer { level: 0.0, at: now }
     }
@@ -95,7 +96,7 @@ pub(crate) struct Reopening {
     pub(crate) first: bool,
 }
 
-/// The learnt rate.
+/// The measured rate and its votes.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRate {
     votes: f64,
@@ -144,7 +145,7 @@ impl RequestRate {
         self.votes
     }
 
-    /// Tells whether the service named a wait once.
+    /// Returns true if the service named a wait once.
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }
@@ -175,8 +176,8 @@ impl RequestRate {
         self.vote(now, 1.0);
     }
 
-    /// Takes the start of an episode of refusals: an ask sent at `sent_at` as the `n`-th at once was
-    /// refused after `accepted` had been let in. Measures the rate.
+    /// Takes the start of an episode of refusals: an ask sent at `sent_at` as the `n`-th at once
+    /// was refused after `accepted` had been let in. Measures the rate.
     pub(crate) fn emptied(&mut self, now: Ms, sent_at: Ms, n: f64, accepted: f64) {
         self.episodes.rotate_left(1);
         self.episodes[EPISODES - 1] = n;
@@ -277,7 +278,7 @@ impl RequestRate {
         self.votes = 0.0;
     }
 
-    /// Takes a rate that was learnt elsewhere; it is paced if it was then.
+    /// Takes a rate that was measured elsewhere; it is paced if it was then.
     pub(crate) fn recall(&mut self, now: Ms, per_ms: f64, paced: bool) {
         self.measured = Some((per_ms, now - MEASURED_STALE_MS / 2.0));
         if paced {

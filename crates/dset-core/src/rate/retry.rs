@@ -15,7 +15,7 @@ pub const TRANSIENT_RETRIES_MAX: u32 = 8;
 /// before it is given up: what the service says may be about this question. One in a hundred is
 /// usual; with one in ten refused it is one question in ten billion.
 pub const THROTTLES_MAX: u32 = 10;
-/// So many others must be answered meanwhile.
+/// Answers to other questions that must have come meanwhile.
 pub const THROTTLED_OTHERS_MIN: u64 = 30;
 
 /// The longest wait between two tries of one question while others succeed.
@@ -25,7 +25,7 @@ pub const BACKOFF_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Returns the wait after a question's `failures`-th failure (from 1): 1 s, 2 s, 4 s and so on to
-/// [`HICCUP_WAIT_MAX`], each ±20 %.
+/// [`BACKOFF_WAIT_MAX`], each ±20 %.
 #[must_use]
 pub fn backoff_wait(seed: u64, question: u32, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);

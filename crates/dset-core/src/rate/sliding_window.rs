@@ -12,13 +12,13 @@ use crate::time::Time;
 /// A window as the service sees it: one second more than a minute, because what is sent a minute
 /// apart may arrive closer together.
 const WINDOW_MS: i64 = 61_000;
-/// What was not sent in time may be sent at once, up to so much of a minute's share.
+/// What was not sent in time may be sent at once, up to this part of a minute's share.
 const BURST_MS: f64 = 1_000.0;
 /// No more than this part of the limit is kept back for answers longer than usual.
 const MARGIN_SHARE: f64 = 0.25;
-/// So many answers predict what the next ones take.
+/// The latest answers from which the tokens of the next ones are predicted.
 const REMEMBERED: usize = 500;
-/// And so many standard deviations of their sum are kept back.
+/// The standard deviations of their sum that are kept in reserve.
 const DEVIATIONS: f64 = 3.0;
 
 /// Limits of one minute; absent where there is none.
@@ -41,7 +41,7 @@ pub struct EarlierAsk {
     pub tokens: Option<u64>,
 }
 
-/// Keeps the limits.
+/// Limits on requests and tokens in any 60 seconds, over all asks and earlier runs.
 #[derive(Debug, Clone)]
 pub struct SlidingWindowLimit {
     limits: MinuteLimits,
@@ -51,7 +51,7 @@ pub struct SlidingWindowLimit {
     taken: VecDeque<(i64, u64)>,
     /// The sum of `taken`.
     taken_tokens: u64,
-    /// Asks on their way.
+    /// Asks in flight, whose tokens are not known yet.
     on_the_way: u32,
     /// The last answers' tokens, their sum and the sum of their squares.
     last: VecDeque<u64>,
@@ -83,8 +83,8 @@ impl SlidingWindowLimit {
         }
     }
 
-    /// Takes the asks of earlier runs. Where the last one was killed nobody knows what it had sent:
-    /// then the minute before `now` is taken as full.
+    /// Takes the asks of earlier runs. Where the last one was killed it is not known what it had
+    /// sent: then the minute before `now` is taken as full.
     pub fn restore(&mut self, now: Time, earlier: &[EarlierAsk], killed: bool) {
         if planted(Mutant::MinuteForgotten) {
             return;
@@ -162,13 +162,13 @@ impl SlidingWindowLimit {
         Some(wait.max(spread))
     }
 
-    /// Predicts what so many asks take together: so many times the mean, and a margin for the
+    /// Predicts the tokens of `asks` asks together: as many times the mean, and a margin for the
     /// spread of their sum and for one as large as the largest.
     fn reserve(&self, asks: u32) -> f64 {
         let most = self.limits.tokens.unwrap_or(0) as f64;
         let asks = f64::from(asks);
         if self.last.is_empty() {
-            // Nobody knows what the first answer takes.
+            // Before the first answer each may take as much as the largest.
             return asks * most;
         }
         let count = self.last.len() as f64;

@@ -1,21 +1,21 @@
-//! Holds the bytes of an output against the rows that belong in it.
+//! Compares the bytes of an output with the rows that belong in it.
 //!
-//! Goes through both once, in order, and finds its way again behind what does not fit: somebody
-//! else's text, a row that was changed by hand, a row that is not there. Memory is bounded by a few
-//! rows and a window of the file, whatever the size of either.
+//! Goes through both once, in order, and resynchronises behind what does not fit: foreign text, a
+//! row that was changed by hand, a missing row. Memory is bounded by a few rows and a window of the
+//! file, whatever the size of either.
 
 use std::io::{self, Read};
 
 use memchr::memmem;
 
-/// How far ahead in the file a row is looked for. Whoever pastes more than this into an output has
-/// a file that is compared no further.
+/// How far ahead in the file a row is looked for. An output into which more than this was pasted is
+/// compared no further.
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
-/// So many rows are looked for at once behind something that does not fit.
+/// Rows that are searched for at once behind something that does not fit.
 const ROWS_AHEAD: usize = 16;
-/// After so many rows in a row that are not there, nothing behind is recognised any more.
+/// Consecutive missing rows, after which nothing behind is recognised any more.
 const ROWS_LACKING_MAX: u64 = 512;
-/// More differences than these help nobody, and each costs a search.
+/// Differences that are reported at most: each costs a search, and more are of no use.
 const DIFFERENCES_MAX: usize = 100;
 
 /// What does not fit. Rows count from 0, as positions of the stored order; bytes from 0.
@@ -58,12 +58,12 @@ pub enum OutputDifference {
         at: u64,
         /// How much of it there is.
         bytes: u64,
-        /// Which.
+        /// The row that is torn.
         row: u64,
     },
     /// Nothing from here on is what belongs here, or there are too many differences: not compared.
     NotCompared {
-        /// From where.
+        /// The byte from which nothing was compared.
         at: u64,
         /// The row that was expected.
         row: u64,
@@ -80,8 +80,8 @@ pub struct OutputDiff {
 }
 
 impl OutputDiff {
-    /// Tells whether somebody else's bytes are in the file, or ours are not what they were: what
-    /// would be lost if the file were written anew.
+    /// Returns true if foreign bytes are in the file, or ours are not what they were: what would be
+    /// lost if the file were written anew.
     #[must_use]
     pub fn has_foreign(&self) -> bool {
         self.differences.iter().any(|misfit| {
@@ -215,7 +215,7 @@ impl<S: Read> Window<S> {
         &self.bytes[self.begin..]
     }
 
-    /// Reads until so much lies before us, or the file ends; returns how much does.
+    /// Reads until `wanted` bytes are in the window, or the file ends; returns how many are.
     fn fill(&mut self, wanted: usize) -> io::Result<usize> {
         let has = self.bytes.len() - self.begin;
         if has < wanted && !self.ended {
@@ -239,7 +239,7 @@ impl<S: Read> Window<S> {
         Ok(fits)
     }
 
-    /// Tells whether all that is left is a beginning of these bytes.
+    /// Returns true if all that is left is a beginning of these bytes.
     fn rest_begins(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let left = self.fill(bytes.len() + 1)?;
         Ok(left < bytes.len() && bytes.starts_with(self.window()))
@@ -267,7 +267,7 @@ struct Ahead<R, I> {
 }
 
 impl<R, I: Iterator<Item = R>> Ahead<R, I> {
-    /// Reads until so many rows lie ahead, or there are no more; returns how many do.
+    /// Reads until `wanted` rows lie ahead, or there are no more; returns how many do.
     fn more(&mut self, wanted: usize) -> usize {
         while self.ahead.len() < wanted {
             let Some(row) = self.rows.next() else { break };

@@ -1,8 +1,8 @@
-//! Judges what a crash left at the end of an output.
+//! Classifies what a crash left at the end of an output.
 //!
-//! Up to its mark an output is known to be whole. Beyond it there may be rows that were written
-//! and not yet counted, the torn beginning of one, or something that somebody else appended. After
-//! a power cut a file system may have kept the length of what was written and not the bytes: then
+//! Up to its mark an output is known to be whole. Beyond it there may be rows that were written and
+//! not yet counted, the torn beginning of one, or something that another program appended. After a
+//! power cut a file system may have kept the length of what was written and not the bytes: then
 //! there are zeros in their place, in any block of it.
 
 use crate::planted::{Mutant, planted};
@@ -12,20 +12,20 @@ use crate::planted::{Mutant, planted};
 pub struct Tail {
     /// Rows that are there whole, and are taken over.
     pub adopted_rows: u64,
-    /// Their bytes.
+    /// The bytes of those rows.
     pub adopted_bytes: u64,
-    /// What follows them.
+    /// What follows those rows.
     pub rest: TailRest,
 }
 
 /// What follows the whole rows of a tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TailRest {
-    /// Nothing.
+    /// The file ends there.
     None,
     /// The beginning of the next rows, or zeros in their place: to be cut off, and written anew.
     Torn,
-    /// Something else: somebody else's, to be left alone.
+    /// Foreign bytes, which are left alone.
     Foreign,
 }
 
@@ -59,7 +59,7 @@ pub fn classify_tail<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<I
     tail
 }
 
-/// Tells whether bytes are the next rows, cut anywhere, with zeros anywhere.
+/// Returns true if bytes are the next rows, cut anywhere, with zeros anywhere.
 fn is_torn_continuation<R: AsRef<[u8]>>(mut left: &[u8], rows: impl Iterator<Item = R>) -> bool {
     for row in rows {
         let row = row.as_ref();

@@ -2,8 +2,8 @@
 //! and the cells of the row.
 //!
 //! Templates are Jinja, strict: a name that is no column is an error, found before anything is
-//! asked, and so is a placeholder that nothing would fill. Cells are put in as they stand; nothing is
-//! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
+//! asked, and so is a placeholder that nothing would fill. Cells are put in as they stand; nothing
+//! is escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
 mod placeholder;
 
@@ -25,12 +25,12 @@ pub const DEFAULT_TEMPLATE: &str = "{{ question }}";
 
 const NAME: &str = "template";
 
-/// Which of the two.
+/// Which template of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The template of the user message.
     User,
-    /// The system prompt.
+    /// The template of the system prompt.
     System,
 }
 
@@ -38,9 +38,9 @@ pub enum Role {
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("{error}")]
 pub struct PromptError {
-    /// Which.
+    /// The template it is in.
     pub role: Role,
-    /// What.
+    /// What is wrong with it.
     pub error: TemplateError,
 }
 
@@ -58,7 +58,7 @@ pub enum TemplateError {
     /// It names something that is no column.
     #[error("`{name}` is not a column")]
     Undefined {
-        /// The name.
+        /// The name as it stands in the template.
         name: String,
         /// The names there are.
         known: Vec<String>,
@@ -68,7 +68,7 @@ pub enum TemplateError {
     Row {
         /// The row as a spreadsheet counts it.
         row_number: u64,
-        /// What went wrong.
+        /// The message of the template engine.
         detail: String,
     },
     /// There is nothing in it.
@@ -116,11 +116,11 @@ enum System {
 
 /// What is sent for one row.
 ///
-/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has none.
-/// They were not sent by earlier versions, whose answers count for the same rows.
+/// Blanks around a question may belong to it, as they do to code, so they are sent; its key has
+/// none. They were not sent by earlier versions, whose answers count for the same rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered<'a> {
-    /// The user message.
+    /// The rendered user message.
     pub user: Cow<'a, str>,
     /// The same of the question without blanks around it, where that is another text.
     pub keyed_user: Option<Cow<'a, str>>,
@@ -164,8 +164,8 @@ impl Prompts {
         Ok(Prompts { user, system })
     }
 
-    /// Fails where a placeholder would be sent, or every row would ask the same. A system prompt that
-    /// `has_answers` is not judged: it is sent as it was.
+    /// Fails where a placeholder would be sent, or every row would ask the same. A system prompt
+    /// that `has_answers` is not judged: it is sent as it was.
     pub fn check(&self, has_answers: bool) -> Result<(), PromptError> {
         let user = |error| PromptError { role: Role::User, error };
         self.user.check(true).map_err(user)?;
@@ -179,7 +179,7 @@ impl Prompts {
         judged.map_err(|error| PromptError { role: Role::System, error })
     }
 
-    /// Tells whether all that is sent of a row is its question.
+    /// Returns true if all that is sent of a row is its question.
     #[must_use]
     pub fn are_the_question_alone(&self) -> bool {
         self.user.is_default && matches!(self.system, System::Text(_))
@@ -210,7 +210,7 @@ impl Prompts {
     }
 }
 
-/// A parsed template.
+/// A parsed template, its fields bound to columns.
 #[derive(Debug)]
 struct Template {
     environment: Environment<'static>,

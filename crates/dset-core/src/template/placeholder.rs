@@ -1,5 +1,5 @@
-//! Finds what is meant to be filled with a column and would be sent as it stands: the placeholders of
-//! other template languages (`{question}`, `$question`, `%s`), and braces that are read as code.
+//! Finds what is meant to be filled with a column and would be sent as it stands: the placeholders
+//! of other template languages (`{question}`, `$question`, `%s`), and braces that are read as code.
 //!
 //! Only what Jinja sends as text is judged, and only where it names a column without doubt: prose,
 //! prices, LaTeX and JSON are sent. `{% raw %}` says that something is meant as it stands.
@@ -18,7 +18,7 @@ pub(super) struct Placeholder {
 /// The longest name of a column between braces that is looked for.
 const NAME_MAX: usize = 200;
 
-/// Tells whether Jinja reads anything in a text: without that, it is sent byte for byte.
+/// Returns true if Jinja reads anything in a text: without that, it is sent byte for byte.
 #[must_use]
 pub fn has_code(source: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark))
@@ -52,8 +52,8 @@ pub(super) fn placeholder(
     None
 }
 
-/// Finds code that prints a number, or the name of a column instead of the column: `x^{{2}}`,
-/// `{{ 'topic' }}`. Whoever writes that means the braces, or the column.
+/// Finds code that prints a number, or the name of a column instead of the column: `x^{{2}}`, `{{
+/// 'topic' }}`. The author means the braces, or the column.
 pub(super) fn constant(source: &str, columns: &[String]) -> Option<Placeholder> {
     let quoted = |code: &str| {
         let inner = code.strip_prefix(['\'', '"'])?.strip_suffix(['\'', '"'])?;
@@ -164,8 +164,8 @@ fn end_of_raw(source: &str, from: usize) -> (usize, usize) {
 struct Names<'a>(&'a [String]);
 
 impl Names<'_> {
-    /// The column that these words name, whatever the case, and with blanks, hyphens and underscores
-    /// taken for each other.
+    /// The column that these words name, whatever the case, and with blanks, hyphens and
+    /// underscores taken for each other.
     fn column(&self, words: &str) -> Option<String> {
         let words = words.trim();
         let exact = self.0.iter().find(|name| *name == words);
@@ -218,7 +218,7 @@ fn is_argument_of_latex(before: &str) -> bool {
     }
 }
 
-/// Tells whether a text ends with a command like `\boxed`.
+/// Returns true if a text ends with a command like `\boxed`.
 fn is_command(text: &str) -> bool {
     let word = trailing(text, |sign| sign.is_ascii_alphabetic());
     !word.is_empty() && text[..text.len() - word.len()].ends_with('\\')
@@ -275,7 +275,7 @@ fn percent(before: &str, rest: &str, names: &Names<'_>, uses_field: bool) -> Fou
     (name == "s" && !uses_field).then_some((2, None))
 }
 
-/// `<<question>>`, `[[question]]`.
+/// Finds a name within doubled marks: `<<question>>`, `[[question]]`.
 fn doubled(rest: &str, open: &str, close: &str, names: &Names<'_>) -> Found {
     let (inner, _) = rest.strip_prefix(open)?.split_once(close)?;
     if inner.len() > NAME_MAX {

@@ -37,7 +37,7 @@ const FIRST_TOKEN_MAX: Duration = Duration::from_secs(10 * 60 + 30);
 /// the service has said that nothing is to come: the connection can then be used again.
 const USAGE_WAIT_MAX: Duration = Duration::from_secs(30);
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How often is told how much has come.
+/// The interval of the reports of how much has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// What every ask of a model at one place has in common.
@@ -45,7 +45,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 pub struct EndpointSettings {
     /// Whose wire is spoken.
     pub preset: &'static Preset,
-    /// Where.
+    /// The base URL that paths are appended to.
     pub base_url: Url,
     /// Model, system prompt and parameters.
     pub request: RequestSettings,
@@ -106,7 +106,7 @@ pub enum EndpointError {
 /// What came of an ask, read.
 #[derive(Debug)]
 pub struct AskResult {
-    /// What it means.
+    /// The answer or the failure that the reply means.
     pub reading: ParsedReply,
     /// What the headers say about limits, where they say anything.
     pub limits: Option<Box<RateLimits>>,
@@ -202,10 +202,10 @@ impl Endpoint {
         coming: &mut Option<PartialResponse>,
         mut tell: impl FnMut(u64),
     ) -> Result<BodyEnd, TransportError> {
-        // A connection that lay idle may hold a reply that nobody asked for, which would pass for
-        // the answer to this. The client closes such a connection as soon as it sees the bytes;
-        // this lets it see those that are here. Bytes that come later nothing in HTTP/1.1 can tell
-        // from the answer.
+        // An idle connection may hold a reply that was not asked for, which would pass for the
+        // answer to this. The client closes such a connection as soon as it sees the bytes; this
+        // lets it see those that are here. Bytes that come later cannot be distinguished from the
+        // answer in HTTP/1.1.
         tokio::task::yield_now().await;
         let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
@@ -311,8 +311,8 @@ async fn with_deadline(
 /// A moment at which an ask is given up, if it is awaited awake.
 ///
 /// A timer that goes off late was slept through (Ctrl-Z, a machine with too much to do), and what
-/// came meanwhile is here and not yet read: so much longer it is waited for. At the least, everything
-/// has its turn once more.
+/// came meanwhile is here and not yet read: the deadline moves by the delay. At the least, every
+/// task is polled once more.
 struct Deadline {
     at: Instant,
     had_turn: bool,
@@ -349,7 +349,7 @@ struct IdleTimeout {
 
 impl IdleTimeout {
     fn new(idle: Duration) -> IdleTimeout {
-        // Whoever waits less for the next word does not wait longer for the first.
+        // A shorter wait for the next word makes the wait for the first no longer.
         let span = if idle < FIRST_TOKEN_MAX / 2 { idle * 2 } else { FIRST_TOKEN_MAX };
         IdleTimeout { idle, span, until: Deadline::after(span), is_whole: false }
     }
@@ -375,7 +375,8 @@ impl IdleTimeout {
     }
 }
 
-/// How a reply that had begun broke off: a connection's error, or that of unpacking what it brought.
+/// How a reply that had begun broke off: a connection's error, or that of unpacking what it
+/// brought.
 fn broken_by(error: &(dyn std::error::Error + 'static)) -> TransportError {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     match causes.any(|error| error.is::<hyper::Error>()) {
@@ -384,10 +385,10 @@ fn broken_by(error: &(dyn std::error::Error + 'static)) -> TransportError {
     }
 }
 
-/// What is said of somebody who speaks no HTTP; TLS has words of its own.
+/// The message for a server that speaks no HTTP; TLS has words of its own.
 const NO_HTTP: &str = "what answers there does not speak HTTP";
 
-/// Tells whether somebody answered who speaks no TLS, or no HTTP where none is wanted.
+/// Returns true if the server speaks no TLS, or no HTTP where none is wanted.
 pub(crate) fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_foreign_tls = matches!(find_tls_error(error), Some(rustls::Error::InvalidMessage(_)));
     let mut causes = std::iter::successors(Some(error), |error| error.source());

@@ -1,5 +1,5 @@
-//! One request to one URL: HTTP/1.1 over hyper-util's pool, plain or by TLS, through a proxy where the
-//! environment names one.
+//! One request to one URL: HTTP/1.1 over hyper-util's pool, plain or by TLS, through a proxy where
+//! the environment names one.
 //!
 //! What a reply means, how long to wait for it and whether to ask again is decided elsewhere.
 
@@ -40,8 +40,8 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
-/// So many asks without a reply, and one for so many replies, are no accidents; they are counted
-/// anew after so many replies.
+/// When connections count as used up by a server: this many asks without a reply, and one in
+/// `LOST_OF` replies, are no accidents; both are counted anew after `COUNTED_REPLIES`.
 const LOST_MIN: u32 = 3;
 const LOST_OF: u32 = 4;
 const COUNTED_REPLIES: u32 = 64;
@@ -56,10 +56,10 @@ pub(crate) struct Client {
     pool: Decompression<legacy::Client<Connector, Full<Bytes>>>,
     uri: Uri,
     headers: HeaderMap,
-    /// It says for how long it keeps a connection. Whoever counts that has a thread for each, which
-    /// idle ones withhold from new ones (llama.cpp's eight: of sixteen asks, eight wait for five
-    /// seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on it is
-    /// lost. So none is used twice.
+    /// It says for how long it keeps a connection. A server that counts has a thread for each,
+    /// which idle ones withhold from new ones (llama.cpp's eight: of sixteen asks, eight wait for
+    /// five seconds), or closes it at any moment, llama.cpp's behind every stream: the next ask on
+    /// it is lost. So none is used twice.
     is_counted: AtomicBool,
     losses: Mutex<Losses>,
     is_proxied: bool,
@@ -166,7 +166,7 @@ impl Client {
         })
     }
 
-    /// Tells whether it reaches the service through a proxy.
+    /// Returns true if it reaches the service through a proxy.
     pub(crate) fn is_proxied(&self) -> bool {
         self.is_proxied
     }
@@ -287,7 +287,7 @@ impl Service<Uri> for Connector {
 #[derive(Clone)]
 enum ProxyRoute {
     Direct(HttpConnector),
-    /// The proxy is told the whole URL.
+    /// The proxy gets the whole URL in the request line.
     Forwarded(HttpsConnector<HttpConnector>, Uri),
     /// The proxy sees nothing but the host.
     Tunnelled(Tunnel<HttpsConnector<HttpConnector>>),

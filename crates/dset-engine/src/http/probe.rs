@@ -22,11 +22,11 @@ use crate::http::ask::{
 use crate::http::client::Client;
 use crate::http::redact::KeyRedactor;
 
-/// How long all of it may take: somebody waits for it at a terminal.
+/// How long all of it may take: the user waits for it at a terminal.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a question may take: a local server may have to load its model first.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is asked.
+/// The question of a probe, as short as an answer to it is.
 const QUESTION: &str = "Say OK.";
 /// More than any list of models; the longest known has some 2 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -34,7 +34,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What the service said.
 #[derive(Debug)]
 pub struct ProbeReply {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
     /// The body, without the key.
     pub body: Vec<u8>,
@@ -50,10 +50,10 @@ pub enum ProbeError {
     /// The key cannot be sent, or there is no client.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// Nobody knows the host.
+    /// The host's name does not resolve.
     #[error("the name {host} is not known: {detail}")]
     Name {
-        /// The host.
+        /// The host, without a port.
         host: String,
         /// What the system says.
         detail: String,
@@ -61,13 +61,13 @@ pub enum ProbeError {
     /// The proxy that the environment names cannot be used.
     #[error("through the proxy: {0}")]
     Proxy(String),
-    /// Somebody is there who speaks no TLS, or no HTTP where TLS is not wanted.
+    /// The server speaks no TLS, or no HTTP where TLS is not wanted.
     #[error("{0}")]
     Foreign(String),
     /// No trust, or no TLS.
     #[error("{0}")]
     Tls(String),
-    /// Nobody listens there, or no way leads there.
+    /// The connection is refused, or there is no route.
     #[error("{0}")]
     Connect(String),
     /// The connection broke, or what came is no HTTP.
@@ -76,7 +76,7 @@ pub enum ProbeError {
     /// Nothing whole came in time.
     #[error("no answer within {} seconds", TIMEOUT.as_secs())]
     Late,
-    /// More than [`BODY_BYTES_MAX`].
+    /// The body is longer than [`BODY_BYTES_MAX`].
     #[error("the reply is larger than {} MiB", BODY_BYTES_MAX >> 20)]
     TooLarge,
 }
@@ -107,8 +107,8 @@ pub async fn get(
     Ok(ProbeReply { status, body, location, took: began.elapsed() })
 }
 
-/// Asks one short question as a run would ask it, with a limit of one token; returns what came of it
-/// and how long that took.
+/// Asks one short question as a run would ask it, with a limit of one token; returns what came of
+/// it and how long that took.
 pub async fn question(
     wire: EndpointSettings,
     key: Option<SecretString>,

@@ -1,8 +1,8 @@
-//! The key, as a service may say it back.
+//! Removes the API key from what a service sends.
 //!
 //! Error replies quote the key that they refuse. What is written down of a reply goes through here
-//! first, each text in one pass. A service that means harm can always encode the key in a way that
-//! nobody looks for; this is about those that mean none.
+//! first, each text in one pass. A malicious service can always encode the key in a way that is not
+//! recognised; this is about those that are not.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use dset_core::provider::StreamParser;
 use memchr::memmem::Finder;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A shorter key stands in any text by chance, and is no secret.
+/// The least length of a secret: a shorter key occurs in any text at random.
 const KEY_BYTES_MIN: usize = 4;
-/// A key so long stands in no answer by chance. A shorter one may: servers without keys are given
-/// `EMPTY`, `ollama` or `test`, and an answer that was paid for must not lose those words.
+/// A key of this length occurs in no answer at random. A shorter one may: servers without keys are
+/// given `EMPTY`, `ollama` or `test`, and an answer that was paid for must not lose those words.
 const KEY_BYTES_DISTINCTIVE: usize = 16;
-/// So many characters of a key beside a mask tell something of it.
+/// Characters of a key beside a mask from which they reveal something of it.
 const LEFT_MIN: usize = 2;
 /// What stands in the place of a key.
 const REDACTED: &str = "***";
@@ -67,7 +67,7 @@ impl KeyRedactor {
         }
     }
 
-    /// Takes any key out of what a failure says, which nobody paid for.
+    /// Redacts any key in the texts of a failure, where no paid answer can be damaged.
     pub(crate) fn redact_failure(&self, reading: &mut ParsedReply) {
         if let ParsedReply::Failure(failure) = reading {
             self.redact_text(&mut failure.message);

@@ -8,11 +8,11 @@ use dset_core::time::Time;
 /// A running process looks at the clock more often than this.
 const STOPPED_FROM_MS: u64 = 2_000;
 
-/// Tells the time since a run began, and since 1970.
+/// The time since a run began, and since 1970.
 ///
-/// The first stands still while the process does (Ctrl-Z, a debugger, a machine that sleeps), so that
-/// no wait comes to its end and no ask grows old in a time in which nothing was read. Whoever uses
-/// it looks at it at least once a second.
+/// The first stands still while the process does (Ctrl-Z, a debugger, a machine that sleeps), so
+/// that no wait comes to its end and no ask grows old in a time in which nothing was read. The
+/// caller must read it at least once a second.
 #[derive(Debug)]
 pub struct Clock {
     began: Instant,
@@ -21,7 +21,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Begins now.
+    /// Starts a clock whose monotonic time is 0 now.
     #[must_use]
     pub fn start() -> Clock {
         Clock {
@@ -31,7 +31,7 @@ impl Clock {
         }
     }
 
-    /// Returns this moment.
+    /// Returns the present time, monotonic and Unix.
     #[must_use]
     pub fn now(&self) -> Time {
         self.at(Instant::now())

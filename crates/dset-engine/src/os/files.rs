@@ -54,7 +54,7 @@ pub fn replace<T, E: From<io::Error>>(
 
 /// Makes a file beside the one that it is to become; gone when it is dropped.
 ///
-/// Locked while it is written, so that it can be told from one that a crash has left.
+/// Locked while it is written, which distinguishes it from one that a crash has left.
 pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     // A file system without locks loses only the cleaning up.
@@ -62,7 +62,7 @@ pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Makes a file beside the one that it is to become, which whoever may read new files may read.
+/// Makes a file beside the one that it is to become, with the mode bits of a new file (`umask`).
 pub fn new_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
@@ -112,7 +112,7 @@ pub fn remove_left_over(folder: &Path) {
 }
 
 fn is_left_over(path: &Path) -> bool {
-    // For reading: it may have the mode bits of an input that nobody may write.
+    // For reading: it may have the mode bits of a read-only input.
     fs::File::open(path).is_ok_and(|file| file.file().try_lock().is_ok())
 }
 
@@ -134,8 +134,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(file, path)
 }
 
-/// Writes a new file, as anybody may read it whom the system lets; fails where there is one. Durable
-/// when this returns.
+/// Writes a new file with the mode bits of any new file (`umask`); fails where there is one.
+/// Durable when this returns.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -168,7 +168,7 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
     }
 }
 
-/// Tells whether others than its owner may read a file; never where the system has no such bits.
+/// Returns true if others than its owner may read a file; never where the system has no such bits.
 #[must_use]
 pub fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
@@ -194,12 +194,12 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whether a file is one that was being written, by its name.
+/// Returns true if a file is one that was being written, by its name.
 #[must_use]
 pub fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let random = name.and_then(|name| name.strip_prefix(TEMPORARY));
-    // As `tempfile` makes them; any other name with this beginning may be somebody's own.
+    // As `tempfile` makes them; any other name with this beginning may be the user's own.
     random.is_some_and(|r| r.len() == 6 && r.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
@@ -242,7 +242,7 @@ impl Identity {
         Ok(Identity { number })
     }
 
-    /// Tells whether a name still leads to the same file: what is written into an open file that
+    /// Returns true if a name still leads to the same file: what is written into an open file that
     /// was deleted is gone when it is closed, and no write fails because of that.
     #[must_use]
     pub fn is_at(self, path: &Path) -> bool {

@@ -1,8 +1,8 @@
 //! One run at a time on one folder.
 //!
 //! The system frees the lock when its holder dies, so a lock is never stale and the file is never
-//! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows. Every
-//! version locks the same file, so that an old and a new one never run on a folder at once.
+//! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows.
+//! Every version locks the same file, so that an old and a new one never run on a folder at once.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -17,10 +17,10 @@ const HOLDER: &str = "dset.running";
 /// How an earlier version called it: loaders of datasets took it for data.
 const OLD_HOLDER: &str = "dset.lock.json";
 
-/// Whoever looks whether a run is going on holds the lock for a moment, and a run that begins just
-/// then waits it out: …
+/// A reader that checks whether a run is going on holds the lock for a moment, and a run that
+/// begins just then tries again after this time, …
 const RETRY_EVERY: std::time::Duration = std::time::Duration::from_millis(10);
-/// … so many times, after which it is another run.
+/// … this many times, after which the holder is another run.
 const RETRIES_MAX: u32 = 5;
 
 /// A folder that is ours until this is dropped.
@@ -33,7 +33,7 @@ pub struct Lock {
 /// Who runs on a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its process.
+    /// The process id of the holder.
     pub pid: u32,
     /// When it began, Unix milliseconds.
     pub started_at: i64,
@@ -84,7 +84,7 @@ impl Lock {
         Ok(Lock { file: held })
     }
 
-    /// Tells whether a second run would be noticed.
+    /// Returns true if a second run would be noticed.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
         self.file.is_some()
@@ -94,7 +94,7 @@ impl Lock {
 /// Whether a run is going on in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
-    /// None is.
+    /// No run holds the lock.
     No,
     /// One is, and this is who.
     Yes(Option<Holder>),
@@ -102,7 +102,7 @@ pub enum Running {
     Unknown,
 }
 
-/// Tells whether a run is going on in a folder, making and changing nothing.
+/// Returns true if a run is going on in a folder, making and changing nothing.
 #[must_use]
 pub fn running(folder: &Path) -> Running {
     let Ok(file) = fs::File::open(folder.join(LOCK)) else { return Running::No };

@@ -1,8 +1,8 @@
 //! How many files the process may have open, connections among them.
 //!
 //! Every ask under way has a connection of its own, so the width of a run cannot pass this limit.
-//! Many systems start programs with a soft limit of 256 or 1,024 and a much higher hard one, which a
-//! program may take without asking anybody.
+//! Many systems start programs with a soft limit of 256 or 1,024 and a much higher hard one, which
+//! a program may take without any rights.
 
 /// The most that macOS grants where the hard limit says that there is none (`OPEN_MAX`).
 #[cfg(unix)]

@@ -3,8 +3,8 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Does some work of a thread; a panic in it becomes an error, so that whoever waits for the thread
-/// is told instead of waiting for ever.
+/// Does some work of a thread; a panic in it becomes an error, so that a caller that waits for the
+/// thread gets it instead of waiting for ever.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     // Whatever the work was on is not used again: the run ends.
     catch_unwind(AssertUnwindSafe(work))

@@ -21,8 +21,8 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    /// Takes what was paid for of a record: an answer, a reply that was refused (`body`), and that a
-    /// question is not to be asked again because its answer was cut.
+    /// Takes what was paid for of a record: an answer, a reply that was refused (`body`), and that
+    /// a question is not to be asked again because its answer was cut.
     pub(super) fn from_record(
         record: &JournalRecord,
         body: Option<&[u8]>,
@@ -108,16 +108,16 @@ impl NewAnswer {
         self.ending.unwrap_or(self.question_hash)
     }
 
-    /// Returns what is to be forgotten now that there is an answer: that it once ended without one and,
-    /// once its row has every answer, the wish for a mark.
+    /// Returns what is to be forgotten now that there is an answer: that it once ended without one
+    /// and, once its row has every answer, the wish for a mark.
     pub(super) fn forgets(&self) -> impl Iterator<Item = Write> + use<> {
         let ended = Write::NotEnded { question: self.failure_key(), edition: self.edition };
         let mark = (!self.row_lacks).then_some(Write::Marked(self.question_hash));
         std::iter::once(ended).chain(mark)
     }
 
-    /// A row of an output that nobody knows more of than it says, as an answer to this question under
-    /// this key.
+    /// A row of an output, of which nothing else is known, as an answer to this question under this
+    /// key.
     pub(crate) fn taken_over(
         row: Row,
         key: [u8; 16],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 
-/// What a run was told beside the settings that its answers were bought with.
+/// How a run was called, beside the settings that its answers depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
     /// The column with the questions, where one was named.

@@ -1,8 +1,8 @@
 //! The store: what was bought, durable, and what is known beside it.
 //!
-//! How it is kept is [`sqlite`]'s business alone: nobody else speaks SQL. What is read before a run
-//! and by whoever looks goes through [`Store`]; during a run the one connection that writes belongs
-//! to the writer's thread.
+//! How it is stored is [`sqlite`]'s business alone: there is no SQL elsewhere. What is read before
+//! a run and by the views goes through [`Store`]; during a run the one connection that writes
+//! belongs to the writer's thread.
 
 mod entry;
 mod invocation;
@@ -40,7 +40,7 @@ pub enum StoreError {
     /// A newer program has written it.
     #[error("the store has version {found}, and this program knows {VERSION}")]
     Newer {
-        /// Its version.
+        /// The schema version of the store.
         found: i64,
         /// The version of that program, where it can be read.
         by: Option<String>,
@@ -48,7 +48,7 @@ pub enum StoreError {
     /// It is no store of ours.
     #[error("it is not a store of this program")]
     Foreign,
-    /// It is damaged.
+    /// SQLite reports it as corrupt, or what it holds contradicts itself.
     #[error("the store is damaged: {0}")]
     Damaged(String),
     /// Its path has more bytes than SQLite takes.
@@ -69,7 +69,7 @@ pub enum StoreError {
     /// Anything else that went wrong with it.
     #[error("{0}")]
     Failed(String),
-    /// The disk fails.
+    /// Reading or writing a file failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -41,8 +41,8 @@ struct Line {
     entry: Entry,
 }
 
-/// Appends what was paid for to the rescue file of a folder or, if that fails too, to one in the system's
-/// temporary folder; returns where they are.
+/// Appends what was paid for to the rescue file of a folder or, if that fails too, to one in the
+/// system's temporary folder; returns where they are.
 pub(super) fn write(folder: &Path, entries: &[Entry]) -> io::Result<PathBuf> {
     let beside = folder.join(RESCUE);
     append(&beside, entries).map(|()| beside).or_else(|first| {
@@ -58,7 +58,7 @@ fn elsewhere(folder: &Path, ending: &str) -> io::Result<PathBuf> {
     Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}{ending}")))
 }
 
-/// Tells whether a file in a place where everybody may write is by whoever wrote the store.
+/// Returns true if a file in a world-writable folder belongs to the owner of the store.
 fn is_ours(path: &Path, folder: &Path) -> bool {
     let store = fs::metadata(folder.join(STORE));
     match (fs::symlink_metadata(path), store) {

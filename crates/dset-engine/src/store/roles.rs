@@ -11,13 +11,14 @@ use super::writer::Checkpoint;
 
 /// Makes durable what happened.
 pub(crate) trait Journal: Send + 'static {
-    /// Records all of this or nothing; when it returns, it is durable. Says which numbers the answers
-    /// got, in their order: none where an answer with the same key was there already.
+    /// Records all of this or nothing; when it returns, it is durable. Says which numbers the
+    /// answers got, in their order: none where an answer with the same key was there already.
     ///
     /// After a failure nothing may be committed through this journal any more.
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>;
 
-    /// Ends it. Fails where only its own tidying failed: what was committed is durable all the same.
+    /// Ends it. Fails where only its own tidying failed: what was committed is durable all the
+    /// same.
     fn close(&mut self) -> Result<(), StoreError>;
 }
 
@@ -35,8 +36,8 @@ pub trait Archive: fmt::Debug + Send {
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError>;
 
-    /// Returns one answer as a row of the outputs that stands for this row of the input, where that is
-    /// another than when it was answered.
+    /// Returns one answer as a row of the outputs that stands for this row of the input, where that
+    /// is another than when it was answered.
     fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
         let mut row = self.row(answer)?;
         row.metadata.row = at.or(row.metadata.row);
@@ -73,7 +74,7 @@ pub(crate) enum Write {
     PendingForgotten,
     /// A value of the whole store, or its end.
     Meta { name: &'static str, value: Option<Value> },
-    /// There are answers of the original script, whose settings nobody knows.
+    /// There are answers of the original script, whose settings are unknown.
     LegacyImported { at: i64 },
     /// A run has ended.
     SessionEnded { life: i64, at: i64, ending: String, dropped: bool },

@@ -16,7 +16,7 @@ const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowCache(Arc<AtomicUsize>);
 
-/// An answer as the row of an output, counted as long as anybody has it.
+/// An answer as the row of an output, which counts against the cache until its last owner drops it.
 #[derive(Debug)]
 pub struct CachedRow {
     row: Row,
@@ -38,7 +38,7 @@ impl RowCache {
 }
 
 impl CachedRow {
-    /// Returns the row.
+    /// Returns the row as the outputs write it.
     #[must_use]
     pub fn row(&self) -> &Row {
         &self.row

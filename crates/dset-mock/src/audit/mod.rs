@@ -24,17 +24,17 @@ pub struct Stats {
     pub answered: u64,
     /// Answers made, whole or not, delivered or not: those that cost.
     pub billed: u64,
-    /// Different questions asked.
+    /// Distinct questions asked, compared by their text.
     pub questions: u64,
-    /// Different questions answered.
+    /// Distinct questions that got at least one answer.
     pub questions_answered: u64,
     /// Different questions answered more than once.
     pub questions_answered_again: u64,
     /// Those questions, with how often, a thousand at most.
     pub repeated: Vec<Repeated>,
-    /// Calls that came for a question before the wait it was told was over.
+    /// Calls that came for a question before the wait that the service had asked for was over.
     pub too_early: u64,
-    /// Calls on their way now.
+    /// Calls in flight now.
     pub in_flight: usize,
     /// The most that ever were.
     pub in_flight_max: usize,
@@ -70,9 +70,9 @@ pub struct Stats {
 /// A question that was answered more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Repeated {
-    /// The question.
+    /// The text of the question.
     pub question: String,
-    /// How often.
+    /// How many times it was answered; 2 or more.
     pub times: u64,
 }
 
@@ -155,7 +155,8 @@ impl Audit {
         counts.second(now).refused += 1;
     }
 
-    /// A call is no longer on its way; an answer took so long, or the client left a stream.
+    /// A call has ended; `answer` is its latency, absent where it got none; `left` if the client
+    /// closed a stream.
     pub(crate) fn ended(
         &self,
         now: Duration,

@@ -15,7 +15,7 @@ const CELL_MS: u64 = 100;
 const CELLS: u64 = 60_000 / CELL_MS;
 /// Two latencies that differ by less are one.
 const LATENCY_STEP: f64 = 1.02;
-/// The shortest latency that is told from 0, in milliseconds.
+/// The shortest latency that is distinguished from 0, in milliseconds.
 const LATENCY_MS_MIN: f64 = 0.01;
 /// Steps from the shortest latency to about four hours.
 const LATENCY_STEPS: usize = 1_060;
@@ -27,7 +27,7 @@ pub struct Second {
     pub answered: u64,
     /// Replies with another status than 200.
     pub refused: u64,
-    /// The most calls on their way.
+    /// The most calls in flight.
     pub in_flight_max: usize,
 }
 
@@ -36,7 +36,7 @@ pub struct Second {
 pub(crate) struct Series(Vec<Second>);
 
 impl Series {
-    /// Returns the second of a time; the seconds since the last one had `in_flight` on their way.
+    /// Returns the second of a time; the seconds since the last one had `in_flight` in flight.
     /// After a day the last second takes everything.
     pub(crate) fn at(&mut self, now: Duration, in_flight: usize) -> &mut Second {
         let index = (now.as_secs() as usize).min(SECONDS_MAX - 1);
@@ -63,7 +63,7 @@ impl MinuteMax {
     pub(crate) fn add(&mut self, now: Duration, amount: u64) {
         let cell = now.as_millis() as u64 / CELL_MS;
         match self.cells.back_mut() {
-            // Two threads may be told their times in another order than they get here.
+            // Two threads may read the clock in another order than they get here.
             Some((last, sum)) if *last >= cell => *sum += amount,
             _ => self.cells.push_back((cell, amount)),
         }

@@ -1,4 +1,4 @@
-//! What the service lets in: so many at once, so many a minute, so many tokens a minute.
+//! What the service lets in: limits on concurrent calls, on calls a minute and on tokens a minute.
 //!
 //! Knows no clock: what depends on the time takes the time since the start.
 
@@ -13,9 +13,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A limit on calls at once that holds from some time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConcurrencyAt {
-    /// So long after the start.
+    /// From when it holds, since the start.
     pub at: Duration,
-    /// So many at once.
+    /// Calls at once; more are refused or queued.
     pub most: usize,
 }
 
@@ -34,7 +34,7 @@ impl FromStr for ConcurrencyAt {
 /// The wait that a 429 asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RetryAfter {
-    /// Always so many seconds.
+    /// Always this many seconds.
     Seconds(f64),
     /// Whole seconds until there is room, where the limit is one that knows.
     Auto,
@@ -78,7 +78,7 @@ impl FromStr for Window {
     }
 }
 
-/// What is left of a limit per minute, as its headers tell it.
+/// What is left of a limit per minute, as its headers give it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RemainingLimit {
     pub(crate) limit: u64,
@@ -103,7 +103,7 @@ pub(crate) enum Refusal {
     Tokens { room: RemainingLimit, wait: Duration, wanted: u64 },
 }
 
-/// So much a minute.
+/// A limit per minute, counted as a token bucket or in windows.
 #[derive(Debug)]
 struct Meter {
     per_minute: f64,
@@ -157,7 +157,7 @@ impl Meter {
         }
     }
 
-    /// Returns how long it is until so much may be had, or nothing where it may be had now.
+    /// Returns how long it is until `wanted` may be had; `None` where it may be had now.
     fn wait(&mut self, now: Duration, wanted: f64) -> Option<Duration> {
         self.turn(now);
         match &self.count {

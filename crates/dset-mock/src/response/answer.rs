@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::random::log_normal;
 
-/// Characters of an answer and its reasoning where nobody says.
+/// Characters of an answer and its reasoning, where the settings give no length.
 const BYTES: usize = 400;
 
 /// Characters of a token.
@@ -72,7 +72,7 @@ const WORDS: [&str; 48] = [
 /// What is answered, and how many tokens that is.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// None where the model was told not to think.
+    /// Absent where the request switches reasoning off.
     pub(crate) reasoning: Option<String>,
     pub(crate) content: String,
     pub(crate) tokens_reasoning: u64,
@@ -87,7 +87,7 @@ impl Answer {
         Answer { reasoning, content, tokens_reasoning, tokens_out }
     }
 
-    /// Makes the answer count as so many tokens.
+    /// Sets the number of tokens that the answer counts as.
     pub(crate) fn of_tokens(mut self, tokens: u64) -> Answer {
         self.tokens_reasoning = if self.reasoning.is_some() { tokens * 2 / 3 } else { 0 };
         self.tokens_out = tokens;

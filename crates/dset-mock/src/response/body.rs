@@ -17,7 +17,7 @@ use crate::server::faulty_stream::StreamControl;
 /// Some bytes of a body.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// So long after the bytes before them.
+    /// The delay after the bytes before them.
     pub(crate) after: Duration,
     pub(crate) bytes: Bytes,
     /// Tokens of output in them: those that cost once they are handed over.
@@ -37,7 +37,7 @@ pub(crate) enum End {
     Answer,
     /// An end as it should be, of something else.
     Other,
-    /// The connection ends.
+    /// The connection is closed, without an end of the body.
     Cut,
     /// Nothing, until the client leaves.
     Stall,
@@ -121,7 +121,7 @@ impl PretendBody {
         self.wire = Some(Arc::clone(wire));
     }
 
-    /// Tells whether all bytes that were handed over are written to the socket; if not, the
+    /// Returns true if all bytes that were handed over are written to the socket; if not, the
     /// connection's task is woken when they are.
     fn is_written(&self) -> bool {
         let (Some(wire), Some(flushed)) = (&self.wire, self.flushed) else { return true };

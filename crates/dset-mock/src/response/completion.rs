@@ -185,7 +185,7 @@ pub(crate) fn balance(left: Option<u64>) -> Vec<u8> {
     json!({ "is_available": left != Some(0), "balance_infos": [info] }).to_string().into_bytes()
 }
 
-/// What OpenRouter tells of a key; no limit where there is all the money.
+/// OpenRouter's reply about a key; without a limit where the money is unlimited.
 pub(crate) fn key(left: Option<u64>) -> Vec<u8> {
     json!({ "data": { "label": "pretend", "usage": 0, "limit": left, "limit_remaining": left } })
         .to_string()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::dialect::{Errors, Shape};
 
-/// A gateway's page.
+/// The HTML page of a gateway, the body of a 502.
 pub(crate) const HTML: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\
     <body>bad gateway</body></html>\n";
 
@@ -17,7 +17,7 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// DeepSeek's or OpenAI's type.
     pub(crate) kind: &'static str,
-    /// OpenAI's code.
+    /// The `code` in OpenAI's shape of an error.
     pub(crate) code: Option<&'static str>,
     pub(crate) param: Option<&'static str>,
     /// What a service adds in its own way.

@@ -36,7 +36,7 @@ impl Writer<'_> {
         } else {
             self.chunks(answer, finish)
         };
-        // Boundaries between blocks have no tokens, but nobody sees a difference.
+        // Boundaries between blocks have no tokens, but the difference cannot be seen.
         let count = events.pieces.len() as u64;
         for (index, (_, tokens)) in events.pieces.iter_mut().enumerate() {
             let until = |index: u64| answer.tokens_out * index / count;

@@ -46,7 +46,7 @@ pub(crate) fn whole(writer: &Writer<'_>, fault: Option<Fault>, answer: Answer) -
     }
 }
 
-/// Gives an answer piece by piece, spread over so long.
+/// Gives an answer piece by piece, spread over `latency`.
 pub(crate) fn streamed(
     writer: &Writer<'_>,
     fault: Option<Fault>,
@@ -58,7 +58,7 @@ pub(crate) fn streamed(
         Some(Fault::Blank) => PretendBody::steps(comments(comment).take(BLANK_LINES), End::Other),
         Some(Fault::Comments) => PretendBody::steps(comments(comment), End::Other),
         Some(Fault::Loop(most)) => {
-            // The same pieces again and again, and the end of an answer of so many tokens.
+            // The same pieces again and again, and the end of an answer cut at the limit.
             let mut events = writer.stream(answer, "length");
             let end = writer.stream(&Answer::new(None, String::new()).of_tokens(most), "length");
             (events.finish, events.mark) = (end.finish, end.mark);
@@ -152,7 +152,7 @@ fn looping(events: Events, most: u64, latency: Duration) -> PretendBody {
     PretendBody::steps(head.chain(again).chain(tail), End::Other)
 }
 
-/// Says the content again until it has so many tokens.
+/// Repeats the content until it has `most` tokens.
 fn repeated(answer: &Answer, most: u64) -> Answer {
     let times = (most / answer.tokens_out.max(1)).max(1) as usize;
     let content = vec![answer.content.as_str(); times].join(" ");
@@ -163,7 +163,7 @@ fn comments(text: &'static str) -> impl Iterator<Item = Step> + Send + 'static {
     std::iter::repeat(Step { after: BLANK_EVERY, ..Step::now(text) })
 }
 
-/// Tells whether a service that fails in this way has made an answer first, and bills it.
+/// Returns true if a service that fails in this way has made an answer first, and bills it.
 pub(crate) fn bills(fault: Fault) -> bool {
     matches!(
         fault,

@@ -64,7 +64,7 @@ pub(crate) fn add_rate_headers(
             RateHeaders::Together => room.reset.as_secs_f64().ceil().to_string(),
         };
         if let Ok(text) = HeaderValue::from_str(&text) {
-            // A 429 of Together's may have told its wait here.
+            // A 429 of Together's may have set its wait here.
             headers.entry(reset).or_insert(text);
         }
     }

@@ -14,7 +14,7 @@ use crate::response::error::{ApiError, HTML};
 use crate::server::ask::json;
 use crate::server::service::{Reply, Service};
 
-/// Services that list their models to anybody.
+/// Services that list their models without a key.
 const OPEN: [&str; 2] = ["openrouter", "nvidia"];
 
 /// What is asked for.
@@ -27,8 +27,8 @@ pub(crate) enum AccountRoute {
 }
 
 impl Service {
-    /// Tells it to whoever has the key. A fault for questions that contain a path, like `/models`,
-    /// is one of that path as well, as far as it is one of a whole reply.
+    /// Replies to a call about the account, if its key is right. A fault for questions that contain
+    /// a path, like `/models`, is one of that path as well, as far as it is one of a whole reply.
     pub(crate) async fn account_reply(
         &self,
         free: AccountRoute,

@@ -206,7 +206,7 @@ impl Service {
         wire: &Arc<StreamControl>,
     ) -> Reply {
         let fault = self.fault(call, question, work);
-        // Refusals come at once, from whoever stands before the model.
+        // Refusals come at once, from the gateway before the model.
         match fault {
             Some(Fault::Status(429)) => {
                 return Ok(self.with_wait(ApiError::status(429, shape), None, shape, work));

@@ -30,7 +30,7 @@ impl SharedState {
     }
 }
 
-/// A call on its way; it ends when this is dropped.
+/// A call in flight; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct CallGuard {
     books: Arc<SharedState>,

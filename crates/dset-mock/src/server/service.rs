@@ -69,7 +69,7 @@ impl Mock {
         self.addr
     }
 
-    /// Returns what a client is told as base URL.
+    /// Returns the base URL for clients.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)

@@ -34,7 +34,7 @@ pub enum RecordsError {
         line: u64,
         /// Character in the line, from 1.
         column: u64,
-        /// The byte.
+        /// The byte at which UTF-8 decoding failed.
         byte: u8,
         /// The readable text around it.
         near: String,
@@ -113,7 +113,7 @@ impl Record {
         self.fields.len()
     }
 
-    /// Tells whether it has no field, as before the first record.
+    /// Returns true if it has no field, as before the first record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -144,7 +144,7 @@ impl Record {
         self.fields.get(at).map(|(raw, _)| raw.clone())
     }
 
-    /// Tells whether a field has quotes around it.
+    /// Returns true if a field has quotes around it.
     #[must_use]
     pub fn is_quoted(&self, at: usize) -> bool {
         let raw = self.raw_field(at).map(|field| &self.raw[field]);
@@ -317,8 +317,8 @@ impl<R: Read> Records<R> {
         Ok(false)
     }
 
-    /// Takes the mark off that ends the file, where this is the last record; tells whether that is all
-    /// there was. The mark stays among the raw bytes.
+    /// Takes the mark off that ends the file, where this is the last record; returns true if that
+    /// is all there was. The mark stays among the raw bytes.
     fn cut_end_mark(&mut self, record: &mut Record) -> Result<bool, RecordsError> {
         let is_left = |byte: &u8| matches!(*byte, b'\r' | b'\n' | END_MARK);
         loop {
@@ -362,7 +362,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Reads one field; tells whether it ends its record and whether a byte ended it. `None` at
+    /// Reads one field; returns true if it ends its record and whether a byte ended it. `None` at
     /// the end of the file.
     fn field(&mut self, record: &mut Record) -> Result<Option<(bool, bool)>, RecordsError> {
         loop {
@@ -459,7 +459,7 @@ impl<R: Read> Records<R> {
                 let (line, column) = place(at);
                 return Err(RecordsError::Nul { line, column, guess: self.guess });
             }
-            // What a terminal is told begins otherwise.
+            // Terminal control sequences begin otherwise.
             if let Some(at) = memmem::find(raw, b"\x1b$") {
                 return Err(RecordsError::Shifted { line: place(at).0 });
             }

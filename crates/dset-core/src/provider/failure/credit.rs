@@ -1,20 +1,21 @@
-//! Tells an empty account, and limits that somebody must lift, by the words that services use.
+//! Recognises an empty account, and limits that only the account's owner can lift, by the words
+//! that services use.
 //!
-//! Statuses say little: an empty account comes as a 400, 401, 402, 403, 429, 500 or 200, in English,
-//! in Chinese or as a number. Words about balances and bills are certain whatever stands beside them.
-//! Words about quotas are not: the same ones mean a limit that is full again in a minute, which a wait
-//! or a rate beside them tells.
+//! Statuses say little: an empty account comes as a 400, 401, 402, 403, 429, 500 or 200, in
+//! English, in Chinese or as a number. Words about balances and bills are certain whatever stands
+//! beside them. Words about quotas are not: the same ones mean a limit that is full again in a
+//! minute, which a wait or a rate beside them tells.
 
 use serde_json::Value;
 
 /// What the words of an error say about money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Money {
-    /// Nothing.
+    /// They do not mention it.
     Unsaid,
     /// There is none, unless a wait is named: it may be a limit for a short time.
     Doubtful,
-    /// There is none.
+    /// The account is empty, certainly.
     Gone,
 }
 
@@ -143,7 +144,7 @@ const EMPTY: [&str; 20] = [
     "lack",
     "required",
 ];
-/// Those of them that a limit for a short time is not told with.
+/// Those of them that are not used for a limit of short duration.
 const EMPTY_FOR_GOOD: [&str; 5] = ["insufficient", "depleted", "negative", "overdue", "low"];
 /// Words that say so right before it.
 const NONE: [&str; 5] = ["no", "any", "without", "zero", "0"];
@@ -233,7 +234,7 @@ pub(crate) fn money(texts: &[String]) -> Money {
     if has(Money::Doubtful) && !is_rate { Money::Doubtful } else { Money::Unsaid }
 }
 
-/// Tells whether a code of an error means an empty account.
+/// Returns true if a code of an error means an empty account.
 pub(crate) fn is_code(code: &Value) -> bool {
     match code {
         Value::String(code) => CODES.contains(&code.as_str()),
@@ -289,7 +290,7 @@ pub(crate) fn normal(text: &str) -> String {
     normal.trim().to_owned()
 }
 
-/// Tells whether words stand in a normal text, as whole words.
+/// Returns true if words stand in a normal text, as whole words.
 fn has_words(normal: &str, phrase: &str) -> bool {
     normal.match_indices(phrase).any(|(at, found)| {
         let ends = |c: Option<char>| c.is_none_or(|c| c == ' ');

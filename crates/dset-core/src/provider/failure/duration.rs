@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// A number from here on is a moment in Unix milliseconds, one from the next on in Unix seconds, and
-/// a smaller one a span.
+/// A number from here on is a moment in Unix milliseconds, one from the next on in Unix seconds,
+/// and a smaller one a span.
 pub(crate) const UNIX_MS_MIN: f64 = 1e11;
 pub(crate) const UNIX_SECONDS_MIN: f64 = 1e9;
 
-/// Returns how long it is until what a text begins with, which may be a span (in seconds where it has
-/// no unit) or a moment. Without the time of now, in Unix milliseconds, a moment says nothing.
+/// Returns how long it is until what a text begins with, which may be a span (in seconds where it
+/// has no unit) or a moment. Without the time of now, in Unix milliseconds, a moment says nothing.
 pub(crate) fn until(text: &str, now: Option<i64>) -> Option<Duration> {
     let text = text.trim_start();
     let from_now = |unix_ms: i64| {
@@ -37,8 +37,8 @@ pub(crate) fn until(text: &str, now: Option<i64>) -> Option<Duration> {
     }
 }
 
-/// Reads the span that a text begins with: `5s`, `5 seconds`, `2 minutes and 30 seconds`, `1h16m0.6s`,
-/// `a minute`, `PT4S`, `00:00:04`.
+/// Reads the span that a text begins with: `5s`, `5 seconds`, `2 minutes and 30 seconds`,
+/// `1h16m0.6s`, `a minute`, `PT4S`, `00:00:04`.
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let lower = text.to_lowercase();
     let mut rest = lower.trim_start();
@@ -125,8 +125,9 @@ pub(crate) fn go_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// Reads the moment that a text begins with, in Unix milliseconds: a date of HTTP in any of its three
-/// forms, or year, month and day in this order with a time behind them, of UTC where no zone is named.
+/// Reads the moment that a text begins with, in Unix milliseconds: a date of HTTP in any of its
+/// three forms, or year, month and day in this order with a time behind them, of UTC where no zone
+/// is named.
 pub(crate) fn moment(text: &str) -> Option<i64> {
     moment_in(text, TimeZone::UTC)
 }

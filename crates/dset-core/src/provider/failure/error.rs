@@ -154,13 +154,13 @@ pub(crate) fn find_in_good(body: &Value) -> Option<&Value> {
     (failed(error) || failed(body)).then_some(error)
 }
 
-/// Tells whether a code is the name of something that went wrong.
+/// Returns true if a code is the name of something that went wrong.
 pub(crate) fn is_code(code: &str) -> bool {
     let is_good = |good: &str| code.eq_ignore_ascii_case(good);
     !code.is_empty() && !["0", "200", "ok", "success"].into_iter().any(is_good)
 }
 
-/// Tells whether what stands in the place of an error says that there was none.
+/// Returns true if what stands in the place of an error says that there was none.
 pub(crate) fn is_none(error: &Value) -> bool {
     match error {
         Value::Null => true,
@@ -245,8 +245,8 @@ fn without_echo(mut error: Value) -> Value {
     error
 }
 
-/// The statuses of errors that are told by a word alone, as Anthropic's are in a stream. Words that
-/// blame the request are left out: LiteLLM calls a timeout `invalid_request_error`.
+/// The statuses of errors that are named by a word alone, as Anthropic's are in a stream. Words
+/// that blame the request are left out: LiteLLM calls a timeout `invalid_request_error`.
 const STATUSES: [(&str, u16); 9] = [
     ("overloaded_error", 529),
     ("rate_limit_error", 429),
@@ -259,7 +259,7 @@ const STATUSES: [(&str, u16); 9] = [
     ("Throttling", 429),
 ];
 
-/// Tells whether a 400 was told by its words, as something that no other try will mend.
+/// Returns true if a 400 was recognised by its words as something that no other try will mend.
 fn is_known((class, _): (FailureClass, &str)) -> bool {
     use FailureClass::{KeyRefused, OutOfMoney, Refused};
     matches!(class, KeyRefused | OutOfMoney)
@@ -282,7 +282,7 @@ const MINIMAX: [(u64, u16); 12] = [
     (2056, 429),
 ];
 
-/// Words of a limit for a time, where neither a number nor a code tells it.
+/// Words of a rate limit, where neither a number nor a code names it.
 const RATE: [&str; 8] =
     ["rate limit", "request limit", "qps", "too many requests", "频率", "并发", "限流", "频繁"];
 
@@ -312,7 +312,7 @@ fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
         .or_else(|| told(word("code")).or_else(|| told(word("type"))))
 }
 
-/// Tells whether an error of which the status is not known is about a limit for a time.
+/// Returns true if an error of which the status is not known is about a limit for a time.
 fn is_rate(said: &ErrorTexts) -> bool {
     RATE.iter().any(|words| said.json.contains(words))
 }
@@ -353,7 +353,7 @@ pub(crate) fn read_page(reply: &HttpReply, text: &str) -> Failure {
     }
 }
 
-/// So much of what a page says beside its title tells which it is.
+/// How many characters of a page's text are quoted beside its title.
 const PAGE_CHARS: usize = 120;
 
 /// The text of a body that is no JSON: as it is, or what an HTML page says.

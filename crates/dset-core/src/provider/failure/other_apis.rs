@@ -1,8 +1,8 @@
 //! A good status around what is no answer: an error by another name, or the reply of another API.
 //!
-//! Gateways say errors in a 200 under any name, and an address that is not that of a chat API answers
-//! well, and with something else. Both are told with the beginning of what came; the second will not
-//! mend itself, and is a matter of the settings where nothing else comes.
+//! Gateways say errors in a 200 under any name, and an address that is not that of a chat API
+//! answers well, and with something else. Both are reported with the beginning of what came; the
+//! second will not mend itself, and is a matter of the settings where nothing else comes.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::provider::reply::HttpReply;
 use crate::provider::response::finish_reason::failed;
 
-/// So much of what came is quoted.
+/// How many characters of a reply are quoted in an error.
 const QUOTED_CHARS_MAX: usize = 300;
 
 /// Names under which an error says what it is, and its number.
@@ -34,7 +34,7 @@ const CODES: [&str; 6] = ["code", "error_code", "errorcode", "errcode", "err_cod
 /// Where services put an error one level down.
 const INSIDE: [&str; 5] = ["base_resp", "header", "ResponseMetadata", "fault", "exception"];
 
-/// Words of a message that stands alone and tells of something that went wrong.
+/// Words of an error in a message that stands alone.
 const WRONG: [&str; 14] = [
     "error",
     "fail",
@@ -101,7 +101,7 @@ fn failure_of(object: &Value) -> Option<Value> {
     }
 }
 
-/// Tells whether a code is that of a failure: not 200, not `OK`.
+/// Returns true if a code is that of a failure: not 200, not `OK`.
 fn is_failure(code: &Value) -> bool {
     code.as_str().is_none_or(error::is_code)
 }
@@ -188,7 +188,7 @@ pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>)
     failed(reply, class, "unreadable reply", format!("there is no answer in it: {quoted}"), partial)
 }
 
-/// A message with nothing beside it, if it tells of something that went wrong.
+/// A message with nothing beside it, if its words are those of an error.
 fn alone(document: &Value) -> Option<Value> {
     let message = field(document, &MESSAGES)?.as_str()?.to_lowercase();
     WRONG.iter().any(|word| message.contains(word)).then(|| shaped(document)).flatten()

@@ -25,7 +25,7 @@ pub struct Quota {
 }
 
 impl RateLimits {
-    /// Tells whether nothing was said.
+    /// Returns true if nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.asks.is_none() && self.tokens.is_none()
@@ -59,7 +59,7 @@ pub fn rate_limits(headers: &[(String, String)], now_unix_ms: i64) -> RateLimits
         }
     }
     let told = |of: usize| found[of].and_then(known);
-    // Without a name nobody knows the time it is of: only that nothing is left is of use.
+    // Without a name its span is unknown: only that nothing is left is of use.
     let gate = found[UNNAMED].filter(|quota| quota.remaining == Some(0) && quota.reset.is_some());
     RateLimits {
         asks: told(ASKS).or(gate.map(|gate| Quota { limit: None, ..gate })),
@@ -76,8 +76,8 @@ enum Field {
     All,
 }
 
-/// What the headers begin with that name a limit by its kind alone, or not at all: OpenAI's, those of
-/// the IETF's drafts, and an older spelling.
+/// What the headers begin with that name a limit by its kind alone, or not at all: OpenAI's, those
+/// of the IETF's drafts, and an older spelling.
 const UNNAMED_PREFIXES: [&str; 3] = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
 
 /// Returns what a header says and of what.
@@ -111,7 +111,7 @@ fn meaning(name: &str) -> Option<(usize, Field)> {
 }
 
 /// Reads the IETF's `RateLimit`: `limit=20, remaining=0, reset=4` in the older drafts,
-/// `"default";r=0;t=4` in the later ones, in which several limits may be told. The one that is used up
+/// `"default";r=0;t=4` in the later ones, which may name several limits. The one that is used up
 /// for the longest time counts, or else the first.
 fn structured(value: &str, now_unix_ms: i64) -> Quota {
     let mut quotas: Vec<Quota> = Vec::new();
@@ -139,8 +139,8 @@ fn structured(value: &str, now_unix_ms: i64) -> Quota {
     longest.or(quotas.first()).copied().unwrap_or_default()
 }
 
-/// Returns how long the limit that refused an ask is used up, as far as its headers tell: one without
-/// a name, of which nothing is left or the rest is not told.
+/// Returns how long the limit that refused an ask is used up, as far as its headers say: one
+/// without a name, of which nothing is left or the rest is not given.
 pub(crate) fn refused_for(headers: &[(String, String)], now_unix_ms: i64) -> Option<Duration> {
     let mut quota = Quota::default();
     for (name, value) in headers {

@@ -12,8 +12,8 @@ use crate::provider::reply::HttpReply;
 /// A quota of the day with no word about when it is refilled.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads the wait from the headers, then from the fields of the body, then from its words. These are
-/// only heard where they are about a limit: elsewhere they may be the question's.
+/// Reads the wait from the headers, then from the fields of the body, then from its words. These
+/// are only heard where they are about a limit: elsewhere they may be the question's.
 pub(crate) fn wait(reply: &HttpReply, said: &ErrorTexts, with_words: bool) -> Option<Duration> {
     let now = sent_at(reply);
     let used_up = || with_words.then(|| refused_for(&reply.headers, now?))?;
@@ -49,14 +49,15 @@ fn from_headers(reply: &HttpReply, now: Option<i64>) -> Option<Duration> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Milliseconds,
-    /// In seconds where it has no unit, or a moment: whoever writes `Retry-After` writes both.
+    /// In seconds where it has no unit, or a moment: `Retry-After` is written with both.
     Span,
     /// When a limit is over, or for how long it is not.
     Reset,
 }
 
 /// How names end that hold a wait, without what is between their words: HTTP's `Retry-After` and
-/// what proxies make of it, Google's `retryDelay`, names of gateways; the unit may stand behind them.
+/// what proxies make of it, Google's `retryDelay`, names of gateways; the unit may stand behind
+/// them.
 const SPANS: [&str; 12] = [
     "retryafter",
     "retrydelay",
@@ -107,7 +108,7 @@ fn value(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> {
     }
 }
 
-/// Reads the value of a header, or the longest of several in one: proxies join what they are told
+/// Reads the value of a header, or the longest of several in one: proxies join repeated headers
 /// with commas, which dates have as well.
 fn one_or_several(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> {
     let dates = text.split_inclusive("GMT").map(|date| date.trim_start_matches([',', ' ']));
@@ -115,9 +116,9 @@ fn one_or_several(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> 
     dates.chain(parts).filter_map(|part| value(part.trim().trim_matches('"'), now, kind)).max()
 }
 
-/// Finds the wait in the fields of a body, given as JSON in lower case. They are looked for as text,
-/// because they may be anywhere: in details, in headers that a proxy copied, in the reply of the
-/// provider behind it, as JSON in a string in JSON. A wait that is asked for outranks a moment.
+/// Finds the wait in the fields of a body, given as JSON in lower case. They are looked for as
+/// text, because they may be anywhere: in details, in headers that a proxy copied, in the reply of
+/// the provider behind it, as JSON in a string in JSON. A wait that is asked for outranks a moment.
 fn from_fields(json: &str, now: Option<i64>) -> Option<Duration> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut waits = [None, None];

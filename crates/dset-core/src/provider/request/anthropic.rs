@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::provider::request::body::Message;
 use crate::provider::{Preset, Request};
 
-/// The limit where neither the user nor the preset names one, which the API must be told. Every
-/// model may write so much, and the official client makes no call without a stream that may take
-/// longer than ten minutes, which it reckons from 21,333 tokens on.
+/// The limit where neither the user nor the preset names one, which the API requires. Every model
+/// may write as much, and the official client makes no call without a stream that may take longer
+/// than ten minutes, which it reckons from 21,333 tokens on.
 pub(crate) const MAX_TOKENS: u64 = 16_000;
 
 #[derive(Serialize)]

@@ -11,11 +11,11 @@ use crate::provider::service::preset::{Dialect, ReasoningSwitch, Unsupported};
 /// What one call asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Model and parameters.
+    /// The model and the parameters that are sent with every request.
     pub settings: &'a RequestSettings,
     /// The system prompt, as it is sent with this question.
     pub system: Option<&'a str>,
-    /// The user message.
+    /// The rendered user message.
     pub prompt: &'a str,
 }
 
@@ -103,9 +103,9 @@ impl Preset {
         serde_json::to_vec(&body).expect("a request is plain values")
     }
 
-    /// Says whether and how much to reason. What the user did not ask for is not sent: a stranger's
-    /// server may refuse a field it does not know. DeepSeek is told at home even so, because its
-    /// default may change.
+    /// Says whether and how much to reason. What the user did not ask for is not sent: an unknown
+    /// server may refuse a field it does not know. DeepSeek's official host gets it even so,
+    /// because its default may change.
     fn reasoning(&self, settings: &RequestSettings, at_home: bool, rest: &mut Map<String, Value>) {
         use ReasoningSwitch::{
             Adaptive, Effort, EnableThinking, ReasoningObject, TemplateKwargs, ThinkingType,
@@ -145,7 +145,7 @@ impl Preset {
         }
     }
 
-    /// Tells whether every model of it reasons unless it is told not to.
+    /// Returns true if every model of it reasons unless a request switches that off.
     fn reasons_always(&self) -> bool {
         self.reasoning_models.iter().any(String::is_empty)
     }

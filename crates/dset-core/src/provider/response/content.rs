@@ -48,7 +48,7 @@ pub(crate) struct Part<'a> {
     name: Text<'a>,
     input: Option<&'a RawValue>,
     partial_json: Text<'a>,
-    /// Of Anthropic's `message_delta`.
+    /// Why the model stopped, in Anthropic's `message_delta`.
     stop_reason: Text<'a>,
 }
 
@@ -124,7 +124,7 @@ impl Part<'_> {
     }
 }
 
-/// Tells whether a part with this name is reasoning: `thinking`, `reasoning.text`, `thought`.
+/// Returns true if a part with this name is reasoning: `thinking`, `reasoning.text`, `thought`.
 fn is_thinking(kind: &str) -> bool {
     !kind.is_empty() && ["think", "reason", "thought"].iter().any(|stem| kind.contains(stem))
 }
@@ -248,7 +248,7 @@ impl Call<'_> {
     }
 }
 
-/// Of longer lists the beginning is told as it came: read, they would take many times their size.
+/// Of longer lists the beginning is kept unparsed: parsed, they would take many times their size.
 const CALLS_BYTES_MAX: usize = 64 * 1024;
 
 impl<'de> Deserialize<'de> for Calls {

@@ -97,7 +97,7 @@ const EVENTS: [&str; 7] = [
 ];
 
 impl Document<'_> {
-    /// Tells whether the document itself is an error, of which this is the text.
+    /// Returns true if the document itself is an error, of which this is the text.
     fn is_error(&self, text: &str) -> bool {
         let is_named = self.choices.0.is_none()
             && self.content.is_none()
@@ -109,7 +109,7 @@ impl Document<'_> {
                 .is_some_and(|body| is_named || error::find_in_good(&body).is_some())
     }
 
-    /// Tells whether nothing in it is part of an answer.
+    /// Returns true if nothing in it is part of an answer.
     fn is_bare(&self) -> bool {
         self.choices.0.is_none()
             && self.content.is_none()
@@ -120,7 +120,7 @@ impl Document<'_> {
             && self.kind.is_empty()
     }
 
-    /// Tells whether it is of a shape that is read here, be it empty.
+    /// Returns true if it is of a shape that is read here, be it empty.
     fn is_known(&self) -> bool {
         self.choices.0.is_some()
             || self.content.is_some()
@@ -347,18 +347,18 @@ impl AnswerBuilder {
         }
     }
 
-    /// Tells whether the model has said why it stopped, or the service that all has been sent, and
-    /// no more text needs to be waited for.
+    /// Returns true if the model has said why it stopped, or the service that all has been sent,
+    /// and no more text needs to be waited for.
     pub(crate) fn has_end(&self) -> bool {
         self.is_done || self.has_reason() && !self.repeats_finish_reason
     }
 
-    /// Tells whether it is whole where nothing more is to come.
+    /// Returns true if it is whole where nothing more is to come.
     pub(crate) fn has_end_if_last(&self) -> bool {
         self.is_done || self.has_reason()
     }
 
-    /// Tells whether the model has said why it stopped, and nothing after it.
+    /// Returns true if the model has said why it stopped, and nothing after it.
     pub(crate) fn has_reason(&self) -> bool {
         !self.finish.is_empty() && !self.has_text_after_finish
     }
@@ -368,7 +368,7 @@ impl AnswerBuilder {
         self.texts.bytes() + self.refusal.len()
     }
 
-    /// Tells whether anything came that an answer may be read of.
+    /// Returns true if anything came that an answer may be read of.
     pub(crate) fn has_answer(&self) -> bool {
         self.has_answer
     }
@@ -378,12 +378,13 @@ impl AnswerBuilder {
         &self.unread
     }
 
-    /// Returns what came beside the texts: calls of tools, and what is no text or no part of an answer.
+    /// Returns what came beside the texts: calls of tools, and what is no text or no part of an
+    /// answer.
     pub(crate) fn side_texts(&self) -> [&str; 3] {
         [&self.texts.calls, &self.odd, &self.unread]
     }
 
-    /// Returns every text that the service said, for whoever must take something out of them.
+    /// Returns every text of the service, so that keys can be redacted in them.
     pub(crate) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         let AnswerBuilder { texts, id, model, system_fingerprint, finish, refusal, error, .. } =
             self;
@@ -410,7 +411,7 @@ impl AnswerBuilder {
         wrote.then(|| Box::new(self.answer(reply)))
     }
 
-    /// Judges an answer that has ended, and may have so many tokens.
+    /// Judges an answer that has ended; `limit` is the token limit of its request.
     pub(crate) fn build(mut self, reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         let calls = std::mem::take(&mut self.texts.calls);
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);

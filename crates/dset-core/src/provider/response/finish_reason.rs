@@ -48,12 +48,12 @@ fn finish_of(reason: &str) -> (Finish, &str) {
             (Finish::Cut, "length")
         }
         _ if begins(&["abort", "cancel"]) || has(&["error"]) => (Finish::Broken, reason),
-        // A word that nobody knew when this was written: what came with it is kept.
+        // A word that was unknown when this was written: what came with it is kept.
         _ => (Finish::Whole, reason),
     }
 }
 
-/// Tells whether a reason to stop, or none, leaves an answer whole.
+/// Returns true if a reason to stop, or none, leaves an answer whole.
 pub(crate) fn is_whole(reason: &str) -> bool {
     matches!(finish_of(reason).0, Finish::Whole)
 }

@@ -5,7 +5,8 @@
 //! inside an answer stay. A lone closing mark in the middle of a sentence, in quotes or in code is
 //! prose about marks.
 
-/// The marks around reasoning, as the parsers of vLLM and SGLang and the models' own cards have them.
+/// The marks around reasoning, as the parsers of vLLM and SGLang and the models' own cards have
+/// them.
 const MARKS: [(&str, &str); 14] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -23,7 +24,7 @@ const MARKS: [(&str, &str); 14] = [
     ("<unused94>thought", "<unused95>"),
 ];
 
-/// As many bytes as an opening mark needs to be told, with the blanks that stand before it.
+/// Bytes within which an opening mark can be recognised, with the blanks before it.
 pub(crate) const MARK_BYTES: usize = 32;
 
 /// Marks around the whole of an answer, which only stand there because its reasoning has some too.
@@ -40,7 +41,7 @@ const STRIPPED: &str = "analysis";
 const STRIPPED_FINAL: &str = "assistantfinal";
 /// What may stand at the end of such a text, or of one of Gemma.
 const ENDS: [&str; 5] = ["<|return|>", "<|end|>", "<|call|>", "<turn|>", "<end_of_turn>"];
-/// So many closing marks are looked at: a text that has more is about them.
+/// Closing marks that are examined: a text that has more is about them.
 const CANDIDATES_MAX: u32 = 16;
 /// No header of a channel is longer: a name, whom it is for, and a format.
 const HEADER_BYTES_MAX: usize = 200;
@@ -67,8 +68,8 @@ pub(crate) fn split(content: String, known: String) -> Split {
     }
 }
 
-/// Tells whether a content, as far as it has come, is inside of a mark that it began with, of which
-/// it is known that it was not closed within the first `open` bytes.
+/// Returns true if a content, as far as it has come, is inside of a mark that it began with, of
+/// which it is known that it was not closed within the first `open` bytes.
 pub(crate) fn is_inside(content: &str, open: usize) -> bool {
     let body = content.trim_start();
     let Some((opening, closing)) = first_mark(body) else { return false };
@@ -151,7 +152,7 @@ fn closed_alone(body: &str, known: &str) -> Option<Split> {
     None
 }
 
-/// Tells whether a closing mark between these ends a thought, and is no part of a sentence.
+/// Returns true if a closing mark between these ends a thought, and is no part of a sentence.
 fn stands_alone(before: &str, after: &str) -> bool {
     if is_in_code(before) {
         return false;
@@ -173,7 +174,7 @@ fn stands_alone(before: &str, after: &str) -> bool {
     }
 }
 
-/// Tells whether a text breaks off inside of code, quoted in backticks.
+/// Returns true if a text breaks off inside of code, quoted in backticks.
 fn is_in_code(text: &str) -> bool {
     let line = text.rsplit('\n').next().unwrap_or_default();
     text.matches("```").count() % 2 == 1 || line.matches('`').count() % 2 == 1

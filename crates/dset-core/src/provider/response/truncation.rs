@@ -1,15 +1,15 @@
 //! Tells by its text alone that an answer breaks off.
 //!
-//! Only asked of an answer that is exactly as long as its token limit although the service says that
-//! the model came to its end: both may be true, and then the text decides.
+//! Only asked of an answer that is exactly as long as its token limit although the service says
+//! that the model came to its end: both may be true, and then the text decides.
 
-/// A sentence has so many words, …
+/// The least number of words of a sentence, …
 const WORDS_MIN: usize = 3;
-/// … or, in scripts that put no blanks between them, so many signs. What is shorter may be a name or
-/// a label, which ends without a full stop.
+/// … or of characters, in scripts without blanks between words. What is shorter may be a name or a
+/// label, which ends without a full stop.
 const SIGNS_MIN: usize = 12;
 
-/// Tells whether a text ends in the middle: of JSON, of a block of code, of a sentence.
+/// Returns true if a text ends in the middle: of JSON, of a block of code, of a sentence.
 pub(crate) fn breaks_off(text: &str) -> bool {
     let text = text.trim();
     is_open_json(text) || text.matches("```").count() % 2 == 1 || is_open_sentence(text)

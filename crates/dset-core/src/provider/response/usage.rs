@@ -56,7 +56,7 @@ read_fields!(Details, "the details of counts", {
     "reasoning_tokens" => reasoning_tokens,
 });
 
-/// No reply has so many tokens; more is no count, and would overflow sums and the store's integers.
+/// No reply has as many tokens; more
 const COUNT_MAX: u64 = 1_000_000_000_000_000;
 
 /// A count that may be anything: only a number, or a number in a string, is one.
@@ -135,7 +135,8 @@ impl Details {
 }
 
 impl Count {
-    /// Takes over a later count. Some gateways end a stream with counts of zero; no count falls to it.
+    /// Takes over a later count. Some gateways end a stream with counts of zero; no count falls to
+    /// it.
     fn update(&mut self, later: Count) {
         if later.0.is_some_and(|later| later > 0) || self.0.is_none() {
             *self = later;
@@ -189,8 +190,8 @@ impl Counts {
         self.completion_tokens.0.or(self.output_tokens.0)
     }
 
-    /// Returns what the call took; `wrote` where an answer or reasoning came, beside which a count of
-    /// zero says that nobody counted.
+    /// Returns what the call took; `wrote` where an answer or reasoning came, beside which a count
+    /// of zero means that it was not counted.
     pub(crate) fn usage(&self, wrote_answer: bool, wrote_reasoning: bool) -> Usage {
         let of_prompt = self.prompt_tokens_details.0.unwrap_or_default();
         let cached = self.prompt_cache_hit_tokens.0.or(of_prompt.cached_tokens.0);
@@ -219,8 +220,8 @@ impl Counts {
     }
 
     /// Returns the tokens that were written and are counted beside the answer's own. xAI and Gemini
-    /// count reasoning so, which the total tells; without a total it is plain where there are more of
-    /// them than of the whole.
+    /// count reasoning so, which the total tells; without a total it is plain where there are more
+    /// of them than of the whole.
     fn beside(&self, input: Option<u64>, cached: Option<u64>, reasoning: Option<u64>) -> u64 {
         let written = self.written().unwrap_or(0);
         let known = reasoning.unwrap_or(0);

@@ -13,7 +13,7 @@ pub struct Balance {
     pub is_enough: bool,
 }
 
-/// A model in a list; of all that is told of one, only its name is kept.
+/// A model in a list; only its name is read.
 #[derive(Deserialize)]
 struct Listed<'a> {
     #[serde(borrow, default)]
@@ -55,7 +55,7 @@ struct Info<'a> {
 
 #[derive(Deserialize)]
 struct Key {
-    /// Absent where it is not told, and nothing where there is no limit.
+    /// Absent where it is not reported, `null` where there is no limit.
     #[serde(default, deserialize_with = "present_or_null")]
     limit_remaining: Option<Option<f64>>,
 }
@@ -66,12 +66,12 @@ fn present_or_null<'de, D: Deserializer<'de>>(
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// Reads the list of models in a reply: their names, in the order told; `None` where it is no such
+/// Reads the list of models in a reply: their names, in their order; `None` where it is no such
 /// list.
 ///
-/// Takes OpenAI's and Anthropic's shape, a list without anything around it, and those in which a model
-/// has a `name` and no `id`, as Ollama's own and Gemini's. Gemini's `models/` before each name is left
-/// out, since its names work without.
+/// Takes OpenAI's and Anthropic's shape, a list without anything around it, and those in which a
+/// model has a `name` and no `id`, as Ollama's own and Gemini's. Gemini's `models/` before each
+/// name is left out, since its names work without.
 #[must_use]
 pub fn read_models(body: &[u8]) -> Option<Vec<String>> {
     let models = match body.trim_ascii_start().starts_with(b"[") {

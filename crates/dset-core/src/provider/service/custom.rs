@@ -118,7 +118,7 @@ fn made(id: &str, table: Table) -> Result<Preset, PresetError> {
         return Err(wrong("base-url", "is missing".into()));
     }
     let mut whole = known.unwrap_or_default();
-    // A known service behind another URL is at home there, and its key goes there alone.
+    // A known service behind another URL has its official host there, and its key goes there alone.
     if table.contains_key("base-url") {
         whole.remove("hosts");
     }

@@ -9,7 +9,8 @@ use url::Url;
 use crate::key::RequestSettings;
 
 /// A service, or a family of services that are asked alike. A table of the user's own is read into
-/// it as well: only `base-url` must be in one, see [`Providers::with`](crate::provider::Providers::with).
+/// it as well: only `base-url` must be in one, see
+/// [`Providers::with`](crate::provider::Providers::with).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Preset {
@@ -50,11 +51,11 @@ pub struct Preset {
     pub retired_models: BTreeMap<String, RetiredModel>,
     /// The name of the field that limits the answer.
     pub max_tokens_field: String,
-    /// The limit that is sent where the user names none, of a service that must be told one.
+    /// The `max_tokens` that is sent where the user sets none, for a service that requires one.
     pub max_tokens_default: Option<u64>,
-    /// How it is told to reason or not to.
+    /// The field that switches reasoning on or off.
     pub reasoning_switch: ReasoningSwitch,
-    /// Beginnings of the names of models that reason unless they are told not to.
+    /// Prefixes of the names of models that reason unless a request switches it off.
     pub reasoning_models: Vec<String>,
     /// Where it puts the reasoning. For people: every place is read, whatever stands here.
     pub reasoning_in: Vec<String>,
@@ -62,8 +63,8 @@ pub struct Preset {
     pub refuses: Vec<Unsupported>,
     /// How many requests at once it allows, by model; a ceiling that an account may lie below.
     pub concurrency_max: BTreeMap<String, u32>,
-    /// A stream is of use where nobody says: a long wait is told from a dead connection by it, and
-    /// what was written before a break is kept.
+    /// Whether replies are streamed by default: a stream distinguishes a long wait from a dead
+    /// connection, and what was written before a break is kept.
     pub stream: bool,
     /// Whom it tells which models it serves.
     pub lists_models: ListsModels,
@@ -75,18 +76,18 @@ pub struct Preset {
     pub money_page: String,
 }
 
-/// The shape of requests; replies are told by themselves.
+/// The shape of requests; replies are recognised by their own shape.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
-    /// OpenAI's Chat Completions.
+    /// OpenAI's Chat Completions API.
     #[default]
     Chat,
-    /// Anthropic's Messages.
+    /// Anthropic's Messages API.
     Anthropic,
 }
 
-/// How a service is told to reason or not to.
+/// The request field that switches reasoning on or off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasoningSwitch {
@@ -119,12 +120,12 @@ pub enum Unsupported {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListsModels {
-    /// Whoever has a key: a list is a sign that the key works.
+    /// Only with a valid key: a list is a sign that the key works.
     #[default]
     WithKey,
-    /// Anybody.
+    /// Without a key as well.
     Openly,
-    /// Nobody, or other names than those that are asked.
+    /// Not at all, or under other names than those that are asked.
     No,
 }
 
@@ -140,7 +141,7 @@ pub struct RetiredModel {
     pub since: String,
 }
 
-/// The table itself.
+/// The built-in services, as JSON.
 pub(crate) const TABLE: &str = include_str!("presets.json");
 
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
@@ -152,7 +153,7 @@ static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     table.into_iter().map(named).collect()
 });
 
-/// Returns every preset.
+/// Returns the built-in presets, in the order of the table.
 #[must_use]
 pub fn presets() -> &'static [Preset] {
     &PRESETS
@@ -165,7 +166,7 @@ pub fn preset(id: &str) -> Option<&'static Preset> {
 }
 
 impl Preset {
-    /// Tells whether a URL leads to one of its own hosts.
+    /// Returns true if a URL leads to one of its own hosts.
     #[must_use]
     pub fn is_official_host(&self, url: &Url) -> bool {
         let is_own = |host: &str, own: &String| {
@@ -180,13 +181,13 @@ impl Preset {
         self.retired_models.get(model)
     }
 
-    /// Tells whether it is known to serve a model.
+    /// Returns true if it is known to serve a model.
     #[must_use]
     pub fn serves(&self, model: &str) -> bool {
         self.models.iter().any(|own| own == model)
     }
 
-    /// Tells whether a model will reason that is asked under these settings.
+    /// Returns true if a model will reason that is asked under these settings.
     #[must_use]
     pub fn reasons(&self, settings: &RequestSettings) -> bool {
         let by_itself = || {
@@ -201,7 +202,7 @@ impl Preset {
         }
     }
 
-    /// Tells whether a temperature that these settings name is left out, because the service does
+    /// Returns true if a temperature that these settings name is left out, because the service does
     /// not take it. `at_home` says that its own host is asked; a stranger's may take it.
     #[must_use]
     pub fn leaves_out_temperature(&self, settings: &RequestSettings, at_home: bool) -> bool {
@@ -211,7 +212,7 @@ impl Preset {
             && self.reasons(settings)
     }
 
-    /// Tells whether a key of its own can be kept for it: it wants one, and it is one service.
+    /// Returns true if a key of its own can be kept for it: it wants one, and it is one service.
     #[must_use]
     pub fn may_have_key(&self) -> bool {
         let is_one = !self.hosts.is_empty() || !self.base_url.is_empty();
@@ -254,14 +255,14 @@ impl Preset {
         let is_versioned = self.path.starts_with("/v1/");
         let mut url = self.beside(base_url, if is_versioned { "/v1/models" } else { "/models" });
         if self.dialect == Dialect::Anthropic {
-            // It tells twenty where nobody says how many.
+            // It lists twenty where no limit is given.
             url.query_pairs_mut().append_pair("limit", "1000");
         }
         url
     }
 
-    /// Returns the URL that tells what is left to spend, if any does. At its own host that is below
-    /// its own base URL, with whatever version somebody calls it.
+    /// Returns the URL that reports what is left to spend, if there is one. At the official host
+    /// that is below the official base URL, whatever version the user's URL has.
     #[must_use]
     pub fn balance_url(&self, base_url: &Url) -> Option<Url> {
         if self.balance_path.is_empty() {

@@ -17,7 +17,8 @@ impl Providers {
     /// model by, empty where only the service is named; `None` where the name tells nothing.
     ///
     /// A name may have slashes of its own: only what stands before the first is looked up, and a
-    /// model that a service lists with its own name before a slash (`openrouter/auto`) is left whole.
+    /// model that a service lists with its own name before a slash (`openrouter/auto`) is left
+    /// whole.
     pub fn by_model<'a>(
         &self,
         model: &'a str,

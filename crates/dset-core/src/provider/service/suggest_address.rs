@@ -21,7 +21,7 @@ const TAILS: [&str; 10] = [
     "/docs",
 ];
 
-/// Tells whether a failure is about where was asked, and not about what.
+/// Returns true if a failure is about where was asked, and not about what.
 #[must_use]
 pub fn is_address_failure(failure: &Failure) -> bool {
     failure.class == FailureClass::Refused(Refusal::Address) || failure.cause == "redirect"

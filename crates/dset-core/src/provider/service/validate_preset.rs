@@ -9,7 +9,7 @@ use super::preset::{Dialect, Preset};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("provider `{id}`: {field} {detail}")]
 pub struct PresetError {
-    /// The service.
+    /// The id of the service that the preset is for.
     pub id: String,
     /// The field as it is written in the table.
     pub field: &'static str,

@@ -1,4 +1,5 @@
-//! A reply as it comes: bytes in any pieces, told what they were at once, and read at the end.
+//! A reply as it comes: bytes in any pieces; reports at once what each held, and is read at the
+//! end.
 //!
 //! What a service sends may be the stream that was asked for, an answer or an error in plain JSON,
 //! or a page of HTML; the first bytes tell. An answer is whole when the model has said why it
@@ -67,9 +68,9 @@ pub enum ChunkKind {
     Blank,
     /// Anything but text of the model: the event that opens a stream, counts, a whole reply.
     Payload,
-    /// Reasoning.
+    /// Text of the reasoning.
     Reasoning,
-    /// The answer.
+    /// Text of the answer.
     Content,
 }
 
@@ -218,7 +219,8 @@ impl StreamParser {
         let texts = &self.draft.texts;
         self.is_garbled |= texts.is_torn();
         let kind = match (texts.content.len() > before.0, texts.reasoning.len() > before.1) {
-            // A tag counts as reasoning until it is closed; the answer after it is told at the end.
+            // A tag counts as reasoning until it is closed; the answer after it is reported at the
+            // end.
             (true, _) if self.is_in_tag || before.0 < MARK_BYTES => {
                 self.is_in_tag = texts.is_in_tag(before.0);
                 if self.is_in_tag { ChunkKind::Reasoning } else { ChunkKind::Content }
@@ -246,7 +248,7 @@ impl StreamParser {
         (self.draft.texts_mut().chain(self.stray.as_mut()), &mut self.head.body)
     }
 
-    /// Tells whether it is a stream, and not one piece that was sent in its place.
+    /// Returns true if it is a stream, and not one piece that was sent in its place.
     #[must_use]
     pub fn is_stream(&self) -> bool {
         self.form == Form::Events
@@ -258,8 +260,8 @@ impl StreamParser {
         &self.head.body
     }
 
-    /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, and what
-    /// could not be read.
+    /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, and
+    /// what could not be read.
     pub fn side_texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let names = ["calls", "no_text", "unread"];
         names.into_iter().zip(self.draft.side_texts()).filter(|(_, text)| !text.is_empty())
@@ -361,7 +363,8 @@ impl StreamParser {
             let partial = self.draft.partial(&self.head);
             return Some(other_apis::judge(&self.head, self.draft.unread(), partial));
         }
-        // A word beside the events is nothing, but an error where the model has not said why it stopped.
+        // A word beside the events is nothing, but an error where the model has not said why it
+        // stopped.
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
         let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
@@ -369,7 +372,8 @@ impl StreamParser {
     }
 }
 
-/// Reads one event, which the service may call an error; gives back the text of one that cannot be read.
+/// Reads one event, which the service may call an error; gives back the text of one that cannot be
+/// read.
 fn take_event(draft: &mut AnswerBuilder, data: &[u8], is_error: bool) -> Result<(), String> {
     let text = text_of(data);
     match text.trim() {
@@ -412,7 +416,7 @@ fn form(head: &HttpReply, body: &[u8]) -> Option<Form> {
     }
 }
 
-/// Tells whether a whole body is a stream that nobody asked for.
+/// Returns true if a whole body is a stream that was not asked for.
 pub(super) fn is_events(reply: &HttpReply) -> bool {
     is_good(reply.status) && form(reply, &reply.body) == Some(Form::Events)
 }

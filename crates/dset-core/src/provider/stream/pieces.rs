@@ -1,17 +1,18 @@
 //! Pieces of a text that comes bit by bit, from services that repeat what they have sent.
 //!
 //! Most services send each piece once. Some send the whole text so far with every piece, some send
-//! it once more in the middle or at the end. A model may repeat itself as well, so a repetition counts
-//! as the service's only where no answer would look like it: piece after piece that begins with the
-//! piece before, or a piece that begins with everything that many pieces have said.
+//! it once more in the middle or at the end. A model may repeat itself as well, so a repetition
+//! counts as the service's only where no answer would look like it: piece after piece that begins
+//! with the piece before, or a piece that begins with everything that many pieces have said.
 
-/// So much text is repeated by no model in exactly one piece.
+/// Bytes of text from which a repetition in exactly one piece is the service's doing, not the
+/// model's.
 const REPEATED_BYTES_MIN: usize = 64;
-/// At the end of an answer so much of it is enough.
+/// The same at the end of an answer, where less is enough.
 const REPEATED_AT_END_MIN: usize = 16;
-/// So many pieces that begin with the one before are no accident, …
+/// Pieces that each begin with the one before, from which it is no accident, …
 const GROWN_MIN: u32 = 3;
-/// … nor are fewer of them where so many letters are repeated.
+/// … or fewer of them where this many letters are repeated.
 const GROWN_LETTERS_MIN: usize = 4;
 
 /// A piece as it came.
@@ -32,12 +33,13 @@ pub(crate) struct Pieces {
     last: usize,
     /// Some piece did not begin with the one before.
     differs: bool,
-    /// Pieces that were longer than the one before and began with it, and the letters they repeated.
+    /// Pieces that were longer than the one before and began with it, and the letters they
+    /// repeated.
     grown: u32,
     letters: usize,
     /// Every piece is the whole text so far.
     is_cumulative: bool,
-    /// One of them was not: what the text is nobody can tell.
+    /// One of them was not: the text cannot be determined.
     pub(crate) is_torn: bool,
 }
 
@@ -79,7 +81,7 @@ impl Pieces {
         text.push_str(new);
     }
 
-    /// Tells whether a piece says once more what all the pieces before it have said together.
+    /// Returns true if a piece says once more what all the pieces before it have said together.
     fn is_repeated(&self, text: &str, piece: Piece<'_>) -> bool {
         let enough = match piece.ends {
             true => text.len() >= REPEATED_AT_END_MIN,

@@ -5,7 +5,7 @@
 //! bounds are far beyond what people write on purpose: a rule of dashes, an empty table, a refrain,
 //! a list of zeros in code are shorter, and anything with a number that counts up is no repetition.
 //! A model that is asked to write one line a thousand times is stopped all the same, which is why
-//! nobody is watched who did not ask for it; a loop that changes as it goes is not seen.
+//! the check is off unless the user asks for it; a loop that changes as it goes is not seen.
 
 /// The longest that is recognized as the thing repeated: some paragraphs.
 pub const PERIOD_BYTES_MAX: usize = 1_500;
@@ -20,7 +20,7 @@ const TAIL_BYTES: usize = PERIOD_BYTES_MAX * TIMES_MIN;
 /// the tail, so that each byte of a long answer costs about sixty.
 const STEP_BYTES: usize = 1_024;
 
-/// What is repeated.
+/// A repetition that was found at the end of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repetition {
     /// The length of what is repeated, in bytes.

@@ -1,9 +1,9 @@
 //! Server-sent events: bytes in any pieces become the data of events.
 //!
-//! What the WHATWG's HTML standard says of `text/event-stream`, without what nobody here uses: the
+//! Follows the WHATWG's HTML standard on `text/event-stream`, without what is not used here: the
 //! names of events but that of an error (the others are said in the data once more), ids and
-//! reconnection times. Beyond
-//! it, events of JSON are told apart where the blank lines between them are missing.
+//! reconnection times. Beyond it, events of JSON are separated where the blank lines between them
+//! are missing.
 
 use std::fmt;
 
@@ -68,7 +68,7 @@ impl Sse {
     }
 
     /// Hands over what came after the last blank line. The standard throws it away; some services
-    /// leave out the last blank line, and whoever reads the data sees whether it is whole.
+    /// leave out the last blank line, and the reader of the data sees whether it is whole.
     pub(crate) fn finish(mut self, each: &mut impl FnMut(&[u8], bool)) -> Result<(), TooLong> {
         let line = std::mem::take(&mut self.line);
         self.take(&line, each)?;
@@ -104,7 +104,7 @@ impl Sse {
         let data = match line.strip_prefix(b"data") {
             Some(b"") => b"",
             Some([b':', b' ', data @ ..] | [b':', data @ ..]) => data,
-            // A comment, or a field that nobody needs.
+            // A comment, or a field that is not used.
             _ => return Ok(()),
         };
         if self.has_data && is_of_another_event(&self.data, data) {
@@ -123,7 +123,7 @@ impl Sse {
     }
 }
 
-/// Tells whether a line of data begins another event though no blank line came before it: no JSON
+/// Returns true if a line of data begins another event though no blank line came before it: no JSON
 /// goes on with `{` or `[` after a `}`, but another document does, or `[DONE]`.
 fn is_of_another_event(data: &[u8], line: &[u8]) -> bool {
     data.trim_ascii_end().ends_with(b"}") && matches!(line.trim_ascii_start(), [b'{' | b'[', ..])

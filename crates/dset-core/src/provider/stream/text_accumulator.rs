@@ -6,7 +6,7 @@ use crate::provider::response::thinking;
 use crate::provider::response::thinking::Split;
 use crate::provider::stream::event_shape_cache::TextSlot;
 
-/// What was written.
+/// The answer and the reasoning, gathered from the pieces of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     pub(crate) content: String,
@@ -30,7 +30,7 @@ impl Texts {
         self.content.len() + self.reasoning.len() + self.calls.len()
     }
 
-    /// Tells whether what was written contradicts itself, so that nobody knows what was meant.
+    /// Returns true if the pieces contradict each other, so that the text cannot be determined.
     pub(crate) fn is_torn(&self) -> bool {
         self.of_content.is_torn || self.of_reasoning.is_torn
     }
@@ -84,8 +84,8 @@ impl Texts {
         thinking::split(content, self.of_reasoning.settle(self.reasoning))
     }
 
-    /// Tells whether the content, as far as it has come, is reasoning between marks that are known not
-    /// to have been closed within the first `open` bytes.
+    /// Returns true if the content, as far as it has come, is reasoning between marks that are
+    /// known not to have been closed within the first `open` bytes.
     pub(crate) fn is_in_tag(&self, open: usize) -> bool {
         self.reasoning.is_empty() && thinking::is_inside(&self.content, open)
     }

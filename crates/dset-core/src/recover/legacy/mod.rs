@@ -2,9 +2,9 @@
 //!
 //! Rows of `output.json`, then those of `output.csv` that it lacks. A torn last row is to be cut,
 //! what one file lacks is to be appended, a CSV with other columns is to be written anew, and
-//! everything else stays: the script's doubled rows, and what a kill tore in the middle, behind which
-//! later runs of the script wrote on in the same line. `output.txt` is never parsed: it is only
-//! searched for the rows that it should have.
+//! everything else stays: the script's doubled rows, and what a kill tore in the middle, behind
+//! which later runs of the script wrote on in the same line. `output.txt` is never parsed: it is
+//! only searched for the rows that it should have.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -22,7 +22,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 const JSON_ROW: &[u8] = b"{\"metadata\":";
 /// The columns of `output.csv`.
 const COLUMNS: [&str; 4] = ["timestamp", "question", "thoughts", "final_answer"];
-/// Where they are.
+/// The places of these columns in the script's own files.
 const SCRIPTS_COLUMNS: [Option<usize>; 4] = [Some(0), Some(1), Some(2), Some(3)];
 /// `2026-11-22 11:49:24`, where `0` is any digit.
 const STAMP: &[u8] = b"0000-00-00 00:00:00";
@@ -33,11 +33,11 @@ const TXT_QUESTION: &[u8] = b"Question: ";
 /// The three files as they were found; one that is not there is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LegacyOutputs<'a> {
-    /// `output.csv`
+    /// The bytes of `output.csv`; empty where there is none.
     pub csv: &'a [u8],
-    /// `output.json`
+    /// The bytes of `output.json`; empty where there is none.
     pub json: &'a [u8],
-    /// `output.txt`
+    /// The bytes of `output.txt`; empty where there is none.
     pub txt: &'a [u8],
 }
 
@@ -74,7 +74,7 @@ pub struct Completion {
 /// What one file of the script holds.
 #[derive(Debug, Default, PartialEq)]
 pub struct LegacyFile {
-    /// Its rows.
+    /// The rows that could be read, in the order of the file.
     pub rows: Vec<Row>,
     /// How long it is without a torn last row.
     pub whole_bytes: u64,
@@ -98,7 +98,7 @@ pub enum LegacyTexts<'a> {
 }
 
 impl LegacyTexts<'_> {
-    /// Tells whether a row that was taken over is still there.
+    /// Returns true if a row that was taken over is still there.
     #[must_use]
     pub fn contain(&self, row: &Row) -> bool {
         match self {
@@ -188,7 +188,7 @@ pub fn ids(rows: &[Row], by_model: bool) -> Vec<QuestionId> {
 /// Returns the places of the rows that only `left` has, and of those that only `right` has.
 ///
 /// Rows are the same that say the same; of the others, those with the same question, in their
-/// order, because somebody may have mended an answer in one file. So a question that was asked
+/// order, because the user may have corrected an answer in one file. So a question that was asked
 /// twice, its first answer being in one of the files alone, keeps both answers.
 fn compare(left: &[Row], right: &[Row]) -> (Vec<usize>, Vec<usize>) {
     let all = ((0..left.len()).collect(), (0..right.len()).collect());
@@ -246,8 +246,8 @@ pub fn read_json(bytes: &[u8]) -> LegacyFile {
     found
 }
 
-/// Reads the row in a line of `output.json`, where it begins, which is not at the start where the line
-/// was torn and written on from by a later run, and whether it has every key.
+/// Reads the row in a line of `output.json`, where it begins, which is not at the start where the
+/// line was torn and written on from by a later run, and whether it has every key.
 fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
     #[derive(Deserialize)]
     struct Line {
@@ -351,13 +351,13 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
     found
 }
 
-/// Tells whether a record has its line end, or the CR of it: a line end in quotes is none.
+/// Returns true if a record has its line end, or the CR of it: a line end in quotes is none.
 fn is_ended(record: &Record) -> bool {
     let last = record.len().checked_sub(1).and_then(|last| record.raw_field(last));
     last.is_some_and(|field| field.end < record.raw().len())
 }
 
-/// Tells whether a record is one that a writer of CSV makes: as wide as the others, a quote only
+/// Returns true if a record is one that a writer of CSV makes: as wide as the others, a quote only
 /// around a whole field, and doubled within.
 fn is_sound(record: &Record, width: usize) -> bool {
     let is_quoted = |field: &[u8]| {
@@ -391,7 +391,7 @@ fn sound_row(bytes: &[u8], from: usize, to: usize, width: usize) -> Option<usize
     })
 }
 
-/// Tells whether bytes are a timestamp, or the beginning of one.
+/// Returns true if bytes are a timestamp, or the beginning of one.
 fn is_stamp(bytes: &[u8]) -> bool {
     let fits = |(byte, form): (&u8, &u8)| byte == form || *form == b'0' && byte.is_ascii_digit();
     bytes.len() <= STAMP.len() && bytes.iter().zip(STAMP).all(fits)

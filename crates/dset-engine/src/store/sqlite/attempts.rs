@@ -1,4 +1,4 @@
-//! Asks that failed, as somebody sees them who only looks.
+//! Asks that failed, as the read-only views see them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 /// An ask that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// When, Unix milliseconds.
+    /// When it ended, in Unix milliseconds.
     pub at: i64,
     /// How long it took.
     pub seconds: f64,

@@ -1,5 +1,5 @@
-//! What is known of an answer beside its texts: columns in `answer_facts`, and in `answers.metadata`
-//! as JSON what has no column. Version 1 kept all of it there.
+//! What is known of an answer beside its texts: columns in `answer_facts`, and in
+//! `answers.metadata` as JSON what has no column. Version 1 kept all of it there.
 
 use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
@@ -8,7 +8,8 @@ use rusqlite::{Row, Transaction, params};
 use super::StoreError;
 use crate::store::sqlite::iterate::text;
 
-/// What [`metadata`] reads, in its order, of `answers a LEFT JOIN answer_facts f ON f.answer = a.id`.
+/// What [`metadata`] reads, in its order, of `answers a LEFT JOIN answer_facts f ON f.answer =
+/// a.id`.
 pub(super) const COLUMNS: &str = "a.metadata, f.answer IS NOT NULL, a.row, f.sample, f.attempts,
     f.seconds, f.finish, f.model, f.request_id, f.input_tokens, f.cached_tokens, f.output_tokens,
     f.reasoning_tokens, f.cost";

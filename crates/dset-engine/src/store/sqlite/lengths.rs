@@ -9,9 +9,9 @@ use super::{IdSet, Store, StoreError, facts};
 #[derive(Debug)]
 pub(crate) struct MeasuredAnswer {
     pub(crate) id: AnswerId,
-    /// Characters.
+    /// Characters (code points) of the reasoning.
     pub(crate) reasoning: u64,
-    /// Characters.
+    /// Characters (code points) of the answer.
     pub(crate) answer: u64,
     pub(crate) metadata: Metadata,
 }

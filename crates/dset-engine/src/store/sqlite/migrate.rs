@@ -1,22 +1,22 @@
 //! Brings a store to the version that this program writes.
 //!
-//! All steps together are one transaction that ends with the new number, so that what is cut short was
-//! never begun, and a new store costs one. A step only adds: what an earlier version wrote stays as it
-//! is, and a store of ten million answers takes as long as an empty one. A step that writes a table
-//! anew has to copy the file first.
+//! All steps together are one transaction that ends with the new number, so that what is cut short
+//! was never begun, and a new store costs one. A step only adds: what an earlier version wrote
+//! stays as it is, and a store of ten million answers takes as long as an empty one. A step that
+//! writes a table anew has to copy the file first.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{APPLICATION, StoreError};
 
-/// What makes a store of each version one of the next, from an empty file on. A step that was released
-/// is never changed.
+/// What makes a store of each version one of the next, from an empty file on. A step that was
+/// released is never changed.
 const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that this program writes.
 pub(in crate::store) const VERSION: i64 = STEPS.len() as i64;
 
-/// What a store of version 1 lacks for somebody who only looks at it.
+/// Schema objects that a read-only connection to a store of version 1 lacks.
 const LOOK_1: &str = include_str!("schema/look_1.sql");
 
 /// Takes the steps that a store of this version lacks.

@@ -67,16 +67,16 @@ impl From<rusqlite::Error> for StoreError {
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCheckpoint {
-    /// Which.
+    /// The name of the output's format.
     pub name: String,
-    /// Rows in it.
+    /// Rows in the output up to the mark.
     pub rows: u64,
-    /// Its length.
+    /// The length of the output up to the mark, in bytes.
     pub bytes: u64,
     /// A hash of its last 64 KiB and of the numbers here, see [`Checkpoint::seal`].
     tail: [u8; 16],
-    /// What its rows look like, see [`LiveFormat::shape`]; 0 in a mark of version 1, whose hash is of the
-    /// bytes alone.
+    /// What its rows look like, see [`LiveFormat::shape`]; 0 in a mark of version 1, whose hash is
+    /// of the bytes alone.
     pub shape: u32,
 }
 
@@ -93,7 +93,7 @@ impl StoredCheckpoint {
         }
     }
 
-    /// Tells whether a file whose bytes before the mark end with this hash is the one that was
+    /// Returns true if a file whose bytes before the mark end with this hash is the one that was
     /// marked, and the mark is as it was written.
     pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
         let StoredCheckpoint { rows, bytes, shape, .. } = *self;
@@ -104,7 +104,7 @@ impl StoredCheckpoint {
     }
 }
 
-/// An open store.
+/// An open store, for reading and for what is written before and after a run.
 #[derive(Debug)]
 pub struct Store {
     reader: Reader,
@@ -112,7 +112,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Tells whether a folder has a store.
+    /// Returns true if a folder has a store.
     #[must_use]
     pub fn exists(folder: &Path) -> bool {
         folder.join(STORE).exists()
@@ -220,7 +220,8 @@ impl Store {
         self.meta("csv_bom")
     }
 
-    /// Remembers whether it is wished with one; nothing where nobody says.
+    /// Remembers whether `output.csv` is to begin with a byte order mark; `None` leaves it as it
+    /// is.
     pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
         match wish {
             Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
@@ -306,7 +307,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Tells whether all these answers are there.
+    /// Returns true if all these answers are there.
     pub(crate) fn has_answers(&self, answers: &[AnswerId]) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM answers WHERE id = ?1)";
         let mut statement = self.reader.connection.prepare(sql)?;

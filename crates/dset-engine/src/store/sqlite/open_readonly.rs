@@ -1,4 +1,4 @@
-//! The store seen by somebody who only looks: before, during and after a run, changing nothing.
+//! The store, read-only: before, during and after a run, changing nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub struct Session {
 /// Asks that got no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FailedAsks {
-    /// How many.
+    /// The number of failed asks.
     pub count: u64,
     /// How many of them came with a reply that may have been paid for.
     pub maybe_paid: u64,
@@ -44,7 +44,7 @@ pub(crate) type Ended = HashMap<[u8; 16], (Fault, String)>;
 /// Opens the store of a folder to look at it and lets `read` do so, on one snapshot; `None` where
 /// there is no store, or one in which nothing was ever written.
 ///
-/// Nothing is made or changed. A store that nobody has open is read without SQLite's own files
+/// Nothing is made or changed. A store that no process has open is read without SQLite's own files
 /// beside it; should a run begin meanwhile, what was read is thrown away and read again.
 pub fn open_readonly<T, E: From<StoreError>>(
     folder: &Path,
@@ -68,10 +68,10 @@ pub fn open_readonly<T, E: From<StoreError>>(
     }
 }
 
-/// Refuses an empty store beside a log: SQLite would take the log for a stranger's and delete it, even
-/// for somebody who only reads, and the answers are in it.
+/// Refuses an empty store beside a log: SQLite would take the log for another store's and delete
+/// it, even on a read-only connection, and the answers are in it.
 fn check_log(path: &Path) -> Result<(), StoreError> {
-    // The log first: whoever makes a store writes to the store before there is a log.
+    // The log first: a process that makes a store writes to the store before there is a log.
     let has_log = fs_err::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if has_log && fs_err::metadata(path).is_ok_and(|store| store.len() == 0) {
         return Err(StoreError::Damaged(EMPTY_BESIDE_LOG.to_owned()));
@@ -79,7 +79,7 @@ fn check_log(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What tells one state of a store that nobody has open from another.
+/// What distinguishes one state of a store from another while no process has it open.
 fn at_rest(path: &Path) -> Option<(u64, SystemTime)> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -212,8 +212,8 @@ impl Store {
         self.count(sql, edition)
     }
 
-    /// Returns the answers in the order of the outputs, from a position on, a thousand at most; each
-    /// with the row of the input that its row says, where it says one.
+    /// Returns the answers in the order of the outputs, from a position on, a thousand at most;
+    /// each with the row of the input that its row says, where it says one.
     pub(crate) fn rows_written(
         &self,
         edition: u32,

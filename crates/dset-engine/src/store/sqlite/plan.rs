@@ -47,7 +47,7 @@ impl Store {
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
     }
 
-    /// Tells whether answers were bought with this system prompt, sent as it stands.
+    /// Returns true if answers were bought with this system prompt, sent as it stands.
     pub fn has_answers_to(&self, system: &str) -> Result<bool, StoreError> {
         let sql = "SELECT id, text FROM settings WHERE id <> 0";
         let mut statement = self.reader.connection.prepare(sql)?;
@@ -85,7 +85,7 @@ impl Store {
         Ok(self.reader.connection.last_insert_rowid())
     }
 
-    /// Tells whether models were asked beside each other in an edition.
+    /// Returns true if models were asked beside each other in an edition.
     pub fn has_parallel_models(&self, edition: u32) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND together)";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
@@ -129,7 +129,8 @@ impl Store {
         if kept.as_ref() == Some(&asked) { Ok(()) } else { self.set_meta("asked", asked) }
     }
 
-    /// Returns what the last run of an edition asked each model with, and how many samples it wanted.
+    /// Returns what the last run of an edition asked each model with, and how many samples it
+    /// wanted.
     pub fn last_requests(
         &self,
         edition: u32,
@@ -212,8 +213,8 @@ impl Store {
                 placed: placed.has(id),
             })
         })?;
-        // A row that cannot be read ends the scan, and the plan with it; so does a key out of order,
-        // which would hide answers and buy them again.
+        // A row that cannot be read ends the scan, and the plan with it; so does a key out of
+        // order, which would hide answers and buy them again.
         let stored = stored.map_while(|row| {
             let row: Stored = row.map_err(|error| failed = Some(error.into())).ok()?;
             if last.replace(row.key).is_some_and(|last| last >= row.key) {
@@ -234,8 +235,8 @@ impl Store {
         }
     }
 
-    /// Tells of all settings of an edition what answers bought with them are to a run that asks with
-    /// these, and for which of its models they count, or may.
+    /// Returns for all settings of a generation what answers bought with them are to a run with
+    /// these settings, and for which of its models they count, or may.
     fn purchases(
         &self,
         edition: u32,
@@ -275,8 +276,8 @@ impl Store {
         Ok(rows.iter().map(|row| (row.0, purchase(row))).collect())
     }
 
-    /// Tells which of several models gave an answer of which nothing but its row is known: the first
-    /// where that does not say.
+    /// Tells which of several models gave an answer of which nothing but its row is known: the
+    /// first where that does not say.
     fn model_of(&self, answer: AnswerId, requests: &[RequestSettings]) -> rusqlite::Result<u16> {
         let sql = "SELECT f.model, a.metadata FROM answers a
                    LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1";
@@ -286,8 +287,8 @@ impl Store {
         Ok(requests.iter().position(is_it).unwrap_or(0) as u16)
     }
 
-    /// Returns the answers of an edition by their questions, samples and, where `by_model`, the models
-    /// that gave them, with whether they have their place.
+    /// Returns the answers of an edition by their questions, samples and, where `by_model`, the
+    /// models that gave them, with whether they have their place.
     pub(crate) fn by_question(
         &self,
         edition: u32,
@@ -352,14 +353,14 @@ impl Store {
         Ok(ids)
     }
 
-    /// Tells whether anything is recorded of one of these questions.
+    /// Returns true if anything is recorded of one of these questions.
     pub(crate) fn has_record_of(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
         let sql = "SELECT question FROM answer_keys UNION ALL SELECT question FROM attempts
                    UNION ALL SELECT question FROM ended UNION ALL SELECT question FROM presumed";
         self.is_any_in(sql, questions)
     }
 
-    /// Tells whether one of these questions failed once.
+    /// Returns true if one of these questions failed once.
     pub(crate) fn has_failed(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
         let sql = "SELECT question FROM ended UNION ALL SELECT question FROM attempts";
         self.is_any_in(sql, questions)
@@ -376,7 +377,7 @@ impl Store {
         Ok(false)
     }
 
-    /// Records questions as taken for answered before a bookmark, as somebody has said.
+    /// Records questions that the user takes as answered, those before a bookmark.
     pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
         let transaction = self.reader.connection.transaction()?;
         for question in questions {
@@ -390,13 +391,13 @@ impl Store {
         Ok(())
     }
 
-    /// Takes that back.
+    /// Deletes what [`Store::presume`] recorded.
     pub fn withdraw_presumed(&self) -> Result<(), StoreError> {
         self.reader.connection.execute("DELETE FROM presumed", [])?;
         self.unset_meta("from_bookmark")
     }
 
-    /// Records that somebody agrees to what an earlier version took for answered without asking.
+    /// Records the user's consent to what an earlier version took for answered without asking.
     pub(crate) fn agree_to_presumed(&self) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO meta (name, value)
                    SELECT 'from_bookmark', 1 WHERE EXISTS (SELECT 1 FROM presumed)";
@@ -404,13 +405,13 @@ impl Store {
         Ok(())
     }
 
-    /// Tells whether somebody has said that questions are to be taken as answered.
+    /// Returns true if the user has consented to questions being taken as answered.
     pub(crate) fn has_agreed_to_presumed(&self) -> Result<bool, StoreError> {
         Ok(self.meta::<i64>("from_bookmark")?.is_some())
     }
 
-    /// Returns the column of the input that has marks of ours. A store that was made before that was
-    /// recorded wrote them to `status`, if it wrote any.
+    /// Returns the column of the input that has marks of ours. A store that was made before that
+    /// was recorded wrote them to `status`, if it wrote any.
     pub fn marks_column(&self) -> Result<Option<String>, StoreError> {
         if let Some(column) = self.meta::<String>(MARKS_COLUMN)? {
             return Ok(Some(column).filter(|column| !column.is_empty()));
@@ -420,7 +421,7 @@ impl Store {
         Ok(has_marks.then(|| STATUS.to_owned()))
     }
 
-    /// Tells whether anything was ever recorded: an answer, an ask, a presumption.
+    /// Returns true if anything was ever recorded: an answer, an ask, a presumption.
     pub fn is_blank(&self) -> Result<bool, StoreError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM answers) AND NOT EXISTS (SELECT 1 FROM lives)
                    AND NOT EXISTS (SELECT 1 FROM presumed)";

@@ -12,7 +12,7 @@ const BACK_MS: i64 = 62_000;
 #[derive(Debug, Default)]
 pub(crate) struct RateHistory {
     pub(crate) asks: Vec<EarlierAsk>,
-    /// A run was killed or dropped asks in that minute, or nobody knows when: what it had sent and
+    /// A run was killed or dropped asks in that minute, or at an unknown time: what it had sent and
     /// not recorded is not known.
     pub(crate) unknown: bool,
 }

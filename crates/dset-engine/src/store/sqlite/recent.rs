@@ -7,10 +7,10 @@ use super::{Store, StoreError};
 /// How far back `recent` looks.
 const BACK_MS: i64 = 60_000;
 
-/// What came lately.
+/// Answers and failures of the last minute, for the status view.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Recent {
-    /// When the last answer came, Unix milliseconds; absent where this run has none.
+    /// When the last answer came, in Unix milliseconds; absent where this run has none.
     pub answered_at: Option<i64>,
     /// Which row it is to, as a spreadsheet counts.
     pub row: Option<u64>,

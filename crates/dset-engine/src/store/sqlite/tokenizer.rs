@@ -1,14 +1,15 @@
-//! Words as SQLite's full text search tells them apart, and where they are in a text.
+//! Words as SQLite's full-text search separates them, and where they are in a text.
 //!
-//! A run is searched once in a while, so an index would have to be made for one question: FTS5 takes
-//! in some 25 MB of texts a second, a plain scan reads ten times as many. Only what a character means
-//! is FTS5's own: which ones are in words, and which are the same but for case and marks (`unicode61
-//! remove_diacritics 2`), asked of it for blocks of characters as they occur. A text is folded to its
-//! words between single spaces, so that a word or a phrase in it is found as bytes. Snippets are
-//! FTS5's too, of the few texts that are shown.
+//! A run is searched once in a while, so an index would have to be made for one question: FTS5
+//! takes in some 25 MB of texts a second, a plain scan reads ten times as many. Only what a
+//! character means is FTS5's own: which ones are in words, and which are the same but for case and
+//! marks (`unicode61 remove_diacritics 2`), asked of it for blocks of characters as they occur. A
+//! text is folded to its words between single spaces, so that a word or a phrase in it is found as
+//! bytes. Snippets are FTS5's too, of the few texts that are shown.
 //!
 //! Some scripts put no blanks between words. There every character is a word of its own, so that
-//! whatever stands in such a text is found, in the middle of a sentence or beside Latin letters too.
+//! whatever stands in such a text is found, in the middle of a sentence or beside Latin letters
+//! too.
 
 use memchr::memmem;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -49,7 +50,7 @@ const WITHOUT_BLANKS: [(u32, u32); 18] = [
     (0xf900, 0xfaff),   // ideographs
     (0x20000, 0x3ffff), // ideographs
 ];
-/// Half-width Katakana.
+/// Half-width Katakana, as a range of code points.
 const HALF_WIDTH: std::ops::RangeInclusive<u32> = 0xff66..=0xff9f;
 /// What stands between sentences and syllables in those blocks.
 const PUNCTUATION: &str = "ฯ๏๚๛་༌།༎༏༐༑༔၊။၌၍၎၏។៕៖៘៙៚・゠᪨᪩᪪᪫᭚᭛᭜᭝᭞᭟᭠꧁꧂꧃꧄꧅꧆꧇꧈꧉꧊꧋꧌꧍";
@@ -67,7 +68,7 @@ enum CharClass {
     Word(char),
 }
 
-/// Tells whether a character is of a script without blanks between words, and no punctuation.
+/// Returns true if a character is of a script without blanks between words, and no punctuation.
 fn is_word(c: char) -> bool {
     let code = u32::from(c);
     let is_in = |&(from, to): &(u32, u32)| (from..=to).contains(&code);
@@ -76,7 +77,7 @@ fn is_word(c: char) -> bool {
         && !PUNCTUATION.contains(c)
 }
 
-/// Tells words apart.
+/// Splits texts into words as FTS5's `unicode61` does.
 pub(crate) struct Tokenizer {
     fts: Connection,
     blocks: Vec<Option<Box<[CharClass]>>>,
@@ -272,7 +273,7 @@ impl SearchTerms {
         Ok(SearchTerms { folded, finders })
     }
 
-    /// Tells whether nothing is looked for.
+    /// Returns true if nothing is looked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.folded.is_empty()
     }

@@ -1,6 +1,6 @@
 //! The one thread that writes the store.
 //!
-//! It takes whatever has queued up while the last commit was on its way and commits it together,
+//! It takes whatever has queued up while the last commit was in flight and commits it together,
 //! so that the cost of a sync is shared by as many answers as arrive meanwhile. Only after the
 //! commit does the machine hear of it. A failed commit is final.
 
@@ -24,19 +24,19 @@ use crate::store::row_cache::{CachedRow, RowCache};
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
-/// Where several records share a commit, the next begins no sooner, and what only orders rows waits as
-/// long: a sync costs as much as some answers, and nobody waits for one so short a time. A record
-/// that comes alone is committed at once.
+/// Where several records share a commit, the next begins no sooner, and what only orders rows waits
+/// as long: a sync costs as much as some answers, and so short a wait is not noticed. A record that
+/// comes alone is committed at once.
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
 
-/// What the thread is told.
+/// A message to the writer's thread.
 #[derive(Debug)]
 pub enum ToStore {
-    /// Make this durable.
+    /// Makes a record durable.
     Record {
-        /// Its number.
+        /// The record's sequence number, which [`WriterListener::synced`] reports.
         seq: Seq,
-        /// What it says.
+        /// The answer, failed attempt or ended question.
         record: Box<JournalRecord>,
         /// The reply, of a failure that may have been paid for.
         body: Option<Vec<u8>>,
@@ -52,21 +52,21 @@ pub enum ToStore {
     Flush,
     /// The outputs are whole up to here.
     Sinks {
-        /// Each output's mark.
+        /// How far each output is whole.
         marks: Vec<Checkpoint>,
         /// Rows of this life that are in all of them.
         upto: u64,
     },
     /// These marks are written: forget the wish for them.
     Marked {
-        /// Of which questions.
+        /// The hashes of the questions that are marked.
         questions: Vec<[u8; 16]>,
         /// The column that they are in, where any is.
         column: Option<String>,
     },
     /// The run has ended.
     End {
-        /// When, Unix milliseconds.
+        /// When the run ended, in Unix milliseconds.
         at: i64,
         /// How, in a few words.
         ending: String,
@@ -78,11 +78,11 @@ pub enum ToStore {
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which.
+    /// The name of the output's format.
     pub name: &'static str,
-    /// Rows in it.
+    /// Rows in the output up to the mark.
     pub rows: u64,
-    /// Its length.
+    /// The length of the output up to the mark, in bytes.
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],
@@ -97,7 +97,8 @@ impl Checkpoint {
         Checkpoint { name: format.name, rows, bytes, tail: tail_of(whole), shape: format.shape }
     }
 
-    /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of the file.
+    /// Hashes what is recorded: a number that is not as it was written is noticed like a byte of
+    /// the file.
     pub(in crate::store) fn seal(&self) -> [u8; 16] {
         let mut bytes = [0; 36];
         bytes[..16].copy_from_slice(&self.tail);
@@ -118,14 +119,14 @@ pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
 pub struct OutputOrder {
     /// Rows ordered in this life with these.
     pub upto: u64,
-    /// The answers.
+    /// The answers, in the order of the output.
     pub rows: Vec<Placed>,
 }
 
 /// An answer that has its place, or waits for it.
 #[derive(Debug)]
 pub struct Placed {
-    /// Which.
+    /// The answer's id in the store.
     pub answer: AnswerId,
     /// Its texts, where they are still in memory.
     pub text: Option<Box<CachedRow>>,
@@ -133,7 +134,7 @@ pub struct Placed {
     pub row: Option<u64>,
 }
 
-/// What the thread tells.
+/// What the thread reports; called on the writer's thread.
 pub(crate) trait WriterListener: Send + 'static {
     /// All records up to this one are durable.
     fn synced(&self, upto: Seq);
@@ -176,7 +177,7 @@ pub struct WriterSettings {
     pub queue: usize,
 }
 
-/// The thread, and the way to tell it things.
+/// The writer's thread, and the channel to it.
 #[derive(Debug)]
 pub struct Writer {
     sender: Option<SyncSender<ToStore>>,
@@ -225,8 +226,8 @@ impl Writer {
         self.sender.clone().expect("the writer is asked for before it ends")
     }
 
-    /// Waits until everything it was told is done, and the log is folded into the store. Every
-    /// sender must be gone.
+    /// Waits until every message is processed, and the log is folded into the store. Every sender
+    /// must be gone.
     ///
     /// Fails where the log cannot be folded in; every answer is in it all the same.
     pub fn join(mut self) -> Result<(), StoreError> {
@@ -236,8 +237,8 @@ impl Writer {
     }
 }
 
-/// Takes what else there is and what else comes until then, but keeps nobody waiting who is alone: not
-/// the one record that comes, nor the end.
+/// Takes what else is queued and what else comes until then, but delays neither a single record nor
+/// the end.
 fn gather(
     receiver: &Receiver<ToStore>,
     queue: &mut Vec<ToStore>,
@@ -280,7 +281,7 @@ type Waiting = HashMap<QuestionIndex, Placed>;
 struct Thread<J, T> {
     /// Absent once a commit has failed.
     journal: Option<J>,
-    /// Why it has.
+    /// The message of the commit that failed.
     error: Option<String>,
     settings: WriterSettings,
     listener: T,
@@ -293,7 +294,7 @@ struct Thread<J, T> {
     marks_column: String,
 }
 
-/// What is committed together, and told once it is.
+/// What is committed together, and reported to the listener once it is.
 #[derive(Default)]
 struct Batch {
     writes: Vec<Write>,
@@ -386,7 +387,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
                 if self.ended.contains(&ending) || self.ended.contains(&question_hash) {
                     batch.writes.extend(new.forgets());
                 }
-                // As long as answers to the row are lacking, it may be the row's mark that is wished.
+                // As long as answers to the row are lacking, it may be the row's mark that is
+                // wished.
                 if !new.row_lacks {
                     self.ended.remove(&ending);
                     self.ended.remove(&question_hash);

@@ -2,7 +2,7 @@
 //!
 //! Codes and types are of little use: DeepSeek calls nearly everything `invalid_request_error`,
 //! LiteLLM calls a timeout so. What looks temporary and is not (quotas, spend limits) and the other
-//! way round (OpenRouter's budget in flight) is told by its words.
+//! way round (OpenRouter's budget in flight) is recognised by its words.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::provider::failure::credit::{Money, money};
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
 
-/// Words of moderation.
+/// Words by which services refuse a question for its content.
 const MODERATION: [&str; 15] = [
     "content exists risk",
     "content_filter",
@@ -147,7 +147,7 @@ pub(crate) fn classify(
         429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
         // OpenRouter's, of a key; with a 429 it would be one of a minute.
         403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
-        // A limit that no waiting lifts is one that somebody must lift.
+        // A limit that no waiting lifts must be lifted by the account's owner.
         429 if should_retry == Some("false") && asked_wait.is_none() => {
             (OutOfMoney, "limit reached")
         }
@@ -159,7 +159,7 @@ pub(crate) fn classify(
         503 => (Transient, "overloaded"),
         400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
         400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), "wrong protocol"),
-        // A login, a firewall or a web server: no API says so. Whoever limits the rate may be one.
+        // A login, a firewall or a web server: no API says so. A rate limiter may be one.
         400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
             (Refused(Refusal::Address), "a page for people")
         }

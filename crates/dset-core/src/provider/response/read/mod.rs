@@ -16,13 +16,13 @@ pub fn parse_reply(reply: &HttpReply) -> ParsedReply {
     if !is_events(reply) {
         return read_whole(reply, None);
     }
-    // A stream that nobody asked for is an answer all the same.
+    // A stream that was not asked for is an answer all the same.
     let mut stream = StreamParser::new(reply.status, reply.headers.clone());
     stream.push(&reply.body);
     stream.finish()
 }
 
-/// Reads a reply that is no stream, of an answer that may have so many tokens.
+/// Reads a reply that is no stream; `limit` is the token limit of its request.
 pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     if !(200..300).contains(&reply.status) {
         return ParsedReply::Failure(error::read(reply, None));
@@ -61,10 +61,10 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     }
 }
 
-/// So much is quoted of a reply that cannot be read.
+/// How many characters of an unreadable reply are quoted.
 const BEGAN_CHARS_MAX: usize = 300;
 
-/// Tells whether a text that is not one document begins with a line that is.
+/// Returns true if a text that is not one document begins with a line that is.
 fn first_document(text: &str) -> bool {
     let line = text.lines().next().unwrap_or_default();
     line.starts_with(['{', '[']) && error::parse(line).is_some()

@@ -1,4 +1,4 @@
--- A store of version 1 as somebody sees it who only looks: what version 2 adds, in memory.
+-- A store of version 1, read-only: what version 2 adds, in memory.
 CREATE TEMP TABLE answer_facts (
   answer INTEGER PRIMARY KEY, request, sample, attempts, seconds, finish, model, request_id,
   input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost
