@@ -1,7 +1,7 @@
 //! Where one wanted answer stands, from what is known of it.
 
-use crate::plan::Planned;
 use crate::plan::Stored;
+use crate::run::Planned;
 
 /// What is known of one wanted answer.
 #[derive(Debug, Clone, Copy, Default)]

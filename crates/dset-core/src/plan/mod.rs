@@ -11,7 +11,6 @@ pub mod fanout;
 pub mod ledger;
 mod merge;
 mod planner;
-mod state;
 mod tally;
 
 use std::collections::HashSet;
@@ -21,7 +20,7 @@ use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, ModelHash, key};
 use crate::plan::fanout::Fanout;
 pub use crate::plan::planner::Planner;
-pub use crate::plan::state::{PlanSummary, Planned};
+use crate::run::{PlanSummary, Planned};
 
 /// The row id of an answer in the store.
 pub type AnswerId = i64;

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
-use crate::plan::Planned;
 use crate::plan::classify::{Evidence, classify};
 use crate::plan::fanout::Fanout;
 use crate::plan::{AnswerId, Provenance};
+use crate::run::Planned;
 
 /// Counts entries and rows while they are planned.
 pub(super) struct Tally<'a> {

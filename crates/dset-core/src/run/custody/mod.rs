@@ -1,44 +1,63 @@
-//! What a run owes: the state of every wanted answer, what of it is durable, in which order it
-//! comes in the outputs, and which rows are marked.
+//! Custody: what was paid for, until it is durable and in its place.
 //!
-//! Keeps the promise that a row reaches an output only after its record is durable, and a mark the
-//! input only after the record of it. Knows nothing of endpoints, retries or rates.
+//! Every answer is a record; a record is durable when the store says so; a durable answer is placed
+//! in the outputs in the order of the input, once. Between its coming and its being durable an answer
+//! keeps the slot of its ask, so that a crash costs at most as many answers as there are slots. What is
+//! asked, and when, is none of its business ([`crate::run::dispatch`]).
 
-mod journal;
-mod marks;
+mod mark_schedule;
 mod placing;
-mod state;
+mod question_state;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use crate::answer::{Failure, FailureClass};
-use crate::item::question::{Question, QuestionId, QuestionIndex};
+use self::mark_schedule::MarkSchedule;
+use self::placing::OutputProgress;
+use self::question_state::QuestionState;
+use crate::item::error_marks::InputMarks;
+use crate::item::question::{QuestionId, QuestionIndex};
 use crate::plan::ledger::{Fault, Ledger};
-use crate::plan::{PlanSummary, Planned};
-use crate::run::custody::journal::Journal;
-use crate::run::custody::marks::MarkSchedule;
-use crate::run::custody::placing::Placing;
-use crate::run::custody::state::QuestionState;
-use crate::run::effect::{Effect, JournalRecord};
-use crate::run::event::Seq;
+use crate::run::{Effect, JournalRecord, PlanSummary, Planned, Seq};
 use crate::time::Time;
 
-/// What is owed, and what became of it.
-#[derive(Debug, Default)]
-pub(super) struct Custody {
+/// What a run owes for what it has asked.
+#[derive(Debug)]
+pub(crate) struct Custody {
     states: Vec<QuestionState>,
-    /// Consecutive entries of `states` that belong to one row; at least 1 once a run has started.
+    /// Entries of the plan that belong to one row of the input.
     per_row: u32,
     ledger: Ledger,
-    journal: Journal,
-    placing: Placing,
-    marks: MarkSchedule,
+    records: StoreProgress,
+    output: OutputProgress,
+    pub(crate) marks: MarkSchedule,
+}
+
+/// What was given to the store.
+#[derive(Debug, Default)]
+struct StoreProgress {
+    given: Seq,
+    synced: Seq,
+    /// Answers that keep a slot until they are durable, in the order they were given.
+    answers: VecDeque<(Seq, QuestionIndex)>,
+    failed: bool,
+}
+
+impl Default for Custody {
+    fn default() -> Custody {
+        Custody {
+            states: Vec::new(),
+            per_row: 1,
+            ledger: Ledger::default(),
+            records: StoreProgress::default(),
+            output: OutputProgress::default(),
+            marks: MarkSchedule::default(),
+        }
+    }
 }
 
 impl Custody {
-    /// Takes the plan. Comes first, once.
-    pub(super) fn start(&mut self, plan: PlanSummary) {
+    /// Takes over what the plan says of every question.
+    pub(crate) fn start(&mut self, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
         self.ledger = Ledger {
             questions: plan.states.len() as u64,
@@ -53,158 +72,100 @@ impl Custody {
         self.marks.want(plan.marks);
     }
 
-    pub(super) fn ledger(&self) -> Ledger {
+    /// Where every question stands.
+    pub(crate) fn ledger(&self) -> Ledger {
         self.ledger
     }
 
-    /// Returns which row a wanted answer belongs to, from 0.
-    pub(super) fn row(&self, index: QuestionIndex) -> QuestionIndex {
-        index / self.per_row
-    }
-
-    pub(super) fn per_row(&self) -> u32 {
+    /// Entries of the plan that belong to one row of the input, from 1.
+    pub(crate) fn per_row(&self) -> u32 {
         self.per_row
     }
 
-    /// Counts the answers that are not durable: each takes the slot of its ask.
-    pub(super) fn unsynced(&self) -> usize {
-        self.journal.unsynced()
+    /// Answers that have come and are not durable yet.
+    pub(crate) fn unsynced_count(&self) -> usize {
+        self.records.answers.len()
     }
 
-    /// Has a failed ask recorded; the question stays owed.
-    pub(super) fn record_failure(&mut self, record: JournalRecord, effects: &mut Vec<Effect>) {
-        debug_assert!(matches!(record, JournalRecord::Failed { .. }));
-        self.journal.record(record, effects);
+    /// Hands a record to the store.
+    pub(crate) fn record(&mut self, record: JournalRecord, effects: &mut Vec<Effect>) -> Seq {
+        self.records.given.0 += 1;
+        effects.push(Effect::Record(self.records.given, record));
+        self.records.given
     }
 
-    /// Takes an answer; `record` makes its record, told whether its row is complete with it.
-    pub(super) fn answered(
-        &mut self,
-        question: &Question,
-        record: impl FnOnce(bool) -> JournalRecord,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.states[question.index as usize] = QuestionState::Unsynced;
-        let completes_row = self.is_row_answered(question.index);
-        let seq = self.journal.record_answer(question.index, record(completes_row), effects);
-        if completes_row {
-            self.marks.answered(question.id, question.marked, seq);
-        }
-    }
-
-    /// Tells whether a row has every answer that it is to get.
-    fn is_row_answered(&self, index: QuestionIndex) -> bool {
+    /// An answer has come; returns true if its row has every answer now that it is to get.
+    pub(crate) fn on_answer(&mut self, index: QuestionIndex) -> bool {
+        self.states[index as usize] = QuestionState::Unsynced;
         let first = index - index % self.per_row;
         (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
     }
 
-    /// Takes that a question ended without an answer: it is recorded, and its row marked.
-    pub(super) fn ended(
-        &mut self,
-        now: Time,
-        question: &Arc<Question>,
-        fault: Fault,
-        failure: &Failure,
-        effects: &mut Vec<Effect>,
-    ) {
+    /// The answer to this question is in record `seq`; until that is durable it keeps a slot.
+    pub(crate) fn hold_answer(&mut self, seq: Seq, index: QuestionIndex) {
+        self.records.answers.push_back((seq, index));
+    }
+
+    /// A question has ended without an answer.
+    pub(crate) fn on_failed(&mut self, index: QuestionIndex, fault: Fault) {
         let (state, count) = match fault {
             Fault::Rejected => (QuestionState::Rejected, &mut self.ledger.rejected),
             Fault::GaveUp => (QuestionState::GaveUp, &mut self.ledger.gave_up),
         };
         *count += 1;
         self.ledger.pending -= 1;
-        self.states[question.index as usize] = state;
-        let cut = failure.class == FailureClass::CutByLength;
-        let cut_at_tokens =
-            failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);
-        let question = Arc::clone(question);
-        let (id, cause) = (question.id, failure.cause);
-        let record = JournalRecord::Ended { question, fault, cause, at: now, cut_at_tokens };
-        self.journal.record(record, effects);
-        self.mark_row(id, effects);
+        self.states[index as usize] = state;
     }
 
     /// Marks a row ERROR: in the store first, then in the file.
-    pub(super) fn mark_row(&mut self, id: QuestionId, effects: &mut Vec<Effect>) {
-        let seq = self.journal.record(JournalRecord::RowMarked { id }, effects);
+    pub(crate) fn mark_row(&mut self, id: QuestionId, effects: &mut Vec<Effect>) {
+        let seq = self.record(JournalRecord::RowMarked { id }, effects);
         self.marks.set(id, seq);
     }
 
-    /// Takes that the records up to `upto` are durable.
-    pub(super) fn on_synced(&mut self, upto: Seq) {
-        self.journal.synced(upto);
-        while let Some(index) = self.journal.next_answer(upto) {
+    /// Records up to `upto` are durable.
+    pub(crate) fn on_synced(&mut self, upto: Seq) {
+        assert!(upto <= self.records.given, "what is synced was given");
+        self.records.synced = self.records.synced.max(upto);
+        while let Some(&(seq, index)) = self.records.answers.front() {
+            if seq > upto {
+                break;
+            }
+            self.records.answers.pop_front();
             self.states[index as usize] = QuestionState::Durable;
             self.ledger.answered += 1;
             self.ledger.pending -= 1;
         }
     }
 
-    /// Takes that the store failed. The answers up to `upto` that were not durable are not in it:
-    /// they stay pending in this session, and the engine has put them where the next finds them.
-    pub(super) fn on_sync_failed(&mut self, upto: Seq) {
-        self.journal.failed(upto);
-        while let Some(index) = self.journal.next_answer(upto) {
+    /// The answers up to `upto` that were not durable are not in the store: they stay pending in
+    /// this session, and the engine has put them where the next one finds them.
+    pub(crate) fn on_sync_failed(&mut self, upto: Seq) {
+        self.records.failed = true;
+        self.records.synced = self.records.synced.max(upto);
+        while self.records.answers.front().is_some_and(|&(seq, _)| seq <= upto) {
+            let (_, index) = self.records.answers.pop_front().expect("there is a front");
             self.states[index as usize] = QuestionState::Pending;
         }
     }
 
-    pub(super) fn on_emitted(&mut self, upto: u64) {
-        self.placing.confirmed(upto);
+    /// Returns true once everything that was given to the store is durable or has failed.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.records.synced >= self.records.given
     }
 
-    pub(super) fn on_emit_failed(&mut self) {
-        self.placing.failed();
+    /// Returns true if the store or an output could not be written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.records.failed || self.output.failed
     }
 
-    pub(super) fn on_marked(&mut self, now: Time, took: Duration) {
-        self.marks.written(now, took);
+    /// Returns the marks that are to be written now; none after a record has failed.
+    pub(crate) fn marks_due(&mut self, now: Time) -> Option<InputMarks> {
+        if self.records.failed { None } else { self.marks.due(now, self.records.synced) }
     }
 
-    pub(super) fn on_mark_failed(&mut self, now: Time) {
-        self.marks.failed(now);
-    }
-
-    /// Places the durable answers whose turn has come.
-    pub(super) fn place(&mut self, effects: &mut Vec<Effect>) {
-        if self.journal.has_failed() {
-            return;
-        }
-        self.placing.place(&mut self.states, effects);
-    }
-
-    /// Begins to write the marks that are due.
-    pub(super) fn mark_due(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if !self.journal.has_failed() {
-            effects.extend(self.marks.due(now, self.journal.settled()).map(Effect::Mark));
-        }
-    }
-
-    /// Returns when marks that wait for their time may be written.
-    pub(super) fn wake_at(&self) -> Option<Time> {
-        self.marks.wake_at()
-    }
-
-    /// Gives out the last rows and marks; true once nothing of this is outstanding. `leave_unplaced`
-    /// leaves answers that wait for an earlier question to the next run.
-    pub(super) fn finish(&mut self, leave_unplaced: bool, effects: &mut Vec<Effect>) -> bool {
-        if !self.journal.is_settled() {
-            return false;
-        }
-        if !self.journal.has_failed() && !self.placing.has_failed() {
-            if !leave_unplaced {
-                self.placing.place_rest(&mut self.states, effects);
-            }
-            if !self.placing.flush(effects) {
-                return false;
-            }
-        }
-        effects.extend(self.marks.last(self.journal.has_failed()).map(Effect::Mark));
-        !self.marks.is_busy()
-    }
-
-    /// Counts the answers that are durable and in no output.
-    pub(super) fn unplaced(&self) -> u64 {
-        self.states.iter().filter(|&&state| state == QuestionState::Durable).count() as u64
+    /// Returns the marks that are to be written at the end.
+    pub(crate) fn marks_last(&mut self) -> Option<InputMarks> {
+        self.marks.last(self.records.failed)
     }
 }

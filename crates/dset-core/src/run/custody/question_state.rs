@@ -1,11 +1,11 @@
-//! Where each wanted answer stands during a run.
+//! Where one question stands in a run.
 
-use crate::plan::Planned;
+use crate::run::event::Planned;
 
 /// Where one question stands; one byte each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(super) enum QuestionState {
+pub(crate) enum QuestionState {
     /// Answered, and placed in the outputs.
     Placed,
     /// Answered, durable, and waiting for its place.
@@ -20,7 +20,7 @@ pub(super) enum QuestionState {
 
 impl QuestionState {
     /// Tells whether it has an answer, or is taken to have one.
-    pub(super) fn is_answered(self) -> bool {
+    pub(crate) fn is_answered(self) -> bool {
         matches!(
             self,
             QuestionState::Placed
@@ -31,7 +31,7 @@ impl QuestionState {
     }
 
     /// Tells whether it may still get an answer in this run.
-    pub(super) fn is_open(self) -> bool {
+    pub(crate) fn is_open(self) -> bool {
         matches!(self, QuestionState::Unsynced | QuestionState::Pending)
     }
 }
