@@ -8,6 +8,7 @@ use dset_core::run::{EndReason, Ending};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
+use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job};
@@ -198,12 +199,13 @@ pub(super) fn ask(
     if let Some(acks) = acks {
         display = Box::new(display::Tee { one: Box::new(acks), other: display });
     }
+    let files_max = raise_open_files_max();
     let (ending, is_cut) = runtime.block_on(async {
         let mut signals = tokio::spawn(signals);
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
-            let ending = drive(job, asked, wishes, &mut *display).await;
+            let ending = drive(job, asked, files_max, wishes, &mut *display).await;
             (ending, display)
         });
         let (ending, mut display) = run.await.unwrap_or_else(panicked);

@@ -1,0 +1,89 @@
+//! Executes effects: what the machine wants done is begun here, and answered by an event later.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dset_core::item::error_marks::InputMarks;
+use dset_core::run::ask::Ask;
+use dset_core::run::{Effect, Ending, Event, JournalRecord};
+use tokio::sync::oneshot;
+
+use crate::observer::Observer;
+use crate::os::panic_guard::catch_panic;
+use crate::run::drive::Run;
+use crate::run::drive::peers::Target;
+use crate::run::drive::workers::WorkerMessage;
+use crate::source::SourceOptions;
+use crate::source::error_marks::rewrite_marks;
+use crate::store::ToStore;
+
+impl Run {
+    /// Begins what the machine wants; returns the ending if that is it.
+    pub(super) fn perform(&mut self, effect: Effect, watcher: &mut dyn Observer) -> Option<Ending> {
+        match effect {
+            // A thread that is gone has said why, and the machine is ending the run.
+            Effect::Read { count } => drop(self.questions.send(count)),
+            Effect::Ask(ask) => self.ask(ask),
+            Effect::Abandon(ask) => drop(self.cancel_txs.remove(&ask)),
+            Effect::Record(seq, record) => {
+                let body = match &record {
+                    JournalRecord::Failed { ask, .. } => self.bodies.remove(ask),
+                    _ => None,
+                };
+                if let JournalRecord::Answered { question, .. } = &record {
+                    self.unsynced.push_back((seq, Arc::clone(question)));
+                }
+                let record = Box::new(record);
+                drop(self.store.send(ToStore::Record { seq, record, body }));
+            }
+            Effect::Emit { upto, questions } => {
+                drop(self.store.send(ToStore::Order { upto, questions }));
+            }
+            // By way of the store, so that it comes after the rows before it.
+            Effect::Flush => drop(self.store.send(ToStore::Flush)),
+            Effect::SetTimer(at) => self.alarm = Some(at),
+            Effect::Mark(marks) => self.mark(marks),
+            Effect::Show(notice) => watcher.notice(self.clock.now(), &notice),
+            Effect::Finish(ending) => return Some(ending),
+        }
+        None
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let (drop_it, dropped) = oneshot::channel::<()>();
+        self.cancel_txs.insert(ask.id, drop_it);
+        let at = |asked: &&Arc<Target>| (asked.model, asked.number) == (ask.model, ask.endpoint);
+        let asked = self.targets.iter().find(at).expect("the machine asks where it was told to");
+        let (asked, tell) = (Arc::clone(asked), self.tell.clone());
+        self.asks.spawn(async move {
+            let told = |tokens| {
+                drop(tell.send(WorkerMessage::Event(Event::Progressed { ask: ask.id, tokens })));
+            };
+            // An answer that is here is not thrown away.
+            tokio::select! {
+                biased;
+                came = asked.endpoint.ask(&ask, told) => (ask.id, Some(came)),
+                _ = dropped => (ask.id, None),
+            }
+        });
+    }
+
+    fn mark(&mut self, marks: InputMarks) {
+        let options = SourceOptions::new(&self.settings, self.marks_known.clone());
+        let path = self.settings.input.clone();
+        let tell = self.tell.clone();
+        self.marking.spawn_blocking(move || {
+            let began = Instant::now();
+            let marked = catch_panic(|| rewrite_marks(&path, &options, &marks));
+            let told = match marked.unwrap_or_else(|died| Err(died.into())) {
+                Ok((rewritten, column)) => {
+                    let questions = marks.set.iter().map(|id| id.hash()).collect();
+                    let column = Some(column).filter(|_| rewritten.set > 0);
+                    WorkerMessage::Marked { questions, column, took: began.elapsed() }
+                }
+                Err(error) => WorkerMessage::MarkFailed(error),
+            };
+            let _ = tell.send(told);
+        });
+    }
+}

@@ -1,0 +1,54 @@
+//! Ends a run: the store and the outputs are closed, and the threads waited for.
+
+use dset_core::run::{EndReason, Ending};
+
+use crate::observer::{LocalFailure, Observer};
+use crate::os::clock::unix_ms;
+use crate::output::live::ToSinks;
+use crate::run::drive::Run;
+use crate::store::{STORE, ToStore};
+
+impl Run {
+    /// Says goodbye to the store and waits for every thread.
+    pub(super) fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
+        self.publish_limits(true);
+        let Run { store, writer, sinks, questions, workers, .. } = self;
+        let _ = store.send(ToStore::End {
+            at: unix_ms(),
+            ending: ending_code(&ending),
+            dropped: ending.dropped > 0,
+        });
+        let _ = sinks.send(ToSinks::End);
+        drop((store, questions));
+        for worker in workers {
+            let _ = worker.join();
+        }
+        let Err(error) = writer.join() else { return ending };
+        let (path, detail) = (self.settings.output.join(STORE), error.to_string());
+        let trouble = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
+        watcher.local_failure(self.clock.now(), &trouble);
+        Ending { reason: EndReason::StoreFailed, ..ending }
+    }
+}
+
+/// How a run ended, as it is told later.
+fn ending_code(ending: &Ending) -> String {
+    let word = reason_code(&ending.reason);
+    if ending.dropped == 0 { word.to_owned() } else { format!("{word}, asks dropped") }
+}
+
+fn reason_code(why: &EndReason) -> &'static str {
+    match why {
+        EndReason::StoreFailed => "store failed",
+        EndReason::OutputFailed => "output failed",
+        EndReason::WrongSettings(_) => "wrong settings",
+        EndReason::InputChanged { .. } => "input changed",
+        EndReason::KeyRefused(_) => "key refused",
+        EndReason::OutOfMoney(_) => "out of money",
+        EndReason::Unreachable(_) => "unreachable",
+        EndReason::RetryAfterTooLong(..) => "told to wait",
+        EndReason::Stopped(_) => "stopped",
+        EndReason::Paused => "paused",
+        EndReason::Complete => "complete",
+    }
+}

@@ -1,0 +1,70 @@
+//! Turns what came back, of an ask or from a thread, into events.
+
+use dset_core::item::question::Question;
+use dset_core::run::ask::AskId;
+use dset_core::run::{Event, Seq};
+
+use crate::http::ask::AskResult;
+use crate::observer::{LocalFailure, Observer};
+use crate::run::drive::Run;
+use crate::run::drive::workers::WorkerMessage;
+use crate::store::{STORE, ToStore};
+
+impl Run {
+    pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<AskResult>) -> Event {
+        self.cancel_txs.remove(&ask);
+        let Some(came) = came else { return Event::Abandoned { ask } };
+        if let Some(body) = came.body {
+            self.bodies.insert(ask, body);
+        }
+        Event::Replied { ask, reading: came.reading, limits: came.limits }
+    }
+
+    /// Turns what a thread told into an event, and passes on what others must know.
+    pub(super) fn on_message(
+        &mut self,
+        told: WorkerMessage,
+        watcher: &mut dyn Observer,
+    ) -> Option<Event> {
+        let now = self.clock.now();
+        match told {
+            WorkerMessage::Event(event) => {
+                if let Event::Synced { upto } = event {
+                    self.take_synced(upto, |question| watcher.acknowledged(question));
+                }
+                Some(event)
+            }
+            WorkerMessage::StoreFailed { upto, detail, rescued, answers } => {
+                self.take_synced(upto, |_| ());
+                let path = self.settings.output.join(STORE);
+                watcher.local_failure(now, &LocalFailure::Store { path, detail, rescued, answers });
+                Some(Event::SyncFailed { upto })
+            }
+            WorkerMessage::Written { marks, upto } => {
+                drop(self.store.send(ToStore::Sinks { marks, upto }));
+                None
+            }
+            WorkerMessage::OutputFailed(error) => {
+                watcher.local_failure(now, &LocalFailure::Output { detail: error.to_string() });
+                Some(Event::EmitFailed)
+            }
+            WorkerMessage::Marked { questions, column, took } => {
+                self.marks_known = column.clone().or(self.marks_known.take());
+                drop(self.store.send(ToStore::Marked { questions, column }));
+                Some(Event::Marked { took })
+            }
+            WorkerMessage::MarkFailed(error) => {
+                let (path, detail) = (self.settings.input.clone(), error.to_string());
+                watcher.local_failure(now, &LocalFailure::Marks { path, detail });
+                Some(Event::MarkFailed)
+            }
+        }
+    }
+
+    fn take_synced(&mut self, upto: Seq, mut each: impl FnMut(&Question)) {
+        while self.unsynced.front().is_some_and(|&(seq, _)| seq <= upto) {
+            let (_, question) = self.unsynced.pop_front().expect("there is a front");
+            each(&question);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The endpoints of a run, and the rates that runs on this machine share.
+
+use dset_core::rate::limits_from_peers;
+use dset_core::run::{EndpointSpec, Event};
+
+use crate::http::ask::Endpoint;
+use crate::os::clock::unix_ms;
+use crate::run::drive::Run;
+use crate::run::drive::workers::WorkerMessage;
+use crate::run::peer_limits::{PeerLimits, PublishedState};
+
+/// A place where a model is asked.
+#[derive(Debug)]
+pub struct Target {
+    /// Which model, by its place in the settings.
+    pub model: u16,
+    /// Which of the model's endpoints, from 0.
+    pub number: u16,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What runs on this machine tell each other about it.
+    pub peer_limits: Option<PeerLimits>,
+}
+
+impl Target {
+    pub(super) fn spec(&self) -> EndpointSpec {
+        let learnt = self.peer_limits.as_ref().and_then(|shared| {
+            let others = shared.peers(unix_ms()).into_iter();
+            limits_from_peers(&others.map(|(_, neighbour)| neighbour).collect::<Vec<_>>())
+        });
+        EndpointSpec { model: self.model, endpoint: self.number, limits: learnt }
+    }
+}
+
+impl Run {
+    pub(super) fn has_peer_limits(&self) -> bool {
+        self.targets.iter().any(|asked| asked.peer_limits.is_some())
+    }
+
+    /// Tells other runs at these places what this one knows, and hears whether they were told to
+    /// leave one alone.
+    pub(super) fn publish_limits(&mut self, ended: bool) {
+        while self.marking.try_join_next().is_some() {}
+        let now = self.clock.now();
+        let learnt = self.machine.limit_snapshots(now);
+        for (place, (asked, (learnt, until))) in self.targets.iter().zip(learnt).enumerate() {
+            let Some(shared) = asked.peer_limits.clone() else { continue };
+            let said =
+                PublishedState { learnt, paused_until: until.map(|until| until.unix_ms), ended };
+            if ended {
+                shared.publish(&said);
+                continue;
+            }
+            let tell = self.tell.clone();
+            self.marking.spawn_blocking(move || {
+                shared.publish(&said);
+                if let Some(wait) = shared.requested_wait(now.unix_ms) {
+                    let until = now.after(wait);
+                    let _ = tell.send(WorkerMessage::Event(Event::PeerThrottled {
+                        endpoint: place,
+                        until,
+                    }));
+                }
+            });
+        }
+    }
+}

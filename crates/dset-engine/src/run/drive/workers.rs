@@ -1,0 +1,211 @@
+//! Starts a run: its session in the store, its threads, and the machine with what it goes by.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dset_core::rate::Bounds;
+use dset_core::rate::sliding_window::MinuteLimits;
+use dset_core::run::{Event, Machine, Rules, Seq};
+use dset_core::settings::{Concurrency, OnError, Settings};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use crate::os::clock::{Clock, unix_ms};
+use crate::os::panic_guard::catch_panic;
+use crate::output::live::{Outputs, SinkError, ToSinks};
+use crate::run::drive::Run;
+use crate::run::drive::peers::Target;
+use crate::run::feeder::QuestionFeeder;
+use crate::run::prepare::Job;
+use crate::source::error_marks::MarkError;
+use crate::store::{Checkpoint, OutputOrder, RateHistory, StoreError, Writer, WriterSettings};
+
+/// Files that a run has open beside its connections: the store with its log, the outputs, the
+/// input, standard streams and the runtime's own.
+const FILES_RESERVED: u64 = 64;
+
+/// What the threads tell the loop. Each message answers an effect, so that there are never more
+/// than a few times the width: the channel needs no bound of its own.
+pub(super) enum WorkerMessage {
+    Event(Event),
+    StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    Written { marks: Vec<Checkpoint>, upto: u64 },
+    OutputFailed(SinkError),
+    Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
+    MarkFailed(MarkError),
+}
+
+impl Run {
+    /// Begins a session and starts its threads. `files_max` is how many files the process may have
+    /// open, where that is known.
+    pub(super) fn start(
+        job: Job,
+        asked: Vec<Target>,
+        files_max: Option<u64>,
+    ) -> Result<Run, StoreError> {
+        let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
+        let (tell, told) = unbounded_channel();
+        let plan = Arc::new(plan);
+        let earlier = match settings.minute == MinuteLimits::default() {
+            true => RateHistory::default(),
+            false => store.rate_history(unix_ms())?,
+        };
+        // A run that has nothing to ask says nothing of where the answers are from.
+        let before = if job.report.pending == 0 { store.last_life()? } else { None };
+        let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
+        let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
+        let slots_max = slots_max(settings.concurrency, asked.len(), files_max);
+        let (sinks, orders) = threads::channel();
+        let failed = store.failed(job.generation).unwrap_or_default();
+        let writer = Writer::start(
+            store.into_journal(&job.folder)?,
+            WriterSettings {
+                folder: job.folder,
+                session,
+                settings: job.settings_ids.clone(),
+                models: settings.requests().into_iter().map(|request| request.model).collect(),
+                samples: settings.samples,
+                generation: job.generation,
+                max_tokens: settings.model().request.max_tokens,
+                failed,
+                marks_known: job.marks_known.clone(),
+                marks_name: job.report.shape.marks.clone().unwrap_or_default(),
+                waiting: job.waiting,
+                queue: 4 * slots_max as usize + 64,
+            },
+            StoreForwarder { tell: tell.clone(), sinks: sinks.clone() },
+        )?;
+        let (questions, wanted) = threads::channel();
+        let hashers = settings.models.iter().map(|model| model.request.request_hasher()).collect();
+        let reader = QuestionFeeder { source, prompts, hashers, plan: Arc::clone(&plan), next: 0 };
+        let workers = vec![
+            feed_questions(reader, wanted, tell.clone())?,
+            write_outputs(outputs, orders, tell.clone())?,
+        ];
+        let rules = rules(&settings, decisions.limit, slots_max, earlier, &asked);
+        Ok(Run {
+            machine: Machine::new(rules),
+            clock: Clock::start(),
+            plan,
+            targets: asked.into_iter().map(Arc::new).collect(),
+            asks: JoinSet::new(),
+            cancel_txs: HashMap::new(),
+            bodies: HashMap::new(),
+            unsynced: VecDeque::new(),
+            alarm: None,
+            messages_rx: told,
+            tell,
+            store: writer.sender(),
+            writer,
+            sinks,
+            questions,
+            workers,
+            marking: JoinSet::new(),
+            marks_known: job.marks_known,
+            settings,
+            _lock: job.lock,
+        })
+    }
+}
+
+fn rules(
+    settings: &Settings,
+    limit: Option<u64>,
+    slots_max: u32,
+    earlier: RateHistory,
+    asked: &[Target],
+) -> Rules {
+    Rules {
+        bounds: Bounds { slots_max },
+        minute: settings.minute,
+        earlier: earlier.asks,
+        killed: earlier.unknown,
+        endpoints: asked.iter().map(Target::spec).collect(),
+        backoff: settings.backoff.clone(),
+        pause_on_error: settings.on_error == OnError::Pause,
+        limit,
+        seed: unix_ms() as u64,
+    }
+}
+
+/// How many may be asked at once: each has a connection, and a connection is an open file.
+///
+/// Each of several places keeps idle connections of its own.
+fn slots_max(concurrency: Concurrency, places: usize, files_max: Option<u64>) -> u32 {
+    let files = files_max.map_or(u64::MAX, |most| most.saturating_sub(FILES_RESERVED));
+    let files = files / places.max(1) as u64;
+    concurrency.most().min(u32::try_from(files).unwrap_or(u32::MAX)).max(1)
+}
+
+fn worker(
+    name: &str,
+    tell: UnboundedSender<WorkerMessage>,
+    work: impl FnOnce(&UnboundedSender<WorkerMessage>) + Send + 'static,
+    died: fn(std::io::Error) -> WorkerMessage,
+) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.into());
+    Ok(thread.spawn(move || {
+        if let Err(error) = catch_panic(|| work(&tell)) {
+            let _ = tell.send(died(error));
+        }
+    })?)
+}
+
+fn feed_questions(
+    reader: QuestionFeeder,
+    wanted: threads::Receiver<usize>,
+    tell: UnboundedSender<WorkerMessage>,
+) -> Result<JoinHandle<()>, StoreError> {
+    worker(
+        "questions",
+        tell,
+        move |tell| reader.run(&wanted, |event| drop(tell.send(WorkerMessage::Event(event)))),
+        |_| WorkerMessage::Event(Event::QuestionsChanged { row_number: None }),
+    )
+}
+
+fn write_outputs(
+    outputs: Outputs,
+    orders: threads::Receiver<ToSinks>,
+    tell: UnboundedSender<WorkerMessage>,
+) -> Result<JoinHandle<()>, StoreError> {
+    let write = move |tell: &UnboundedSender<WorkerMessage>| {
+        let written = |marks, upto| drop(tell.send(WorkerMessage::Written { marks, upto }));
+        if let Err(error) = outputs.run(&orders, written) {
+            let _ = tell.send(WorkerMessage::OutputFailed(error));
+        }
+    };
+    worker("outputs", tell, write, |error| WorkerMessage::OutputFailed(error.into()))
+}
+
+struct StoreForwarder {
+    tell: UnboundedSender<WorkerMessage>,
+    sinks: threads::Sender<ToSinks>,
+}
+
+impl crate::store::WriterListener for StoreForwarder {
+    fn synced(&self, upto: Seq) {
+        let _ = self.tell.send(WorkerMessage::Event(Event::Synced { upto }));
+    }
+
+    fn failed(&self, upto: Seq, error: &str, rescued: Option<PathBuf>, answers: u64) {
+        let detail = error.to_owned();
+        let _ = self.tell.send(WorkerMessage::StoreFailed { upto, detail, rescued, answers });
+    }
+
+    fn ordered(&self, order: OutputOrder) {
+        let _ = self.sinks.send(ToSinks::Rows(order));
+    }
+
+    fn flush(&self) {
+        let _ = self.sinks.send(ToSinks::Flush);
+    }
+
+    fn emitted(&self, upto: u64) {
+        let _ = self.tell.send(WorkerMessage::Event(Event::Emitted { upto }));
+    }
+}
