@@ -29,7 +29,7 @@ use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::drive::RunControl;
-use dset_engine::run::prepare::PreparationReport;
+use dset_engine::run::report::PreparationReport;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING, labelled};

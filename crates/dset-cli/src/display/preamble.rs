@@ -1,7 +1,11 @@
 //! What is said before the first ask: what was found, and what was done about it.
 
-use dset_core::csv::Chosen;
+use dset_core::csv::{Chosen, Layout};
 use dset_engine::output::live::Repair;
+use dset_engine::recover::Recovered;
+use dset_engine::recover::legacy::LegacyImport;
+use dset_engine::run::report::PreparationReport;
+use dset_engine::store::Rescued;
 
 use super::RunContext;
 use super::text::{by, count, of, one_line};
@@ -37,153 +41,189 @@ fn wanted(questions: u64, answers: u64) -> String {
     words
 }
 
-/// Everything else worth saying, a line each.
+/// Everything else worth saying, a line each: how the input is read, what was put right, and what
+/// this run makes of it.
 pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     let found = opening.found;
-    let layout = &found.layout;
-    let mut lines = Vec::new();
-    let mut say = |line: String| lines.push(line);
+    let put_right = |wanted: fn(&Recovered) -> bool| {
+        found.recovered.iter().filter(move |one| wanted(one)).flat_map(recovered)
+    };
+    let mut lines: Vec<String> = header(&found.layout).into_iter().collect();
+    lines.extend(put_right(|one| matches!(one, Recovered::TakenIn(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::Renamed { .. })));
+    lines.extend(put_right(|one| matches!(one, Recovered::Imported(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::TakenBack { .. })));
+    lines.extend(bookmark(found));
+    lines.extend(last_run(found));
+    lines.extend(put_right(|one| matches!(one, Recovered::Repaired(_))));
+    lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt)));
+    lines.extend(put_right(|one| matches!(one, Recovered::Moved { .. })));
+    lines.extend(answers(found));
+    lines.extend(surroundings(opening));
+    lines
+}
+
+/// Which column is asked, where that is not plain.
+fn header(layout: &Layout) -> Option<String> {
     let column = layout.columns.get(layout.question).map(|name| one_line(name)).unwrap_or_default();
-    match (layout.has_header, layout.chosen) {
+    Some(match (layout.has_header, layout.chosen) {
         (false, Chosen::ByUser) => {
-            say(format!("no header: the first row is a question; questions are in {column}"))
+            format!("no header: the first row is a question; questions are in {column}")
         }
-        (false, _) => {
-            say("no header: the first row is a question (--header yes says otherwise)".into())
-        }
-        (true, Chosen::ByName) if column == "question" => {}
-        (true, Chosen::First) => {
-            say(format!(
-                "the first row is a header; questions are taken from its first column, `{column}`"
-            ));
-        }
-        (true, _) => say(format!("the first row is a header; questions are in column `{column}`")),
-    }
-    if let Some(rescued) = found.rescued.filter(|rescued| rescued.answers + rescued.unread > 0) {
-        say(format!(
-            "took in {} that the last run could only rescue",
-            of(rescued.answers, "answer")
-        ));
-        if rescued.unread > 0 {
-            say(format!(
-                "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
-                of(rescued.unread, "line")
-            ));
-        }
-    }
-    for (old, new) in &found.renamed {
-        say(format!(
-            "{old} is {new} now: loaders of datasets took what an earlier version called so for data"
-        ));
-    }
-    if let Some(adopted) = &found.imported {
-        let whose =
-            if adopted.ours { "that are there, without a store" } else { "of the original script" };
-        say(format!(
-            "took over the outputs {whose}: {} {} as answered (copies in {})",
-            of(adopted.rows, "row"),
-            by(adopted.rows, "counts", "count"),
-            adopted.copied_to
-        ));
-        for (number, words) in [
-            (adopted.torn, "torn at the end of a file and cut off"),
-            (adopted.completed, "missing in one of the files and added"),
-            (adopted.unread, "unreadable and left as they are"),
-        ] {
-            if number > 0 {
-                say(format!("  {} {words}", of(number, "row")));
-            }
-        }
-    }
-    if found.recovered > 0 {
-        say(format!(
+        (false, _) => "no header: the first row is a question (--header yes says otherwise)".into(),
+        (true, Chosen::ByName) if column == "question" => return None,
+        (true, Chosen::First) => format!(
+            "the first row is a header; questions are taken from its first column, `{column}`"
+        ),
+        (true, _) => format!("the first row is a header; questions are in column `{column}`"),
+    })
+}
+
+/// What was put right before the run.
+fn recovered(one: &Recovered) -> Vec<String> {
+    match one {
+        Recovered::TakenIn(rescued) => taken_in(rescued),
+        Recovered::Renamed { from, to } => vec![format!(
+            "{from} is {to} now: loaders of datasets took what an earlier version called so for data"
+        )],
+        Recovered::Imported(import) => imported(import),
+        Recovered::TakenBack { rows } => vec![format!(
             "the store had lost the end of its log: {} taken back from output.json",
-            of(found.recovered, "row")
+            of(*rows, "row")
+        )],
+        Recovered::Repaired(repair) => vec![repaired(repair)],
+        Recovered::Rebuilt => {
+            vec!["a rebuild of the outputs was cut short: it is finished now".into()]
+        }
+        Recovered::Moved { to } => {
+            vec![format!("asking everything again; the earlier outputs are in {to}")]
+        }
+    }
+}
+
+fn taken_in(rescued: &Rescued) -> Vec<String> {
+    if rescued.answers + rescued.unread == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "took in {} that the last run could only rescue",
+        of(rescued.answers, "answer")
+    )];
+    if rescued.unread > 0 {
+        lines.push(format!(
+            "{} of what was rescued cannot be read; the file is kept as dset.rescue-unread",
+            of(rescued.unread, "line")
         ));
     }
-    if let Some(row) = found.starts_at_row {
-        say(format!(
+    lines
+}
+
+fn imported(import: &LegacyImport) -> Vec<String> {
+    let whose =
+        if import.ours { "that are there, without a store" } else { "of the original script" };
+    let mut lines = vec![format!(
+        "took over the outputs {whose}: {} {} as answered (copies in {})",
+        of(import.rows, "row"),
+        by(import.rows, "counts", "count"),
+        import.copied_to
+    )];
+    for (number, words) in [
+        (import.torn, "torn at the end of a file and cut off"),
+        (import.completed, "missing in one of the files and added"),
+        (import.unread, "unreadable and left as they are"),
+    ] {
+        if number > 0 {
+            lines.push(format!("  {} {words}", of(number, "row")));
+        }
+    }
+    lines
+}
+
+fn repaired(repair: &Repair) -> String {
+    match repair {
+        Repair::Missing { file, rows } => format!(
+            "{file} was missing and is written anew with {}: the answers were kept (`dset run --again` would ask, and pay for, all of them again)",
+            of(*rows, "row")
+        ),
+        Repair::Differed { file, moved_to } => format!(
+            "{file} was not what dset had written: moved to {} and written anew",
+            moved_to.display()
+        ),
+        Repair::Torn { file } => format!("{file} ended in a torn row, which is written again"),
+        Repair::Foreign { file } => {
+            format!("{file} ends in text that is not ours: it stays, and rows follow it")
+        }
+    }
+}
+
+fn bookmark(found: &PreparationReport) -> Vec<String> {
+    let starts = found.starts_at_row.map(|row| {
+        format!(
             "starting at the bookmark in row {row}: the {} before it {} taken as answered (--from-start asks {})",
             of(found.presumed, "row"),
             by(found.presumed, "is", "are"),
             by(found.presumed, "it", "them")
-        ));
+        )
+    });
+    let unused = found.bookmark_unused.then(|| {
+        "--from-bookmark does nothing here: answers are on record, or no row before the first \
+         one says ERROR"
+            .to_owned()
+    });
+    starts.into_iter().chain(unused).collect()
+}
+
+fn last_run(found: &PreparationReport) -> Option<String> {
+    let answers = match found.answered {
+        1 => "its 1 answer is".to_owned(),
+        number => format!("all {} answers are", count(number)),
+    };
+    let died = found.last_run_died;
+    died.then(|| format!("the last run ended without saying goodbye; {answers} intact"))
+}
+
+/// What becomes of the answers that are there, and which questions are asked although they look
+/// alike.
+fn answers(found: &PreparationReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if found.again_continued {
+        lines.push("continuing to ask everything again, as an earlier run began".into());
     }
-    if found.bookmark_unused {
-        say(
-            "--from-bookmark does nothing here: answers are on record, or no row before the first \
-             one says ERROR"
+    if found.kept_from_others > 0 {
+        let kept = of(found.kept_from_others, "answer");
+        lines.push(format!("keeping {kept} bought with other settings"));
+    }
+    if found.system_as_before {
+        lines.push(
+            "the system prompt is sent as it stands, as for the answers that are there; \
+             write columns in it as `{{ topic }}` and change it to have them filled in"
                 .into(),
         );
     }
-    if found.last_run_died {
-        say(format!(
-            "the last run ended without saying goodbye; {} intact",
-            match found.answered {
-                1 => "its 1 answer is".to_owned(),
-                number => format!("all {} answers are", count(number)),
-            }
-        ));
-    }
-    for repair in &found.repairs {
-        say(match repair {
-            Repair::Missing { file, rows } => format!(
-                "{file} was missing and is written anew with {}: the answers were kept (`dset run --again` would ask, and pay for, all of them again)",
-                of(*rows, "row")
-            ),
-            Repair::Differed { file, moved_to } => format!(
-                "{file} was not what dset had written: moved to {} and written anew",
-                moved_to.display()
-            ),
-            Repair::Torn { file } => format!("{file} ended in a torn row, which is written again"),
-            Repair::Foreign { file } => {
-                format!("{file} ends in text that is not ours: it stays, and rows follow it")
-            }
-        });
-    }
-    if found.rebuild_finished {
-        say("a rebuild of the outputs was cut short: it is finished now".into());
-    }
-    if let Some(moved_to) = &found.moved_to {
-        say(format!("asking everything again; the earlier outputs are in {moved_to}"));
-    }
-    if found.again_continued {
-        say("continuing to ask everything again, as an earlier run began".into());
-    }
-    if found.kept_from_others > 0 {
-        say(format!("keeping {} bought with other settings", of(found.kept_from_others, "answer")));
-    }
-    if found.system_as_before {
-        say("the system prompt is sent as it stands, as for the answers that are there; \
-             write columns in it as `{{ topic }}` and change it to have them filled in"
-            .into());
-    }
     if found.marked_though_answered > 0 {
-        say(format!(
-            "{} said ERROR although answered: cleared",
-            of(found.marked_though_answered, "row")
-        ));
+        let rows = of(found.marked_though_answered, "row");
+        lines.push(format!("{rows} said ERROR although answered: cleared"));
     }
     if found.duplicates > 0 {
-        say(format!(
-            "{} the same as an earlier one; each is asked",
-            match found.duplicates {
-                1 => "1 question is".to_owned(),
-                number => format!("{} questions are", count(number)),
-            }
-        ));
-    }
-    if let Some(before) = found.endpoint_before.as_ref().filter(|before| is_news(before, opening)) {
-        say(format!(
-            "the last run asked {}, this one asks {}",
-            one_line(before),
-            opening.settings.model().endpoint()
-        ));
-    }
-    if found.is_unlocked {
-        say("this file system has no locks: do not start a second run on this folder".into());
+        let questions = match found.duplicates {
+            1 => "1 question is".to_owned(),
+            number => format!("{} questions are", count(number)),
+        };
+        lines.push(format!("{questions} the same as an earlier one; each is asked"));
     }
     lines
+}
+
+/// What else is not as the last run found it, or as a run would have it.
+fn surroundings(opening: &RunContext<'_>) -> Vec<String> {
+    let (found, endpoint) = (opening.found, opening.settings.model().endpoint());
+    let before = found.endpoint_before.as_ref().filter(|before| is_news(before, opening));
+    let moved = before
+        .map(|before| format!("the last run asked {}, this one asks {endpoint}", one_line(before)));
+    let unlocked = found.is_unlocked.then(|| {
+        "this file system has no locks: do not start a second run on this folder".to_owned()
+    });
+    moved.into_iter().chain(unlocked).collect()
 }
 
 /// Another port of this machine is the same server, started again.

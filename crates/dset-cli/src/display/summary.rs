@@ -11,7 +11,7 @@ use dset_core::provider::is_address_failure;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
 use dset_engine::output::live::LIVE_FORMATS;
-use dset_engine::run::prepare::PreparationReport;
+use dset_engine::run::report::PreparationReport;
 
 use super::Demo;
 use super::line::{Line, TermCaps};

@@ -22,9 +22,9 @@ use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::Lock;
 use crate::output::live::{Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
-use crate::run::prepare::finish_move;
+use crate::recover::moved::finish_move;
 use crate::store::{Store, StoreError, Value, Write};
-use crate::view::status::RunIndex;
+use crate::view::index::RunIndex;
 
 /// What was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,6 +237,7 @@ mod tests {
     use dset_core::settings::{Layer, resolve};
 
     use super::*;
+    use crate::recover::Recovered;
     use crate::run::prepare::{Decisions, Job};
     use crate::view::verify::verify;
 
@@ -302,14 +303,15 @@ mod tests {
                 }
             }
             let job = next_run(&settings);
-            assert_eq!(job.report.rebuild_finished, steps > 1, "{steps}");
-            assert_eq!(job.report.repairs, [], "{steps}");
+            assert_eq!(job.report.recovered.contains(&Recovered::Rebuilt), steps > 1, "{steps}");
+            let repairs = |one: &Recovered| matches!(one, Recovered::Repaired(_));
+            assert!(!job.report.recovered.iter().any(repairs), "{steps}");
             drop(job);
             let expected = if steps > 1 { &rebuilt } else { &before };
             assert_eq!(&outputs(&settings), expected, "{steps}");
             let verified = verify(&settings).unwrap().unwrap();
             assert_eq!(verified.differences, [], "{steps}");
-            assert!(!next_run(&settings).report.rebuild_finished, "{steps}");
+            assert!(!next_run(&settings).report.recovered.contains(&Recovered::Rebuilt), "{steps}");
         }
     }
 

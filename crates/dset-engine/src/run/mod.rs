@@ -1,8 +1,12 @@
 //! One run: planned, begun, driven to its end.
 
+pub(crate) mod begin;
+pub(crate) mod bookmark;
 pub mod drive;
 pub(crate) mod feeder;
 pub mod peer_limits;
 pub(crate) mod plan_input;
 pub mod prepare;
 pub(crate) mod prompts;
+pub mod report;
+pub(crate) mod run_plan;

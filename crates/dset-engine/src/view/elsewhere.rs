@@ -13,10 +13,9 @@ use dset_core::settings::Settings;
 use fs_err as fs;
 
 use crate::os::files::folder_of;
-use crate::output::live::{LiveFormat, legacy};
+use crate::output::live::{LiveFormat, has_outputs, legacy};
 use crate::source::{Source, SourceError, SourceOptions};
 use crate::store::{Store, open_readonly};
-use crate::view::status::has_outputs;
 
 /// Where the answers to a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]

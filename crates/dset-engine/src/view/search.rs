@@ -11,7 +11,7 @@ use crate::run::plan_input::for_each_planned;
 pub use crate::store::SnippetPart;
 use crate::store::{IdSet, Store, StoreError, open_readonly};
 use crate::store::{SearchTerms, Tokenizer};
-use crate::view::status::RunIndex;
+use crate::view::index::RunIndex;
 
 /// What is looked for, and where.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use dset_core::settings::Settings;
 use crate::error::JobError;
 use crate::run::plan_input::{PlannedRow, RowStatus, for_each_planned};
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
-use crate::view::status::RunIndex;
+use crate::view::index::RunIndex;
 
 /// Which questions are to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use dset_core::settings::Settings;
 
 use crate::error::JobError;
 use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
-use crate::view::status::RunIndex;
+use crate::view::index::RunIndex;
 
 /// Models that are told apart; the answers of any further ones are counted together.
 const MODELS_MAX: usize = 32;

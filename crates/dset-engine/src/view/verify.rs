@@ -20,7 +20,8 @@ use crate::os::files;
 use crate::os::lock::{Running, holder, running};
 use crate::output::live::{Expected, LiveFormat, SinkError};
 use crate::store::{self, IntegrityError, Invocation, Store, StoreError, open_readonly};
-use crate::view::status::{Rows, RunIndex};
+use crate::view::index::RunIndex;
+use crate::view::status::Rows;
 
 /// Rows that are named by their question, at most.
 const NAMED_MAX: usize = 3;

@@ -55,6 +55,11 @@ pub mod legacy {
     pub const ALL: &[LiveFormat] = &[CSV, JSON, TXT];
 }
 
+/// Tells whether there is an output in this folder.
+pub(crate) fn has_outputs(folder: &Path) -> bool {
+    legacy::ALL.iter().any(|format| folder.join(format.file).is_file())
+}
+
 /// A byte order mark, by which Excel knows that a file is UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 

@@ -21,6 +21,7 @@ use thiserror::Error;
 pub(crate) use crate::output::live::file::Expected;
 pub use crate::output::live::file::Output;
 pub(crate) use crate::output::live::file::TAIL_BYTES;
+pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
     LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,
 };

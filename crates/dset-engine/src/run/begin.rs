@@ -1,0 +1,202 @@
+//! The beginning of a run: what was decided is recorded, and the outputs are opened.
+
+use dset_core::item::question::QuestionIndex;
+use dset_core::key::RequestSettings;
+use dset_core::plan::{AnswerId, Plan};
+use dset_core::run::Planned;
+use dset_core::settings::Settings;
+use dset_core::template::Prompts;
+
+use crate::error::JobError;
+use crate::output::folder::write_readme;
+use crate::output::live::Outputs;
+use crate::recover::Recovered;
+use crate::recover::rebuild::reform;
+use crate::run::plan_input::for_each_planned;
+use crate::run::prepare::{Decisions, Job, RunFolder};
+use crate::run::report::PreparationReport;
+use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::source::Source;
+use crate::store::{Invocation, Store};
+
+/// What was said and found on the way to the plan, beside what it says itself.
+pub(crate) struct Preliminaries {
+    /// The column that the store knew to have marks.
+    pub(crate) marks_known: Option<String>,
+    /// The row of the bookmark at which the run begins, where there is no other record.
+    pub(crate) starts_at_row: Option<u64>,
+    /// Asking again was begun by an earlier run and is continued.
+    pub(crate) again_continued: bool,
+}
+
+/// Records what is decided, opens the outputs, and returns the run. Fails, with nothing recorded,
+/// where only the user can decide.
+pub(crate) fn begin(
+    settings: Settings,
+    decisions: Decisions,
+    input: ScannedInput,
+    run_plan: RunPlan,
+    mut folder: RunFolder,
+    before: Preliminaries,
+) -> Result<Job, JobError> {
+    let keep = decisions.keep_answers;
+    let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
+    folder.store.save_requests(&settings_ids, input.samples)?;
+    folder.store.save_invocation(&Invocation::from_settings(&settings))?;
+    let last_life = folder.store.last_life()?;
+    let outputs = open_outputs(&mut folder, &settings, run_plan.generation)?;
+    let endpoint = settings.model().endpoint();
+    let report = PreparationReport {
+        presumed_agreed: folder.store.has_agreed_to_presumed()?,
+        starts_at_row: before.starts_at_row,
+        bookmark_unused: decisions.from_bookmark && run_plan.plan.count(Planned::Presumed) == 0,
+        recovered: folder.recovered,
+        again_continued: before.again_continued,
+        last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
+        endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
+        is_unlocked: !folder.lock.is_exclusive(),
+        ..planned(&input, &run_plan.plan)
+    };
+    let ScannedInput { mut source, prompts, requests, .. } = input;
+    let waiting = waiting(&mut source, &prompts, &requests[0], &run_plan.plan)?;
+    source.rewind()?;
+    Ok(Job {
+        report,
+        settings,
+        decisions,
+        source,
+        marks_known: before.marks_known,
+        prompts,
+        plan: run_plan.plan,
+        waiting,
+        store: folder.store,
+        outputs,
+        generation: run_plan.generation,
+        settings_ids,
+        folder: folder.path,
+        lock: folder.lock,
+    })
+}
+
+/// Reports what the input and its plan say.
+fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
+    PreparationReport {
+        layout: input.source.layout().clone(),
+        questions: plan.rows(),
+        answers: plan.states.len() as u64,
+        empty: input.scanned.empty,
+        answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
+        presumed: plan.count(Planned::Presumed),
+        presumed_agreed: false,
+        starts_at_row: None,
+        bookmark_unused: false,
+        kept: plan.count(Planned::Truncated),
+        pending: plan.count(Planned::Pending),
+        duplicates: plan.duplicates,
+        removed: plan.orphaned,
+        marked_though_answered: plan.marked_though_answered,
+        kept_from_others: plan.with_other_settings.iter().sum(),
+        recovered: Vec::new(),
+        again_continued: false,
+        endpoint_before: None,
+        last_run_died: false,
+        is_unlocked: false,
+        system_as_before: input.system_as_before,
+    }
+}
+
+/// Opens the outputs as these settings want them, and repairs them where they are not as they were
+/// written.
+fn open_outputs(
+    folder: &mut RunFolder,
+    settings: &Settings,
+    generation: u32,
+) -> Result<Outputs, JobError> {
+    let RunFolder { path, store, formats, stamp, recovered, .. } = folder;
+    reform(store, path, formats, settings.csv_bom, generation)?;
+    let marks = store.sink_marks()?;
+    let (outputs, repairs) =
+        Outputs::open(path, formats, store.reader()?, generation, &marks, stamp)?;
+    recovered.extend(repairs.into_iter().map(Recovered::Repaired));
+    store.record_marks(&outputs.checkpoints())?;
+    store.keep_formats(&settings.formats)?;
+    write_readme(path, &settings.input, formats);
+    store.keep_csv_bom(settings.csv_bom)?;
+    Ok(outputs)
+}
+
+/// Returns the answers whose place is not decided, with the rows of their questions now: they may have
+/// moved since they were answered.
+fn waiting(
+    source: &mut Source,
+    prompts: &Prompts,
+    request: &RequestSettings,
+    plan: &Plan,
+) -> Result<Vec<(QuestionIndex, AnswerId, Option<u64>)>, JobError> {
+    let mut waiting: Vec<_> = plan.unplaced.iter().map(|&(at, id)| (at, id, None)).collect();
+    if waiting.is_empty() {
+        return Ok(waiting);
+    }
+    let mut next = waiting.iter_mut().peekable();
+    for_each_planned(source, prompts, request, plan, |seen| {
+        while let Some((_, _, row)) = next.next_if(|(at, ..)| *at < seen.entries.end) {
+            *row = Some(seen.row_number);
+        }
+    })?;
+    Ok(waiting)
+}
+
+/// Records what is decided about the settings of each model that are not decided yet; returns the
+/// numbers of all. Fails, with nothing recorded, where only the user can decide.
+fn decide(
+    store: &Store,
+    requests: &[RequestSettings],
+    run_plan: &RunPlan,
+    keep: bool,
+    now: i64,
+) -> Result<Vec<i64>, JobError> {
+    let RunPlan { generation, plan, settings_ids: held } = run_plan;
+    let (generation, bought_otherwise) = (*generation, &plan.with_other_settings);
+    let undecided = || (0..requests.len()).filter(|&at| held[at].is_none());
+    if let Some(first) = undecided().find(|&at| bought_otherwise[at] > 0).filter(|_| !keep) {
+        let request = &requests[first];
+        let before = match store.text_of_model(request.model_hash(), generation)? {
+            Some(text) => Some(text),
+            None => store.bought_with(generation)?,
+        };
+        let changes = changes(before.as_ref(), &request.canonical_json());
+        let answers = undecided().map(|at| bought_otherwise[at]).sum();
+        return Err(JobError::SettingsChanged { changes, answers });
+    }
+    let is_new = store.last_settings(generation)?.is_none();
+    let has_beside = store.has_parallel_models(generation)?;
+    let mut ids = Vec::new();
+    for (at, request) in requests.iter().enumerate() {
+        let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
+        let decision = if bought_otherwise[at] > 0 { "continue" } else { "first" };
+        ids.push(match held[at] {
+            Some(id) => id,
+            None => store.decide(request, generation, decision, is_beside, now)?,
+        });
+    }
+    Ok(ids)
+}
+
+/// What differs between two texts of settings.
+fn changes(before: Option<&String>, now: &str) -> Vec<(String, String, String)> {
+    type Map = serde_json::Map<String, serde_json::Value>;
+    let read = |text: &str| serde_json::from_str::<Map>(text).unwrap_or_default();
+    let (before, now) = (read(before.map_or("", String::as_str)), read(now));
+    let shown = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => "not set".to_owned(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
+    names
+        // It follows from the prompt, which is named.
+        .filter(|name| *name != "system_is_template")
+        .filter(|name| before.get(*name) != now.get(*name))
+        .map(|name| (name.clone(), shown(before.get(name)), shown(now.get(name))))
+        .collect()
+}

@@ -1,0 +1,53 @@
+//! What is known when a run begins.
+
+use dset_core::csv::Layout;
+
+use crate::recover::Recovered;
+
+/// What was found and done before the first ask.
+#[derive(Debug)]
+pub struct PreparationReport {
+    /// What the columns of the input mean.
+    pub layout: Layout,
+    /// Non-empty questions.
+    pub questions: u64,
+    /// Answers that are wanted to them; the counts of answers below are of these.
+    pub answers: u64,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Answered before this run.
+    pub answered: u64,
+    /// Taken as answered: before a bookmark.
+    pub presumed: u64,
+    /// Somebody has said in this run or an earlier one that they are to be taken so.
+    pub presumed_agreed: bool,
+    /// The row of the bookmark at which a run without any other record begins.
+    pub starts_at_row: Option<u64>,
+    /// To begin at a bookmark was wished, and there is a record, or no bookmark with rows before it.
+    pub bookmark_unused: bool,
+    /// Cut by the token limit, and not asked again under this one.
+    pub kept: u64,
+    /// To be asked.
+    pub pending: u64,
+    /// Questions that are the same request as an earlier one.
+    pub duplicates: u64,
+    /// Rows of the outputs whose question is no longer in the input.
+    pub removed: u64,
+    /// Rows that said ERROR although they were answered.
+    pub marked_though_answered: u64,
+    /// Answers that other settings bought and that are kept.
+    pub kept_from_others: u64,
+    /// What was put right, in the order in which that was done.
+    pub recovered: Vec<Recovered>,
+    /// Asking again was begun by an earlier run and is continued.
+    pub again_continued: bool,
+    /// The last run asked another endpoint.
+    pub endpoint_before: Option<String>,
+    /// The last run ended without saying goodbye.
+    pub last_run_died: bool,
+    /// This file system has no locks.
+    pub is_unlocked: bool,
+    /// The system prompt holds what would be read or refused now, and is sent as it stands, as it was
+    /// when the answers were bought that are there.
+    pub system_as_before: bool,
+}

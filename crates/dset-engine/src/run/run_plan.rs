@@ -1,0 +1,118 @@
+//! An input under some settings, held against a store: what a run would ask. Takes no lock and writes
+//! nothing.
+
+use dset_core::item::question::QuestionIndex;
+use dset_core::key::RequestSettings;
+use dset_core::plan::{AnswerId, Plan, StoreFacts};
+use dset_core::run::Planned;
+use dset_core::settings::Settings;
+use dset_core::template::Prompts;
+
+use crate::error::JobError;
+use crate::run::plan_input::{PlannedInput, plan_input};
+use crate::run::prompts::{CheckedPrompts, check_prompts};
+use crate::source::{Source, SourceOptions};
+use crate::store::Store;
+
+/// An input that was read once, as these requests would ask it.
+pub(crate) struct ScannedInput {
+    pub(crate) source: Source,
+    pub(crate) prompts: Prompts,
+    /// What each model is asked with.
+    pub(crate) requests: Vec<RequestSettings>,
+    pub(crate) samples: u32,
+    pub(crate) scanned: PlannedInput,
+    /// The system prompt is sent as it stands, as for the answers that are there.
+    pub(crate) system_as_before: bool,
+}
+
+impl ScannedInput {
+    /// Reads the input to ask it: prompts that cannot be sent are an error. `marks` is the column
+    /// that the store knows to have marks.
+    pub(crate) fn to_ask(
+        settings: &mut Settings,
+        marks: Option<String>,
+    ) -> Result<ScannedInput, JobError> {
+        let source = Source::open(&settings.input, &SourceOptions::new(settings, marks))?;
+        let CheckedPrompts { prompts, system_as_before } =
+            check_prompts(settings, source.layout())?;
+        let (requests, samples) = (settings.requests(), settings.samples);
+        let input = ScannedInput::read(source, prompts, requests, samples)?;
+        Ok(ScannedInput { system_as_before, ..input })
+    }
+
+    /// Reads the input to look at it, as it was asked last or, where `asked` does not say, as these
+    /// settings would ask it.
+    pub(crate) fn to_look_at(
+        settings: &Settings,
+        marks: Option<String>,
+        asked: Option<(Vec<RequestSettings>, u32)>,
+    ) -> Result<ScannedInput, JobError> {
+        let source = Source::open(&settings.input, &SourceOptions::new(settings, marks))?;
+        let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));
+        let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
+        ScannedInput::read(source, prompts, requests, samples)
+    }
+
+    fn read(
+        mut source: Source,
+        prompts: Prompts,
+        requests: Vec<RequestSettings>,
+        samples: u32,
+    ) -> Result<ScannedInput, JobError> {
+        let scanned = plan_input(&mut source, &prompts, &requests, samples)?;
+        Ok(ScannedInput { source, prompts, requests, samples, scanned, system_as_before: false })
+    }
+}
+
+/// What a run would ask.
+pub(crate) struct RunPlan {
+    /// How often everything was asked again.
+    pub(crate) generation: u32,
+    pub(crate) plan: Plan,
+    /// The decided settings of each model, by their numbers in the store.
+    pub(crate) settings_ids: Vec<Option<i64>>,
+}
+
+impl RunPlan {
+    /// Plans for a generation of a store.
+    pub(crate) fn new(
+        input: &ScannedInput,
+        store: &Store,
+        generation: u32,
+    ) -> Result<RunPlan, JobError> {
+        RunPlan::with_answers(input, store, generation, |_, _| {})
+    }
+
+    /// Does the same, and calls `answered` for each answered entry with the answer that counts.
+    pub(crate) fn with_answers(
+        input: &ScannedInput,
+        store: &Store,
+        generation: u32,
+        answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Result<RunPlan, JobError> {
+        let requests = &input.requests;
+        let settings_ids = requests.iter().map(|request| store.settings(request, generation));
+        let settings_ids = settings_ids.map(|decided| Ok(decided?.id));
+        let settings_ids = settings_ids.collect::<Result<_, JobError>>()?;
+        let planner = &input.scanned.planner;
+        let plan = store.plan_and_note(planner, generation, requests, answered)?;
+        Ok(RunPlan { generation, plan, settings_ids })
+    }
+
+    /// Plans where there is no store.
+    pub(crate) fn without_store(input: &ScannedInput) -> RunPlan {
+        let plan = input.scanned.planner.plan(0, [], &StoreFacts::default());
+        RunPlan { generation: 0, plan, settings_ids: vec![None; input.requests.len()] }
+    }
+
+    /// Counts the answers that are to be asked for.
+    pub(crate) fn pending(&self) -> u64 {
+        self.plan.count(Planned::Pending)
+    }
+
+    /// Tells whether asking everything again was begun with these settings and is not done yet.
+    pub(crate) fn is_unfinished_again(&self) -> bool {
+        self.generation > 0 && self.settings_ids.iter().all(Option::is_some) && self.pending() > 0
+    }
+}

@@ -1,0 +1,119 @@
+//! An input held against its store, for everything that looks at a run.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dset_core::item::question::QuestionIndex;
+use dset_core::key::RequestSettings;
+use dset_core::plan::ledger::{Fault, Ledger};
+use dset_core::plan::{AnswerId, Plan};
+use dset_core::run::Planned;
+use dset_core::settings::Settings;
+use dset_core::template::Prompts;
+
+use crate::error::JobError;
+use crate::run::plan_input::{RowStatus, for_each_planned};
+use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::source::Source;
+use crate::store::Store;
+use crate::view::status::RowMarks;
+
+/// The input held against a store that is only looked at, under the settings that the store was
+/// last asked with.
+pub(crate) struct RunIndex {
+    pub(crate) generation: u32,
+    /// What each model is asked with.
+    pub(crate) requests: Vec<RequestSettings>,
+    pub(crate) plan: Plan,
+    /// The answer of each entry of the plan that has one.
+    pub(crate) answers: Vec<Option<AnswerId>>,
+    pub(crate) empty: u64,
+    pub(crate) source: Source,
+    pub(crate) prompts: Prompts,
+}
+
+impl RunIndex {
+    pub(crate) fn load(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+        let generation = store.edition()?;
+        let asked = store.last_requests(generation)?;
+        let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
+        let mut answers = vec![None; input.scanned.planner.answers() as usize];
+        let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
+        let plan = RunPlan::with_answers(&input, store, generation, note)?.plan;
+        let ScannedInput { source, prompts, requests, scanned, .. } = input;
+        let empty = scanned.empty;
+        Ok(RunIndex { generation, requests, plan, answers, empty, source, prompts })
+    }
+
+    /// Returns the answers to questions of the input that the last run did not want, of further
+    /// samples and other models, each with its row among those that are asked; in the order of both.
+    pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
+        if self.plan.unwanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = HashMap::new();
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+            rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
+        })?;
+        let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
+        let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
+        beside.sort_unstable();
+        Ok(beside)
+    }
+
+    /// Returns the number of every row that is asked, as a spreadsheet counts.
+    pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
+        let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+            numbers.push(seen.row_number);
+        })?;
+        Ok(numbers)
+    }
+
+    /// Counts every question where it stands, and looks at what its row says.
+    #[allow(clippy::type_complexity, reason = "three results of one pass")]
+    pub(crate) fn rows(
+        &mut self,
+        store: &Store,
+    ) -> Result<(Ledger, Vec<(Fault, String, u64)>, RowMarks), JobError> {
+        let (ended, to_mark) = (store.ended(self.generation)?, store.marks()?);
+        let questions = self.plan.states.len() as u64;
+        let mut ledger = Ledger { questions, ..Ledger::default() };
+        let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
+        let mut marks = RowMarks::default();
+        for_each_planned(&mut self.source, &self.prompts, &self.requests[0], &self.plan, |seen| {
+            marks.marked += u64::from(seen.status == RowStatus::Error);
+            let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
+            for at in seen.entries {
+                let planned = self.plan.states[at as usize];
+                let end = self.plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
+                ledger.count(planned, end.map(|(fault, _)| *fault));
+                match planned {
+                    Planned::Placed | Planned::Unplaced => is_answered = true,
+                    Planned::Presumed => {}
+                    Planned::Truncated | Planned::Pending => {
+                        is_open = true;
+                        if let Some((fault, cause)) = end {
+                            has_failed = true;
+                            *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+                        }
+                    }
+                }
+            }
+            if is_open {
+                if to_mark.contains(&seen.id.hash()) && seen.status != RowStatus::Error {
+                    marks.waiting.add(seen.row_number);
+                } else if has_failed && seen.status == RowStatus::Empty {
+                    marks.unmarked.add(seen.row_number);
+                }
+            } else if is_answered && seen.status == RowStatus::Error {
+                marks.though_answered.add(seen.row_number);
+            }
+        })?;
+        let failed = failed.into_iter().map(|((gave_up, cause), count)| {
+            let fault = if gave_up { Fault::GaveUp } else { Fault::Rejected };
+            (fault, cause.to_owned(), count)
+        });
+        let failed = failed.collect();
+        Ok((ledger, failed, marks))
+    }
+}
