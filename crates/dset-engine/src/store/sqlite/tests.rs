@@ -21,10 +21,7 @@ fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
     assert!(matches!(Store::open(folder.path()), Err(StoreError::Foreign)));
 
     let folder = tempfile::tempdir().unwrap();
-    fs_err::write(
-        folder.path().join(STORE),
-        "this is no database at all, but text\n".repeat(200),
-    )
-    .unwrap();
+    fs_err::write(folder.path().join(STORE), "this is no database at all, but text\n".repeat(200))
+        .unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged(_))));
 }

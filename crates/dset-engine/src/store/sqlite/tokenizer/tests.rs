@@ -52,10 +52,8 @@ fn in_scripts_without_blanks_every_part_of_a_sentence_is_found() {
     ] {
         assert!(finds(&[term], text), "{term} in {text}");
         let words = Tokenizer::open().unwrap();
-        let terms =
-            SearchTerms::new(&[term.to_owned()], &mut Tokenizer::open().unwrap()).unwrap();
-        let [_, _, snippet] =
-            words.snippets(["", "", text], [false, false, true], &terms).unwrap();
+        let terms = SearchTerms::new(&[term.to_owned()], &mut Tokenizer::open().unwrap()).unwrap();
+        let [_, _, snippet] = words.snippets(["", "", text], [false, false, true], &terms).unwrap();
         let snippet = snippet.unwrap();
         let shown: String = snippet.iter().map(|part| &*part.0).collect();
         assert_eq!(shown, text);
