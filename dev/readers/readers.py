@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,13 @@ def begin(folder):
     subprocess.run(run + ["-n", "3"], cwd=folder, env=environment, check=True)
     Service.asked = 0
     subprocess.run(run + ["--again"], cwd=folder, env=environment, check=True)
+    # The folder as it is by default, for what reads all of it; output.jsonl is made from the same store.
+    shutil.copytree(folder / "dset_generator", folder / "default")
+    formats = ["--formats", "csv,json,txt,jsonl"]
+    subprocess.run(run + formats, cwd=folder, env=environment, check=True)
+    assert Service.asked == ROWS, Service.asked
     server.shutdown()
-    return folder / "dset_generator"
+    return folder / "default", folder / "dset_generator"
 
 
 def check(name, rows):
@@ -87,10 +93,54 @@ def check(name, rows):
     print(f"ok  {name}")
 
 
+TEXTS = ["id", "question", "reasoning", "answer", "model", "finish_reason", "request_id", "time"]
+COUNTS = ["row", "sample", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens"]
+KEYS = ["id", "row", "question", "reasoning", "answer", "model", "sample", "finish_reason", "input_tokens"]
+KEYS += ["cached_tokens", "output_tokens", "reasoning_tokens", "seconds", "request_id", "time"]
+
+
+def check_flat(name, rows, is_time_parsed=False):
+    """Checks that a reader gives every row of output.jsonl with the keys, types and values it was written with."""
+    assert len(rows) == ROWS, (name, len(rows))
+    late = 0
+    for number, row in enumerate(rows):
+        assert list(row) == KEYS, (name, list(row))
+        assert all(type(row[key]) is int for key in COUNTS), (name, row)
+        assert type(row["seconds"]) is float, (name, row)
+        texts = [key for key in TEXTS if key != "time"] if is_time_parsed else TEXTS
+        assert all(type(row[key]) is str for key in texts), (name, {key: type(row[key]) for key in texts})
+        assert (row["id"], row["row"], row["sample"]) == ("", number + 2, 0), (name, row)
+        assert (row["question"], row["answer"]) == (f"Question {number}?", ANSWER), (name, number)
+        assert (row["input_tokens"], row["output_tokens"]) == (5, 7), (name, number)
+        time = row["time"] if not is_time_parsed else row["time"].isoformat()
+        assert time[4] == "-" and time[10] == "T" and (is_time_parsed or time.endswith("Z")), (name, time)
+        is_late = row["cached_tokens"] == 3
+        late += is_late
+        assert row["request_id"] == ("late" if is_late else ""), (name, number)
+        assert bool(row["reasoning"]) == is_late, (name, number)
+    assert late == ROWS - LATE, (name, late)
+    print(f"ok  {name}")
+
+
+def check_jsonl(outputs, load):
+    output = str(outputs / "output.jsonl")
+    check_flat("datasets, the folder with output.jsonl", list(load(str(outputs))))
+    check_flat("datasets, output.jsonl", list(load("json", data_files=output)))
+    check_flat("datasets, output.jsonl streamed", list(load(str(outputs), streaming=True)))
+    pandas_rows = pandas.read_json(output, lines=True).to_dict("records")
+    check_flat("pandas, output.jsonl", pandas_rows)
+    check_flat("polars, output.jsonl", polars.read_ndjson(output).to_dicts())
+    check_flat("polars, output.jsonl lazily", polars.scan_ndjson(output).collect().to_dicts())
+    # DuckDB makes a time with a zone of it, which its Python client gives out only where pytz is installed.
+    found = duckdb.sql(f"SELECT * REPLACE (time AT TIME ZONE 'UTC' AS time) FROM '{output}'")
+    rows = [dict(zip(found.columns, row)) for row in found.fetchall()]
+    check_flat("DuckDB, output.jsonl", rows, is_time_parsed=True)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        outputs = begin(folder)
+        outputs, with_jsonl = begin(folder)
         cache = str(folder / "cache")
         assert (outputs / ".earlier").is_dir()
 
@@ -106,6 +156,7 @@ def main():
         check("polars, lazily", polars.scan_ndjson(output).collect().to_dicts())
         found = duckdb.sql(f"SELECT metadata, response FROM read_json('{output}')").fetchall()
         check("DuckDB", [{"metadata": metadata, "response": response} for metadata, response in found])
+        check_jsonl(with_jsonl, load)
         # The folder without its README: one kind of output at least, and nothing else that is there.
         (outputs / "README.md").unlink()
         check("datasets, the folder without its README", list(load(str(outputs))))

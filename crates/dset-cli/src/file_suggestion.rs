@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dset_engine::os::files::folder_of;
+use dset_engine::output::live::LIVE_FORMATS;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
 use crate::error::UserError;
@@ -12,8 +13,6 @@ use crate::setting::meant;
 const ENDINGS: [&str; 6] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json"];
 /// How the names of files begin that lie in many folders and hold none.
 const OTHERS: [&str; 4] = ["license", "package", "readme", "requirements"];
-/// What dset itself writes: asked, the answers would be bought again.
-const OURS: [&str; 3] = ["output.csv", "output.json", "output.txt"];
 /// Commands that take a file of questions as it is.
 const TAKE_A_FILE: [&str; 6] = ["run", "doctor", "status", "stats", "verify", "export"];
 /// Commands that take it by a flag.
@@ -126,7 +125,8 @@ fn beside(path: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.path().is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| !name.starts_with('.') && one_line(name) == *name)
-        .filter(|name| !OURS.contains(&name.as_str()))
+        // What dset itself writes: asked, the answers would be bought again.
+        .filter(|name| !LIVE_FORMATS.iter().any(|format| format.file == name))
         .filter(|name| !OTHERS.iter().any(|other| name.to_lowercase().starts_with(other)))
         .map(|name| path.with_file_name(name))
         .filter(|file| ENDINGS.contains(&ending(file).as_str()))

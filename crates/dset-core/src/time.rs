@@ -69,6 +69,16 @@ pub fn stamp(unix_ms: i64) -> String {
     str::from_utf8(&stamp).expect("digits are ASCII").to_owned()
 }
 
+/// Returns `YYYY-MM-DDTHH:MM:SS.mmmZ`, RFC 3339 in UTC; as [`stamp`] where it is out of range.
+#[must_use]
+pub fn rfc3339(unix_ms: i64) -> String {
+    let mut time = stamp(unix_ms).replacen(' ', "T", 1);
+    let is_in_range = jiff::Timestamp::from_millisecond(unix_ms).is_ok();
+    let ms = if is_in_range { unix_ms.rem_euclid(1000) } else { 0 };
+    time.push_str(&format!(".{ms:03}Z"));
+    time
+}
+
 /// Reads a stamp of the outputs back; `None` where it is none.
 #[must_use]
 pub fn read_stamp(stamp: &str) -> Option<i64> {
@@ -97,6 +107,9 @@ mod tests {
             let at = jiff::Timestamp::from_millisecond(ms).unwrap();
             assert_eq!(stamp(ms), at.strftime("%Y-%m-%d %H:%M:%S").to_string());
         }
+        assert_eq!(rfc3339(1_795_348_164_005), "2026-11-22T11:49:24.005Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(i64::MAX), "1970-01-01T00:00:00.000Z");
         assert_eq!(read_stamp("2026-11-22 11:49:24"), Some(1_795_348_164_000));
         assert_eq!(read_stamp("yesterday"), None);
         assert_eq!(file_stamp(1_795_348_164_999), "20261122T114924Z");

@@ -13,8 +13,7 @@ use crate::explain::{self, folder_in_use};
 use crate::run_selector::RunSelectorArgs;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A rebuild writes output.csv, output.json and output.txt anew: every answered \
+#[command(after_help = "A rebuild writes the outputs anew: every answered \
 question that is in the file of questions, in its order, once. Rows whose question was removed are \
 left out; their answers stay in the store. Outputs that hold anything that dset did not write are \
 copied to .earlier/<time>/ first. Nothing is asked. Cut short at any moment, it is finished by the \
@@ -26,8 +25,7 @@ has the folder.
 Examples:
   dset export --rebuild             after rows were moved or removed in q.csv
   dset export --rebuild -o out      the outputs in another folder
-  dset export --rebuild --csv-bom   output.csv as Excel wants it"
-)]
+  dset export --rebuild --csv-bom   output.csv as Excel wants it")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) which: RunSelectorArgs,

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use clap::Args;
+use dset_engine::output::live::LIVE_FORMATS;
 
 use crate::cli::command_line;
 use crate::display::page::Page;
@@ -35,7 +36,7 @@ fn topic(name: &str) -> Option<String> {
     match name {
         "exit-codes" => Some(exit_codes()),
         "resume" => Some(RESUME.to_owned()),
-        "files" => Some(FILES.to_owned()),
+        "files" => Some(files()),
         _ => None,
     }
 }
@@ -62,6 +63,12 @@ for is lost, bought twice or written twice.
 To ask everything again and keep the earlier outputs: `dset run --again`.
 ";
 
+fn files() -> String {
+    let outputs = LIVE_FORMATS.iter();
+    let outputs = outputs.map(|format| format!("  {:<15} {}\n", format.file, format.about));
+    FILES.replace("{outputs}", &outputs.collect::<String>())
+}
+
 const FILES: &str = "\
 Which files dset reads and writes
 
@@ -72,10 +79,7 @@ Which files dset reads and writes
 
 and in dset_generator/
 
-  output.csv      the answers, in the order of the questions
-  output.json     the same, an object a line, with all that is known of each
-  output.txt      the same, to read
-  dset.db         the store, from which the others can be made again
+{outputs}  dset.db         the store, from which the others can be made again
   README.md       which of these is the data, also for loaders of datasets
   .earlier/       what was moved out of the way; nothing is deleted
 

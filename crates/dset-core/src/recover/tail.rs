@@ -29,6 +29,67 @@ pub enum TailRest {
     Foreign,
 }
 
+/// What is known of an output before its end is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its length at the checkpoint, in bytes; 0 where it is not begun.
+    pub bytes: u64,
+    /// It is at least so long, and what is before the checkpoint is what was written.
+    pub is_intact: bool,
+    /// The first of the expected rows is the header of the file.
+    pub header_first: bool,
+}
+
+/// What is to be done with an output before rows are appended to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TailVerdict {
+    /// It ends at its checkpoint.
+    Append,
+    /// Cut it at its checkpoint and append from there.
+    ///
+    /// Rows of ours beyond the checkpoint are written again although they are there: what they are
+    /// read from may be pages that a failed sync has dropped, and that no later one writes.
+    Cut {
+        /// Its last row was torn, or zeros stood in the place of rows.
+        is_torn: bool,
+    },
+    /// Keep all of it and append behind text that is not ours.
+    AppendBehind {
+        /// Rows of ours between the checkpoint and that text.
+        rows: u64,
+        /// The text ends within a line, which is to be ended first.
+        ends_line: bool,
+    },
+    /// It is not what was written, or stands in the place of an output that is not begun: move it
+    /// out of the way, and write the output anew.
+    Replace,
+}
+
+/// Judges an output by the bytes found beyond its checkpoint and the rows that would be written
+/// there. `found` is not looked at where the output is not intact.
+#[must_use]
+pub fn judge_output<R: AsRef<[u8]>>(
+    known: Known,
+    found: &[u8],
+    expected: impl IntoIterator<Item = R>,
+) -> TailVerdict {
+    if !known.is_intact {
+        return TailVerdict::Replace;
+    }
+    let tail = classify_tail(found, expected);
+    match tail.rest {
+        TailRest::None if found.is_empty() => TailVerdict::Append,
+        TailRest::None => TailVerdict::Cut { is_torn: false },
+        TailRest::Torn => TailVerdict::Cut { is_torn: true },
+        // Text in an output that is not begun is not behind our rows but in their place.
+        TailRest::Foreign if known.bytes == 0 && tail.adopted_rows == 0 => TailVerdict::Replace,
+        TailRest::Foreign => TailVerdict::AppendBehind {
+            rows: tail.adopted_rows - u64::from(known.header_first && tail.adopted_rows > 0),
+            ends_line: found.last() != Some(&b'\n'),
+        },
+    }
+}
+
 /// Compares the bytes found beyond a mark with the rows that would be written there.
 #[must_use]
 pub fn classify_tail<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
@@ -104,6 +165,33 @@ mod tests {
             let tail = classify_tail(found.as_bytes(), rows);
             assert_eq!((tail.adopted_rows, tail.rest), (rows_adopted, rest), "{found:?}");
         }
+    }
+
+    #[test]
+    fn an_output_is_judged_by_what_stands_behind_its_checkpoint() {
+        use TailVerdict::{Append, AppendBehind, Cut, Replace};
+        let judge = |bytes, header_first, found: &str| {
+            let known = Known { bytes, is_intact: true, header_first };
+            judge_output(known, found.as_bytes(), ["one\n", "two\n"])
+        };
+        for (found, begun, new, new_with_header) in [
+            ("", Append, Append, Append),
+            ("one\n", Cut { is_torn: false }, Cut { is_torn: false }, Cut { is_torn: false }),
+            ("one\ntw", Cut { is_torn: true }, Cut { is_torn: true }, Cut { is_torn: true }),
+            ("mine", AppendBehind { rows: 0, ends_line: true }, Replace, Replace),
+            (
+                "one\nmine\n",
+                AppendBehind { rows: 1, ends_line: false },
+                AppendBehind { rows: 1, ends_line: false },
+                AppendBehind { rows: 0, ends_line: false },
+            ),
+        ] {
+            assert_eq!(judge(9, false, found), begun, "{found:?}");
+            assert_eq!(judge(0, false, found), new, "{found:?}");
+            assert_eq!(judge(0, true, found), new_with_header, "{found:?}");
+        }
+        let known = Known { bytes: 9, is_intact: false, header_first: false };
+        assert_eq!(judge_output(known, b"", ["one\n"]), Replace);
     }
 
     #[test]

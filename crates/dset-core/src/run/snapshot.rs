@@ -1,10 +1,8 @@
 //! Where a run stands, for whoever draws it.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{InFlight, Machine};
+use super::Machine;
 use crate::item::question::Question;
 use crate::plan::ledger::Ledger;
 use crate::time::Time;
@@ -89,57 +87,13 @@ pub struct InFlightAsk {
 }
 
 impl Machine {
-    /// Tells where the run stands.
+    /// Returns where the run stands.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let longest = self.asks_in_flight.values().filter(|flight| !flight.abandoned).take(2);
-        let on_its_way = |flight: &InFlight| {
-            Some(InFlightAsk {
-                question: Arc::clone(&self.active.get(&flight.index)?.question),
-                sent_at: flight.sent.at,
-                has_begun: flight.has_begun,
-                tokens: flight.tokens,
-            })
-        };
         Snapshot {
-            ledger: self.ledger,
-            in_flight: self.asks_in_flight.len(),
-            slots: self.router.slots(),
-            retrying: self.waiting.len(),
-            retrying_causes: self.retrying_causes(),
-            retry_at: self.waiting.first().map(|&(ms, _)| self.moment(now, ms)),
-            throttled: self.router.are_throttled(now),
-            answered: self.answers_count,
-            coming_tokens: self.asks_in_flight.values().map(|flight| flight.tokens).sum(),
-            outage: self.outage.as_ref().map(|outage| {
-                let not_paused = |at| self.router.not_paused(now, at);
-                OutageStatus {
-                    since: outage.since,
-                    next: outage.next().map(|(at, _)| not_paused(at)),
-                    retry_at: outage.retry_at.map(not_paused),
-                    retry: outage.retries + u32::from(outage.retry_at.is_some()),
-                    of: self.rules.backoff.retries,
-                    is_probing: outage.is_probing(),
-                    is_cross_checking: outage.cross_check().is_some(),
-                }
-            }),
-            paused_until: self.router.paused_until(now),
-            send_at: self.send_at.filter(|at| !at.has_come(now)),
-            rate_bound: self.rate_bound,
-            longest: longest.filter_map(on_its_way).collect(),
             is_paused: self.is_paused,
-            stopping: self.stop.is_some(),
+            stopping: self.shutdown.reason.is_some(),
+            ..self.dispatch.snapshot(now, self.ledger(), &self.gates, &self.rules)
         }
-    }
-
-    fn retrying_causes(&self) -> Vec<(&'static str, usize)> {
-        let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for (_, index) in &self.waiting {
-            let cause = self.active.get(index).and_then(|held| held.failed_with);
-            *causes.entry(cause.unwrap_or("failed")).or_default() += 1;
-        }
-        let mut causes: Vec<_> = causes.into_iter().collect();
-        causes.sort_by_key(|&(cause, count)| (Reverse(count), cause));
-        causes
     }
 }

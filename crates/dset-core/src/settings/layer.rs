@@ -53,7 +53,7 @@ layer! {
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "DIR"))]
         pub output: Option<PathBuf>,
 
-        /// Outputs to write: csv, json, txt [default: csv,json,txt]
+        /// Outputs to write: csv, json, txt, jsonl [default: csv,json,txt]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAMES", value_parser = parse_names))]
         pub formats: Option<Names>,
 

@@ -237,6 +237,7 @@ mod tests {
     use dset_core::settings::{Layer, resolve};
 
     use super::*;
+    use crate::output::live::legacy;
     use crate::recover::Recovered;
     use crate::run::prepare::{Decisions, Job};
     use crate::view::verify::verify;
@@ -270,7 +271,7 @@ mod tests {
     }
 
     fn outputs(settings: &Settings) -> Vec<Vec<u8>> {
-        LIVE_FORMATS
+        legacy::ALL
             .iter()
             .map(|format| fs::read(settings.output.join(format.file)).unwrap())
             .collect()
@@ -285,7 +286,7 @@ mod tests {
         let rebuilt = outputs(&settings);
         assert_ne!(rebuilt, before);
 
-        for steps in 0..=2 + LIVE_FORMATS.len() {
+        for steps in 0..=2 + legacy::ALL.len() {
             let folder = tempfile::tempdir().unwrap();
             let settings = taken_over(folder.path());
             let out = settings.output.as_path();
@@ -298,7 +299,7 @@ mod tests {
                 if steps > 1 {
                     record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
                 }
-                for format in LIVE_FORMATS.iter().take(steps.saturating_sub(2)) {
+                for format in legacy::ALL.iter().take(steps.saturating_sub(2)) {
                     write_anew(out, *format, store.as_reader(), 0).unwrap();
                 }
             }

@@ -371,7 +371,10 @@ impl OutputCheck<'_> {
             return Ok(());
         }
         let upto = if self.in_flux { written } else { bytes };
-        let of_script = self.store.rows_of_script(self.generation)?.min(rows);
+        let of_script = match self.format.is_legacy() {
+            true => self.store.rows_of_script(self.generation)?.min(rows),
+            false => 0,
+        };
         let mut from = 0;
         let mut found = self.compare(&path, 0, upto, 0, rows)?;
         if of_script > 0 && !found.1.is_empty() {

@@ -4,10 +4,15 @@ mod suspects;
 mod throttled;
 mod wishes;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
 use super::*;
-use crate::answer::{Answer, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
+use crate::item::question::{Question, QuestionIndex};
+use crate::run::ask::AskId;
 
 /// A machine with its clock; whatever it wants of files and disks is done at once.
 struct Bench {
@@ -338,9 +343,10 @@ fn a_limit_a_minute_is_kept_for_probes_and_retries_too() {
     let (mut sent, mut bound) = (Vec::new(), Vec::new());
     while bench.ending.is_none() {
         let Some(&question) = bench.on_their_way().first() else {
-            if bench.machine.outage.is_none() {
-                let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
-                bound.push(bench.machine.snapshot(now).rate_bound);
+            let now = Time { monotonic_ms: bench.now_ms, unix_ms: 0 };
+            let snapshot = bench.machine.snapshot(now);
+            if snapshot.outage.is_none() {
+                bound.push(snapshot.rate_bound);
                 bound.dedup();
             }
             bench.sleep();

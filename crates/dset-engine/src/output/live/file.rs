@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use dset_core::plan::AnswerId;
-use dset_core::recover::tail::{TailRest, classify_tail};
+use dset_core::recover::tail::{Known, TailVerdict, judge_output};
 use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -28,88 +28,111 @@ pub struct Output {
     tail: Vec<u8>,
 }
 
-impl Output {
+/// What an output is opened with.
+pub(crate) struct Opening<'a> {
+    /// The folder of the outputs.
+    pub(crate) folder: &'a Path,
+    /// Where the rows are read from.
+    pub(crate) reader: &'a dyn Archive,
+    /// Which edition's order the rows follow.
+    pub(crate) edition: u32,
+    /// The name of this moment in the folder of what is moved out of the way.
+    pub(crate) stamp: &'a str,
+}
+
+impl Opening<'_> {
+    /// Opens an output for appending, with every ordered row in it and synced; returns what was
+    /// wrong with it.
     pub(crate) fn open(
-        folder: &Path,
-        format: LiveFormat,
+        &self,
+        wished: LiveFormat,
         mark: Option<&StoredCheckpoint>,
-        reader: &dyn Archive,
-        edition: u32,
-        stamp: &str,
-        repairs: &mut Vec<Repair>,
-    ) -> Result<Output, SinkError> {
-        let path = folder.join(format.file);
-        let wished = format;
-        let format = format.from_file(&path)?;
-        let known = mark.is_some_and(|mark| mark.bytes > 0);
+    ) -> Result<(Output, Option<Repair>), SinkError> {
+        let path = self.folder.join(wished.file);
+        let file_name = wished.file;
         if !path.exists() {
-            let output = Output::write_anew(&path, format, reader, edition)?;
-            if known {
-                repairs.push(Repair::Missing { file: format.file, rows: output.rows });
-            }
-            return Ok(output);
+            let output = self.write_anew(wished)?;
+            let known = mark.is_some_and(|mark| mark.bytes > 0);
+            let repair = Repair::Missing { file: file_name, rows: output.rows };
+            return Ok((output, known.then_some(repair)));
         }
+        let format = wished.from_file(&path)?;
         let mark = mark.cloned().unwrap_or_else(|| StoredCheckpoint::none(format));
         if !fs::metadata(&path)?.is_file() {
             return Err(SinkError::NotAFile { path });
         }
         let identity = Identity::from_path(&path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
-        let length = file.metadata()?.len();
-        let intact = length >= mark.bytes && mark.fits(hash(&tail_before(&mut file, mark.bytes)?));
-        let mut found = Vec::new();
-        if intact {
-            file.seek(SeekFrom::Start(mark.bytes))?;
-            file.read_to_end(&mut found)?;
-        }
-        let mut expected = Expected::from(reader, edition, format, mark.rows, mark.bytes == 0);
-        let tail = classify_tail(&found, expected.by_ref());
-        expected.check()?;
-        // Text in an output that we have not begun is not behind our rows but in their place.
-        let in_our_place =
-            tail.rest == TailRest::Foreign && mark.bytes == 0 && tail.adopted_rows == 0;
-        if !intact || in_our_place {
-            let moved_to = files::path_in_earlier(folder, stamp, format.file)?;
-            fs::rename(&path, &moved_to)?;
-            files::sync_folder(folder)?;
-            repairs.push(Repair::Differed { file: format.file, moved_to });
-            return Output::write_anew(&path, wished, reader, edition);
-        }
         let (mut rows, mut bytes) = (mark.rows, mark.bytes);
-        match tail.rest {
-            // Rows of ours beyond the mark are written again although they are there: what they are
-            // read from may be pages that a failed sync has dropped, and that no later one writes.
-            TailRest::None | TailRest::Torn => {
-                if length > bytes {
-                    file.set_len(bytes)?;
-                }
-                if tail.rest == TailRest::Torn {
-                    repairs.push(Repair::Torn { file: format.file });
-                }
+        let repair = match self.judge(&mut file, format, &mark)? {
+            TailVerdict::Append => None,
+            TailVerdict::Cut { is_torn } => {
+                file.set_len(bytes)?;
+                is_torn.then_some(Repair::Torn { file: file_name })
             }
-            TailRest::Foreign => {
-                let header = mark.bytes == 0 && !format.header.is_empty() && tail.adopted_rows > 0;
-                rows += tail.adopted_rows - u64::from(header);
-                bytes = length;
-                if found.last() != Some(&b'\n') {
+            TailVerdict::AppendBehind { rows: found, ends_line } => {
+                rows += found;
+                bytes = file.metadata()?.len();
+                if ends_line {
                     file.write_all(format.newline)?;
                     bytes += format.newline.len() as u64;
                 }
-                repairs.push(Repair::Foreign { file: format.file });
+                Some(Repair::Foreign { file: file_name })
             }
-        }
+            TailVerdict::Replace => {
+                let moved_to = files::path_in_earlier(self.folder, self.stamp, file_name)?;
+                fs::rename(&path, &moved_to)?;
+                files::sync_folder(self.folder)?;
+                let repair = Repair::Differed { file: file_name, moved_to };
+                return Ok((self.write_anew(wished)?, Some(repair)));
+            }
+        };
         let tail = tail_before(&mut file, bytes)?;
         let mut output = Output { format, file, identity, rows, bytes, tail };
-        if bytes == 0 {
-            output.append(format.header, 0)?;
+        output.append_rest(self.reader, self.edition)?;
+        Ok((output, repair))
+    }
+
+    fn write_anew(&self, format: LiveFormat) -> Result<Output, SinkError> {
+        Output::write_anew(&self.folder.join(format.file), format, self.reader, self.edition)
+    }
+
+    /// Reads what stands behind the mark, and judges it.
+    fn judge(
+        &self,
+        file: &mut fs::File,
+        format: LiveFormat,
+        mark: &StoredCheckpoint,
+    ) -> Result<TailVerdict, SinkError> {
+        let length = file.metadata()?.len();
+        let is_intact = length >= mark.bytes && mark.fits(hash(&tail_before(file, mark.bytes)?));
+        let mut found = Vec::new();
+        if is_intact {
+            file.seek(SeekFrom::Start(mark.bytes))?;
+            file.read_to_end(&mut found)?;
         }
-        let mut rest = Expected::from(reader, edition, format, output.rows, false);
+        let is_new = mark.bytes == 0;
+        let header_first = is_new && !format.header.is_empty();
+        let known = Known { bytes: mark.bytes, is_intact, header_first };
+        let mut expected = Expected::from(self.reader, self.edition, format, mark.rows, is_new);
+        let verdict = judge_output(known, &found, expected.by_ref());
+        expected.check()?;
+        Ok(verdict)
+    }
+}
+
+impl Output {
+    /// Appends the header, where the file is empty, and every ordered row that is not in it; syncs.
+    fn append_rest(&mut self, reader: &dyn Archive, edition: u32) -> Result<(), SinkError> {
+        if self.bytes == 0 {
+            self.append(self.format.header, 0)?;
+        }
+        let mut rest = Expected::from(reader, edition, self.format, self.rows, false);
         for row in rest.by_ref() {
-            output.append(&row, 1)?;
+            self.append(&row, 1)?;
         }
         rest.check()?;
-        output.sync()?;
-        Ok(output)
+        self.sync()
     }
 
     /// Writes the whole of what is ordered into a new file, which appears when it is complete.

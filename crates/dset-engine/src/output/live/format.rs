@@ -6,7 +6,7 @@ use std::path::Path;
 use dset_core::answer::row::Row;
 use thiserror::Error;
 
-use super::{csv, json, txt};
+use super::{csv, json, jsonl, txt};
 
 /// Appends one row to the bytes of an output.
 pub type WriteRow = fn(&Row, &mut Vec<u8>);
@@ -39,7 +39,14 @@ pub struct LiveFormat {
 }
 
 /// Every live output there is, in the order in which they are named and written.
-pub const LIVE_FORMATS: &[LiveFormat] = &[csv::FORMAT, json::FORMAT, txt::FORMAT];
+pub const LIVE_FORMATS: &[LiveFormat] = &[
+    csv::FORMAT,
+    json::FORMAT,
+    txt::FORMAT,
+    jsonl::FORMAT,
+    #[cfg(test)]
+    super::tests::FIFTH,
+];
 
 /// The outputs of the original script, whose bytes never change.
 pub mod legacy {

@@ -8,6 +8,7 @@ mod csv;
 mod file;
 mod format;
 mod json;
+mod jsonl;
 mod txt;
 
 use std::io;
@@ -18,9 +19,9 @@ use std::time::{Duration, Instant};
 use dset_core::answer::row::Row;
 use thiserror::Error;
 
-pub(crate) use crate::output::live::file::Expected;
+use crate::output::live::file::Opening;
 pub use crate::output::live::file::Output;
-pub(crate) use crate::output::live::file::TAIL_BYTES;
+pub(crate) use crate::output::live::file::{Expected, TAIL_BYTES};
 pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
     LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,
@@ -120,14 +121,15 @@ impl Outputs {
         marks: &[StoredCheckpoint],
         stamp: &str,
     ) -> Result<(Outputs, Vec<Repair>), SinkError> {
+        let opening = Opening { folder, reader: &*reader, edition, stamp };
         let mut repairs = Vec::new();
         let mut outputs = Vec::new();
         for &format in formats {
             let mark = marks.iter().find(|mark| mark.name == format.name);
             let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
-            let output =
-                Output::open(folder, format, mark, &*reader, edition, stamp, &mut repairs)?;
+            let (output, repair) = opening.open(format, mark)?;
             outputs.push(output);
+            repairs.extend(repair);
         }
         Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))
     }

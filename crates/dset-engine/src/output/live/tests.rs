@@ -1,6 +1,30 @@
+use std::path::PathBuf;
+
 use dset_core::answer::row::Metadata;
+use dset_core::settings::{Layer, Settings, resolve};
+use fs_err as fs;
 
 use super::*;
+use crate::recover::Recovered;
+use crate::recover::rebuild::rebuild;
+use crate::run::prepare::{Decisions, Job};
+use crate::view::verify::verify;
+
+/// A format of which nothing else knows: one value in the list.
+pub(super) const FIFTH: LiveFormat = LiveFormat {
+    name: "fifth",
+    file: "output.fifth",
+    about: "the same, for a test",
+    header: b"# fifth\n",
+    header_with_bom: None,
+    newline: b"\n",
+    shape: 1,
+    earlier_shapes: &[],
+    loader_rank: 9,
+    write: |row, output| {
+        output.extend_from_slice(format!("{:?} -> {:?}\n", row.question, row.answer).as_bytes());
+    },
+};
 
 fn row(question: &str, reasoning: &str, answer: &str) -> Row {
     Row {
@@ -57,6 +81,11 @@ fn awkward_rows_are_read_back_by_other_readers() {
         let json: serde_json::Value = serde_json::from_str(&written(json::FORMAT, &row)).unwrap();
         assert_eq!(json["response"]["answer"], text);
         assert_eq!(json["metadata"]["question"], text);
+        let jsonl: serde_json::Value = serde_json::from_str(&written(jsonl::FORMAT, &row)).unwrap();
+        assert_eq!(
+            (&jsonl["question"], &jsonl["answer"]),
+            (&json["metadata"]["question"], &json["response"]["answer"])
+        );
     }
 }
 
@@ -77,4 +106,86 @@ fn what_is_known_of_an_answer_follows_the_question_and_what_is_not_has_its_key()
     );
     // As files have it that an earlier version began.
     assert_eq!(written(json::FORMAT.of_shape(1), &row), line("\"row\": 2, \"seconds\": 1.0"));
+}
+
+#[test]
+fn what_is_written_where_no_formats_are_named_is_what_the_script_wrote() {
+    let names: Vec<&str> = legacy::ALL.iter().map(|format| format.name).collect();
+    let settings = resolve(Layer::default(), None).unwrap().0;
+    assert_eq!(settings.formats.iter().collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn names_files_and_ranks_of_formats_are_each_their_own() {
+    for (at, one) in LIVE_FORMATS.iter().enumerate() {
+        for other in &LIVE_FORMATS[..at] {
+            assert_ne!(one.name, other.name);
+            assert_ne!(one.file, other.file);
+            assert_ne!(one.loader_rank, other.loader_rank);
+        }
+    }
+}
+
+/// A folder whose three answers were taken over from an `output.json`, and its settings.
+fn three_answers(folder: &Path, formats: &[&str]) -> Settings {
+    let (input, output) = (folder.join("q.csv"), folder.join("out"));
+    fs::write(&input, "question\nc\nb\na\n").unwrap();
+    fs::create_dir(&output).unwrap();
+    let line = |text: &str| written(json::FORMAT, &row(text, "", "x"));
+    fs::write(output.join("output.json"), ["a", "b", "c"].map(line).concat()).unwrap();
+    let layer = Layer {
+        input: Some(input),
+        output: Some(output),
+        key: Some("none".into()),
+        formats: Some(formats.iter().map(|&name| name.to_owned()).collect::<Vec<_>>().into()),
+        ..Layer::default()
+    };
+    resolve(layer, None).unwrap().0
+}
+
+fn repairs(settings: &Settings) -> Vec<Repair> {
+    let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
+    assert_eq!((job.report.answered, job.report.pending), (3, 0));
+    let repairs = job.report.recovered.iter().filter_map(|one| match one {
+        Recovered::Repaired(repair) => Some(repair.clone()),
+        _ => None,
+    });
+    repairs.collect()
+}
+
+#[test]
+fn a_format_that_is_one_value_in_the_list_is_written_repaired_verified_and_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = three_answers(folder.path(), &["fifth"]);
+    assert_eq!(repairs(&settings), []);
+    let path: PathBuf = settings.output.join(FIFTH.file);
+    let whole = "# fifth\n\"a\" -> \"x\"\n\"b\" -> \"x\"\n\"c\" -> \"x\"\n";
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+
+    // Torn within its last row, and the checkpoint before that row.
+    {
+        let (mut store, _) = crate::store::Store::open(&settings.output).unwrap();
+        let before = &whole.as_bytes()[..whole.len() - 11];
+        store.record_marks(&[Checkpoint::for_bytes(FIFTH, 2, before)]).unwrap();
+        fs::write(&path, &whole.as_bytes()[..whole.len() - 3]).unwrap();
+    }
+    assert_eq!(repairs(&settings), [Repair::Torn { file: FIFTH.file }]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+
+    // Lines of the user's stay.
+    fs::write(&path, format!("{whole}mine")).unwrap();
+    assert_eq!(repairs(&settings), [Repair::Foreign { file: FIFTH.file }]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{whole}mine\n"));
+    assert!(!verify(&settings).unwrap().unwrap().differences.is_empty());
+
+    let rebuilt = rebuild(&settings).unwrap().unwrap();
+    assert_eq!(rebuilt.copied_to.len(), 1);
+    let rebuilt = "# fifth\n\"c\" -> \"x\"\n\"b\" -> \"x\"\n\"a\" -> \"x\"\n";
+    assert_eq!(fs::read_to_string(&path).unwrap(), rebuilt);
+    assert_eq!(verify(&settings).unwrap().unwrap().differences, []);
+    assert_eq!(repairs(&settings), []);
+
+    fs::remove_file(&path).unwrap();
+    assert_eq!(repairs(&settings), [Repair::Missing { file: FIFTH.file, rows: 3 }]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), rebuilt);
 }

@@ -3,52 +3,52 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{ActiveQuestion, Effect, EndReason, Machine, Notice};
+use super::on_response::ReturnedAsk;
+use super::router::EndpointIndex;
+use super::{ActiveQuestion, Dispatch};
 use crate::answer::Failure;
 use crate::item::question::QuestionIndex;
 use crate::plan::ledger::Fault;
 use crate::planted::{Mutant, planted};
 use crate::rate::outage::{Outage, Probe};
-use crate::run::on_response::ReturnedAsk;
-use crate::run::router::EndpointIndex;
+use crate::run::context::Context;
+use crate::run::{Effect, EndReason, Notice};
 use crate::time::Time;
 
-impl Machine {
+impl Dispatch {
     /// Tells whether no place of a model that still has work answers.
-    pub(super) fn is_out(&self) -> bool {
+    pub(crate) fn is_out(&self) -> bool {
         let has_work = |model| {
             self.can_read() || self.active.values().any(|held| held.question.model == model)
         };
         self.router.are_all_open(has_work)
     }
 
-    pub(super) fn begin_outage(
+    pub(crate) fn begin_outage(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         back: &ReturnedAsk,
         failure: Failure,
-        effects: &mut Vec<Effect>,
     ) {
         self.make_ready(back.index);
-        if self.stop.is_some() {
+        if cx.is_ending() {
             return;
         }
-        let lightly = self.slots_max() > 1;
-        let outage = Outage::begin(now, back.index, &self.rules.backoff, lightly);
-        self.router.endpoints_mut().for_each(|lane| lane.open_circuit(now));
-        let wait = outage.retry_at.map(|at| self.router.not_paused(now, at).since(now));
+        let lightly = cx.gates.slots_max() > 1;
+        let outage = Outage::begin(cx.now, back.index, &cx.rules.backoff, lightly);
+        self.router.endpoints_mut().for_each(|lane| lane.open_circuit(cx.now));
+        let wait = outage.retry_at.map(|at| self.router.not_paused(cx.now, at).since(cx.now));
         self.outage = Some(outage);
         self.last_failure = Some(Box::new(failure.clone()));
-        effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
+        cx.effects.push(Effect::Show(Notice::OutageBegan { failure: Box::new(failure), wait }));
     }
 
     /// A failure in an outage costs its question nothing; the probe's moves the schedule on.
-    pub(super) fn on_outage_failure(
+    pub(crate) fn on_outage_failure(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         back: &ReturnedAsk,
         failure: Failure,
-        effects: &mut Vec<Effect>,
     ) {
         self.make_ready(back.index);
         let answered = self.failures.answered_count();
@@ -58,48 +58,46 @@ impl Machine {
         if !outage.is_cross_check(back.ask) {
             self.last_failure = Some(Box::new(failure.clone()));
         }
-        if !outage.failed(now, back.ask, &self.rules.backoff) {
+        if !outage.failed(cx.now, back.ask, &cx.rules.backoff) {
             return;
         }
         if let Some(at) = outage.retry_at {
-            let wait = self.router.not_paused(now, at).since(now);
+            let wait = self.router.not_paused(cx.now, at).since(cx.now);
             let failure = Box::new(failure);
-            effects.push(Effect::Show(Notice::OutageContinues { failure, wait }));
+            cx.effects.push(Effect::Show(Notice::OutageContinues { failure, wait }));
         }
     }
 
     /// The service answered something that is about the question: it is there. Returns the outage that
     /// is over with it, and what prolonged that.
-    pub(super) fn on_service_responded(
+    pub(crate) fn on_service_responded(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         lane: EndpointIndex,
-        effects: &mut Vec<Effect>,
     ) -> Option<(Outage, Box<Failure>)> {
         self.failures.answered();
         let lane = self.router.endpoint_mut(lane);
-        let is_back = lane.close_circuit(now) && self.outage.is_none();
+        let is_back = lane.close_circuit(cx.now) && self.outage.is_none();
         if is_back {
             let (model, endpoint) = (lane.spec.model, lane.spec.endpoint);
-            effects.push(Effect::Show(Notice::EndpointUp { model, endpoint }));
+            cx.effects.push(Effect::Show(Notice::EndpointUp { model, endpoint }));
         }
         let outage = self.outage.take()?;
-        effects.push(Effect::Show(Notice::OutageEnded { lasted: now.since(outage.since) }));
+        cx.effects.push(Effect::Show(Notice::OutageEnded { lasted: cx.now.since(outage.since) }));
         Some((outage, self.last_failure.take()?))
     }
 
     /// Takes an answer that came after the last retry to a question other than the one that had
     /// failed. With one at a time every retry was that question's, and it has given up; with more the
     /// retries went to several, and each is asked again while others succeed.
-    pub(super) fn on_isolated_failure(
+    pub(crate) fn on_isolated_failure(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         back: &ReturnedAsk,
         outage: &Outage,
         failure: Failure,
-        effects: &mut Vec<Effect>,
     ) {
-        if !outage.is_cross_check(back.ask) || self.slots_max() > 1 {
+        if !outage.is_cross_check(back.ask) || cx.gates.slots_max() > 1 {
             return;
         }
         let index = outage.first_question();
@@ -107,49 +105,49 @@ impl Machine {
         let question = Arc::clone(&held.question);
         if question.model == back.question.model {
             self.dequeue(index);
-            self.end_question(now, question, Fault::GaveUp, failure, effects);
+            self.end_question(cx, question, Fault::GaveUp, failure);
         }
     }
 
     /// In an outage one question asks whether it is over.
-    pub(super) fn send_probe(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let is_time = self.probe_at(now).is_some_and(|at| at.has_come(now));
+    pub(crate) fn send_probe(&mut self, cx: &mut Context<'_>) {
+        let is_time = self.probe_at(cx).is_some_and(|at| at.has_come(cx.now));
         let Some(outage) = self.outage.as_ref().filter(|_| is_time) else { return };
         let Some((_, probe)) = outage.next() else { return };
         // A slot is free unless asks sent before the outage are still on their way; then one of
         // those may end the outage, and the probe waits for its slot. A light probe that hangs
         // holds up no retry.
-        if !self.has_room() || self.asks_in_flight.len() >= self.router.slots().max(2) {
+        if !self.has_room(cx) || self.asks_in_flight.len() >= self.router.slots().max(2) {
             return;
         }
         let index = match outage.cross_check() {
             Some(another) => Some(another),
-            None => self.probe_question(now, outage.question, !outage.probed),
+            None => self.probe_question(cx, outage.question, !outage.probed),
         };
         let Some(index) = index else { return };
         let retry = outage.retries + 1;
         let model = self.active[&index].question.model;
-        let Some(lane) = self.router.probe(now, model) else { return };
+        let Some(lane) = self.router.probe(cx.now, model) else { return };
         self.dequeue(index);
         match probe {
             Probe::Light => {}
             Probe::Retry => {
-                let of = self.rules.backoff.retries;
-                effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
+                let of = cx.rules.backoff.retries;
+                cx.effects.push(Effect::Show(Notice::OutageRetry { retry, of }));
             }
             Probe::Another => {
                 let question = Arc::clone(&self.active[&index].question);
-                effects.push(Effect::Show(Notice::OutageCrossCheck { question }));
+                cx.effects.push(Effect::Show(Notice::OutageCrossCheck { question }));
             }
         }
-        let ask = self.ask(now, index, lane, effects);
+        let ask = self.ask(cx, index, lane);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
         outage.on_probe_sent(ask, index, probe);
     }
 
     /// When the next probe of an outage goes: at its time, neither while the place that it would go
     /// to wants to be left alone nor beyond the user's limits. Absent where an event must come first.
-    pub(super) fn probe_at(&mut self, now: Time) -> Option<Time> {
+    pub(crate) fn probe_at(&mut self, cx: &mut Context<'_>) -> Option<Time> {
         let outage = self.outage.as_ref()?;
         let ((at, _), another) = (outage.next()?, outage.cross_check());
         let asked: BTreeSet<QuestionIndex> =
@@ -157,20 +155,25 @@ impl Machine {
         let may = |index| !asked.contains(index) && another.is_none_or(|another| another == *index);
         let free = self.active.iter().filter(|(index, _)| may(index));
         let models: BTreeSet<u16> = free.map(|(_, held)| held.question.model).collect();
-        let at = self.router.not_paused_any(now, at, &models)?;
-        let wait = self.minute.wait(now)?;
-        Some(if wait.is_zero() { at } else { at.max(now.after(wait)) })
+        let at = self.router.not_paused_any(cx.now, at, &models)?;
+        let wait = cx.gates.wait(cx.now)?;
+        Some(if wait.is_zero() { at } else { at.max(cx.now.after(wait)) })
     }
 
     /// First the question whose failure began it; with more than one at a time each further probe
     /// is the next unfinished one.
-    fn probe_question(&self, now: Time, last: QuestionIndex, first: bool) -> Option<QuestionIndex> {
+    fn probe_question(
+        &self,
+        cx: &Context<'_>,
+        last: QuestionIndex,
+        first: bool,
+    ) -> Option<QuestionIndex> {
         let asked = |index: &QuestionIndex| self.asks_in_flight.values().any(|f| f.index == *index);
-        let same = first || self.slots_max() <= 1;
+        let same = first || cx.gates.slots_max() <= 1;
         let may = |index: &QuestionIndex| {
             let held = self.active.get(index);
             let model = held.map(|held| held.question.model);
-            !asked(index) && model.is_some_and(|model| self.router.may_probe(now, model))
+            !asked(index) && model.is_some_and(|model| self.router.may_probe(cx.now, model))
         };
         let mut free = self.active.keys().filter(|index| may(index));
         if same && may(&last) {
@@ -196,9 +199,9 @@ impl Machine {
 
     /// When the last retry has failed and nothing that could succeed is on its way, tries another
     /// question; when that has failed too, ends the run.
-    pub(super) fn end_outage_if_final(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    pub(crate) fn end_outage_if_final(&mut self, cx: &mut Context<'_>) {
         let Some(outage) = self.outage.as_ref().filter(|outage| outage.is_final()) else { return };
-        if !self.asks_in_flight.is_empty() || self.stop.is_some() {
+        if !self.asks_in_flight.is_empty() || cx.is_ending() {
             return;
         }
         if outage.cross_check().is_none() && !planted(Mutant::NoOtherQuestionTried) {
@@ -209,21 +212,21 @@ impl Machine {
             if let Some(index) = self.cross_check_question(outage) {
                 let places = self.router.endpoints_of(self.active[&index].question.model);
                 let outage = self.outage.as_mut().expect("it is there");
-                outage.begin_cross_check(now, index, places);
+                outage.begin_cross_check(cx.now, index, places);
                 return;
             }
         }
         let Some(failure) = self.last_failure.take() else { return };
         self.outage = None;
-        effects.push(Effect::Show(Notice::OutageExhausted { failure: failure.clone() }));
-        self.stop(EndReason::Unreachable(failure));
+        cx.effects.push(Effect::Show(Notice::OutageExhausted { failure: failure.clone() }));
+        cx.shutdown.stop(EndReason::Unreachable(failure));
         let mut left = self.active.values();
         let last = planted(Mutant::BookmarkOnTheWrongRow);
         if let Some(held) = if last { left.next_back() } else { left.next() } {
             let question = Arc::clone(&held.question);
             let row_number = question.row_number;
-            effects.push(Effect::Show(Notice::MarkingRow { row_number }));
-            self.mark_row(question.id, effects);
+            cx.effects.push(Effect::Show(Notice::MarkingRow { row_number }));
+            cx.mark_row(question.id);
             self.marked_question = Some(question);
         }
     }

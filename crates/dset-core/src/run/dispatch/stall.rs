@@ -1,21 +1,23 @@
 //! Asks that are dropped, and those of which nothing comes.
 
-use super::{Effect, Machine};
+use super::Dispatch;
 use crate::answer::{Failure, FailureClass, ParsedReply};
 use crate::rate::ResponseSignal;
+use crate::run::Effect;
 use crate::run::ask::AskId;
+use crate::run::context::Context;
 use crate::time::Time;
 
-impl Machine {
+impl Dispatch {
     /// Takes that an ask was dropped.
-    pub(crate) fn on_abandoned(&mut self, now: Time, ask: AskId, effects: &mut Vec<Effect>) {
+    pub(crate) fn on_abandoned(&mut self, cx: &mut Context<'_>, ask: AskId) {
         let flight = self.asks_in_flight.get(&ask).expect("an ask is answered once");
         let Some(hung_after) = flight.stalled_after else {
             let flight = self.asks_in_flight.remove(&ask).expect("it was there just now");
             let lane = self.router.endpoint_mut(flight.endpoint);
-            lane.on_return(now, ask);
-            lane.rate.on_return(now, &flight.sent, ResponseSignal::Neutral);
-            self.minute.on_return(now, None, false);
+            lane.on_return(cx.now, ask);
+            lane.rate.on_return(cx.now, &flight.sent, ResponseSignal::Neutral);
+            cx.gates.on_return(cx.now, None, false);
             self.dropped += 1;
             self.make_ready(flight.index);
             return;
@@ -33,13 +35,13 @@ impl Machine {
             partial: None,
         };
         let reading = ParsedReply::Failure(failure.clone());
-        let back = self.complete_ask(now, ask, &reading);
-        self.on_failure(now, back, failure, effects);
+        let back = self.complete_ask(cx, ask, &reading);
+        self.on_failure(cx, back, failure);
     }
 
     /// Drops asks of which nothing has come for far longer than answers take.
-    pub(crate) fn abandon_stalled(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(at) = self.stalled_at().filter(|at| at.has_come(now)) else { return };
+    pub(crate) fn abandon_stalled(&mut self, cx: &mut Context<'_>) {
+        let Some(at) = self.stalled_at().filter(|at| at.has_come(cx.now)) else { return };
         for (&ask, flight) in &mut self.asks_in_flight {
             // None that was sent later can have hung yet.
             if flight.sent.at.monotonic_ms > at.monotonic_ms {
@@ -47,7 +49,7 @@ impl Machine {
             }
             let hung_after = self.router.stall_timeout(flight.endpoint);
             let hung_after = hung_after.filter(|_| flight.may_stall());
-            let Some(hung_after) = hung_after.filter(|span| now.since(flight.sent.at) >= *span)
+            let Some(hung_after) = hung_after.filter(|span| cx.now.since(flight.sent.at) >= *span)
             else {
                 continue;
             };
@@ -56,7 +58,7 @@ impl Machine {
             if let Some(held) = self.active.get_mut(&flight.index) {
                 held.seemed_stalled = true;
             }
-            effects.push(Effect::Abandon(ask));
+            cx.effects.push(Effect::Abandon(ask));
         }
     }
 

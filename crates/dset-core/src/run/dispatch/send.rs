@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ActiveQuestion, Effect, InFlight, Machine, Notice, RateBound};
+use super::router::{EndpointIndex, Route};
+use super::{ActiveQuestion, Dispatch, InFlight};
 use crate::item::question::{Question, QuestionIndex};
-use crate::planted::{Mutant, planted};
 use crate::run::ask::{Ask, AskId};
-use crate::run::router::{EndpointIndex, Route};
+use crate::run::context::Context;
+use crate::run::{Effect, Notice, RateBound};
 use crate::time::Time;
 
 /// So many questions are held at most where a model does not answer and others do.
@@ -17,7 +18,7 @@ const HELD_FOR_OTHERS: usize = 4_096;
 /// given up, and a few questions in a row may fail on their own account.
 const HELD_IN_OUTAGE: usize = 16;
 
-impl Machine {
+impl Dispatch {
     /// Takes questions that were read.
     pub(crate) fn take_questions(&mut self, questions: Vec<Question>) {
         self.read.outstanding = false;
@@ -59,12 +60,12 @@ impl Machine {
         !self.read.ended && self.active.len() < self.active_max()
     }
 
-    /// Asks for more questions, so that at most [`Machine::held_max`] are held.
-    pub(crate) fn read_more(&mut self, effects: &mut Vec<Effect>) {
+    /// Asks for more questions, so that at most [`Dispatch::active_max`] are held.
+    pub(crate) fn read_more(&mut self, cx: &mut Context<'_>) {
         if self.read.ended || self.read.outstanding {
             return;
         }
-        let left = self.rules.limit.map_or(u64::MAX, |limit| limit - self.read.taken.min(limit));
+        let left = cx.rules.limit.map_or(u64::MAX, |limit| limit - self.read.taken.min(limit));
         if left == 0 {
             self.read.ended = true;
             return;
@@ -77,31 +78,23 @@ impl Machine {
         let enough = ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
         if count > 0 && (!enough || count >= slots || self.outage.is_some()) {
             self.read.outstanding = true;
-            effects.push(Effect::Read { count });
+            cx.effects.push(Effect::Read { count });
         }
     }
 
-    /// How many may be asked or waiting for the disk, whatever the pace.
-    pub(crate) fn slots_max(&self) -> usize {
-        self.rules.bounds.slots_max.max(1) as usize
+    /// Returns true if a slot is free, see [`crate::run::gate::Gates::has_room`].
+    pub(crate) fn has_room(&self, cx: &Context<'_>) -> bool {
+        cx.gates.has_room(self.asks_in_flight.len(), cx.custody.unsynced_count())
     }
 
-    /// Tells whether a slot is free. Answers that wait for the disk take one too, so that a crash
-    /// cannot cost more than there are, but they are no longer the service's.
-    pub(crate) fn has_room(&self) -> bool {
-        let unsynced = self.records.answers.len();
-        let unsynced = if planted(Mutant::SlotFreedOnArrival) { 0 } else { unsynced };
-        self.asks_in_flight.len() + unsynced < self.slots_max()
-    }
-
-    /// Where another ask of a model may be sent, as far as the places and the user's limits go.
-    fn may_send(&mut self, now: Time, model: u16) -> Route {
-        match self.minute.wait(now) {
+    /// Where another ask of a model may be sent, as far as gates and endpoints go.
+    fn may_send(&mut self, cx: &mut Context<'_>, model: u16) -> Route {
+        match cx.gates.wait(cx.now) {
             None => Route::NotYet,
-            Some(Duration::ZERO) => self.router.choose(now, model),
+            Some(Duration::ZERO) => self.router.choose(cx.now, model),
             Some(wait) => {
-                self.rate_bound = Some(RateBound::User);
-                Route::NotBefore(now.after(wait))
+                cx.gates.rate_bound = Some(RateBound::User);
+                Route::NotBefore(cx.now.after(wait))
             }
         }
     }
@@ -113,14 +106,14 @@ impl Machine {
     }
 
     /// Sends what may be sent now.
-    pub(crate) fn send(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        (self.send_at, self.rate_bound) = (None, None);
+    pub(crate) fn send(&mut self, cx: &mut Context<'_>) {
+        (cx.gates.send_at, cx.gates.rate_bound) = (None, None);
         if self.outage.is_some() {
-            self.send_probe(now, effects);
+            self.send_probe(cx);
             return;
         }
         while let Some(&(ms, index)) = self.waiting.first() {
-            if ms > now.monotonic_ms {
+            if ms > cx.now.monotonic_ms {
                 break;
             }
             self.waiting.pop_first();
@@ -130,24 +123,24 @@ impl Machine {
         let models = self.router.models();
         let first = (self.asks_count % u64::from(models)) as u16;
         for step in 0..models {
-            self.send_to(now, (first + step) % models, effects);
+            self.send_to(cx, (first + step) % models);
         }
     }
 
-    fn send_to(&mut self, now: Time, model: u16, effects: &mut Vec<Effect>) {
-        while self.has_room()
+    fn send_to(&mut self, cx: &mut Context<'_>, model: u16) {
+        while self.has_room(cx)
             && let Some(&index) = self.ready[usize::from(model)].first()
         {
-            match self.may_send(now, model) {
+            match self.may_send(cx, model) {
                 Route::Now(lane) => {
                     self.ready[usize::from(model)].pop_first();
-                    let ask = self.ask(now, index, lane, effects);
+                    let ask = self.ask(cx, index, lane);
                     self.router.endpoint_mut(lane).on_probe_sent(ask);
                 }
                 Route::NotBefore(at) => {
-                    self.send_at = Some(self.send_at.map_or(at, |first| first.min(at)));
+                    cx.gates.send_at = Some(cx.gates.send_at.map_or(at, |first| first.min(at)));
                     let by_service = self.router.are_rate_bound().then_some(RateBound::Service);
-                    self.rate_bound = self.rate_bound.or(by_service);
+                    cx.gates.rate_bound = cx.gates.rate_bound.or(by_service);
                     break;
                 }
                 Route::NotYet => break,
@@ -157,10 +150,9 @@ impl Machine {
 
     pub(crate) fn ask(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         index: QuestionIndex,
         lane: EndpointIndex,
-        effects: &mut Vec<Effect>,
     ) -> AskId {
         let held = self.active.get_mut(&index).expect("a question that is asked is held");
         held.attempts += 1;
@@ -169,10 +161,10 @@ impl Machine {
         self.useless.parked.remove(&index);
         self.asks_count += 1;
         let id = AskId(self.asks_count);
-        self.minute.on_sent(now);
+        cx.gates.on_sent(cx.now);
         let at = self.router.endpoint_mut(lane);
         at.in_flight += 1;
-        let (endpoint, sent) = (at.spec.endpoint, at.rate.sent(now));
+        let (endpoint, sent) = (at.spec.endpoint, at.rate.sent(cx.now));
         let flight = InFlight {
             index,
             endpoint: lane,
@@ -185,9 +177,9 @@ impl Machine {
         };
         self.asks_in_flight.insert(id, flight);
         let question = Arc::clone(&held.question);
-        effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
+        cx.effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
         let (model, sample) = (question.model, question.sample);
-        effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
+        cx.effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
         id
     }
 

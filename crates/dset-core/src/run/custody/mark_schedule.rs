@@ -1,4 +1,4 @@
-//! What the machine keeps of every question, and when the input file is marked.
+//! When the input file is marked, and with what.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,54 +6,8 @@ use std::time::Duration;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::QuestionId;
 use crate::planted::{Mutant, planted};
-use crate::run::event::{Planned, Seq};
+use crate::run::event::Seq;
 use crate::time::Time;
-
-/// Where one question stands; one byte each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(super) enum QuestionState {
-    /// Answered, and placed in the outputs.
-    Placed,
-    /// Answered, durable, and waiting for its place.
-    Durable,
-    /// Answered, and not durable yet.
-    Unsynced,
-    Presumed,
-    Rejected,
-    GaveUp,
-    Pending,
-}
-
-impl QuestionState {
-    /// Tells whether it has an answer, or is taken to have one.
-    pub(super) fn is_answered(self) -> bool {
-        matches!(
-            self,
-            QuestionState::Placed
-                | QuestionState::Durable
-                | QuestionState::Unsynced
-                | QuestionState::Presumed
-        )
-    }
-
-    /// Tells whether it may still get an answer in this run.
-    pub(super) fn is_open(self) -> bool {
-        matches!(self, QuestionState::Unsynced | QuestionState::Pending)
-    }
-}
-
-impl From<Planned> for QuestionState {
-    fn from(planned: Planned) -> QuestionState {
-        match planned {
-            Planned::Placed => QuestionState::Placed,
-            Planned::Unplaced => QuestionState::Durable,
-            Planned::Presumed => QuestionState::Presumed,
-            Planned::Truncated => QuestionState::Rejected,
-            Planned::Pending => QuestionState::Pending,
-        }
-    }
-}
 
 /// The file with the questions is rewritten at most once in so long, …
 const REWRITE_EVERY_MIN: Duration = Duration::from_secs(5);
@@ -62,7 +16,7 @@ const REWRITE_SHARE: u32 = 20;
 
 /// The marks that the input file is still to get.
 #[derive(Debug, Default)]
-pub(super) struct MarkSchedule {
+pub(crate) struct MarkSchedule {
     wanted: InputMarks,
     /// The wanted marks may be written once this record is durable.
     after: Seq,
@@ -75,14 +29,14 @@ pub(super) struct MarkSchedule {
 }
 
 impl MarkSchedule {
-    pub(super) fn want(&mut self, marks: InputMarks) {
+    pub(crate) fn want(&mut self, marks: InputMarks) {
         self.ours.extend(&marks.set);
         self.wanted.set.extend(marks.set);
         self.wanted.clear.extend(marks.clear);
     }
 
     /// Wants ERROR in a row, once `after` is durable.
-    pub(super) fn set(&mut self, id: QuestionId, after: Seq) {
+    pub(crate) fn set(&mut self, id: QuestionId, after: Seq) {
         self.wanted.clear.remove(&id);
         self.wanted.set.insert(id);
         self.ours.insert(id);
@@ -91,7 +45,7 @@ impl MarkSchedule {
 
     /// Takes an answer to a question that was `marked` when it was read: ERROR is to be gone from
     /// its row once `after` is durable.
-    pub(super) fn answered(&mut self, id: QuestionId, marked: bool, after: Seq) {
+    pub(crate) fn answered(&mut self, id: QuestionId, marked: bool, after: Seq) {
         // A mark that an earlier run could not write may have been written since it was read.
         if !marked && !self.ours.contains(&id) {
             return;
@@ -102,14 +56,14 @@ impl MarkSchedule {
     }
 
     /// Returns the marks that are to be written now.
-    pub(super) fn due(&mut self, now: Time, synced: Seq) -> Option<InputMarks> {
+    pub(crate) fn due(&mut self, now: Time, synced: Seq) -> Option<InputMarks> {
         let known = self.after <= synced || planted(Mutant::MarkBeforeDurable);
         let may = self.not_before.is_none_or(|at| at.has_come(now)) && known;
         if may { self.take() } else { None }
     }
 
     /// Returns the marks that are to be written at the end; none of records that failed.
-    pub(super) fn last(&mut self, records_failed: bool) -> Option<InputMarks> {
+    pub(crate) fn last(&mut self, records_failed: bool) -> Option<InputMarks> {
         if records_failed { None } else { self.take() }
     }
 
@@ -122,24 +76,24 @@ impl MarkSchedule {
         Some(marks)
     }
 
-    pub(super) fn written(&mut self, now: Time, took: Duration) {
+    pub(crate) fn written(&mut self, now: Time, took: Duration) {
         self.writing = None;
         self.not_before = Some(now.after(REWRITE_EVERY_MIN.max(took * REWRITE_SHARE)));
     }
 
     /// A file that cannot be written is not tried again in this run.
-    pub(super) fn failed(&mut self, now: Time) {
+    pub(crate) fn failed(&mut self, now: Time) {
         self.writing = None;
         self.not_before = Some(now);
         self.failed = true;
     }
 
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.writing.is_some()
     }
 
     /// Returns when marks that wait for their time may be written.
-    pub(super) fn wake_at(&self) -> Option<Time> {
+    pub(crate) fn wake_at(&self) -> Option<Time> {
         let waits = !self.wanted.is_empty() && !self.is_busy() && !self.failed;
         self.not_before.filter(|_| waits)
     }

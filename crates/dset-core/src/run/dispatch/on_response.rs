@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Effect, JournalRecord, Machine, Notice};
+use super::Dispatch;
+use super::router::EndpointIndex;
 use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::question::{Question, QuestionIndex};
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
-use crate::run::mark_schedule::QuestionState;
-use crate::run::router::EndpointIndex;
+use crate::run::context::Context;
+use crate::run::{Effect, JournalRecord, Notice};
 use crate::time::Time;
 
 /// An ask that has come back.
@@ -59,29 +60,23 @@ fn tokens_about(reading: &ParsedReply, prompt: &str) -> Option<u64> {
     Some(input + answer.usage.output.unwrap_or_else(written))
 }
 
-impl Machine {
-    pub(crate) fn on_response(
-        &mut self,
-        now: Time,
-        ask: AskId,
-        reading: ParsedReply,
-        effects: &mut Vec<Effect>,
-    ) {
-        let back = self.complete_ask(now, ask, &reading);
-        if self.stop.is_some() && planted(Mutant::AnswerDroppedWhileStopping) {
+impl Dispatch {
+    pub(crate) fn on_response(&mut self, cx: &mut Context<'_>, ask: AskId, reading: ParsedReply) {
+        let back = self.complete_ask(cx, ask, &reading);
+        if cx.is_ending() && planted(Mutant::AnswerDroppedWhileStopping) {
             self.make_ready(back.index);
             return;
         }
         match reading {
-            ParsedReply::Answer(answer) => self.on_answer(now, back, answer, effects),
-            ParsedReply::Failure(failure) => self.on_failure(now, back, failure, effects),
+            ParsedReply::Answer(answer) => self.on_answer(cx, back, answer),
+            ParsedReply::Failure(failure) => self.on_failure(cx, back, failure),
         }
     }
 
     /// Takes an ask off its way, and tells the pace what its return says.
     pub(crate) fn complete_ask(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         ask: AskId,
         reading: &ParsedReply,
     ) -> ReturnedAsk {
@@ -90,14 +85,14 @@ impl Machine {
         let back = response_signal(reading);
         let lane = self.router.endpoint_mut(flight.endpoint);
         if matches!(back, ResponseSignal::Answered { .. }) {
-            lane.latency.answered(now.since(flight.sent.at));
+            lane.latency.answered(cx.now.since(flight.sent.at));
         }
-        lane.on_return(now, ask);
-        lane.rate.on_return(now, &flight.sent, back);
+        lane.on_return(cx.now, ask);
+        lane.rate.on_return(cx.now, &flight.sent, back);
         let was_refused =
             matches!(back, ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. });
         let taken = tokens_about(reading, &held.question.prompt).or_else(|| tokens(reading));
-        self.minute.on_return(now, taken, was_refused);
+        cx.gates.on_return(cx.now, taken, was_refused);
         ReturnedAsk {
             ask,
             index: flight.index,
@@ -117,52 +112,36 @@ impl Machine {
         }
     }
 
-    fn on_answer(
-        &mut self,
-        now: Time,
-        back: ReturnedAsk,
-        answer: Answer,
-        effects: &mut Vec<Effect>,
-    ) {
-        let over = self.on_service_responded(now, back.endpoint, effects);
+    fn on_answer(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, answer: Answer) {
+        let over = self.on_service_responded(cx, back.endpoint);
         self.answers_count += 1;
         self.clear_useless();
-        self.clear_systemic_failure(now, effects);
+        self.clear_systemic_failure(cx);
         if let Some((outage, failure)) = over {
-            self.on_isolated_failure(now, &back, &outage, *failure, effects);
+            self.on_isolated_failure(cx, &back, &outage, *failure);
         }
         self.active.remove(&back.index);
-        effects.push(Effect::Show(Notice::Answered {
+        cx.effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),
-            took: now.since(back.sent_at),
+            took: cx.now.since(back.sent_at),
             usage: answer.usage,
             attempts: back.attempts,
         }));
         let (id, marked) = (back.question.id, back.question.marked);
-        self.states[back.index as usize] = QuestionState::Unsynced;
-        let completes_row = self.is_row_answered(back.index);
-        let seq = self.record(
-            JournalRecord::Answered {
-                question: back.question,
-                ask: back.ask,
-                attempts: back.attempts,
-                sent_at: back.sent_at,
-                at: now,
-                answer: Box::new(answer),
-                completes_row,
-            },
-            effects,
-        );
-        self.records.answers.push_back((seq, back.index));
+        let completes_row = cx.custody.on_answer(back.index);
+        let seq = cx.record(JournalRecord::Answered {
+            question: back.question,
+            ask: back.ask,
+            attempts: back.attempts,
+            sent_at: back.sent_at,
+            at: cx.now,
+            answer: Box::new(answer),
+            completes_row,
+        });
+        cx.custody.hold_answer(seq, back.index);
         if completes_row {
-            self.marks.answered(id, marked, seq);
+            cx.custody.marks.answered(id, marked, seq);
         }
-    }
-
-    /// Tells whether a row has every answer that it is to get.
-    fn is_row_answered(&self, index: QuestionIndex) -> bool {
-        let first = index - index % self.per_row;
-        (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
     }
 }
 

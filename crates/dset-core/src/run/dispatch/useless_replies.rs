@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Effect, EndReason, Machine};
+use super::Dispatch;
+use super::on_response::ReturnedAsk;
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::QuestionIndex;
-use crate::run::on_response::ReturnedAsk;
-use crate::time::Time;
+use crate::run::EndReason;
+use crate::run::context::Context;
 
 /// How often a question is asked again that got such a reply: each may have been paid for.
 const RETRIES_MAX: u32 = 2;
@@ -26,54 +27,53 @@ const OTHER_API_AT_FIRST: usize = 3;
 
 /// The questions without an answer since the last answer, and the last reply of theirs.
 #[derive(Debug, Default)]
-pub(super) struct UselessReplies {
+pub(crate) struct UselessReplies {
     questions: BTreeSet<QuestionIndex>,
     last: Option<Failure>,
     /// Before the first answer: those that are not asked again while there are others to ask, which
     /// tell more of the service than they do.
-    pub(super) parked: BTreeSet<QuestionIndex>,
+    pub(crate) parked: BTreeSet<QuestionIndex>,
     /// There are no others.
     has_no_others: bool,
 }
 
 impl UselessReplies {
     /// So many questions are held at the least while it is open whether any gets an answer.
-    pub(super) fn active_min(&self) -> usize {
+    pub(crate) fn active_min(&self) -> usize {
         if self.parked.is_empty() { 0 } else { 2 * ALIKE_AT_FIRST }
     }
 }
 
-impl Machine {
+impl Dispatch {
     /// Takes a reply that holds no answer.
-    pub(super) fn on_useless_reply(
+    pub(crate) fn on_useless_reply(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         back: &ReturnedAsk,
         failure: Failure,
-        effects: &mut Vec<Effect>,
     ) {
-        if self.stop.is_some() {
+        if cx.is_ending() {
             self.make_ready(back.index);
             return;
         }
         self.useless.questions.insert(back.index);
         self.useless.last = Some(failure.clone());
-        self.on_service_responded(now, back.endpoint, effects);
+        self.on_service_responded(cx, back.endpoint);
         if failure.class == FailureClass::Empty {
-            self.clear_systemic_failure(now, effects);
+            self.clear_systemic_failure(cx);
         }
-        if !self.has_succeeded() && !self.useless.has_no_others && !self.rules.pause_on_error {
+        if !self.has_succeeded(cx) && !self.useless.has_no_others && !cx.rules.pause_on_error {
             let held = self.active.get_mut(&back.index).expect("a failed question is held");
             held.failures += 1;
             self.useless.parked.insert(back.index);
-            self.show_retry(back, failure, Duration::ZERO, effects);
+            self.show_retry(cx, back, failure, Duration::ZERO);
             return;
         }
-        self.retry_or_give_up(now, back, failure, RETRIES_MAX, effects);
+        self.retry_or_give_up(cx, back, failure, RETRIES_MAX);
     }
 
     /// Forgets what was useless: there is an answer.
-    pub(super) fn clear_useless(&mut self) {
+    pub(crate) fn clear_useless(&mut self) {
         self.release_parked();
         self.useless = UselessReplies::default();
     }
@@ -96,16 +96,16 @@ impl Machine {
     }
 
     /// An answer of an earlier run is one, too.
-    fn has_succeeded(&self) -> bool {
-        self.answers_count > 0 || self.ledger.answered > 0
+    fn has_succeeded(&self, cx: &Context<'_>) -> bool {
+        self.answers_count > 0 || cx.custody.ledger().answered > 0
     }
 
     /// Judges whether no question gets an answer: true while nothing is asked for that.
-    pub(super) fn judge_useless(&mut self) -> bool {
+    pub(crate) fn judge_useless(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(last) = self.useless.last.as_ref().filter(|_| self.outage.is_none()) else {
             return false;
         };
-        let has_succeeded = self.has_succeeded();
+        let has_succeeded = self.has_succeeded(cx);
         let is_other = last.class == FailureClass::OtherApi;
         let most = match has_succeeded {
             true => ALIKE_LATER,
@@ -125,7 +125,7 @@ impl Machine {
         if self.asks_in_flight.is_empty() {
             let last = Box::new(last.clone());
             self.useless = UselessReplies::default();
-            self.stop(EndReason::WrongSettings(last));
+            cx.shutdown.stop(EndReason::WrongSettings(last));
         }
         true
     }

@@ -1,0 +1,67 @@
+//! Gates: whether one more ask may be sent, whatever it asks.
+//!
+//! They are asked one after the other, the cheapest first: a free slot, the user's limits a minute,
+//! then what the endpoint's rate controller allows ([`crate::run::dispatch`]'s router). A further
+//! limit is a field here and a line in [`Gates::wait`]; each names the moment from which time alone
+//! would let an ask through, so that the run sets its timer for it.
+
+use std::time::Duration;
+
+use crate::planted::{Mutant, planted};
+use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
+use crate::run::RateBound;
+use crate::time::Time;
+
+/// The limits that hold for all endpoints together.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    slots_max: usize,
+    minute: SlidingWindowLimit,
+    /// When the next ask may be sent, where that is a matter of time.
+    pub(crate) send_at: Option<Time>,
+    /// Whose limit holds the run up.
+    pub(crate) rate_bound: Option<RateBound>,
+}
+
+impl Gates {
+    /// `slots_max` asks at once at most (at least one), and the user's own limits a minute.
+    pub(crate) fn new(slots_max: u32, minute: MinuteLimits) -> Gates {
+        let minute = SlidingWindowLimit::new(minute);
+        Gates { slots_max: slots_max.max(1) as usize, minute, send_at: None, rate_bound: None }
+    }
+
+    /// Counts the asks of the minute before this session; of a session that was `killed` nobody
+    /// knows what it had sent.
+    pub(crate) fn restore(&mut self, now: Time, earlier: &[EarlierAsk], killed: bool) {
+        self.minute.restore(now, earlier, killed);
+    }
+
+    /// How many may be asked or waiting for the disk at once.
+    pub(crate) fn slots_max(&self) -> usize {
+        self.slots_max
+    }
+
+    /// Returns true if a slot is free. Answers that wait for the disk take one too, so that a crash
+    /// cannot cost more than there are, but they are no longer the service's.
+    pub(crate) fn has_room(&self, in_flight: usize, unsynced: usize) -> bool {
+        let unsynced = if planted(Mutant::SlotFreedOnArrival) { 0 } else { unsynced };
+        in_flight + unsynced < self.slots_max
+    }
+
+    /// Returns how long until one more ask is within the limits that hold for all endpoints; zero if
+    /// it is now, `None` where an event must come first.
+    pub(crate) fn wait(&mut self, now: Time) -> Option<Duration> {
+        self.minute.wait(now)
+    }
+
+    /// An ask is sent.
+    pub(crate) fn on_sent(&mut self, now: Time) {
+        self.minute.on_sent(now);
+    }
+
+    /// An ask is back: it took about `tokens`, in and out, and the service may have refused it for
+    /// being one too many.
+    pub(crate) fn on_return(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
+        self.minute.on_return(now, tokens, was_refused);
+    }
+}

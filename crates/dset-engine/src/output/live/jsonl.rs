@@ -1,0 +1,115 @@
+//! `output.jsonl`: one flat object a line, for loaders of data sets.
+//!
+//! Every row has every key, in the same order and of the same type, and none is null: loaders take
+//! the keys and types of the first rows, or of the first file, for those of all, and a column that
+//! begins with nulls is refused later, or its values are dropped. 0 and an empty text stand for
+//! what is not known.
+
+use dset_core::answer::row::Row;
+use dset_core::time::rfc3339;
+use serde::Serialize;
+
+use super::LiveFormat;
+
+pub(super) const FORMAT: LiveFormat = LiveFormat {
+    name: "jsonl",
+    file: "output.jsonl",
+    about: "the same, a flat object a line, where `formats` names it",
+    header: b"",
+    header_with_bom: None,
+    newline: b"\n",
+    shape: 1,
+    earlier_shapes: &[],
+    loader_rank: 0,
+    write,
+};
+
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Empty: inputs have no ids of their own.
+    id: &'a str,
+    /// Row of the input file as a spreadsheet counts it, from 2 below a header.
+    row: u64,
+    question: &'a str,
+    reasoning: &'a str,
+    answer: &'a str,
+    model: &'a str,
+    /// From 0.
+    sample: u32,
+    finish_reason: &'a str,
+    input_tokens: u64,
+    cached_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: u64,
+    seconds: f64,
+    request_id: &'a str,
+    /// RFC 3339 in UTC, to the millisecond: without a fraction `datasets` makes a date of it.
+    time: String,
+}
+
+fn write(row: &Row, output: &mut Vec<u8>) {
+    let metadata = &row.metadata;
+    let line = Line {
+        id: "",
+        row: metadata.row.unwrap_or_default(),
+        question: &row.question,
+        reasoning: &row.reasoning,
+        answer: &row.answer,
+        model: metadata.model.as_deref().unwrap_or_default(),
+        sample: metadata.sample.unwrap_or_default(),
+        finish_reason: metadata.finish_reason.as_deref().unwrap_or_default(),
+        input_tokens: metadata.input_tokens.unwrap_or_default(),
+        cached_tokens: metadata.cached_tokens.unwrap_or_default(),
+        output_tokens: metadata.output_tokens.unwrap_or_default(),
+        reasoning_tokens: metadata.reasoning_tokens.unwrap_or_default(),
+        seconds: metadata.seconds.unwrap_or_default(),
+        request_id: metadata.request_id.as_deref().unwrap_or_default(),
+        time: rfc3339(row.answered_at),
+    };
+    serde_json::to_writer(&mut *output, &line).expect("a row is plain values");
+    output.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use dset_core::answer::row::Metadata;
+
+    use super::*;
+
+    #[test]
+    fn every_row_has_every_key_in_one_order_and_none_is_null() {
+        let line = |metadata: Metadata| {
+            let row = Row {
+                answered_at: 1_795_348_164_005,
+                question: "q\n\"é\"".into(),
+                reasoning: String::new(),
+                answer: "=a\u{2028}".into(),
+                metadata,
+            };
+            let mut bytes = Vec::new();
+            write(&row, &mut bytes);
+            String::from_utf8(bytes).unwrap()
+        };
+        let known = Metadata {
+            row: Some(2),
+            model: Some("m".into()),
+            sample: Some(1),
+            finish_reason: Some("stop".into()),
+            input_tokens: Some(5),
+            cached_tokens: Some(3),
+            output_tokens: Some(7),
+            reasoning_tokens: Some(4),
+            seconds: Some(1.0),
+            request_id: Some("r".into()),
+            ..Metadata::default()
+        };
+        assert_eq!(
+            line(known),
+            "{\"id\":\"\",\"row\":2,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"model\":\"m\",\"sample\":1,\"finish_reason\":\"stop\",\"input_tokens\":5,\"cached_tokens\":3,\"output_tokens\":7,\"reasoning_tokens\":4,\"seconds\":1.0,\"request_id\":\"r\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
+        );
+        assert_eq!(
+            line(Metadata::default()),
+            "{\"id\":\"\",\"row\":0,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"model\":\"\",\"sample\":0,\"finish_reason\":\"\",\"input_tokens\":0,\"cached_tokens\":0,\"output_tokens\":0,\"reasoning_tokens\":0,\"seconds\":0.0,\"request_id\":\"\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
+        );
+    }
+}
