@@ -12,7 +12,8 @@ use toml_edit::{Document, Item, Key, TableLike, Value};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::setting::{Setting, ValueError, ValueKind, key_itself, meant, ticked, unknown};
+use crate::setting::{Setting, ValueError, ValueKind, key_itself, ticked, unknown};
+use crate::spelling::meant;
 
 /// The file of a folder.
 pub(crate) const PROJECT: &str = "dset.toml";

@@ -7,7 +7,7 @@ use dset_engine::output::live::LIVE_FORMATS;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
 use crate::error::UserError;
-use crate::setting::meant;
+use crate::spelling::meant;
 
 /// How the names of files end that may hold questions, those that a run reads first.
 const ENDINGS: [&str; 6] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json"];

@@ -4,6 +4,7 @@
 use clap::Command;
 use clap::builder::styling::{AnsiColor, Styles};
 
+use crate::display::terminal_variables;
 use crate::display::wrap::{broken, columns};
 
 pub(crate) const STYLES: Styles = Styles::styled()
@@ -57,9 +58,10 @@ pub(crate) fn text(grammar: &Command, words: &[String]) -> String {
 /// Returns how wide a line may be. Help that goes to a pager is read on a terminal all the same.
 fn width() -> usize {
     let of_terminal = |terminal: console::Term| Some(usize::from(terminal.size_checked()?.1));
-    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
     let terminal = of_terminal(console::Term::stdout());
-    let width = terminal.or_else(|| of_terminal(console::Term::stderr())).or_else(said);
+    let width = terminal
+        .or_else(|| of_terminal(console::Term::stderr()))
+        .or_else(terminal_variables::columns);
     width.filter(|width| *width > 0).map_or(WIDTH_MAX, |width: usize| width.min(WIDTH_MAX))
 }
 

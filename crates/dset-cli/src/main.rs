@@ -16,6 +16,7 @@ mod prompt;
 mod run_selector;
 mod same_command;
 mod setting;
+mod spelling;
 mod usage;
 
 use std::process::ExitCode;

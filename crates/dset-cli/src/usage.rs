@@ -149,7 +149,7 @@ impl Mistake<'_> {
             return error.hint(hint).hint(self.see());
         }
         let names = self.found().into_iter().flat_map(Command::get_subcommands);
-        let near = crate::setting::meant(&given, names.map(|own| own.get_name().to_owned()));
+        let near = crate::spelling::meant(&given, names.map(|own| own.get_name().to_owned()));
         self.meant(error, near.map(|near| format!("{} {near}", self.command)))
     }
 
@@ -160,7 +160,7 @@ impl Mistake<'_> {
         let flags = self.found().map(of).unwrap_or_default();
         let near = argument
             .strip_prefix("--")
-            .and_then(|given| crate::setting::meant(given, flags))
+            .and_then(|given| crate::spelling::meant(given, flags))
             .map(|near| format!("--{near}"));
         self.meant(wrong(format!("`{}` has no `{argument}`", self.command)), near)
     }
@@ -175,7 +175,7 @@ impl Mistake<'_> {
             let error = if words.is_empty() { error } else { error.cause(takes) };
             return error.hint(self.see());
         }
-        let near = crate::setting::meant(&given, words);
+        let near = crate::spelling::meant(&given, words);
         // What has no flag is said by its value alone.
         let near = near.map(|near| match argument.starts_with('-') {
             true => format!("{argument} {near}"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
+use dset_core::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::rate::Bounds;
@@ -306,7 +306,8 @@ impl<'a> Life<'a> {
             }
             JournalRecord::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
-                let cut = (cause == CUT).then(|| (self.checker.begin.max_tokens, reached()));
+                let cut = (cause == Cause::LengthLimit.code())
+                    .then(|| (self.checker.begin.max_tokens, reached()));
                 Message::Ended(seq, question.failure_key, cut)
             }
             JournalRecord::RowMarked { id } => Message::Bookmarked(seq, id.hash()),
@@ -393,8 +394,6 @@ fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> EarlierAsk {
     EarlierAsk { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
 }
 
-const CUT: &str = "length limit";
-
 /// What a reply means to the machine.
 fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
     let usage = Usage { output: Some(TOKENS), ..Usage::default() };
@@ -408,7 +407,7 @@ fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
             FailureClass::Throttled { wait: wait_s.map(Duration::from_secs), width },
             "rate limited",
         ),
-        ReplyKind::Cut => (FailureClass::CutByLength, CUT),
+        ReplyKind::Cut => (FailureClass::CutByLength, Cause::LengthLimit.code()),
         ReplyKind::Moderated => (FailureClass::Refused(Refusal::Moderation), "content filter"),
         ReplyKind::TooLong => (FailureClass::Refused(Refusal::Question), "too long"),
         ReplyKind::Refused => (FailureClass::Refused(Refusal::Request), "refused"),

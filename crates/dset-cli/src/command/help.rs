@@ -10,7 +10,8 @@ use crate::display::page::Page;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::help;
-use crate::setting::{meant, ticked};
+use crate::setting::ticked;
+use crate::spelling::meant;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Topics:

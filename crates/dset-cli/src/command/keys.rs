@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::keys_file::KeysFile;
 use crate::layers::Environment;
 use crate::prompt;
-use crate::setting::meant;
+use crate::spelling::meant;
 
 use crate::command::check_key::read_key;
 
@@ -125,7 +125,7 @@ fn list(as_json: bool, file: &KeysFile) -> Result<(), UserError> {
                 })
             })
             .collect();
-        page::json(&json!({ "v": 1, "path": file.path(), "keys": keys }));
+        page::json(json!({ "path": file.path(), "keys": keys }));
         return Ok(());
     }
     if stored.is_empty() {

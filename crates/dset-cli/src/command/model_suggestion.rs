@@ -4,7 +4,7 @@ use dset_core::provider::Providers;
 use dset_core::settings::Model;
 
 use crate::display::text::quoted;
-use crate::setting::slips;
+use crate::spelling::slips;
 
 /// Why a model is probably not meant.
 #[derive(Debug, PartialEq)]

@@ -14,7 +14,7 @@ use crate::display::text::{of, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::{Environment, MergedLayer};
-use crate::setting::meant;
+use crate::spelling::meant;
 
 use crate::command::check_key::{refuses_key, unreached};
 
@@ -113,7 +113,7 @@ fn known(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> 
             })
         });
         let services: Vec<Value> = services.collect();
-        page::json(&json!({ "v": 1, "providers": services }));
+        page::json(json!({ "providers": services }));
         return Ok(Exit::Done);
     }
     show(&services, environment);
@@ -222,7 +222,7 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
     models.sort_unstable();
     let name_of = |model_name: &String| one_line(&asked(model.preset, model_name));
     if args.json {
-        page::json(&json!({ "v": 1, "provider": model.preset.id, "models": models }));
+        page::json(json!({ "provider": model.preset.id, "models": models }));
         return Ok(Exit::Done);
     }
     let page = Page::open();

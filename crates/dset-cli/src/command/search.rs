@@ -106,7 +106,7 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     };
     let exit = if found.hits_count > 0 { Exit::Done } else { Exit::Ours };
     if args.json || settings.json {
-        page::json(&object(&settings, &query, &found));
+        page::json(object(&settings, &query, &found));
         return Ok(exit);
     }
     if found.hits_count == 0 {
@@ -216,7 +216,6 @@ fn object(settings: &Settings, query: &Query, found: &SearchReport) -> Value {
     let places = PLACES.iter().zip(query.within);
     let places: Vec<&str> = places.filter(|(_, is_in)| *is_in).map(|(p, _)| p.name()).collect();
     json!({
-        "v": 1,
         "input": settings.input,
         "output": settings.output,
         "terms": query.terms,

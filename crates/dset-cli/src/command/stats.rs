@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use dset_core::answer::Cause;
 use dset_core::histogram::Histogram;
 use dset_core::settings::Settings;
 use dset_engine::view::stats::{Measures, Stats, stats};
@@ -45,7 +46,7 @@ pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
         return Err(super::shared::nothing_asked(&args.which, &settings));
     };
     if args.json || settings.json {
-        page::json(&object(&settings, &stats));
+        page::json(object(&settings, &stats));
         return Ok(Exit::Done);
     }
     let page = Page::kept();
@@ -142,7 +143,7 @@ fn measures(page: &Page, all: &Measures) {
 
 /// Answers cut by the token limit: those that may not be kept, and any that were taken over.
 fn cut(stats: &Stats) -> u64 {
-    let ended = stats.failed.iter().filter(|(_, cause, _)| cause == "length limit");
+    let ended = stats.failed.iter().filter(|(_, cause, _)| *cause == Cause::LengthLimit.code());
     stats.all.cut + ended.map(|(.., number)| number).sum::<u64>()
 }
 
@@ -184,7 +185,6 @@ fn object(settings: &Settings, stats: &Stats) -> Value {
         object
     });
     json!({
-        "v": 1,
         "input": settings.input,
         "output": settings.output,
         "ledger": stats.ledger,

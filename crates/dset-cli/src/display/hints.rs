@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use dset_core::answer::Cause;
+
 /// Returns what helps, from the causes. `again` writes the command that asks them again, between
 /// ticks: without the settings that are named, and with more words.
 ///
@@ -17,9 +19,9 @@ pub(crate) fn advice<'a>(
         if nothing(cause).is_some() {
             without.insert(cause);
         }
-        match cause {
-            "length limit" => cut = true,
-            "repeats itself" => repeats = true,
+        match Cause::from_code(cause) {
+            Some(Cause::LengthLimit) => cut = true,
+            Some(Cause::RepeatsItself) => repeats = true,
             _ => other = true,
         }
     }
@@ -47,18 +49,18 @@ pub(crate) fn advice<'a>(
 
 /// Returns what helps where the model wrote something in place of an answer.
 pub(crate) fn nothing(cause: &str) -> Option<String> {
-    Some(match cause {
-        "only reasoning" | "endless reasoning" => {
+    Some(match Cause::from_code(cause)? {
+        Cause::OnlyReasoning | Cause::EndlessReasoning => {
             "Reasoning and no answer: raise the limit with `--max-tokens N`, or switch reasoning off \
              with `--reasoning off`"
                 .to_owned()
         }
-        "tool call" => {
+        Cause::ToolCall => {
             "A tool called in place of an answer: dset offers none, so ask another model, or switch \
              the tools off where it is served"
                 .to_owned()
         }
-        "no text" => {
+        Cause::NoText => {
             "An answer that is no text: have the service give it as a text, as JSON in a string".into()
         }
         _ => return None,

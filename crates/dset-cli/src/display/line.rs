@@ -52,7 +52,10 @@ impl TermCaps {
     /// Asks the environment how standard error is to look.
     pub(crate) fn of_stderr() -> TermCaps {
         let choice = anstream::AutoStream::choice(&std::io::stderr());
-        TermCaps { is_utf8: is_utf8(), has_colour: choice != anstream::ColorChoice::Never }
+        TermCaps {
+            is_utf8: super::terminal_variables::is_utf8(),
+            has_colour: choice != anstream::ColorChoice::Never,
+        }
     }
 
     pub(crate) fn glyphs(self) -> &'static Glyphs {
@@ -104,16 +107,6 @@ impl TermCaps {
         fits.extend(std::iter::repeat_n(' ', columns.saturating_sub(used)));
         fits
     }
-}
-
-/// Tells whether the locale can show more than ASCII.
-pub(crate) fn is_utf8() -> bool {
-    let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
-    locale.is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
 }
 
 /// One line, in pieces of one style each.

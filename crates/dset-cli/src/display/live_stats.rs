@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dset_core::histogram::Histogram;
 use dset_core::item::question::Question;
 use dset_core::run::Notice;
 use dset_engine::observer::LocalFailure;
-
-/// Times are sorted into buckets, each a tenth longer than the one before, from a millisecond on:
-/// a median within five per cent of a million answers in a few hundred numbers.
-const STEP: f64 = 1.1;
 
 #[derive(Debug, Default)]
 pub(super) struct LiveStats {
@@ -26,7 +23,8 @@ pub(super) struct LiveStats {
     /// Questions without an answer, by cause.
     pub(super) failed: BTreeMap<&'static str, u64>,
     pub(super) slowest: Option<(Duration, Arc<Question>)>,
-    buckets: BTreeMap<u32, u64>,
+    /// Milliseconds per answer.
+    times: Histogram,
     /// The store, if it failed.
     pub(super) store: Option<FailedStore>,
     /// Why an output cannot be written, naming its file.
@@ -53,8 +51,7 @@ impl LiveStats {
                 self.output += usage.output.unwrap_or(0);
                 self.reasoning += usage.reasoning.unwrap_or(0);
                 self.retried += u64::from(*attempts > 1);
-                let ms = took.as_secs_f64() * 1000.0;
-                *self.buckets.entry(ms.max(1.0).log(STEP) as u32).or_default() += 1;
+                self.times.add(took.as_millis() as u64);
                 if self.slowest.as_ref().is_none_or(|(slowest, _)| took > slowest) {
                     self.slowest = Some((*took, Arc::clone(question)));
                 }
@@ -99,18 +96,9 @@ impl LiveStats {
         }
     }
 
+    /// The middle of the times, off by less than 0.8 %.
     pub(super) fn median(&self) -> Option<Duration> {
-        let half = self.buckets.values().sum::<u64>().div_ceil(2);
-        let mut seen = 0;
-        let bucket = self.buckets.iter().find(|(_, count)| {
-            seen += **count;
-            seen >= half
-        });
-        let median = bucket.map(|(bucket, _)| {
-            Duration::from_secs_f64(STEP.powf(f64::from(*bucket) + 0.5) / 1000.0)
-        })?;
-        // The middle of the last bucket may lie beyond everything in it.
-        Some(self.slowest.as_ref().map_or(median, |(slowest, _)| median.min(*slowest)))
+        self.times.quantile(0.5).map(Duration::from_millis)
     }
 
     /// Writes `4 overloaded, 2 timed out`, the most frequent first.

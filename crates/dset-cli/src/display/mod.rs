@@ -18,6 +18,7 @@ mod preamble;
 mod screen;
 pub(crate) mod settings_hints;
 mod summary;
+pub(crate) mod terminal_variables;
 pub(crate) mod text;
 pub(crate) mod wrap;
 
@@ -80,8 +81,7 @@ pub(crate) fn open(opening: &RunContext<'_>, wish: Sender<RunControl>) -> Box<dy
 
 /// A terminal on which lines can be redrawn.
 fn is_live() -> bool {
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    std::io::stderr().is_terminal() && !dumb
+    std::io::stderr().is_terminal() && !terminal_variables::is_dumb()
 }
 
 /// Says something that does not stop a run.

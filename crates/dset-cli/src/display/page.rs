@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 
-use super::line::is_utf8;
+use super::terminal_variables::is_utf8;
 use super::text::{self, one_line};
 use super::wrap::{HIT, broken, columns, wrap};
 
@@ -177,8 +178,14 @@ pub(crate) fn data(text: &str) {
     };
 }
 
-/// Writes one JSON object, for a program.
-pub(crate) fn json(object: &serde_json::Value) {
+/// The version of what commands write for programs. A field more does not change it.
+const REPORT_VERSION: u32 = 1;
+
+/// Writes an object for a program, on one line: the version, and then these fields.
+pub(crate) fn json(fields: Value) {
+    let Value::Object(fields) = fields else { unreachable!("a report is an object") };
+    let mut report = serde_json::Map::from_iter([("v".to_owned(), REPORT_VERSION.into())]);
+    report.extend(fields);
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{object}");
+    let _ = writeln!(out, "{}", Value::Object(report));
 }

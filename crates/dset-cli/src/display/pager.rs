@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 
+use super::terminal_variables;
+
 /// The pager of whoever has named none: it ends by itself where the text fits, and leaves it on the
 /// screen.
 const PAGER: &str = "less -FRX";
@@ -14,7 +16,7 @@ const PAGER: &str = "less -FRX";
 pub(crate) fn write(text: &str) {
     if std::io::stdout().is_terminal() {
         let height = usize::from(console::Term::stdout().size().0);
-        let pager = std::env::var("PAGER").unwrap_or_else(|_| PAGER.to_owned());
+        let pager = terminal_variables::pager().unwrap_or_else(|| PAGER.to_owned());
         let is_long = text.lines().count() >= height;
         if is_long && !pager.trim().is_empty() && through(&pager, text) {
             return;
@@ -32,7 +34,7 @@ fn through(pager: &str, text: &str) -> bool {
         _ => text.to_owned(),
     };
     let mut command = shell(pager);
-    if std::env::var_os("LESS").is_none() {
+    if !terminal_variables::has_less_options() {
         // Colours, for a pager that is named without its options.
         command.env("LESS", "FRX");
     }

@@ -1,6 +1,6 @@
 //! What to do where a service refuses the settings, or is not where it is asked.
 
-use dset_core::answer::Failure;
+use dset_core::answer::{Cause, Failure};
 use dset_core::provider::Preset;
 use dset_core::settings::{Model, Settings, endpoint, is_loopback};
 use url::Url;
@@ -22,19 +22,19 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
     let mut hints = Vec::new();
     if let Some(meant) = preset.suggested_base_url(base_url, failure) {
         let meant = quoted(meant.as_str().trim_end_matches('/'));
-        hints.push(match failure.cause {
-            "redirect" => format!(
+        hints.push(match Cause::from_code(failure.cause) {
+            Some(Cause::Redirect) => format!(
                 "It has moved, and nothing is sent after a redirect: name the place itself with \
                  `--base-url {meant}`"
             ),
             _ => format!("Did you mean `--base-url {meant}`?"),
         });
     }
-    hints.push(match failure.cause {
-        "the proxy wants a password" => {
+    hints.push(match Cause::from_code(failure.cause) {
+        Some(Cause::ProxyLogin) => {
             "Look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY: `http://USER:PASSWORD@HOST:PORT`".into()
         }
-        "the network wants a login" => "Log in to the network with a browser first".into(),
+        Some(Cause::NetworkLogin) => "Log in to the network with a browser first".into(),
         _ => format!(
             "Look at the base URL: `{}` is asked below it; `dset config show --origin` tells where \
              it is from",
@@ -48,17 +48,19 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
 pub(crate) fn of_connection(settings: &Settings, failure: &Failure) -> Option<String> {
     let (model, base_url) = place(settings, failure);
     let url = model.preset.shown_url(base_url);
-    match (failure.cause, failure.message.to_lowercase()) {
-        ("connection failed", message) if message.contains("handshake eof") => {
+    match (Cause::from_code(failure.cause), failure.message.to_lowercase()) {
+        (Some(Cause::ConnectionFailed), message) if message.contains("handshake eof") => {
             Some(format!("Does {url} speak TLS? If not, it is asked with `http://`"))
         }
-        ("connection lost", _) if base_url.scheme() == "http" => {
+        (Some(Cause::ConnectionLost), _) if base_url.scheme() == "http" => {
             Some(format!("Does {url} want TLS? If so, it is asked with `https://`"))
         }
-        ("connection failed", _) if base_url.port().is_none() && is_loopback(base_url) => {
+        (Some(Cause::ConnectionFailed), _)
+            if base_url.port().is_none() && is_loopback(base_url) =>
+        {
             Some(format!("Look whether it runs at {url}: that names no port"))
         }
-        ("connection failed", _) => Some(format!("Look whether it runs at {url}")),
+        (Some(Cause::ConnectionFailed), _) => Some(format!("Look whether it runs at {url}")),
         _ => None,
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn clean(text: &str) -> impl Iterator<Item = char> {
 }
 
 /// Returns how many bytes of escape sequences a text begins with. One without its end is none: it
-/// would hide the rest of the text.
+/// would hide the rest of the text, as it does where anstream strips.
 fn sequence(text: &str) -> usize {
     let introduced = |c1: char, c0: &str| text.strip_prefix(c1).or_else(|| text.strip_prefix(c0));
     let end = if let Some(rest) = introduced('\u{9b}', "\x1b[") {

@@ -1,4 +1,7 @@
 //! Texts broken into lines that fit, by how wide they are on a terminal.
+//!
+//! Not textwrap: it would count the marks of hits as columns, and a word separator of our own that keeps
+//! commands between ticks whole would be most of what is here.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 

@@ -11,7 +11,7 @@ use crate::display::text::{count, one_line, quoted, same_command, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::file_suggestion::{import_and_run, nearby, no_default};
-use crate::setting::meant;
+use crate::spelling::meant;
 
 /// What the disk says of the file that an error is about.
 #[derive(Debug, Default)]

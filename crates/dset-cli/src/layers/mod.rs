@@ -4,6 +4,8 @@
 //! flags, so that a setting is its flag.
 
 mod key;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,8 @@ use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::KeysFile;
-use crate::setting::{SEE_REFERENCE, Setting, meant, ticked};
+use crate::setting::{SEE_REFERENCE, Setting, ticked};
+use crate::spelling::meant;
 
 pub(crate) use key::Key;
 
@@ -301,110 +304,4 @@ fn no_provider(error: &PresetError, project: &ConfigFile, user: &ConfigFile) -> 
     UserError::new(Exit::Usage, format!("{}[provider.{id}] is no service", at.unwrap_or_default()))
         .cause(one_line(&format!("{} {}", error.field, error.detail)))
         .hint(SEE_SCHEMA)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(super) fn environment(real: &[(&str, &str)], file: &[(&str, &str)]) -> Environment {
-        let map = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        Environment { real: map(real), file: map(file), ..Environment::default() }
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_name() {
-        let folder = tempfile::tempdir().unwrap();
-        fs_err::write(folder.path().join(".env"), "\u{feff}A_KEY=one\nOTHER=two\n").unwrap();
-        let environment = Environment::without_files(folder.path());
-        assert_eq!(environment.warnings, []);
-        assert_eq!(environment.file.get("A_KEY").map(String::as_str), Some("one"));
-    }
-
-    #[test]
-    fn flags_outrank_the_environment_which_outranks_the_file() {
-        let environment = environment(
-            &[("DSET_MODEL", "real"), ("DSET_MAX_TOKENS", "5")],
-            &[("DSET_MODEL", "file"), ("DSET_MAX_TOKENS", "6"), ("DSET_RETRIES", "7")],
-        );
-        let flags = Layer { model: Some(vec!["flag".into()]), ..Layer::default() };
-        let layer = environment.under(flags).unwrap().layer;
-        assert_eq!(layer.model, Some(vec!["flag".to_owned()]));
-        assert_eq!((layer.max_tokens, layer.retries), (Some(5), Some(7)));
-    }
-
-    #[test]
-    fn every_setting_has_a_variable() {
-        for (variable, value) in [
-            ("DSET_INPUT", "x.csv"),
-            ("DSET_OUTPUT", "out"),
-            ("DSET_FORMATS", "csv,txt"),
-            ("DSET_CSV_BOM", "1"),
-            ("DSET_MODEL", "m"),
-            ("DSET_SAMPLES", "2"),
-            ("DSET_BASE_URL", "http://localhost:1"),
-            ("DSET_KEY", "NAME"),
-            ("DSET_SYSTEM", "s"),
-            ("DSET_SYSTEM_FILE", "f"),
-            ("DSET_TEMPLATE", "-t {{ question }}"),
-            ("DSET_COLUMN", "c"),
-            ("DSET_HEADER", "yes"),
-            ("DSET_CONCURRENCY", "3"),
-            ("DSET_RPM", "60"),
-            ("DSET_TPM", "60000"),
-            ("DSET_SHARE_PACE", "off"),
-            ("DSET_MAX_TOKENS", "9"),
-            ("DSET_TEMPERATURE", "0.5"),
-            ("DSET_REASONING", "off"),
-            ("DSET_REASONING_EFFORT", "low"),
-            ("DSET_RETRIES", "1"),
-            ("DSET_BACKOFF", "1s,2s"),
-            ("DSET_TIMEOUT", "1m"),
-            ("DSET_IDLE_TIMEOUT", "1m"),
-            ("DSET_STREAM", "on"),
-            ("DSET_STOP_LOOPS", "true"),
-            ("DSET_ON_ERROR", "pause"),
-            ("DSET_LOG_FORMAT", "lines"),
-            ("DSET_JSON", "true"),
-            ("DSET_QUIET", "true"),
-            ("DSET_VERBOSE", "true"),
-        ] {
-            let layer =
-                environment(&[(variable, value)], &[]).under(Layer::default()).unwrap().layer;
-            assert_ne!(layer, Layer::default(), "{variable}");
-        }
-        let count = Setting::all().len();
-        assert_eq!(count, 32, "the list above names every setting");
-    }
-
-    #[test]
-    fn a_variable_that_is_no_setting_is_told_with_what_was_meant() {
-        let environment = environment(
-            &[("DSET_MODLE", "sk-secret"), ("DSET_MODEL", "m"), ("OTHER", "x")],
-            &[("DSET_CONCURENCY", "3"), ("DSET_XYZ", "")],
-        );
-        let told = environment.unknown_variables();
-        let told: Vec<(&str, &str)> =
-            told.iter().map(|(text, hint)| (text.as_str(), hint.as_deref().unwrap())).collect();
-        assert_eq!(
-            told,
-            [
-                (
-                    "DSET_CONCURENCY in .env is no setting, and does nothing",
-                    "Did you mean `DSET_CONCURRENCY`?"
-                ),
-                ("DSET_MODLE is no setting, and does nothing", "Did you mean `DSET_MODEL`?"),
-                ("DSET_XYZ in .env is no setting, and does nothing", SEE_REFERENCE),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_variable_that_cannot_be_read_is_named() {
-        let environment = environment(&[("DSET_CONCURRENCY", "many")], &[]);
-        let error = environment.under(Layer::default()).unwrap_err();
-        assert!(error.message.contains("DSET_CONCURRENCY"), "{}", error.message);
-    }
 }

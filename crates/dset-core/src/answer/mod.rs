@@ -1,10 +1,13 @@
 //! What a reply means: an answer, or a failure and its class.
 
+mod cause;
 pub mod row;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use cause::Cause;
 
 /// An answer that may be kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +61,7 @@ pub struct Failure {
     pub class: FailureClass,
     /// The cause in one or two plain words for people and counters: `rate limited`, `overloaded`,
     /// `timed out`, `connection failed`, `empty answer`, `length limit`, `content filter`, …
+    /// Those on which something is decided are the codes of [`Cause`].
     pub cause: &'static str,
     /// The HTTP status, where a reply came.
     pub status: Option<u16>,

@@ -14,6 +14,25 @@ pub enum Fault {
     GaveUp,
 }
 
+impl Fault {
+    /// Returns the words that stand for it in a store and on screen; stores are read for ever, so
+    /// they never change. JSON has them as serde writes them, with `_`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Fault::Rejected => "rejected",
+            Fault::GaveUp => "gave up",
+        }
+    }
+
+    /// Returns the fault of which these are the words. What an older version wrote and nobody knows
+    /// any longer counts as given up: it is asked again.
+    #[must_use]
+    pub fn from_code(code: &str) -> Fault {
+        if code == Fault::Rejected.code() { Fault::Rejected } else { Fault::GaveUp }
+    }
+}
+
 /// Where every question of the input stands. At any moment
 /// `questions = answered + presumed + rejected + gave_up + pending`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

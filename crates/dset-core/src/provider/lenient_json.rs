@@ -1,5 +1,7 @@
 //! JSON as it comes: fields that stand twice or hold something else than they should, and what no
 //! JSON has. An answer that was paid for is not lost to what stands beside it.
+//!
+//! Not serde_json alone: it stops at the first byte that is out of form, and a reply with it is paid for.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -105,6 +105,9 @@ impl From<Concurrency> for String {
 }
 
 /// A span of time as people write it: `90s`, `1m`, `1m30s`, `2h`, `250ms`, or plain seconds.
+///
+/// Not by jiff's friendly form: its parser wants a unit behind every number (`90` and `1m30` are
+/// taken here), takes days of a `SignedDuration` not at all, and `ago` besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(into = "String")]
 pub struct Span(pub Duration);

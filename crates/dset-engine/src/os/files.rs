@@ -1,4 +1,7 @@
 //! Files that are whole or not there: written beside, synced, renamed, and the folder synced.
+//!
+//! tempfile makes the file beside. What is left is the order of the syncs, the folder's last, and errors
+//! that name the path: no more than a crate for it would need around it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

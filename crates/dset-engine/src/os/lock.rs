@@ -3,6 +3,8 @@
 //! The system frees the lock when its holder dies, so a lock is never stale and the file is never
 //! deleted. Who holds it stands in a second file, since a locked one cannot be read on Windows.
 //! Every version locks the same file, so that an old and a new one never run on a folder at once.
+//!
+//! The lock is the standard library's; a crate for lock files would add only names and retries.
 
 use std::fs::{File, TryLockError};
 use std::io;

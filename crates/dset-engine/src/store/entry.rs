@@ -1,15 +1,12 @@
 //! What is remembered of asks, as it is stored and as lines of the rescue file.
 
+use dset_core::answer::Cause;
 use dset_core::answer::row::{Metadata, Row};
-use dset_core::plan::ledger::Fault;
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
 use super::WriterSettings;
 use super::roles::Write;
-
-/// The causes of a question whose answer was cut, in `ended`: by the token limit, or before it.
-const CUT: [&str; 2] = ["length limit", "repeats itself"];
 
 /// Something that was paid for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +33,7 @@ impl Entry {
                 NewAttempt::of(record, Some(body?), run).map(Entry::Attempt)
             }
             JournalRecord::Ended { .. } => NewEnded::from_ended(record, run)
-                .filter(|ended| CUT.contains(&&*ended.cause))
+                .filter(|ended| Cause::from_code(&ended.cause).is_some_and(Cause::is_cut))
                 .map(Entry::Ended),
             JournalRecord::RowMarked { .. } => None,
         }
@@ -222,15 +219,11 @@ impl NewEnded {
         let JournalRecord::Ended { question, fault, cause, at, cut_at_tokens } = record else {
             return None;
         };
-        let fault = match fault {
-            Fault::Rejected => "rejected",
-            Fault::GaveUp => "gave up",
-        };
         Some(NewEnded {
             question: question.failure_key,
             edition: run.generation,
             row: question.row_number,
-            fault: fault.to_owned(),
+            fault: fault.code().to_owned(),
             cause: (*cause).to_owned(),
             at: at.unix_ms,
             max_tokens: number(run.max_tokens),

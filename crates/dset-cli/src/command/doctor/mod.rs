@@ -1,6 +1,7 @@
 //! `dset doctor`: whether a run would find all that it needs.
 
 mod files;
+mod keys;
 mod question;
 mod service;
 
@@ -114,7 +115,7 @@ pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
     let count = |grade| checks.iter().filter(|check| check.grade == grade).count() as u64;
     let (problems, warnings) = (count(Grade::Problem), count(Grade::Warning));
     if as_json {
-        page::json(&object(&checks, problems, warnings));
+        page::json(object(&checks, problems, warnings));
     } else {
         show(&checks, problems, warnings);
     }
@@ -139,7 +140,7 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
     let mut checks = files::questions(&plan.settings);
     let can_be_read = checks.iter().all(|check| check.grade != Grade::Problem);
     checks.extend(files::settings(&plan.environment));
-    checks.extend(service::keys(plan));
+    checks.extend(keys::keys(plan));
     checks.extend(files::dot_env(&plan.environment));
     checks.extend(files::keys_file(&plan.environment, &checks));
     match offline {
@@ -234,7 +235,6 @@ fn object(checks: &[Check], problems: u64, warnings: u64) -> serde_json::Value {
         json!({ "grade": grade, "name": check.name, "says": check.says, "fix": check.fix })
     });
     json!({
-        "v": 1,
         "problems": problems,
         "warnings": warnings,
         "checks": checks.collect::<Vec<_>>(),

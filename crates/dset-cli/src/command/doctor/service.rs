@@ -1,4 +1,4 @@
-//! What is elsewhere: the keys, the services, their models, the money that is left.
+//! What is elsewhere: the services, their models, the money that is left.
 
 use std::time::Duration;
 
@@ -11,51 +11,17 @@ use dset_engine::http::probe;
 use dset_engine::http::probe::{ProbeError, ProbeReply};
 use url::Url;
 
+use super::keys::key;
 use super::{Check, Grade, Plan, question};
 use crate::command::check_key::{money, refuses_key, unreached};
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::display::text::{of, one_line, quoted, same_command};
-use crate::error::UserError;
 use crate::layers::Key;
 use crate::same_command::same_command_as;
-use crate::setting::meant;
+use crate::spelling::meant;
 
 /// So many models of a service's list are named.
 const MODELS_NAMED: usize = 5;
-
-/// Whether each key that is wanted is there, and may be sent.
-pub(super) fn keys(plan: &Plan) -> Vec<Check> {
-    let mut seen = Vec::new();
-    let mut checks = Vec::new();
-    for model in &plan.settings.models {
-        let wanted = (&model.key_variable, &model.preset.id);
-        if seen.contains(&wanted) {
-            continue;
-        }
-        seen.push(wanted);
-        checks.push(match (&model.key_variable, key(plan, model)) {
-            (None, _) => Check::good("key", format!("none is needed for {}", model.preset.name)),
-            (Some(name), Ok(Some(key))) => {
-                Check::good("key", format!("{name} from {}", key.place()))
-            }
-            (Some(name), Ok(None)) => lacking(name, model, plan.environment.may_keep(model)),
-            (Some(_), Err(error)) => Check::error("key", error),
-        });
-    }
-    checks
-}
-
-fn lacking(name: &str, model: &Model, may_keep: bool) -> Check {
-    let says = format!("{name} is neither in the environment, nor in .env, nor in your keys file");
-    Check::problem("key", says).fix(match may_keep {
-        true => format!("Keep one with `dset keys set {}`", model.preset.id),
-        false => format!("Put `{name}=…` into .env; a service without keys takes `--key none`"),
-    })
-}
-
-fn key(plan: &Plan, model: &Model) -> Result<Option<Key>, UserError> {
-    plan.environment.key(model, &plan.merged)
-}
 
 /// What can be told of models without asking anybody.
 pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {

@@ -1,11 +1,11 @@
 //! `dset show`: a question with its reasoning and its answers, or those that failed and why.
 
 mod object;
+mod raw;
 
 use anstyle::Style;
 use clap::Args;
 use dset_core::answer::row::Row;
-use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{
@@ -15,9 +15,9 @@ use dset_engine::view::show::{
 use crate::command::resume_command::{LastRun, resume_command};
 use crate::display::hints::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
+use crate::display::pager;
 use crate::display::text::{count, of, one_line, span, when};
 use crate::display::wrap::columns;
-use crate::display::{pager, warn};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -93,10 +93,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     }
     let words = Words { which: &which, settings: &settings, shown: &shown, full: args.full };
     if args.raw {
-        return Ok(raw(&shown));
+        return Ok(raw::write(&shown));
     }
     if args.json || settings.json {
-        page::json(&object::of(&settings, &shown));
+        page::json(object::of(&settings, &shown));
         return Ok(Exit::Done);
     }
     let page = Page::kept();
@@ -119,50 +119,6 @@ fn no_such(number: u64, of_all: u64, which: &RunSelectorArgs, settings: &Setting
             error.hint(format!("The last one is `{last}`"))
         }
     }
-}
-
-/// Writes answers and nothing else.
-fn raw(shown: &ShowReport) -> Exit {
-    let entries = shown.questions.iter().flat_map(|question| &question.entries);
-    let answers: Vec<&str> = entries
-        .filter_map(|entry| match &entry.outcome {
-            SlotOutcome::Answered(row) => Some(&*row.answer),
-            _ => None,
-        })
-        .collect();
-    if answers.is_empty() {
-        return raw_reply(shown);
-    }
-    let mut out = String::new();
-    for answer in answers {
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        out += answer;
-        if !answer.ends_with('\n') {
-            out.push('\n');
-        }
-    }
-    page::data(&out);
-    Exit::Done
-}
-
-/// Writes what came in place of an answer, where it was kept.
-fn raw_reply(shown: &ShowReport) -> Exit {
-    let entries = shown.questions.iter().flat_map(|question| &question.entries);
-    let reply = entries.filter_map(tried).find_map(|tried| tried.reply.as_deref());
-    match reply {
-        Some(reply) => {
-            warn("there is no answer; this is the last reply that was kept", None);
-            let mut out = String::from_utf8_lossy(reply).into_owned();
-            if !out.ends_with('\n') {
-                out.push('\n');
-            }
-            page::data(&out);
-        }
-        None => warn("there is no answer yet", None),
-    }
-    Exit::Ours
 }
 
 /// The failed asks for an answer that is not there.
@@ -268,8 +224,7 @@ impl Words<'_> {
             }
             SlotOutcome::Failed { end, tried } => {
                 let (first, cause) = match end {
-                    Some((Fault::Rejected, cause)) => ("rejected", &**cause),
-                    Some((Fault::GaveUp, cause)) => ("gave up", &**cause),
+                    Some((fault, cause)) => (fault.code(), &**cause),
                     None => ("marked ERROR", "the service could not be reached"),
                 };
                 say(one_line(cause));

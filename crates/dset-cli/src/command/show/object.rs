@@ -1,6 +1,5 @@
 //! What `dset show` tells a program.
 
-use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{ShowReport, ShownQuestion, ShownSlot, SlotOutcome};
@@ -16,7 +15,6 @@ pub(super) fn of(settings: &Settings, shown: &ShowReport) -> Value {
         })
     };
     json!({
-        "v": 1,
         "input": settings.input,
         "output": settings.output,
         "of": shown.questions_count,
@@ -52,9 +50,8 @@ fn entry_object(entry: &ShownSlot) -> Value {
         SlotOutcome::Presumed => json!({ "state": "presumed" }),
         SlotOutcome::Failed { end, tried: asks } => json!({
             "state": match end {
-                Some((Fault::Rejected, _)) => "rejected",
-                Some((Fault::GaveUp, _)) => "gave_up",
-                None => "marked",
+                Some((fault, _)) => json!(fault),
+                None => json!("marked"),
             },
             "cause": end.as_ref().map(|(_, cause)| cause),
             "last_ask": tried(asks),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use dset_core::answer::Cause;
 use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::os::clock::unix_ms;
@@ -77,7 +78,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     }
     let standing = run_status(&settings).map_err(explain::job)?;
     match json {
-        true => page::json(&object(&settings, &standing)),
+        true => page::json(object(&settings, &standing)),
         false => show(&Page::open(), &args.which, &settings, &standing),
     }
     Ok(Exit::Done)
@@ -120,8 +121,8 @@ fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &Ru
     if ledger.presumed > 0 {
         term("taken as answered", ledger.presumed, "before a bookmark of the original script");
     }
-    term("rejected", ledger.rejected, &causes(Fault::Rejected));
-    term("gave up", ledger.gave_up, &causes(Fault::GaveUp));
+    term(Fault::Rejected.code(), ledger.rejected, &causes(Fault::Rejected));
+    term(Fault::GaveUp.code(), ledger.gave_up, &causes(Fault::GaveUp));
     term("pending", ledger.pending, "");
     let verdict = if ledger.balances() { "= the sum: it balances" } else { "is NOT the sum" };
     let total = if standing.wants_several() { "answers wanted" } else { "questions" };
@@ -300,7 +301,7 @@ fn hints(which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) -> 
     }
     // Those the same command does not ask again.
     let causes = standing.failed.iter().map(|(_, cause, _)| &**cause).filter(|_| standing.kept > 0);
-    let kept = causes.filter(|cause| matches!(*cause, "length limit" | "repeats itself"));
+    let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(Cause::is_cut));
     hints.extend(advice(kept, again));
     hints
 }
@@ -331,7 +332,6 @@ fn object(settings: &Settings, standing: &RunStatus) -> Value {
         causes.map(|(cause, number)| (cause.clone(), json!(number))).collect();
     let marks = &standing.marks;
     let mut object = json!({
-        "v": 1,
         "input": settings.input,
         "output": settings.output,
         "has_store": standing.has_store,

@@ -7,6 +7,7 @@ use dset_core::settings::Settings;
 use dset_engine::error::JobError;
 use dset_engine::view::status::{RunStatus, run_status};
 
+use crate::display::terminal_variables;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -56,8 +57,8 @@ struct Screen {
 
 impl Screen {
     fn open() -> Screen {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Screen { is_live: std::io::stdout().is_terminal() && !is_dumb, lines: None }
+        let is_live = std::io::stdout().is_terminal() && !terminal_variables::is_dumb();
+        Screen { is_live, lines: None }
     }
 
     /// Tells whether anybody is there to see it.

@@ -16,6 +16,7 @@ use crate::display::line::{Line, TermCaps};
 use crate::display::screen::log_line::{LogLine, QuestionResult};
 use crate::display::screen::state::ScreenState;
 use crate::display::screen::status_area::{Progress, Size};
+use crate::display::terminal_variables;
 
 /// The screen is drawn at most so often.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -29,25 +30,16 @@ const END: &str = "\x1b[?2026l";
 pub(super) struct Extras {
     /// A title.
     pub(super) title: bool,
-    /// Progress in the taskbar or the tab; others would show it as a message.
+    /// Progress in the taskbar or the tab.
     pub(super) progress: bool,
 }
 
 impl Extras {
     /// Asks the environment which terminal this is.
     pub(super) fn of_environment() -> Extras {
-        let is = |name, value: &str| std::env::var(name).is_ok_and(|found| found == value);
-        let is_set = |name| std::env::var_os(name).is_some_and(|found| !found.is_empty());
-        let is_iterm = is("TERM_PROGRAM", "iTerm.app")
-            && std::env::var("TERM_FEATURES").is_ok_and(|features| features.contains('P'));
         Extras {
-            // The Linux console has none.
-            title: !is("TERM", "linux"),
-            progress: is_set("WT_SESSION")
-                || is("ConEmuANSI", "ON")
-                || is("TERM_PROGRAM", "WezTerm")
-                || is("TERM_PROGRAM", "ghostty")
-                || is_iterm,
+            title: terminal_variables::has_title(),
+            progress: terminal_variables::has_progress(),
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Reads records one at a time, with the bytes each came from.
+//!
+//! csv-core does the parsing. Its user, the csv crate, gives fields without the bytes they came from,
+//! and a cell can only be marked in place by those.
 
 use std::io::{self, Read};
 use std::ops::Range;

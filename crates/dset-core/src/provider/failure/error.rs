@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::refusal;
-use crate::answer::{Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
 use crate::provider::failure::credit;
 use crate::provider::failure::page::plain;
 use crate::provider::failure::retry_after::wait;
@@ -199,7 +199,7 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
             _ => classify(502),
         },
     };
-    let message = match reply.header("location").filter(|_| cause == "redirect") {
+    let message = match reply.header("location").filter(|_| cause == Cause::Redirect.code()) {
         Some(place) if message.is_empty() || text.trim_start().starts_with('<') => {
             format!("{SENDS_TO}{}", without_query(place))
         }

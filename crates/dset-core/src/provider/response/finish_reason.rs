@@ -1,6 +1,6 @@
 //! What the end of an answer says about the answer.
 
-use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::error;
 use crate::provider::reply::HttpReply;
 use crate::provider::response::truncation::breaks_off;
@@ -118,7 +118,7 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
                 Some(tokens) => format!("the answer was cut after {tokens} tokens{but}"),
                 None => "the answer was cut by the token limit".to_owned(),
             };
-            failure(FailureClass::CutByLength, "length limit", message, answer)
+            failure(FailureClass::CutByLength, Cause::LengthLimit.code(), message, answer)
         }
         Finish::Filtered => {
             let message = format!("the service ended the answer: {}", answer.finish_reason);
@@ -142,17 +142,20 @@ fn describe_missing_answer(answer: &Answer, end: &End<'_>) -> (&'static str, Str
     };
     if !end.calls.is_empty() {
         let call = end.calls.trim_end();
-        return ("tool call", format!("the model calls a tool instead of answering: {call}"));
+        return (
+            Cause::ToolCall.code(),
+            format!("the model calls a tool instead of answering: {call}"),
+        );
     }
     if let Some(odd) = end.odd {
-        return ("no text", format!("the answer is no text: {odd}"));
+        return (Cause::NoText.code(), format!("the answer is no text: {odd}"));
     }
     if end.is_open {
         let message = format!("{so_much} of reasoning that never ended and no answer");
-        return ("endless reasoning", message);
+        return (Cause::EndlessReasoning.code(), message);
     }
     if has_reasoning {
-        return ("only reasoning", format!("{so_much} of reasoning and no answer"));
+        return (Cause::OnlyReasoning.code(), format!("{so_much} of reasoning and no answer"));
     }
     ("empty answer", "the model finished and wrote nothing".to_owned())
 }

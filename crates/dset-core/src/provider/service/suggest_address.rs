@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::answer::{Failure, FailureClass, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::provider::failure::error::SENDS_TO;
 use crate::provider::{Dialect, Preset};
 use crate::settings::endpoint;
@@ -24,7 +24,8 @@ const TAILS: [&str; 10] = [
 /// Returns true if a failure is about where was asked, and not about what.
 #[must_use]
 pub fn is_address_failure(failure: &Failure) -> bool {
-    failure.class == FailureClass::Refused(Refusal::Address) || failure.cause == "redirect"
+    failure.class == FailureClass::Refused(Refusal::Address)
+        || failure.cause == Cause::Redirect.code()
 }
 
 impl Preset {
@@ -42,10 +43,10 @@ impl Preset {
     pub fn suggested_base_url(&self, base_url: &Url, failure: &Failure) -> Option<Url> {
         let mut meant = base_url.clone();
         meant.set_query(None);
-        if failure.cause == "redirect" {
+        if failure.cause == Cause::Redirect.code() {
             return self.moved_to(base_url, failure);
         }
-        if failure.cause == "wrong protocol" {
+        if failure.cause == Cause::WrongProtocol.code() {
             let other = if base_url.scheme() == "https" { "http" } else { "https" };
             return meant.set_scheme(other).is_ok().then_some(meant);
         }

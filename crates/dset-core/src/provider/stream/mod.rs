@@ -19,7 +19,7 @@ pub(crate) mod text_accumulator;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::answer::{Failure, FailureClass, ParsedReply};
+use crate::answer::{Cause, Failure, FailureClass, ParsedReply};
 use crate::provider::failure::{error, other_apis};
 use crate::provider::reply::{HttpReply, REPLY_BYTES_MAX, TransportError};
 use crate::provider::response::document::AnswerBuilder;
@@ -334,7 +334,7 @@ impl StreamParser {
         );
         ParsedReply::Failure(Failure {
             class: FailureClass::CutByLength,
-            cause: "repeats itself",
+            cause: Cause::RepeatsItself.code(),
             status: Some(self.head.status),
             message,
             wait: None,

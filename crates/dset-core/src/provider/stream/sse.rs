@@ -4,6 +4,8 @@
 //! names of events but that of an error (the others are said in the data once more), ids and
 //! reconnection times. Beyond it, events of JSON are separated where the blank lines between them
 //! are missing.
+//!
+//! Not eventsource-stream: it knows events by their blank lines alone.
 
 use std::fmt;
 

@@ -184,8 +184,7 @@ impl Store {
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition], |row| {
             let fault: String = row.get(1)?;
-            let fault = if fault == "rejected" { Fault::Rejected } else { Fault::GaveUp };
-            Ok((row.get(0)?, (fault, row.get(2)?)))
+            Ok((row.get(0)?, (Fault::from_code(&fault), row.get(2)?)))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

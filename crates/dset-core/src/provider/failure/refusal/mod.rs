@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::error::ErrorTexts;
-use crate::answer::{FailureClass, Refusal};
+use crate::answer::{Cause, FailureClass, Refusal};
 use crate::provider::failure::credit::{Money, money};
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
@@ -139,7 +139,7 @@ pub(crate) fn classify(
     let is_rate = says(&RATE);
     let is_page = reply.body.trim_ascii_start().starts_with(b"<");
     match status {
-        300..=399 => (Refused(Refusal::Settings), "redirect"),
+        300..=399 => (Refused(Refusal::Settings), Cause::Redirect.code()),
         400..=599 if money != Money::Unsaid => (OutOfMoney, "out of money"),
         401 => (KeyRefused, "key refused"),
         402 if in_flight => throttled("budget in flight"),
@@ -158,13 +158,13 @@ pub(crate) fn classify(
         500..=599 if is_rate => throttled("rate limited"),
         503 => (Transient, "overloaded"),
         400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
-        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), "wrong protocol"),
+        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), Cause::WrongProtocol.code()),
         // A login, a firewall or a web server: no API says so. A rate limiter may be one.
         400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
             (Refused(Refusal::Address), "a page for people")
         }
-        407 => (Refused(Refusal::Address), "the proxy wants a password"),
-        511 => (Refused(Refusal::Address), "the network wants a login"),
+        407 => (Refused(Refusal::Address), Cause::ProxyLogin.code()),
+        511 => (Refused(Refusal::Address), Cause::NetworkLogin.code()),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::document::AnswerBuilder;
-use crate::answer::{Failure, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::{error, other_apis, page};
 use crate::provider::lenient_json::mended;
 use crate::provider::reply::{HttpReply, TransportError};
@@ -104,9 +104,9 @@ pub(crate) fn read_document(
 #[must_use]
 pub fn classify_transport_error(broken: &TransportError) -> Failure {
     let (cause, message) = match broken {
-        TransportError::Connect(detail) => ("connection failed", detail.clone()),
-        TransportError::Foreign(detail) => ("wrong protocol", detail.clone()),
-        TransportError::Reset(detail) => ("connection lost", detail.clone()),
+        TransportError::Connect(detail) => (Cause::ConnectionFailed.code(), detail.clone()),
+        TransportError::Foreign(detail) => (Cause::WrongProtocol.code(), detail.clone()),
+        TransportError::Reset(detail) => (Cause::ConnectionLost.code(), detail.clone()),
         TransportError::Cut(detail) | TransportError::Garbled(detail) => {
             ("reply cut off", detail.clone())
         }

@@ -1,13 +1,13 @@
 //! The last lines of a run: what was answered, what is left, what that means, what continues it.
 
+mod error;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use dset_core::answer::FailureClass;
+use dset_core::answer::Cause;
 use dset_core::csv::HeaderMode;
-use dset_core::plan::ledger::Ledger;
-use dset_core::provider::is_address_failure;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
 use dset_engine::output::live::LIVE_FORMATS;
@@ -16,9 +16,8 @@ use dset_engine::run::report::PreparationReport;
 use super::Demo;
 use super::line::{Line, TermCaps};
 use super::text::{self, by, count, of, span};
-use crate::display::hints::{advice, nothing};
+use crate::display::hints::advice;
 use crate::display::live_stats::LiveStats;
-use crate::display::settings_hints;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
 use crate::run_selector::RunSelectorArgs;
@@ -28,27 +27,27 @@ use crate::same_command::same_command_as;
 const TEXT_MAX: usize = 40;
 
 /// What the last lines are made of.
-pub(super) struct Summary<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) ending: &'a Ending,
-    pub(super) stats: &'a LiveStats,
-    pub(super) took: Duration,
-    pub(super) demo: Option<Demo>,
+pub(in crate::display) struct Summary<'a> {
+    pub(in crate::display) settings: &'a Settings,
+    pub(in crate::display) ending: &'a Ending,
+    pub(in crate::display) stats: &'a LiveStats,
+    pub(in crate::display) took: Duration,
+    pub(in crate::display) demo: Option<Demo>,
     /// Where the first model's key was found.
-    pub(super) key_from: Option<&'static str>,
-    pub(super) facts: Facts,
+    pub(in crate::display) key_from: Option<&'static str>,
+    pub(in crate::display) facts: Facts,
     /// The input's line of the bookmark, in a word like `q.csv`.
-    pub(super) tick: &'static str,
+    pub(in crate::display) tick: &'static str,
 }
 
 /// What was found before the first ask and is worth saying at the end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Facts {
+pub(in crate::display) struct Facts {
     duplicates: u64,
     /// Rows of the outputs whose question is no longer in the input.
     gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
-    pub(super) presumed_agreed: bool,
+    pub(in crate::display) presumed_agreed: bool,
 }
 
 impl From<&PreparationReport> for Facts {
@@ -64,140 +63,8 @@ impl From<&PreparationReport> for Facts {
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 
 impl Summary<'_> {
-    /// What went wrong, if anything ended the run before its time: message, cause, hints.
-    pub(super) fn error(&self) -> Option<(String, Option<String>, Vec<String>)> {
-        let settings = self.settings;
-        let why = |failure| Some(text::failure(failure));
-        let name = self.services();
-        let again = format!("Run `{}` to continue", same_run());
-        Some(match &self.ending.reason {
-            EndReason::Complete | EndReason::Stopped(_) => return None,
-            EndReason::StoreFailed => self.store_failed(),
-            EndReason::OutputFailed => (
-                "an output cannot be written".into(),
-                self.stats.output_failed.as_deref().map(text::one_line),
-                vec![format!(
-                    "Every answer is safe in the store; mend that, then run `{}`",
-                    same_run()
-                )],
-            ),
-            EndReason::WrongSettings(failure) if is_address_failure(failure) => (
-                "no API answers at this address".into(),
-                why(failure),
-                settings_hints::of_address(settings, failure),
-            ),
-            EndReason::WrongSettings(failure) if failure.class == FailureClass::Empty => (
-                format!("{name} gives no answer to any question"),
-                why(failure),
-                nothing(failure.cause).into_iter().chain([unmarked(&self.ending.ledger)]).collect(),
-            ),
-            EndReason::WrongSettings(failure) if failure.class == FailureClass::OtherApi => (
-                format!("{name} does not answer as a chat API does"),
-                why(failure),
-                vec![
-                    "Look at the base URL: `--base-url` wants that of an API for chat completions, \
-                     as `https://host/v1`, or for Anthropic's messages"
-                        .into(),
-                    unmarked(&self.ending.ledger),
-                ],
-            ),
-            EndReason::WrongSettings(failure) => (
-                format!("{name} refuses these settings"),
-                why(failure),
-                vec![match (settings_hints::of_settings(settings, failure), self.ending.ledger.rejected) {
-                    (Some(cure), _) => cure,
-                    (None, 0) => "Change the setting that it names; no row was marked".into(),
-                    _ => "Change the setting that it names; rows that say ERROR are asked again, and \
-                          no others were marked"
-                        .into(),
-                }],
-            ),
-            EndReason::InputChanged { row_number } => (
-                format!("{} was changed while it was being read", settings.input.display()),
-                row_number.map(|row| format!("row {row} is not what it was")),
-                vec!["Run again: what is answered stays answered".into()],
-            ),
-            EndReason::KeyRefused(failure) => (
-                format!("{name} refused the key"),
-                why(failure),
-                match &settings.model().key_variable {
-                    Some(variable) => {
-                        let from = self.key_from.unwrap_or("the environment or .env");
-                        vec![
-                            format!("Look at {variable}, which is from {from}"),
-                            format!("Check it with `{}`", same_command_as("doctor", &[])),
-                        ]
-                    }
-                    None => vec!["Name the variable with the key: `--key NAME`".into()],
-                },
-            ),
-            EndReason::OutOfMoney(failure) => {
-                let mut hints = vec![again];
-                if settings.model().uses_official_hosts() && !settings.model().preset.money_page.is_empty() {
-                    hints.insert(0, format!("Top up at {}", settings.model().preset.money_page));
-                }
-                ("there is no money left".into(), why(failure), hints)
-            }
-            EndReason::Unreachable(failure) => {
-                let retries = settings.backoff.retries;
-                let message = match retries {
-                    0 => "the service does not answer".to_owned(),
-                    1 => "the service did not answer, nor after a retry".to_owned(),
-                    _ => format!("the service did not answer after {retries} retries"),
-                };
-                let mut hints: Vec<String> =
-                    settings_hints::of_connection(settings, failure).into_iter().chain([again]).collect();
-                if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.marked_question)
-                    && self.ending.ledger.answered > 0
-                {
-                    let row = last.row_number;
-                    hints.push(format!(
-                        "Row {row} was the only one left to ask, so that the fault may be its own"
-                    ));
-                }
-                (message, why(failure), hints)
-            }
-            EndReason::RetryAfterTooLong(failure, wait) => (
-                format!("the service wants to be left alone for {}", span(*wait)),
-                why(failure),
-                vec![format!("Come back then: `{}`", same_run())],
-            ),
-            EndReason::Paused => (
-                "a question failed, and the run pauses there".into(),
-                None,
-                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
-            ),
-        })
-    }
-
-    /// Names whom the run asks: each service once, or its host where that is another.
-    fn services(&self) -> String {
-        let mut names: Vec<String> = self.settings.models.iter().map(text::service).collect();
-        names.dedup();
-        names.join(" or ")
-    }
-
-    fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
-        let Some(store) = &self.stats.store else {
-            return ("the store cannot be written".into(), None, vec![hint]);
-        };
-        let mut cause = text::one_line(&store.detail);
-        if store.lost > 0 {
-            cause += &format!("; {} could not be kept anywhere", of(store.lost, "answer"));
-        }
-        let kept = store.kept.iter().filter(|(_, answers)| **answers > 0);
-        let kept =
-            kept.map(|(path, answers)| format!("{} in {}", of(*answers, "answer"), path.display()));
-        let kept = kept.collect::<Vec<_>>().join(" and ");
-        if !kept.is_empty() {
-            hint += &format!(": it takes in what was kept, {kept}");
-        }
-        (format!("{} cannot be written", store.path.display()), Some(cause), vec![hint])
-    }
-
     /// Where everything stands: `55 of 100 answered and saved, 45 left`.
-    pub(super) fn ledger_line(&self) -> String {
+    pub(in crate::display) fn ledger_line(&self) -> String {
         let ledger = &self.ending.ledger;
         let mut line =
             format!("{} of {} answered and saved", count(ledger.answered), count(ledger.questions));
@@ -216,7 +83,7 @@ impl Summary<'_> {
     }
 
     /// All lines for a terminal of so many columns.
-    pub(super) fn lines(&self, columns: usize, looks: TermCaps) -> Vec<String> {
+    pub(in crate::display) fn lines(&self, columns: usize, looks: TermCaps) -> Vec<String> {
         let ledger = &self.ending.ledger;
         let mut lines = Vec::new();
         if let Some((message, cause, _)) = self.error() {
@@ -312,7 +179,7 @@ impl Summary<'_> {
     }
 
     /// What to do next.
-    pub(super) fn hints(&self) -> Vec<String> {
+    pub(in crate::display) fn hints(&self) -> Vec<String> {
         if let Some(demo) = self.demo {
             return match demo.again {
                 false => vec![
@@ -331,7 +198,7 @@ impl Summary<'_> {
                 // What was cut before this run is not asked again, and not among its failures.
                 let causes = self.stats.failed.keys().copied();
                 let here: u64 = self.stats.failed.values().sum();
-                let cut = (ledger.failed() > here).then_some("length limit");
+                let cut = (ledger.failed() > here).then_some(Cause::LengthLimit.code());
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
                 let again = |without: &[&str], words: &str| {
                     let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
@@ -397,14 +264,6 @@ fn same_run() -> String {
 
 fn same_run_without(without: &[&str]) -> String {
     same_command_as("run", &[without, &["again"]].concat())
-}
-
-/// Which rows were marked, where no question can be answered as things are.
-fn unmarked(ledger: &Ledger) -> String {
-    match ledger.failed() {
-        0 => "No row was marked; the same command asks them all".into(),
-        _ => "Rows that say ERROR are asked again, and no others were marked".into(),
-    }
 }
 
 fn wrapped(looks: TermCaps, columns: usize, text: &str) -> Vec<String> {

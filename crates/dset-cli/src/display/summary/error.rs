@@ -1,0 +1,170 @@
+//! What ended a run before its time, in words.
+
+use dset_core::answer::{Failure, FailureClass};
+use dset_core::plan::ledger::Ledger;
+use dset_core::provider::is_address_failure;
+use dset_core::run::EndReason;
+
+use super::{Summary, same_run};
+use crate::display::hints::nothing;
+use crate::display::settings_hints;
+use crate::display::text::{self, of, span};
+use crate::same_command::same_command_as;
+
+/// What happened, why, and what to do about it.
+type ErrorWords = (String, Option<String>, Vec<String>);
+
+impl Summary<'_> {
+    /// What went wrong, if anything ended the run before its time: message, cause, hints.
+    pub(in crate::display) fn error(&self) -> Option<ErrorWords> {
+        let settings = self.settings;
+        let why = |failure| Some(text::failure(failure));
+        let again = format!("Run `{}` to continue", same_run());
+        Some(match &self.ending.reason {
+            EndReason::Complete | EndReason::Stopped(_) => return None,
+            EndReason::StoreFailed => self.store_failed(),
+            EndReason::OutputFailed => (
+                "an output cannot be written".into(),
+                self.stats.output_failed.as_deref().map(text::one_line),
+                vec![format!(
+                    "Every answer is safe in the store; mend that, then run `{}`",
+                    same_run()
+                )],
+            ),
+            EndReason::WrongSettings(failure) => self.wrong_settings(failure),
+            EndReason::InputChanged { row_number } => (
+                format!("{} was changed while it was being read", settings.input.display()),
+                row_number.map(|row| format!("row {row} is not what it was")),
+                vec!["Run again: what is answered stays answered".into()],
+            ),
+            EndReason::KeyRefused(failure) => self.key_refused(failure),
+            EndReason::OutOfMoney(failure) => {
+                let mut hints = vec![again];
+                if settings.model().uses_official_hosts()
+                    && !settings.model().preset.money_page.is_empty()
+                {
+                    hints.insert(0, format!("Top up at {}", settings.model().preset.money_page));
+                }
+                ("there is no money left".into(), why(failure), hints)
+            }
+            EndReason::Unreachable(failure) => self.unreachable(failure, again),
+            EndReason::RetryAfterTooLong(failure, wait) => (
+                format!("the service wants to be left alone for {}", span(*wait)),
+                why(failure),
+                vec![format!("Come back then: `{}`", same_run())],
+            ),
+            EndReason::Paused => (
+                "a question failed, and the run pauses there".into(),
+                None,
+                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
+            ),
+        })
+    }
+
+    fn wrong_settings(&self, failure: &Failure) -> ErrorWords {
+        let (settings, name, ledger) = (self.settings, self.services(), &self.ending.ledger);
+        let why = Some(text::failure(failure));
+        match failure.class {
+            _ if is_address_failure(failure) => (
+                "no API answers at this address".into(),
+                why,
+                settings_hints::of_address(settings, failure),
+            ),
+            FailureClass::Empty => (
+                format!("{name} gives no answer to any question"),
+                why,
+                nothing(failure.cause).into_iter().chain([unmarked(ledger)]).collect(),
+            ),
+            FailureClass::OtherApi => (
+                format!("{name} does not answer as a chat API does"),
+                why,
+                vec![
+                    "Look at the base URL: `--base-url` wants that of an API for chat completions, \
+                     as `https://host/v1`, or for Anthropic's messages"
+                        .into(),
+                    unmarked(ledger),
+                ],
+            ),
+            _ => (
+                format!("{name} refuses these settings"),
+                why,
+                vec![match (settings_hints::of_settings(settings, failure), ledger.rejected) {
+                    (Some(cure), _) => cure,
+                    (None, 0) => "Change the setting that it names; no row was marked".into(),
+                    _ => "Change the setting that it names; rows that say ERROR are asked again, and \
+                          no others were marked"
+                        .into(),
+                }],
+            ),
+        }
+    }
+
+    fn key_refused(&self, failure: &Failure) -> ErrorWords {
+        let hints = match &self.settings.model().key_variable {
+            Some(variable) => {
+                let from = self.key_from.unwrap_or("the environment or .env");
+                vec![
+                    format!("Look at {variable}, which is from {from}"),
+                    format!("Check it with `{}`", same_command_as("doctor", &[])),
+                ]
+            }
+            None => vec!["Name the variable with the key: `--key NAME`".into()],
+        };
+        (format!("{} refused the key", self.services()), Some(text::failure(failure)), hints)
+    }
+
+    fn unreachable(&self, failure: &Failure, again: String) -> ErrorWords {
+        let settings = self.settings;
+        let retries = settings.backoff.retries;
+        let message = match retries {
+            0 => "the service does not answer".to_owned(),
+            1 => "the service did not answer, nor after a retry".to_owned(),
+            _ => format!("the service did not answer after {retries} retries"),
+        };
+        let mut hints: Vec<String> =
+            settings_hints::of_connection(settings, failure).into_iter().chain([again]).collect();
+        if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.marked_question)
+            && self.ending.ledger.answered > 0
+        {
+            let row = last.row_number;
+            hints.push(format!(
+                "Row {row} was the only one left to ask, so that the fault may be its own"
+            ));
+        }
+        (message, Some(text::failure(failure)), hints)
+    }
+
+    /// Names whom the run asks: each service once, or its host where that is another.
+    fn services(&self) -> String {
+        let mut names: Vec<String> = self.settings.models.iter().map(text::service).collect();
+        names.dedup();
+        names.join(" or ")
+    }
+
+    fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
+        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
+        let Some(store) = &self.stats.store else {
+            return ("the store cannot be written".into(), None, vec![hint]);
+        };
+        let mut cause = text::one_line(&store.detail);
+        if store.lost > 0 {
+            cause += &format!("; {} could not be kept anywhere", of(store.lost, "answer"));
+        }
+        let kept = store.kept.iter().filter(|(_, answers)| **answers > 0);
+        let kept =
+            kept.map(|(path, answers)| format!("{} in {}", of(*answers, "answer"), path.display()));
+        let kept = kept.collect::<Vec<_>>().join(" and ");
+        if !kept.is_empty() {
+            hint += &format!(": it takes in what was kept, {kept}");
+        }
+        (format!("{} cannot be written", store.path.display()), Some(cause), vec![hint])
+    }
+}
+
+/// Which rows were marked, where no question can be answered as things are.
+fn unmarked(ledger: &Ledger) -> String {
+    match ledger.failed() {
+        0 => "No row was marked; the same command asks them all".into(),
+        _ => "Rows that say ERROR are asked again, and no others were marked".into(),
+    }
+}
