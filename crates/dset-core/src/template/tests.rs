@@ -135,8 +135,7 @@ fn a_template_in_which_no_column_stands_is_refused() {
 
 #[test]
 fn a_system_prompt_may_name_no_column_and_may_not_hold_a_placeholder() {
-    for system in ["Be brief.", "", "Reply as {\"answer\": 1}", "{% raw %}{topic}{% endraw %}"]
-    {
+    for system in ["Be brief.", "", "Reply as {\"answer\": 1}", "{% raw %}{topic}{% endraw %}"] {
         assert_eq!(prompts(DEFAULT_TEMPLATE, system).unwrap().check(false), Ok(()), "{system}");
     }
     for system in ["About {topic}", "$question", "Say %s", "{{ topic }} {topic}"] {
