@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dset_core::answer::{Failure, FailureClass, ParsedReply, Refusal};
-use dset_core::item::question::QuestionIndex;
+use dset_core::item::question::{Question, QuestionIndex};
 use dset_core::plan::ledger::Ledger;
 use dset_core::rate::retry::RETRY_AFTER_MAX;
 use dset_core::run::ask::AskId;
@@ -246,19 +246,7 @@ impl Checker {
             }
             Event::EmitFailed => drop(self.reasons.insert(Reason::Output)),
             Event::Stopped(signal) => self.stopped(now_ms, *signal),
-            Event::Questions(questions) => {
-                self.read_count += questions.len() as u64;
-                self.held.extend(questions.iter().map(|question| question.index));
-                let most = match self.is_several_models {
-                    true => HELD_FOR_OTHERS.max(2 * self.width.max(1) as usize),
-                    false => 2 * self.width.max(1) as usize,
-                };
-                let most = match self.was_out {
-                    true => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
-                    false => most,
-                };
-                assert!(self.held.len() <= most, "the texts of twice the width are held");
-            }
+            Event::Questions(questions) => self.questions_came(questions),
             Event::QuestionsEnd => self.read_ended = true,
             Event::QuestionsChanged { .. } => {
                 self.read_ended = true;
@@ -279,6 +267,20 @@ impl Checker {
             | Event::TimerFired => {}
         }
         Expected::Nothing
+    }
+
+    fn questions_came(&mut self, questions: &[Question]) {
+        self.read_count += questions.len() as u64;
+        self.held.extend(questions.iter().map(|question| question.index));
+        let most = match self.is_several_models {
+            true => HELD_FOR_OTHERS.max(2 * self.width.max(1) as usize),
+            false => 2 * self.width.max(1) as usize,
+        };
+        let most = match self.was_out {
+            true => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
+            false => most,
+        };
+        assert!(self.held.len() <= most, "the texts of twice the width are held");
     }
 
     fn no_longer_unsynced(&mut self, upto: Seq) -> Option<QuestionIndex> {

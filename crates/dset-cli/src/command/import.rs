@@ -129,20 +129,7 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
     if imported.quotes == Quotes::Backslash {
         say("quotes with a backslash before them (\\\") were read as quotes".into());
     }
-    if imported.mended > 0 {
-        let named: Vec<String> = imported.mended_rows.iter().map(u64::to_string).collect();
-        let more = if imported.mended > named.len() as u64 { ", …" } else { "" };
-        say(format!(
-            "{} put together again at commas without quotes (in {shown_to}: {} {}{more})",
-            match imported.mended {
-                1 => "1 question was".to_owned(),
-                number => format!("{} questions were", count(number)),
-            },
-            if named.len() == 1 { "row" } else { "rows" },
-            named.join(", ")
-        ));
-        say("look at them: where such a question ends cannot be known for sure".into());
-    }
+    tell_mended(&say, &shown_to.to_string(), imported);
     if imported.empty > 0 {
         say(format!("{} without a question, which a run skips", of(imported.empty, "row")));
     }
@@ -165,6 +152,25 @@ fn tell(page: &Page, from: &Path, to: &Path, imported: &Imported) {
     };
     page.blank();
     page.hint(&format!("Ask them with `{run}`"));
+}
+
+/// Which questions were cut at their commas, and put together again.
+fn tell_mended(say: &impl Fn(String), shown_to: &str, imported: &Imported) {
+    if imported.mended == 0 {
+        return;
+    }
+    let named: Vec<String> = imported.mended_rows.iter().map(u64::to_string).collect();
+    let more = if imported.mended > named.len() as u64 { ", …" } else { "" };
+    say(format!(
+        "{} put together again at commas without quotes (in {shown_to}: {} {}{more})",
+        match imported.mended {
+            1 => "1 question was".to_owned(),
+            number => format!("{} questions were", count(number)),
+        },
+        if named.len() == 1 { "row" } else { "rows" },
+        named.join(", ")
+    ));
+    say("look at them: where such a question ends cannot be known for sure".into());
 }
 
 fn tell_folder(page: &Page, from: &Path, taken: &ImportedFolder) {

@@ -83,7 +83,7 @@ impl Beside {
         let slot = (hash, wanted.model(at), wanted.sample(at));
         let is_truncated = || wanted.find_failure(id, at, |hash| facts.truncated.get(hash));
         // What the script did counts for the first answer of a row.
-        let is_first = at % wanted.per_row() == 0;
+        let is_first = at.is_multiple_of(wanted.per_row());
         Evidence {
             own: None,
             other: self.others.get(&slot).filter(|_| !self.current.contains(&slot)).copied(),

@@ -139,7 +139,7 @@ impl Endpoint {
         let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
             .map_err(|error| EndpointError::Client(error.to_string()))?;
         let echo = KeyRedactor::new(key.as_ref());
-        Ok(Endpoint { client, settings: settings, is_official_host: at_home, redactor: echo })
+        Ok(Endpoint { client, settings, is_official_host: at_home, redactor: echo })
     }
 
     /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.

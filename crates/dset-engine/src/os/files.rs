@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use tempfile::NamedTempFile;
 
-use crate::output::folder::EARLIER;
-
+/// The folder of what was moved out of the way.
+pub(crate) const EARLIER: &str = ".earlier";
 /// What the names of files begin with that are being written, or that a crash has left so.
 pub(crate) const TEMPORARY: &str = ".dset-";
 

@@ -9,12 +9,10 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use crate::os::files;
+use crate::os::files::{self, EARLIER};
 use crate::output::live::{LIVE_FORMATS, LiveFormat};
 use crate::store::{OLD_UNREAD, UNREAD};
 
-/// The folder of what was moved out of the way.
-pub(crate) const EARLIER: &str = ".earlier";
 /// How an earlier version called it.
 const OLD_EARLIER: &str = "earlier";
 const README: &str = "README.md";

@@ -17,7 +17,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::os::files;
-use crate::output::folder::EARLIER;
+use crate::os::files::EARLIER;
 use crate::output::live::{LiveFormat, legacy};
 use crate::store::{
     AnswerRef, Checkpoint, NewAnswer, Store, StoreError, StoredCheckpoint, Write as ToRecord,

@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use crate::error::JobError;
 use crate::os::files;
-use crate::output::folder::EARLIER;
+use crate::os::files::EARLIER;
 use crate::output::live::LIVE_FORMATS;
 use crate::store::{Store, Value, Write};
 

@@ -120,7 +120,7 @@ pub(crate) fn reform(
     for format in wanted {
         let (path, wished) = (folder.join(format.file), wish.map(|bom| format.with_bom(bom)));
         let Some(wished) = wished.filter(|_| path.is_file()) else { continue };
-        let as_it_is = wished.from_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = wished.as_in_file(&path).map_err(SinkError::Io)?;
         if as_it_is.has_bom() == wished.has_bom() {
             continue;
         }
@@ -152,7 +152,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
         if !path.exists() {
             continue;
         }
-        let format = format.from_file(&path).map_err(SinkError::Io)?;
+        let format = format.as_in_file(&path).map_err(SinkError::Io)?;
         let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| diff_output(file, format.header, rows.by_ref()))
@@ -213,7 +213,7 @@ pub(crate) fn finish(
         if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
             continue;
         }
-        let as_it_is = format.from_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
             let compared = fs::File::open(&path)

@@ -48,6 +48,9 @@ pub trait Source: fmt::Debug + Send {
     }
 }
 
+/// Opens a file at its first item.
+pub type OpenSource = fn(&Path, &SourceOptions) -> Result<Box<dyn Source>, SourceError>;
+
 /// A form of input.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceKind {
@@ -58,7 +61,7 @@ pub struct SourceKind {
     /// Judges the first bytes of a file, at most 4096.
     pub sniff: fn(&[u8]) -> Likelihood,
     /// Opens a file at its first item.
-    pub open: fn(&Path, &SourceOptions) -> Result<Box<dyn Source>, SourceError>,
+    pub open: OpenSource,
 }
 
 /// Whether a file is of a form, as far as its first bytes tell; the likelier, the greater.

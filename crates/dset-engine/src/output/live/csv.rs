@@ -4,7 +4,7 @@ use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::LiveFormat;
+use super::format::LiveFormat;
 
 pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "csv",

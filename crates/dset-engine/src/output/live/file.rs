@@ -8,13 +8,11 @@ use dset_core::recover::tail::{Known, TailVerdict, judge_output};
 use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::format::TAIL_BYTES;
 use super::{LiveFormat, Repair, SinkError};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::{Archive, Checkpoint, StoreError, StoredCheckpoint};
-
-/// How much before a mark is compared with what was written.
-pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 
 /// An output file that is open for appending.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ impl Opening<'_> {
             let repair = Repair::Missing { file: file_name, rows: output.rows };
             return Ok((output, known.then_some(repair)));
         }
-        let format = wished.from_file(&path)?;
+        let format = wished.as_in_file(&path)?;
         let mark = mark.cloned().unwrap_or_else(|| StoredCheckpoint::none(format));
         if !fs::metadata(&path)?.is_file() {
             return Err(SinkError::NotAFile { path });

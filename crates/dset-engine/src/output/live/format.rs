@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use super::{csv, json, jsonl, txt};
 
+/// How much before a mark is compared with what was written.
+pub(crate) const TAIL_BYTES: usize = 64 * 1024;
+
 /// Appends one row to the bytes of an output.
 pub type WriteRow = fn(&Row, &mut Vec<u8>);
 
@@ -92,7 +95,7 @@ impl LiveFormat {
     /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
     /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
     /// as it is wished here.
-    pub(crate) fn from_file(self, path: &Path) -> io::Result<LiveFormat> {
+    pub(crate) fn as_in_file(self, path: &Path) -> io::Result<LiveFormat> {
         if self.header_with_bom.is_none() || !path.is_file() {
             return Ok(self);
         }

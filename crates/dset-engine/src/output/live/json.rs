@@ -7,7 +7,7 @@ use dset_core::time::stamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::LiveFormat;
+use super::format::LiveFormat;
 
 pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "json",

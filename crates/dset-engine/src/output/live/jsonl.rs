@@ -9,7 +9,7 @@ use dset_core::answer::row::Row;
 use dset_core::time::rfc3339;
 use serde::Serialize;
 
-use super::LiveFormat;
+use super::format::LiveFormat;
 
 pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "jsonl",

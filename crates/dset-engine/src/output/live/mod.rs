@@ -6,7 +6,7 @@
 
 mod csv;
 mod file;
-mod format;
+pub(crate) mod format;
 mod json;
 mod jsonl;
 mod txt;
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use dset_core::answer::row::Row;
 use thiserror::Error;
 
+pub(crate) use crate::output::live::file::Expected;
 use crate::output::live::file::Opening;
 pub use crate::output::live::file::Output;
-pub(crate) use crate::output::live::file::{Expected, TAIL_BYTES};
 pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
     LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,

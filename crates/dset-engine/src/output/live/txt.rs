@@ -3,7 +3,7 @@
 use dset_core::answer::row::Row;
 use dset_core::time::stamp;
 
-use super::LiveFormat;
+use super::format::LiveFormat;
 
 pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "txt",

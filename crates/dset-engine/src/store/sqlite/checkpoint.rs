@@ -1,6 +1,6 @@
 //! How far an output is whole, as the store remembers it.
 
-use crate::output::live::LiveFormat;
+use crate::output::live::format::LiveFormat;
 use crate::store::Checkpoint;
 
 /// How far an output is known to be whole.

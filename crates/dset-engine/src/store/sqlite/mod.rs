@@ -40,7 +40,7 @@ use super::rescue::{self, Rescued};
 use super::roles::{Archive, Write};
 use super::{Checkpoint, StoreError};
 use crate::os::files;
-use crate::output::live::{LiveFormat, legacy, live_formats};
+use crate::output::live::format::{LiveFormat, legacy, live_formats};
 
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";

@@ -4,7 +4,7 @@ use dset_core::item::question::QuestionIndex;
 use dset_core::plan::AnswerId;
 use dset_core::run::{JournalRecord, Seq};
 
-use crate::output::live::LiveFormat;
+use crate::output::live::format::{LiveFormat, TAIL_BYTES};
 use crate::store::row_cache::CachedRow;
 
 /// A message to the writer's thread.
@@ -88,7 +88,7 @@ impl Checkpoint {
 }
 
 pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
-    let tail = &whole[whole.len().saturating_sub(crate::output::live::TAIL_BYTES)..];
+    let tail = &whole[whole.len().saturating_sub(TAIL_BYTES)..];
     xxhash_rust::xxh3::xxh3_128(tail).to_be_bytes()
 }
 

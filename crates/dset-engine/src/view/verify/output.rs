@@ -73,7 +73,7 @@ impl OutputCheck<'_> {
             }
             return Ok(());
         }
-        self.format = self.format.from_file(&path).map_err(SinkError::Io)?;
+        self.format = self.format.as_in_file(&path).map_err(SinkError::Io)?;
         let bytes = fs::metadata(&path).map_err(SinkError::Io)?.len();
         if bytes < written {
             self.found.differences.push(Difference::OutputShort { file, bytes, written });
