@@ -9,12 +9,16 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::item::content::{Turn, canonical_json};
 use crate::item::question::Key;
 use crate::planted::{Mutant, planted};
 use crate::template::Rendered;
 
 /// The version of what is hashed; part of every hash.
 const VERSION: u32 = 1;
+
+/// What every hash of a chat begins with, its version among it.
+const CHAT_DOMAIN: &[u8] = b"chat/1\n";
 
 /// Whatever of the settings changes an answer. An absent value is left out of the text that is
 /// hashed, so that a setting added later changes no key of those who do not use it.
@@ -127,13 +131,28 @@ impl RequestSettings {
 impl RequestHasher {
     /// Hashes the request of a row. A system prompt counts by what it says, however it was made.
     pub fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
+        self.set_system(rendered.system.as_deref());
+        self.fingerprint(rendered.keyed())
+    }
+
+    /// Hashes the request of a chat with this system prompt, in a domain of its own: no text has the
+    /// key of a chat.
+    pub fn fingerprint_of_chat(&mut self, turns: &[Turn], system: Option<&str>) -> Fingerprint {
+        self.set_system(system);
+        self.buffer.clear();
+        self.buffer.extend_from_slice(CHAT_DOMAIN);
+        self.buffer.extend_from_slice(&self.prefix);
+        self.buffer.extend_from_slice(canonical_json(turns).as_bytes());
+        Fingerprint(xxh3_128(&self.buffer).to_be_bytes())
+    }
+
+    fn set_system(&mut self, system: Option<&str>) {
         if let Some(settings) = &mut self.by_row
-            && settings.system.as_deref() != rendered.system.as_deref()
+            && settings.system.as_deref() != system
         {
-            settings.system = rendered.system.as_deref().map(str::to_owned);
+            settings.system = system.map(str::to_owned);
             self.prefix = settings.prefix();
         }
-        self.fingerprint(rendered.keyed())
     }
 
     /// Hashes the request with this user message, and the same system prompt as the one before.
@@ -174,6 +193,29 @@ mod tests {
         assert_eq!(format!("{key:?}"), "2c8e2f36d5070ec41a5636f8719bca5a");
         let hash = Key(settings().hash());
         assert_eq!(format!("{hash:?}"), "db16dba36ca2dced95b813734c463445");
+    }
+
+    #[test]
+    fn a_chat_has_a_key_of_its_own_domain_which_does_not_change_between_versions() {
+        use crate::item::content::Role;
+        let turn = |role, text: &str| Turn { role, text: text.into() };
+        let chat = [turn(Role::System, "Be brief."), turn(Role::User, "What is CRISPR?")];
+        let mut hasher = settings().request_hasher();
+        let print = hasher.fingerprint_of_chat(&chat, None);
+        assert_eq!(format!("{:?}", key(print, 0, 0, 0)), "117d083679a3e5855c80b3a6527e707b");
+        let json = canonical_json(&chat);
+        assert_eq!(
+            json,
+            r#"[{"role":"system","text":"Be brief."},{"role":"user","text":"What is CRISPR?"}]"#
+        );
+        assert_ne!(hasher.fingerprint(&json), print, "a text that says the same");
+        let one = [turn(Role::User, "What is CRISPR?")];
+        assert_ne!(hasher.fingerprint_of_chat(&one, None), hasher.fingerprint("What is CRISPR?"));
+        let other = [turn(Role::Assistant, "What is CRISPR?")];
+        assert_ne!(
+            hasher.fingerprint_of_chat(&one, None),
+            hasher.fingerprint_of_chat(&other, None)
+        );
     }
 
     #[test]

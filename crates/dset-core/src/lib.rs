@@ -3,6 +3,22 @@
 //! No clock, file, socket, thread or randomness of its own: whatever it needs of the world is an
 //! argument, and whatever it wants of the world is a value it returns. So an outage of seven
 //! minutes and a thousand crashes run in milliseconds, and a failing seed can be run again.
+//! `dset-engine` and the simulator call it; neither terminals nor SQL are here.
+//!
+//! The modules, in the order of the data:
+//!
+//! 1. [`settings`]: layers of settings become one checked `Settings`.
+//! 2. [`csv`]: reads records of a CSV file and finds the columns of questions and marks.
+//! 3. [`item`]: a row of the input as a question, and the error marks in the input.
+//! 4. [`template`]: renders the messages of a row. [`key`] hashes what is asked.
+//! 5. [`plan`]: holds the questions against the stored answers: what is left to ask.
+//! 6. [`run`]: the machine, which decides what is asked, recorded and written, event by event.
+//! 7. [`rate`]: how many asks at once and per minute an endpoint takes, and when to try again.
+//! 8. [`provider`]: requests of each service, and the reading of its replies.
+//! 9. [`answer`]: what a reply means, and the row of an output.
+//! 10. [`recover`]: what crashes and earlier programs left in outputs.
+//!
+//! Beside them [`time`], [`histogram`], and [`planted`]: bugs that the simulator must find.
 
 pub mod answer;
 pub mod csv;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
+use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::Question;
 use dset_core::key::{RequestHasher, RequestSettings};
@@ -204,7 +205,7 @@ impl World {
                     index,
                     row_number,
                     text: std::sync::Arc::clone(&text),
-                    prompt: std::sync::Arc::clone(&text),
+                    content: Content::Text(std::sync::Arc::clone(&text)),
                     system: None,
                     key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
                     id,

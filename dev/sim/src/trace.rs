@@ -271,7 +271,7 @@ impl Trace {
         self.numbers(question.key.0.map(u64::from));
         self.question_id(question.id);
         self.text(&question.text);
-        self.text(&question.prompt);
+        question.content.texts().for_each(|text| self.text(text));
     }
 
     fn question_id(&mut self, id: QuestionId) {

@@ -1,6 +1,7 @@
 //! What is said before the first ask: what was found, and what was done about it.
 
-use dset_core::csv::{Chosen, Layout};
+use dset_core::csv::Chosen;
+use dset_core::item::shape::Shape;
 use dset_engine::output::live::Repair;
 use dset_engine::recover::Recovered;
 use dset_engine::recover::legacy::LegacyImport;
@@ -48,7 +49,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     let put_right = |wanted: fn(&Recovered) -> bool| {
         found.recovered.iter().filter(move |one| wanted(one)).flat_map(recovered)
     };
-    let mut lines: Vec<String> = header(&found.layout).into_iter().collect();
+    let mut lines: Vec<String> = header(&found.shape).into_iter().collect();
     lines.extend(put_right(|one| matches!(one, Recovered::TakenIn(_))));
     lines.extend(put_right(|one| matches!(one, Recovered::Renamed { .. })));
     lines.extend(put_right(|one| matches!(one, Recovered::Imported(_))));
@@ -64,9 +65,9 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
 }
 
 /// Which column is asked, where that is not plain.
-fn header(layout: &Layout) -> Option<String> {
-    let column = layout.columns.get(layout.question).map(|name| one_line(name)).unwrap_or_default();
-    Some(match (layout.has_header, layout.chosen) {
+fn header(shape: &Shape) -> Option<String> {
+    let column = shape.fields.get(shape.question).map(|name| one_line(name)).unwrap_or_default();
+    Some(match (shape.has_names, shape.chosen) {
         (false, Chosen::ByUser) => {
             format!("no header: the first row is a question; questions are in {column}")
         }

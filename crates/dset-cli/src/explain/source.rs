@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dset_core::csv::{DetectedEncoding, RecordsError};
+use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion};
 use dset_engine::source::SourceError;
 use dset_engine::source::import::{Form, ImportError, check, encoding_of};
 
@@ -48,15 +48,12 @@ fn diagnose(error: &SourceError) -> Result<Diagnosis, ImportError> {
     let mut diagnosis = Diagnosis::default();
     match error {
         SourceError::Missing { path } => diagnosis.near = nearby(path),
-        SourceError::NotCsv { path, ending } => {
+        SourceError::Suspicious { path, suspicion: Suspicion::NotCsv { ending } } => {
             let is_json = !matches!(ending.as_str(), "tsv" | "txt");
             diagnosis.form = is_json.then(|| check(path)).transpose()?;
             diagnosis.import_and_run = import_and_run(path);
         }
-        SourceError::Separated { path, .. }
-        | SourceError::SeparatorLine { path, .. }
-        | SourceError::Unquoted { path, .. }
-        | SourceError::Chats { path, .. } => diagnosis.import_and_run = import_and_run(path),
+        SourceError::Suspicious { path, .. } => diagnosis.import_and_run = import_and_run(path),
         SourceError::Records { path, error } => {
             if is_in_another_encoding(error) {
                 diagnosis.encoding = encoding_of(path)?;
@@ -101,15 +98,31 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
         SourceError::Empty { .. } => {
             user.hint("Write one question a line below the header `question`")
         }
-        SourceError::Separated { path, by } => UserError::new(
+        SourceError::Suspicious { path, suspicion } => form(&path, suspicion, user, diagnosis),
+        SourceError::NoSuchColumn { column, found, .. } => {
+            let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
+            let near = meant(&column, found.iter().cloned()).map(|near| quoted(&near));
+            user.cause(format!("the columns are: {}", found.join(", "))).hint(match near {
+                Some(near) => format!("Did you mean `--column {near}`?"),
+                None => "Name the one with the questions: `--column NAME`".to_owned(),
+            })
+        }
+        SourceError::Records { path, error } => records(&path, error, diagnosis),
+    }
+}
+
+/// Explains why a file is taken for something else than CSV.
+fn form(path: &Path, suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserError {
+    match suspicion {
+        Suspicion::Separated { by } => UserError::new(
             Exit::Usage,
             format!("`{}` is separated by {}, not by commas", path.display(), delimiter_name(by)),
         )
         .hint(diagnosis.convert()),
-        SourceError::SeparatorLine { by, .. } => user
+        Suspicion::SeparatorLine { by } => user
             .cause(format!("it says that columns are separated by {}", delimiter_name(by)))
             .hint(diagnosis.convert()),
-        SourceError::NotCsv { path, ending } => {
+        Suspicion::NotCsv { ending } => {
             let holds = match (ending.as_str(), diagnosis.form) {
                 ("tsv", _) => "columns separated by tabs",
                 ("txt", _) => "plain text",
@@ -119,26 +132,17 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
             UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
                 .hint(diagnosis.convert())
         }
-        SourceError::Chats { column, .. } => user
+        Suspicion::Chats { column } => user
             .cause(format!("column `{}` holds the turns of chats", one_line(&column)))
             .hint(diagnosis.convert()),
-        SourceError::Records { path, error } => records(&path, error, diagnosis),
-        error => column(error, user, diagnosis),
+        suspicion => column(suspicion, user, diagnosis),
     }
 }
 
 /// Explains why it is not sure which column has the questions, or what stands in it.
-fn column(error: SourceError, user: UserError, diagnosis: &Diagnosis) -> UserError {
-    match error {
-        SourceError::NoSuchColumn { column, found, .. } => {
-            let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
-            let near = meant(&column, found.iter().cloned()).map(|near| quoted(&near));
-            user.cause(format!("the columns are: {}", found.join(", "))).hint(match near {
-                Some(near) => format!("Did you mean `--column {near}`?"),
-                None => "Name the one with the questions: `--column NAME`".to_owned(),
-            })
-        }
-        SourceError::Unquoted { before, behind, column, .. } => user
+fn column(suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserError {
+    match suspicion {
+        Suspicion::UnquotedComma { before, behind, column, .. } => user
             .cause(format!(
                 "what is asked would be `{}`, without `,{}`",
                 shortened(&before, 60),
@@ -150,7 +154,7 @@ fn column(error: SourceError, user: UserError, diagnosis: &Diagnosis) -> UserErr
                  stands before commas: `{} --column {column}`",
                 same_command()
             )),
-        SourceError::WhichColumn { doubt, .. } => {
+        Suspicion::WhichColumn { doubt } => {
             let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
             let found: Vec<String> = doubt.found.iter().map(|name| one_line(name)).collect();
             user.cause(format!(
@@ -164,7 +168,7 @@ fn column(error: SourceError, user: UserError, diagnosis: &Diagnosis) -> UserErr
                 quoted(&first)
             ))
         }
-        SourceError::TwoColumns { first, second, rows, .. } => {
+        Suspicion::TwoColumns { first, second, rows } => {
             let has = if rows == 1 {
                 "1 row has".to_owned()
             } else {

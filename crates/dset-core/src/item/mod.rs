@@ -1,4 +1,79 @@
-//! What is asked: a question of the input, and the marks in its file.
+//! What is asked: an item of the input with its fields and its question, what is sent of it, and the
+//! marks in its file.
+//!
+//! An item is a row of a table, a line of a text or an element of an array; nothing here says which,
+//! but for its [`Place`].
 
+pub mod content;
 pub mod error_marks;
+pub mod fields;
 pub mod question;
+pub mod shape;
+
+use std::sync::Arc;
+
+use crate::csv::ERROR;
+use content::Turn;
+use fields::Fields;
+
+/// One item of an input, as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// Where it stands.
+    pub place: Place,
+    /// Its question with the blanks around it, which may belong to it; blank where it has none.
+    pub text: &'a str,
+    /// The turns that are sent in place of a user message, where the question is a chat.
+    pub turns: Option<&'a Arc<[Turn]>>,
+    /// All its fields by their names, the question's among them.
+    pub fields: Fields<'a>,
+    /// The name that the input gives it. No key is made of it.
+    pub id: Option<&'a str>,
+    /// What its mark says.
+    pub status: Status,
+}
+
+/// Where an item stands in its input, from 1. The words for it are the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A row as a spreadsheet counts, a header being row 1.
+    Row(u64),
+    /// A line of a text.
+    Line(u64),
+    /// An element of an array.
+    Element(u64),
+}
+
+impl Place {
+    /// Returns the number, of whatever it is.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        match self {
+            Place::Row(number) | Place::Line(number) | Place::Element(number) => number,
+        }
+    }
+}
+
+/// What the mark of an item says; one of an input without marks is empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// ERROR: it was asked and failed.
+    Error,
+    /// The user's own word.
+    Own,
+}
+
+impl Status {
+    /// Reads the cell of a status column.
+    #[must_use]
+    pub fn from_cell(cell: &str) -> Status {
+        match cell.trim() {
+            "" => Status::Empty,
+            ERROR => Status::Error,
+            _ => Status::Own,
+        }
+    }
+}

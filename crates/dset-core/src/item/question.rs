@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::content::Content;
+
 /// Place of a wanted answer among those of the input, from 0: row by row, then model by model, then
 /// sample by sample. With one model and one sample, the place of a question among the non-empty ones.
 pub type QuestionIndex = u32;
@@ -57,8 +59,8 @@ pub struct Question {
     pub row_number: u64,
     /// The question cell, with the blanks around it.
     pub text: Arc<str>,
-    /// The rendered user message; the same text where the template is the question alone.
-    pub prompt: Arc<str>,
+    /// What is sent; the same text where the template is the question alone.
+    pub content: Content,
     /// The system prompt that goes with it.
     pub system: Option<Arc<str>>,
     /// What its answer will be stored under.

@@ -1,9 +1,9 @@
 //! Renders what is sent for a row from two templates, of the system prompt and of the user message,
-//! and the cells of the row.
+//! and the fields of the item.
 //!
-//! Templates are Jinja, strict: a name that is no column is an error, found before anything is
-//! asked, and so is a placeholder that nothing would fill. Cells are put in as they stand; nothing
-//! is escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
+//! Templates are Jinja, strict: a name that is no field is an error, found before anything is
+//! asked, and so is a placeholder that nothing would fill. Texts are put in as they stand; nothing is
+//! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
 mod placeholder;
 
@@ -15,6 +15,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
+use crate::item::Item;
+use crate::item::fields::Field;
+use crate::item::shape::Shape;
 use crate::key::RequestSettings;
 use placeholder::{Placeholder, constant, placeholder};
 
@@ -143,16 +146,11 @@ struct Message<'a> {
     keyed: Option<Cow<'a, str>>,
 }
 
-/// The cells of one row, as the template sees them.
-pub trait Cells {
-    /// Returns the cell of a column from 0; absent where the row is too short.
-    fn cell(&self, column: usize) -> Option<&str>;
-}
-
 impl Prompts {
-    /// Parses both templates for an input with these column names (`column_1` and so on where the
-    /// input has no header). Fails on syntax and on names that are no column.
-    pub fn new(request: &RequestSettings, columns: &[String]) -> Result<Prompts, PromptError> {
+    /// Parses both templates for an input of this shape. Fails on syntax and on names that are no
+    /// field.
+    pub fn new(request: &RequestSettings, shape: &Shape) -> Result<Prompts, PromptError> {
+        let columns = &shape.fields;
         let of = |role| move |error| PromptError { role, error };
         let user = Template::new(&request.template, columns).map_err(of(Role::User))?;
         let system = match request.system.as_deref() {
@@ -185,24 +183,19 @@ impl Prompts {
         self.user.is_default && matches!(self.system, System::Text(_))
     }
 
-    /// Renders the prompts of a row whose question cell is `question`, with the blanks around it.
+    /// Renders the prompts of an item; of one whose question is a chat, the user message is what its
+    /// question alone would be.
     ///
-    /// Returns `None` for an empty row: its question is blank or, where the template does not use
+    /// Returns `None` for an empty item: its question is blank or, where the template does not use
     /// that, its user message is.
-    pub fn render<'a>(
-        &self,
-        row_number: u64,
-        question: &'a str,
-        cells: &impl Cells,
-    ) -> Result<Option<Rendered<'a>>, PromptError> {
+    pub fn render<'a>(&self, item: &Item<'a>) -> Result<Option<Rendered<'a>>, PromptError> {
         let of = |role| move |error| PromptError { role, error };
-        let user = self.user.render(row_number, question, cells).map_err(of(Role::User))?;
+        let user = self.user.render(item).map_err(of(Role::User))?;
         let Some(Message { text: user, keyed: keyed_user }) = user else { return Ok(None) };
         let system = match &self.system {
             System::Text(text) => text.clone(),
             System::Template(system) => {
-                let text =
-                    system.fill(row_number, question.trim(), cells).map_err(of(Role::System))?;
+                let text = system.fill(item, item.text.trim()).map_err(of(Role::System))?;
                 (!text.trim().is_empty()).then(|| text.into())
             }
         };
@@ -283,14 +276,9 @@ impl Template {
         }
     }
 
-    /// Renders the user message of a row, and what its key is made of where that is another text.
-    fn render<'a>(
-        &self,
-        row_number: u64,
-        question: &'a str,
-        cells: &impl Cells,
-    ) -> Result<Option<Message<'a>>, TemplateError> {
-        let trimmed = question.trim();
+    /// Renders the user message of an item, and what its key is made of where that is another text.
+    fn render<'a>(&self, item: &Item<'a>) -> Result<Option<Message<'a>>, TemplateError> {
+        let (question, trimmed) = (item.text, item.text.trim());
         if trimmed.is_empty() && self.uses_question {
             return Ok(None);
         }
@@ -299,24 +287,24 @@ impl Template {
             let keyed = has_blanks.then_some(Cow::Borrowed(trimmed));
             return Ok(Some(Message { text: Cow::Borrowed(question), keyed }));
         }
-        let text = self.fill(row_number, question, cells)?;
+        let text = self.fill(item, question)?;
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let keyed = has_blanks.then(|| self.fill(row_number, trimmed, cells)).transpose()?;
+        let keyed = has_blanks.then(|| self.fill(item, trimmed)).transpose()?;
         Ok(Some(Message { text: Cow::Owned(text), keyed: keyed.map(Cow::Owned) }))
     }
 
-    fn fill(
-        &self,
-        row_number: u64,
-        question: &str,
-        cells: &impl Cells,
-    ) -> Result<String, TemplateError> {
-        let cell = |at| Value::from(cells.cell(at).unwrap_or_default());
+    fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
         let mut row = BTreeMap::new();
-        for (at, name) in self.columns.iter().enumerate() {
-            row.entry(name.as_str()).or_insert_with(|| cell(at));
+        item.fields.for_each(|name, field| {
+            row.entry(name).or_insert_with(|| match field {
+                Field::Text(text) => Value::from(text),
+                Field::Json(value) => from_json(value),
+            });
+        });
+        for name in &self.columns {
+            row.entry(name).or_insert_with(|| Value::from(""));
         }
         let mut names = row.clone();
         names.insert("question", Value::from(question));
@@ -326,7 +314,7 @@ impl Template {
                 ErrorKind::UndefinedError => "it names a column that is not there".into(),
                 _ => error.to_string(),
             };
-            TemplateError::Row { row_number, detail }
+            TemplateError::Row { row_number: item.place.number(), detail }
         })
     }
 }
@@ -350,6 +338,24 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
     }
 }
 
+fn from_json(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(truth) => Value::from(*truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::from(number),
+            (_, Some(number)) => Value::from(number),
+            _ => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(values) => Value::from_iter(values.iter().map(from_json)),
+        serde_json::Value::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| (name.as_str(), from_json(value)));
+            Value::from_pairs(pairs.collect::<BTreeMap<_, _>>())
+        }
+    }
+}
+
 /// The names that a template may use.
 fn known(columns: &[String]) -> Vec<String> {
     let mut known = vec!["question".to_owned()];
@@ -358,158 +364,4 @@ fn known(columns: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    impl Cells for Vec<&str> {
-        fn cell(&self, column: usize) -> Option<&str> {
-            self.get(column).copied()
-        }
-    }
-
-    fn columns(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
-    }
-
-    fn render(source: &str, names: &[&str], cells: Vec<&str>) -> String {
-        let template = Template::new(source, &columns(names)).unwrap();
-        template.render(2, cells[0], &cells).unwrap().unwrap().text.into_owned()
-    }
-
-    #[test]
-    fn other_columns_are_named_by_their_header_and_nothing_is_escaped() {
-        let text = render("{{ question }} <{{ topic }}>", &["prompt", "topic"], vec!["a", "b&c"]);
-        assert_eq!(text, "a <b&c>");
-        let text = render(r#"{{ row["Final grade"] }}"#, &["q", "Final grade"], vec!["a", " 1 "]);
-        assert_eq!(text, " 1 ");
-        assert_eq!(render("{{ column_2 }}\n", &["column_1", "column_2"], vec!["a", "b"]), "b\n");
-    }
-
-    #[test]
-    fn a_cell_that_a_short_row_lacks_is_empty() {
-        assert_eq!(render("{{ question }}{{ topic }}", &["q", "topic"], vec!["a"]), "a");
-    }
-
-    #[test]
-    fn a_name_that_is_no_column_is_found_before_any_row() {
-        let error = Template::new("{{ topc }}", &columns(&["question", "topic"])).unwrap_err();
-        let known = columns(&["question", "topic"]);
-        assert_eq!(error, TemplateError::Undefined { name: "topc".into(), known });
-    }
-
-    #[test]
-    fn a_column_named_in_brackets_that_is_not_there_fails_on_the_row() {
-        let template = Template::new(r#"{{ row["x y"] }}"#, &columns(&["question"])).unwrap();
-        let error = template.render(7, "a", &vec!["a"]).unwrap_err();
-        assert!(matches!(error, TemplateError::Row { row_number: 7, .. }), "{error:?}");
-    }
-
-    #[test]
-    fn a_row_is_empty_when_its_question_is_or_its_prompt_where_that_is_not_used() {
-        let template = Template::new("{{ topic }}", &columns(&["question", "topic"])).unwrap();
-        assert_eq!(template.render(2, "", &vec!["", "x"]).unwrap().unwrap().text, "x");
-        assert_eq!(template.render(2, "a", &vec!["a", " "]).unwrap(), None);
-        let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
-        assert_eq!(template.render(2, "", &vec![""]).unwrap(), None);
-    }
-
-    #[test]
-    fn blanks_around_a_question_are_sent_and_are_no_part_of_its_key() {
-        let code = "    return a + b  ";
-        for (source, sent, keyed) in [
-            (DEFAULT_TEMPLATE, code, "return a + b"),
-            ("Mend: {{ question }}", "Mend:     return a + b  ", "Mend: return a + b"),
-            ("{{ row['question'] }}", code, code),
-        ] {
-            let template = Template::new(source, &columns(&["question"])).unwrap();
-            let prompt = template.render(2, code, &vec![code]).unwrap().unwrap();
-            assert_eq!(
-                (&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)),
-                (sent, keyed),
-                "{source}"
-            );
-        }
-        let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
-        assert_eq!(template.render(2, " \n", &vec![" \n"]).unwrap(), None);
-        let prompt = template.render(2, "a", &vec!["a"]).unwrap().unwrap();
-        assert_eq!((&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)), ("a", "a"));
-    }
-
-    #[test]
-    fn broken_syntax_names_its_line() {
-        let error = Template::new("a\n{{ question", &columns(&["question"])).unwrap_err();
-        assert!(matches!(error, TemplateError::Syntax { line: 2, .. }), "{error:?}");
-    }
-
-    fn prompts(template: &str, system: &str) -> Result<Prompts, PromptError> {
-        let request = RequestSettings {
-            template: template.into(),
-            system: Some(system.into()).filter(|_| !system.is_empty()),
-            system_is_template: has_code(system),
-            ..RequestSettings::default()
-        };
-        Prompts::new(&request, &columns(&["question", "topic", "Final grade"]))
-    }
-
-    #[test]
-    fn a_template_in_which_no_column_stands_is_refused() {
-        for source in [
-            "Tell me a joke",
-            "{{ 1 + 1 }}",
-            "{# {{ question }} #}a",
-            "{% raw %}{{ question }}{% endraw %}",
-            "[question]",
-            "<question>",
-            "{}",
-            "{0}",
-            "QUESTION",
-        ] {
-            let error = prompts(source, "").unwrap().check(false).unwrap_err();
-            let is_no_field = matches!(error.error, TemplateError::NoField { .. });
-            assert!(is_no_field && error.role == Role::User, "{source}: {error:?}");
-        }
-        for source in ["{{ topic }}", "{{ row['Final grade'] }}", "{% if topic %}a{% endif %}"] {
-            assert_eq!(prompts(source, "").unwrap().check(false), Ok(()), "{source}");
-        }
-        let blank = prompts(" \n", "").unwrap().check(false).unwrap_err();
-        assert_eq!(blank.error, TemplateError::Blank);
-    }
-
-    #[test]
-    fn a_system_prompt_may_name_no_column_and_may_not_hold_a_placeholder() {
-        for system in ["Be brief.", "", "Reply as {\"answer\": 1}", "{% raw %}{topic}{% endraw %}"]
-        {
-            assert_eq!(prompts(DEFAULT_TEMPLATE, system).unwrap().check(false), Ok(()), "{system}");
-        }
-        for system in ["About {topic}", "$question", "Say %s", "{{ topic }} {topic}"] {
-            let error = prompts(DEFAULT_TEMPLATE, system).unwrap().check(false).unwrap_err();
-            let is_placeholder = matches!(error.error, TemplateError::Placeholder { .. });
-            assert!(is_placeholder && error.role == Role::System, "{system}: {error:?}");
-        }
-        let before = prompts(DEFAULT_TEMPLATE, "About {topic}").unwrap();
-        assert_eq!(before.check(true), Ok(()), "what has answers is sent as it was");
-    }
-
-    #[test]
-    fn a_system_prompt_is_rendered_for_every_row_and_left_out_where_it_is_blank() {
-        let prompts = prompts(DEFAULT_TEMPLATE, "{% if topic %}You know {{ topic }}.{% endif %}");
-        let prompts = prompts.unwrap();
-        let system = |topic| {
-            let rendered = prompts.render(2, "a", &vec!["a", topic, ""]).unwrap().unwrap();
-            rendered.system.map(|system| system.to_string())
-        };
-        assert_eq!(system("geo").as_deref(), Some("You know geo."));
-        assert_eq!(system(""), None);
-        assert!(!prompts.are_the_question_alone());
-    }
-
-    #[test]
-    fn without_an_input_a_template_is_judged_as_far_as_that_goes() {
-        for source in ["{{ question }}", "{{ anything }} {topic}", "{{ row['x'] }}"] {
-            assert_eq!(check_without_columns(source), Ok(()), "{source}");
-        }
-        for source in ["", "{question}", "Tell me", "{{ question", "$question", "%s"] {
-            assert!(check_without_columns(source).is_err(), "{source}");
-        }
-    }
-}
+mod tests;

@@ -25,18 +25,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::http::client::{Client, Response};
+use crate::http::deadline::{Deadline, IdleTimeout};
 use crate::http::redact::KeyRedactor;
 use crate::os::clock::unix_ms;
 
 /// How long a connection may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
-/// comments that it is there.
-const FIRST_TOKEN_MAX: Duration = Duration::from_secs(10 * 60 + 30);
-/// How long the counts may be away once an answer is whole, and how long the end of the body once
-/// the service has said that nothing is to come: the connection can then be used again.
-const USAGE_WAIT_MAX: Duration = Duration::from_secs(30);
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The interval of the reports of how much has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
@@ -155,7 +149,7 @@ impl Endpoint {
     pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> AskResult {
         let (settings, question) = (&self.settings.request, &ask.question);
         let system = question.system.as_deref();
-        let request = Request { settings, system, prompt: &question.prompt };
+        let request = Request { settings, system, content: &question.content };
         let body = match self.settings.stream {
             true => self.settings.preset.streamed_body(&request, self.is_official_host),
             false => self.settings.preset.request_body(&request, self.is_official_host),
@@ -308,73 +302,6 @@ async fn with_deadline(
     }
 }
 
-/// A moment at which an ask is given up, if it is awaited awake.
-///
-/// A timer that goes off late was slept through (Ctrl-Z, a machine with too much to do), and what
-/// came meanwhile is here and not yet read: the deadline moves by the delay. At the least, every
-/// task is polled once more.
-struct Deadline {
-    at: Instant,
-    had_turn: bool,
-}
-
-impl Deadline {
-    const TURN: Duration = Duration::from_millis(50);
-
-    fn after(span: Duration) -> Deadline {
-        Deadline { at: Instant::now() + span, had_turn: false }
-    }
-
-    /// Asks when its timer has gone off. Where it has not passed, it has a new moment.
-    fn has_passed(&mut self, now: Instant) -> bool {
-        if now < self.at {
-            return false;
-        }
-        let late = now - self.at;
-        let passed = std::mem::replace(&mut self.had_turn, true) && late < Deadline::TURN;
-        self.at = now + late.max(Deadline::TURN);
-        passed
-    }
-}
-
-/// How long a stream may say nothing: comments and blank lines are no words.
-struct IdleTimeout {
-    idle: Duration,
-    /// What it is now, and until when that is.
-    span: Duration,
-    until: Deadline,
-    /// The answer is whole: nothing is lost if no more comes.
-    is_whole: bool,
-}
-
-impl IdleTimeout {
-    fn new(idle: Duration) -> IdleTimeout {
-        // A shorter wait for the next word makes the wait for the first no longer.
-        let span = if idle < FIRST_TOKEN_MAX / 2 { idle * 2 } else { FIRST_TOKEN_MAX };
-        IdleTimeout { idle, span, until: Deadline::after(span), is_whole: false }
-    }
-
-    /// Takes what has come; true where it lasts less long than before.
-    fn note_progress(&mut self, now: Instant, progress: &dset_core::provider::Progress) -> bool {
-        if progress.kind == ChunkKind::Blank {
-            return false;
-        }
-        self.span = match progress {
-            progress if progress.is_done => CLOSE_WAIT_MAX,
-            progress if progress.has_end => USAGE_WAIT_MAX,
-            _ => self.idle,
-        };
-        self.is_whole = progress.is_done || progress.has_end;
-        let until = Deadline { at: now + self.span, had_turn: false };
-        let before = std::mem::replace(&mut self.until, until);
-        self.until.at < before.at
-    }
-
-    fn broken(&self) -> TransportError {
-        TransportError::Silent(self.span)
-    }
-}
-
 /// How a reply that had begun broke off: a connection's error, or that of unpacking what it
 /// brought.
 fn broken_by(error: &(dyn std::error::Error + 'static)) -> TransportError {
@@ -498,22 +425,6 @@ mod tests {
     use dset_core::provider::preset;
 
     use super::*;
-
-    #[test]
-    fn a_deadline_that_was_slept_through_is_waited_for_as_much_longer() {
-        let second = Duration::from_secs(1);
-        let mut deadline = Deadline::after(5 * second);
-        let due = deadline.at;
-        assert!(!deadline.has_passed(due - second) && deadline.at == due);
-        assert!(!deadline.has_passed(due), "everything has its turn once more");
-        assert!(deadline.at > due && deadline.at < due + second);
-        assert!(deadline.has_passed(deadline.at));
-        let mut deadline = Deadline::after(5 * second);
-        let due = deadline.at;
-        assert!(!deadline.has_passed(due + 9 * second));
-        assert_eq!(deadline.at, due + 18 * second);
-        assert!(deadline.has_passed(deadline.at));
-    }
 
     #[test]
     fn no_debug_output_holds_the_key_so_that_no_panic_can_either() {

@@ -2,5 +2,6 @@
 
 pub mod ask;
 pub(crate) mod client;
+mod deadline;
 pub mod probe;
 pub(crate) mod redact;

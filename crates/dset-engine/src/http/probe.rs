@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use dset_core::answer::ParsedReply;
+use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::provider::Preset;
 use dset_core::run::ask::{Ask, AskId};
@@ -123,7 +124,7 @@ pub async fn question(
         index: 0,
         row_number: 1,
         text: QUESTION.into(),
-        prompt: QUESTION.into(),
+        content: Content::Text(QUESTION.into()),
         system: system.map(Into::into),
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },

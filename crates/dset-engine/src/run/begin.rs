@@ -58,7 +58,7 @@ pub(crate) fn begin(
         ..planned(&input, &run_plan.plan)
     };
     let ScannedInput { mut source, prompts, requests, .. } = input;
-    let waiting = waiting(&mut source, &prompts, &requests[0], &run_plan.plan)?;
+    let waiting = waiting(&mut *source, &prompts, &requests[0], &run_plan.plan)?;
     source.rewind()?;
     Ok(Job {
         report,
@@ -81,7 +81,7 @@ pub(crate) fn begin(
 /// Reports what the input and its plan say.
 fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
     PreparationReport {
-        layout: input.source.layout().clone(),
+        shape: input.source.shape().clone(),
         questions: plan.rows(),
         answers: plan.states.len() as u64,
         empty: input.scanned.empty,
@@ -128,7 +128,7 @@ fn open_outputs(
 /// Returns the answers whose place is not decided, with the rows of their questions now: they may have
 /// moved since they were answered.
 fn waiting(
-    source: &mut Source,
+    source: &mut dyn Source,
     prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,

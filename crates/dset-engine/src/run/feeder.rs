@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use dset_core::csv::ERROR;
+use dset_core::item::Status;
 use dset_core::item::question::{Question, QuestionIndex};
 use dset_core::key::RequestHasher;
 use dset_core::plan::Plan;
@@ -12,10 +12,11 @@ use dset_core::run::{Event, Planned};
 use dset_core::template::Prompts;
 
 use crate::source::Source;
+use crate::source::items::{ItemError, Items};
 
 /// Reads the texts of the questions that are to be asked, in the order of the input.
 pub(crate) struct QuestionFeeder {
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) prompts: Prompts,
     /// One for each model.
     pub(crate) hashers: Vec<RequestHasher>,
@@ -25,7 +26,22 @@ pub(crate) struct QuestionFeeder {
 }
 
 impl QuestionFeeder {
-    pub(crate) fn run(mut self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
+    pub(crate) fn run(self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
+        let QuestionFeeder { mut source, prompts, hashers, plan, next } = self;
+        let items = Items::with_hashers(&mut *source, &prompts, hashers);
+        PlannedQuestions { items, plan: &plan, next }.feed(wanted, tell);
+    }
+}
+
+/// The rows of a plan, read against it.
+struct PlannedQuestions<'a> {
+    items: Items<'a>,
+    plan: &'a Plan,
+    next: u32,
+}
+
+impl PlannedQuestions<'_> {
+    fn feed(mut self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
         let last = self.plan.states.iter().rposition(|&state| state == Planned::Pending);
         let last = last.map(|at| self.plan.wanted().row(at as QuestionIndex));
         // A row may be more questions than are asked for: the rest wait for the next time.
@@ -57,46 +73,38 @@ impl QuestionFeeder {
     /// Reads one row: what is to be asked of it, or an error with the row that is not the one that
     /// was planned.
     fn read(&mut self) -> Result<Vec<Question>, Option<u64>> {
-        let (layout, row) = self.source.next_row().map_err(|_| None)?.ok_or(None)?;
-        let (row_number, status) = (row.row_number, layout.status);
-        let text = layout.question_of(row);
-        let rendered = self.prompts.render(row_number, text, row).map_err(|_| Some(row_number))?;
-        let Some(rendered) = rendered else { return Ok(Vec::new()) };
-        let first = self.hashers[0].fingerprint_of(&rendered);
-        if !self.plan.fits(self.next, first) {
+        let prepared = self.items.next().map_err(|error| match error {
+            ItemError::Source(_) => None,
+            ItemError::Prompt(place, _) => Some(place.number()),
+        })?;
+        let prepared = prepared.ok_or(None)?;
+        let (plan, item) = (self.plan, &prepared.item);
+        let Some(rendered) = &prepared.rendered else { return Ok(Vec::new()) };
+        let row_number = item.place.number();
+        if !plan.fits(self.next, prepared.fingerprints[0]) {
             return Err(Some(row_number));
         }
-        let entries = self.plan.wanted().entries_of_row(self.next);
-        let id = self.plan.id(self.next, text);
+        let entries = plan.wanted().entries_of_row(self.next);
+        let id = plan.id(self.next, item.text);
         self.next += 1;
-        let is_pending = |at: &QuestionIndex| self.plan.states[*at as usize] == Planned::Pending;
+        let is_pending = |at: &QuestionIndex| plan.states[*at as usize] == Planned::Pending;
         if !entries.clone().any(|at| is_pending(&at)) {
             return Ok(Vec::new());
         }
-        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
-        let text: Arc<str> = text.into();
-        let prompt = match *rendered.user == *text {
-            true => Arc::clone(&text),
-            false => Arc::from(&*rendered.user),
-        };
-        let hashers = &mut self.hashers;
+        let text: Arc<str> = item.text.into();
+        let Some(content) = prepared.content(&text) else { return Ok(Vec::new()) };
         let question = |index| {
-            let (model, sample) =
-                (self.plan.wanted().model(index), self.plan.wanted().sample(index));
-            let fingerprint = match model {
-                0 => first,
-                _ => hashers[usize::from(model)].fingerprint_of(&rendered),
-            };
+            let (model, sample) = (plan.wanted().model(index), plan.wanted().sample(index));
             Question {
                 index,
                 row_number,
-                key: self.plan.key(index, fingerprint),
+                key: plan.key(index, prepared.fingerprints[usize::from(model)]),
                 id,
-                failure_key: self.plan.wanted().failure_key(id, index),
+                failure_key: plan.wanted().failure_key(id, index),
                 text: Arc::clone(&text),
-                prompt: Arc::clone(&prompt),
+                content: content.clone(),
                 system: rendered.system.clone(),
-                marked,
+                marked: item.status == Status::Error,
                 model,
                 sample,
             }

@@ -5,15 +5,16 @@
 
 use std::ops::Range;
 
-use dset_core::csv::ERROR;
+use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
-use dset_core::key::{RequestHasher, RequestSettings};
+use dset_core::key::RequestSettings;
 use dset_core::plan::fanout::Fanout;
 use dset_core::plan::{Plan, Planner};
 use dset_core::template::{Prompts, Rendered};
 
 use crate::error::JobError;
 use crate::source::Source;
+use crate::source::items::{ItemError, Items, Prepared};
 
 /// What one pass over the input gives.
 pub(crate) struct PlannedInput {
@@ -26,15 +27,12 @@ pub(crate) struct PlannedInput {
 
 /// Collects every question of the input, as these settings would ask it, each so many times.
 pub(crate) fn plan_input(
-    source: &mut Source,
+    source: &mut dyn Source,
     prompts: &Prompts,
     requests: &[RequestSettings],
     samples: u32,
 ) -> Result<PlannedInput, JobError> {
     source.rewind()?;
-    let status = source.layout().status;
-    let mut hashers: Vec<RequestHasher> =
-        requests.iter().map(RequestSettings::request_hasher).collect();
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Fanout::new(models, samples);
     let mut scanned = PlannedInput {
@@ -42,24 +40,33 @@ pub(crate) fn plan_input(
         empty: 0,
         first_marked_row: None,
     };
-    while let Some((layout, row)) = source.next_row()? {
-        let question = layout.question_of(row);
-        let Some(rendered) = prompts.render(row.row_number, question, row)? else {
+    let mut items = Items::new(source, prompts, requests);
+    while let Some(prepared) = items.next()? {
+        let item = &prepared.item;
+        if prepared.rendered.is_none() {
             scanned.empty += 1;
-            scanned.planner.skip(question);
+            scanned.planner.skip(item.text);
             continue;
-        };
-        let marked = status.and_then(|at| row.cell(at)).is_some_and(|cell| cell.trim() == ERROR);
-        if marked {
-            scanned.first_marked_row.get_or_insert(row.row_number);
         }
-        let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint_of(&rendered));
-        scanned.planner.push(question, prints, marked);
+        let marked = item.status == Status::Error;
+        if marked {
+            scanned.first_marked_row.get_or_insert(item.place.number());
+        }
+        scanned.planner.push(item.text, prepared.fingerprints.iter().copied(), marked);
     }
     let answers = scanned.planner.answers();
     match answers <= u64::from(QuestionIndex::MAX) {
         true => Ok(scanned),
         false => Err(JobError::TooMany { answers }),
+    }
+}
+
+impl From<ItemError> for JobError {
+    fn from(error: ItemError) -> JobError {
+        match error {
+            ItemError::Source(error) => error.into(),
+            ItemError::Prompt(_, error) => error.into(),
+        }
     }
 }
 
@@ -73,50 +80,33 @@ pub(crate) struct PlannedRow<'a> {
     pub(crate) id: QuestionId,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
-    pub(crate) status: RowStatus,
-}
-
-/// What a row's status cell says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowStatus {
-    Empty,
-    Error,
-    /// The user's own word.
-    Own,
+    pub(crate) status: Status,
 }
 
 /// Goes through the input again and shows every row of its plan; `request` is what the first model
-/// is asked with. Fails where the input is no
-/// longer what was planned.
+/// is asked with. Fails where the input is no longer what was planned.
 pub(crate) fn for_each_planned(
-    source: &mut Source,
+    source: &mut dyn Source,
     prompts: &Prompts,
     request: &RequestSettings,
     plan: &Plan,
     mut each: impl FnMut(PlannedRow<'_>),
 ) -> Result<(), JobError> {
     source.rewind()?;
-    let status = source.layout().status;
-    let mut hasher = request.request_hasher();
+    let mut items = Items::new(source, prompts, std::slice::from_ref(request));
     let mut index: u32 = 0;
-    while let Some((layout, row)) = source.next_row()? {
-        let text = layout.question_of(row);
-        let Some(rendered) = prompts.render(row.row_number, text, row)? else { continue };
-        if !plan.fits(index, hasher.fingerprint_of(&rendered)) {
+    while let Some(Prepared { item, rendered, fingerprints }) = items.next()? {
+        let Some(rendered) = &rendered else { continue };
+        if !plan.fits(index, fingerprints[0]) {
             return Err(JobError::InputChanged);
         }
-        let status = match status.and_then(|at| row.cell(at)).unwrap_or_default().trim() {
-            "" => RowStatus::Empty,
-            ERROR => RowStatus::Error,
-            _ => RowStatus::Own,
-        };
         each(PlannedRow {
-            row_number: row.row_number,
-            text,
-            rendered: &rendered,
-            id: plan.id(index, text),
+            row_number: item.place.number(),
+            text: item.text,
+            rendered,
+            id: plan.id(index, item.text),
             entries: plan.wanted().entries_of_row(index),
-            status,
+            status: item.status,
         });
         index += 1;
     }

@@ -51,7 +51,7 @@ pub struct Job {
     pub report: PreparationReport,
     pub(crate) settings: Settings,
     pub(crate) decisions: Decisions,
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,
     pub(crate) prompts: Prompts,

@@ -1,6 +1,6 @@
 //! The prompts of a run, bound to its input and judged before anything is asked.
 
-use dset_core::csv::Layout;
+use dset_core::item::shape::Shape;
 use dset_core::settings::Settings;
 use dset_core::template::{Prompts, has_code};
 
@@ -19,11 +19,10 @@ pub(crate) struct CheckedPrompts {
 /// system prompt with answers in the store is sent as before, so that nothing is bought twice.
 pub(crate) fn check_prompts(
     settings: &mut Settings,
-    layout: &Layout,
+    shape: &Shape,
 ) -> Result<CheckedPrompts, JobError> {
-    let columns = &layout.columns;
     let system = settings.model().request.system.clone().unwrap_or_default();
-    let bound = |settings: &Settings| Prompts::new(&settings.model().request, columns);
+    let bound = |settings: &Settings| Prompts::new(&settings.model().request, shape);
     if !has_code(&system) {
         let prompts = bound(settings)?;
         let Err(error) = prompts.check(false) else {

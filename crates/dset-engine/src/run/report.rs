@@ -1,6 +1,6 @@
 //! What is known when a run begins.
 
-use dset_core::csv::Layout;
+use dset_core::item::shape::Shape;
 
 use crate::recover::Recovered;
 
@@ -8,7 +8,7 @@ use crate::recover::Recovered;
 #[derive(Debug)]
 pub struct PreparationReport {
     /// What the columns of the input mean.
-    pub layout: Layout,
+    pub shape: Shape,
     /// Non-empty questions.
     pub questions: u64,
     /// Answers that are wanted to them; the counts of answers below are of these.

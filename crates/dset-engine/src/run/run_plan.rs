@@ -11,12 +11,12 @@ use dset_core::template::Prompts;
 use crate::error::JobError;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
-use crate::source::{Source, SourceOptions};
+use crate::source::{self, Source, SourceOptions};
 use crate::store::Store;
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) prompts: Prompts,
     /// What each model is asked with.
     pub(crate) requests: Vec<RequestSettings>,
@@ -33,9 +33,8 @@ impl ScannedInput {
         settings: &mut Settings,
         marks: Option<String>,
     ) -> Result<ScannedInput, JobError> {
-        let source = Source::open(&settings.input, &SourceOptions::new(settings, marks))?;
-        let CheckedPrompts { prompts, system_as_before } =
-            check_prompts(settings, source.layout())?;
+        let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
+        let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;
         let (requests, samples) = (settings.requests(), settings.samples);
         let input = ScannedInput::read(source, prompts, requests, samples)?;
         Ok(ScannedInput { system_as_before, ..input })
@@ -48,19 +47,19 @@ impl ScannedInput {
         marks: Option<String>,
         asked: Option<(Vec<RequestSettings>, u32)>,
     ) -> Result<ScannedInput, JobError> {
-        let source = Source::open(&settings.input, &SourceOptions::new(settings, marks))?;
+        let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));
-        let prompts = Prompts::new(&requests[0], &source.layout().columns)?;
+        let prompts = Prompts::new(&requests[0], source.shape())?;
         ScannedInput::read(source, prompts, requests, samples)
     }
 
     fn read(
-        mut source: Source,
+        mut source: Box<dyn Source>,
         prompts: Prompts,
         requests: Vec<RequestSettings>,
         samples: u32,
     ) -> Result<ScannedInput, JobError> {
-        let scanned = plan_input(&mut source, &prompts, &requests, samples)?;
+        let scanned = plan_input(&mut *source, &prompts, &requests, samples)?;
         Ok(ScannedInput { source, prompts, requests, samples, scanned, system_as_before: false })
     }
 }

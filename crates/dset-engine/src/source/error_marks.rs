@@ -1,7 +1,8 @@
 //! Writes bookmarks into the input file.
 
+use std::fmt;
 use std::io::{self, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dset_core::csv::{LayoutError, survey_marked};
 use dset_core::item::error_marks::{InputMarks, MarkRewriteError, RewriteCounts, rewrite};
@@ -28,6 +29,25 @@ pub enum MarkError {
     /// Somebody writes it at the same time.
     #[error("it is being changed by somebody else")]
     Changing,
+}
+
+/// Writes marks into an input, as it is when they are written.
+pub trait Marker: fmt::Debug + Send + Sync {
+    /// Writes these marks; returns also the name of the field that they are in.
+    fn write(&self, marks: &InputMarks) -> Result<(RewriteCounts, String), MarkError>;
+}
+
+/// Marks a CSV file, see [`rewrite_marks`].
+#[derive(Debug)]
+pub(super) struct CsvMarker {
+    pub(super) path: PathBuf,
+    pub(super) options: SourceOptions,
+}
+
+impl Marker for CsvMarker {
+    fn write(&self, marks: &InputMarks) -> Result<(RewriteCounts, String), MarkError> {
+        rewrite_marks(&self.path, &self.options, marks)
+    }
 }
 
 /// Rewrites a file with these marks, as it is now; returns also the name of the column that they are

@@ -14,7 +14,7 @@ use fs_err as fs;
 
 use crate::os::files::folder_of;
 use crate::output::live::{LiveFormat, has_outputs, legacy};
-use crate::source::{Source, SourceError, SourceOptions};
+use crate::source::{self, SourceError, SourceOptions};
 use crate::store::{Store, open_readonly};
 
 /// Where the answers to a file are.
@@ -74,11 +74,10 @@ fn has_record(folder: &Path) -> bool {
 
 /// Returns what every question of the file is known by.
 fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
-    let mut source = Source::open(&settings.input, &SourceOptions::new(settings, None))?;
-    let column = source.layout().question;
+    let mut source = source::open(&settings.input, &SourceOptions::new(settings, None))?;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
-    while let Some(row) = source.next_row()? {
-        let text = row.1.cell(column).unwrap_or_default().trim();
+    while let Some(item) = source.next()? {
+        let text = item.text.trim();
         if !text.is_empty() {
             let text_hash = QuestionId::hash_text(text);
             let next: &mut u32 = seen.entry(text_hash).or_default();

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use dset_core::csv::ERROR;
+use dset_core::item::Status;
+use dset_core::item::fields::{Field, Fields};
 use dset_core::settings::Settings;
 
 use crate::error::JobError;
 use crate::run::prepare::marks_known;
 use crate::run::prompts::check_prompts;
-use crate::source::{Source, SourceOptions};
+use crate::source::items::Items;
+use crate::source::{self, SourceOptions};
 
 /// So many pairs of the same question are named.
 const NAMED_MAX: usize = 3;
@@ -38,28 +40,27 @@ pub struct Inspected {
 pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
     let options = SourceOptions::new(&settings, marks_known(&settings.output));
-    let mut source = Source::open(&settings.input, &options)?;
-    let prompts = check_prompts(&mut settings, source.layout())?.prompts;
-    let (question_column, status) = (source.layout().question, source.layout().status);
-    let columns = source.layout().columns.clone();
-    let has_header = source.layout().has_header;
+    let mut source = source::open(&settings.input, &options)?;
+    let shape = source.shape().clone();
+    let prompts = check_prompts(&mut settings, &shape)?.prompts;
+    let (columns, question_column) = (shape.fields, shape.question);
     let mut found = Inspected { columns, question_column, ..Inspected::default() };
-    let mut hasher = settings.model().request.request_hasher();
     let mut first = HashMap::new();
-    while let Some((layout, row)) = source.next_row()? {
-        if !has_header && found.first_row.is_none() {
-            found.first_row = Some(row.cells().map(str::to_owned).collect());
+    let request = std::slice::from_ref(&settings.model().request);
+    let mut items = Items::new(&mut *source, &prompts, request);
+    while let Some(prepared) = items.next()? {
+        let item = &prepared.item;
+        if !shape.has_names && found.first_row.is_none() {
+            found.first_row = Some(texts(item.fields));
         }
-        let question = layout.question_of(row);
-        let Some(rendered) = prompts.render(row.row_number, question, row)? else {
+        let Some(fingerprint) = prepared.fingerprints.first() else {
             found.empty += 1;
             continue;
         };
         found.questions += 1;
-        found.marked +=
-            u64::from(status.and_then(|at| row.cell(at)).is_some_and(|c| c.trim() == ERROR));
-        let row_number = row.row_number;
-        let earlier = *first.entry(hasher.fingerprint_of(&rendered)).or_insert(row_number);
+        found.marked += u64::from(item.status == Status::Error);
+        let row_number = item.place.number();
+        let earlier = *first.entry(*fingerprint).or_insert(row_number);
         if earlier != row_number {
             found.repeated += 1;
             if found.pairs.len() < NAMED_MAX {
@@ -68,6 +69,17 @@ pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
         }
     }
     Ok(found)
+}
+
+fn texts(fields: Fields<'_>) -> Vec<String> {
+    let mut texts = Vec::new();
+    fields.for_each(|_, field| {
+        texts.push(match field {
+            Field::Text(text) => text.to_owned(),
+            Field::Json(value) => value.to_string(),
+        });
+    });
+    texts
 }
 
 #[cfg(test)]

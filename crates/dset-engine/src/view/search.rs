@@ -71,35 +71,41 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>
         let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());
         let mut shown: Vec<(Hit, Option<AnswerId>)> = Vec::new();
         let mut failed = None;
-        for_each_planned(&mut view.source, &view.prompts, &view.requests[0], &view.plan, |seen| {
-            number += 1;
-            let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
-            let has_answer = of_row.peek().is_some();
-            let mut id = of_row.find(|id| hits.has(*id));
-            if id.is_none() && !beside.is_empty() {
-                id = beside.get(&seen.id.hash()).copied();
-            }
-            if id.is_none() {
-                if has_answer || !query.within[0] || failed.is_some() {
-                    return;
+        for_each_planned(
+            &mut *view.source,
+            &view.prompts,
+            &view.requests[0],
+            &view.plan,
+            |seen| {
+                number += 1;
+                let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
+                let has_answer = of_row.peek().is_some();
+                let mut id = of_row.find(|id| hits.has(*id));
+                if id.is_none() && !beside.is_empty() {
+                    id = beside.get(&seen.id.hash()).copied();
                 }
-                failed = words.fold(seen.text, &mut folded).err();
-                if terms.find([&folded]).is_none() {
-                    return;
+                if id.is_none() {
+                    if has_answer || !query.within[0] || failed.is_some() {
+                        return;
+                    }
+                    failed = words.fold(seen.text, &mut folded).err();
+                    if terms.find([&folded]).is_none() {
+                        return;
+                    }
                 }
-            }
-            found.hits_count += 1;
-            if shown.len() < query.hits_max {
-                let hit = Hit {
-                    number,
-                    row_number: seen.row_number,
-                    question: seen.text.to_owned(),
-                    answer: None,
-                    snippets: [None, None, None],
-                };
-                shown.push((hit, id));
-            }
-        })?;
+                found.hits_count += 1;
+                if shown.len() < query.hits_max {
+                    let hit = Hit {
+                        number,
+                        row_number: seen.row_number,
+                        question: seen.text.to_owned(),
+                        answer: None,
+                        snippets: [None, None, None],
+                    };
+                    shown.push((hit, id));
+                }
+            },
+        )?;
         if let Some(error) = failed {
             return Err(error.into());
         }

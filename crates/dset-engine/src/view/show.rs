@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dset_core::answer::row::Row;
+use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::AnswerId;
@@ -12,7 +13,7 @@ use dset_core::run::Planned;
 use dset_core::settings::Settings;
 
 use crate::error::JobError;
-use crate::run::plan_input::{PlannedRow, RowStatus, for_each_planned};
+use crate::run::plan_input::{PlannedRow, for_each_planned};
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
 use crate::view::index::RunIndex;
 
@@ -152,7 +153,7 @@ fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobE
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
             Planned::Truncated => true,
             Planned::Pending => {
-                seen.status == RowStatus::Error
+                seen.status == Status::Error
                     || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
             }
             _ => false,
@@ -201,7 +202,7 @@ fn pick(
         view.requests.iter().map(RequestSettings::request_hasher).collect();
     let plan = &view.plan;
     let mut number = 0;
-    for_each_planned(&mut view.source, &view.prompts, &view.requests[0], plan, |seen| {
+    for_each_planned(&mut *view.source, &view.prompts, &view.requests[0], plan, |seen| {
         number += 1;
         let Some(entries) = wanted(&seen, number) else { return };
         let key = |at: QuestionIndex| {
@@ -213,7 +214,7 @@ fn pick(
             row_number: seen.row_number,
             text: seen.text.to_owned(),
             id: seen.id,
-            marked: seen.status == RowStatus::Error,
+            marked: seen.status == Status::Error,
             entries: entries.into_iter().map(key).collect(),
         });
     })?;

@@ -1,6 +1,7 @@
 //! Where a run stands, as its store and its input say: while it goes on, and after it ended in
 //! whatever way. Nothing is asked, made or changed.
 
+use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
@@ -10,7 +11,7 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
 use crate::output::live::{LiveFormat, has_outputs, legacy, live_formats};
-use crate::run::plan_input::{RowStatus, for_each_planned};
+use crate::run::plan_input::for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
 use crate::view::index::RunIndex;
@@ -153,8 +154,8 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
     let plan = RunPlan::without_store(&input).plan;
     let questions = plan.states.len() as u64;
     let mut marks = RowMarks::default();
-    for_each_planned(&mut input.source, &input.prompts, &input.requests[0], &plan, |seen| {
-        marks.marked += u64::from(seen.status == RowStatus::Error);
+    for_each_planned(&mut *input.source, &input.prompts, &input.requests[0], &plan, |seen| {
+        marks.marked += u64::from(seen.status == Status::Error);
     })?;
     let wanted = live_formats(&settings.formats).unwrap_or_else(|_| legacy::ALL.to_vec());
     Ok(RunStatus {

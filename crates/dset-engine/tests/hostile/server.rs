@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply};
+use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
@@ -224,7 +225,7 @@ pub fn ask(prompt: &str) -> Ask {
         index: 0,
         row_number: 2,
         text: prompt.into(),
-        prompt: prompt.into(),
+        content: Content::Text(prompt.into()),
         system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },

@@ -205,12 +205,6 @@ impl Record {
     }
 }
 
-impl crate::template::Cells for Record {
-    fn cell(&self, column: usize) -> Option<&str> {
-        Record::cell(self, column)
-    }
-}
-
 /// Reads records from bytes.
 #[derive(Debug)]
 pub struct Records<R> {

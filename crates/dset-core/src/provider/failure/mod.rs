@@ -4,6 +4,7 @@ pub(crate) mod credit;
 pub(crate) mod duration;
 pub(crate) mod error;
 pub(crate) mod other_apis;
+pub(crate) mod page;
 pub(crate) mod rate_limits;
 pub(crate) mod refusal;
 pub(crate) mod retry_after;

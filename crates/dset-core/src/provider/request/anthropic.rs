@@ -17,7 +17,7 @@ struct Body<'a> {
     max_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<&'a str>,
-    messages: [Message<'a>; 1],
+    messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub(crate) fn body(
         model: &settings.model,
         max_tokens: preset.max_tokens(settings).unwrap_or(MAX_TOKENS),
         system: request.system,
-        messages: [Message::user(request.prompt)],
+        messages: Message::all(request.content),
         temperature,
         thinking: thinking.map(|kind| json!({ "type": kind })),
         output_config: effort.map(|effort| json!({ "effort": effort })),
@@ -55,6 +55,7 @@ pub(crate) fn body(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::content::Content;
     use crate::key::RequestSettings;
     use crate::provider::preset;
 
@@ -64,7 +65,7 @@ mod tests {
         let mut settings = RequestSettings { model: "m".into(), ..RequestSettings::default() };
         let sent = |settings: &RequestSettings, stream: bool| {
             let system = settings.system.as_deref();
-            let request = Request { settings, system, prompt: "Why?" };
+            let request = Request { settings, system, content: &Content::Text("Why?".into()) };
             let body = match stream {
                 true => anthropic.streamed_body(&request, true),
                 false => anthropic.request_body(&request, true),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::item::content::{Content, Role};
 use crate::key::RequestSettings;
 use crate::provider::Preset;
 use crate::provider::request::anthropic;
@@ -15,8 +16,8 @@ pub struct Request<'a> {
     pub settings: &'a RequestSettings,
     /// The system prompt, as it is sent with this question.
     pub system: Option<&'a str>,
-    /// The rendered user message.
-    pub prompt: &'a str,
+    /// What is asked.
+    pub content: &'a Content,
 }
 
 #[derive(Serialize)]
@@ -36,8 +37,15 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    pub(crate) fn user(content: &'a str) -> Message<'a> {
-        Message { role: "user", content }
+    /// Returns what is said, in its order.
+    pub(crate) fn all(content: &'a Content) -> Vec<Message<'a>> {
+        let message = |role: Role, content| Message { role: role.name(), content };
+        match content {
+            Content::Text(text) => vec![message(Role::User, text)],
+            Content::Chat(turns) => {
+                turns.iter().map(|turn| message(turn.role, &turn.text)).collect()
+            }
+        }
     }
 }
 
@@ -96,7 +104,7 @@ impl Preset {
         let system = request.system.map(|content| Message { role: "system", content });
         let body = Body {
             model: &settings.model,
-            messages: system.into_iter().chain([Message::user(request.prompt)]).collect(),
+            messages: system.into_iter().chain(Message::all(request.content)).collect(),
             temperature,
             rest,
         };
@@ -159,7 +167,8 @@ mod tests {
 
     fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
         let system = settings.system.as_deref();
-        let request = Request { settings: &settings, system, prompt: "Why?" };
+        let request =
+            Request { settings: &settings, system, content: &Content::Text("Why?".into()) };
         String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
     }
 
@@ -295,7 +304,7 @@ mod tests {
     fn a_stream_is_asked_for_with_its_counts_where_these_may_be_asked_for() {
         let all = settings();
         let system = all.system.as_deref();
-        let request = Request { settings: &all, system, prompt: "Why?" };
+        let request = Request { settings: &all, system, content: &Content::Text("Why?".into()) };
         for preset in presets() {
             let sent = preset.streamed_body(&request, true);
             let sent: Value = serde_json::from_slice(&sent).unwrap();

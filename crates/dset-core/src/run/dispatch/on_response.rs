@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Dispatch;
 use super::router::EndpointIndex;
 use crate::answer::{Answer, FailureClass, ParsedReply};
+use crate::item::content::Content;
 use crate::item::question::{Question, QuestionIndex};
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
@@ -52,10 +53,10 @@ fn tokens(reading: &ParsedReply) -> Option<u64> {
 
 /// What an answer to this prompt takes: as it was counted, and of a side that was not counted some
 /// three bytes a token.
-fn tokens_about(reading: &ParsedReply, prompt: &str) -> Option<u64> {
+fn tokens_about(reading: &ParsedReply, content: &Content) -> Option<u64> {
     let ParsedReply::Answer(answer) = reading else { return None };
     let about = |bytes: usize| bytes as u64 / 3;
-    let input = answer.usage.input.unwrap_or_else(|| about(prompt.len()));
+    let input = answer.usage.input.unwrap_or_else(|| about(content.texts().map(str::len).sum()));
     let written = || about(answer.content.len() + answer.reasoning.len());
     Some(input + answer.usage.output.unwrap_or_else(written))
 }
@@ -91,7 +92,7 @@ impl Dispatch {
         lane.rate.on_return(cx.now, &flight.sent, back);
         let was_refused =
             matches!(back, ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. });
-        let taken = tokens_about(reading, &held.question.prompt).or_else(|| tokens(reading));
+        let taken = tokens_about(reading, &held.question.content).or_else(|| tokens(reading));
         cx.gates.on_return(cx.now, taken, was_refused);
         ReturnedAsk {
             ask,
@@ -152,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_side_that_was_not_counted_counts_by_its_length() {
-        let prompt = "a question of thirty-three bytes.";
+        let content = Content::Text("a question of thirty-three bytes.".into());
         let about = |input, output| {
             let usage = Usage { input, output, ..Usage::default() };
             let answer = Answer { content: "four".repeat(6), usage, ..Answer::default() };
-            tokens_about(&ParsedReply::Answer(answer), prompt)
+            tokens_about(&ParsedReply::Answer(answer), &content)
         };
         assert_eq!(about(Some(40), Some(160)), Some(200));
         assert_eq!(about(None, Some(160)), Some(171));

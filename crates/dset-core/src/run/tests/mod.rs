@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
+use crate::item::content::Content;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
 use crate::item::question::{Question, QuestionIndex};
@@ -41,13 +42,13 @@ struct Bench {
 
 fn question(index: u32) -> Question {
     let id = QuestionId { text_hash: u64::from(index), ordinal: 0 };
-    let (text, key) = (format!("q{index}").into(), Key([index as u8; 16]));
-    let prompt = Arc::clone(&text);
+    let (text, key) = (Arc::from(format!("q{index}")), Key([index as u8; 16]));
+    let content = Content::Text(Arc::clone(&text));
     Question {
         index,
         row_number: u64::from(index) + 2,
         text,
-        prompt,
+        content,
         system: None,
         key,
         id,

@@ -73,7 +73,7 @@ impl Run {
                 max_tokens: settings.model().request.max_tokens,
                 failed,
                 marks_known: job.marks_known.clone(),
-                marks_name: job.report.layout.marks_name(),
+                marks_name: job.report.shape.marks.clone().unwrap_or_default(),
                 waiting: job.waiting,
                 queue: 4 * slots_max as usize + 64,
             },

@@ -15,8 +15,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use dset_core::csv::{
-    DetectedEncoding, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError,
-    declared_delimiter, delimiter_in_header, detect_delimiter, is_header_word, read_prefix,
+    DetectedEncoding, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError, begins_list,
+    declared_delimiter, delimiter_in_header, detect_delimiter, is_header_word, other_form,
+    read_prefix,
 };
 use encoding_rs::Encoding;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
@@ -106,7 +107,7 @@ pub struct Imported {
 /// Returns what `from` was taken for. Fails where `to` is there already, and leaves no part of it
 /// behind where it fails.
 pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    drop(source::open(from)?);
+    drop(source::open_file(from)?);
     if fs_err::symlink_metadata(to).is_ok() {
         return Err(ImportError::Exists { path: to.to_owned() });
     }
@@ -189,7 +190,7 @@ type Text = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
 impl Input<'_> {
     /// Opens it as UTF-8 from its beginning, without a byte order mark.
     fn open(&self) -> Result<Text, ImportError> {
-        let file = source::open(self.path)?;
+        let file = source::open_file(self.path)?;
         let mut decoder = DecodeReaderBytesBuilder::new();
         decoder.encoding(Some(self.encoding)).bom_override(true).strip_bom(true);
         let mut text = BufReader::new(decoder.build(file));
@@ -225,7 +226,7 @@ fn encoding(path: &Path, options: &ImportOptions) -> Result<&'static Encoding, I
         Some(guess) => return Ok(named(guess.name()).expect("the names of guesses are labels")),
         None => {}
     }
-    match EncodingScan::from_reader(source::open(&path())?)?.detect() {
+    match EncodingScan::from_reader(source::open_file(&path())?)?.detect() {
         EncodingDetection::Sure(encoding) => Ok(encoding),
         EncodingDetection::Torn(places) => {
             let first = first_torn(&path())?;
@@ -242,7 +243,7 @@ fn encoding(path: &Path, options: &ImportOptions) -> Result<&'static Encoding, I
 
 /// Returns where a file is not UTF-8 for the first time.
 fn first_torn(path: &Path) -> Result<RecordsError, ImportError> {
-    let (mut records, mut record) = (Records::new(source::open(path)?), Record::default());
+    let (mut records, mut record) = (Records::new(source::open_file(path)?), Record::default());
     loop {
         match records.next(&mut record) {
             Ok(true) => {}
@@ -255,7 +256,7 @@ fn first_torn(path: &Path) -> Result<RecordsError, ImportError> {
 
 fn head(path: &Path) -> Result<Vec<u8>, ImportError> {
     let mut head = Vec::new();
-    source::open(path)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    source::open_file(path)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 
@@ -291,39 +292,6 @@ fn form(path: &Path, head: &str, options: &ImportOptions) -> Result<Form, Import
         ("txt", None) if !is_table => Form::Lines,
         _ => table(detect_delimiter(head)),
     })
-}
-
-/// Tells whether a text begins as JSON does that is a list of objects or texts.
-pub(crate) fn begins_list(text: &str) -> bool {
-    let rest = text.trim_start().strip_prefix('[').map(str::trim_start);
-    rest.is_some_and(|rest| rest.starts_with("{\"") || rest.starts_with("[{\""))
-}
-
-/// Names a form that holds questions among what belongs to the form, by how the file's name ends or
-/// how it begins.
-pub(crate) fn other_form(ending: &str, first: &str) -> Option<&'static str> {
-    let first = first.trim_start().trim_start_matches('\u{feff}');
-    let lower = first.to_ascii_lowercase();
-    match ending {
-        "yaml" | "yml" => return Some("YAML"),
-        "toml" => return Some("TOML"),
-        "xml" => return Some("XML"),
-        "html" | "htm" => return Some("HTML"),
-        "md" | "markdown" => return Some("Markdown"),
-        _ => {}
-    }
-    let key = first.strip_prefix("- ").unwrap_or(first).split_once(':').map(|(key, _)| key.trim());
-    let is_item = first.starts_with("- ") && key.is_some_and(is_header_word);
-    if first.trim_end() == "---" || is_item {
-        return Some("YAML");
-    }
-    if lower.starts_with("<?xml") {
-        return Some("XML");
-    }
-    if lower.starts_with("{\\rtf") {
-        return Some("RTF");
-    }
-    (lower.starts_with("<!doctype html") || lower.starts_with("<html")).then_some("HTML")
 }
 
 /// Writes every line as a question; blank ones, and a header, are left out.

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use dset_core::csv::{
-    Chosen, Layout, Quotes, Record, Records, RecordsError, SNIFFED_ROWS_MAX, STATUS,
-    UnquotedCommaDetector, ambiguous_column, is_chat, second_among, survey_records,
+    Chosen, Layout, Quotes, Record, Records, RecordsError, SNIFFED_ROWS_MAX, STATUS, Suspicion,
+    UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
 };
 
 use super::chat::{self, ExtractError, ExtractedQuestion, is_beside};
@@ -54,9 +54,7 @@ pub(super) fn write(
         Ok::<_, ImportError>(())
     };
     // With `--column` somebody says what is meant.
-    let names_of_all: Vec<&str> = layout.columns.iter().map(String::as_str).collect();
-    let second = second_among(&names_of_all, layout.question);
-    let second = second.filter(|_| layout.chosen == Chosen::ByName);
+    let second = second_column(&layout);
     let (mut with_second, mut all) = (0, 0);
     let mut names = names(&layout);
     let mut width = if layout.has_header { names.len() } else { 1 };
@@ -110,7 +108,8 @@ pub(super) fn write(
         Ok(())
     })?;
     if let Some(doubt) = ambiguous_column(&layout, &first) {
-        return Err(SourceError::WhichColumn { path: input.path.to_owned(), doubt }.into());
+        let (path, suspicion) = (input.path.to_owned(), Suspicion::WhichColumn { doubt });
+        return Err(SourceError::Suspicious { path, suspicion }.into());
     }
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! The store as one SQLite file. All the SQL there is stands in this folder.
 
 mod attempts;
+mod checkpoint;
 mod facts;
+mod id_set;
 mod iterate;
 mod journal;
 mod lengths;
 mod migrate;
 mod open_readonly;
 mod plan;
+mod presumed;
 mod rate_history;
 mod recent;
 mod tokenizer;
@@ -26,9 +29,10 @@ pub(crate) use crate::store::sqlite::rate_history::RateHistory;
 pub use crate::store::sqlite::tokenizer::SnippetPart;
 pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
 pub use attempts::{Attempt, AttemptSummary};
+pub use checkpoint::StoredCheckpoint;
+pub(crate) use id_set::IdSet;
 pub(super) use migrate::VERSION;
 pub use plan::DecidedSettings;
-pub(crate) use plan::IdSet;
 pub(super) use plan::MARKS_COLUMN;
 pub use recent::Recent;
 
@@ -60,46 +64,6 @@ impl From<rusqlite::Error> for StoreError {
             Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy,
             None => StoreError::Unreadable(error.to_string()),
             Some(_) => StoreError::Failed(error.to_string()),
-        }
-    }
-}
-
-/// How far an output is known to be whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCheckpoint {
-    /// The name of the output's format.
-    pub name: String,
-    /// Rows in the output up to the mark.
-    pub rows: u64,
-    /// The length of the output up to the mark, in bytes.
-    pub bytes: u64,
-    /// A hash of its last 64 KiB and of the numbers here, see [`Checkpoint::seal`].
-    tail: [u8; 16],
-    /// What its rows look like, see [`LiveFormat::shape`]; 0 in a mark of version 1, whose hash is
-    /// of the bytes alone.
-    pub shape: u32,
-}
-
-impl StoredCheckpoint {
-    /// Returns the mark of an output that is not begun.
-    pub(crate) fn none(format: LiveFormat) -> StoredCheckpoint {
-        let mark = Checkpoint::for_bytes(format, 0, b"");
-        StoredCheckpoint {
-            name: mark.name.to_owned(),
-            rows: 0,
-            bytes: 0,
-            tail: mark.seal(),
-            shape: mark.shape,
-        }
-    }
-
-    /// Returns true if a file whose bytes before the mark end with this hash is the one that was
-    /// marked, and the mark is as it was written.
-    pub(crate) fn fits(&self, tail: [u8; 16]) -> bool {
-        let StoredCheckpoint { rows, bytes, shape, .. } = *self;
-        match shape {
-            0 => self.tail == tail,
-            _ => self.tail == Checkpoint { name: "", rows, bytes, tail, shape }.seal(),
         }
     }
 }
@@ -457,35 +421,4 @@ impl Archive for Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_store_is_made_once_and_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        Store::open(folder.path()).unwrap().0.set_meta("edition", 3).unwrap();
-        assert_eq!(Store::open(folder.path()).unwrap().0.edition().unwrap(), 3);
-    }
-
-    #[test]
-    fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(STORE);
-        Store::open(folder.path()).unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 3, .. })));
-
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(STORE);
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Foreign)));
-
-        let folder = tempfile::tempdir().unwrap();
-        fs_err::write(
-            folder.path().join(STORE),
-            "this is no database at all, but text\n".repeat(200),
-        )
-        .unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged(_))));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
+use super::id_set::IdSet;
 use super::{Store, StoreError, facts};
 
 /// Where `meta` has the column of the input that has marks.
@@ -377,39 +378,6 @@ impl Store {
         Ok(false)
     }
 
-    /// Records questions that the user takes as answered, those before a bookmark.
-    pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
-        let transaction = self.reader.connection.transaction()?;
-        for question in questions {
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO presumed (question) VALUES (?1)")?
-                .execute([question])?;
-        }
-        transaction
-            .execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('from_bookmark', 1)", [])?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Deletes what [`Store::presume`] recorded.
-    pub fn withdraw_presumed(&self) -> Result<(), StoreError> {
-        self.reader.connection.execute("DELETE FROM presumed", [])?;
-        self.unset_meta("from_bookmark")
-    }
-
-    /// Records the user's consent to what an earlier version took for answered without asking.
-    pub(crate) fn agree_to_presumed(&self) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO meta (name, value)
-                   SELECT 'from_bookmark', 1 WHERE EXISTS (SELECT 1 FROM presumed)";
-        self.reader.connection.execute(sql, [])?;
-        Ok(())
-    }
-
-    /// Returns true if the user has consented to questions being taken as answered.
-    pub(crate) fn has_agreed_to_presumed(&self) -> Result<bool, StoreError> {
-        Ok(self.meta::<i64>("from_bookmark")?.is_some())
-    }
-
     /// Returns the column of the input that has marks of ours. A store that was made before that
     /// was recorded wrote them to `status`, if it wrote any.
     pub fn marks_column(&self) -> Result<Option<String>, StoreError> {
@@ -431,25 +399,3 @@ impl Store {
 
 /// A question, the sample, and the model that says it answered.
 pub(crate) type Given = ([u8; 16], u32, Option<String>);
-
-/// A set of row ids, which are dense: a bit each.
-#[derive(Debug, Default)]
-pub(crate) struct IdSet {
-    bits: Vec<u64>,
-    count: u64,
-}
-
-impl IdSet {
-    pub(crate) fn insert(&mut self, id: AnswerId) {
-        let (at, bit) = (id as usize / 64, id as u64 % 64);
-        if self.bits.len() <= at {
-            self.bits.resize(at + 1, 0);
-        }
-        self.bits[at] |= 1 << bit;
-        self.count += 1;
-    }
-
-    pub(crate) fn has(&self, id: AnswerId) -> bool {
-        self.bits.get(id as usize / 64).is_some_and(|bits| bits >> (id as u64 % 64) & 1 == 1)
-    }
-}

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use dset_core::answer::{Answer, Usage};
+use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::run::ask::AskId;
 use dset_core::time::Time;
@@ -86,7 +87,7 @@ fn answered(number: u32) -> ToStore {
         index: number,
         row_number: 2,
         text: number.to_string().into(),
-        prompt: number.to_string().into(),
+        content: Content::Text(number.to_string().into()),
         system: None,
         key: Key([number as u8; 16]),
         id,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::plan::ledger::Ledger;
 use dset_core::run::{RateBound, Snapshot};
@@ -28,7 +29,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         index,
         row_number: u64::from(index) + 2,
         text: text.into(),
-        prompt: text.into(),
+        content: Content::Text(text.into()),
         system: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },

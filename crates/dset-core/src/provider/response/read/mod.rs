@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::document::AnswerBuilder;
 use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
-use crate::provider::failure::{error, other_apis};
+use crate::provider::failure::{error, other_apis, page};
 use crate::provider::lenient_json::mended;
 use crate::provider::reply::{HttpReply, TransportError};
 use crate::provider::response::finish_reason::transient;
@@ -51,7 +51,7 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         Some(value) if error::find(&value).is_some() => {
             ParsedReply::Failure(error::read(reply, Some(&value)))
         }
-        _ if text.starts_with('<') => ParsedReply::Failure(error::read_page(reply, text)),
+        _ if text.starts_with('<') => ParsedReply::Failure(page::read_page(reply, text)),
         _ if first_document(text) => other_apis::judge(reply, text, None),
         _ => {
             let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();

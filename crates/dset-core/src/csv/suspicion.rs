@@ -1,0 +1,175 @@
+//! What speaks against a file that is read as CSV: it would be asked, and paid for, otherwise than it
+//! is meant.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::header_names::{is_chat, is_header_word, second_among};
+use super::layout::{Chosen, HeaderMode, Layout};
+use super::other_form::{begins_list, other_form};
+use super::records::Record;
+use super::sniff::{AmbiguousColumn, declared_delimiter, delimiter_in_header};
+use super::unquoted_comma::UnquotedCommaDetector;
+
+/// Why a file is not asked as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Its columns are not separated by commas.
+    Separated {
+        /// The sign between its columns.
+        by: u8,
+    },
+    /// Its first line names the sign between its columns, for spreadsheets.
+    SeparatorLine {
+        /// The sign that it names.
+        by: u8,
+    },
+    /// Its name or its first line says that it holds something else than CSV.
+    NotCsv {
+        /// How its name ends, in lower case.
+        ending: String,
+    },
+    /// Nothing says which column holds the questions, and the first does not.
+    WhichColumn {
+        /// The columns in question.
+        doubt: AmbiguousColumn,
+    },
+    /// Two columns may be meant together, as the instruction and its input.
+    TwoColumns {
+        /// The column that would be asked.
+        first: String,
+        /// The column that would not.
+        second: String,
+        /// Rows in which that says something.
+        rows: u64,
+    },
+    /// Its questions are turns of chats.
+    Chats {
+        /// The column with them.
+        column: String,
+    },
+    /// A question goes on in the cells behind it, so that what is asked would end at a comma.
+    UnquotedComma {
+        /// The row as a spreadsheet counts it.
+        row_number: u64,
+        /// What stands before the first comma.
+        before: String,
+        /// What stands behind it.
+        behind: String,
+        /// The column with the questions, from 1.
+        column: usize,
+    },
+}
+
+/// What is suspected of a file with this name.
+pub struct SuspectedFile<'a> {
+    /// As it is shown.
+    pub name: &'a dyn fmt::Display,
+    /// Of what.
+    pub suspicion: &'a Suspicion,
+}
+
+impl fmt::Display for SuspectedFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name;
+        match self.suspicion {
+            Suspicion::Separated { .. } => write!(f, "`{name}` is not separated by commas"),
+            Suspicion::SeparatorLine { .. } => {
+                write!(f, "the first line of `{name}` is for spreadsheets")
+            }
+            Suspicion::NotCsv { .. } => write!(f, "`{name}` is not a CSV file"),
+            Suspicion::WhichColumn { .. } => {
+                write!(f, "cannot tell which column of `{name}` holds the questions")
+            }
+            Suspicion::TwoColumns { first, second, .. } => {
+                write!(f, "`{name}` has `{second}` beside `{first}`")
+            }
+            Suspicion::Chats { .. } => write!(f, "`{name}` holds chats"),
+            Suspicion::UnquotedComma { row_number, .. } => {
+                write!(f, "`{name}`, row {row_number}, has a comma and no quotes around it")
+            }
+        }
+    }
+}
+
+impl Suspicion {
+    /// Judges the first record of a file whose name ends like this; `header` and `column` are what
+    /// the user says of it.
+    #[must_use]
+    pub fn of_form(
+        first: &Record,
+        ending: &str,
+        header: HeaderMode,
+        column: Option<&str>,
+    ) -> Option<Suspicion> {
+        let line = std::str::from_utf8(first.raw()).ok().filter(|_| first.line == 1);
+        if let Some(by) = line.and_then(declared_delimiter) {
+            return Some(Suspicion::SeparatorLine { by });
+        }
+        let is_told = header == HeaderMode::No || column.is_some();
+        // By any name.
+        let text = line.unwrap_or_default();
+        let is_json = begins_list(text) || serde_json::from_str::<Map<String, Value>>(text).is_ok();
+        if !is_told && (is_json || other_form("", text.trim_end()).is_some()) {
+            return Some(Suspicion::NotCsv { ending: "json".to_owned() });
+        }
+        let ending = ending.to_lowercase();
+        let has_header = first.cells().any(is_header_word);
+        match ending.as_str() {
+            "jsonl" | "ndjson" | "json" | "yaml" | "yml" | "toml" | "xml" | "html" | "htm"
+            | "md" | "markdown" => {}
+            "tsv" | "txt" if !has_header => {}
+            _ => {
+                let by = delimiter_in_header(first, column);
+                let by = by.filter(|_| header != HeaderMode::No)?;
+                return Some(Suspicion::Separated { by });
+            }
+        }
+        (!is_told).then_some(Suspicion::NotCsv { ending })
+    }
+
+    /// Judges the columns of a file that is sent without a template: one with chats beside a first
+    /// column that nothing says is the question.
+    #[must_use]
+    pub fn of_chats(layout: &Layout) -> Option<Suspicion> {
+        let may_be = layout.has_header && layout.chosen == Chosen::First;
+        let column = layout.columns.iter().find(|name| is_chat(name)).filter(|_| may_be)?;
+        Some(Suspicion::Chats { column: column.clone() })
+    }
+
+    /// Judges a file in which so many rows say something in this column, see [`second_column`].
+    #[must_use]
+    pub fn of_second_column(layout: &Layout, second: usize, rows: u64) -> Option<Suspicion> {
+        let name = |at: usize| layout.columns[at].clone();
+        let (first, second) = (name(layout.question), name(second));
+        (rows > 0).then_some(Suspicion::TwoColumns { first, second, rows })
+    }
+
+    /// Judges a row: whether its question is cut at a comma.
+    #[must_use]
+    pub fn of_row(
+        detector: UnquotedCommaDetector,
+        layout: &Layout,
+        row: &Record,
+    ) -> Option<Suspicion> {
+        if !detector.looks_split(row) {
+            return None;
+        }
+        let column = layout.question + 1;
+        let behind: Vec<&str> = row.cells().skip(column).collect();
+        Some(Suspicion::UnquotedComma {
+            row_number: row.row_number,
+            before: row.cell(column - 1).unwrap_or_default().to_owned(),
+            behind: behind.join(",").trim_end_matches(',').to_owned(),
+            column,
+        })
+    }
+}
+
+/// Returns the column that may be meant with the question, where the question's was found by its name.
+#[must_use]
+pub fn second_column(layout: &Layout) -> Option<usize> {
+    let columns: Vec<&str> = layout.columns.iter().map(String::as_str).collect();
+    second_among(&columns, layout.question).filter(|_| layout.chosen == Chosen::ByName)
+}

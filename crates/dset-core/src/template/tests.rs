@@ -1,0 +1,172 @@
+use super::*;
+use crate::item::fields::Fields;
+use crate::item::{Place, Status};
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+fn object(names: &[&str], cells: &[&str]) -> Object {
+    names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), (*cell).into())).collect()
+}
+
+fn item<'a>(row_number: u64, text: &'a str, fields: &'a Object) -> Item<'a> {
+    Item {
+        place: Place::Row(row_number),
+        text,
+        turns: None,
+        fields: Fields::Object(fields),
+        id: None,
+        status: Status::Empty,
+    }
+}
+
+fn columns(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn render(source: &str, names: &[&str], cells: Vec<&str>) -> String {
+    let template = Template::new(source, &columns(names)).unwrap();
+    let fields = object(names, &cells);
+    template.render(&item(2, cells[0], &fields)).unwrap().unwrap().text.into_owned()
+}
+
+#[test]
+fn other_columns_are_named_by_their_header_and_nothing_is_escaped() {
+    let text = render("{{ question }} <{{ topic }}>", &["prompt", "topic"], vec!["a", "b&c"]);
+    assert_eq!(text, "a <b&c>");
+    let text = render(r#"{{ row["Final grade"] }}"#, &["q", "Final grade"], vec!["a", " 1 "]);
+    assert_eq!(text, " 1 ");
+    assert_eq!(render("{{ column_2 }}\n", &["column_1", "column_2"], vec!["a", "b"]), "b\n");
+}
+
+#[test]
+fn a_cell_that_a_short_row_lacks_is_empty() {
+    assert_eq!(render("{{ question }}{{ topic }}", &["q", "topic"], vec!["a"]), "a");
+}
+
+#[test]
+fn a_name_that_is_no_column_is_found_before_any_row() {
+    let error = Template::new("{{ topc }}", &columns(&["question", "topic"])).unwrap_err();
+    let known = columns(&["question", "topic"]);
+    assert_eq!(error, TemplateError::Undefined { name: "topc".into(), known });
+}
+
+#[test]
+fn a_column_named_in_brackets_that_is_not_there_fails_on_the_row() {
+    let template = Template::new(r#"{{ row["x y"] }}"#, &columns(&["question"])).unwrap();
+    let error = template.render(&item(7, "a", &object(&["question"], &["a"]))).unwrap_err();
+    assert!(matches!(error, TemplateError::Row { row_number: 7, .. }), "{error:?}");
+}
+
+#[test]
+fn a_row_is_empty_when_its_question_is_or_its_prompt_where_that_is_not_used() {
+    let template = Template::new("{{ topic }}", &columns(&["question", "topic"])).unwrap();
+    let fields = |cells: &[&str]| object(&["question", "topic"], cells);
+    assert_eq!(template.render(&item(2, "", &fields(&["", "x"]))).unwrap().unwrap().text, "x");
+    assert_eq!(template.render(&item(2, "a", &fields(&["a", " "]))).unwrap(), None);
+    let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
+    assert_eq!(template.render(&item(2, "", &fields(&[""]))).unwrap(), None);
+}
+
+#[test]
+fn blanks_around_a_question_are_sent_and_are_no_part_of_its_key() {
+    let code = "    return a + b  ";
+    for (source, sent, keyed) in [
+        (DEFAULT_TEMPLATE, code, "return a + b"),
+        ("Mend: {{ question }}", "Mend:     return a + b  ", "Mend: return a + b"),
+        ("{{ row['question'] }}", code, code),
+    ] {
+        let template = Template::new(source, &columns(&["question"])).unwrap();
+        let fields = object(&["question"], &[code]);
+        let prompt = template.render(&item(2, code, &fields)).unwrap().unwrap();
+        assert_eq!(
+            (&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)),
+            (sent, keyed),
+            "{source}"
+        );
+    }
+    let template = Template::new(DEFAULT_TEMPLATE, &columns(&["question"])).unwrap();
+    let fields = |text| object(&["question"], &[text]);
+    assert_eq!(template.render(&item(2, " \n", &fields(" \n"))).unwrap(), None);
+    let fields = fields("a");
+    let prompt = template.render(&item(2, "a", &fields)).unwrap().unwrap();
+    assert_eq!((&*prompt.text, prompt.keyed.as_deref().unwrap_or(&prompt.text)), ("a", "a"));
+}
+
+#[test]
+fn broken_syntax_names_its_line() {
+    let error = Template::new("a\n{{ question", &columns(&["question"])).unwrap_err();
+    assert!(matches!(error, TemplateError::Syntax { line: 2, .. }), "{error:?}");
+}
+
+fn prompts(template: &str, system: &str) -> Result<Prompts, PromptError> {
+    let request = RequestSettings {
+        template: template.into(),
+        system: Some(system.into()).filter(|_| !system.is_empty()),
+        system_is_template: has_code(system),
+        ..RequestSettings::default()
+    };
+    let fields = columns(&["question", "topic", "Final grade"]);
+    Prompts::new(&request, &Shape { fields, ..Shape::of_texts() })
+}
+
+#[test]
+fn a_template_in_which_no_column_stands_is_refused() {
+    for source in [
+        "Tell me a joke",
+        "{{ 1 + 1 }}",
+        "{# {{ question }} #}a",
+        "{% raw %}{{ question }}{% endraw %}",
+        "[question]",
+        "<question>",
+        "{}",
+        "{0}",
+        "QUESTION",
+    ] {
+        let error = prompts(source, "").unwrap().check(false).unwrap_err();
+        let is_no_field = matches!(error.error, TemplateError::NoField { .. });
+        assert!(is_no_field && error.role == Role::User, "{source}: {error:?}");
+    }
+    for source in ["{{ topic }}", "{{ row['Final grade'] }}", "{% if topic %}a{% endif %}"] {
+        assert_eq!(prompts(source, "").unwrap().check(false), Ok(()), "{source}");
+    }
+    let blank = prompts(" \n", "").unwrap().check(false).unwrap_err();
+    assert_eq!(blank.error, TemplateError::Blank);
+}
+
+#[test]
+fn a_system_prompt_may_name_no_column_and_may_not_hold_a_placeholder() {
+    for system in ["Be brief.", "", "Reply as {\"answer\": 1}", "{% raw %}{topic}{% endraw %}"] {
+        assert_eq!(prompts(DEFAULT_TEMPLATE, system).unwrap().check(false), Ok(()), "{system}");
+    }
+    for system in ["About {topic}", "$question", "Say %s", "{{ topic }} {topic}"] {
+        let error = prompts(DEFAULT_TEMPLATE, system).unwrap().check(false).unwrap_err();
+        let is_placeholder = matches!(error.error, TemplateError::Placeholder { .. });
+        assert!(is_placeholder && error.role == Role::System, "{system}: {error:?}");
+    }
+    let before = prompts(DEFAULT_TEMPLATE, "About {topic}").unwrap();
+    assert_eq!(before.check(true), Ok(()), "what has answers is sent as it was");
+}
+
+#[test]
+fn a_system_prompt_is_rendered_for_every_row_and_left_out_where_it_is_blank() {
+    let prompts = prompts(DEFAULT_TEMPLATE, "{% if topic %}You know {{ topic }}.{% endif %}");
+    let prompts = prompts.unwrap();
+    let system = |topic| {
+        let fields = object(&["question", "topic", "Final grade"], &["a", topic, ""]);
+        let rendered = prompts.render(&item(2, "a", &fields)).unwrap().unwrap();
+        rendered.system.map(|system| system.to_string())
+    };
+    assert_eq!(system("geo").as_deref(), Some("You know geo."));
+    assert_eq!(system(""), None);
+    assert!(!prompts.are_the_question_alone());
+}
+
+#[test]
+fn without_an_input_a_template_is_judged_as_far_as_that_goes() {
+    for source in ["{{ question }}", "{{ anything }} {topic}", "{{ row['x'] }}"] {
+        assert_eq!(check_without_columns(source), Ok(()), "{source}");
+    }
+    for source in ["", "{question}", "Tell me", "{{ question", "$question", "%s"] {
+        assert!(check_without_columns(source).is_err(), "{source}");
+    }
+}

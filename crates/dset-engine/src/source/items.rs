@@ -1,0 +1,86 @@
+//! The items of an input as they would be asked: rendered, and known by their fingerprints.
+
+use std::sync::Arc;
+
+use dset_core::item::content::Content;
+use dset_core::item::{Item, Place};
+use dset_core::key::{Fingerprint, RequestHasher, RequestSettings};
+use dset_core::template::{PromptError, Prompts, Rendered};
+
+use super::{Source, SourceError};
+
+/// Reads an input item by item, with what is sent for each.
+pub(crate) struct Items<'s> {
+    source: &'s mut dyn Source,
+    prompts: &'s Prompts,
+    /// One for each model.
+    hashers: Vec<RequestHasher>,
+    fingerprints: Vec<Fingerprint>,
+}
+
+/// An item, and what is sent for it.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) item: Item<'a>,
+    /// `None` for an empty item, which is not asked.
+    pub(crate) rendered: Option<Rendered<'a>>,
+    /// Of the request to each model; none of an empty item.
+    pub(crate) fingerprints: &'a [Fingerprint],
+}
+
+/// Why an item cannot be asked.
+#[derive(Debug)]
+pub(crate) enum ItemError {
+    /// It cannot be read.
+    Source(SourceError),
+    /// A prompt fails on it.
+    Prompt(Place, PromptError),
+}
+
+impl<'s> Items<'s> {
+    /// Goes on where the source stands; `requests` is what each model is asked with.
+    pub(crate) fn new(
+        source: &'s mut dyn Source,
+        prompts: &'s Prompts,
+        requests: &[RequestSettings],
+    ) -> Items<'s> {
+        let hashers: Vec<RequestHasher> =
+            requests.iter().map(RequestSettings::request_hasher).collect();
+        Items::with_hashers(source, prompts, hashers)
+    }
+
+    pub(crate) fn with_hashers(
+        source: &'s mut dyn Source,
+        prompts: &'s Prompts,
+        hashers: Vec<RequestHasher>,
+    ) -> Items<'s> {
+        Items { source, prompts, fingerprints: Vec::with_capacity(hashers.len()), hashers }
+    }
+
+    /// Reads the next item; `None` behind the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Prepared<'_>>, ItemError> {
+        let Some(item) = self.source.next().map_err(ItemError::Source)? else { return Ok(None) };
+        let rendered = self.prompts.render(&item);
+        let rendered = rendered.map_err(|error| ItemError::Prompt(item.place, error))?;
+        self.fingerprints.clear();
+        if let Some(rendered) = &rendered {
+            self.fingerprints.extend(self.hashers.iter_mut().map(|hasher| match item.turns {
+                Some(turns) => hasher.fingerprint_of_chat(turns, rendered.system.as_deref()),
+                None => hasher.fingerprint_of(rendered),
+            }));
+        }
+        Ok(Some(Prepared { item, rendered, fingerprints: &self.fingerprints }))
+    }
+}
+
+impl Prepared<'_> {
+    /// Returns what is sent, the system prompt apart; `text` is the item's, shared where it is all.
+    pub(crate) fn content(&self, text: &Arc<str>) -> Option<Content> {
+        let rendered = self.rendered.as_ref()?;
+        Some(match self.item.turns {
+            Some(turns) => Content::Chat(Arc::clone(turns)),
+            None if *rendered.user == **text => Content::Text(Arc::clone(text)),
+            None => Content::Text(Arc::from(&*rendered.user)),
+        })
+    }
+}
