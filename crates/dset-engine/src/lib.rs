@@ -51,7 +51,7 @@
 //! let job = Job::prepare(settings, Decisions::default(), true)?;
 //! let targets = vec![Target { model: 0, number: 0, endpoint, peer_limits: None }];
 //! let (_controls, receiver) = tokio::sync::mpsc::channel(1);
-//! drive(job, targets, receiver, &mut Quiet).await?;
+//! drive(job, targets, None, receiver, &mut Quiet).await?;
 //! assert_eq!(service.stats().answered, 2);
 //! assert!(folder.path().join("out/output.csv").exists());
 //! # Ok(())

@@ -5,8 +5,8 @@ use dset_core::answer::row::{Metadata, Row};
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
-use super::WriterSettings;
 use super::roles::Write;
+use super::writer::WriterSettings;
 
 /// Something that was paid for.
 #[derive(Debug, Clone, Serialize, Deserialize)]

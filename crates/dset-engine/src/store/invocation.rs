@@ -4,7 +4,8 @@ use dset_core::csv::HeaderMode;
 use dset_core::settings::{Model, NO_KEY, Settings, endpoint};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::sqlite::Store;
 
 /// How a run was called, beside the settings that its answers depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

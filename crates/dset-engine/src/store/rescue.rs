@@ -12,8 +12,9 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::error::StoreError;
 use super::roles::Write;
-use super::{STORE, StoreError};
+use super::sqlite::limits::STORE;
 use crate::os::files;
 
 /// The name of the file, beside the store.

@@ -5,9 +5,9 @@ use std::fmt;
 use dset_core::answer::row::Row;
 use dset_core::plan::AnswerId;
 
-use super::StoreError;
 use super::entry::{NewAnswer, NewAttempt, NewEnded};
-use super::writer::Checkpoint;
+use super::error::StoreError;
+use super::writer::message::Checkpoint;
 
 /// Makes durable what happened.
 pub(crate) trait Journal: Send + 'static {

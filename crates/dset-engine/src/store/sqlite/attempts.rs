@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError};
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// An ask that failed.
 #[derive(Debug, Clone, PartialEq)]

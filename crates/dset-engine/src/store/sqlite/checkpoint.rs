@@ -1,7 +1,7 @@
 //! How far an output is whole, as the store remembers it.
 
 use crate::output::live::format::LiveFormat;
-use crate::store::Checkpoint;
+use crate::store::writer::message::Checkpoint;
 
 /// How far an output is known to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
 use rusqlite::{Row, Transaction, params};
 
-use super::StoreError;
+use crate::store::error::StoreError;
 use crate::store::sqlite::iterate::text;
 
 /// What [`metadata`] reads, in its order, of `answers a LEFT JOIN answer_facts f ON f.answer =

@@ -3,7 +3,8 @@
 use dset_core::plan::AnswerId;
 use rusqlite::Row;
 
-use super::{Store, StoreError};
+use super::store::Store;
+use crate::store::error::StoreError;
 
 impl Store {
     /// Shows the question, the reasoning and the answer of every answer in the store.

@@ -8,13 +8,15 @@ use dset_core::plan::AnswerId;
 use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{STORE, Store, facts};
+use super::facts;
+use super::limits::STORE;
+use super::store::Store;
 use crate::os::files;
 use crate::os::files::Identity;
-use crate::store::StoreError;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::error::StoreError;
 use crate::store::roles::{AnswerRef, Journal, Value, Write};
-use crate::store::writer::Checkpoint;
+use crate::store::writer::message::Checkpoint;
 
 /// The next position in the outputs of an edition, as far as it was needed.
 type Positions = HashMap<u32, i64>;
@@ -87,7 +89,7 @@ fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
     } else {
         // A log under this name belongs to the old file, and would be taken for the new one's.
         for suffix in ["-wal", "-shm"] {
-            match fs::remove_file(super::beside(&path, suffix)) {
+            match fs::remove_file(super::store::beside(&path, suffix)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }

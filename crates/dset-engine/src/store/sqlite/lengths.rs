@@ -3,7 +3,10 @@
 use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
 
-use super::{IdSet, Store, StoreError, facts};
+use super::facts;
+use super::id_set::IdSet;
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// How long an answer is, and what is known of it beside its texts.
 #[derive(Debug)]

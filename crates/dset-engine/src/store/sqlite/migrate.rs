@@ -7,14 +7,13 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{APPLICATION, StoreError};
+use super::limits::{APPLICATION, VERSION};
+use crate::store::error::StoreError;
 
 /// What makes a store of each version one of the next, from an empty file on. A step that was
 /// released is never changed.
-const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
-
-/// The version that this program writes.
-pub(in crate::store) const VERSION: i64 = STEPS.len() as i64;
+const STEPS: [&str; VERSION as usize] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Schema objects that a read-only connection to a store of version 1 lacks.
 const LOOK_1: &str = include_str!("schema/look_1.sql");
@@ -50,7 +49,8 @@ mod tests {
     use rusqlite::fallible_iterator::FallibleIterator;
     use rusqlite::types::Value;
 
-    use super::super::{STORE, Store, connect};
+    use super::super::limits::STORE;
+    use super::super::store::{Store, connect};
     use super::*;
 
     const OLD: [&str; 3] = ["samples", "marks", "script"];

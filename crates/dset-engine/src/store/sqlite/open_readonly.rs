@@ -9,10 +9,13 @@ use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{
-    APPLICATION, Archive, EMPTY_BESIDE_LOG, Reader, STORE, Store, StoreError, VERSION, beside,
-    migrate,
-};
+use super::limits::STORE;
+use super::limits::{APPLICATION, VERSION};
+use super::migrate;
+use super::store::Store;
+use super::store::{EMPTY_BESIDE_LOG, Reader, beside};
+use crate::store::error::StoreError;
+use crate::store::roles::Archive;
 
 /// One run, as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
+use super::facts;
 use super::id_set::IdSet;
-use super::{Store, StoreError, facts};
-
-/// Where `meta` has the column of the input that has marks.
-pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
+use super::limits::MARKS_COLUMN;
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// How the settings of a run stand to those of the answers in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Questions that are taken as answered without an answer: those before a bookmark.
 
-use super::{Store, StoreError};
+use super::store::Store;
+use crate::store::error::StoreError;
 
 impl Store {
     /// Records questions that the user takes as answered, those before a bookmark.

@@ -3,7 +3,9 @@
 use dset_core::rate::sliding_window::EarlierAsk;
 use rusqlite::params;
 
-use super::{Store, StoreError, facts};
+use super::facts;
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// How far back asks may still count: a minute, and what clocks may be apart.
 const BACK_MS: i64 = 62_000;

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Store, StoreError};
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// How far back `recent` looks.
 const BACK_MS: i64 = 60_000;

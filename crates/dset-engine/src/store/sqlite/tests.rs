@@ -1,4 +1,7 @@
+use rusqlite::Connection;
+
 use super::*;
+use crate::store::error::StoreError;
 
 #[test]
 fn a_store_is_made_once_and_opened_again() {

@@ -4,7 +4,7 @@
 //! so that the cost of a sync is shared by as many answers as arrive meanwhile. Only after the
 //! commit does the machine hear of it. A failed commit is final.
 
-mod message;
+pub(crate) mod message;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -17,9 +17,10 @@ use dset_core::plan::AnswerId;
 use dset_core::run::{JournalRecord, Seq};
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
+use super::error::StoreError;
+use super::rescue;
 use super::roles::{AnswerRef, Journal, Value, Write};
-use super::sqlite::MARKS_COLUMN;
-use super::{StoreError, rescue};
+use super::sqlite::limits::MARKS_COLUMN;
 use crate::os::panic_guard::catch_panic;
 use crate::store::row_cache::RowCache;
 pub(crate) use message::tail_of;

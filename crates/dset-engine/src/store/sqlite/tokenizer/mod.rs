@@ -14,7 +14,7 @@
 use memchr::memmem;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// Characters that are asked for together.
 const BLOCK: u32 = 256;
