@@ -70,6 +70,8 @@ struct ActiveQuestion {
     attempts: u32,
     /// Failures that count towards giving up.
     failures: u32,
+    /// Those among them that were replies without an answer.
+    useless: u32,
     /// Refusals because there was too much to do, and how often the service had answered at the
     /// first.
     throttled: u32,

@@ -31,6 +31,7 @@ impl Dispatch {
                 question,
                 attempts: 0,
                 failures: 0,
+                useless: 0,
                 failed_with: None,
                 throttled: 0,
                 first_throttled_at: 0,

@@ -12,6 +12,7 @@ use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::QuestionIndex;
+use crate::rate::retry::TRANSIENT_RETRIES_MAX;
 use crate::run::EndReason;
 use crate::run::context::Context;
 
@@ -62,14 +63,18 @@ impl Dispatch {
         if failure.class == FailureClass::Empty {
             self.clear_systemic_failure(cx);
         }
-        if !self.has_succeeded(cx) && !self.useless.has_no_others && !cx.rules.pause_on_error {
-            let held = self.active.get_mut(&back.index).expect("a failed question is held");
+        let has_succeeded = self.has_succeeded(cx);
+        let held = self.active.get_mut(&back.index).expect("a failed question is held");
+        held.useless += 1;
+        if !has_succeeded && !self.useless.has_no_others && !cx.rules.pause_on_error {
             held.failures += 1;
             self.useless.parked.insert(back.index);
             self.show_retry(cx, back, failure, Duration::ZERO);
             return;
         }
-        self.retry_or_give_up(cx, back, failure, RETRIES_MAX);
+        // What else went wrong with it before has cost none of these.
+        let retries = if held.useless > RETRIES_MAX { 0 } else { TRANSIENT_RETRIES_MAX };
+        self.retry_or_give_up(cx, back, failure, retries);
     }
 
     /// Forgets what was useless: there is an answer.

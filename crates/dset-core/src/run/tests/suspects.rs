@@ -171,6 +171,26 @@ fn a_few_questions_without_an_answer_are_marked_and_another_api_is_the_settings_
 }
 
 #[test]
+fn failures_of_other_kinds_leave_a_question_its_retries_after_empty_answers() {
+    let mut bench = Bench::new(rules(4), 12);
+    let (transient, empty) = (FailureClass::Transient, FailureClass::Empty);
+    let mut failures = [transient, transient, empty, transient, empty, empty].into_iter();
+    bench.reply(0, answer());
+    while bench.ending.is_none() {
+        let Some(&question) = bench.on_their_way().first() else {
+            bench.sleep();
+            continue;
+        };
+        let reading = match question {
+            1 => failure(failures.next().expect("the third empty answer is the last ask")),
+            _ => answer(),
+        };
+        bench.reply(question, reading);
+    }
+    assert_eq!((failures.len(), bench.machine.ledger().gave_up), (0, 1));
+}
+
+#[test]
 fn an_answer_among_questions_without_one_clears_the_settings() {
     let mut bench = Bench::new(rules(8), 40);
     for question in 1..8 {
