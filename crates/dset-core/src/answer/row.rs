@@ -94,20 +94,34 @@ impl Metadata {
 /// all. 0, false and an empty text stand for what is not known.
 #[derive(Debug, Serialize)]
 pub struct CompleteMetadata<'a> {
-    row: u64,
-    model: &'a str,
-    sample: u32,
-    finish_reason: &'a str,
-    input_tokens: u64,
-    cached_tokens: u64,
-    output_tokens: u64,
-    reasoning_tokens: u64,
-    at_token_limit: bool,
-    cost: f64,
-    attempts: u32,
-    seconds: f64,
-    request_id: &'a str,
-    system_fingerprint: &'a str,
+    /// Row of the input file as a spreadsheet counts it, from 1.
+    pub row: u64,
+    /// The model that answered.
+    pub model: &'a str,
+    /// Which sample, from 0.
+    pub sample: u32,
+    /// Why it stopped.
+    pub finish_reason: &'a str,
+    /// Tokens sent, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens sent that were cached.
+    pub cached_tokens: u64,
+    /// Tokens received, reasoning included.
+    pub output_tokens: u64,
+    /// Tokens received that were reasoning.
+    pub reasoning_tokens: u64,
+    /// See [`Metadata::at_token_limit`].
+    pub at_token_limit: bool,
+    /// What the service says that the call cost.
+    pub cost: f64,
+    /// Asks that the question took.
+    pub attempts: u32,
+    /// Duration of the last of them.
+    pub seconds: f64,
+    /// The service's name for it.
+    pub request_id: &'a str,
+    /// The backend's fingerprint.
+    pub system_fingerprint: &'a str,
 }
 
 impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {

@@ -92,10 +92,9 @@ impl RunPlan {
     ) -> Result<RunPlan, JobError> {
         let requests = &input.requests;
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
-        let settings_ids = settings_ids.map(|decided| Ok(decided?.id));
-        let settings_ids = settings_ids.collect::<Result<_, JobError>>()?;
+        let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let plan = store.plan_and_note(planner, generation, requests, answered)?;
+        let plan = store.plan(planner, generation, requests, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
 

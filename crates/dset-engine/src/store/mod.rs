@@ -1,6 +1,6 @@
 //! The store: what was bought, durable, and what is known beside it.
 //!
-//! How it is stored is [`sqlite`]'s business alone: there is no SQL elsewhere. What is read before
+//! How it is stored is `sqlite`'s business alone: there is no SQL elsewhere. What is read before
 //! a run and by the views goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
@@ -23,8 +23,8 @@ pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
 pub use sqlite::{
-    Attempt, AttemptSummary, DecidedSettings, FailedAsks, IntegrityError, Recent, STORE, Session,
-    SnippetPart, Store, StoredCheckpoint,
+    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, STORE, Session, SnippetPart,
+    Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{IdSet, MeasuredAnswer, RateHistory, SearchTerms, Tokenizer};
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

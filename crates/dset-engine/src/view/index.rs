@@ -12,7 +12,7 @@ use dset_core::settings::Settings;
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
-use crate::run::plan_input::for_each_planned;
+use crate::run::plan_input::{PlannedRow, for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::store::Store;
@@ -45,6 +45,16 @@ impl RunIndex {
         Ok(RunIndex { generation, requests, plan, answers, empty, source, prompts })
     }
 
+    /// Goes through the input again and shows every row of the plan, and the plan. Fails where the
+    /// input is no longer what was planned.
+    pub(crate) fn for_each_row(
+        &mut self,
+        mut each: impl FnMut(&Plan, PlannedRow<'_>),
+    ) -> Result<(), JobError> {
+        let RunIndex { source, prompts, requests, plan, .. } = self;
+        for_each_planned(&mut **source, prompts, &requests[0], plan, |seen| each(plan, seen))
+    }
+
     /// Returns the answers to questions of the input that the last run did not want, of further
     /// samples and other models, each with its row among those that are asked; in the order of both.
     pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
@@ -52,15 +62,9 @@ impl RunIndex {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
-        for_each_planned(
-            &mut *self.source,
-            &self.prompts,
-            &self.requests[0],
-            &self.plan,
-            |seen| {
-                rows.insert(seen.id.hash(), self.plan.wanted().row(seen.entries.start));
-            },
-        )?;
+        self.for_each_row(|plan, seen| {
+            rows.insert(seen.id.hash(), plan.wanted().row(seen.entries.start));
+        })?;
         let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
         let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
         beside.sort_unstable();
@@ -70,15 +74,9 @@ impl RunIndex {
     /// Returns the number of every row that is asked, as a spreadsheet counts.
     pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
         let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
-        for_each_planned(
-            &mut *self.source,
-            &self.prompts,
-            &self.requests[0],
-            &self.plan,
-            |seen| {
-                numbers.push(seen.row_number);
-            },
-        )?;
+        self.for_each_row(|_, seen| {
+            numbers.push(seen.row_number);
+        })?;
         Ok(numbers)
     }
 
@@ -93,41 +91,35 @@ impl RunIndex {
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
-        for_each_planned(
-            &mut *self.source,
-            &self.prompts,
-            &self.requests[0],
-            &self.plan,
-            |seen| {
-                marks.marked += u64::from(seen.status == Status::Error);
-                let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
-                for at in seen.entries {
-                    let planned = self.plan.states[at as usize];
-                    let end = self.plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
-                    ledger.count(planned, end.map(|(fault, _)| *fault));
-                    match planned {
-                        Planned::Placed | Planned::Unplaced => is_answered = true,
-                        Planned::Presumed => {}
-                        Planned::Truncated | Planned::Pending => {
-                            is_open = true;
-                            if let Some((fault, cause)) = end {
-                                has_failed = true;
-                                *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
-                            }
+        self.for_each_row(|plan, seen| {
+            marks.marked += u64::from(seen.status == Status::Error);
+            let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
+            for at in seen.entries {
+                let planned = plan.states[at as usize];
+                let end = plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
+                ledger.count(planned, end.map(|(fault, _)| *fault));
+                match planned {
+                    Planned::Placed | Planned::Unplaced => is_answered = true,
+                    Planned::Presumed => {}
+                    Planned::Truncated | Planned::Pending => {
+                        is_open = true;
+                        if let Some((fault, cause)) = end {
+                            has_failed = true;
+                            *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
                         }
                     }
                 }
-                if is_open {
-                    if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
-                        marks.waiting.add(seen.row_number);
-                    } else if has_failed && seen.status == Status::Empty {
-                        marks.unmarked.add(seen.row_number);
-                    }
-                } else if is_answered && seen.status == Status::Error {
-                    marks.though_answered.add(seen.row_number);
+            }
+            if is_open {
+                if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
+                    marks.waiting.add(seen.row_number);
+                } else if has_failed && seen.status == Status::Empty {
+                    marks.unmarked.add(seen.row_number);
                 }
-            },
-        )?;
+            } else if is_answered && seen.status == Status::Error {
+                marks.though_answered.add(seen.row_number);
+            }
+        })?;
         let failed = failed.into_iter().map(|((gave_up, cause), count)| {
             let fault = if gave_up { Fault::GaveUp } else { Fault::Rejected };
             (fault, cause.to_owned(), count)

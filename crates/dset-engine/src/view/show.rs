@@ -13,7 +13,7 @@ use dset_core::run::Planned;
 use dset_core::settings::Settings;
 
 use crate::error::JobError;
-use crate::run::plan_input::{PlannedRow, for_each_planned};
+use crate::run::plan_input::PlannedRow;
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
 use crate::view::index::RunIndex;
 
@@ -200,9 +200,8 @@ fn pick(
     let mut picked = Vec::new();
     let mut hashers: Vec<RequestHasher> =
         view.requests.iter().map(RequestSettings::request_hasher).collect();
-    let plan = &view.plan;
     let mut number = 0;
-    for_each_planned(&mut *view.source, &view.prompts, &view.requests[0], plan, |seen| {
+    view.for_each_row(|plan, seen| {
         number += 1;
         let Some(entries) = wanted(&seen, number) else { return };
         let key = |at: QuestionIndex| {

@@ -86,16 +86,8 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
         }
     }
     let blank = answer.content.trim().is_empty();
-    let failure = |class, cause, message: String, answer| {
-        ParsedReply::Failure(Failure {
-            class,
-            cause,
-            status: Some(reply.status),
-            message: error::printable(&message),
-            wait: None,
-            request_id: error::request_id(reply),
-            partial: Some(Box::new(answer)),
-        })
+    let failure = |class, cause, message, answer| {
+        failed(reply, class, cause, message, Some(Box::new(answer)))
     };
     match finish {
         _ if blank && !end.refusal.is_empty() => failure(

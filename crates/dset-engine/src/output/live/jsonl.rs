@@ -5,7 +5,7 @@
 //! begins with nulls is refused later, or its values are dropped. 0 and an empty text stand for
 //! what is not known.
 
-use dset_core::answer::row::Row;
+use dset_core::answer::row::{CompleteMetadata, Row};
 use dset_core::time::rfc3339;
 use serde::Serialize;
 
@@ -48,22 +48,22 @@ struct Line<'a> {
 }
 
 fn write(row: &Row, output: &mut Vec<u8>) {
-    let metadata = &row.metadata;
+    let known = CompleteMetadata::from(&row.metadata);
     let line = Line {
         id: "",
-        row: metadata.row.unwrap_or_default(),
+        row: known.row,
         question: &row.question,
         reasoning: &row.reasoning,
         answer: &row.answer,
-        model: metadata.model.as_deref().unwrap_or_default(),
-        sample: metadata.sample.unwrap_or_default(),
-        finish_reason: metadata.finish_reason.as_deref().unwrap_or_default(),
-        input_tokens: metadata.input_tokens.unwrap_or_default(),
-        cached_tokens: metadata.cached_tokens.unwrap_or_default(),
-        output_tokens: metadata.output_tokens.unwrap_or_default(),
-        reasoning_tokens: metadata.reasoning_tokens.unwrap_or_default(),
-        seconds: metadata.seconds.unwrap_or_default(),
-        request_id: metadata.request_id.as_deref().unwrap_or_default(),
+        model: known.model,
+        sample: known.sample,
+        finish_reason: known.finish_reason,
+        input_tokens: known.input_tokens,
+        cached_tokens: known.cached_tokens,
+        output_tokens: known.output_tokens,
+        reasoning_tokens: known.reasoning_tokens,
+        seconds: known.seconds,
+        request_id: known.request_id,
         time: rfc3339(row.answered_at),
     };
     serde_json::to_writer(&mut *output, &line).expect("a row is plain values");

@@ -25,7 +25,6 @@ pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
 pub use attempts::{Attempt, AttemptSummary};
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
-pub use plan::DecidedSettings;
 pub use recent::Recent;
 
 pub use limits::STORE;

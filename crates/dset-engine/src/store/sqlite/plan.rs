@@ -14,20 +14,13 @@ use super::limits::MARKS_COLUMN;
 use super::store::Store;
 use crate::store::error::StoreError;
 
-/// How the settings of a run stand to those of the answers in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecidedSettings {
-    /// Their number, where they are decided.
-    pub id: Option<i64>,
-}
-
 impl Store {
-    /// Looks these settings up in an edition.
+    /// Returns the number of these settings in an edition, where they are decided.
     pub fn settings(
         &self,
         settings: &RequestSettings,
         edition: u32,
-    ) -> Result<DecidedSettings, StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let hash = settings.hash();
         let id = self
             .reader
@@ -38,7 +31,7 @@ impl Store {
                 |row| row.get(0),
             )
             .optional()?;
-        Ok(DecidedSettings { id })
+        Ok(id)
     }
 
     /// Returns the settings that bought an answer of an edition, as they were decided last.
@@ -155,18 +148,9 @@ impl Store {
         Ok(Some((requests, samples)))
     }
 
-    /// Holds the questions against what is stored of this edition, as each model is asked.
+    /// Holds the questions against what is stored of this edition, as each model is asked, and calls
+    /// `answered` for each answered entry with the answer that counts.
     pub fn plan(
-        &self,
-        planner: &Planner,
-        edition: u32,
-        requests: &[RequestSettings],
-    ) -> Result<Plan, StoreError> {
-        self.plan_and_note(planner, edition, requests, |_, _| {})
-    }
-
-    /// Does the same, and tells `answered` of each answered question which answer is its own.
-    pub fn plan_and_note(
         &self,
         planner: &Planner,
         edition: u32,
