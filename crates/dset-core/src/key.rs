@@ -3,8 +3,8 @@
 //! Everything the user can set that changes the answer goes in (rendered messages, model,
 //! parameters), and nothing else: not the row number, the file's name or the endpoint. So rows may
 //! be added, removed or reordered, and only what changed is asked. Blanks around a question are
-//! sent and are no part of its key (see [`crate::template::Prompt`]). The layout hashed here is a
-//! format on disk: a change of it would buy every answer again, hence [`VERSION`] and the test.
+//! sent and are no part of its key (see [`crate::template::Rendered::keyed`]). The layout hashed here is a
+//! format on disk: a change of it would buy every answer again, hence `VERSION` and the test.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};

@@ -1,6 +1,6 @@
 //! Bugs planted on purpose, one at a time, to prove that the simulator finds them.
 //!
-//! Each is a line in the code that it breaks, guarded by [`planted`], which is constantly false
+//! Each is a line in the code that it breaks, guarded by `planted`, which is constantly false
 //! without the feature `planted-bugs`; no program that is handed out has that feature.
 
 /// A bug that can be planted.

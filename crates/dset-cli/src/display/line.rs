@@ -100,7 +100,7 @@ impl TermCaps {
         fits
     }
 
-    /// As [`Looks::fitted`], with spaces up to that width.
+    /// As [`TermCaps::fitted`], with spaces up to that width.
     pub(crate) fn padded(self, text: &str, columns: usize) -> String {
         let mut fits = self.fitted(text, columns);
         let used = self.width(&fits);

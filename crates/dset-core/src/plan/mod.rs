@@ -1,8 +1,8 @@
 //! What is left to do: the input held against the store, before the first ask.
 //!
 //! Every row is as many entries of the plan as it is to get answers, see [`Fanout`].
-//! One pass over the whole input ([`Planner`]), one ordered scan of the stored keys ([`merge`]), and
-//! a verdict on every entry ([`classify`]), whose sums are the plan ([`tally`]). Of each entry a
+//! One pass over the whole input ([`Planner`]), one ordered scan of the stored keys (`merge`), and
+//! a verdict on every entry (`classify`), whose sums are the plan (`tally`). Of each entry a
 //! state and of each row a short fingerprint stay in memory, never its text; the texts are read
 //! again, in order, when they are asked.
 

@@ -1,11 +1,11 @@
 //! When the next ask may be sent: how many at once, how many a minute, and what a failing service
 //! changes about it.
 //!
-//! [`Pace`] is told of everything that is sent and of everything that comes back, and answers one
+//! [`RateController`] is told of everything that is sent and of everything that comes back, and answers one
 //! question: may another be sent now? There is one for each endpoint, model and key. It needs no
-//! configuration: [`ceiling`] finds how many at once a service takes, [`blocks`] that more are of
-//! no use, [`rate`] what it takes in a time, [`stated`] keeps to what it says itself. All of them
-//! are in force at once; the smaller wins. [`chance`] tells which refusals say nothing.
+//! configuration: `concurrency_limit` finds how many at once a service takes, `queueing` that more are of
+//! no use, `request_rate` what it takes in a time, `advertised` keeps to what it says itself. All of them
+//! are in force at once; the smaller wins. `random_rejection` tells which refusals say nothing.
 
 mod advertised;
 mod concurrency_limit;

@@ -77,7 +77,7 @@ pub enum ProbeError {
     /// Nothing whole came in time.
     #[error("no answer within {} seconds", TIMEOUT.as_secs())]
     Late,
-    /// The body is longer than [`BODY_BYTES_MAX`].
+    /// The body is longer than `BODY_BYTES_MAX`.
     #[error("the reply is larger than {} MiB", BODY_BYTES_MAX >> 20)]
     TooLarge,
 }

@@ -1,7 +1,7 @@
 //! What a crash, an earlier version or the original script left behind, put right.
 //!
-//! What is to be done is a value, decided by [`pending`] from what stands in the folder and its
-//! store; doing it ([`Recovery::apply`]) a second time changes nothing more. Each has an outcome of
+//! What is to be done is a value, decided by `pending` from what stands in the folder and its
+//! store; doing it (`Recovery::apply`) a second time changes nothing more. Each has an outcome of
 //! its own, [`Recovered`], or none where nothing was to be done.
 
 pub mod legacy;

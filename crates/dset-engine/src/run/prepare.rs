@@ -2,8 +2,8 @@
 //!
 //! Everything that can be wrong with files and settings is found here, while nothing has been asked.
 //! The order matters: the input is only read, then the folder is ours and what an earlier run left
-//! is put right ([`crate::recover`]), then the run is planned ([`RunPlan`]), and only then are the
-//! decisions recorded and the outputs opened ([`begin`]).
+//! is put right ([`crate::recover`]), then the run is planned (`RunPlan`), and only then are the
+//! decisions recorded and the outputs opened (`begin`).
 
 use std::path::{Path, PathBuf};
 

@@ -22,7 +22,7 @@ pub(crate) trait Journal: Send + 'static {
     fn close(&mut self) -> Result<(), StoreError>;
 }
 
-/// Reads what is durable, from any thread, and never holds up a [`Journal`].
+/// Reads what is durable, from any thread, and never holds up a `Journal`.
 pub trait Archive: fmt::Debug + Send {
     /// Returns one answer as the row of an output.
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError>;

@@ -10,7 +10,7 @@ use crate::key::RequestSettings;
 
 /// A service, or a family of services that are asked alike. A table of the user's own is read into
 /// it as well: only `base-url` must be in one, see
-/// [`Providers::with`](crate::provider::Providers::with).
+/// [`Providers::from_tables`](crate::provider::Providers::from_tables).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Preset {

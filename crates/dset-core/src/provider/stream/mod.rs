@@ -79,7 +79,7 @@ pub enum ChunkKind {
 pub struct Progress {
     /// What the bytes were that were pushed last.
     pub kind: ChunkKind,
-    /// They were the first that were not [`Kind::Blank`].
+    /// They were the first that were not [`ChunkKind::Blank`].
     pub is_first_payload: bool,
     /// Bytes of reasoning so far; 0 where the service sends none.
     pub reasoning_bytes: u64,

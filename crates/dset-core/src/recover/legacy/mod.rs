@@ -67,7 +67,7 @@ pub struct LegacyAnswers {
 pub struct Completion {
     /// Its length in bytes without a torn last row.
     pub whole_bytes: u64,
-    /// The rows that it lacks, as places in [`Adoption::rows`].
+    /// The rows that it lacks, as places in [`LegacyAnswers::rows`].
     pub missing_rows: Vec<usize>,
 }
 

@@ -12,7 +12,7 @@ use crate::store::row_cache::CachedRow;
 pub enum ToStore {
     /// Makes a record durable.
     Record {
-        /// The record's sequence number, which [`WriterListener::synced`] reports.
+        /// The record's sequence number, which `WriterListener::synced` reports.
         seq: Seq,
         /// The answer, failed attempt or ended question.
         record: Box<JournalRecord>,
