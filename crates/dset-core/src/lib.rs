@@ -16,7 +16,8 @@
 //! 7. [`rate`]: how many asks at once and per minute an endpoint takes, and when to try again.
 //! 8. [`provider`]: requests of each service, and the reading of its replies.
 //! 9. [`answer`]: what a reply means, and the row of an output.
-//! 10. [`recover`]: what crashes and earlier programs left in outputs.
+//! 10. [`layout`]: rows of datasets, made of a row of the input and its answers.
+//! 11. [`recover`]: what crashes and earlier programs left in outputs.
 //!
 //! Beside them [`time`], [`histogram`], and [`planted`]: bugs that the simulator must find.
 
@@ -25,6 +26,7 @@ pub mod csv;
 pub mod histogram;
 pub mod item;
 pub mod key;
+pub mod layout;
 pub mod plan;
 pub mod planted;
 pub mod provider;
