@@ -71,9 +71,8 @@ impl Fingerprint {
 pub struct RequestHasher {
     prefix: [u8; 16],
     buffer: Vec<u8>,
-    /// Where the system prompt is a template: the settings with what it rendered to last, whose
-    /// hash is the prefix.
-    by_row: Option<Box<RequestSettings>>,
+    /// The settings with the system prompt of the row before, whose hash is the prefix.
+    settings: Box<RequestSettings>,
 }
 
 impl RequestSettings {
@@ -119,8 +118,7 @@ impl RequestSettings {
             rendered.system = None;
         }
         let prefix = rendered.prefix();
-        let by_row = self.system_is_template.then(|| Box::new(rendered));
-        RequestHasher { prefix, buffer: Vec::new(), by_row }
+        RequestHasher { prefix, buffer: Vec::new(), settings: Box::new(rendered) }
     }
 
     fn prefix(&self) -> [u8; 16] {
@@ -147,11 +145,9 @@ impl RequestHasher {
     }
 
     fn set_system(&mut self, system: Option<&str>) {
-        if let Some(settings) = &mut self.by_row
-            && settings.system.as_deref() != system
-        {
-            settings.system = system.map(str::to_owned);
-            self.prefix = settings.prefix();
+        if self.settings.system.as_deref() != system {
+            self.settings.system = system.map(str::to_owned);
+            self.prefix = self.settings.prefix();
         }
     }
 

@@ -24,6 +24,24 @@ pub enum JobError {
         /// The input.
         path: PathBuf,
     },
+    /// There is no field of this name to name the rows.
+    #[error("there is no field `{field}` to name the rows")]
+    NoSuchId {
+        /// What was named.
+        field: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Two rows have the same id.
+    #[error("rows {} and {} have the same id", rows.0, rows.1)]
+    EqualIds {
+        /// The field.
+        field: String,
+        /// The id.
+        id: String,
+        /// The rows.
+        rows: (u64, u64),
+    },
     /// The template, or the system prompt.
     #[error("a prompt cannot be used: {0}")]
     Prompt(#[from] PromptError),

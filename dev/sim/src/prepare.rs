@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
 use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
-use dset_core::item::question::Question;
+use dset_core::item::question::{Question, QuestionId};
 use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::{Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, is_raised};
 use dset_core::run::Planned;
@@ -122,7 +122,7 @@ impl World {
             "" => planner.skip(text),
             text => {
                 let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(text));
-                planner.push(text, prints, marked);
+                planner.push(QuestionId::hash_text(text), prints, marked);
             }
         });
         let others = self.store.settings.iter().enumerate();
@@ -194,7 +194,7 @@ impl World {
                 plan.fits(row, hashers[0].fingerprint(text)),
                 "a row that did not change fits its plan"
             );
-            let id = plan.id(row, text);
+            let id = plan.id(row, QuestionId::hash_text(text));
             row += 1;
             assert_eq!(id, next_id(&mut seen, text), "equal rows are numbered in their order");
             let text: std::sync::Arc<str> = text.into();
@@ -204,6 +204,7 @@ impl World {
                 questions.push(Question {
                     index,
                     row_number,
+                    name: None,
                     text: std::sync::Arc::clone(&text),
                     content: Content::Text(std::sync::Arc::clone(&text)),
                     system: None,

@@ -137,6 +137,7 @@ impl Trace {
             Planned::Presumed => 3,
             Planned::Truncated => 4,
             Planned::Pending => 5,
+            Planned::LeftOut => 6,
         }));
         self.marks(&plan.marks);
     }

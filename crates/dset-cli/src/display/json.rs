@@ -46,6 +46,12 @@ impl Json {
             "empty": found.empty,
             "gone": found.removed,
         });
+        if found.bad_rows.count > 0 {
+            line["bad_rows"] = json!(found.bad_rows.count);
+        }
+        if found.left_out.count() > 0 {
+            line["left_out"] = json!(found.left_out.count());
+        }
         if found.answers != found.questions {
             line["answers"] = json!(found.answers);
             line["models"] = settings.models.iter().map(|model| &*model.request.model).collect();

@@ -14,7 +14,7 @@ pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;
 pub(crate) mod plot;
-mod preamble;
+pub(crate) mod preamble;
 mod screen;
 pub(crate) mod settings_hints;
 mod summary;

@@ -5,11 +5,14 @@ use dset_core::item::shape::Shape;
 use dset_engine::output::live::Repair;
 use dset_engine::recover::Recovered;
 use dset_engine::recover::legacy::LegacyImport;
+use dset_engine::run::choice::LeftOut;
 use dset_engine::run::report::PreparationReport;
+use dset_engine::source::bad_row::BadRows;
+use dset_engine::source::place_words;
 use dset_engine::store::Rescued;
 
 use super::RunContext;
-use super::text::{by, count, of, one_line};
+use super::text::{by, count, of, one_line, shortened};
 
 /// The first line: from where to where, and what is left.
 pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
@@ -25,6 +28,8 @@ pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
         (found.presumed, "taken as answered"),
         (found.kept, "cut by the token limit"),
         (found.empty, "empty and skipped"),
+        (found.bad_rows.count, "skipped that cannot be asked"),
+        (found.left_out.count(), "left out"),
     ] {
         if number > 0 {
             line += &format!(", {} {words}", count(number));
@@ -50,6 +55,11 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
         found.recovered.iter().filter(move |one| wanted(one)).flat_map(recovered)
     };
     let mut lines: Vec<String> = header(&found.shape).into_iter().collect();
+    lines.extend(
+        found.id_field.iter().map(|field| format!("rows are named by `{}`", one_line(field))),
+    );
+    lines.extend(bad_rows(&found.bad_rows));
+    lines.extend(left_out(&found.left_out));
     lines.extend(put_right(|one| matches!(one, Recovered::TakenIn(_))));
     lines.extend(put_right(|one| matches!(one, Recovered::Renamed { .. })));
     lines.extend(put_right(|one| matches!(one, Recovered::Imported(_))));
@@ -64,6 +74,35 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines
 }
 
+/// Which rows are skipped because they cannot be asked, and why.
+pub(crate) fn bad_rows(bad: &BadRows) -> Option<String> {
+    if bad.count == 0 {
+        return None;
+    }
+    let named = bad.first.iter().map(|(place, problem)| {
+        format!("{}: {}", place_words(*place), shortened(&one_line(&problem.to_string()), 80))
+    });
+    let more = bad.count - bad.first.len() as u64;
+    let more = if more > 0 { format!("; and {} more", count(more)) } else { String::new() };
+    let named = named.collect::<Vec<_>>().join("; ");
+    Some(format!("{} skipped that cannot be asked: {named}{more}", of(bad.count, "row")))
+}
+
+/// Which rows the user left out.
+pub(crate) fn left_out(left_out: &LeftOut) -> Option<String> {
+    let parts: Vec<String> = [
+        (left_out.by_condition, "by --where"),
+        (left_out.by_offset, "by --offset"),
+        (left_out.by_sample, "by --sample"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, words)| format!("{} {words}", count(number)))
+    .collect();
+    let all = left_out.count();
+    (all > 0).then(|| format!("{} left out: {}", of(all, "row"), parts.join(", ")))
+}
+
 /// Which column is asked, where that is not plain.
 fn header(shape: &Shape) -> Option<String> {
     let column = shape.fields.get(shape.question).map(|name| one_line(name)).unwrap_or_default();
@@ -73,6 +112,7 @@ fn header(shape: &Shape) -> Option<String> {
         }
         (false, _) => "no header: the first row is a question (--header yes says otherwise)".into(),
         (true, Chosen::ByName) if column == "question" => return None,
+        (true, _) if !shape.is_table => format!("questions are in `{column}`"),
         (true, Chosen::First) => format!(
             "the first row is a header; questions are taken from its first column, `{column}`"
         ),

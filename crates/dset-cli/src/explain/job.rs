@@ -28,6 +28,17 @@ fn words(error: JobError, is_there: bool) -> UserError {
                 .cause("there is a header, or empty rows, and nothing else")
                 .hint("Write one question a line below the header `question`")
         }
+        JobError::NoSuchId { field, known } => {
+            let known: Vec<String> = known.iter().map(|name| one_line(name)).collect();
+            UserError::new(Exit::Usage, format!("cannot find the column `{}`", one_line(&field)))
+                .cause(format!("`--id` names it; the columns are: {}", known.join(", ")))
+                .hint("Name the one whose values tell rows apart, or leave `--id` out")
+        }
+        JobError::EqualIds { field, id, rows: (first, second) } => {
+            UserError::new(Exit::Usage, format!("two rows have the same `{}`", one_line(&field)))
+                .cause(format!("rows {first} and {second}: {}", shortened(&one_line(&id), 60)))
+                .hint("Give each row one of its own, or name another column: `--id NAME`")
+        }
         JobError::Prompt(error) => error.into(),
         JobError::Format(unknown) => {
             UserError::new(Exit::Usage, format!("there is no format `{}`", one_line(&unknown.name)))

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion};
-use dset_engine::source::SourceError;
+use dset_core::item::Place;
+use dset_engine::source::bad_row::RowProblem;
 use dset_engine::source::import::{Form, ImportError, check, encoding_of};
+use dset_engine::source::{SourceError, place_words};
 
 use super::io_cause;
 use crate::display::text::{count, one_line, quoted, same_command, shortened};
@@ -108,7 +110,84 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
             })
         }
         SourceError::Records { path, error } => records(&path, error, diagnosis),
+        SourceError::NoQuestionField { found, .. } => user
+            .cause(format!("the fields are: {}", listed(&found)))
+            .hint(format!("Name the one with the questions: `{} --column NAME`", same_command()))
+            .hint("Or say in a template what is sent: `-t '{{ topic }}'`"),
+        SourceError::TwoFields { first, second, .. } => user
+            .cause(format!("without a template only `{}` would be sent", one_line(&first)))
+            .hint(format!(
+                "If that is meant: `{} --column {}`",
+                same_command(),
+                quoted(&one_line(&first))
+            ))
+            .hint(format!(
+                "To send both: `-t '{{{{ {} }}}} {{{{ {} }}}}'`",
+                one_line(&first),
+                one_line(&second)
+            )),
+        SourceError::BadRow { path, place, problem } => bad_row(&path, place, &problem),
+        SourceError::MixedKinds { .. } => user
+            .cause("the files of one input are all of one kind")
+            .hint("Name those that are meant by a pattern in quotes: `'data/*.jsonl'`"),
+        SourceError::NoFiles { .. } => user
+            .cause("files with questions end in .csv, .tsv, .jsonl, .json, .parquet or .txt, also with .gz or .zst")
+            .hint("Check the name and the working folder"),
+        SourceError::WhichPart { what, given, found, .. } => {
+            let flag = if what == "splits" { "--split" } else { "--config" };
+            let cause = match given {
+                Some(given) => format!("there is no `{}` among them", one_line(&given)),
+                None => "which of them is meant is not said".to_owned(),
+            };
+            let first = found.first().map_or("NAME".to_owned(), |name| quoted(&one_line(name)));
+            user.cause(cause).hint(format!("Name one: `{} {flag} {first}`", same_command()))
+        }
+        SourceError::Card { .. } => user.hint("Mend the front matter of its README.md, or name the files"),
+        SourceError::Condition { .. } => user
+            .hint("It is an expression over the columns, like `--where \"level > 2 and topic == 'art'\"`"),
     }
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Explains why a row cannot be asked.
+fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
+    let place = place_words(place);
+    let user = UserError::new(
+        Exit::Usage,
+        format!("`{}` has a row that cannot be asked", one_line(&path.display().to_string())),
+    );
+    let user = user.cause(format!("{place}: {}", shortened(&one_line(&problem.to_string()), 200)));
+    let user = match problem {
+        RowProblem::EndsWithAssistant => user.hint(format!(
+            "To leave out such answers and ask anew: `{} --last drop`",
+            same_command()
+        )),
+        RowProblem::Beside { field } if field.starts_with("body.") => {
+            user.hint("Say it for all rows by its flag, and take it out of the lines")
+        }
+        RowProblem::Beside { .. } => user.hint(
+            "Say in a template what is sent, or name the column that is enough: `--column NAME`",
+        ),
+        RowProblem::NotUtf8 => {
+            let (import, run) = import_and_run(path);
+            user.hint(format!("Convert it with `{import}`, then run `{run}`"))
+        }
+        RowProblem::TooLarge(_) => user.hint("Look for what is missing at its end"),
+        RowProblem::NotJson(_) => {
+            let (import, run) = import_and_run(path);
+            user.hint(format!(
+                "If the whole file is one JSON text, `{import}` may read it; then run `{run}`"
+            ))
+        }
+        _ => user.hint("Mend the row"),
+    };
+    user.hint(format!(
+        "To ask the other rows, and count and name such ones: `{} --on-bad-row skip`",
+        same_command()
+    ))
 }
 
 /// Explains why a file is taken for something else than CSV.

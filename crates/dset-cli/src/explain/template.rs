@@ -39,6 +39,12 @@ impl From<PromptError> for UserError {
             TemplateError::Blank => user
                 .cause("nothing would be sent")
                 .hint("Leave it out to send the question alone, which is `{{ question }}`"),
+            TemplateError::TwoSystems { row_number } => user
+                .cause(format!(
+                    "row {row_number} holds a chat with a system prompt of its own, and another one \
+                     is given for all rows"
+                ))
+                .hint("Leave out `--system`, or take the system turns out of the chats"),
             TemplateError::Row { .. } => user
                 .cause(one_line(&error.to_string()))
                 .hint("A column stands between two braces, as in `{{ question }}`"),

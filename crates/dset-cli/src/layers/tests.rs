@@ -44,6 +44,15 @@ fn every_setting_has_a_variable() {
         ("DSET_TEMPLATE", "-t {{ question }}"),
         ("DSET_COLUMN", "c"),
         ("DSET_HEADER", "yes"),
+        ("DSET_ID", "uuid"),
+        ("DSET_WHERE", "level > 2"),
+        ("DSET_OFFSET", "5"),
+        ("DSET_SAMPLE", "5%"),
+        ("DSET_ON_BAD_ROW", "skip"),
+        ("DSET_LAST", "drop"),
+        ("DSET_SPLIT_ON", "---"),
+        ("DSET_CONFIG", "default"),
+        ("DSET_SPLIT", "test"),
         ("DSET_CONCURRENCY", "3"),
         ("DSET_RPM", "60"),
         ("DSET_TPM", "60000"),
@@ -68,7 +77,7 @@ fn every_setting_has_a_variable() {
         assert_ne!(layer, Layer::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 32, "the list above names every setting");
+    assert_eq!(count, 41, "the list above names every setting");
 }
 
 #[test]

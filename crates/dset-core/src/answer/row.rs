@@ -25,6 +25,9 @@ pub struct Metadata {
     /// The row of the question as a spreadsheet counts it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub row: Option<u64>,
+    /// The id that the input gave the question when it was answered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
     /// The model that says it answered; where it does not and several are asked, the asked one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub model: Option<String>,
@@ -72,6 +75,7 @@ impl Metadata {
     pub fn new(answer: &Answer, row: u64, attempts: u32, seconds: f64) -> Metadata {
         Metadata {
             row: Some(row),
+            id: None,
             model: answer.model.clone(),
             sample: None,
             finish_reason: Some(answer.finish_reason.clone()),
@@ -96,6 +100,9 @@ impl Metadata {
 pub struct CompleteMetadata<'a> {
     /// Row of the input file as a spreadsheet counts it, from 1.
     pub row: u64,
+    /// The id of the question, where the input gives ids.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub id: &'a str,
     /// The model that answered.
     pub model: &'a str,
     /// Which sample, from 0.
@@ -129,6 +136,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
         // Every field by its name: one that is added is not forgotten here.
         let Metadata {
             row,
+            id,
             model,
             sample,
             finish_reason,
@@ -146,6 +154,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
         let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
         CompleteMetadata {
             row: row.unwrap_or_default(),
+            id: text(id),
             model: text(model),
             sample: sample.unwrap_or_default(),
             finish_reason: text(finish_reason),

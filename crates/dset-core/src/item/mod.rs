@@ -13,8 +13,9 @@ pub mod shape;
 use std::sync::Arc;
 
 use crate::csv::ERROR;
-use content::Turn;
+use content::{Turn, canonical_json};
 use fields::Fields;
+use question::QuestionId;
 
 /// One item of an input, as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -23,14 +24,29 @@ pub struct Item<'a> {
     pub place: Place,
     /// Its question with the blanks around it, which may belong to it; blank where it has none.
     pub text: &'a str,
-    /// The turns that are sent in place of a user message, where the question is a chat.
+    /// The turns that are sent in place of a user message, where the question is a chat; `text` is the
+    /// last of them.
     pub turns: Option<&'a Arc<[Turn]>>,
+    /// The system prompt that the chat brings along.
+    pub system: Option<&'a Arc<str>>,
     /// All its fields by their names, the question's among them.
     pub fields: Fields<'a>,
     /// The name that the input gives it. No key is made of it.
     pub id: Option<&'a str>,
     /// What its mark says.
     pub status: Status,
+}
+
+impl Item<'_> {
+    /// Returns the hash of what is asked, which tells it from every other question: of the text, or of
+    /// all turns.
+    #[must_use]
+    pub fn text_hash(&self) -> u64 {
+        match self.turns {
+            Some(turns) => QuestionId::hash_text(&canonical_json(turns)),
+            None => QuestionId::hash_text(self.text),
+        }
+    }
 }
 
 /// Where an item stands in its input, from 1. The words for it are the caller's.

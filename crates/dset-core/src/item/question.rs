@@ -57,6 +57,8 @@ pub struct Question {
     pub index: QuestionIndex,
     /// Its row as a spreadsheet counts it, from 1; a header is row 1.
     pub row_number: u64,
+    /// The id that the input gives it.
+    pub name: Option<Arc<str>>,
     /// The question cell, with the blanks around it.
     pub text: Arc<str>,
     /// What is sent; the same text where the template is the question alone.

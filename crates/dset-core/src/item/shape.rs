@@ -9,6 +9,8 @@ pub struct Shape {
     pub fields: Vec<String>,
     /// The names are the input's own.
     pub has_names: bool,
+    /// The names, where there are any, are its first row.
+    pub is_table: bool,
     /// The field with the questions, from 0.
     pub question: usize,
     /// Why that one.
@@ -24,6 +26,7 @@ impl Shape {
         Shape {
             fields: layout.columns.clone(),
             has_names: layout.has_header,
+            is_table: true,
             question: layout.question,
             chosen: layout.chosen,
             marks: Some(layout.marks_name()),
@@ -36,6 +39,7 @@ impl Shape {
         Shape {
             fields: vec!["question".to_owned()],
             has_names: true,
+            is_table: false,
             question: 0,
             chosen: Chosen::ByName,
             marks: None,

@@ -33,11 +33,11 @@ impl Fault {
     }
 }
 
-/// Where every question of the input stands. At any moment
+/// Where every question of the input stands, those apart that the user left out. At any moment
 /// `questions = answered + presumed + rejected + gave_up + pending`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Non-empty questions in the input.
+    /// Non-empty questions in the input that are answered or chosen to be.
     pub questions: u64,
     /// Have a durable answer.
     pub answered: u64,
@@ -53,9 +53,11 @@ pub struct Ledger {
 
 impl Ledger {
     /// Counts a question where it stands: as it was planned and, where it has no answer, as it
-    /// ended. A question that failed and is to be asked again counts as failed until it is.
+    /// ended. A question that failed and is to be asked again counts as failed until it is; one that is
+    /// left out does not count.
     pub fn count(&mut self, planned: Planned, ended: Option<Fault>) {
         let term = match (planned, ended) {
+            (Planned::LeftOut, _) => return,
             (Planned::Placed | Planned::Unplaced, _) => &mut self.answered,
             (Planned::Presumed, _) => &mut self.presumed,
             (Planned::Truncated, _) | (Planned::Pending, Some(Fault::Rejected)) => {

@@ -138,11 +138,11 @@ impl Plan {
         key(fingerprint, self.wanted.sample(at), ordinal, self.generation)
     }
 
-    /// Returns what the question of this row is known by.
+    /// Returns what the question of this row is known by, with the hash of its text.
     #[must_use]
-    pub fn id(&self, row: u32, question: &str) -> QuestionId {
+    pub fn id(&self, row: u32, text_hash: u64) -> QuestionId {
         let ordinals = self.text_ordinals.as_ref().unwrap_or(&self.ordinals);
-        QuestionId { text_hash: QuestionId::hash_text(question), ordinal: ordinals[row as usize] }
+        QuestionId { text_hash, ordinal: ordinals[row as usize] }
     }
 
     /// Returns what the machine is told of this plan.

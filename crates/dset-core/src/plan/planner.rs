@@ -22,6 +22,8 @@ pub struct Planner {
     /// Rows that are not asked although they have a question: how many questions came before each,
     /// and its text. They count in the ordinals of equal texts, as they do for bookmarks.
     skipped: Vec<(u32, u64)>,
+    /// Of each row, whether the user left it out; empty where all are to be asked.
+    left_out: Vec<bool>,
 }
 
 impl Planner {
@@ -31,16 +33,16 @@ impl Planner {
         Planner { prompts_are_questions, wanted, ..Planner::default() }
     }
 
-    /// Takes the next non-empty question of the input, with the fingerprint of its request to each
-    /// model.
+    /// Takes the next non-empty question of the input by the hash of its text, with the fingerprint of
+    /// its request to each model.
     pub fn push(
         &mut self,
-        question: &str,
+        text_hash: u64,
         fingerprints: impl IntoIterator<Item = Fingerprint>,
         marked: bool,
     ) {
         self.prints.extend(fingerprints);
-        self.texts.push(QuestionId::hash_text(question));
+        self.texts.push(text_hash);
         self.marked.push(marked);
     }
 
@@ -49,6 +51,14 @@ impl Planner {
         if !question.trim().is_empty() {
             self.skipped.push((index(self.texts.len()), QuestionId::hash_text(question)));
         }
+    }
+
+    /// Leaves out the rows that are not chosen, of all that were taken: they are not asked, and their
+    /// answers count as before. The keys of the others are those that they have without this.
+    pub fn choose(&mut self, mut is_chosen: impl FnMut(usize, QuestionId) -> bool) {
+        let ordinals = self.text_ordinals();
+        let rows = 0..self.len();
+        self.left_out = rows.map(|at| !is_chosen(at, self.id(at, &ordinals))).collect();
     }
 
     /// Returns how many questions were taken.
@@ -152,6 +162,9 @@ impl Planner {
                 if tally.is_open(at) {
                     tally.entry(at, &beside.evidence(id, at, facts, &wanted));
                 }
+            }
+            if self.left_out.get(row) == Some(&true) {
+                tally.leave_out(entries.clone());
             }
             let is_mark_unwritten = || needs_ids && facts.unwritten_marks.contains(&id.hash());
             tally.row(id, entries, marked, is_mark_unwritten);

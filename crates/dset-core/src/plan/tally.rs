@@ -68,6 +68,15 @@ impl<'a> Tally<'a> {
         (self.answered)(at, answer.id);
     }
 
+    /// Leaves out what of these entries has no answer.
+    pub(super) fn leave_out(&mut self, entries: Range<QuestionIndex>) {
+        for state in &mut self.totals.states[entries.start as usize..entries.end as usize] {
+            if matches!(state, Planned::Pending | Planned::Truncated) {
+                *state = Planned::LeftOut;
+            }
+        }
+    }
+
     /// Decides on the mark of a row whose entries are all counted; `marked` where it says ERROR.
     pub(super) fn row(
         &mut self,

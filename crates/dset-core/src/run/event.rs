@@ -125,6 +125,8 @@ pub enum Planned {
     Truncated,
     /// To be asked.
     Pending,
+    /// Not answered, and not among the rows that the user chose for this run.
+    LeftOut,
 }
 
 impl PlanSummary {

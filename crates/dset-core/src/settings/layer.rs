@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::reading::{LastTurn, OnBadRow, Sample};
 use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 
@@ -32,7 +33,7 @@ macro_rules! layer {
             /// Returns the fields that it says something of, by their names here.
             #[must_use]
             pub fn said(&self) -> Vec<&'static str> {
-                let fields = [$((stringify!($field), self.$field.is_some()),)*];
+                let fields = [$((stringify!($field).trim_start_matches("r#"), self.$field.is_some()),)*];
                 fields.into_iter().filter(|(_, is_said)| *is_said).map(|(field, _)| field).collect()
             }
         }
@@ -45,7 +46,7 @@ layer! {
     #[cfg_attr(feature = "clap", derive(clap::Args))]
     #[serde(rename_all = "kebab-case")]
     pub struct Layer {
-        /// CSV file with the questions [default: q.csv]
+        /// File, folder or pattern with the questions, `-` for stdin [default: q.csv]
         #[cfg_attr(feature = "clap", arg(value_name = "QUESTIONS"))]
         pub input: Option<PathBuf>,
 
@@ -96,6 +97,44 @@ layer! {
         /// Whether the first row is a header [default: auto]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub header: Option<HeaderMode>,
+
+        /// Column that names every row [default: `id`, `uuid`, `custom_id` or `_id`, where its values differ]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+        pub id: Option<String>,
+
+        /// Ask only rows for which this holds: a Jinja expression over their columns, like "level > 2"
+        #[cfg_attr(feature = "clap", arg(long, value_name = "EXPR"))]
+        pub r#where: Option<String>,
+
+        /// Pass over so many rows
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+        pub offset: Option<u64>,
+
+        /// Ask a sample of the rows, the same ones each time: a number, or a part like 5%
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N|P%"))]
+        pub sample: Option<Sample>,
+
+        /// What a row does that cannot be asked: fail ends the run before its first ask, skip counts
+        /// and names it [default: fail]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
+        pub on_bad_row: Option<OnBadRow>,
+
+        /// What becomes of an answer that a chat ends with: refuse such a chat, or drop the answer
+        /// and ask for it anew [default: refuse]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
+        pub last: Option<LastTurn>,
+
+        /// Line that stands between the questions of a text file [default: each line is one]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT", allow_hyphen_values = true))]
+        pub split_on: Option<String>,
+
+        /// Configuration of a data set folder to read [default: its default]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+        pub config: Option<String>,
+
+        /// Split of a data set folder to read [default: train]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+        pub split: Option<String>,
 
         /// Questions asked at once, at most; auto finds what the service takes, 1 is the original
         /// script's pace [default: auto]

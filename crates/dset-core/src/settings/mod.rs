@@ -5,10 +5,12 @@
 //! the service's own choice.
 
 mod layer;
+mod reading;
 mod resolve;
 mod values;
 
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
+pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample};
 pub(crate) use resolve::is_variable;
 pub use resolve::{
     Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback, resolve,

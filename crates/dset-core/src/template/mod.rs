@@ -5,6 +5,7 @@
 //! asked, and so is a placeholder that nothing would fill. Texts are put in as they stand; nothing is
 //! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
+pub mod condition;
 mod placeholder;
 
 use std::borrow::Cow;
@@ -16,7 +17,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
 use crate::item::Item;
-use crate::item::fields::Field;
+use crate::item::fields::{Field, Fields};
 use crate::item::shape::Shape;
 use crate::key::RequestSettings;
 use placeholder::{Placeholder, constant, placeholder};
@@ -73,6 +74,12 @@ pub enum TemplateError {
         row_number: u64,
         /// The message of the template engine.
         detail: String,
+    },
+    /// A chat has a system prompt of its own.
+    #[error("row {row_number}: the chat has a system prompt of its own")]
+    TwoSystems {
+        /// The row as a spreadsheet counts it.
+        row_number: u64,
     },
     /// There is nothing in it.
     #[error("it is empty")]
@@ -132,6 +139,16 @@ pub struct Rendered<'a> {
 }
 
 impl Rendered<'_> {
+    /// Copies what is borrowed of the item.
+    #[must_use]
+    pub fn into_owned(self) -> Rendered<'static> {
+        Rendered {
+            user: Cow::Owned(self.user.into_owned()),
+            keyed_user: self.keyed_user.map(|keyed| Cow::Owned(keyed.into_owned())),
+            system: self.system,
+        }
+    }
+
     /// Returns the user message that the key of the answer is made of.
     #[must_use]
     pub fn keyed(&self) -> &str {
@@ -199,6 +216,13 @@ impl Prompts {
                 (!text.trim().is_empty()).then(|| text.into())
             }
         };
+        let system = match (system, item.system) {
+            (Some(_), Some(_)) => {
+                let row_number = item.place.number();
+                return Err(of(Role::System)(TemplateError::TwoSystems { row_number }));
+            }
+            (system, own) => system.or_else(|| own.cloned()),
+        };
         Ok(Some(Rendered { user, keyed_user, system }))
     }
 }
@@ -250,6 +274,16 @@ impl Template {
         self.environment.get_template(NAME).expect("parsed when it was made")
     }
 
+    /// Fails where a text is anything but one expression.
+    fn is_one_expression(&self, source: &str) -> Result<(), TemplateError> {
+        let detail =
+            |error: minijinja::Error| error.detail().unwrap_or("cannot be read").to_owned();
+        match self.environment.compile_expression(source) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(TemplateError::Syntax { line: 1, detail: detail(error) }),
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         known(&self.columns)
     }
@@ -296,22 +330,32 @@ impl Template {
     }
 
     fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
-        let mut row = BTreeMap::new();
+        let mut names = BTreeMap::new();
         item.fields.for_each(|name, field| {
-            row.entry(name).or_insert_with(|| match field {
+            names.entry(name).or_insert_with(|| match field {
                 Field::Text(text) => Value::from(text),
+                // As an empty cell of a table.
+                Field::Json(serde_json::Value::Null) => Value::from(""),
                 Field::Json(value) => from_json(value),
             });
         });
-        for name in &self.columns {
-            row.entry(name).or_insert_with(|| Value::from(""));
-        }
-        let mut names = row.clone();
+        let row = match item.fields {
+            // A short row ends with empty cells.
+            Fields::Cells(..) => {
+                for name in &self.columns {
+                    names.entry(name).or_insert_with(|| Value::from(""));
+                }
+                Value::from_pairs(names.clone())
+            }
+            Fields::Object(fields) => Value::from_pairs(
+                fields.iter().map(|(name, value)| (name.as_str(), from_json(value))),
+            ),
+        };
         names.insert("question", Value::from(question));
-        names.insert("row", Value::from_pairs(row));
+        names.insert("row", row);
         self.parsed().render(Value::from_pairs(names)).map_err(|error| {
             let detail = match error.kind() {
-                ErrorKind::UndefinedError => "it names a column that is not there".into(),
+                ErrorKind::UndefinedError => "it names a field that this row does not have".into(),
                 _ => error.to_string(),
             };
             TemplateError::Row { row_number: item.place.number(), detail }
@@ -338,6 +382,7 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
     }
 }
 
+/// Takes a value over, fields in their order.
 fn from_json(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(()),
@@ -350,8 +395,7 @@ fn from_json(value: &serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::from(text.as_str()),
         serde_json::Value::Array(values) => Value::from_iter(values.iter().map(from_json)),
         serde_json::Value::Object(fields) => {
-            let pairs = fields.iter().map(|(name, value)| (name.as_str(), from_json(value)));
-            Value::from_pairs(pairs.collect::<BTreeMap<_, _>>())
+            Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), from_json(value))))
         }
     }
 }

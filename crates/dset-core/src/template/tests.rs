@@ -13,6 +13,7 @@ fn item<'a>(row_number: u64, text: &'a str, fields: &'a Object) -> Item<'a> {
         place: Place::Row(row_number),
         text,
         turns: None,
+        system: None,
         fields: Fields::Object(fields),
         id: None,
         status: Status::Empty,
@@ -40,7 +41,28 @@ fn other_columns_are_named_by_their_header_and_nothing_is_escaped() {
 
 #[test]
 fn a_cell_that_a_short_row_lacks_is_empty() {
-    assert_eq!(render("{{ question }}{{ topic }}", &["q", "topic"], vec!["a"]), "a");
+    let names = columns(&["q", "topic"]);
+    let mut record = crate::csv::Record::default();
+    crate::csv::Records::new(&b"a\n"[..]).next(&mut record).unwrap();
+    let none = Object::new();
+    let item = Item { fields: Fields::Cells(&names, &record), ..item(2, "a", &none) };
+    let template = Template::new("{{ question }}{{ topic }}", &names).unwrap();
+    assert_eq!(template.render(&item).unwrap().unwrap().text, "a");
+}
+
+#[test]
+fn a_field_that_an_object_lacks_is_an_error_a_null_is_empty_and_mappings_keep_their_order() {
+    let fields = serde_json::json!({"q": "a", "note": null, "m": {"z": 1, "a": [true, 0.5]}});
+    let fields = fields.as_object().unwrap();
+    let rendered = |source: &str| {
+        let template = Template::new(source, &columns(&["q", "note", "m", "topic"])).unwrap();
+        let message = template.render(&item(2, "a", fields))?;
+        Ok::<_, TemplateError>(message.unwrap().text.into_owned())
+    };
+    assert!(matches!(rendered("{{ topic }}"), Err(TemplateError::Row { row_number: 2, .. })));
+    assert_eq!(rendered("{{ q }}[{{ note }}]").unwrap(), "a[]");
+    assert_eq!(rendered("{% for key in m %}{{ key }},{% endfor %}").unwrap(), "z,a,");
+    assert_eq!(rendered("{{ m|tojson }}").unwrap(), r#"{"z": 1, "a": [true, 0.5]}"#);
 }
 
 #[test]

@@ -123,6 +123,7 @@ pub async fn question(
     let question = Question {
         index: 0,
         row_number: 1,
+        name: None,
         text: QUESTION.into(),
         content: Content::Text(QUESTION.into()),
         system: system.map(Into::into),

@@ -42,7 +42,9 @@ pub(crate) fn begin(
     let keep = decisions.keep_answers;
     let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
     folder.store.save_requests(&settings_ids, input.samples)?;
-    folder.store.save_invocation(&Invocation::from_settings(&settings))?;
+    let mut invocation = Invocation::from_settings(&settings);
+    invocation.reading.id = input.scanned.id_field.clone();
+    folder.store.save_invocation(&invocation)?;
     let last_life = folder.store.last_life()?;
     let outputs = open_outputs(&mut folder, &settings, run_plan.generation)?;
     let endpoint = settings.model().endpoint();
@@ -82,9 +84,12 @@ pub(crate) fn begin(
 fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
     PreparationReport {
         shape: input.source.shape().clone(),
-        questions: plan.rows(),
-        answers: plan.states.len() as u64,
+        questions: plan.rows() - plan.count(Planned::LeftOut) / u64::from(plan.wanted().per_row()),
+        answers: plan.states.len() as u64 - plan.count(Planned::LeftOut),
         empty: input.scanned.empty,
+        bad_rows: input.scanned.bad_rows.clone(),
+        left_out: input.scanned.left_out,
+        id_field: input.scanned.id_field.clone(),
         answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
         presumed: plan.count(Planned::Presumed),
         presumed_agreed: false,

@@ -85,7 +85,7 @@ impl PlannedQuestions<'_> {
             return Err(Some(row_number));
         }
         let entries = plan.wanted().entries_of_row(self.next);
-        let id = plan.id(self.next, item.text);
+        let id = plan.id(self.next, item.text_hash());
         self.next += 1;
         let is_pending = |at: &QuestionIndex| plan.states[*at as usize] == Planned::Pending;
         if !entries.clone().any(|at| is_pending(&at)) {
@@ -93,11 +93,13 @@ impl PlannedQuestions<'_> {
         }
         let text: Arc<str> = item.text.into();
         let Some(content) = prepared.content(&text) else { return Ok(Vec::new()) };
+        let name: Option<Arc<str>> = item.id.map(Arc::from);
         let question = |index| {
             let (model, sample) = (plan.wanted().model(index), plan.wanted().sample(index));
             Question {
                 index,
                 row_number,
+                name: name.clone(),
                 key: plan.key(index, prepared.fingerprints[usize::from(model)]),
                 id,
                 failure_key: plan.wanted().failure_key(id, index),

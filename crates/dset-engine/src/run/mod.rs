@@ -2,8 +2,10 @@
 
 pub(crate) mod begin;
 pub(crate) mod bookmark;
+pub mod choice;
 pub mod drive;
 pub(crate) mod feeder;
+pub(crate) mod ids;
 pub mod peer_limits;
 pub(crate) mod plan_input;
 pub mod prepare;

@@ -10,10 +10,14 @@ use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::RequestSettings;
 use dset_core::plan::fanout::Fanout;
 use dset_core::plan::{Plan, Planner};
+use dset_core::settings::Reading;
 use dset_core::template::{Prompts, Rendered};
 
 use crate::error::JobError;
+use crate::run::choice::{Chooser, LeftOut};
+use crate::run::ids::IdFinder;
 use crate::source::Source;
+use crate::source::bad_row::BadRows;
 use crate::source::items::{ItemError, Items, Prepared};
 
 /// What one pass over the input gives.
@@ -23,6 +27,12 @@ pub(crate) struct PlannedInput {
     pub(crate) empty: u64,
     /// The first row that says ERROR.
     pub(crate) first_marked_row: Option<u64>,
+    /// Rows that are left out because they cannot be asked.
+    pub(crate) bad_rows: BadRows,
+    /// Rows that the user left out.
+    pub(crate) left_out: LeftOut,
+    /// The field that names the rows.
+    pub(crate) id_field: Option<String>,
 }
 
 /// Collects every question of the input, as these settings would ask it, each so many times.
@@ -31,14 +41,21 @@ pub(crate) fn plan_input(
     prompts: &Prompts,
     requests: &[RequestSettings],
     samples: u32,
+    reading: &Reading,
 ) -> Result<PlannedInput, JobError> {
     source.rewind()?;
+    let shape = source.shape().clone();
+    let mut chooser = Chooser::new(&reading.choice, &shape)?;
+    let mut ids = IdFinder::new(reading.id.as_deref(), &shape)?;
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Fanout::new(models, samples);
     let mut scanned = PlannedInput {
         planner: Planner::new(prompts.are_the_question_alone(), wanted),
         empty: 0,
         first_marked_row: None,
+        bad_rows: BadRows::default(),
+        left_out: LeftOut::default(),
+        id_field: None,
     };
     let mut items = Items::new(source, prompts, requests);
     while let Some(prepared) = items.next()? {
@@ -52,8 +69,13 @@ pub(crate) fn plan_input(
         if marked {
             scanned.first_marked_row.get_or_insert(item.place.number());
         }
-        scanned.planner.push(item.text, prepared.fingerprints.iter().copied(), marked);
+        chooser.judge(item)?;
+        ids.see(item);
+        scanned.planner.push(item.text_hash(), prepared.fingerprints.iter().copied(), marked);
     }
+    scanned.bad_rows = items.bad_rows();
+    scanned.left_out = chooser.choose(&mut scanned.planner);
+    scanned.id_field = ids.field(source)?;
     let answers = scanned.planner.answers();
     match answers <= u64::from(QuestionIndex::MAX) {
         true => Ok(scanned),
@@ -104,7 +126,7 @@ pub(crate) fn for_each_planned(
             row_number: item.place.number(),
             text: item.text,
             rendered,
-            id: plan.id(index, item.text),
+            id: plan.id(index, item.text_hash()),
             entries: plan.wanted().entries_of_row(index),
             status: item.status,
         });

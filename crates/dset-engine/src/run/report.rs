@@ -3,6 +3,8 @@
 use dset_core::item::shape::Shape;
 
 use crate::recover::Recovered;
+use crate::run::choice::LeftOut;
+use crate::source::bad_row::BadRows;
 
 /// What was found and done before the first ask.
 #[derive(Debug)]
@@ -15,6 +17,12 @@ pub struct PreparationReport {
     pub answers: u64,
     /// Rows that are skipped because they are empty.
     pub empty: u64,
+    /// Rows that are left out because they cannot be asked.
+    pub bad_rows: BadRows,
+    /// Rows that the user left out.
+    pub left_out: LeftOut,
+    /// The field that names the rows.
+    pub id_field: Option<String>,
     /// Answered before this run.
     pub answered: u64,
     /// Taken as answered: before a bookmark.

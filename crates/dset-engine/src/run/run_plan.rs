@@ -5,14 +5,14 @@ use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan, StoreFacts};
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
-use dset_core::template::Prompts;
+use dset_core::settings::{Reading, Settings};
+use dset_core::template::{DEFAULT_TEMPLATE, Prompts};
 
 use crate::error::JobError;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::Store;
+use crate::store::{Store, open_readonly};
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
@@ -33,10 +33,11 @@ impl ScannedInput {
         settings: &mut Settings,
         marks: Option<String>,
     ) -> Result<ScannedInput, JobError> {
+        recall_id(settings);
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;
         let (requests, samples) = (settings.requests(), settings.samples);
-        let input = ScannedInput::read(source, prompts, requests, samples)?;
+        let input = ScannedInput::read(source, prompts, requests, samples, &settings.reading)?;
         Ok(ScannedInput { system_as_before, ..input })
     }
 
@@ -47,10 +48,15 @@ impl ScannedInput {
         marks: Option<String>,
         asked: Option<(Vec<RequestSettings>, u32)>,
     ) -> Result<ScannedInput, JobError> {
-        let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));
+        let template = &requests[0].template;
+        let options = SourceOptions {
+            has_template: *template != DEFAULT_TEMPLATE,
+            ..SourceOptions::new(settings, marks)
+        };
+        let source = source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], source.shape())?;
-        ScannedInput::read(source, prompts, requests, samples)
+        ScannedInput::read(source, prompts, requests, samples, &settings.reading)
     }
 
     fn read(
@@ -58,9 +64,20 @@ impl ScannedInput {
         prompts: Prompts,
         requests: Vec<RequestSettings>,
         samples: u32,
+        reading: &Reading,
     ) -> Result<ScannedInput, JobError> {
-        let scanned = plan_input(&mut *source, &prompts, &requests, samples)?;
+        let scanned = plan_input(&mut *source, &prompts, &requests, samples, reading)?;
         Ok(ScannedInput { source, prompts, requests, samples, scanned, system_as_before: false })
+    }
+}
+
+/// Takes the field that named the rows before, where the user names none: two equal ids there are then
+/// an error. A store that cannot be read is an error of whoever opens it.
+fn recall_id(settings: &mut Settings) {
+    if settings.reading.id.is_none() {
+        let last = open_readonly(&settings.output, |store| store.last_invocation());
+        let last = last.ok().flatten().flatten();
+        settings.reading.id = last.and_then(|call| call.reading.id);
     }
 }
 

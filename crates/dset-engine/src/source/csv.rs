@@ -5,22 +5,31 @@ use std::sync::Arc;
 
 use dset_core::csv::{
     Chosen, Layout, Record, Records, RecordsError, SNIFFED_ROWS_MAX, Suspicion,
-    UnquotedCommaDetector, ambiguous_column, second_column, survey_marked,
+    UnquotedCommaDetector, ambiguous_column, second_column, survey_records,
 };
 use dset_core::item::fields::Fields;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
-use fs_err::File;
+use dset_core::settings::OnBadRow;
 
+use super::bad_row::{BadRows, RowProblem};
 use super::error_marks::{CsvMarker, Marker};
+use super::packing::{Unpacked, is_packed};
 use super::{
-    Likelihood, Source, SourceError, SourceKind, SourceOptions, layout_error, open_file,
-    records_error,
+    Likelihood, Source, SourceError, SourceKind, SourceOptions, layout_error, records_error,
 };
 
 /// CSV. It is what a file without a name of another form is read as, and says itself where it is not.
 pub(super) const KIND: SourceKind =
     SourceKind { name: "csv", endings: &["csv"], sniff: |_| Likelihood::Possible, open };
+
+/// Columns with tabs between them.
+pub(super) const TSV: SourceKind = SourceKind {
+    name: "tsv",
+    endings: &["tsv", "tab"],
+    sniff: |_| Likelihood::No,
+    open: |path, options| open_with(path, options, b'\t'),
+};
 
 /// The rows of a CSV file, one after the other.
 #[derive(Debug)]
@@ -29,18 +38,32 @@ struct CsvSource {
     options: SourceOptions,
     layout: Layout,
     shape: Shape,
-    records: Records<File>,
+    /// What stands between cells.
+    sign: u8,
+    records: Records<Unpacked>,
     record: Record,
     /// What tells a question that was cut; nothing where the user says which column it is.
     cuts: Option<UnquotedCommaDetector>,
+    id_column: Option<usize>,
+    bad_rows: BadRows,
 }
 
 /// Opens a file and decides what its columns mean. Fails where it would be asked otherwise than it is
 /// meant.
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
+    open_with(path, options, b',')
+}
+
+fn open_with(
+    path: &Path,
+    options: &SourceOptions,
+    sign: u8,
+) -> Result<Box<dyn Source>, SourceError> {
     let column = options.column.as_deref();
-    let (mut records, mut record) = (Records::new(open_file(path)?), Record::default());
-    let read = records.next_strict(&mut record);
+    let is_packed = is_packed(path)?;
+    let records = || Ok::<_, SourceError>(Records::new(Unpacked::open(path)?).with_delimiter(sign));
+    let (mut records_read, mut record) = (records()?, Record::default());
+    let read = records_read.next_strict(&mut record);
     if let Err(RecordsError::Backslash { .. } | RecordsError::StrayQuote { .. }) = read {
         // It may be no CSV at all, whose quotes mean something else.
         judge_form(path, &record, options)?;
@@ -48,23 +71,34 @@ fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceE
     if !read.map_err(|error| records_error(path, error))? {
         return Err(SourceError::Empty { path: path.to_owned() });
     }
-    judge_form(path, &record, options)?;
+    if sign == b',' {
+        judge_form(path, &record, options)?;
+    }
     let mut layout = Layout::of_first(&record, options.header, column)
         .map_err(|error| layout_error(path, error))?;
     if layout.needs_survey() {
         let known = options.marks.as_deref();
-        layout = survey_marked(open_file(path)?, options.header, column, known)
+        layout = survey_records(records()?, options.header, column, known)
             .map_err(|error| layout_error(path, error))?;
     }
-    let cuts = column.is_none().then(|| UnquotedCommaDetector::new(&record, &layout));
+    let may_cut = column.is_none() && sign == b',';
+    let cuts = may_cut.then(|| UnquotedCommaDetector::new(&record, &layout));
+    let mut shape = Shape::from_layout(&layout);
+    if is_packed || sign != b',' {
+        shape.marks = None;
+        layout.status = None;
+    }
     let mut source = CsvSource {
         path: path.to_owned(),
         options: options.clone(),
-        shape: Shape::from_layout(&layout),
+        shape,
         layout,
-        records,
+        sign,
+        records: records_read,
         record,
         cuts: None,
+        id_column: None,
+        bad_rows: BadRows::default(),
     };
     source.rewind()?;
     source.judge_columns(options.has_template)?;
@@ -122,26 +156,46 @@ impl Source for CsvSource {
     }
 
     fn rewind(&mut self) -> Result<(), SourceError> {
-        self.records = Records::new(open_file(&self.path)?);
+        self.bad_rows = BadRows::default();
+        self.records = Records::new(Unpacked::open(&self.path)?).with_delimiter(self.sign);
         if self.layout.has_header {
             self.read()?;
         }
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Item<'_>>, SourceError> {
-        if !self.read()? {
-            return Ok(None);
-        }
-        let status = self.layout.status.and_then(|at| self.record.cell(at));
-        Ok(Some(Item {
+    fn advance(&mut self) -> Result<bool, SourceError> {
+        self.read()
+    }
+
+    fn current(&self) -> Item<'_> {
+        let cell = |at: Option<usize>| at.and_then(|at| self.record.cell(at));
+        Item {
             place: self.position(),
             text: self.layout.question_of(&self.record),
             turns: None,
+            system: None,
             fields: Fields::Cells(&self.layout.columns, &self.record),
-            id: None,
-            status: Status::from_cell(status.unwrap_or_default()),
-        }))
+            id: cell(self.id_column),
+            status: Status::from_cell(cell(self.layout.status).unwrap_or_default()),
+        }
+    }
+
+    fn take_ids_from(&mut self, field: &str) {
+        self.id_column = self.layout.columns.iter().position(|name| name == field);
+    }
+
+    fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError> {
+        let place = self.position();
+        if self.options.reading.on_bad_row == OnBadRow::Fail {
+            return Err(SourceError::BadRow { path: self.path.clone(), place, problem });
+        }
+        self.bad_rows.add(place, problem);
+        Ok(())
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        self.bad_rows.clone()
     }
 
     fn position(&self) -> Place {
@@ -149,6 +203,7 @@ impl Source for CsvSource {
     }
 
     fn marker(&self) -> Option<Arc<dyn Marker>> {
+        self.shape.marks.as_ref()?;
         Some(Arc::new(CsvMarker { path: self.path.clone(), options: self.options.clone() }))
     }
 }

@@ -33,8 +33,13 @@ pub enum MarkError {
 
 /// Writes marks into an input, as it is when they are written.
 pub trait Marker: fmt::Debug + Send + Sync {
-    /// Writes these marks; returns also the name of the field that they are in.
-    fn write(&self, marks: &InputMarks) -> Result<(RewriteCounts, String), MarkError>;
+    /// Writes these marks; returns also the name of the field that they are in. `known` is the field
+    /// that marks are known to have been written to.
+    fn write(
+        &self,
+        marks: &InputMarks,
+        known: Option<&str>,
+    ) -> Result<(RewriteCounts, String), MarkError>;
 }
 
 /// Marks a CSV file, see [`rewrite_marks`].
@@ -45,8 +50,12 @@ pub(super) struct CsvMarker {
 }
 
 impl Marker for CsvMarker {
-    fn write(&self, marks: &InputMarks) -> Result<(RewriteCounts, String), MarkError> {
-        rewrite_marks(&self.path, &self.options, marks)
+    fn write(
+        &self,
+        marks: &InputMarks,
+        known: Option<&str>,
+    ) -> Result<(RewriteCounts, String), MarkError> {
+        rewrite_marks(&self.path, &self.options, marks, known)
     }
 }
 
@@ -55,12 +64,13 @@ impl Marker for CsvMarker {
 ///
 /// A file that its owner made read-only fails with `PermissionDenied`, although the folder would let
 /// it be replaced. A hard link is not followed: its other name keeps the file as it was.
-pub fn rewrite_marks(
+fn rewrite_marks(
     path: &Path,
     options: &SourceOptions,
     marks: &InputMarks,
+    known: Option<&str>,
 ) -> Result<(RewriteCounts, String), MarkError> {
-    let (column, known) = (options.column.as_deref(), options.marks.as_deref());
+    let column = options.column.as_deref();
     for _ in 0..TRIES {
         let before = stamp(path)?;
         let layout = survey_marked(fs_err::File::open(path)?, options.header, column, known)?;
@@ -110,7 +120,7 @@ mod tests {
         fs_err::write(&real, "question,status\na,\n").unwrap();
         fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
         fs_err::os::unix::fs::symlink(&real, &link).unwrap();
-        rewrite_marks(&link, &SourceOptions::default(), &set("a")).unwrap();
+        rewrite_marks(&link, &SourceOptions::default(), &set("a"), None).unwrap();
         assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs_err::read_to_string(&real).unwrap(), "question,status\na,ERROR\n");
         assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
@@ -128,14 +138,15 @@ mod tests {
     fn a_file_that_was_edited_since_it_was_read_is_marked_as_it_is_now() {
         let (_folder, path) = written("question,status\na,\nb,\n");
         fs_err::write(&path, "id;note,status,question\r\n1,,b\r\n2,,a\r\n3,,a\r\n").unwrap();
-        let (done, column) = rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap();
+        let (done, column) =
+            rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap();
         assert_eq!(column, "status");
         assert_eq!((done.set, done.missing), (1, 0));
         let now = "id;note,status,question\r\n1,,b\r\n2,ERROR,a\r\n3,,a\r\n";
         assert_eq!(fs_err::read_to_string(&path).unwrap(), now);
         // Its question is gone: nothing is written.
         fs_err::write(&path, "question\nc\n").unwrap();
-        let (done, _) = rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap();
+        let (done, _) = rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap();
         assert_eq!(done.missing, 1);
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question\nc\n");
     }
@@ -145,12 +156,12 @@ mod tests {
         let (folder, path) = written("question,status\na,\n");
         for bytes in [&b""[..], b"question\ncaf\xe9\n", b"question\na\0\n"] {
             fs_err::write(&path, bytes).unwrap();
-            rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+            rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap_err();
             assert_eq!(fs_err::read(&path).unwrap(), bytes);
             assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temp file stays");
         }
         fs_err::remove_file(&path).unwrap();
-        rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap_err();
         assert!(!path.exists(), "a file that was removed is not made again");
     }
 
@@ -160,13 +171,13 @@ mod tests {
         let mut permissions = fs_err::metadata(&path).unwrap().permissions();
         permissions.set_readonly(true);
         fs_err::set_permissions(&path, permissions).unwrap();
-        let error = rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        let error = rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap_err();
         assert!(matches!(&error, MarkError::Io(e) if e.kind() == io::ErrorKind::PermissionDenied));
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,\n");
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temp file stays");
         // With nothing to change there is nothing to complain of.
         assert_eq!(
-            rewrite_marks(&path, &SourceOptions::default(), &set("b")).unwrap().0.missing,
+            rewrite_marks(&path, &SourceOptions::default(), &set("b"), None).unwrap().0.missing,
             1
         );
     }
@@ -182,7 +193,7 @@ mod tests {
         mode(0o555);
         // Root may write everywhere: then the mark is there.
         let may_write = fs_err::write(folder.path().join("probe"), "").is_ok();
-        let result = rewrite_marks(&path, &SourceOptions::default(), &set("a"));
+        let result = rewrite_marks(&path, &SourceOptions::default(), &set("a"), None);
         mode(0o755);
         assert_eq!(result.is_ok(), may_write);
         let expected =
@@ -196,7 +207,7 @@ mod tests {
         let (folder, path) = written("question,status\na,\n");
         let other = folder.path().join("other.csv");
         fs_err::hard_link(&path, &other).unwrap();
-        rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap();
+        rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap();
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,ERROR\n");
         assert_eq!(fs_err::read_to_string(&other).unwrap(), "question,status\na,\n");
     }
@@ -209,7 +220,7 @@ mod tests {
         let mut permissions = fs_err::metadata(&path).unwrap().permissions();
         permissions.set_readonly(true);
         fs_err::set_permissions(&path, permissions).unwrap();
-        let error = rewrite_marks(&path, &SourceOptions::default(), &set("a")).unwrap_err();
+        let error = rewrite_marks(&path, &SourceOptions::default(), &set("a"), None).unwrap_err();
         assert!(error.to_string().contains("read-only"), "{error}");
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "question,status\na,\n");
     }
@@ -218,8 +229,8 @@ mod tests {
     fn a_file_in_which_nothing_changes_is_not_rewritten() {
         let (_folder, path) = written("question,status\na,todo\n");
         let before = fs_err::metadata(&path).unwrap().modified().unwrap();
-        let options = SourceOptions { marks: Some("status".into()), ..SourceOptions::default() };
-        let (done, _) = rewrite_marks(&path, &options, &set("a")).unwrap();
+        let options = SourceOptions::default();
+        let (done, _) = rewrite_marks(&path, &options, &set("a"), Some("status")).unwrap();
         assert_eq!(done.left_alone, 1);
         assert_eq!(fs_err::metadata(&path).unwrap().modified().unwrap(), before);
     }
@@ -228,11 +239,11 @@ mod tests {
     fn a_status_column_of_the_users_own_is_never_touched_and_marks_have_a_column_beside_it() {
         let (_folder, path) = written("question,status\na,OK\nb,\nc,ERROR\n");
         let clear = |text: &str| InputMarks { clear: set(text).set, ..InputMarks::default() };
-        let (_, column) = rewrite_marks(&path, &SourceOptions::default(), &set("b")).unwrap();
+        let (_, column) = rewrite_marks(&path, &SourceOptions::default(), &set("b"), None).unwrap();
         let marked = "question,status,dset_status\na,OK\nb,,ERROR\nc,ERROR\n";
         assert_eq!(column, "dset_status");
         assert_eq!(fs_err::read_to_string(&path).unwrap(), marked);
-        rewrite_marks(&path, &SourceOptions::default(), &clear("c")).unwrap();
+        rewrite_marks(&path, &SourceOptions::default(), &clear("c"), None).unwrap();
         assert_eq!(fs_err::read_to_string(&path).unwrap(), marked);
     }
 }

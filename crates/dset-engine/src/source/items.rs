@@ -1,5 +1,6 @@
 //! The items of an input as they would be asked: rendered, and known by their fingerprints.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dset_core::item::content::Content;
@@ -7,6 +8,7 @@ use dset_core::item::{Item, Place};
 use dset_core::key::{Fingerprint, RequestHasher, RequestSettings};
 use dset_core::template::{PromptError, Prompts, Rendered};
 
+use super::bad_row::{BadRows, RowProblem};
 use super::{Source, SourceError};
 
 /// Reads an input item by item, with what is sent for each.
@@ -38,6 +40,11 @@ pub(crate) enum ItemError {
 }
 
 impl<'s> Items<'s> {
+    /// Returns the rows that were left out so far because they cannot be asked.
+    pub(crate) fn bad_rows(&self) -> BadRows {
+        self.source.bad_rows()
+    }
+
     /// Goes on where the source stands; `requests` is what each model is asked with.
     pub(crate) fn new(
         source: &'s mut dyn Source,
@@ -59,9 +66,30 @@ impl<'s> Items<'s> {
 
     /// Reads the next item; `None` behind the last.
     pub(crate) fn next(&mut self) -> Result<Option<Prepared<'_>>, ItemError> {
-        let Some(item) = self.source.next().map_err(ItemError::Source)? else { return Ok(None) };
-        let rendered = self.prompts.render(&item);
-        let rendered = rendered.map_err(|error| ItemError::Prompt(item.place, error))?;
+        let filled = loop {
+            if !self.source.advance().map_err(ItemError::Source)? {
+                return Ok(None);
+            }
+            let error = match self.prompts.render(&self.source.current()) {
+                // What a template filled is taken along, what is borrowed is rendered again below.
+                Ok(rendered) => {
+                    let filled = rendered.filter(|it| matches!(it.user, Cow::Owned(_)));
+                    break filled.map(Rendered::into_owned);
+                }
+                Err(error) => error,
+            };
+            let place = self.source.position();
+            let problem = RowProblem::Template(error.error.to_string());
+            self.source.skip_bad_row(problem).map_err(|_| ItemError::Prompt(place, error))?;
+        };
+        let item = self.source.current();
+        let rendered = match filled {
+            Some(filled) => Some(filled),
+            None => {
+                let rendered = self.prompts.render(&item);
+                rendered.map_err(|error| ItemError::Prompt(item.place, error))?
+            }
+        };
         self.fingerprints.clear();
         if let Some(rendered) = &rendered {
             self.fingerprints.extend(self.hashers.iter_mut().map(|hasher| match item.turns {

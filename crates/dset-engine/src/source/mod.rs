@@ -4,11 +4,17 @@
 //! a [`Source`]. Which of [`SOURCES`] opens a file, its name and its first bytes tell. A further form
 //! is one file here and one line in that list.
 
+pub mod bad_row;
+mod chat;
 mod csv;
+mod dataset_card;
 pub mod error_marks;
 mod file;
+mod files;
 pub mod import;
 pub(crate) mod items;
+mod objects;
+pub(crate) mod packing;
 
 use std::fmt;
 use std::io::Read as _;
@@ -18,10 +24,11 @@ use std::sync::Arc;
 use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
-use dset_core::settings::Settings;
+use dset_core::settings::{Reading, Settings};
 use dset_core::template::DEFAULT_TEMPLATE;
 use thiserror::Error;
 
+use bad_row::{BadRows, RowProblem};
 use error_marks::Marker;
 pub(crate) use file::{layout_error, open_file, records_error};
 
@@ -36,11 +43,30 @@ pub trait Source: fmt::Debug + Send {
     /// Goes back to the first item.
     fn rewind(&mut self) -> Result<(), SourceError>;
 
-    /// Reads the next item; `None` behind the last.
-    fn next(&mut self) -> Result<Option<Item<'_>>, SourceError>;
+    /// Reads the next item; false behind the last.
+    fn advance(&mut self) -> Result<bool, SourceError>;
+
+    /// Returns the item that was read last.
+    fn current(&self) -> Item<'_>;
+
+    /// Reads the next item and returns it; `None` behind the last.
+    fn next(&mut self) -> Result<Option<Item<'_>>, SourceError> {
+        Ok(if self.advance()? { Some(self.current()) } else { None })
+    }
 
     /// Returns where the item stands that was read last.
     fn position(&self) -> Place;
+
+    /// Gives every item from now on the id that this field holds.
+    fn take_ids_from(&mut self, field: &str);
+
+    /// Leaves out the item that was read last, or fails with what is wrong with it, as the user says.
+    fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError>;
+
+    /// Returns the rows that were left out so far because they cannot be asked.
+    fn bad_rows(&self) -> BadRows {
+        BadRows::default()
+    }
 
     /// Returns what writes marks into the input; `None` where it is never written.
     fn marker(&self) -> Option<Arc<dyn Marker>> {
@@ -76,7 +102,8 @@ pub enum Likelihood {
 }
 
 /// The forms that a run reads. The first is what a file is read as that is of no form.
-pub const SOURCES: &[SourceKind] = &[csv::KIND];
+pub const SOURCES: &[SourceKind] =
+    &[csv::KIND, csv::TSV, objects::LINES, objects::ARRAY, objects::TEXT];
 
 /// How the input is to be read.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +116,8 @@ pub struct SourceOptions {
     pub marks: Option<String>,
     /// The user says in a template which fields are sent.
     pub has_template: bool,
+    /// How rows are read, as the user says.
+    pub reading: Reading,
 }
 
 impl SourceOptions {
@@ -97,8 +126,8 @@ impl SourceOptions {
     #[must_use]
     pub fn new(settings: &Settings, marks: Option<String>) -> SourceOptions {
         let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
-        let column = settings.column.clone();
-        SourceOptions { header: settings.header, column, marks, has_template }
+        let (column, reading) = (settings.column.clone(), settings.reading.clone());
+        SourceOptions { header: settings.header, column, marks, has_template, reading }
     }
 }
 
@@ -141,6 +170,76 @@ pub enum SourceError {
         /// What there is.
         found: Vec<String>,
     },
+    /// None of its fields is one of questions.
+    #[error("no field of `{}` holds questions", path.display())]
+    NoQuestionField {
+        /// What was read.
+        path: PathBuf,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// Two fields may be meant.
+    #[error("`{}` has `{second}` beside `{first}`", path.display())]
+    TwoFields {
+        /// What was read.
+        path: PathBuf,
+        /// The field that would be asked.
+        first: String,
+        /// The field that would not.
+        second: String,
+    },
+    /// A row cannot be asked.
+    #[error("`{}`, {}: {problem}", path.display(), place_words(*place))]
+    BadRow {
+        /// What was read.
+        path: PathBuf,
+        /// Where.
+        place: Place,
+        /// Why.
+        problem: RowProblem,
+    },
+    /// Files of one input are of two kinds.
+    #[error("`{}` is {}, and `{}` is {}", first.display(), names.0, second.display(), names.1)]
+    MixedKinds {
+        /// The first file.
+        first: PathBuf,
+        /// The first of another kind.
+        second: PathBuf,
+        /// What they are.
+        names: (&'static str, &'static str),
+    },
+    /// No file of a folder or a pattern may hold rows.
+    #[error("no file of `{}` holds rows", path.display())]
+    NoFiles {
+        /// The folder or the pattern.
+        path: PathBuf,
+    },
+    /// A data set has several configurations, or none of this name.
+    #[error("`{}` has the {what} {}", path.display(), found.join(", "))]
+    WhichPart {
+        /// The folder.
+        path: PathBuf,
+        /// `configurations` or `splits`.
+        what: &'static str,
+        /// The name that was given.
+        given: Option<String>,
+        /// What there are.
+        found: Vec<String>,
+    },
+    /// The card of a data set cannot be read.
+    #[error("the card of `{}` cannot be read: {detail}", path.display())]
+    Card {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// The condition for rows cannot be judged.
+    #[error("the condition for rows cannot be judged: {detail}")]
+    Condition {
+        /// Why.
+        detail: String,
+    },
     /// It would be asked otherwise than it is meant.
     #[error("{}", SuspectedFile { name: &path.display(), suspicion })]
     Suspicious {
@@ -169,21 +268,49 @@ fn open_among(
     path: &Path,
     options: &SourceOptions,
 ) -> Result<Box<dyn Source>, SourceError> {
-    (choose(kinds, path).open)(path, options)
+    let several = files::of(kinds, path, &options.reading)?;
+    match several {
+        Some(paths) => files::Files::open(kinds, paths, options),
+        None => (choose(kinds, path).open)(path, options),
+    }
+}
+
+/// Opens a file as CSV, whatever its name says.
+fn open_csv(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
+    (csv::KIND.open)(path, options)
+}
+
+/// Returns how a file's name ends, in lower case, without what says that it is packed.
+fn ending_of(path: &Path) -> Option<String> {
+    let ending = |path: &Path| Some(path.extension()?.to_str()?.to_lowercase());
+    let last = ending(path)?;
+    match packing::ENDINGS.contains(&last.as_str()) {
+        true => ending(&path.with_extension("")),
+        false => Some(last),
+    }
+}
+
+/// Says where a row stands.
+#[must_use]
+pub fn place_words(place: Place) -> String {
+    match place {
+        Place::Row(number) => format!("row {number}"),
+        Place::Line(number) => format!("line {number}"),
+        Place::Element(number) => format!("element {number}"),
+    }
 }
 
 /// Chooses by the name's ending, else by the first bytes; a file that cannot be read is left to the
 /// first kind, which says why.
 fn choose<'k>(kinds: &'k [SourceKind], path: &Path) -> &'k SourceKind {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let ending = ending.to_lowercase();
+    let ending = ending_of(path).unwrap_or_default();
     if let Some(kind) = kinds.iter().find(|kind| kind.endings.contains(&ending.as_str())) {
         return kind;
     }
     let (first, others) = kinds.split_first().expect("there is a kind of source");
     let mut head = Vec::new();
     if others.is_empty()
-        || open_file(path)
+        || packing::Unpacked::open(path)
             .and_then(|file| {
                 let read = file.take(HEAD_BYTES).read_to_end(&mut head);
                 read.map_err(|error| records_error(path, error.into()))

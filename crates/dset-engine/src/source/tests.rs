@@ -69,17 +69,28 @@ impl Source for List {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Item<'_>>, SourceError> {
-        let Some(entry) = self.entries.get(self.next) else { return Ok(None) };
+    fn advance(&mut self) -> Result<bool, SourceError> {
         self.next += 1;
-        Ok(Some(Item {
+        Ok(self.next <= self.entries.len())
+    }
+
+    fn current(&self) -> Item<'_> {
+        let entry = &self.entries[self.next - 1];
+        Item {
             place: self.position(),
             text: &entry.text,
             turns: entry.turns.as_ref(),
+            system: None,
             fields: Fields::Object(&entry.fields),
             id: None,
             status: Status::Empty,
-        }))
+        }
+    }
+
+    fn take_ids_from(&mut self, _: &str) {}
+
+    fn skip_bad_row(&mut self, _: RowProblem) -> Result<(), SourceError> {
+        Ok(())
     }
 
     fn position(&self) -> Place {
@@ -119,7 +130,7 @@ fn asked(source: Box<dyn Source>, template: &str) -> Vec<Question> {
     let request = RequestSettings { template: template.into(), ..RequestSettings::default() };
     let prompts = Prompts::new(&request, source.shape()).unwrap();
     let requests = [request];
-    let planned = plan_input(&mut *source, &prompts, &requests, 1).unwrap();
+    let planned = plan_input(&mut *source, &prompts, &requests, 1, &Reading::default()).unwrap();
     let plan = Arc::new(planned.planner.plan(0, [], &StoreFacts::default()));
     let mut seen = 0;
     for_each_planned(&mut *source, &prompts, &requests[0], &plan, |_| seen += 1).unwrap();

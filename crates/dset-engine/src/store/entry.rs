@@ -81,6 +81,7 @@ impl NewAnswer {
             let asked = &run.models[usize::from(question.model)];
             metadata.model.get_or_insert_with(|| asked.clone());
         }
+        metadata.id = question.name.as_deref().map(str::to_owned);
         metadata.sample = (run.samples > 1).then_some(question.sample);
         Some(NewAnswer {
             key: question.key.0,

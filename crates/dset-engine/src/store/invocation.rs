@@ -1,7 +1,7 @@
 //! How the last run was called, as far as a command that goes on with it must say it again.
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{Model, NO_KEY, Settings, endpoint};
+use dset_core::settings::{Model, NO_KEY, Reading, Settings, endpoint};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -14,6 +14,9 @@ pub struct Invocation {
     pub column: Option<String>,
     /// Whether the first row is a header.
     pub header: HeaderMode,
+    /// How rows were read, and which were asked; its id is the field that names them.
+    #[serde(default)]
+    pub reading: Reading,
     /// Where each model was asked, in their order.
     pub places: Vec<InvocationEndpoint>,
 }
@@ -36,6 +39,7 @@ impl Invocation {
         Invocation {
             column: settings.column.clone(),
             header: settings.header,
+            reading: settings.reading.clone(),
             places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
         }
     }

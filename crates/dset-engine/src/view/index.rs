@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use dset_core::csv::HeaderMode;
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
+use dset_core::settings::{Choice, Reading, Settings};
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
-use crate::run::plan_input::{PlannedRow, for_each_planned};
+use crate::run::choice::LeftOut;
+use crate::run::plan_input::{PlannedInput, PlannedRow, for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
+use crate::source::bad_row::BadRows;
 use crate::store::Store;
 use crate::view::status::RowMarks;
 
@@ -27,13 +30,53 @@ pub(crate) struct RunIndex {
     pub(crate) plan: Plan,
     /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
-    pub(crate) empty: u64,
+    pub(crate) input: IndexedInput,
     pub(crate) source: Box<dyn Source>,
     pub(crate) prompts: Prompts,
 }
 
+/// What the input holds beside the rows of the plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IndexedInput {
+    /// Rows that are skipped because they are empty.
+    pub(crate) empty: u64,
+    /// Rows that are left out because they cannot be asked.
+    pub(crate) bad_rows: BadRows,
+    /// Rows that the user left out.
+    pub(crate) left_out: LeftOut,
+}
+
+/// Returns these settings with the input read as the last run read it, wherever the user says nothing
+/// else.
+fn as_it_was_read(store: &Store, settings: &Settings) -> Result<Settings, JobError> {
+    let mut settings = settings.clone();
+    let Some(last) = store.last_invocation()? else { return Ok(settings) };
+    if settings.column.is_none() {
+        settings.column = last.column;
+    }
+    if settings.header == HeaderMode::Auto {
+        settings.header = last.header;
+    }
+    if settings.reading == Reading::default() {
+        settings.reading = last.reading;
+    }
+    Ok(settings)
+}
+
 impl RunIndex {
+    /// Loads all rows of the input, whichever the last run chose.
     pub(crate) fn load(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+        let mut settings = as_it_was_read(store, settings)?;
+        settings.reading.choice = Choice::default();
+        RunIndex::load_as_read(store, &settings)
+    }
+
+    /// Loads the input with the rows left out that the last run left out.
+    pub(crate) fn load_chosen(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+        RunIndex::load_as_read(store, &as_it_was_read(store, settings)?)
+    }
+
+    fn load_as_read(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
         let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
@@ -41,8 +84,9 @@ impl RunIndex {
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
         let plan = RunPlan::with_answers(&input, store, generation, note)?.plan;
         let ScannedInput { source, prompts, requests, scanned, .. } = input;
-        let empty = scanned.empty;
-        Ok(RunIndex { generation, requests, plan, answers, empty, source, prompts })
+        let PlannedInput { empty, bad_rows, left_out, .. } = scanned;
+        let found = IndexedInput { empty, bad_rows, left_out };
+        Ok(RunIndex { generation, requests, plan, answers, input: found, source, prompts })
     }
 
     /// Goes through the input again and shows every row of the plan, and the plan. Fails where the
@@ -87,10 +131,11 @@ impl RunIndex {
         store: &Store,
     ) -> Result<(Ledger, Vec<(Fault, String, u64)>, RowMarks), JobError> {
         let (ended, to_mark) = (store.ended(self.generation)?, store.marks()?);
-        let questions = self.plan.states.len() as u64;
+        let questions = self.plan.states.len() as u64 - self.plan.count(Planned::LeftOut);
         let mut ledger = Ledger { questions, ..Ledger::default() };
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
+        let can_be_marked = self.source.shape().marks.is_some();
         self.for_each_row(|plan, seen| {
             marks.marked += u64::from(seen.status == Status::Error);
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
@@ -100,7 +145,7 @@ impl RunIndex {
                 ledger.count(planned, end.map(|(fault, _)| *fault));
                 match planned {
                     Planned::Placed | Planned::Unplaced => is_answered = true,
-                    Planned::Presumed => {}
+                    Planned::Presumed | Planned::LeftOut => {}
                     Planned::Truncated | Planned::Pending => {
                         is_open = true;
                         if let Some((fault, cause)) = end {
@@ -110,7 +155,8 @@ impl RunIndex {
                     }
                 }
             }
-            if is_open {
+            if !can_be_marked {
+            } else if is_open {
                 if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
                     marks.waiting.add(seen.row_number);
                 } else if has_failed && seen.status == Status::Empty {

@@ -11,8 +11,10 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Running, running};
 use crate::output::live::{LiveFormat, has_outputs, legacy, live_formats};
+use crate::run::choice::LeftOut;
 use crate::run::plan_input::for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::source::bad_row::BadRows;
 use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
 use crate::view::index::RunIndex;
 
@@ -26,6 +28,10 @@ pub struct RunStatus {
     pub ledger: Ledger,
     /// Rows that are skipped because they are empty.
     pub empty: u64,
+    /// Rows that are left out because they cannot be asked.
+    pub bad_rows: BadRows,
+    /// Rows that the user left out.
+    pub left_out: LeftOut,
     /// Why questions ended without an answer: how, the cause, how many.
     pub failed: Vec<(Fault, String, u64)>,
     /// Answers among those that failed which a run with these settings does not ask for again: they
@@ -105,11 +111,13 @@ pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
     let folder = &settings.output;
     let running = running(folder);
     let seen = open_readonly(folder, |store| -> Result<RunStatus, JobError> {
-        let mut view = RunIndex::load(store, settings)?;
+        let mut view = RunIndex::load_chosen(store, settings)?;
         let (ledger, failed, marks) = view.rows(store)?;
         Ok(RunStatus {
             ledger,
-            empty: view.empty,
+            empty: view.input.empty,
+            bad_rows: view.input.bad_rows.clone(),
+            left_out: view.input.left_out,
             failed,
             kept: view.plan.count(Planned::Truncated),
             marks,
@@ -152,7 +160,7 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobError> {
     let mut input = ScannedInput::to_look_at(settings, None, None)?;
     let plan = RunPlan::without_store(&input).plan;
-    let questions = plan.states.len() as u64;
+    let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);
     let mut marks = RowMarks::default();
     for_each_planned(&mut *input.source, &input.prompts, &input.requests[0], &plan, |seen| {
         marks.marked += u64::from(seen.status == Status::Error);
@@ -161,6 +169,8 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
     Ok(RunStatus {
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: input.scanned.empty,
+        bad_rows: input.scanned.bad_rows.clone(),
+        left_out: input.scanned.left_out,
         failed: Vec::new(),
         kept: 0,
         marks,

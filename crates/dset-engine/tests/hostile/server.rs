@@ -224,6 +224,7 @@ pub fn ask(prompt: &str) -> Ask {
     let question = Question {
         index: 0,
         row_number: 2,
+        name: None,
         text: prompt.into(),
         content: Content::Text(prompt.into()),
         system: None,

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::command::resume_command::{LastRun, resume_command};
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
+use crate::display::preamble::{bad_rows, left_out};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -129,6 +130,10 @@ fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &Ru
     term(total, ledger.questions, verdict);
     if standing.empty > 0 {
         page.pair("", &format!("{} skipped", of(standing.empty, "empty row")));
+    }
+    let others = [bad_rows(&standing.bad_rows), left_out(&standing.left_out)];
+    for words in others.into_iter().flatten() {
+        page.pair("", &words);
     }
     page.blank();
     if standing.has_store {
@@ -339,6 +344,8 @@ fn object(settings: &Settings, standing: &RunStatus) -> Value {
         "ledger": standing.ledger,
         "balances": standing.ledger.balances(),
         "empty": standing.empty,
+        "bad_rows": standing.bad_rows.count,
+        "left_out": standing.left_out.count(),
         "failed": failed.collect::<Vec<_>>(),
         "marks": {
             "marked": marks.marked,

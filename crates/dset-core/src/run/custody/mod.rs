@@ -60,7 +60,7 @@ impl Custody {
     pub(crate) fn start(&mut self, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
         self.ledger = Ledger {
-            questions: plan.states.len() as u64,
+            questions: plan.states.len() as u64 - plan.count(Planned::LeftOut),
             answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
             rejected: plan.count(Planned::Truncated),

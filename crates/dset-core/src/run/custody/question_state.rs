@@ -13,6 +13,8 @@ pub(crate) enum QuestionState {
     /// Answered, and not durable yet.
     Unsynced,
     Presumed,
+    /// Not among the rows that the user chose for this run.
+    LeftOut,
     Rejected,
     GaveUp,
     Pending,
@@ -42,6 +44,7 @@ impl From<Planned> for QuestionState {
             Planned::Placed => QuestionState::Placed,
             Planned::Unplaced => QuestionState::Durable,
             Planned::Presumed => QuestionState::Presumed,
+            Planned::LeftOut => QuestionState::LeftOut,
             Planned::Truncated => QuestionState::Rejected,
             Planned::Pending => QuestionState::Pending,
         }

@@ -47,6 +47,7 @@ fn question(index: u32) -> Question {
     Question {
         index,
         row_number: u64::from(index) + 2,
+        name: None,
         text,
         content,
         system: None,

@@ -7,6 +7,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::layer::{Layer, NO_KEY, Names};
+use super::reading::{Choice, Reading};
 use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub header: HeaderMode,
     /// The column with the questions, where somebody says so.
     pub column: Option<String>,
+    /// How its rows are read, and which are asked.
+    pub reading: Reading,
     /// How many at once, at most.
     pub concurrency: Concurrency,
     /// How many in a minute, at most.
@@ -280,6 +283,19 @@ pub fn resolve_with_providers(
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),
         column: layer.column,
+        reading: Reading {
+            id: layer.id,
+            on_bad_row: layer.on_bad_row.unwrap_or_default(),
+            last: layer.last.unwrap_or_default(),
+            split_on: layer.split_on,
+            config: layer.config,
+            split: layer.split,
+            choice: Choice {
+                condition: layer.r#where,
+                offset: layer.offset.unwrap_or(0),
+                sample: layer.sample,
+            },
+        },
         concurrency: layer.concurrency.unwrap_or_default(),
         minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
         share_pace: layer.share_pace != Some(Switch::Off),

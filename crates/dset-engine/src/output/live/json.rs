@@ -2,7 +2,7 @@
 
 use std::io;
 
-use dset_core::answer::row::{CompleteMetadata, Row};
+use dset_core::answer::row::{CompleteMetadata, Metadata, Row};
 use dset_core::time::stamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
@@ -16,9 +16,15 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     header: b"",
     header_with_bom: None,
     newline: b"\n",
-    shape: 2,
-    // Shape 1 has the keys of what is known.
-    earlier_shapes: &[(1, |row, output| write(row, &row.metadata, output))],
+    shape: 3,
+    // Shape 1 has the keys of what is known, shape 2 no id.
+    earlier_shapes: &[
+        (1, |row, output| write(row, &Metadata { id: None, ..row.metadata.clone() }, output)),
+        (2, |row, output| {
+            let complete = CompleteMetadata { id: "", ..CompleteMetadata::from(&row.metadata) };
+            write(row, &complete, output);
+        }),
+    ],
     loader_rank: 1,
     write: |row, output| write(row, &CompleteMetadata::from(&row.metadata), output),
 };

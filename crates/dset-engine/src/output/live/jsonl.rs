@@ -18,15 +18,16 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     header: b"",
     header_with_bom: None,
     newline: b"\n",
-    shape: 1,
-    earlier_shapes: &[],
+    shape: 2,
+    // Shape 1 has no id.
+    earlier_shapes: &[(1, |row, output| write_with(row, "", output))],
     loader_rank: 0,
     write,
 };
 
 #[derive(Serialize)]
 struct Line<'a> {
-    /// Empty: inputs have no ids of their own.
+    /// Empty where the input gives none.
     id: &'a str,
     /// Row of the input file as a spreadsheet counts it, from 2 below a header.
     row: u64,
@@ -48,9 +49,13 @@ struct Line<'a> {
 }
 
 fn write(row: &Row, output: &mut Vec<u8>) {
+    write_with(row, row.metadata.id.as_deref().unwrap_or_default(), output);
+}
+
+fn write_with(row: &Row, id: &str, output: &mut Vec<u8>) {
     let known = CompleteMetadata::from(&row.metadata);
     let line = Line {
-        id: "",
+        id,
         row: known.row,
         question: &row.question,
         reasoning: &row.reasoning,

@@ -1,7 +1,7 @@
 //! Executes effects: what the machine wants done is begun here, and answered by an event later.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dset_core::item::error_marks::InputMarks;
 use dset_core::run::ask::Ask;
@@ -13,8 +13,6 @@ use crate::os::panic_guard::catch_panic;
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
-use crate::source::SourceOptions;
-use crate::source::error_marks::rewrite_marks;
 use crate::store::ToStore;
 
 impl Run {
@@ -69,12 +67,17 @@ impl Run {
     }
 
     fn mark(&mut self, marks: InputMarks) {
-        let options = SourceOptions::new(&self.settings, self.marks_known.clone());
-        let path = self.settings.input.clone();
-        let tell = self.tell.clone();
+        let Some(marker) = self.marker.clone() else {
+            // The input is never written: what failed is in the store.
+            let questions = marks.set.iter().map(|id| id.hash()).collect();
+            let took = Duration::ZERO;
+            drop(self.tell.send(WorkerMessage::Marked { questions, column: None, took }));
+            return;
+        };
+        let (known, tell) = (self.marks_known.clone(), self.tell.clone());
         self.marking.spawn_blocking(move || {
             let began = Instant::now();
-            let marked = catch_panic(|| rewrite_marks(&path, &options, &marks));
+            let marked = catch_panic(|| marker.write(&marks, known.as_deref()));
             let told = match marked.unwrap_or_else(|died| Err(died.into())) {
                 Ok((rewritten, column)) => {
                     let questions = marks.set.iter().map(|id| id.hash()).collect();

@@ -31,6 +31,7 @@ use crate::output::live::ToSinks;
 pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
 use crate::run::prepare::Job;
+use crate::source::error_marks::Marker;
 use crate::store::{StoreError, ToStore, Writer};
 
 /// How often whoever watches is told where the run stands.
@@ -152,5 +153,7 @@ struct Run {
     marking: JoinSet<()>,
     /// The column of the input that is known to have marks.
     marks_known: Option<String>,
+    /// Writes marks into the input, where that can be marked.
+    marker: Option<Arc<dyn Marker>>,
     _lock: crate::os::lock::Lock,
 }

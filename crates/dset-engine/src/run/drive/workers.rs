@@ -80,6 +80,7 @@ impl Run {
             StoreForwarder { tell: tell.clone(), sinks: sinks.clone() },
         )?;
         let (questions, wanted) = threads::channel();
+        let marker = source.marker();
         let hashers = settings.models.iter().map(|model| model.request.request_hasher()).collect();
         let reader = QuestionFeeder { source, prompts, hashers, plan: Arc::clone(&plan), next: 0 };
         let workers = vec![
@@ -106,6 +107,7 @@ impl Run {
             workers,
             marking: JoinSet::new(),
             marks_known: job.marks_known,
+            marker,
             settings,
             _lock: job.lock,
         })

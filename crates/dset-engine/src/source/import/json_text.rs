@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Reads a value; tells whether it had half a character, which is U+FFFD now. `NaN` becomes nothing,
 /// `Infinity` a text. Where it is no JSON, the error is that of the text as it is.
-pub(super) fn read(text: &str) -> Result<(Value, bool), serde_json::Error> {
+pub(in crate::source) fn read(text: &str) -> Result<(Value, bool), serde_json::Error> {
     let error = match serde_json::from_str(text) {
         Ok(value) => return Ok((value, false)),
         Err(error) => error,

@@ -8,7 +8,7 @@ mod encoding;
 mod error;
 mod folder;
 mod json_lines;
-mod json_text;
+pub(super) mod json_text;
 mod table;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -127,6 +127,13 @@ pub fn import(from: &Path, to: &Path, options: &ImportOptions) -> Result<Importe
 /// Tells what an import would take a file for, or why it would not.
 pub fn check(from: &Path) -> Result<Form, ImportError> {
     convert(from, io::sink(), &ImportOptions::default()).map(|imported| imported.form)
+}
+
+/// Tells what a file of text is, by its name and its first bytes.
+pub(super) fn form_of(path: &Path) -> Result<Form, ImportError> {
+    let input = Input { path, encoding: encoding_rs::UTF_8, skipped: 0 };
+    let head = read_prefix(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    form(path, &head, &ImportOptions::default())
 }
 
 /// Returns what the encoding of a file is called, or why that is not known.

@@ -121,6 +121,7 @@ mod tests {
     fn whatever_is_known_of_an_answer_is_read_as_it_was_stored() {
         let all = Metadata {
             row: Some(7),
+            id: Some("a-7".into()),
             model: Some("m".into()),
             sample: Some(0),
             finish_reason: Some("stop".into()),

@@ -86,6 +86,7 @@ fn answered(number: u32) -> ToStore {
     let question = Question {
         index: number,
         row_number: 2,
+        name: None,
         text: number.to_string().into(),
         content: Content::Text(number.to_string().into()),
         system: None,

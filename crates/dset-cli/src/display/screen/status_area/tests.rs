@@ -28,6 +28,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
     Arc::new(Question {
         index,
         row_number: u64::from(index) + 2,
+        name: None,
         text: text.into(),
         content: Content::Text(text.into()),
         system: None,

@@ -1,0 +1,112 @@
+//! Which field names the rows of an input.
+
+use std::hash::Hasher as _;
+
+use dset_core::item::Item;
+use dset_core::item::fields::Field;
+use dset_core::item::shape::Shape;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::error::JobError;
+use crate::source::Source;
+
+/// Fields that may name the rows where the user names none, the likeliest first.
+const CANDIDATES: [&str; 4] = ["id", "uuid", "custom_id", "_id"];
+
+/// Looks for a field whose value differs in every row.
+pub(crate) struct IdFinder {
+    /// The user named it.
+    is_named: bool,
+    /// Fields that may be it, each with a hash of its value in every row so far.
+    candidates: Vec<(String, Vec<u64>)>,
+}
+
+impl IdFinder {
+    /// Starts; `named` is the field that the user names. Fails where there is none of this name.
+    pub(crate) fn new(named: Option<&str>, shape: &Shape) -> Result<IdFinder, JobError> {
+        let has = |name: &str| shape.has_names && shape.fields.iter().any(|field| field == name);
+        let candidates: Vec<&str> = match named {
+            Some(name) if !has(name) => {
+                let (field, known) = (name.to_owned(), shape.fields.clone());
+                return Err(JobError::NoSuchId { field, known });
+            }
+            Some(name) => vec![name],
+            None => {
+                let question = shape.fields.get(shape.question).map(String::as_str);
+                let is_one = |name: &&str| has(name) && Some(*name) != question;
+                CANDIDATES.into_iter().filter(is_one).collect()
+            }
+        };
+        let candidates = candidates.into_iter().map(|name| (name.to_owned(), Vec::new()));
+        Ok(IdFinder { is_named: named.is_some(), candidates: candidates.collect() })
+    }
+
+    /// Looks at the next row.
+    pub(crate) fn see(&mut self, item: &Item<'_>) {
+        let is_named = self.is_named;
+        self.candidates.retain_mut(|(name, hashes)| match value_hash(item, name) {
+            Some(hash) => {
+                hashes.push(hash);
+                true
+            }
+            None => is_named,
+        });
+    }
+
+    /// Returns the field, and has the source give its values as ids from now on. Fails where the user
+    /// named a field that holds a value twice.
+    pub(crate) fn field(self, source: &mut dyn Source) -> Result<Option<String>, JobError> {
+        for (name, mut hashes) in self.candidates {
+            hashes.sort_unstable();
+            let twice = hashes.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+            match twice {
+                None if hashes.is_empty() => {}
+                None => {
+                    source.take_ids_from(&name);
+                    return Ok(Some(name));
+                }
+                Some(hash) if self.is_named => return Err(equal_ids(source, name, hash)?),
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Finds the two rows with the value of this hash.
+fn equal_ids(source: &mut dyn Source, field: String, hash: u64) -> Result<JobError, JobError> {
+    source.rewind()?;
+    let mut first = None;
+    while let Some(item) = source.next()? {
+        if value_hash(&item, &field) != Some(hash) {
+            continue;
+        }
+        let row = item.place.number();
+        match first {
+            None => first = Some(row),
+            Some(first) => {
+                let id = item.fields.get(&field).map(|field| match field {
+                    Field::Text(text) => text.to_owned(),
+                    Field::Json(value) => value.to_string(),
+                });
+                return Ok(JobError::EqualIds {
+                    id: id.unwrap_or_default(),
+                    field,
+                    rows: (first, row),
+                });
+            }
+        }
+    }
+    Ok(JobError::InputChanged)
+}
+
+fn value_hash(item: &Item<'_>, name: &str) -> Option<u64> {
+    let mut hasher = Xxh3::new();
+    match item.fields.get(name)? {
+        Field::Text(text) if text.trim().is_empty() => return None,
+        Field::Text(text) => hasher.write(text.as_bytes()),
+        Field::Json(value) if value.is_null() => return None,
+        Field::Json(value) => hasher.write(value.to_string().as_bytes()),
+    }
+    Some(hasher.finish())
+}

@@ -1,0 +1,117 @@
+//! Rows that cannot be asked as they are: the run ends before its first ask, or they are skipped and
+//! counted, as the user says.
+
+use dset_core::item::Place;
+use thiserror::Error;
+
+/// Rows that are named one by one, at most.
+const NAMED_MAX: usize = 5;
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RowProblem {
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// It is not JSON.
+    #[error("it is not JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, and neither an object nor a text.
+    #[error("it is JSON, but no object")]
+    NotAnObject,
+    /// A text has half of a character that is written as two.
+    #[error("a text has half a character")]
+    HalfCharacter,
+    /// It lacks the field with the question.
+    #[error("it has no field `{field}`")]
+    NoField {
+        /// The field that others have.
+        field: String,
+    },
+    /// The field with the question holds neither a text nor a chat.
+    #[error("`{field}` is neither a text nor a chat")]
+    NotText {
+        /// The field.
+        field: String,
+    },
+    /// A turn does not say who speaks.
+    #[error("turn {turn} of the chat has no role")]
+    NoRole {
+        /// The turn, from 1.
+        turn: usize,
+    },
+    /// A turn is of a role that services do not have.
+    #[error("turn {turn} of the chat is of `{role}`, which is no role of a chat")]
+    Role {
+        /// The turn, from 1.
+        turn: usize,
+        /// What it says.
+        role: String,
+    },
+    /// A turn is of a tool, or calls one.
+    #[error("turn {turn} of the chat is of a tool")]
+    Tool {
+        /// The turn, from 1.
+        turn: usize,
+    },
+    /// A turn has parts that are no text.
+    #[error("turn {turn} of the chat has a part that is no text")]
+    NotTextPart {
+        /// The turn, from 1.
+        turn: usize,
+    },
+    /// A turn says nothing.
+    #[error("turn {turn} of the chat is empty")]
+    EmptyTurn {
+        /// The turn, from 1.
+        turn: usize,
+    },
+    /// The last turn is the model's, which has answered already.
+    #[error("the chat ends with the assistant")]
+    EndsWithAssistant,
+    /// No turn is the user's.
+    #[error("the chat has no turn of the user")]
+    NoUser,
+    /// The chat has a system prompt, and a field beside it another one.
+    #[error("the chat has two system prompts")]
+    TwoSystems,
+    /// What stands beside the chat would not be sent.
+    #[error("`{field}` stands beside the question and would not be sent")]
+    Beside {
+        /// The field.
+        field: String,
+    },
+    /// A template cannot be filled.
+    #[error("{0}")]
+    Template(String),
+    /// It is too large.
+    #[error("it is larger than {} MiB", .0 >> 20)]
+    TooLarge(usize),
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Rows that were skipped, of which the first are named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BadRows {
+    /// How many.
+    pub count: u64,
+    /// The first of them, each with what is wrong with it.
+    pub first: Vec<(Place, RowProblem)>,
+}
+
+impl BadRows {
+    pub(crate) fn extend(&mut self, other: BadRows) {
+        self.count += other.count;
+        self.first.extend(other.first);
+        self.first.truncate(NAMED_MAX);
+    }
+
+    pub(crate) fn add(&mut self, place: Place, problem: RowProblem) {
+        self.count += 1;
+        if self.first.len() < NAMED_MAX {
+            self.first.push((place, problem));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Chats as inputs have them: turns in a field, with the names of roles and of texts that data sets
+//! use. A chat is sent as it stands or not at all.
+
+use std::sync::Arc;
+
+use dset_core::item::content::{Role, Turn};
+use dset_core::settings::LastTurn;
+use serde_json::{Map, Value};
+
+use super::bad_row::RowProblem;
+
+/// A chat that can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chat {
+    /// The system prompt that it begins with.
+    pub(crate) system: Option<Arc<str>>,
+    /// All other turns; none where the list is empty. The last is the user's.
+    pub(crate) turns: Arc<[Turn]>,
+}
+
+/// Returns the turns that a value holds: a list of them, or such a list as a text of JSON.
+pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(turns) if turns.iter().all(is_turn) => Some(turns.clone()),
+        Value::String(text) => {
+            let text = text.trim();
+            let may_be = text.starts_with('[') && text.ends_with(']');
+            let turns: Vec<Value> = may_be.then(|| serde_json::from_str(text).ok()).flatten()?;
+            (!turns.is_empty() && turns.iter().all(is_turn)).then_some(turns)
+        }
+        _ => None,
+    }
+}
+
+/// Tells whether a value is shaped as a turn, whoever speaks.
+fn is_turn(value: &Value) -> bool {
+    let Some(turn) = value.as_object() else { return false };
+    ["role", "from"].iter().any(|name| turn.contains_key(*name))
+        || ["content", "value"].iter().any(|name| turn.contains_key(*name))
+}
+
+impl Chat {
+    /// Reads turns. Fails where anything of them would not be sent.
+    pub(crate) fn new(turns: &[Value], last: LastTurn) -> Result<Chat, RowProblem> {
+        let mut read = Vec::with_capacity(turns.len());
+        for (turn, value) in (1..).zip(turns) {
+            read.push(read_turn(turn, value)?);
+        }
+        if last == LastTurn::Drop {
+            while read.last().is_some_and(|turn| turn.role == Role::Assistant) {
+                read.pop();
+            }
+        }
+        let has_system = read.first().is_some_and(|turn| turn.role == Role::System);
+        let system = has_system.then(|| read.remove(0).text);
+        if !turns.is_empty() && !read.iter().any(|turn| turn.role == Role::User) {
+            return Err(RowProblem::NoUser);
+        }
+        match read.last().map(|turn| turn.role) {
+            Some(Role::Assistant) => Err(RowProblem::EndsWithAssistant),
+            Some(Role::System) => Err(RowProblem::NoUser),
+            _ => Ok(Chat { system, turns: read.into() }),
+        }
+    }
+
+    /// Takes the system prompt of a field beside the turns.
+    pub(crate) fn with_system(mut self, beside: Option<&str>) -> Result<Chat, RowProblem> {
+        let Some(beside) = beside.filter(|text| !text.trim().is_empty()) else { return Ok(self) };
+        if self.system.as_deref().is_some_and(|own| own != beside) {
+            return Err(RowProblem::TwoSystems);
+        }
+        self.system = Some(beside.into());
+        Ok(self)
+    }
+}
+
+fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
+    let empty = Map::new();
+    let turn = value.as_object().unwrap_or(&empty);
+    let says = |name: &str| turn.get(name).filter(|value| !value.is_null());
+    let role = says("role").or_else(|| says("from")).and_then(Value::as_str);
+    let role = role.ok_or(RowProblem::NoRole { turn: number })?;
+    if ["tool_calls", "function_call", "tool_call_id"].iter().any(|name| is_filled(says(name))) {
+        return Err(RowProblem::Tool { turn: number });
+    }
+    let role = match role.trim().to_lowercase().as_str() {
+        "system" | "developer" => Role::System,
+        "user" | "human" | "prompter" => Role::User,
+        "assistant" | "gpt" | "model" | "bot" | "chatgpt" | "ai" => Role::Assistant,
+        "tool" | "function" | "function_call" | "function_response" | "observation"
+        | "tool_call" | "tool_response" => return Err(RowProblem::Tool { turn: number }),
+        "" => return Err(RowProblem::NoRole { turn: number }),
+        _ => return Err(RowProblem::Role { turn: number, role: role.to_owned() }),
+    };
+    let text = text_of(number, says("content").or_else(|| says("value")))?;
+    match text.trim().is_empty() {
+        true => Err(RowProblem::EmptyTurn { turn: number }),
+        false => Ok(Turn { role, text: text.into() }),
+    }
+}
+
+/// Returns the text of a turn, of several parts one a line, as services read them.
+fn text_of(turn: usize, content: Option<&Value>) -> Result<String, RowProblem> {
+    let part = |part: &Value| -> Result<String, RowProblem> {
+        let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
+        let is_text = part.get("type").is_none_or(|kind| kind == "text" || kind == "input_text");
+        text.filter(|_| is_text).map(str::to_owned).ok_or(RowProblem::NotTextPart { turn })
+    };
+    match content {
+        None => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Array(parts)) => {
+            let parts: Vec<String> = parts.iter().map(part).collect::<Result<_, _>>()?;
+            Ok(parts.join("\n"))
+        }
+        Some(_) => Err(RowProblem::NotTextPart { turn }),
+    }
+}
+
+/// Tells whether a field says anything.
+pub(crate) fn is_filled(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Array(values)) => !values.is_empty(),
+        Some(Value::Object(fields)) => !fields.is_empty(),
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(turns: Value, last: LastTurn) -> Result<Chat, RowProblem> {
+        Chat::new(&turns_in(&turns).expect("it is shaped as turns"), last)
+    }
+
+    fn said(chat: &Chat) -> Vec<(&str, &str)> {
+        chat.turns.iter().map(|turn| (turn.role.name(), &*turn.text)).collect()
+    }
+
+    #[test]
+    fn the_roles_of_every_family_are_the_three_that_services_have() {
+        let chat = read(
+            json!([
+                {"from": "system", "value": "Be brief."},
+                {"from": "human", "value": "Hello"},
+                {"from": "gpt", "value": "Yes?"},
+                {"role": "user", "content": [{"type": "text", "text": "Why"}, {"text": "then?"}]},
+            ]),
+            LastTurn::Refuse,
+        );
+        let chat = chat.unwrap();
+        assert_eq!(chat.system.as_deref(), Some("Be brief."));
+        let turns = [("user", "Hello"), ("assistant", "Yes?"), ("user", "Why\nthen?")];
+        assert_eq!(said(&chat), turns);
+        let text = json!("[{\"role\": \"user\", \"content\": \"Why?\"}]");
+        assert_eq!(said(&read(text, LastTurn::Refuse).unwrap()), [("user", "Why?")]);
+    }
+
+    #[test]
+    fn a_chat_of_which_something_would_not_be_sent_is_refused_and_says_where() {
+        let user = json!({"role": "user", "content": "Why?"});
+        for (turns, problem) in [
+            (json!([user, {"role": "assistant", "content": "So."}]), RowProblem::EndsWithAssistant),
+            (json!([user, {"content": "So."}]), RowProblem::NoRole { turn: 2 }),
+            (json!([user, {"role": "", "content": "So."}]), RowProblem::NoRole { turn: 2 }),
+            (
+                json!([user, {"role": "narrator", "content": "So."}]),
+                RowProblem::Role { turn: 2, role: "narrator".into() },
+            ),
+            (json!([user, {"role": "tool", "content": "4"}, user]), RowProblem::Tool { turn: 2 }),
+            (
+                json!([user, {"role": "assistant", "content": null, "tool_calls": [{}]}, user]),
+                RowProblem::Tool { turn: 2 },
+            ),
+            (
+                json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
+                RowProblem::NotTextPart { turn: 1 },
+            ),
+            (json!([{"role": "user", "content": 7}]), RowProblem::NotTextPart { turn: 1 }),
+            (json!([{"role": "user", "content": " "}]), RowProblem::EmptyTurn { turn: 1 }),
+            (json!([{"role": "system", "content": "Be brief."}]), RowProblem::NoUser),
+            (json!([user, {"role": "system", "content": "Stop."}]), RowProblem::NoUser),
+        ] {
+            assert_eq!(read(turns.clone(), LastTurn::Refuse), Err(problem), "{turns}");
+        }
+    }
+
+    #[test]
+    fn answers_at_the_end_are_dropped_where_the_user_says_so() {
+        let turns = json!([
+            {"role": "user", "content": "Why?"},
+            {"role": "assistant", "content": "So."},
+            {"role": "assistant", "content": "Really."},
+        ]);
+        assert_eq!(said(&read(turns, LastTurn::Drop).unwrap()), [("user", "Why?")]);
+        let alone = json!([{"role": "assistant", "content": "So."}]);
+        assert_eq!(read(alone, LastTurn::Drop), Err(RowProblem::NoUser));
+    }
+}

@@ -1,0 +1,113 @@
+//! Folders of the Hugging Face Hub: the card, `README.md`, names in its front matter the files of each
+//! configuration and split. <https://huggingface.co/docs/hub/datasets-manual-configuration>
+
+use std::path::{Path, PathBuf};
+
+use dset_core::settings::Reading;
+use serde::Deserialize;
+
+use super::SourceError;
+use super::files::matching;
+
+const CARD: &str = "README.md";
+
+#[derive(Debug, Deserialize)]
+struct FrontMatter {
+    #[serde(default)]
+    configs: Vec<Config>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    #[serde(default = "default_name")]
+    config_name: String,
+    #[serde(default)]
+    default: bool,
+    data_dir: Option<String>,
+    data_files: Option<DataFiles>,
+}
+
+fn default_name() -> String {
+    "default".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum DataFiles {
+    Pattern(String),
+    Splits(Vec<Split>),
+    Patterns(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Split {
+    split: String,
+    path: Patterns,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Patterns {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Returns the files of the configuration and split that are meant; `None` where there is no card, or
+/// one that names no files.
+pub(super) fn files(folder: &Path, reading: &Reading) -> Result<Option<Vec<PathBuf>>, SourceError> {
+    let Ok(card) = fs_err::read_to_string(folder.join(CARD)) else { return Ok(None) };
+    let Some(front) = front_matter(&card) else { return Ok(None) };
+    let front: FrontMatter = serde_yaml_ng::from_str(front).map_err(|error| SourceError::Card {
+        path: folder.to_owned(),
+        detail: error.to_string(),
+    })?;
+    if front.configs.iter().all(|config| config.data_files.is_none()) {
+        return Ok(None);
+    }
+    let names = front.configs.iter().map(|config| config.config_name.clone()).collect();
+    let part = |what, given: &Option<String>, found| SourceError::WhichPart {
+        path: folder.to_owned(),
+        what,
+        given: given.clone(),
+        found,
+    };
+    let config = match (&reading.config, front.configs.as_slice()) {
+        (Some(name), configs) => configs.iter().find(|config| config.config_name == *name),
+        (None, [only]) => Some(only),
+        (None, configs) => configs
+            .iter()
+            .find(|config| config.default)
+            .or_else(|| configs.iter().find(|config| config.config_name == default_name())),
+    };
+    let config = config.ok_or_else(|| part("configurations", &reading.config, names))?;
+    let base = config.data_dir.as_ref().map_or_else(|| folder.to_owned(), |dir| folder.join(dir));
+    let wanted = reading.split.as_deref().unwrap_or("train");
+    let patterns: Vec<&String> = match &config.data_files {
+        Some(DataFiles::Pattern(pattern)) => vec![pattern],
+        Some(DataFiles::Patterns(patterns)) => patterns.iter().collect(),
+        Some(DataFiles::Splits(splits)) => {
+            let found = splits.iter().find(|split| split.split == wanted);
+            let only = splits.first().filter(|_| splits.len() == 1 && reading.split.is_none());
+            let names = splits.iter().map(|split| split.split.clone()).collect();
+            match found.or(only).map(|split| &split.path) {
+                Some(Patterns::One(pattern)) => vec![pattern],
+                Some(Patterns::Several(patterns)) => patterns.iter().collect(),
+                None => return Err(part("splits", &reading.split, names)),
+            }
+        }
+        None => return Ok(None),
+    };
+    let mut files: Vec<PathBuf> =
+        patterns.into_iter().flat_map(|pattern| matching(&base.join(pattern))).collect();
+    files.sort();
+    files.dedup();
+    Ok(Some(files))
+}
+
+/// Returns what stands between the two lines of dashes at the beginning of a card.
+fn front_matter(card: &str) -> Option<&str> {
+    let rest = card.trim_start_matches('\u{feff}').strip_prefix("---")?;
+    let rest = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
+    let end = rest.find("\n---")?;
+    Some(&rest[..=end])
+}

@@ -1,0 +1,224 @@
+//! Several files as one input: those of a folder, of a pattern, or of a data set.
+//!
+//! They are read in the order of their names. The number of a row is its number among the rows of all
+//! of them; what is wrong with one names its file and its row there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use dset_core::item::shape::Shape;
+use dset_core::item::{Item, Place};
+use dset_core::settings::Reading;
+
+use super::bad_row::{BadRows, RowProblem};
+use super::dataset_card;
+use super::{Source, SourceError, SourceKind, SourceOptions, choose};
+
+/// Several files, one behind the other.
+#[derive(Debug)]
+pub(super) struct Files {
+    paths: Vec<PathBuf>,
+    kind: SourceKind,
+    options: SourceOptions,
+    shape: Shape,
+    /// The place of the open file among them, and the file.
+    at: usize,
+    open: Box<dyn Source>,
+    id_field: Option<String>,
+    row: u64,
+    /// Of the files before the open one.
+    bad_rows: BadRows,
+}
+
+impl Files {
+    /// Opens files as one input. Fails where they are not all of one kind, or one lacks the question.
+    pub(super) fn open(
+        kinds: &[SourceKind],
+        paths: Vec<PathBuf>,
+        options: &SourceOptions,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let (first, others) = paths.split_first().expect("there is a file");
+        let kind = *choose(kinds, first);
+        for path in others {
+            let other = choose(kinds, path);
+            if other.name != kind.name {
+                let (first, second) = (first.clone(), path.clone());
+                let names = (kind.name, other.name);
+                return Err(SourceError::MixedKinds { first, second, names });
+            }
+        }
+        let open = (kind.open)(first, options)?;
+        let mut shape = Shape { marks: None, ..open.shape().clone() };
+        for path in others {
+            let other = (kind.open)(path, options)?;
+            let other = other.shape();
+            for name in &other.fields {
+                if !shape.fields.contains(name) {
+                    shape.fields.push(name.clone());
+                }
+            }
+            let question = &shape.fields[shape.question];
+            if other.fields.get(other.question) != Some(question) {
+                let (path, column) = (path.clone(), question.clone());
+                return Err(SourceError::NoSuchColumn {
+                    path,
+                    column,
+                    found: other.fields.clone(),
+                });
+            }
+        }
+        Ok(Box::new(Files {
+            paths,
+            kind,
+            options: options.clone(),
+            shape,
+            at: 0,
+            open,
+            id_field: None,
+            row: 0,
+            bad_rows: BadRows::default(),
+        }))
+    }
+
+    fn open_at(&mut self, at: usize) -> Result<(), SourceError> {
+        self.at = at;
+        self.open = (self.kind.open)(&self.paths[at], &self.options)?;
+        if let Some(field) = &self.id_field {
+            self.open.take_ids_from(field);
+        }
+        Ok(())
+    }
+}
+
+impl Source for Files {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        (self.row, self.bad_rows) = (0, BadRows::default());
+        self.open_at(0)
+    }
+
+    fn advance(&mut self) -> Result<bool, SourceError> {
+        while !self.open.advance()? {
+            if self.at + 1 == self.paths.len() {
+                return Ok(false);
+            }
+            self.bad_rows.extend(self.open.bad_rows());
+            self.open_at(self.at + 1)?;
+        }
+        self.row += 1;
+        Ok(true)
+    }
+
+    fn current(&self) -> Item<'_> {
+        Item { place: Place::Row(self.row), ..self.open.current() }
+    }
+
+    fn position(&self) -> Place {
+        Place::Row(self.row)
+    }
+
+    fn take_ids_from(&mut self, field: &str) {
+        self.id_field = Some(field.to_owned());
+        self.open.take_ids_from(field);
+    }
+
+    fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError> {
+        self.open.skip_bad_row(problem)
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        let mut all = self.bad_rows.clone();
+        all.extend(self.open.bad_rows());
+        all
+    }
+}
+
+/// Returns the files that are meant by a path, where it is no single one: of a folder, of the data set
+/// whose card lies there, or of a pattern; in the order of their names.
+pub(super) fn of(
+    kinds: &[SourceKind],
+    path: &Path,
+    reading: &Reading,
+) -> Result<Option<Vec<PathBuf>>, SourceError> {
+    let paths = if path.is_dir() {
+        match dataset_card::files(path, reading)? {
+            Some(paths) => paths,
+            None => of_split(path, in_folder(kinds, path), reading)?,
+        }
+    } else if !path.exists() && is_pattern(path) {
+        matching(path)
+    } else {
+        return Ok(None);
+    };
+    match paths.is_empty() {
+        true => Err(SourceError::NoFiles { path: path.to_owned() }),
+        false => Ok(Some(paths)),
+    }
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '['])
+}
+
+/// Returns the files that a pattern matches; one that is broken matches none.
+pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
+    let found = glob::glob(&pattern.to_string_lossy());
+    let mut found: Vec<PathBuf> =
+        found.into_iter().flatten().flatten().filter(|p| p.is_file()).collect();
+    found.sort();
+    found
+}
+
+/// Returns the files of a folder that may hold rows; of the folder itself and of its `data`.
+fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in [folder.to_owned(), folder.join("data")] {
+        let Ok(entries) = fs_err::read_dir(&folder) else { continue };
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+        found.extend(files.filter(|path| is_of_rows(kinds, path)));
+    }
+    found.sort();
+    found
+}
+
+/// Tells whether a file's name says that it holds rows, and is not hidden.
+fn is_of_rows(kinds: &[SourceKind], path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_named = super::ending_of(path)
+        .is_some_and(|ending| kinds.iter().any(|kind| kind.endings.contains(&ending.as_str())));
+    is_named && !name.starts_with('.') && name != "requirements.txt"
+}
+
+/// The splits that names of files begin with, as the Hub's loader knows them.
+const SPLITS: [&str; 7] = ["train", "training", "validation", "valid", "dev", "test", "eval"];
+
+/// Returns the files of one split, where names tell of splits: of the one that was named, else of
+/// `train`.
+fn of_split(
+    folder: &Path,
+    paths: Vec<PathBuf>,
+    reading: &Reading,
+) -> Result<Vec<PathBuf>, SourceError> {
+    let split = |path: &Path| -> Option<String> {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let first = name.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        SPLITS.contains(&first).then(|| first.to_owned())
+    };
+    let splits: BTreeSet<String> = paths.iter().filter_map(|path| split(path)).collect();
+    if splits.is_empty() && reading.split.is_none() {
+        return Ok(paths);
+    }
+    let wanted = reading.split.clone().unwrap_or_else(|| "train".to_owned());
+    if !splits.contains(&wanted) {
+        return Err(SourceError::WhichPart {
+            path: folder.to_owned(),
+            what: "splits",
+            given: reading.split.clone(),
+            found: splits.into_iter().collect(),
+        });
+    }
+    Ok(paths.into_iter().filter(|path| split(path).as_ref() == Some(&wanted)).collect())
+}

@@ -1,0 +1,102 @@
+//! JSON lines: an object, a text or the turns of a chat a line.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use dset_core::csv::CELL_BYTES_MAX;
+use dset_core::item::Place;
+use serde_json::Value;
+
+use super::{Object, ObjectSource, Objects, Read};
+use crate::source::bad_row::RowProblem;
+use crate::source::chat::turns_in;
+use crate::source::import::json_text;
+use crate::source::packing::Unpacked;
+use crate::source::{Likelihood, Source, SourceError, SourceKind, SourceOptions, records_error};
+
+pub(in crate::source) const KIND: SourceKind =
+    SourceKind { name: "jsonl", endings: &["jsonl", "ndjson"], sniff, open };
+
+/// A first line that is an object of its own.
+fn sniff(head: &[u8]) -> Likelihood {
+    let line = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let line = line.unwrap_or_default().trim_ascii();
+    // The first line may be longer than what is looked at.
+    let is_object = line.starts_with(b"{\"")
+        && (line.len() == head.trim_ascii().len()
+            || serde_json::from_slice::<Object>(line).is_ok());
+    if is_object { Likelihood::Likely } else { Likelihood::No }
+}
+
+fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
+    ObjectSource::open(path, Box::new(JsonLines::open(path)?), options)
+}
+
+#[derive(Debug)]
+pub(super) struct JsonLines {
+    path: PathBuf,
+    input: BufReader<Unpacked>,
+    line: u64,
+    bytes: Vec<u8>,
+}
+
+impl JsonLines {
+    pub(super) fn open(path: &Path) -> Result<JsonLines, SourceError> {
+        let input = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
+        Ok(JsonLines { path: path.to_owned(), input, line: 0, bytes: Vec::new() })
+    }
+}
+
+impl Objects for JsonLines {
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        *self = JsonLines::open(&self.path)?;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(Place, Read)>, SourceError> {
+        loop {
+            self.bytes.clear();
+            let most = CELL_BYTES_MAX as u64 + 1;
+            let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.bytes);
+            if read.map_err(|error| records_error(&self.path, error.into()))? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let place = Place::Line(self.line);
+            if self.bytes.len() > CELL_BYTES_MAX {
+                let (path, problem) = (self.path.clone(), RowProblem::TooLarge(CELL_BYTES_MAX));
+                return Err(SourceError::BadRow { path, place, problem });
+            }
+            let first = if self.line == 1 { b"\xef\xbb\xbf".as_slice() } else { b"" };
+            let line = self.bytes.strip_prefix(first).unwrap_or(&self.bytes);
+            let line = line.trim_ascii();
+            // DOS ends a text with 0x1A.
+            if !line.is_empty() && line != b"\x1a" {
+                return Ok(Some((place, object(line))));
+            }
+        }
+    }
+}
+
+/// Reads the text of one row.
+pub(super) fn object(text: &[u8]) -> Read {
+    if let Ok(object) = serde_json::from_slice(text) {
+        return Ok(object);
+    }
+    let text = std::str::from_utf8(text).map_err(|_| RowProblem::NotUtf8)?;
+    let (value, has_half) = json_text::read(text).map_err(|error| {
+        let detail = error.to_string();
+        RowProblem::NotJson(detail.split(" at line ").next().unwrap_or_default().to_owned())
+    })?;
+    if has_half {
+        return Err(RowProblem::HalfCharacter);
+    }
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::String(text) => Ok(Object::from_iter([("question".to_owned(), text.into())])),
+        turns if turns_in(&turns).is_some_and(|turns| !turns.is_empty()) => {
+            Ok(Object::from_iter([("messages".to_owned(), turns)]))
+        }
+        _ => Err(RowProblem::NotAnObject),
+    }
+}

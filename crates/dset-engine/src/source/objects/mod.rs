@@ -1,0 +1,189 @@
+//! Inputs whose rows are JSON objects, or become such: JSON lines, JSON arrays, Parquet, texts.
+//!
+//! A form gives [`Objects`], one after the other; what of an object is asked, and what is wrong with
+//! it, is decided here, once for all of them.
+
+mod array;
+mod lines;
+mod question;
+mod text;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dset_core::item::content::Turn;
+use dset_core::item::fields::Fields;
+use dset_core::item::shape::Shape;
+use dset_core::item::{Item, Place, Status};
+use dset_core::settings::OnBadRow;
+use serde_json::{Map, Value};
+
+use self::question::{Asked, asked, shape_of};
+use super::bad_row::{BadRows, RowProblem};
+use super::{Source, SourceError, SourceOptions};
+
+pub(super) use array::KIND as ARRAY;
+pub(super) use lines::KIND as LINES;
+pub(super) use text::KIND as TEXT;
+
+/// The fields of one row.
+pub(super) type Object = Map<String, Value>;
+
+/// So many rows tell which fields there are, and which of them is the question.
+const SURVEYED_ROWS: usize = 1000;
+
+/// A row, or what is wrong with it.
+pub(super) type Read = Result<Object, RowProblem>;
+
+/// Reads the rows of a file, one after the other.
+pub(super) trait Objects: fmt::Debug + Send {
+    /// Goes back to the first row.
+    fn rewind(&mut self) -> Result<(), SourceError>;
+
+    /// Reads the next row with its place; `None` behind the last. Fails where nothing behind it can
+    /// be read either.
+    fn next(&mut self) -> Result<Option<(Place, Read)>, SourceError>;
+
+    /// Returns the fields that every row has, where the file says so.
+    fn fields(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// The rows of a file of objects as items.
+#[derive(Debug)]
+pub(super) struct ObjectSource {
+    path: PathBuf,
+    objects: Box<dyn Objects>,
+    options: SourceOptions,
+    shape: Shape,
+    object: Object,
+    text: String,
+    turns: Option<Arc<[Turn]>>,
+    system: Option<Arc<str>>,
+    id_field: Option<String>,
+    id: Option<String>,
+    place: Place,
+    bad_rows: BadRows,
+}
+
+impl ObjectSource {
+    /// Finds out which fields there are and which holds the question, by the first rows.
+    pub(super) fn open(
+        path: &Path,
+        mut objects: Box<dyn Objects>,
+        options: &SourceOptions,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let mut rows = Vec::new();
+        let mut first_problem = None;
+        while rows.len() < SURVEYED_ROWS
+            && let Some((place, row)) = objects.next()?
+        {
+            match row {
+                Ok(object) => rows.push(object),
+                Err(problem) => {
+                    first_problem.get_or_insert((place, problem));
+                }
+            }
+        }
+        if rows.is_empty() {
+            let path = path.to_owned();
+            return Err(match first_problem {
+                Some((place, problem)) => SourceError::BadRow { path, place, problem },
+                None => SourceError::Empty { path },
+            });
+        }
+        let shape = shape_of(path, &rows, objects.fields(), options)?;
+        objects.rewind()?;
+        Ok(Box::new(ObjectSource {
+            path: path.to_owned(),
+            objects,
+            options: options.clone(),
+            shape,
+            object: Object::new(),
+            text: String::new(),
+            turns: None,
+            system: None,
+            id_field: None,
+            id: None,
+            place: Place::Row(0),
+            bad_rows: BadRows::default(),
+        }))
+    }
+
+    /// Takes a row over; tells what is wrong with it.
+    fn take(&mut self, row: Read) -> Result<(), RowProblem> {
+        let object = row?;
+        let field = &self.shape.fields[self.shape.question];
+        let is_told = self.options.has_template || self.options.column.is_some();
+        let Asked { text, chat } = asked(&object, field, &self.options, is_told)?;
+        self.text = text;
+        (self.system, self.turns) = match chat {
+            Some(chat) => (chat.system, Some(chat.turns).filter(|turns| !turns.is_empty())),
+            None => (None, None),
+        };
+        self.id = self.id_field.as_ref().and_then(|field| match object.get(field)? {
+            Value::Null => None,
+            Value::String(id) => Some(id.clone()),
+            other => Some(other.to_string()),
+        });
+        self.object = object;
+        Ok(())
+    }
+}
+
+impl Source for ObjectSource {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        self.bad_rows = BadRows::default();
+        self.objects.rewind()
+    }
+
+    fn advance(&mut self) -> Result<bool, SourceError> {
+        loop {
+            let Some((place, row)) = self.objects.next()? else { return Ok(false) };
+            self.place = place;
+            match self.take(row) {
+                Ok(()) => return Ok(true),
+                Err(problem) => self.skip_bad_row(problem)?,
+            }
+        }
+    }
+
+    fn current(&self) -> Item<'_> {
+        Item {
+            place: self.place,
+            text: &self.text,
+            turns: self.turns.as_ref(),
+            system: self.system.as_ref(),
+            fields: Fields::Object(&self.object),
+            id: self.id.as_deref(),
+            status: Status::Empty,
+        }
+    }
+
+    fn position(&self) -> Place {
+        self.place
+    }
+
+    fn take_ids_from(&mut self, field: &str) {
+        self.id_field = Some(field.to_owned());
+    }
+
+    fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError> {
+        let place = self.place;
+        if self.options.reading.on_bad_row == OnBadRow::Fail {
+            return Err(SourceError::BadRow { path: self.path.clone(), place, problem });
+        }
+        self.bad_rows.add(place, problem);
+        Ok(())
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        self.bad_rows.clone()
+    }
+}

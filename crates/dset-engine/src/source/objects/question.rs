@@ -1,0 +1,176 @@
+//! Which field of an object is the question, and what is asked of one.
+
+use std::path::Path;
+
+use dset_core::csv::{Chosen, is_chat, question_among, second_among};
+use dset_core::item::shape::Shape;
+use serde_json::Value;
+
+use super::Object;
+use crate::source::bad_row::RowProblem;
+use crate::source::chat::{Chat, is_filled, turns_in};
+use crate::source::{SourceError, SourceOptions};
+
+/// The request of a batch line, and the turns in it.
+const BODY: &str = "body";
+const MESSAGES: &str = "messages";
+/// What a batch line says of its request that is no parameter: the run's settings say whom to ask,
+/// and how answers come.
+const NOT_PARAMETERS: [&str; 3] = [MESSAGES, "model", "stream"];
+/// Fields beside a chat that hold its system prompt.
+const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
+/// Fields beside a chat or a question that would have to be sent with it.
+const BESIDE: [&str; 9] =
+    ["tools", "functions", "history", "image", "images", "image_url", "audio", "video", "videos"];
+
+/// What is asked of an object.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The question; of a chat its last turn.
+    pub(super) text: String,
+    /// The chat, where it is one.
+    pub(super) chat: Option<Chat>,
+}
+
+/// Returns the fields of an input and which is the question, judged by its first rows.
+pub(super) fn shape_of(
+    path: &Path,
+    rows: &[Object],
+    all: Option<Vec<String>>,
+    options: &SourceOptions,
+) -> Result<Shape, SourceError> {
+    let mut fields = all.unwrap_or_default();
+    for name in rows.iter().flat_map(Object::keys) {
+        if !fields.contains(name) {
+            fields.push(name.clone());
+        }
+    }
+    let missing = |column: &str| {
+        let (path, column, found) = (path.to_owned(), column.to_owned(), fields.clone());
+        SourceError::NoSuchColumn { path, column, found }
+    };
+    let place = |name: &str| fields.iter().position(|field| field == name);
+    let (question, chosen) = match &options.column {
+        Some(column) => (place(column).ok_or_else(|| missing(column))?, Chosen::ByUser),
+        None => match find(path, rows, &fields, options.has_template)? {
+            Some(found) => found,
+            None => {
+                let found = fields.clone();
+                return Err(SourceError::NoQuestionField { path: path.to_owned(), found });
+            }
+        },
+    };
+    Ok(Shape { fields, has_names: true, is_table: false, question, chosen, marks: None })
+}
+
+/// Finds the field with the question by its name, else the only one that holds texts.
+fn find(
+    path: &Path,
+    rows: &[Object],
+    fields: &[String],
+    has_template: bool,
+) -> Result<Option<(usize, Chosen)>, SourceError> {
+    let names: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let question = question_among(names.iter().copied().filter(|name| !is_chat(name)));
+    let question = question.and_then(|at| names.iter().filter(|name| !is_chat(name)).nth(at));
+    let chat = names.iter().find(|name| is_chat(name));
+    let body =
+        names.iter().find(|name| **name == BODY && rows.iter().any(|row| row[BODY].is_object()));
+    let at = |name: &&str| names.iter().position(|other| other == name).expect("it is one of them");
+    if let (Some(question), Some(chat), false) = (question, chat, has_template) {
+        let (path, first, second) = (path.to_owned(), (*question).into(), (*chat).into());
+        return Err(SourceError::TwoFields { path, first, second });
+    }
+    if let Some(found) = question.or(chat).or(body) {
+        let second = second_among(&names, at(found)).filter(|_| !has_template && !is_chat(found));
+        let second =
+            second.filter(|&second| rows.iter().any(|row| is_filled(row.get(names[second]))));
+        return match second {
+            Some(second) => Err(SourceError::TwoFields {
+                path: path.to_owned(),
+                first: (*found).into(),
+                second: names[second].into(),
+            }),
+            None => Ok(Some((at(found), Chosen::ByName))),
+        };
+    }
+    let is_text =
+        |name: &&&str| rows.iter().any(|row| row.get(**name).is_some_and(Value::is_string));
+    let mut texts = names.iter().filter(is_text);
+    Ok(match (texts.next(), texts.next()) {
+        (Some(only), None) => Some((at(only), Chosen::First)),
+        // A template says what is sent; the first text tells rows apart.
+        (Some(first), _) if has_template => Some((at(first), Chosen::First)),
+        (None, _) if has_template && !names.is_empty() => Some((0, Chosen::First)),
+        _ => None,
+    })
+}
+
+/// Returns what is asked of an object; `is_told` where the user says which of its fields are sent.
+pub(super) fn asked(
+    object: &Object,
+    field: &str,
+    options: &SourceOptions,
+    is_told: bool,
+) -> Result<Asked, RowProblem> {
+    let no_field = || RowProblem::NoField { field: field.to_owned() };
+    let value = object.get(field);
+    if options.has_template {
+        // What is sent, the template says; a chat in this field is not.
+        let text = value.map(plain).unwrap_or_default();
+        return Ok(Asked { text, chat: None });
+    }
+    let value = value.ok_or_else(no_field)?;
+    if let Some(body) = value.as_object().filter(|_| field == BODY) {
+        return of_batch_line(body, options);
+    }
+    if let Some(turns) = turns_in(value).filter(|_| !value.is_string() || is_chat(field)) {
+        let beside = SYSTEMS.into_iter().find_map(|name| object.get(name)?.as_str());
+        let chat = Chat::new(&turns, options.reading.last)?.with_system(beside)?;
+        nothing_beside(object, is_told)?;
+        return Ok(of_chat(chat));
+    }
+    match value {
+        Value::Array(_) | Value::Object(_) => Err(RowProblem::NotText { field: field.to_owned() }),
+        value => {
+            nothing_beside(object, is_told)?;
+            Ok(Asked { text: plain(value), chat: None })
+        }
+    }
+}
+
+/// Reads a line of a batch: its messages are sent; of a parameter that would not be, it is told.
+fn of_batch_line(body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
+    let others = body
+        .iter()
+        .find(|(name, value)| !NOT_PARAMETERS.contains(&name.as_str()) && is_filled(Some(value)));
+    if let Some((name, _)) = others {
+        return Err(RowProblem::Beside { field: format!("{BODY}.{name}") });
+    }
+    let no_field = || RowProblem::NoField { field: format!("{BODY}.{MESSAGES}") };
+    let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
+    Ok(of_chat(Chat::new(&turns, options.reading.last)?))
+}
+
+fn of_chat(chat: Chat) -> Asked {
+    let text = chat.turns.last().map(|turn| turn.text.to_string()).unwrap_or_default();
+    Asked { text, chat: Some(chat) }
+}
+
+/// Fails where a field beside the question belongs to it and would not be sent.
+fn nothing_beside(object: &Object, is_told: bool) -> Result<(), RowProblem> {
+    let beside = BESIDE.into_iter().find(|name| is_filled(object.get(*name)));
+    match beside.filter(|_| !is_told) {
+        Some(field) => Err(RowProblem::Beside { field: field.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Returns a value as a cell of a table would say it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
