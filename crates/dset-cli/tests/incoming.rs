@@ -232,7 +232,10 @@ fn chats_in_a_table_mean_what_they_mean_in_json() {
     let two = cell(r#"[{"role":"system","content":"x"},{"role":"user","content":"How?"}]"#);
     let folder = Folder::with(&format!("id,messages\n1,{one}\n2,{two}\n"));
     let service = Service::friendly();
-    service.run(&folder, &[]).exits(2).says("column `messages` holds the turns of chats");
+    let before = folder.read("q.csv");
+    service.run(&folder, &[]).exits(0).says("questions are in column `messages`");
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["How?", "Why?"]);
+    assert_eq!(folder.read("q.csv"), before, "it is never marked");
     folder.dset(&["import", "q.csv", "-o", "a.csv"]).exits(2).says("system prompts in 1 row");
     folder.dset(&["import", "q.csv", "-o", "a.csv", "--first-turn-only"]).exits(0);
     assert_eq!(folder.read("a.csv"), "id,question\n1,Why?\n2,How?\n");

@@ -1,5 +1,6 @@
 //! `dset run`: asks the questions that have no answer yet.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Args;
@@ -8,10 +9,12 @@ use dset_core::run::{EndReason, Ending};
 use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
+use dset_engine::os::lock::{LockError, Running, running};
 use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job};
+use dset_engine::source::spool::{STDIN, spool};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -83,6 +86,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
     let settings = super::shared::placed(settings, said.layer.output.is_some())?;
+    let settings = from_stdin(settings)?;
     warnings.iter().for_each(warn);
     let typos = settings
         .models
@@ -108,6 +112,23 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), None, acks)?;
     Ok(Exit::of(&ending, agreed))
+}
+
+/// Writes down what comes on standard input, where that is the input.
+fn from_stdin(settings: Settings) -> Result<Settings, UserError> {
+    if settings.input != Path::new(STDIN) {
+        return Ok(settings);
+    }
+    if std::io::stdin().is_terminal() {
+        return Err(UserError::new(Exit::Usage, "there are no questions on standard input")
+            .cause("it is a terminal, and `-` reads what a pipe or a file gives")
+            .hint("Give it some: `cat questions.jsonl | dset run -`, or name a file"));
+    }
+    if let Running::Yes(holder) = running(&settings.output) {
+        return Err(explain::job(JobError::Lock(LockError::InUse(holder))));
+    }
+    let input = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
+    Ok(Settings { input, ..settings })
 }
 
 fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {

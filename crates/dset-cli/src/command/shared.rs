@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use dset_core::settings::{Settings, resolve_with_providers};
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
-use dset_engine::store::Store;
+use dset_engine::source::spool::{STDIN, spool_path};
+use dset_engine::store::{Store, last_input};
 use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
 
 use crate::display::{self, text};
@@ -21,9 +22,22 @@ pub(super) fn settings_of(which: &RunSelectorArgs) -> Result<Settings, UserError
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let said = environment.under(which.layer())?;
-    let names_folder = said.layer.output.is_some();
-    let (settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
+    let (names_folder, names_input) = (said.layer.output.is_some(), said.layer.input.is_some());
+    let (mut settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
+    if settings.input == Path::new(STDIN) {
+        settings.input = spool_path(&settings.output);
+    } else if !names_input && !settings.input.exists() {
+        // What was asked last is meant, whatever it is called.
+        let last = last_input(&settings.output).filter(|path| path.exists());
+        settings.input = last.map_or(settings.input, |path| from_here(&path));
+    }
     placed(settings, names_folder)
+}
+
+/// Returns a path as seen from the working folder, where it lies in there.
+fn from_here(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_owned()
 }
 
 /// Returns the settings with the folder in which the answers to their file are: where nobody names

@@ -140,7 +140,8 @@ impl Observer for Plain {
             }
             Notice::Ended { question, failure: why, .. } => {
                 let (place, of, why) = (self.place(question), self.of(question), failure(why));
-                self.print_at(now, &format!("Error: {why} ({place}, {of}, marked ERROR)"));
+                let failed = self.facts.failed_words();
+                self.print_at(now, &format!("Error: {why} ({place}, {of}, {failed})"));
             }
             Notice::OutageBegan { failure: why, wait } => {
                 self.print_at(now, &format!("Error: {}", failure(why)));

@@ -127,6 +127,9 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
                 one_line(&second)
             )),
         SourceError::BadRow { path, place, problem } => bad_row(&path, place, &problem),
+        SourceError::Unreadable { .. } => user
+            .cause("nothing behind it can be read")
+            .hint("Get the file again, or write it again, and run the same command"),
         SourceError::MixedKinds { .. } => user
             .cause("the files of one input are all of one kind")
             .hint("Name those that are meant by a pattern in quotes: `'data/*.jsonl'`"),
@@ -211,9 +214,6 @@ fn form(path: &Path, suspicion: Suspicion, user: UserError, diagnosis: &Diagnosi
             UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))
                 .hint(diagnosis.convert())
         }
-        Suspicion::Chats { column } => user
-            .cause(format!("column `{}` holds the turns of chats", one_line(&column)))
-            .hint(diagnosis.convert()),
         suspicion => column(suspicion, user, diagnosis),
     }
 }

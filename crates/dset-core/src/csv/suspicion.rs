@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::header_names::{is_chat, is_header_word, second_among};
+use super::header_names::{is_header_word, second_among};
 use super::layout::{Chosen, HeaderMode, Layout};
 use super::other_form::{begins_list, other_form};
 use super::records::Record;
@@ -44,11 +44,6 @@ pub enum Suspicion {
         /// Rows in which that says something.
         rows: u64,
     },
-    /// Its questions are turns of chats.
-    Chats {
-        /// The column with them.
-        column: String,
-    },
     /// A question goes on in the cells behind it, so that what is asked would end at a comma.
     UnquotedComma {
         /// The row as a spreadsheet counts it.
@@ -85,7 +80,6 @@ impl fmt::Display for SuspectedFile<'_> {
             Suspicion::TwoColumns { first, second, .. } => {
                 write!(f, "`{name}` has `{second}` beside `{first}`")
             }
-            Suspicion::Chats { .. } => write!(f, "`{name}` holds chats"),
             Suspicion::UnquotedComma { row_number, .. } => {
                 write!(f, "`{name}`, row {row_number}, has a comma and no quotes around it")
             }
@@ -127,15 +121,6 @@ impl Suspicion {
             }
         }
         (!is_told).then_some(Suspicion::NotCsv { ending })
-    }
-
-    /// Judges the columns of a file that is sent without a template: one with chats beside a first
-    /// column that nothing says is the question.
-    #[must_use]
-    pub fn of_chats(layout: &Layout) -> Option<Suspicion> {
-        let may_be = layout.has_header && layout.chosen == Chosen::First;
-        let column = layout.columns.iter().find(|name| is_chat(name)).filter(|_| may_be)?;
-        Some(Suspicion::Chats { column: column.clone() })
     }
 
     /// Judges a file in which so many rows say something in this column, see [`second_column`].

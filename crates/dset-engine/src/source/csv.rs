@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use dset_core::csv::{
     Chosen, Layout, Record, Records, RecordsError, SNIFFED_ROWS_MAX, Suspicion,
-    UnquotedCommaDetector, ambiguous_column, second_column, survey_records,
+    UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
 };
+use dset_core::item::content::Turn;
 use dset_core::item::fields::Fields;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
 use dset_core::settings::OnBadRow;
 
+use serde_json::Value;
+
 use super::bad_row::{BadRows, RowProblem};
+use super::chat::{Chat, turns_in};
 use super::error_marks::{CsvMarker, Marker};
 use super::packing::{Unpacked, is_packed};
 use super::{
@@ -31,6 +35,25 @@ pub(super) const TSV: SourceKind = SourceKind {
     open: |path, options| open_with(path, options, b'\t'),
 };
 
+/// A chat in a cell.
+#[derive(Debug)]
+struct CellChat {
+    /// What its last turn says.
+    last: Arc<str>,
+    turns: Arc<[Turn]>,
+    system: Option<Arc<str>>,
+}
+
+/// Returns the column with the turns of chats, where that is what is asked.
+fn chat_column(layout: &Layout, options: &SourceOptions) -> Option<usize> {
+    let is_chat_at = |at: &usize| is_chat(&layout.columns[*at]);
+    match layout.chosen {
+        _ if options.has_template || !layout.has_header => None,
+        Chosen::First => (0..layout.columns.len()).find(is_chat_at),
+        Chosen::ByUser | Chosen::ByName => Some(layout.question).filter(is_chat_at),
+    }
+}
+
 /// The rows of a CSV file, one after the other.
 #[derive(Debug)]
 struct CsvSource {
@@ -44,6 +67,9 @@ struct CsvSource {
     record: Record,
     /// What tells a question that was cut; nothing where the user says which column it is.
     cuts: Option<UnquotedCommaDetector>,
+    /// The questions are chats, written as JSON.
+    has_chats: bool,
+    chat: Option<CellChat>,
     id_column: Option<usize>,
     bad_rows: BadRows,
 }
@@ -81,10 +107,18 @@ fn open_with(
         layout = survey_records(records()?, options.header, column, known)
             .map_err(|error| layout_error(path, error))?;
     }
-    let may_cut = column.is_none() && sign == b',';
+    let has_chats = match chat_column(&layout, options) {
+        Some(at) => {
+            (layout.question, layout.chosen) = (at, Chosen::ByName);
+            true
+        }
+        None => false,
+    };
+    let may_cut = column.is_none() && sign == b',' && !has_chats;
     let cuts = may_cut.then(|| UnquotedCommaDetector::new(&record, &layout));
     let mut shape = Shape::from_layout(&layout);
-    if is_packed || sign != b',' {
+    // A mark is found again by the question's own text.
+    if is_packed || sign != b',' || has_chats {
         shape.marks = None;
         layout.status = None;
     }
@@ -97,6 +131,8 @@ fn open_with(
         records: records_read,
         record,
         cuts: None,
+        has_chats,
+        chat: None,
         id_column: None,
         bad_rows: BadRows::default(),
     };
@@ -120,10 +156,9 @@ impl CsvSource {
             self.fail_if(doubt.map(|doubt| Suspicion::WhichColumn { doubt }))?;
             self.rewind()?;
         }
-        if has_template {
+        if has_template || self.has_chats {
             return Ok(());
         }
-        self.fail_if(Suspicion::of_chats(&self.layout))?;
         let Some(second) = second_column(&self.layout) else { return Ok(()) };
         let mut rows = 0;
         while self.read()? {
@@ -132,6 +167,20 @@ impl CsvSource {
         }
         self.rewind()?;
         self.fail_if(Suspicion::of_second_column(&self.layout, second, rows))
+    }
+
+    /// Reads the chat in the cell of the question; `None` where that is empty.
+    fn read_chat(&self) -> Result<Option<CellChat>, RowProblem> {
+        let cell = self.layout.question_of(&self.record);
+        if cell.trim().is_empty() {
+            return Ok(None);
+        }
+        let field = || self.shape.fields[self.layout.question].clone();
+        let turns =
+            turns_in(&Value::from(cell)).ok_or_else(|| RowProblem::NotText { field: field() })?;
+        let chat = Chat::new(&turns, self.options.reading.last)?;
+        let last = chat.turns.last().map(|turn| Arc::clone(&turn.text)).unwrap_or_default();
+        Ok(Some(CellChat { last, turns: chat.turns, system: chat.system }))
     }
 
     fn fail_if(&self, suspicion: Option<Suspicion>) -> Result<(), SourceError> {
@@ -165,16 +214,31 @@ impl Source for CsvSource {
     }
 
     fn advance(&mut self) -> Result<bool, SourceError> {
-        self.read()
+        loop {
+            if !self.read()? {
+                return Ok(false);
+            }
+            if !self.has_chats {
+                return Ok(true);
+            }
+            match self.read_chat() {
+                Ok(chat) => {
+                    self.chat = chat;
+                    return Ok(true);
+                }
+                Err(problem) => self.skip_bad_row(problem)?,
+            }
+        }
     }
 
     fn current(&self) -> Item<'_> {
         let cell = |at: Option<usize>| at.and_then(|at| self.record.cell(at));
+        let chat = self.chat.as_ref();
         Item {
             place: self.position(),
-            text: self.layout.question_of(&self.record),
-            turns: None,
-            system: None,
+            text: chat.map_or_else(|| self.layout.question_of(&self.record), |chat| &chat.last),
+            turns: chat.map(|chat| &chat.turns),
+            system: chat.and_then(|chat| chat.system.as_ref()),
             fields: Fields::Cells(&self.layout.columns, &self.record),
             id: cell(self.id_column),
             status: Status::from_cell(cell(self.layout.status).unwrap_or_default()),

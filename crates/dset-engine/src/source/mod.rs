@@ -15,6 +15,7 @@ pub mod import;
 pub(crate) mod items;
 mod objects;
 pub(crate) mod packing;
+pub mod spool;
 
 use std::fmt;
 use std::io::Read as _;
@@ -197,6 +198,14 @@ pub enum SourceError {
         place: Place,
         /// Why.
         problem: RowProblem,
+    },
+    /// Its content is broken as a whole.
+    #[error("{detail}")]
+    Unreadable {
+        /// What was read.
+        path: PathBuf,
+        /// Why, with the file.
+        detail: String,
     },
     /// Files of one input are of two kinds.
     #[error("`{}` is {}, and `{}` is {}", first.display(), names.0, second.display(), names.1)]

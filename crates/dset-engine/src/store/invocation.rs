@@ -1,15 +1,21 @@
 //! How the last run was called, as far as a command that goes on with it must say it again.
 
+use std::path::{Path, PathBuf};
+
 use dset_core::csv::HeaderMode;
 use dset_core::settings::{Model, NO_KEY, Reading, Settings, endpoint};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::open_readonly;
 use super::sqlite::Store;
 
 /// How a run was called, beside the settings that its answers depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
+    /// The input, from the root; absent where an earlier version was called.
+    #[serde(default)]
+    pub input: Option<PathBuf>,
     /// The column with the questions, where one was named.
     pub column: Option<String>,
     /// Whether the first row is a header.
@@ -37,12 +43,20 @@ impl Invocation {
     #[must_use]
     pub fn from_settings(settings: &Settings) -> Invocation {
         Invocation {
+            input: std::path::absolute(&settings.input).ok(),
             column: settings.column.clone(),
             header: settings.header,
             reading: settings.reading.clone(),
             places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
         }
     }
+}
+
+/// Returns the input of the last run of a folder; `None` where that is not known.
+#[must_use]
+pub fn last_input(folder: &Path) -> Option<PathBuf> {
+    let last = open_readonly(folder, |store| store.last_invocation()).ok()??;
+    last?.input
 }
 
 impl InvocationEndpoint {

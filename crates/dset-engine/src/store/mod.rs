@@ -13,7 +13,7 @@ mod row_cache;
 mod sqlite;
 mod writer;
 
-pub use crate::store::invocation::{Invocation, InvocationEndpoint};
+pub use crate::store::invocation::{Invocation, InvocationEndpoint, last_input};
 pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;

@@ -37,8 +37,8 @@ pub struct RunStatus {
     /// Answers among those that failed which a run with these settings does not ask for again: they
     /// were cut by a token limit that is no higher now.
     pub kept: u64,
-    /// What the rows of the input say.
-    pub marks: RowMarks,
+    /// What the rows of the input say; `None` where that is never written.
+    pub marks: Option<RowMarks>,
     /// The outputs, each with its rows and bytes as far as they are known to be whole.
     pub outputs: Vec<(&'static str, u64, u64)>,
     /// Rows whose place in the outputs is decided.
@@ -120,7 +120,7 @@ pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
             left_out: view.input.left_out,
             failed,
             kept: view.plan.count(Planned::Truncated),
-            marks,
+            marks: view.source.shape().marks.is_some().then_some(marks),
             outputs: outputs(store, settings)?,
             placed: store.position(view.generation)?,
             running: running.clone(),
@@ -173,7 +173,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
         left_out: input.scanned.left_out,
         failed: Vec::new(),
         kept: 0,
-        marks,
+        marks: input.source.shape().marks.is_some().then_some(marks),
         outputs: wanted.iter().map(|format| (format.file, 0, 0)).collect(),
         placed: 0,
         running,

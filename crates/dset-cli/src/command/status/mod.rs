@@ -224,7 +224,9 @@ fn outputs(standing: &RunStatus) -> String {
 }
 
 fn marks(standing: &RunStatus) -> String {
-    let marks = &standing.marks;
+    let Some(marks) = &standing.marks else {
+        return "none: this input is never written; `dset show --failed` names what failed".into();
+    };
     let mut words = match marks.marked {
         1 => "1 row says ERROR".to_owned(),
         number => format!("{} say ERROR", of(number, "row")),
@@ -335,7 +337,7 @@ fn object(settings: &Settings, standing: &RunStatus) -> Value {
     let causes = standing.failed_asks.causes.iter();
     let causes: serde_json::Map<String, Value> =
         causes.map(|(cause, number)| (cause.clone(), json!(number))).collect();
-    let marks = &standing.marks;
+    let marks = standing.marks.clone().unwrap_or_default();
     let mut object = json!({
         "input": settings.input,
         "output": settings.output,

@@ -44,6 +44,8 @@ pub(in crate::display) struct Summary<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::display) struct Facts {
     duplicates: u64,
+    /// The input is marked where a question fails.
+    can_be_marked: bool,
     /// Rows of the outputs whose question is no longer in the input.
     gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
@@ -54,9 +56,17 @@ impl From<&PreparationReport> for Facts {
     fn from(found: &PreparationReport) -> Facts {
         Facts {
             duplicates: found.duplicates,
+            can_be_marked: found.shape.marks.is_some(),
             gone: found.removed,
             presumed_agreed: found.presumed_agreed,
         }
+    }
+}
+
+impl Facts {
+    /// What is said of a question that failed.
+    pub(in crate::display) fn failed_words(&self) -> &'static str {
+        if self.can_be_marked { "marked ERROR" } else { "failed" }
     }
 }
 
@@ -70,7 +80,7 @@ impl Summary<'_> {
             format!("{} of {} answered and saved", count(ledger.answered), count(ledger.questions));
         for (number, words) in [
             (ledger.presumed, "taken as answered"),
-            (ledger.failed(), "marked ERROR"),
+            (ledger.failed(), self.facts.failed_words()),
             (ledger.pending, "left"),
             (self.ending.dropped, "dropped on their way (a service may bill them)"),
             (self.ending.unplaced, "still to be written by the next run"),
