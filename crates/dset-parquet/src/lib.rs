@@ -1,6 +1,7 @@
 //! Parquet files: reads rows of any as JSON values, writes datasets.
 //!
-//! [`Reader`] gives the rows of a file one by one, whatever wrote it. The types of Arrow, with which it is
+//! [`Reader`] gives the rows of a file one by one, whatever wrote it; [`Writer`] takes the rows of a layout
+//! (`dset_core::layout`). The types of Arrow, with which it is
 //! done, are not part of what is public here, because they change every few months.
 //!
 //! # Values
@@ -24,6 +25,8 @@
 mod error;
 mod json;
 mod reader;
+mod writer;
 
 pub use error::{ReadError, WriteError};
 pub use reader::Reader;
+pub use writer::{Writer, WriterOptions};

