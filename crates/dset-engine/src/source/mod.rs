@@ -103,8 +103,15 @@ pub enum Likelihood {
 }
 
 /// The forms that a run reads. The first is what a file is read as that is of no form.
-pub const SOURCES: &[SourceKind] =
-    &[csv::KIND, csv::TSV, objects::LINES, objects::ARRAY, objects::TEXT];
+pub const SOURCES: &[SourceKind] = &[
+    csv::KIND,
+    csv::TSV,
+    objects::LINES,
+    objects::ARRAY,
+    objects::TEXT,
+    #[cfg(feature = "parquet")]
+    objects::PARQUET,
+];
 
 /// How the input is to be read.
 #[derive(Debug, Clone, Default)]

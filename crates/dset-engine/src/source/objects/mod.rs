@@ -5,6 +5,8 @@
 
 mod array;
 mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod question;
 mod text;
 
@@ -25,6 +27,8 @@ use super::{Source, SourceError, SourceOptions};
 
 pub(super) use array::KIND as ARRAY;
 pub(super) use lines::KIND as LINES;
+#[cfg(feature = "parquet")]
+pub(super) use parquet::KIND as PARQUET;
 pub(super) use text::KIND as TEXT;
 
 /// The fields of one row.
