@@ -10,7 +10,7 @@ use crate::error::UserError;
 use crate::spelling::meant;
 
 /// How the names of files end that may hold questions, those that a run reads first.
-const ENDINGS: [&str; 6] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json"];
+const ENDINGS: [&str; 7] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"];
 /// How the names of files begin that lie in many folders and hold none.
 const OTHERS: [&str; 4] = ["license", "package", "readme", "requirements"];
 /// Commands that take a file of questions as it is.
@@ -37,18 +37,6 @@ pub(crate) fn nearby(path: &Path) -> Option<String> {
         (None, [only]) => only,
         _ => return None,
     };
-    if ending(file) != "csv" && command != "import" {
-        // There is nothing to read yet of what a run cannot have asked.
-        if !asks(command) {
-            return None;
-        }
-        let (import, run) = match path == Path::new("q.csv") {
-            true => (format!("dset import {} -o q.csv", shown(file)), "dset run".to_owned()),
-            false => import_and_run(file),
-        };
-        let name = one_line(&file.to_string_lossy());
-        return Some(format!("There is `{name}`: convert it with `{import}`, then run `{run}`"));
-    }
     let again = match given {
         Some(given) => {
             let word = |(at, word): (usize, &String)| match at == given {

@@ -26,10 +26,15 @@ const READING: [&[&str]; 6] = [
 ];
 
 #[test]
-fn commands_that_read_name_the_file_of_questions_in_their_own_way() {
+fn commands_that_read_look_at_the_input_that_was_asked_last_whatever_it_is_called() {
     let (folder, service) = (Folder::new(), Service::friendly());
     folder.write("questions.csv", questions(2));
     service.run(&folder, &["questions.csv"]).exits(0);
+    for command in READING {
+        folder.dset(command).exits(0);
+    }
+    assert_eq!(service.stats().asked, 2, "none of them asked anything");
+    std::fs::rename(folder.path("questions.csv"), folder.path("moved.csv")).unwrap();
     for command in READING {
         let ran = folder.dset(command).exits(2);
         let hints = proposed(&ran);
@@ -37,7 +42,6 @@ fn commands_that_read_name_the_file_of_questions_in_their_own_way() {
         assert!(hints[0].starts_with(&format!("dset {}", command[0])), "{hints:?}");
         folder.shell(&hints[0]).exits(0);
     }
-    assert_eq!(service.stats().asked, 2, "none of them asked anything");
 }
 
 #[test]

@@ -438,7 +438,7 @@ fn an_input_that_goes_in_the_middle_of_a_run_costs_nothing_but_its_marks() {
                 folder.write("q.csv", &text);
             }
             "a folder" => {
-                three_parts(service.run(&folder, &[]).exits(2)).says("it is a folder");
+                three_parts(service.run(&folder, &[]).exits(2)).says("holds rows");
                 fs::remove_dir(&path).unwrap();
                 folder.write("q.csv", &text);
             }

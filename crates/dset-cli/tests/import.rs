@@ -55,6 +55,19 @@ fn is_offered_and_asked(name: &str, bytes: &[u8], looks_like: &str, told: &str) 
     assert_eq!(std::fs::read(folder.path(name)).unwrap(), bytes, "it was only read");
 }
 
+/// A run asks the file as it is, and an import makes a CSV file of it.
+fn is_asked_and_converted(name: &str, bytes: &[u8], more: &[&str], told: &str) {
+    let folder = Folder::new();
+    folder.write(name, bytes);
+    let service = Service::friendly();
+    service.run(&folder, &[&[name], more].concat()).exits(0);
+    let mut expected = QUESTIONS.to_vec();
+    expected.sort_unstable();
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), expected, "{name}");
+    folder.dset(&["import", name, "-o", "converted.csv"]).exits(0).tells(told);
+    assert_eq!(std::fs::read(folder.path(name)).unwrap(), bytes, "it was only read");
+}
+
 #[test]
 fn a_file_in_another_encoding_is_told_converted_and_asked() {
     let csv = table(",", "question,status");
@@ -91,9 +104,9 @@ fn a_file_with_another_separator_is_told_converted_and_asked() {
 }
 
 #[test]
-fn a_file_in_another_form_is_told_converted_and_asked() {
+fn a_file_in_another_form_is_asked_and_converted() {
     let lines = QUESTIONS.map(|question| format!("{question}\n\n")).concat();
-    is_offered_and_asked("q.txt", lines.as_bytes(), "plain text", "a question a line");
+    is_asked_and_converted("q.txt", lines.as_bytes(), &[], "a question a line");
     let folder = Folder::new();
     folder.write("q.txt", "question\nWhy, then?\n");
     folder.dset(&["import", "q.txt"]).exits(0).tells("1 row").tells("a question a line");
@@ -109,7 +122,7 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
     folder.shell(run).exits(0);
     assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), lines);
     let tsv = table("\t", "Frage\tthema");
-    is_offered_and_asked("q.tsv", tsv.as_bytes(), "separated by tabs", "separated by tabs");
+    is_asked_and_converted("q.tsv", tsv.as_bytes(), &[], "separated by tabs");
     let json = |make: fn(&str) -> serde_json::Value| {
         QUESTIONS.map(|question| format!("{}\n", make(question))).concat()
     };
@@ -127,12 +140,12 @@ fn a_file_in_another_form_is_told_converted_and_asked() {
             serde_json::json!({"messages": [{"role": "user", "content": parts}]})
         }),
     ] {
-        is_offered_and_asked("q.jsonl", text.as_bytes(), "JSON lines", "JSON lines");
+        is_asked_and_converted("q.jsonl", text.as_bytes(), &["--last", "drop"], "JSON lines");
     }
 }
 
 #[test]
-fn a_json_array_is_told_converted_and_asked() {
+fn a_json_array_is_asked_and_converted() {
     let array = |make: fn(&str) -> serde_json::Value| {
         serde_json::to_string_pretty(&QUESTIONS.map(make)).unwrap()
     };
@@ -141,7 +154,7 @@ fn a_json_array_is_told_converted_and_asked() {
         array(|text| serde_json::json!({"messages": [{"role": "user", "content": text}]})),
         array(|text| serde_json::json!(text)),
     ] {
-        is_offered_and_asked("q.json", text.as_bytes(), "a JSON array", "a JSON array");
+        is_asked_and_converted("q.json", text.as_bytes(), &[], "a JSON array");
     }
     let folder = Folder::new();
     folder.write("in.json", "[{\"prompt\": \"A?\", \"id\": 7}, \"B?\", {\"query\": \"C?\"}]");

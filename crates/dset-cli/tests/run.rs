@@ -428,7 +428,8 @@ fn input_that_is_no_csv_of_text_is_refused_with_its_place_and_left_alone() {
     run(b"question\na\0b\n").says("a NUL byte");
     run(b"").says("`q.csv` is empty");
     run(b"question,status\n").says("`q.csv` has no questions");
-    folder.dset(&["run", "."]).exits(2).says("it is a folder");
+    std::fs::create_dir(folder.path("none")).unwrap();
+    folder.dset(&["run", "none"]).exits(2).says("no file of `none` holds rows");
     folder.write("q.csv", "a,b\nc,d\n");
     folder.dset(&["run", "--column", "frage"]).exits(2).says("the columns are: column_1, column_2");
 }

@@ -8,10 +8,7 @@ use dset_core::item::shape::Shape;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::JobError;
-use crate::source::Source;
-
-/// Fields that may name the rows where the user names none, the likeliest first.
-const CANDIDATES: [&str; 4] = ["id", "uuid", "custom_id", "_id"];
+use crate::source::{ID_FIELDS, Source};
 
 /// Looks for a field whose value differs in every row.
 pub(crate) struct IdFinder {
@@ -34,7 +31,7 @@ impl IdFinder {
             None => {
                 let question = shape.fields.get(shape.question).map(String::as_str);
                 let is_one = |name: &&str| has(name) && Some(*name) != question;
-                CANDIDATES.into_iter().filter(is_one).collect()
+                ID_FIELDS.into_iter().filter(is_one).collect()
             }
         };
         let candidates = candidates.into_iter().map(|name| (name.to_owned(), Vec::new()));

@@ -36,6 +36,9 @@ pub(crate) use file::{layout_error, open_file, records_error};
 /// So much of a file tells which source opens it, where its name does not.
 const HEAD_BYTES: u64 = 4096;
 
+/// Fields that may name the rows where the user names none, the likeliest first.
+pub(crate) const ID_FIELDS: [&str; 4] = ["id", "uuid", "custom_id", "_id"];
+
 /// The items of one input, one after the other.
 pub trait Source: fmt::Debug + Send {
     /// Returns what is known of all items.
@@ -124,6 +127,8 @@ pub struct SourceOptions {
     pub marks: Option<String>,
     /// The user says in a template which fields are sent.
     pub has_template: bool,
+    /// The user gives a system prompt, which may name a field.
+    pub has_system: bool,
     /// How rows are read, as the user says.
     pub reading: Reading,
 }
@@ -135,7 +140,8 @@ impl SourceOptions {
     pub fn new(settings: &Settings, marks: Option<String>) -> SourceOptions {
         let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
-        SourceOptions { header: settings.header, column, marks, has_template, reading }
+        let (header, has_system) = (settings.header, settings.model().request.system.is_some());
+        SourceOptions { header, column, marks, has_template, has_system, reading }
     }
 }
 

@@ -9,14 +9,16 @@ use serde_json::Value;
 use super::Object;
 use crate::source::bad_row::RowProblem;
 use crate::source::chat::{Chat, is_filled, turns_in};
-use crate::source::{SourceError, SourceOptions};
+use crate::source::{ID_FIELDS, SourceError, SourceOptions};
 
-/// The request of a batch line, and the turns in it.
-const BODY: &str = "body";
+/// Fields of batch lines with the request: OpenAI's, Anthropic's.
+const BODIES: [&str; 2] = ["body", "params"];
+/// The turns in it, and the system prompt beside them.
 const MESSAGES: &str = "messages";
+const SYSTEM: &str = "system";
 /// What a batch line says of its request that is no parameter: the run's settings say whom to ask,
 /// and how answers come.
-const NOT_PARAMETERS: [&str; 3] = [MESSAGES, "model", "stream"];
+const NOT_PARAMETERS: [&str; 4] = [MESSAGES, SYSTEM, "model", "stream"];
 /// Fields beside a chat that hold its system prompt.
 const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
 /// Fields beside a chat or a question that would have to be sent with it.
@@ -74,8 +76,8 @@ fn find(
     let question = question_among(names.iter().copied().filter(|name| !is_chat(name)));
     let question = question.and_then(|at| names.iter().filter(|name| !is_chat(name)).nth(at));
     let chat = names.iter().find(|name| is_chat(name));
-    let body =
-        names.iter().find(|name| **name == BODY && rows.iter().any(|row| row[BODY].is_object()));
+    let is_object = |name: &str| rows.iter().any(|row| row.get(name).is_some_and(Value::is_object));
+    let body = names.iter().find(|name| BODIES.contains(name) && is_object(name));
     let at = |name: &&str| names.iter().position(|other| other == name).expect("it is one of them");
     if let (Some(question), Some(chat), false) = (question, chat, has_template) {
         let (path, first, second) = (path.to_owned(), (*question).into(), (*chat).into());
@@ -96,12 +98,11 @@ fn find(
     }
     let is_text =
         |name: &&&str| rows.iter().any(|row| row.get(**name).is_some_and(Value::is_string));
-    let mut texts = names.iter().filter(is_text);
-    Ok(match (texts.next(), texts.next()) {
-        (Some(only), None) => Some((at(only), Chosen::First)),
+    let others: Vec<&&str> = names.iter().filter(|name| !ID_FIELDS.contains(name)).collect();
+    Ok(match others.as_slice() {
         // A template says what is sent; the first text tells rows apart.
-        (Some(first), _) if has_template => Some((at(first), Chosen::First)),
-        (None, _) if has_template && !names.is_empty() => Some((0, Chosen::First)),
+        _ if has_template => Some((names.iter().find(is_text).map_or(0, at), Chosen::First)),
+        [only] if is_text(only) => Some((at(only), Chosen::First)),
         _ => None,
     })
 }
@@ -121,35 +122,37 @@ pub(super) fn asked(
         return Ok(Asked { text, chat: None });
     }
     let value = value.ok_or_else(no_field)?;
-    if let Some(body) = value.as_object().filter(|_| field == BODY) {
-        return of_batch_line(body, options);
+    if let Some(body) = value.as_object().filter(|_| BODIES.contains(&field)) {
+        return of_batch_line(field, body, options);
     }
     if let Some(turns) = turns_in(value).filter(|_| !value.is_string() || is_chat(field)) {
         let beside = SYSTEMS.into_iter().find_map(|name| object.get(name)?.as_str());
         let chat = Chat::new(&turns, options.reading.last)?.with_system(beside)?;
-        nothing_beside(object, is_told)?;
+        nothing_beside(object, &BESIDE, is_told)?;
         return Ok(of_chat(chat));
     }
     match value {
         Value::Array(_) | Value::Object(_) => Err(RowProblem::NotText { field: field.to_owned() }),
         value => {
-            nothing_beside(object, is_told)?;
+            nothing_beside(object, &BESIDE, is_told)?;
+            nothing_beside(object, &SYSTEMS, is_told || options.has_system)?;
             Ok(Asked { text: plain(value), chat: None })
         }
     }
 }
 
 /// Reads a line of a batch: its messages are sent; of a parameter that would not be, it is told.
-fn of_batch_line(body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
+fn of_batch_line(field: &str, body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
     let others = body
         .iter()
         .find(|(name, value)| !NOT_PARAMETERS.contains(&name.as_str()) && is_filled(Some(value)));
     if let Some((name, _)) = others {
-        return Err(RowProblem::Beside { field: format!("{BODY}.{name}") });
+        return Err(RowProblem::Beside { field: format!("{field}.{name}") });
     }
-    let no_field = || RowProblem::NoField { field: format!("{BODY}.{MESSAGES}") };
+    let no_field = || RowProblem::NoField { field: format!("{field}.{MESSAGES}") };
     let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
-    Ok(of_chat(Chat::new(&turns, options.reading.last)?))
+    let chat = Chat::new(&turns, options.reading.last)?;
+    Ok(of_chat(chat.with_system(body.get(SYSTEM).and_then(Value::as_str))?))
 }
 
 fn of_chat(chat: Chat) -> Asked {
@@ -158,10 +161,10 @@ fn of_chat(chat: Chat) -> Asked {
 }
 
 /// Fails where a field beside the question belongs to it and would not be sent.
-fn nothing_beside(object: &Object, is_told: bool) -> Result<(), RowProblem> {
-    let beside = BESIDE.into_iter().find(|name| is_filled(object.get(*name)));
+fn nothing_beside(object: &Object, names: &[&str], is_told: bool) -> Result<(), RowProblem> {
+    let beside = names.iter().find(|name| is_filled(object.get(**name)));
     match beside.filter(|_| !is_told) {
-        Some(field) => Err(RowProblem::Beside { field: field.to_owned() }),
+        Some(field) => Err(RowProblem::Beside { field: (*field).to_owned() }),
         None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::CELL_BYTES_MAX;
+use dset_core::csv::{CELL_BYTES_MAX, is_header_word};
 use dset_core::item::Place;
 
 use super::{Object, ObjectSource, Objects, Read};
@@ -93,7 +93,9 @@ impl Objects for Blocks {
             let text = text.trim_end_matches(['\n', '\r', '\u{1a}']);
             let text =
                 if self.separator.is_some() { text.trim_start_matches(['\n', '\r']) } else { text };
-            if !text.trim().is_empty() {
+            // A first line that is a header says nothing.
+            let is_header = line == 1 && self.separator.is_none() && is_header_word(text);
+            if !text.trim().is_empty() && !is_header {
                 let object = Object::from_iter([("question".to_owned(), text.into())]);
                 return Ok(Some((Place::Line(line), Ok(object))));
             }
