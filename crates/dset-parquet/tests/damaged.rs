@@ -28,6 +28,8 @@ fn read(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
 
 fn written(folder: &TempDir, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join("it.parquet");
+    // A file that is written over is put on the disk at once by some file systems; a new one is not.
+    let _ = fs::remove_file(&path);
     fs::write(&path, bytes).unwrap();
     path
 }

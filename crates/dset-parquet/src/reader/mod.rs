@@ -17,8 +17,9 @@ use crate::json::{self, Shape};
 
 /// A Parquet file, read row by row as JSON values.
 ///
-/// It holds one batch of rows at a time, of about [`batch::BYTES`], and beside it what the batch lies in:
-/// a page of each column, which is a megabyte with most writers and never in parts.
+/// It holds one batch of rows at a time, of about 8 MiB where rows are about equally long, and what the batch
+/// lies in: pages, which are unpacked whole. They take a megabyte a column as most programs write them, and up
+/// to 100 MB as DuckDB does.
 pub struct Reader {
     path: PathBuf,
     file: File,
