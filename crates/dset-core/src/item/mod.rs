@@ -10,11 +10,13 @@ pub mod fields;
 pub mod question;
 pub mod shape;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::csv::ERROR;
 use content::Turn;
 use fields::Fields;
+use question::QuestionId;
 
 /// One item of an input, as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,14 @@ pub struct Item<'a> {
     pub id: Option<&'a str>,
     /// What its mark says.
     pub status: Status,
+}
+
+impl Item<'_> {
+    /// Returns what names the item in every dataset: its id, or else its question's name.
+    #[must_use]
+    pub fn name(&self, question: QuestionId) -> Cow<'_, str> {
+        self.id.map_or_else(|| question.name().into(), Cow::Borrowed)
+    }
 }
 
 /// Where an item stands in its input, from 1. The words for it are the caller's.

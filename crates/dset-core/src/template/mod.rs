@@ -338,7 +338,7 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
     }
 }
 
-fn from_json(value: &serde_json::Value) -> Value {
+pub(crate) fn from_json(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(truth) => Value::from(*truth),
