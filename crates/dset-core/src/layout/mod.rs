@@ -74,6 +74,11 @@ pub trait Layout: Sync {
         false
     }
 
+    /// Returns true if it sets answers to one question against each other.
+    fn compares_answers(&self) -> bool {
+        false
+    }
+
     /// Returns true if a row can hold a chat of several turns.
     fn takes_turns(&self) -> bool {
         true

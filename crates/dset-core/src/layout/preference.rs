@@ -45,6 +45,10 @@ impl Layout for Preference {
         true
     }
 
+    fn compares_answers(&self) -> bool {
+        true
+    }
+
     fn unfit(&self, record: &Record<'_>) -> Option<Unfit> {
         pair(record.ranks.unwrap_or_default()).err()
     }
