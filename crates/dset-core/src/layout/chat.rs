@@ -1,4 +1,4 @@
-//! `messages`: what TRL, axolotl, OpenAI's fine-tuning and most trainers read.
+//! `messages`: what TRL, axolotl and most trainers read.
 
 use super::columns::{training_columns, training_rows};
 use super::conversation::{answer_message, keys, prompt_messages};
@@ -13,7 +13,7 @@ impl Layout for Chat {
     }
 
     fn about(&self) -> &'static str {
-        "`messages`, as TRL, axolotl and OpenAI's fine-tuning read them"
+        "`messages`, as TRL, axolotl and their kin read them"
     }
 
     fn reasoning(&self) -> &'static [ReasoningPlace] {

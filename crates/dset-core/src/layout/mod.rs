@@ -16,6 +16,7 @@ pub mod expression;
 pub mod failed;
 mod kto;
 mod open_r1;
+mod openai;
 mod preference;
 mod prompt_completion;
 mod rows;
@@ -36,6 +37,7 @@ use crate::item::content::{Role, Turn};
 pub const LAYOUTS: &[&dyn Layout] = &[
     &rows::Rows,
     &chat::Chat,
+    &openai::OpenAi,
     &prompt_completion::PromptCompletion,
     &sharegpt::ShareGpt,
     &alpaca::Alpaca,

@@ -68,7 +68,7 @@ pub(crate) struct ExportArgs {
 /// What is said of a dataset beside where it goes.
 #[derive(Debug, Args)]
 struct DatasetArgs {
-    /// What its rows are: rows, chat, prompt-completion, sharegpt, alpaca, preference, kto, open-r1,
+    /// What its rows are: rows, chat, openai, prompt-completion, sharegpt, alpaca, preference, kto, open-r1,
     /// thoughts, s1k or batch-results [default: rows]
     #[arg(long, value_name = "NAME", requires = "to")]
     layout: Option<String>,
