@@ -77,8 +77,8 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
-    /// Write the outputs anew from the store
-    Export(ExportArgs),
+    /// Write datasets for training and the Hub, or the outputs anew
+    Export(Box<ExportArgs>),
     /// See and change settings, and where each comes from
     Config(Box<ConfigArgs>),
     /// Keep API keys for all folders, out of everybody's sight

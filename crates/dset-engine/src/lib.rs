@@ -12,7 +12,8 @@
 //! 4. [`store`]: what is durable, in SQLite, and the thread that writes it.
 //! 5. [`output`]: the files that are written from the store.
 //! 6. [`recover`]: takes over the original script's outputs, rebuilds outputs.
-//! 7. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
+//! 7. [`export`]: datasets, written whole from the input and the store.
+//! 8. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
 //! Beside them [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
@@ -60,6 +61,7 @@
 //! ```
 
 pub mod error;
+pub mod export;
 pub mod http;
 pub mod observer;
 pub mod os;

@@ -3,6 +3,7 @@
 //! A conversion by `From` knows no disk. Where the words depend on what lies there, a function looks
 //! first and then chooses them.
 
+mod export;
 mod import;
 mod job;
 mod settings;
@@ -10,6 +11,7 @@ mod source;
 mod store;
 mod template;
 
+pub(crate) use self::export::export;
 pub(crate) use self::import::{import, import_folder, left_out};
 pub(crate) use self::job::{folder_in_use, job};
 pub(crate) use self::source::{delimiter_name, source};

@@ -10,6 +10,7 @@ pub mod fields;
 pub mod question;
 pub mod shape;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::csv::ERROR;
@@ -46,6 +47,12 @@ impl Item<'_> {
             Some(turns) => QuestionId::hash_text(&canonical_json(turns)),
             None => QuestionId::hash_text(self.text),
         }
+    }
+
+    /// Returns what names the item in every dataset: its id, or else its question's name.
+    #[must_use]
+    pub fn name(&self, question: QuestionId) -> Cow<'_, str> {
+        self.id.map_or_else(|| question.name().into(), Cow::Borrowed)
     }
 }
 

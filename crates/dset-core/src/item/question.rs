@@ -40,6 +40,16 @@ impl QuestionId {
         xxhash_rust::xxh3::xxh3_64(question.trim().as_bytes())
     }
 
+    /// Returns the name of the question in datasets, where the input has none for it: of its text
+    /// alone, so that it outlives sorting and edits of other rows.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self.ordinal {
+            0 => format!("{:016x}", self.text_hash),
+            ordinal => format!("{:016x}-{ordinal}", self.text_hash),
+        }
+    }
+
     /// Returns the 128 bits this question is known by in the store.
     #[must_use]
     pub fn hash(self) -> [u8; 16] {

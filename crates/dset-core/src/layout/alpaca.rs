@@ -1,9 +1,8 @@
 //! `instruction`, `input` and `output`: what Alpaca began, and LLaMA-Factory reads.
 
-use super::{
-    Cell, Column, Kind, Layout, Options, Record, Shape, answer_text, training_columns,
-    training_rows,
-};
+use super::columns::{reasoning_cell, training_columns, training_rows, with_reasoning};
+use super::conversation::{question, system};
+use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape, answer_text};
 
 /// A row for every answer; `input` is always there and empty, because readers fail where the key is
 /// absent, and take an empty one for none.
@@ -18,19 +17,29 @@ impl Layout for Alpaca {
         "`instruction`, `input` and `output`, as LLaMA-Factory reads them"
     }
 
-    fn columns(&self, shape: &Shape, _: &Options) -> Vec<Column> {
+    fn reasoning(&self) -> &'static [ReasoningPlace] {
+        &[ReasoningPlace::Think, ReasoningPlace::Drop, ReasoningPlace::Field]
+    }
+
+    fn takes_turns(&self) -> bool {
+        false
+    }
+
+    fn columns(&self, shape: &Shape, options: &Options) -> Vec<Column> {
         let own = ["instruction", "input", "output", "system"].map(|name| (name, Kind::Text));
-        training_columns(shape, &own)
+        training_columns(shape, &with_reasoning(&own, options))
     }
 
     fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
-        training_rows(record, emit, |answer| {
-            vec![
-                Cell::text(record.prompt),
+        training_rows(record, emit, |_, answer| {
+            let mut cells = vec![
+                Cell::text(question(record)),
                 Cell::text(""),
                 Cell::Text(answer_text(answer, options)),
-                Cell::text(record.system.unwrap_or_default()),
-            ]
+                Cell::Text(system(record)),
+            ];
+            cells.extend(reasoning_cell(answer, options));
+            cells
         });
     }
 }

@@ -1,11 +1,12 @@
 //! The columns of the input, the answer, and everything that is known of it.
 
-use super::{Cell, Column, Kind, Layout, Options, Record, Shape, own_columns};
+use super::columns::{Own, behind_users};
+use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape, answer_text};
 
 /// A row for every answer: the user's columns under their own names, then ours.
 pub(super) struct Rows;
 
-const OWN: [(&str, Kind); 15] = [
+const OWN: [Own; 15] = [
     ("id", Kind::Text),
     ("row", Kind::Integer),
     ("question", Kind::Text),
@@ -23,6 +24,12 @@ const OWN: [(&str, Kind); 15] = [
     ("time", Kind::Time),
 ];
 
+/// The columns there are: reasoning has one where it has a field of its own.
+fn own(options: &Options) -> impl Fn(&Own) -> bool {
+    let has_reasoning = options.reasoning == ReasoningPlace::Field;
+    move |(name, _)| has_reasoning || *name != "reasoning"
+}
+
 impl Layout for Rows {
     fn name(&self) -> &'static str {
         "rows"
@@ -32,25 +39,27 @@ impl Layout for Rows {
         "your columns, the answer, and where it is from"
     }
 
+    fn reasoning(&self) -> &'static [ReasoningPlace] {
+        &ReasoningPlace::ALL
+    }
+
     fn keeps_all_columns(&self) -> bool {
         true
     }
 
-    fn columns(&self, shape: &Shape, _: &Options) -> Vec<Column> {
-        let users = shape.fields.iter().map(|name| Column { name: name.clone(), kind: Kind::Text });
-        users.chain(own_columns(shape, &OWN)).collect()
+    fn columns(&self, shape: &Shape, options: &Options) -> Vec<Column> {
+        behind_users(shape, &OWN.into_iter().filter(own(options)).collect::<Vec<_>>())
     }
 
-    fn rows(&self, record: &Record<'_>, _: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
+    fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
         for answer in record.answers {
             let known = &answer.metadata;
-            let mut cells: Vec<_> = record.fields.iter().map(|&field| Cell::text(field)).collect();
-            cells.extend([
+            let cells = [
                 Cell::text(record.id),
                 Cell::count(Some(record.row)),
                 Cell::text(record.question),
                 Cell::text(&*answer.reasoning),
-                Cell::text(&*answer.answer),
+                Cell::Text(answer_text(answer, options)),
                 Cell::optional(&known.model),
                 Cell::Integer(Some(known.sample.unwrap_or(0).into())),
                 Cell::optional(&known.finish_reason),
@@ -61,8 +70,12 @@ impl Layout for Rows {
                 Cell::Float(known.seconds),
                 Cell::optional(&known.request_id),
                 Cell::Time(answer.answered_at),
-            ]);
-            emit(&cells);
+            ];
+            let is_there = own(options);
+            let cells = OWN.iter().zip(cells).filter(|(column, _)| is_there(column));
+            let cells = cells.filter(|((name, _), _)| !record.shape.held.contains(name));
+            let fields = record.fields.iter().cloned();
+            emit(&fields.chain(cells.map(|(_, cell)| cell)).collect::<Vec<_>>());
         }
     }
 }

@@ -1,13 +1,21 @@
 //! `conversations` with `from` and `value`: what LLaMA-Factory and FastChat's kin read.
 
-use super::{
-    Cell, Column, Kind, Layout, Options, Record, Shape, answer_text, training_columns,
-    training_rows,
-};
+use super::columns::{reasoning_cell, training_columns, training_rows, with_reasoning};
+use super::conversation::{behind_system, system};
+use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape, answer_text};
+use crate::item::content::Role;
 
 /// A row for every answer: `human` asks, `gpt` answers, the system prompt in a column of its own, as
 /// LLaMA-Factory has it.
 pub(super) struct ShareGpt;
+
+fn side(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "human",
+        Role::Assistant => "gpt",
+    }
+}
 
 impl Layout for ShareGpt {
     fn name(&self) -> &'static str {
@@ -18,16 +26,25 @@ impl Layout for ShareGpt {
         "`conversations` of `human` and `gpt`, as LLaMA-Factory reads them"
     }
 
-    fn columns(&self, shape: &Shape, _: &Options) -> Vec<Column> {
+    fn reasoning(&self) -> &'static [ReasoningPlace] {
+        &[ReasoningPlace::Think, ReasoningPlace::Drop, ReasoningPlace::Field]
+    }
+
+    fn columns(&self, shape: &Shape, options: &Options) -> Vec<Column> {
         let turns = Kind::Objects(&["from", "value"]);
-        training_columns(shape, &[("conversations", turns), ("system", Kind::Text)])
+        let own = [("conversations", turns), ("system", Kind::Text)];
+        training_columns(shape, &with_reasoning(&own, options))
     }
 
     fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
-        training_rows(record, emit, |answer| {
-            let asks = vec!["human".into(), record.prompt.into()];
-            let answers = vec!["gpt".into(), answer_text(answer, options)];
-            vec![Cell::Objects(vec![asks, answers]), Cell::text(record.system.unwrap_or_default())]
+        training_rows(record, emit, |_, answer| {
+            let asked =
+                behind_system(record).map(|(role, text)| vec![side(role).into(), text.into()]);
+            let answered = vec!["gpt".into(), answer_text(answer, options)];
+            let conversation = asked.chain([answered]).collect();
+            let mut cells = vec![Cell::Objects(conversation), Cell::Text(system(record))];
+            cells.extend(reasoning_cell(answer, options));
+            cells
         });
     }
 }

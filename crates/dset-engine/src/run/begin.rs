@@ -145,7 +145,7 @@ fn waiting(
     let mut next = waiting.iter_mut().peekable();
     for_each_planned(source, prompts, request, plan, |seen| {
         while let Some((_, _, row)) = next.next_if(|(at, ..)| *at < seen.entries.end) {
-            *row = Some(seen.row_number);
+            *row = Some(seen.row_number());
         }
     })?;
     Ok(waiting)

@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
+use dset_core::item::{Item, Status};
 use dset_core::key::RequestSettings;
 use dset_core::plan::fanout::Fanout;
 use dset_core::plan::{Plan, Planner};
@@ -94,15 +94,20 @@ impl From<ItemError> for JobError {
 
 /// A row of a plan, seen in the input.
 pub(crate) struct PlannedRow<'a> {
-    pub(crate) row_number: u64,
-    /// The question cell, with the blanks around it.
-    pub(crate) text: &'a str,
+    /// As it was read.
+    pub(crate) item: &'a Item<'a>,
     /// What is sent for it.
     pub(crate) rendered: &'a Rendered<'a>,
     pub(crate) id: QuestionId,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
-    pub(crate) status: Status,
+}
+
+impl PlannedRow<'_> {
+    /// Returns the number of the row, or of whatever the item is.
+    pub(crate) fn row_number(&self) -> u64 {
+        self.item.place.number()
+    }
 }
 
 /// Goes through the input again and shows every row of its plan; `request` is what the first model
@@ -114,23 +119,37 @@ pub(crate) fn for_each_planned(
     plan: &Plan,
     mut each: impl FnMut(PlannedRow<'_>),
 ) -> Result<(), JobError> {
-    source.rewind()?;
+    try_for_each_planned(source, prompts, request, plan, |seen| {
+        each(seen);
+        Ok(())
+    })
+}
+
+/// Does the same, until `each` fails.
+pub(crate) fn try_for_each_planned<E: From<JobError>>(
+    source: &mut dyn Source,
+    prompts: &Prompts,
+    request: &RequestSettings,
+    plan: &Plan,
+    mut each: impl FnMut(PlannedRow<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    source.rewind().map_err(JobError::from)?;
     let mut items = Items::new(source, prompts, std::slice::from_ref(request));
     let mut index: u32 = 0;
-    while let Some(Prepared { item, rendered, fingerprints }) = items.next()? {
+    while let Some(Prepared { item, rendered, fingerprints }) =
+        items.next().map_err(JobError::from)?
+    {
         let Some(rendered) = &rendered else { continue };
         if !plan.fits(index, fingerprints[0]) {
-            return Err(JobError::InputChanged);
+            return Err(JobError::InputChanged.into());
         }
         each(PlannedRow {
-            row_number: item.place.number(),
-            text: item.text,
+            item: &item,
             rendered,
             id: plan.id(index, item.text_hash()),
             entries: plan.wanted().entries_of_row(index),
-            status: item.status,
-        });
+        })?;
         index += 1;
     }
-    if u64::from(index) == plan.rows() { Ok(()) } else { Err(JobError::InputChanged) }
+    if u64::from(index) == plan.rows() { Ok(()) } else { Err(JobError::InputChanged.into()) }
 }

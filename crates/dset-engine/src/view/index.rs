@@ -14,7 +14,7 @@ use dset_core::template::Prompts;
 
 use crate::error::JobError;
 use crate::run::choice::LeftOut;
-use crate::run::plan_input::{PlannedInput, PlannedRow, for_each_planned};
+use crate::run::plan_input::{PlannedInput, PlannedRow, for_each_planned, try_for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::source::bad_row::BadRows;
@@ -99,6 +99,15 @@ impl RunIndex {
         for_each_planned(&mut **source, prompts, &requests[0], plan, |seen| each(plan, seen))
     }
 
+    /// Does the same, until `each` fails.
+    pub(crate) fn try_for_each_row<E: From<JobError>>(
+        &mut self,
+        each: impl FnMut(PlannedRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let RunIndex { source, prompts, requests, plan, .. } = self;
+        try_for_each_planned(&mut **source, prompts, &requests[0], plan, each)
+    }
+
     /// Returns the answers to questions of the input that the last run did not want, of further
     /// samples and other models, each with its row among those that are asked; in the order of both.
     pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
@@ -119,7 +128,7 @@ impl RunIndex {
     pub(crate) fn row_numbers(&mut self) -> Result<Vec<u64>, JobError> {
         let mut numbers = Vec::with_capacity(self.plan.rows() as usize);
         self.for_each_row(|_, seen| {
-            numbers.push(seen.row_number);
+            numbers.push(seen.row_number());
         })?;
         Ok(numbers)
     }
@@ -137,9 +146,9 @@ impl RunIndex {
         let mut marks = RowMarks::default();
         let can_be_marked = self.source.shape().marks.is_some();
         self.for_each_row(|plan, seen| {
-            marks.marked += u64::from(seen.status == Status::Error);
+            marks.marked += u64::from(seen.item.status == Status::Error);
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
-            for at in seen.entries {
+            for at in seen.entries.clone() {
                 let planned = plan.states[at as usize];
                 let end = plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
                 ledger.count(planned, end.map(|(fault, _)| *fault));
@@ -156,14 +165,16 @@ impl RunIndex {
                 }
             }
             if !can_be_marked {
-            } else if is_open {
-                if to_mark.contains(&seen.id.hash()) && seen.status != Status::Error {
-                    marks.waiting.add(seen.row_number);
-                } else if has_failed && seen.status == Status::Empty {
-                    marks.unmarked.add(seen.row_number);
+                return;
+            }
+            if is_open {
+                if to_mark.contains(&seen.id.hash()) && seen.item.status != Status::Error {
+                    marks.waiting.add(seen.row_number());
+                } else if has_failed && seen.item.status == Status::Empty {
+                    marks.unmarked.add(seen.row_number());
                 }
-            } else if is_answered && seen.status == Status::Error {
-                marks.though_answered.add(seen.row_number);
+            } else if is_answered && seen.item.status == Status::Error {
+                marks.though_answered.add(seen.row_number());
             }
         })?;
         let failed = failed.into_iter().map(|((gave_up, cause), count)| {

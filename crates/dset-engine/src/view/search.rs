@@ -78,7 +78,8 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>
             &view.plan,
             |seen| {
                 number += 1;
-                let mut of_row = seen.entries.filter_map(|at| answers[at as usize]).peekable();
+                let mut of_row =
+                    seen.entries.clone().filter_map(|at| answers[at as usize]).peekable();
                 let has_answer = of_row.peek().is_some();
                 let mut id = of_row.find(|id| hits.has(*id));
                 if id.is_none() && !beside.is_empty() {
@@ -88,7 +89,7 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>
                     if has_answer || !query.within[0] || failed.is_some() {
                         return;
                     }
-                    failed = words.fold(seen.text, &mut folded).err();
+                    failed = words.fold(seen.item.text, &mut folded).err();
                     if terms.find([&folded]).is_none() {
                         return;
                     }
@@ -97,8 +98,8 @@ pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>
                 if shown.len() < query.hits_max {
                     let hit = Hit {
                         number,
-                        row_number: seen.row_number,
-                        question: seen.text.to_owned(),
+                        row_number: seen.row_number(),
+                        question: seen.item.text.to_owned(),
                         answer: None,
                         snippets: [None, None, None],
                     };

@@ -153,7 +153,7 @@ fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobE
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
             Planned::Truncated => true,
             Planned::Pending => {
-                seen.status == Status::Error
+                seen.item.status == Status::Error
                     || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
             }
             _ => false,
@@ -178,7 +178,7 @@ fn last(store: &Store, view: &mut RunIndex, most: u32) -> Result<Vec<ShownQuesti
     pick(view, |seen, at| {
         let hash = seen.id.hash();
         if looked_for.contains(&hash) {
-            places.insert(hash, (at, seen.row_number));
+            places.insert(hash, (at, seen.row_number()));
         }
         None
     })?;
@@ -210,10 +210,10 @@ fn pick(
         };
         picked.push(PickedQuestion {
             number,
-            row_number: seen.row_number,
-            text: seen.text.to_owned(),
+            row_number: seen.row_number(),
+            text: seen.item.text.to_owned(),
             id: seen.id,
-            marked: seen.status == Status::Error,
+            marked: seen.item.status == Status::Error,
             entries: entries.into_iter().map(key).collect(),
         });
     })?;

@@ -163,7 +163,7 @@ fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobEr
     let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);
     let mut marks = RowMarks::default();
     for_each_planned(&mut *input.source, &input.prompts, &input.requests[0], &plan, |seen| {
-        marks.marked += u64::from(seen.status == Status::Error);
+        marks.marked += u64::from(seen.item.status == Status::Error);
     })?;
     let wanted = live_formats(&settings.formats).unwrap_or_else(|_| legacy::ALL.to_vec());
     Ok(RunStatus {

@@ -25,7 +25,8 @@ pub(super) enum ColumnBuilder {
 impl ColumnBuilder {
     pub(super) fn new(kind: Kind) -> ColumnBuilder {
         match kind {
-            Kind::Text => ColumnBuilder::Text(StringBuilder::new()),
+            // JSON is text: what is a column of JSON to one reader is refused by another.
+            Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
             Kind::Integer => ColumnBuilder::Integer(Int64Builder::new()),
             Kind::Float => ColumnBuilder::Float(Float64Builder::new()),
             Kind::Truth => ColumnBuilder::Truth(BooleanBuilder::new()),
@@ -47,7 +48,9 @@ impl ColumnBuilder {
     /// Adds a cell that [fits] the kind.
     pub(super) fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
-            (ColumnBuilder::Text(column), Cell::Text(text)) => column.append_value(text),
+            (ColumnBuilder::Text(column), Cell::Text(text) | Cell::Json(text)) => {
+                column.append_value(text)
+            }
             (ColumnBuilder::Integer(column), Cell::Integer(value)) => column.append_option(*value),
             (ColumnBuilder::Float(column), Cell::Float(value)) => column.append_option(*value),
             (ColumnBuilder::Truth(column), Cell::Truth(value)) => column.append_option(*value),
@@ -94,7 +97,7 @@ pub(super) fn field(column: &Column) -> Field {
 
 fn data_type(kind: Kind) -> DataType {
     match kind {
-        Kind::Text => DataType::Utf8,
+        Kind::Text | Kind::Json => DataType::Utf8,
         Kind::Integer => DataType::Int64,
         Kind::Float => DataType::Float64,
         Kind::Truth => DataType::Boolean,
@@ -117,6 +120,7 @@ fn texts_named(keys: &[&str]) -> Fields {
 pub(super) fn fits(cell: &Cell<'_>, kind: Kind) -> bool {
     match (cell, kind) {
         (Cell::Text(_), Kind::Text)
+        | (Cell::Json(_), Kind::Json)
         | (Cell::Integer(_), Kind::Integer)
         | (Cell::Float(_), Kind::Float)
         | (Cell::Truth(_), Kind::Truth)
@@ -133,7 +137,7 @@ pub(super) fn fits(cell: &Cell<'_>, kind: Kind) -> bool {
 pub(super) fn bytes_of(cell: &Cell<'_>) -> usize {
     let text = |text: &std::borrow::Cow<'_, str>| text.len() + size_of::<i32>();
     match cell {
-        Cell::Text(it) => text(it),
+        Cell::Text(it) | Cell::Json(it) => text(it),
         Cell::Integer(_) | Cell::Float(_) | Cell::Time(_) => size_of::<i64>(),
         Cell::Truth(_) => 1,
         Cell::Texts(texts) => size_of::<i32>() + texts.iter().map(text).sum::<usize>(),

@@ -1,0 +1,87 @@
+//! Columns of a dataset, their kinds, and what stands in them.
+
+use std::borrow::Cow;
+
+/// A column of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name; no two columns of a dataset have the same.
+    pub name: String,
+    /// The kind of each of its cells.
+    pub kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text. Unknown text is the empty one.
+    Text,
+    /// A whole number, 64 bits with a sign.
+    Integer,
+    /// A number of double precision.
+    Float,
+    /// True or false.
+    Truth,
+    /// A moment in UTC, by the millisecond.
+    Time,
+    /// A list of texts.
+    Texts,
+    /// A list of objects, each with exactly these keys, all of them texts.
+    Objects(&'static [&'static str]),
+    /// Any JSON value. Text where a file has no such kind; readers that take the kind of a column from
+    /// its first rows fail on it, so that only what is no table for training has it.
+    Json,
+}
+
+/// What stands in one place of a dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Of [`Kind::Text`].
+    Text(Cow<'a, str>),
+    /// Of [`Kind::Integer`]; absent where it is not known.
+    Integer(Option<i64>),
+    /// Of [`Kind::Float`]; absent where it is not known.
+    Float(Option<f64>),
+    /// Of [`Kind::Truth`]; absent where it is not known.
+    Truth(Option<bool>),
+    /// Of [`Kind::Time`], Unix milliseconds.
+    Time(i64),
+    /// Of [`Kind::Texts`].
+    Texts(Vec<Cow<'a, str>>),
+    /// Of [`Kind::Objects`]: a text for each key.
+    Objects(Vec<Vec<Cow<'a, str>>>),
+    /// Of [`Kind::Json`]: the value, without blanks between its parts.
+    Json(Cow<'a, str>),
+}
+
+impl<'a> Cell<'a> {
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
+        Cell::Text(text.into())
+    }
+
+    pub(super) fn optional(text: &'a Option<String>) -> Cell<'a> {
+        Cell::text(text.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn count(count: Option<u64>) -> Cell<'a> {
+        Cell::Integer(count.and_then(|count| i64::try_from(count).ok()))
+    }
+
+    /// Tells whether a column of this kind may hold it.
+    #[must_use]
+    pub fn is_of(&self, kind: Kind) -> bool {
+        match (self, kind) {
+            (Cell::Text(_), Kind::Text)
+            | (Cell::Integer(_), Kind::Integer)
+            | (Cell::Float(_), Kind::Float)
+            | (Cell::Truth(_), Kind::Truth)
+            | (Cell::Time(_), Kind::Time)
+            | (Cell::Texts(_), Kind::Texts)
+            | (Cell::Json(_), Kind::Json) => true,
+            (Cell::Objects(objects), Kind::Objects(keys)) => {
+                objects.iter().all(|texts| texts.len() == keys.len())
+            }
+            _ => false,
+        }
+    }
+}

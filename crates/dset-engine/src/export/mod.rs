@@ -1,0 +1,269 @@
+//! Datasets, written whole: rows of a layout in a container, worked out of the input and the store.
+//!
+//! The store is only read, and nothing is asked. Files are written beside, synced and renamed, so
+//! that there is never half a dataset under its name; the same input, store and options give the
+//! same bytes. Live outputs, which grow while a run goes on, are in [`crate::output`].
+
+mod container;
+mod error;
+mod hub;
+mod output;
+mod pack;
+mod prepare;
+mod select;
+mod spool;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use dset_core::layout::split::{Splits, shuffled};
+use dset_core::layout::{Layout, ReasoningPlace, Unfit};
+use dset_core::settings::Settings;
+
+pub use self::container::{CONTAINERS, ContainerKind};
+pub use self::error::ExportError;
+use self::output::{FileRows, Output, SplitFiles};
+use self::prepare::{Prepared, prepare};
+use self::spool::Spool;
+use self::target::Target;
+use crate::store::{Store, open_readonly};
+
+/// A dataset that is to be written.
+pub struct ExportRequest<'a> {
+    /// The file, whose ending says what kind it is of and how it is packed; or a folder, which
+    /// becomes one that the Hub and `datasets` know.
+    pub to: &'a Path,
+    /// What its rows are.
+    pub layout: &'static dyn Layout,
+    /// Where reasoning goes; absent for the layout's usual place.
+    pub reasoning: Option<ReasoningPlace>,
+    /// Columns of the input that every row keeps; absent for what the layout keeps of itself.
+    pub keep: Option<&'a [String]>,
+    /// Columns with another name: its usual one, and the one it gets.
+    pub rename: &'a [(String, String)],
+    /// An expression that holds of the answers that are wanted.
+    pub filter: Option<&'a str>,
+    /// An expression that is higher for better answers.
+    pub rank: Option<&'a str>,
+    /// How many answers of a question.
+    pub samples: Samples,
+    /// In which order.
+    pub order: Order,
+    /// Into which parts.
+    pub splits: Option<&'a Splits>,
+    /// Into how many files.
+    pub shards: Shards,
+    /// What was asked and answered in the same words is written once.
+    pub dedup: bool,
+    /// Nothing is written where an answer is missing.
+    pub strict: bool,
+    /// Rows that do not fit the layout are left out.
+    pub skip_unfit: bool,
+    /// Rows that lack an answer are written, and not those that have all.
+    pub failed: bool,
+    /// Files that are there are replaced.
+    pub force: bool,
+}
+
+/// Which answers of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// All.
+    All,
+    /// The first of those that are wanted.
+    First,
+    /// The one of the highest rank.
+    Best,
+}
+
+/// In which order rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As their questions stand in the input.
+    Input,
+    /// As their answers came.
+    Answered,
+    /// As chance has it, the same for the same number.
+    Shuffle(u64),
+}
+
+/// Into how many files a dataset, or each split of it, is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shards {
+    /// One, without a number in its name; in a folder with one.
+    One,
+    /// So many.
+    Count(u32),
+    /// As many as there must be for each to have so many rows.
+    Rows(u64),
+}
+
+/// A dataset that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Its files, in order.
+    pub files: Vec<ExportedFile>,
+    /// What has no row in it.
+    pub left_out: LeftOut,
+}
+
+impl Exported {
+    /// Rows of all files.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+}
+
+/// A file of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The split it is of.
+    pub split: Option<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Answers and questions that have no row, each counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Answers that are wanted and not there.
+    pub unanswered: u64,
+    /// Answers that the user's filter leaves out.
+    pub filtered: u64,
+    /// Answers in the words of an earlier one to the same question.
+    pub duplicates: u64,
+    /// Answers beside the one that was taken.
+    pub other_samples: u64,
+    /// Questions that are chats of several turns, which the layout has no place for.
+    pub chats: u64,
+    /// Questions with one answer, where two are compared.
+    pub one_answer: u64,
+    /// Questions whose answers have the same rank.
+    pub ties: u64,
+}
+
+impl LeftOut {
+    fn note(&mut self, unfit: Unfit) {
+        match unfit {
+            Unfit::Turns => self.chats += 1,
+            Unfit::OneAnswer => self.one_answer += 1,
+            Unfit::Tie => self.ties += 1,
+        }
+    }
+}
+
+/// Told of the questions that are done, and how many there are.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Questions between two reports of progress.
+const PROGRESS_QUESTIONS: u64 = 1000;
+
+/// Writes a dataset of the answers of a run; `None` where there is no store yet.
+pub fn export(
+    settings: &Settings,
+    request: &ExportRequest<'_>,
+    progress: Progress<'_>,
+) -> Result<Option<Exported>, ExportError> {
+    let target = Target::new(request)?;
+    let staging = target.stage()?;
+    // Nothing gets its name in here: what was read while a run began is thrown away and read again.
+    let written = open_readonly(&settings.output, |store| {
+        let mut prepared = prepare(store, settings, request)?;
+        let splits = write(store, &mut prepared, request, &target, staging.folder(), progress)?;
+        Ok::<_, ExportError>((prepared, splits))
+    })?;
+    let Some((prepared, splits)) = written else { return Ok(None) };
+    let left_out = prepared.selection.left_out;
+    let files = target.commit(staging, splits, |files| {
+        hub::describe(settings, request, &prepared, &target, files)
+    })?;
+    Ok(Some(Exported { files, left_out }))
+}
+
+/// Writes all rows into files that have no name yet.
+fn write(
+    store: &Store,
+    prepared: &mut Prepared,
+    request: &ExportRequest<'_>,
+    target: &Target<'_>,
+    folder: &Path,
+    progress: Progress<'_>,
+) -> Result<Vec<SplitFiles>, ExportError> {
+    let names: Vec<Option<String>> = match (request.splits, target.is_folder()) {
+        (Some(splits), _) => splits.names().map(|name| Some(name.to_owned())).collect(),
+        (None, true) => vec![Some("train".to_owned())],
+        (None, false) => vec![None],
+    };
+    let sizes = match request.shards {
+        Shards::One => vec![FileRows::All; names.len()],
+        Shards::Rows(rows) => vec![FileRows::Each(rows); names.len()],
+        Shards::Count(files) => {
+            // How many rows there are is known when all were made.
+            let mut rows = vec![0; names.len()];
+            each_row(store, prepared, request, &mut |_, _| {}, |_, split, _| {
+                rows[split] += 1;
+                Ok(())
+            })?;
+            rows.into_iter().map(|rows| FileRows::divided(rows, files)).collect()
+        }
+    };
+    let columns = prepared.columns.clone();
+    let splits = names.into_iter().zip(sizes).collect();
+    let mut output = Output::new(folder, target.kind(), &columns, splits);
+    if request.order == Order::Input {
+        each_row(store, prepared, request, progress, |_, split, cells| output.row(split, cells))?;
+        return output.finish();
+    }
+    let failed = ExportError::io(folder);
+    let mut spool = Spool::new(folder).map_err(&failed)?;
+    each_row(store, prepared, request, progress, |key, split, cells| {
+        spool.push(key, split, cells).map_err(&failed)
+    })?;
+    let mut result = Ok(());
+    let read = spool.for_each(&columns, |split, cells| {
+        if result.is_ok() {
+            result = output.row(split, cells);
+        }
+        Ok(())
+    });
+    read.map_err(&failed)?;
+    result?;
+    output.finish()
+}
+
+/// Makes every row, and shows it with what it is sorted by and the place of its split.
+fn each_row(
+    store: &Store,
+    prepared: &mut Prepared,
+    request: &ExportRequest<'_>,
+    progress: Progress<'_>,
+    mut emit: impl FnMut(u64, usize, &[dset_core::layout::Cell<'_>]) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let Prepared { index, selection, .. } = prepared;
+    selection.restart();
+    let (archive, answers) = (store.as_reader(), std::mem::take(&mut index.answers));
+    let (all, mut done) = (index.plan.rows(), 0);
+    let result = index.try_for_each_row(|seen| {
+        done += 1;
+        if done % PROGRESS_QUESTIONS == 0 {
+            progress(done, all);
+        }
+        selection.rows_of(&seen, &answers, archive, |made| {
+            let split = request.splits.map_or(0, |splits| splits.of(made.id));
+            let key = match request.order {
+                Order::Input => 0,
+                // With the sign turned, so that what came before 1970 sorts before it.
+                Order::Answered => (made.answered_at ^ i64::MIN) as u64,
+                Order::Shuffle(seed) => shuffled(seed, made.id, made.number),
+            };
+            emit(key, split, made.cells)
+        })
+    });
+    index.answers = answers;
+    result
+}

@@ -1,0 +1,180 @@
+//! What is decided before the first row: columns and their kinds, and whether the layout can be made.
+
+use std::collections::{HashMap, HashSet};
+
+use dset_core::layout::failed::Failed;
+use dset_core::layout::survey::{Kept, Survey};
+use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
+use dset_core::settings::Settings;
+
+use super::error::ExportError;
+use super::select::{Named, Selection};
+use super::{ExportRequest, LeftOut, Samples};
+use crate::error::JobError;
+use crate::store::Store;
+use crate::view::index::RunIndex;
+
+/// A dataset whose rows can be made.
+pub(super) struct Prepared {
+    pub(super) index: RunIndex,
+    pub(super) selection: Selection,
+    /// Under the names that the user wants.
+    pub(super) columns: Vec<Column>,
+}
+
+/// Rows that an error names, at most.
+const ROWS_NAMED_MAX: usize = 5;
+
+/// Decides everything that is the same for all rows, in one pass over the input.
+pub(super) fn prepare(
+    store: &Store,
+    settings: &Settings,
+    request: &ExportRequest<'_>,
+) -> Result<Prepared, ExportError> {
+    let mut index = RunIndex::load(store, settings)?;
+    let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
+    let missing = index.answers.iter().filter(|answer| answer.is_none()).count() as u64;
+    if request.strict && missing > 0 {
+        return Err(ExportError::Missing { count: missing });
+    }
+    let places = layout.reasoning();
+    let reasoning = request.reasoning.unwrap_or(places[0]);
+    if !places.contains(&reasoning) {
+        return Err(ExportError::Reasoning { layout: layout.name(), places });
+    }
+    let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
+    if wants_rank && request.rank.is_none() {
+        return Err(ExportError::NoRank);
+    }
+    let looked = look(&mut index, layout, request)?;
+    let names = looked.survey.names().to_vec();
+    let kept = kept(&index, &looked, layout, request)?;
+    let mut held = Vec::new();
+    let has = |name: &str| kept.columns().iter().any(|column| column.name == name);
+    held.extend((looked.id_is_field && has("id")).then_some("id"));
+    let shape = index.source.shape();
+    let question = shape.fields.get(shape.question).is_some_and(|name| name == "question");
+    held.extend((question && has("question")).then_some("question"));
+    let shape = Shape { fields: kept.columns().to_vec(), held };
+    let options = Options { reasoning };
+    let columns = renamed(layout.columns(&shape, &options), request.rename)?;
+    let selection = Selection {
+        layout,
+        options,
+        shape,
+        kept,
+        filter: Named::parse("--where", request.filter, &names)?,
+        rank: Named::parse("--rank", request.rank, &names)?,
+        samples: request.samples,
+        skip_unfit: request.skip_unfit,
+        failed: request.failed,
+        written: request.dedup.then(HashSet::new),
+        left_out: LeftOut::default(),
+    };
+    Ok(Prepared { index, selection, columns })
+}
+
+/// What one pass over the input tells.
+struct Looked {
+    survey: Survey,
+    /// Every id is in a field of that name.
+    id_is_field: bool,
+}
+
+fn look(
+    index: &mut RunIndex,
+    layout: &'static dyn Layout,
+    request: &ExportRequest<'_>,
+) -> Result<Looked, ExportError> {
+    let mut survey = Survey::new(&index.source.shape().fields);
+    let (mut id_is_field, mut chats, mut rows) = (true, 0, Vec::new());
+    let mut has_two = false;
+    let answers = std::mem::take(&mut index.answers);
+    let result = index.try_for_each_row::<JobError>(|seen| {
+        survey.note(seen.item.fields);
+        id_is_field &= id_is_in_field(&seen);
+        let of_row = &answers[seen.entries.start as usize..seen.entries.end as usize];
+        let there = of_row.iter().flatten().count();
+        has_two |= there > 1;
+        let turns = seen.item.turns.map(|turns| &**turns);
+        if there > 0 && !layout.takes_turns() && has_several_turns(turns) {
+            chats += 1;
+            if rows.len() < ROWS_NAMED_MAX {
+                rows.push(seen.row_number());
+            }
+        }
+        Ok(())
+    });
+    let answered = answers.iter().any(Option::is_some);
+    index.answers = answers;
+    result?;
+    if chats > 0 && !request.skip_unfit {
+        let (layout, unfit) = (layout.name(), Unfit::Turns);
+        return Err(ExportError::Unfit { layout, unfit, count: chats, rows });
+    }
+    if layout.compares_answers() && answered && !has_two {
+        return Err(ExportError::OneAnswerEach);
+    }
+    Ok(Looked { survey, id_is_field })
+}
+
+fn id_is_in_field(seen: &crate::run::plan_input::PlannedRow<'_>) -> bool {
+    use dset_core::item::fields::Field;
+    match (seen.item.id, seen.item.fields.get("id")) {
+        (Some(id), Some(Field::Text(text))) => id == text,
+        (Some(id), Some(Field::Json(value))) => id == value.to_string(),
+        _ => false,
+    }
+}
+
+/// Which columns of the input every row keeps: those that are named, or all but the marks.
+fn kept(
+    index: &RunIndex,
+    looked: &Looked,
+    layout: &'static dyn Layout,
+    request: &ExportRequest<'_>,
+) -> Result<Kept, ExportError> {
+    let survey = &looked.survey;
+    let marks = index.source.shape().marks.as_deref();
+    let names: Vec<String> = match request.keep {
+        Some(keep) => {
+            let own =
+                layout.columns(&Shape::default(), &Options { reasoning: layout.reasoning()[0] });
+            let is_own = |name: &String| own.iter().any(|column| column.name == *name);
+            let unknown = keep.iter().find(|name| !survey.names().contains(name) && !is_own(name));
+            if let Some(name) = unknown {
+                let (name, known) = (name.clone(), survey.names().to_vec());
+                return Err(ExportError::UnknownColumn { option: "--keep", name, known });
+            }
+            keep.to_vec()
+        }
+        None if layout.keeps_all_columns() => {
+            survey.names().iter().filter(|name| Some(name.as_str()) != marks).cloned().collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(survey.kept(&names, request.failed))
+}
+
+fn renamed(
+    mut columns: Vec<Column>,
+    rename: &[(String, String)],
+) -> Result<Vec<Column>, ExportError> {
+    let known: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    for (from, to) in rename {
+        match known.iter().position(|name| name == from) {
+            Some(at) => columns[at].name.clone_from(to),
+            None => {
+                let name = from.clone();
+                return Err(ExportError::UnknownColumn { option: "--rename", name, known });
+            }
+        }
+    }
+    let mut seen: HashMap<&str, Kind> = HashMap::new();
+    for column in &columns {
+        if seen.insert(&column.name, column.kind).is_some() {
+            return Err(ExportError::SameName(column.name.clone()));
+        }
+    }
+    Ok(columns)
+}

@@ -1,0 +1,217 @@
+//! Which answers of a row become rows of a dataset, and what is left out.
+
+use std::collections::HashSet;
+
+use dset_core::answer::row::Row;
+use dset_core::layout::expression::{Answered, Expression, ExpressionError};
+use dset_core::layout::survey::Kept;
+use dset_core::layout::{Cell, Layout, Options, Record, Shape};
+use dset_core::plan::AnswerId;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::ExportError;
+use super::{LeftOut, Samples};
+use crate::run::plan_input::PlannedRow;
+use crate::store::Archive;
+
+/// An expression, with what errors say of it.
+pub(super) struct Named {
+    pub(super) option: &'static str,
+    pub(super) text: String,
+    pub(super) expression: Expression,
+}
+
+impl Named {
+    pub(super) fn parse(
+        option: &'static str,
+        text: Option<&str>,
+        columns: &[String],
+    ) -> Result<Option<Named>, ExportError> {
+        let Some(text) = text else { return Ok(None) };
+        match Expression::new(text, columns) {
+            Ok(expression) => Ok(Some(Named { option, text: text.to_owned(), expression })),
+            Err(error) => Err(ExportError::Expression { option, text: text.to_owned(), error }),
+        }
+    }
+
+    fn failed(&self, error: ExpressionError) -> ExportError {
+        ExportError::Expression { option: self.option, text: self.text.clone(), error }
+    }
+}
+
+/// What is written of each row of the input.
+pub(super) struct Selection {
+    pub(super) layout: &'static dyn Layout,
+    pub(super) options: Options,
+    pub(super) shape: Shape,
+    pub(super) kept: Kept,
+    pub(super) filter: Option<Named>,
+    pub(super) rank: Option<Named>,
+    pub(super) samples: Samples,
+    pub(super) skip_unfit: bool,
+    /// Only rows that lack an answer, and those without one.
+    pub(super) failed: bool,
+    /// Hashes of what was written, where what is equal is written once.
+    pub(super) written: Option<HashSet<u128>>,
+    pub(super) left_out: LeftOut,
+}
+
+/// A row of a dataset, with what decides where it goes.
+pub(super) struct Made<'a> {
+    pub(super) id: &'a str,
+    /// Its number among the rows of the record.
+    pub(super) number: u32,
+    pub(super) answered_at: i64,
+    pub(super) cells: &'a [Cell<'a>],
+}
+
+impl Selection {
+    /// Begins again, as nothing was written.
+    pub(super) fn restart(&mut self) {
+        self.left_out = LeftOut::default();
+        self.written.as_mut().map(HashSet::clear);
+    }
+
+    /// Makes the rows of a row of the input.
+    pub(super) fn rows_of(
+        &mut self,
+        seen: &PlannedRow<'_>,
+        answers: &[Option<AnswerId>],
+        archive: &dyn Archive,
+        mut emit: impl FnMut(Made<'_>) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let of_row = &answers[seen.entries.start as usize..seen.entries.end as usize];
+        let missing = of_row.iter().filter(|answer| answer.is_none()).count() as u64;
+        self.left_out.unanswered += missing;
+        if self.failed != (missing > 0) && (self.failed || missing == of_row.len() as u64) {
+            return Ok(());
+        }
+        let id = seen.item.name(seen.id);
+        let mut rows = Vec::new();
+        if !self.failed {
+            for answer in of_row.iter().flatten() {
+                rows.push(archive.row_at(*answer, Some(seen.row_number()))?);
+            }
+            self.keep_wanted(&id, seen, &mut rows)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+        }
+        let ranks = self.choose(&id, seen, &mut rows)?;
+        let fields = self.kept.cells(seen.item.fields);
+        let record = Record {
+            shape: &self.shape,
+            id: &id,
+            row: seen.row_number(),
+            question: seen.item.text.trim(),
+            system: seen.rendered.system.as_deref(),
+            prompt: &seen.rendered.user,
+            turns: seen.item.turns.map(|turns| &**turns),
+            fields: &fields,
+            answers: &rows,
+            ranks: ranks.as_deref(),
+        };
+        if let Some(unfit) = self.layout.unfit(&record) {
+            self.left_out.note(unfit);
+            return match unfit.is_expected() || self.skip_unfit {
+                true => Ok(()),
+                false => Err(ExportError::Unfit {
+                    layout: self.layout.name(),
+                    unfit,
+                    count: 1,
+                    rows: vec![record.row],
+                }),
+            };
+        }
+        let (mut number, mut result) = (0, Ok(()));
+        self.layout.rows(&record, &self.options, &mut |cells| {
+            if result.is_ok() {
+                let of = rows.get(number as usize).or(rows.first());
+                let answered_at = of.map_or(0, |row| row.answered_at);
+                result = emit(Made { id: &id, number, answered_at, cells });
+                number += 1;
+            }
+        });
+        result
+    }
+
+    /// Leaves out answers that the user does not want, and those that were written already.
+    fn keep_wanted(
+        &mut self,
+        id: &str,
+        seen: &PlannedRow<'_>,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), ExportError> {
+        let all = rows.len();
+        if let Some(filter) = &self.filter {
+            let mut kept = Vec::with_capacity(all);
+            for row in rows.drain(..) {
+                let holds = filter.expression.holds(&answered(id, seen, &row));
+                if holds.map_err(|error| filter.failed(error))? {
+                    kept.push(row);
+                }
+            }
+            *rows = kept;
+        }
+        self.left_out.filtered += (all - rows.len()) as u64;
+        if let Some(written) = &mut self.written {
+            let all = rows.len();
+            rows.retain(|row| written.insert(said(seen, row)));
+            self.left_out.duplicates += (all - rows.len()) as u64;
+        }
+        Ok(())
+    }
+
+    /// Ranks the answers, and keeps one where the user wants one.
+    fn choose(
+        &mut self,
+        id: &str,
+        seen: &PlannedRow<'_>,
+        rows: &mut Vec<Row>,
+    ) -> Result<Option<Vec<f64>>, ExportError> {
+        let mut ranks = None;
+        if let Some(rank) = &self.rank {
+            let of = |row: &Row| rank.expression.number(&answered(id, seen, row));
+            let all: Result<Vec<_>, _> = rows.iter().map(of).collect();
+            ranks = Some(all.map_err(|error| rank.failed(error))?);
+        }
+        let one = match (self.samples, &ranks) {
+            (Samples::All, _) => return Ok(ranks),
+            (Samples::First, _) | (Samples::Best, None) => 0,
+            (Samples::Best, Some(ranks)) => {
+                (1..ranks.len()).fold(0, |best, at| if ranks[at] > ranks[best] { at } else { best })
+            }
+        };
+        self.left_out.other_samples += rows.len().saturating_sub(1) as u64;
+        if one < rows.len() {
+            rows.swap(0, one);
+            rows.truncate(1);
+        }
+        Ok(ranks.map(|ranks| ranks.get(one).copied().into_iter().collect()))
+    }
+}
+
+fn answered<'a>(id: &'a str, seen: &PlannedRow<'a>, answer: &'a Row) -> Answered<'a> {
+    let question = seen.item.text.trim();
+    Answered { id, row: seen.row_number(), question, fields: seen.item.fields, answer }
+}
+
+/// Hashes what was asked and what was answered. Two that differ in the case of a letter or in a
+/// number are not the same.
+fn said(seen: &PlannedRow<'_>, row: &Row) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut add = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    add(seen.rendered.system.as_deref().unwrap_or_default());
+    match seen.item.turns {
+        None => add(seen.rendered.user.trim()),
+        Some(turns) => turns.iter().for_each(|turn| {
+            add(turn.role.name());
+            add(&turn.text);
+        }),
+    }
+    add(row.answer.trim());
+    hash.digest128()
+}

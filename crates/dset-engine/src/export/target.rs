@@ -1,0 +1,277 @@
+//! Where a dataset goes, and the moment in which its files get their names.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use tempfile::TempDir;
+
+use super::container::{self, ContainerKind};
+use super::error::ExportError;
+use super::hub::{self, CARD, MANIFEST};
+use super::output::{SplitFiles, earlier_shard, stem_and_ending};
+use super::pack::Packing;
+use super::{ExportRequest, ExportedFile, Shards};
+use crate::os::files::{
+    TEMPORARY, folder_of, is_temporary, put, put_new, remove_left_over, sync_folder, write_new,
+};
+
+/// The folder of the files with rows, in a folder for the Hub.
+const DATA: &str = "data";
+/// Held while a folder is made, which distinguishes it from one that a crash has left.
+const LOCK: &str = "lock";
+
+/// A file, or a folder for the Hub.
+pub(super) struct Target<'a> {
+    to: &'a Path,
+    kind: &'static ContainerKind,
+    packing: Packing,
+    is_folder: bool,
+    is_numbered: bool,
+    force: bool,
+}
+
+/// Where files are while they have no name.
+pub(super) enum Staging {
+    Beside(PathBuf),
+    Folder(TempDir, PathBuf, File),
+}
+
+impl Staging {
+    /// The folder that files are made in.
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Staging::Beside(folder) | Staging::Folder(_, folder, _) => folder,
+        }
+    }
+}
+
+/// Tells whether a path is meant as a folder: by a slash at its end, because it is one, or because
+/// its name has no ending.
+fn is_folder(path: &Path) -> bool {
+    let text = path.as_os_str().to_string_lossy();
+    text.ends_with(std::path::is_separator) || path.is_dir() || path.extension().is_none()
+}
+
+impl<'a> Target<'a> {
+    /// Fails where nothing can be written there, as far as that is known before.
+    pub(super) fn new(request: &ExportRequest<'a>) -> Result<Target<'a>, ExportError> {
+        let (to, force) = (request.to, request.force);
+        let is_numbered = request.shards != Shards::One;
+        if is_folder(to) {
+            check_folder(to, force)?;
+            let (kind, packing) = (container::of_folders(), Packing::None);
+            return Ok(Target { to, kind, packing, is_folder: true, is_numbered: true, force });
+        }
+        let (kind, packing) = container::of_name(to).ok_or_else(|| {
+            let name = to.file_name().unwrap_or_default().to_string_lossy();
+            ExportError::UnknownEnding(name.into_owned())
+        })?;
+        let is_one = !is_numbered && request.splits.is_none();
+        if is_one && !force && fs::symlink_metadata(to).is_ok() {
+            return Err(ExportError::Exists(to.to_owned()));
+        }
+        Ok(Target { to, kind, packing, is_folder: false, is_numbered, force })
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.to
+    }
+
+    pub(super) fn kind(&self) -> (&'static ContainerKind, Packing) {
+        (self.kind, self.packing)
+    }
+
+    /// Makes the place for files without a name, on the disk on which they stay.
+    pub(super) fn stage(&self) -> Result<Staging, ExportError> {
+        let failed = ExportError::io(self.to);
+        let folder = folder_of(self.to);
+        fs::create_dir_all(folder).map_err(&failed)?;
+        remove_left_over(folder);
+        if !self.is_folder {
+            return Ok(Staging::Beside(folder.to_owned()));
+        }
+        remove_left_folders(folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let made = builder.tempdir_in(folder).map_err(&failed)?;
+        let lock = File::create(made.path().join(LOCK)).map_err(&failed)?;
+        // A file system without locks loses only the cleaning up.
+        let _ = lock.try_lock();
+        let data = made.path().join(DATA);
+        fs::create_dir(&data).map_err(&failed)?;
+        Ok(Staging::Folder(made, data, lock))
+    }
+
+    /// Gives the files their names. In a folder `describe` says what stands beside them.
+    pub(super) fn commit(
+        &self,
+        staging: Staging,
+        splits: Vec<SplitFiles>,
+        describe: impl FnOnce(&[ExportedFile]) -> Result<[String; 2], ExportError>,
+    ) -> Result<Vec<ExportedFile>, ExportError> {
+        match staging {
+            Staging::Beside(folder) => self.commit_files(&folder, splits),
+            Staging::Folder(made, data, lock) => {
+                self.commit_folder(made, &data, lock, splits, describe)
+            }
+        }
+    }
+
+    fn commit_files(
+        &self,
+        folder: &Path,
+        splits: Vec<SplitFiles>,
+    ) -> Result<Vec<ExportedFile>, ExportError> {
+        let name = self.to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, ending) = stem_and_ending(&name, self.kind);
+        let mut files = Vec::new();
+        for split in splits {
+            let names: Vec<_> = (0..split.files.len())
+                .map(|at| folder.join(split.name_of(at, stem, ending, self.is_numbered)))
+                .collect();
+            let of = split.files.into_iter().zip(names);
+            files.extend(of.map(|((file, rows), path)| (file, rows, path, split.name.clone())));
+        }
+        let paths: Vec<PathBuf> = files.iter().map(|(_, _, path, _)| path.clone()).collect();
+        if let Some(path) = earlier_shard(folder, &paths) {
+            return Err(ExportError::EarlierShard(path));
+        }
+        if let Some(path) = paths.iter().find(|path| !self.force && path.exists()) {
+            return Err(ExportError::Exists(path.clone()));
+        }
+        let mut exported = Vec::new();
+        for (file, rows, path, split) in files {
+            let bytes = file.as_file().metadata().map_err(ExportError::io(&path))?.len();
+            let named = if self.force { put(file, &path) } else { put_new(file, &path) };
+            named.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => ExportError::Exists(path.clone()),
+                _ => ExportError::io(&path)(error),
+            })?;
+            exported.push(ExportedFile { path, split, rows, bytes });
+        }
+        Ok(exported)
+    }
+
+    fn commit_folder(
+        &self,
+        made: TempDir,
+        data: &Path,
+        lock: File,
+        splits: Vec<SplitFiles>,
+        describe: impl FnOnce(&[ExportedFile]) -> Result<[String; 2], ExportError>,
+    ) -> Result<Vec<ExportedFile>, ExportError> {
+        let failed = ExportError::io(self.to);
+        let mut files = Vec::new();
+        // Loaders fail on a split without rows.
+        for split in splits.into_iter().filter(|split| split.rows() > 0) {
+            let ending = format!(".{}", self.kind.ending);
+            let names: Vec<_> =
+                (0..split.files.len()).map(|at| split.name_of(at, "", &ending, true)).collect();
+            for ((file, rows), name) in split.files.into_iter().zip(names) {
+                let bytes = file.as_file().metadata().map_err(&failed)?.len();
+                put_new(file, &data.join(&name)).map_err(&failed)?;
+                let path = Path::new(DATA).join(name);
+                files.push(ExportedFile { path, split: split.name.clone(), rows, bytes });
+            }
+        }
+        if files.is_empty() {
+            return Err(ExportError::NoRows);
+        }
+        let [card, manifest] = describe(&files)?;
+        write_new(&made.path().join(CARD), card.as_bytes()).map_err(&failed)?;
+        write_new(&made.path().join(MANIFEST), manifest.as_bytes()).map_err(&failed)?;
+        drop(lock);
+        fs::remove_file(made.path().join(LOCK)).map_err(&failed)?;
+        sync_folder(made.path()).map_err(&failed)?;
+        swap(made, self.to).map_err(&failed)?;
+        for file in &mut files {
+            file.path = self.to.join(&file.path);
+        }
+        Ok(files)
+    }
+}
+
+/// Fails unless a folder is not there, empty, or one that dset wrote and may replace.
+fn check_folder(folder: &Path, force: bool) -> Result<(), ExportError> {
+    let failed = ExportError::io(folder);
+    let mut entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(&failed)?,
+    };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    let foreign = || ExportError::ForeignFolder(folder.to_owned());
+    let manifest = fs::read_to_string(folder.join(MANIFEST)).map_err(|_| foreign())?;
+    let ours = hub::files_of(&manifest).ok_or_else(foreign)?;
+    let data = fs::read_dir(folder.join(DATA)).into_iter().flatten().flatten();
+    let mut names = data.map(|entry| Path::new(DATA).join(entry.file_name()));
+    if names.any(|name| !ours.iter().any(|own| Path::new(own) == name)) {
+        return Err(foreign());
+    }
+    if force { Ok(()) } else { Err(ExportError::Exists(folder.to_owned())) }
+}
+
+/// Puts a folder into the place of another; what the user has beside our files moves with it.
+fn swap(made: TempDir, to: &Path) -> io::Result<()> {
+    let there = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
+    if !there {
+        let _ = fs::remove_dir(to);
+        fs::rename(made.path(), to)?;
+        let _ = made.keep();
+        return sync_folder(folder_of(to));
+    }
+    let old = exchange(made, to)?;
+    for entry in fs::read_dir(&old)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if ![DATA, CARD, MANIFEST].iter().any(|own| name == *own) {
+            fs::rename(entry.path(), to.join(name))?;
+        }
+    }
+    fs::remove_dir_all(old)?;
+    sync_folder(to)?;
+    sync_folder(folder_of(to))
+}
+
+/// Exchanges two folders in one step, and returns where the old one is then.
+#[cfg(target_os = "linux")]
+fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, made.path(), CWD, to, RenameFlags::EXCHANGE)?;
+    Ok(made.keep())
+}
+
+/// Puts one folder aside and the other into its place: no system call does both.
+#[cfg(not(target_os = "linux"))]
+fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
+    let mut old = made.path().as_os_str().to_owned();
+    old.push("-old");
+    let old = PathBuf::from(old);
+    fs::rename(to, &old)?;
+    if let Err(error) = fs::rename(made.path(), to) {
+        fs::rename(&old, to)?;
+        return Err(error);
+    }
+    let _ = made.keep();
+    Ok(old)
+}
+
+/// Removes folders that a crash has left half made.
+fn remove_left_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let lock = || File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if is_temporary(&path) && path.is_dir() && lock() {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}
