@@ -117,6 +117,11 @@ fn nothing_is_written_over_what_is_there_unless_that_is_said() {
         ran.says("not a folder that dset wrote");
     }
     assert_eq!(folder.read("hub/notes.txt"), "mine");
+    for own in ["q.csv", "dset_generator/output.json", "dset_generator/new.jsonl"] {
+        folder.dset(&["export", "--to", own, "--force"]).exits(2).says("belongs to the run");
+    }
+    assert_eq!(folder.read("q.csv"), TOPICS);
+    folder.dset(&["export", "--to", "-"]).exits(2).says("no kind of file");
     folder.dset(&["export", "--to", "a.docx"]).exits(2).says("no kind of file");
     folder
         .dset(&["export", "--to", "new/a.jsonl", "--layout", "caht"])

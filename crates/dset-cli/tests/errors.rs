@@ -241,6 +241,35 @@ fn errors_of_the_command_line() {
     case("mock-port-taken", &[], &["mock", "--port", &port], 2);
 }
 
+#[test]
+fn errors_of_datasets() {
+    let folder = Folder::with("question,level\none,1\ntwo,2\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    folder.write("mine.jsonl", "mine");
+    folder.write("mine/notes.txt", "mine");
+    for (name, arguments) in [
+        ("dataset-exists", &["--to", "mine.jsonl"][..]),
+        ("dataset-foreign-folder", &["--to", "mine/", "--force"]),
+        ("dataset-of-the-run", &["--to", "q.csv", "--force"]),
+        ("dataset-layout", &["--to", "a.jsonl", "--layout", "shargpt"]),
+        ("dataset-column", &["--to", "a.jsonl", "--keep", "levle"]),
+        ("dataset-where-name", &["--to", "a.jsonl", "--where", "levl == '1'"]),
+        ("dataset-where-syntax", &["--to", "a.jsonl", "--where", "level =="]),
+        ("dataset-rank-text", &["--to", "a.jsonl", "--samples", "best", "--rank", "level"]),
+        ("dataset-no-rank", &["--to", "a.jsonl", "--layout", "kto"]),
+        ("dataset-one-answer", &["--to", "a.jsonl", "--layout", "preference", "--rank", "sample"]),
+        ("dataset-reasoning", &["--to", "a.jsonl", "--layout", "s1k", "--reasoning", "think"]),
+        ("dataset-split", &["--to", "a.jsonl", "--split", "train=0.9"]),
+        ("dataset-same-name", &["--to", "a.jsonl", "--rename", "answer=question"]),
+    ] {
+        let arguments = [&["export"], arguments].concat();
+        let ran = folder.dset(&arguments).exits(2);
+        shows(name, &folder, &arguments, &ran);
+    }
+    assert!(!folder.path("a.jsonl").exists());
+}
+
 /// A chat with more than a question has room for.
 const LONG_CHAT: &[u8] = br#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"Who?"},{"type":"image_url","image_url":{"url":"x"}}]},{"role":"assistant","content":"A."},{"role":"user","content":"And?"}]}
 {"messages":[{"role":"user","content":"Why?"}]}

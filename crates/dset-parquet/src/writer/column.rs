@@ -25,7 +25,8 @@ pub(super) enum ColumnBuilder {
 impl ColumnBuilder {
     pub(super) fn new(kind: Kind) -> ColumnBuilder {
         match kind {
-            Kind::Text => ColumnBuilder::Text(StringBuilder::new()),
+            // JSON of any kind is text: of the type for it, many readers know nothing.
+            Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
             Kind::Integer => ColumnBuilder::Integer(Int64Builder::new()),
             Kind::Float => ColumnBuilder::Float(Float64Builder::new()),
             Kind::Truth => ColumnBuilder::Truth(BooleanBuilder::new()),
@@ -47,7 +48,9 @@ impl ColumnBuilder {
     /// Adds a cell that [fits] the kind.
     pub(super) fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
-            (ColumnBuilder::Text(column), Cell::Text(text)) => column.append_value(text),
+            (ColumnBuilder::Text(column), Cell::Text(text) | Cell::Json(text)) => {
+                column.append_value(text);
+            }
             (ColumnBuilder::Integer(column), Cell::Integer(value)) => column.append_option(*value),
             (ColumnBuilder::Float(column), Cell::Float(value)) => column.append_option(*value),
             (ColumnBuilder::Truth(column), Cell::Truth(value)) => column.append_option(*value),
@@ -94,7 +97,7 @@ pub(super) fn field(column: &Column) -> Field {
 
 fn data_type(kind: Kind) -> DataType {
     match kind {
-        Kind::Text => DataType::Utf8,
+        Kind::Text | Kind::Json => DataType::Utf8,
         Kind::Integer => DataType::Int64,
         Kind::Float => DataType::Float64,
         Kind::Truth => DataType::Boolean,
@@ -115,25 +118,14 @@ fn texts_named(keys: &[&str]) -> Fields {
 
 /// Returns true if a cell may stand in a column of this kind.
 pub(super) fn fits(cell: &Cell<'_>, kind: Kind) -> bool {
-    match (cell, kind) {
-        (Cell::Text(_), Kind::Text)
-        | (Cell::Integer(_), Kind::Integer)
-        | (Cell::Float(_), Kind::Float)
-        | (Cell::Truth(_), Kind::Truth)
-        | (Cell::Time(_), Kind::Time)
-        | (Cell::Texts(_), Kind::Texts) => true,
-        (Cell::Objects(objects), Kind::Objects(keys)) => {
-            objects.iter().all(|texts| texts.len() == keys.len())
-        }
-        _ => false,
-    }
+    cell.is_of(kind)
 }
 
 /// About how many bytes a cell takes before it is encoded: its text, and where each text ends.
 pub(super) fn bytes_of(cell: &Cell<'_>) -> usize {
     let text = |text: &std::borrow::Cow<'_, str>| text.len() + size_of::<i32>();
     match cell {
-        Cell::Text(it) => text(it),
+        Cell::Text(it) | Cell::Json(it) => text(it),
         Cell::Integer(_) | Cell::Float(_) | Cell::Time(_) => size_of::<i64>(),
         Cell::Truth(_) => 1,
         Cell::Texts(texts) => size_of::<i32>() + texts.iter().map(text).sum::<usize>(),
