@@ -179,8 +179,7 @@ def readers(path, load):
         yield "DuckDB", [dict(zip(found.columns, row)) for row in found.fetchall()]
     elif ending.startswith("jsonl"):
         yield "datasets", list(load("json", data_files=name))
-        types = {key: False for key in ["answer", "output", "completion", "attempt", "code", "gold"]}
-        yield "pandas", pandas.read_json(name, lines=True, dtype=types, convert_dates=False).to_dict("records")
+        yield "pandas", pandas.read_json(name, lines=True, dtype=False).to_dict("records")
         if not ending.endswith("z"):
             yield "polars", polars.read_ndjson(name, infer_schema_length=None).to_dicts()
     elif ending == "json":
@@ -188,8 +187,7 @@ def readers(path, load):
         yield "datasets", list(load("json", data_files=name))
     else:
         yield "pandas", pandas.read_csv(name, dtype=str, keep_default_na=False).to_dict("records")
-        texts = polars.read_csv(name, infer_schema=False, missing_utf8_is_empty_string=True)
-        yield "polars", texts.to_dicts()
+        yield "polars", polars.read_csv(name, infer_schema=False).fill_null("").to_dicts()
         found = duckdb.sql(f"FROM read_csv('{name}', all_varchar = true, header = true, nullstr = '\\0')")
         yield "DuckDB", [dict(zip(found.columns, row)) for row in found.fetchall()]
 

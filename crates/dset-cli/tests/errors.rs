@@ -109,7 +109,7 @@ fn errors_of_files_of_questions() {
         ),
         ("input-separator-line", "q.csv", b"sep=;\r\nFrage;Thema\r\nWarum?;geo\r\n", &["run"]),
         ("input-tabs", "q.csv", b"question\tstatus\nWhy?\t\n", &["run"]),
-        ("input-tsv", "q.tsv", b"Nr\tTask\n1\tWhy?\n", &["run", "q.tsv"]),
+        ("input-tsv", "q.tsv", b"id\ttopic\tbody\n1\tgeo\tWhat is there?\n", &["run", "q.tsv"]),
         ("input-txt", "q.txt", b"id;question\n1;Why?\n", &["run", "q.txt"]),
         (
             "input-jsonl",
@@ -249,6 +249,35 @@ fn errors_of_the_command_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     case("mock-port-taken", &[], &["mock", "--port", &port], 2);
+}
+
+#[test]
+fn errors_of_datasets() {
+    let folder = Folder::with("question,level\none,1\ntwo,2\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    folder.write("mine.jsonl", "mine");
+    folder.write("mine/notes.txt", "mine");
+    for (name, arguments) in [
+        ("dataset-exists", &["--to", "mine.jsonl"][..]),
+        ("dataset-foreign-folder", &["--to", "mine/", "--force"]),
+        ("dataset-of-the-run", &["--to", "q.csv", "--force"]),
+        ("dataset-layout", &["--to", "a.jsonl", "--layout", "shargpt"]),
+        ("dataset-column", &["--to", "a.jsonl", "--keep", "levle"]),
+        ("dataset-where-name", &["--to", "a.jsonl", "--where", "levl == '1'"]),
+        ("dataset-where-syntax", &["--to", "a.jsonl", "--where", "level =="]),
+        ("dataset-rank-text", &["--to", "a.jsonl", "--samples", "best", "--rank", "level"]),
+        ("dataset-no-rank", &["--to", "a.jsonl", "--layout", "kto"]),
+        ("dataset-one-answer", &["--to", "a.jsonl", "--layout", "preference", "--rank", "sample"]),
+        ("dataset-reasoning", &["--to", "a.jsonl", "--layout", "s1k", "--reasoning", "think"]),
+        ("dataset-split", &["--to", "a.jsonl", "--split", "train=0.9"]),
+        ("dataset-same-name", &["--to", "a.jsonl", "--rename", "answer=question"]),
+    ] {
+        let arguments = [&["export"], arguments].concat();
+        let ran = folder.dset(&arguments).exits(2);
+        shows(name, &folder, &arguments, &ran);
+    }
+    assert!(!folder.path("a.jsonl").exists());
 }
 
 /// A chat with more than a question has room for.

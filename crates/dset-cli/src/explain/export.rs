@@ -20,6 +20,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             .cause("it may be somebody's work, and nothing is written over it")
             .hint(format!("If it may go: `{} --force`", same_command()))
             .hint("Name another place with `--to`"),
+        ExportError::OfRun(_) => user
+            .cause("it is the file of questions, or in the folder of the outputs")
+            .hint("Name a place of its own with `--to`"),
         ExportError::EarlierShard(_) => user
             .cause("it is one of another number of files, and would be read with the new ones")
             .hint("Remove the files of that export, or name another place with `--to`"),

@@ -105,7 +105,8 @@ impl Expression {
         };
         let names = compiled.undeclared_variables(false);
         if let Some(name) = names.into_iter().filter(|name| !is_known(name)).min() {
-            let known = columns.iter().cloned().chain(NAMES.map(str::to_owned)).collect();
+            let ours = NAMES.map(str::to_owned).into_iter().filter(|name| !columns.contains(name));
+            let known = columns.iter().cloned().chain(ours).collect();
             return Err(ExpressionError::Unknown { name, known });
         }
         Ok(Expression { compiled, columns: columns.to_vec() })

@@ -19,6 +19,9 @@ pub enum ExportError {
     /// A file of that name is there, and may be somebody's work.
     #[error("`{}` is there already", .0.display())]
     Exists(PathBuf),
+    /// It is the input, or in the folder of the run's outputs.
+    #[error("`{}` belongs to the run", .0.display())]
+    OfRun(PathBuf),
     /// Files of an earlier export of more files are there, which would be read with the new ones.
     #[error("`{}` is of an earlier export", .0.display())]
     EarlierShard(PathBuf),

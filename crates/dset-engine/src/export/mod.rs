@@ -169,7 +169,7 @@ pub fn export(
     request: &ExportRequest<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Exported>, ExportError> {
-    let target = Target::new(request)?;
+    let target = Target::new(settings, request)?;
     let staging = target.stage()?;
     // Nothing gets its name in here: what was read while a run began is thrown away and read again.
     let written = open_readonly(&settings.output, |store| {

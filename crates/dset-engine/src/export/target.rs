@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dset_core::settings::Settings;
 use fs_err as fs;
 use tempfile::TempDir;
 
@@ -51,13 +52,27 @@ impl Staging {
 /// its name has no ending.
 fn is_folder(path: &Path) -> bool {
     let text = path.as_os_str().to_string_lossy();
+    // What other programs take for standard output would become a folder of that name.
+    if text == "-" {
+        return false;
+    }
     text.ends_with(std::path::is_separator) || path.is_dir() || path.extension().is_none()
 }
 
 impl<'a> Target<'a> {
     /// Fails where nothing can be written there, as far as that is known before.
-    pub(super) fn new(request: &ExportRequest<'a>) -> Result<Target<'a>, ExportError> {
+    pub(super) fn new(
+        settings: &Settings,
+        request: &ExportRequest<'a>,
+    ) -> Result<Target<'a>, ExportError> {
         let (to, force) = (request.to, request.force);
+        let is_same = |one: &Path, other: &Path| {
+            let real = fs::canonicalize(one).ok();
+            real.is_some() && real == fs::canonicalize(other).ok()
+        };
+        if is_same(to, &settings.input) || is_same(folder_of(to), &settings.output) {
+            return Err(ExportError::OfRun(to.to_owned()));
+        }
         let is_numbered = request.shards != Shards::One;
         if is_folder(to) {
             check_folder(to, force)?;

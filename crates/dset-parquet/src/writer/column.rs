@@ -25,7 +25,7 @@ pub(super) enum ColumnBuilder {
 impl ColumnBuilder {
     pub(super) fn new(kind: Kind) -> ColumnBuilder {
         match kind {
-            // JSON is text: what is a column of JSON to one reader is refused by another.
+            // JSON of any kind is text: of the type for it, many readers know nothing.
             Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
             Kind::Integer => ColumnBuilder::Integer(Int64Builder::new()),
             Kind::Float => ColumnBuilder::Float(Float64Builder::new()),
@@ -49,7 +49,7 @@ impl ColumnBuilder {
     pub(super) fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
             (ColumnBuilder::Text(column), Cell::Text(text) | Cell::Json(text)) => {
-                column.append_value(text)
+                column.append_value(text);
             }
             (ColumnBuilder::Integer(column), Cell::Integer(value)) => column.append_option(*value),
             (ColumnBuilder::Float(column), Cell::Float(value)) => column.append_option(*value),
@@ -118,19 +118,7 @@ fn texts_named(keys: &[&str]) -> Fields {
 
 /// Returns true if a cell may stand in a column of this kind.
 pub(super) fn fits(cell: &Cell<'_>, kind: Kind) -> bool {
-    match (cell, kind) {
-        (Cell::Text(_), Kind::Text)
-        | (Cell::Json(_), Kind::Json)
-        | (Cell::Integer(_), Kind::Integer)
-        | (Cell::Float(_), Kind::Float)
-        | (Cell::Truth(_), Kind::Truth)
-        | (Cell::Time(_), Kind::Time)
-        | (Cell::Texts(_), Kind::Texts) => true,
-        (Cell::Objects(objects), Kind::Objects(keys)) => {
-            objects.iter().all(|texts| texts.len() == keys.len())
-        }
-        _ => false,
-    }
+    cell.is_of(kind)
 }
 
 /// About how many bytes a cell takes before it is encoded: its text, and where each text ends.

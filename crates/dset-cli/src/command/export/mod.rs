@@ -189,5 +189,5 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     Err(UserError::new(Exit::Usage, "nothing was said of what to export")
         .cause("`dset export` writes a dataset, or the outputs anew")
         .hint(format!("Write a dataset with `{} --to rows.jsonl`", args.which.command("export")))
-        .hint(format!("Write the outputs anew with `{} --rebuild`", args.which.command("export"))))
+        .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export"))))
 }

@@ -89,14 +89,11 @@ fn front_matter(card: &Card<'_>, text: &mut String) {
     if card.columns.iter().any(|column| column.kind == Kind::Json) {
         return;
     }
+    // No `splits`: `datasets` wants the size of each in its memory, and leaves all out without it.
     text.push_str("dataset_info:\n  features:\n");
     for column in card.columns {
         let name = serde_json::Value::from(&*column.name);
         let _ = writeln!(text, "  - name: {name}\n    {}", feature(column.kind, card.has_moments));
-    }
-    text.push_str("  splits:\n");
-    for (name, rows) in card.splits {
-        let _ = writeln!(text, "  - name: {name}\n    num_examples: {rows}");
     }
 }
 
@@ -177,6 +174,6 @@ mod tests {
         assert_eq!(second, own.replace("n<1K", "1K<n<10K").replace("7 rows in", "5000 rows in"));
         let without = "---\nlicense: mit\n---\n\n# Mine alone\n";
         let written = write_card(&card(7), without);
-        assert!(written.ends_with("num_examples: 7\n---\n\n# Mine alone\n"), "{written}");
+        assert!(written.ends_with("features:\n---\n\n# Mine alone\n"), "{written}");
     }
 }
