@@ -152,7 +152,7 @@ fn errors_of_files_of_questions() {
     case("input-mistyped-ending", &[("q.csv", one), ("q.txt", one)], &["run", "q.csvv"], 2);
     case("input-mistyped-in-a-folder", &[("in/fragen.txt", one)], &["run", "in/frage.txt"], 2);
     case("import-mistyped", &[("chats.jsonl", one)], &["import", "chat.jsonl", "-o", "x.csv"], 2);
-    case("input-is-a-folder", &[("in/q.csv", ONE.as_bytes())], &["run", "in"], 2);
+    case("input-is-a-folder", &[("in/notes.md", one)], &["run", "in"], 2);
     #[cfg(unix)]
     case("input-is-a-device", &[], &["run", "/dev/null"], 2);
 }
