@@ -97,6 +97,15 @@ impl PriceSource<'_> {
         }
     }
 
+    /// Returns the next moment at which another tariff begins; `None` where none does.
+    #[must_use]
+    pub fn next_tariff(&self, unix_ms: i64) -> Option<i64> {
+        match self {
+            PriceSource::Own(_) => None,
+            PriceSource::Table(entry) => entry.next_tariff(unix_ms),
+        }
+    }
+
     /// Tells whether tokens that were not cached may have been billed as written into the cache.
     #[must_use]
     pub fn may_write(&self) -> bool {
