@@ -15,6 +15,7 @@ use crate::command::keys::KeysArgs;
 use crate::command::man::ManArgs;
 use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
+use crate::command::prices::PricesArgs;
 use crate::command::run::RunArgs;
 use crate::command::search::SearchArgs;
 use crate::command::show::ShowArgs;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Which models there are, of which services
     Models(ModelsArgs),
+    /// What models cost: now, by the hour, in batches
+    Prices(PricesArgs),
     /// Make q.csv of another file, or go on from the script's folder
     Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults

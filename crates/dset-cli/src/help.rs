@@ -20,7 +20,18 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Results", &["stats", "verify", "export"]),
     (
         "More",
-        &["import", "config", "keys", "models", "mock", "completions", "man", "version", "help"],
+        &[
+            "import",
+            "config",
+            "keys",
+            "models",
+            "prices",
+            "mock",
+            "completions",
+            "man",
+            "version",
+            "help",
+        ],
     ),
 ];
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 32] = [
     "",
     "demo",
     "init",
@@ -34,6 +34,8 @@ const COMMANDS: [&str; 30] = [
     "keys remove",
     "models",
     "models list",
+    "prices",
+    "prices set",
     "import",
     "mock",
     "completions",

@@ -14,6 +14,8 @@ pub(crate) mod man;
 pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
+mod money;
+pub(crate) mod prices;
 mod resume_command;
 pub(crate) mod run;
 pub(crate) mod search;
@@ -43,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Config(args) => config::run(args.command),
         Command::Keys(args) => keys::run(args.command),
         Command::Models(args) => models::run(args.command),
+        Command::Prices(args) => prices::run(&args),
         Command::Import(args) => import::run(args),
         Command::Mock(args) => mock::run(*args),
         Command::Completions(args) => completions::run(&args),
