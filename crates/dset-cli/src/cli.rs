@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::command::completions::CompletionsArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::doctor::DoctorArgs;
+use crate::command::estimate::EstimateArgs;
 use crate::command::export::ExportArgs;
 use crate::command::help::HelpArgs;
 use crate::command::import::ImportArgs;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
+    /// What the rest of the run will cost, and how long it takes
+    Estimate(EstimateArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write the outputs anew from the store

@@ -17,7 +17,7 @@ pub(crate) const STYLES: Styles = Styles::styled()
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
     ("Every day", &["run", "status", "show", "search"]),
-    ("Results", &["stats", "verify", "export"]),
+    ("Results", &["stats", "estimate", "verify", "export"]),
     (
         "More",
         &[

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 33] = [
     "",
     "demo",
     "init",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 32] = [
     "show",
     "search",
     "stats",
+    "estimate",
     "verify",
     "export",
     "config",

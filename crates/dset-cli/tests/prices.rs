@@ -162,3 +162,34 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     assert_eq!(by_hour["total"]["at_most"], "0.00105");
     assert_eq!(by_hour["models"][0]["provider"], "deepseek");
 }
+
+#[test]
+fn an_estimate_reckons_from_the_answers_of_the_run() {
+    let folder = Folder::with(&questions(30));
+    let service = Service::start(MockSettings::default());
+    folder.dset(&["estimate"]).exits(2).says("there are too few answers").says("run -n 50");
+    service.run(&folder, &["-n", "10"]).exits(0);
+    folder.sql(
+        "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = 0, reasoning_tokens = 0,
+           output_tokens = 100 + answer % 2;
+         UPDATE answers SET answered_at = 1000 * id;",
+    );
+    let unknown = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!((&unknown["left"], &unknown["cost"]), (&json!(20), &Value::Null));
+    let set = "prices set deepseek-flash --input 1 --output 10";
+    folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
+    let before = folder.everything();
+    let all = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!(all["input_tokens"]["high"], "20000");
+    assert_eq!(all["cost"]["expected"], "0.040100");
+    let number = |end: &str| all["cost"][end].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(number("low") < 0.0401 && 0.0401 < number("high") && number("high") < 0.0403);
+    assert_eq!(all["seconds"], 20.0);
+    folder
+        .dset(&["estimate"])
+        .exits(0)
+        .tells("left              20 answers\n")
+        .tells("tokens in         20k (20k to 20k)\n")
+        .tells("cost              $0.041 (");
+    assert_eq!(folder.everything(), before);
+}

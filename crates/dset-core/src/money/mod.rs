@@ -7,6 +7,7 @@
 
 mod amount;
 mod cost;
+mod estimate;
 mod expenses;
 mod prices;
 mod rates;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use amount::{Amount, Price, PriceError};
 pub use cost::{Cost, WhyUnknown};
+pub use estimate::{Forecast, SAMPLE_LEAST, Sample};
 pub use expenses::{Billed, BilledAs, Expenses, FailedCall, ModelExpenses, Total};
 pub use prices::{Asked, OwnPrice, PriceSource, Prices};
 pub use rates::{Hours, Rates, Tariff, Window};
