@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::command::completions::CompletionsArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::doctor::DoctorArgs;
+use crate::command::estimate::EstimateArgs;
 use crate::command::export::ExportArgs;
 use crate::command::help::HelpArgs;
 use crate::command::import::ImportArgs;
@@ -15,6 +16,7 @@ use crate::command::keys::KeysArgs;
 use crate::command::man::ManArgs;
 use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
+use crate::command::prices::PricesArgs;
 use crate::command::run::RunArgs;
 use crate::command::search::SearchArgs;
 use crate::command::show::ShowArgs;
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
+    /// What the rest of the run will cost, and how long it takes
+    Estimate(EstimateArgs),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write datasets for training and the Hub, or the outputs anew
@@ -85,6 +89,8 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Which models there are, of which services
     Models(ModelsArgs),
+    /// What models cost: now, by the hour, in batches
+    Prices(PricesArgs),
     /// Make q.csv of another file, or go on from the script's folder
     Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults

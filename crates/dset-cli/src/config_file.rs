@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use dset_core::money::OwnPrice;
 use dset_core::provider::{FieldError, Table, field, fields};
 use dset_core::settings::Layer;
 use serde_json::Value as Json;
@@ -12,6 +13,7 @@ use toml_edit::{Document, Item, Key, TableLike, Value};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::own_prices;
 use crate::setting::{Setting, ValueError, ValueKind, key_itself, ticked, unknown};
 use crate::spelling::meant;
 
@@ -33,6 +35,8 @@ pub(crate) struct ConfigFile {
     pub(crate) lines: BTreeMap<String, usize>,
     /// Services that it describes, by name.
     pub(crate) providers: BTreeMap<String, ProviderTable>,
+    /// What it says of prices.
+    pub(crate) prices: Vec<OwnPrice>,
 }
 
 /// A table `[provider.NAME]`.
@@ -63,10 +67,16 @@ impl ConfigFile {
             let line = place.line(key, item);
             match (name, item.as_table_like()) {
                 ("provider", Some(table)) => providers(&place, table, &mut file)?,
-                ("provider", None) => return Err(no_table(&place.at(line), "provider")),
+                ("provider", None) => {
+                    return Err(no_table(&place.at(line), "provider", "provider.mine"));
+                }
+                ("prices", Some(table)) => file.prices = own_prices::read(&place, table)?,
+                ("prices", None) => {
+                    return Err(no_table(&place.at(line), "prices", "prices.my-model"));
+                }
                 (_, Some(_)) if Setting::named(name).is_none() => {
                     return Err(unknown(&place.at(line), name).cause(
-                        "settings stand at the top; the one kind of table is [provider.NAME]",
+                        "settings stand at the top; tables are [provider.NAME] and [prices.MODEL]",
                     ));
                 }
                 _ => {
@@ -119,19 +129,28 @@ fn document<'a>(path: &Path, text: &'a str) -> Result<Document<&'a str>, UserErr
     })
 }
 
-struct Location<'a> {
+/// A place in a file.
+pub(crate) struct Location<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl Location<'_> {
-    fn line(&self, key: &Key, item: &Item) -> usize {
+    /// Returns the line of a key and its value, from 1.
+    pub(crate) fn line(&self, key: &Key, item: &Item) -> usize {
         let span = key.span().or_else(|| item.span());
         span.map_or(1, |span| line_of(self.text, span.start))
     }
 
-    fn at(&self, line: usize) -> String {
+    /// Returns how an error begins that is about a line.
+    pub(crate) fn at(&self, line: usize) -> String {
         format!("{}, line {line}: ", self.path.display())
+    }
+
+    /// Returns a value as it is written.
+    pub(crate) fn source(&self, value: &Value) -> String {
+        let written = value.span().and_then(|span| self.text.get(span));
+        written.unwrap_or_default().to_owned()
     }
 }
 
@@ -201,7 +220,8 @@ fn providers(
         let Some((key, item)) = tables.get_key_value(id) else { continue };
         let line = place.line(key, item);
         let Some(table) = item.as_table_like() else {
-            return Err(no_table(&place.at(line), &format!("provider.{}", one_line(id))));
+            let name = format!("provider.{}", one_line(id));
+            return Err(no_table(&place.at(line), &name, "provider.mine"));
         };
         let mut own = ProviderTable { line, ..ProviderTable::default() };
         for (name, _) in table.iter() {
@@ -218,9 +238,11 @@ fn providers(
     Ok(())
 }
 
-fn no_table(at: &str, name: &str) -> UserError {
+/// The error of something else where a table belongs, which begins with a line `[like]`.
+pub(crate) fn no_table(at: &str, name: &str, like: &str) -> UserError {
+    let what = if like.starts_with("prices") { "A price" } else { "A service" };
     UserError::new(Exit::Usage, format!("{at}`{name}` must be a table"))
-        .hint("A service begins with a line like `[provider.mine]`")
+        .hint(format!("{what} begins with a line like `[{like}]`"))
 }
 
 /// The error of a field of a service; its value is never shown, because it may be a key.

@@ -17,10 +17,21 @@ pub(crate) const STYLES: Styles = Styles::styled()
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
     ("Every day", &["run", "status", "show", "search"]),
-    ("Results", &["stats", "verify", "export"]),
+    ("Results", &["stats", "estimate", "verify", "export"]),
     (
         "More",
-        &["import", "config", "keys", "models", "mock", "completions", "man", "version", "help"],
+        &[
+            "import",
+            "config",
+            "keys",
+            "models",
+            "prices",
+            "mock",
+            "completions",
+            "man",
+            "version",
+            "help",
+        ],
     ),
 ];
 

@@ -12,6 +12,7 @@ mod git;
 mod help;
 mod keys_file;
 mod layers;
+mod own_prices;
 mod prompt;
 mod run_selector;
 mod same_command;

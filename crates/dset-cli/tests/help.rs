@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 33] = [
     "",
     "demo",
     "init",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 30] = [
     "show",
     "search",
     "stats",
+    "estimate",
     "verify",
     "export",
     "config",
@@ -34,6 +35,8 @@ const COMMANDS: [&str; 30] = [
     "keys remove",
     "models",
     "models list",
+    "prices",
+    "prices set",
     "import",
     "mock",
     "completions",

@@ -18,6 +18,7 @@
 //! 9. [`answer`]: what a reply means, and the row of an output.
 //! 10. [`layout`]: rows of datasets, made of a row of the input and its answers.
 //! 11. [`recover`]: what crashes and earlier programs left in outputs.
+//! 12. [`money`]: what tokens cost, where and when, and what was spent.
 //!
 //! Beside them [`time`], [`histogram`], and [`planted`]: bugs that the simulator must find.
 
@@ -27,6 +28,7 @@ pub mod histogram;
 pub mod item;
 pub mod key;
 pub mod layout;
+pub mod money;
 pub mod plan;
 pub mod planted;
 pub mod provider;

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 mod demo;
 pub(crate) mod doctor;
+pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod help;
 pub(crate) mod import;
@@ -14,6 +15,8 @@ pub(crate) mod man;
 pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
+mod money;
+pub(crate) mod prices;
 mod resume_command;
 pub(crate) mod run;
 pub(crate) mod search;
@@ -39,10 +42,12 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Estimate(args) => estimate::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
         Command::Keys(args) => keys::run(args.command),
         Command::Models(args) => models::run(args.command),
+        Command::Prices(args) => prices::run(&args),
         Command::Import(args) => import::run(args),
         Command::Mock(args) => mock::run(*args),
         Command::Completions(args) => completions::run(&args),

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::signals;
 use crate::command::model_suggestion::ModelSuggestion;
+use crate::command::money::Money;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -204,6 +205,10 @@ pub(super) fn ask(
             (Err(error), _) => return Err(explain::job(error)),
         }
     };
+    let money = Money::of(keys.environment);
+    if demo.is_none() && !settings.quiet {
+        money.say_if_stale(&settings);
+    }
     let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);
     let opening = RunContext {
@@ -231,9 +236,10 @@ pub(super) fn ask(
         });
         let (ending, mut display) = run.await.unwrap_or_else(panicked);
         let ending = ending?;
+        let spent = demo.is_none().then(|| money.expenses(&settings.output)).flatten();
         // Whoever looks on may take nothing: a signal ends that.
         let shown = ending.clone();
-        let mut shown = tokio::task::spawn_blocking(move || display.end(&shown));
+        let mut shown = tokio::task::spawn_blocking(move || display.end(&shown, spent.as_ref()));
         tokio::select! {
             biased;
             shown = &mut shown => {

@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use dset_core::answer::Cause;
 use dset_core::histogram::Histogram;
+use dset_core::money::Expenses;
 use dset_core::settings::Settings;
 use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
+use crate::command::money::Money;
+use crate::display;
 use crate::display::page::{self, BOLD, Page};
 use crate::display::text::{count, of, one_line, shortened, span, tokens};
 use crate::display::{pager, plot};
@@ -45,17 +48,21 @@ pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
     let Some(stats) = stats(&settings).map_err(explain::job)? else {
         return Err(super::shared::nothing_asked(&args.which, &settings));
     };
+    let money = Money::read()?;
+    let expenses = money.expenses(&settings.output).unwrap_or_default();
     if args.json || settings.json {
-        page::json(object(&settings, &stats));
+        let mut object = object(&settings, &stats);
+        object["spent"] = display::money::object(&expenses, money.prices.table);
+        page::json(object);
         return Ok(Exit::Done);
     }
     let page = Page::kept();
-    show(&page, &settings, &stats);
+    show(&page, &settings, &stats, &expenses);
     pager::write(&page.into_text());
     Ok(Exit::Done)
 }
 
-fn show(page: &Page, settings: &Settings, stats: &Stats) {
+fn show(page: &Page, settings: &Settings, stats: &Stats, expenses: &Expenses) {
     let (input, output) = (settings.input.display(), settings.output.display());
     let answers = of(stats.all.answers, "answer");
     page.plain(&format!("{input} {} {output}/: {answers}", page.arrow));
@@ -90,6 +97,8 @@ fn show(page: &Page, settings: &Settings, stats: &Stats) {
         let causes = asks.causes.iter().map(|(cause, n)| (&**cause, *n));
         page.pair("failed asks", &format!("{}: {}", count(asks.count), list(causes)));
     }
+    display::money::pairs(page, expenses);
+    display::money::pairs_by_model_and_cause(page, expenses);
     if stats.models.len() > 1 {
         page.blank();
         page.line(BOLD, "models", "", 2);

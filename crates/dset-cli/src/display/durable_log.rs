@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
 use dset_core::item::question::Question;
+use dset_core::money::Expenses;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
@@ -45,5 +46,5 @@ impl Observer for DurableLog {
 }
 
 impl Display for DurableLog {
-    fn end(&mut self, _ending: &Ending) {}
+    fn end(&mut self, _ending: &Ending, _spent: Option<&Expenses>) {}
 }

@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use dset_core::item::question::Question;
+use dset_core::money::{Expenses, PriceTable};
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -16,7 +17,7 @@ use dset_engine::os::clock::Clock;
 use serde_json::{Value, json};
 
 use super::text::{model, moment, number, place};
-use super::{Display, RunContext, plain};
+use super::{Display, RunContext, money, plain};
 use crate::display::background_writer::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
 use crate::exit::Exit;
 
@@ -192,9 +193,9 @@ impl Observer for Json {
 }
 
 impl Display for Json {
-    fn end(&mut self, ending: &Ending) {
+    fn end(&mut self, ending: &Ending, spent: Option<&Expenses>) {
         let ledger = &ending.ledger;
-        let end = json!({
+        let mut end = json!({
             "event": "end",
             "questions": ledger.questions,
             "answered": ledger.answered,
@@ -205,6 +206,9 @@ impl Display for Json {
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
+        if let Some(spent) = spent {
+            end["spent"] = money::object(spent, PriceTable::built_in());
+        }
         let patience = ending.was_stopped.then_some(DRAIN_TIMEOUT);
         self.writer.end(versioned(Clock::start().now(), end) + "\n", patience);
     }

@@ -3,6 +3,7 @@
 //! They go to standard error, like all talk. What the script knew no words for is an `Error: ` line.
 
 use dset_core::item::question::Question;
+use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, Notice, Snapshot};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
@@ -111,7 +112,7 @@ impl Observer for LegacyDisplay {
 }
 
 impl Display for LegacyDisplay {
-    fn end(&mut self, ending: &Ending) {
+    fn end(&mut self, ending: &Ending, _spent: Option<&Expenses>) {
         let ledger = &ending.ledger;
         if matches!(ending.reason, EndReason::Complete)
             && ledger.answered + ledger.presumed == ledger.questions
@@ -135,6 +136,7 @@ impl Display for LegacyDisplay {
             key_from: self.key_from,
             facts: self.facts,
             ending,
+            spent: None,
             stats: &self.stats,
             took: std::time::Duration::ZERO,
             demo: None,

@@ -10,6 +10,7 @@ mod json;
 mod legacy_format;
 mod line;
 mod live_stats;
+pub(crate) mod money;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;
@@ -25,6 +26,7 @@ pub(crate) mod wrap;
 use std::io::{IsTerminal as _, Write as _};
 
 use dset_core::item::question::Question;
+use dset_core::money::Expenses;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::{LogFormat, Settings};
 use dset_core::time::Time;
@@ -58,8 +60,8 @@ pub(crate) struct Demo {
 
 /// Shows a run.
 pub(crate) trait Display: Observer + Send {
-    /// Shows how it ended.
-    fn end(&mut self, ending: &Ending);
+    /// Shows how it ended, and what the folder has spent in all its runs where that is told.
+    fn end(&mut self, ending: &Ending, spent: Option<&Expenses>);
 }
 
 /// Chooses how a run is shown; whoever watches it may wish something of it. Within a runtime.
@@ -132,9 +134,9 @@ impl Observer for Tee {
 }
 
 impl Display for Tee {
-    fn end(&mut self, ending: &Ending) {
+    fn end(&mut self, ending: &Ending, spent: Option<&Expenses>) {
         // People first: a program may take its time, and is waited for.
-        self.other.end(ending);
-        self.one.end(ending);
+        self.other.end(ending, spent);
+        self.one.end(ending, spent);
     }
 }

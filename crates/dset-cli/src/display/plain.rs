@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dset_core::item::question::Question;
+use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -15,6 +16,7 @@ use crate::display::background_writer::{
     BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream, for_stderr,
 };
 use crate::display::live_stats::LiveStats;
+use crate::display::money;
 use crate::display::preamble;
 use crate::display::summary::{Facts, Summary};
 use crate::error::UserError;
@@ -223,11 +225,12 @@ pub(super) fn failure_words(trouble: &LocalFailure) -> String {
 }
 
 impl Display for Plain {
-    fn end(&mut self, ending: &Ending) {
+    fn end(&mut self, ending: &Ending, spent: Option<&Expenses>) {
         let now = Clock::start().now();
         let closing = Summary {
             settings: &self.settings,
             ending,
+            spent,
             stats: &self.stats,
             took: self.began.elapsed(),
             demo: self.demo,
@@ -252,6 +255,11 @@ impl Display for Plain {
         }
         if !whole {
             last.push(timed(now, &closing.ledger_line()));
+        }
+        // Where no cost is known at all, `dset status` says why.
+        let spent = spent.filter(|spent| spent.spent.known() > 0).and_then(money::spent);
+        if let Some(spent) = spent.filter(|_| !is_quiet) {
+            last.push(timed(now, &format!("Spent in this folder: {spent}")));
         }
         let folder = std::path::absolute(&self.settings.output);
         let folder = folder.unwrap_or_else(|_| self.settings.output.clone());

@@ -10,6 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use dset_core::money::Prices;
 use dset_core::provider::{PresetError, Providers, Table};
 use dset_core::settings::Layer;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -180,6 +181,13 @@ impl Environment {
             Providers::from_tables(tables).map_err(|error| no_provider(&error, &project, &user))?;
         (self.project, self.user) = (project, user);
         Ok(self)
+    }
+
+    /// Returns the prices that hold: the folder's file outranks the user's own, which outranks the
+    /// table of dset.
+    pub(crate) fn prices(&self) -> Prices {
+        let own = self.project.prices.iter().chain(&self.user.prices);
+        Prices { own: own.cloned().collect(), ..Prices::default() }
     }
 
     /// Returns where the user's own file of settings is, whether it is there or not.

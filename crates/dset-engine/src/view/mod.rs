@@ -1,6 +1,8 @@
 //! Everything that only reads: the input, the store and the outputs as they stand.
 
 pub mod elsewhere;
+pub mod estimate;
+pub mod expenses;
 pub(crate) mod index;
 pub mod inspect;
 pub mod search;

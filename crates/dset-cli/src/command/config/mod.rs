@@ -2,7 +2,7 @@
 
 mod reference;
 mod schema;
-mod set;
+pub(in crate::command) mod set;
 mod show;
 
 use std::path::{Path, PathBuf};

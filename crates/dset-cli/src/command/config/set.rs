@@ -85,7 +85,8 @@ fn edited(path: &Path, text: &str, name: &str, value: Value) -> Result<String, U
     Ok(document.to_string())
 }
 
-fn write(path: &Path, text: &str, is_there: bool) -> io::Result<()> {
+/// Writes a file of settings whole.
+pub(in crate::command) fn write(path: &Path, text: &str, is_there: bool) -> io::Result<()> {
     if !is_there {
         fs_err::create_dir_all(folder_of(path))?;
         return write_whole(path, text.as_bytes());

@@ -15,7 +15,9 @@ use dset_engine::store::{Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
+use crate::command::money::Money;
 use crate::command::resume_command::{LastRun, resume_command};
+use crate::display;
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::preamble::{bad_rows, left_out};
@@ -63,13 +65,14 @@ pub(crate) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     let settings = super::shared::settings_of(&args.which)?;
+    let money = Money::read()?;
     let json = args.json || settings.json;
     if let Some(seconds) = args.watch {
         return watch(&settings, Duration::from_secs(seconds), |standing| match json {
-            true => format!("{}\n", object(&settings, standing)),
+            true => format!("{}\n", object(&settings, standing, &money)),
             false => {
                 let page = Page::kept();
-                show(&page, &args.which, &settings, standing);
+                show(&page, &args.which, &settings, standing, &money);
                 page.blank();
                 let now = clock(unix_ms());
                 page.line(DIM, &format!("at {now}, every {seconds} s until Ctrl-C"), "", 0);
@@ -79,8 +82,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     }
     let standing = run_status(&settings).map_err(explain::job)?;
     match json {
-        true => page::json(object(&settings, &standing)),
-        false => show(&Page::open(), &args.which, &settings, &standing),
+        true => page::json(object(&settings, &standing, &money)),
+        false => show(&Page::open(), &args.which, &settings, &standing, &money),
     }
     Ok(Exit::Done)
 }
@@ -96,7 +99,13 @@ pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     is_here.then(|| run(&args))
 }
 
-fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) {
+fn show(
+    page: &Page,
+    which: &RunSelectorArgs,
+    settings: &Settings,
+    standing: &RunStatus,
+    money: &Money,
+) {
     let ledger = &standing.ledger;
     page.plain(&format!(
         "{} {} {}/: {}",
@@ -153,6 +162,8 @@ fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &Ru
         };
         page.pair("failed asks", &format!("{}: {}; {paid}", count(asks.count), causes.join(", ")));
     }
+    let expenses = money.expenses(&settings.output).unwrap_or_default();
+    display::money::pairs(page, &expenses);
     let endpoint = match &standing.session {
         Some(life) => one_line(&life.endpoint),
         None => settings.model().endpoint(),
@@ -176,7 +187,8 @@ fn show(page: &Page, which: &RunSelectorArgs, settings: &Settings, standing: &Ru
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    let hints = hints(which, settings, standing);
+    let mut hints = hints(which, settings, standing);
+    hints.extend(display::money::price_hint(&expenses));
     if !hints.is_empty() {
         page.blank();
     }
@@ -325,7 +337,7 @@ pub(super) fn running(running: &Running) -> Value {
     }
 }
 
-fn object(settings: &Settings, standing: &RunStatus) -> Value {
+fn object(settings: &Settings, standing: &RunStatus, money: &Money) -> Value {
     let failed = standing
         .failed
         .iter()
@@ -370,6 +382,8 @@ fn object(settings: &Settings, standing: &RunStatus) -> Value {
             "ending": life.ending,
         })),
     });
+    let expenses = money.expenses(&settings.output).unwrap_or_default();
+    object["spent"] = display::money::object(&expenses, money.prices.table);
     if let Some(recent) = &standing.recent {
         object["recent"] = json!(recent);
     }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 
 use dset_core::item::question::{Key, Question};
+use dset_core::money::Expenses;
 use dset_core::run::{Ending, InFlightAsk, Notice, Snapshot};
 use dset_core::settings::Settings;
 use dset_core::time::Time;
@@ -311,12 +312,13 @@ impl Observer for Screen {
 }
 
 impl Display for Screen {
-    fn end(&mut self, ending: &Ending) {
+    fn end(&mut self, ending: &Ending, spent: Option<&Expenses>) {
         #[cfg(unix)]
         drop(self.keys.take());
         let closing = Summary {
             settings: &self.settings,
             ending,
+            spent,
             stats: &self.stats,
             took: self.began.elapsed(),
             demo: self.demo,

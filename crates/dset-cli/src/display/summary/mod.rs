@@ -8,6 +8,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use dset_core::answer::Cause;
 use dset_core::csv::HeaderMode;
+use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::Settings;
 use dset_engine::output::live::LIVE_FORMATS;
@@ -15,6 +16,7 @@ use dset_engine::run::report::PreparationReport;
 
 use super::Demo;
 use super::line::{Line, TermCaps};
+use super::money;
 use super::text::{self, by, count, of, span};
 use crate::display::hints::advice;
 use crate::display::live_stats::LiveStats;
@@ -30,6 +32,8 @@ const TEXT_MAX: usize = 40;
 pub(in crate::display) struct Summary<'a> {
     pub(in crate::display) settings: &'a Settings,
     pub(in crate::display) ending: &'a Ending,
+    /// What the folder has spent in all its runs, where that is told.
+    pub(in crate::display) spent: Option<&'a Expenses>,
     pub(in crate::display) stats: &'a LiveStats,
     pub(in crate::display) took: Duration,
     pub(in crate::display) demo: Option<Demo>,
@@ -157,6 +161,9 @@ impl Summary<'_> {
             let share = tally.reasoning_share();
             let (out, sent) = (text::tokens(tally.output), text::tokens(tally.input));
             details.push(("tokens", format!("{out} out{share}, {sent} in")));
+        }
+        if let Some(spent) = self.spent.and_then(money::spent) {
+            details.push(("spent", spent));
         }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));

@@ -1,6 +1,7 @@
 //! The store as one SQLite file. All the SQL there is stands in this folder.
 
 mod attempts;
+mod calls;
 mod checkpoint;
 mod facts;
 mod id_set;
@@ -23,6 +24,7 @@ pub(crate) use crate::store::sqlite::rate_history::RateHistory;
 pub use crate::store::sqlite::tokenizer::SnippetPart;
 pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
 pub use attempts::{Attempt, AttemptSummary};
+pub(crate) use calls::StoredCall;
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
 pub use recent::Recent;

@@ -12,6 +12,7 @@ use dset_engine::output::live::LIVE_FORMATS;
 use serde_json::{Map, Value, json};
 
 use crate::config_file::meaning;
+use crate::own_prices::FIELDS;
 use crate::setting::{Setting, ValueKind};
 
 /// The name of a variable.
@@ -35,6 +36,7 @@ pub(in crate::command) fn schema() -> String {
         properties.insert(setting.name(), of_setting);
     }
     properties.insert("provider".into(), providers());
+    properties.insert("prices".into(), prices());
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dset.toml",
@@ -167,6 +169,26 @@ fn providers() -> Value {
         "propertyNames": {"pattern": "^[a-z0-9_.-]+$", "not": {"enum": aliases}},
         "properties": known,
         "additionalProperties": {"$ref": "#/$defs/provider", "required": ["base-url"]},
+    })
+}
+
+/// Prices, by the model, or by the service, a slash and the model.
+fn prices() -> Value {
+    let price = any(vec![
+        json!({"type": "number", "minimum": 0, "maximum": 100_000}),
+        json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$"}),
+    ]);
+    let fields: Map<String, Value> =
+        FIELDS.iter().map(|name| ((*name).to_owned(), price.clone())).collect();
+    json!({
+        "description": "Prices of models in dollars a million tokens; they outrank those of dset",
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["input", "output"],
+            "properties": fields,
+        },
     })
 }
 

@@ -1,0 +1,150 @@
+//! `dset estimate`: what the rest of a run will probably cost, and how long it will take.
+
+use std::time::Duration;
+
+use clap::Args;
+use dset_core::money::{Amount, Forecast, SAMPLE_LEAST};
+use dset_core::settings::Settings;
+use dset_core::time::{rfc3339, stamp};
+use dset_engine::os::clock::unix_ms;
+use dset_engine::view::estimate::{Costs, Estimate, estimate};
+use serde_json::{Value, json};
+
+use crate::command::money::Money;
+use crate::display::page::{self, Page};
+use crate::display::text::{about, by, count, of, tokens};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+use crate::run_selector::RunSelectorArgs;
+use crate::same_command::same_command_as;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reckons from the answers that this folder has, as if those that are left were like them; \
+in nine of ten cases the sum lies between the numbers in brackets. Answers that are bought for it count as \
+answers: `dset run -n 50` buys some. Replies of no use and the end of a run's patience are not in it. Asks \
+nothing and changes nothing.
+
+Exit codes: 0 told, 1 the store cannot be read, 2 usage or input, or there are too few answers.
+
+Examples:
+  dset run -n 50                    buy the first 50 answers
+  dset estimate                     what the rest will take
+  dset estimate --json              one JSON object, for a program"
+)]
+pub(crate) struct EstimateArgs {
+    #[command(flatten)]
+    which: RunSelectorArgs,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &EstimateArgs) -> Result<Exit, UserError> {
+    let settings = super::shared::settings_of(&args.which)?;
+    let money = Money::read()?;
+    let now = unix_ms();
+    let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
+    let answers = found.output.count().max(found.now.upper.count());
+    if found.left > 0 && answers < SAMPLE_LEAST {
+        return Err(too_few(answers, found.left));
+    }
+    match args.json || settings.json {
+        true => page::json(object(&settings, &found, &money)),
+        false => show(&Page::open(), &settings, &found),
+    }
+    Ok(Exit::Done)
+}
+
+fn too_few(answers: u64, left: u64) -> UserError {
+    UserError::new(Exit::Usage, "there are too few answers to reckon from")
+        .cause(format!(
+            "{} {} counted tokens here, and {SAMPLE_LEAST} are the least; {} left",
+            of(answers, "answer"),
+            by(answers, "has", "have"),
+            by(left, "1 is", &format!("{} are", count(left)))
+        ))
+        .hint(format!(
+            "Buy some of the run's own, which count: `{} -n 50`",
+            same_command_as("run", &["json"])
+        ))
+}
+
+fn show(page: &Page, settings: &Settings, found: &Estimate) {
+    let (input, output) = (settings.input.display(), settings.output.display());
+    page.plain(&format!("{input} {} {output}/", page.arrow));
+    page.blank();
+    page.pair("left", &of(found.left, "answer"));
+    if found.left == 0 {
+        return;
+    }
+    for (name, sample) in [("tokens in", &found.input), ("tokens out", &found.output)] {
+        if let Some(sum) = sample.forecast(found.left) {
+            let shown = |number: f64| tokens(number.round() as u64);
+            let (low, high) = (shown(sum.low), shown(sum.high));
+            page.pair(name, &format!("{} ({low} to {high})", shown(sum.expected)));
+        }
+    }
+    let of_now = cost_words(&found.now, found.left);
+    page.pair("cost", &of_now.unwrap_or_else(|| "unknown".to_owned()));
+    if let (Some(at), Some(words)) = (found.next_tariff_at, cost_words(&found.then, found.left)) {
+        page.pair("", &format!("from {} UTC {words}", &stamp(at)[..16]));
+    }
+    if let Some(seconds) = seconds(found) {
+        let took = about(Duration::from_secs_f64(seconds));
+        page.pair("time", &format!("{took}, at the pace of the last run"));
+    }
+    page.pair("reckoned from", &of(found.output.count(), "answer"));
+}
+
+/// Returns what so many answers will cost: from the least where the counts that are missing are cheap
+/// to the most where they are dear.
+fn cost(costs: &Costs, left: u64) -> Option<Forecast> {
+    let (lower, upper) = (costs.lower.forecast(left)?, costs.upper.forecast(left)?);
+    Some(Forecast { low: lower.low, expected: upper.expected, high: upper.high })
+}
+
+fn cost_words(costs: &Costs, left: u64) -> Option<String> {
+    let cost = cost(costs, left)?;
+    let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);
+    let (low, expected, high) = (shown(cost.low)?, shown(cost.expected)?, shown(cost.high)?);
+    let unknown = match costs.unknown {
+        0 => String::new(),
+        number => format!(", by the answers whose cost is known: {} not", count(number)),
+    };
+    Some(format!("{expected} ({low} to {high}){unknown}"))
+}
+
+fn seconds(found: &Estimate) -> Option<f64> {
+    let seconds = found.left as f64 / found.pace?;
+    // A pace of next to nothing tells nothing.
+    (seconds < 1e9).then_some(seconds)
+}
+
+fn object(settings: &Settings, found: &Estimate, money: &Money) -> Value {
+    let sum = |sum: Option<Forecast>, digits: usize| {
+        let text = |number: f64| format!("{number:.digits$}");
+        sum.map(|sum| {
+            json!({ "low": text(sum.low), "expected": text(sum.expected), "high": text(sum.high) })
+        })
+    };
+    let then = found
+        .next_tariff_at
+        .map(|at| json!({ "at": rfc3339(at), "cost": sum(cost(&found.then, found.left), 6) }));
+    json!({
+        "input": settings.input,
+        "output": settings.output,
+        "left": found.left,
+        "answers": found.output.count(),
+        "confidence": 0.9,
+        "input_tokens": sum(found.input.forecast(found.left), 0),
+        "output_tokens": sum(found.output.forecast(found.left), 0),
+        "cost": sum(cost(&found.now, found.left), 6),
+        "unknown": found.now.unknown,
+        "next_tariff": then,
+        "seconds": seconds(found).map(f64::round),
+        "price_table": money.prices.table.version,
+    })
+}

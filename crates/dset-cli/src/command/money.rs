@@ -1,0 +1,54 @@
+//! What a folder has spent, for the commands that say it.
+
+use std::path::Path;
+
+use dset_core::money::{Asked, Expenses, PriceSource, Prices};
+use dset_core::provider::Providers;
+use dset_core::settings::Settings;
+use dset_engine::os::clock::unix_ms;
+use dset_engine::view::expenses::{Pricing, expenses};
+
+use crate::display;
+use crate::error::UserError;
+use crate::layers::Environment;
+
+/// The prices that hold in this folder, and whose address is whose.
+pub(super) struct Money {
+    pub(super) prices: Prices,
+    providers: Providers,
+}
+
+impl Money {
+    /// Reads what the files of settings say.
+    pub(super) fn read() -> Result<Money, UserError> {
+        Ok(Money::of(&Environment::read(Path::new("."))?))
+    }
+
+    pub(super) fn of(environment: &Environment) -> Money {
+        Money { prices: environment.prices(), providers: environment.providers.clone() }
+    }
+
+    /// Works out what was spent in a folder; nothing where its store cannot be read, which whoever
+    /// reads it next says better.
+    pub(super) fn expenses(&self, folder: &Path) -> Option<Expenses> {
+        expenses(folder, self.pricing()).ok().flatten()
+    }
+
+    /// Returns what costs are worked out by.
+    pub(super) fn pricing(&self) -> Pricing<'_> {
+        Pricing { prices: &self.prices, providers: &self.providers }
+    }
+
+    /// Says so where a price of the table is used, and the table is old.
+    pub(super) fn say_if_stale(&self, settings: &Settings) {
+        let now = unix_ms();
+        let is_of_table = settings.models.iter().any(|model| {
+            let provider = self.providers.by_url(model.base_url()).map(|preset| &*preset.id);
+            let asked = Asked { provider, model: &model.request.model };
+            matches!(self.prices.find(asked, now), Some(PriceSource::Table(_)))
+        });
+        if let Some(words) = display::money::stale(self.prices.table, now).filter(|_| is_of_table) {
+            display::remark(&words);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Money in words.
+
+use dset_core::money::{Expenses, PriceTable, STALE_DAYS, Total};
+use serde_json::{Map, Value, json};
+
+use crate::display::page::Page;
+use crate::display::text::{count, of, one_line};
+
+/// Says that the table is so old that it may well be wrong; nothing where it is not.
+pub(crate) fn stale(table: &PriceTable, unix_ms: i64) -> Option<String> {
+    let age = table.age_days(unix_ms);
+    (age > STALE_DAYS).then(|| {
+        format!(
+            "The prices in dset are of {}, {age} days old: costs may be wrong. A newer dset has newer \
+             ones; `dset prices set` says your own",
+            table.as_of
+        )
+    })
+}
+
+/// Says a sum: what is known of it, and how many calls are not in it.
+fn total(total: &Total, without_price: &[&str]) -> String {
+    let known = match (total.known(), total.lower == total.upper) {
+        (0, _) => "unknown".to_owned(),
+        (_, true) => total.upper.shown(),
+        (_, false) => {
+            format!("at most {}, at least {}", total.upper.shown(), total.lower.shown())
+        }
+    };
+    let mut unknown = Vec::new();
+    if total.no_price > 0 {
+        let names = without_price.iter().filter(|name| !name.is_empty());
+        let names: Vec<String> = names.map(|name| one_line(name)).collect();
+        let calls = of(total.no_price, "call");
+        unknown.push(match names.is_empty() {
+            true => format!("{calls} without a price"),
+            false => format!("{calls} of {}, without a price", names.join(" and ")),
+        });
+    }
+    if total.no_counts > 0 {
+        unknown.push(format!("{} whose tokens were not counted", of(total.no_counts, "call")));
+    }
+    match unknown.is_empty() {
+        true => known,
+        false => format!("{known}; not known: {}", unknown.join(", ")),
+    }
+}
+
+/// Says what was spent, in a few words; nothing where nothing was bought.
+pub(crate) fn spent(expenses: &Expenses) -> Option<String> {
+    (expenses.spent.calls > 0).then(|| total(&expenses.spent, &expenses.without_price()))
+}
+
+/// Says what of it brought no answer; nothing where everything did.
+fn useless(expenses: &Expenses) -> Option<String> {
+    let kinds = [
+        (&expenses.retried, "for replies of no use that were asked again"),
+        (&expenses.rejected, "for replies that are not kept"),
+        (&expenses.lost, "for replies that were lost"),
+    ];
+    let kinds = kinds.into_iter().filter(|(sum, _)| sum.calls > 0);
+    let kinds = kinds.map(|(sum, what)| match (sum.known(), sum.upper) {
+        (0, _) => format!("{} {what}, whose cost is unknown", count(sum.calls)),
+        (_, most) => format!("{} {what}", most.shown()),
+    });
+    let kinds: Vec<String> = kinds.collect();
+    (!kinds.is_empty()).then(|| kinds.join(", "))
+}
+
+/// Shows what was spent, on lines of their own.
+pub(crate) fn pairs(page: &Page, expenses: &Expenses) {
+    let Some(spent) = spent(expenses) else { return };
+    page.pair("spent", &spent);
+    if let Some(useless) = useless(expenses) {
+        page.pair("of it", &useless);
+    }
+    if expenses.saved.picodollars() > 0 {
+        page.pair("cache saved", &expenses.saved.shown());
+    }
+    if let Some(thousand) = expenses.thousand_answers() {
+        page.pair("1,000 answers", &thousand.shown());
+    }
+}
+
+/// Shows the same by model and by cause, where there are several.
+pub(crate) fn pairs_by_model_and_cause(page: &Page, expenses: &Expenses) {
+    for model in expenses.models.iter().filter(|_| expenses.models.len() > 1) {
+        let name = if model.model.is_empty() { "others".into() } else { one_line(&model.model) };
+        let name = match &model.provider {
+            Some(provider) => format!("{provider}/{name}"),
+            None => name,
+        };
+        page.pair("spent on", &format!("{name}: {}", total(&model.spent, &[])));
+    }
+    for (cause, sum) in &expenses.causes {
+        let words = format!("{}: {}", of(sum.calls, "call"), total(sum, &[]));
+        page.pair("spent in vain", &format!("{}, {words}", one_line(cause)));
+    }
+}
+
+/// What to do about models without a price; nothing where all have one.
+pub(crate) fn price_hint(expenses: &Expenses) -> Option<String> {
+    let name = expenses.without_price().into_iter().find(|name| !name.is_empty())?;
+    let name = crate::display::text::quoted(name);
+    Some(format!("Say what it costs: `dset prices set {name} --input 0.3 --output 1.2`"))
+}
+
+/// Writes what was spent for a program, as decimal strings of dollars.
+pub(crate) fn object(expenses: &Expenses, table: &PriceTable) -> Value {
+    let models = expenses.models.iter().map(|model| {
+        json!({
+            "provider": model.provider,
+            "model": Some(&model.model).filter(|name| !name.is_empty()),
+            "total": total_object(&model.spent),
+            "answers": total_object(&model.answers),
+            "saved_by_cache": model.saved.to_string(),
+        })
+    });
+    let causes = expenses.causes.iter();
+    let causes: Map<String, Value> =
+        causes.map(|(cause, sum)| (cause.clone(), total_object(sum))).collect();
+    json!({
+        "currency": "USD",
+        "price_table": table.version,
+        "total": total_object(&expenses.spent),
+        "answers": total_object(&expenses.answers),
+        "retried": total_object(&expenses.retried),
+        "rejected": total_object(&expenses.rejected),
+        "lost": total_object(&expenses.lost),
+        "saved_by_cache": expenses.saved.to_string(),
+        "said_by_service": expenses.said,
+        "thousand_answers": expenses.thousand_answers().map(|sum| sum.to_string()),
+        "models": models.collect::<Vec<_>>(),
+        "causes": causes,
+    })
+}
+
+fn total_object(sum: &Total) -> Value {
+    let is_unknown = sum.known() == 0 && sum.calls > 0;
+    let amount = |amount: dset_core::money::Amount| (!is_unknown).then(|| amount.to_string());
+    json!({
+        "calls": sum.calls,
+        "at_least": amount(sum.lower),
+        "at_most": amount(sum.upper),
+        "no_price": sum.no_price,
+        "no_counts": sum.no_counts,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_old_after_sixty_days() {
+        let table = PriceTable::built_in();
+        let midnight = dset_core::time::read_stamp(&format!("{} 00:00:00", table.as_of)).unwrap();
+        let day = 86_400_000;
+        assert_eq!(stale(table, midnight + 61 * day - 1), None);
+        let said = stale(table, midnight + 61 * day).unwrap();
+        assert!(said.contains("61 days old"), "{said}");
+    }
+}

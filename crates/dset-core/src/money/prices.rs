@@ -1,0 +1,117 @@
+//! The prices that hold: the user's own before those of the table.
+
+use super::amount::Amount;
+use super::cost::{Cost, WhyUnknown};
+use super::rates::Rates;
+use super::table::{PriceEntry, PriceTable};
+use crate::answer::Usage;
+
+/// Whom a call asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The provider by its id; absent where it is not known whose address was asked.
+    pub provider: Option<&'a str>,
+    /// The model by its name on the wire.
+    pub model: &'a str,
+}
+
+/// A price that the user says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPrice {
+    /// The model, as `NAME` at any address or as `PROVIDER/NAME`.
+    pub name: String,
+    /// What it costs, at any time and length.
+    pub rates: Rates,
+}
+
+/// All prices that hold.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    /// The user's own, which outrank those of the table.
+    pub own: Vec<OwnPrice>,
+    /// The table that comes with dset, or another.
+    pub table: &'static PriceTable,
+}
+
+impl Default for Prices {
+    fn default() -> Prices {
+        Prices { own: Vec::new(), table: PriceTable::built_in() }
+    }
+}
+
+/// Where a price comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PriceSource<'a> {
+    /// The user said it.
+    Own(&'a OwnPrice),
+    /// The table says it.
+    Table(&'a PriceEntry),
+}
+
+impl Prices {
+    /// Finds the price of what is asked at a moment, in Unix milliseconds.
+    #[must_use]
+    pub fn find(&self, asked: Asked<'_>, unix_ms: i64) -> Option<PriceSource<'_>> {
+        if let Some(own) = self.own(asked) {
+            return Some(PriceSource::Own(own));
+        }
+        self.table.find(asked.provider?, asked.model, unix_ms).map(PriceSource::Table)
+    }
+
+    /// Finds what the user says of it; a price with the provider's name before one without.
+    fn own(&self, asked: Asked<'_>) -> Option<&OwnPrice> {
+        let with_provider = |own: &&OwnPrice| {
+            let provider = asked.provider.unwrap_or_default();
+            own.name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/'))
+                == Some(asked.model)
+        };
+        let plain = |own: &&OwnPrice| own.name == asked.model;
+        let found = self.own.iter().find(with_provider).filter(|_| asked.provider.is_some());
+        found.or_else(|| self.own.iter().find(plain))
+    }
+
+    /// Returns what a call cost whose reply ended at a moment, in Unix milliseconds.
+    #[must_use]
+    pub fn cost(&self, asked: Asked<'_>, tokens: &Usage, unix_ms: i64) -> Cost {
+        match self.find(asked, unix_ms) {
+            Some(found) => found.rates(unix_ms, tokens.input).cost(tokens, found.may_write()),
+            None => Cost::Unknown(WhyUnknown::NoPrice),
+        }
+    }
+
+    /// Returns what the provider's cache saved of a call at least; nothing where there is no price.
+    #[must_use]
+    pub fn saved(&self, asked: Asked<'_>, tokens: &Usage, unix_ms: i64) -> Amount {
+        let found = self.find(asked, unix_ms);
+        found.map_or(Amount::ZERO, |found| found.rates(unix_ms, tokens.input).saved(tokens))
+    }
+}
+
+impl PriceSource<'_> {
+    /// Returns what a request with a prompt of so many tokens costs at a moment.
+    #[must_use]
+    pub fn rates(&self, unix_ms: i64, input_tokens: Option<u64>) -> &Rates {
+        match self {
+            PriceSource::Own(own) => &own.rates,
+            PriceSource::Table(entry) => entry.rates(unix_ms, input_tokens),
+        }
+    }
+
+    /// Returns the next moment at which another tariff begins; `None` where none does.
+    #[must_use]
+    pub fn next_tariff(&self, unix_ms: i64) -> Option<i64> {
+        match self {
+            PriceSource::Own(_) => None,
+            PriceSource::Table(entry) => entry.next_tariff(unix_ms),
+        }
+    }
+
+    /// Tells whether tokens that were not cached may have been billed as written into the cache.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        match self {
+            PriceSource::Own(_) => true,
+            PriceSource::Table(entry) => !entry.cache_write_on_request,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Every call that was billed or may have been, in every run: answers, and asks that failed.
+
+use dset_core::answer::Usage;
+use dset_core::money::FailedCall;
+
+use super::facts;
+use super::iterate::text;
+use super::store::Store;
+use crate::store::error::StoreError;
+
+/// A call, as the store has it.
+#[derive(Debug)]
+pub(crate) struct StoredCall<'a> {
+    /// When its reply ended, Unix milliseconds.
+    pub(crate) at: i64,
+    /// The run that made it.
+    pub(crate) session: i64,
+    /// The settings it was asked with; absent where that is not known.
+    pub(crate) request: Option<i64>,
+    pub(crate) tokens: Usage,
+    /// What the service says that it cost.
+    pub(crate) said: Option<f64>,
+    /// How it failed; an answer came where it did not.
+    pub(crate) failed: Option<FailedCall<'a>>,
+}
+
+/// A run: where it asked, and the settings of its first model.
+#[derive(Debug)]
+pub(crate) struct StoredSession {
+    pub(crate) id: i64,
+    pub(crate) endpoint: String,
+    pub(crate) request: i64,
+}
+
+impl Store {
+    /// Shows every answer that a run of dset bought, and then every ask of one that failed. What was
+    /// taken over from another program is not among them.
+    pub(crate) fn for_each_call(
+        &self,
+        mut each: impl FnMut(&StoredCall<'_>),
+    ) -> Result<(), StoreError> {
+        self.for_each_answered_call(&mut each)?;
+        self.for_each_failed_call(&mut each)
+    }
+
+    fn for_each_answered_call(
+        &self,
+        each: &mut impl FnMut(&StoredCall<'_>),
+    ) -> Result<(), StoreError> {
+        // The metadata stand behind the texts: they are read only where the numbers stand there too,
+        // as in version 1.
+        let columns =
+            facts::COLUMNS.replacen("a.metadata", "iif(f.answer IS NULL, a.metadata, '')", 1);
+        let sql = format!(
+            "SELECT a.answered_at, a.life, ifnull(f.request, l.settings), {columns} FROM answers a
+             JOIN lives l ON l.id = a.life LEFT JOIN answer_facts f ON f.answer = a.id"
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let known = facts::metadata(row, 3)?;
+            each(&StoredCall {
+                at: row.get(0)?,
+                session: row.get(1)?,
+                request: row.get(2)?,
+                tokens: Usage {
+                    input: known.input_tokens,
+                    cached: known.cached_tokens,
+                    output: known.output_tokens,
+                    reasoning: known.reasoning_tokens,
+                },
+                said: known.cost,
+                failed: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn for_each_failed_call(
+        &self,
+        each: &mut impl FnMut(&StoredCall<'_>),
+    ) -> Result<(), StoreError> {
+        // With which settings a failed ask went out is known by its answer, or where its run had one
+        // model.
+        let sql = "SELECT t.at, t.life, ifnull(k.settings, iif(s.together, NULL, l.settings)),
+                     t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens,
+                     k.key IS NOT NULL
+                   FROM attempts t JOIN lives l ON l.id = t.life
+                   LEFT JOIN settings s ON s.id = l.settings
+                   LEFT JOIN answer_keys k ON k.key = t.key";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let count = |at| -> rusqlite::Result<Option<u64>> {
+                let number: Option<i64> = row.get(at)?;
+                Ok(number.and_then(|number| u64::try_from(number).ok()))
+            };
+            let tokens =
+                Usage { input: count(6)?, output: count(7)?, cached: None, reasoning: None };
+            let failed = FailedCall {
+                cause: text(row, 3)?,
+                status: row.get(4)?,
+                has_reply: row.get(5)?,
+                is_counted: tokens.input.is_some() || tokens.output.is_some(),
+                is_answered: row.get(8)?,
+            };
+            each(&StoredCall {
+                at: row.get(0)?,
+                session: row.get(1)?,
+                request: row.get(2)?,
+                tokens,
+                said: None,
+                failed: Some(failed),
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns every run.
+    pub(crate) fn sessions(&self) -> Result<Vec<StoredSession>, StoreError> {
+        let sql = "SELECT id, endpoint, settings FROM lives";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(StoredSession { id: row.get(0)?, endpoint: row.get(1)?, request: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the text of all settings by their number.
+    pub(crate) fn settings_texts(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let mut statement = self.reader.connection.prepare("SELECT id, text FROM settings")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,102 @@
+//! What the rest of a run will probably take, by the answers that it has. Nothing is asked, made or
+//! changed.
+
+use std::collections::HashMap;
+
+use dset_core::money::{Asked, Cost, Sample};
+use dset_core::settings::Settings;
+
+use crate::error::JobError;
+use crate::store::open_readonly;
+use crate::view::expenses::{AskedBy, Pricing};
+use crate::view::status::run_status;
+
+/// Picodollars in a dollar, for sums that are no longer exact.
+const DOLLAR: f64 = 1e12;
+
+/// What is left, and what the answers so far were like.
+#[derive(Debug, Clone, Default)]
+pub struct Estimate {
+    /// Answers that the next run asks for.
+    pub left: u64,
+    /// Tokens sent for each answer that there is.
+    pub input: Sample,
+    /// Tokens received for each.
+    pub output: Sample,
+    /// What each would cost at the tariff of now.
+    pub now: Costs,
+    /// When another tariff begins, Unix milliseconds.
+    pub next_tariff_at: Option<i64>,
+    /// What each would cost then.
+    pub then: Costs,
+    /// Answers a second in the last run, from its first to its last.
+    pub pace: Option<f64>,
+}
+
+/// Costs of answers in dollars.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Costs {
+    /// At least.
+    pub lower: Sample,
+    /// At most.
+    pub upper: Sample,
+    /// Answers whose cost is unknown.
+    pub unknown: u64,
+}
+
+impl Costs {
+    fn add(&mut self, cost: Cost) {
+        match cost {
+            Cost::Between(lower, upper) => {
+                self.lower.add(lower.picodollars() as f64 / DOLLAR);
+                self.upper.add(upper.picodollars() as f64 / DOLLAR);
+            }
+            Cost::Unknown(_) => self.unknown += 1,
+        }
+    }
+}
+
+/// Collects what an estimate needs, for a moment in Unix milliseconds. Without a store there are no
+/// answers in it.
+pub fn estimate(settings: &Settings, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
+    let status = run_status(settings)?;
+    let is_asked = |asked: Asked<'_>| status.requests.iter().any(|one| one.model == asked.model);
+    let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);
+    let seen = open_readonly(&settings.output, |store| -> Result<Estimate, JobError> {
+        let asked_by = AskedBy::load(store, pricing.providers)?;
+        let mut all = Estimate { left, ..Estimate::default() };
+        // To look for the next tariff is a search through a week.
+        let mut nexts: HashMap<String, Option<i64>> = HashMap::new();
+        // Of the last run: its number, its answers, the first and the last.
+        let mut last = (0, 0_u64, 0, 0);
+        store.for_each_call(|call| {
+            let asked = asked_by.of(call);
+            if call.failed.is_some() || !is_asked(asked) {
+                return;
+            }
+            let tokens = &call.tokens;
+            tokens.input.iter().for_each(|number| all.input.add(*number as f64));
+            tokens.output.iter().for_each(|number| all.output.add(*number as f64));
+            all.now.add(pricing.prices.cost(asked, tokens, now));
+            let next = nexts.get(asked.model).copied().unwrap_or_else(|| {
+                let price = pricing.prices.find(asked, now);
+                let next = price.and_then(|price| price.next_tariff(now));
+                nexts.insert(asked.model.to_owned(), next);
+                next
+            });
+            all.next_tariff_at = [all.next_tariff_at, next].into_iter().flatten().min();
+            all.then.add(pricing.prices.cost(asked, tokens, next.unwrap_or(now)));
+            if call.session > last.0 {
+                last = (call.session, 0, call.at, call.at);
+            }
+            if call.session == last.0 {
+                last = (last.0, last.1 + 1, last.2.min(call.at), last.3.max(call.at));
+            }
+        })?;
+        let (_, answers, first, end) = last;
+        let is_enough = answers >= dset_core::money::SAMPLE_LEAST && end > first;
+        all.pace = is_enough.then(|| (answers - 1) as f64 * 1_000.0 / (end - first) as f64);
+        Ok(all)
+    })?;
+    Ok(seen.unwrap_or(Estimate { left, ..Estimate::default() }))
+}

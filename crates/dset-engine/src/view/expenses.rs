@@ -1,0 +1,96 @@
+//! What a folder has spent in all its runs, by the prices that hold: nothing of it is stored, so that
+//! a corrected price corrects everything that was ever bought with it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use dset_core::key::RequestSettings;
+use dset_core::money::{Asked, Billed, BilledAs, Expenses, Prices};
+use dset_core::provider::Providers;
+
+use crate::store::{Store, StoreError, StoredCall, open_readonly};
+
+/// By what costs are worked out.
+#[derive(Debug, Clone, Copy)]
+pub struct Pricing<'a> {
+    /// The prices.
+    pub prices: &'a Prices,
+    /// The services whose addresses are known: a price is its provider's, at an address of its own.
+    pub providers: &'a Providers,
+}
+
+/// Works out what was spent in a folder; `None` where it has no store.
+pub fn expenses(folder: &Path, pricing: Pricing<'_>) -> Result<Option<Expenses>, StoreError> {
+    open_readonly(folder, |store| {
+        let asked = AskedBy::load(store, pricing.providers)?;
+        let mut expenses = Expenses::default();
+        store.for_each_call(|call| {
+            let outcome = match &call.failed {
+                None => Some(BilledAs::Answer),
+                Some(failed) => failed.billed_as(),
+            };
+            let Some(outcome) = outcome else { return };
+            let billed = Billed {
+                asked: asked.of(call),
+                at: call.at,
+                tokens: call.tokens,
+                said: call.said,
+                outcome,
+            };
+            expenses.add(pricing.prices, &billed);
+        })?;
+        Ok(expenses)
+    })
+}
+
+/// Whom each run asked.
+pub(crate) struct AskedBy {
+    /// The models by the number of their settings.
+    models: HashMap<i64, String>,
+    /// Of each run its provider, and the settings of its first model.
+    sessions: HashMap<i64, (Option<&'static str>, i64)>,
+    /// The providers of the models that were last asked. Of an earlier run with several models only the
+    /// first one's address is known.
+    last: HashMap<String, Option<&'static str>>,
+}
+
+impl AskedBy {
+    /// Reads it of a store.
+    pub(crate) fn load(store: &Store, providers: &Providers) -> Result<AskedBy, StoreError> {
+        let provider = |url: &str| {
+            let url = url.parse().ok()?;
+            providers.by_url(&url).map(|preset| &*preset.id)
+        };
+        let model = |(id, text): (i64, String)| {
+            Some((id, RequestSettings::from_canonical_json(&text)?.model))
+        };
+        let sessions = store.sessions()?.into_iter();
+        let requests = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
+        let places = store.last_invocation()?.map(|call| call.places).unwrap_or_default();
+        let last = requests.unwrap_or_default().into_iter().zip(&places);
+        Ok(AskedBy {
+            models: store.settings_texts()?.into_iter().filter_map(model).collect(),
+            sessions: sessions
+                .map(|one| (one.id, (provider(&one.endpoint), one.request)))
+                .collect(),
+            last: last
+                .map(|(request, place)| {
+                    (request.model, place.base_urls.first().and_then(|url| provider(url)))
+                })
+                .collect(),
+        })
+    }
+
+    /// Returns whom a call asked.
+    pub(crate) fn of(&self, call: &StoredCall<'_>) -> Asked<'_> {
+        let session = self.sessions.get(&call.session);
+        let Some(model) = call.request.and_then(|request| self.models.get(&request)) else {
+            return Asked { provider: None, model: "" };
+        };
+        let provider = match session {
+            Some((provider, first)) if call.request == Some(*first) => *provider,
+            _ => self.last.get(model).copied().flatten(),
+        };
+        Asked { provider, model }
+    }
+}
