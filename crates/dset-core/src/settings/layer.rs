@@ -98,7 +98,7 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub header: Option<HeaderMode>,
 
-        /// Column that names every row [default: `id`, `uuid`, `custom_id` or `_id`, where its values differ]
+        /// Column that names every row [default: an id column, where there is one]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
         pub id: Option<String>,
 
