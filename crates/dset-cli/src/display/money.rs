@@ -40,9 +40,10 @@ fn total(total: &Total, without_price: &[&str]) -> String {
     if total.no_counts > 0 {
         unknown.push(format!("{} whose tokens were not counted", of(total.no_counts, "call")));
     }
-    match unknown.is_empty() {
-        true => known,
-        false => format!("{known}; not known: {}", unknown.join(", ")),
+    match (unknown.join(", "), total.known()) {
+        (unknown, _) if unknown.is_empty() => known,
+        (unknown, 0) => format!("{known}: {unknown}"),
+        (unknown, _) => format!("{known}; not known: {unknown}"),
     }
 }
 

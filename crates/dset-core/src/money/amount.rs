@@ -34,7 +34,7 @@ pub enum PriceError {
     /// It has more than six decimals.
     #[error("a price in dollars a million tokens has at most 6 decimals")]
     TooFine,
-    /// It is more than [`PRICE_DOLLARS_MAX`].
+    /// It is more than 100,000 dollars.
     #[error("a price in dollars a million tokens is at most 100,000")]
     TooLarge,
 }

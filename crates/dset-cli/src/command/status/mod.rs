@@ -11,7 +11,7 @@ use dset_core::plan::ledger::Fault;
 use dset_core::settings::Settings;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
-use dset_engine::store::{Recent, Session, Store};
+use dset_engine::store::{FailedAsks, Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
@@ -149,18 +149,8 @@ fn show(
         page.pair("outputs", &outputs(standing));
     }
     page.pair("marks", &marks(standing));
-    let asks = &standing.failed_asks;
-    if asks.count > 0 {
-        let causes: Vec<String> = asks
-            .causes
-            .iter()
-            .map(|(cause, n)| format!("{} {}", count(*n), one_line(cause)))
-            .collect();
-        let paid = match asks.maybe_paid {
-            0 => "none brought a reply that may have been paid for".to_owned(),
-            number => format!("{} brought a reply that may have been paid for", count(number)),
-        };
-        page.pair("failed asks", &format!("{}: {}; {paid}", count(asks.count), causes.join(", ")));
+    if standing.failed_asks.count > 0 {
+        page.pair("failed asks", &failed_asks(&standing.failed_asks));
     }
     let expenses = money.expenses(&settings.output).unwrap_or_default();
     display::money::pairs(page, &expenses);
@@ -233,6 +223,16 @@ fn outputs(standing: &RunStatus) -> String {
         words += &format!(", {} still to be written", count(waiting));
     }
     words
+}
+
+fn failed_asks(asks: &FailedAsks) -> String {
+    let causes: Vec<String> =
+        asks.causes.iter().map(|(cause, n)| format!("{} {}", count(*n), one_line(cause))).collect();
+    let paid = match asks.maybe_paid {
+        0 => "none brought a reply that may have been paid for".to_owned(),
+        number => format!("{} brought a reply that may have been paid for", count(number)),
+    };
+    format!("{}: {}; {paid}", count(asks.count), causes.join(", "))
 }
 
 fn marks(standing: &RunStatus) -> String {
