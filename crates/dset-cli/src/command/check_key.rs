@@ -75,7 +75,7 @@ pub(super) fn check_key(model: &Model, key: &SecretString) -> Result<KeyCheck, U
 }
 
 async fn ask_balance(model: &Model, key: &SecretString) -> KeyCheck {
-    let (preset, base_url) = (model.preset, model.base_url());
+    let (preset, base_url) = (&model.preset, model.base_url());
     let balance = preset.balance_url(base_url);
     let models = (preset.lists_models == ListsModels::WithKey).then(|| preset.models_url(base_url));
     let mut why = format!("{} has no free way to try one", preset.name);

@@ -1,5 +1,7 @@
 //! `dset completions`: what a shell needs to complete commands and flags.
 
+use std::sync::Arc;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command};
 use clap_complete::{Shell, generate};
@@ -108,10 +110,11 @@ fn proposals(path: &str, argument: &str) -> Option<Vec<&'static str>> {
 
 /// The models that are known: by their names where those mean one service, and with its name.
 fn models() -> Vec<&'static str> {
-    let of = |preset: &'static Preset| preset.models.iter().map(move |model| (preset, model));
+    let of = |preset: &'static Arc<Preset>| preset.models.iter().map(move |model| (preset, model));
     let all = || presets().iter().flat_map(of);
+    let known = Providers::default();
     let means = |preset: &Preset, model: &str| {
-        let found = Providers::default().by_model(model);
+        let found = known.by_model(model);
         found.is_ok_and(|found| found.is_some_and(|(own, _)| own.id == preset.id))
     };
     let alone = all().filter(|(preset, model)| means(preset, model));

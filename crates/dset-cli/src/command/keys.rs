@@ -91,10 +91,7 @@ fn set(given: &str, environment: &Environment, file: &KeysFile) -> Result<(), Us
 }
 
 /// Asks for a key, and tries it as the user's own settings would ask the service.
-fn typed_key(
-    preset: &'static Preset,
-    environment: &Environment,
-) -> Result<SecretString, UserError> {
+fn typed_key(preset: &Preset, environment: &Environment) -> Result<SecretString, UserError> {
     let model = match preset.default_model.as_str() {
         "" => "any",
         model => model,
@@ -162,7 +159,7 @@ fn remove(given: &str, environment: &Environment, file: &KeysFile) -> Result<(),
 }
 
 /// Finds the service that a key is for.
-fn provider(given: &str, environment: &Environment) -> Result<&'static Preset, UserError> {
+fn provider<'a>(given: &str, environment: &'a Environment) -> Result<&'a Preset, UserError> {
     let Some(preset) = environment.providers.preset(given) else {
         // Somebody may have put the key itself there.
         let is_name = given.len() < 20;

@@ -17,7 +17,7 @@ pub(super) struct ModelSuggestion {
 impl ModelSuggestion {
     /// Looks for what is odd about the name of a model.
     pub(super) fn for_model(model: &Model, providers: &Providers) -> Option<ModelSuggestion> {
-        let (name, preset) = (&model.request.model, model.preset);
+        let (name, preset) = (&model.request.model, &model.preset);
         if !model.uses_official_hosts() || preset.serves(name) {
             return None;
         }

@@ -78,7 +78,7 @@ fn known(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> 
         let models: Vec<&String> = preset.models.iter().filter(wanted).collect();
         let retired: Vec<&String> = preset.retired_models.keys().filter(wanted).collect();
         if is_meant || !models.is_empty() || !retired.is_empty() {
-            services.push((preset, models, retired));
+            services.push((&**preset, models, retired));
         }
     }
     if services.is_empty() {
@@ -120,7 +120,7 @@ fn known(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> 
     Ok(Exit::Done)
 }
 
-type Service<'a> = (&'static Preset, Vec<&'a String>, Vec<&'a String>);
+type Service<'a> = (&'a Preset, Vec<&'a String>, Vec<&'a String>);
 
 fn show(services: &[Service<'_>], environment: &Environment) {
     let page = Page::open();
@@ -193,7 +193,7 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
     }
     let url = model.preset.models_url(model.base_url());
     let secret = key.as_ref().map(|key| &key.secret);
-    let told = super::shared::runtime()?.block_on(probe::get(model.preset, &url, secret));
+    let told = super::shared::runtime()?.block_on(probe::get(&model.preset, &url, secret));
     let name = &model.preset.name;
     let told = told.map_err(|error| {
         UserError::new(Exit::Unreachable, format!("{name} cannot be asked for its models"))
@@ -220,7 +220,7 @@ fn live(args: &ListArgs, environment: &Environment) -> Result<Exit, UserError> {
             .hint("`dset models list` shows those that are known"));
     };
     models.sort_unstable();
-    let name_of = |model_name: &String| one_line(&asked(model.preset, model_name));
+    let name_of = |model_name: &String| one_line(&asked(&model.preset, model_name));
     if args.json {
         page::json(json!({ "provider": model.preset.id, "models": models }));
         return Ok(Exit::Done);

@@ -10,7 +10,7 @@ use super::text::quoted;
 /// What an address that is wrong, or may be, was probably meant to be.
 pub(crate) fn of_address(settings: &Settings, failure: &Failure) -> Vec<String> {
     let (model, base_url) = place(settings, failure);
-    let mut hints = address(model.preset, base_url, failure);
+    let mut hints = address(&model.preset, base_url, failure);
     if let Some(last) = hints.last_mut() {
         last.push_str("; no row was marked");
     }

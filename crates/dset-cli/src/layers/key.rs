@@ -109,7 +109,7 @@ impl Environment {
     /// Returns the error of a key that is not there.
     pub(crate) fn no_key(&self, model: &Model) -> UserError {
         let name = model.key_variable.as_deref().unwrap_or_default();
-        let preset = model.preset;
+        let preset = &model.preset;
         let cause = match self.empty_in(name) {
             Some(place) => format!("{name} is empty in {place}"),
             None => format!(

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dset_core::answer::{Failure, ParsedReply};
@@ -38,7 +39,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct EndpointSettings {
     /// Whose wire is spoken.
-    pub preset: &'static Preset,
+    pub preset: Arc<Preset>,
     /// The base URL that paths are appended to.
     pub base_url: Url,
     /// Model, system prompt and parameters.
@@ -58,7 +59,7 @@ impl EndpointSettings {
     #[must_use]
     pub fn from_settings(settings: &Settings, model: &Model, base_url: &Url) -> EndpointSettings {
         EndpointSettings {
-            preset: model.preset,
+            preset: Arc::clone(&model.preset),
             base_url: base_url.clone(),
             request: model.request.clone(),
             stream: model.stream,
@@ -129,7 +130,7 @@ impl Endpoint {
         settings: EndpointSettings,
         key: Option<SecretString>,
     ) -> Result<Endpoint, EndpointError> {
-        let headers = headers(settings.preset, key.as_ref())?;
+        let headers = headers(&settings.preset, key.as_ref())?;
         let (url, at_home) = (
             settings.preset.url(&settings.base_url),
             settings.preset.is_official_host(&settings.base_url),
@@ -432,7 +433,7 @@ mod tests {
         let new = |key: &str| {
             let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
             let wire = EndpointSettings {
-                preset: preset("openai-compatible").unwrap(),
+                preset: Arc::clone(preset("openai-compatible").unwrap()),
                 base_url: url,
                 request: RequestSettings::default(),
                 stream: false,

@@ -60,7 +60,7 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
     let is_of_limit = model.request.max_tokens.is_none() && failure.message.contains("token");
     match failure.class {
         _ if is_address_failure(failure) => {
-            let hint = settings_hints::address(model.preset, base_url, failure).into_iter().next();
+            let hint = settings_hints::address(&model.preset, base_url, failure).into_iter().next();
             fix(Check::problem(NAME, says), hint)
         }
         FailureClass::KeyRefused | FailureClass::Forbidden => {

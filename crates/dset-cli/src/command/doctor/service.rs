@@ -85,7 +85,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// Asks for the models, and what is left to spend; what is told of the service, and of the model.
     async fn ask(&self, with_balance: bool) -> (Vec<Check>, Option<Check>) {
-        let preset = self.model.preset;
+        let preset = &self.model.preset;
         let url = preset.models_url(self.base_url);
         let told = match self.get(&url).await {
             Ok(told) => told,
@@ -114,7 +114,7 @@ impl Place<'_> {
     }
 
     async fn get(&self, url: &Url) -> Result<ProbeReply, ProbeError> {
-        probe::get(self.model.preset, url, self.key.map(|key| &key.secret)).await
+        probe::get(&self.model.preset, url, self.key.map(|key| &key.secret)).await
     }
 
     fn is_refusal(&self, told: &ProbeReply) -> bool {
@@ -208,7 +208,7 @@ impl Place<'_> {
     }
 
     fn refused(&self) -> Check {
-        let preset = self.model.preset;
+        let preset = &self.model.preset;
         let name = self.model.key_variable.as_deref().unwrap_or_default();
         let place = self.key.map_or("nowhere", Key::place);
         let says = format!("{} refuses {name} from {place}", preset.name);
@@ -222,7 +222,7 @@ impl Place<'_> {
     }
 
     fn balance(&self, balance: &Balance) -> Check {
-        let preset = self.model.preset;
+        let preset = &self.model.preset;
         let is_zero = |(_, amount): &(String, String)| amount.parse().is_ok_and(|n: f64| n <= 0.0);
         let is_out = !balance.amounts.is_empty() && balance.amounts.iter().all(is_zero);
         let says = money(balance);
@@ -238,7 +238,7 @@ impl Place<'_> {
 
     /// Whether the model is in the list, or one whose name begins so: many are listed with a date or a tag.
     fn served(&self, models: &[String]) -> Check {
-        let (preset, name) = (self.model.preset, self.model.request.model.as_str());
+        let (preset, name) = (&self.model.preset, self.model.request.model.as_str());
         if models.iter().any(|own| own == name || is_dated(own, name)) {
             let thinks = if preset.reasons(&self.model.request) { ", thinks" } else { "" };
             return Check::good("model", format!("{name} is served{thinks}"));
@@ -274,7 +274,7 @@ impl Place<'_> {
 
     /// Writes another model of this service as settings take it.
     fn written(&self, model: &str) -> String {
-        let preset = self.model.preset;
+        let preset = &self.model.preset;
         match preset.is_official_host(self.base_url) && !preset.serves(model) {
             true => format!("{}/{model}", preset.id),
             false => model.to_owned(),
@@ -331,7 +331,7 @@ fn misspelt(model: &Model, providers: &Providers) -> Option<Check> {
         let fix = fix.unwrap_or_else(|| typo.hint("-m"));
         return Some(Check::warning("model", typo.says).fix(fix));
     }
-    let (preset, name) = (model.preset, model.request.model.as_str());
+    let (preset, name) = (&model.preset, model.request.model.as_str());
     if preset.serves(name) || !preset.is_official_host(model.base_url()) {
         return None;
     }

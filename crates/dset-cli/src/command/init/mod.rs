@@ -197,7 +197,7 @@ fn key(
 /// Names whom the key is for: the host as well, where that is not the service's own, or only the
 /// folder says that it is.
 fn key_question(model: &Model, is_safe: bool) -> String {
-    let (preset, url) = (model.preset, model.base_url());
+    let (preset, url) = (&model.preset, model.base_url());
     let host = url.host_str().unwrap_or_default();
     let at = match (is_safe, preset.is_official_host(url)) {
         (true, true) => String::new(),

@@ -4,6 +4,8 @@
 //! service changes the fields that it has and leaves the others; any other describes a service
 //! anew. A table never holds a key, only the names of variables.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::preset::{Preset, TABLE, preset, presets};
@@ -73,34 +75,32 @@ fn takes(error: &str) -> String {
 /// The services that can be chosen: the known ones, and the user's own.
 #[derive(Debug, Clone, Default)]
 pub struct Providers {
-    own: Vec<&'static Preset>,
+    own: Vec<Arc<Preset>>,
 }
 
 impl Providers {
     /// Makes services of tables whose fields were each checked by [`field`], by their names.
-    ///
-    /// They live until the process ends, as the known ones do: call it once. Fails where no request
-    /// could be made of a table.
+    /// Fails where no request could be made of a table.
     pub fn from_tables(
         tables: impl IntoIterator<Item = (String, Table)>,
     ) -> Result<Self, PresetError> {
-        let mut own: Vec<&'static Preset> = Vec::new();
+        let mut own = Vec::new();
         for (id, table) in tables {
-            own.push(Box::leak(Box::new(made(&id, table)?)));
+            own.push(Arc::new(made(&id, table)?));
         }
         Ok(Providers { own })
     }
 
     /// Returns every service, each once.
-    pub fn all(&self) -> impl Iterator<Item = &'static Preset> {
-        let changed = |known: &&Preset| self.own.iter().any(|own| own.id == known.id);
-        presets().iter().filter(move |known| !changed(known)).chain(self.own.iter().copied())
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Preset>> {
+        let changed = |known: &&Arc<Preset>| self.own.iter().any(|own| own.id == known.id);
+        presets().iter().filter(move |known| !changed(known)).chain(&self.own)
     }
 
     /// Returns the service of this name or alias.
     #[must_use]
-    pub fn preset(&self, id: &str) -> Option<&'static Preset> {
-        let is_alias = |preset: &&Preset| preset.aliases.iter().any(|own| own == id);
+    pub fn preset(&self, id: &str) -> Option<&Arc<Preset>> {
+        let is_alias = |preset: &&Arc<Preset>| preset.aliases.iter().any(|own| own == id);
         self.all().find(|preset| preset.id == id).or_else(|| self.all().find(is_alias))
     }
 }
@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn two_sets_of_services_have_each_their_own_under_one_name() {
+        let at = |url: &str| with("mine", json!({ "base-url": url })).unwrap();
+        let (one, other) = (at("https://one.example/v1"), at("https://other.example/v1"));
+        let url = |providers: &Providers| providers.preset("mine").unwrap().base_url.clone();
+        assert_eq!(url(&one), "https://one.example/v1");
+        assert_eq!(url(&other), "https://other.example/v1");
+    }
+
+    #[test]
     fn a_service_of_ones_own_that_names_no_key_gets_none() {
         let providers = with("mine", json!({"base-url": "https://llm.example/v1"})).unwrap();
         let layer = Layer { model: Some(vec!["mine/m".into()]), ..Layer::default() };
@@ -179,9 +188,12 @@ mod tests {
         let own = providers.preset("deepseek").unwrap();
         assert_eq!(own.base_url, "https://gateway.example/ds");
         assert_eq!(own.hosts, ["gateway.example"]);
-        let back =
-            Preset { base_url: known.base_url.clone(), hosts: known.hosts.clone(), ..own.clone() };
-        assert_eq!(back, *known);
+        let back = Preset {
+            base_url: known.base_url.clone(),
+            hosts: known.hosts.clone(),
+            ..Preset::clone(own)
+        };
+        assert_eq!(back, **known);
         assert_eq!(providers.all().count(), presets().len());
         let providers = with("anthropic", json!({"key-env": ["MY_CLAUDE"]})).unwrap();
         let (own, known) = (providers.preset("anthropic").unwrap(), preset("anthropic").unwrap());

@@ -1,7 +1,7 @@
 //! What is known of each service, as data.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -144,24 +144,24 @@ pub struct RetiredModel {
 /// The built-in services, as JSON.
 pub(crate) const TABLE: &str = include_str!("presets.json");
 
-static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+static PRESETS: LazyLock<Vec<Arc<Preset>>> = LazyLock::new(|| {
     let table: Vec<Preset> = serde_json::from_str(TABLE).expect("a test reads presets.json");
     let named = |preset: Preset| {
         let id = preset.id.clone();
-        preset.named(&id).expect("a test names every preset")
+        Arc::new(preset.named(&id).expect("a test names every preset"))
     };
     table.into_iter().map(named).collect()
 });
 
 /// Returns the built-in presets, in the order of the table.
 #[must_use]
-pub fn presets() -> &'static [Preset] {
+pub fn presets() -> &'static [Arc<Preset>] {
     &PRESETS
 }
 
 /// Returns the preset of this id or alias.
 #[must_use]
-pub fn preset(id: &str) -> Option<&'static Preset> {
+pub fn preset(id: &str) -> Option<&'static Arc<Preset>> {
     presets().iter().find(|preset| preset.id == id || preset.aliases.iter().any(|own| own == id))
 }
 
@@ -307,7 +307,7 @@ mod tests {
                 assert_eq!(names.clone().filter(|other| *other == name).count(), 1, "{name}");
             }
             for host in &preset.hosts {
-                let is_theirs = |other: &Preset| other.id != *id && other.hosts.contains(host);
+                let is_theirs = |other: &Arc<Preset>| other.id != *id && other.hosts.contains(host);
                 assert!(!presets().iter().any(is_theirs), "{host} belongs to one service");
             }
             for model in preset.concurrency_max.keys() {

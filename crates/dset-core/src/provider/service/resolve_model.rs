@@ -1,5 +1,7 @@
 //! Which service is asked: by the name of the model, or by the host that is asked.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use crate::provider::{Preset, Providers};
@@ -20,9 +22,9 @@ impl Providers {
     /// model that a service lists with its own name before a slash (`openrouter/auto`) is left
     /// whole.
     pub fn by_model<'a>(
-        &self,
+        &'a self,
         model: &'a str,
-    ) -> Result<Option<(&'static Preset, &'a str)>, Ambiguous> {
+    ) -> Result<Option<(&'a Arc<Preset>, &'a str)>, Ambiguous> {
         if let Some((id, rest)) = model.split_once('/')
             && let Some(preset) = self.preset(id)
         {
@@ -34,19 +36,19 @@ impl Providers {
 
     /// Finds the service whose own host a URL leads to.
     #[must_use]
-    pub fn by_url(&self, url: &Url) -> Option<&'static Preset> {
+    pub fn by_url(&self, url: &Url) -> Option<&Arc<Preset>> {
         self.all().find(|preset| preset.is_official_host(url))
     }
 }
 
 /// Finds the one service that serves a model, or once did.
 fn alone<'a>(
-    presets: impl Iterator<Item = &'a Preset>,
+    presets: impl Iterator<Item = &'a Arc<Preset>>,
     model: &str,
-) -> Result<Option<&'a Preset>, Ambiguous> {
+) -> Result<Option<&'a Arc<Preset>>, Ambiguous> {
     let serves =
-        |preset: &&Preset| preset.serves(model) || preset.retired_models.contains_key(model);
-    let serving: Vec<&Preset> = presets.filter(serves).collect();
+        |preset: &&Arc<Preset>| preset.serves(model) || preset.retired_models.contains_key(model);
+    let serving: Vec<&Arc<Preset>> = presets.filter(serves).collect();
     match serving.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
@@ -62,6 +64,7 @@ mod tests {
 
     #[test]
     fn a_model_is_found_by_its_provider_or_by_a_name_that_one_provider_has() {
+        let known = Providers::default();
         for (model, expected) in [
             ("deepseek-flash", Some(("deepseek", "deepseek-flash"))),
             ("deepseek-reasoner", Some(("deepseek", "deepseek-reasoner"))),
@@ -83,10 +86,8 @@ mod tests {
             ("openai", None),
             ("", None),
         ] {
-            let found = Providers::default()
-                .by_model(model)
-                .unwrap()
-                .map(|(preset, name)| (preset.id.as_str(), name));
+            let found = known.by_model(model).unwrap();
+            let found = found.map(|(preset, name)| (preset.id.as_str(), name));
             assert_eq!(found, expected, "{model}");
         }
     }
@@ -94,20 +95,23 @@ mod tests {
     #[test]
     fn a_name_that_several_providers_have_is_not_guessed() {
         let serving = |id: &str, model: &str| {
-            Preset { models: vec![model.to_owned()], ..Preset::default() }.named(id).unwrap()
+            let preset = Preset { models: vec![model.to_owned()], ..Preset::default() };
+            Arc::new(preset.named(id).unwrap())
         };
         let presets = [serving("one", "m"), serving("two", "n"), serving("three", "m")];
         assert_eq!(alone(presets.iter(), "m").unwrap_err().providers, ["one", "three"]);
         assert_eq!(alone(presets.iter(), "n").unwrap().unwrap().id, "two");
         assert_eq!(alone(presets.iter(), "o"), Ok(None));
         // Groq and Together serve it, and what stands before its slash decides.
-        let by_model = |model| Providers::default().by_model(model).unwrap().unwrap();
+        let known = Providers::default();
+        let by_model = |model| known.by_model(model).unwrap().unwrap();
         assert_eq!(by_model("openai/gpt-oss-120b").0.id, "openai");
         assert_eq!(by_model("groq/openai/gpt-oss-120b").1, "openai/gpt-oss-120b");
     }
 
     #[test]
     fn a_host_tells_its_service_and_this_machine_none() {
+        let known = Providers::default();
         for (url, id) in [
             ("https://api.deepseek.com/beta", Some("deepseek")),
             ("https://mine.openai.azure.com/openai/v1", Some("azure")),
@@ -115,10 +119,8 @@ mod tests {
             ("http://localhost:11434/v1", None),
             ("https://api.example/v1", None),
         ] {
-            let found = Providers::default()
-                .by_url(&Url::parse(url).unwrap())
-                .map(|preset| preset.id.as_str());
-            assert_eq!(found, id, "{url}");
+            let found = known.by_url(&Url::parse(url).unwrap());
+            assert_eq!(found.map(|preset| preset.id.as_str()), id, "{url}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From layers to what holds.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -79,7 +80,7 @@ pub struct Model {
     /// What is asked, apart from the question: whatever of it changes, answers change.
     pub request: RequestSettings,
     /// Whose wire is spoken.
-    pub preset: &'static Preset,
+    pub preset: Arc<Preset>,
     /// Where it is spoken; at least one place, each as good as another.
     pub base_urls: Vec<Url>,
     /// The variable that holds the key; absent where the service wants none.
@@ -384,7 +385,7 @@ fn resolve_model(
 
 /// Whose wire is spoken where, and of which model.
 struct Service {
-    preset: &'static Preset,
+    preset: Arc<Preset>,
     base_url: Url,
     model: String,
 }
@@ -412,7 +413,7 @@ fn service(
             return Err(SettingsError::NoModel { provider: preset.id.clone() });
         }
         let (base_url, model) = (base_url(&preset.base_url)?, model.to_owned());
-        return Ok(Service { preset, base_url, model });
+        return Ok(Service { preset: Arc::clone(preset), base_url, model });
     };
     let base_url = base_url(url)?;
     let mut model = model.unwrap_or(&deepseek.default_model);
@@ -433,7 +434,7 @@ fn service(
     {
         model = rest;
     }
-    Ok(Service { preset, base_url, model: model.to_owned() })
+    Ok(Service { preset: Arc::clone(preset), base_url, model: model.to_owned() })
 }
 
 fn base_url(given: &str) -> Result<Url, SettingsError> {
