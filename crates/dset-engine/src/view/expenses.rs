@@ -48,10 +48,10 @@ pub(crate) struct AskedBy {
     /// The models by the number of their settings.
     models: HashMap<i64, String>,
     /// Of each run its provider, and the settings of its first model.
-    sessions: HashMap<i64, (Option<&'static str>, i64)>,
+    sessions: HashMap<i64, (Option<String>, i64)>,
     /// The providers of the models that were last asked. Of an earlier run with several models only the
     /// first one's address is known.
-    last: HashMap<String, Option<&'static str>>,
+    last: HashMap<String, Option<String>>,
 }
 
 impl AskedBy {
@@ -59,7 +59,7 @@ impl AskedBy {
     pub(crate) fn load(store: &Store, providers: &Providers) -> Result<AskedBy, StoreError> {
         let provider = |url: &str| {
             let url = url.parse().ok()?;
-            providers.by_url(&url).map(|preset| &*preset.id)
+            providers.by_url(&url).map(|preset| preset.id.to_string())
         };
         let model = |(id, text): (i64, String)| {
             Some((id, RequestSettings::from_canonical_json(&text)?.model))
@@ -88,8 +88,8 @@ impl AskedBy {
             return Asked { provider: None, model: "" };
         };
         let provider = match session {
-            Some((provider, first)) if call.request == Some(*first) => *provider,
-            _ => self.last.get(model).copied().flatten(),
+            Some((provider, first)) if call.request == Some(*first) => provider.as_deref(),
+            _ => self.last.get(model).and_then(Option::as_deref),
         };
         Asked { provider, model }
     }
