@@ -190,6 +190,15 @@ system-file             (none)                                      default
 template                {{ question }}                              default
 column                  question                                    default
 header                  auto                                        default
+id                      (an id column, where there is one)          default
+where                   (none)                                      default
+offset                  (none)                                      default
+sample                  (none)                                      default
+on-bad-row              fail                                        default
+last                    refuse                                      default
+split-on                (each line is one)                          default
+config                  (its default)                               default
+split                   train                                       default
 concurrency             auto                                        default
 rpm                     5                                           flag
 tpm                     (what the service takes)                    default
