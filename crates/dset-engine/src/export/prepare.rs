@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
 use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
@@ -11,6 +12,7 @@ use super::error::ExportError;
 use super::select::{Named, Selection};
 use super::{ExportRequest, LeftOut, Samples};
 use crate::error::JobError;
+use crate::run::plan_input::PlannedRow;
 use crate::store::Store;
 use crate::view::index::RunIndex;
 
@@ -118,11 +120,10 @@ fn look(
     Ok(Looked { survey, id_is_field })
 }
 
-fn id_is_in_field(seen: &crate::run::plan_input::PlannedRow<'_>) -> bool {
-    use dset_core::item::fields::Field;
+fn id_is_in_field(seen: &PlannedRow<'_>) -> bool {
     match (seen.item.id, seen.item.fields.get("id")) {
         (Some(id), Some(Field::Text(text))) => id == text,
-        (Some(id), Some(Field::Json(value))) => id == value.to_string(),
+        (Some(id), Some(Field::Json(value))) => *id == *value.to_string(),
         _ => false,
     }
 }

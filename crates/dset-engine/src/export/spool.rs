@@ -1,5 +1,6 @@
 //! Rows in another order than they are made in: kept in a file without a name, then read by place.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -66,14 +67,12 @@ fn encode(cell: &Cell<'_>) -> Value {
         Cell::Time(at) => Value::from(*at),
         Cell::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
         Cell::Objects(objects) => {
-            let object = |texts: &Vec<_>| -> Value { texts.iter().map(text_value).collect() };
+            let object = |texts: &Vec<Cow<'_, str>>| -> Value {
+                texts.iter().map(|text| Value::from(&**text)).collect()
+            };
             objects.iter().map(object).collect()
         }
     }
-}
-
-fn text_value(text: &std::borrow::Cow<'_, str>) -> Value {
-    Value::from(&**text)
 }
 
 fn decode(kind: Kind, value: Value) -> Cell<'static> {
