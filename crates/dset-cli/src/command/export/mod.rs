@@ -73,7 +73,7 @@ struct DatasetArgs {
     #[arg(long, value_name = "NAME", requires = "to")]
     layout: Option<String>,
 
-    /// Where reasoning goes: field (of its own), think (before the answer, in <think>) or drop
+    /// Where reasoning goes: field (of its own), think (before the answer, in think tags) or drop
     /// [default: as the layout has it]
     #[arg(long, value_name = "WHERE", requires = "to", hide_possible_values = true)]
     reasoning: Option<Reasoning>,
