@@ -94,6 +94,10 @@ fn fields(error: ImportError, user: UserError) -> UserError {
                 left_out(&left)
             ))
             .hint(format!(
+                "A run asks chats whole, as they are: `dset run {}`",
+                quoted(&path.to_string_lossy())
+            ))
+            .hint(format!(
                 "To ask only what the user says first: `{} --first-turn-only`",
                 import_again(&path, &["first-turn-only"])
             )),
