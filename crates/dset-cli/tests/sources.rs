@@ -327,3 +327,17 @@ fn rows_are_chosen_and_the_keys_of_the_chosen_are_those_of_the_whole() {
     service.run(&folder, &["q.jsonl", "--where", "levl > 1"]).exits(2).says("levl");
     service.run(&folder, &["q.jsonl", "--where", "level >"]).exits(2).says("--where");
 }
+
+#[test]
+#[cfg(feature = "parquet")]
+fn an_exported_dataset_is_an_input_again_and_buys_nothing_twice() {
+    let folder = Folder::new();
+    folder.write("q.jsonl", lines());
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl"]).exits(0);
+    for name in ["back.parquet", "back.jsonl.zst", "back.csv"] {
+        folder.dset(&["export", "q.jsonl", "--to", name]).exits(0);
+        service.run(&folder, &[name]).exits(0);
+        assert_eq!(service.stats().asked, 3, "{name}");
+    }
+}
