@@ -1,8 +1,13 @@
 //! Rows that cannot be asked as they are: the run ends before its first ask, or they are skipped and
 //! counted, as the user says.
 
+use std::path::Path;
+
 use dset_core::item::Place;
+use dset_core::settings::OnBadRow;
 use thiserror::Error;
+
+use super::SourceError;
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
@@ -108,7 +113,24 @@ impl BadRows {
         self.first.truncate(NAMED_MAX);
     }
 
-    pub(crate) fn add(&mut self, place: Place, problem: RowProblem) {
+    /// Leaves a row out and counts it, or fails with what is wrong with it, as the user says.
+    pub(crate) fn skip(
+        &mut self,
+        policy: OnBadRow,
+        path: &Path,
+        place: Place,
+        problem: RowProblem,
+    ) -> Result<(), SourceError> {
+        match policy {
+            OnBadRow::Fail => Err(SourceError::BadRow { path: path.to_owned(), place, problem }),
+            OnBadRow::Skip => {
+                self.add(place, problem);
+                Ok(())
+            }
+        }
+    }
+
+    fn add(&mut self, place: Place, problem: RowProblem) {
         self.count += 1;
         if self.first.len() < NAMED_MAX {
             self.first.push((place, problem));

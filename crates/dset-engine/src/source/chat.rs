@@ -63,6 +63,11 @@ impl Chat {
         }
     }
 
+    /// Returns what its last turn says; nothing where it has none.
+    pub(crate) fn last_text(&self) -> &str {
+        self.turns.last().map_or("", |turn| &turn.text)
+    }
+
     /// Takes the system prompt of a field beside the turns.
     pub(crate) fn with_system(mut self, beside: Option<&str>) -> Result<Chat, RowProblem> {
         let Some(beside) = beside.filter(|text| !text.trim().is_empty()) else { return Ok(self) };

@@ -7,12 +7,9 @@ use dset_core::csv::{
     Chosen, Layout, Record, Records, RecordsError, SNIFFED_ROWS_MAX, Suspicion,
     UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
 };
-use dset_core::item::content::Turn;
 use dset_core::item::fields::Fields;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
-use dset_core::settings::OnBadRow;
-
 use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
@@ -34,15 +31,6 @@ pub(super) const TSV: SourceKind = SourceKind {
     sniff: |_| Likelihood::No,
     open: |path, options| open_with(path, options, b'\t'),
 };
-
-/// A chat in a cell.
-#[derive(Debug)]
-struct CellChat {
-    /// What its last turn says.
-    last: Arc<str>,
-    turns: Arc<[Turn]>,
-    system: Option<Arc<str>>,
-}
 
 /// Returns the column with the turns of chats, where that is what is asked.
 fn chat_column(layout: &Layout, options: &SourceOptions) -> Option<usize> {
@@ -69,7 +57,7 @@ struct CsvSource {
     cuts: Option<UnquotedCommaDetector>,
     /// The questions are chats, written as JSON.
     has_chats: bool,
-    chat: Option<CellChat>,
+    chat: Option<Chat>,
     id_column: Option<usize>,
     bad_rows: BadRows,
 }
@@ -170,7 +158,7 @@ impl CsvSource {
     }
 
     /// Reads the chat in the cell of the question; `None` where that is empty.
-    fn read_chat(&self) -> Result<Option<CellChat>, RowProblem> {
+    fn read_chat(&self) -> Result<Option<Chat>, RowProblem> {
         let cell = self.layout.question_of(&self.record);
         if cell.trim().is_empty() {
             return Ok(None);
@@ -178,9 +166,7 @@ impl CsvSource {
         let field = || self.shape.fields[self.layout.question].clone();
         let turns =
             turns_in(&Value::from(cell)).ok_or_else(|| RowProblem::NotText { field: field() })?;
-        let chat = Chat::new(&turns, self.options.reading.last)?;
-        let last = chat.turns.last().map(|turn| Arc::clone(&turn.text)).unwrap_or_default();
-        Ok(Some(CellChat { last, turns: chat.turns, system: chat.system }))
+        Chat::new(&turns, self.options.reading.last).map(Some)
     }
 
     fn fail_if(&self, suspicion: Option<Suspicion>) -> Result<(), SourceError> {
@@ -236,7 +222,7 @@ impl Source for CsvSource {
         let chat = self.chat.as_ref();
         Item {
             place: self.position(),
-            text: chat.map_or_else(|| self.layout.question_of(&self.record), |chat| &chat.last),
+            text: chat.map_or_else(|| self.layout.question_of(&self.record), Chat::last_text),
             turns: chat.map(|chat| &chat.turns),
             system: chat.and_then(|chat| chat.system.as_ref()),
             fields: Fields::Cells(&self.layout.columns, &self.record),
@@ -251,11 +237,7 @@ impl Source for CsvSource {
 
     fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError> {
         let place = self.position();
-        if self.options.reading.on_bad_row == OnBadRow::Fail {
-            return Err(SourceError::BadRow { path: self.path.clone(), place, problem });
-        }
-        self.bad_rows.add(place, problem);
-        Ok(())
+        self.bad_rows.skip(self.options.reading.on_bad_row, &self.path, place, problem)
     }
 
     fn bad_rows(&self) -> BadRows {

@@ -18,7 +18,6 @@ use dset_core::item::content::Turn;
 use dset_core::item::fields::Fields;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
-use dset_core::settings::OnBadRow;
 use serde_json::{Map, Value};
 
 use self::question::{Asked, asked, shape_of};
@@ -180,11 +179,7 @@ impl Source for ObjectSource {
 
     fn skip_bad_row(&mut self, problem: RowProblem) -> Result<(), SourceError> {
         let place = self.place;
-        if self.options.reading.on_bad_row == OnBadRow::Fail {
-            return Err(SourceError::BadRow { path: self.path.clone(), place, problem });
-        }
-        self.bad_rows.add(place, problem);
-        Ok(())
+        self.bad_rows.skip(self.options.reading.on_bad_row, &self.path, place, problem)
     }
 
     fn bad_rows(&self) -> BadRows {

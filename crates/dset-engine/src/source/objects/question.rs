@@ -156,8 +156,7 @@ fn of_batch_line(field: &str, body: &Object, options: &SourceOptions) -> Result<
 }
 
 fn of_chat(chat: Chat) -> Asked {
-    let text = chat.turns.last().map(|turn| turn.text.to_string()).unwrap_or_default();
-    Asked { text, chat: Some(chat) }
+    Asked { text: chat.last_text().to_owned(), chat: Some(chat) }
 }
 
 /// Fails where a field beside the question belongs to it and would not be sent.
