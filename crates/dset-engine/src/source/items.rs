@@ -1,6 +1,5 @@
 //! The items of an input as they would be asked: rendered, and known by their fingerprints.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use dset_core::item::content::Content;
@@ -70,12 +69,13 @@ impl<'s> Items<'s> {
             if !self.source.advance().map_err(ItemError::Source)? {
                 return Ok(None);
             }
+            // A question alone is borrowed, and nothing of it fails.
+            if self.prompts.are_the_question_alone() && self.source.current().system.is_none() {
+                break None;
+            }
+            // What is borrowed here cannot be returned beside a source that goes on.
             let error = match self.prompts.render(&self.source.current()) {
-                // What a template filled is taken along, what is borrowed is rendered again below.
-                Ok(rendered) => {
-                    let filled = rendered.filter(|it| matches!(it.user, Cow::Owned(_)));
-                    break filled.map(Rendered::into_owned);
-                }
+                Ok(rendered) => break Some(rendered.map(Rendered::into_owned)),
                 Err(error) => error,
             };
             let place = self.source.position();
@@ -84,7 +84,7 @@ impl<'s> Items<'s> {
         };
         let item = self.source.current();
         let rendered = match filled {
-            Some(filled) => Some(filled),
+            Some(filled) => filled,
             None => {
                 let rendered = self.prompts.render(&item);
                 rendered.map_err(|error| ItemError::Prompt(item.place, error))?
