@@ -55,10 +55,16 @@ impl Planner {
 
     /// Leaves out the rows that are not chosen, of all that were taken: they are not asked, and their
     /// answers count as before. The keys of the others are those that they have without this.
-    pub fn choose(&mut self, mut is_chosen: impl FnMut(usize, QuestionId) -> bool) {
+    pub fn choose(&mut self, is_chosen: &[bool]) {
+        assert_eq!(is_chosen.len(), self.len(), "every row is judged");
+        self.left_out = is_chosen.iter().map(|chosen| !chosen).collect();
+    }
+
+    /// Returns what every question that was taken is known by, in the order of the input.
+    #[must_use]
+    pub fn ids(&self) -> Vec<QuestionId> {
         let ordinals = self.text_ordinals();
-        let rows = 0..self.len();
-        self.left_out = rows.map(|at| !is_chosen(at, self.id(at, &ordinals))).collect();
+        (0..self.len()).map(|at| self.id(at, &ordinals)).collect()
     }
 
     /// Returns how many questions were taken.

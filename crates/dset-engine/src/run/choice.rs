@@ -60,7 +60,6 @@ impl Chooser<'_> {
         if self.choice.is_all() {
             return left_out;
         }
-        let sample = self.choice.sample;
         let mut passed_over = 0;
         let mut is_in_reach = |at: usize| {
             if self.holds.get(at) == Some(&false) {
@@ -72,30 +71,29 @@ impl Chooser<'_> {
             left_out.by_offset += u64::from(!is_behind);
             is_behind
         };
-        let mut rows = Vec::new();
-        planner.choose(|at, id| {
-            let is_in_reach = is_in_reach(at);
-            if is_in_reach && sample.is_some() {
-                rows.push((rank(id), at));
-            }
-            is_in_reach
-        });
-        let Some(sample) = sample else { return left_out };
-        let candidates = rows.len();
-        rows.sort_unstable();
-        let taken = match sample {
-            Sample::Rows(rows) => rows.min(candidates as u64) as usize,
-            Sample::Millionths(millionths) => {
-                let limit = u64::MAX / 1_000_000 * u64::from(millionths);
-                rows.partition_point(|(rank, _)| *rank < limit)
-            }
-        };
-        left_out.by_sample = (candidates - taken) as u64;
-        let mut is_taken = vec![false; planner.len()];
-        rows[..taken].iter().for_each(|&(_, at)| is_taken[at] = true);
-        planner.choose(|at, _| is_taken[at]);
+        let mut is_chosen: Vec<bool> = (0..planner.len()).map(&mut is_in_reach).collect();
+        if let Some(sample) = self.choice.sample {
+            left_out.by_sample = take_sample(sample, &planner.ids(), &mut is_chosen);
+        }
+        planner.choose(&is_chosen);
         left_out
     }
+}
+
+/// Keeps a sample of the rows that are chosen; returns how many of them it leaves out.
+fn take_sample(sample: Sample, ids: &[QuestionId], is_chosen: &mut [bool]) -> u64 {
+    let candidates = (0..ids.len()).filter(|&at| is_chosen[at]);
+    let mut ranked: Vec<(u64, usize)> = candidates.map(|at| (rank(ids[at]), at)).collect();
+    ranked.sort_unstable();
+    let taken = match sample {
+        Sample::Rows(rows) => rows.min(ranked.len() as u64) as usize,
+        Sample::Millionths(millionths) => {
+            let limit = u64::MAX / 1_000_000 * u64::from(millionths);
+            ranked.partition_point(|(rank, _)| *rank < limit)
+        }
+    };
+    ranked[taken..].iter().for_each(|&(_, at)| is_chosen[at] = false);
+    (ranked.len() - taken) as u64
 }
 
 /// Orders questions in a way that has nothing to do with their order in the input.
