@@ -154,11 +154,8 @@ impl Expenses {
     /// Adds a call. What the service itself says of its cost outranks every price.
     pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) {
         let said = billed.said.and_then(Amount::from_dollars);
-        let cost = match said {
-            Some(said) => Cost::exactly(said),
-            None => prices.cost(billed.asked, &billed.tokens, billed.at),
-        };
-        let saved = prices.saved(billed.asked, &billed.tokens, billed.at);
+        let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
+        let cost = said.map_or(priced, Cost::exactly);
         self.said += u64::from(said.is_some());
         self.spent.add(cost);
         self.saved += saved;

@@ -73,17 +73,18 @@ impl Prices {
     /// Returns what a call cost whose reply ended at a moment, in Unix milliseconds.
     #[must_use]
     pub fn cost(&self, asked: Asked<'_>, tokens: &Usage, unix_ms: i64) -> Cost {
-        match self.find(asked, unix_ms) {
-            Some(found) => found.rates(unix_ms, tokens.input).cost(tokens, found.may_write()),
-            None => Cost::Unknown(WhyUnknown::NoPrice),
-        }
+        self.cost_and_saved(asked, tokens, unix_ms).0
     }
 
-    /// Returns what the provider's cache saved of a call at least; nothing where there is no price.
+    /// Returns what a call cost, and what the provider's cache saved of it at least: nothing where
+    /// there is no price.
     #[must_use]
-    pub fn saved(&self, asked: Asked<'_>, tokens: &Usage, unix_ms: i64) -> Amount {
-        let found = self.find(asked, unix_ms);
-        found.map_or(Amount::ZERO, |found| found.rates(unix_ms, tokens.input).saved(tokens))
+    pub fn cost_and_saved(&self, asked: Asked<'_>, tokens: &Usage, unix_ms: i64) -> (Cost, Amount) {
+        let Some(found) = self.find(asked, unix_ms) else {
+            return (Cost::Unknown(WhyUnknown::NoPrice), Amount::ZERO);
+        };
+        let rates = found.rates(unix_ms, tokens.input);
+        (rates.cost(tokens, found.may_write()), rates.saved(tokens))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Every call that was billed or may have been, in every run: answers, and asks that failed.
 
 use dset_core::answer::Usage;
+use dset_core::answer::row::Metadata;
 use dset_core::money::FailedCall;
 
-use super::facts;
 use super::iterate::text;
 use super::store::Store;
 use crate::store::error::StoreError;
@@ -32,6 +32,12 @@ pub(crate) struct StoredSession {
     pub(crate) request: i64,
 }
 
+/// Reads a number of tokens; `None` where there is none.
+fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
+    let number: Option<i64> = row.get(at)?;
+    Ok(number.and_then(|number| u64::try_from(number).ok()))
+}
+
 impl Store {
     /// Shows every answer that a run of dset bought, and then every ask of one that failed. What was
     /// taken over from another program is not among them.
@@ -49,27 +55,37 @@ impl Store {
     ) -> Result<(), StoreError> {
         // The metadata stand behind the texts: they are read only where the numbers stand there too,
         // as in version 1.
-        let columns =
-            facts::COLUMNS.replacen("a.metadata", "iif(f.answer IS NULL, a.metadata, '')", 1);
-        let sql = format!(
-            "SELECT a.answered_at, a.life, ifnull(f.request, l.settings), {columns} FROM answers a
-             JOIN lives l ON l.id = a.life LEFT JOIN answer_facts f ON f.answer = a.id"
-        );
-        let mut statement = self.reader.connection.prepare(&sql)?;
+        let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
+                     iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
+                     f.output_tokens, f.reasoning_tokens, f.cost
+                   FROM answers a JOIN lives l ON l.id = a.life
+                   LEFT JOIN answer_facts f ON f.answer = a.id";
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let known = facts::metadata(row, 3)?;
+            let (tokens, said) = match text(row, 3)? {
+                "" => {
+                    let (input, cached) = (count(row, 4)?, count(row, 5)?);
+                    let (output, reasoning) = (count(row, 6)?, count(row, 7)?);
+                    (Usage { input, cached, output, reasoning }, row.get(8)?)
+                }
+                json => {
+                    let known: Metadata = serde_json::from_str(json).unwrap_or_default();
+                    let tokens = Usage {
+                        input: known.input_tokens,
+                        cached: known.cached_tokens,
+                        output: known.output_tokens,
+                        reasoning: known.reasoning_tokens,
+                    };
+                    (tokens, known.cost)
+                }
+            };
             each(&StoredCall {
                 at: row.get(0)?,
                 session: row.get(1)?,
                 request: row.get(2)?,
-                tokens: Usage {
-                    input: known.input_tokens,
-                    cached: known.cached_tokens,
-                    output: known.output_tokens,
-                    reasoning: known.reasoning_tokens,
-                },
-                said: known.cost,
+                tokens,
+                said,
                 failed: None,
             });
         }
@@ -91,12 +107,8 @@ impl Store {
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let count = |at| -> rusqlite::Result<Option<u64>> {
-                let number: Option<i64> = row.get(at)?;
-                Ok(number.and_then(|number| u64::try_from(number).ok()))
-            };
-            let tokens =
-                Usage { input: count(6)?, output: count(7)?, cached: None, reasoning: None };
+            let (input, output) = (count(row, 6)?, count(row, 7)?);
+            let tokens = Usage { input, output, cached: None, reasoning: None };
             let failed = FailedCall {
                 cause: text(row, 3)?,
                 status: row.get(4)?,
