@@ -4,15 +4,13 @@
 //! their names, all of them in `row`, and what is known of one answer; a name of an answer comes
 //! before a field's.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::Value;
 use thiserror::Error;
 
 use crate::answer::row::Row;
-use crate::item::fields::{Field, Fields};
-use crate::template::from_json;
+use crate::item::fields::Fields;
+use crate::template::expression::{ParseError, parse};
+use crate::template::field_values;
 
 /// Names that an expression may use beside those of fields.
 const NAMES: [&str; 13] = [
@@ -30,12 +28,6 @@ const NAMES: [&str; 13] = [
     "attempts",
     "seconds",
 ];
-
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-});
 
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -94,21 +86,19 @@ pub struct Answered<'a> {
 impl Expression {
     /// Parses an expression over an input with these columns.
     pub fn new(source: &str, columns: &[String]) -> Result<Expression, ExpressionError> {
-        let compiled =
-            ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| {
-                ExpressionError::Syntax(error.detail().unwrap_or("it cannot be read").to_owned())
-            })?;
-        let is_known = |name: &str| {
-            NAMES.contains(&name)
-                || columns.iter().any(|column| column == name)
-                || ENVIRONMENT.globals().any(|(global, _)| global == name)
-        };
-        let names = compiled.undeclared_variables(false);
-        if let Some(name) = names.into_iter().filter(|name| !is_known(name)).min() {
-            let ours = NAMES.map(str::to_owned).into_iter().filter(|name| !columns.contains(name));
-            let known = columns.iter().cloned().chain(ours).collect();
-            return Err(ExpressionError::Unknown { name, known });
-        }
+        let is_known =
+            |name: &str| NAMES.contains(&name) || columns.iter().any(|column| column == name);
+        let compiled = parse(source, is_known).map_err(|error| match error {
+            ParseError::Syntax(detail) => ExpressionError::Syntax(detail),
+            ParseError::Unknown(name) => {
+                let ours = NAMES.map(str::to_owned).into_iter();
+                let ours = ours.filter(|name| !columns.contains(name));
+                ExpressionError::Unknown {
+                    name,
+                    known: columns.iter().cloned().chain(ours).collect(),
+                }
+            }
+        })?;
         Ok(Expression { compiled, columns: columns.to_vec() })
     }
 
@@ -131,13 +121,7 @@ impl Expression {
     }
 
     fn value(&self, of: &Answered<'_>) -> Result<Value, ExpressionError> {
-        let mut fields: BTreeMap<&str, Value> = BTreeMap::new();
-        of.fields.for_each(|name, field| {
-            fields.entry(name).or_insert_with(|| match field {
-                Field::Text(text) => Value::from(text),
-                Field::Json(value) => from_json(value),
-            });
-        });
+        let mut fields = field_values(of.fields, &Value::from(()));
         for name in &self.columns {
             fields.entry(name).or_insert_with(|| Value::from(()));
         }

@@ -1,27 +1,40 @@
 //! Conditions over the fields of an item: one Jinja expression, with the names that templates have.
 
-use super::{Template, TemplateError};
+use minijinja::ErrorKind;
+
+use super::expression::{ParseError, parse};
+use super::{TemplateError, known, names_of, row_error};
 use crate::item::Item;
 
 /// A parsed condition, its names bound to fields.
 #[derive(Debug)]
 pub struct Condition {
-    template: Template,
+    parsed: minijinja::Expression<'static, 'static>,
+    fields: Vec<String>,
 }
 
 impl Condition {
     /// Parses an expression. Fails on syntax and on names that are no field.
     pub fn new(source: &str, fields: &[String]) -> Result<Condition, TemplateError> {
-        // The parentheses keep what follows the expression out of it.
-        let template = Template::new(&format!("{{% if ({source}\n) %}}1{{% endif %}}"), fields)?;
-        template.is_one_expression(source)?;
-        Ok(Condition { template })
+        let is_known = |name: &str| {
+            name == "question" || name == "row" || fields.iter().any(|field| field == name)
+        };
+        let parsed = parse(source, is_known).map_err(|error| match error {
+            ParseError::Syntax(detail) => TemplateError::Syntax { line: 1, detail },
+            ParseError::Unknown(name) => TemplateError::Undefined { name, known: known(fields) },
+        })?;
+        Ok(Condition { parsed, fields: fields.to_vec() })
     }
 
     /// Tells whether it holds for an item. Fails where a field that it needs is missing there, or is
     /// of another kind.
     pub fn holds(&self, item: &Item<'_>) -> Result<bool, TemplateError> {
-        Ok(!self.template.fill(item, item.text.trim())?.is_empty())
+        let names = names_of(item, item.text.trim(), &self.fields);
+        let value = self.parsed.eval(names).map_err(|error| row_error(item, &error))?;
+        match value.is_undefined() {
+            true => Err(row_error(item, &ErrorKind::UndefinedError.into())),
+            false => Ok(value.is_true()),
+        }
     }
 }
 

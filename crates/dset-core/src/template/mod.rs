@@ -6,6 +6,7 @@
 //! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
 pub mod condition;
+pub(crate) mod expression;
 mod placeholder;
 
 use std::borrow::Cow;
@@ -274,16 +275,6 @@ impl Template {
         self.environment.get_template(NAME).expect("parsed when it was made")
     }
 
-    /// Fails where a text is anything but one expression.
-    fn is_one_expression(&self, source: &str) -> Result<(), TemplateError> {
-        let detail =
-            |error: minijinja::Error| error.detail().unwrap_or("cannot be read").to_owned();
-        match self.environment.compile_expression(source) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(TemplateError::Syntax { line: 1, detail: detail(error) }),
-        }
-    }
-
     fn names(&self) -> Vec<String> {
         known(&self.columns)
     }
@@ -330,37 +321,54 @@ impl Template {
     }
 
     fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
-        let mut names = BTreeMap::new();
-        item.fields.for_each(|name, field| {
-            names.entry(name).or_insert_with(|| match field {
-                Field::Text(text) => Value::from(text),
-                // As an empty cell of a table.
-                Field::Json(serde_json::Value::Null) => Value::from(""),
-                Field::Json(value) => from_json(value),
-            });
-        });
-        let row = match item.fields {
-            // A short row ends with empty cells.
-            Fields::Cells(..) => {
-                for name in &self.columns {
-                    names.entry(name).or_insert_with(|| Value::from(""));
-                }
-                Value::from_pairs(names.clone())
-            }
-            Fields::Object(fields) => Value::from_pairs(
-                fields.iter().map(|(name, value)| (name.as_str(), from_json(value))),
-            ),
-        };
-        names.insert("question", Value::from(question));
-        names.insert("row", row);
-        self.parsed().render(Value::from_pairs(names)).map_err(|error| {
-            let detail = match error.kind() {
-                ErrorKind::UndefinedError => "it names a field that this row does not have".into(),
-                _ => error.to_string(),
-            };
-            TemplateError::Row { row_number: item.place.number(), detail }
-        })
+        self.parsed()
+            .render(names_of(item, question, &self.columns))
+            .map_err(|error| row_error(item, &error))
     }
+}
+
+/// Returns what templates and conditions see of an item: its fields by their names, all of them in
+/// `row`, and its question.
+fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
+    // As an empty cell of a table.
+    let mut names = field_values(item.fields, &Value::from(""));
+    let row = match item.fields {
+        // A short row ends with empty cells.
+        Fields::Cells(..) => {
+            for name in columns {
+                names.entry(name).or_insert_with(|| Value::from(""));
+            }
+            Value::from_pairs(names.clone())
+        }
+        Fields::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), from_json(value))))
+        }
+    };
+    names.insert("question", Value::from(question));
+    names.insert("row", row);
+    Value::from_pairs(names)
+}
+
+/// Returns the fields of an item by their names, with this in place of null; of two with one name the
+/// first.
+pub(crate) fn field_values<'a>(fields: Fields<'a>, null: &Value) -> BTreeMap<&'a str, Value> {
+    let mut values = BTreeMap::new();
+    fields.for_each(|name, field| {
+        values.entry(name).or_insert_with(|| match field {
+            Field::Text(text) => Value::from(text),
+            Field::Json(serde_json::Value::Null) => null.clone(),
+            Field::Json(value) => from_json(value),
+        });
+    });
+    values
+}
+
+fn row_error(item: &Item<'_>, error: &minijinja::Error) -> TemplateError {
+    let detail = match error.kind() {
+        ErrorKind::UndefinedError => "it names a field that this row does not have".into(),
+        _ => error.to_string(),
+    };
+    TemplateError::Row { row_number: item.place.number(), detail }
 }
 
 /// Fails where a template names no column, whatever the columns are, and where it does not parse.
@@ -383,7 +391,7 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
 }
 
 /// Takes a value over, fields in their order.
-pub(crate) fn from_json(value: &serde_json::Value) -> Value {
+fn from_json(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(truth) => Value::from(*truth),
