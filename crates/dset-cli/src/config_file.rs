@@ -10,6 +10,7 @@ use dset_core::settings::Layer;
 use serde_json::Value as Json;
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
+use crate::datasets::{self, DatasetArgs};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -37,6 +38,8 @@ pub(crate) struct ConfigFile {
     pub(crate) providers: BTreeMap<String, ProviderTable>,
     /// What it says of prices.
     pub(crate) prices: Vec<OwnPrice>,
+    /// The datasets that are written when a run has ended.
+    pub(crate) datasets: Vec<DatasetArgs>,
 }
 
 /// A table `[provider.NAME]`.
@@ -74,9 +77,10 @@ impl ConfigFile {
                 ("prices", None) => {
                     return Err(no_table(&place.at(line), "prices", "prices.my-model"));
                 }
+                ("export", _) => file.datasets = datasets::read(&place, item, line)?,
                 (_, Some(_)) if Setting::named(name).is_none() => {
                     return Err(unknown(&place.at(line), name).cause(
-                        "settings stand at the top; tables are [provider.NAME] and [prices.MODEL]",
+                        "settings stand at the top; tables are [provider.NAME], [prices.MODEL] and [[export]]",
                     ));
                 }
                 _ => {

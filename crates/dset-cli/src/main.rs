@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod config_file;
+mod datasets;
 mod display;
 mod error;
 mod exit;

@@ -49,6 +49,16 @@ pub(crate) struct NamedRunSelectorArgs {
 }
 
 impl RunSelectorArgs {
+    /// Returns the run that flags name.
+    pub(crate) fn of(layer: &Layer) -> RunSelectorArgs {
+        RunSelectorArgs {
+            input: layer.input.clone(),
+            output: layer.output.clone(),
+            column: layer.column.clone(),
+            header: layer.header,
+        }
+    }
+
     pub(crate) fn layer(&self) -> Layer {
         Layer {
             input: self.input.clone(),

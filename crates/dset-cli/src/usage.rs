@@ -92,7 +92,8 @@ struct Mistake<'a> {
     command: &'a str,
 }
 
-fn error_of(grammar: &Command, error: &clap::Error, command: &str) -> UserError {
+/// Explains what is wrong with the words of a command.
+pub(crate) fn error_of(grammar: &Command, error: &clap::Error, command: &str) -> UserError {
     Mistake { grammar, error, command }.explained()
 }
 

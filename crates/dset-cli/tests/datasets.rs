@@ -62,6 +62,7 @@ fn rows_have_every_column_of_the_user_and_all_that_is_known_of_the_answer() {
     // Nothing else was changed, and nothing was asked.
     let mut after = folder.everything();
     after.remove(&folder.path("rows.jsonl"));
+    after.remove(&folder.path("dset_generator/dset.datasets"));
     assert!(after == before && service.stats().asked == 3);
 }
 
@@ -129,6 +130,110 @@ fn nothing_is_written_over_what_is_there_unless_that_is_said() {
 }
 
 #[test]
+fn a_dataset_that_nobody_changed_is_written_anew_without_a_word() {
+    let (folder, service) = answered(TOPICS, &[]);
+    let export = ["export", "--to", "sub/a.jsonl", "--layout", "chat"];
+    folder.dset(&export).exits(0);
+    folder.write("q.csv", TOPICS.to_owned() + "a-4,Why?,books,,\n");
+    service.run(&folder, &[]).exits(0);
+    folder.dset(&export).exits(0);
+    assert_eq!(lines(&folder.read("sub/a.jsonl")).len(), 4);
+    folder.write("sub/a.jsonl", folder.read("sub/a.jsonl") + "{}\n");
+    folder.dset(&export).exits(2).says("is there already");
+    assert_eq!(lines(&folder.read("sub/a.jsonl")).len(), 5);
+    // Without its record a dataset is anybody's.
+    folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
+    std::fs::remove_file(folder.path("dset_generator/dset.datasets")).unwrap();
+    folder.dset(&export).exits(2).says("is there already");
+}
+
+const DECLARED: &str = "[[export]]\nto = \"sft.jsonl\"\nlayout = \"chat\"\nkeep = [\"topic\"]\n\
+    rename = { messages = \"turns\" }\n\n\
+    [[export]]\nto = \"parts.jsonl\"\nwhere = \"topic == 'physics'\"\nsplit = { train = 0.5, test = 0.5 }\n\
+    skip-unfit = true\n";
+
+#[test]
+fn a_run_that_goes_to_its_end_writes_the_datasets_that_were_wanted() {
+    let (folder, service) = (Folder::with(TOPICS), Service::friendly());
+    folder.asks(&service);
+    folder.write("dset.toml", DECLARED);
+    let run = ["run", "--to", "hub/", "--layout", "openai"];
+    let poor = Service::with(&["Emma=402"]);
+    poor.run(&folder, &run[1..]).exits(5).says("goes to its end");
+    assert!(!folder.path("sft.jsonl").exists() && !folder.path("hub").exists());
+    let ran = folder.dset(&[&run[..], &["--json"]].concat()).exits(0);
+    let rows = lines(&folder.read("sft.jsonl"));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[0]["topic"], &rows[0]["turns"][0]["role"]),
+        (&"physics".into(), &"user".into())
+    );
+    let parts = folder.read("parts-train.jsonl") + &folder.read("parts-test.jsonl");
+    assert_eq!(lines(&parts).len(), 1);
+    assert!(folder.path("hub/README.md").exists());
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let written: Vec<_> = events.iter().filter(|event| event["event"] == "dataset").collect();
+    assert_eq!(
+        written.iter().map(|event| event["rows"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [3, 1, 3]
+    );
+    // The same command again asks nothing and writes the same; a new row goes into all of them.
+    let (first, asked) = (folder.everything(), service.stats().asked);
+    folder.dset(&run).exits(0).says("sft.jsonl: 3 rows");
+    assert_eq!(service.stats().asked, asked);
+    assert!(
+        folder.everything().get(&folder.path("sft.jsonl")) == first.get(&folder.path("sft.jsonl"))
+    );
+    folder.write("q.csv", TOPICS.to_owned() + "a-4,Why?,books,,\n");
+    folder.dset(&run).exits(0);
+    assert_eq!(lines(&folder.read("sft.jsonl")).len(), 4);
+    // `dset export` alone writes what is declared.
+    std::fs::remove_file(folder.path("sft.jsonl")).unwrap();
+    let object = folder.dset(&["export", "--json"]).exits(0).json();
+    assert_eq!(object["datasets"].as_array().unwrap().len(), 2);
+    assert_eq!(lines(&folder.read("sft.jsonl")).len(), 4);
+}
+
+#[test]
+fn a_dataset_that_cannot_be_written_at_the_end_is_an_error_before_anything_is_asked() {
+    let (folder, service) = (Folder::with(TOPICS), Service::friendly());
+    folder.asks(&service);
+    folder.write("mine.jsonl", "mine\n");
+    for (to, layout, says) in [
+        ("mine.jsonl", "rows", "is there already"),
+        ("a.docx", "rows", "no kind of file"),
+        ("q.csv", "rows", "belongs to the run"),
+        ("a.jsonl", "caht", "--layout chat"),
+        ("a.jsonl", "preference", "not said which answers are better"),
+        ("mine.jsonl/b.jsonl", "rows", "cannot write"),
+    ] {
+        let code = if says == "cannot write" { 1 } else { 2 };
+        folder.dset(&["run", "--to", to, "--layout", layout]).exits(code).says(says);
+    }
+    for (declared, says) in [
+        ("to = \"a.jsonl\"\nkeep = \"tpoic\"\n", "Perhaps `topic`"),
+        ("to = \"a.jsonl\"\nwhere = \"level > \"\n", "`--where` cannot be used"),
+        (
+            "to = \"a.jsonl\"\nlayout = \"preference\"\nrank = \"answer\"\n",
+            "no question has two answers",
+        ),
+        ("to = \"a.jsonl\"\nlayuot = \"chat\"\n", "[[export]] has no `layuot`"),
+        ("to = \"a.jsonl\"\nreasoning = \"feild\"\n", "line 3: `--reasoning` cannot be `feild`"),
+        ("to = \"a.jsonl\"\nstrict = \"yes\"\n", "line 3: `export.strict` cannot be what it is"),
+        ("to = \"a.jsonl\"\nlayout = \"caht\"\n", "line 3: there is no layout `caht`"),
+        ("layout = \"chat\"\n", "[[export]] lacks `to`"),
+    ] {
+        folder.write("dset.toml", format!("[[export]]\n{declared}"));
+        folder.dset(&["run"]).exits(2).says(says);
+    }
+    folder.write("dset.toml", "[export]\nto = \"a.jsonl\"\n");
+    folder.dset(&["run"]).exits(2).says("`export` must be a list of tables");
+    assert_eq!(service.stats().asked, 0);
+    assert_eq!(folder.read("mine.jsonl"), "mine\n");
+}
+
+#[test]
 fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
     let (folder, _service) = answered(&questions(60), &[]);
     let export = ["export", "--to", "hub", "--layout", "chat", "--split", "train=0.8,test=0.2"];
@@ -145,9 +250,11 @@ fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
     assert_eq!(files[0], format!("data/train-00000-of-00001.{ending}"));
     assert_eq!(files[1], format!("data/test-00000-of-00001.{ending}"));
     let first = folder.everything();
+    folder.dset(&export).exits(0);
+    assert!(folder.everything() == first, "the same bytes");
+    folder.write("hub/dset.json", folder.read("hub/dset.json") + " ");
     folder.dset(&export).exits(2).says("is there already");
     folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
-    assert!(folder.everything() == first, "the same bytes");
     folder.write(
         "hub/README.md",
         card.replace("---\ntags", "---\nlicense: mit\ntags") + "\nThanks!\n",
@@ -188,10 +295,17 @@ fn splits_and_shards_are_files_of_their_own_and_a_row_stays_in_its_split() {
         .dset(&["export", "--to", "m.csv", "--shard-rows", "20"])
         .exits(0)
         .tells("m-00002-of-00003.csv: 10 rows");
+    let files =
+        || ["n-00000-of-00003.jsonl", "n-00002-of-00003.jsonl"].map(|name| folder.path(name));
+    folder.write("n-00002-of-00003.jsonl", "changed");
     folder
         .dset(&["export", "--to", "n.jsonl", "--shards", "2", "--force"])
         .exits(2)
         .says("earlier export");
+    assert!(files().iter().all(|file| file.exists()));
+    folder.dset(&["export", "--to", "n.jsonl", "--shards", "3", "--force"]).exits(0);
+    folder.dset(&["export", "--to", "n.jsonl", "--shards", "2"]).exits(0);
+    assert!(!files().iter().any(|file| file.exists()), "those of before are gone");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `dset run`: asks the questions that have no answer yet.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::provider::Providers;
@@ -18,15 +18,18 @@ use dset_engine::source::spool::{STDIN, spool};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
+use super::export::DatasetsAtEnd;
 use super::signals;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
+use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 use crate::layers::{Environment, Key};
 use crate::prompt;
+use crate::run_selector::RunSelectorArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -49,6 +52,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) decisions: DecisionArgs,
+
+    #[command(flatten)]
+    pub(crate) dataset: EndArgs,
 
     /// Write a line to this file descriptor for every answer that is durable (for tests)
     #[cfg(unix)]
@@ -81,9 +87,23 @@ pub(crate) struct DecisionArgs {
     pub(crate) from_bookmark: bool,
 }
 
+/// What is written when the run has gone to its end, beside what `[[export]]` in `dset.toml` says.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "At the end of the run")]
+pub(crate) struct EndArgs {
+    /// Write a dataset there, as `dset export --to` does: a file, or a folder for the Hub
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: Option<PathBuf>,
+
+    /// What its rows are, as `dset help export` lists them [default: rows]
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub(crate) layout: Option<String>,
+}
+
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
+    let datasets = datasets(&args, &environment)?;
     let said = environment.under(args.layer)?;
     let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
     let settings = super::shared::placed(settings, said.layer.output.is_some())?;
@@ -111,8 +131,20 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = None;
     let state = environment.state_folder().filter(|_| settings.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
-    let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), None, acks)?;
+    let extras = Extras { demo: None, acks, datasets: Some(&datasets) };
+    let (ending, agreed) = ask(settings.clone(), decisions, &keys, state.as_deref(), extras)?;
+    datasets.write(&settings, &ending)?;
     Ok(Exit::of(&ending, agreed))
+}
+
+/// Returns the datasets that are written at the end; fails where one cannot be meant so.
+fn datasets(args: &RunArgs, environment: &Environment) -> Result<DatasetsAtEnd, UserError> {
+    let EndArgs { to, layout } = &args.dataset;
+    let own = DatasetArgs::new(to.clone(), layout.clone());
+    own.request(false)?;
+    let declared = environment.project.datasets.iter().filter(|dataset| dataset.to != own.to);
+    let datasets = declared.cloned().chain(to.is_some().then(|| own.clone())).collect();
+    Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer), datasets })
 }
 
 /// Writes down what comes on standard input, where that is the input.
@@ -173,6 +205,17 @@ pub(super) struct Keys<'a> {
     pub(super) environment: &'a Environment,
 }
 
+/// What not every run has.
+#[derive(Default)]
+pub(super) struct Extras<'a> {
+    /// It is a demonstration.
+    pub(super) demo: Option<&'a display::Demo>,
+    /// A line for every answer that is durable.
+    pub(super) acks: Option<display::durable_log::DurableLog>,
+    /// What is written at its end, and must be possible before anything is asked.
+    pub(super) datasets: Option<&'a DatasetsAtEnd>,
+}
+
 /// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
 /// rows are to be taken as answered.
 pub(super) fn ask(
@@ -180,8 +223,7 @@ pub(super) fn ask(
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
-    demo: Option<&display::Demo>,
-    acks: Option<display::durable_log::DurableLog>,
+    Extras { demo, acks, datasets }: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
     let runtime = super::shared::runtime()?;
     #[cfg(unix)]
@@ -205,6 +247,7 @@ pub(super) fn ask(
             (Err(error), _) => return Err(explain::job(error)),
         }
     };
+    datasets.map_or(Ok(()), |datasets| datasets.check(&settings))?;
     let money = Money::of(keys.environment);
     if demo.is_none() && !settings.quiet {
         money.say_if_stale(&settings);

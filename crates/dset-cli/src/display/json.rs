@@ -89,6 +89,11 @@ impl Json {
     }
 }
 
+/// Returns the line of an event that comes when a run has ended.
+pub(crate) fn event_now(event: Value) -> String {
+    versioned(Clock::start().now(), event) + "\n"
+}
+
 fn versioned(now: Time, event: Value) -> String {
     let mut line = json!({ "v": VERSION, "time": moment(now.unix_ms, true) });
     if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {

@@ -6,7 +6,7 @@
 pub(crate) mod background_writer;
 pub(crate) mod durable_log;
 pub(crate) mod hints;
-mod json;
+pub(crate) mod json;
 mod legacy_format;
 mod line;
 mod live_stats;

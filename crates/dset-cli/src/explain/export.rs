@@ -1,15 +1,31 @@
 //! A dataset that cannot be written.
 
+use std::path::Path;
+
 use dset_core::layout::Unfit;
 use dset_core::layout::expression::ExpressionError;
 use dset_engine::export::{CONTAINERS, ExportError};
 
 use super::{io_cause, mend};
-use crate::display::text::{count, of, one_line, same_command};
+use crate::display::text::{count, of, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::run_selector::RunSelectorArgs;
 use crate::spelling::meant;
+
+/// Explains why a run cannot write a dataset when it has ended.
+pub(crate) fn export_at_end(
+    error: ExportError,
+    which: &RunSelectorArgs,
+    to: Option<&Path>,
+) -> UserError {
+    let ExportError::Exists(_) = error else { return export(error, which) };
+    let to = quoted(&to.unwrap_or(Path::new("")).to_string_lossy());
+    UserError::new(Exit::Usage, one_line(&error.to_string()))
+        .cause("it may be somebody's work, and nothing is written over it")
+        .hint(format!("If it may go, remove it, or write over it when the run has ended: `{} --to {to} --force`", which.command("export")))
+        .hint("Name another place with `--to`")
+}
 
 /// Explains why there is no dataset.
 pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {

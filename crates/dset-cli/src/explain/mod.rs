@@ -11,7 +11,7 @@ mod source;
 mod store;
 mod template;
 
-pub(crate) use self::export::export;
+pub(crate) use self::export::{export, export_at_end};
 pub(crate) use self::import::{import, import_folder, left_out};
 pub(crate) use self::job::{folder_in_use, job};
 pub(crate) use self::source::{delimiter_name, source};

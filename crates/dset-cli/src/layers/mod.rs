@@ -173,6 +173,15 @@ impl Environment {
         for (id, own) in user.providers.iter().chain(&project.providers) {
             tables.entry(id.clone()).or_default().extend(own.table.clone());
         }
+        if !user.datasets.is_empty() {
+            let path = user.path.display();
+            return Err(UserError::new(
+                Exit::Usage,
+                format!("{path}: [[export]] has no place there"),
+            )
+            .cause("it would write a dataset into every folder that is worked in")
+            .hint("Move it into the `dset.toml` of the folder that it is meant for"));
+        }
         let names_hosts =
             |table: &Table| ["base-url", "hosts"].iter().any(|f| table.contains_key(*f));
         let strangers = project.providers.iter().filter(|(_, own)| names_hosts(&own.table));

@@ -13,6 +13,7 @@ mod prepare;
 mod select;
 mod spool;
 mod target;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ use dset_core::settings::Settings;
 pub use self::container::{CONTAINERS, ContainerKind};
 pub use self::error::ExportError;
 use self::output::{FileRows, Output, SplitFiles};
-use self::prepare::{Prepared, prepare};
+use self::prepare::{Moment, Prepared, prepare};
 use self::spool::Spool;
 use self::target::Target;
 use crate::store::{Store, open_readonly};
@@ -163,6 +164,17 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// Questions between two reports of progress.
 const PROGRESS_QUESTIONS: u64 = 1000;
 
+/// Finds out whether a dataset can be written when a run has ended that is about to begin, as far as
+/// that is known before; `true` where its folder has a store.
+pub fn check(settings: &Settings, request: &ExportRequest<'_>) -> Result<bool, ExportError> {
+    let target = Target::new(settings, request)?;
+    target.try_to_write()?;
+    let checked = open_readonly(&settings.output, |store| {
+        prepare(store, settings, request, Moment::BeforeRun).map(drop)
+    })?;
+    Ok(checked.is_some())
+}
+
 /// Writes a dataset of the answers of a run; `None` where there is no store yet.
 pub fn export(
     settings: &Settings,
@@ -173,7 +185,7 @@ pub fn export(
     let staging = target.stage()?;
     // Nothing gets its name in here: what was read while a run began is thrown away and read again.
     let written = open_readonly(&settings.output, |store| {
-        let mut prepared = prepare(store, settings, request)?;
+        let mut prepared = prepare(store, settings, request, Moment::Now)?;
         let splits = write(store, &mut prepared, request, &target, staging.folder(), progress)?;
         Ok::<_, ExportError>((prepared, splits))
     })?;

@@ -156,9 +156,9 @@ pub(super) fn stem_and_ending<'n>(name: &'n str, kind: &ContainerKind) -> (&'n s
     name.split_at(at)
 }
 
-/// Finds a file that an earlier export wrote as one of another number of files, which whoever reads
-/// all of them by a pattern would read too.
-pub(super) fn earlier_shard(folder: &Path, new: &[PathBuf]) -> Option<PathBuf> {
+/// Finds the files that an earlier export wrote as another number of files, which whoever reads all of
+/// them by a pattern would read too.
+pub(super) fn earlier_shards(folder: &Path, new: &[PathBuf]) -> Vec<PathBuf> {
     let pattern = |name: &str| -> Option<(String, String)> {
         let (before, behind) = name.split_once("-of-")?;
         let (stem, number) = before.rsplit_once('-')?;
@@ -179,5 +179,5 @@ pub(super) fn earlier_shard(folder: &Path, new: &[PathBuf]) -> Option<PathBuf> {
         .map(|entry| entry.path())
         .collect();
     found.sort();
-    found.into_iter().next()
+    found
 }

@@ -24,6 +24,15 @@ pub(super) struct Prepared {
     pub(super) columns: Vec<Column>,
 }
 
+/// For when a dataset is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// It is written of the answers there are.
+    Now,
+    /// It is written when a run has brought all answers.
+    BeforeRun,
+}
+
 /// Rows that an error names, at most.
 const ROWS_NAMED_MAX: usize = 5;
 
@@ -32,11 +41,12 @@ pub(super) fn prepare(
     store: &Store,
     settings: &Settings,
     request: &ExportRequest<'_>,
+    moment: Moment,
 ) -> Result<Prepared, ExportError> {
     let mut index = RunIndex::load(store, settings)?;
     let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
     let missing = index.answers.iter().filter(|answer| answer.is_none()).count() as u64;
-    if request.strict && missing > 0 {
+    if request.strict && missing > 0 && moment == Moment::Now {
         return Err(ExportError::Missing { count: missing });
     }
     let places = layout.reasoning();
@@ -48,7 +58,7 @@ pub(super) fn prepare(
     if wants_rank && request.rank.is_none() {
         return Err(ExportError::NoRank);
     }
-    let looked = look(&mut index, layout, request)?;
+    let looked = look(&mut index, layout, request, moment)?;
     let names = looked.survey.names().to_vec();
     let kept = kept(&index, &looked, layout, request)?;
     let mut held = Vec::new();
@@ -87,6 +97,7 @@ fn look(
     index: &mut RunIndex,
     layout: &'static dyn Layout,
     request: &ExportRequest<'_>,
+    moment: Moment,
 ) -> Result<Looked, ExportError> {
     let mut survey = Survey::new(&index.source.shape().fields);
     let (mut id_is_field, mut chats, mut rows) = (true, 0, Vec::new());
@@ -96,7 +107,10 @@ fn look(
         survey.note(seen.item.fields);
         id_is_field &= id_is_in_field(&seen);
         let of_row = &answers[seen.entries.start as usize..seen.entries.end as usize];
-        let there = of_row.iter().flatten().count();
+        let there = match moment {
+            Moment::Now => of_row.iter().flatten().count(),
+            Moment::BeforeRun => of_row.len(),
+        };
         has_two |= there > 1;
         let turns = seen.item.turns.map(|turns| &**turns);
         if there > 0 && !layout.takes_turns() && has_several_turns(turns) {
@@ -107,7 +121,7 @@ fn look(
         }
         Ok(())
     });
-    let answered = answers.iter().any(Option::is_some);
+    let answered = moment == Moment::BeforeRun || answers.iter().any(Option::is_some);
     index.answers = answers;
     result?;
     if chats > 0 && !request.skip_unfit {

@@ -11,11 +11,13 @@ use tempfile::TempDir;
 use super::container::{self, ContainerKind};
 use super::error::ExportError;
 use super::hub::{self, CARD, MANIFEST};
-use super::output::{SplitFiles, earlier_shard, stem_and_ending};
+use super::output::{SplitFiles, earlier_shards, stem_and_ending};
 use super::pack::Packing;
+use super::written::Written;
 use super::{ExportRequest, ExportedFile, Shards};
 use crate::os::files::{
-    TEMPORARY, folder_of, is_temporary, put, put_new, remove_left_over, sync_folder, write_new,
+    TEMPORARY, folder_of, is_temporary, put, put_new, remove_left_over, sync_folder, try_to_write,
+    write_new,
 };
 
 /// The folder of the files with rows, in a folder for the Hub.
@@ -31,6 +33,8 @@ pub(super) struct Target<'a> {
     is_folder: bool,
     is_numbered: bool,
     force: bool,
+    /// The folder of the run's outputs, which keeps the record of datasets.
+    outputs: &'a Path,
 }
 
 /// Where files are while they have no name.
@@ -62,10 +66,10 @@ fn is_folder(path: &Path) -> bool {
 impl<'a> Target<'a> {
     /// Fails where nothing can be written there, as far as that is known before.
     pub(super) fn new(
-        settings: &Settings,
+        settings: &'a Settings,
         request: &ExportRequest<'a>,
     ) -> Result<Target<'a>, ExportError> {
-        let (to, force) = (request.to, request.force);
+        let (to, force, outputs) = (request.to, request.force, &*settings.output);
         let is_same = |one: &Path, other: &Path| {
             let real = fs::canonicalize(one).ok();
             real.is_some() && real == fs::canonicalize(other).ok()
@@ -75,19 +79,54 @@ impl<'a> Target<'a> {
         }
         let is_numbered = request.shards != Shards::One;
         if is_folder(to) {
-            check_folder(to, force)?;
             let (kind, packing) = (container::of_folders(), Packing::None);
-            return Ok(Target { to, kind, packing, is_folder: true, is_numbered: true, force });
+            let target =
+                Target { to, kind, packing, is_folder: true, is_numbered: true, force, outputs };
+            target.check_folder()?;
+            return Ok(target);
         }
         let (kind, packing) = container::of_name(to).ok_or_else(|| {
             let name = to.file_name().unwrap_or_default().to_string_lossy();
             ExportError::UnknownEnding(name.into_owned())
         })?;
         let is_one = !is_numbered && request.splits.is_none();
-        if is_one && !force && fs::symlink_metadata(to).is_ok() {
+        let target = Target { to, kind, packing, is_folder: false, is_numbered, force, outputs };
+        if is_one && !target.may_replace(&Written::read(outputs), to) {
             return Err(ExportError::Exists(to.to_owned()));
         }
-        Ok(Target { to, kind, packing, is_folder: false, is_numbered, force })
+        Ok(target)
+    }
+
+    /// Tells whether a file of this name can be written: there is none, or it is a dataset that nobody
+    /// changed, or the user says so.
+    fn may_replace(&self, written: &Written, path: &Path) -> bool {
+        self.force || fs::symlink_metadata(path).is_err() || written.is_unchanged(path)
+    }
+
+    /// Fails unless the folder is not there, empty, or one that dset wrote and may replace.
+    fn check_folder(&self) -> Result<(), ExportError> {
+        let folder = self.to;
+        let failed = ExportError::io(folder);
+        let mut entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(&failed)?,
+        };
+        if entries.next().is_none() {
+            return Ok(());
+        }
+        let foreign = || ExportError::ForeignFolder(folder.to_owned());
+        let path = folder.join(MANIFEST);
+        let manifest = fs::read_to_string(&path).map_err(|_| foreign())?;
+        let ours = hub::files_of(&manifest).ok_or_else(foreign)?;
+        let data = fs::read_dir(folder.join(DATA)).into_iter().flatten().flatten();
+        let mut names = data.map(|entry| Path::new(DATA).join(entry.file_name()));
+        if names.any(|name| !ours.iter().any(|own| Path::new(own) == name)) {
+            return Err(foreign());
+        }
+        match self.may_replace(&Written::read(self.outputs), &path) {
+            true => Ok(()),
+            false => Err(ExportError::Exists(folder.to_owned())),
+        }
     }
 
     pub(super) fn is_folder(&self) -> bool {
@@ -100,6 +139,14 @@ impl<'a> Target<'a> {
 
     pub(super) fn kind(&self) -> (&'static ContainerKind, Packing) {
         (self.kind, self.packing)
+    }
+
+    /// Tries whether files can be made where it goes.
+    pub(super) fn try_to_write(&self) -> Result<(), ExportError> {
+        let folder = folder_of(self.to);
+        fs::create_dir_all(folder)
+            .and_then(|()| try_to_write(folder))
+            .map_err(ExportError::io(self.to))
     }
 
     /// Makes the place for files without a name, on the disk on which they stay.
@@ -150,27 +197,35 @@ impl<'a> Target<'a> {
         let mut files = Vec::new();
         for split in splits {
             let names: Vec<_> = (0..split.files.len())
-                .map(|at| folder.join(split.name_of(at, stem, ending, self.is_numbered)))
+                .map(|at| self.to.with_file_name(split.name_of(at, stem, ending, self.is_numbered)))
                 .collect();
             let of = split.files.into_iter().zip(names);
             files.extend(of.map(|((file, rows), path)| (file, rows, path, split.name.clone())));
         }
         let paths: Vec<PathBuf> = files.iter().map(|(_, _, path, _)| path.clone()).collect();
-        if let Some(path) = earlier_shard(folder, &paths) {
-            return Err(ExportError::EarlierShard(path));
+        let written = Written::read(self.outputs);
+        let earlier = earlier_shards(folder, &paths);
+        if let Some(path) = earlier.iter().find(|path| !written.is_unchanged(path)) {
+            return Err(ExportError::EarlierShard(path.clone()));
         }
-        if let Some(path) = paths.iter().find(|path| !self.force && path.exists()) {
+        if let Some(path) = paths.iter().find(|path| !self.may_replace(&written, path)) {
             return Err(ExportError::Exists(path.clone()));
         }
+        let is_new: Vec<bool> = paths.iter().map(|path| !path.exists()).collect();
+        let new = files.iter().map(|(file, _, path, _)| (&**path, file.path()));
+        written.record(self.outputs, new).map_err(ExportError::io(self.outputs))?;
         let mut exported = Vec::new();
-        for (file, rows, path, split) in files {
+        for ((file, rows, path, split), is_new) in files.into_iter().zip(is_new) {
             let bytes = file.as_file().metadata().map_err(ExportError::io(&path))?.len();
-            let named = if self.force { put(file, &path) } else { put_new(file, &path) };
+            let named = if is_new { put_new(file, &path) } else { put(file, &path) };
             named.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => ExportError::Exists(path.clone()),
                 _ => ExportError::io(&path)(error),
             })?;
             exported.push(ExportedFile { path, split, rows, bytes });
+        }
+        for path in earlier {
+            fs::remove_file(&path).map_err(ExportError::io(&path))?;
         }
         Ok(exported)
     }
@@ -203,6 +258,10 @@ impl<'a> Target<'a> {
         let [card, manifest] = describe(&files)?;
         write_new(&made.path().join(CARD), card.as_bytes()).map_err(&failed)?;
         write_new(&made.path().join(MANIFEST), manifest.as_bytes()).map_err(&failed)?;
+        let manifest = made.path().join(MANIFEST);
+        Written::read(self.outputs)
+            .record(self.outputs, [(&*self.to.join(MANIFEST), &*manifest)])
+            .map_err(ExportError::io(self.outputs))?;
         drop(lock);
         fs::remove_file(made.path().join(LOCK)).map_err(&failed)?;
         sync_folder(made.path()).map_err(&failed)?;
@@ -212,27 +271,6 @@ impl<'a> Target<'a> {
         }
         Ok(files)
     }
-}
-
-/// Fails unless a folder is not there, empty, or one that dset wrote and may replace.
-fn check_folder(folder: &Path, force: bool) -> Result<(), ExportError> {
-    let failed = ExportError::io(folder);
-    let mut entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(&failed)?,
-    };
-    if entries.next().is_none() {
-        return Ok(());
-    }
-    let foreign = || ExportError::ForeignFolder(folder.to_owned());
-    let manifest = fs::read_to_string(folder.join(MANIFEST)).map_err(|_| foreign())?;
-    let ours = hub::files_of(&manifest).ok_or_else(foreign)?;
-    let data = fs::read_dir(folder.join(DATA)).into_iter().flatten().flatten();
-    let mut names = data.map(|entry| Path::new(DATA).join(entry.file_name()));
-    if names.any(|name| !ours.iter().any(|own| Path::new(own) == name)) {
-        return Err(foreign());
-    }
-    if force { Ok(()) } else { Err(ExportError::Exists(folder.to_owned())) }
 }
 
 /// Puts a folder into the place of another; what the user has beside our files moves with it.

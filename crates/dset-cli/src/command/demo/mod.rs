@@ -70,8 +70,8 @@ pub(super) fn run() -> Result<Exit, UserError> {
     let demo = Demo { again };
     let environment = Environment::default();
     let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };
-    let (ending, _) =
-        super::run::ask(settings, Decisions::default(), &keys, None, Some(&demo), None)?;
+    let extras = super::run::Extras { demo: Some(&demo), ..Default::default() };
+    let (ending, _) = super::run::ask(settings, Decisions::default(), &keys, None, extras)?;
     drop(mock);
     // A refusal is part of the show.
     Ok(match Exit::of(&ending, true) {

@@ -3,98 +3,83 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
-use dset_core::layout::{LAYOUTS, Layout, ReasoningPlace, layout};
-use dset_engine::export::{ExportRequest, Exported, LeftOut, Order, Samples, Shards, export};
+use dset_core::settings::Settings;
+use dset_engine::export::{ExportError, ExportRequest, Exported, ExportedFile, LeftOut, export};
 use serde_json::{Value, json};
 
-use super::{DatasetArgs, ExportArgs, OrderArg, Reasoning, SamplesArg};
+use super::ExportArgs;
+use crate::config_file::ConfigFile;
+use crate::datasets::DatasetArgs;
 use crate::display::page::{self, GOOD, Page};
-use crate::display::text::{count, of, one_line};
+use crate::display::text::{count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::spelling::meant;
+use crate::layers::project_path;
 
 /// Files that are named one by one; of more only how many there are.
 const FILES_NAMED_MAX: usize = 6;
 
-pub(super) fn run(args: &ExportArgs, to: &Path) -> Result<Exit, UserError> {
-    let settings = crate::command::shared::settings_of(&args.which)?;
-    let said = &args.dataset;
-    let request = request(said, to)?;
-    let is_json = said.json || settings.json;
-    let shows = !is_json && !settings.quiet && std::io::stderr().is_terminal();
+pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
+    let which = &args.which;
+    let settings = crate::command::shared::settings_of(which)?;
+    let datasets = match &args.dataset.to {
+        Some(_) => vec![args.dataset.clone()],
+        None => ConfigFile::read(&project_path(Path::new(".")))?.datasets,
+    };
+    if datasets.is_empty() {
+        return Err(nothing_said(args));
+    }
+    let is_json = args.json || settings.json;
+    let mut objects = Vec::new();
+    for said in &datasets {
+        let Some(request) = said.request(args.force)? else { continue };
+        let exported = write(&settings, &request, !is_json)
+            .map_err(|error| explain::export(error, which))?
+            .ok_or_else(|| crate::command::shared::nothing_asked(which, &settings))?;
+        if is_json {
+            objects.push(object(&exported));
+            continue;
+        }
+        let (page, lines) = (Page::open(), lines(&exported, said));
+        lines.files.iter().for_each(|line| page.line(GOOD, page.tick, line, 2));
+        let plain = anstyle::Style::new();
+        lines.left_out.iter().for_each(|line| page.line(plain, "  ", line, 2));
+    }
+    match (is_json, &args.dataset.to) {
+        (false, _) => {}
+        (true, Some(_)) => objects.into_iter().for_each(page::json),
+        (true, None) => page::json(json!({ "datasets": objects })),
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes a dataset, with progress on a terminal; `None` where there is no store.
+pub(super) fn write(
+    settings: &Settings,
+    request: &ExportRequest<'_>,
+    shows: bool,
+) -> Result<Option<Exported>, ExportError> {
+    let shows = shows && !settings.quiet && std::io::stderr().is_terminal();
     let mut progress = |done: u64, all: u64| {
         if shows {
             // Overwritten by the next one, and erased at the end.
             let _ = write!(std::io::stderr(), "\r{} of {}", count(done), of(all, "question"));
         }
     };
-    let exported = export(&settings, &request, &mut progress);
+    let exported = export(settings, request, &mut progress);
     if shows {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    let exported = exported.map_err(|error| explain::export(error, &args.which))?;
-    let Some(exported) = exported else {
-        return Err(crate::command::shared::nothing_asked(&args.which, &settings));
-    };
-    if is_json {
-        page::json(object(&exported));
-    } else {
-        show(&exported, said);
-    }
-    Ok(Exit::Done)
+    exported
 }
 
-fn request<'a>(said: &'a DatasetArgs, to: &'a Path) -> Result<ExportRequest<'a>, UserError> {
-    Ok(ExportRequest {
-        to,
-        layout: named(said.layout.as_deref().unwrap_or("rows"))?,
-        reasoning: said.reasoning.map(|place| match place {
-            Reasoning::Field => ReasoningPlace::Field,
-            Reasoning::Think => ReasoningPlace::Think,
-            Reasoning::Drop => ReasoningPlace::Drop,
-        }),
-        keep: said.keep.as_deref(),
-        rename: &said.rename,
-        filter: said.filter.as_deref(),
-        rank: said.rank.as_deref(),
-        samples: match said.samples {
-            None | Some(SamplesArg::All) => Samples::All,
-            Some(SamplesArg::First) => Samples::First,
-            Some(SamplesArg::Best) => Samples::Best,
-        },
-        order: match said.order {
-            None | Some(OrderArg::Input) => Order::Input,
-            Some(OrderArg::Answered) => Order::Answered,
-            Some(OrderArg::Shuffle) => Order::Shuffle(said.seed.unwrap_or(0)),
-        },
-        splits: said.split.as_ref(),
-        shards: match (said.shards, said.shard_rows) {
-            (Some(files), _) => Shards::Count(files),
-            (None, Some(rows)) => Shards::Rows(rows),
-            (None, None) => Shards::One,
-        },
-        dedup: said.dedup.is_some(),
-        strict: said.strict,
-        skip_unfit: said.skip_unfit,
-        failed: said.failed,
-        force: said.force,
-    })
+fn nothing_said(args: &ExportArgs) -> UserError {
+    UserError::new(Exit::Usage, "nothing was said of what to export")
+        .cause("`dset export` writes a dataset, or the outputs anew")
+        .hint(format!("Write a dataset with `{} --to rows.jsonl`", args.which.command("export")))
+        .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export")))
 }
-
-fn named(name: &str) -> Result<&'static dyn Layout, UserError> {
-    let names = || LAYOUTS.iter().map(|layout| layout.name().to_owned());
-    layout(name).ok_or_else(|| {
-        let error = UserError::new(Exit::Usage, format!("there is no layout `{}`", one_line(name)))
-            .cause(format!("the layouts are: {}", names().collect::<Vec<_>>().join(", ")));
-        match meant(name, names()) {
-            Some(meant) => error.hint(format!("Perhaps `--layout {meant}`")),
-            None => error.hint("See `dset help export` for what each is for"),
-        }
-    })
-}
-
 /// What was left out, each with its number and its words.
 fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static str); 6] {
     let LeftOut { unanswered: _, filtered, duplicates, other_samples, chats, one_answer, ties } =
@@ -114,36 +99,32 @@ fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static s
     ]
 }
 
-fn show(exported: &Exported, said: &DatasetArgs) {
-    let page = Page::open();
-    let (tick, files) = (page.tick, &exported.files);
-    match files.len() {
-        ..=FILES_NAMED_MAX => {
-            for file in files {
-                let line = format!(" {}: {}", file.path.display(), of(file.rows, "row"));
-                page.line(GOOD, tick, &line, 2);
-            }
-        }
-        number => {
-            let first = files[0].path.display();
-            let rows = of(exported.rows(), "row");
-            let line = format!(" {first} and {} more: {rows}", of(number as u64 - 1, "file"));
-            page.line(GOOD, tick, &line, 2);
-        }
-    }
-    let say = |line: String| page.line(anstyle::Style::new(), "  ", &line, 2);
-    let missing = exported.left_out.unanswered;
-    if missing > 0 && !said.failed {
-        say(format!("{} missing yet", of(missing, "answer")));
-    }
-    for (_, number, noun, words) in left_out(&exported.left_out) {
-        if number > 0 {
-            say(format!("{} {words}", of(number, noun)));
-        }
-    }
+/// What was written, a line each; and what has no row in it.
+pub(super) struct Lines {
+    pub(super) files: Vec<String>,
+    pub(super) left_out: Vec<String>,
 }
 
-fn object(exported: &Exported) -> Value {
+pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
+    let files = match &exported.files[..] {
+        [first, rest @ ..] if rest.len() >= FILES_NAMED_MAX => {
+            let (first, more) = (first.path.display(), of(rest.len() as u64, "file"));
+            vec![format!(" {first} and {more} more: {}", of(exported.rows(), "row"))]
+        }
+        files => {
+            let line =
+                |file: &ExportedFile| format!(" {}: {}", file.path.display(), of(file.rows, "row"));
+            files.iter().map(line).collect()
+        }
+    };
+    let missing = Some(exported.left_out.unanswered).filter(|&number| number > 0 && !said.failed);
+    let missing = missing.map(|number| format!("{} missing yet", of(number, "answer")));
+    let counts = left_out(&exported.left_out).into_iter().filter(|(_, number, ..)| *number > 0);
+    let counts = counts.map(|(_, number, noun, words)| format!("{} {words}", of(number, noun)));
+    Lines { files, left_out: missing.into_iter().chain(counts).collect() }
+}
+
+pub(super) fn object(exported: &Exported) -> Value {
     let files = exported.files.iter().map(|file| {
         json!({
             "path": file.path, "split": file.split, "rows": file.rows, "bytes": file.bytes,

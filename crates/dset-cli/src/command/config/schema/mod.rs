@@ -37,6 +37,7 @@ pub(in crate::command) fn schema() -> String {
     }
     properties.insert("provider".into(), providers());
     properties.insert("prices".into(), prices());
+    properties.insert("export".into(), datasets());
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dset.toml",
@@ -187,6 +188,31 @@ fn prices() -> Value {
             "type": "object",
             "additionalProperties": false,
             "required": ["input", "output"],
+            "properties": fields,
+        },
+    })
+}
+
+/// Datasets that a run writes at its end; a field is the flag of `dset export`.
+fn datasets() -> Value {
+    let fields: Map<String, Value> = crate::datasets::fields()
+        .iter()
+        .filter_map(|field| {
+            let mut of = match field.get_action() {
+                clap::ArgAction::SetTrue => json!({"type": "boolean"}),
+                _ => json!({"type": ["string", "number", "array", "object"]}),
+            };
+            of["description"] = field.get_help()?.to_string().into();
+            Some((field.get_long()?.to_owned(), of))
+        })
+        .collect();
+    json!({
+        "description": "Datasets that are written when a run has gone to its end",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["to"],
             "properties": fields,
         },
     })

@@ -1,0 +1,78 @@
+//! The datasets that `dset run` writes when it has gone to its end.
+
+use dset_core::run::{EndReason, Ending};
+use dset_core::settings::Settings;
+use dset_engine::export::check;
+use serde_json::json;
+
+use super::dataset::{Lines, lines, object, write};
+use crate::command::shared::write_out;
+use crate::datasets::DatasetArgs;
+use crate::display::{self, json::event_now};
+use crate::error::UserError;
+use crate::explain;
+use crate::run_selector::RunSelectorArgs;
+
+/// The datasets that a run writes, each as `dset export` would.
+pub(in crate::command) struct DatasetsAtEnd {
+    pub(in crate::command) which: RunSelectorArgs,
+    pub(in crate::command) datasets: Vec<DatasetArgs>,
+}
+
+impl DatasetsAtEnd {
+    /// Finds out before anything is asked whether all of them can be written.
+    pub(in crate::command) fn check(&self, settings: &Settings) -> Result<(), UserError> {
+        for said in &self.datasets {
+            if let Some(request) = said.request(false)? {
+                check(settings, &request).map_err(|error| self.explained(error, said))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes them where the run has gone to its end; returns the first error when all others are
+    /// written.
+    pub(in crate::command) fn write(
+        &self,
+        settings: &Settings,
+        ending: &Ending,
+    ) -> Result<(), UserError> {
+        if !matches!(ending.reason, EndReason::Complete) {
+            if !self.datasets.is_empty() && !settings.quiet {
+                display::remark("the datasets are written by the run that goes to its end");
+            }
+            return Ok(());
+        }
+        let results = self.datasets.iter().map(|said| self.write_one(settings, said));
+        results.fold(Ok(()), Result::and)
+    }
+
+    fn write_one(&self, settings: &Settings, said: &DatasetArgs) -> Result<(), UserError> {
+        let Some(request) = said.request(false)? else { return Ok(()) };
+        let exported =
+            write(settings, &request, true).map_err(|error| self.explained(error, said))?;
+        let Some(exported) = exported else { return Ok(()) };
+        if settings.json {
+            let mut event = json!({ "event": "dataset" });
+            if let (Some(event), serde_json::Value::Object(of)) =
+                (event.as_object_mut(), object(&exported))
+            {
+                event.extend(of);
+            }
+            write_out(event_now(event).as_bytes());
+        }
+        if !settings.quiet {
+            let Lines { files, left_out } = lines(&exported, said);
+            let lines = files
+                .iter()
+                .map(|line| line.trim_start())
+                .chain(left_out.iter().map(|line| &**line));
+            lines.for_each(display::remark);
+        }
+        Ok(())
+    }
+
+    fn explained(&self, error: dset_engine::export::ExportError, said: &DatasetArgs) -> UserError {
+        explain::export_at_end(error, &self.which, said.to.as_deref())
+    }
+}
