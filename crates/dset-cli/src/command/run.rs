@@ -109,14 +109,14 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
     #[cfg(not(unix))]
     let acks = None;
-    let state = environment.state_folder().filter(|_| settings.share_pace);
+    let state = environment.state_folder().filter(|_| settings.options.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), None, acks)?;
     Ok(Exit::of(&ending, agreed))
 }
 
 /// Writes down what comes on standard input, where that is the input.
-fn from_stdin(settings: Settings) -> Result<Settings, UserError> {
+fn from_stdin(mut settings: Settings) -> Result<Settings, UserError> {
     if settings.input != Path::new(STDIN) {
         return Ok(settings);
     }
@@ -129,7 +129,8 @@ fn from_stdin(settings: Settings) -> Result<Settings, UserError> {
         return Err(explain::job(JobError::Lock(LockError::InUse(holder))));
     }
     let input = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
-    Ok(Settings { input, ..settings })
+    settings.input = input;
+    Ok(settings)
 }
 
 fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {

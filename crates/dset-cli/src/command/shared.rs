@@ -29,7 +29,9 @@ pub(super) fn settings_of(which: &RunSelectorArgs) -> Result<Settings, UserError
     } else if !names_input && !settings.input.exists() {
         // What was asked last is meant, whatever it is called.
         let last = last_input(&settings.output).filter(|path| path.exists());
-        settings.input = last.map_or(settings.input, |path| from_here(&path));
+        if let Some(path) = last {
+            settings.input = from_here(&path);
+        }
     }
     placed(settings, names_folder)
 }
@@ -42,7 +44,7 @@ fn from_here(path: &Path) -> PathBuf {
 
 /// Returns the settings with the folder in which the answers to their file are: where nobody names
 /// one, and the file lies in another folder, those may be beside it.
-pub(super) fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
+pub(super) fn placed(mut settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
     let found = if names_folder { AnswersLocation::Here } else { locate_answers(&settings) };
     match found {
         AnswersLocation::Here => Ok(settings),
@@ -55,7 +57,8 @@ pub(super) fn placed(settings: Settings, names_folder: bool) -> Result<Settings,
                     settings.output.display(),
                 ));
             }
-            Ok(Settings { output: folder, ..settings })
+            settings.output = folder;
+            Ok(settings)
         }
         AnswersLocation::Several(folders) => Err(several(&settings, &folders)),
     }

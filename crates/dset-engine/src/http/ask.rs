@@ -63,9 +63,9 @@ impl EndpointSettings {
             base_url: base_url.clone(),
             request: model.request.clone(),
             stream: model.stream,
-            timeout: settings.timeout,
-            idle_timeout: settings.idle_timeout,
-            stop_loops: settings.stop_loops,
+            timeout: settings.options.timeout,
+            idle_timeout: settings.options.idle_timeout,
+            stop_loops: settings.options.stop_loops,
         }
     }
 }

@@ -149,7 +149,7 @@ fn head(opening: &RunContext<'_>, looks: TermCaps) -> Vec<Line> {
     lines.extend(preamble::rest(opening).iter().map(|remark| line().add(DIM, remark)));
     if opening.found.pending > 0 {
         let settings = opening.settings;
-        let (model, at_once) = (&settings.model().request.model, settings.concurrency);
+        let (model, at_once) = (&settings.model().request.model, settings.options.concurrency);
         lines.push(line().add(DIM, &format!("{model}, {at_once} at once")));
         lines.push(line());
     }

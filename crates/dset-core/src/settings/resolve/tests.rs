@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 use crate::provider::preset;
 
@@ -14,7 +16,7 @@ fn without_a_word_a_folder_of_the_script_is_asked_of_deepseek() {
     assert_eq!(settings.model().request.model, "deepseek-flash");
     assert_eq!(settings.model().base_url().as_str(), "https://api.deepseek.com/");
     assert_eq!(settings.model().key_variable.as_deref(), Some("DEEPSEEK_API_KEY"));
-    assert_eq!(settings.backoff.waits, [60, 120, 240].map(Duration::from_secs));
+    assert_eq!(settings.options.backoff.waits, [60, 120, 240].map(Duration::from_secs));
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Run {
         let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
-        let earlier = match settings.minute == MinuteLimits::default() {
+        let earlier = match settings.options.minute == MinuteLimits::default() {
             true => RateHistory::default(),
             false => store.rate_history(unix_ms())?,
         };
@@ -58,7 +58,7 @@ impl Run {
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
         let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
-        let slots_max = slots_max(settings.concurrency, asked.len(), files_max);
+        let slots_max = slots_max(settings.options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
         let writer = Writer::start(
@@ -123,12 +123,12 @@ fn rules(
 ) -> Rules {
     Rules {
         bounds: Bounds { slots_max },
-        minute: settings.minute,
+        minute: settings.options.minute,
         earlier: earlier.asks,
         killed: earlier.unknown,
         endpoints: asked.iter().map(Target::spec).collect(),
-        backoff: settings.backoff.clone(),
-        pause_on_error: settings.on_error == OnError::Pause,
+        backoff: settings.options.backoff.clone(),
+        pause_on_error: settings.options.on_error == OnError::Pause,
         limit,
         seed: unix_ms() as u64,
     }
