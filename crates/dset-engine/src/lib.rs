@@ -47,12 +47,12 @@
 //! };
 //! let (settings, _warnings) = resolve(layer, None)?;
 //! let model = &settings.models[0];
-//! let call = EndpointSettings::from_settings(&settings, model, &model.base_urls[0]);
+//! let call = EndpointSettings::new(&settings.options, model, &model.base_urls[0]);
 //! let endpoint = Endpoint::new(call, None)?;
-//! let job = Job::prepare(settings, Decisions::default(), true)?;
+//! let job = Job::prepare(settings.spec, Decisions::default(), true)?;
 //! let targets = vec![Target { model: 0, number: 0, endpoint, peer_limits: None }];
 //! let (_controls, receiver) = tokio::sync::mpsc::channel(1);
-//! drive(job, targets, None, receiver, &mut Quiet).await?;
+//! drive(job, &settings.options, targets, None, receiver, &mut Quiet).await?;
 //! assert_eq!(service.stats().answered, 2);
 //! assert!(folder.path().join("out/output.csv").exists());
 //! # Ok(())

@@ -194,7 +194,7 @@ pub(super) fn ask(
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
     let job = loop {
-        match (Job::prepare(settings.clone(), decisions, lacking.is_none()), lacking) {
+        match (Job::prepare(settings.spec.clone(), decisions, lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
@@ -227,12 +227,13 @@ pub(super) fn ask(
         display = Box::new(display::Tee { one: Box::new(acks), other: display });
     }
     let files_max = raise_open_files_max();
+    let options = settings.options.clone();
     let (ending, is_cut) = runtime.block_on(async {
         let mut signals = tokio::spawn(signals);
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
-            let ending = drive(job, asked, files_max, wishes, &mut *display).await;
+            let ending = drive(job, &options, asked, files_max, wishes, &mut *display).await;
             (ending, display)
         });
         let (ending, mut display) = run.await.unwrap_or_else(panicked);
@@ -300,7 +301,7 @@ fn places(
     let mut places = Vec::new();
     for (number, (model, key)) in (0..).zip(settings.models.iter().zip(keys)) {
         for (at, base_url) in (0..).zip(&model.base_urls) {
-            let wire = EndpointSettings::from_settings(settings, model, base_url);
+            let wire = EndpointSettings::new(&settings.options, model, base_url);
             let shared = state.map(|state| {
                 PeerLimits::new(state, &endpoint(base_url), &model.request.model, key.as_ref())
             });

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
 use dset_core::layout::{Layout, ReasoningPlace, Unfit};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 pub use self::container::{CONTAINERS, ContainerKind};
 pub use self::error::ExportError;
@@ -165,7 +165,7 @@ const PROGRESS_QUESTIONS: u64 = 1000;
 
 /// Writes a dataset of the answers of a run; `None` where there is no store yet.
 pub fn export(
-    settings: &Settings,
+    settings: &JobSpec,
     request: &ExportRequest<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Exported>, ExportError> {

@@ -6,7 +6,7 @@ use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
 use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
 use super::select::{Named, Selection};
@@ -30,7 +30,7 @@ const ROWS_NAMED_MAX: usize = 5;
 /// Decides everything that is the same for all rows, in one pass over the input.
 pub(super) fn prepare(
     store: &Store,
-    settings: &Settings,
+    settings: &JobSpec,
     request: &ExportRequest<'_>,
 ) -> Result<Prepared, ExportError> {
     let mut index = RunIndex::load(store, settings)?;

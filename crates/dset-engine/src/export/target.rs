@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 use tempfile::TempDir;
 
@@ -62,7 +62,7 @@ fn is_folder(path: &Path) -> bool {
 impl<'a> Target<'a> {
     /// Fails where nothing can be written there, as far as that is known before.
     pub(super) fn new(
-        settings: &Settings,
+        settings: &JobSpec,
         request: &ExportRequest<'a>,
     ) -> Result<Target<'a>, ExportError> {
         let (to, force) = (request.to, request.force);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dset_core::item::Status;
 use dset_core::item::fields::{Field, Fields};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::run::prepare::marks_known;
@@ -37,7 +37,7 @@ pub struct Inspected {
 }
 
 /// Reads the whole file of these settings, as a run would.
-pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
+pub fn inspect(settings: &JobSpec) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
     let options = SourceOptions::new(&settings, marks_known(&settings.output));
     let mut source = source::open(&settings.input, &options)?;

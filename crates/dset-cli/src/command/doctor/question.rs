@@ -23,7 +23,7 @@ pub(super) async fn asked(
     base_url: &Url,
     key: Option<&Key>,
 ) -> Check {
-    let wire = EndpointSettings::from_settings(settings, model, base_url);
+    let wire = EndpointSettings::new(&settings.options, model, base_url);
     let key = key.map(|key| key.secret.clone());
     match probe::question(wire, key).await {
         Ok((ParsedReply::Answer(answer), took)) => answered(model, took, answer.usage),
