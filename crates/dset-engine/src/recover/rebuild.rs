@@ -259,7 +259,7 @@ mod tests {
             key: Some("none".into()),
             ..Layer::default()
         };
-        let settings = resolve(layer, None).unwrap().0.spec;
+        let settings = resolve(layer, None).unwrap().spec;
         next_run(&settings);
         settings
     }

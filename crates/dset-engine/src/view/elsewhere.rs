@@ -134,7 +134,7 @@ mod tests {
 
     fn of(input: PathBuf, output: PathBuf) -> AnswersLocation {
         let layer = Layer { input: Some(input), output: Some(output), ..Layer::default() };
-        locate_answers(&resolve(layer, None).unwrap().0)
+        locate_answers(&resolve(layer, None).unwrap().spec)
     }
 
     #[test]

@@ -19,11 +19,11 @@ use crate::spelling::meant;
 const FILES_NAMED_MAX: usize = 6;
 
 pub(super) fn run(args: &ExportArgs, to: &Path) -> Result<Exit, UserError> {
-    let settings = crate::command::shared::settings_of(&args.which)?;
+    let (settings, terminal) = crate::command::shared::settings_of(&args.which)?;
     let said = &args.dataset;
     let request = request(said, to)?;
-    let is_json = said.json || settings.json;
-    let shows = !is_json && !settings.quiet && std::io::stderr().is_terminal();
+    let is_json = said.json || terminal.json;
+    let shows = !is_json && !terminal.quiet && std::io::stderr().is_terminal();
     let mut progress = |done: u64, all: u64| {
         if shows {
             // Overwritten by the next one, and erased at the end.

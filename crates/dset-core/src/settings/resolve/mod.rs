@@ -10,7 +10,7 @@ use super::job_spec::{JobSpec, Model};
 use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
 use super::run_options::RunOptions;
-use super::values::{LogFormat, Span, Switch};
+use super::values::{Span, Switch};
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
@@ -27,35 +27,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// The outputs where nobody says: the original script's.
 const FORMATS: [&str; 3] = ["csv", "json", "txt"];
 
-/// What holds for a run.
+/// What holds, once all layers are put over one another.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct Resolved {
     /// What is asked.
     pub spec: JobSpec,
     /// How it is carried out.
     pub options: RunOptions,
-    /// How a run is told.
-    pub log_format: LogFormat,
-    /// Events as JSON lines on stdout.
-    pub json: bool,
-    /// Only errors and the end.
-    pub quiet: bool,
-    /// Every attempt.
-    pub verbose: bool,
-}
-
-impl std::ops::Deref for Settings {
-    type Target = JobSpec;
-
-    fn deref(&self) -> &JobSpec {
-        &self.spec
-    }
-}
-
-impl std::ops::DerefMut for Settings {
-    fn deref_mut(&mut self) -> &mut JobSpec {
-        &mut self.spec
-    }
+    /// What is worth saying about them.
+    pub warnings: Vec<Warning>,
 }
 
 /// What is wrong with a setting.
@@ -143,10 +123,7 @@ pub enum Warning {
 
 /// Resolves a layer into what holds, among the known services alone. `system_text` is what the
 /// layer's system file says.
-pub fn resolve(
-    layer: Layer,
-    system_text: Option<String>,
-) -> Result<(Settings, Vec<Warning>), SettingsError> {
+pub fn resolve(layer: Layer, system_text: Option<String>) -> Result<Resolved, SettingsError> {
     resolve_with_providers(layer, system_text, &Providers::default())
 }
 
@@ -155,7 +132,7 @@ pub fn resolve_with_providers(
     layer: Layer,
     system_text: Option<String>,
     providers: &Providers,
-) -> Result<(Settings, Vec<Warning>), SettingsError> {
+) -> Result<Resolved, SettingsError> {
     let mut warnings = Vec::new();
     if layer.system.is_some() && layer.system_file.is_some() {
         return Err(SettingsError::Both { one: "--system", other: "--system-file" });
@@ -240,15 +217,7 @@ pub fn resolve_with_providers(
             return Err(SettingsError::OutOfRange { name, bounds: "above 0", given });
         }
     }
-    let settings = Settings {
-        spec,
-        options,
-        log_format: layer.log_format.unwrap_or_default(),
-        json: layer.json.unwrap_or(false) || layer.log_format == Some(LogFormat::Json),
-        quiet: layer.quiet.unwrap_or(false),
-        verbose: layer.verbose.unwrap_or(false),
-    };
-    Ok((settings, warnings))
+    Ok(Resolved { spec, options, warnings })
 }
 
 /// What all models have in common.

@@ -111,7 +111,7 @@ fn what_is_known_of_an_answer_follows_the_question_and_what_is_not_has_its_key()
 #[test]
 fn what_is_written_where_no_formats_are_named_is_what_the_script_wrote() {
     let names: Vec<&str> = legacy::ALL.iter().map(|format| format.name).collect();
-    let settings = resolve(Layer::default(), None).unwrap().0;
+    let settings = resolve(Layer::default(), None).unwrap().spec;
     assert_eq!(settings.formats.iter().collect::<Vec<_>>(), names);
 }
 
@@ -140,7 +140,7 @@ fn three_answers(folder: &Path, formats: &[&str]) -> JobSpec {
         formats: Some(formats.iter().map(|&name| name.to_owned()).collect::<Vec<_>>().into()),
         ..Layer::default()
     };
-    resolve(layer, None).unwrap().0.spec
+    resolve(layer, None).unwrap().spec
 }
 
 fn repairs(settings: &JobSpec) -> Vec<Repair> {
