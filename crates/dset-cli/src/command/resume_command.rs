@@ -71,8 +71,8 @@ pub(super) fn resume_command(
         return ResumeCommand { command, is_whole: false };
     }
     // Said already, as it was given here.
-    flags.column = flags.column.filter(|_| which.column.is_none());
-    flags.header = flags.header.filter(|_| which.header.is_none());
+    flags.column = flags.column.filter(|_| which.flags.column.is_none());
+    flags.header = flags.header.filter(|_| which.flags.header.is_none());
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);

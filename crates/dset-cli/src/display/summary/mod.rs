@@ -21,7 +21,7 @@ use crate::display::hints::advice;
 use crate::display::live_stats::LiveStats;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
-use crate::run_selector::RunSelectorArgs;
+use crate::run_selector::{RunSelectorArgs, RunSelectorFlags};
 use crate::same_command::same_command_as;
 
 /// So much of the slowest question is shown.
@@ -300,8 +300,10 @@ fn which(settings: &JobSpec) -> RunSelectorArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
     RunSelectorArgs {
         input: said(&settings.input, "q.csv"),
-        output: said(&settings.output, "dset_generator"),
-        column: settings.column.clone(),
-        header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
+        flags: RunSelectorFlags {
+            output: said(&settings.output, "dset_generator"),
+            column: settings.column.clone(),
+            header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
+        },
     }
 }
