@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use dset_core::money::OwnPrice;
 use dset_core::provider::{FieldError, Table, field, fields};
-use dset_core::settings::Layer;
 use serde_json::Value as Json;
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
@@ -14,6 +13,7 @@ use crate::datasets::{self, DatasetArgs};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::layers::SettingsLayer;
 use crate::own_prices;
 use crate::setting::{Setting, ValueError, ValueKind, key_itself, ticked, unknown};
 use crate::spelling::meant;
@@ -31,7 +31,7 @@ pub(crate) struct ConfigFile {
     /// Its path as people call it.
     pub(crate) path: PathBuf,
     /// What it says of settings.
-    pub(crate) layer: Layer,
+    pub(crate) settings: SettingsLayer,
     /// The lines, from 1, where it says that, by the field's name.
     pub(crate) lines: BTreeMap<String, usize>,
     /// Services that it describes, by name.
@@ -88,7 +88,7 @@ impl ConfigFile {
                         Setting::named(name).ok_or_else(|| unknown(&place.at(line), name))?;
                     let one = parse_value(&setting, item)
                         .map_err(|(fault, given)| fault.at(&place.at(line), name, &given))?;
-                    file.layer = file.layer.over(one);
+                    file.settings = file.settings.over(one);
                     file.lines.insert(setting.id().to_owned(), line);
                 }
             }
@@ -163,7 +163,7 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// Reads what a value says of a setting; fails with what is wrong and the value as it may be shown.
-fn parse_value(setting: &Setting, item: &Item) -> Result<Layer, (ValueError, String)> {
+fn parse_value(setting: &Setting, item: &Item) -> Result<SettingsLayer, (ValueError, String)> {
     let takes = setting.value_kind();
     let Some(word) = item.as_value().and_then(|value| flag_word(&takes, value)) else {
         // Whatever stands there for a key may be one.

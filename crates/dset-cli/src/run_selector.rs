@@ -8,13 +8,9 @@ use dset_core::settings::Layer;
 
 use crate::display::text::quoted;
 
-/// Which run is meant. What it asks, and of whom, is read from its store.
-#[derive(Debug, Default, Args)]
-pub(crate) struct RunSelectorArgs {
-    /// CSV file with the questions [default: q.csv]
-    #[arg(value_name = "QUESTIONS")]
-    pub(crate) input: Option<PathBuf>,
-
+/// Which run is meant, but for the name of its questions.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RunSelectorFlags {
     /// Folder of the outputs [default: dset_generator]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -26,6 +22,17 @@ pub(crate) struct RunSelectorArgs {
     /// Whether the first row is a header [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub(crate) header: Option<HeaderMode>,
+}
+
+/// Which run is meant. What it asks, and of whom, is read from its store.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RunSelectorArgs {
+    /// CSV file with the questions [default: q.csv]
+    #[arg(value_name = "QUESTIONS")]
+    pub(crate) input: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) flags: RunSelectorFlags,
 }
 
 /// Which run is meant, for commands whose words are about something else.
@@ -35,17 +42,8 @@ pub(crate) struct NamedRunSelectorArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
 
-    /// Folder of the outputs [default: dset_generator]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Column with the questions, by its name or number [default: question]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) column: Option<String>,
-
-    /// Whether the first row is a header [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) header: Option<HeaderMode>,
+    #[command(flatten)]
+    pub(crate) flags: RunSelectorFlags,
 }
 
 impl RunSelectorArgs {
@@ -53,18 +51,20 @@ impl RunSelectorArgs {
     pub(crate) fn of(layer: &Layer) -> RunSelectorArgs {
         RunSelectorArgs {
             input: layer.input.clone(),
-            output: layer.output.clone(),
-            column: layer.column.clone(),
-            header: layer.header,
+            flags: RunSelectorFlags {
+                output: layer.output.clone(),
+                column: layer.column.clone(),
+                header: layer.header,
+            },
         }
     }
 
     pub(crate) fn layer(&self) -> Layer {
         Layer {
             input: self.input.clone(),
-            output: self.output.clone(),
-            column: self.column.clone(),
-            header: self.header,
+            output: self.flags.output.clone(),
+            column: self.flags.column.clone(),
+            header: self.flags.header,
             ..Layer::default()
         }
     }
@@ -85,9 +85,9 @@ impl RunSelectorArgs {
         };
         let path = |path: &PathBuf| path.display().to_string();
         say(questions, self.input.as_ref().map(path));
-        say("-o", self.output.as_ref().map(path));
-        say("--column", self.column.clone());
-        say("--header", self.header.map(|header| header_word(header).to_owned()));
+        say("-o", self.flags.output.as_ref().map(path));
+        say("--column", self.flags.column.clone());
+        say("--header", self.flags.header.map(|header| header_word(header).to_owned()));
         words.join(" ")
     }
 }
@@ -104,11 +104,6 @@ pub(crate) fn header_word(header: HeaderMode) -> &'static str {
 impl NamedRunSelectorArgs {
     /// Returns the same run as other commands name it.
     pub(crate) fn which(&self) -> RunSelectorArgs {
-        RunSelectorArgs {
-            input: self.questions.clone(),
-            output: self.output.clone(),
-            column: self.column.clone(),
-            header: self.header,
-        }
+        RunSelectorArgs { input: self.questions.clone(), flags: self.flags.clone() }
     }
 }

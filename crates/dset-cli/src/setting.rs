@@ -9,11 +9,12 @@
 use std::any::TypeId;
 
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
-use dset_core::settings::{BackoffSpans, Layer, Names, SettingsError, resolve};
+use dset_core::settings::{BackoffSpans, Names, SettingsError, resolve};
 
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::layers::SettingsLayer;
 use crate::spelling::meant;
 
 /// Where people find what settings take.
@@ -21,7 +22,7 @@ pub(crate) const SEE_REFERENCE: &str = "`dset config reference` says what every 
 /// So much of a wrong value is shown.
 const SHOWN_MAX: usize = 60;
 
-/// One field of [`Layer`].
+/// One field of a [`SettingsLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     argument: Arg,
@@ -60,7 +61,7 @@ pub(crate) enum ValueError {
 }
 
 fn grammar() -> Command {
-    Layer::augment_args(Command::new("setting").no_binary_name(true))
+    SettingsLayer::augment_args(Command::new("setting").no_binary_name(true))
 }
 
 impl Setting {
@@ -175,17 +176,17 @@ impl Setting {
         ValueKind::Whole { least, most }
     }
 
-    fn parsed(&self, word: &str) -> Result<Layer, clap::Error> {
+    fn parsed(&self, word: &str) -> Result<SettingsLayer, clap::Error> {
         let words = match self.argument.get_long() {
             Some(long) => vec![format!("--{long}={word}")],
             None => vec!["--".to_owned(), word.to_owned()],
         };
         let matches = grammar().try_get_matches_from(words)?;
-        Layer::from_arg_matches(&matches)
+        SettingsLayer::from_arg_matches(&matches)
     }
 
     /// Reads what a word says of it.
-    pub(crate) fn read(&self, word: &str) -> Result<Layer, ValueError> {
+    pub(crate) fn read(&self, word: &str) -> Result<SettingsLayer, ValueError> {
         let layer = self.parsed(word).map_err(|error| match self.value_kind() {
             ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -194,7 +195,7 @@ impl Setting {
             takes => ValueError::WrongKind(takes.to_string()),
         })?;
         // What can be said of one value alone is said where it stands.
-        match resolve(layer.clone(), None) {
+        match resolve(layer.layer.clone(), None) {
             Err(SettingsError::KeyItself) => Err(ValueError::IsKey),
             Err(SettingsError::KeyForModel) => Err(ValueError::KeyForModel),
             Err(error @ (SettingsError::BaseUrl { .. } | SettingsError::OutOfRange { .. })) => {
@@ -356,7 +357,10 @@ mod tests {
 
     #[test]
     fn the_defaults_that_help_names_are_the_ones_that_hold() {
-        let nothing = format!("{:?}", resolve(Layer::default(), None).unwrap());
+        let holds = |said: SettingsLayer| {
+            format!("{:?}, {:?}", resolve(said.layer, None).unwrap(), said.terminal.resolve())
+        };
+        let nothing = holds(SettingsLayer::default());
         let mut said = 0;
         for setting in Setting::all() {
             // These are looked for where nobody names one, and these are the names looked for.
@@ -365,7 +369,7 @@ mod tests {
                 continue;
             };
             let layer = setting.read(&word).unwrap();
-            assert_eq!(format!("{:?}", resolve(layer, None).unwrap()), nothing, "{}", setting.id());
+            assert_eq!(holds(layer), nothing, "{}", setting.id());
             said += 1;
         }
         assert!(said > 10, "{said}");

@@ -7,7 +7,7 @@
 //!
 //! The modules, in the order of the data:
 //!
-//! 1. [`settings`]: layers of settings become one checked `Settings`.
+//! 1. [`settings`]: layers of settings become a checked `JobSpec` and `RunOptions`.
 //! 2. [`csv`]: reads records of a CSV file and finds the columns of questions and marks.
 //! 3. [`item`]: a row of the input as a question, and the error marks in the input.
 //! 4. [`template`]: renders the messages of a row. [`key`] hashes what is asked.

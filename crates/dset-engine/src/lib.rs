@@ -20,7 +20,7 @@
 //! A job of two questions, asked of a simulated service:
 //!
 //! ```
-//! use dset_core::settings::{Layer, resolve};
+//! use dset_core::settings::{Layer, Resolved, resolve};
 //! use dset_engine::http::ask::{Endpoint, EndpointSettings};
 //! use dset_engine::observer::{LocalFailure, Observer};
 //! use dset_engine::run::drive::{Target, drive};
@@ -45,14 +45,14 @@
 //!     base_url: Some(vec![service.base_url()]),
 //!     ..Layer::default()
 //! };
-//! let (settings, _warnings) = resolve(layer, None)?;
-//! let model = &settings.models[0];
-//! let call = EndpointSettings::from_settings(&settings, model, &model.base_urls[0]);
+//! let Resolved { spec, options, .. } = resolve(layer, None)?;
+//! let model = &spec.models[0];
+//! let call = EndpointSettings::new(&options, model, &model.base_urls[0]);
 //! let endpoint = Endpoint::new(call, None)?;
-//! let job = Job::prepare(settings, Decisions::default(), true)?;
+//! let job = Job::prepare(spec, Decisions::default(), true)?;
 //! let targets = vec![Target { model: 0, number: 0, endpoint, peer_limits: None }];
 //! let (_controls, receiver) = tokio::sync::mpsc::channel(1);
-//! drive(job, targets, None, receiver, &mut Quiet).await?;
+//! drive(job, &options, targets, None, receiver, &mut Quiet).await?;
 //! assert_eq!(service.stats().answered, 2);
 //! assert!(folder.path().join("out/output.csv").exists());
 //! # Ok(())

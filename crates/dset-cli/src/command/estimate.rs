@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dset_core::money::{Amount, Forecast, SAMPLE_LEAST};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::estimate::{Costs, Estimate, estimate};
@@ -43,7 +43,7 @@ pub(crate) struct EstimateArgs {
 }
 
 pub(super) fn run(args: &EstimateArgs) -> Result<Exit, UserError> {
-    let settings = super::shared::settings_of(&args.which)?;
+    let (settings, terminal) = super::shared::settings_of(&args.which)?;
     let money = Money::read()?;
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &EstimateArgs) -> Result<Exit, UserError> {
     if found.left > 0 && answers < SAMPLE_LEAST {
         return Err(too_few(answers, found.left));
     }
-    match args.json || settings.json {
+    match args.json || terminal.json {
         true => page::json(object(&settings, &found, &money)),
         false => show(&Page::open(), &settings, &found),
     }
@@ -72,7 +72,7 @@ fn too_few(answers: u64, left: u64) -> UserError {
         ))
 }
 
-fn show(page: &Page, settings: &Settings, found: &Estimate) {
+fn show(page: &Page, settings: &JobSpec, found: &Estimate) {
     let (input, output) = (settings.input.display(), settings.output.display());
     page.plain(&format!("{input} {} {output}/", page.arrow));
     page.blank();
@@ -123,7 +123,7 @@ fn seconds(found: &Estimate) -> Option<f64> {
     (seconds < 1e9).then_some(seconds)
 }
 
-fn object(settings: &Settings, found: &Estimate, money: &Money) -> Value {
+fn object(settings: &JobSpec, found: &Estimate, money: &Money) -> Value {
     let sum = |sum: Option<Forecast>, digits: usize| {
         let text = |number: f64| format!("{number:.digits$}");
         sum.map(|sum| {

@@ -98,13 +98,13 @@ fn typed_key(preset: &Preset, environment: &Environment) -> Result<SecretString,
     };
     let layer = Layer { model: Some(vec![format!("{}/{model}", preset.id)]), ..Layer::default() };
     // One that is asked at a URL of the user's has no place of its own.
-    let settings = resolve_with_providers(layer, None, &environment.providers).ok();
+    let now = resolve_with_providers(layer, None, &environment.providers).ok();
     let page = match preset.key_page.as_str() {
         "" => String::new(),
         page => format!("; made at {page}"),
     };
     let question = format!("{} API key (hidden{page})", preset.name);
-    let model = settings.as_ref().map(|(settings, _)| settings.model());
+    let model = now.as_ref().map(|now| now.spec.model());
     read_key(&question, model)?
         .ok_or_else(|| UserError::new(Exit::Usage, "no key was given").hint("Nothing was changed"))
 }

@@ -79,7 +79,7 @@ mod tests {
             ("a-model-of-tomorrow", None),
         ] {
             let layer = Layer { model: Some(vec![name.to_owned()]), ..Layer::default() };
-            let (settings, _) = resolve(layer, None).unwrap();
+            let settings = resolve(layer, None).unwrap().spec;
             let typo = ModelSuggestion::for_model(settings.model(), &Providers::default());
             let typo = typo.map(|typo| typo.meant);
             assert_eq!(typo, meant.map(|meant| meant.map(str::to_owned)), "{name}");

@@ -241,7 +241,7 @@ fn asked_of(
     let resolved =
         |layer: &Layer| resolve_with_providers(layer.clone(), None, &environment.providers);
     let Some(text) = text else {
-        let (settings, _) = resolved(&said.layer)?;
+        let settings = resolved(&said.layer)?.spec;
         return Ok((settings.model().clone(), said));
     };
     let Some(preset) = environment.providers.preset(text) else {
@@ -253,8 +253,8 @@ fn asked_of(
             None => error.hint("`dset models list` shows the providers"),
         });
     };
-    if let Ok((settings, _)) = resolved(&said.layer)
-        && let Some(model) = settings.models.iter().find(|model| model.preset.id == preset.id)
+    if let Ok(now) = resolved(&said.layer)
+        && let Some(model) = now.spec.models.iter().find(|model| model.preset.id == preset.id)
     {
         return Ok((model.clone(), said));
     }
@@ -262,6 +262,6 @@ fn asked_of(
     let model = preset.models.first().map_or("any", String::as_str);
     said.forget_place();
     said.layer.model = Some(vec![asked(preset, model)]);
-    let (settings, _) = resolved(&said.layer)?;
+    let settings = resolved(&said.layer)?.spec;
     Ok((settings.model().clone(), said))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dset_core::money::{Asked, Expenses, PriceSource, Prices};
 use dset_core::provider::Providers;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::expenses::{Pricing, expenses};
 
@@ -40,7 +40,7 @@ impl Money {
     }
 
     /// Says so where a price of the table is used, and the table is old.
-    pub(super) fn say_if_stale(&self, settings: &Settings) {
+    pub(super) fn say_if_stale(&self, settings: &JobSpec) {
         let now = unix_ms();
         let is_of_table = settings.models.iter().any(|model| {
             let provider = self.providers.by_url(model.base_url()).map(|preset| &*preset.id);

@@ -6,7 +6,7 @@ use std::path::Path;
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::settings::{
-    Layer, Model, NO_KEY, Settings, Switch, endpoint, is_loopback, resolve_with_providers,
+    JobSpec, Layer, Model, NO_KEY, Switch, endpoint, is_loopback, resolve_with_providers,
 };
 use dset_engine::store::Invocation;
 use url::Url;
@@ -71,8 +71,8 @@ pub(super) fn resume_command(
         return ResumeCommand { command, is_whole: false };
     }
     // Said already, as it was given here.
-    flags.column = flags.column.filter(|_| which.column.is_none());
-    flags.header = flags.header.filter(|_| which.header.is_none());
+    flags.column = flags.column.filter(|_| which.flags.column.is_none());
+    flags.header = flags.header.filter(|_| which.flags.header.is_none());
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);
@@ -88,7 +88,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     let resolved = |flags: &Layer| {
         let layer = flags.clone().over(said.layer.clone());
         let system = system.clone().filter(|_| layer.system_file.is_some());
-        resolve_with_providers(layer, system, &environment.providers).map(|(settings, _)| settings)
+        resolve_with_providers(layer, system, &environment.providers).map(|now| now.spec)
     };
     let is_meant = |flags: &Layer| resolved(flags).is_ok_and(|now| before.is_where(&now));
     let mut places = before.places(&environment.providers);
@@ -124,7 +124,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
 
 impl LastRun<'_> {
     /// Tells whether settings ask the same models at the same place.
-    fn is_where(&self, now: &Settings) -> bool {
+    fn is_where(&self, now: &JobSpec) -> bool {
         let asked = now.models.iter().map(|model| &model.request.model);
         let is_there = match self.invocation {
             Some(call) => {

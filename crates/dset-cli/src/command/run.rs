@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Ending};
-use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
+use dset_core::settings::{
+    JobSpec, Layer, Resolved, RunOptions, Warning, endpoint, resolve_with_providers,
+};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
 use dset_engine::os::lock::{LockError, Running, running};
@@ -27,7 +29,7 @@ use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, Key};
+use crate::layers::{Environment, Key, SettingsLayer, TerminalOptions};
 use crate::prompt;
 use crate::run_selector::RunSelectorArgs;
 
@@ -48,7 +50,7 @@ the folder, 130 and 143 stopped."
 )]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub(crate) layer: Layer,
+    pub(crate) layer: SettingsLayer,
 
     #[command(flatten)]
     pub(crate) decisions: DecisionArgs,
@@ -105,16 +107,18 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     environment.warn();
     let datasets = datasets(&args, &environment)?;
     let said = environment.under(args.layer)?;
-    let (settings, warnings) = resolved(said.layer.clone(), &environment.providers)?;
-    let settings = super::shared::placed(settings, said.layer.output.is_some())?;
-    let settings = from_stdin(settings)?;
+    let Resolved { spec, options, warnings } =
+        resolved(said.layer.clone(), &environment.providers)?;
+    let terminal = said.terminal.resolve();
+    let spec = super::shared::placed(spec, said.layer.output.is_some(), terminal)?;
+    let spec = from_stdin(spec)?;
     warnings.iter().for_each(warn);
-    let typos = settings
+    let typos = spec
         .models
         .iter()
         .filter_map(|model| ModelSuggestion::for_model(model, &environment.providers));
     typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));
-    let keys = settings.models.iter().map(|model| environment.key(model, &said));
+    let keys = spec.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
     let keys: Vec<_> = keys.into_iter().map(|key| key.map(|key| key.secret)).collect();
@@ -129,11 +133,12 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
     #[cfg(not(unix))]
     let acks = None;
-    let state = environment.state_folder().filter(|_| settings.share_pace);
+    let state = environment.state_folder().filter(|_| options.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let extras = Extras { demo: None, acks, datasets: Some(&datasets) };
-    let (ending, agreed) = ask(settings.clone(), decisions, &keys, state.as_deref(), extras)?;
-    datasets.write(&settings, &ending)?;
+    let settings = RunSettings { spec: spec.clone(), options, terminal };
+    let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
+    datasets.write(&spec, terminal, &ending)?;
     Ok(Exit::of(&ending, agreed))
 }
 
@@ -144,11 +149,11 @@ fn datasets(args: &RunArgs, environment: &Environment) -> Result<DatasetsAtEnd, 
     own.request(false)?;
     let declared = environment.project.datasets.iter().filter(|dataset| dataset.to != own.to);
     let datasets = declared.cloned().chain(to.is_some().then(|| own.clone())).collect();
-    Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer), datasets })
+    Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer.layer), datasets })
 }
 
 /// Writes down what comes on standard input, where that is the input.
-fn from_stdin(settings: Settings) -> Result<Settings, UserError> {
+fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     if settings.input != Path::new(STDIN) {
         return Ok(settings);
     }
@@ -161,10 +166,10 @@ fn from_stdin(settings: Settings) -> Result<Settings, UserError> {
         return Err(explain::job(JobError::Lock(LockError::InUse(holder))));
     }
     let input = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
-    Ok(Settings { input, ..settings })
+    Ok(JobSpec { input, ..settings })
 }
 
-fn resolved(layer: Layer, providers: &Providers) -> Result<(Settings, Vec<Warning>), UserError> {
+fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt")
@@ -197,6 +202,13 @@ fn warn(warning: &Warning) {
     }
 }
 
+/// What holds for a run.
+pub(super) struct RunSettings {
+    pub(super) spec: JobSpec,
+    pub(super) options: RunOptions,
+    pub(super) terminal: TerminalOptions,
+}
+
 /// The key of each model.
 pub(super) struct Keys<'a> {
     pub(super) keys: &'a [Option<SecretString>],
@@ -219,23 +231,24 @@ pub(super) struct Extras<'a> {
 /// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
 /// rows are to be taken as answered.
 pub(super) fn ask(
-    settings: Settings,
+    settings: RunSettings,
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
     Extras { demo, acks, datasets }: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
+    let RunSettings { spec, options, terminal } = settings;
     let runtime = super::shared::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
-    let asked = places(&settings, keys.keys, state)?;
-    let lacking = settings.models.iter().zip(keys.keys);
+    let asked = places(&spec, &options, keys.keys, state)?;
+    let lacking = spec.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
     let job = loop {
-        match (Job::prepare(settings.clone(), decisions, lacking.is_none()), lacking) {
+        match (Job::prepare(spec.clone(), decisions, lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
@@ -247,15 +260,17 @@ pub(super) fn ask(
             (Err(error), _) => return Err(explain::job(error)),
         }
     };
-    datasets.map_or(Ok(()), |datasets| datasets.check(&settings))?;
+    datasets.map_or(Ok(()), |datasets| datasets.check(&spec))?;
     let money = Money::of(keys.environment);
-    if demo.is_none() && !settings.quiet {
-        money.say_if_stale(&settings);
+    if demo.is_none() && !terminal.quiet {
+        money.say_if_stale(&spec);
     }
     let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);
     let opening = RunContext {
-        settings: &settings,
+        settings: &spec,
+        options: &options,
+        terminal,
         found: &job.report,
         demo,
         key_from: keys.from,
@@ -274,12 +289,12 @@ pub(super) fn ask(
         // A task, because the thread that waits here is none of the runtime's: to wake it for every
         // answer would cost a system call and a change of threads.
         let run = tokio::spawn(async move {
-            let ending = drive(job, asked, files_max, wishes, &mut *display).await;
+            let ending = drive(job, &options, asked, files_max, wishes, &mut *display).await;
             (ending, display)
         });
         let (ending, mut display) = run.await.unwrap_or_else(panicked);
         let ending = ending?;
-        let spent = demo.is_none().then(|| money.expenses(&settings.output)).flatten();
+        let spent = demo.is_none().then(|| money.expenses(&spec.output)).flatten();
         // Whoever looks on may take nothing: a signal ends that.
         let shown = ending.clone();
         let mut shown = tokio::task::spawn_blocking(move || display.end(&shown, spent.as_ref()));
@@ -335,14 +350,15 @@ fn panicked<T>(error: tokio::task::JoinError) -> T {
 
 /// Sets up every place where a model is asked.
 fn places(
-    settings: &Settings,
+    spec: &JobSpec,
+    options: &RunOptions,
     keys: &[Option<SecretString>],
     state: Option<&Path>,
 ) -> Result<Vec<Target>, UserError> {
     let mut places = Vec::new();
-    for (number, (model, key)) in (0..).zip(settings.models.iter().zip(keys)) {
+    for (number, (model, key)) in (0..).zip(spec.models.iter().zip(keys)) {
         for (at, base_url) in (0..).zip(&model.base_urls) {
-            let wire = EndpointSettings::from_settings(settings, model, base_url);
+            let wire = EndpointSettings::new(options, model, base_url);
             let shared = state.map(|state| {
                 PeerLimits::new(state, &endpoint(base_url), &model.request.model, key.as_ref())
             });

@@ -1,7 +1,7 @@
 //! `dset search`: where words are in questions, reasoning and answers.
 
 use clap::{Args, ValueEnum};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::view::search::{Hit, Query, SearchReport, SnippetPart, search};
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ pub(super) fn run(args: &SearchArgs) -> Result<Exit, UserError> {
 
 fn look(args: &SearchArgs) -> Result<Exit, UserError> {
     let which = args.which.which();
-    let settings = super::shared::settings_of(&which)?;
+    let (settings, terminal) = super::shared::settings_of(&which)?;
     let terms = terms(&args.text);
     if !terms.iter().any(|term| term.chars().any(char::is_alphanumeric)) {
         return Err(UserError::new(Exit::Usage, "there is no word to look for")
@@ -105,7 +105,7 @@ fn look(args: &SearchArgs) -> Result<Exit, UserError> {
         return Err(super::shared::nothing_asked(&which, &settings));
     };
     let exit = if found.hits_count > 0 { Exit::Done } else { Exit::Ours };
-    if args.json || settings.json {
+    if args.json || terminal.json {
         page::json(object(&settings, &query, &found));
         return Ok(exit);
     }
@@ -197,7 +197,7 @@ fn marked(parts: &[SnippetPart]) -> String {
     line.trim().to_owned()
 }
 
-fn object(settings: &Settings, query: &Query, found: &SearchReport) -> Value {
+fn object(settings: &JobSpec, query: &Query, found: &SearchReport) -> Value {
     let hit = |hit: &Hit| {
         let snippets = PLACES.iter().zip(&hit.snippets).filter_map(|(place, parts)| {
             Some((place.name().to_owned(), snippet(parts.as_deref()?)))

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use dset_core::settings::{Settings, resolve_with_providers};
+use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
 use dset_engine::source::spool::{STDIN, spool_path};
@@ -13,17 +13,20 @@ use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::Environment;
+use crate::layers::{Environment, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
 use crate::same_command::same_command_as;
 
 /// Resolves which run is meant, with whatever else variables and .env say.
-pub(super) fn settings_of(which: &RunSelectorArgs) -> Result<Settings, UserError> {
+pub(super) fn settings_of(
+    which: &RunSelectorArgs,
+) -> Result<(JobSpec, TerminalOptions), UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let said = environment.under(which.layer())?;
     let (names_folder, names_input) = (said.layer.output.is_some(), said.layer.input.is_some());
-    let (mut settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
+    let terminal = said.terminal.resolve();
+    let mut settings = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
     if settings.input == Path::new(STDIN) {
         settings.input = spool_path(&settings.output);
     } else if !names_input && !settings.input.exists() {
@@ -31,7 +34,7 @@ pub(super) fn settings_of(which: &RunSelectorArgs) -> Result<Settings, UserError
         let last = last_input(&settings.output).filter(|path| path.exists());
         settings.input = last.map_or(settings.input, |path| from_here(&path));
     }
-    placed(settings, names_folder)
+    Ok((placed(settings, names_folder, terminal)?, terminal))
 }
 
 /// Returns a path as seen from the working folder, where it lies in there.
@@ -42,12 +45,16 @@ fn from_here(path: &Path) -> PathBuf {
 
 /// Returns the settings with the folder in which the answers to their file are: where nobody names
 /// one, and the file lies in another folder, those may be beside it.
-pub(super) fn placed(settings: Settings, names_folder: bool) -> Result<Settings, UserError> {
+pub(super) fn placed(
+    settings: JobSpec,
+    names_folder: bool,
+    terminal: TerminalOptions,
+) -> Result<JobSpec, UserError> {
     let found = if names_folder { AnswersLocation::Here } else { locate_answers(&settings) };
     match found {
         AnswersLocation::Here => Ok(settings),
         AnswersLocation::Nearby(folder) => {
-            if !settings.quiet {
+            if !terminal.quiet {
                 display::remark(&format!(
                     "the answers to {} are in {}/: that folder is used (`-o {}` says another)",
                     settings.input.display(),
@@ -55,14 +62,14 @@ pub(super) fn placed(settings: Settings, names_folder: bool) -> Result<Settings,
                     settings.output.display(),
                 ));
             }
-            Ok(Settings { output: folder, ..settings })
+            Ok(JobSpec { output: folder, ..settings })
         }
         AnswersLocation::Several(folders) => Err(several(&settings, &folders)),
     }
 }
 
 /// The error where more than one folder may be meant.
-fn several(settings: &Settings, folders: &[PathBuf]) -> UserError {
+fn several(settings: &JobSpec, folders: &[PathBuf]) -> UserError {
     let (input, command) = (settings.input.display(), text::same_command());
     let there = folders[1..].iter().map(|folder| format!("`{}`", folder.display()));
     let error = UserError::new(
@@ -85,7 +92,7 @@ fn several(settings: &Settings, folders: &[PathBuf]) -> UserError {
 
 /// The error of a command that needs a store where there is none. It proposes what shows something,
 /// and a run, which costs money, only as what it is.
-pub(super) fn nothing_asked(which: &RunSelectorArgs, settings: &Settings) -> UserError {
+pub(super) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> UserError {
     let error = UserError::new(Exit::Usage, "nothing was asked yet")
         .cause(format!("there is no store in `{}`", settings.output.display()));
     let words = text::arguments();
@@ -111,7 +118,7 @@ const ENTRIES_MAX: usize = 500;
 
 /// Finds the folders with a store that were probably meant: beside where one was looked for, and
 /// beside the questions.
-pub(super) fn stores_elsewhere(settings: &Settings) -> Vec<PathBuf> {
+pub(super) fn stores_elsewhere(settings: &JobSpec) -> Vec<PathBuf> {
     let here = Path::new(".");
     let beside = folder_of(&settings.input);
     let mut found = Vec::new();

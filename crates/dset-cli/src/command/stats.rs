@@ -7,7 +7,7 @@ use clap::Args;
 use dset_core::answer::Cause;
 use dset_core::histogram::Histogram;
 use dset_core::money::Expenses;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
@@ -44,13 +44,13 @@ pub(crate) struct StatsArgs {
 }
 
 pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
-    let settings = super::shared::settings_of(&args.which)?;
+    let (settings, terminal) = super::shared::settings_of(&args.which)?;
     let Some(stats) = stats(&settings).map_err(explain::job)? else {
         return Err(super::shared::nothing_asked(&args.which, &settings));
     };
     let money = Money::read()?;
     let expenses = money.expenses(&settings.output).unwrap_or_default();
-    if args.json || settings.json {
+    if args.json || terminal.json {
         let mut object = object(&settings, &stats);
         object["spent"] = display::money::object(&expenses, money.prices.table);
         page::json(object);
@@ -62,7 +62,7 @@ pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
     Ok(Exit::Done)
 }
 
-fn show(page: &Page, settings: &Settings, stats: &Stats, expenses: &Expenses) {
+fn show(page: &Page, settings: &JobSpec, stats: &Stats, expenses: &Expenses) {
     let (input, output) = (settings.input.display(), settings.output.display());
     let answers = of(stats.all.answers, "answer");
     page.plain(&format!("{input} {} {output}/: {answers}", page.arrow));
@@ -181,7 +181,7 @@ fn seconds_bound(ms: u64) -> String {
     format!("{}s", ms as f64 / 1000.0)
 }
 
-fn object(settings: &Settings, stats: &Stats) -> Value {
+fn object(settings: &JobSpec, stats: &Stats) -> Value {
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
     for (_, cause, number) in &stats.failed {
         *failed.entry(cause).or_default() += number;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use dset_core::item::question::Question;
 use dset_core::money::{Expenses, PriceTable};
 use dset_core::run::{Ending, Notice, Snapshot};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
@@ -25,7 +25,7 @@ use crate::exit::Exit;
 const VERSION: u32 = 1;
 
 pub(super) struct Json {
-    settings: Settings,
+    settings: JobSpec,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     presumed_agreed: bool,
     began: Instant,

@@ -18,7 +18,8 @@ use crate::display::live_stats::LiveStats;
 use crate::display::summary::{Facts, Summary};
 
 pub(super) struct LegacyDisplay {
-    settings: dset_core::settings::Settings,
+    settings: dset_core::settings::JobSpec,
+    is_quiet: bool,
     key_from: Option<&'static str>,
     facts: Facts,
     total: u64,
@@ -31,9 +32,10 @@ impl LegacyDisplay {
         let settings = opening.settings.clone();
         let (key_from, total) = (opening.key_from, opening.found.questions);
         let talk = BackgroundWriter::open(Lines, Stream::Err, QUEUE_MAX);
-        let facts = opening.found.into();
+        let facts = opening.into();
         LegacyDisplay {
             settings,
+            is_quiet: opening.terminal.quiet,
             key_from,
             facts,
             total,
@@ -63,7 +65,7 @@ impl LegacyDisplay {
 impl Observer for LegacyDisplay {
     fn notice(&mut self, now: Time, notice: &Notice) {
         self.stats.add(notice);
-        let quiet = self.settings.quiet;
+        let quiet = self.is_quiet;
         match notice {
             Notice::Asking { question, attempt: 1 } if !quiet => {
                 let (place, text) = (self.question(question), as_the_script(&question.text));

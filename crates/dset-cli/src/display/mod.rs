@@ -28,7 +28,7 @@ use std::io::{IsTerminal as _, Write as _};
 use dset_core::item::question::Question;
 use dset_core::money::Expenses;
 use dset_core::run::{Ending, Notice, Snapshot};
-use dset_core::settings::{LogFormat, Settings};
+use dset_core::settings::{JobSpec, RunOptions};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::drive::RunControl;
@@ -36,13 +36,16 @@ use dset_engine::run::report::PreparationReport;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::{HINT, WARNING, labelled};
+use crate::layers::{LogFormat, TerminalOptions};
 
 /// Above so many questions single ones are not told, only how far the run is.
 const TOLD_MAX: u64 = 2_000;
 
 /// What is known before the first ask.
 pub(crate) struct RunContext<'a> {
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a JobSpec,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) terminal: TerminalOptions,
     pub(crate) found: &'a PreparationReport,
     pub(crate) demo: Option<&'a Demo>,
     /// Where the first model's key was found.
@@ -66,15 +69,15 @@ pub(crate) trait Display: Observer + Send {
 
 /// Chooses how a run is shown; whoever watches it may wish something of it. Within a runtime.
 pub(crate) fn open(opening: &RunContext<'_>, wish: Sender<RunControl>) -> Box<dyn Display> {
-    let is_screen = is_live() && !opening.settings.quiet;
-    let talk: Box<dyn Display> = match opening.settings.log_format {
+    let is_screen = is_live() && !opening.terminal.quiet;
+    let talk: Box<dyn Display> = match opening.terminal.log_format {
         LogFormat::Original => Box::new(legacy_format::LegacyDisplay::open(opening)),
         LogFormat::Auto | LogFormat::Json if is_screen => {
             Box::new(screen::Screen::open(opening, wish))
         }
         _ => Box::new(plain::Plain::open(opening)),
     };
-    if opening.settings.json {
+    if opening.terminal.json {
         Box::new(Tee { one: Box::new(json::Json::open(opening)), other: talk })
     } else {
         talk

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dset_core::item::question::Question;
 use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, Notice, Snapshot};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
@@ -21,12 +21,14 @@ use crate::display::preamble;
 use crate::display::summary::{Facts, Summary};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::layers::TerminalOptions;
 
 /// A sign of life at least this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Plain {
-    settings: Settings,
+    settings: JobSpec,
+    terminal: TerminalOptions,
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     facts: Facts,
@@ -41,14 +43,15 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn open(opening: &RunContext<'_>) -> Plain {
-        let settings = opening.settings.clone();
+        let terminal = opening.terminal;
         let plain = Plain {
-            shows_answers: !settings.quiet
-                && (opening.found.pending <= TOLD_MAX || settings.verbose),
-            settings,
+            shows_answers: !terminal.quiet
+                && (opening.found.pending <= TOLD_MAX || terminal.verbose),
+            settings: opening.settings.clone(),
+            terminal,
             demo: opening.demo.copied(),
             key_from: opening.key_from,
-            facts: opening.found.into(),
+            facts: opening.into(),
             total: opening.found.questions,
             stats: LiveStats::default(),
             began: Instant::now(),
@@ -62,7 +65,7 @@ impl Plain {
     }
 
     fn print_at(&self, now: Time, line: &str) {
-        if !self.settings.quiet {
+        if !self.terminal.quiet {
             self.print(now, line);
         }
     }
@@ -117,7 +120,7 @@ impl Observer for Plain {
                 let (place, text) = (self.place(question), as_the_script(&question.text));
                 self.print_at(now, &format!("Processing {place}: {text} ({})", self.of(question)));
             }
-            Notice::Asking { question, attempt } if self.settings.verbose => {
+            Notice::Asking { question, attempt } if self.terminal.verbose => {
                 let (place, of) = (self.place(question), self.of(question));
                 self.print_at(now, &format!("Processing {place} again ({of}, attempt {attempt})"));
             }
@@ -241,7 +244,7 @@ impl Display for Plain {
         let ledger = &ending.ledger;
         let whole =
             ledger.answered == ledger.questions && matches!(ending.reason, EndReason::Complete);
-        let (mut last, is_quiet) = (Vec::new(), self.settings.quiet);
+        let (mut last, is_quiet) = (Vec::new(), self.terminal.quiet);
         if whole {
             let counted = text::counted(&self.settings);
             let all = match ledger.questions {

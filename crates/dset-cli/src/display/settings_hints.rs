@@ -2,13 +2,13 @@
 
 use dset_core::answer::{Cause, Failure};
 use dset_core::provider::Preset;
-use dset_core::settings::{Model, Settings, endpoint, is_loopback};
+use dset_core::settings::{JobSpec, Model, endpoint, is_loopback};
 use url::Url;
 
 use super::text::quoted;
 
 /// What an address that is wrong, or may be, was probably meant to be.
-pub(crate) fn of_address(settings: &Settings, failure: &Failure) -> Vec<String> {
+pub(crate) fn of_address(settings: &JobSpec, failure: &Failure) -> Vec<String> {
     let (model, base_url) = place(settings, failure);
     let mut hints = address(&model.preset, base_url, failure);
     if let Some(last) = hints.last_mut() {
@@ -45,7 +45,7 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
 }
 
 /// What may be wrong where a connection cannot be made, or breaks before a reply.
-pub(crate) fn of_connection(settings: &Settings, failure: &Failure) -> Option<String> {
+pub(crate) fn of_connection(settings: &JobSpec, failure: &Failure) -> Option<String> {
     let (model, base_url) = place(settings, failure);
     let url = model.preset.shown_url(base_url);
     match (Cause::from_code(failure.cause), failure.message.to_lowercase()) {
@@ -66,7 +66,7 @@ pub(crate) fn of_connection(settings: &Settings, failure: &Failure) -> Option<St
 }
 
 /// What the setting is called that a service does not take.
-pub(crate) fn of_settings(settings: &Settings, failure: &Failure) -> Option<String> {
+pub(crate) fn of_settings(settings: &JobSpec, failure: &Failure) -> Option<String> {
     let (model, base_url) = place(settings, failure);
     parameter(model, base_url, failure)
 }
@@ -108,7 +108,7 @@ pub(crate) fn parameter(model: &Model, base_url: &Url, failure: &Failure) -> Opt
 }
 
 /// The place that a failure came from, if it names one; the first otherwise.
-fn place<'a>(settings: &'a Settings, failure: &Failure) -> (&'a Model, &'a Url) {
+fn place<'a>(settings: &'a JobSpec, failure: &Failure) -> (&'a Model, &'a Url) {
     let places = settings
         .models
         .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dset_core::answer::Failure;
 use dset_core::item::question::Question;
 use dset_core::run::{StopSignal, TERM_GRACE};
-use dset_core::settings::{Model, Settings, endpoint};
+use dset_core::settings::{JobSpec, Model, endpoint};
 use unicode_width::UnicodeWidthChar as _;
 
 /// Makes a text safe for a terminal and one line long, see [`clean`].
@@ -158,7 +158,7 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// Returns what a run counts: questions, or answers where each question is to get several.
-pub(crate) fn counted(settings: &Settings) -> &'static str {
+pub(crate) fn counted(settings: &JobSpec) -> &'static str {
     if settings.wants_several() { "answer" } else { "question" }
 }
 
@@ -231,20 +231,20 @@ pub(crate) fn service(model: &Model) -> String {
 
 /// The number of a question in its file, from 1: with several answers to each it is not the place of
 /// the answer.
-pub(crate) fn number(settings: &Settings, question: &Question) -> u64 {
+pub(crate) fn number(settings: &JobSpec, question: &Question) -> u64 {
     let answers = settings.models.len() as u64 * u64::from(settings.samples);
     u64::from(question.index) / answers.max(1) + 1
 }
 
 /// Names the model that a question is put to.
-pub(crate) fn model<'a>(settings: &'a Settings, question: &Question) -> &'a str {
+pub(crate) fn model<'a>(settings: &'a JobSpec, question: &Question) -> &'a str {
     let model = settings.models.get(usize::from(question.model));
     model.map_or("", |model| &model.request.model)
 }
 
 /// Tells which of several answers to a question is meant, `deepseek-flash, sample 2`; samples count
 /// from 0, as in the outputs. Nothing where there is one.
-pub(crate) fn which(settings: &Settings, question: &Question) -> String {
+pub(crate) fn which(settings: &JobSpec, question: &Question) -> String {
     let mut words = Vec::new();
     if settings.models.len() > 1 {
         words.push(one_line(model(settings, question)));
@@ -256,7 +256,7 @@ pub(crate) fn which(settings: &Settings, question: &Question) -> String {
 }
 
 /// Names one of several places where models are asked: the model, and where that is.
-pub(crate) fn place(settings: &Settings, model: u16, number: u16) -> String {
+pub(crate) fn place(settings: &JobSpec, model: u16, number: u16) -> String {
     let Some(model) = settings.models.get(usize::from(model)) else { return String::new() };
     let url = model.base_urls.get(usize::from(number)).map(endpoint).unwrap_or_default();
     format!("{} at {url}", model.request.model)

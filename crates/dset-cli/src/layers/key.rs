@@ -162,8 +162,8 @@ mod tests {
     fn found(environment: &Environment, flags: Layer) -> Result<Option<Key>, UserError> {
         let said = environment.under(flags).unwrap();
         let layer = said.layer.clone();
-        let (settings, _) = resolve_with_providers(layer, None, &environment.providers).unwrap();
-        environment.key(settings.model(), &said)
+        let now = resolve_with_providers(layer, None, &environment.providers).unwrap();
+        environment.key(now.spec.model(), &said)
     }
 
     /// A home with these keys, each of a provider, in a variable.
@@ -206,7 +206,7 @@ mod tests {
             let mut layer = Layer::default();
             for (name, word) in words {
                 let setting = crate::setting::Setting::named(name).unwrap();
-                layer = layer.over(setting.read(word).unwrap());
+                layer = layer.over(setting.read(word).unwrap().layer);
             }
             layer
         };
@@ -266,9 +266,8 @@ mod tests {
             let environment = environment(&[], &[]).with_files(file(project), file(user)).unwrap();
             let flags = Layer { model: Some(vec![model.to_owned()]), ..Layer::default() };
             let layer = environment.under(flags).unwrap().layer;
-            let (settings, _) =
-                resolve_with_providers(layer, None, &environment.providers).unwrap();
-            let error = environment.no_key(settings.model());
+            let now = resolve_with_providers(layer, None, &environment.providers).unwrap();
+            let error = environment.no_key(now.spec.model());
             assert!(error.hints[0].contains(hint), "{project}: {error:?}");
         }
     }

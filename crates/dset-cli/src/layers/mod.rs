@@ -4,10 +4,12 @@
 //! flags, so that a setting is its flag.
 
 mod key;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use dset_core::money::Prices;
@@ -25,6 +27,7 @@ use crate::setting::{SEE_REFERENCE, Setting, ticked};
 use crate::spelling::meant;
 
 pub(crate) use key::Key;
+pub(crate) use terminal::{LogFormat, SettingsLayer, TerminalLayer, TerminalOptions};
 
 /// Where a value came from; files with the line, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +50,10 @@ impl Origin {
 }
 
 /// Everything that was said, and where.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct MergedLayer {
     pub(crate) layer: Layer,
+    pub(crate) terminal: TerminalLayer,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -67,12 +71,13 @@ impl MergedLayer {
     }
 
     /// Puts what was said over what this place says.
-    fn over(&mut self, lower: Layer, origin: impl Fn(&'static str) -> Origin) {
-        let layer = std::mem::take(&mut self.layer).over(lower);
-        for id in layer.said() {
+    fn over(&mut self, lower: SettingsLayer, origin: impl Fn(&'static str) -> Origin) {
+        let (layer, terminal) = (mem::take(&mut self.layer), mem::take(&mut self.terminal));
+        let both = SettingsLayer { layer, terminal }.over(lower);
+        for id in both.said() {
             self.origins.entry(id).or_insert_with(|| origin(id));
         }
-        self.layer = layer;
+        (self.layer, self.terminal) = (both.layer, both.terminal);
     }
 }
 
@@ -273,8 +278,8 @@ impl Environment {
     }
 
     /// Reads the settings that variables of this origin say.
-    fn variables(&self, wanted: Origin) -> Result<Layer, UserError> {
-        let mut layer = Layer::default();
+    fn variables(&self, wanted: Origin) -> Result<SettingsLayer, UserError> {
+        let mut layer = SettingsLayer::default();
         for setting in Setting::all() {
             let name = setting.variable();
             let Some((value, _)) = self.get(&name).filter(|(_, origin)| *origin == wanted) else {
@@ -287,16 +292,16 @@ impl Environment {
     }
 
     /// Puts flags over the environment over `.env` over the folder's file over the user's.
-    pub(crate) fn under(&self, flags: Layer) -> Result<MergedLayer, UserError> {
-        let mut said = MergedLayer { layer: Layer::default(), origins: BTreeMap::new() };
+    pub(crate) fn under(&self, flags: impl Into<SettingsLayer>) -> Result<MergedLayer, UserError> {
+        let mut said = MergedLayer::default();
         let line = |file: &ConfigFile, id: &str| file.lines.get(id).copied().unwrap_or(1);
-        said.over(flags, |_| Origin::Flag);
+        said.over(flags.into(), |_| Origin::Flag);
         for origin in [Origin::Environment, Origin::DotEnv] {
             said.over(self.variables(origin)?, |_| origin);
         }
         let (project, user) = (&self.project, &self.user);
-        said.over(project.layer.clone(), |id| Origin::Project(line(project, id)));
-        said.over(user.layer.clone(), |id| Origin::User(line(user, id)));
+        said.over(project.settings.clone(), |id| Origin::Project(line(project, id)));
+        said.over(user.settings.clone(), |id| Origin::User(line(user, id)));
         Ok(said)
     }
 }

@@ -73,8 +73,8 @@ fn every_setting_has_a_variable() {
         ("DSET_QUIET", "true"),
         ("DSET_VERBOSE", "true"),
     ] {
-        let layer = environment(&[(variable, value)], &[]).under(Layer::default()).unwrap().layer;
-        assert_ne!(layer, Layer::default(), "{variable}");
+        let said = environment(&[(variable, value)], &[]).under(Layer::default()).unwrap();
+        assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
     assert_eq!(count, 41, "the list above names every setting");

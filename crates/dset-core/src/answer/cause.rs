@@ -30,11 +30,13 @@ pub enum Cause {
     ConnectionFailed,
     /// The connection broke before a reply.
     ConnectionLost,
+    /// The time was up before a whole reply, here or at the service.
+    TimedOut,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 12] = [
+    pub const ALL: [Cause; 13] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
@@ -47,6 +49,7 @@ impl Cause {
         Cause::NetworkLogin,
         Cause::ConnectionFailed,
         Cause::ConnectionLost,
+        Cause::TimedOut,
     ];
 
     /// Returns the words that stand for it in a store, in JSON and on screen. Stores are read for
@@ -66,6 +69,7 @@ impl Cause {
             Cause::NetworkLogin => "the network wants a login",
             Cause::ConnectionFailed => "connection failed",
             Cause::ConnectionLost => "connection lost",
+            Cause::TimedOut => "timed out",
         }
     }
 

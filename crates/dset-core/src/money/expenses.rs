@@ -60,7 +60,10 @@ impl<'a> FailedCall<'a> {
     pub fn billed_as(&self) -> Option<BilledAs<'a>> {
         // Sent, and no end of a reply came: the service may have written one all the same.
         let is_waited_for = self.status.is_none()
-            && (self.cause == "timed out" || self.cause == Cause::ConnectionLost.code());
+            && matches!(
+                Cause::from_code(self.cause),
+                Some(Cause::TimedOut | Cause::ConnectionLost)
+            );
         match (self.is_counted, self.has_reply || is_waited_for, self.is_answered) {
             (true, _, true) => Some(BilledAs::Retried(self.cause)),
             (true, _, false) => Some(BilledAs::Rejected(self.cause)),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::reading::{LastTurn, OnBadRow, Sample};
-use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
+use super::values::{Concurrency, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 
 /// Said as the name of the key's variable: the service wants no key.
@@ -196,23 +196,6 @@ layer! {
         /// What a failing question does: skip marks it ERROR and goes on [default: skip]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT"))]
         pub on_error: Option<OnError>,
-
-        /// How a run is told: auto is a bar on a terminal and lines in a pipe, original the lines of
-        /// the original script, json the events of --json [default: auto]
-        #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", hide_possible_values = true))]
-        pub log_format: Option<LogFormat>,
-
-        /// Write events as JSON lines to stdout
-        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
-        pub json: Option<bool>,
-
-        /// Say only errors and the end
-        #[cfg_attr(feature = "clap", arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
-        pub quiet: Option<bool>,
-
-        /// Say every attempt; `-vv` says no more
-        #[cfg_attr(feature = "clap", arg(short, long, overrides_with = "verbose", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
-        pub verbose: Option<bool>,
     }
 }
 

@@ -1,19 +1,23 @@
 //! Settings: layers of what was said where, resolved into what holds.
 //!
 //! A [`Layer`] is what one place says: the command line, the environment, a file. Layers are put
-//! over one another and resolved once into [`Settings`], in which nothing is left open that is not
-//! the service's own choice.
+//! over one another and resolved once into a [`JobSpec`], which says what is asked, and [`RunOptions`],
+//! which say how. Nothing is left open in them that is not the service's own choice.
 
+mod job_spec;
 mod layer;
 mod reading;
 mod resolve;
+mod run_options;
 mod values;
 
+pub use job_spec::{JobSpec, Model, endpoint};
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample};
 pub(crate) use resolve::is_variable;
 pub use resolve::{
-    Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback, resolve,
+    Resolved, SettingsError, Warning, begins_like_a_key, is_loopback, resolve,
     resolve_with_providers,
 };
-pub use values::{Concurrency, LogFormat, OnError, Span, Switch};
+pub use run_options::RunOptions;
+pub use values::{Concurrency, OnError, Span, Switch};

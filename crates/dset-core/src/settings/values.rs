@@ -31,22 +31,6 @@ pub enum OnError {
     Pause,
 }
 
-/// How a run is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// A bar on a terminal, lines in a pipe.
-    #[default]
-    Auto,
-    /// The lines of the original script, and nothing else.
-    Original,
-    /// Lines, on a terminal too.
-    Lines,
-    /// Events as JSON lines on stdout, beside what `auto` tells.
-    Json,
-}
-
 /// How many questions are asked at once, at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]

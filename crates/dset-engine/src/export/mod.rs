@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
 use dset_core::layout::{Layout, ReasoningPlace, Unfit};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 pub use self::container::{CONTAINERS, ContainerKind};
 pub use self::error::ExportError;
@@ -166,34 +166,33 @@ const PROGRESS_QUESTIONS: u64 = 1000;
 
 /// Finds out whether a dataset can be written when a run has ended that is about to begin, as far as
 /// that is known before; `true` where its folder has a store.
-pub fn check(settings: &Settings, request: &ExportRequest<'_>) -> Result<bool, ExportError> {
-    let target = Target::new(settings, request)?;
+pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<bool, ExportError> {
+    let target = Target::new(spec, request)?;
     target.try_to_write()?;
-    let checked = open_readonly(&settings.output, |store| {
-        prepare(store, settings, request, Moment::BeforeRun).map(drop)
+    let checked = open_readonly(&spec.output, |store| {
+        prepare(store, spec, request, Moment::BeforeRun).map(drop)
     })?;
     Ok(checked.is_some())
 }
 
 /// Writes a dataset of the answers of a run; `None` where there is no store yet.
 pub fn export(
-    settings: &Settings,
+    spec: &JobSpec,
     request: &ExportRequest<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Exported>, ExportError> {
-    let target = Target::new(settings, request)?;
+    let target = Target::new(spec, request)?;
     let staging = target.stage()?;
     // Nothing gets its name in here: what was read while a run began is thrown away and read again.
-    let written = open_readonly(&settings.output, |store| {
-        let mut prepared = prepare(store, settings, request, Moment::Now)?;
+    let written = open_readonly(&spec.output, |store| {
+        let mut prepared = prepare(store, spec, request, Moment::Now)?;
         let splits = write(store, &mut prepared, request, &target, staging.folder(), progress)?;
         Ok::<_, ExportError>((prepared, splits))
     })?;
     let Some((prepared, splits)) = written else { return Ok(None) };
     let left_out = prepared.selection.left_out;
-    let files = target.commit(staging, splits, |files| {
-        hub::describe(settings, request, &prepared, &target, files)
-    })?;
+    let files = target
+        .commit(staging, splits, |files| hub::describe(spec, request, &prepared, &target, files))?;
     Ok(Some(Exported { files, left_out }))
 }
 

@@ -6,7 +6,7 @@ use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
 use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
 use super::select::{Named, Selection};
@@ -39,11 +39,11 @@ const ROWS_NAMED_MAX: usize = 5;
 /// Decides everything that is the same for all rows, in one pass over the input.
 pub(super) fn prepare(
     store: &Store,
-    settings: &Settings,
+    spec: &JobSpec,
     request: &ExportRequest<'_>,
     moment: Moment,
 ) -> Result<Prepared, ExportError> {
-    let mut index = RunIndex::load(store, settings)?;
+    let mut index = RunIndex::load(store, spec)?;
     let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
     let missing = index.answers.iter().filter(|answer| answer.is_none()).count() as u64;
     if request.strict && missing > 0 && moment == Moment::Now {

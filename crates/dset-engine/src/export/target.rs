@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 use tempfile::TempDir;
 
@@ -66,15 +66,15 @@ fn is_folder(path: &Path) -> bool {
 impl<'a> Target<'a> {
     /// Fails where nothing can be written there, as far as that is known before.
     pub(super) fn new(
-        settings: &'a Settings,
+        spec: &'a JobSpec,
         request: &ExportRequest<'a>,
     ) -> Result<Target<'a>, ExportError> {
-        let (to, force, outputs) = (request.to, request.force, &*settings.output);
+        let (to, force, outputs) = (request.to, request.force, &*spec.output);
         let is_same = |one: &Path, other: &Path| {
             let real = fs::canonicalize(one).ok();
             real.is_some() && real == fs::canonicalize(other).ok()
         };
-        if is_same(to, &settings.input) || is_same(folder_of(to), &settings.output) {
+        if is_same(to, &spec.input) || is_same(folder_of(to), &spec.output) {
             return Err(ExportError::OfRun(to.to_owned()));
         }
         let is_numbered = request.shards != Shards::One;

@@ -18,7 +18,7 @@ use dset_core::provider::{
     is_address_failure,
 };
 use dset_core::run::ask::Ask;
-use dset_core::settings::{Model, Settings, is_loopback};
+use dset_core::settings::{Model, RunOptions, is_loopback};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -55,17 +55,17 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
-    /// Takes it from settings: one of their models at one of its places.
+    /// One of the models of a job at one of its places.
     #[must_use]
-    pub fn from_settings(settings: &Settings, model: &Model, base_url: &Url) -> EndpointSettings {
+    pub fn new(options: &RunOptions, model: &Model, base_url: &Url) -> EndpointSettings {
         EndpointSettings {
             preset: Arc::clone(&model.preset),
             base_url: base_url.clone(),
             request: model.request.clone(),
             stream: model.stream,
-            timeout: settings.timeout,
-            idle_timeout: settings.idle_timeout,
-            stop_loops: settings.stop_loops,
+            timeout: options.timeout,
+            idle_timeout: options.idle_timeout,
+            stop_loops: options.stop_loops,
         }
     }
 }

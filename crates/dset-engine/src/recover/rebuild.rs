@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use dset_core::plan::AnswerId;
 use dset_core::recover::output_diff::diff_output;
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::time::file_stamp;
 use fs_err as fs;
 
@@ -44,7 +44,7 @@ pub struct Rebuilt {
 }
 
 /// Rebuilds the outputs of these settings; `None` where nothing was asked yet.
-pub fn rebuild(settings: &Settings) -> Result<Option<Rebuilt>, JobError> {
+pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     let (folder, now) = (&settings.output, unix_ms());
     if !Store::exists(folder) {
         return Ok(None);
@@ -243,7 +243,7 @@ mod tests {
     use crate::view::verify::verify;
 
     /// A folder whose outputs are of the original script, and taken over.
-    fn taken_over(folder: &Path) -> Settings {
+    fn taken_over(folder: &Path) -> JobSpec {
         let (input, output) = (folder.join("q.csv"), folder.join("out"));
         fs::write(&input, "question\nc\nb\na\n").unwrap();
         fs::create_dir(&output).unwrap();
@@ -259,18 +259,18 @@ mod tests {
             key: Some("none".into()),
             ..Layer::default()
         };
-        let settings = resolve(layer, None).unwrap().0;
+        let settings = resolve(layer, None).unwrap().spec;
         next_run(&settings);
         settings
     }
 
-    fn next_run(settings: &Settings) -> Job {
+    fn next_run(settings: &JobSpec) -> Job {
         let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
         assert_eq!((job.report.answered, job.report.pending), (3, 0));
         job
     }
 
-    fn outputs(settings: &Settings) -> Vec<Vec<u8>> {
+    fn outputs(settings: &JobSpec) -> Vec<Vec<u8>> {
         legacy::ALL
             .iter()
             .map(|format| fs::read(settings.output.join(format.file)).unwrap())

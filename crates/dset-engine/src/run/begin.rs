@@ -4,7 +4,7 @@ use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
@@ -32,7 +32,7 @@ pub(crate) struct Preliminaries {
 /// Records what is decided, opens the outputs, and returns the run. Fails, with nothing recorded,
 /// where only the user can decide.
 pub(crate) fn begin(
-    settings: Settings,
+    settings: JobSpec,
     decisions: Decisions,
     input: ScannedInput,
     run_plan: RunPlan,
@@ -64,7 +64,7 @@ pub(crate) fn begin(
     source.rewind()?;
     Ok(Job {
         report,
-        settings,
+        spec: settings,
         decisions,
         source,
         marks_known: before.marks_known,
@@ -114,7 +114,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
 /// written.
 fn open_outputs(
     folder: &mut RunFolder,
-    settings: &Settings,
+    settings: &JobSpec,
     generation: u32,
 ) -> Result<Outputs, JobError> {
     let RunFolder { path, store, formats, stamp, recovered, .. } = folder;

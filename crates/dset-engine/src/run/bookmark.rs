@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 
 use crate::error::JobError;
@@ -17,7 +17,7 @@ use crate::store::open_readonly;
 /// nobody has said either.
 pub(crate) fn bare_bookmark(
     scanned: &PlannedInput,
-    settings: &Settings,
+    settings: &JobSpec,
     decisions: Decisions,
 ) -> Result<Vec<[u8; 16]>, JobError> {
     let before = scanned.planner.before_first_mark();
@@ -43,7 +43,7 @@ pub(crate) fn bare_bookmark(
 /// Tells whether a store of another run, in a folder beside the questions or beside this run's
 /// folder, knows that one of these questions failed: then the marks are that run's, and no bookmark
 /// of the original script.
-fn is_mark_of_other_run(settings: &Settings, marked: &HashSet<[u8; 16]>) -> bool {
+fn is_mark_of_other_run(settings: &JobSpec, marked: &HashSet<[u8; 16]>) -> bool {
     let above = |path: &Path| Some(std::path::absolute(path).ok()?.parent()?.to_owned());
     let real = |path: &Path| path.canonicalize().ok();
     let (input, folder) = (&settings.input, &settings.output);

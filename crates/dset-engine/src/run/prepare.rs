@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::{AnswerId, Plan};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 use dset_core::time::file_stamp;
 use fs_err as fs;
@@ -49,7 +49,7 @@ pub struct Decisions {
 pub struct Job {
     /// What was found and done.
     pub report: PreparationReport,
-    pub(crate) settings: Settings,
+    pub(crate) spec: JobSpec,
     pub(crate) decisions: Decisions,
     pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
@@ -77,7 +77,7 @@ impl Job {
     /// Works out what is left to do. `can_ask` says whether there is a key for every model that
     /// wants one.
     pub fn prepare(
-        mut settings: Settings,
+        mut settings: JobSpec,
         decisions: Decisions,
         can_ask: bool,
     ) -> Result<Job, JobError> {
@@ -122,19 +122,13 @@ impl Job {
         let before = Preliminaries { marks_known, starts_at_row, again_continued };
         begin(settings, decisions, input, plan, folder, before)
     }
-
-    /// Returns what holds for this run.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
 }
 
 /// Fails where a run would be in vain, before anything is made: a folder with a store would look
 /// like a record.
 fn refuse_early(
     input: &ScannedInput,
-    settings: &Settings,
+    settings: &JobSpec,
     decisions: Decisions,
     can_ask: bool,
 ) -> Result<(), JobError> {
@@ -168,7 +162,7 @@ pub(crate) struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder where there is none, locks it, and opens its store.
-    fn take(settings: &Settings, formats: Vec<LiveFormat>) -> Result<RunFolder, JobError> {
+    fn take(settings: &JobSpec, formats: Vec<LiveFormat>) -> Result<RunFolder, JobError> {
         let (path, now) = (settings.output.clone(), unix_ms());
         let in_folder = |error| JobError::folder(&path, error);
         fs::create_dir_all(&path).map_err(in_folder)?;

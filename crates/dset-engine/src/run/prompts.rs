@@ -1,7 +1,7 @@
 //! The prompts of a run, bound to its input and judged before anything is asked.
 
 use dset_core::item::shape::Shape;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::template::{Prompts, has_code};
 
 use crate::error::JobError;
@@ -18,11 +18,11 @@ pub(crate) struct CheckedPrompts {
 /// Binds the prompts of these settings to an input, and fails where a placeholder would be sent. A
 /// system prompt with answers in the store is sent as before, so that nothing is bought twice.
 pub(crate) fn check_prompts(
-    settings: &mut Settings,
+    settings: &mut JobSpec,
     shape: &Shape,
 ) -> Result<CheckedPrompts, JobError> {
     let system = settings.model().request.system.clone().unwrap_or_default();
-    let bound = |settings: &Settings| Prompts::new(&settings.model().request, shape);
+    let bound = |settings: &JobSpec| Prompts::new(&settings.model().request, shape);
     if !has_code(&system) {
         let prompts = bound(settings)?;
         let Err(error) = prompts.check(false) else {
@@ -46,7 +46,7 @@ pub(crate) fn check_prompts(
 
 /// Tells whether answers were bought with this system prompt as it stands. A store that cannot be read
 /// is an error of whoever opens it.
-fn has_answers(settings: &Settings, system: &str) -> bool {
+fn has_answers(settings: &JobSpec, system: &str) -> bool {
     let found = open_readonly(&settings.output, |store| store.has_answers_to(system));
     found.ok().flatten().unwrap_or(false)
 }

@@ -5,7 +5,7 @@ use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan, StoreFacts};
 use dset_core::run::Planned;
-use dset_core::settings::{Reading, Settings};
+use dset_core::settings::{JobSpec, Reading};
 use dset_core::template::{DEFAULT_TEMPLATE, Prompts};
 
 use crate::error::JobError;
@@ -30,7 +30,7 @@ impl ScannedInput {
     /// Reads the input to ask it: prompts that cannot be sent are an error. `marks` is the column
     /// that the store knows to have marks.
     pub(crate) fn to_ask(
-        settings: &mut Settings,
+        settings: &mut JobSpec,
         marks: Option<String>,
     ) -> Result<ScannedInput, JobError> {
         recall_id(settings);
@@ -44,7 +44,7 @@ impl ScannedInput {
     /// Reads the input to look at it, as it was asked last or, where `asked` does not say, as these
     /// settings would ask it.
     pub(crate) fn to_look_at(
-        settings: &Settings,
+        settings: &JobSpec,
         marks: Option<String>,
         asked: Option<(Vec<RequestSettings>, u32)>,
     ) -> Result<ScannedInput, JobError> {
@@ -73,7 +73,7 @@ impl ScannedInput {
 
 /// Takes the field that named the rows before, where the user names none: two equal ids there are then
 /// an error. A store that cannot be read is an error of whoever opens it.
-fn recall_id(settings: &mut Settings) {
+fn recall_id(settings: &mut JobSpec) {
     if settings.reading.id.is_none() {
         let last = open_readonly(&settings.output, |store| store.last_invocation());
         let last = last.ok().flatten().flatten();

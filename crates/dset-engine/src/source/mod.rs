@@ -25,7 +25,7 @@ use std::sync::Arc;
 use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
-use dset_core::settings::{Reading, Settings};
+use dset_core::settings::{JobSpec, Reading};
 use dset_core::template::DEFAULT_TEMPLATE;
 use thiserror::Error;
 
@@ -137,7 +137,7 @@ impl SourceOptions {
     /// Returns how these settings read the input; `marks` is the column that the store knows to
     /// have marks.
     #[must_use]
-    pub fn new(settings: &Settings, marks: Option<String>) -> SourceOptions {
+    pub fn new(settings: &JobSpec, marks: Option<String>) -> SourceOptions {
         let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
         let (header, has_system) = (settings.header, settings.model().request.system.is_some());

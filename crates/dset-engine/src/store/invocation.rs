@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{Model, NO_KEY, Reading, Settings, endpoint};
+use dset_core::settings::{JobSpec, Model, NO_KEY, Reading, endpoint};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -41,7 +41,7 @@ pub struct InvocationEndpoint {
 impl Invocation {
     /// Returns what settings say.
     #[must_use]
-    pub fn from_settings(settings: &Settings) -> Invocation {
+    pub fn from_settings(settings: &JobSpec) -> Invocation {
         Invocation {
             input: std::path::absolute(&settings.input).ok(),
             column: settings.column.clone(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::item::question::QuestionId;
 use dset_core::recover::legacy::{LegacyFile, ids, read_csv, read_json};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 
 use crate::os::files::folder_of;
@@ -30,7 +30,7 @@ pub enum AnswersLocation {
 
 /// Looks for the answers to the file of these settings, whose folder nobody has named.
 #[must_use]
-pub fn locate_answers(settings: &Settings) -> AnswersLocation {
+pub fn locate_answers(settings: &JobSpec) -> AnswersLocation {
     let here = &settings.output;
     let real = |path: &Path| path.canonicalize().ok();
     let mut parents = vec![folder_of(&settings.input).to_owned()];
@@ -73,7 +73,7 @@ fn has_record(folder: &Path) -> bool {
 }
 
 /// Returns what every question of the file is known by.
-fn questions(settings: &Settings) -> Result<HashSet<[u8; 16]>, SourceError> {
+fn questions(settings: &JobSpec) -> Result<HashSet<[u8; 16]>, SourceError> {
     let mut source = source::open(&settings.input, &SourceOptions::new(settings, None))?;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
     while let Some(item) = source.next()? {
@@ -134,7 +134,7 @@ mod tests {
 
     fn of(input: PathBuf, output: PathBuf) -> AnswersLocation {
         let layer = Layer { input: Some(input), output: Some(output), ..Layer::default() };
-        locate_answers(&resolve(layer, None).unwrap().0)
+        locate_answers(&resolve(layer, None).unwrap().spec)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use dset_core::money::{Asked, Cost, Sample};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::store::open_readonly;
@@ -58,7 +58,7 @@ impl Costs {
 
 /// Collects what an estimate needs, for a moment in Unix milliseconds. Without a store there are no
 /// answers in it.
-pub fn estimate(settings: &Settings, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
+pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
     let is_asked = |asked: Asked<'_>| status.requests.iter().any(|one| one.model == asked.model);
     let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);

@@ -9,7 +9,7 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::Planned;
-use dset_core::settings::{Choice, Reading, Settings};
+use dset_core::settings::{Choice, JobSpec, Reading};
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
@@ -48,7 +48,7 @@ pub(crate) struct IndexedInput {
 
 /// Returns these settings with the input read as the last run read it, wherever the user says nothing
 /// else.
-fn as_it_was_read(store: &Store, settings: &Settings) -> Result<Settings, JobError> {
+fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError> {
     let mut settings = settings.clone();
     let Some(last) = store.last_invocation()? else { return Ok(settings) };
     if settings.column.is_none() {
@@ -65,18 +65,18 @@ fn as_it_was_read(store: &Store, settings: &Settings) -> Result<Settings, JobErr
 
 impl RunIndex {
     /// Loads all rows of the input, whichever the last run chose.
-    pub(crate) fn load(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+    pub(crate) fn load(store: &Store, settings: &JobSpec) -> Result<RunIndex, JobError> {
         let mut settings = as_it_was_read(store, settings)?;
         settings.reading.choice = Choice::default();
         RunIndex::load_as_read(store, &settings)
     }
 
     /// Loads the input with the rows left out that the last run left out.
-    pub(crate) fn load_chosen(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+    pub(crate) fn load_chosen(store: &Store, settings: &JobSpec) -> Result<RunIndex, JobError> {
         RunIndex::load_as_read(store, &as_it_was_read(store, settings)?)
     }
 
-    fn load_as_read(store: &Store, settings: &Settings) -> Result<RunIndex, JobError> {
+    fn load_as_read(store: &Store, settings: &JobSpec) -> Result<RunIndex, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
         let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dset_core::item::Status;
 use dset_core::item::fields::{Field, Fields};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::run::prepare::marks_known;
@@ -37,7 +37,7 @@ pub struct Inspected {
 }
 
 /// Reads the whole file of these settings, as a run would.
-pub fn inspect(settings: &Settings) -> Result<Inspected, JobError> {
+pub fn inspect(settings: &JobSpec) -> Result<Inspected, JobError> {
     let mut settings = settings.clone();
     let options = SourceOptions::new(&settings, marks_known(&settings.output));
     let mut source = source::open(&settings.input, &options)?;
@@ -94,8 +94,8 @@ mod tests {
         let input = folder.path().join("q.csv");
         fs_err::write(&input, "id,question,status\n1,a,\n2,,\n3,b,ERROR\n4,\"a\",\n5,c,\n6,b,\n")
             .unwrap();
-        let (settings, _) =
-            resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
+        let layer = Layer { input: Some(input), ..Layer::default() };
+        let settings = resolve(layer, None).unwrap().spec;
         let found = inspect(&settings).unwrap();
         assert_eq!((found.questions, found.empty, found.marked, found.repeated), (5, 1, 1, 2));
         assert_eq!(found.pairs, [(5, 2), (7, 4)]);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use dset_core::plan::AnswerId;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::run::plan_input::for_each_planned;
@@ -53,7 +53,7 @@ pub struct Hit {
 
 /// Looks for words; `None` where there is no store. Terms without a letter or a digit are left out;
 /// where none is left, that finds nothing.
-pub fn search(settings: &Settings, query: &Query) -> Result<Option<SearchReport>, JobError> {
+pub fn search(settings: &JobSpec, query: &Query) -> Result<Option<SearchReport>, JobError> {
     open_readonly(&settings.output, |store| {
         let mut words = Tokenizer::open()?;
         let terms = SearchTerms::new(&query.terms, &mut words)?;

@@ -10,7 +10,7 @@ use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
@@ -91,7 +91,7 @@ pub enum SlotOutcome {
 
 /// Returns what is to be shown; `None` where there is no store. A number that is not in the file
 /// finds nothing.
-pub fn show(settings: &Settings, which: QuestionSelector) -> Result<Option<ShowReport>, JobError> {
+pub fn show(settings: &JobSpec, which: QuestionSelector) -> Result<Option<ShowReport>, JobError> {
     open_readonly(&settings.output, |store| {
         let mut view = RunIndex::load(store, settings)?;
         let questions = match which {

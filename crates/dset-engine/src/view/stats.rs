@@ -7,7 +7,7 @@
 use dset_core::histogram::Histogram;
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::{Fault, Ledger};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
@@ -100,7 +100,7 @@ impl Measures {
 }
 
 /// Measures the answers of a run; `None` where there is no store.
-pub fn stats(settings: &Settings) -> Result<Option<Stats>, JobError> {
+pub fn stats(settings: &JobSpec) -> Result<Option<Stats>, JobError> {
     open_readonly(&settings.output, |store| {
         let mut view = RunIndex::load(store, settings)?;
         let (ledger, failed, _) = view.rows(store)?;

@@ -5,7 +5,7 @@ use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::os::clock::unix_ms;
@@ -107,7 +107,7 @@ pub struct RowMarks {
 }
 
 /// Tells where the run of these settings stands.
-pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
+pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
     let folder = &settings.output;
     let running = running(folder);
     let seen = open_readonly(folder, |store| -> Result<RunStatus, JobError> {
@@ -145,7 +145,7 @@ pub fn run_status(settings: &Settings) -> Result<RunStatus, JobError> {
     }
 }
 
-fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
+fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
     let marks = store.sink_marks()?;
     let of = |format: LiveFormat| {
         let mark = marks.iter().find(|mark| mark.name == format.name);
@@ -157,7 +157,7 @@ fn outputs(store: &Store, settings: &Settings) -> Result<Vec<(&'static str, u64,
 }
 
 /// Without a store every question is pending.
-fn nothing_yet(settings: &Settings, running: Running) -> Result<RunStatus, JobError> {
+fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobError> {
     let mut input = ScannedInput::to_look_at(settings, None, None)?;
     let plan = RunPlan::without_store(&input).plan;
     let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);

@@ -37,7 +37,7 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
             .cause(one_line(&error.to_string()))
             .hint("Nothing was changed; mend that and try again")
     })?;
-    warn_of_typos(said.model.unwrap_or_default(), user);
+    warn_of_typos(said.layer.model.unwrap_or_default(), user);
     warn_if_unheard(&setting, user);
     Ok(format!("{}: {name} = {}\n", path.display(), one_line(value.to_string().trim())))
 }
@@ -100,9 +100,8 @@ fn warn_of_typos(mut names: Vec<String>, user: bool) {
     let Ok(environment) = Environment::read(Path::new(".")) else { return };
     let typo = |name: &String| {
         let said = environment.under(Layer { model: Some(vec![name.clone()]), ..Layer::default() });
-        let (settings, _) =
-            resolve_with_providers(said.ok()?.layer, None, &environment.providers).ok()?;
-        ModelSuggestion::for_model(settings.model(), &environment.providers)
+        let now = resolve_with_providers(said.ok()?.layer, None, &environment.providers).ok()?;
+        ModelSuggestion::for_model(now.spec.model(), &environment.providers)
     };
     let typos: Vec<Option<ModelSuggestion>> = names.iter().map(typo).collect();
     for (name, typo) in names.iter_mut().zip(&typos) {
@@ -140,7 +139,7 @@ mod tests {
         let new = edited(Path::new("dset.toml"), text, name, value).unwrap();
         let read = ConfigFile::parse(Path::new("dset.toml"), &new).unwrap();
         let one = setting.read(word).unwrap();
-        assert_eq!(one.clone().over(read.layer.clone()), read.layer, "{new}");
+        assert_eq!(one.clone().over(read.settings.clone()), read.settings, "{new}");
         new
     }
 

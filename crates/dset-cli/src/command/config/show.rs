@@ -1,7 +1,7 @@
 //! What holds, and where it comes from.
 
 use clap::Args;
-use dset_core::settings::{Layer, Settings, endpoint, resolve_with_providers};
+use dset_core::settings::{JobSpec, Layer, endpoint, resolve_with_providers};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::config_file::ConfigFile;
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, MergedLayer, Origin};
+use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer};
 use crate::setting::{Setting, unknown};
 
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct ShowArgs {
     pub(crate) origin: bool,
 
     #[command(flatten)]
-    pub(crate) layer: Layer,
+    pub(crate) layer: SettingsLayer,
 }
 
 /// So much of a value is shown in a table.
@@ -38,11 +38,11 @@ struct Row {
 /// Writes every setting, one a line or as one JSON object.
 pub(super) fn all(mut args: ShowArgs, environment: &Environment) -> Result<String, UserError> {
     // Said here, it is meant of this command.
-    let as_json = args.layer.json.take() == Some(true);
+    let as_json = args.layer.terminal.json.take() == Some(true);
     let said = environment.under(args.layer)?;
     // What could not be run with is not shown as what holds; and no key passes.
-    let (settings, _) = resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
-    let values = values(&said.layer)?;
+    let settings = resolve_with_providers(said.layer.clone(), None, &environment.providers)?.spec;
+    let values = values(&said)?;
     let mut rows: Vec<Row> =
         Setting::all().iter().map(|setting| row(setting, &said, &values, environment)).collect();
     for (file, is_project) in [(&environment.project, true), (&environment.user, false)] {
@@ -58,13 +58,15 @@ pub(super) fn all(mut args: ShowArgs, environment: &Environment) -> Result<Strin
 pub(super) fn one(name: &str, environment: &Environment) -> Result<String, UserError> {
     let setting = Setting::named(name).ok_or_else(|| unknown("", name))?;
     let said = environment.under(Layer::default())?;
-    let row = row(&setting, &said, &values(&said.layer)?, environment);
+    let row = row(&setting, &said, &values(&said)?, environment);
     Ok(row.value.map(|value| format!("{}\n", text(&value))).unwrap_or_default())
 }
 
-fn values(layer: &Layer) -> Result<Map<String, Value>, UserError> {
-    match serde_json::to_value(layer) {
-        Ok(Value::Object(values)) => Ok(values),
+fn values(said: &MergedLayer) -> Result<Map<String, Value>, UserError> {
+    match (serde_json::to_value(&said.layer), serde_json::to_value(&said.terminal)) {
+        (Ok(Value::Object(layer)), Ok(Value::Object(terminal))) => {
+            Ok(layer.into_iter().chain(terminal).collect())
+        }
         _ => Err(UserError::new(Exit::Usage, "a setting is not UTF-8").hint("Give it in UTF-8")),
     }
 }
@@ -121,7 +123,7 @@ fn of_providers(file: &ConfigFile, is_project: bool, environment: &Environment) 
 }
 
 /// Whether the key of each model is there, and where.
-fn of_keys(settings: &Settings, said: &MergedLayer, environment: &Environment) -> Vec<Row> {
+fn of_keys(settings: &JobSpec, said: &MergedLayer, environment: &Environment) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for model in &settings.models {
         let Some(name) = &model.key_variable else { continue };

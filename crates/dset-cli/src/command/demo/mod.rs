@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dset_core::settings::{Concurrency, Layer, Switch, resolve};
+use dset_core::settings::{Concurrency, Layer, Resolved, Switch, resolve};
 use dset_engine::run::prepare::Decisions;
 use dset_engine::store::Store;
 use dset_mock::{Answers, Mock, MockSettings};
@@ -10,7 +10,7 @@ use dset_mock::{Answers, Mock, MockSettings};
 use crate::display::Demo;
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::Environment;
+use crate::layers::{Environment, TerminalLayer};
 
 const FOLDER: &str = "dset-demo";
 /// Says that the folder is the demo's own.
@@ -66,7 +66,9 @@ pub(super) fn run() -> Result<Exit, UserError> {
         share_pace: Some(Switch::Off),
         ..Layer::default()
     };
-    let (settings, _) = resolve(layer, None)?;
+    let Resolved { spec, options, .. } = resolve(layer, None)?;
+    let terminal = TerminalLayer::default().resolve();
+    let settings = super::run::RunSettings { spec, options, terminal };
     let demo = Demo { again };
     let environment = Environment::default();
     let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };

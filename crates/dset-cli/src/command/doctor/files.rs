@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::error::JobError;
 use dset_engine::os::files::{folder_of, free_bytes, is_open_to_others, try_to_write};
 use dset_engine::os::lock::Running;
@@ -27,7 +27,7 @@ const SPARE_BYTES: u64 = 64 * 1024 * 1024;
 /// With less not even the store of a small run can be made.
 const LEAST_BYTES: u64 = 1024 * 1024;
 
-pub(super) fn questions(settings: &Settings) -> Vec<Check> {
+pub(super) fn questions(settings: &JobSpec) -> Vec<Check> {
     let name = settings.input.display().to_string();
     let found = match inspect(settings) {
         Ok(found) if found.questions == 0 => {
@@ -70,7 +70,7 @@ pub(super) fn questions(settings: &Settings) -> Vec<Check> {
 }
 
 /// Several columns without a header that dset knows: the first row may be one that it does not.
-fn headerless(settings: &Settings, name: &str, found: &Inspected) -> Option<Check> {
+fn headerless(settings: &JobSpec, name: &str, found: &Inspected) -> Option<Check> {
     let first = found.first_row.as_ref().filter(|cells| cells.len() > 1)?;
     if settings.header != HeaderMode::Auto {
         return None;
@@ -156,7 +156,7 @@ pub(super) fn keys_file(environment: &Environment, told: &[Check]) -> Option<Che
 
 /// The folder of the outputs, and the store in it; and how many answers are left to be asked for,
 /// where that is known.
-pub(super) fn output(settings: &Settings, can_be_read: bool) -> (Vec<Check>, Option<u64>) {
+pub(super) fn output(settings: &JobSpec, can_be_read: bool) -> (Vec<Check>, Option<u64>) {
     let folder = settings.output.as_path();
     let place = format!("{}/", folder.display());
     let there = std::iter::successors(Some(folder), |folder| Some(folder_of(folder)))

@@ -8,14 +8,16 @@ mod service;
 use std::path::Path;
 
 use clap::Args;
-use dset_core::settings::{Layer, Settings, Warning, endpoint, resolve_with_providers};
+use dset_core::settings::{
+    JobSpec, Resolved, RunOptions, Warning, endpoint, resolve_with_providers,
+};
 use serde_json::json;
 
 use crate::display::page::{self, BAD, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
-use crate::layers::{Environment, MergedLayer};
+use crate::layers::{Environment, MergedLayer, SettingsLayer};
 
 #[derive(Debug, Args)]
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
@@ -42,7 +44,7 @@ pub(crate) struct DoctorArgs {
     offline: bool,
 
     #[command(flatten)]
-    layer: Layer,
+    layer: SettingsLayer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,15 +101,16 @@ impl Check {
 struct Plan {
     environment: Environment,
     merged: MergedLayer,
-    settings: Settings,
+    settings: JobSpec,
+    options: RunOptions,
     warnings: Vec<Warning>,
 }
 
 pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
-    let mut as_json = args.layer.json == Some(true);
+    let mut as_json = args.layer.terminal.json == Some(true);
     let checks = match plan(std::mem::take(&mut args.layer)) {
         Ok(plan) => {
-            as_json = plan.settings.json;
+            as_json = plan.merged.terminal.resolve().json;
             checks(&plan, args.offline)?
         }
         Err(error) => vec![Check::error("settings", error)],
@@ -122,7 +125,7 @@ pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
     Ok(if problems > 0 { Exit::Ours } else { Exit::Done })
 }
 
-fn plan(layer: Layer) -> Result<Plan, UserError> {
+fn plan(layer: SettingsLayer) -> Result<Plan, UserError> {
     let environment = Environment::read(Path::new("."))?;
     let said = environment.under(layer)?;
     if let Some(path) = &said.layer.system_file {
@@ -130,10 +133,11 @@ fn plan(layer: Layer) -> Result<Plan, UserError> {
             UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())
         })?;
     }
-    let (settings, warnings) =
+    let Resolved { spec, options, warnings } =
         resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
-    let settings = super::shared::placed(settings, said.layer.output.is_some())?;
-    Ok(Plan { environment, merged: said, settings, warnings })
+    let names_folder = said.layer.output.is_some();
+    let settings = super::shared::placed(spec, names_folder, said.terminal.resolve())?;
+    Ok(Plan { environment, merged: said, settings, options, warnings })
 }
 
 fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {

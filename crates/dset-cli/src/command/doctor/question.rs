@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dset_core::answer::{Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::provider::is_address_failure;
-use dset_core::settings::{Model, Settings};
+use dset_core::settings::{Model, RunOptions};
 use dset_engine::http::ask::EndpointSettings;
 use dset_engine::http::probe;
 use url::Url;
@@ -18,12 +18,12 @@ const NAME: &str = "question";
 
 /// Asks it, and tells what came of it and what it cost.
 pub(super) async fn asked(
-    settings: &Settings,
+    options: &RunOptions,
     model: &Model,
     base_url: &Url,
     key: Option<&Key>,
 ) -> Check {
-    let wire = EndpointSettings::from_settings(settings, model, base_url);
+    let wire = EndpointSettings::new(options, model, base_url);
     let key = key.map(|key| key.secret.clone());
     match probe::question(wire, key).await {
         Ok((ParsedReply::Answer(answer), took)) => answered(model, took, answer.usage),

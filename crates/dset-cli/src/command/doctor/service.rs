@@ -51,7 +51,7 @@ pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
             let lacks_key = model.key_variable.is_some() && key.is_none();
             let question = match lacks_key || is_typo || service.iter().any(fails) {
                 true => None,
-                false => Some(question::asked(&plan.settings, model, base_url, key.as_ref()).await),
+                false => Some(question::asked(&plan.options, model, base_url, key.as_ref()).await),
             };
             // A list of models may lack some that are served.
             let answers = question.as_ref().is_some_and(|check| check.grade == Grade::Good);

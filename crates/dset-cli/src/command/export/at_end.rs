@@ -1,7 +1,7 @@
 //! The datasets that `dset run` writes when it has gone to its end.
 
 use dset_core::run::{EndReason, Ending};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::export::check;
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use crate::datasets::DatasetArgs;
 use crate::display::{self, json::event_now};
 use crate::error::UserError;
 use crate::explain;
+use crate::layers::TerminalOptions;
 use crate::run_selector::RunSelectorArgs;
 
 /// The datasets that a run writes, each as `dset export` would.
@@ -21,10 +22,10 @@ pub(in crate::command) struct DatasetsAtEnd {
 
 impl DatasetsAtEnd {
     /// Finds out before anything is asked whether all of them can be written.
-    pub(in crate::command) fn check(&self, settings: &Settings) -> Result<(), UserError> {
+    pub(in crate::command) fn check(&self, spec: &JobSpec) -> Result<(), UserError> {
         for said in &self.datasets {
             if let Some(request) = said.request(false)? {
-                check(settings, &request).map_err(|error| self.explained(error, said))?;
+                check(spec, &request).map_err(|error| self.explained(error, said))?;
             }
         }
         Ok(())
@@ -34,25 +35,31 @@ impl DatasetsAtEnd {
     /// written.
     pub(in crate::command) fn write(
         &self,
-        settings: &Settings,
+        spec: &JobSpec,
+        terminal: TerminalOptions,
         ending: &Ending,
     ) -> Result<(), UserError> {
         if !matches!(ending.reason, EndReason::Complete) {
-            if !self.datasets.is_empty() && !settings.quiet {
+            if !self.datasets.is_empty() && !terminal.quiet {
                 display::remark("the datasets are written by the run that goes to its end");
             }
             return Ok(());
         }
-        let results = self.datasets.iter().map(|said| self.write_one(settings, said));
+        let results = self.datasets.iter().map(|said| self.write_one(spec, terminal, said));
         results.fold(Ok(()), Result::and)
     }
 
-    fn write_one(&self, settings: &Settings, said: &DatasetArgs) -> Result<(), UserError> {
+    fn write_one(
+        &self,
+        spec: &JobSpec,
+        terminal: TerminalOptions,
+        said: &DatasetArgs,
+    ) -> Result<(), UserError> {
         let Some(request) = said.request(false)? else { return Ok(()) };
         let exported =
-            write(settings, &request, true).map_err(|error| self.explained(error, said))?;
+            write(spec, &request, !terminal.quiet).map_err(|error| self.explained(error, said))?;
         let Some(exported) = exported else { return Ok(()) };
-        if settings.json {
+        if terminal.json {
             let mut event = json!({ "event": "dataset" });
             if let (Some(event), serde_json::Value::Object(of)) =
                 (event.as_object_mut(), object(&exported))
@@ -61,7 +68,7 @@ impl DatasetsAtEnd {
             }
             write_out(event_now(event).as_bytes());
         }
-        if !settings.quiet {
+        if !terminal.quiet {
             let Lines { files, left_out } = lines(&exported, said);
             let lines = files
                 .iter()

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::export::{ExportError, ExportRequest, Exported, ExportedFile, LeftOut, export};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ const FILES_NAMED_MAX: usize = 6;
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let which = &args.which;
-    let settings = crate::command::shared::settings_of(which)?;
+    let (spec, terminal) = crate::command::shared::settings_of(which)?;
     let datasets = match &args.dataset.to {
         Some(_) => vec![args.dataset.clone()],
         None => ConfigFile::read(&project_path(Path::new(".")))?.datasets,
@@ -30,13 +30,13 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     if datasets.is_empty() {
         return Err(nothing_said(args));
     }
-    let is_json = args.json || settings.json;
+    let is_json = args.json || terminal.json;
     let mut objects = Vec::new();
     for said in &datasets {
         let Some(request) = said.request(args.force)? else { continue };
-        let exported = write(&settings, &request, !is_json)
+        let exported = write(&spec, &request, !is_json && !terminal.quiet)
             .map_err(|error| explain::export(error, which))?
-            .ok_or_else(|| crate::command::shared::nothing_asked(which, &settings))?;
+            .ok_or_else(|| crate::command::shared::nothing_asked(which, &spec))?;
         if is_json {
             objects.push(object(&exported));
             continue;
@@ -56,18 +56,18 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
 
 /// Writes a dataset, with progress on a terminal; `None` where there is no store.
 pub(super) fn write(
-    settings: &Settings,
+    spec: &JobSpec,
     request: &ExportRequest<'_>,
     shows: bool,
 ) -> Result<Option<Exported>, ExportError> {
-    let shows = shows && !settings.quiet && std::io::stderr().is_terminal();
+    let shows = shows && std::io::stderr().is_terminal();
     let mut progress = |done: u64, all: u64| {
         if shows {
             // Overwritten by the next one, and erased at the end.
             let _ = write!(std::io::stderr(), "\r{} of {}", count(done), of(all, "question"));
         }
     };
-    let exported = export(settings, request, &mut progress);
+    let exported = export(spec, request, &mut progress);
     if shows {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::explain::{self, folder_in_use};
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
-    let mut settings = crate::command::shared::settings_of(&args.which)?;
+    let (mut settings, _) = crate::command::shared::settings_of(&args.which)?;
     settings.csv_bom = args.csv_bom.or(settings.csv_bom);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
         JobError::Lock(LockError::InUse(holder)) => {

@@ -181,7 +181,7 @@ mod tests {
         {
             let folder = tempfile::tempdir().unwrap();
             settings(folder.path(), input, model).unwrap();
-            let layer = ConfigFile::read(&folder.path().join(PROJECT)).unwrap().layer;
+            let layer = ConfigFile::read(&folder.path().join(PROJECT)).unwrap().settings.layer;
             let expected = dset_core::settings::Layer {
                 input: input.map(Into::into),
                 model: model.map(|model| vec![model.to_owned()]),

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dset_core::settings::{Layer, Model, Settings, resolve_with_providers};
+use dset_core::settings::{JobSpec, Layer, Model, resolve_with_providers};
 use secrecy::SecretString;
 
 use crate::config_file::PROJECT;
@@ -72,7 +72,7 @@ pub(crate) struct InitArgs {
 
 /// What was chosen.
 struct Choice {
-    settings: Settings,
+    settings: JobSpec,
     merged: MergedLayer,
     /// The questions and the model, where without a word others would be asked.
     input: Option<String>,
@@ -107,11 +107,10 @@ fn is_tried(args: &InitArgs, environment: &Environment, model: &Model, said: &Me
 }
 
 fn choose(args: &InitArgs, environment: &Environment, asks: bool) -> Result<Choice, UserError> {
-    let under = |layer: Layer| -> Result<(Settings, MergedLayer), UserError> {
+    let under = |layer: Layer| -> Result<(JobSpec, MergedLayer), UserError> {
         let said = environment.under(layer)?;
-        let (settings, _) =
-            resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
-        Ok((settings, said))
+        let now = resolve_with_providers(said.layer.clone(), None, &environment.providers)?;
+        Ok((now.spec, said))
     };
     let (now, said) = under(Layer::default())?;
     let now_input = now.input.display().to_string();
@@ -161,7 +160,7 @@ fn name(question: &str, default: &str) -> Result<String, UserError> {
 /// Reads the key that is to be written down, if any is.
 fn key(
     args: &InitArgs,
-    settings: &Settings,
+    settings: &JobSpec,
     said: &MergedLayer,
     environment: &Environment,
     asks: bool,

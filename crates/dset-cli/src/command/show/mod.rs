@@ -6,7 +6,7 @@ mod raw;
 use anstyle::Style;
 use clap::Args;
 use dset_core::answer::row::Row;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
@@ -79,7 +79,7 @@ pub(crate) struct ShowArgs {
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     let which = args.which.which();
-    let settings = super::shared::settings_of(&which)?;
+    let (settings, terminal) = super::shared::settings_of(&which)?;
     let wanted = match (args.number, args.last) {
         (Some(number), _) => QuestionSelector::Number(number),
         (None, Some(most)) => QuestionSelector::Last(most),
@@ -95,7 +95,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     if args.raw {
         return Ok(raw::write(&shown));
     }
-    if args.json || settings.json {
+    if args.json || terminal.json {
         page::json(object::of(&settings, &shown));
         return Ok(Exit::Done);
     }
@@ -108,7 +108,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
     Ok(Exit::Done)
 }
 
-fn no_such(number: u64, of_all: u64, which: &RunSelectorArgs, settings: &Settings) -> UserError {
+fn no_such(number: u64, of_all: u64, which: &RunSelectorArgs, settings: &JobSpec) -> UserError {
     let input = settings.input.display();
     let error = UserError::new(Exit::Usage, format!("there is no question {number} in `{input}`"))
         .cause(format!("it has {}; empty rows are not counted", of(of_all, "question")));
@@ -131,7 +131,7 @@ fn tried(entry: &ShownSlot) -> Option<&AttemptSummary> {
 
 struct Words<'a> {
     which: &'a RunSelectorArgs,
-    settings: &'a Settings,
+    settings: &'a JobSpec,
     shown: &'a ShowReport,
     full: bool,
 }

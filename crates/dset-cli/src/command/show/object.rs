@@ -1,11 +1,11 @@
 //! What `dset show` tells a program.
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{ShowReport, ShownQuestion, ShownSlot, SlotOutcome};
 use serde_json::{Value, json};
 
-pub(super) fn of(settings: &Settings, shown: &ShowReport) -> Value {
+pub(super) fn of(settings: &JobSpec, shown: &ShowReport) -> Value {
     let question = |question: &ShownQuestion| {
         json!({
             "question": question.place.map(|(number, _)| number),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use dset_core::answer::Cause;
 use dset_core::plan::ledger::Fault;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
 use dset_engine::store::{FailedAsks, Recent, Session, Store};
@@ -64,9 +64,9 @@ pub(crate) struct StatusArgs {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
-    let settings = super::shared::settings_of(&args.which)?;
+    let (settings, terminal) = super::shared::settings_of(&args.which)?;
     let money = Money::read()?;
-    let json = args.json || settings.json;
+    let json = args.json || terminal.json;
     if let Some(seconds) = args.watch {
         return watch(&settings, Duration::from_secs(seconds), |standing| match json {
             true => format!("{}\n", object(&settings, standing, &money)),
@@ -92,7 +92,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
 pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     let args = StatusArgs { which: RunSelectorArgs::default(), watch: None, json: false };
     let is_here = match super::shared::settings_of(&args.which) {
-        Ok(settings) => settings.input.is_file() || Store::exists(&settings.output),
+        Ok((settings, _)) => settings.input.is_file() || Store::exists(&settings.output),
         // What is wrong with them is worth hearing where a run is meant.
         Err(_) => Path::new("q.csv").is_file(),
     };
@@ -102,7 +102,7 @@ pub(crate) fn here() -> Option<Result<Exit, UserError>> {
 fn show(
     page: &Page,
     which: &RunSelectorArgs,
-    settings: &Settings,
+    settings: &JobSpec,
     standing: &RunStatus,
     money: &Money,
 ) {
@@ -278,7 +278,7 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-fn hints(which: &RunSelectorArgs, settings: &Settings, standing: &RunStatus) -> Vec<String> {
+fn hints(which: &RunSelectorArgs, settings: &JobSpec, standing: &RunStatus) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
@@ -337,7 +337,7 @@ pub(super) fn running(running: &Running) -> Value {
     }
 }
 
-fn object(settings: &Settings, standing: &RunStatus, money: &Money) -> Value {
+fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
     let failed = standing
         .failed
         .iter()

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::error::JobError;
 use dset_engine::view::status::{RunStatus, run_status};
 
@@ -14,7 +14,7 @@ use crate::explain;
 
 /// Tells of a run every so often, until a signal comes or nobody listens any more.
 pub(super) fn watch(
-    settings: &Settings,
+    settings: &JobSpec,
     every: Duration,
     write: impl Fn(&RunStatus) -> String,
 ) -> Result<Exit, UserError> {

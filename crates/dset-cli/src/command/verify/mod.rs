@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 use dset_core::plan::ledger::Fault;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::os::lock::Running;
 use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
 
@@ -47,7 +47,7 @@ pub(crate) struct VerifyArgs {
 const TOLD_MAX: usize = 5;
 
 pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
-    let settings = crate::command::shared::settings_of(&args.which)?;
+    let (settings, terminal) = crate::command::shared::settings_of(&args.which)?;
     let Some(verified) = verify(&settings).map_err(explain::job)? else {
         return Err(crate::command::shared::nothing_asked(&args.which, &settings));
     };
@@ -58,7 +58,7 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     let before = endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
     let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
-    if args.json || settings.json {
+    if args.json || terminal.json {
         page::json(speak.object(&verified, exit));
     } else {
         speak.show(&verified);
@@ -68,7 +68,7 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
 
 struct Words<'a> {
     which: &'a RunSelectorArgs,
-    settings: &'a Settings,
+    settings: &'a JobSpec,
     /// The command that goes on with the run.
     run: String,
 }

@@ -21,7 +21,7 @@ use anstyle::Style;
 use dset_core::item::question::{Key, Question};
 use dset_core::money::Expenses;
 use dset_core::run::{Ending, InFlightAsk, Notice, Snapshot};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::drive::RunControl;
@@ -45,7 +45,7 @@ use crate::display::summary::{Facts, Summary};
 /// Shows a run on a terminal.
 pub(super) struct Screen {
     looks: TermCaps,
-    settings: Settings,
+    settings: JobSpec,
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     total: u64,
@@ -85,9 +85,9 @@ impl Screen {
             demo: opening.demo.copied(),
             key_from: opening.key_from,
             total: opening.found.questions,
-            facts: opening.found.into(),
+            facts: opening.into(),
             limit: opening.limit,
-            shows_answers: opening.found.pending <= TOLD_MAX || opening.settings.verbose,
+            shows_answers: opening.found.pending <= TOLD_MAX || opening.terminal.verbose,
             stats: LiveStats::default(),
             rate: Rate::default(),
             unsynced: VecDeque::new(),
@@ -148,8 +148,8 @@ fn head(opening: &RunContext<'_>, looks: TermCaps) -> Vec<Line> {
     let mut lines = vec![line().plain(&preamble::first(opening, looks.glyphs().arrow))];
     lines.extend(preamble::rest(opening).iter().map(|remark| line().add(DIM, remark)));
     if opening.found.pending > 0 {
-        let settings = opening.settings;
-        let (model, at_once) = (&settings.model().request.model, settings.concurrency);
+        let model = &opening.settings.model().request.model;
+        let at_once = opening.options.concurrency;
         lines.push(line().add(DIM, &format!("{model}, {at_once} at once")));
         lines.push(line());
     }

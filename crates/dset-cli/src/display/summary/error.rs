@@ -115,7 +115,7 @@ impl Summary<'_> {
 
     fn unreachable(&self, failure: &Failure, again: String) -> ErrorWords {
         let settings = self.settings;
-        let retries = settings.backoff.retries;
+        let retries = self.facts.retries;
         let message = match retries {
             0 => "the service does not answer".to_owned(),
             1 => "the service did not answer, nor after a retry".to_owned(),

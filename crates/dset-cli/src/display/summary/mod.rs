@@ -10,19 +10,18 @@ use dset_core::answer::Cause;
 use dset_core::csv::HeaderMode;
 use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, StopSignal};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use dset_engine::output::live::LIVE_FORMATS;
-use dset_engine::run::report::PreparationReport;
 
-use super::Demo;
 use super::line::{Line, TermCaps};
 use super::money;
 use super::text::{self, by, count, of, span};
+use super::{Demo, RunContext};
 use crate::display::hints::advice;
 use crate::display::live_stats::LiveStats;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
-use crate::run_selector::RunSelectorArgs;
+use crate::run_selector::{RunSelectorArgs, RunSelectorFlags};
 use crate::same_command::same_command_as;
 
 /// So much of the slowest question is shown.
@@ -30,7 +29,7 @@ const TEXT_MAX: usize = 40;
 
 /// What the last lines are made of.
 pub(in crate::display) struct Summary<'a> {
-    pub(in crate::display) settings: &'a Settings,
+    pub(in crate::display) settings: &'a JobSpec,
     pub(in crate::display) ending: &'a Ending,
     /// What the folder has spent in all its runs, where that is told.
     pub(in crate::display) spent: Option<&'a Expenses>,
@@ -54,15 +53,19 @@ pub(in crate::display) struct Facts {
     gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub(in crate::display) presumed_agreed: bool,
+    /// How often a service that is out is tried again before a run ends.
+    pub(in crate::display) retries: u32,
 }
 
-impl From<&PreparationReport> for Facts {
-    fn from(found: &PreparationReport) -> Facts {
+impl From<&RunContext<'_>> for Facts {
+    fn from(opening: &RunContext<'_>) -> Facts {
+        let found = opening.found;
         Facts {
             duplicates: found.duplicates,
             can_be_marked: found.shape.marks.is_some(),
             gone: found.removed,
             presumed_agreed: found.presumed_agreed,
+            retries: opening.options.backoff.retries,
         }
     }
 }
@@ -288,17 +291,19 @@ fn wrapped(looks: TermCaps, columns: usize, text: &str) -> Vec<String> {
 }
 
 /// The command that shows the failed questions of this run, and why they failed.
-fn show_failed(settings: &Settings) -> String {
+fn show_failed(settings: &JobSpec) -> String {
     which(settings).command_with("show --failed", "--questions")
 }
 
 /// This run, as other commands name it.
-fn which(settings: &Settings) -> RunSelectorArgs {
+fn which(settings: &JobSpec) -> RunSelectorArgs {
     let said = |path: &Path, or: &str| (path != Path::new(or)).then(|| path.to_owned());
     RunSelectorArgs {
         input: said(&settings.input, "q.csv"),
-        output: said(&settings.output, "dset_generator"),
-        column: settings.column.clone(),
-        header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
+        flags: RunSelectorFlags {
+            output: said(&settings.output, "dset_generator"),
+            column: settings.column.clone(),
+            header: Some(settings.header).filter(|header| *header != HeaderMode::default()),
+        },
     }
 }

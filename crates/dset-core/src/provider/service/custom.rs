@@ -154,11 +154,11 @@ mod tests {
         let mine = json!({"base-url": "https://llm.example/v1", "key-env": "MINE_KEY"});
         let providers = with("mine", mine).unwrap();
         let layer = Layer { model: Some(vec!["mine/a/b".into()]), ..Layer::default() };
-        let (settings, warnings) = resolve_with_providers(layer, None, &providers).unwrap();
-        let model = settings.model();
+        let now = resolve_with_providers(layer, None, &providers).unwrap();
+        let model = now.spec.model();
         assert_eq!((&*model.preset.id, &*model.request.model), ("mine", "a/b"));
         assert_eq!(model.base_url().as_str(), "https://llm.example/v1");
-        assert_eq!((model.key_variable.as_deref(), warnings.len()), (Some("MINE_KEY"), 0));
+        assert_eq!((model.key_variable.as_deref(), now.warnings.len()), (Some("MINE_KEY"), 0));
         let url = "https://llm.example/other".parse().unwrap();
         assert_eq!(providers.by_url(&url).unwrap().id, "mine");
     }
@@ -176,8 +176,8 @@ mod tests {
     fn a_service_of_ones_own_that_names_no_key_gets_none() {
         let providers = with("mine", json!({"base-url": "https://llm.example/v1"})).unwrap();
         let layer = Layer { model: Some(vec!["mine/m".into()]), ..Layer::default() };
-        let (settings, _) = resolve_with_providers(layer, None, &providers).unwrap();
-        assert_eq!(settings.model().key_variable, None);
+        let now = resolve_with_providers(layer, None, &providers).unwrap();
+        assert_eq!(now.spec.model().key_variable, None);
     }
 
     #[test]

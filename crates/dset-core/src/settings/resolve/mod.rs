@@ -1,16 +1,16 @@
 //! From layers to what holds.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use url::Url;
 
-use super::layer::{Layer, NO_KEY, Names};
+use super::job_spec::{JobSpec, Model};
+use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
-use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
-use crate::csv::HeaderMode;
+use super::run_options::RunOptions;
+use super::values::{Span, Switch};
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
@@ -27,115 +27,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// The outputs where nobody says: the original script's.
 const FORMATS: [&str; 3] = ["csv", "json", "txt"];
 
-/// What holds for a run.
+/// What holds, once all layers are put over one another.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The file with the questions.
-    pub input: PathBuf,
-    /// The folder with the store and the outputs.
-    pub output: PathBuf,
-    /// The formats that are written there, by name; which there are is the outputs' business.
-    pub formats: Names,
-    /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
-    pub csv_bom: Option<bool>,
-    /// The models that are asked, in the order in which they were named; at least one.
-    pub models: Vec<Model>,
-    /// How many answers every question gets from every model, from 1.
-    pub samples: u32,
-    /// Whether the first row is a header.
-    pub header: HeaderMode,
-    /// The column with the questions, where somebody says so.
-    pub column: Option<String>,
-    /// How its rows are read, and which are asked.
-    pub reading: Reading,
-    /// How many at once, at most.
-    pub concurrency: Concurrency,
-    /// How many in a minute, at most.
-    pub minute: MinuteLimits,
-    /// Runs on this machine tell each other what a service takes.
-    pub share_pace: bool,
-    /// The schedule of an outage.
-    pub backoff: OutageBackoff,
-    /// The longest time for one ask.
-    pub timeout: Duration,
-    /// The longest time without a word of an answer that has begun to stream.
-    pub idle_timeout: Duration,
-    /// A streamed answer that repeats itself without end is ended.
-    pub stop_loops: bool,
-    /// What a failing question does.
-    pub on_error: OnError,
-    /// How a run is told.
-    pub log_format: LogFormat,
-    /// Events as JSON lines on stdout.
-    pub json: bool,
-    /// Only errors and the end.
-    pub quiet: bool,
-    /// Every attempt.
-    pub verbose: bool,
-}
-
-/// A model, and where it is asked.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// What is asked, apart from the question: whatever of it changes, answers change.
-    pub request: RequestSettings,
-    /// Whose wire is spoken.
-    pub preset: Arc<Preset>,
-    /// Where it is spoken; at least one place, each as good as another.
-    pub base_urls: Vec<Url>,
-    /// The variable that holds the key; absent where the service wants none.
-    pub key_variable: Option<String>,
-    /// Answers are asked for as they are written.
-    pub stream: bool,
-}
-
-impl Model {
-    /// Returns its first base URL.
-    #[must_use]
-    pub fn base_url(&self) -> &Url {
-        self.base_urls.first().expect("a model is asked somewhere")
-    }
-
-    /// Tells whether every place is the service's own.
-    #[must_use]
-    pub fn uses_official_hosts(&self) -> bool {
-        self.base_urls.iter().all(|url| self.preset.is_official_host(url))
-    }
-
-    /// Returns the first base URL as it may be written down.
-    #[must_use]
-    pub fn endpoint(&self) -> String {
-        endpoint(self.base_url())
-    }
-}
-
-/// Returns a base URL as it may be written down: without a query, which can hold a secret.
-#[must_use]
-pub fn endpoint(base_url: &Url) -> String {
-    let mut url = base_url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
-}
-
-impl Settings {
-    /// Returns what each model is asked with, in their order.
-    #[must_use]
-    pub fn requests(&self) -> Vec<RequestSettings> {
-        self.models.iter().map(|model| model.request.clone()).collect()
-    }
-
-    /// Tells whether every question is to get more than one answer.
-    #[must_use]
-    pub fn wants_several(&self) -> bool {
-        self.models.len() > 1 || self.samples > 1
-    }
-
-    /// Returns the first of the models.
-    #[must_use]
-    pub fn model(&self) -> &Model {
-        self.models.first().expect("some model is asked")
-    }
+pub struct Resolved {
+    /// What is asked.
+    pub spec: JobSpec,
+    /// How it is carried out.
+    pub options: RunOptions,
+    /// What is worth saying about them.
+    pub warnings: Vec<Warning>,
 }
 
 /// What is wrong with a setting.
@@ -223,10 +123,7 @@ pub enum Warning {
 
 /// Resolves a layer into what holds, among the known services alone. `system_text` is what the
 /// layer's system file says.
-pub fn resolve(
-    layer: Layer,
-    system_text: Option<String>,
-) -> Result<(Settings, Vec<Warning>), SettingsError> {
+pub fn resolve(layer: Layer, system_text: Option<String>) -> Result<Resolved, SettingsError> {
     resolve_with_providers(layer, system_text, &Providers::default())
 }
 
@@ -235,7 +132,7 @@ pub fn resolve_with_providers(
     layer: Layer,
     system_text: Option<String>,
     providers: &Providers,
-) -> Result<(Settings, Vec<Warning>), SettingsError> {
+) -> Result<Resolved, SettingsError> {
     let mut warnings = Vec::new();
     if layer.system.is_some() && layer.system_file.is_some() {
         return Err(SettingsError::Both { one: "--system", other: "--system-file" });
@@ -275,7 +172,7 @@ pub fn resolve_with_providers(
         }
     }
     warnings.dedup();
-    let settings = Settings {
+    let spec = JobSpec {
         input: layer.input.unwrap_or_else(|| "q.csv".into()),
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
@@ -297,6 +194,8 @@ pub fn resolve_with_providers(
                 sample: layer.sample,
             },
         },
+    };
+    let options = RunOptions {
         concurrency: layer.concurrency.unwrap_or_default(),
         minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
         share_pace: layer.share_pace != Some(Switch::Off),
@@ -311,19 +210,14 @@ pub fn resolve_with_providers(
         idle_timeout: layer.idle_timeout.map_or(IDLE_TIMEOUT, |Span(timeout)| timeout),
         stop_loops: layer.stop_loops.unwrap_or(false),
         on_error: layer.on_error.unwrap_or_default(),
-        log_format: layer.log_format.unwrap_or_default(),
-        json: layer.json.unwrap_or(false) || layer.log_format == Some(LogFormat::Json),
-        quiet: layer.quiet.unwrap_or(false),
-        verbose: layer.verbose.unwrap_or(false),
     };
-    for (name, span) in [("--timeout", settings.timeout), ("--idle-timeout", settings.idle_timeout)]
-    {
+    for (name, span) in [("--timeout", options.timeout), ("--idle-timeout", options.idle_timeout)] {
         if span.is_zero() {
             let given = "0s".to_owned();
             return Err(SettingsError::OutOfRange { name, bounds: "above 0", given });
         }
     }
-    Ok((settings, warnings))
+    Ok(Resolved { spec, options, warnings })
 }
 
 /// What all models have in common.

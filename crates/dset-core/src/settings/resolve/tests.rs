@@ -1,8 +1,11 @@
+use std::path::PathBuf;
+
 use super::*;
 use crate::provider::preset;
 
-fn holds(layer: Layer) -> (Settings, Vec<Warning>) {
-    resolve(layer, None).unwrap()
+fn holds(layer: Layer) -> (JobSpec, Vec<Warning>) {
+    let Resolved { spec, warnings, .. } = resolve(layer, None).unwrap();
+    (spec, warnings)
 }
 
 #[test]
@@ -14,7 +17,8 @@ fn without_a_word_a_folder_of_the_script_is_asked_of_deepseek() {
     assert_eq!(settings.model().request.model, "deepseek-flash");
     assert_eq!(settings.model().base_url().as_str(), "https://api.deepseek.com/");
     assert_eq!(settings.model().key_variable.as_deref(), Some("DEEPSEEK_API_KEY"));
-    assert_eq!(settings.backoff.waits, [60, 120, 240].map(Duration::from_secs));
+    let options = resolve(Layer::default(), None).unwrap().options;
+    assert_eq!(options.backoff.waits, [60, 120, 240].map(Duration::from_secs));
 }
 
 #[test]

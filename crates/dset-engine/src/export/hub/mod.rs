@@ -6,7 +6,7 @@ mod card;
 use std::collections::BTreeMap;
 
 use dset_core::layout::Kind;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(super) fn files_of(manifest: &str) -> Option<Vec<String>> {
 
 /// Writes the card and the manifest. Neither holds a time, so that the same rows give the same bytes.
 pub(super) fn describe(
-    settings: &Settings,
+    settings: &JobSpec,
     request: &ExportRequest<'_>,
     prepared: &Prepared,
     target: &Target<'_>,
@@ -66,7 +66,7 @@ pub(super) fn describe(
 }
 
 fn manifest(
-    settings: &Settings,
+    settings: &JobSpec,
     request: &ExportRequest<'_>,
     prepared: &Prepared,
     splits: &[(&str, u64)],

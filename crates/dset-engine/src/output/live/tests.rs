@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use dset_core::answer::row::Metadata;
-use dset_core::settings::{Layer, Settings, resolve};
+use dset_core::settings::{JobSpec, Layer, resolve};
 use fs_err as fs;
 
 use super::*;
@@ -111,7 +111,7 @@ fn what_is_known_of_an_answer_follows_the_question_and_what_is_not_has_its_key()
 #[test]
 fn what_is_written_where_no_formats_are_named_is_what_the_script_wrote() {
     let names: Vec<&str> = legacy::ALL.iter().map(|format| format.name).collect();
-    let settings = resolve(Layer::default(), None).unwrap().0;
+    let settings = resolve(Layer::default(), None).unwrap().spec;
     assert_eq!(settings.formats.iter().collect::<Vec<_>>(), names);
 }
 
@@ -127,7 +127,7 @@ fn names_files_and_ranks_of_formats_are_each_their_own() {
 }
 
 /// A folder whose three answers were taken over from an `output.json`, and its settings.
-fn three_answers(folder: &Path, formats: &[&str]) -> Settings {
+fn three_answers(folder: &Path, formats: &[&str]) -> JobSpec {
     let (input, output) = (folder.join("q.csv"), folder.join("out"));
     fs::write(&input, "question\nc\nb\na\n").unwrap();
     fs::create_dir(&output).unwrap();
@@ -140,10 +140,10 @@ fn three_answers(folder: &Path, formats: &[&str]) -> Settings {
         formats: Some(formats.iter().map(|&name| name.to_owned()).collect::<Vec<_>>().into()),
         ..Layer::default()
     };
-    resolve(layer, None).unwrap().0
+    resolve(layer, None).unwrap().spec
 }
 
-fn repairs(settings: &Settings) -> Vec<Repair> {
+fn repairs(settings: &JobSpec) -> Vec<Repair> {
     let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
     assert_eq!((job.report.answered, job.report.pending), (3, 0));
     let repairs = job.report.recovered.iter().filter_map(|one| match one {

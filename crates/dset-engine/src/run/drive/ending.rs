@@ -24,7 +24,7 @@ impl Run {
             let _ = worker.join();
         }
         let Err(error) = writer.join() else { return ending };
-        let (path, detail) = (self.settings.output.join(STORE), error.to_string());
+        let (path, detail) = (self.spec.output.join(STORE), error.to_string());
         let trouble = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
         watcher.local_failure(self.clock.now(), &trouble);
         Ending { reason: EndReason::StoreFailed, ..ending }

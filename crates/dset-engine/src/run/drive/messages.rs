@@ -36,7 +36,7 @@ impl Run {
             }
             WorkerMessage::StoreFailed { upto, detail, rescued, answers } => {
                 self.take_synced(upto, |_| ());
-                let path = self.settings.output.join(STORE);
+                let path = self.spec.output.join(STORE);
                 watcher.local_failure(now, &LocalFailure::Store { path, detail, rescued, answers });
                 Some(Event::SyncFailed { upto })
             }
@@ -54,7 +54,7 @@ impl Run {
                 Some(Event::Marked { took })
             }
             WorkerMessage::MarkFailed(error) => {
-                let (path, detail) = (self.settings.input.clone(), error.to_string());
+                let (path, detail) = (self.spec.input.clone(), error.to_string());
                 watcher.local_failure(now, &LocalFailure::Marks { path, detail });
                 Some(Event::MarkFailed)
             }

@@ -19,7 +19,7 @@ use dset_core::item::question::Question;
 use dset_core::plan::Plan;
 use dset_core::run::ask::AskId;
 use dset_core::run::{Ending, Event, Machine, Seq, StopSignal};
-use dset_core::settings::Settings;
+use dset_core::settings::{JobSpec, RunOptions};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -61,12 +61,13 @@ pub enum RunControl {
 /// Cancel-safe in that the store and the outputs are whole at any moment.
 pub async fn drive(
     job: Job,
+    options: &RunOptions,
     asked: Vec<Target>,
     files_max: Option<u64>,
     mut wishes: Receiver<RunControl>,
     watcher: &mut (dyn Observer + Send),
 ) -> Result<Ending, StoreError> {
-    let mut run = Run::start(job, asked, files_max)?;
+    let mut run = Run::start(job, options, asked, files_max)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -131,7 +132,7 @@ async fn sleep_until(alarm: Option<Instant>) {
 struct Run {
     machine: Machine,
     clock: Clock,
-    settings: Settings,
+    spec: JobSpec,
     plan: Arc<Plan>,
     /// Where models are asked, in the order of the machine's places.
     targets: Vec<Arc<Target>>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{Event, Machine, Rules, Seq};
-use dset_core::settings::{Concurrency, OnError, Settings};
+use dset_core::settings::{Concurrency, OnError, RunOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -44,21 +44,22 @@ impl Run {
     /// open, where that is known.
     pub(super) fn start(
         job: Job,
+        options: &RunOptions,
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
+        let Job { spec, decisions, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
-        let earlier = match settings.minute == MinuteLimits::default() {
+        let earlier = match options.minute == MinuteLimits::default() {
             true => RateHistory::default(),
             false => store.rate_history(unix_ms())?,
         };
         // A run that has nothing to ask says nothing of where the answers are from.
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
-        let endpoint = before.map_or_else(|| settings.model().endpoint(), |(before, _)| before);
+        let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
         let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
-        let slots_max = slots_max(settings.concurrency, asked.len(), files_max);
+        let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
         let writer = Writer::start(
@@ -67,10 +68,10 @@ impl Run {
                 folder: job.folder,
                 session,
                 settings: job.settings_ids.clone(),
-                models: settings.requests().into_iter().map(|request| request.model).collect(),
-                samples: settings.samples,
+                models: spec.requests().into_iter().map(|request| request.model).collect(),
+                samples: spec.samples,
                 generation: job.generation,
-                max_tokens: settings.model().request.max_tokens,
+                max_tokens: spec.model().request.max_tokens,
                 failed,
                 marks_known: job.marks_known.clone(),
                 marks_name: job.report.shape.marks.clone().unwrap_or_default(),
@@ -81,13 +82,13 @@ impl Run {
         )?;
         let (questions, wanted) = threads::channel();
         let marker = source.marker();
-        let hashers = settings.models.iter().map(|model| model.request.request_hasher()).collect();
+        let hashers = spec.models.iter().map(|model| model.request.request_hasher()).collect();
         let reader = QuestionFeeder { source, prompts, hashers, plan: Arc::clone(&plan), next: 0 };
         let workers = vec![
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,
         ];
-        let rules = rules(&settings, decisions.limit, slots_max, earlier, &asked);
+        let rules = rules(options, decisions.limit, slots_max, earlier, &asked);
         Ok(Run {
             machine: Machine::new(rules),
             clock: Clock::start(),
@@ -108,14 +109,14 @@ impl Run {
             marking: JoinSet::new(),
             marks_known: job.marks_known,
             marker,
-            settings,
+            spec,
             _lock: job.lock,
         })
     }
 }
 
 fn rules(
-    settings: &Settings,
+    options: &RunOptions,
     limit: Option<u64>,
     slots_max: u32,
     earlier: RateHistory,
@@ -123,12 +124,12 @@ fn rules(
 ) -> Rules {
     Rules {
         bounds: Bounds { slots_max },
-        minute: settings.minute,
+        minute: options.minute,
         earlier: earlier.asks,
         killed: earlier.unknown,
         endpoints: asked.iter().map(Target::spec).collect(),
-        backoff: settings.backoff.clone(),
-        pause_on_error: settings.on_error == OnError::Pause,
+        backoff: options.backoff.clone(),
+        pause_on_error: options.on_error == OnError::Pause,
         limit,
         seed: unix_ms() as u64,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 
 use crate::os::files;
@@ -11,7 +11,7 @@ use crate::store;
 use crate::view::verify::{Difference, Findings, Note};
 
 /// Looks for them; of files that a run may still need or write only where none goes on, `is_idle`.
-pub(super) fn check(settings: &Settings, is_idle: bool) -> Findings {
+pub(super) fn check(settings: &JobSpec, is_idle: bool) -> Findings {
     let folder = settings.output.as_path();
     let mut found = Findings::default();
     if is_idle {

@@ -1,6 +1,6 @@
 //! Whether the store can be read at all, and whether what it refers to is there.
 
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::os::lock::Running;
@@ -14,7 +14,7 @@ type Dangling = Vec<(IntegrityError, u64)>;
 /// Checks the store alone; where it is too damaged to check anything else, that is all the report.
 pub(super) fn check(
     store: &Store,
-    settings: &Settings,
+    settings: &JobSpec,
     generation: u32,
 ) -> Result<Result<(RunIndex, Dangling), Box<VerifyReport>>, JobError> {
     let unsound = store.unsound()?;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::Ledger;
 use dset_core::recover::output_diff::OutputDifference;
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::os::lock::{Running, holder, running};
@@ -151,7 +151,7 @@ struct Findings {
 }
 
 /// Checks everything; `None` where there is no store.
-pub fn verify(settings: &Settings) -> Result<Option<VerifyReport>, JobError> {
+pub fn verify(settings: &JobSpec) -> Result<Option<VerifyReport>, JobError> {
     let folder = &settings.output;
     let before = (running(folder), holder(folder));
     let checked = open_readonly(folder, |store| check(store, settings, before.0 != Running::No));
@@ -177,7 +177,7 @@ pub fn verify(settings: &Settings) -> Result<Option<VerifyReport>, JobError> {
 }
 
 /// Checks a store, and what should agree with it; `in_flux` where a run goes on.
-fn check(store: &Store, settings: &Settings, in_flux: bool) -> Result<VerifyReport, JobError> {
+fn check(store: &Store, settings: &JobSpec, in_flux: bool) -> Result<VerifyReport, JobError> {
     let generation = store.edition()?;
     let (mut index, dangling) = match integrity::check(store, settings, generation)? {
         Ok(sound) => sound,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dset_core::recover::legacy::{LegacyTexts, read_csv, read_json};
 use dset_core::recover::output_diff::{OutputDifference, diff_output};
-use dset_core::settings::Settings;
+use dset_core::settings::JobSpec;
 use fs_err as fs;
 
 use crate::error::JobError;
@@ -17,7 +17,7 @@ use crate::view::verify::{Difference, Findings, NAMED_MAX, Note};
 /// about to change them; returns the rows that are in each as they should be.
 pub(super) fn check(
     store: &Store,
-    settings: &Settings,
+    settings: &JobSpec,
     in_flux: bool,
     order_holds: bool,
     found: &mut Findings,

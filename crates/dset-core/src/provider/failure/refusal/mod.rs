@@ -172,7 +172,7 @@ pub(crate) fn classify(
         // GitHub's secondary rate limit, and gateways that have no other status.
         403 if is_rate || asked_wait.is_some() => throttled("rate limited"),
         403 => (Forbidden, "forbidden"),
-        408 => (Transient, "timed out"),
+        408 => (Transient, Cause::TimedOut.code()),
         409 | 423 | 425 | 449 => (Transient, "not ready"),
         // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
         424 | 499 => (Transient, "server error"),
@@ -188,7 +188,7 @@ pub(crate) fn classify(
         _ if should_retry == Some("true") => (Transient, "server error"),
         404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), "wrong address"),
         400..=499 => (Refused(Refusal::Request), "refused"),
-        504 | 524 => (Transient, "timed out"),
+        504 | 524 => (Transient, Cause::TimedOut.code()),
         _ => (Transient, "server error"),
     }
 }

@@ -111,7 +111,7 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
             ("reply cut off", detail.clone())
         }
         TransportError::TimedOut(after) => {
-            ("timed out", format!("no whole reply within {} s", after.as_secs_f64()))
+            (Cause::TimedOut.code(), format!("no whole reply within {} s", after.as_secs_f64()))
         }
         TransportError::Silent(after) => (
             "stream fell silent",

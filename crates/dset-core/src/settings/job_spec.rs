@@ -1,0 +1,100 @@
+//! What is asked, and where the answers go.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::layer::Names;
+use super::reading::Reading;
+use crate::csv::HeaderMode;
+use crate::key::RequestSettings;
+use crate::provider::Preset;
+
+/// What is asked, of whom, and where the answers go. Whatever of it changes, other questions are asked
+/// or other outputs are written.
+#[derive(Debug, Clone)]
+pub struct JobSpec {
+    /// The file with the questions.
+    pub input: PathBuf,
+    /// The folder with the store and the outputs.
+    pub output: PathBuf,
+    /// The formats that are written there, by name; which there are is the outputs' business.
+    pub formats: Names,
+    /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
+    pub csv_bom: Option<bool>,
+    /// The models that are asked, in the order in which they were named; at least one.
+    pub models: Vec<Model>,
+    /// How many answers every question gets from every model, from 1.
+    pub samples: u32,
+    /// Whether the first row is a header.
+    pub header: HeaderMode,
+    /// The column with the questions, where somebody says so.
+    pub column: Option<String>,
+    /// How its rows are read, and which are asked.
+    pub reading: Reading,
+}
+
+impl JobSpec {
+    /// Returns what each model is asked with, in their order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSettings> {
+        self.models.iter().map(|model| model.request.clone()).collect()
+    }
+
+    /// Tells whether every question is to get more than one answer.
+    #[must_use]
+    pub fn wants_several(&self) -> bool {
+        self.models.len() > 1 || self.samples > 1
+    }
+
+    /// Returns the first of the models.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        self.models.first().expect("some model is asked")
+    }
+}
+
+/// A model, and where it is asked.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What is asked, apart from the question: whatever of it changes, answers change.
+    pub request: RequestSettings,
+    /// Whose wire is spoken.
+    pub preset: Arc<Preset>,
+    /// Where it is spoken; at least one place, each as good as another.
+    pub base_urls: Vec<Url>,
+    /// The variable that holds the key; absent where the service wants none.
+    pub key_variable: Option<String>,
+    /// Answers are asked for as they are written.
+    pub stream: bool,
+}
+
+impl Model {
+    /// Returns its first base URL.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        self.base_urls.first().expect("a model is asked somewhere")
+    }
+
+    /// Tells whether every place is the service's own.
+    #[must_use]
+    pub fn uses_official_hosts(&self) -> bool {
+        self.base_urls.iter().all(|url| self.preset.is_official_host(url))
+    }
+
+    /// Returns the first base URL as it may be written down.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        endpoint(self.base_url())
+    }
+}
+
+/// Returns a base URL as it may be written down: without a query, which can hold a secret.
+#[must_use]
+pub fn endpoint(base_url: &Url) -> String {
+    let mut url = base_url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
