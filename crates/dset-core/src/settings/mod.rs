@@ -5,6 +5,7 @@
 //! which say how. Nothing is left open in them that is not the service's own choice.
 
 mod job_spec;
+mod key_text;
 mod layer;
 mod reading;
 mod resolve;
@@ -12,12 +13,10 @@ mod run_options;
 mod values;
 
 pub use job_spec::{JobSpec, Model, endpoint};
+pub use key_text::begins_like_a_key;
+pub(crate) use key_text::is_variable;
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample};
-pub(crate) use resolve::is_variable;
-pub use resolve::{
-    Resolved, SettingsError, Warning, begins_like_a_key, is_loopback, resolve,
-    resolve_with_providers,
-};
+pub use resolve::{Resolved, SettingsError, Warning, is_loopback, resolve, resolve_with_providers};
 pub use run_options::RunOptions;
 pub use values::{Concurrency, OnError, Span, Switch};
