@@ -172,6 +172,16 @@ impl Observer for Json {
             Notice::MarkingRow { row_number } => {
                 self.print(now, json!({ "event": "bookmark", "row": row_number }));
             }
+            Notice::BillAboveReservation { billed, reserved } => self.print(
+                now,
+                json!({
+                    "event": "bill_above_reservation",
+                    "billed": billed.to_string(), "reserved": reserved.to_string(),
+                }),
+            ),
+            Notice::CostLimitReached { least } => {
+                self.print(now, json!({ "event": "cost_limit", "least": least.to_string() }));
+            }
             Notice::Draining { in_flight, .. } => {
                 self.print(now, json!({ "event": "stopping", "in_flight": in_flight }));
             }

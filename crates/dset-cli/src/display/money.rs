@@ -1,6 +1,6 @@
 //! Money in words.
 
-use dset_core::money::{Expenses, PriceTable, STALE_DAYS, Total};
+use dset_core::money::{Amount, Expenses, PriceTable, STALE_DAYS, Total};
 use serde_json::{Map, Value, json};
 
 use crate::display::page::Page;
@@ -16,6 +16,21 @@ pub(crate) fn stale(table: &PriceTable, unix_ms: i64) -> Option<String> {
             table.as_of
         )
     })
+}
+
+/// Says that a reply cost more than it was taken to cost at most.
+pub(crate) fn above(billed: Amount, reserved: Amount) -> String {
+    format!(
+        "a reply cost {}, more than the {} that were reserved for it: from now on more is reserved",
+        billed.shown(),
+        reserved.shown()
+    )
+}
+
+/// Writes an amount for a flag: dollars, rounded up to cents, or to as many decimals as show two digits
+/// that count.
+pub(crate) fn dollars_up(amount: Amount) -> String {
+    amount.shown().trim_start_matches('$').to_owned()
 }
 
 /// Says a sum: what is known of it, and how many calls are not in it.

@@ -178,6 +178,11 @@ impl Observer for Plain {
                 let input = self.settings.input.display();
                 self.print_at(now, &format!("Updating {input} bookmark at row {row_number}"));
             }
+            Notice::BillAboveReservation { billed, reserved } => {
+                self.print_at(now, &format!("Warning: {}", money::above(*billed, *reserved)));
+            }
+            // The end says it.
+            Notice::CostLimitReached { .. } => {}
             Notice::Draining { signal, in_flight, longest } => {
                 let asks = text::of(*in_flight as u64, "question");
                 let longest = span(*longest);

@@ -59,8 +59,12 @@ impl<'a> FailedCall<'a> {
     #[must_use]
     pub fn billed_as(&self) -> Option<BilledAs<'a>> {
         // Sent, and no end of a reply came: the service may have written one all the same.
-        let is_waited_for = self.status.is_none()
-            && (self.cause == "timed out" || self.cause == Cause::ConnectionLost.code());
+        let never_arrived = [Cause::ConnectionFailed, Cause::WrongProtocol];
+        let is_waited_for = match self.status {
+            None => never_arrived.iter().all(|cause| cause.code() != self.cause),
+            // A gateway has given up waiting for whoever does the work.
+            Some(status) => matches!(status, 504 | 524),
+        };
         match (self.is_counted, self.has_reply || is_waited_for, self.is_answered) {
             (true, _, true) => Some(BilledAs::Retried(self.cause)),
             (true, _, false) => Some(BilledAs::Rejected(self.cause)),

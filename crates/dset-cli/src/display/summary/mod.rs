@@ -1,5 +1,6 @@
 //! The last lines of a run: what was answered, what is left, what that means, what continues it.
 
+mod cost_limit;
 mod error;
 
 use std::path::Path;

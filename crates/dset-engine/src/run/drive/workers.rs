@@ -130,6 +130,7 @@ fn rules(
         backoff: settings.backoff.clone(),
         pause_on_error: settings.on_error == OnError::Pause,
         limit,
+        budget: None,
         seed: unix_ms() as u64,
     }
 }
