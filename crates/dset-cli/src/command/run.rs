@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::signals;
+use crate::command::cost_limit;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
 use crate::display::{self, RunContext, text};
@@ -79,6 +80,11 @@ pub(crate) struct DecisionArgs {
     /// The same, but take the rows before the first ERROR as answered
     #[arg(long)]
     pub(crate) from_bookmark: bool,
+
+    /// Count replies of earlier runs no more that did not come and may have been billed: the service's
+    /// bill shows that they were not
+    #[arg(long)]
+    pub(crate) forgive_lost: bool,
 }
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
@@ -104,6 +110,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
+        forgive_lost: args.decisions.forgive_lost,
     };
     #[cfg(unix)]
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
@@ -188,11 +195,13 @@ pub(super) fn ask(
     runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
     let asked = places(&settings, keys.keys, state)?;
+    let money = Money::of(keys.environment);
+    let payees = cost_limit::payees(&settings, &money)?;
     let lacking = settings.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
-    let job = loop {
+    let mut job = loop {
         match (Job::prepare(settings.clone(), decisions, lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
@@ -205,7 +214,12 @@ pub(super) fn ask(
             (Err(error), _) => return Err(explain::job(error)),
         }
     };
-    let money = Money::of(keys.environment);
+    let before = job
+        .limit_cost(money.pricing(), payees, decisions.forgive_lost)
+        .map_err(|error| explain::job(error.into()))?;
+    if let Some(words) = before.as_ref().and_then(display::money::not_counted) {
+        display::warn(&words, None);
+    }
     if demo.is_none() && !settings.quiet {
         money.say_if_stale(&settings);
     }

@@ -216,6 +216,9 @@ impl Display for Json {
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
+        if let Some(budget) = &ending.budget {
+            end["budget"] = money::budget_object(budget);
+        }
         if let Some(spent) = spent {
             end["spent"] = money::object(spent, PriceTable::built_in());
         }

@@ -81,8 +81,10 @@ impl Plain {
             }
             _ => String::new(),
         };
+        let budget = snapshot.budget.as_ref().map(money::budget_short);
+        let budget = budget.map(|words| format!(", {words}")).unwrap_or_default();
         format!(
-            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
+            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}{budget}",
             ledger.answered,
             ledger.questions,
             snapshot.retrying,

@@ -117,6 +117,9 @@ pub struct Expenses {
     pub rejected: Total,
     /// Of it for replies that did not come, or not whole.
     pub lost: Total,
+    /// What runs under a limit may have been billed beside all that: see
+    /// [`SessionCost`](super::SessionCost).
+    pub unsure: Amount,
     /// What the provider's cache saved at least.
     pub saved: Amount,
     /// Calls whose cost the service itself said.
@@ -155,8 +158,9 @@ impl Total {
 }
 
 impl Expenses {
-    /// Adds a call. What the service itself says of its cost outranks every price.
-    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) {
+    /// Adds a call, and returns what it cost at most, as far as that is known. What the service itself
+    /// says of its cost outranks every price.
+    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) -> Amount {
         let said = billed.said.and_then(Amount::from_dollars);
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
         let cost = said.map_or(priced, Cost::exactly);
@@ -181,6 +185,10 @@ impl Expenses {
         model.saved += saved;
         if billed.outcome == BilledAs::Answer {
             model.answers.add(cost);
+        }
+        match cost {
+            Cost::Between(_, upper) => upper,
+            Cost::Unknown(_) => Amount::ZERO,
         }
     }
 

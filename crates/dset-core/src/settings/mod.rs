@@ -13,7 +13,7 @@ pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample};
 pub(crate) use resolve::is_variable;
 pub use resolve::{
-    Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback, resolve,
-    resolve_with_providers,
+    CostLimits, Model, Settings, SettingsError, Warning, begins_like_a_key, endpoint, is_loopback,
+    resolve, resolve_with_providers,
 };
-pub use values::{Concurrency, LogFormat, OnError, Span, Switch};
+pub use values::{Concurrency, Dollars, LogFormat, OnError, Span, Switch};

@@ -166,6 +166,9 @@ impl Summary<'_> {
         if let Some(spent) = self.spent.and_then(money::spent) {
             details.push(("spent", spent));
         }
+        if let Some(budget) = &self.ending.budget {
+            details.push(("limit", money::budget(budget)));
+        }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));
             let number = text::number(self.settings, question);

@@ -9,9 +9,10 @@ use url::Url;
 
 use super::layer::{Layer, NO_KEY, Names};
 use super::reading::{Choice, Reading};
-use super::values::{Concurrency, LogFormat, OnError, Span, Switch};
+use super::values::{Concurrency, Dollars, LogFormat, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
+use crate::money::Amount;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
 use crate::rate::sliding_window::MinuteLimits;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub concurrency: Concurrency,
     /// How many in a minute, at most.
     pub minute: MinuteLimits,
+    /// What it may cost.
+    pub cost: CostLimits,
     /// Runs on this machine tell each other what a service takes.
     pub share_pace: bool,
     /// The schedule of an outage.
@@ -74,6 +77,25 @@ pub struct Settings {
     pub verbose: bool,
 }
 
+/// What asking may cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CostLimits {
+    /// The folder in all its runs, where that is limited.
+    pub total: Option<Amount>,
+    /// One run, where that is limited.
+    pub run: Option<Amount>,
+    /// The most tokens that a reply can have, where somebody says so.
+    pub output_bound: Option<u64>,
+}
+
+impl CostLimits {
+    /// Tells whether money is limited.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        self.total.is_some() || self.run.is_some()
+    }
+}
+
 /// A model, and where it is asked.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -90,6 +112,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// Returns the most tokens that a reply of it can have, reasoning included; `None` where nothing
+    /// bounds them, or only the visible answer.
+    #[must_use]
+    pub fn output_max(&self) -> Option<u64> {
+        let bounds_all = self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts();
+        let asked = self.request.max_tokens.or(self.preset.max_tokens_default);
+        asked.filter(|_| bounds_all)
+    }
+
     /// Returns its first base URL.
     #[must_use]
     pub fn base_url(&self) -> &Url {
@@ -299,6 +330,11 @@ pub fn resolve_with_providers(
         },
         concurrency: layer.concurrency.unwrap_or_default(),
         minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
+        cost: CostLimits {
+            total: layer.max_cost.map(|Dollars(amount)| amount),
+            run: layer.max_cost_run.map(|Dollars(amount)| amount),
+            output_bound: layer.max_output_bound,
+        },
         share_pace: layer.share_pace != Some(Switch::Off),
         backoff: OutageBackoff {
             retries: layer.retries.unwrap_or(3),

@@ -47,7 +47,7 @@ impl Run {
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job { settings, decisions, source, prompts, plan, store, outputs, .. } = job;
+        let Job { settings, decisions, budget, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match settings.minute == MinuteLimits::default() {
@@ -87,7 +87,8 @@ impl Run {
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,
         ];
-        let rules = rules(&settings, decisions.limit, slots_max, earlier, &asked);
+        let rules =
+            Rules { budget, ..rules(&settings, decisions.limit, slots_max, earlier, &asked) };
         Ok(Run {
             machine: Machine::new(rules),
             clock: Clock::start(),

@@ -1,0 +1,43 @@
+//! What a run may still spend: its limits, and what the folder has cost before.
+
+use std::sync::Arc;
+
+use dset_core::money::Expenses;
+use dset_core::run::{BudgetRules, Payee};
+
+use crate::os::clock::unix_ms;
+use crate::run::prepare::Job;
+use crate::store::StoreError;
+use crate::view::expenses::{Pricing, expenses_of};
+
+impl Job {
+    /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are
+    /// who is paid at each place that will be asked, in their order. `forgives` records first that what
+    /// earlier runs may have been billed beside what they recorded was not.
+    ///
+    /// Returns what the folder has cost so far.
+    pub fn limit_cost(
+        &mut self,
+        pricing: Pricing<'_>,
+        payees: Vec<Payee>,
+        forgives: bool,
+    ) -> Result<Option<Expenses>, StoreError> {
+        if forgives {
+            self.store.forgive_lost(unix_ms())?;
+        }
+        if !self.settings.cost.are_set() {
+            return Ok(None);
+        }
+        let before = expenses_of(&self.store, pricing)?;
+        self.budget = Some(BudgetRules {
+            total: self.settings.cost.total,
+            run: self.settings.cost.run,
+            spent_before: before.spent.upper,
+            unsure_before: before.unsure,
+            prices: Arc::new(pricing.prices.clone()),
+            payees,
+            timeout: self.settings.timeout,
+        });
+        Ok(Some(before))
+    }
+}
