@@ -93,7 +93,10 @@ impl Exit {
             EndReason::StoreFailed | EndReason::OutputFailed => Exit::Ours,
             EndReason::WrongSettings(_) | EndReason::InputChanged { .. } => Exit::Usage,
             EndReason::KeyRefused(_) => Exit::Key,
-            EndReason::OutOfMoney(_) => Exit::Money,
+            EndReason::CostLimit { .. } if ending.budget.is_some_and(|of| of.is_unspent()) => {
+                Exit::Usage
+            }
+            EndReason::OutOfMoney(_) | EndReason::CostLimit { .. } => Exit::Money,
             EndReason::Unreachable(_) | EndReason::RetryAfterTooLong(..) => Exit::Unreachable,
             EndReason::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
             EndReason::Stopped(StopSignal::Terminate) => Exit::Terminated,

@@ -253,8 +253,8 @@ mod tests {
             (&["stauts"][..], "there is no command `stauts`", "Did you mean `dset status`?"),
             (&["run", "--modle", "x"], "`dset run` has no `--modle`", "Did you mean `--model`?"),
             (
-                &["run", "--max-cost", "2"],
-                "`dset run` has no `--max-cost`",
+                &["run", "--budget", "2"],
+                "`dset run` has no `--budget`",
                 "`dset run --help` lists what there is",
             ),
             (

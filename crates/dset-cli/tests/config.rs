@@ -203,6 +203,9 @@ concurrency             auto                                        default
 rpm                     5                                           flag
 tpm                     (what the service takes)                    default
 share-pace              off                                         DSET_SHARE_PACE
+max-cost                (no limit)                                  default
+max-cost-run            (no limit)                                  default
+max-output-bound        (none)                                      default
 max-tokens              (the service's)                             default
 temperature             (the service's)                             default
 reasoning               on                                          dset.toml:2

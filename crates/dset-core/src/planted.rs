@@ -53,10 +53,16 @@ pub enum Mutant {
     ProbesUnpaced,
     /// A service is given up without asking it another question.
     NoOtherQuestionTried,
+    /// What an ask may cost is not reserved while it is on its way.
+    NothingReserved,
+    /// More is on its way than the store knows may be billed.
+    BoundNotDurable,
+    /// A reply that was lost counts as if nothing had been billed for it.
+    LostNotBooked,
 }
 
 /// Every bug that can be planted.
-pub const MUTANTS: [Mutant; 23] = [
+pub const MUTANTS: [Mutant; 26] = [
     Mutant::EmitBeforeDurable,
     Mutant::RetryPastTheLimit,
     Mutant::AttemptsOffByOne,
@@ -80,6 +86,9 @@ pub const MUTANTS: [Mutant; 23] = [
     Mutant::TokensUncounted,
     Mutant::ProbesUnpaced,
     Mutant::NoOtherQuestionTried,
+    Mutant::NothingReserved,
+    Mutant::BoundNotDurable,
+    Mutant::LostNotBooked,
 ];
 
 #[cfg(feature = "planted-bugs")]

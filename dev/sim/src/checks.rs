@@ -126,6 +126,7 @@ impl Checker {
                 }
             }
             JournalRecord::RowMarked { id } => self.bookmark(*id),
+            JournalRecord::BoundDeclared { .. } => {}
         }
     }
 
@@ -188,6 +189,10 @@ impl Checker {
             "no service is given up before another question has failed too"
         );
         self.was_out |= matches!(notice, Notice::OutageBegan { .. });
+        if matches!(notice, Notice::CostLimitReached { .. }) {
+            assert!(self.flights.is_empty(), "what is reserved may come back");
+            self.reasons.insert(Reason::Limit);
+        }
         if self.pace.notice(now_ms, notice) {
             assert!(self.flights.is_empty(), "what may still succeed is waited for");
             self.reasons.insert(Reason::Unreachable);

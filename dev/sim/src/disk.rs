@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use dset_core::item::question::Key;
+use dset_core::money::{Amount, SessionCost};
 use dset_core::plan::AnswerId;
 use dset_core::rate::sliding_window::EarlierAsk;
 use dset_core::recover::tail::{TailRest, classify_tail};
@@ -40,7 +41,12 @@ pub(crate) struct Stored {
     pub(crate) settings: i64,
     /// What it means for the user's limits a minute.
     pub(crate) earlier: EarlierAsk,
+    /// What its call cost, as it is worked out from the store.
+    pub(crate) cost: StoredCost,
 }
+
+/// What a call cost, and the life that made it.
+pub(crate) type StoredCost = (u64, Amount);
 
 /// A question that ended without an answer; its token limit and how far it got, if that cut it.
 pub(crate) type Cut = Option<(Option<u64>, u64)>;
@@ -58,7 +64,8 @@ pub(crate) enum Message {
     Answer(Seq, Key, Stored),
     Ended(Seq, [u8; 16], Cut),
     Bookmarked(Seq, [u8; 16]),
-    Attempt(Seq, EarlierAsk),
+    Attempt(Seq, EarlierAsk, StoredCost),
+    Bound(Seq, u64, SessionCost),
     /// These rows come next; with them the outputs have `upto` of this life.
     Order {
         upto: u64,
@@ -80,7 +87,8 @@ impl Message {
             Message::Answer(seq, ..)
             | Message::Ended(seq, ..)
             | Message::Bookmarked(seq, _)
-            | Message::Attempt(seq, _) => Some(*seq),
+            | Message::Attempt(seq, ..)
+            | Message::Bound(seq, ..) => Some(*seq),
             _ => None,
         }
     }
@@ -114,6 +122,9 @@ pub(crate) struct Store {
     bought: HashSet<Request>,
     /// Every ask that came back.
     pub(crate) earlier: Vec<EarlierAsk>,
+    /// What each life has bought, and what it said that it may be billed.
+    pub(crate) recorded: BTreeMap<u64, Amount>,
+    pub(crate) bounds: BTreeMap<u64, SessionCost>,
 }
 
 impl Store {
@@ -163,6 +174,10 @@ impl Store {
         }
     }
 
+    fn record(&mut self, (life, amount): StoredCost) {
+        *self.recorded.entry(life).or_default() += amount;
+    }
+
     fn insert(&mut self, key: Key, stored: Stored) {
         self.ended.remove(&(stored.ending, stored.request.edition));
         if stored.completes_row {
@@ -171,6 +186,7 @@ impl Store {
         self.texts.insert(stored.id, stored.request.text.clone());
         self.bought.insert(stored.request.clone());
         self.earlier.push(stored.earlier);
+        self.record(stored.cost);
         let known = self.answers.insert(key, stored);
         assert!(known.is_none(), "an answer is stored once");
     }
@@ -183,7 +199,11 @@ impl Store {
                 self.ended.insert((*question, self.edition), *cut);
             }
             Message::Bookmarked(_, question) => drop(self.marks.insert(*question)),
-            Message::Attempt(_, earlier) => self.earlier.push(*earlier),
+            Message::Attempt(_, earlier, cost) => {
+                self.earlier.push(*earlier);
+                self.record(*cost);
+            }
+            Message::Bound(_, life, said) => drop(self.bounds.insert(*life, *said)),
             Message::Flush => {}
             Message::Order { keys, .. } => {
                 for key in keys {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use dset_core::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
-use dset_core::item::question::{Key, QuestionIndex};
+use dset_core::item::question::{Key, Question, QuestionIndex};
+use dset_core::money::SessionCost;
 use dset_core::rate::Bounds;
 use dset_core::rate::outage::OutageBackoff;
 use dset_core::rate::sliding_window::{EarlierAsk, MinuteLimits};
@@ -17,7 +18,7 @@ use dset_core::time::Time;
 
 use crate::checker::Checker;
 use crate::commits::Commits;
-use crate::disk::{Message, Stored};
+use crate::disk::{Message, Stored, StoredCost};
 use crate::minute::TOKENS;
 use crate::pace::WAITS_MS;
 use crate::prepare::Prepared;
@@ -84,6 +85,7 @@ impl<'a> Life<'a> {
             },
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,
+            budget: world.budget(&begin),
             seed: world.start.seed,
         };
         Life {
@@ -148,6 +150,9 @@ impl<'a> Life<'a> {
             ending = self.perform(effect);
         }
         self.checker.check(self.now_ms, self.machine.ledger());
+        if let Some(limit) = self.world.start.limit {
+            self.world.books.check(limit);
+        }
         ending
     }
 
@@ -189,8 +194,13 @@ impl<'a> Life<'a> {
 
     /// The reply to an ask, unless that has come back already.
     fn replied(&mut self, ask: AskId) -> Option<Event> {
-        let what = self.checker.flights.get(&ask)?.what;
-        let reading = reading(what, self.checker.begin.max_tokens);
+        let flight = self.checker.flights.get(&ask)?;
+        let (what, took) = (flight.what, self.now_ms - flight.sent_ms);
+        let mut reading = reading(what, self.checker.begin.max_tokens);
+        if self.world.start.limit.is_some() {
+            self.world.books.came_after(ask, took);
+            count(&mut reading, what, self.world.books.usage(ask, what));
+        }
         Some(Event::Replied { ask, reading, limits: None })
     }
 
@@ -282,7 +292,20 @@ impl<'a> Life<'a> {
         if what == ReplyKind::Lost {
             self.world.excuse(request, Excuse::LostOnTheWire);
         }
+        if self.world.start.limit.is_some() {
+            let of = (self.world.start.seed, self.world.totals.lives);
+            let when = (self.world.unix_ms, ms);
+            let output_max = self.checker.begin.output_max();
+            self.world.books.ask(of, (ask.id, &ask.question), what, output_max, when);
+        }
         self.after(ms, Scheduled::Reply(ask.id));
+    }
+
+    /// What the call of an answer or a failure cost, as it is worked out from the store.
+    fn cost(&self, question: &Question, usage: Option<Usage>, at: Time) -> StoredCost {
+        let usage = usage.filter(|_| self.world.start.limit.is_some());
+        let stored = |usage| self.world.books.stored(question.model, &usage, at.unix_ms);
+        (self.world.store.lives, usage.map(stored).unwrap_or_default())
     }
 
     fn message(&mut self, seq: Seq, record: JournalRecord) -> Message {
@@ -297,12 +320,21 @@ impl<'a> Life<'a> {
                     completes_row,
                     settings: self.checker.begin.settings[usize::from(question.model)],
                     earlier: earlier(sent_at, at, Some(answer.usage)),
+                    cost: self.cost(&question, Some(answer.usage), at),
                 };
                 Message::Answer(seq, question.key, stored)
             }
-            JournalRecord::Failed { sent_at, at, failure, .. } => {
+            JournalRecord::Failed { question, sent_at, at, failure, .. } => {
                 let usage = failure.partial.map(|partial| partial.usage);
-                Message::Attempt(seq, earlier(sent_at, at, usage))
+                let stored = usage.map(|usage| Usage { cached: None, reasoning: None, ..usage });
+                // With several models nobody knows which one a failed ask went to.
+                let stored = stored.filter(|_| self.world.start.models <= 1);
+                let cost = self.cost(&question, stored, at);
+                Message::Attempt(seq, earlier(sent_at, at, usage), cost)
+            }
+            JournalRecord::BoundDeclared { bound, unsure, is_last } => {
+                let said = SessionCost { bound, unsure, has_ended: is_last, ..Default::default() };
+                Message::Bound(seq, self.world.store.lives, said)
             }
             JournalRecord::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
@@ -369,6 +401,7 @@ impl<'a> Life<'a> {
         self.finish_commits();
         self.checker.check_ending(&ending);
         let Commits { store_failed, output_failed, .. } = self.commits;
+        self.world.check_budget(&ending, self.checker.begin.output_max());
         if !store_failed && !output_failed && !self.checker.stop_now {
             self.checker.check_placed(self.world);
         }
@@ -392,6 +425,23 @@ fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> EarlierAsk {
     let took = at.since(sent_at).as_millis() as i64;
     let tokens = usage.and_then(|usage| Some(usage.input.unwrap_or(0) + usage.output?));
     EarlierAsk { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
+}
+
+/// Puts into a reply what the service counts; refusals have a status, so that nobody takes them for
+/// replies that were lost.
+fn count(reading: &mut ParsedReply, what: ReplyKind, usage: Usage) {
+    match reading {
+        ParsedReply::Answer(answer) => answer.usage = usage,
+        ParsedReply::Failure(failure) if what != ReplyKind::Lost => {
+            failure.status = Some(match what {
+                ReplyKind::Cut => 200,
+                ReplyKind::Throttled { .. } => 429,
+                _ => 500,
+            });
+            failure.partial.iter_mut().for_each(|partial| partial.usage = usage);
+        }
+        ParsedReply::Failure(_) => {}
+    }
 }
 
 /// What a reply means to the machine.

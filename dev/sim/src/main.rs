@@ -14,6 +14,7 @@ mod disk;
 mod ending;
 mod life;
 mod minute;
+mod money;
 mod pace;
 mod prepare;
 mod schedule;
@@ -77,12 +78,14 @@ fn main() -> ExitCode {
         Some(seed) => seed..seed + 1,
         None => arguments.first..arguments.first + arguments.seeds,
     };
-    let mut total = Totals::default();
-    for seed in seeds.clone() {
-        match try_seed(seed, arguments.trace) {
+    let (mut total, mut limited) = (Totals::default(), Totals::default());
+    for (seed, is_limited) in seeds.clone().flat_map(|seed| [(seed, false), (seed, true)]) {
+        match try_seed(seed, is_limited, arguments.trace) {
+            Ok(totals) if is_limited => limited.add(&totals),
             Ok(totals) => total.add(&totals),
             Err(failed) => {
-                let name = format!("seed-{seed}");
+                let of = if is_limited { "-limited" } else { "" };
+                let name = format!("seed-{seed}{of}");
                 let saved = shrink::shrink((*failed).clone()).save(&arguments.save, &name);
                 let saved =
                     saved.map_or_else(|error| error.to_string(), |p| p.display().to_string());
@@ -104,6 +107,16 @@ fn main() -> ExitCode {
         total.events
     );
     println!("hash of all traces: {:016x}", total.trace.0);
+    let (used, ended) = (limited.used.iter().sum::<f64>(), limited.used.len());
+    println!(
+        "with a limit of money: {} lives, {} crashes, {} asks; {ended} ended by one of 20 worst cases or \
+         more, of which {:.1} % were used",
+        limited.lives,
+        limited.crashes,
+        limited.asks,
+        100.0 * used / ended.max(1) as f64
+    );
+    println!("hash of their traces: {:016x}", limited.trace.0);
     passed(seeds.end - seeds.start)
 }
 
@@ -117,10 +130,10 @@ fn fails(words: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs a seed twice; fails with the schedule that it drew, unshrunk.
-fn try_seed(seed: u64, shows: bool) -> Result<Totals, Box<Schedule>> {
-    let once = draw(seed, shows)?;
-    let again = draw(seed, false)?;
+/// Runs a seed twice, with a limit of money or without; fails with the schedule that it drew, unshrunk.
+fn try_seed(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Schedule>> {
+    let once = draw(seed, is_limited, shows)?;
+    let again = draw(seed, is_limited, false)?;
     if once.trace != again.trace {
         let shows = "the same seed gives the same trace".into();
         return Err(Box::new(Schedule { shows, ..Schedule::default() }));
@@ -128,8 +141,8 @@ fn try_seed(seed: u64, shows: bool) -> Result<Totals, Box<Schedule>> {
     Ok(once)
 }
 
-fn draw(seed: u64, shows: bool) -> Result<Totals, Box<Schedule>> {
-    let (mut world, mut chance) = World::drawn(seed, shows);
+fn draw(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Schedule>> {
+    let (mut world, mut chance) = World::drawn(seed, is_limited, shows);
     let start = world.start.clone();
     match caught(|| world.run_drawn(&mut chance)) {
         Ok(()) => Ok(world.totals),
@@ -184,7 +197,9 @@ fn bite(arguments: &Arguments) -> ExitCode {
         let name = clap::ValueEnum::to_possible_value(&bug).expect("every bug has a name");
         let name = name.get_name();
         let seeds = arguments.first..arguments.first + SEEDS_MAX;
-        let found = seeds.into_iter().find_map(|seed| Some((seed, try_seed(seed, false).err()?)));
+        let worlds = seeds.flat_map(|seed| [(seed, false), (seed, true)]);
+        let found = { worlds }
+            .find_map(|(seed, is_limited)| Some((seed, try_seed(seed, is_limited, false).err()?)));
         let Some((seed, failed)) = found else {
             println!("| {name} | none of {SEEDS_MAX} | | |");
             missed += 1;

@@ -13,6 +13,7 @@ use dset_core::run::Planned;
 use dset_core::template::DEFAULT_TEMPLATE;
 
 use crate::disk::{Output, Request, Stored};
+use crate::money::OUTPUT_MAX;
 use crate::world::{World, next_id};
 
 /// A question and which of the equal ones it is, a model and a sample.
@@ -28,6 +29,13 @@ pub(crate) struct Prepared {
     /// The settings of each model, by their numbers.
     pub(crate) settings: Vec<i64>,
     pub(crate) max_tokens: Option<u64>,
+}
+
+impl Prepared {
+    /// The tokens of an answer, at most.
+    pub(crate) fn output_max(&self) -> u64 {
+        self.max_tokens.unwrap_or(OUTPUT_MAX)
+    }
 }
 
 impl World {

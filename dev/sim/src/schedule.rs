@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use dset_core::run::EndpointSpec;
 use serde::{Deserialize, Serialize};
 
+use crate::money::Limit;
+
 /// Everything that happens to one run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
@@ -52,6 +54,9 @@ pub(crate) struct Start {
     /// The run pauses at the first failing question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pause_on_error: bool,
+    /// A limit of money, where there is one; then the service bills.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Start {

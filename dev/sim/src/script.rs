@@ -89,8 +89,18 @@ impl FaultGenerator {
         let mut up_to = |most: u32| if several { random.u32(1..=most) } else { 1 };
         let (models, samples) = (up_to(2), up_to(3));
         let endpoints = up_to(2);
-        let start =
-            Start { rows, width, rpm, tpm, seed, endpoints, models, samples, pause_on_error };
+        let start = Start {
+            rows,
+            width,
+            rpm,
+            tpm,
+            seed,
+            endpoints,
+            models,
+            samples,
+            pause_on_error,
+            limit: None,
+        };
         let holds = fastrand::Rng::with_seed(seed ^ HOLDS);
         (FaultGenerator { random, holds, trouble, out_until_ms: 0, refused_asks: 0 }, start)
     }

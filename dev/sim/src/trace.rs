@@ -8,6 +8,7 @@ use std::time::Duration;
 use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
+use dset_core::money::Amount;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::{
     Effect, EndReason, Ending, Event, JournalRecord, Notice, PlanSummary, Planned, StopSignal,
@@ -39,6 +40,10 @@ impl Trace {
             None => self.number(0),
             Some(number) => self.numbers([1, number]),
         }
+    }
+
+    fn amounts(&mut self, amounts: impl IntoIterator<Item = Amount>) {
+        self.numbers(amounts.into_iter().map(|amount| amount.picodollars() as u64));
     }
 
     fn span(&mut self, span: Duration) {
@@ -172,6 +177,11 @@ impl Trace {
                 self.time(*at);
                 self.optional(*cut_at_tokens);
             }
+            JournalRecord::BoundDeclared { bound, unsure, is_last } => {
+                self.number(5);
+                self.amounts([*bound, *unsure]);
+                self.number((*is_last).into());
+            }
             JournalRecord::RowMarked { id } => {
                 self.number(4);
                 self.question_id(*id);
@@ -228,6 +238,14 @@ impl Trace {
             }
             Notice::OutageCrossCheck { question } => self.numbers([14, question.index.into()]),
             Notice::MarkingRow { row_number } => self.numbers([12, *row_number]),
+            Notice::BillAboveReservation { billed, reserved } => {
+                self.number(15);
+                self.amounts([*billed, *reserved]);
+            }
+            Notice::CostLimitReached { least } => {
+                self.number(16);
+                self.amounts([*least]);
+            }
             Notice::Draining { signal, in_flight, longest } => {
                 self.numbers([13, signal_code(*signal), *in_flight as u64]);
                 self.span(*longest);
@@ -243,6 +261,7 @@ impl Trace {
             unplaced,
             was_stopped,
             marked_question: bookmark,
+            budget,
         } = ending;
         self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
         match why {
@@ -254,6 +273,7 @@ impl Trace {
                 self.failure(failure);
                 self.span(*wait);
             }
+            EndReason::CostLimit { least } => self.amounts([*least]),
             EndReason::InputChanged { row_number } => self.optional(*row_number),
             EndReason::Stopped(signal) => self.number(signal_code(*signal)),
             EndReason::StoreFailed
@@ -263,6 +283,9 @@ impl Trace {
         }
         let Ledger { questions, answered, presumed, rejected, gave_up, pending } = *ledger;
         self.numbers([questions, answered, presumed, rejected, gave_up, pending]);
+        if let Some(budget) = budget {
+            self.amounts([budget.spent, budget.unsure, budget.left]);
+        }
         self.optional(bookmark.as_ref().map(|question| question.row_number));
     }
 

@@ -8,11 +8,13 @@ use dset_core::item::question::QuestionId;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::plan::fanout::Fanout;
-use dset_core::run::{EndReason, Planned};
+use dset_core::run::{BudgetRules, EndReason, Ending, Planned};
 
 use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Life, LifeResult};
 use crate::minute::{Sends, longest_ms};
+use crate::money::{Books, Limit};
+use crate::prepare::Prepared;
 use crate::schedule::{Edit, FaultPlan, Schedule, Start};
 use crate::script::{FaultGenerator, Script};
 use crate::trace::Trace;
@@ -31,6 +33,8 @@ pub(crate) struct Totals {
     pub(crate) asks: u64,
     pub(crate) bought_twice: BTreeMap<Excuse, u64>,
     pub(crate) events: u64,
+    /// Shares of limits that were used when they ended a run.
+    pub(crate) used: Vec<f64>,
     /// Every event and effect, for the trace's hash and for reports.
     pub(crate) trace: Trace,
 }
@@ -45,6 +49,7 @@ impl Totals {
             *self.bought_twice.entry(*excuse).or_default() += count;
         }
         self.events += other.events;
+        self.used.extend(&other.used);
         self.trace.number(other.trace.0);
     }
 
@@ -123,6 +128,7 @@ pub(crate) struct World {
     pub(crate) unix_ms: i64,
     /// What was sent in the last minute.
     pub(crate) sends: Sends,
+    pub(crate) books: Books,
     /// The last life came to its end, so that nothing in the outputs is torn.
     orderly: bool,
     calm: bool,
@@ -139,25 +145,32 @@ impl World {
         World {
             input: bytes_of(&rows),
             rows,
-            start,
             settings: Settings::default(),
             store: Store::default(),
             outputs: Default::default(),
             bills: BTreeMap::new(),
             answers_count: 0,
-            unix_ms: 1_795_348_800_000,
+            unix_ms: start.limit.map_or(1_795_348_800_000, Limit::begins_unix_ms),
             sends: Sends::default(),
+            books: Books::default(),
             orderly: true,
             calm: false,
             shows,
             totals: Totals::default(),
             lives: Vec::new(),
+            start,
         }
     }
 
     /// Makes the world of a seed, to be run with its chance.
-    pub(crate) fn drawn(seed: u64, shows: bool) -> (World, FaultGenerator) {
-        let (chance, start) = FaultGenerator::new(seed);
+    ///
+    /// `is_limited`: in it a service bills, and the user has a limit.
+    pub(crate) fn drawn(seed: u64, is_limited: bool, shows: bool) -> (World, FaultGenerator) {
+        let (chance, mut start) = FaultGenerator::new(seed);
+        if is_limited {
+            // Answers of any length say nothing of the tokens of a minute.
+            (start.limit, start.tpm) = (Some(Limit::drawn(seed)), None);
+        }
         (World::new(start, shows), chance)
     }
 
@@ -187,7 +200,7 @@ impl World {
 
     fn run_calm(&mut self) {
         self.calm = true;
-        self.start.pause_on_error = false;
+        (self.start.pause_on_error, self.start.limit) = (false, None);
         let done = (0..CALM_LIVES).any(|_| self.live(Script::written(FaultPlan::default())));
         assert!(done, "when faults stop, the run finishes");
         self.check_end();
@@ -198,6 +211,7 @@ impl World {
         assert_eq!(asks, self.totals.asks, "a finished run asks nothing");
         let after = self.outputs.each_ref().map(|output| output.bytes.clone());
         assert!(before == after, "a finished run writes nothing");
+        self.totals.used = std::mem::take(&mut self.books.used);
         for excuse in self.bills.values().flat_map(Bill::again) {
             *self.totals.bought_twice.entry(*excuse).or_default() += 1;
         }
@@ -223,6 +237,7 @@ impl World {
         }
         self.check_outputs();
         self.store.lives += 1;
+        self.books.life();
         let (asked, began) = (begin.plan.count(Planned::Pending), self.unix_ms);
         let width = u64::from(self.start.width);
         let ended = Life::new(self, begin, teller).run();
@@ -352,6 +367,23 @@ impl World {
             self.input == bytes_of(&self.rows),
             "marks change their own cells and no other byte"
         );
+    }
+
+    /// The user's limit, as a life that is planned so goes by it.
+    pub(crate) fn budget(&self, begin: &Prepared) -> Option<BudgetRules> {
+        let of = (self.start.models, self.start.endpoints);
+        let rules = |limit| self.books.rules(&self.store, limit, of, begin.output_max());
+        self.start.limit.map(rules)
+    }
+
+    /// What a life says at its end of the user's limit.
+    pub(crate) fn check_budget(&mut self, ending: &Ending, output_max: u64) {
+        if let (Some(limit), Some(status)) = (self.start.limit, &ending.budget) {
+            let longest = self.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+            let dearest = self.books.dearest(longest, self.start.models, output_max);
+            let is_reached = matches!(ending.reason, EndReason::CostLimit { .. });
+            self.books.end(limit, status, is_reached, dearest);
+        }
     }
 
     fn check_outputs(&self) {

@@ -3,6 +3,7 @@
 mod check_key;
 pub(crate) mod completions;
 pub(crate) mod config;
+mod cost_limit;
 mod demo;
 pub(crate) mod doctor;
 pub(crate) mod estimate;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use dset_core::money::{Asked, Expenses, PriceSource, Prices};
+use dset_core::money::{Amount, Asked, Expenses, PriceSource, Prices};
 use dset_core::provider::Providers;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{Dollars, JobSpec, Layer};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::expenses::{Pricing, expenses};
 
@@ -16,6 +16,8 @@ use crate::layers::Environment;
 pub(super) struct Money {
     pub(super) prices: Prices,
     providers: Providers,
+    /// What the folder may cost in all its runs, where variables or files of settings limit it.
+    pub(super) limit: Option<Amount>,
 }
 
 impl Money {
@@ -25,13 +27,23 @@ impl Money {
     }
 
     pub(super) fn of(environment: &Environment) -> Money {
-        Money { prices: environment.prices(), providers: environment.providers.clone() }
+        let said = environment.under(Layer::default()).ok();
+        Money {
+            prices: environment.prices(),
+            providers: environment.providers.clone(),
+            limit: said.and_then(|said| said.layer.max_cost).map(|Dollars(most)| most),
+        }
     }
 
     /// Works out what was spent in a folder; nothing where its store cannot be read, which whoever
     /// reads it next says better.
     pub(super) fn expenses(&self, folder: &Path) -> Option<Expenses> {
         expenses(folder, self.pricing()).ok().flatten()
+    }
+
+    /// Returns the id of the provider whose address it is, where that is known.
+    pub(super) fn provider(&self, url: &url::Url) -> Option<String> {
+        self.providers.by_url(url).map(|preset| preset.id.to_string())
     }
 
     /// Returns what costs are worked out by.

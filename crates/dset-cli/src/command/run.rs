@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use super::export::DatasetsAtEnd;
 use super::signals;
+use crate::command::cost_limit;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
 use crate::datasets::DatasetArgs;
@@ -87,6 +88,11 @@ pub(crate) struct DecisionArgs {
     /// The same, but take the rows before the first ERROR as answered
     #[arg(long)]
     pub(crate) from_bookmark: bool,
+
+    /// Count replies of earlier runs no more that did not come and may have been billed: the service's
+    /// bill shows that they were not
+    #[arg(long)]
+    pub(crate) forgive_lost: bool,
 }
 
 /// What is written when the run has gone to its end, beside what `[[export]]` in `dset.toml` says.
@@ -128,6 +134,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
+        forgive_lost: args.decisions.forgive_lost,
     };
     #[cfg(unix)]
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
@@ -243,11 +250,13 @@ pub(super) fn ask(
     runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
     let asked = places(&spec, &options, keys.keys, state)?;
+    let money = Money::of(keys.environment);
+    let payees = cost_limit::payees(&spec, options.cost, &money)?;
     let lacking = spec.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
-    let job = loop {
+    let mut job = loop {
         match (Job::prepare(spec.clone(), decisions, lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
@@ -261,7 +270,12 @@ pub(super) fn ask(
         }
     };
     datasets.map_or(Ok(()), |datasets| datasets.check(&spec))?;
-    let money = Money::of(keys.environment);
+    let before = job
+        .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)
+        .map_err(|error| explain::job(error.into()))?;
+    if let Some(words) = before.as_ref().and_then(display::money::not_counted) {
+        display::warn(&words, None);
+    }
     if demo.is_none() && !terminal.quiet {
         money.say_if_stale(&spec);
     }

@@ -177,6 +177,16 @@ impl Observer for Json {
             Notice::MarkingRow { row_number } => {
                 self.print(now, json!({ "event": "bookmark", "row": row_number }));
             }
+            Notice::BillAboveReservation { billed, reserved } => self.print(
+                now,
+                json!({
+                    "event": "bill_above_reservation",
+                    "billed": billed.to_string(), "reserved": reserved.to_string(),
+                }),
+            ),
+            Notice::CostLimitReached { least } => {
+                self.print(now, json!({ "event": "cost_limit", "least": least.to_string() }));
+            }
             Notice::Draining { in_flight, .. } => {
                 self.print(now, json!({ "event": "stopping", "in_flight": in_flight }));
             }
@@ -211,6 +221,9 @@ impl Display for Json {
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending, self.presumed_agreed) as u8,
         });
+        if let Some(budget) = &ending.budget {
+            end["budget"] = money::budget_object(budget);
+        }
         if let Some(spent) = spent {
             end["spent"] = money::object(spent, PriceTable::built_in());
         }

@@ -1,6 +1,7 @@
 //! Money in words.
 
-use dset_core::money::{Expenses, PriceTable, STALE_DAYS, Total};
+use dset_core::money::{Amount, Expenses, PriceTable, STALE_DAYS, Total};
+use dset_core::run::BudgetStatus;
 use serde_json::{Map, Value, json};
 
 use crate::display::page::Page;
@@ -16,6 +17,21 @@ pub(crate) fn stale(table: &PriceTable, unix_ms: i64) -> Option<String> {
             table.as_of
         )
     })
+}
+
+/// Says that a reply cost more than it was taken to cost at most.
+pub(crate) fn above(billed: Amount, reserved: Amount) -> String {
+    format!(
+        "a reply cost {}, more than the {} that were reserved for it: from now on more is reserved",
+        billed.shown(),
+        reserved.shown()
+    )
+}
+
+/// Writes an amount for a flag: dollars, rounded up to cents, or to as many decimals as show two digits
+/// that count.
+pub(crate) fn dollars_up(amount: Amount) -> String {
+    amount.shown().trim_start_matches('$').to_owned()
 }
 
 /// Says a sum: what is known of it, and how many calls are not in it.
@@ -47,6 +63,66 @@ fn total(total: &Total, without_price: &[&str]) -> String {
     }
 }
 
+/// Says what of the folder's earlier calls no limit can count; nothing where there are none. What runs
+/// under a limit may have been billed is counted.
+pub(crate) fn not_counted(before: &Expenses) -> Option<String> {
+    let unknown = before.spent.no_price + before.spent.no_counts;
+    (unknown > 0 && before.unsure == Amount::ZERO).then(|| {
+        format!(
+            "the limit does not count {} of earlier runs whose cost is not known",
+            of(unknown, "call")
+        )
+    })
+}
+
+/// Says what is left of a limit of the folder.
+pub(crate) fn limit(most: Amount, expenses: &Expenses) -> String {
+    let left = (most - expenses.spent.upper - expenses.unsure).max(Amount::ZERO);
+    format!("{}, {} left", most.shown(), left.shown())
+}
+
+/// Says in a few words what a run has spent of its limit, and what its asks on their way may cost.
+pub(crate) fn budget_short(budget: &BudgetStatus) -> String {
+    let (limit, spent) = match (budget.total, budget.run) {
+        (Some(total), _) => (total, budget.spent + budget.unsure),
+        (None, run) => (run.unwrap_or_default(), budget.run_spent + budget.run_unsure),
+    };
+    format!("{} of {}, {} reserved", spent.shown(), limit.shown(), budget.reserved.shown())
+}
+
+/// Says what a run has spent of its limit, and what is left of it.
+pub(crate) fn budget(budget: &BudgetStatus) -> String {
+    let (limit, spent, unsure) = match (budget.total, budget.run) {
+        (Some(total), _) => (format!("of {}", total.shown()), budget.spent, budget.unsure),
+        (None, run) => {
+            let limit = format!("of {} for this run", run.unwrap_or_default().shown());
+            (limit, budget.run_spent, budget.run_unsure)
+        }
+    };
+    let mut words = format!("{} {limit}", spent.shown());
+    if unsure > Amount::ZERO {
+        words += &format!(", {} may have been billed", unsure.shown());
+    }
+    if budget.reserved > Amount::ZERO {
+        words += &format!(", {} reserved", budget.reserved.shown());
+    }
+    format!("{words}, {} left", budget.left.shown())
+}
+
+/// Writes the same for a program, as decimal strings of dollars.
+pub(crate) fn budget_object(budget: &BudgetStatus) -> Value {
+    let limit = |limit: Option<Amount>| limit.map(|amount| amount.to_string());
+    json!({
+        "max_cost": limit(budget.total),
+        "max_cost_run": limit(budget.run),
+        "spent": budget.spent.to_string(),
+        "spent_in_run": budget.run_spent.to_string(),
+        "may_have_been_billed": budget.unsure.to_string(),
+        "reserved": budget.reserved.to_string(),
+        "left": budget.left.to_string(),
+    })
+}
+
 /// Says what was spent, in a few words; nothing where nothing was bought.
 pub(crate) fn spent(expenses: &Expenses) -> Option<String> {
     (expenses.spent.calls > 0).then(|| total(&expenses.spent, &expenses.without_price()))
@@ -68,12 +144,24 @@ fn useless(expenses: &Expenses) -> Option<String> {
     (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
+/// Says what runs under a limit may have been billed, and what to do about it.
+fn unsure(expenses: &Expenses) -> String {
+    format!(
+        "{} more, for replies that did not come; `dset run --forgive-lost` once the service's bill shows \
+         that they are not on it",
+        expenses.unsure.shown()
+    )
+}
+
 /// Shows what was spent, on lines of their own.
 pub(crate) fn pairs(page: &Page, expenses: &Expenses) {
     let Some(spent) = spent(expenses) else { return };
     page.pair("spent", &spent);
     if let Some(useless) = useless(expenses) {
         page.pair("of it", &useless);
+    }
+    if expenses.unsure > Amount::ZERO {
+        page.pair("perhaps billed", &unsure(expenses));
     }
     if expenses.saved.picodollars() > 0 {
         page.pair("cache saved", &expenses.saved.shown());
@@ -128,6 +216,7 @@ pub(crate) fn object(expenses: &Expenses, table: &PriceTable) -> Value {
         "retried": total_object(&expenses.retried),
         "rejected": total_object(&expenses.rejected),
         "lost": total_object(&expenses.lost),
+        "may_have_been_billed": expenses.unsure.to_string(),
         "saved_by_cache": expenses.saved.to_string(),
         "said_by_service": expenses.said,
         "thousand_answers": expenses.thousand_answers().map(|sum| sum.to_string()),

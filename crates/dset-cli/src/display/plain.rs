@@ -84,8 +84,10 @@ impl Plain {
             }
             _ => String::new(),
         };
+        let budget = snapshot.budget.as_ref().map(money::budget_short);
+        let budget = budget.map(|words| format!(", {words}")).unwrap_or_default();
         format!(
-            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}",
+            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}{budget}",
             ledger.answered,
             ledger.questions,
             snapshot.retrying,
@@ -181,6 +183,11 @@ impl Observer for Plain {
                 let input = self.settings.input.display();
                 self.print_at(now, &format!("Updating {input} bookmark at row {row_number}"));
             }
+            Notice::BillAboveReservation { billed, reserved } => {
+                self.print_at(now, &format!("Warning: {}", money::above(*billed, *reserved)));
+            }
+            // The end says it.
+            Notice::CostLimitReached { .. } => {}
             Notice::Draining { signal, in_flight, longest } => {
                 let asks = text::of(*in_flight as u64, "question");
                 let longest = span(*longest);

@@ -87,6 +87,8 @@ pub struct Amount(i128);
 impl Amount {
     /// Nothing.
     pub const ZERO: Amount = Amount(0);
+    /// More than anybody has.
+    pub const MAX: Amount = Amount(i128::MAX);
 
     /// Takes what a service says in dollars: the shortest decimal number that is this one, cut at
     /// twelve decimals upwards. `None` where it is negative, or no number.
@@ -103,6 +105,12 @@ impl Amount {
         let fraction: i128 = format!("{kept:0<AMOUNT_DECIMALS$}").parse().ok()?;
         let whole: i128 = whole.parse().ok()?;
         Some(Amount(whole.checked_mul(DOLLAR)?.checked_add(fraction + i128::from(rest))?))
+    }
+
+    /// Takes a number of picodollars.
+    #[must_use]
+    pub fn from_picodollars(number: i64) -> Amount {
+        Amount(i128::from(number))
     }
 
     /// Returns it in picodollars.

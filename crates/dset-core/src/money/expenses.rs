@@ -59,11 +59,12 @@ impl<'a> FailedCall<'a> {
     #[must_use]
     pub fn billed_as(&self) -> Option<BilledAs<'a>> {
         // Sent, and no end of a reply came: the service may have written one all the same.
-        let is_waited_for = self.status.is_none()
-            && matches!(
-                Cause::from_code(self.cause),
-                Some(Cause::TimedOut | Cause::ConnectionLost)
-            );
+        let never_arrived = [Cause::ConnectionFailed, Cause::WrongProtocol];
+        let is_waited_for = match self.status {
+            None => never_arrived.iter().all(|cause| cause.code() != self.cause),
+            // A gateway has given up waiting for whoever does the work.
+            Some(status) => matches!(status, 504 | 524),
+        };
         match (self.is_counted, self.has_reply || is_waited_for, self.is_answered) {
             (true, _, true) => Some(BilledAs::Retried(self.cause)),
             (true, _, false) => Some(BilledAs::Rejected(self.cause)),
@@ -116,6 +117,9 @@ pub struct Expenses {
     pub rejected: Total,
     /// Of it for replies that did not come, or not whole.
     pub lost: Total,
+    /// What runs under a limit may have been billed beside all that: see
+    /// [`SessionCost`](super::SessionCost).
+    pub unsure: Amount,
     /// What the provider's cache saved at least.
     pub saved: Amount,
     /// Calls whose cost the service itself said.
@@ -154,8 +158,9 @@ impl Total {
 }
 
 impl Expenses {
-    /// Adds a call. What the service itself says of its cost outranks every price.
-    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) {
+    /// Adds a call, and returns what it cost at most, as far as that is known. What the service itself
+    /// says of its cost outranks every price.
+    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) -> Amount {
         let said = billed.said.and_then(Amount::from_dollars);
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
         let cost = said.map_or(priced, Cost::exactly);
@@ -180,6 +185,10 @@ impl Expenses {
         model.saved += saved;
         if billed.outcome == BilledAs::Answer {
             model.answers.add(cost);
+        }
+        match cost {
+            Cost::Between(_, upper) => upper,
+            Cost::Unknown(_) => Amount::ZERO,
         }
     }
 

@@ -11,6 +11,8 @@ mod estimate;
 mod expenses;
 mod prices;
 mod rates;
+mod session;
+mod span;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,4 +23,6 @@ pub use estimate::{Forecast, SAMPLE_LEAST, Sample};
 pub use expenses::{Billed, BilledAs, Expenses, FailedCall, ModelExpenses, Total};
 pub use prices::{Asked, OwnPrice, PriceSource, Prices};
 pub use rates::{Hours, Rates, Tariff, Window};
+pub use session::SessionCost;
+pub use span::PriceSpan;
 pub use table::{LongPrompt, PriceEntry, PriceTable, STALE_DAYS, TableError};

@@ -271,7 +271,9 @@ fn a_failed_ask_is_billed_where_a_service_may_have_written_something() {
             failed("connection lost", None, false, false, false),
             Some(BilledAs::Lost("connection lost")),
         ),
-        (failed("timed out", Some(504), false, false, false), None),
+        (failed("timed out", Some(504), false, false, false), Some(BilledAs::Lost("timed out"))),
+        (failed("no answer", None, false, false, true), Some(BilledAs::Lost("no answer"))),
+        (failed("timed out", Some(408), false, false, false), None),
         (failed("rate limited", Some(429), false, false, true), None),
         (failed("connection failed", None, false, false, false), None),
     ] {

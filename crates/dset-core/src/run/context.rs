@@ -1,10 +1,14 @@
 //! What dispatch has of the rest of the machine while it takes an event.
 
 use crate::item::question::QuestionId;
+use crate::money::Amount;
 use crate::run::custody::Custody;
+use crate::run::dispatch::router::EndpointIndex;
 use crate::run::gate::Gates;
+use crate::run::gate::budget::Budget;
+use crate::run::gate::payee::{Bill, Reservation};
 use crate::run::shutdown::Shutdown;
-use crate::run::{Effect, JournalRecord, Rules, Seq};
+use crate::run::{Effect, JournalRecord, Notice, Rules, Seq};
 use crate::time::Time;
 
 /// The moment, the rules, and the parts of the machine beside dispatch.
@@ -32,4 +36,43 @@ impl Context<'_> {
     pub(crate) fn is_ending(&self) -> bool {
         self.shutdown.reason.is_some()
     }
+
+    /// Tells the store of a higher bound, where one is due.
+    pub(crate) fn declare_bound(&mut self) {
+        let due = self.gates.budget.as_mut().and_then(Budget::to_declare);
+        if let Some((bound, unsure)) = due {
+            self.tell_bound(bound, unsure, false);
+        }
+    }
+
+    /// Nothing is on its way any more: tells the store what the run was billed.
+    pub(crate) fn close_budget(&mut self) {
+        let due = self.gates.budget.as_mut().and_then(Budget::to_close);
+        if let Some((bound, unsure)) = due {
+            self.tell_bound(bound, unsure, true);
+        }
+    }
+
+    fn tell_bound(&mut self, bound: Amount, unsure: Amount, is_last: bool) {
+        let seq = self.record(JournalRecord::BoundDeclared { bound, unsure, is_last });
+        if let Some(budget) = &mut self.gates.budget {
+            budget.declared(seq, bound);
+        }
+    }
+
+    /// An ask is back, or will not come back: books what it was billed.
+    pub(crate) fn settle(&mut self, paid: &PaidAsk, bill: &Bill) {
+        let Some(budget) = &mut self.gates.budget else { return };
+        let over = budget.settle(self.now, paid.sent_at, paid.endpoint, paid.reservation, bill);
+        if let Some((billed, reserved)) = over {
+            self.effects.push(Effect::Show(Notice::BillAboveReservation { billed, reserved }));
+        }
+    }
+}
+
+/// What is known of an ask whose price is to be booked.
+pub(crate) struct PaidAsk {
+    pub(crate) sent_at: Time,
+    pub(crate) endpoint: EndpointIndex,
+    pub(crate) reservation: Reservation,
 }

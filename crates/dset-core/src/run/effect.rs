@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::answer::{Answer, Failure, Usage};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionId, QuestionIndex};
+use crate::money::Amount;
 use crate::plan::ledger::{Fault, Ledger};
+use crate::run::BudgetStatus;
 use crate::run::ask::{Ask, AskId};
 use crate::run::event::{Seq, StopSignal};
 use crate::time::Time;
@@ -98,6 +100,16 @@ pub enum JournalRecord {
     RowMarked {
         /// The question in that row.
         id: QuestionId,
+    },
+    /// The most that this run may be billed from now on. A run that is killed counts as if it had been
+    /// billed all of it.
+    BoundDeclared {
+        /// The most that it may have been billed since it began.
+        bound: Amount,
+        /// What of that was billed or not, which nobody can tell from what is recorded.
+        unsure: Amount,
+        /// Nothing is on its way any more, and nothing will be: the bound is what it was billed.
+        is_last: bool,
     },
 }
 
@@ -198,6 +210,18 @@ pub enum Notice {
         /// Its row as a spreadsheet counts it.
         row_number: u64,
     },
+    /// A reply cost more than an ask like it was taken to cost at most.
+    BillAboveReservation {
+        /// What it cost.
+        billed: Amount,
+        /// What was reserved for it.
+        reserved: Amount,
+    },
+    /// What is left of the limit pays for no question.
+    CostLimitReached {
+        /// What the cheapest one may cost that is to be asked.
+        least: Amount,
+    },
     /// The run is stopping; what is on its way is waited for.
     Draining {
         /// What made it stop.
@@ -224,6 +248,8 @@ pub struct Ending {
     pub was_stopped: bool,
     /// The row that a failing service left marked, as a spreadsheet counts it.
     pub marked_question: Option<Arc<Question>>,
+    /// Where it stands with its limit of money, if it has one.
+    pub budget: Option<BudgetStatus>,
 }
 
 /// Why a run ended, from the weightiest to the lightest; where several hold, the first counts.
@@ -244,6 +270,11 @@ pub enum EndReason {
     KeyRefused(Box<Failure>),
     /// No money left.
     OutOfMoney(Box<Failure>),
+    /// What is left of the user's own limit pays for no question.
+    CostLimit {
+        /// What the cheapest one may cost that is to be asked.
+        least: Amount,
+    },
     /// The service did not answer after every retry.
     Unreachable(Box<Failure>),
     /// The service wants to be left alone for longer than a run waits.
@@ -266,7 +297,7 @@ impl EndReason {
             EndReason::WrongSettings(_) => 2,
             EndReason::InputChanged { .. } => 3,
             EndReason::KeyRefused(_) => 4,
-            EndReason::OutOfMoney(_) => 5,
+            EndReason::OutOfMoney(_) | EndReason::CostLimit { .. } => 5,
             EndReason::Unreachable(_) => 6,
             EndReason::RetryAfterTooLong(..) => 7,
             EndReason::Stopped(_) => 8,

@@ -32,6 +32,8 @@ mod snapshot;
 use std::time::Duration;
 
 pub use crate::run::dispatch::router::EndpointSpec;
+pub use crate::run::gate::budget::{BudgetRules, BudgetStatus};
+pub use crate::run::gate::payee::Payee;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
@@ -70,6 +72,8 @@ pub struct Rules {
     pub pause_on_error: bool,
     /// The most answers to ask for in this run.
     pub limit: Option<u64>,
+    /// What may be spent, where that is limited.
+    pub budget: Option<BudgetRules>,
     /// Seeds the jitter of waits.
     pub seed: u64,
 }
@@ -91,10 +95,11 @@ pub struct Machine {
 impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
-    pub fn new(rules: Rules) -> Machine {
+    pub fn new(mut rules: Rules) -> Machine {
+        let budget = rules.budget.take();
         Machine {
             dispatch: Dispatch::new(&rules),
-            gates: Gates::new(rules.bounds.slots_max, rules.minute),
+            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget),
             custody: Custody::default(),
             shutdown: Shutdown::default(),
             rules,
@@ -111,7 +116,10 @@ impl Machine {
         assert!(!self.finished, "an event came after the end");
         match event {
             Event::Started(plan) => self.on_started(now, plan),
-            Event::Synced { upto } => self.custody.on_synced(upto),
+            Event::Synced { upto } => {
+                self.custody.on_synced(upto);
+                self.gates.on_synced(upto);
+            }
             Event::SyncFailed { upto } => {
                 self.custody.on_sync_failed(upto);
                 self.shutdown.stop(EndReason::StoreFailed);
@@ -234,6 +242,10 @@ impl Machine {
             let (dispatch, mut cx) = self.dispatching(now, effects);
             dispatch.clear_systemic_failure(&mut cx);
         }
+        if !self.custody.has_store_failed() {
+            let (_, mut cx) = self.dispatching(now, effects);
+            cx.close_budget();
+        }
         if !self.custody.is_synced() {
             return;
         }
@@ -266,6 +278,7 @@ impl Machine {
             unplaced: self.custody.unplaced_count(),
             was_stopped: self.shutdown.signal.is_some(),
             marked_question: self.dispatch.take_marked_question(),
+            budget: self.gates.budget_status(),
         }));
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Machine;
+use super::{BudgetStatus, Machine};
 use crate::item::question::Question;
 use crate::plan::ledger::Ledger;
 use crate::time::Time;
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub rate_bound: Option<RateBound>,
     /// The two asks that have been on their way longest.
     pub longest: Vec<InFlightAsk>,
+    /// Where the run stands with its limit of money, if it has one.
+    pub budget: Option<BudgetStatus>,
     /// Somebody holds the run: nothing is sent.
     pub is_paused: bool,
     /// The run is stopping.

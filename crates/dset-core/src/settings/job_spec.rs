@@ -71,6 +71,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// Returns the most tokens that a reply of it can have, reasoning included; `None` where nothing
+    /// bounds them, or only the visible answer.
+    #[must_use]
+    pub fn output_max(&self) -> Option<u64> {
+        let bounds_all = self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts();
+        let asked = self.request.max_tokens.or(self.preset.max_tokens_default);
+        asked.filter(|_| bounds_all)
+    }
+
     /// Returns its first base URL.
     #[must_use]
     pub fn base_url(&self) -> &Url {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::reading::{LastTurn, OnBadRow, Sample};
-use super::values::{Concurrency, OnError, Span, Switch};
+use super::values::{Concurrency, Dollars, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 
 /// Said as the name of the key's variable: the service wants no key.
@@ -152,6 +152,19 @@ layer! {
         /// Whether runs on this machine tell each other what a service takes [default: on]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHEN", ignore_case = true))]
         pub share_pace: Option<Switch>,
+
+        /// US dollars that the folder may cost in all its runs; nothing is asked whose worst case is more
+        /// than what is left [default: no limit]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "DOLLARS", allow_hyphen_values = true))]
+        pub max_cost: Option<Dollars>,
+
+        /// US dollars that one run may cost [default: no limit]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "DOLLARS", allow_hyphen_values = true))]
+        pub max_cost_run: Option<Dollars>,
+
+        /// Tokens that a reply can have, for those limits, where --max-tokens does not bound them
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
+        pub max_output_bound: Option<u64>,
 
         /// Tokens an answer may have, its reasoning included [default: the service's]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]

@@ -18,5 +18,5 @@ pub(crate) use key_text::is_variable;
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample};
 pub use resolve::{Resolved, SettingsError, Warning, is_loopback, resolve, resolve_with_providers};
-pub use run_options::RunOptions;
-pub use values::{Concurrency, OnError, Span, Switch};
+pub use run_options::{CostLimits, RunOptions};
+pub use values::{Concurrency, Dollars, OnError, Span, Switch};

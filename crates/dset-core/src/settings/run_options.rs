@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::values::{Concurrency, OnError};
+use crate::money::Amount;
 use crate::rate::outage::OutageBackoff;
 use crate::rate::sliding_window::MinuteLimits;
 
@@ -13,6 +14,8 @@ pub struct RunOptions {
     pub concurrency: Concurrency,
     /// How many in a minute, at most.
     pub minute: MinuteLimits,
+    /// What it may cost.
+    pub cost: CostLimits,
     /// Runs on this machine tell each other what a service takes.
     pub share_pace: bool,
     /// The schedule of an outage.
@@ -25,4 +28,23 @@ pub struct RunOptions {
     pub stop_loops: bool,
     /// What a failing question does.
     pub on_error: OnError,
+}
+
+/// What asking may cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CostLimits {
+    /// The folder in all its runs, where that is limited.
+    pub total: Option<Amount>,
+    /// One run, where that is limited.
+    pub run: Option<Amount>,
+    /// The most tokens that a reply can have, where somebody says so.
+    pub output_bound: Option<u64>,
+}
+
+impl CostLimits {
+    /// Tells whether money is limited.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        self.total.is_some() || self.run.is_some()
+    }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::money::{Amount, Price};
+
 /// `on` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -151,9 +153,96 @@ impl From<Span> for String {
     }
 }
 
+/// An amount of US dollars that may be spent, as people write it: `20`, `0.50`, `$20`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub struct Dollars(pub Amount);
+
+/// The most dollars that a limit may have: more is a slip, and no limit.
+const DOLLARS_MAX: u64 = 1_000_000;
+
+impl FromStr for Dollars {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Dollars, String> {
+        let wrong = || {
+            "it is an amount of US dollars above 0 and at most 1,000,000, like 20 or 0.50"
+                .to_owned()
+        };
+        let number = text.trim();
+        let number = number.strip_prefix('$').unwrap_or(number);
+        // It has the form of a price, whose unit is a millionth of a dollar a million.
+        let amount = match number.split_once('.') {
+            None => number.parse().ok().filter(|_| !number.starts_with('+')).map(dollars),
+            Some((whole, fraction)) => {
+                let whole = whole.parse().ok().filter(|_| !whole.starts_with('+')).map(dollars);
+                let fraction = Price::parse(&format!("0.{fraction}")).ok();
+                whole.zip(fraction).map(|(whole, fraction)| whole + fraction.of(1_000_000))
+            }
+        };
+        let is_allowed =
+            |amount: &Amount| *amount > Amount::ZERO && *amount <= dollars(DOLLARS_MAX);
+        amount.filter(is_allowed).map(Dollars).ok_or_else(wrong)
+    }
+}
+
+fn dollars(number: u64) -> Amount {
+    Amount::from_picodollars(1_000_000_000_000).times(number)
+}
+
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Dollars> for String {
+    fn from(dollars: Dollars) -> String {
+        dollars.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_an_amount_of_dollars_and_nothing_else() {
+        for (text, shown) in [
+            ("20", "20"),
+            ("0.5", "0.5"),
+            ("$20", "20"),
+            (" 0.50 ", "0.5"),
+            ("0.000001", "0.000001"),
+            ("1000000", "1000000"),
+        ] {
+            assert_eq!(text.parse::<Dollars>().unwrap().to_string(), shown, "{text}");
+        }
+        for text in [
+            "20€",
+            "-1",
+            "NaN",
+            "inf",
+            "",
+            "$",
+            "0",
+            "0.0",
+            "1e3",
+            "1,5",
+            "+1",
+            "+1.5",
+            "1.+5",
+            "0.0000001",
+            "1000000.01",
+            "1.",
+            ".5",
+            "$-1",
+            "99999999999999999999999",
+            "20 USD",
+        ] {
+            assert!(text.parse::<Dollars>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn how_many_at_once_is_a_number_or_left_to_the_pace() {

@@ -66,6 +66,7 @@ pub(crate) fn begin(
         report,
         spec: settings,
         decisions,
+        budget: None,
         source,
         marks_known: before.marks_known,
         prompts,

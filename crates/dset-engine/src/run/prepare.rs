@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::{AnswerId, Plan};
+use dset_core::run::BudgetRules;
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 use dset_core::time::file_stamp;
@@ -42,6 +43,8 @@ pub struct Decisions {
     pub from_bookmark: bool,
     /// The most answers to ask for in this run.
     pub limit: Option<u64>,
+    /// What earlier runs may have been billed beside what they recorded was not.
+    pub forgive_lost: bool,
 }
 
 /// A run that can begin.
@@ -51,6 +54,8 @@ pub struct Job {
     pub report: PreparationReport,
     pub(crate) spec: JobSpec,
     pub(crate) decisions: Decisions,
+    /// What it may spend, where that is limited.
+    pub(crate) budget: Option<BudgetRules>,
     pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,

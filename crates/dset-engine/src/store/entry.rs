@@ -35,7 +35,7 @@ impl Entry {
             JournalRecord::Ended { .. } => NewEnded::from_ended(record, run)
                 .filter(|ended| Cause::from_code(&ended.cause).is_some_and(Cause::is_cut))
                 .map(Entry::Ended),
-            JournalRecord::RowMarked { .. } => None,
+            JournalRecord::RowMarked { .. } | JournalRecord::BoundDeclared { .. } => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use dset_core::answer::row::Row;
+use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
 
 use super::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -76,6 +77,8 @@ pub(crate) enum Write {
     Meta { name: &'static str, value: Option<Value> },
     /// There are answers of the original script, whose settings are unknown.
     LegacyImported { at: i64 },
+    /// A run may be billed so much, see [`dset_core::run::JournalRecord::BoundDeclared`].
+    BoundDeclared { life: i64, bound: Amount, unsure: Amount, is_last: bool },
     /// A run has ended.
     SessionEnded { life: i64, at: i64, ending: String, dropped: bool },
 }

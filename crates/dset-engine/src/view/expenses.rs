@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use dset_core::key::RequestSettings;
-use dset_core::money::{Asked, Billed, BilledAs, Expenses, Prices};
+use dset_core::money::{Asked, Billed, BilledAs, Expenses, Prices, SessionCost};
 use dset_core::provider::Providers;
 
 use crate::store::{Store, StoreError, StoredCall, open_readonly};
@@ -21,26 +21,34 @@ pub struct Pricing<'a> {
 
 /// Works out what was spent in a folder; `None` where it has no store.
 pub fn expenses(folder: &Path, pricing: Pricing<'_>) -> Result<Option<Expenses>, StoreError> {
-    open_readonly(folder, |store| {
-        let asked = AskedBy::load(store, pricing.providers)?;
-        let mut expenses = Expenses::default();
-        store.for_each_call(|call| {
-            let outcome = match &call.failed {
-                None => Some(BilledAs::Answer),
-                Some(failed) => failed.billed_as(),
-            };
-            let Some(outcome) = outcome else { return };
-            let billed = Billed {
-                asked: asked.of(call),
-                at: call.at,
-                tokens: call.tokens,
-                said: call.said,
-                outcome,
-            };
-            expenses.add(pricing.prices, &billed);
-        })?;
-        Ok(expenses)
-    })
+    open_readonly(folder, |store| expenses_of(store, pricing))
+}
+
+/// Works out what was spent by what a store has.
+pub(crate) fn expenses_of(store: &Store, pricing: Pricing<'_>) -> Result<Expenses, StoreError> {
+    let asked = AskedBy::load(store, pricing.providers)?;
+    let mut expenses = Expenses::default();
+    let mut sessions = store.bounds()?;
+    store.for_each_call(|call| {
+        let outcome = match &call.failed {
+            None => Some(BilledAs::Answer),
+            Some(failed) => failed.billed_as(),
+        };
+        let Some(outcome) = outcome else { return };
+        let billed = Billed {
+            asked: asked.of(call),
+            at: call.at,
+            tokens: call.tokens,
+            said: call.said,
+            outcome,
+        };
+        let cost = expenses.add(pricing.prices, &billed);
+        if let Some(session) = sessions.get_mut(&call.session) {
+            session.recorded += cost;
+        }
+    })?;
+    expenses.unsure = sessions.values().map(SessionCost::may_have_been_billed).sum();
+    Ok(expenses)
 }
 
 /// Whom each run asked.

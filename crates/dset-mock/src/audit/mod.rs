@@ -24,6 +24,12 @@ pub struct Stats {
     pub answered: u64,
     /// Answers made, whole or not, delivered or not: those that cost.
     pub billed: u64,
+    /// Tokens of the questions that the service began to answer, and of the answers that it had in mind
+    /// for them: the bill of one that charges for what it began, whether or not somebody was left to take
+    /// it.
+    pub begun_tokens_in: u64,
+    /// Tokens of those answers.
+    pub begun_tokens_out: u64,
     /// Distinct questions asked, compared by their text.
     pub questions: u64,
     /// Distinct questions that got at least one answer.
@@ -195,6 +201,13 @@ impl Audit {
             // A little less: the client's clock starts when the reply arrives.
             counted.not_before = Some(now + wait.mul_f64(0.98));
         }
+    }
+
+    /// The service begins to answer.
+    pub(crate) fn begun(&self, tokens_in: u64, tokens_out: u64) {
+        let mut counts = self.counts();
+        counts.stats.begun_tokens_in += tokens_in;
+        counts.stats.begun_tokens_out += tokens_out;
     }
 
     pub(crate) fn bill(&self) {

@@ -238,6 +238,7 @@ impl Service {
         }
         let answer = self.answer(call, question, shape);
         let latency = self.latency(fault, &answer);
+        self.shared.audit.begun(tokens_in, answer.tokens_out);
         // A timer takes a millisecond, even one for nothing.
         if !call.stream && !latency.is_zero() {
             tokio::time::sleep(latency).await;

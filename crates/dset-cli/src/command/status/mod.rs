@@ -154,6 +154,9 @@ fn show(
     }
     let expenses = money.expenses(&settings.output).unwrap_or_default();
     display::money::pairs(page, &expenses);
+    if let Some(most) = money.limit {
+        page.pair("limit", &display::money::limit(most, &expenses));
+    }
     let endpoint = match &standing.session {
         Some(life) => one_line(&life.endpoint),
         None => settings.model().endpoint(),

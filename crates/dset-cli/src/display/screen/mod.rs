@@ -31,6 +31,7 @@ use tokio::task::JoinHandle;
 use self::rate::Rate;
 use self::terminal::{Extras, Terminal};
 use super::line::{Line, TermCaps};
+use super::money;
 use super::plain::failure_words;
 use super::text::{self, count, failure, of, place, span, tokens};
 use super::{Demo, Display, RunContext, TOLD_MAX};
@@ -200,7 +201,11 @@ impl Observer for Screen {
             // The region tells of these.
             Notice::OutageRetry { .. }
             | Notice::OutageCrossCheck { .. }
+            | Notice::CostLimitReached { .. }
             | Notice::Draining { .. } => {}
+            Notice::BillAboveReservation { billed, reserved } => {
+                self.log(now, WAITS, &money::above(*billed, *reserved), "");
+            }
             Notice::Answered { question, took, usage, .. } => {
                 self.rate.add();
                 if self.shows_answers {

@@ -12,7 +12,7 @@ use crate::display::text::{self, of, span};
 use crate::same_command::same_command_as;
 
 /// What happened, why, and what to do about it.
-type ErrorWords = (String, Option<String>, Vec<String>);
+pub(super) type ErrorWords = (String, Option<String>, Vec<String>);
 
 impl Summary<'_> {
     /// What went wrong, if anything ended the run before its time: message, cause, hints.
@@ -47,6 +47,7 @@ impl Summary<'_> {
                 }
                 ("there is no money left".into(), why(failure), hints)
             }
+            EndReason::CostLimit { least } => self.cost_limit(*least),
             EndReason::Unreachable(failure) => self.unreachable(failure, again),
             EndReason::RetryAfterTooLong(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),

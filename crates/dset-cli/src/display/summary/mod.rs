@@ -1,5 +1,6 @@
 //! The last lines of a run: what was answered, what is left, what that means, what continues it.
 
+mod cost_limit;
 mod error;
 
 use std::path::Path;
@@ -167,6 +168,9 @@ impl Summary<'_> {
         }
         if let Some(spent) = self.spent.and_then(money::spent) {
             details.push(("spent", spent));
+        }
+        if let Some(budget) = &self.ending.budget {
+            details.push(("limit", money::budget(budget)));
         }
         if let (Some(median), Some((slowest, question))) = (tally.median(), &tally.slowest) {
             let (median, slowest) = (span(median), span(*slowest));

@@ -53,6 +53,9 @@ pub struct Preset {
     pub max_tokens_field: String,
     /// The `max_tokens` that is sent where the user sets none, for a service that requires one.
     pub max_tokens_default: Option<u64>,
+    /// The reasoning counts in that limit too, so that no reply is longer. Where it is not known, it
+    /// does not.
+    pub max_tokens_bounds_reasoning: bool,
     /// The field that switches reasoning on or off.
     pub reasoning_switch: ReasoningSwitch,
     /// Prefixes of the names of models that reason unless a request switches it off.

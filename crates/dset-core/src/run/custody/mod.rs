@@ -154,6 +154,11 @@ impl Custody {
         self.records.synced >= self.records.given
     }
 
+    /// Returns true if the store could not be written.
+    pub(crate) fn has_store_failed(&self) -> bool {
+        self.records.failed
+    }
+
     /// Returns true if the store or an output could not be written.
     pub(crate) fn has_failed(&self) -> bool {
         self.records.failed || self.output.failed

@@ -6,6 +6,7 @@
 //! question, the endpoint, the service or the settings that fail. What is durable, and what is in the
 //! outputs, is none of its business ([`crate::run::custody`]).
 
+mod funds;
 mod on_failure;
 mod on_response;
 mod outage;
@@ -30,6 +31,7 @@ use crate::rate::outage::{FailureStreak, Outage};
 use crate::rate::{RateController, Ticket};
 use crate::run::ask::AskId;
 use crate::run::context::Context;
+use crate::run::gate::payee::Reservation;
 use crate::run::{Effect, Rules};
 use crate::time::Time;
 
@@ -91,6 +93,8 @@ struct InFlight {
     index: QuestionIndex,
     endpoint: EndpointIndex,
     sent: Ticket,
+    /// What it may cost at most, where money is limited.
+    reservation: Reservation,
     /// The reply has begun: it may be slow, but it is not hung.
     has_begun: bool,
     /// About how many tokens of a streamed answer have come.

@@ -10,7 +10,8 @@ use crate::item::question::{Question, QuestionIndex};
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
-use crate::run::context::Context;
+use crate::run::context::{Context, PaidAsk};
+use crate::run::gate::payee::Bill;
 use crate::run::{Effect, JournalRecord, Notice};
 use crate::time::Time;
 
@@ -94,6 +95,13 @@ impl Dispatch {
             matches!(back, ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. });
         let taken = tokens_about(reading, &held.question.content).or_else(|| tokens(reading));
         cx.gates.on_return(cx.now, taken, was_refused);
+        let bill = match reading {
+            ParsedReply::Answer(answer) => Bill::Answered(answer.usage, answer.cost),
+            ParsedReply::Failure(failure) => Bill::of_failure(failure),
+        };
+        let (sent_at, endpoint, reservation) =
+            (flight.sent.at, flight.endpoint, flight.reservation);
+        cx.settle(&PaidAsk { sent_at, endpoint, reservation }, &bill);
         ReturnedAsk {
             ask,
             index: flight.index,

@@ -12,6 +12,7 @@ use crate::plan::ledger::Fault;
 use crate::planted::{Mutant, planted};
 use crate::rate::outage::{Outage, Probe};
 use crate::run::context::Context;
+use crate::run::gate::budget::NoFunds;
 use crate::run::{Effect, EndReason, Notice};
 use crate::time::Time;
 
@@ -128,6 +129,13 @@ impl Dispatch {
         let retry = outage.retries + 1;
         let model = self.active[&index].question.model;
         let Some(lane) = self.router.probe(cx.now, model) else { return };
+        let reserved = self.reserve(cx, index, lane);
+        cx.declare_bound();
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(NoFunds::Undeclared) => return,
+            Err(NoFunds::Short) => return self.end_probes(cx, index, lane),
+        };
         self.dequeue(index);
         match probe {
             Probe::Light => {}
@@ -140,7 +148,7 @@ impl Dispatch {
                 cx.effects.push(Effect::Show(Notice::OutageCrossCheck { question }));
             }
         }
-        let ask = self.ask(cx, index, lane);
+        let ask = self.ask(cx, index, lane, reservation);
         let outage = self.outage.as_mut().expect("an outage does not end by sending");
         outage.on_probe_sent(ask, index, probe);
     }

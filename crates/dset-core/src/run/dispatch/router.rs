@@ -171,6 +171,12 @@ impl Router {
         self.endpoints.iter().map(|lane| lane.spec.model + 1).max().expect("a run asks somewhere")
     }
 
+    /// The places where a model is asked.
+    pub(crate) fn lanes_of(&self, model: u16) -> Vec<EndpointIndex> {
+        let lanes = self.endpoints.iter().enumerate();
+        lanes.filter(|(_, lane)| lane.spec.model == model).map(|(at, _)| at).collect()
+    }
+
     /// At how many places a model is asked.
     pub(crate) fn endpoints_of(&self, model: u16) -> usize {
         self.endpoints.iter().filter(|lane| lane.spec.model == model).count()

@@ -9,6 +9,8 @@ use super::{ActiveQuestion, Dispatch, InFlight};
 use crate::item::question::{Question, QuestionIndex};
 use crate::run::ask::{Ask, AskId};
 use crate::run::context::Context;
+use crate::run::gate::budget::NoFunds;
+use crate::run::gate::payee::Reservation;
 use crate::run::{Effect, Notice, RateBound};
 use crate::time::Time;
 
@@ -89,7 +91,7 @@ impl Dispatch {
     }
 
     /// Where another ask of a model may be sent, as far as gates and endpoints go.
-    fn may_send(&mut self, cx: &mut Context<'_>, model: u16) -> Route {
+    pub(crate) fn may_send(&mut self, cx: &mut Context<'_>, model: u16) -> Route {
         match cx.gates.wait(cx.now) {
             None => Route::NotYet,
             Some(Duration::ZERO) => self.router.choose(cx.now, model),
@@ -123,21 +125,30 @@ impl Dispatch {
         // Each model comes first in its turn, so that none takes all that a minute may hold.
         let models = self.router.models();
         let first = (self.asks_count % u64::from(models)) as u16;
+        let mut is_short = false;
         for step in 0..models {
-            self.send_to(cx, (first + step) % models);
+            is_short |= self.send_to(cx, (first + step) % models);
+        }
+        cx.declare_bound();
+        if is_short {
+            self.end_if_spent(cx);
         }
     }
 
-    fn send_to(&mut self, cx: &mut Context<'_>, model: u16) {
+    /// Sends what may be sent now to a model; returns true if what is left of the money holds it up.
+    fn send_to(&mut self, cx: &mut Context<'_>, model: u16) -> bool {
         while self.has_room(cx)
             && let Some(&index) = self.ready[usize::from(model)].first()
         {
             match self.may_send(cx, model) {
-                Route::Now(lane) => {
-                    self.ready[usize::from(model)].pop_first();
-                    let ask = self.ask(cx, index, lane);
-                    self.router.endpoint_mut(lane).on_probe_sent(ask);
-                }
+                Route::Now(lane) => match self.reserve(cx, index, lane) {
+                    Ok(reservation) => {
+                        self.ready[usize::from(model)].pop_first();
+                        let ask = self.ask(cx, index, lane, reservation);
+                        self.router.endpoint_mut(lane).on_probe_sent(ask);
+                    }
+                    Err(refused) => return refused == NoFunds::Short,
+                },
                 Route::NotBefore(at) => {
                     cx.gates.send_at = Some(cx.gates.send_at.map_or(at, |first| first.min(at)));
                     let by_service = self.router.are_rate_bound().then_some(RateBound::Service);
@@ -147,6 +158,7 @@ impl Dispatch {
                 Route::NotYet => break,
             }
         }
+        false
     }
 
     pub(crate) fn ask(
@@ -154,6 +166,7 @@ impl Dispatch {
         cx: &mut Context<'_>,
         index: QuestionIndex,
         lane: EndpointIndex,
+        reservation: Reservation,
     ) -> AskId {
         let held = self.active.get_mut(&index).expect("a question that is asked is held");
         held.attempts += 1;
@@ -170,6 +183,7 @@ impl Dispatch {
             index,
             endpoint: lane,
             sent,
+            reservation,
             has_begun: false,
             tokens: 0,
             abandoned: false,

@@ -5,7 +5,8 @@ use crate::answer::{Failure, FailureClass, ParsedReply};
 use crate::rate::ResponseSignal;
 use crate::run::Effect;
 use crate::run::ask::AskId;
-use crate::run::context::Context;
+use crate::run::context::{Context, PaidAsk};
+use crate::run::gate::payee::Bill;
 use crate::time::Time;
 
 impl Dispatch {
@@ -18,6 +19,9 @@ impl Dispatch {
             lane.on_return(cx.now, ask);
             lane.rate.on_return(cx.now, &flight.sent, ResponseSignal::Neutral);
             cx.gates.on_return(cx.now, None, false);
+            let (sent_at, endpoint, reservation) =
+                (flight.sent.at, flight.endpoint, flight.reservation);
+            cx.settle(&PaidAsk { sent_at, endpoint, reservation }, &Bill::Lost);
             self.dropped += 1;
             self.make_ready(flight.index);
             return;

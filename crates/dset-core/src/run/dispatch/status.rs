@@ -43,6 +43,7 @@ impl Dispatch {
             send_at: gates.send_at.filter(|at| !at.has_come(now)),
             rate_bound: gates.rate_bound,
             longest: longest.filter_map(in_flight).collect(),
+            budget: gates.budget_status(),
             is_paused: false,
             stopping: false,
         }

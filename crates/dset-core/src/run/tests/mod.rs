@@ -1,3 +1,4 @@
+mod budget;
 mod outage;
 mod places;
 mod suspects;
@@ -22,6 +23,10 @@ struct Bench {
     coming: VecDeque<Event>,
     /// Commits fail from now on.
     disk_fails: bool,
+    /// Commits take until they are let through.
+    disk_waits: bool,
+    /// The last record that waits for that.
+    unsynced: Option<Seq>,
     /// Asks on their way, oldest first: the ask and its question.
     asks: Vec<(AskId, QuestionIndex)>,
     /// Which endpoint each ask went to.
@@ -37,6 +42,8 @@ struct Bench {
     /// The questions are for these in turn.
     models: u32,
     read: u32,
+    /// How many asks were sent.
+    sent: u32,
     alarm: Option<Time>,
 }
 
@@ -72,6 +79,7 @@ fn rules(width: u32) -> Rules {
         backoff,
         pause_on_error: false,
         limit: None,
+        budget: None,
         seed: 1,
     }
 }
@@ -118,6 +126,8 @@ impl Bench {
             now_ms: 0,
             coming: VecDeque::new(),
             disk_fails: false,
+            disk_waits: false,
+            unsynced: None,
             asks: Vec::new(),
             endpoints: BTreeMap::new(),
             marked: Vec::new(),
@@ -129,6 +139,7 @@ impl Bench {
             per_row: 1,
             models: 1,
             read: 0,
+            sent: 0,
             alarm: None,
         }
     }
@@ -167,6 +178,7 @@ impl Bench {
                 }
             }
             Effect::Ask(ask) => {
+                self.sent += 1;
                 self.endpoints.insert(ask.id, ask.endpoint);
                 self.asks.push((ask.id, ask.question.index));
             }
@@ -177,6 +189,7 @@ impl Bench {
             Effect::Record(upto, _) if self.disk_fails => {
                 self.coming.push_back(Event::SyncFailed { upto });
             }
+            Effect::Record(upto, _) if self.disk_waits => self.unsynced = Some(upto),
             Effect::Record(upto, _) => self.coming.push_back(Event::Synced { upto }),
             Effect::Emit { upto, questions } => {
                 self.emitted.extend(questions);

@@ -10,8 +10,8 @@ use super::job_spec::{JobSpec, Model};
 use super::key_text::{begins_like_a_key, is_variable};
 use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
-use super::run_options::RunOptions;
-use super::values::{Span, Switch};
+use super::run_options::{CostLimits, RunOptions};
+use super::values::{Dollars, Span, Switch};
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
@@ -199,6 +199,11 @@ pub fn resolve_with_providers(
     let options = RunOptions {
         concurrency: layer.concurrency.unwrap_or_default(),
         minute: MinuteLimits { asks: layer.rpm, tokens: layer.tpm },
+        cost: CostLimits {
+            total: layer.max_cost.map(|Dollars(amount)| amount),
+            run: layer.max_cost_run.map(|Dollars(amount)| amount),
+            output_bound: layer.max_output_bound,
+        },
         share_pace: layer.share_pace != Some(Switch::Off),
         backoff: OutageBackoff {
             retries: layer.retries.unwrap_or(3),

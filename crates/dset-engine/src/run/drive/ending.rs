@@ -45,6 +45,7 @@ fn reason_code(why: &EndReason) -> &'static str {
         EndReason::InputChanged { .. } => "input changed",
         EndReason::KeyRefused(_) => "key refused",
         EndReason::OutOfMoney(_) => "out of money",
+        EndReason::CostLimit { .. } => "cost limit",
         EndReason::Unreachable(_) => "unreachable",
         EndReason::RetryAfterTooLong(..) => "told to wait",
         EndReason::Stopped(_) => "stopped",

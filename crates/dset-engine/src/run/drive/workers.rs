@@ -48,7 +48,7 @@ impl Run {
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job { spec, decisions, source, prompts, plan, store, outputs, .. } = job;
+        let Job { spec, decisions, budget, source, prompts, plan, store, outputs, .. } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match options.minute == MinuteLimits::default() {
@@ -88,7 +88,7 @@ impl Run {
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,
         ];
-        let rules = rules(options, decisions.limit, slots_max, earlier, &asked);
+        let rules = Rules { budget, ..rules(options, decisions.limit, slots_max, earlier, &asked) };
         Ok(Run {
             machine: Machine::new(rules),
             clock: Clock::start(),
@@ -131,6 +131,7 @@ fn rules(
         backoff: options.backoff.clone(),
         pause_on_error: options.on_error == OnError::Pause,
         limit,
+        budget: None,
         seed: unix_ms() as u64,
     }
 }

@@ -8,6 +8,7 @@ use dset_core::plan::AnswerId;
 use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::bounds;
 use super::facts;
 use super::limits::STORE;
 use super::store::Store;
@@ -163,6 +164,9 @@ fn apply(
                  VALUES (0, x'', 0, 'the original script', 'first', ?1)",
             )?
             .execute([at])?;
+        }
+        Write::BoundDeclared { life, bound, unsure, is_last } => {
+            bounds::declare(to, *life, *bound, *unsure, *is_last)?;
         }
         Write::SessionEnded { life, at, ending, dropped } => {
             to.execute(

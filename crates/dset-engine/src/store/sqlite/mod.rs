@@ -1,6 +1,7 @@
 //! The store as one SQLite file. All the SQL there is stands in this folder.
 
 mod attempts;
+mod bounds;
 mod calls;
 mod checkpoint;
 mod facts;

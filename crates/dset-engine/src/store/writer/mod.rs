@@ -306,6 +306,14 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
                 self.ended.insert(question.failure_key);
                 self.want_marks(batch);
             }
+            JournalRecord::BoundDeclared { bound, unsure, is_last } => {
+                batch.writes.push(Write::BoundDeclared {
+                    life: self.settings.session,
+                    bound: *bound,
+                    unsure: *unsure,
+                    is_last: *is_last,
+                });
+            }
             JournalRecord::RowMarked { id } => {
                 self.ended.insert(id.hash());
                 batch.writes.push(Write::MarkDue(id.hash()));

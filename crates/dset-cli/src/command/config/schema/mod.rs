@@ -15,6 +15,8 @@ use crate::config_file::meaning;
 use crate::own_prices::FIELDS;
 use crate::setting::{Setting, ValueKind};
 
+/// An amount of dollars: at most a million.
+const DOLLARS: &str = r"^\s*\$?0*([0-9]{1,6}(\.[0-9]{1,6})?|1000000(\.0{1,6})?)\s*$";
 /// The name of a variable.
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
 /// A base URL, without a user and a password.
@@ -65,6 +67,10 @@ fn kind(setting: &Setting) -> Value {
         ("timeout" | "idle_timeout", _) => any(vec![
             json!({"type": "number", "exclusiveMinimum": 0, "maximum": YEAR}),
             json!({"type": "string", "pattern": whole(&span()), "not": {"pattern": "^[^1-9]*$"}}),
+        ]),
+        ("max_cost" | "max_cost_run", _) => any(vec![
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}),
+            json!({"type": "string", "pattern": DOLLARS, "not": {"pattern": "^[^1-9]*$"}}),
         ]),
         ("concurrency", _) => {
             let auto = format!(r"^\s*{}\s*$", any_case("auto"));

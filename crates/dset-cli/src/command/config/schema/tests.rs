@@ -108,6 +108,12 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ("rpm", "10, '10', 4294967295 | 0, '0', 'x', -5, 4294967296"),
         ("tpm", "1, 99999999999999, '5' | 0, true"),
         ("share-pace", "true, false, 'on', 'off' | 'yes', 1, 'ON'"),
+        (
+            "max-cost",
+            "20, 0.5, '20', '$0.50', ' 7 ' | 0, -1, 1000001, '0', '0.00', '', '20€', '1e3', 'NaN', true",
+        ),
+        ("max-cost-run", "1, '$1' | 0, 'much'"),
+        ("max-output-bound", "1, '500' | 0, -1, ''"),
         ("max-tokens", "1, '500' | 0, -1, ''"),
         (
             "temperature",

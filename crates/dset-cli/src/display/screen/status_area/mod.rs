@@ -7,6 +7,7 @@ use dset_core::run::{InFlightAsk, OutageStatus};
 use dset_core::time::Time;
 
 use crate::display::line::{Line, TermCaps};
+use crate::display::money;
 use crate::display::screen::log_line::labelled_text;
 use crate::display::screen::state::{Mode, ScreenState};
 use crate::display::text::{about, by, clock, count, minutes, of, span, tokens};
@@ -253,6 +254,9 @@ impl Drawn<'_> {
         // Early, because what stands last goes first where there is no room.
         if snapshot.ledger.failed() > 0 {
             say(BAD, format!("{} failed", count(snapshot.ledger.failed())));
+        }
+        if let Some(budget) = &snapshot.budget {
+            say(Style::new(), money::budget_short(budget));
         }
         if let Some(per_minute) = view.per_minute.filter(|_| matches!(view.mode(), Mode::Asking)) {
             say(Style::new(), rate(per_minute));

@@ -1,15 +1,24 @@
 //! Gates: whether one more ask may be sent, whatever it asks.
 //!
 //! They are asked one after the other, the cheapest first: a free slot, the user's limits a minute,
-//! then what the endpoint's rate controller allows ([`crate::run::dispatch`]'s router). A further
-//! limit is a field here and a line in [`Gates::wait`]; each names the moment from which time alone
-//! would let an ask through, so that the run sets its timer for it.
+//! what the endpoint's rate controller allows ([`crate::run::dispatch`]'s router), then the money
+//! ([`budget`]). A further limit in time is a field here and a line in [`Gates::wait`]; each names the
+//! moment from which time alone would let an ask through, so that the run sets its timer for it.
+
+pub(crate) mod budget;
+pub(crate) mod payee;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
+use self::budget::{Budget, BudgetRules, BudgetStatus, NoFunds};
+use self::payee::Reservation;
+use crate::item::question::Question;
+
 use crate::planted::{Mutant, planted};
 use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
-use crate::run::RateBound;
+use crate::run::{RateBound, Seq};
 use crate::time::Time;
 
 /// The limits that hold for all endpoints together.
@@ -17,6 +26,8 @@ use crate::time::Time;
 pub(crate) struct Gates {
     slots_max: usize,
     minute: SlidingWindowLimit,
+    /// What may be spent, where that is limited.
+    pub(crate) budget: Option<Budget>,
     /// When the next ask may be sent, where that is a matter of time.
     pub(crate) send_at: Option<Time>,
     /// Whose limit holds the run up.
@@ -24,10 +35,17 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// `slots_max` asks at once at most (at least one), and the user's own limits a minute.
-    pub(crate) fn new(slots_max: u32, minute: MinuteLimits) -> Gates {
-        let minute = SlidingWindowLimit::new(minute);
-        Gates { slots_max: slots_max.max(1) as usize, minute, send_at: None, rate_bound: None }
+    /// `slots_max` asks at once at most (at least one), and the user's own limits a minute and of
+    /// money.
+    pub(crate) fn new(slots_max: u32, minute: MinuteLimits, budget: Option<BudgetRules>) -> Gates {
+        let slots_max = slots_max.max(1);
+        Gates {
+            slots_max: slots_max as usize,
+            minute: SlidingWindowLimit::new(minute),
+            budget: budget.map(|rules| Budget::new(rules, slots_max)),
+            send_at: None,
+            rate_bound: None,
+        }
     }
 
     /// Counts the asks of the minute before this session; of a session that was `killed` nobody
@@ -63,5 +81,30 @@ impl Gates {
     /// being one too many.
     pub(crate) fn on_return(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
         self.minute.on_return(now, tokens, was_refused);
+    }
+
+    /// Reserves what asking this there may cost at most, where that is limited.
+    pub(crate) fn reserve(
+        &mut self,
+        now: Time,
+        place: usize,
+        question: &Question,
+    ) -> Result<Reservation, NoFunds> {
+        match &mut self.budget {
+            Some(budget) => budget.reserve(now, place, question),
+            None => Ok(Reservation::default()),
+        }
+    }
+
+    /// Records up to `upto` are durable.
+    pub(crate) fn on_synced(&mut self, upto: Seq) {
+        if let Some(budget) = &mut self.budget {
+            budget.on_synced(upto);
+        }
+    }
+
+    /// Where the run stands with its limit of money.
+    pub(crate) fn budget_status(&self) -> Option<BudgetStatus> {
+        self.budget.as_ref().map(Budget::status)
     }
 }

@@ -1,0 +1,75 @@
+//! The user's own limit of money ended a run, in words.
+
+use dset_core::money::Amount;
+use dset_core::run::BudgetStatus;
+
+use super::error::ErrorWords;
+use super::{Summary, same_run, same_run_without};
+use crate::display::money::dollars_up;
+
+impl Summary<'_> {
+    /// What is left of the limit pays for no question; the cheapest may cost `least`.
+    pub(super) fn cost_limit(&self, least: Amount) -> ErrorWords {
+        let budget = self.ending.budget.unwrap_or_default();
+        let (flag, limit) = match (budget.total, budget.run) {
+            (Some(total), run) if run.is_none_or(|run| total_binds(&budget, total, run)) => {
+                ("--max-cost", total)
+            }
+            (total, run) => ("--max-cost-run", run.or(total).unwrap_or_default()),
+        };
+        if budget.is_unspent() {
+            return (
+                format!("the limit of {} pays for no question", limit.shown()),
+                Some(format!("one may cost {}", least.shown())),
+                vec![format!(
+                    "Allow at least that: `{} {flag} {}`; fewer tokens an answer cost less, see \
+                     `--max-tokens`",
+                    without_limits(),
+                    dollars_up(least)
+                )],
+            );
+        }
+        let mut cause = format!("{} spent", budget.spent.shown());
+        if budget.unsure > Amount::ZERO {
+            cause += &format!(", {} that may have been billed", budget.unsure.shown());
+        }
+        cause += &format!(
+            "; {} left over, and the next question may cost {}",
+            budget.left.shown(),
+            least.shown()
+        );
+        let mut hints = Vec::new();
+        let rest = self.expected_rest();
+        if let Some(rest) = rest {
+            let pending = super::of(self.ending.ledger.pending, "answer");
+            hints.push(format!(
+                "{pending} left: about {}, if they are like the others",
+                rest.shown()
+            ));
+        }
+        hints.push(match flag {
+            "--max-cost" => {
+                let more = rest.unwrap_or_default().max(least);
+                let enough = dollars_up(budget.spent + budget.unsure + more + least);
+                format!("Go on with a higher limit: `{} --max-cost {enough}`", without_limits())
+            }
+            _ => format!("Go on with another run: `{}`", same_run()),
+        });
+        (format!("the limit of {} is reached", limit.shown()), Some(cause), hints)
+    }
+
+    /// What is left to ask will cost about so much, by what the answers of the folder have cost.
+    fn expected_rest(&self) -> Option<Amount> {
+        let thousand = self.spent?.thousand_answers()?;
+        Some(thousand.times(self.ending.ledger.pending).share(1_000))
+    }
+}
+
+/// Tells whether it is the limit of the folder, and not that of the run, which leaves less.
+fn total_binds(budget: &BudgetStatus, total: Amount, run: Amount) -> bool {
+    total - budget.spent - budget.unsure <= run - budget.run_spent - budget.run_unsure
+}
+
+fn without_limits() -> String {
+    same_run_without(&["max_cost", "max_cost_run"])
+}

@@ -1,0 +1,256 @@
+//! The gate of money: no more is on its way than what is left can pay for, whatever comes of it.
+//!
+//! Before an ask is sent its worst case is reserved; when it is back the reservation becomes what it
+//! was billed. Reservations die with the process, so the most that a run may be billed is declared in
+//! the store before it may be: see [`JournalRecord::BoundDeclared`](crate::run::JournalRecord).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::payee::{Bill, Payee, PayeePrices, Reservation};
+use crate::item::question::Question;
+use crate::money::{Amount, Prices};
+use crate::planted::{Mutant, planted};
+use crate::run::Seq;
+use crate::time::Time;
+
+/// The bound is raised by the worst case of at most so many asks, and of no more than may be on their
+/// way at once; and by at most such a part of all that may be spent. A run that is killed counts as
+/// if it had been billed all of it.
+const STEP_ASKS: u64 = 64;
+const STEP_PARTS: u64 = 10;
+
+/// What may be spent, and by what prices.
+#[derive(Debug, Clone)]
+pub struct BudgetRules {
+    /// The most that the folder may have cost after this run, where that is limited.
+    pub total: Option<Amount>,
+    /// The most that this run may cost, where that is limited.
+    pub run: Option<Amount>,
+    /// What earlier runs of the folder have spent, at most.
+    pub spent_before: Amount,
+    /// What they may have been billed beside that.
+    pub unsure_before: Amount,
+    /// What tokens cost.
+    pub prices: Arc<Prices>,
+    /// Who is paid at each of the places where models are asked, in their order.
+    pub payees: Vec<Payee>,
+    /// The longest that an ask may take.
+    pub timeout: Duration,
+}
+
+/// Where a run stands with its limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BudgetStatus {
+    /// The most that the folder may have cost after this run, where that is limited.
+    pub total: Option<Amount>,
+    /// The most that this run may cost, where that is limited.
+    pub run: Option<Amount>,
+    /// What the folder has spent in all its runs, at most.
+    pub spent: Amount,
+    /// What of it this run has spent.
+    pub run_spent: Amount,
+    /// What the folder may have been billed beside that: replies that did not come, and what earlier
+    /// runs that were killed had on their way.
+    pub unsure: Amount,
+    /// What of it this run may have been.
+    pub run_unsure: Amount,
+    /// The worst case of the asks on their way.
+    pub reserved: Amount,
+    /// What is left beside all that.
+    pub left: Amount,
+}
+
+impl BudgetStatus {
+    /// Tells whether nothing was spent yet in any run, nor may have been.
+    #[must_use]
+    pub fn is_unspent(&self) -> bool {
+        self.spent + self.unsure + self.reserved == Amount::ZERO
+    }
+}
+
+/// Why an ask may not be sent for its money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoFunds {
+    /// Its worst case is more than what is left beside what is reserved.
+    Short,
+    /// The store does not know yet that so much may be billed.
+    Undeclared,
+}
+
+/// The state of the gate.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    rules: BudgetRules,
+    payees: Vec<PayeePrices>,
+    /// The first place of each place's model: what is stored of an ask is worked out by its price.
+    first_places: Vec<usize>,
+    are_several_models: bool,
+    slots_max: u64,
+    spent: Amount,
+    unsure: Amount,
+    reserved: Amount,
+    /// The most that this run may be billed, as the store knows it,
+    bound: Amount,
+    /// as the store was last told,
+    told: Amount,
+    /// what it was told and is not known to be durable,
+    telling: VecDeque<(Seq, Amount)>,
+    /// and what it is to be told.
+    wish: Option<Amount>,
+    is_closed: bool,
+    has_warned: bool,
+}
+
+impl Budget {
+    /// `slots_max` asks at once at most.
+    pub(crate) fn new(rules: BudgetRules, slots_max: u32) -> Budget {
+        let models = || rules.payees.iter().map(|payee| &payee.model);
+        let first = |model| models().position(|other| other == model).expect("it is among them");
+        let first_places: Vec<usize> = models().map(first).collect();
+        Budget {
+            payees: rules.payees.iter().map(|payee| PayeePrices::new(payee.clone())).collect(),
+            are_several_models: first_places.iter().any(|first| *first > 0),
+            first_places,
+            rules,
+            slots_max: u64::from(slots_max),
+            spent: Amount::ZERO,
+            unsure: Amount::ZERO,
+            reserved: Amount::ZERO,
+            bound: Amount::ZERO,
+            told: Amount::ZERO,
+            telling: VecDeque::new(),
+            wish: None,
+            is_closed: false,
+            has_warned: false,
+        }
+    }
+
+    /// What this run may be billed in all.
+    fn allowance(&self) -> Amount {
+        let rules = &self.rules;
+        let of_folder = rules.total.map(|most| most - rules.spent_before - rules.unsure_before);
+        [of_folder, rules.run].into_iter().flatten().min().unwrap_or_default().max(Amount::ZERO)
+    }
+
+    fn used(&self) -> Amount {
+        self.spent + self.unsure + self.reserved
+    }
+
+    /// Returns the worst case of asking this there now.
+    pub(crate) fn worst(&mut self, now: Time, place: usize, question: &Question) -> Reservation {
+        let payee = &mut self.payees[place];
+        payee.refresh(&self.rules.prices, now.unix_ms, self.rules.timeout);
+        payee.worst(question)
+    }
+
+    /// Tells whether so much is left beside what is reserved.
+    pub(crate) fn can_pay(&self, worst: Reservation) -> bool {
+        self.used() + worst.amount <= self.allowance()
+    }
+
+    /// Reserves the worst case of asking this there now.
+    pub(crate) fn reserve(
+        &mut self,
+        now: Time,
+        place: usize,
+        question: &Question,
+    ) -> Result<Reservation, NoFunds> {
+        let worst = self.worst(now, place, question);
+        if !self.can_pay(worst) {
+            return Err(NoFunds::Short);
+        }
+        let used = self.used() + worst.amount;
+        let step = self.step(worst.amount);
+        if used + step.share(2) > self.told && self.told < self.allowance() {
+            self.wish = Some((used + step).min(self.allowance()));
+        }
+        let bound = if planted(Mutant::BoundNotDurable) { self.told } else { self.bound };
+        if used > bound {
+            return Err(NoFunds::Undeclared);
+        }
+        if !planted(Mutant::NothingReserved) {
+            self.reserved = used - self.spent - self.unsure;
+        }
+        Ok(worst)
+    }
+
+    fn step(&self, worst: Amount) -> Amount {
+        worst.times(STEP_ASKS.min(self.slots_max)).min(self.allowance().share(STEP_PARTS))
+    }
+
+    /// An ask is back, or will not come back; returns what it was billed where that is more than was
+    /// reserved, the first time, with what was reserved.
+    pub(crate) fn settle(
+        &mut self,
+        now: Time,
+        sent_at: Time,
+        place: usize,
+        reservation: Reservation,
+        bill: &Bill,
+    ) -> Option<(Amount, Amount)> {
+        if !planted(Mutant::NothingReserved) {
+            self.reserved = self.reserved - reservation.amount;
+        }
+        if *bill == Bill::Lost && planted(Mutant::LostNotBooked) {
+            return None;
+        }
+        let prices = &self.rules.prices;
+        let stored = match bill {
+            // With several models it is not stored which one a failed ask went to.
+            Bill::Failed(..) if self.are_several_models => None,
+            _ => self.payees[self.first_places[place]].stored(prices, now.unix_ms, bill),
+        };
+        let (foreseen, billed) = self.payees[place].billed(prices, now, sent_at, reservation, bill);
+        let sure = stored.unwrap_or_default().min(billed);
+        self.spent += sure;
+        self.unsure += billed - sure;
+        let is_over = foreseen > reservation.amount;
+        self.payees[place].learn(reservation, bill, foreseen);
+        let warns = is_over && !std::mem::replace(&mut self.has_warned, true);
+        warns.then_some((foreseen, reservation.amount))
+    }
+
+    /// Returns the bound that the store is to be told, and how much of what was booked is unsure.
+    pub(crate) fn to_declare(&mut self) -> Option<(Amount, Amount)> {
+        Some((self.wish.take()?, self.unsure))
+    }
+
+    /// At the end: returns, once, what the run was billed and may have been, where it declared any.
+    pub(crate) fn to_close(&mut self) -> Option<(Amount, Amount)> {
+        let is_first = !std::mem::replace(&mut self.is_closed, true);
+        (is_first && self.told > Amount::ZERO).then(|| (self.used(), self.unsure))
+    }
+
+    /// The store was told of this bound with this record.
+    pub(crate) fn declared(&mut self, seq: Seq, bound: Amount) {
+        self.told = bound;
+        self.telling.push_back((seq, bound));
+    }
+
+    /// Records up to `upto` are durable.
+    pub(crate) fn on_synced(&mut self, upto: Seq) {
+        while let Some(&(seq, bound)) = self.telling.front()
+            && seq <= upto
+        {
+            self.bound = bound;
+            self.telling.pop_front();
+        }
+    }
+
+    /// Returns where the run stands.
+    pub(crate) fn status(&self) -> BudgetStatus {
+        let rules = &self.rules;
+        BudgetStatus {
+            total: rules.total,
+            run: rules.run,
+            spent: rules.spent_before + self.spent,
+            run_spent: self.spent,
+            unsure: rules.unsure_before + self.unsure,
+            run_unsure: self.unsure,
+            reserved: self.reserved,
+            left: (self.allowance() - self.used()).max(Amount::ZERO),
+        }
+    }
+}

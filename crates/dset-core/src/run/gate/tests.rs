@@ -1,0 +1,265 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::budget::{Budget, BudgetRules, NoFunds};
+use super::payee::{Bill, Payee, Reservation};
+use crate::answer::Usage;
+use crate::item::content::Content;
+use crate::item::question::{Key, Question, QuestionId};
+use crate::money::{Amount, Asked, Cost, Prices};
+use crate::run::Seq;
+use crate::time::Time;
+
+const TIMEOUT: Duration = Duration::from_secs(600);
+const OUTPUT_MAX: u64 = 1_000;
+
+fn at(text: &str) -> i64 {
+    text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+fn payee(provider: &str, model: &str) -> Payee {
+    Payee { provider: Some(provider.into()), model: model.into(), output_max: OUTPUT_MAX }
+}
+
+fn budget(total: &str, payees: Vec<Payee>) -> Budget {
+    let rules = BudgetRules {
+        total: Some(Amount::from_dollars(total.parse().unwrap()).unwrap()),
+        run: None,
+        spent_before: Amount::ZERO,
+        unsure_before: Amount::ZERO,
+        prices: Arc::new(Prices::default()),
+        payees,
+        timeout: TIMEOUT,
+    };
+    Budget::new(rules, 16)
+}
+
+fn question(bytes: usize) -> Question {
+    let text: Arc<str> = "x".repeat(bytes).into();
+    let id = QuestionId { text_hash: 1, ordinal: 0 };
+    Question {
+        index: 0,
+        row_number: 1,
+        name: None,
+        content: Content::Text(Arc::clone(&text)),
+        text,
+        system: None,
+        key: Key([0; 16]),
+        id,
+        failure_key: id.hash(),
+        marked: false,
+        model: 0,
+        sample: 0,
+    }
+}
+
+fn moment(unix_ms: i64) -> Time {
+    Time { monotonic_ms: (unix_ms - at("2026-11-20T00:00:00Z")) as u64, unix_ms }
+}
+
+#[test]
+fn the_dearest_price_counts_that_may_hold_until_the_reply_ends() {
+    let mut budget = budget("1", vec![payee("deepseek", "deepseek-flash")]);
+    // 100 bytes and 64 tokens of wrapping at 0.15 or 0.30, 1,000 received at 0.60 or 1.20.
+    for (now, dollars) in [
+        ("2026-11-23T00:30:00Z", "0.0006246"),
+        ("2026-11-23T00:49:59.999Z", "0.0006246"),
+        ("2026-11-23T00:50:00Z", "0.0012492"),
+        ("2026-11-23T01:00:00Z", "0.0012492"),
+        ("2026-11-23T03:59:59.999Z", "0.0012492"),
+        ("2026-11-23T04:00:00Z", "0.0006246"),
+        // A clock that was set back.
+        ("2026-11-23T03:00:00Z", "0.0012492"),
+        // Before this price: 0.44 and 1.32 at peak.
+        ("2026-09-10T15:00:00Z", "0.00069608"),
+        ("2026-09-10T15:55:00Z", "0.00069608"),
+        ("2026-09-10T16:00:00Z", "0.0006246"),
+    ] {
+        let worst = budget.worst(Time { monotonic_ms: 0, unix_ms: at(now) }, 0, &question(100));
+        assert_eq!(worst.amount.to_string(), dollars, "{now}");
+    }
+}
+
+#[test]
+fn the_price_of_long_prompts_counts_where_a_prompt_may_be_one_and_that_of_writing_the_cache() {
+    let now = moment(at("2026-11-23T12:00:00Z"));
+    let mut budget =
+        budget("100", vec![payee("anthropic", "claude-haiku-5-5"), payee("openai", "gpt-6-luna")]);
+    let tokens = |place: usize, bytes: usize, budget: &mut Budget| {
+        budget.worst(now, place, &question(bytes)).amount.to_string()
+    };
+    let (short, long) = (tokens(0, 99_936, &mut budget), tokens(0, 99_937, &mut budget));
+    let rate = |text: &str| text.parse::<f64>().unwrap();
+    assert!(rate(&long) > 4.0 * rate(&short), "{short} {long}");
+    // Sent at 0.10, written into the cache at 0.125.
+    let asked = Asked { provider: Some("openai"), model: "gpt-6-luna" };
+    let rates = *Prices::default().find(asked, now.unix_ms).unwrap().rates(now.unix_ms, None);
+    let worst = rates.cache_write.unwrap().of(164) + rates.output.of(OUTPUT_MAX);
+    assert_eq!(tokens(1, 100, &mut budget), worst.to_string());
+}
+
+#[test]
+fn a_clock_that_is_set_while_an_ask_is_on_its_way_books_the_dearer_side() {
+    let mut budget = budget("1", vec![payee("deepseek", "deepseek-flash")]);
+    let sent = moment(at("2026-11-23T03:59:00Z"));
+    budget.declared(Seq(1), Amount::from_dollars(1.0).unwrap());
+    budget.on_synced(Seq(1));
+    let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
+    let usage =
+        Usage { input: Some(100), cached: Some(0), output: Some(1_000), reasoning: Some(0) };
+    // 30 s later, and an hour on by the clock.
+    let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, unix_ms: sent.unix_ms + 3_630_000 };
+    assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None)), None);
+    let status = budget.status();
+    assert_eq!((status.spent + status.unsure).to_string(), "0.00123");
+    // What is worked out from the store later is the cheaper side.
+    assert_eq!(status.spent.to_string(), "0.000615");
+}
+
+/// One step of a run.
+#[derive(Debug, Clone)]
+enum Step {
+    Ask { bytes: usize, place: usize },
+    Return { which: usize, input: u64, output: u64, kind: u8 },
+    Wait { ms: i64 },
+    Commit,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1_usize..4_000, 0_usize..3).prop_map(|(bytes, place)| Step::Ask { bytes, place }),
+        4 => (any::<usize>(), 0_u64..=100, 1_u64..=OUTPUT_MAX, any::<u8>())
+            .prop_map(|(which, input, output, kind)| Step::Return { which, input, output, kind }),
+        1 => (1_i64..1_200_000).prop_map(|ms| Step::Wait { ms }),
+        2 => Just(Step::Commit),
+    ]
+}
+
+/// Runs these steps; returns what was billed by the service's books and how much the store knew may be.
+fn run(steps: &[Step], total: &str) -> Result<(), TestCaseError> {
+    let payees = vec![
+        payee("deepseek", "deepseek-flash"),
+        payee("openai", "gpt-6-luna"),
+        payee("anthropic", "claude-haiku-5-5"),
+    ];
+    let limit = Amount::from_dollars(total.parse().unwrap()).unwrap();
+    let (mut budget, prices) = (budget(total, payees.clone()), Prices::default());
+    let mut now = moment(at("2026-11-23T00:30:00Z"));
+    let (mut billed, mut durable) = (Amount::ZERO, Amount::ZERO);
+    let mut flights: Vec<(Time, usize, Reservation, usize)> = Vec::new();
+    let mut unsynced: Option<(Seq, Amount)> = None;
+    let mut seq = 0;
+    for step in steps {
+        // No ask takes longer than it may.
+        let late = flights.iter().any(|(sent, ..)| now.since(*sent) > TIMEOUT / 2);
+        match step {
+            Step::Ask { bytes, place } => {
+                let asked = question(*bytes);
+                match budget.reserve(now, *place, &asked) {
+                    Ok(reserved) => flights.push((now, *place, reserved, *bytes)),
+                    Err(NoFunds::Short | NoFunds::Undeclared) => {}
+                }
+                if let Some((bound, _)) = budget.to_declare() {
+                    seq += 1;
+                    unsynced = Some((Seq(seq), bound));
+                    budget.declared(Seq(seq), bound);
+                }
+            }
+            Step::Return { which, input, output, kind } if !flights.is_empty() => {
+                let (sent, place, reserved, bytes) = flights.remove(which % flights.len());
+                let input = (bytes as u64 + 64) * input / 100;
+                let usage = Usage {
+                    input: Some(input),
+                    cached: (kind % 3 > 0).then_some(input / 2),
+                    output: Some(*output),
+                    reasoning: None,
+                };
+                let of = &payees[place];
+                let asked = Asked { provider: of.provider.as_deref(), model: &of.model };
+                let Cost::Between(_, cost) = prices.cost(asked, &usage, now.unix_ms) else {
+                    unreachable!("all of it is known")
+                };
+                let bill = match kind % 8 {
+                    0 => Bill::Lost,
+                    1 => Bill::Answered(Usage { output: None, ..usage }, None),
+                    2 => Bill::Answered(Usage { input: None, ..usage }, None),
+                    3 => Bill::Failed(usage, None),
+                    4 => Bill::None,
+                    _ => Bill::Answered(usage, None),
+                };
+                if bill != Bill::None {
+                    billed += cost;
+                }
+                prop_assert_eq!(budget.settle(now, sent, place, reserved, &bill), None);
+            }
+            Step::Return { .. } => {}
+            Step::Wait { ms } if !late => now = now.after(Duration::from_millis(*ms as u64 / 4)),
+            Step::Wait { .. } => {}
+            Step::Commit => {
+                if let Some((seq, bound)) = unsynced.take() {
+                    budget.on_synced(seq);
+                    durable = bound;
+                }
+            }
+        }
+        let status = budget.status();
+        prop_assert!(billed <= limit, "{billed} were billed of {limit}");
+        let used = status.spent + status.unsure + status.reserved;
+        prop_assert!(used <= limit && billed <= used);
+        prop_assert!(used <= durable, "{used} may be billed, and the store knows of {durable}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_back_no_more_is_billed_than_the_limit_and_than_the_store_knows(
+        steps in proptest::collection::vec(step(), 1..300),
+        total in prop_oneof![Just("0.002"), Just("0.02"), Just("0.3")],
+    ) {
+        run(&steps, total)?;
+    }
+}
+
+#[test]
+fn of_a_limit_of_twenty_worst_cases_and_more_at_least_95_per_cent_are_used() {
+    let place = vec![payee("deepseek", "deepseek-flash")];
+    let now = moment(at("2026-11-23T12:00:00Z"));
+    let asked = question(400);
+    let mut random = 1_u64;
+    let mut shares = Vec::new();
+    for limit in [0.02, 0.05, 0.2, 1.0] {
+        let mut budget = budget(&limit.to_string(), place.clone());
+        let mut flights = Vec::new();
+        let mut seq = 0;
+        loop {
+            while flights.len() < 16
+                && let Ok(reserved) = budget.reserve(now, 0, &asked)
+            {
+                flights.push(reserved);
+            }
+            if let Some((bound, _)) = budget.to_declare() {
+                seq += 1;
+                budget.declared(Seq(seq), bound);
+                budget.on_synced(Seq(seq));
+                continue;
+            }
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let Some(reserved) = flights.pop() else { break };
+            // From a hundred to a thousand tokens, and a third of a token a byte.
+            let output = 100.0 * 10_f64.powf((random >> 33) as f64 / f64::from(1_u32 << 31));
+            let usage = Usage {
+                input: Some(150),
+                cached: Some(0),
+                output: Some(output as u64),
+                reasoning: Some(0),
+            };
+            budget.settle(now, now, 0, reserved, &Bill::Answered(usage, None));
+        }
+        let used = budget.status().spent;
+        shares.push(used.picodollars() as f64 / 1e12 / limit);
+    }
+    assert!(shares.iter().all(|share| *share >= 0.95), "{shares:?}");
+}

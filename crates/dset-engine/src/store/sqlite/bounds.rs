@@ -1,0 +1,86 @@
+//! What runs under a limit of money said that they may be billed.
+
+use std::collections::HashMap;
+
+use dset_core::money::{Amount, SessionCost};
+use rusqlite::{Transaction, params};
+
+use super::store::Store;
+use crate::store::error::StoreError;
+
+impl Store {
+    /// Returns what each run under a limit said, by its number; what such a run has recorded is none of
+    /// this table's business, and nothing here.
+    pub(crate) fn bounds(&self) -> Result<HashMap<i64, SessionCost>, StoreError> {
+        let sql = "SELECT life, bound, unsure, is_last, forgiven_at IS NOT NULL FROM bounds";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let amount = |at| row.get(at).map(Amount::from_picodollars);
+            let cost = SessionCost {
+                recorded: Amount::ZERO,
+                bound: amount(1)?,
+                unsure: amount(2)?,
+                has_ended: row.get(3)?,
+                is_forgiven: row.get(4)?,
+            };
+            Ok((row.get(0)?, cost))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Records that somebody says: what earlier runs did not record was not billed.
+    pub(crate) fn forgive_lost(&self, at: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE bounds SET forgiven_at = ?1 WHERE forgiven_at IS NULL";
+        self.reader.connection.execute(sql, [at])?;
+        Ok(())
+    }
+}
+
+/// Records what a run may be billed.
+pub(super) fn declare(
+    to: &Transaction<'_>,
+    life: i64,
+    bound: Amount,
+    unsure: Amount,
+    is_last: bool,
+) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT OR REPLACE INTO bounds (life, bound, unsure, is_last) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![life, number(bound), number(unsure), is_last])?;
+    Ok(())
+}
+
+/// A limit is at most a million dollars, of which 64 bits hold nine.
+fn number(amount: Amount) -> i64 {
+    i64::try_from(amount.picodollars()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Write;
+
+    #[test]
+    fn what_a_run_says_last_holds_until_somebody_forgives_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let write = |bound, is_last| {
+            let [bound, unsure] = [bound, 7].map(Amount::from_picodollars);
+            [Write::BoundDeclared { life: 3, bound, unsure, is_last }]
+        };
+        store.commit(&write(100, false)).unwrap();
+        store.commit(&write(90, true)).unwrap();
+        let cost = SessionCost {
+            recorded: Amount::ZERO,
+            bound: Amount::from_picodollars(90),
+            unsure: Amount::from_picodollars(7),
+            has_ended: true,
+            is_forgiven: false,
+        };
+        assert_eq!(store.bounds().unwrap(), HashMap::from([(3, cost)]));
+        store.forgive_lost(1).unwrap();
+        let forgiven = SessionCost { is_forgiven: true, ..cost };
+        assert_eq!(store.bounds().unwrap(), HashMap::from([(3, forgiven)]));
+    }
+}
