@@ -4,6 +4,7 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::schema::Schema;
@@ -16,7 +17,7 @@ const SHOWN_CHARS_MAX: usize = 60;
 const SENTENCE_CHARS_MAX: usize = 300;
 
 /// Why a value does not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// Where, as a JSON pointer into the value; empty for the whole of it.
     pub place: String,

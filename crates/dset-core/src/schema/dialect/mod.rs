@@ -10,6 +10,7 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
+use crate::provider::{Dialect, Preset};
 use crate::schema::Schema;
 
 use reduce::Reducer;
@@ -207,6 +208,19 @@ impl Schema {
             "" => NAME.to_owned(),
             name => name.to_owned(),
         }
+    }
+}
+
+impl Preset {
+    /// Returns what a model of this service is sent of a schema. Where its requests have another
+    /// shape than the field that would hold it, the schema stands in the prompt.
+    #[must_use]
+    pub fn convey(&self, schema: &Schema, model: &str) -> Conveyed {
+        let is_taken = match self.dialect {
+            Dialect::Anthropic => self.structured == Structured::Anthropic,
+            Dialect::Chat => self.structured != Structured::Anthropic,
+        };
+        schema.convey(if is_taken { self.structured } else { Structured::Prompt }, model)
     }
 }
 

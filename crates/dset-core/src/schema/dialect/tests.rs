@@ -61,6 +61,20 @@ fn a_model_that_takes_no_schema_is_asked_for_json_and_never_as_a_stream() {
 }
 
 #[test]
+fn every_service_is_asked_in_the_shape_of_its_requests() {
+    let schema = Schema::new(everyday()).unwrap();
+    for preset in crate::provider::presets() {
+        let conveyed = preset.convey(&schema, "m");
+        let is_anthropic = preset.dialect == Dialect::Anthropic;
+        let field = if is_anthropic { "output_config" } else { "response_format" };
+        let is_asked = conveyed.fields.contains_key(field) != conveyed.fields.is_empty();
+        assert!(is_asked && conveyed.fields.is_empty() == (conveyed.method == Method::Prompt));
+    }
+    let own = Preset { dialect: Dialect::Anthropic, ..Preset::default() };
+    assert_eq!(own.convey(&schema, "m").method, Method::Prompt);
+}
+
+#[test]
 fn two_schemas_that_must_both_hold_are_sent_as_one() {
     let schema = json!({
         "allOf": [{"$ref": "#/$defs/a"}, {"properties": {"b": {"type": "integer"}}, "required": ["b"]}],
