@@ -16,13 +16,18 @@
 //! 7. [`rate`]: how many asks at once and per minute an endpoint takes, and when to try again.
 //! 8. [`provider`]: requests of each service, and the reading of its replies.
 //! 9. [`answer`]: what a reply means, and the row of an output.
-//! 10. [`layout`]: rows of datasets, made of a row of the input and its answers.
-//! 11. [`recover`]: what crashes and earlier programs left in outputs.
-//! 12. [`money`]: what tokens cost, where and when, and what was spent.
+//! 10. [`structured`]: the JSON value in an answer. [`schema`]: what it has to look like, and what a
+//!     service is sent of that. [`check`]: what else an answer is held against.
+//!     [`acceptance`]: all of it, as one value.
+//! 11. [`layout`]: rows of datasets, made of a row of the input and its answers.
+//! 12. [`recover`]: what crashes and earlier programs left in outputs.
+//! 13. [`money`]: what tokens cost, where and when, and what was spent.
 //!
 //! Beside them [`time`], [`histogram`], and [`planted`]: bugs that the simulator must find.
 
+pub mod acceptance;
 pub mod answer;
+pub mod check;
 pub mod csv;
 pub mod histogram;
 pub mod item;
@@ -35,6 +40,8 @@ pub mod provider;
 pub mod rate;
 pub mod recover;
 pub mod run;
+pub mod schema;
 pub mod settings;
+pub mod structured;
 pub mod template;
 pub mod time;

@@ -10,7 +10,7 @@ pub mod reply;
 mod request;
 mod response;
 mod service;
-mod stream;
+pub(crate) mod stream;
 
 pub use crate::provider::failure::error::refusal_signature;
 pub use crate::provider::failure::rate_limits::{Quota, RateLimits, rate_limits};

@@ -8,6 +8,7 @@
 pub mod condition;
 pub(crate) mod expression;
 mod placeholder;
+pub mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::key::RequestSettings;
+use crate::schema::dialect::Structured;
 
 /// A service, or a family of services that are asked alike. A table of the user's own is read into
 /// it as well: only `base-url` must be in one, see
@@ -64,6 +65,8 @@ pub struct Preset {
     pub reasoning_in: Vec<String>,
     /// What it does not take, and is therefore not sent.
     pub refuses: Vec<Unsupported>,
+    /// How it is asked for answers that fit a schema.
+    pub structured: Structured,
     /// How many requests at once it allows, by model; a ceiling that an account may lie below.
     pub concurrency_max: BTreeMap<String, u32>,
     /// Whether replies are streamed by default: a stream distinguishes a long wait from a dead

@@ -1,0 +1,309 @@
+//! Whether an answer is accepted: it fits the schema and passes the checks.
+//!
+//! An acceptance is a value, and a projection: no answer is changed or lost by it, and another one
+//! over the same answers costs nothing.
+
+mod another_try;
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::check::{
+    self, Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail,
+};
+use crate::item::Item;
+use crate::schema::dialect::Restore;
+use crate::schema::{Reason, Schema};
+use crate::structured::{Json, Parsed, Place, PlaceError, Unreadable, read};
+
+pub use another_try::{RetryWith, another_try};
+
+/// The name of the check that an answer fits the schema.
+pub const SCHEMA: &str = "schema";
+
+/// What an answer has to be.
+#[derive(Debug, Default)]
+pub struct Acceptance {
+    schema: Option<(Schema, OnFail)>,
+    checks: Vec<Entry>,
+    /// What it is known by, see [`Acceptance::fingerprint`].
+    canonical: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    on: Option<Place>,
+    on_fail: OnFail,
+    check: Box<dyn Check>,
+}
+
+/// What a verdict says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The check holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// It cannot be told. Never taken as passed.
+    Unknown,
+}
+
+/// What one check says of one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The name of its kind, or `schema`.
+    pub check: String,
+    /// What it says.
+    pub outcome: Outcome,
+    /// Why; none where it passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// What all checks say of one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts {
+    /// The verdicts, in the order of the declarations, that of the schema first.
+    pub list: Vec<Verdict>,
+    /// The value of the answer, where the schema or a check asks for one and there is one.
+    pub parsed: Option<Parsed>,
+    on_fail: Vec<OnFail>,
+}
+
+/// What follows from verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consequence {
+    /// The answer is accepted.
+    Accept,
+    /// The row is marked.
+    Mark,
+    /// The service is to be asked again, and the row is marked where that does not help.
+    Retry,
+}
+
+/// What is wrong with a declared check.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AcceptanceError {
+    /// No kind has this name.
+    #[error("`{name}` is no check")]
+    Unknown {
+        /// Which of the declarations, from 0.
+        index: usize,
+        /// The name.
+        name: String,
+    },
+    /// There is no schema that it could be about, or `schema` says what only a file does.
+    #[error("`schema` stands in a check for `on-fail` alone, beside a schema")]
+    Schema {
+        /// Which of the declarations, from 0.
+        index: usize,
+    },
+    /// `on` names no place.
+    #[error("{name}: on: {error}")]
+    Place {
+        /// Which of the declarations, from 0.
+        index: usize,
+        /// The name of the check.
+        name: String,
+        /// What is wrong with it.
+        error: PlaceError,
+    },
+    /// The kind does not take what is said.
+    #[error("{name}: {error}")]
+    Check {
+        /// Which of the declarations, from 0.
+        index: usize,
+        /// The name of the check.
+        name: String,
+        /// What is wrong.
+        error: CheckError,
+    },
+}
+
+impl Acceptance {
+    /// Makes an acceptance for an input with these columns. Fails at the first declaration that
+    /// none can be made of.
+    pub fn new(
+        schema: Option<Schema>,
+        declarations: Vec<Declaration>,
+        columns: &[String],
+    ) -> Result<Acceptance, AcceptanceError> {
+        let mut acceptance = Acceptance {
+            schema: schema.map(|schema| (schema, OnFail::Retry)),
+            ..Acceptance::default()
+        };
+        for (index, declaration) in declarations.into_iter().enumerate() {
+            acceptance.declare(index, declaration, columns)?;
+        }
+        acceptance.canonical.sort();
+        Ok(acceptance)
+    }
+
+    fn declare(
+        &mut self,
+        index: usize,
+        declaration: Declaration,
+        columns: &[String],
+    ) -> Result<(), AcceptanceError> {
+        let Declaration { name, on, on_fail, arguments } = declaration;
+        if name == SCHEMA {
+            let says_more = on.is_some() || !arguments.is_empty();
+            let schema = self.schema.as_mut().filter(|_| !says_more);
+            let (_, own) = schema.ok_or(AcceptanceError::Schema { index })?;
+            *own = on_fail.unwrap_or(*own);
+            return Ok(());
+        }
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+            return Err(AcceptanceError::Unknown { index, name });
+        };
+        let place = on.as_deref().map(Place::read).transpose();
+        let on = match place {
+            Ok(on) => on,
+            Err(error) => return Err(AcceptanceError::Place { index, name, error }),
+        };
+        let mut said: Vec<_> = arguments.iter().collect();
+        said.sort_by_key(|(field, _)| *field);
+        self.canonical.push(json!([name, on.as_ref().map(Place::to_string), said]).to_string());
+        let check = match (kind.compile)(arguments, columns) {
+            Ok(check) => check,
+            Err(error) => return Err(AcceptanceError::Check { index, name, error }),
+        };
+        self.checks.push(Entry { name, on, on_fail: on_fail.unwrap_or(OnFail::Mark), check });
+        Ok(())
+    }
+
+    /// Returns true if nothing is asked of an answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.schema.is_none() && self.checks.is_empty()
+    }
+
+    /// Returns what verdicts under it are known by. What a failed check does is no part of it, nor is
+    /// the order of the checks.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let schema = self.schema.as_ref().map(|(schema, _)| schema.canonical());
+        let text = json!([check::VERSION, schema, self.canonical]).to_string();
+        xxh3_128(format!("acceptance/1\n{text}").as_bytes()).to_be_bytes()
+    }
+
+    /// Returns the programs that judge, each with the index of its verdict; see
+    /// [`Verdicts::replace`].
+    pub fn commands(&self) -> impl Iterator<Item = (usize, &Command)> {
+        let first = usize::from(self.schema.is_some());
+        let checks = self.checks.iter().enumerate();
+        checks.filter_map(move |(at, entry)| Some((first + at, entry.check.command()?)))
+    }
+
+    /// Judges an answer. `restore` says what the reduction of the schema brought into it.
+    #[must_use]
+    pub fn accept(&self, answer: &str, restore: Restore, item: &Item<'_>) -> Verdicts {
+        let needs_value =
+            self.schema.is_some() || self.checks.iter().any(|entry| entry.on.is_some());
+        let parsed = needs_value.then(|| {
+            let parsed = read(answer)?;
+            let value = match &self.schema {
+                Some((schema, _)) => restore.apply(schema, parsed.value),
+                None => parsed.value,
+            };
+            Ok(Parsed { value, ..parsed })
+        });
+        let mut list = Vec::with_capacity(1 + self.checks.len());
+        if let (Some((schema, _)), Some(parsed)) = (&self.schema, &parsed) {
+            list.push(fits(schema, parsed.as_ref().map(|parsed| &parsed.value)));
+        }
+        for entry in &self.checks {
+            let value = parsed.as_ref().map(|parsed| parsed.as_ref().map(|parsed| &parsed.value));
+            let judgement = entry.judge(answer, value, item);
+            list.push(entry.verdict(judgement));
+        }
+        let schema = self.schema.iter().map(|(_, on_fail)| *on_fail);
+        let on_fail = schema.chain(self.checks.iter().map(|entry| entry.on_fail)).collect();
+        Verdicts { list, parsed: parsed.and_then(Result::ok), on_fail }
+    }
+}
+
+type Value<'a> = Result<&'a Json, &'a Unreadable>;
+
+fn fits(schema: &Schema, value: Value<'_>) -> Verdict {
+    let whole = |sentence: String| vec![Reason { place: String::new(), sentence }];
+    let reasons = match value.map(Json::to_value) {
+        Ok(Ok(value)) => schema.reasons(&value),
+        Ok(Err(place)) => vec![Reason { place, sentence: "this number is too large".into() }],
+        Err(why) => whole(why.to_string()),
+    };
+    let outcome = if reasons.is_empty() { Outcome::Passed } else { Outcome::Failed };
+    Verdict { check: SCHEMA.to_owned(), outcome, reasons }
+}
+
+impl Entry {
+    fn judge(&self, answer: &str, value: Option<Value<'_>>, item: &Item<'_>) -> Judgement {
+        let text = match (&self.on, value) {
+            (Some(_), Some(Err(why))) => return Judgement::Failed(why.to_string()),
+            (Some(place), Some(Ok(value))) => match place.find(value) {
+                Some(Json::String(text)) => Cow::Borrowed(text.as_str()),
+                Some(other) => Cow::Owned(other.to_string()),
+                None => return Judgement::Failed("there is nothing at this place".into()),
+            },
+            _ => Cow::Borrowed(answer),
+        };
+        self.check.judge(&Judged { text, item })
+    }
+
+    fn verdict(&self, judgement: Judgement) -> Verdict {
+        let place = self.on.as_ref().map(Place::to_string).unwrap_or_default();
+        Verdict::new(self.name.clone(), place, judgement)
+    }
+}
+
+impl Verdict {
+    fn new(check: String, place: String, judgement: Judgement) -> Verdict {
+        let (outcome, sentence) = match judgement {
+            Judgement::Passed => (Outcome::Passed, None),
+            Judgement::Failed(sentence) => (Outcome::Failed, Some(sentence)),
+            Judgement::Unknown(sentence) => (Outcome::Unknown, Some(sentence)),
+        };
+        let reasons = sentence.map(|sentence| Reason { place, sentence }).into_iter().collect();
+        Verdict { check, outcome, reasons }
+    }
+}
+
+impl Verdicts {
+    /// Says what follows: a check that is not known counts as failed, but asking again would not
+    /// help it.
+    #[must_use]
+    pub fn consequence(&self) -> Consequence {
+        let all = self.list.iter().zip(&self.on_fail).map(|(verdict, on_fail)| {
+            match (verdict.outcome, on_fail) {
+                (Outcome::Passed, _) | (_, OnFail::Keep) => Consequence::Accept,
+                (Outcome::Failed, OnFail::Retry) => Consequence::Retry,
+                _ => Consequence::Mark,
+            }
+        });
+        all.max().unwrap_or(Consequence::Accept)
+    }
+
+    /// Puts what a program said in the place of a verdict, see [`Acceptance::commands`].
+    pub fn replace(&mut self, index: usize, judgement: Judgement) {
+        if let Some(verdict) = self.list.get_mut(index) {
+            let place = verdict.reasons.first().map(|reason| reason.place.clone());
+            let check = std::mem::take(&mut verdict.check);
+            *verdict = Verdict::new(check, place.unwrap_or_default(), judgement);
+        }
+    }
+
+    /// Returns why the answer is not accepted, what asking again could mend alone.
+    pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
+        let failed = self.list.iter().filter(|verdict| verdict.outcome == Outcome::Failed);
+        failed.flat_map(|verdict| &verdict.reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests;

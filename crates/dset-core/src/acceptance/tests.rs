@@ -1,0 +1,154 @@
+use serde_json::{Map, json};
+
+use super::*;
+use crate::item::content::{Content, Role};
+use crate::item::fields::Fields;
+use crate::item::{Place as Row, Status};
+
+fn acceptance(schema: Option<serde_json::Value>, checks: serde_json::Value) -> Acceptance {
+    let checks = serde_json::from_value(checks).unwrap();
+    let schema = schema.map(|schema| Schema::new(schema).unwrap());
+    Acceptance::new(schema, checks, &["gold".to_owned()]).unwrap()
+}
+
+fn accept(acceptance: &Acceptance, answer: &str) -> Verdicts {
+    let fields = Map::from_iter([("gold".to_owned(), json!("1,234"))]);
+    let item = Item {
+        place: Row::Row(2),
+        text: "Why?",
+        turns: None,
+        system: None,
+        fields: Fields::Object(&fields),
+        id: None,
+        status: Status::Empty,
+    };
+    acceptance.accept(answer, Restore::default(), &item)
+}
+
+fn outcomes(verdicts: &Verdicts) -> Vec<(&str, Outcome)> {
+    verdicts.list.iter().map(|verdict| (verdict.check.as_str(), verdict.outcome)).collect()
+}
+
+fn person() -> serde_json::Value {
+    json!({"type": "object", "properties": {"answer": {"type": "number"}}, "required": ["answer"]})
+}
+
+#[test]
+fn an_answer_is_held_against_the_schema_and_places_in_it_against_checks() {
+    let acceptance = acceptance(
+        Some(person()),
+        json!([{"name": "equals", "on": "parsed.answer", "column": "gold", "as": "number"}, {"name": "length", "max": 50}]),
+    );
+    let good = accept(&acceptance, "```json\n{\"answer\": 1234.0}\n```");
+    assert_eq!(good.consequence(), Consequence::Accept);
+    assert_eq!(good.parsed.unwrap().value.to_string(), r#"{"answer":1234.0}"#);
+    let bad = accept(&acceptance, r#"{"answer": "1234"}"#);
+    let said =
+        [("schema", Outcome::Failed), ("equals", Outcome::Passed), ("length", Outcome::Passed)];
+    assert_eq!(outcomes(&bad), said);
+    assert_eq!(
+        (bad.list[0].reasons[0].place.as_str(), bad.consequence()),
+        ("/answer", Consequence::Retry)
+    );
+    let none = accept(&acceptance, "I do not know.");
+    assert_eq!(none.list[0].reasons[0].sentence, "there is no JSON in the answer");
+    assert_eq!(none.list[1].outcome, Outcome::Failed);
+    for broken in [r#"{"answer": 1, "answer": 2}"#, r#"{"answer": 1e999}"#, r#"{"answer": 12"#] {
+        assert_eq!(accept(&acceptance, broken).list[0].outcome, Outcome::Failed, "{broken}");
+    }
+}
+
+#[test]
+fn what_is_not_known_never_passes_and_is_not_asked_again() {
+    let checks =
+        |on_fail: &str| json!([{"name": "command", "command": ["./check"], "on-fail": on_fail}]);
+    let retry = acceptance(None, checks("retry"));
+    let mut verdicts = accept(&retry, "x");
+    assert_eq!(verdicts.consequence(), Consequence::Mark);
+    assert_eq!(retry.commands().map(|(index, _)| index).collect::<Vec<_>>(), [0]);
+    verdicts.replace(0, Judgement::Failed("no".into()));
+    assert_eq!(verdicts.consequence(), Consequence::Retry);
+    verdicts.replace(0, Judgement::Passed);
+    assert_eq!(verdicts.consequence(), Consequence::Accept);
+    assert_eq!(accept(&acceptance(None, checks("keep")), "x").consequence(), Consequence::Accept);
+}
+
+#[test]
+fn what_a_failed_check_does_is_said_by_it() {
+    let consequence = |checks: serde_json::Value| {
+        accept(&acceptance(Some(person()), checks), r#"{"answer": "x"}"#).consequence()
+    };
+    assert_eq!(consequence(json!([])), Consequence::Retry);
+    assert_eq!(consequence(json!([{"name": "schema", "on-fail": "mark"}])), Consequence::Mark);
+    let keep = json!([{"name": "schema", "on-fail": "keep"}, {"name": "matches", "pattern": "y"}]);
+    assert_eq!(consequence(keep), Consequence::Mark);
+}
+
+#[test]
+fn its_fingerprint_changes_with_what_is_asked_of_answers_alone() {
+    let of = |checks: serde_json::Value| acceptance(Some(person()), checks).fingerprint();
+    let a = json!({"name": "length", "max": 5, "min": 1});
+    let b = json!({"name": "lacks", "pattern": "x"});
+    let same = of(json!([a, b]));
+    assert_eq!(same, of(json!([b, {"name": "length", "min": 1, "max": 5, "on-fail": "keep"}])));
+    for other in [
+        json!([a]),
+        json!([a, {"name": "matches", "pattern": "x"}]),
+        json!([a, {"name": "lacks", "pattern": "x", "on": "/a"}]),
+        json!([{"name": "length", "max": 6, "min": 1}, b]),
+    ] {
+        assert_ne!(same, of(other));
+    }
+    assert_ne!(same, acceptance(None, json!([a, b])).fingerprint());
+}
+
+#[test]
+fn declarations_that_mean_nothing_are_refused_with_their_place() {
+    let error = |checks: serde_json::Value| {
+        let checks = serde_json::from_value(checks).unwrap();
+        Acceptance::new(None, checks, &["gold".to_owned()]).unwrap_err()
+    };
+    let ok = json!({"name": "no-refusal"});
+    let unknown = error(json!([ok, {"name": "no-refusals"}]));
+    assert_eq!(unknown, AcceptanceError::Unknown { index: 1, name: "no-refusals".into() });
+    let place = error(json!([{"name": "no-refusal", "on": "a..b"}]));
+    assert!(matches!(place, AcceptanceError::Place { index: 0, .. }));
+    let AcceptanceError::Check { error: column, .. } =
+        error(json!([{"name": "equals", "column": "gol"}]))
+    else {
+        panic!("it is about a column");
+    };
+    assert_eq!(column.columns, ["gold"]);
+    assert_eq!(
+        error(json!([{"name": "schema", "on-fail": "keep"}])),
+        AcceptanceError::Schema { index: 0 }
+    );
+}
+
+#[test]
+fn another_try_shows_the_answer_and_each_reason_with_its_place() {
+    let acceptance =
+        acceptance(Some(person()), json!([{"name": "lacks", "pattern": "x", "on-fail": "retry"}]));
+    let answer = r#"{"answer": "x"}"#;
+    let verdicts = accept(&acceptance, answer);
+    let sent = Content::Text("Why?".into());
+    let Content::Chat(turns) = another_try(&sent, answer, &verdicts, RetryWith::Reasons) else {
+        panic!("it has turns");
+    };
+    assert_eq!(
+        turns.iter().map(|turn| turn.role).collect::<Vec<_>>(),
+        [Role::User, Role::Assistant, Role::User]
+    );
+    assert_eq!(&*turns[1].text, answer);
+    assert_eq!(
+        &*turns[2].text,
+        "This answer was not accepted:\n\
+         - at `/answer`: this is not of type \"number\"; it is \"x\"\n\
+         - `x` must not be in it\n\
+         Answer the question again, with this put right."
+    );
+    assert_eq!(another_try(&sent, answer, &verdicts, RetryWith::Fresh), sent);
+    assert_eq!(another_try(&sent, " \n", &verdicts, RetryWith::Reasons), sent);
+    let chat = another_try(&Content::Chat(turns), answer, &verdicts, RetryWith::Reasons);
+    assert_eq!(chat.texts().count(), 5);
+}

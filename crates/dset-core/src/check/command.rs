@@ -1,0 +1,110 @@
+//! `command`: a program of the user's judges. What it is asked and says is here; asking it is an
+//! effect, and elsewhere.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Argument, Check, CheckError, Judged, Judgement, Kind, arguments};
+
+pub(super) const KIND: Kind = Kind {
+    name: "command",
+    argument: Argument::Value("PROGRAM", |program| {
+        let words: Vec<_> = program.split_whitespace().map(serde_json::Value::from).collect();
+        Ok([("command".to_owned(), words.into())].into_iter().collect())
+    }),
+    compile: |table, _| {
+        let command: Command = arguments(table)?;
+        match command.command.first() {
+            Some(program) if !program.trim().is_empty() => {}
+            _ => return Err(CheckError::new("command", "names no program")),
+        }
+        match (1..=SECONDS_MAX).contains(&command.seconds) {
+            true => Ok(Box::new(command)),
+            false => Err(CheckError::new("seconds", format!("is from 1 to {SECONDS_MAX}"))),
+        }
+    },
+};
+
+/// How long a program may think about one row, where nobody says and at most, in seconds.
+const SECONDS: u64 = 10;
+const SECONDS_MAX: u64 = 3_600;
+
+/// A program that judges rows: it reads each as a line of JSON, and answers each with a
+/// [`CommandReply`] in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// The program and its arguments. No shell is between them.
+    pub command: Vec<String>,
+    /// How long it may think about one row, in seconds.
+    #[serde(default = "seconds")]
+    pub seconds: u64,
+}
+
+fn seconds() -> u64 {
+    SECONDS
+}
+
+/// What a program says of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReply {
+    /// Whether the row passes.
+    pub ok: bool,
+    /// Why it does not, for whoever wrote it.
+    #[serde(default)]
+    pub why: String,
+}
+
+impl CommandReply {
+    /// Reads what a program wrote in its line. A line that is none is no verdict.
+    #[must_use]
+    pub fn read(line: &str) -> Judgement {
+        match serde_json::from_str(line.trim()) {
+            Ok(CommandReply { ok: true, .. }) => Judgement::Passed,
+            Ok(CommandReply { why, .. }) if why.trim().is_empty() => {
+                Judgement::Failed("it was not accepted".into())
+            }
+            Ok(CommandReply { why, .. }) => Judgement::Failed(why.trim().to_owned()),
+            Err(error) => Judgement::Unknown(format!("the program did not say `ok`: {error}")),
+        }
+    }
+}
+
+impl Check for Command {
+    fn judge(&self, _: &Judged<'_>) -> Judgement {
+        Judgement::Unknown("its program has not been asked".into())
+    }
+
+    fn command(&self) -> Option<&Command> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{compiled, error, judge};
+    use super::*;
+
+    #[test]
+    fn a_program_says_ok_or_why_and_anything_else_is_unknown() {
+        assert_eq!(CommandReply::read("{\"ok\": true}\n"), Judgement::Passed);
+        let failed = |why: &str| Judgement::Failed(why.into());
+        assert_eq!(CommandReply::read(r#"{"ok": false, "why": "too long"}"#), failed("too long"));
+        assert_eq!(CommandReply::read(r#"{"ok": false}"#), failed("it was not accepted"));
+        for line in ["", "true", "ok", r#"{"why": "x"}"#, r#"{"ok": "yes"}"#] {
+            assert!(matches!(CommandReply::read(line), Judgement::Unknown(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_was_not_asked_has_not_passed() {
+        let check = compiled(r#"{"name":"command","command":["./check","-x"]}"#);
+        let Command { command, seconds } = check.command().unwrap();
+        assert_eq!((command.len(), *seconds), (2, SECONDS));
+        assert!(matches!(judge(&*check, "x"), Judgement::Unknown(_)));
+        for (field, wrong) in
+            [("command", r#""command":[]"#), ("seconds", r#""command":["a"],"seconds":0"#)]
+        {
+            assert_eq!(error(format!(r#"{{"name":"command",{wrong}}}"#)).field, field);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What a service is sent of a schema: fields of the body, words in the prompt, and what was left
+//! out, which is checked here alone.
+
+mod merge;
+mod reduce;
+mod restore;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+
+use crate::provider::{Dialect, Preset};
+use crate::schema::Schema;
+
+use reduce::Reducer;
+use rules::Optional;
+
+pub use restore::Restore;
+pub use rules::Structured;
+
+/// The version of the sentence that stands in the prompt where a service takes no schema. It stands
+/// beside the answer, and in no key.
+pub const SENTENCE_VERSION: u32 = 1;
+
+const SENTENCE: &str =
+    "Answer with one JSON value that fits this JSON Schema, and with nothing else:";
+
+/// How long the name of a schema may be, in characters, and what it is where it has no title.
+const NAME_CHARS_MAX: usize = 64;
+const NAME: &str = "answer";
+
+/// How a service is asked for answers that fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// It holds the model to the schema.
+    Strict,
+    /// It is given the schema, and does what it can.
+    Schema,
+    /// It holds the model to JSON; the schema stands in the prompt.
+    Json,
+    /// The schema stands in the prompt, and nothing holds the model to it.
+    Prompt,
+}
+
+/// Something in the schema that is not sent as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The keyword, as a JSON pointer into the schema; into a part that was written out where it
+    /// was referred to.
+    pub place: String,
+    /// What is sent in its place; `None` where it is left out.
+    pub becomes: Option<&'static str>,
+}
+
+/// Why a schema cannot be sent in the form that a service holds to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Where, as a JSON pointer into the schema; empty for the whole of it.
+    pub place: String,
+    /// What stands there, as a sentence without its full stop.
+    pub why: String,
+}
+
+/// What is sent of a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conveyed {
+    /// How the service is asked.
+    pub method: Method,
+    /// Fields to add to the body; an object that is there already gets the members.
+    pub fields: Map<String, Value>,
+    /// What stands at the end of the system prompt.
+    pub sentence: Option<String>,
+    /// Whether the answer may come as a stream.
+    pub may_stream: bool,
+    /// What is not sent as it stands, each place once.
+    pub changes: Vec<Change>,
+    /// Why a better method could not be used.
+    pub obstacle: Option<Obstacle>,
+    /// What is to be undone in the answers.
+    pub restore: Restore,
+}
+
+impl Schema {
+    /// Returns what a model of a service is sent of it.
+    #[must_use]
+    pub fn convey(&self, structured: Structured, model: &str) -> Conveyed {
+        let may_stream = structured != Structured::Groq;
+        let structured = structured.for_model(model);
+        let wrapped = !self.is_about_objects() && structured != Structured::Prompt;
+        let mut conveyed = match self.reduced(structured, wrapped) {
+            Ok(Some((sent, changes, nullable))) => Conveyed {
+                method: match structured {
+                    Structured::JsonSchema | Structured::Gemini => Method::Schema,
+                    _ => Method::Strict,
+                },
+                fields: envelope(structured, &self.name(), &sent, true),
+                changes,
+                restore: Restore { nullable, wrapped },
+                ..self.in_words(structured, wrapped)
+            },
+            Ok(None) => self.in_words(structured, wrapped),
+            Err(obstacle) => self.without_strictness(structured, wrapped, obstacle),
+        };
+        if matches!(conveyed.method, Method::Strict | Method::Schema) {
+            conveyed.sentence = None;
+        }
+        conveyed.may_stream = may_stream;
+        conveyed
+    }
+
+    /// What is sent where the schema cannot be sent in the form that the service holds to.
+    fn without_strictness(
+        &self,
+        structured: Structured,
+        wrapped: bool,
+        obstacle: Obstacle,
+    ) -> Conveyed {
+        let conveyed = match structured {
+            Structured::Openai | Structured::Openrouter => Conveyed {
+                method: Method::Schema,
+                fields: envelope(structured, &self.name(), &self.whole(wrapped), false),
+                ..self.in_words(structured, wrapped)
+            },
+            _ => self.in_words(structured, wrapped),
+        };
+        Conveyed { obstacle: Some(obstacle), ..conveyed }
+    }
+
+    fn in_words(&self, structured: Structured, wrapped: bool) -> Conveyed {
+        let is_json = !matches!(structured, Structured::Anthropic | Structured::Prompt);
+        let mut fields = Map::new();
+        if is_json {
+            fields.insert("response_format".into(), json!({ "type": "json_object" }));
+        }
+        Conveyed {
+            method: if is_json { Method::Json } else { Method::Prompt },
+            fields,
+            sentence: Some(format!("{SENTENCE}\n{}", self.whole(wrapped))),
+            may_stream: true,
+            changes: Vec::new(),
+            obstacle: None,
+            restore: Restore { nullable: false, wrapped },
+        }
+    }
+
+    fn reduced(
+        &self,
+        structured: Structured,
+        wrapped: bool,
+    ) -> Result<Option<(Value, Vec<Change>, bool)>, Obstacle> {
+        let Some(rules) = structured.rules() else { return Ok(None) };
+        let reducer = || Reducer::new(self.source(), rules, self.ignores_beside_reference());
+        let (sent, reducer) = reducer().whole(rules.optional).or_else(|obstacle| {
+            // A service that counts what may be absent counts unions apart.
+            let may = rules.optional == Optional::Kept && rules.is_strict;
+            let other = may.then(|| reducer().whole(Optional::Nullable).ok()).flatten();
+            other.ok_or(obstacle)
+        })?;
+        let sent = if wrapped { wrap(sent) } else { sent };
+        Ok(Some((sent, reducer.changes, reducer.has_nullable)))
+    }
+
+    /// Returns the whole schema, inside an object where it is wrapped.
+    fn whole(&self, wrapped: bool) -> Value {
+        match wrapped {
+            // What refers to the whole file still means the whole file.
+            true if self.refers_to_the_file() => {
+                let mut whole = wrap(json!({ "$ref": "#/$defs/root" }));
+                let mut root = self.source().clone();
+                if let Value::Object(root) = &mut root {
+                    root.entry("$id").or_insert_with(|| "root".into());
+                }
+                whole["$defs"] = json!({ "root": root });
+                whole
+            }
+            true => wrap(self.source().clone()),
+            false => self.source().clone(),
+        }
+    }
+
+    fn refers_to_the_file(&self) -> bool {
+        super::keywords::find(self.source(), &mut String::new(), &mut |schema, _| {
+            schema.get("$ref").map(|_| ())
+        })
+        .is_some()
+    }
+
+    /// Returns true if every value that fits is an object, as far as its own words say it.
+    fn is_about_objects(&self) -> bool {
+        let mut schema = self.source();
+        // A reference that is followed once is followed far enough.
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            schema = restore::resolve(self.source(), target).unwrap_or(schema);
+        }
+        let is_union = ["anyOf", "oneOf"].iter().any(|own| schema.get(own).is_some());
+        let has = |keyword: &str| schema.get(keyword).is_some();
+        let named = has("properties") || has("additionalProperties");
+        let kind = schema.get("type").map(|kind| kind == "object");
+        kind.unwrap_or(named || has("allOf")) && !is_union
+    }
+
+    fn name(&self) -> String {
+        let title = self.source().get("title").and_then(Value::as_str).unwrap_or_default();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        let name: String = title.chars().map(plain).take(NAME_CHARS_MAX).collect();
+        match name.trim_matches('_') {
+            "" => NAME.to_owned(),
+            name => name.to_owned(),
+        }
+    }
+}
+
+impl Preset {
+    /// Returns what a model of this service is sent of a schema. Where its requests have another
+    /// shape than the field that would hold it, the schema stands in the prompt.
+    #[must_use]
+    pub fn convey(&self, schema: &Schema, model: &str) -> Conveyed {
+        let is_taken = match self.dialect {
+            Dialect::Anthropic => self.structured == Structured::Anthropic,
+            Dialect::Chat => self.structured != Structured::Anthropic,
+        };
+        schema.convey(if is_taken { self.structured } else { Structured::Prompt }, model)
+    }
+}
+
+/// Puts a schema inside an object; its definitions stay on top.
+fn wrap(mut schema: Value) -> Value {
+    let definitions = schema.as_object_mut().and_then(|members| members.shift_remove("$defs"));
+    let mut whole = json!({
+        "type": "object",
+        "properties": { restore::WRAPPER: schema },
+        "required": [restore::WRAPPER],
+        "additionalProperties": false,
+    });
+    if let Some(definitions) = definitions {
+        whole["$defs"] = definitions;
+    }
+    whole
+}
+
+/// Returns the fields of the body that hold a schema.
+fn envelope(
+    structured: Structured,
+    name: &str,
+    schema: &Value,
+    strict: bool,
+) -> Map<String, Value> {
+    let mut inner = json!({ "name": name, "schema": schema });
+    match structured {
+        Structured::Anthropic => {
+            let format = json!({ "type": "json_schema", "schema": schema });
+            return Map::from_iter([("output_config".to_owned(), json!({ "format": format }))]);
+        }
+        // What they make of it is not known for all of them.
+        Structured::JsonSchema | Structured::Gemini => {}
+        _ => inner = json!({ "name": name, "strict": strict, "schema": schema }),
+    }
+    let format = json!({ "type": "json_schema", "json_schema": inner });
+    let mut fields = Map::from_iter([("response_format".to_owned(), format)]);
+    if structured == Structured::Openrouter {
+        fields.insert("provider".into(), json!({ "require_parameters": true }));
+    }
+    fields
+}

@@ -1,0 +1,344 @@
+//! What each service is sent, as golden files; and that nothing that fits is ruled out.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::structured::Json;
+
+fn convey(schema: Value, structured: Structured) -> Conveyed {
+    Schema::new(schema).unwrap().convey(structured, "openai/gpt-oss-120b")
+}
+
+/// What stands in the field that holds the schema.
+fn sent(conveyed: &Conveyed) -> &Value {
+    let fields = &conveyed.fields;
+    fields.get("response_format").map_or_else(
+        || &fields["output_config"]["format"]["schema"],
+        |format| &format["json_schema"]["schema"],
+    )
+}
+
+fn places(conveyed: &Conveyed) -> Vec<&str> {
+    conveyed.changes.iter().map(|change| change.place.as_str()).collect()
+}
+
+fn everyday() -> Value {
+    serde_json::from_str(include_str!("golden/schema.json")).unwrap()
+}
+
+#[test]
+fn each_service_is_sent_what_its_golden_file_says() {
+    for (structured, golden) in [
+        (Structured::JsonSchema, include_str!("golden/json-schema.json")),
+        (Structured::Openai, include_str!("golden/openai.json")),
+        (Structured::Openrouter, include_str!("golden/openrouter.json")),
+        (Structured::Groq, include_str!("golden/groq.json")),
+        (Structured::Mistral, include_str!("golden/mistral.json")),
+        (Structured::Gemini, include_str!("golden/gemini.json")),
+        (Structured::Anthropic, include_str!("golden/anthropic.json")),
+        (Structured::JsonObject, include_str!("golden/json-object.json")),
+        (Structured::Prompt, include_str!("golden/prompt.json")),
+    ] {
+        let conveyed = convey(everyday(), structured);
+        let changes = conveyed.changes.iter().map(|change| (change.place.clone(), change.becomes));
+        let whole = json!({
+            "method": format!("{:?}", conveyed.method),
+            "fields": conveyed.fields,
+            "sentence": conveyed.sentence,
+            "may-stream": conveyed.may_stream,
+            "changes": changes.collect::<Vec<_>>(),
+        });
+        let whole = serde_json::to_string_pretty(&whole).unwrap();
+        assert_eq!(whole.trim(), golden.trim(), "{structured:?}: write it anew with\n{whole}");
+    }
+}
+
+#[test]
+fn a_model_that_takes_no_schema_is_asked_for_json_and_never_as_a_stream() {
+    let conveyed = Schema::new(everyday()).unwrap().convey(Structured::Groq, "llama-3.3-70b");
+    assert_eq!((conveyed.method, conveyed.may_stream), (Method::Json, false));
+}
+
+#[test]
+fn every_service_is_asked_in_the_shape_of_its_requests() {
+    let schema = Schema::new(everyday()).unwrap();
+    for preset in crate::provider::presets() {
+        let conveyed = preset.convey(&schema, "m");
+        let is_anthropic = preset.dialect == Dialect::Anthropic;
+        let field = if is_anthropic { "output_config" } else { "response_format" };
+        let is_asked = conveyed.fields.contains_key(field) != conveyed.fields.is_empty();
+        assert!(is_asked && conveyed.fields.is_empty() == (conveyed.method == Method::Prompt));
+    }
+    let own = Preset { dialect: Dialect::Anthropic, ..Preset::default() };
+    assert_eq!(own.convey(&schema, "m").method, Method::Prompt);
+}
+
+#[test]
+fn two_schemas_that_must_both_hold_are_sent_as_one() {
+    let schema = json!({
+        "allOf": [{"$ref": "#/$defs/a"}, {"properties": {"b": {"type": "integer"}}, "required": ["b"]}],
+        "$defs": {"a": {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}},
+    });
+    let conveyed = convey(schema, Structured::Openai);
+    let merged = json!({
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "integer"}},
+        "required": ["a", "b"],
+        "additionalProperties": false,
+    });
+    assert_eq!(sent(&conveyed), &merged);
+    assert_eq!(conveyed.method, Method::Strict);
+}
+
+#[test]
+fn what_stands_beside_a_union_goes_into_each_of_its_forms() {
+    let schema = json!({"type": "object", "properties": {"x": {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+    }}, "required": ["x"]});
+    let conveyed = convey(schema, Structured::JsonSchema);
+    let forms = sent(&conveyed)["properties"]["x"]["anyOf"].as_array().unwrap();
+    assert_eq!(forms[0]["required"], json!(["a"]));
+    assert_eq!(forms[1]["required"], json!(["b"]));
+    assert!(forms.iter().all(|form| form["properties"].as_object().unwrap().len() == 2));
+}
+
+#[test]
+fn an_object_with_any_properties_is_never_closed() {
+    for open in [
+        json!({"type": "object"}),
+        json!({"type": "object", "additionalProperties": {"type": "number"}}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": true}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x": {}}}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["z"]}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "if": {"required": ["a"]}, "then": {"properties": {"z": {"type": "string"}}}}),
+    ] {
+        let schema = json!({"type": "object", "properties": {"x": open}, "required": ["x"]});
+        let conveyed = convey(schema.clone(), Structured::Openai);
+        assert_eq!(conveyed.method, Method::Schema, "{open}");
+        assert_eq!(conveyed.obstacle.unwrap().place, "/properties/x");
+        assert_eq!(conveyed.fields["response_format"]["json_schema"]["strict"], false);
+        assert_eq!(convey(schema.clone(), Structured::Anthropic).method, Method::Prompt);
+        assert_eq!(convey(schema.clone(), Structured::Groq).method, Method::Json);
+        let engines = convey(schema, Structured::JsonSchema);
+        assert_ne!(sent(&engines)["properties"]["x"]["additionalProperties"], false, "{open}");
+    }
+}
+
+#[test]
+fn what_refers_to_itself_is_sent_where_that_is_taken() {
+    let schema = json!({
+        "$ref": "#/$defs/node",
+        "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}},
+    });
+    let openai = convey(schema.clone(), Structured::Openai);
+    assert_eq!(openai.method, Method::Strict);
+    assert!(openai.restore.nullable);
+    let anthropic = convey(schema, Structured::Anthropic);
+    assert_eq!(anthropic.obstacle.unwrap().why, "it refers to itself");
+}
+
+#[test]
+fn a_service_that_counts_what_may_be_absent_gets_nulls_instead_or_words() {
+    let schema = |count: usize| {
+        let properties = (0..count).map(|at| (format!("p{at}"), json!({"type": "string"})));
+        json!({"type": "object", "properties": Map::from_iter(properties)})
+    };
+    let few = convey(schema(24), Structured::Anthropic);
+    assert_eq!((few.method, few.restore.nullable), (Method::Strict, false));
+    let many = convey(schema(25), Structured::Anthropic);
+    assert_eq!(many.method, Method::Prompt);
+    assert_eq!(many.obstacle.unwrap().why, "more than 24 properties may be absent");
+}
+
+#[test]
+fn what_is_no_object_is_asked_for_inside_one() {
+    for schema in
+        [json!({"enum": ["a", "b"]}), json!({"type": "array", "items": {"type": "integer"}})]
+    {
+        for structured in [Structured::Openai, Structured::JsonSchema, Structured::JsonObject] {
+            let conveyed = convey(schema.clone(), structured);
+            assert!(conveyed.restore.wrapped);
+            if let Some(sentence) = conveyed.sentence {
+                assert!(sentence.contains(r#""required":["value"]"#), "{sentence}");
+            } else {
+                assert_eq!(sent(&conveyed)["required"], json!(["value"]));
+            }
+        }
+    }
+}
+
+#[test]
+fn engines_get_only_what_all_of_them_read_alike() {
+    let schema = json!({"type": "object", "required": ["a", "b", "c", "d", "e", "f"], "properties": {
+        "a": {"type": "string", "minLength": 1, "maxLength": 9, "pattern": "^[A-Z]{3}$"},
+        "b": {"type": "string", "pattern": "[0-9]+"},
+        "c": {"type": ["string", "null"], "maxLength": 3},
+        "d": {"const": 1},
+        "e": {"type": "number", "minimum": 0.5},
+        "f": {"type": "array", "maxItems": 3, "uniqueItems": true},
+    }});
+    let conveyed = convey(schema, Structured::JsonSchema);
+    let reduced = json!({
+        "a": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        "b": {"type": "string"},
+        "c": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "d": {"type": "integer", "enum": [1]},
+        "e": {"type": "number"},
+        "f": {"type": "array"},
+    });
+    assert_eq!(sent(&conveyed)["properties"], reduced);
+    let left_out = [
+        "/properties/a/minLength",
+        "/properties/a/maxLength",
+        "/properties/b/pattern",
+        "/properties/c/maxLength",
+        "/properties/e/minimum",
+        "/properties/f/maxItems",
+        "/properties/f/uniqueItems",
+        "/additionalProperties",
+    ];
+    assert_eq!(places(&conveyed), left_out);
+}
+
+fn any_schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!({"type": "string", "maxLength": 3})),
+        Just(json!({"type": "integer", "minimum": 0, "multipleOf": 2})),
+        Just(json!({"enum": ["a", 1, null]})),
+        Just(json!({"type": ["boolean", "null"]})),
+        Just(json!({"const": "c"})),
+    ];
+    leaf.prop_recursive(3, 16, 3, |inner| {
+        let object = (prop::collection::btree_map("[a-c]", inner.clone(), 1..4), 0..4_usize);
+        let object = object.prop_map(|(properties, required)| {
+            let required: Vec<_> = properties.keys().take(required).cloned().collect();
+            json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+        });
+        let pair = (inner.clone(), inner.clone());
+        prop_oneof![
+            object.clone(),
+            object,
+            inner.clone().prop_map(|items| json!({"type": "array", "items": items, "minItems": 1})),
+            pair.prop_map(|(one, other)| json!({"anyOf": [one, other]})),
+            inner.prop_map(|one| json!({"allOf": [one]})),
+        ]
+    })
+}
+
+/// A value that a schema of [`any_schema`] takes, absent properties left out or not.
+fn example(schema: &Value, pick: &mut impl FnMut(usize) -> usize) -> Value {
+    if let Some(forms) = schema.get("anyOf").or_else(|| schema.get("allOf")) {
+        let forms = forms.as_array().unwrap();
+        return example(&forms[pick(forms.len())], pick);
+    }
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return values[pick(values.len())].clone();
+    }
+    if let Some(value) = schema.get("const") {
+        return value.clone();
+    }
+    match schema["type"].as_str() {
+        Some("string") => ["", "abc"][pick(2)].into(),
+        Some("integer") => [0, 4][pick(2)].into(),
+        Some("array") => vec![example(&schema["items"], pick); 1 + pick(2)].into(),
+        Some("object") => {
+            let mut value = Map::new();
+            for (name, own) in schema["properties"].as_object().unwrap() {
+                let is_required = schema["required"].as_array().unwrap().contains(&json!(name));
+                if is_required || pick(2) == 0 {
+                    value.insert(name.clone(), example(own, pick));
+                }
+            }
+            value.into()
+        }
+        _ => [Value::Null, true.into()][pick(2)].clone(),
+    }
+}
+
+/// Writes null where a schema that was sent asks for a property that is absent.
+fn with_nulls(sent: &Value, root: &Value, value: &Value) -> Vec<Value> {
+    let sent = match sent.get("$ref").and_then(Value::as_str) {
+        Some(target) => root.pointer(&target[1..]).unwrap(),
+        None => sent,
+    };
+    if let Some(forms) = sent.get("anyOf").and_then(Value::as_array) {
+        return forms.iter().flat_map(|form| with_nulls(form, root, value)).collect();
+    }
+    match (value, sent.get("properties").and_then(Value::as_object)) {
+        (Value::Object(members), Some(properties)) => {
+            let mut all = vec![Map::new()];
+            for (name, own) in properties {
+                let options = match members.get(name) {
+                    Some(member) => with_nulls(own, root, member),
+                    None => vec![Value::Null],
+                };
+                let grown = all.iter().flat_map(|value| {
+                    options.iter().map(move |option| {
+                        let mut value = value.clone();
+                        value.insert(name.clone(), option.clone());
+                        value
+                    })
+                });
+                all = grown.take(64).collect();
+            }
+            all.into_iter().map(Value::Object).collect()
+        }
+        (Value::Array(items), _) if sent.get("items").is_some() => {
+            let items =
+                items.iter().map(|item| with_nulls(&sent["items"], root, item).into_iter().next());
+            items.collect::<Option<Vec<_>>>().map(Value::from).into_iter().collect()
+        }
+        _ => vec![value.clone()],
+    }
+}
+
+/// A value without nulls: one that a property may have of itself cannot be told from its absence.
+fn bare(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(bare).collect(),
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name.clone(), bare(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_answer_that_fits_is_ruled_out_by_what_is_sent(
+        schema in any_schema(),
+        picks in prop::collection::vec(0..6_usize, 64),
+    ) {
+        let schema = json!({"type": "object", "properties": {"x": schema}, "required": ["x"], "additionalProperties": false});
+        let mut at = 0;
+        let value = example(&schema, &mut |count| { at += 1; picks[at % picks.len()] % count });
+        let whole = Schema::new(schema.clone()).unwrap();
+        prop_assert!(whole.reasons(&value).is_empty());
+        for structured in [Structured::JsonSchema, Structured::Mistral, Structured::Gemini, Structured::Anthropic] {
+            let conveyed = whole.convey(structured, "m");
+            if matches!(conveyed.method, Method::Strict | Method::Schema) && !conveyed.restore.nullable {
+                let reduced = Schema::new(sent(&conveyed).clone()).unwrap();
+                prop_assert_eq!(reduced.reasons(&value), [], "{:?}: {}", structured, sent(&conveyed));
+            }
+        }
+        let conveyed = whole.convey(Structured::Openai, "m");
+        prop_assert_eq!(conveyed.method, Method::Strict);
+        let reduced = Schema::new(sent(&conveyed).clone()).unwrap();
+        let asked = with_nulls(sent(&conveyed), sent(&conveyed), &value);
+        let fitting: Vec<_> = asked.iter().filter(|one| reduced.reasons(one).is_empty()).collect();
+        prop_assert!(!fitting.is_empty(), "{} of {}", value, sent(&conveyed));
+        // Some form of it, once restored, is the value again; each fits the whole schema.
+        let restored: Vec<Value> = fitting.iter().map(|one| {
+            let json = Json::parse(&one.to_string()).unwrap();
+            conveyed.restore.apply(&whole, json).to_value().unwrap()
+        }).collect();
+        let is_it = |one: &Value| whole.reasons(one).is_empty() && bare(one) == bare(&value);
+        prop_assert!(restored.iter().any(is_it), "{:?} of {}", restored, value);
+    }
+}
