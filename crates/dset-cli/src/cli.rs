@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
     /// What the rest of the run will cost, and how long it takes
-    Estimate(EstimateArgs),
+    Estimate(Box<EstimateArgs>),
     /// Check that the store, the outputs and the marks agree
     Verify(VerifyArgs),
     /// Write datasets for training and the Hub, or the outputs anew

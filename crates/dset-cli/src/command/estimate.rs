@@ -11,39 +11,49 @@ use dset_engine::view::estimate::{Costs, Estimate, estimate};
 use serde_json::{Value, json};
 
 use crate::command::money::Money;
+use crate::command::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
 use crate::display::page::{self, Page};
 use crate::display::text::{about, by, count, of, tokens};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::run_selector::RunSelectorArgs;
+use crate::layers::SettingsLayer;
 use crate::same_command::same_command_as;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
 #[command(
     after_help = "Reckons from the answers that this folder has, as if those that are left were like them; \
-in nine of ten cases the sum lies between the numbers in brackets. Answers that are bought for it count as \
-answers: `dset run -n 50` buys some. Replies of no use and the end of a run's patience are not in it. Asks \
-nothing and changes nothing.
+in nine of ten cases the sum lies between the numbers in brackets. With --pilot it \
+buys some first, of the run's own questions, evenly from the whole file; they count as answers. Without, it asks \
+nothing and changes nothing. Replies of no use and the end of a run's patience are not in it. Takes the settings \
+of `dset run`.
 
-Exit codes: 0 told, 1 the store cannot be read, 2 usage or input, or there are too few answers.
+Exit codes: 0 told, 1 the store cannot be read, 2 usage or input, or there are too few answers; with --pilot \
+also those of `dset run`.
 
 Examples:
-  dset run -n 50                    buy the first 50 answers
+  dset estimate --pilot 50          buy 50 answers, then say what the rest will take
   dset estimate                     what the rest will take
   dset estimate --json              one JSON object, for a program"
 )]
 pub(crate) struct EstimateArgs {
-    #[command(flatten)]
-    which: RunSelectorArgs,
+    /// Buy the answers of N rows first, chosen evenly from the whole file
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pilot: Option<u64>,
 
-    /// Write one JSON object to stdout
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    layer: SettingsLayer,
 }
 
-pub(super) fn run(args: &EstimateArgs) -> Result<Exit, UserError> {
-    let (settings, terminal) = super::shared::settings_of(&args.which)?;
+pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
+    if let Some(rows) = args.pilot {
+        let exit = run_rows(pilot_of(&args.layer), Some(rows))?;
+        if !matches!(exit, Exit::Done | Exit::Marked) {
+            return Ok(exit);
+        }
+    }
+    let (settings, terminal) = super::shared::settings_under(args.layer)?;
     let money = Money::read()?;
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
@@ -51,11 +61,24 @@ pub(super) fn run(args: &EstimateArgs) -> Result<Exit, UserError> {
     if found.left > 0 && answers < SAMPLE_LEAST {
         return Err(too_few(answers, found.left));
     }
-    match args.json || terminal.json {
+    match terminal.json {
         true => page::json(object(&settings, &found, &money)),
         false => show(&Page::open(), &settings, &found),
     }
     Ok(Exit::Done)
+}
+
+/// The run that buys the pilot: of it people are told, and a program of the estimate alone.
+fn pilot_of(layer: &SettingsLayer) -> RunArgs {
+    let mut layer = layer.clone();
+    layer.terminal.json = Some(false);
+    RunArgs {
+        layer,
+        decisions: DecisionArgs { yes: true, ..DecisionArgs::default() },
+        dataset: EndArgs::default(),
+        #[cfg(unix)]
+        ack_fd: None,
+    }
 }
 
 fn too_few(answers: u64, left: u64) -> UserError {
@@ -67,8 +90,8 @@ fn too_few(answers: u64, left: u64) -> UserError {
             by(left, "1 is", &format!("{} are", count(left)))
         ))
         .hint(format!(
-            "Buy some of the run's own, which count: `{} -n 50`",
-            same_command_as("run", &["json"])
+            "Buy some of the run's own, which count: `{} --pilot 50`",
+            same_command_as("estimate", &["pilot"])
         ))
 }
 
@@ -92,8 +115,7 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate) {
     if let (Some(at), Some(words)) = (found.next_tariff_at, cost_words(&found.then, found.left)) {
         page.pair("", &format!("from {} UTC {words}", &stamp(at)[..16]));
     }
-    if let Some(seconds) = seconds(found) {
-        let took = about(Duration::from_secs_f64(seconds));
+    if let Some(took) = time_words(found) {
         page.pair("time", &format!("{took}, at the pace of the last run"));
     }
     page.pair("reckoned from", &of(found.output.count(), "answer"));
@@ -101,12 +123,12 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate) {
 
 /// Returns what so many answers will cost: from the least where the counts that are missing are cheap
 /// to the most where they are dear.
-fn cost(costs: &Costs, left: u64) -> Option<Forecast> {
+pub(super) fn cost(costs: &Costs, left: u64) -> Option<Forecast> {
     let (lower, upper) = (costs.lower.forecast(left)?, costs.upper.forecast(left)?);
     Some(Forecast { low: lower.low, expected: upper.expected, high: upper.high })
 }
 
-fn cost_words(costs: &Costs, left: u64) -> Option<String> {
+pub(super) fn cost_words(costs: &Costs, left: u64) -> Option<String> {
     let cost = cost(costs, left)?;
     let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);
     let (low, expected, high) = (shown(cost.low)?, shown(cost.expected)?, shown(cost.high)?);
@@ -115,6 +137,10 @@ fn cost_words(costs: &Costs, left: u64) -> Option<String> {
         number => format!(", by the answers whose cost is known: {} not", count(number)),
     };
     Some(format!("{expected} ({low} to {high}){unknown}"))
+}
+
+pub(super) fn time_words(found: &Estimate) -> Option<String> {
+    Some(about(Duration::from_secs_f64(seconds(found)?)))
 }
 
 fn seconds(found: &Estimate) -> Option<f64> {

@@ -8,6 +8,7 @@ mod demo;
 pub(crate) mod doctor;
 pub(crate) mod estimate;
 pub(crate) mod export;
+mod forecast;
 pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -43,7 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
-        Command::Estimate(args) => estimate::run(&args),
+        Command::Estimate(args) => estimate::run(*args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),
         Command::Keys(args) => keys::run(args.command),

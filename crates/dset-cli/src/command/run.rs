@@ -22,9 +22,9 @@ use tokio::sync::mpsc;
 
 use super::export::DatasetsAtEnd;
 use super::signals;
-use crate::command::cost_limit;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
+use crate::command::{cost_limit, forecast};
 use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
@@ -66,7 +66,7 @@ pub(crate) struct RunArgs {
 }
 
 /// What only one run is told; no variable sets these.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "This run only")]
 pub(crate) struct DecisionArgs {
     /// Ask for N answers at most: one to a question, but for samples and several models
@@ -93,10 +93,14 @@ pub(crate) struct DecisionArgs {
     /// bill shows that they were not
     #[arg(long)]
     pub(crate) forgive_lost: bool,
+
+    /// Begin without a question, whatever it is going to cost
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// What is written when the run has gone to its end, beside what `[[export]]` in `dset.toml` says.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "At the end of the run")]
 pub(crate) struct EndArgs {
     /// Write a dataset there, as `dset export --to` does: a file, or a folder for the Hub
@@ -109,6 +113,11 @@ pub(crate) struct EndArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
+    run_rows(args, None)
+}
+
+/// Asks what has no answer yet, of the whole input or of so many rows evenly from it.
+pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let datasets = datasets(&args, &environment)?;
@@ -134,6 +143,7 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
+        pilot,
         forgive_lost: args.decisions.forgive_lost,
     };
     #[cfg(unix)]
@@ -142,7 +152,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
     let acks = None;
     let state = environment.state_folder().filter(|_| options.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
-    let extras = Extras { demo: None, acks, datasets: Some(&datasets) };
+    let (yes, datasets) = (args.decisions.yes, datasets.filter(pilot.is_none()));
+    let extras = Extras { demo: None, acks, datasets: Some(&datasets), yes };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
     datasets.write(&spec, terminal, &ending)?;
@@ -233,6 +244,8 @@ pub(super) struct Extras<'a> {
     pub(super) acks: Option<display::durable_log::DurableLog>,
     /// What is written at its end, and must be possible before anything is asked.
     pub(super) datasets: Option<&'a DatasetsAtEnd>,
+    /// Whatever it costs is agreed to.
+    pub(super) yes: bool,
 }
 
 /// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
@@ -242,7 +255,7 @@ pub(super) fn ask(
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
-    Extras { demo, acks, datasets }: Extras<'_>,
+    Extras { demo, acks, datasets, yes }: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
     let RunSettings { spec, options, terminal } = settings;
     let runtime = super::shared::runtime()?;
@@ -278,6 +291,10 @@ pub(super) fn ask(
     }
     if demo.is_none() && !terminal.quiet {
         money.say_if_stale(&spec);
+    }
+    if demo.is_none() && decisions.pilot.is_none() {
+        let left = decisions.limit.unwrap_or(u64::MAX).min(job.report.pending);
+        forecast::before_run(&spec, options.cost, &money, left, yes, terminal)?;
     }
     let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);

@@ -13,7 +13,7 @@ use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, TerminalOptions};
+use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
 use crate::same_command::same_command_as;
 
@@ -21,9 +21,16 @@ use crate::same_command::same_command_as;
 pub(super) fn settings_of(
     which: &RunSelectorArgs,
 ) -> Result<(JobSpec, TerminalOptions), UserError> {
+    settings_under(which.layer())
+}
+
+/// The same, where flags say more of it.
+pub(super) fn settings_under(
+    flags: impl Into<SettingsLayer>,
+) -> Result<(JobSpec, TerminalOptions), UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    let said = environment.under(which.layer())?;
+    let said = environment.under(flags)?;
     let (names_folder, names_input) = (said.layer.output.is_some(), said.layer.input.is_some());
     let terminal = said.terminal.resolve();
     let mut settings = resolve_with_providers(said.layer, None, &environment.providers)?.spec;

@@ -45,6 +45,18 @@ impl Choice {
     pub fn is_all(&self) -> bool {
         *self == Choice::default()
     }
+
+    /// Returns the choice of at most so many of the rows that this one takes, evenly from the whole. Of
+    /// a sample that is a part of all it is that sample: how many rows those are is not known here.
+    #[must_use]
+    pub fn pilot(&self, rows: u64) -> Choice {
+        let sample = match self.sample {
+            None => Sample::Rows(rows),
+            Some(Sample::Rows(own)) => Sample::Rows(own.min(rows)),
+            Some(part @ Sample::Millionths(_)) => part,
+        };
+        Choice { sample: Some(sample), ..self.clone() }
+    }
 }
 
 /// How many rows a sample has. Which ones, their questions alone decide: a row that is added changes

@@ -43,6 +43,8 @@ pub struct Decisions {
     pub from_bookmark: bool,
     /// The most answers to ask for in this run.
     pub limit: Option<u64>,
+    /// Ask so many rows alone, evenly from the whole input, and remember it as a run of all.
+    pub pilot: Option<u64>,
     /// What earlier runs may have been billed beside what they recorded was not.
     pub forgive_lost: bool,
 }
@@ -88,7 +90,12 @@ impl Job {
     ) -> Result<Job, JobError> {
         let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
+        let choice = settings.reading.choice.clone();
+        if let Some(rows) = decisions.pilot {
+            settings.reading.choice = choice.pilot(rows);
+        }
         let input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
+        settings.reading.choice = choice;
         refuse_early(&input, &settings, decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;

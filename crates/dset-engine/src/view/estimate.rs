@@ -2,6 +2,7 @@
 //! changed.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use dset_core::money::{Asked, Cost, Sample};
 use dset_core::settings::JobSpec;
@@ -60,9 +61,21 @@ impl Costs {
 /// answers in it.
 pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
-    let is_asked = |asked: Asked<'_>| status.requests.iter().any(|one| one.model == asked.model);
+    let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
     let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);
-    let seen = open_readonly(&settings.output, |store| -> Result<Estimate, JobError> {
+    estimate_of(&settings.output, &models, left, pricing, now)
+}
+
+/// Collects the same for so many answers that are left, from those of these models in a folder.
+pub fn estimate_of(
+    folder: &Path,
+    models: &[&str],
+    left: u64,
+    pricing: Pricing<'_>,
+    now: i64,
+) -> Result<Estimate, JobError> {
+    let is_asked = |asked: Asked<'_>| models.contains(&asked.model);
+    let seen = open_readonly(folder, |store| -> Result<Estimate, JobError> {
         let asked_by = AskedBy::load(store, pricing.providers)?;
         let mut all = Estimate { left, ..Estimate::default() };
         // To look for the next tariff is a search through a week.
