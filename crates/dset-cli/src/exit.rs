@@ -53,7 +53,7 @@ impl Exit {
             Exit::Usage => "usage, settings or input; or a decision is wanted",
             Exit::Marked => "the run went to its end, or paused, and some rows have no answer",
             Exit::Key => "the key is missing or refused",
-            Exit::Money => "there is no money left at the service",
+            Exit::Money => "no money is left at the service, or of a limit of your own",
             Exit::Unreachable => "the service cannot be reached, after every retry",
             Exit::Locked => "another run has the folder",
             Exit::Interrupted => "stopped by Ctrl-C; the answers are safe",
@@ -71,7 +71,7 @@ impl Exit {
                 "run again: asks those rows again (cut ones: with a higher --max-tokens)"
             }
             Exit::Key => "put the key into .env or the environment, then run again",
-            Exit::Money => "pay, then run again",
+            Exit::Money => "pay, or raise your own limit, then run again",
             Exit::Unreachable => "run again later: it goes on where it stopped",
             Exit::Locked => "wait for it; `dset status` shows how far it is",
             Exit::Interrupted | Exit::Terminated => "run again: it goes on where it stopped",

@@ -9,6 +9,7 @@
 mod check;
 mod disk;
 mod kills;
+mod limit;
 mod power;
 mod shim;
 mod signals;
@@ -65,6 +66,8 @@ enum Part {
     Power,
     /// Full and broken disks, and what else a folder may do
     Disk,
+    /// A limit of money, over two hundred kills
+    Limit,
 }
 
 fn main() -> ExitCode {
@@ -123,6 +126,9 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
                 println!("   They need root, mkfs.ext4 and loop devices.");
             }
         }
+    }
+    if wants(Part::Limit) {
+        failed.extend(limit::run(&lab, seed)?);
     }
     if wants(Part::Disk) {
         failed.extend(disk::run(&lab, seed, arguments.all)?);

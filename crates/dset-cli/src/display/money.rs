@@ -63,14 +63,12 @@ fn total(total: &Total, without_price: &[&str]) -> String {
     }
 }
 
-/// Says what of the folder's earlier calls no limit can count; nothing where there are none. What runs
-/// under a limit may have been billed is counted.
+/// Says what of the folder's earlier calls no limit can count; nothing where there are none.
 pub(crate) fn not_counted(before: &Expenses) -> Option<String> {
-    let unknown = before.spent.no_price + before.spent.no_counts;
-    (unknown > 0 && before.unsure == Amount::ZERO).then(|| {
+    (before.uncounted > 0).then(|| {
         format!(
             "the limit does not count {} of earlier runs whose cost is not known",
-            of(unknown, "call")
+            of(before.uncounted, "call")
         )
     })
 }

@@ -120,6 +120,8 @@ pub struct Expenses {
     /// What runs under a limit may have been billed beside all that: see
     /// [`SessionCost`](super::SessionCost).
     pub unsure: Amount,
+    /// Calls of runs without a limit whose cost is not known, so that no later limit can count them.
+    pub uncounted: u64,
     /// What the provider's cache saved at least.
     pub saved: Amount,
     /// Calls whose cost the service itself said.
@@ -158,9 +160,9 @@ impl Total {
 }
 
 impl Expenses {
-    /// Adds a call, and returns what it cost at most, as far as that is known. What the service itself
-    /// says of its cost outranks every price.
-    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) -> Amount {
+    /// Adds a call, and returns what it cost at most where that is known. What the service itself says of
+    /// its cost outranks every price.
+    pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) -> Option<Amount> {
         let said = billed.said.and_then(Amount::from_dollars);
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
         let cost = said.map_or(priced, Cost::exactly);
@@ -187,8 +189,8 @@ impl Expenses {
             model.answers.add(cost);
         }
         match cost {
-            Cost::Between(_, upper) => upper,
-            Cost::Unknown(_) => Amount::ZERO,
+            Cost::Between(_, upper) => Some(upper),
+            Cost::Unknown(_) => None,
         }
     }
 

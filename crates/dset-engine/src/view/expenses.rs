@@ -43,8 +43,9 @@ pub(crate) fn expenses_of(store: &Store, pricing: Pricing<'_>) -> Result<Expense
             outcome,
         };
         let cost = expenses.add(pricing.prices, &billed);
-        if let Some(session) = sessions.get_mut(&call.session) {
-            session.recorded += cost;
+        match sessions.get_mut(&call.session) {
+            Some(session) => session.recorded += cost.unwrap_or_default(),
+            None => expenses.uncounted += u64::from(cost.is_none()),
         }
     })?;
     expenses.unsure = sessions.values().map(SessionCost::may_have_been_billed).sum();
