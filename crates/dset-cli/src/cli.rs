@@ -18,6 +18,7 @@ use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
 use crate::command::prices::PricesArgs;
 use crate::command::run::RunArgs;
+use crate::command::schema::SchemaArgs;
 use crate::command::search::SearchArgs;
 use crate::command::show::ShowArgs;
 use crate::command::stats::StatsArgs;
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// What models cost: now, by the hour, in batches
     Prices(PricesArgs),
+    /// What services are sent of a JSON Schema, and which answers fit
+    Schema(SchemaArgs),
     /// Make q.csv of another file, or go on from the script's folder
     Import(ImportArgs),
     /// Pretend to be an AI service, with limits and faults

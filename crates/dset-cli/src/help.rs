@@ -26,6 +26,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "keys",
             "models",
             "prices",
+            "schema",
             "mock",
             "completions",
             "man",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 35] = [
     "",
     "demo",
     "init",
@@ -37,6 +37,8 @@ const COMMANDS: [&str; 33] = [
     "models list",
     "prices",
     "prices set",
+    "schema",
+    "schema try",
     "import",
     "mock",
     "completions",

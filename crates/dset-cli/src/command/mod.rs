@@ -21,6 +21,7 @@ mod money;
 pub(crate) mod prices;
 mod resume_command;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod search;
 mod shared;
 pub(crate) mod show;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Keys(args) => keys::run(args.command),
         Command::Models(args) => models::run(args.command),
         Command::Prices(args) => prices::run(&args),
+        Command::Schema(args) => schema::run(&args.command),
         Command::Import(args) => import::run(args),
         Command::Mock(args) => mock::run(*args),
         Command::Completions(args) => completions::run(&args),

@@ -32,7 +32,7 @@ impl Reducer<'_> {
             && part.as_object().is_some_and(|part| part.len() == 1 && part.contains_key("$ref"))
         {
             members.insert("$ref".into(), part["$ref"].clone());
-            return Ok(Flat { members, has_lost });
+            return Ok(Flat::of(members, has_lost));
         }
         for (keyword, part) in parts {
             let written = self.written_out(&part, place)?;
@@ -45,8 +45,9 @@ impl Reducer<'_> {
                 }
             }
         }
+        let is_one_of = members.contains_key("oneOf") && !members.contains_key("anyOf");
         has_lost |= self.spread(&mut members, place)?;
-        Ok(Flat { members, has_lost })
+        Ok(Flat { members, has_lost, union: if is_one_of { "oneOf" } else { "anyOf" } })
     }
 
     /// Returns what a schema says itself, with references written out; `None` where it refers to
@@ -61,7 +62,7 @@ impl Reducer<'_> {
             return Err(obstacle(place, "it is too large once it is written out"));
         }
         let Value::Object(members) = schema else {
-            let nothing = Flat { members: Members::new(), has_lost: false };
+            let nothing = Flat::of(Members::new(), false);
             return Ok((*schema == Value::Bool(true)).then_some(nothing));
         };
         let flat = self.flat(members.clone(), place)?;

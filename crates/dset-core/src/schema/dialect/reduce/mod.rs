@@ -45,6 +45,14 @@ pub(super) struct Reducer<'a> {
 struct Flat {
     members: Members,
     has_lost: bool,
+    /// What `anyOf` was called where it was written.
+    union: &'static str,
+}
+
+impl Flat {
+    fn of(members: Members, has_lost: bool) -> Flat {
+        Flat { members, has_lost, union: "anyOf" }
+    }
 }
 
 impl<'a> Reducer<'a> {
@@ -111,9 +119,7 @@ impl<'a> Reducer<'a> {
         }
         let Value::Object(members) = schema else {
             return match schema {
-                Value::Bool(true) => {
-                    self.written(Flat { members: Members::new(), has_lost: false }, place)
-                }
+                Value::Bool(true) => self.written(Flat::of(Members::new(), false), place),
                 _ => Err(obstacle(place, "nothing at all fits here")),
             };
         };

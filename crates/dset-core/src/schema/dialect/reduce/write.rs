@@ -12,7 +12,7 @@ use crate::structured::json::push_token;
 
 impl Reducer<'_> {
     pub(super) fn written(&mut self, flat: Flat, place: &str) -> Result<Value, Obstacle> {
-        let Flat { mut members, has_lost } = flat;
+        let Flat { mut members, has_lost, union } = flat;
         let mut sent = Members::new();
         for remark in ["title", "description"] {
             if let Some(text) = members.shift_remove(remark) {
@@ -25,7 +25,7 @@ impl Reducer<'_> {
             let forms = forms
                 .iter()
                 .enumerate()
-                .map(|(at, form)| self.schema(form, &format!("{place}/anyOf/{at}")));
+                .map(|(at, form)| self.schema(form, &format!("{place}/{union}/{at}")));
             sent.insert("anyOf".into(), forms.collect::<Result<Vec<_>, _>>()?.into());
             members.keys().for_each(|keyword| self.leave_out(place, keyword));
             return Ok(sent.into());
@@ -109,7 +109,7 @@ impl Reducer<'_> {
                 continue;
             }
             own.insert("type".into(), kind.clone().into());
-            forms.push(self.written(Flat { members: own, has_lost }, place)?);
+            forms.push(self.written(Flat::of(own, has_lost), place)?);
         }
         if let ([_], true) = (forms.as_slice(), sent.is_empty()) {
             return Ok(forms.remove(0));
