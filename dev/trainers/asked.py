@@ -1,4 +1,4 @@
-"""What is asked and answered in the checks, what a trainer must see of it, and the recipes as the documentation has them."""
+"""What is asked and answered in the checks, what a trainer must see of it, and the recipes of the documentation."""
 
 import json
 import os
@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerFast
 
 ROWS = 48
 SYSTEM = "Be brief.\nNo lists."
-ANSWERS = ["2024-03-15", "NA", "007", '{"a": [1, "b"]}', "true", 'a, "quoted"\n\nline', "{{ messages }} {% if %}", "größer ≥ 2 🙂"]
+ANSWERS = ["2024-03-15", "NA", "007", '{"a": [1, "b"]}', "true", 'a, "quoted"\n\nline']
+ANSWERS += ["{{ messages }} {% if %}", "größer ≥ 2 🙂"]
 
 
 def question(number):
@@ -124,10 +125,8 @@ class Mock:
     """`dset mock` that gives the answers of one sample."""
 
     def __init__(self, folder, sample):
-        lines = [
-            {"metadata": {"question": question(n)}, "response": {"reasoning": thought(n, sample), "answer": answer(n, sample)}}
-            for n in range(ROWS)
-        ]
+        replies = [{"reasoning": thought(n, sample), "answer": answer(n, sample)} for n in range(ROWS)]
+        lines = [{"metadata": {"question": question(n)}, "response": reply} for n, reply in enumerate(replies)]
         path = folder / f"answers-{sample}.json"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         command = [os.environ["DSET"], "mock", "--port", "0", "--answers", path]

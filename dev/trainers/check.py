@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "LLAMAFACTORY_VERBOSITY": "ERROR"}
 import absent
 import asked
 import datasets
@@ -116,7 +116,8 @@ def trl_without_reasoning(folder, name, *file):
 
 def trl_columns(folder):
     """What the recipe says of columns, and of the length that TRL cuts at."""
-    dset(folder, "export", "--to", "kept.parquet", "--layout", "chat", "--keep", "topic,text", "--rename", "text=prompt")
+    keep = ["--keep", "topic,text", "--rename", "text=prompt"]
+    dset(folder, "export", "--to", "kept.parquet", "--layout", "chat", *keep)
     row = load(folder / "kept.parquet")[0]
     assert (row["topic"], row["prompt"]) == ("topic 0", "mine")
     try:
@@ -125,7 +126,8 @@ def trl_columns(folder):
     except KeyError:
         pass
     row.pop("prompt")
-    equal("a column of the user's", trl.apply_chat_template(row, tokenizer(QWEN))["text"], qwen(whole("questions", 0, 0)))
+    text = trl.apply_chat_template(row, tokenizer(QWEN))["text"]
+    equal("beside a column of the user's", text, qwen(whole("questions", 0, 0)))
     source = (SITE / "trainer/sft_config.py").read_text()
     assert "max_length: int | None = field(\n        default=1024," in source
 
@@ -266,7 +268,8 @@ def main():
                 check(folder / name, name, *file)
                 print(f"ok  {check.__name__}: {name}")
         llama_factory(folder, str(pathlib.Path(sys.argv[2]).resolve()))
-        for check, folders in [(trl_columns, [questions]), (trl_prompt_completion, [questions, chats]), (trl_preferences, [questions])]:
+        alone = [(trl_columns, [questions]), (trl_prompt_completion, [questions, chats]), (trl_preferences, [questions])]
+        for check, folders in alone:
             check(*folders)
             print(f"ok  {check.__name__}")
 

@@ -3,7 +3,6 @@
     llama_factory.py FOLDER, with the folders `questions` and `chats` that check.py made
 """
 
-import json
 import pathlib
 import sys
 from types import SimpleNamespace
@@ -22,7 +21,8 @@ datasets.disable_progress_bars()
 
 def load(folder):
     """The rows of the data set `sft` as every later step of LLaMA-Factory has them."""
-    data = SimpleNamespace(dataset_dir=str(folder), streaming=False, preprocessing_num_workers=None, overwrite_cache=True, max_samples=None)
+    data = dict(dataset_dir=str(folder), streaming=False, preprocessing_num_workers=None)
+    data = SimpleNamespace(**data, overwrite_cache=True, max_samples=None)
     model = SimpleNamespace(cache_dir=str(folder / "hf"), hf_hub_token=None)
     [attributes] = parser.get_dataset_list(["sft"], str(folder))
     return loader._load_single_dataset(attributes, model, data, SimpleNamespace(local_process_index=0))
@@ -70,7 +70,6 @@ def main():
             asked.dset(folder, *command[1:], *file)
             layout = command[-1]
             (folder / "data/dataset_info.json").write_text(information)
-            json.loads(information)
             numbers = range(0, ROWS, 3) if name == "chats" and layout == "alpaca" else range(ROWS)
             check(load(folder / "data"), name, [(n, s) for n in numbers for s in range(samples)])
             print(f"ok  llama_factory, {layout}: {name}")
