@@ -165,7 +165,11 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
 fn an_estimate_reckons_from_the_answers_of_the_run() {
     let folder = Folder::with(&questions(30));
     let service = Service::start(MockSettings::default());
-    folder.dset(&["estimate"]).exits(2).says("there are too few answers").says("estimate --pilot 50");
+    folder
+        .dset(&["estimate"])
+        .exits(2)
+        .says("there are too few answers")
+        .says("estimate --pilot 50");
     service.run(&folder, &["-n", "10"]).exits(0);
     folder.sql(
         "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = 0, reasoning_tokens = 0,
@@ -197,12 +201,17 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     let folder = Folder::with(&questions(40));
     let service = Service::start(MockSettings::default());
     folder.asks(&service);
-    folder.write("dset.toml", "[prices.deepseek-flash]\ninput = 1\noutput = 10\n\n[[export]]\nto = \"a.jsonl\"\n");
+    folder.write(
+        "dset.toml",
+        "[prices.deepseek-flash]\ninput = 1\noutput = 10\n\n[[export]]\nto = \"a.jsonl\"\n",
+    );
     let told = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0).json();
     assert_eq!((&told["left"], &told["answers"]), (&json!(30), &json!(10)));
     assert!(told["cost"]["expected"].as_str().unwrap().parse::<f64>().unwrap() > 0.0);
     let rows: Vec<i64> = (0..40)
-        .filter(|row| folder.count(&format!("SELECT count(*) FROM answers WHERE row = {}", row + 2)) > 0)
+        .filter(|row| {
+            folder.count(&format!("SELECT count(*) FROM answers WHERE row = {}", row + 2)) > 0
+        })
         .collect();
     assert_eq!(rows.len(), 10);
     assert!(rows.iter().any(|row| *row >= 20), "evenly from the whole: {rows:?}");

@@ -6,6 +6,7 @@
 
 mod container;
 mod error;
+mod folder_swap;
 mod hub;
 mod output;
 mod pack;
@@ -106,6 +107,8 @@ pub struct Exported {
     pub files: Vec<ExportedFile>,
     /// What has no row in it.
     pub left_out: LeftOut,
+    /// Splits without a row, which have no file: loaders of folders take none without rows.
+    pub empty_splits: Vec<String>,
 }
 
 impl Exported {
@@ -193,7 +196,10 @@ pub fn export(
     let left_out = prepared.selection.left_out;
     let files = target
         .commit(staging, splits, |files| hub::describe(spec, request, &prepared, &target, files))?;
-    Ok(Some(Exported { files, left_out }))
+    let has_file = |name: &&str| files.iter().any(|file| file.split.as_deref() == Some(name));
+    let names = request.splits.into_iter().flat_map(Splits::names);
+    let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
+    Ok(Some(Exported { files, left_out, empty_splits }))
 }
 
 /// Writes all rows into files that have no name yet.

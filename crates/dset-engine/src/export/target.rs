@@ -1,29 +1,23 @@
 //! Where a dataset goes, and the moment in which its files get their names.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::settings::JobSpec;
 use fs_err as fs;
-use tempfile::TempDir;
 
 use super::container::{self, ContainerKind};
 use super::error::ExportError;
+use super::folder_swap::{NewFolder, finish_swap, remove_left_folders};
 use super::hub::{self, CARD, MANIFEST};
 use super::output::{SplitFiles, earlier_shards, stem_and_ending};
 use super::pack::Packing;
 use super::written::Written;
 use super::{ExportRequest, ExportedFile, Shards};
-use crate::os::files::{
-    TEMPORARY, folder_of, is_temporary, put, put_new, remove_left_over, sync_folder, try_to_write,
-    write_new,
-};
+use crate::os::files::{folder_of, put, put_new, remove_left_over, try_to_write, write_new};
 
 /// The folder of the files with rows, in a folder for the Hub.
-const DATA: &str = "data";
-/// Held while a folder is made, which distinguishes it from one that a crash has left.
-const LOCK: &str = "lock";
+pub(super) const DATA: &str = "data";
 
 /// A file, or a folder for the Hub.
 pub(super) struct Target<'a> {
@@ -40,14 +34,14 @@ pub(super) struct Target<'a> {
 /// Where files are while they have no name.
 pub(super) enum Staging {
     Beside(PathBuf),
-    Folder(TempDir, PathBuf, File),
+    Folder(NewFolder, PathBuf),
 }
 
 impl Staging {
     /// The folder that files are made in.
     pub(super) fn folder(&self) -> &Path {
         match self {
-            Staging::Beside(folder) | Staging::Folder(_, folder, _) => folder,
+            Staging::Beside(folder) | Staging::Folder(_, folder) => folder,
         }
     }
 }
@@ -158,18 +152,12 @@ impl<'a> Target<'a> {
         if !self.is_folder {
             return Ok(Staging::Beside(folder.to_owned()));
         }
+        finish_swap(self.to).map_err(&failed)?;
         remove_left_folders(folder);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let made = builder.tempdir_in(folder).map_err(&failed)?;
-        let lock = File::create(made.path().join(LOCK)).map_err(&failed)?;
-        // A file system without locks loses only the cleaning up.
-        let _ = lock.try_lock();
+        let made = NewFolder::make(folder).map_err(&failed)?;
         let data = made.path().join(DATA);
         fs::create_dir(&data).map_err(&failed)?;
-        Ok(Staging::Folder(made, data, lock))
+        Ok(Staging::Folder(made, data))
     }
 
     /// Gives the files their names. In a folder `describe` says what stands beside them.
@@ -181,9 +169,7 @@ impl<'a> Target<'a> {
     ) -> Result<Vec<ExportedFile>, ExportError> {
         match staging {
             Staging::Beside(folder) => self.commit_files(&folder, splits),
-            Staging::Folder(made, data, lock) => {
-                self.commit_folder(made, &data, lock, splits, describe)
-            }
+            Staging::Folder(made, data) => self.commit_folder(made, &data, splits, describe),
         }
     }
 
@@ -232,9 +218,8 @@ impl<'a> Target<'a> {
 
     fn commit_folder(
         &self,
-        made: TempDir,
+        made: NewFolder,
         data: &Path,
-        lock: File,
         splits: Vec<SplitFiles>,
         describe: impl FnOnce(&[ExportedFile]) -> Result<[String; 2], ExportError>,
     ) -> Result<Vec<ExportedFile>, ExportError> {
@@ -262,69 +247,10 @@ impl<'a> Target<'a> {
         Written::read(self.outputs)
             .record(self.outputs, [(&*self.to.join(MANIFEST), &*manifest)])
             .map_err(ExportError::io(self.outputs))?;
-        drop(lock);
-        fs::remove_file(made.path().join(LOCK)).map_err(&failed)?;
-        sync_folder(made.path()).map_err(&failed)?;
-        swap(made, self.to).map_err(&failed)?;
+        made.swap(self.to).map_err(&failed)?;
         for file in &mut files {
             file.path = self.to.join(&file.path);
         }
         Ok(files)
-    }
-}
-
-/// Puts a folder into the place of another; what the user has beside our files moves with it.
-fn swap(made: TempDir, to: &Path) -> io::Result<()> {
-    let there = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
-    if !there {
-        let _ = fs::remove_dir(to);
-        fs::rename(made.path(), to)?;
-        let _ = made.keep();
-        return sync_folder(folder_of(to));
-    }
-    let old = exchange(made, to)?;
-    for entry in fs::read_dir(&old)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if ![DATA, CARD, MANIFEST].iter().any(|own| name == *own) {
-            fs::rename(entry.path(), to.join(name))?;
-        }
-    }
-    fs::remove_dir_all(old)?;
-    sync_folder(to)?;
-    sync_folder(folder_of(to))
-}
-
-/// Exchanges two folders in one step, and returns where the old one is then.
-#[cfg(target_os = "linux")]
-fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    renameat_with(CWD, made.path(), CWD, to, RenameFlags::EXCHANGE)?;
-    Ok(made.keep())
-}
-
-/// Puts one folder aside and the other into its place: no system call does both.
-#[cfg(not(target_os = "linux"))]
-fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
-    let mut old = made.path().as_os_str().to_owned();
-    old.push("-old");
-    let old = PathBuf::from(old);
-    fs::rename(to, &old)?;
-    if let Err(error) = fs::rename(made.path(), to) {
-        fs::rename(&old, to)?;
-        return Err(error);
-    }
-    let _ = made.keep();
-    Ok(old)
-}
-
-/// Removes folders that a crash has left half made.
-fn remove_left_folders(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let lock = || File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if is_temporary(&path) && path.is_dir() && lock() {
-            let _ = fs::remove_dir_all(path);
-        }
     }
 }

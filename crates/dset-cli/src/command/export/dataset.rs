@@ -121,7 +121,9 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
     let missing = missing.map(|number| format!("{} missing yet", of(number, "answer")));
     let counts = left_out(&exported.left_out).into_iter().filter(|(_, number, ..)| *number > 0);
     let counts = counts.map(|(_, number, noun, words)| format!("{} {words}", of(number, noun)));
-    Lines { files, left_out: missing.into_iter().chain(counts).collect() }
+    let empty = exported.empty_splits.iter();
+    let empty = empty.map(|name| format!("no row fell to the split {name}, which is left out"));
+    Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).collect() }
 }
 
 pub(super) fn object(exported: &Exported) -> Value {
@@ -138,5 +140,6 @@ pub(super) fn object(exported: &Exported) -> Value {
         "rows": exported.rows(),
         "files": files.collect::<Vec<_>>(),
         "left_out": left,
+        "empty_splits": exported.empty_splits,
     })
 }
