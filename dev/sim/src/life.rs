@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dset_core::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
-use dset_core::item::question::{Key, Question, QuestionIndex};
+use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::money::SessionCost;
 use dset_core::rate::Bounds;
 use dset_core::rate::outage::OutageBackoff;
@@ -18,8 +18,9 @@ use dset_core::time::Time;
 
 use crate::checker::Checker;
 use crate::commits::Commits;
-use crate::disk::{Message, Stored, StoredCost};
+use crate::disk::{Message, Stored};
 use crate::minute::TOKENS;
+use crate::money::count;
 use crate::pace::WAITS_MS;
 use crate::prepare::Prepared;
 use crate::schedule::{Disk, ExternalEvent, Reply, ReplyKind};
@@ -301,13 +302,6 @@ impl<'a> Life<'a> {
         self.after(ms, Scheduled::Reply(ask.id));
     }
 
-    /// What the call of an answer or a failure cost, as it is worked out from the store.
-    fn cost(&self, question: &Question, usage: Option<Usage>, at: Time) -> StoredCost {
-        let usage = usage.filter(|_| self.world.start.limit.is_some());
-        let stored = |usage| self.world.books.stored(question.model, &usage, at.unix_ms);
-        (self.world.store.lives, usage.map(stored).unwrap_or_default())
-    }
-
     fn message(&mut self, seq: Seq, record: JournalRecord) -> Message {
         match record {
             JournalRecord::Answered { question, sent_at, at, answer, completes_row, .. } => {
@@ -425,23 +419,6 @@ fn earlier(sent_at: Time, at: Time, usage: Option<Usage>) -> EarlierAsk {
     let took = at.since(sent_at).as_millis() as i64;
     let tokens = usage.and_then(|usage| Some(usage.input.unwrap_or(0) + usage.output?));
     EarlierAsk { sent_unix_ms: at.unix_ms - took, back_unix_ms: at.unix_ms, tokens }
-}
-
-/// Puts into a reply what the service counts; refusals have a status, so that nobody takes them for
-/// replies that were lost.
-fn count(reading: &mut ParsedReply, what: ReplyKind, usage: Usage) {
-    match reading {
-        ParsedReply::Answer(answer) => answer.usage = usage,
-        ParsedReply::Failure(failure) if what != ReplyKind::Lost => {
-            failure.status = Some(match what {
-                ReplyKind::Cut => 200,
-                ReplyKind::Throttled { .. } => 429,
-                _ => 500,
-            });
-            failure.partial.iter_mut().for_each(|partial| partial.usage = usage);
-        }
-        ParsedReply::Failure(_) => {}
-    }
 }
 
 /// What a reply means to the machine.

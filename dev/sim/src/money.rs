@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dset_core::answer::Usage;
+use dset_core::answer::{ParsedReply, Usage};
 use dset_core::item::question::Question;
 use dset_core::money::{Amount, Asked, Cost, Prices, SessionCost};
 use dset_core::run::ask::AskId;
-use dset_core::run::{BudgetRules, BudgetStatus, Payee};
+use dset_core::run::{BudgetRules, BudgetStatus, EndReason, Ending, Payee};
+use dset_core::time::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Store;
+use crate::disk::{Store, StoredCost};
+use crate::life::Life;
+use crate::prepare::Prepared;
 use crate::schedule::ReplyKind;
+use crate::world::World;
 
 /// The tokens of an answer, at most, where no setting limits them.
 pub(crate) const OUTPUT_MAX: u64 = 4_096;
@@ -222,6 +226,51 @@ impl Books {
         let asked = ASKED.iter().take(models as usize);
         let spans = asked.filter_map(|asked| self.prices.span(*asked, PEAK_UNIX_MS));
         spans.map(|span| span.most(longest as u64 + 64, output_max)).max().unwrap_or_default()
+    }
+}
+
+impl World {
+    /// The user's limit, as a life that is planned so goes by it.
+    pub(crate) fn budget(&self, begin: &Prepared) -> Option<BudgetRules> {
+        let of = (self.start.models, self.start.endpoints);
+        let rules = |limit| self.books.rules(&self.store, limit, of, begin.output_max());
+        self.start.limit.map(rules)
+    }
+
+    /// What a life says at its end of the user's limit.
+    pub(crate) fn check_budget(&mut self, ending: &Ending, output_max: u64) {
+        if let (Some(limit), Some(status)) = (self.start.limit, &ending.budget) {
+            let longest = self.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+            let dearest = self.books.dearest(longest, self.start.models, output_max);
+            let is_reached = matches!(ending.reason, EndReason::CostLimit { .. });
+            self.books.end(limit, status, is_reached, dearest);
+        }
+    }
+}
+
+impl Life<'_> {
+    /// What the call of an answer or a failure cost, as it is worked out from the store.
+    pub(crate) fn cost(&self, question: &Question, usage: Option<Usage>, at: Time) -> StoredCost {
+        let usage = usage.filter(|_| self.world.start.limit.is_some());
+        let stored = |usage| self.world.books.stored(question.model, &usage, at.unix_ms);
+        (self.world.store.lives, usage.map(stored).unwrap_or_default())
+    }
+}
+
+/// Puts into a reply what the service counts; refusals have a status, so that nobody takes them for
+/// replies that were lost.
+pub(crate) fn count(reading: &mut ParsedReply, what: ReplyKind, usage: Usage) {
+    match reading {
+        ParsedReply::Answer(answer) => answer.usage = usage,
+        ParsedReply::Failure(failure) if what != ReplyKind::Lost => {
+            failure.status = Some(match what {
+                ReplyKind::Cut => 200,
+                ReplyKind::Throttled { .. } => 429,
+                _ => 500,
+            });
+            failure.partial.iter_mut().for_each(|partial| partial.usage = usage);
+        }
+        ParsedReply::Failure(_) => {}
     }
 }
 

@@ -8,13 +8,12 @@ use dset_core::item::question::QuestionId;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::plan::fanout::Fanout;
-use dset_core::run::{BudgetRules, EndReason, Ending, Planned};
+use dset_core::run::{EndReason, Planned};
 
 use crate::disk::{Cut, Output, Request, Store};
 use crate::life::{Life, LifeResult};
 use crate::minute::{Sends, longest_ms};
 use crate::money::{Books, Limit};
-use crate::prepare::Prepared;
 use crate::schedule::{Edit, FaultPlan, Schedule, Start};
 use crate::script::{FaultGenerator, Script};
 use crate::trace::Trace;
@@ -367,23 +366,6 @@ impl World {
             self.input == bytes_of(&self.rows),
             "marks change their own cells and no other byte"
         );
-    }
-
-    /// The user's limit, as a life that is planned so goes by it.
-    pub(crate) fn budget(&self, begin: &Prepared) -> Option<BudgetRules> {
-        let of = (self.start.models, self.start.endpoints);
-        let rules = |limit| self.books.rules(&self.store, limit, of, begin.output_max());
-        self.start.limit.map(rules)
-    }
-
-    /// What a life says at its end of the user's limit.
-    pub(crate) fn check_budget(&mut self, ending: &Ending, output_max: u64) {
-        if let (Some(limit), Some(status)) = (self.start.limit, &ending.budget) {
-            let longest = self.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-            let dearest = self.books.dearest(longest, self.start.models, output_max);
-            let is_reached = matches!(ending.reason, EndReason::CostLimit { .. });
-            self.books.end(limit, status, is_reached, dearest);
-        }
     }
 
     fn check_outputs(&self) {

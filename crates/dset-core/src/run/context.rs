@@ -39,7 +39,7 @@ impl Context<'_> {
 
     /// Tells the store of a higher bound, where one is due.
     pub(crate) fn declare_bound(&mut self) {
-        let due = self.gates.budget.as_mut().and_then(Budget::to_declare);
+        let due = self.gates.budget.as_mut().and_then(Budget::take_due_bound);
         if let Some((bound, unsure)) = due {
             self.tell_bound(bound, unsure, false);
         }
@@ -47,7 +47,7 @@ impl Context<'_> {
 
     /// Nothing is on its way any more: tells the store what the run was billed.
     pub(crate) fn close_budget(&mut self) {
-        let due = self.gates.budget.as_mut().and_then(Budget::to_close);
+        let due = self.gates.budget.as_mut().and_then(Budget::take_last_bound);
         if let Some((bound, unsure)) = due {
             self.tell_bound(bound, unsure, true);
         }

@@ -213,12 +213,12 @@ impl Budget {
     }
 
     /// Returns the bound that the store is to be told, and how much of what was booked is unsure.
-    pub(crate) fn to_declare(&mut self) -> Option<(Amount, Amount)> {
+    pub(crate) fn take_due_bound(&mut self) -> Option<(Amount, Amount)> {
         Some((self.wish.take()?, self.unsure))
     }
 
     /// At the end: returns, once, what the run was billed and may have been, where it declared any.
-    pub(crate) fn to_close(&mut self) -> Option<(Amount, Amount)> {
+    pub(crate) fn take_last_bound(&mut self) -> Option<(Amount, Amount)> {
         let is_first = !std::mem::replace(&mut self.is_closed, true);
         (is_first && self.told > Amount::ZERO).then(|| (self.used(), self.unsure))
     }

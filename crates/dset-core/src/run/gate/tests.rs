@@ -161,7 +161,7 @@ fn run(steps: &[Step], total: &str) -> Result<(), TestCaseError> {
                     Ok(reserved) => flights.push((now, *place, reserved, *bytes)),
                     Err(NoFunds::Short | NoFunds::Undeclared) => {}
                 }
-                if let Some((bound, _)) = budget.to_declare() {
+                if let Some((bound, _)) = budget.take_due_bound() {
                     seq += 1;
                     unsynced = Some((Seq(seq), bound));
                     budget.declared(Seq(seq), bound);
@@ -240,7 +240,7 @@ fn of_a_limit_of_twenty_worst_cases_and_more_at_least_95_per_cent_are_used() {
             {
                 flights.push(reserved);
             }
-            if let Some((bound, _)) = budget.to_declare() {
+            if let Some((bound, _)) = budget.take_due_bound() {
                 seq += 1;
                 budget.declared(Seq(seq), bound);
                 budget.on_synced(Seq(seq));
