@@ -74,13 +74,14 @@ pub(super) fn run(command: &SchemaCommand) -> Result<Exit, UserError> {
     environment.warn();
     let model = args.model.clone().map(|model| vec![model]);
     let said = environment.under(Layer { model, ..Layer::default() })?;
-    let (settings, _) = resolve_with_providers(said.layer, None, &environment.providers)?;
-    let model = settings.model();
+    let terminal = said.terminal.resolve();
+    let spec = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
+    let model = spec.model();
     let schema = read_schema(&args.file)?;
     let conveyed = model.preset.convey(&schema, &model.request.model);
     let answer = args.answer.as_deref().map(read_answer).transpose()?;
     let judged = answer.map(|answer| judge(&schema, &answer, conveyed.restore));
-    match args.json || settings.json {
+    match args.json || terminal.json {
         true => page::json(object(model, &conveyed, judged.as_ref())),
         false => show(&Page::open(), args, model, &conveyed, judged.as_ref()),
     }

@@ -409,6 +409,9 @@ proptest! {
         let mut files = Files::of(&[]);
         let mut torn_in_the_middle = false;
         let count = lives.len();
+        let rows = || lives.iter().flat_map(|(rows, ..)| rows);
+        let written: Vec<_> =
+            rows().map(|row| (row.question.clone(), row.answer.clone())).collect();
         for (life, (rows, at, bytes)) in lives.into_iter().enumerate() {
             let Some((last, whole)) = rows.split_last() else { continue };
             for row in whole {
@@ -425,7 +428,11 @@ proptest! {
         let adoption = files.adopt();
         for rows in found {
             let mut left = adoption.rows.clone();
-            for row in rows {
+            // A quote in a torn row of the first life reaches into the rows of the next: what is read
+            // there is no row that anybody wrote.
+            let is_whole =
+                |row: &Row| written.contains(&(row.question.clone(), row.answer.clone()));
+            for row in rows.into_iter().filter(is_whole) {
                 let at = left.iter().position(|other| {
                     (&other.question, &other.answer) == (&row.question, &row.answer)
                 });
