@@ -280,6 +280,9 @@ pub(crate) fn json(item: &Item) -> Json {
     if let Some(table) = item.as_table_like() {
         return of_table(table);
     }
+    if let Some(tables) = item.as_array_of_tables() {
+        return tables.iter().map(|table| of_table(table)).collect();
+    }
     match item.as_value() {
         Some(Value::String(text)) => text.value().as_str().into(),
         Some(Value::Integer(number)) => (*number.value()).into(),

@@ -59,7 +59,7 @@ fn what_is_wrong_in_a_file_is_said_whole() {
         (
             "[limits]\nretries = 3\n",
             "error: dset.toml, line 1: there is no setting `limits`\n  \
-             cause: settings stand at the top; tables are [provider.NAME] and [prices.MODEL]\n\n\
+             cause: settings stand at the top; tables are [provider.NAME], [prices.MODEL] and [[export]]\n\n\
              hint: `dset config reference` lists them all\n",
         ),
         (
@@ -334,8 +334,8 @@ fn every_setting_is_in_flags_variables_files_the_schema_and_the_reference() {
         let variable = format!("DSET_{}", name.to_uppercase().replace('-', "_"));
         assert!(reference.contains(&format!("Variable: `{variable}`")), "{variable}");
     }
-    // The one has providers and prices, the other the version.
-    assert_eq!(properties.len(), shown.as_object().unwrap().len() + 1);
+    // The one has providers, prices and datasets, the other the version.
+    assert_eq!(properties.len(), shown.as_object().unwrap().len() + 2);
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
     let page = std::fs::read_to_string(format!("{docs}/settings.md")).unwrap();
     assert!(page == reference, "write it anew: `dset config reference > docs/settings.md`");

@@ -190,6 +190,11 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ("[provider.google]\nbase-url = 'http://h'", false),
         ("[provider.mine]\nbase-url = 'h'", false),
         ("provider = 5", false),
+        ("[[export]]\nto = 'a.jsonl'\nsplit = { train = 0.9, test = 0.1 }\nstrict = true", true),
+        ("[[export]]\nlayout = 'chat'", false),
+        ("[[export]]\nto = 'a.jsonl'\nlayuot = 'chat'", false),
+        ("[[export]]\nto = 'a.jsonl'\nstrict = 'yes'", false),
+        ("[export]\nto = 'a.jsonl'", false),
         ("modle = 'm'", false),
         ("", true),
     ] {
