@@ -224,3 +224,29 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert!(folder.path("a.jsonl").exists());
     folder.dset(&["status"]).exits(0).tells("40");
 }
+
+#[test]
+fn an_estimate_says_how_far_the_balance_goes_where_the_service_tells_it() {
+    let folder = Folder::with(&questions(30));
+    let settings = MockSettings { expect_key: Some("sk-0123456789".into()), ..Default::default() };
+    let service = Service::start(settings);
+    let provider = format!("[provider.deepseek]\nbase-url = '{}'\n", service.url());
+    folder.write(".config/dset/config.toml", provider);
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-0123456789\n");
+    let set = |price: &str| {
+        let set = format!("prices set deepseek-flash --input {price} --output {price}");
+        folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
+    };
+    set("100000");
+    let told = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0).json();
+    let paid = told["balance"]["answers"].as_u64().unwrap();
+    assert_eq!(told["balance"]["amounts"]["USD"], "110.00");
+    assert!((1..20).contains(&paid), "{told}");
+    folder
+        .dset(&["estimate"])
+        .exits(0)
+        .tells(&format!("$110.00, lasts for about {paid} of 20 answers"));
+    set("1");
+    folder.dset(&["estimate"]).exits(0).tells("$110.00, enough for all");
+    assert_eq!(service.stats().asked, 10);
+}

@@ -74,6 +74,17 @@ pub(super) fn check_key(model: &Model, key: &SecretString) -> Result<KeyCheck, U
     })
 }
 
+/// Asks the service for what is left to spend; `None` where it does not tell, or cannot be reached.
+pub(super) fn balance(model: &Model, key: &SecretString) -> Result<Option<Balance>, UserError> {
+    if model.preset.balance_url(model.base_url()).is_none() {
+        return Ok(None);
+    }
+    Ok(match check_key(model, key)? {
+        KeyCheck::Works(balance) => balance,
+        KeyCheck::Refused | KeyCheck::NotKnown(_) => None,
+    })
+}
+
 async fn ask_balance(model: &Model, key: &SecretString) -> KeyCheck {
     let (preset, base_url) = (&model.preset, model.base_url());
     let balance = preset.balance_url(base_url);

@@ -1,15 +1,19 @@
 //! `dset estimate`: what the rest of a run will probably cost, and how long it will take.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 use dset_core::money::{Amount, Forecast, SAMPLE_LEAST};
+use dset_core::provider::Balance;
 use dset_core::settings::JobSpec;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::estimate::{Costs, Estimate, estimate};
 use serde_json::{Value, json};
 
+use crate::command::check_key::{balance, money as amounts};
 use crate::command::money::Money;
 use crate::command::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
 use crate::display::page::{self, Page};
@@ -17,7 +21,7 @@ use crate::display::text::{about, by, count, of, tokens};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::SettingsLayer;
+use crate::layers::{Environment, SettingsLayer};
 use crate::same_command::same_command_as;
 
 #[derive(Debug, Args)]
@@ -26,7 +30,7 @@ use crate::same_command::same_command_as;
     after_help = "Reckons from the answers that this folder has, as if those that are left were like them; \
 in nine of ten cases the sum lies between the numbers in brackets. With --pilot it \
 buys some first, of the run's own questions, evenly from the whole file; they count as answers. Without, it asks \
-nothing and changes nothing. Replies of no use and the end of a run's patience are not in it. Takes the settings \
+no question and changes nothing. The balance, where the service tells it, costs nothing to ask for. Replies of no use and the end of a run's patience are not in it. Takes the settings \
 of `dset run`.
 
 Exit codes: 0 told, 1 the store cannot be read, 2 usage or input, or there are too few answers; with --pilot \
@@ -53,7 +57,7 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
             return Ok(exit);
         }
     }
-    let (settings, terminal) = super::shared::settings_under(args.layer)?;
+    let (settings, terminal) = super::shared::settings_under(args.layer.clone())?;
     let money = Money::read()?;
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
@@ -61,11 +65,46 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     if found.left > 0 && answers < SAMPLE_LEAST {
         return Err(too_few(answers, found.left));
     }
+    let balance = if found.left > 0 { balance_of(&settings, args.layer)? } else { None };
     match terminal.json {
-        true => page::json(object(&settings, &found, &money)),
-        false => show(&Page::open(), &settings, &found),
+        true => page::json(object(&settings, &found, &money, balance.as_ref())),
+        false => show(&Page::open(), &settings, &found, balance.as_ref()),
     }
     Ok(Exit::Done)
+}
+
+/// What is left to spend at the service of the first model, where there is a key and it tells.
+fn balance_of(settings: &JobSpec, layer: SettingsLayer) -> Result<Option<Balance>, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    let said = environment.under(layer)?;
+    // What is wrong with a key is said by whoever asks with it.
+    let key = environment.key(settings.model(), &said).ok().flatten();
+    key.map_or(Ok(None), |key| balance(settings.model(), &key.secret))
+}
+
+/// How many of the answers that are left a balance in dollars pays for, as far as can be expected.
+fn answers_paid(found: &Estimate, balance: &Balance) -> Option<u64> {
+    let dollars = balance.amounts.iter().find(|(currency, _)| currency == "USD")?;
+    let dollars: f64 = dollars.1.parse().ok()?;
+    let cost = cost(&found.now, found.left).filter(|cost| cost.expected > 0.0)?;
+    let answers = dollars.max(0.0) / cost.expected * found.left as f64;
+    Some((answers as u64).min(found.left))
+}
+
+fn balance_words(found: &Estimate, balance: &Balance) -> String {
+    let left = found.left;
+    match answers_paid(found, balance) {
+        None => amounts(balance),
+        Some(paid) if paid == left => format!("{}, enough for all", amounts(balance)),
+        Some(paid) => {
+            format!(
+                "{}, lasts for about {} of {}",
+                amounts(balance),
+                count(paid),
+                of(left, "answer")
+            )
+        }
+    }
 }
 
 /// The run that buys the pilot: of it people are told, and a program of the estimate alone.
@@ -95,7 +134,7 @@ fn too_few(answers: u64, left: u64) -> UserError {
         ))
 }
 
-fn show(page: &Page, settings: &JobSpec, found: &Estimate) {
+fn show(page: &Page, settings: &JobSpec, found: &Estimate, balance: Option<&Balance>) {
     let (input, output) = (settings.input.display(), settings.output.display());
     page.plain(&format!("{input} {} {output}/", page.arrow));
     page.blank();
@@ -114,6 +153,9 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate) {
     page.pair("cost", &of_now.unwrap_or_else(|| "unknown".to_owned()));
     if let (Some(at), Some(words)) = (found.next_tariff_at, cost_words(&found.then, found.left)) {
         page.pair("", &format!("from {} UTC {words}", &stamp(at)[..16]));
+    }
+    if let Some(balance) = balance {
+        page.pair("balance", &balance_words(found, balance));
     }
     if let Some(took) = time_words(found) {
         page.pair("time", &format!("{took}, at the pace of the last run"));
@@ -149,7 +191,7 @@ fn seconds(found: &Estimate) -> Option<f64> {
     (seconds < 1e9).then_some(seconds)
 }
 
-fn object(settings: &JobSpec, found: &Estimate, money: &Money) -> Value {
+fn object(settings: &JobSpec, found: &Estimate, money: &Money, balance: Option<&Balance>) -> Value {
     let sum = |sum: Option<Forecast>, digits: usize| {
         let text = |number: f64| format!("{number:.digits$}");
         sum.map(|sum| {
@@ -171,6 +213,10 @@ fn object(settings: &JobSpec, found: &Estimate, money: &Money) -> Value {
         "unknown": found.now.unknown,
         "next_tariff": then,
         "seconds": seconds(found).map(f64::round),
+        "balance": balance.map(|balance| json!({
+            "amounts": balance.amounts.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "answers": answers_paid(found, balance),
+        })),
         "price_table": money.prices.table.version,
     })
 }
