@@ -9,7 +9,7 @@ use dset_engine::export::{ExportRequest, Order, Samples, Shards};
 use toml_edit::{Item, TableLike, Value};
 
 use crate::config_file::{Location, json};
-use crate::display::text::one_line;
+use crate::display::text::{one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::spelling::meant;
@@ -93,6 +93,10 @@ pub(crate) struct DatasetArgs {
     #[arg(long, requires = "to")]
     #[arg(conflicts_with_all = ["layout", "reasoning", "filter", "rank", "samples", "dedup", "strict"])]
     pub(crate) failed: bool,
+
+    /// It stands in `dset.toml`.
+    #[arg(skip)]
+    is_declared: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -132,6 +136,14 @@ impl DatasetArgs {
     /// A dataset as its layout has it of itself.
     pub(crate) fn new(to: Option<PathBuf>, layout: Option<String>) -> DatasetArgs {
         DatasetArgs { to, layout, ..DatasetArgs::default() }
+    }
+
+    /// Returns the flags of a dataset that `dset run` was told by its own; `None` of one that
+    /// `[[export]]` says, which `dset export` writes without being told.
+    pub(crate) fn flags(&self) -> Option<String> {
+        let to = self.to.as_ref().filter(|_| !self.is_declared)?;
+        let layout = self.layout.as_ref().map(|name| format!(" --layout {}", quoted(name)));
+        Some(format!("--to {}{}", quoted(&to.to_string_lossy()), layout.unwrap_or_default()))
     }
 
     /// Returns the dataset that is meant; `None` where nothing was said of one.
@@ -253,7 +265,7 @@ fn read_one(place: &Location<'_>, table: &toml_edit::Table) -> Result<DatasetArg
         let line = lines.iter().find(|(name, _)| name == "layout").map_or(first, |(_, line)| *line);
         UserError { message: format!("{}{}", place.at(line), error.message), ..error }
     })?;
-    Ok(dataset)
+    Ok(DatasetArgs { is_declared: true, ..dataset })
 }
 
 /// Returns the flag that says a field; `None` where the flag cannot say it.

@@ -229,6 +229,16 @@ fn a_dataset_that_cannot_be_written_at_the_end_is_an_error_before_anything_is_as
     }
     folder.write("dset.toml", "[export]\nto = \"a.jsonl\"\n");
     folder.dset(&["run"]).exits(2).says("`export` must be a list of tables");
+    let two = |one: &str, other: &str| {
+        let table = |to: &str| format!("[[export]]\nto = \"{to}\"\n");
+        folder.write("dset.toml", table(one) + &table(other));
+        folder.dset(&["run"]).exits(2).says("two datasets go to the same place");
+    };
+    two("a.jsonl", "./a.jsonl");
+    two("hub", "hub/");
+    two("hub/", "hub/data/x.jsonl");
+    folder.write("dset.toml", "[[export]]\nto = \"mine.jsonl\"\nlayout = \"chat\"\n");
+    folder.dset(&["run"]).exits(2).says("`dset export --force`");
     assert_eq!(service.stats().asked, 0);
     assert_eq!(folder.read("mine.jsonl"), "mine\n");
 }
@@ -252,6 +262,9 @@ fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
     let first = folder.everything();
     folder.dset(&export).exits(0);
     assert!(folder.everything() == first, "the same bytes");
+    folder.write(&format!("hub/data/test-00000-of-00001.{ending}"), "changed");
+    folder.dset(&export).exits(2).says("is there already");
+    folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
     folder.write("hub/dset.json", folder.read("hub/dset.json") + " ");
     folder.dset(&export).exits(2).says("is there already");
     folder.dset(&[&export[..], &["--force"]].concat()).exits(0);

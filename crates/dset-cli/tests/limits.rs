@@ -66,7 +66,9 @@ fn a_run_that_is_killed_again_and_again_is_billed_no_more_than_its_limit() {
     let asked = service.stats().asked;
     run(&service, &folder, &["--max-cost", "0.25"]).exits(5);
     assert_eq!(service.stats().asked, asked);
-    run(&service, &folder, &["--max-cost", "0.25", "--forgive-lost"]).exits(5);
+    folder.dset(&["status"]).exits(0).tells("--max-cost 0.25 --max-output-bound");
+    let ran = run(&service, &folder, &["--max-cost", "0.25", "--forgive-lost"]).exits(5);
+    assert!(!ran.err.contains("--forgive-lost"), "decided for one run: {}", ran.err);
     assert!(service.stats().asked > asked);
     run(&service, &folder, &["--max-cost", "3"]).exits(0);
     assert_eq!(folder.agreed().len(), 600);

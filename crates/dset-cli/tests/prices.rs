@@ -216,6 +216,7 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert_eq!(rows.len(), 10);
     assert!(rows.iter().any(|row| *row >= 20), "evenly from the whole: {rows:?}");
     assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
+    folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
     // The same pilot buys nothing; the run buys the rest, and says before what that will cost.
     folder.dset(&["estimate", "--pilot", "10"]).exits(0);
     assert_eq!(service.stats().asked, 10);

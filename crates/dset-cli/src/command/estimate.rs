@@ -29,9 +29,9 @@ use crate::same_command::same_command_as;
 #[command(
     after_help = "Reckons from the answers that this folder has, as if those that are left were like them; \
 in nine of ten cases the sum lies between the numbers in brackets. With --pilot it \
-buys some first, of the run's own questions, evenly from the whole file; they count as answers. Without, it asks \
-no question and changes nothing. The balance, where the service tells it, costs nothing to ask for. Replies of no use and the end of a run's patience are not in it. Takes the settings \
-of `dset run`.
+buys some first, of the run's own questions, evenly from the whole file; they count as answers, and it takes the settings of \
+`dset run`. Without, it asks \
+no question and changes nothing. The balance, where the service tells it, costs nothing to ask for. Replies of no use and the end of a run's patience are not in it.
 
 Exit codes: 0 told, 1 the store cannot be read, 2 usage or input, or there are too few answers; with --pilot \
 also those of `dset run`.
@@ -50,12 +50,30 @@ pub(crate) struct EstimateArgs {
     layer: SettingsLayer,
 }
 
+/// Settings on which answers depend.
+const OF_THE_REQUEST: [&str; 10] = [
+    "model",
+    "samples",
+    "base_url",
+    "system",
+    "system_file",
+    "template",
+    "max_tokens",
+    "temperature",
+    "reasoning",
+    "reasoning_effort",
+];
+
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
+    let mut exit = Exit::Done;
     if let Some(rows) = args.pilot {
-        let exit = run_rows(pilot_of(&args.layer), Some(rows))?;
+        exit = run_rows(pilot_of(&args.layer), Some(rows))?;
         if !matches!(exit, Exit::Done | Exit::Marked) {
             return Ok(exit);
         }
+    } else if let Some(flag) = OF_THE_REQUEST.iter().find(|id| args.layer.layer.said().contains(id))
+    {
+        return Err(of_another_request(flag));
     }
     let (settings, terminal) = super::shared::settings_under(args.layer.clone())?;
     let money = Money::read()?;
@@ -70,7 +88,19 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
         true => page::json(object(&settings, &found, &money, balance.as_ref())),
         false => show(&Page::open(), &settings, &found, balance.as_ref()),
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// The error of a flag that says how a question is asked: what answers to it are like, no answer tells.
+fn of_another_request(flag: &str) -> UserError {
+    let flag = format!("--{}", flag.replace('_', "-"));
+    UserError::new(Exit::Usage, format!("`{flag}` says nothing of the answers that are there"))
+        .cause("they are reckoned from as the last run asked for them")
+        .hint(format!(
+            "Buy some as it says: `{} --pilot 50`",
+            same_command_as("estimate", &["pilot"])
+        ))
+        .hint("Leave the flag out for what the last run left")
 }
 
 /// What is left to spend at the service of the first model, where there is a key and it tells.

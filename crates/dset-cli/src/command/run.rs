@@ -20,7 +20,7 @@ use dset_engine::source::spool::{STDIN, spool};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use super::export::DatasetsAtEnd;
+use super::export::{DatasetsAtEnd, place};
 use super::signals;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
@@ -165,7 +165,9 @@ fn datasets(args: &RunArgs, environment: &Environment) -> Result<DatasetsAtEnd, 
     let EndArgs { to, layout } = &args.dataset;
     let own = DatasetArgs::new(to.clone(), layout.clone());
     own.request(false)?;
-    let declared = environment.project.datasets.iter().filter(|dataset| dataset.to != own.to);
+    let own_place = own.to.as_deref().map(place);
+    let declared = environment.project.datasets.iter();
+    let declared = declared.filter(|said| said.to.as_deref().map(place) != own_place);
     let datasets = declared.cloned().chain(to.is_some().then(|| own.clone())).collect();
     Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer.layer), datasets })
 }

@@ -31,7 +31,7 @@ pub(crate) fn above(billed: Amount, reserved: Amount) -> String {
 /// Writes an amount for a flag: dollars, rounded up to cents, or to as many decimals as show two digits
 /// that count.
 pub(crate) fn dollars_up(amount: Amount) -> String {
-    amount.shown().trim_start_matches('$').to_owned()
+    amount.shown().trim_start_matches('$').replace(',', "")
 }
 
 /// Says a sum: what is known of it, and how many calls are not in it.

@@ -1,13 +1,12 @@
 //! A dataset that cannot be written.
 
-use std::path::Path;
-
 use dset_core::layout::Unfit;
 use dset_core::layout::expression::ExpressionError;
 use dset_engine::export::{CONTAINERS, ExportError};
 
 use super::{io_cause, mend};
-use crate::display::text::{count, of, one_line, quoted, same_command};
+use crate::datasets::DatasetArgs;
+use crate::display::text::{count, of, one_line, same_command};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::run_selector::RunSelectorArgs;
@@ -17,13 +16,18 @@ use crate::spelling::meant;
 pub(crate) fn export_at_end(
     error: ExportError,
     which: &RunSelectorArgs,
-    to: Option<&Path>,
+    said: &DatasetArgs,
 ) -> UserError {
     let ExportError::Exists(_) = error else { return export(error, which) };
-    let to = quoted(&to.unwrap_or(Path::new("")).to_string_lossy());
+    let again = match said.flags() {
+        Some(flags) => format!("{} {flags} --force", which.command("export")),
+        None => format!("{} --force", which.command("export")),
+    };
     UserError::new(Exit::Usage, one_line(&error.to_string()))
-        .cause("it may be somebody's work, and nothing is written over it")
-        .hint(format!("If it may go, remove it, or write over it when the run has ended: `{} --to {to} --force`", which.command("export")))
+        .cause("dset did not write it, or it was changed since, and nothing is written over it")
+        .hint(format!(
+            "If it may go, remove it, or write over it when the run has ended: `{again}`"
+        ))
         .hint("Name another place with `--to`")
 }
 
@@ -33,7 +37,7 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
     match error {
         ExportError::Job(error) => super::job(error),
         ExportError::Exists(_) => user
-            .cause("it may be somebody's work, and nothing is written over it")
+            .cause("dset did not write it, or it was changed since, and nothing is written over it")
             .hint(format!("If it may go: `{} --force`", same_command()))
             .hint("Name another place with `--to`"),
         ExportError::OfRun(_) => user

@@ -117,7 +117,9 @@ impl<'a> Target<'a> {
         if names.any(|name| !ours.iter().any(|own| Path::new(own) == name)) {
             return Err(foreign());
         }
-        match self.may_replace(&Written::read(self.outputs), &path) {
+        let written = Written::read(self.outputs);
+        let paths = ours.iter().map(|own| folder.join(own)).chain([path]);
+        match paths.into_iter().all(|path| self.may_replace(&written, &path)) {
             true => Ok(()),
             false => Err(ExportError::Exists(folder.to_owned())),
         }
@@ -243,9 +245,10 @@ impl<'a> Target<'a> {
         let [card, manifest] = describe(&files)?;
         write_new(&made.path().join(CARD), card.as_bytes()).map_err(&failed)?;
         write_new(&made.path().join(MANIFEST), manifest.as_bytes()).map_err(&failed)?;
-        let manifest = made.path().join(MANIFEST);
+        let names = files.iter().map(|file| &*file.path).chain([Path::new(MANIFEST)]);
+        let new: Vec<_> = names.map(|name| (self.to.join(name), made.path().join(name))).collect();
         Written::read(self.outputs)
-            .record(self.outputs, [(&*self.to.join(MANIFEST), &*manifest)])
+            .record(self.outputs, new.iter().map(|(name, bytes)| (&**name, &**bytes)))
             .map_err(ExportError::io(self.outputs))?;
         made.swap(self.to).map_err(&failed)?;
         for file in &mut files {

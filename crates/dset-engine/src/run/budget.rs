@@ -27,6 +27,7 @@ impl Job {
         if forgives {
             self.store.forgive_lost(unix_ms())?;
         }
+        self.store.keep_cost_limit(options.cost)?;
         if !options.cost.are_set() {
             return Ok(None);
         }

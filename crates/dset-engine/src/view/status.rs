@@ -5,7 +5,7 @@ use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 
 use crate::error::JobError;
 use crate::os::clock::unix_ms;
@@ -57,6 +57,8 @@ pub struct RunStatus {
     pub requests: Vec<RequestSettings>,
     /// How many answers each is to give to a question.
     pub samples: u32,
+    /// What the last run let the folder cost in all its runs, and how long it took a reply to be.
+    pub cost_limit: CostLimits,
     /// How often everything was asked again.
     pub edition: u32,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
@@ -126,6 +128,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             running: running.clone(),
             session: store.last_session()?,
             invocation: store.last_invocation()?,
+            cost_limit: store.cost_limit()?,
             recent: match running {
                 Running::Yes(_) => Some(store.recent(unix_ms())?),
                 _ => None,
@@ -183,6 +186,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         failed_asks: FailedAsks::default(),
         requests: input.requests,
         samples: settings.samples,
+        cost_limit: CostLimits::default(),
         edition: 0,
         presumed_agreed: false,
         has_store: false,

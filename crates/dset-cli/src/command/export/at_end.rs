@@ -1,5 +1,7 @@
 //! The datasets that `dset run` writes when it has gone to its end.
 
+use std::path::{Path, PathBuf};
+
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::JobSpec;
 use dset_engine::export::check;
@@ -10,6 +12,7 @@ use crate::command::shared::write_out;
 use crate::datasets::DatasetArgs;
 use crate::display::{self, json::event_now};
 use crate::error::UserError;
+use crate::exit::Exit;
 use crate::explain;
 use crate::layers::TerminalOptions;
 use crate::run_selector::RunSelectorArgs;
@@ -29,6 +32,11 @@ impl DatasetsAtEnd {
 
     /// Finds out before anything is asked whether all of them can be written.
     pub(in crate::command) fn check(&self, spec: &JobSpec) -> Result<(), UserError> {
+        if let Some((one, other)) = overlap(&self.datasets) {
+            return Err(UserError::new(Exit::Usage, "two datasets go to the same place")
+                .cause(format!("they are `{}` and `{}`", one.display(), other.display()))
+                .hint("Give each `[[export]]` in dset.toml a place of its own"));
+        }
         for said in &self.datasets {
             if let Some(request) = said.request(false)? {
                 check(spec, &request).map_err(|error| self.explained(error, said))?;
@@ -86,6 +94,23 @@ impl DatasetsAtEnd {
     }
 
     fn explained(&self, error: dset_engine::export::ExportError, said: &DatasetArgs) -> UserError {
-        explain::export_at_end(error, &self.which, said.to.as_deref())
+        explain::export_at_end(error, &self.which, said)
     }
+}
+
+/// Finds two datasets that go to the same place, or one into the other.
+fn overlap(datasets: &[DatasetArgs]) -> Option<(&Path, &Path)> {
+    let places: Vec<_> = datasets.iter().filter_map(|said| said.to.as_deref()).collect();
+    let pairs = places.iter().enumerate();
+    let mut pairs =
+        pairs.flat_map(|(at, one)| places[at + 1..].iter().map(move |other| (*one, *other)));
+    pairs.find(|(one, other)| {
+        let (one, other) = (place(one), place(other));
+        one.starts_with(&other) || other.starts_with(&one)
+    })
+}
+
+/// Returns a path from the root, without the dots and slashes that change nothing.
+pub(in crate::command) fn place(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_default().components().collect()
 }

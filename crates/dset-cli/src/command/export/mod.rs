@@ -6,7 +6,7 @@ mod rebuild;
 
 use clap::Args;
 
-pub(super) use self::at_end::DatasetsAtEnd;
+pub(super) use self::at_end::{DatasetsAtEnd, place};
 use crate::datasets::DatasetArgs;
 use crate::error::UserError;
 use crate::exit::Exit;

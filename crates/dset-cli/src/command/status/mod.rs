@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use dset_core::answer::Cause;
 use dset_core::plan::ledger::Fault;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
 use dset_engine::store::{FailedAsks, Recent, Session, Store};
@@ -180,7 +180,7 @@ fn show(
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    let mut hints = hints(which, settings, standing);
+    let mut hints = hints(which, settings, standing, money);
     hints.extend(display::money::price_hint(&expenses));
     if !hints.is_empty() {
         page.blank();
@@ -281,7 +281,20 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-fn hints(which: &RunSelectorArgs, settings: &JobSpec, standing: &RunStatus) -> Vec<String> {
+/// The flags of the last run's limit of money, where no variable and no file of settings limits it:
+/// a hint must not lead to a run without it.
+fn limit_flags(limits: CostLimits, money: &Money) -> String {
+    let Some(total) = limits.total.filter(|_| money.limit.is_none()) else { return String::new() };
+    let bound = limits.output_bound.map(|bound| format!(" --max-output-bound {bound}"));
+    format!(" --max-cost {}{}", display::money::dollars_up(total), bound.unwrap_or_default())
+}
+
+fn hints(
+    which: &RunSelectorArgs,
+    settings: &JobSpec,
+    standing: &RunStatus,
+    money: &Money,
+) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
@@ -292,8 +305,9 @@ fn hints(which: &RunSelectorArgs, settings: &JobSpec, standing: &RunStatus) -> V
         requests: &standing.requests,
         samples: standing.samples,
     });
+    let limit = limit_flags(standing.cost_limit, money);
     let again = |without: &[&str], words: &str| {
-        resume_command(which, before.as_ref(), without).ticked_with(words)
+        resume_command(which, before.as_ref(), without).ticked_with(&format!("{limit}{words}"))
     };
     let run = again(&[], "");
     if standing.has_legacy_outputs {

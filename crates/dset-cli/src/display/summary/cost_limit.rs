@@ -4,7 +4,7 @@ use dset_core::money::Amount;
 use dset_core::run::BudgetStatus;
 
 use super::error::ErrorWords;
-use super::{Summary, same_run, same_run_without};
+use super::{Summary, same_run_without};
 use crate::display::money::dollars_up;
 
 impl Summary<'_> {
@@ -24,14 +24,18 @@ impl Summary<'_> {
                 vec![format!(
                     "Allow at least that: `{} {flag} {}`; fewer tokens an answer cost less, see \
                      `--max-tokens`",
-                    without_limits(),
+                    without(if flag == "--max-cost" { "max_cost" } else { "max_cost_run" }),
                     dollars_up(least)
                 )],
             );
         }
-        let mut cause = format!("{} spent", budget.spent.shown());
-        if budget.unsure > Amount::ZERO {
-            cause += &format!(", {} that may have been billed", budget.unsure.shown());
+        let (spent, unsure) = match flag {
+            "--max-cost" => (budget.spent, budget.unsure),
+            _ => (budget.run_spent, budget.run_unsure),
+        };
+        let mut cause = format!("{} spent", spent.shown());
+        if unsure > Amount::ZERO {
+            cause += &format!(", {} that may have been billed", unsure.shown());
         }
         cause += &format!(
             "; {} left over, and the next question may cost {}",
@@ -51,9 +55,9 @@ impl Summary<'_> {
             "--max-cost" => {
                 let more = rest.unwrap_or_default().max(least);
                 let enough = dollars_up(budget.spent + budget.unsure + more + least);
-                format!("Go on with a higher limit: `{} --max-cost {enough}`", without_limits())
+                format!("Go on with a higher limit: `{} --max-cost {enough}`", without("max_cost"))
             }
-            _ => format!("Go on with another run: `{}`", same_run()),
+            _ => format!("Go on with another run: `{}`", without("")),
         });
         (format!("the limit of {} is reached", limit.shown()), Some(cause), hints)
     }
@@ -70,6 +74,7 @@ fn total_binds(budget: &BudgetStatus, total: Amount, run: Amount) -> bool {
     total - budget.spent - budget.unsure <= run - budget.run_spent - budget.run_unsure
 }
 
-fn without_limits() -> String {
-    same_run_without(&["max_cost", "max_cost_run"])
+/// The command without this limit, and without what was decided for one run alone.
+fn without(limit: &str) -> String {
+    same_run_without(&[limit, "forgive_lost"])
 }

@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::answer::row::Row;
+use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
+use dset_core::settings::CostLimits;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::checkpoint::StoredCheckpoint;
@@ -162,6 +164,27 @@ impl Store {
             Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
             _ => Ok(()),
         }
+    }
+
+    /// Remembers what the folder may cost in all its runs, and how long a reply can be, for whoever
+    /// goes on with the run.
+    pub(crate) fn keep_cost_limit(&self, limits: CostLimits) -> Result<(), StoreError> {
+        let total = limits.total.map(|total| total.picodollars().to_string());
+        let value = serde_json::json!([total, limits.output_bound]).to_string();
+        match self.meta::<String>("cost_limit")? {
+            Some(kept) if kept == value => Ok(()),
+            None if limits == CostLimits::default() => Ok(()),
+            _ => self.set_meta("cost_limit", value),
+        }
+    }
+
+    /// Returns what was remembered of the last run.
+    pub(crate) fn cost_limit(&self) -> Result<CostLimits, StoreError> {
+        let kept = self.meta::<String>("cost_limit")?.unwrap_or_default();
+        let (total, output_bound): (Option<String>, Option<u64>) =
+            serde_json::from_str(&kept).unwrap_or_default();
+        let total = total.and_then(|total| total.parse().ok()).map(Amount::from_picodollars);
+        Ok(CostLimits { total, run: None, output_bound })
     }
 
     /// Forgets how far an output is whole.
