@@ -63,8 +63,7 @@ fn without_bound(model: &Model) -> UserError {
         Exit::Usage,
         format!("a limit needs to know how long an answer of {name} can be"),
     );
-    let is_bounding = model.preset.max_tokens_bounds_reasoning && model.uses_official_hosts();
-    if is_bounding {
+    if model.bounds_reasoning() {
         return error
             .cause("nothing limits its tokens")
             .hint(format!("Limit them: `{again} --max-tokens {TOKENS_EXAMPLE}`"));

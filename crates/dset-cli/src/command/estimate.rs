@@ -75,15 +75,18 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     {
         return Err(of_another_request(flag));
     }
-    let (settings, terminal) = super::shared::settings_under(args.layer.clone())?;
-    let money = Money::read()?;
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    let (settings, terminal) = super::shared::settings_under(&environment, args.layer.clone())?;
+    let money = Money::of(&environment);
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
     let answers = found.output.count().max(found.now.upper.count());
     if found.left > 0 && answers < SAMPLE_LEAST {
         return Err(too_few(answers, found.left));
     }
-    let balance = if found.left > 0 { balance_of(&settings, args.layer)? } else { None };
+    let balance =
+        if found.left > 0 { balance_of(&environment, &settings, args.layer)? } else { None };
     match terminal.json {
         true => page::json(object(&settings, &found, &money, balance.as_ref())),
         false => show(&Page::open(), &settings, &found, balance.as_ref()),
@@ -104,8 +107,11 @@ fn of_another_request(flag: &str) -> UserError {
 }
 
 /// What is left to spend at the service of the first model, where there is a key and it tells.
-fn balance_of(settings: &JobSpec, layer: SettingsLayer) -> Result<Option<Balance>, UserError> {
-    let environment = Environment::read(Path::new("."))?;
+fn balance_of(
+    environment: &Environment,
+    settings: &JobSpec,
+    layer: SettingsLayer,
+) -> Result<Option<Balance>, UserError> {
     let said = environment.under(layer)?;
     // What is wrong with a key is said by whoever asks with it.
     let key = environment.key(settings.model(), &said).ok().flatten();

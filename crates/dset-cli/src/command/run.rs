@@ -120,7 +120,8 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
 pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    let datasets = datasets(&args, &environment)?;
+    // A pilot is not the run's end.
+    let datasets = pilot.is_none().then(|| datasets(&args, &environment)).transpose()?;
     let said = environment.under(args.layer)?;
     let Resolved { spec, options, warnings } =
         resolved(said.layer.clone(), &environment.providers)?;
@@ -152,11 +153,11 @@ pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserEr
     let acks = None;
     let state = environment.state_folder().filter(|_| options.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
-    let (yes, datasets) = (args.decisions.yes, datasets.filter(pilot.is_none()));
-    let extras = Extras { demo: None, acks, datasets: Some(&datasets), yes };
+    let yes = args.decisions.yes;
+    let extras = Extras { demo: None, acks, datasets: datasets.as_ref(), yes };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
-    datasets.write(&spec, terminal, &ending)?;
+    datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending))?;
     Ok(Exit::of(&ending, agreed))
 }
 

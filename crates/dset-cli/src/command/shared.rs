@@ -21,15 +21,16 @@ use crate::same_command::same_command_as;
 pub(super) fn settings_of(
     which: &RunSelectorArgs,
 ) -> Result<(JobSpec, TerminalOptions), UserError> {
-    settings_under(which.layer())
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    settings_under(&environment, which.layer())
 }
 
 /// The same, where flags say more of it.
 pub(super) fn settings_under(
+    environment: &Environment,
     flags: impl Into<SettingsLayer>,
 ) -> Result<(JobSpec, TerminalOptions), UserError> {
-    let environment = Environment::read(Path::new("."))?;
-    environment.warn();
     let said = environment.under(flags)?;
     let (names_folder, names_input) = (said.layer.output.is_some(), said.layer.input.is_some());
     let terminal = said.terminal.resolve();

@@ -18,13 +18,16 @@ pub(crate) fn export_at_end(
     which: &RunSelectorArgs,
     said: &DatasetArgs,
 ) -> UserError {
-    let ExportError::Exists(_) = error else { return export(error, which) };
+    let is_there = matches!(error, ExportError::Exists(_));
+    let user = export(error, which);
+    if !is_there {
+        return user;
+    }
     let again = match said.flags() {
         Some(flags) => format!("{} {flags} --force", which.command("export")),
         None => format!("{} --force", which.command("export")),
     };
-    UserError::new(Exit::Usage, one_line(&error.to_string()))
-        .cause("dset did not write it, or it was changed since, and nothing is written over it")
+    UserError { hints: Vec::new(), ..user }
         .hint(format!(
             "If it may go, remove it, or write over it when the run has ended: `{again}`"
         ))

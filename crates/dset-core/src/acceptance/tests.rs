@@ -2,8 +2,6 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::item::content::{Content, Role};
-use crate::item::fields::Fields;
-use crate::item::{Place as Row, Status};
 
 fn acceptance(schema: Option<serde_json::Value>, checks: serde_json::Value) -> Acceptance {
     let checks = serde_json::from_value(checks).unwrap();
@@ -13,15 +11,7 @@ fn acceptance(schema: Option<serde_json::Value>, checks: serde_json::Value) -> A
 
 fn accept(acceptance: &Acceptance, answer: &str) -> Verdicts {
     let fields = Map::from_iter([("gold".to_owned(), json!("1,234"))]);
-    let item = Item {
-        place: Row::Row(2),
-        text: "Why?",
-        turns: None,
-        system: None,
-        fields: Fields::Object(&fields),
-        id: None,
-        status: Status::Empty,
-    };
+    let item = Item::of_fields(&fields);
     acceptance.accept(answer, Restore::default(), &item)
 }
 

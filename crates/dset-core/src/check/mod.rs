@@ -140,8 +140,6 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::item::fields::Fields;
-    use crate::item::{Place, Status};
 
     fn compile(declaration: &str) -> Result<Box<dyn Check>, CheckError> {
         let declaration: Declaration = serde_json::from_str(declaration).unwrap();
@@ -164,15 +162,7 @@ mod tests {
     pub(super) fn judge_in(check: &dyn Check, text: &str, fields: &[(&str, &str)]) -> Judgement {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
         let fields: Map<String, Value> = fields.collect();
-        let item = Item {
-            place: Place::Row(2),
-            text: "Why?",
-            turns: None,
-            system: None,
-            fields: Fields::Object(&fields),
-            id: None,
-            status: Status::Empty,
-        };
+        let item = Item::of_fields(&fields);
         check.judge(&Judged { text: text.into(), item: &item })
     }
 

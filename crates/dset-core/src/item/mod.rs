@@ -38,6 +38,22 @@ pub struct Item<'a> {
     pub status: Status,
 }
 
+#[cfg(test)]
+impl<'a> Item<'a> {
+    /// A question with these fields, for tests of what reads fields.
+    pub(crate) fn of_fields(fields: &'a serde_json::Map<String, serde_json::Value>) -> Item<'a> {
+        Item {
+            place: Place::Row(2),
+            text: "Why?",
+            turns: None,
+            system: None,
+            fields: Fields::Object(fields),
+            id: None,
+            status: Status::Empty,
+        }
+    }
+}
+
 impl Item<'_> {
     /// Returns the hash of what is asked, which tells it from every other question: of the text, or of
     /// all turns.

@@ -75,9 +75,14 @@ impl Model {
     /// bounds them, or only the visible answer.
     #[must_use]
     pub fn output_max(&self) -> Option<u64> {
-        let bounds_all = self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts();
         let asked = self.request.max_tokens.or(self.preset.max_tokens_default);
-        asked.filter(|_| bounds_all)
+        asked.filter(|_| self.bounds_reasoning())
+    }
+
+    /// Tells whether its limit of tokens is known to hold for what it thinks, too.
+    #[must_use]
+    pub fn bounds_reasoning(&self) -> bool {
+        self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts()
     }
 
     /// Returns its first base URL.

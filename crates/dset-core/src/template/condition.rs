@@ -43,21 +43,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::item::fields::Fields;
-    use crate::item::{Place, Status};
 
     fn judged(source: &str, fields: serde_json::Value) -> Result<bool, TemplateError> {
         let fields = fields.as_object().unwrap().clone();
         let names: Vec<String> = fields.keys().cloned().collect();
-        let item = Item {
-            place: Place::Row(3),
-            text: "Why?",
-            turns: None,
-            system: None,
-            fields: Fields::Object(&fields),
-            id: None,
-            status: Status::Empty,
-        };
+        let item = Item::of_fields(&fields);
         Condition::new(source, &names)?.holds(&item)
     }
 

@@ -168,14 +168,14 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 const PROGRESS_QUESTIONS: u64 = 1000;
 
 /// Finds out whether a dataset can be written when a run has ended that is about to begin, as far as
-/// that is known before; `true` where its folder has a store.
-pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<bool, ExportError> {
+/// that is known before.
+pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<(), ExportError> {
     let target = Target::new(spec, request)?;
     target.try_to_write()?;
-    let checked = open_readonly(&spec.output, |store| {
+    open_readonly(&spec.output, |store| {
         prepare(store, spec, request, Moment::BeforeRun).map(drop)
     })?;
-    Ok(checked.is_some())
+    Ok(())
 }
 
 /// Writes a dataset of the answers of a run; `None` where there is no store yet.

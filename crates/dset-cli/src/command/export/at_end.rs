@@ -24,12 +24,6 @@ pub(in crate::command) struct DatasetsAtEnd {
 }
 
 impl DatasetsAtEnd {
-    /// The same, or none.
-    pub(in crate::command) fn filter(self, are_wanted: bool) -> DatasetsAtEnd {
-        let datasets = if are_wanted { self.datasets } else { Vec::new() };
-        DatasetsAtEnd { datasets, ..self }
-    }
-
     /// Finds out before anything is asked whether all of them can be written.
     pub(in crate::command) fn check(&self, spec: &JobSpec) -> Result<(), UserError> {
         if let Some((one, other)) = overlap(&self.datasets) {

@@ -15,7 +15,6 @@ use std::time::Duration;
 use self::budget::{Budget, BudgetRules, BudgetStatus, NoFunds};
 use self::payee::Reservation;
 use crate::item::question::Question;
-
 use crate::planted::{Mutant, planted};
 use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
 use crate::run::{RateBound, Seq};
