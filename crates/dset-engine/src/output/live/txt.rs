@@ -43,9 +43,9 @@ fn write<const NAMES_ORIGIN: bool>(row: &Row, output: &mut Vec<u8>) {
     let fields = [
         Some(("Timestamp: ", stamp.as_str())),
         origin,
-        Some(("Question: ", &row.question.as_str())),
-        Some(("Thought Process: ", &row.reasoning.as_str())),
-        Some(("Final Answer: ", &row.answer.as_str())),
+        Some(("Question: ", row.question.as_str())),
+        Some(("Thought Process: ", row.reasoning.as_str())),
+        Some(("Final Answer: ", row.answer.as_str())),
     ];
     for (name, text) in fields.into_iter().flatten() {
         output.extend_from_slice(name.as_bytes());
