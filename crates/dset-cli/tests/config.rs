@@ -181,6 +181,7 @@ input                   q.csv                                       default
 output                  dset_generator                              default
 formats                 csv,json,txt                                default
 csv-bom                 (as the file is)                            default
+csv-id                  (as the file is)                            default
 model                   a,mine/b                                    dset.toml:1
 samples                 1                                           default
 base-url                (none)                                      default

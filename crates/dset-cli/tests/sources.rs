@@ -276,6 +276,40 @@ fn refused(name: &str, bytes: &[u8], says: &str) {
 }
 
 #[test]
+fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
+    let object = r#"{"question": "one"}"#;
+    let pretty = "{\n  \"question\": \"one\"\n}\n";
+    let two = format!("{pretty}{}", pretty.replace("one", "two"));
+    let turns = r#"[{"role": "user", "content": "one"}]"#;
+    for (text, asked) in [
+        (object, vec!["one"]),
+        (pretty, vec!["one"]),
+        (&two, vec!["one", "two"]),
+        (r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#, vec!["one", "two"]),
+        ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
+        (turns, vec!["one"]),
+        (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
+    ] {
+        let folder = Folder::new();
+        folder.write("q.json", text);
+        let service = Service::friendly();
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked, "{text}");
+        folder.dset(&["verify"]).exits(0);
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.stats().asked, asked.len() as u64, "{text}");
+    }
+    for (text, says) in [
+        ("{\n \"question\": \"one\"\n", "it is not JSON"),
+        (r#"{"question": "\ud800"}"#, "half a character"),
+        (r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#, "element 2: a text has half"),
+        (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
+    ] {
+        refused("q.json", text.as_bytes(), says);
+    }
+}
+
+#[test]
 fn lines_of_a_batch_are_asked_by_their_messages_and_named_by_their_ids() {
     let folder = Folder::new();
     let line = |id: &str, text: &str| {

@@ -67,6 +67,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub csv_bom: Option<bool>,
 
+        /// Give output.csv the column `id` behind its others [default: as the file is]
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
+        pub csv_id: Option<bool>,
+
         /// Model to ask, by its name or as provider/model; may be repeated [default: deepseek-flash]
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME", value_delimiter = ','))]
         pub model: Option<Vec<String>>,

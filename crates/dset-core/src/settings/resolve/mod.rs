@@ -180,6 +180,7 @@ pub fn resolve_with_providers(
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
         csv_bom: layer.csv_bom,
+        csv_id: layer.csv_id,
         models,
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),

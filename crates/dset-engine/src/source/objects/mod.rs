@@ -9,6 +9,7 @@ mod lines;
 mod parquet;
 mod question;
 mod text;
+mod whole;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
