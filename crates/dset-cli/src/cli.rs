@@ -12,6 +12,7 @@ use crate::command::export::ExportArgs;
 use crate::command::help::HelpArgs;
 use crate::command::import::ImportArgs;
 use crate::command::init::InitArgs;
+use crate::command::job::JobArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::man::ManArgs;
 use crate::command::mock::MockArgs;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Write datasets for training and the Hub, or the outputs anew
     Export(Box<ExportArgs>),
+    /// Split a large input into shards, to be run anywhere
+    Job(JobArgs),
     /// See and change settings, and where each comes from
     Config(Box<ConfigArgs>),
     /// Keep API keys for all folders, out of everybody's sight

@@ -22,6 +22,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
         "More",
         &[
             "import",
+            "job",
             "config",
             "keys",
             "models",

@@ -12,8 +12,9 @@
 //! 4. [`store`]: what is durable, in SQLite, and the thread that writes it.
 //! 5. [`output`]: the files that are written from the store.
 //! 6. [`recover`]: takes over the original script's outputs, rebuilds outputs.
-//! 7. [`export`]: datasets, written whole from the input and the store.
-//! 8. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
+//! 7. [`shard`]: a job split into parts, each of which is run in a folder of its own.
+//! 8. [`export`]: datasets, written whole from the input and the store.
+//! 9. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
 //! Beside them [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
@@ -68,6 +69,7 @@ pub mod os;
 pub mod output;
 pub mod recover;
 pub mod run;
+pub mod shard;
 pub mod source;
 pub mod store;
 pub mod view;

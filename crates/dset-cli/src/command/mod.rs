@@ -12,6 +12,7 @@ mod forecast;
 pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod mock;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Init(args) => init::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
+        Command::Job(args) => job::run(args.command),
         Command::Status(args) => status::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
