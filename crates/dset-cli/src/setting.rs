@@ -9,6 +9,7 @@
 use std::any::TypeId;
 
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
+use dset_core::check::Declaration;
 use dset_core::settings::{BackoffSpans, Names, SettingsError, resolve};
 
 use crate::display::text::{one_line, shortened};
@@ -45,6 +46,8 @@ pub(crate) enum ValueKind {
     WordOrNumber,
     /// Any text.
     Text,
+    /// A check; a table of its own in files.
+    Check,
 }
 
 /// What is wrong with a word.
@@ -150,6 +153,9 @@ impl Setting {
         if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
             return ValueKind::List;
         }
+        if is(TypeId::of::<Declaration>()) {
+            return ValueKind::Check;
+        }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
         }
@@ -188,7 +194,7 @@ impl Setting {
     /// Reads what a word says of it.
     pub(crate) fn read(&self, word: &str) -> Result<SettingsLayer, ValueError> {
         let layer = self.parsed(word).map_err(|error| match self.value_kind() {
-            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text => {
+            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text | ValueKind::Check => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }
@@ -222,6 +228,9 @@ impl std::fmt::Display for ValueKind {
             ValueKind::List => f.write_str("a word, or several separated by commas"),
             ValueKind::WordOrNumber => f.write_str("a word or a number"),
             ValueKind::Text => f.write_str("text"),
+            ValueKind::Check => {
+                f.write_str("NAME=VALUE, or the name of a check that takes no value")
+            }
         }
     }
 }

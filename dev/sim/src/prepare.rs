@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use dset_core::acceptance::Standing;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
 use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
@@ -162,6 +163,8 @@ impl World {
                 model: stored.request.model,
                 sample: stored.request.sample,
                 placed: self.store.is_placed(stored.id),
+                standing: Standing::Accepted,
+                tries: 1,
             }),
             &known,
         )
@@ -222,6 +225,8 @@ impl World {
                     marked,
                     model,
                     sample,
+                    earlier: None,
+                    fields: None,
                 });
                 places.push(place);
             }
@@ -262,7 +267,7 @@ impl World {
                     (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Placed,
                     (Some(_), _) => state == Planned::Unplaced,
                     (None, Some(_)) => matches!(state, Planned::Placed | Planned::Unplaced),
-                    (None, None) if kept => state == Planned::Truncated,
+                    (None, None) if kept => state == Planned::Failed,
                     (None, None) => state == Planned::Pending,
                 };
                 assert!(

@@ -73,9 +73,13 @@ pub(crate) struct DecisionArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 
-    /// After a change of settings: keep the answers there are, ask the rest
-    #[arg(long = "continue", conflicts_with = "again")]
+    /// After a change of settings or checks: keep the answers there are, ask the rest
+    #[arg(long = "continue", conflicts_with_all = ["again", "again_failed"])]
     pub(crate) keep: bool,
+
+    /// After a change of checks: ask again for the answers that do not pass any more
+    #[arg(long)]
+    pub(crate) again_failed: bool,
 
     /// Ask everything again; earlier outputs are moved, not deleted
     #[arg(long)]
@@ -141,6 +145,7 @@ pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserEr
     let decisions = Decisions {
         keep_answers: args.decisions.keep,
         ask_again: args.decisions.again,
+        again_failed: args.decisions.again_failed,
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
@@ -279,6 +284,9 @@ pub(super) fn ask(
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
                 decide(explain::job(error), &mut decisions)?;
             }
+            (Err(error @ JobError::AcceptanceChanged { .. }), _) if prompt::is_possible() => {
+                decide_failed(explain::job(error), &mut decisions)?;
+            }
             (Err(error @ JobError::Bookmark { .. }), _) if prompt::is_possible() => {
                 begin_where(explain::job(error), &mut decisions)?;
             }
@@ -373,6 +381,18 @@ fn decide(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> 
     match word.to_ascii_lowercase().as_str() {
         "k" | "keep" => decisions.keep_answers = true,
         "a" | "again" => decisions.ask_again = true,
+        _ => return Err(error),
+    }
+    Ok(())
+}
+
+/// Asks whoever sits at the terminal what becomes of answers that do not pass any more.
+fn decide_failed(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> {
+    display::warn(&error.message, None);
+    let question = "Keep them all the same (k), ask again for them (a), stop (s)";
+    match prompt::word(question, "s")?.to_ascii_lowercase().as_str() {
+        "k" | "keep" => decisions.keep_answers = true,
+        "a" | "again" => decisions.again_failed = true,
         _ => return Err(error),
     }
     Ok(())

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::reading::{LastTurn, OnBadRow, Sample};
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
+use crate::acceptance::RetryWith;
+use crate::check::{Declaration, OnFail};
 use crate::csv::HeaderMode;
 
 /// Said as the name of the key's variable: the service wants no key.
@@ -22,10 +24,14 @@ macro_rules! layer {
         impl Layer {
             /// Puts this layer over a lower one: what this leaves open, the lower says.
             #[must_use]
-            pub fn over(self, mut lower: Layer) -> Layer {
+            pub fn over(mut self, mut lower: Layer) -> Layer {
                 // Two ways to say one thing: a layer that says it is not contradicted from below.
                 if self.system.is_some() || self.system_file.is_some() {
                     (lower.system, lower.system_file) = (None, None);
+                }
+                // One more check does away with none.
+                if let Some(own) = &mut self.check {
+                    own.splice(0..0, lower.check.take().into_iter().flatten());
                 }
                 Layer { $($field: self.$field.or(lower.$field),)* }
             }
@@ -182,6 +188,28 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "LEVEL"))]
         pub reasoning_effort: Option<String>,
 
+        /// Check that every answer is to pass, like length=..50 or no-refusal; may be repeated
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=VALUE", value_parser = parse_check))]
+        pub check: Option<Vec<Declaration>>,
+
+        /// Column with the right answers: short for --check equals=COLUMN
+        #[cfg_attr(feature = "clap", arg(long, value_name = "COLUMN"))]
+        pub gold: Option<String>,
+
+        /// What a failed check does where its own table does not say: retry asks again and shows the model
+        /// what was wrong, mark marks the row ERROR, keep keeps the answer with the verdict [default: mark]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
+        pub on_fail: Option<OnFail>,
+
+        /// Answers to a question, at most, until one passes the checks that retry [default: 3]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100)))]
+        pub tries: Option<u32>,
+
+        /// With what a question is asked again after a failed check: reasons shows the model its answer
+        /// and what was wrong, fresh asks as if for the first time [default: reasons]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WITH", hide_possible_values = true))]
+        pub retry: Option<RetryWith>,
+
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]
         pub retries: Option<u32>,
@@ -230,6 +258,11 @@ fn parse_names(text: &str) -> Result<Names, String> {
 }
 
 #[cfg(feature = "clap")]
+fn parse_check(text: &str) -> Result<Declaration, String> {
+    Declaration::from_argument(text).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "clap")]
 fn parse_backoff(text: &str) -> Result<Backoff, String> {
     text.split(',').map(|part| part.trim().parse()).collect()
 }
@@ -244,6 +277,17 @@ mod tests {
         let low = Layer { model: Some(vec!["low".into()]), retries: Some(3), ..Layer::default() };
         let both = high.over(low);
         assert_eq!((both.model, both.retries), (Some(vec!["high".into()]), Some(3)));
+    }
+
+    #[test]
+    fn checks_of_all_layers_hold() {
+        let layer = |check: &str| {
+            let check = Some(vec![Declaration::from_argument(check).unwrap()]);
+            Layer { check, ..Layer::default() }
+        };
+        let both = layer("no-refusal").over(layer("length=..5")).over(Layer::default());
+        let names: Vec<_> = both.check.iter().flatten().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["length", "no-refusal"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One run: planned, begun, driven to its end.
 
+pub(crate) mod accepting;
 pub(crate) mod begin;
 pub(crate) mod bookmark;
 mod budget;

@@ -23,6 +23,7 @@ use crate::output::folder::rename_old;
 use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
 use crate::recover::moved::open_generation;
 use crate::recover::{Recovered, Site, Traces, pending};
+use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin};
 use crate::run::bookmark::bare_bookmark;
 use crate::run::report::PreparationReport;
@@ -37,6 +38,8 @@ pub struct Decisions {
     pub keep_answers: bool,
     /// Ask everything again.
     pub ask_again: bool,
+    /// Ask again for the answers that were accepted and are not any more.
+    pub again_failed: bool,
     /// Ask all rows, also those before a bookmark of which nothing is known.
     pub from_start: bool,
     /// Take the rows before such a bookmark as answered.
@@ -68,6 +71,8 @@ pub struct Job {
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
+    /// What answers are held against, where they are.
+    pub(crate) accepting: Option<Accepting>,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
@@ -94,8 +99,9 @@ impl Job {
         if let Some(rows) = decisions.pilot {
             settings.reading.choice = choice.pilot(rows);
         }
-        let input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
+        let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
         settings.reading.choice = choice;
+        let accepting = Accepting::new(&settings, &input)?;
         refuse_early(&input, &settings, decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
@@ -114,7 +120,8 @@ impl Job {
             }
         }
 
-        let mut plan = RunPlan::new(&input, &folder.store, folder.store.edition()?)?;
+        let generation = folder.store.edition()?;
+        let mut plan = folder.plan(&mut input, generation, accepting.as_ref())?;
         let mut again_continued = false;
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
@@ -125,13 +132,15 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                plan = RunPlan::new(&input, &folder.store, generation)?;
+                plan = folder.plan(&mut input, generation, accepting.as_ref())?;
             }
         }
+        let wishes = (decisions.keep_answers, decisions.again_failed);
+        let plan = decide(&input, &mut folder.store, plan, accepting.as_ref(), wishes)?;
         if plan.pending() > 0 && !can_ask {
             return Err(JobError::NoKey);
         }
-        let before = Preliminaries { marks_known, starts_at_row, again_continued };
+        let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
         begin(settings, decisions, input, plan, folder, before)
     }
 }
@@ -208,6 +217,19 @@ impl RunFolder {
             self.recovered.extend(recovery.apply(&mut site)?);
         }
         Ok(traces.is_blank)
+    }
+
+    /// Plans for a generation, once what is stored of it is judged.
+    fn plan(
+        &mut self,
+        input: &mut ScannedInput,
+        generation: u32,
+        accepting: Option<&Accepting>,
+    ) -> Result<RunPlan, JobError> {
+        if let Some(accepting) = accepting {
+            accepting.judge_stored(input, &mut self.store, generation)?;
+        }
+        RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
     }
 
     fn has_imported(&self) -> bool {

@@ -151,7 +151,7 @@ fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobE
     let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
     let picked = pick(view, |seen, _| {
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
-            Planned::Truncated => true,
+            Planned::Failed => true,
             Planned::Pending => {
                 seen.item.status == Status::Error
                     || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
@@ -228,7 +228,7 @@ fn with_outcomes(
 ) -> Result<Vec<(PickedQuestion, ShownQuestion)>, StoreError> {
     let ended = store.ended(view.generation)?;
     let is_open = |at: QuestionIndex| {
-        matches!(view.plan.states[at as usize], Planned::Truncated | Planned::Pending)
+        matches!(view.plan.states[at as usize], Planned::Failed | Planned::Pending)
     };
     let open = picked.iter().filter(|picked| picked.entries.iter().any(|&(at, _)| is_open(at)));
     let tried = store.attempts_by_question(&open.map(|picked| picked.id.hash()).collect())?;

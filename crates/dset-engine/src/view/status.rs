@@ -121,7 +121,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             bad_rows: view.input.bad_rows.clone(),
             left_out: view.input.left_out,
             failed,
-            kept: view.plan.count(Planned::Truncated),
+            kept: view.plan.count(Planned::Failed),
             marks: view.source.shape().marks.is_some().then_some(marks),
             outputs: outputs(store, settings)?,
             placed: store.position(view.generation)?,

@@ -96,6 +96,8 @@ fn answered(number: u32) -> ToStore {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     };
     let answer = Answer {
         content: "a".into(),
@@ -116,6 +118,8 @@ fn answered(number: u32) -> ToStore {
         at: Time { monotonic_ms: 9, unix_ms: 9 },
         answer: Box::new(answer),
         completes_row: true,
+        is_accepted: true,
+        verdicts: None,
     };
     ToStore::Record { seq: Seq(number.into()), record: Box::new(record), body: None }
 }
@@ -128,6 +132,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         models: vec!["m".into()],
         samples: 1,
         generation: 0,
+        acceptance: None,
         max_tokens: None,
         marks_known: None,
         marks_name: "status".into(),

@@ -38,6 +38,8 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     })
 }
 
