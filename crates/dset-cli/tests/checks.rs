@@ -189,3 +189,93 @@ fn a_program_judges_every_row_and_one_that_hangs_or_dies_never_passes_a_row() {
     let complaints = folder.read("dset_generator/check-1.stderr");
     assert!(complaints.contains("complaint"), "{complaints}");
 }
+
+#[test]
+fn check_reads_everything_again_for_free_and_apply_places_what_passes_now() {
+    let (folder, answers) = arithmetic(30);
+    let service = service(answers, 0.4);
+    service.run(&folder, &["--gold", "gold"]).exits(3);
+    let right = folder.agreed().len() as u64;
+    let told = folder.dset(&["check", "--gold", "gold", "--json"]).exits(3).json();
+    assert_eq!((&told["answers"], &told["accepted"]), (&30.into(), &right.into()));
+    assert_eq!(told["checks"][0]["failed"], 30 - right);
+    assert_eq!((&told["newly_accepted"]["count"], &told["to_ask"]), (&0.into(), &0.into()));
+    // Another check passes what this one did not.
+    let looser = ["check", "--check", "matches=[0-9]"];
+    let json = [&looser[..], &["--json"]].concat();
+    let told = folder.dset(&json).exits(0).json();
+    assert_eq!(told["newly_accepted"]["count"], 30 - right);
+    assert_eq!(folder.agreed().len() as u64, right, "nothing is changed without --apply");
+    let applied = [&looser[..], &["--apply"]].concat();
+    folder.dset(&applied).exits(0).tells("newly accepted");
+    assert_eq!(folder.agreed().len(), 30);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
+    // And a stricter one names the rows that stay in the outputs.
+    let told = folder.dset(&["check", "--gold", "gold", "--json"]).exits(3).json();
+    assert_eq!(told["in_outputs"]["count"], 30 - right);
+    assert_eq!(told["newly_failed"]["count"], 30 - right);
+    folder.dset(&["check"]).exits(2).says("there is no check");
+    assert_eq!(service.stats().asked, 30, "all of it was free");
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn show_has_every_try_with_its_verdict_and_failures_are_counted_by_check() {
+    let (folder, answers) = arithmetic(10);
+    let service = service(answers, 1.0);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    let shown = folder.dset(&["show", "3"]).exits(0);
+    shown.tells("try 1  not accepted").tells("this is not the expected answer");
+    let shown = folder.dset(&["show", "3", "--json"]).exits(0).json();
+    let tries = &shown["questions"][0]["answers"][0]["tries"];
+    assert_eq!((&tries[0]["accepted"], &tries[1]["accepted"]), (&false.into(), &true.into()));
+    assert_eq!(tries[0]["verdicts"][0]["check"], "equals");
+    let other = Folder::with(&folder.read("q.csv"));
+    service.run(&other, &["--gold", "gold"]).exits(3);
+    other.dset(&["show", "--failed"]).exits(0).tells("fails 10 questions");
+    let status = other.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["failed_checks"]["equals"], 10);
+    assert_eq!(status["balances"], true);
+    other.dset(&["status"]).exits(0).tells("equals 10");
+}
+
+#[test]
+fn redo_asks_the_named_rows_again_and_no_others_and_keeps_what_was_there() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let redo = |words: &[&str]| {
+        let url = service.url();
+        let more = ["--base-url", &url, "--key", "none"];
+        folder.dset(&[&["redo"], words, &more].concat())
+    };
+    redo(&["3-5"]).exits(0);
+    assert_eq!((service.stats().asked, folder.count(STORED)), (15, 15));
+    redo(&["--where", r#"question is startingwith('Box 1 ')"#]).exits(0);
+    assert_eq!((service.stats().asked, folder.count(STORED)), (16, 16));
+    assert_eq!(folder.agreed().len(), 12, "a row is not written twice");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.agreed().len(), 12);
+    folder.dset(&["verify"]).exits(0);
+    redo(&["--failed"]).exits(2).says("no row is to be asked again");
+    redo(&["99"]).exits(2);
+    folder.dset(&["show", "3"]).exits(0).tells("set aside");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 16);
+}
+
+#[test]
+fn redo_of_failed_rows_begins_their_tries_anew() {
+    let (folder, answers) = arithmetic(20);
+    let service = service(answers, 0.5);
+    let fresh = ["--gold", "gold", "--on-fail", "retry", "--retry", "fresh", "--tries", "2"];
+    service.run(&folder, &fresh).exits(3);
+    let failed = 20 - folder.agreed().len() as u64;
+    let asked = service.stats().asked;
+    let url = service.url();
+    let more = ["--base-url", &url, "--key", "none", "--gold", "gold", "--on-fail", "retry"];
+    folder.dset(&[&["redo", "--failed"], &more[..]].concat()).exits(0);
+    assert_eq!(service.stats().asked, asked + 2 * failed, "a fresh one, and one that mends");
+    assert_eq!(folder.agreed().len(), 20);
+    folder.dset(&["verify"]).exits(0);
+}

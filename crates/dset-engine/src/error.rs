@@ -84,6 +84,9 @@ pub enum JobError {
     /// A program that is to judge answers.
     #[error(transparent)]
     CheckProgram(#[from] ProgramError),
+    /// No row is among those that are to be asked again.
+    #[error("no row is to be asked again")]
+    NothingToRedo,
     /// Answers that were accepted so far are not any more, and nobody has said what is to become of
     /// them.
     #[error("what answers are held against has changed")]

@@ -9,7 +9,9 @@ use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
 use dset_core::key::{RequestHasher, RequestSettings};
-use dset_core::plan::{Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, is_raised};
+use dset_core::plan::{
+    Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, Tries, is_raised,
+};
 use dset_core::run::Planned;
 use dset_core::template::DEFAULT_TEMPLATE;
 
@@ -164,7 +166,7 @@ impl World {
                 sample: stored.request.sample,
                 placed: self.store.is_placed(stored.id),
                 standing: Standing::Accepted,
-                tries: 1,
+                tries: Tries { count: 1, aside: 0 },
             }),
             &known,
         )

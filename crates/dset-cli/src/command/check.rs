@@ -65,15 +65,11 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
     } else {
         tell(&report, args.apply);
     }
-    Ok(if report.not_accepted.count == 0 { Exit::Done } else { Exit::SomeFailed })
+    Ok(if report.not_accepted.count == 0 { Exit::Done } else { Exit::Marked })
 }
 
 /// Runs without a question: what is accepted is placed, and marks follow.
-fn apply(
-    layer: SettingsLayer,
-    spec: &JobSpec,
-    environment: &Environment,
-) -> Result<(), UserError> {
+fn apply(layer: SettingsLayer, spec: &JobSpec, environment: &Environment) -> Result<(), UserError> {
     let said = environment.under(layer)?;
     let options = resolve_with_providers(said.layer, None, &environment.providers)?.options;
     let terminal = TerminalOptions { quiet: true, json: false, ..said.terminal.resolve() };
@@ -81,7 +77,7 @@ fn apply(
     let keys = Keys { keys: &nothing, from: None, environment };
     let decisions = Decisions { applies_only: true, limit: Some(0), ..Decisions::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
-    ask(settings, decisions, &keys, None, Extras { is_quiet: true, ..Extras::default() })?;
+    ask(settings, decisions, &keys, None, Extras::default())?;
     Ok(())
 }
 
@@ -93,8 +89,7 @@ fn tell(report: &CheckReport, is_applied: bool) {
             0 => String::new(),
             unknown => format!(", {} unknown", count(unknown)),
         };
-        let words =
-            format!(" {} pass, {} fail{unknown}", count(check.passed), count(check.failed));
+        let words = format!(" {} pass, {} fail{unknown}", count(check.passed), count(check.failed));
         page.line(BOLD, &check.check, &words, 2);
     }
     match report.not_accepted.count {

@@ -1,8 +1,11 @@
 //! `dset redo`: asks rows again on purpose.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use clap::Args;
+use dset_core::check::OnFail;
+use dset_core::settings::{Concurrency, Layer};
 use dset_engine::run::redo::RedoSelector;
 
 use super::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
@@ -16,6 +19,7 @@ use crate::layers::SettingsLayer;
 has them. Rows that are in the outputs are replaced by `dset export --rebuild`. What it costs is said \
 before it begins, and asked at a terminal where it is much, as `dset run` does; other rows are not \
 asked.
+Model, service and checks are those of dset.toml, the environment and these flags.
 
 N is the number of a question in the file, the first being 1, as in `dset show`.
 
@@ -41,17 +45,48 @@ pub(crate) struct RedoArgs {
     #[arg(long)]
     failed: bool,
 
-    /// CSV file with the questions [default: q.csv]
-    #[arg(long, value_name = "FILE")]
-    questions: Option<std::path::PathBuf>,
-
-    /// Folder of the outputs [default: dset_generator]
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<std::path::PathBuf>,
-
     /// Begin without a question, whatever it is going to cost
     #[arg(long)]
     yes: bool,
+
+    #[command(flatten)]
+    layer: RedoLayer,
+}
+
+/// The settings of a run; what chooses rows there is not said here.
+#[derive(Debug, Args)]
+struct RedoLayer {
+    /// CSV file with the questions [default: q.csv]
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+
+    /// Folder of the outputs [default: dset_generator]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// Model to ask [default: as settings say]
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    model: Option<Vec<String>>,
+
+    /// Ask this service instead of the model's own
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    base_url: Option<Vec<String>>,
+
+    /// Name of the variable that holds the key, or `none`
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+
+    /// Column with the right answers
+    #[arg(long, value_name = "COLUMN")]
+    gold: Option<String>,
+
+    /// What a failed check does: retry, mark or keep
+    #[arg(long, value_name = "WHAT", hide_possible_values = true)]
+    on_fail: Option<OnFail>,
+
+    /// Questions asked at once, at most
+    #[arg(short, long, value_name = "N")]
+    concurrency: Option<Concurrency>,
 }
 
 fn numbers(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -70,10 +105,17 @@ pub(super) fn run(args: RedoArgs) -> Result<Exit, UserError> {
         (None, Some(condition)) => RedoSelector::Where(condition),
         (None, None) => RedoSelector::Failed,
     };
-    let layer = dset_core::settings::Layer {
-        input: args.questions,
-        output: args.output,
-        ..dset_core::settings::Layer::default()
+    let of = args.layer;
+    let layer = Layer {
+        input: of.questions,
+        output: of.output,
+        model: of.model,
+        base_url: of.base_url,
+        key: of.key,
+        gold: of.gold,
+        on_fail: of.on_fail,
+        concurrency: of.concurrency,
+        ..Layer::default()
     };
     let run = RunArgs {
         layer: SettingsLayer::from(layer),

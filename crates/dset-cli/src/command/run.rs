@@ -16,6 +16,7 @@ use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job};
+use dset_engine::run::redo::RedoSelector;
 use dset_engine::source::spool::{STDIN, spool};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -117,11 +118,15 @@ pub(crate) struct EndArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
-    run_rows(args, None)
+    run_rows(args, None, None)
 }
 
-/// Asks what has no answer yet, of the whole input or of so many rows evenly from it.
-pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserError> {
+/// Asks what has no answer yet, of the whole input or of so many rows evenly from it; or rows again.
+pub(super) fn run_rows(
+    args: RunArgs,
+    pilot: Option<u64>,
+    redo: Option<RedoSelector>,
+) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     // A pilot is not the run's end.
@@ -151,6 +156,8 @@ pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserEr
         limit: args.decisions.limit,
         pilot,
         forgive_lost: args.decisions.forgive_lost,
+        redo,
+        applies_only: false,
     };
     #[cfg(unix)]
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
@@ -278,7 +285,7 @@ pub(super) fn ask(
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
     let mut job = loop {
-        match (Job::prepare(spec.clone(), decisions, lacking.is_none()), lacking) {
+        match (Job::prepare(spec.clone(), decisions.clone(), lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {

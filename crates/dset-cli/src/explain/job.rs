@@ -83,6 +83,9 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::Check(error) => crate::checks::explain(error),
         JobError::CheckProgram(error) => UserError::new(Exit::Usage, one_line(&error.to_string()))
             .hint("Its name is meant from the working folder; there is no shell between"),
+        JobError::NothingToRedo => UserError::new(Exit::Usage, "no row is to be asked again")
+            .cause("no question of the file is among those that are meant")
+            .hint("`dset show --failed` names what failed, `dset show N` a question"),
         JobError::AcceptanceChanged { answers } => acceptance_changed(answers),
         JobError::Bookmark { path, folder, row, before, questions } => {
             bookmark(&path, &folder, row, before, questions)

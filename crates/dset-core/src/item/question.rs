@@ -99,8 +99,10 @@ pub struct Question {
 /// Answers to a question that were not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierTries {
-    /// How many there are, from 1.
+    /// How many there are, those that were set aside apart.
     pub count: u32,
+    /// How many were set aside, because the row is asked again on purpose.
+    pub aside: u32,
     /// What was sent for the first of them.
     pub content: Content,
 }
@@ -109,6 +111,12 @@ impl Question {
     /// Returns which try at this question the next answer is, from 1.
     #[must_use]
     pub fn try_number(&self) -> u32 {
+        self.earlier.as_ref().map_or(1, |earlier| earlier.count + earlier.aside + 1)
+    }
+
+    /// Returns how many answers have been given once the next is there, of those that count.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
         self.earlier.as_ref().map_or(1, |earlier| earlier.count + 1)
     }
 
@@ -121,7 +129,8 @@ impl Question {
         with: RetryWith,
     ) -> Question {
         let first = self.earlier.as_ref().map_or(&self.content, |earlier| &earlier.content);
-        let earlier = EarlierTries { count: self.try_number(), content: first.clone() };
+        let aside = self.earlier.as_ref().map_or(0, |earlier| earlier.aside);
+        let earlier = EarlierTries { count: self.tries(), aside, content: first.clone() };
         let content = another_try(first, answer, reasons, with);
         Question { content, earlier: Some(Arc::new(earlier)), ..self.clone() }
     }

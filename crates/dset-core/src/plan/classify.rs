@@ -47,7 +47,7 @@ pub(super) fn classify(evidence: &Evidence) -> Planned {
 mod tests {
     use super::*;
     use crate::item::question::Key;
-    use crate::plan::Provenance;
+    use crate::plan::{Provenance, Tries};
 
     #[test]
     fn an_answer_counts_before_a_presumption_and_that_before_a_failure() {
@@ -61,7 +61,7 @@ mod tests {
                 sample: 0,
                 placed,
                 standing: Standing::Accepted,
-                tries: 1,
+                tries: Tries { count: 1, aside: 0 },
             })
         };
         let (placed, unplaced) = (answer(true), answer(false));

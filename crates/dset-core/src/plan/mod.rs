@@ -47,7 +47,16 @@ pub struct Stored {
     pub standing: Standing,
     /// How many answers there are under its key, itself among them: it is the one that counts, or the
     /// last.
-    pub tries: u32,
+    pub tries: Tries,
+}
+
+/// How many answers there are under one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Those that count.
+    pub count: u32,
+    /// Those that count no more, because the row was asked again on purpose.
+    pub aside: u32,
 }
 
 /// Answers to a wanted one that are not accepted.
@@ -58,7 +67,7 @@ pub struct NotAccepted {
     /// The last of them.
     pub answer: AnswerId,
     /// How many there are under the key of the wanted one; none where they are under another.
-    pub tries: u32,
+    pub tries: Tries,
     /// An earlier acceptance has placed one of them in the outputs.
     pub placed: bool,
 }
@@ -186,6 +195,14 @@ impl Plan {
     pub fn not_accepted(&self, at: QuestionIndex) -> Option<&NotAccepted> {
         let found = self.not_accepted.binary_search_by_key(&at, |one| one.index);
         found.ok().map(|found| &self.not_accepted[found])
+    }
+
+    /// Counts the wanted answers that were given, are not accepted, and are not asked for again.
+    #[must_use]
+    pub fn failed_checks(&self) -> u64 {
+        let states = &self.states;
+        let failed = |one: &&NotAccepted| states[one.index as usize] == Planned::Failed;
+        self.not_accepted.iter().filter(failed).count() as u64
     }
 
     /// Counts the questions in this state.

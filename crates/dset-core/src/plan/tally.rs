@@ -7,7 +7,7 @@ use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
 use crate::plan::classify::{Evidence, classify};
 use crate::plan::fanout::Fanout;
-use crate::plan::{AnswerId, NotAccepted, Provenance};
+use crate::plan::{AnswerId, NotAccepted, Provenance, Tries};
 use crate::run::Planned;
 
 /// Counts entries and rows while they are planned.
@@ -62,7 +62,7 @@ impl<'a> Tally<'a> {
         self.totals.inconsistent_keys += u64::from(evidence.is_under_other_key);
         let Some(answer) = evidence.answer() else { return };
         if answer.standing != Standing::Accepted {
-            let tries = if evidence.own.is_some() { answer.tries } else { 0 };
+            let tries = if evidence.own.is_some() { answer.tries } else { Tries::default() };
             let (answer, placed) = (answer.id, answer.placed);
             self.totals.not_accepted.push(NotAccepted { index: at, answer, tries, placed });
             return;

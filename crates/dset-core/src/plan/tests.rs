@@ -31,7 +31,7 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             sample: 0,
             placed: true,
             standing: Standing::Accepted,
-            tries: 1,
+            tries: Tries { count: 1, aside: 0 },
         })
         .collect();
     stored.sort_by_key(|answer| answer.key);
@@ -229,7 +229,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 sample,
                 placed: true,
                 standing: Standing::Accepted,
-                tries: 1,
+                tries: Tries { count: 1, aside: 0 },
             }
         })
         .collect();

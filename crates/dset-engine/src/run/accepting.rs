@@ -47,7 +47,7 @@ impl Accepting {
         generation: u32,
     ) -> Result<(), JobError> {
         let acceptance = self.terms.fingerprint;
-        let unjudged = store.unjudged(generation, &acceptance)?;
+        let unjudged = store.unjudged(generation, Some(&acceptance))?;
         if unjudged.answers.count == 0 {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use dset_core::acceptance::{Outcome, Terms};
 use dset_core::item::Status;
 use dset_core::item::question::{EarlierTries, Question, QuestionIndex};
 use dset_core::key::RequestHasher;
-use dset_core::plan::{NotAccepted, Plan};
+use dset_core::plan::{NotAccepted, Plan, Tries};
 use dset_core::run::{Event, Planned};
 use dset_core::template::Prompts;
 
@@ -41,20 +41,29 @@ impl QuestionFeeder {
 /// Where answers that were not accepted are read.
 pub(crate) struct EarlierAnswers {
     pub(crate) archive: Box<dyn Archive>,
-    pub(crate) terms: Terms,
+    /// On which terms; absent where all are accepted.
+    pub(crate) terms: Option<Terms>,
 }
 
 impl EarlierAnswers {
     /// Returns what is asked after the answers to a question that were not accepted.
     fn another_try(&self, question: Question, found: &NotAccepted) -> Result<Question, StoreError> {
+        let Tries { count, aside } = found.tries;
+        let before = |count| EarlierTries { count, aside, content: question.content.clone() };
+        if count == 0 {
+            let earlier = (aside > 0).then(|| Arc::new(before(0)));
+            return Ok(Question { earlier, ..question });
+        }
         let answer = self.archive.row(found.answer)?.answer;
-        let verdicts = self.archive.verdicts(found.answer, &self.terms.fingerprint)?;
-        let verdicts = verdicts.unwrap_or_default();
+        let terms = self.terms.as_ref();
+        let verdicts = terms.map(|terms| self.archive.verdicts(found.answer, &terms.fingerprint));
+        let verdicts = verdicts.transpose()?.flatten().unwrap_or_default();
+        let retry = terms.map(|terms| terms.retry).unwrap_or_default();
         let failed = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed);
         let reasons = failed.flat_map(|verdict| &verdict.reasons);
-        let before = EarlierTries { count: found.tries - 1, content: question.content.clone() };
-        let question = Question { earlier: Some(Arc::new(before)), ..question };
-        Ok(question.another_try(&answer, reasons, self.terms.retry))
+        let earlier = Some(Arc::new(before(count - 1)));
+        let question = Question { earlier, ..question };
+        Ok(question.another_try(&answer, reasons, retry))
     }
 }
 
@@ -120,7 +129,8 @@ impl PlannedQuestions<'_> {
         let text: Arc<str> = item.text.into();
         let Some(content) = prepared.content(&text) else { return Ok(Vec::new()) };
         let name: Option<Arc<str>> = item.id.map(Arc::from);
-        let fields = self.earlier.is_some().then(|| Arc::new(item.fields.to_object()));
+        let is_judged = self.earlier.as_ref().is_some_and(|earlier| earlier.terms.is_some());
+        let fields = is_judged.then(|| Arc::new(item.fields.to_object()));
         let question = |index| {
             let (model, sample) = (plan.wanted().model(index), plan.wanted().sample(index));
             Question {
@@ -142,7 +152,7 @@ impl PlannedQuestions<'_> {
         };
         let questions = entries.filter(is_pending).map(question);
         let tried = questions.map(|question| {
-            let found = plan.not_accepted(question.index).filter(|found| found.tries > 0);
+            let found = plan.not_accepted(question.index);
             match found.zip(self.earlier.as_ref()) {
                 Some((found, earlier)) => earlier.another_try(question, found).map_err(|_| None),
                 None => Ok(question),

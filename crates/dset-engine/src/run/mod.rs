@@ -12,5 +12,6 @@ pub mod peer_limits;
 pub(crate) mod plan_input;
 pub mod prepare;
 pub(crate) mod prompts;
+pub mod redo;
 pub mod report;
 pub(crate) mod run_plan;

@@ -26,13 +26,14 @@ use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin};
 use crate::run::bookmark::bare_bookmark;
+use crate::run::redo::{RedoSelector, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::store::{Store, open_readonly};
 
 /// What only one run is told.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Decisions {
     /// Keep the answers that other settings bought, and ask the rest with these.
     pub keep_answers: bool,
@@ -50,6 +51,10 @@ pub struct Decisions {
     pub pilot: Option<u64>,
     /// What earlier runs may have been billed beside what they recorded was not.
     pub forgive_lost: bool,
+    /// Ask these rows again, and no others.
+    pub redo: Option<RedoSelector>,
+    /// Ask nothing: place what is accepted.
+    pub applies_only: bool,
 }
 
 /// A run that can begin.
@@ -102,7 +107,7 @@ impl Job {
         let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
         settings.reading.choice = choice;
         let accepting = Accepting::new(&settings, &input)?;
-        refuse_early(&input, &settings, decisions, can_ask)?;
+        refuse_early(&input, &settings, &decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
         let was_blank = folder.recover(settings.models.len() > 1)?;
@@ -113,7 +118,7 @@ impl Job {
         }
         let mut starts_at_row = None;
         if was_blank && !folder.has_imported() {
-            let before = bare_bookmark(&input.scanned, &settings, decisions)?;
+            let before = bare_bookmark(&input.scanned, &settings, &decisions)?;
             if !before.is_empty() {
                 folder.store.presume(&before)?;
                 starts_at_row = input.scanned.first_marked_row;
@@ -135,9 +140,13 @@ impl Job {
                 plan = folder.plan(&mut input, generation, accepting.as_ref())?;
             }
         }
-        let wishes = (decisions.keep_answers, decisions.again_failed);
-        let plan = decide(&input, &mut folder.store, plan, accepting.as_ref(), wishes)?;
-        if plan.pending() > 0 && !can_ask {
+        let again = decisions.again_failed || decisions.applies_only || decisions.redo.is_some();
+        let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
+        let mut plan = decide(&input, &mut folder.store, plan, judged, wishes)?;
+        if let Some(which) = &decisions.redo {
+            plan = redo(which, &mut input, &mut folder.store, &plan, judged)?;
+        }
+        if plan.pending() > 0 && !can_ask && !decisions.applies_only {
             return Err(JobError::NoKey);
         }
         let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
@@ -150,7 +159,7 @@ impl Job {
 fn refuse_early(
     input: &ScannedInput,
     settings: &JobSpec,
-    decisions: Decisions,
+    decisions: &Decisions,
     can_ask: bool,
 ) -> Result<(), JobError> {
     if input.scanned.planner.is_empty() {

@@ -32,7 +32,7 @@ impl Dispatch {
             request_id: answer.request_id.clone(),
             partial: None,
         };
-        let tries = back.question.try_number();
+        let tries = back.question.tries();
         let has_more = tries < cx.rules.tries || planted(Mutant::TriesUncounted);
         let is_again = verdicts.consequence() == Consequence::Retry && has_more;
         let next = is_again.then(|| {

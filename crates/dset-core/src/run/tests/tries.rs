@@ -158,7 +158,7 @@ impl Durable {
         match terms.standing(consequence, count) {
             Standing::Another => {
                 let content = question(0).content;
-                let earlier = EarlierTries { count: count - 1, content };
+                let earlier = EarlierTries { count: count - 1, aside: 0, content };
                 let asked = Question { earlier: Some(Arc::new(earlier)), ..question(0) };
                 Some(asked.another_try(last, verdicts.reasons(), RetryWith::Reasons))
             }

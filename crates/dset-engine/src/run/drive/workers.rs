@@ -63,13 +63,10 @@ impl Run {
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
-        let answers = job.accepting.as_ref().map(|accepting| {
-            Ok::<_, StoreError>(EarlierAnswers {
-                archive: store.reader()?,
-                terms: accepting.terms.clone(),
-            })
-        });
-        let answers = answers.transpose()?;
+        let answers = EarlierAnswers {
+            archive: store.reader()?,
+            terms: job.accepting.as_ref().map(|accepting| accepting.terms.clone()),
+        };
         let terms = job.accepting.as_ref().map(|accepting| &accepting.terms);
         let writer = Writer::start(
             store.into_journal(&job.folder)?,
@@ -94,8 +91,14 @@ impl Run {
         let marker = source.marker();
         let hashers = spec.models.iter().map(|model| model.request.request_hasher()).collect();
         let planned = Arc::clone(&plan);
-        let reader =
-            QuestionFeeder { source, prompts, hashers, plan: planned, earlier: answers, next: 0 };
+        let reader = QuestionFeeder {
+            source,
+            prompts,
+            hashers,
+            plan: planned,
+            earlier: Some(answers),
+            next: 0,
+        };
         let workers = vec![
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,

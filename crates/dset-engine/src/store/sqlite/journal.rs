@@ -125,6 +125,10 @@ fn apply(
         Write::Answered(answer) => ids.push(answer.insert(to)?),
         Write::Attempted(attempt) => attempt.insert(to)?,
         Write::Judged { answer, verdicts } => tries::record(to, *answer, verdicts)?,
+        Write::SetAside(answer) => {
+            to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?
+                .execute([answer])?;
+        }
         Write::Kept { answer, acceptance } => tries::keep(to, *answer, acceptance)?,
         Write::Ended(ended) => ended.insert(to)?,
         Write::NotEnded { question, edition } => {

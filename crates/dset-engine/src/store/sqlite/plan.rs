@@ -163,7 +163,6 @@ impl Store {
     ) -> Result<Plan, StoreError> {
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
-        let placed = self.placed(edition)?;
         let primary_model = match requests.len() {
             0 | 1 => None,
             _ => self.first_model(edition)?,
@@ -177,7 +176,9 @@ impl Store {
                 matches!(bought, Provenance::OtherSettings | Provenance::Imported)
             }),
         };
-        let (mut later, kept) = (self.later_tries(terms)?, self.kept(terms)?);
+        let mut later = self.later_tries(terms)?;
+        let (kept, aside) = (self.kept(terms)?, self.set_aside()?);
+        let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside };
         let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
         let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
         let sql = format!(
@@ -201,7 +202,7 @@ impl Store {
             let key = Key(row.get(0)?);
             let mut tries = vec![(id, row.get(5)?)];
             tries.extend(later.remove(&key).into_iter().flatten());
-            let counted = tries::count(terms, &placed, &kept, &tries);
+            let counted = tries::count(terms, &known_answers, &tries);
             placed_seen.set(placed_seen.get() + counted.placed);
             Ok(Stored {
                 key,
@@ -230,7 +231,9 @@ impl Store {
         let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
         match failed {
             Some(error) => Err(error),
-            None if placed_seen.get() != placed.count => damaged("rows of the outputs have no key"),
+            None if placed_seen.get() != known_answers.placed.count => {
+                damaged("rows of the outputs have no key")
+            }
             None if plan.inconsistent_keys > 0 => damaged("answers are not under their keys"),
             None => Ok(plan),
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dset_core::acceptance::{Standing, Terms, Verdict};
 use dset_core::item::question::Key;
-use dset_core::plan::AnswerId;
+use dset_core::plan::{AnswerId, Tries};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub(super) struct Counted {
     /// The one that counts, or the last.
     pub(super) answer: AnswerId,
     pub(super) standing: Standing,
-    pub(super) tries: u32,
+    pub(super) tries: Tries,
     /// How many of them have a place in the outputs.
     pub(super) placed: u64,
 }
@@ -37,32 +37,42 @@ pub(super) struct Counted {
 /// Of each key with several answers, those behind the first with what was thought of them.
 pub(super) type LaterTries = HashMap<Key, Vec<(AnswerId, Option<String>)>>;
 
+/// What is known of answers beside their verdicts.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// They have a place in the outputs.
+    pub(super) placed: IdSet,
+    /// They are kept, whatever the terms say.
+    pub(super) kept: IdSet,
+    /// They count no more.
+    pub(super) aside: IdSet,
+}
+
 /// Counts the answers under one key: an accepted one that has its place, else the first that is
 /// accepted, else the last. Without terms all are accepted.
 pub(super) fn count(
     terms: Option<&Terms>,
-    placed: &IdSet,
-    kept: &IdSet,
+    known: &Known,
     tries: &[(AnswerId, Option<String>)],
 ) -> Counted {
-    let mut counted = Counted {
-        answer: 0,
-        standing: Standing::Failed,
-        tries: u32::try_from(tries.len()).unwrap_or(u32::MAX),
-        placed: 0,
-    };
-    if terms.is_none() && tries.len() == 1 {
-        let (answer, placed) = (tries[0].0, u64::from(placed.has(tries[0].0)));
-        return Counted { answer, standing: Standing::Accepted, placed, ..counted };
-    }
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let aside = number(tries.iter().filter(|(answer, _)| known.aside.has(*answer)).count());
+    let counts = Tries { aside, count: number(tries.len()) - aside };
+    let mut counted = Counted { answer: 0, standing: Standing::Another, tries: counts, placed: 0 };
     let mut has_place = false;
     for (answer, list) in tries {
-        let is_placed = placed.has(*answer);
+        let is_placed = known.placed.has(*answer);
         counted.placed += u64::from(is_placed);
+        if known.aside.has(*answer) {
+            if counted.answer == 0 {
+                counted.answer = *answer;
+            }
+            continue;
+        }
         let standing = terms.map_or(Standing::Accepted, |terms| {
-            let list = list.as_deref().filter(|_| !kept.has(*answer));
+            let list = list.as_deref().filter(|_| !known.kept.has(*answer));
             let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
-            terms.standing(terms.consequence(list.as_deref()), counted.tries)
+            terms.standing(terms.consequence(list.as_deref()), counts.count)
         });
         let was_accepted = counted.standing == Standing::Accepted;
         let is_better = match standing {
@@ -99,7 +109,7 @@ impl Store {
     }
 
     /// Returns the answers that are to be kept, whatever these terms say.
-    pub(super) fn kept(&self, terms: Option<&Terms>) -> Result<IdSet, StoreError> {
+    pub(crate) fn kept(&self, terms: Option<&Terms>) -> Result<IdSet, StoreError> {
         let mut kept = IdSet::default();
         let Some(terms) = terms else { return Ok(kept) };
         let sql = "SELECT answer FROM kept WHERE acceptance = ?1";
@@ -109,6 +119,26 @@ impl Store {
             kept.insert(row.get(0)?);
         }
         Ok(kept)
+    }
+
+    /// Returns the answers that count no more.
+    pub(super) fn set_aside(&self) -> Result<IdSet, StoreError> {
+        let mut aside = IdSet::default();
+        let mut statement = self.reader.connection.prepare("SELECT answer FROM set_aside")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            aside.insert(row.get(0)?);
+        }
+        Ok(aside)
+    }
+
+    /// Returns all answers under a key, in the order of their tries.
+    pub(crate) fn tries(&self, key: &[u8; 16]) -> Result<Vec<AnswerId>, StoreError> {
+        let sql = "SELECT answer, 1 AS number FROM answer_keys WHERE key = ?1
+                   UNION ALL SELECT answer, try FROM later_tries WHERE key = ?1 ORDER BY number";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let answers = statement.query_map([&key[..]], |row| row.get(0))?;
+        Ok(answers.collect::<Result<_, _>>()?)
     }
 
     /// Returns the answers behind the first of each key, with what was thought of them.
@@ -127,11 +157,11 @@ impl Store {
     }
 
     /// Returns the answers of a generation that were not judged under an acceptance, or of which a check
-    /// could not tell; and, of each first answer among several, those behind it.
+    /// could not tell, or all without one; and, of each first answer among several, those behind it.
     pub(crate) fn unjudged(
         &self,
         generation: u32,
-        acceptance: &[u8; 16],
+        acceptance: Option<&[u8; 16]>,
     ) -> Result<Unjudged, StoreError> {
         let sql = "SELECT own.id FROM (
                      SELECT answer AS id FROM answer_keys WHERE edition = ?1
@@ -143,7 +173,7 @@ impl Store {
         let mut unjudged = Unjudged::default();
         let connection = &self.reader.connection;
         let mut statement = connection.prepare(sql)?;
-        let mut rows = statement.query(params![generation, &acceptance[..]])?;
+        let mut rows = statement.query(params![generation, acceptance.map(|hash| &hash[..])])?;
         while let Some(row) = rows.next()? {
             unjudged.answers.insert(row.get(0)?);
         }

@@ -19,6 +19,11 @@ CREATE TABLE verdicts (
   PRIMARY KEY (answer, acceptance)
 ) WITHOUT ROWID;
 
+-- Answers that count no more, because their rows were asked again on purpose.
+CREATE TABLE set_aside (
+  answer INTEGER PRIMARY KEY
+);
+
 -- Answers that somebody has said are to be kept, whatever this acceptance thinks of them.
 CREATE TABLE kept (
   answer INTEGER NOT NULL,
