@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::content::Content;
+use super::params::Params;
 use crate::acceptance::{RetryWith, another_try};
 use crate::schema::Reason;
 
@@ -64,7 +65,7 @@ impl QuestionId {
 }
 
 /// A question that is to be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// Its place among the wanted answers, from 0.
     pub index: QuestionIndex,
@@ -78,6 +79,8 @@ pub struct Question {
     pub content: Content,
     /// The system prompt that goes with it.
     pub system: Option<Arc<str>>,
+    /// Further fields of the request that its row brings along.
+    pub params: Option<Arc<Params>>,
     /// What its answer will be stored under.
     pub key: Key,
     /// What it is known by under any settings.

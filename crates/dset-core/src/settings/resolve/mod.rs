@@ -13,6 +13,7 @@ use super::reading::{Choice, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::values::{Dollars, Span, Switch};
 use crate::check::{Declaration, OnFail};
+use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
@@ -159,6 +160,7 @@ pub fn resolve_with_providers(
             temperature,
             reasoning: layer.reasoning.map(|switch| switch == Switch::On),
             reasoning_effort: layer.reasoning_effort,
+            params: Params::merged(layer.param.as_deref().unwrap_or_default()),
         },
         base_urls: layer.base_url.unwrap_or_default(),
         key: layer.key,
@@ -179,6 +181,7 @@ pub fn resolve_with_providers(
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
         csv_bom: layer.csv_bom,
+        csv_id: layer.csv_id,
         models,
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),

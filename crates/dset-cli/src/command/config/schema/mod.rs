@@ -9,6 +9,7 @@ mod tests;
 
 use dset_core::acceptance::SCHEMA;
 use dset_core::check::KINDS;
+use dset_core::item::params::{TOOLS, setters};
 use dset_core::provider::{FieldError, KEY_HEADERS, field, fields, presets};
 use dset_engine::output::live::LIVE_FORMATS;
 use serde_json::{Map, Value, json};
@@ -97,6 +98,7 @@ fn kind(setting: &Setting) -> Value {
                 json!({"type": "string", "pattern": written, "not": nothing}),
             ])
         }
+        (_, ValueKind::Fields) => params(),
         (_, ValueKind::Check) => checks(),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
@@ -197,6 +199,26 @@ fn checks() -> Value {
                 "on-fail": {"enum": on_fail, "description": "What its failing does"},
             },
         },
+    })
+}
+
+/// Further fields of requests, but for those that settings say.
+fn params() -> Value {
+    let whole = setters().filter(|(name, _)| !name.contains('.')).map(|(name, _)| name);
+    let own: Vec<&str> = whole.chain(TOOLS).collect();
+    let mut members: Map<String, Value> = Map::new();
+    for (name, member) in setters().filter_map(|(name, _)| name.split_once('.')) {
+        let object = members
+            .entry(name)
+            .or_insert_with(|| json!({"type": "object", "propertyNames": {"not": {"enum": []}}}));
+        if let Some(Value::Array(names)) = object.pointer_mut("/propertyNames/not/enum") {
+            names.push(member.into());
+        }
+    }
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$", "not": {"enum": own}},
+        "properties": members,
     })
 }
 
