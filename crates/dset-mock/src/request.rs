@@ -186,10 +186,22 @@ impl ChatRequest {
         }
     }
 
-    /// Returns the question: what the user said last.
+    /// Returns the question: what the user said last, before what is wrong with an answer to it.
     pub(crate) fn question(&self) -> Option<String> {
-        let last = self.messages.iter().rfind(|message| message.role == "user");
+        let skipped = if self.correction().is_some() { 2 } else { 0 };
+        let before = &self.messages[..self.messages.len() - skipped];
+        let last = before.iter().rfind(|message| message.role == "user");
         last.map(|message| message.content.text())
+    }
+
+    /// Returns an answer that the request shows, and what it says is wrong with it.
+    pub(crate) fn correction(&self) -> Option<(String, String)> {
+        let [.., answer, wrong] = &*self.messages else { return None };
+        let says = wrong.content.text();
+        let is_it = answer.role == "assistant"
+            && wrong.role == "user"
+            && says.starts_with("This answer was not accepted");
+        is_it.then(|| (answer.content.text(), says))
     }
 
     pub(crate) fn tokens_in(&self) -> u64 {

@@ -27,6 +27,7 @@ pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
     for (number, words) in [
         (found.presumed, "taken as answered"),
         (found.kept, "cut by the token limit"),
+        (found.failed_checks, "failed a check"),
         (found.empty, "empty and skipped"),
         (found.bad_rows.count, "skipped that cannot be asked"),
         (found.left_out.count(), "left out"),

@@ -6,6 +6,7 @@ use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
 use super::roles::Write;
+use super::sqlite::NewVerdicts;
 use super::writer::WriterSettings;
 
 /// Something that was paid for.
@@ -63,13 +64,26 @@ pub(crate) struct NewAnswer {
     pub(super) reasoning: String,
     pub(super) answer: String,
     pub(super) metadata: Metadata,
+    /// Which answer under its key it is, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first_try")]
+    pub(super) try_number: u32,
+    /// What is thought of it; absent where nothing is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verdicts: Option<NewVerdicts>,
 }
 
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
         let JournalRecord::Answered {
-            question, attempts, sent_at, at, answer, completes_row, ..
+            question,
+            attempts,
+            sent_at,
+            at,
+            answer,
+            completes_row,
+            verdicts,
+            ..
         } = record
         else {
             return None;
@@ -82,6 +96,13 @@ impl NewAnswer {
             metadata.model.get_or_insert_with(|| asked.clone());
         }
         metadata.id = question.name.as_deref().map(str::to_owned);
+        let try_number = question.try_number();
+        metadata.tries = Some(try_number).filter(|number| *number > 1);
+        let verdicts = verdicts.as_ref().zip(run.acceptance);
+        let verdicts = verdicts.map(|(verdicts, acceptance)| NewVerdicts {
+            acceptance,
+            list: (!verdicts.are_passed()).then(|| verdicts.list.clone()),
+        });
         metadata.sample = (run.samples > 1).then_some(question.sample);
         Some(NewAnswer {
             key: question.key.0,
@@ -98,6 +119,8 @@ impl NewAnswer {
             reasoning: answer.reasoning.clone(),
             answer: answer.content.clone(),
             metadata,
+            try_number,
+            verdicts,
         })
     }
 
@@ -137,6 +160,8 @@ impl NewAnswer {
             reasoning: row.reasoning,
             answer: row.answer,
             metadata: row.metadata,
+            try_number: 1,
+            verdicts: None,
         }
     }
 
@@ -231,6 +256,14 @@ impl NewEnded {
             cut_at_tokens: number(*cut_at_tokens),
         })
     }
+}
+
+const fn first() -> u32 {
+    1
+}
+
+fn is_first_try(number: &u32) -> bool {
+    *number == 1
 }
 
 fn is_first(sample: &u32) -> bool {

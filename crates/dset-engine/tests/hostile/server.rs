@@ -235,6 +235,8 @@ pub fn ask(prompt: &str) -> Ask {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     };
     Ask { id: AskId(1), question: question.into(), attempt: 1, endpoint: 0, model: 0, sample: 0 }
 }

@@ -114,6 +114,25 @@ pub(crate) fn tokens_for(question: &str, median: u64, sigma: f64, seed: u64) -> 
     drawn.round().clamp(1.0, TOKENS_MAX) as u64
 }
 
+/// Tells whether a question is one of those that are answered wrongly: always the same ones.
+pub(crate) fn is_wrong(question: &str, share: f64, seed: u64) -> bool {
+    let hash = xxh3_64_with_seed(question.trim().as_bytes(), seed ^ 0x77);
+    fastrand::Rng::with_seed(hash).f64() < share
+}
+
+/// Returns a wrong answer in the place of a right one: other digits in it, or one more.
+pub(crate) fn wrong(right: &str) -> String {
+    let digits = right.chars().filter(char::is_ascii_digit).count();
+    if digits == 0 {
+        return format!("{right} 1");
+    }
+    let other = |c: char| match c.to_digit(10) {
+        Some(digit) => char::from_digit((digit + 1) % 10, 10).unwrap_or(c),
+        None => c,
+    };
+    right.chars().map(other).collect()
+}
+
 /// Answers given in a file, by trimmed question.
 #[derive(Debug, Default)]
 pub struct Answers {

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::limit::{Refusal, RemainingLimit, RemainingLimits, RetryAfter};
 use crate::random::log_normal;
 use crate::request::ChatRequest;
-use crate::response::answer::{Answer, BYTES_PER_TOKEN, tokens_for};
+use crate::response::answer::{Answer, BYTES_PER_TOKEN, is_wrong, tokens_for, wrong};
 use crate::response::body::PretendBody;
 use crate::response::completion::Writer;
 use crate::response::error::{ApiError, HTML};
@@ -275,12 +275,30 @@ impl Service {
         let (settings, seed) = (&self.settings, self.settings.seed);
         let Some(median) = settings.tokens_median else {
             let (reasoning, content) = self.answers.get(question, settings.answer_bytes, seed);
+            let content = self.content(call, question, content);
             return Answer::new(thinks.then_some(reasoning), content);
         };
         let tokens = tokens_for(question, median, settings.tokens_sigma, seed);
         let bytes = tokens as usize * BYTES_PER_TOKEN;
         let (reasoning, content) = self.answers.get(question, Some(bytes), seed);
+        let content = self.content(call, question, content);
         Answer::new(thinks.then_some(reasoning), content).of_tokens(tokens)
+    }
+
+    /// Returns the content of an answer: right, or wrong for a question that is answered wrongly until
+    /// the request shows that very answer, and what is wrong with it.
+    fn content(&self, call: &ChatRequest, question: &str, right: String) -> String {
+        let Some(share) = self.settings.wrong else { return right };
+        if !is_wrong(question, share, self.settings.seed) {
+            return right;
+        }
+        let wrong = wrong(&right);
+        let mends = call.correction().is_some_and(|(shown, says)| {
+            // What is wrong in an object has a place.
+            let reason = if wrong.trim_start().starts_with('{') { "- at `/" } else { "- " };
+            shown == wrong && says.lines().any(|line| line.starts_with(reason))
+        });
+        if mends { right } else { wrong }
     }
 
     fn latency(&self, fault: Option<Fault>, answer: &Answer) -> Duration {

@@ -1,5 +1,6 @@
 //! `dset show`: a question with its reasoning and its answers, or those that failed and why.
 
+mod checks;
 mod object;
 mod raw;
 
@@ -190,6 +191,7 @@ impl Words<'_> {
     ) {
         let (style, words) = self.outcome(entry, is_one_of_several);
         page.line(style, &words.0, &words.1, 2);
+        checks::tries(page, entry, self.full);
         match &entry.outcome {
             SlotOutcome::Answered(row) => self.texts(page, row),
             SlotOutcome::Failed { tried: Some(tried), .. }
@@ -315,6 +317,7 @@ impl Words<'_> {
             }
             page.blank();
         }
+        checks::by_check(page, &shown.questions);
         let ended = of(shown.questions.len() as u64, "question");
         page.plain(&format!("{ended} of {} ended without an answer", count(shown.questions_count)));
         page.blank();

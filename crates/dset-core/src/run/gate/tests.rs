@@ -53,6 +53,8 @@ fn question(bytes: usize) -> Question {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod rate_history;
 mod recent;
 mod store;
 mod tokenizer;
+mod tries;
 
 pub(crate) use crate::store::sqlite::lengths::MeasuredAnswer;
 pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Session, open_readonly};
@@ -29,6 +30,7 @@ pub(crate) use calls::StoredCall;
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
 pub use recent::Recent;
+pub(crate) use tries::NewVerdicts;
 
 pub use limits::STORE;
 pub use store::Store;
