@@ -16,7 +16,7 @@
 //! 8. [`export`]: datasets, written whole from the input and the store.
 //! 9. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
-//! Beside them [`os`] (clock, files, locks), [`observer`] and [`error`].
+//! Beside them [`engine`], which does all of it for other programs, [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
 //! A job of two questions, asked of a simulated service:
 //!
@@ -61,6 +61,7 @@
 //! # }
 //! ```
 
+pub mod engine;
 pub mod error;
 pub mod export;
 pub mod http;

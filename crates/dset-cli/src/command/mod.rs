@@ -15,6 +15,7 @@ pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Job(args) => job::run(args.command),
+        Command::Merge(args) => merge::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),

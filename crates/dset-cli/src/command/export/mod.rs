@@ -7,6 +7,7 @@ mod rebuild;
 use clap::Args;
 
 pub(super) use self::at_end::{DatasetsAtEnd, place};
+pub(super) use self::dataset::{object, write_dataset, written};
 use crate::datasets::DatasetArgs;
 use crate::error::UserError;
 use crate::exit::Exit;

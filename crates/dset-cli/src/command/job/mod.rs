@@ -1,8 +1,10 @@
 //! `dset job`: an input split into shards, run anywhere, and put together again.
 
+mod merge;
 mod settings;
 mod shard;
 mod split;
+mod status;
 
 use clap::{Args, Subcommand};
 
@@ -21,10 +23,16 @@ pub(crate) struct JobArgs {
 pub(crate) enum JobCommand {
     /// Split questions into shards, each of which `dset run --job` asks
     Split(Box<split::SplitArgs>),
+    /// Where every shard of a job stands
+    Status(status::StatusArgs),
+    /// Put the shards together: one folder, and a dataset of all of it
+    Merge(Box<merge::JobMergeArgs>),
 }
 
 pub(super) fn run(command: JobCommand) -> Result<Exit, UserError> {
     match command {
         JobCommand::Split(args) => split::run(*args),
+        JobCommand::Status(args) => status::run(&args),
+        JobCommand::Merge(args) => merge::run(&args),
     }
 }
