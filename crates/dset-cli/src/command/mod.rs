@@ -3,7 +3,7 @@
 mod check_key;
 pub(crate) mod completions;
 pub(crate) mod config;
-mod cost_limit;
+pub(crate) mod cost_limit;
 mod demo;
 pub(crate) mod doctor;
 pub(crate) mod estimate;
@@ -25,7 +25,7 @@ mod resume_command;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod search;
-mod shared;
+pub(crate) mod shared;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod stats;

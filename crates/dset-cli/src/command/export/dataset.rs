@@ -141,7 +141,7 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
     Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).collect() }
 }
 
-pub(in crate::command) fn object(exported: &Exported) -> Value {
+pub(crate) fn object(exported: &Exported) -> Value {
     let files = exported.files.iter().map(|file| {
         json!({
             "path": file.path, "split": file.split, "rows": file.rows, "bytes": file.bytes,
