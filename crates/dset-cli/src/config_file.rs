@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use dset_core::item::params::{ParamError, Params};
 use dset_core::money::OwnPrice;
 use dset_core::provider::{FieldError, Table, field, fields};
-use serde_json::Value as Json;
+use dset_core::settings::Layer;
+use serde_json::{Map as JsonMap, Value as Json};
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
 use crate::datasets::{self, DatasetArgs};
@@ -78,9 +80,16 @@ impl ConfigFile {
                     return Err(no_table(&place.at(line), "prices", "prices.my-model"));
                 }
                 ("export", _) => file.datasets = datasets::read(&place, item, line)?,
+                ("param", Some(table)) => {
+                    let fields = fields_of_requests(&place, table)?;
+                    let layer = Layer { param: Some(vec![fields]), ..Layer::default() };
+                    file.settings = file.settings.over(layer.into());
+                    file.lines.insert("param".to_owned(), line);
+                }
+                ("param", None) => return Err(no_table(&place.at(line), "param", "param")),
                 (_, Some(_)) if Setting::named(name).is_none() => {
                     return Err(unknown(&place.at(line), name).cause(
-                        "settings stand at the top; tables are [provider.NAME], [prices.MODEL] and [[export]]",
+                        "settings stand at the top; tables are [param], [provider.NAME], [prices.MODEL] and [[export]]",
                     ));
                 }
                 _ => {
@@ -215,6 +224,53 @@ pub(crate) fn meaning(words: &[String], is: bool) -> Option<&String> {
     words.iter().find(|word| meaning.contains(&word.as_str()))
 }
 
+/// Reads the further fields of requests.
+fn fields_of_requests(place: &Location<'_>, table: &dyn TableLike) -> Result<Params, UserError> {
+    let mut all = Params::default();
+    for (name, _) in table.iter() {
+        let Some((key, item)) = table.get_key_value(name) else { continue };
+        let at = place.at(place.line(key, item));
+        let value = json(item);
+        if has_null(&value) {
+            let what = format!("{at}`param.{}` cannot be what it is", one_line(name));
+            return Err(UserError::new(Exit::Usage, what)
+                .cause("JSON has no dates and no numbers that are not finite")
+                .hint("Write a date as text"));
+        }
+        let fields = Params::new(JsonMap::from_iter([(name.to_owned(), value)]));
+        let fields = fields.map_err(|error| param_error(&at, &error))?;
+        all = fields.over(&all);
+    }
+    Ok(all)
+}
+
+/// Tells whether something had no value in JSON.
+fn has_null(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Array(values) => values.iter().any(has_null),
+        Json::Object(members) => members.values().any(has_null),
+        _ => false,
+    }
+}
+
+/// The error of a field of requests that cannot be sent along.
+pub(crate) fn param_error(at: &str, error: &ParamError) -> UserError {
+    let user = UserError::new(Exit::Usage, format!("{at}{}", one_line(&error.to_string())));
+    match error {
+        ParamError::NotJson { name, .. } => user
+            .hint(format!("Text stands in quotes, like `--param '{}=\"text\"'`", one_line(name))),
+        ParamError::NoValue(_) | ParamError::Name(_) => {
+            user.hint("Give it like `--param top_p=0.9`")
+        }
+        ParamError::Own { setter, .. } if setter.starts_with("--") => {
+            user.hint(format!("Say it with `{setter}`"))
+        }
+        ParamError::Own { .. } | ParamError::Tools(_) => user.hint("Leave it out"),
+        ParamError::Key(_) => user.hint("`--key NAME` names the variable that holds the key"),
+    }
+}
+
 fn providers(
     place: &Location<'_>,
     tables: &dyn TableLike,
@@ -244,9 +300,14 @@ fn providers(
 
 /// The error of something else where a table belongs, which begins with a line `[like]`.
 pub(crate) fn no_table(at: &str, name: &str, like: &str) -> UserError {
-    let what = if like.starts_with("prices") { "A price" } else { "A service" };
+    let what = match like {
+        "param" => "Fields of requests",
+        like if like.starts_with("prices") => "A price",
+        _ => "A service",
+    };
+    let begin = if like == "param" { "begin" } else { "begins" };
     UserError::new(Exit::Usage, format!("{at}`{name}` must be a table"))
-        .hint(format!("{what} begins with a line like `[{like}]`"))
+        .hint(format!("{what} {begin} with a line like `[{like}]`"))
 }
 
 /// The error of a field of a service; its value is never shown, because it may be a key.

@@ -9,8 +9,10 @@
 use std::any::TypeId;
 
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
+use dset_core::item::params::{ParamError, Params};
 use dset_core::settings::{BackoffSpans, Names, SettingsError, resolve};
 
+use crate::config_file::param_error;
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -45,6 +47,8 @@ pub(crate) enum ValueKind {
     WordOrNumber,
     /// Any text.
     Text,
+    /// Names, each with a JSON value.
+    Fields,
 }
 
 /// What is wrong with a word.
@@ -58,6 +62,8 @@ pub(crate) enum ValueError {
     Unusable(String),
     /// The setting takes something else.
     WrongKind(String),
+    /// A field of requests that cannot be sent along.
+    Param(ParamError),
 }
 
 fn grammar() -> Command {
@@ -150,6 +156,9 @@ impl Setting {
         if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
             return ValueKind::List;
         }
+        if is(TypeId::of::<Params>()) {
+            return ValueKind::Fields;
+        }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
         }
@@ -187,8 +196,11 @@ impl Setting {
 
     /// Reads what a word says of it.
     pub(crate) fn read(&self, word: &str) -> Result<SettingsLayer, ValueError> {
+        if self.value_kind() == ValueKind::Fields {
+            word.parse::<Params>().map_err(ValueError::Param)?;
+        }
         let layer = self.parsed(word).map_err(|error| match self.value_kind() {
-            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text => {
+            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text | ValueKind::Fields => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }
@@ -222,6 +234,7 @@ impl std::fmt::Display for ValueKind {
             ValueKind::List => f.write_str("a word, or several separated by commas"),
             ValueKind::WordOrNumber => f.write_str("a word or a number"),
             ValueKind::Text => f.write_str("text"),
+            ValueKind::Fields => f.write_str("NAME=JSON, or a JSON object of several"),
         }
     }
 }
@@ -232,6 +245,7 @@ impl ValueError {
         let name = one_line(name);
         match self {
             ValueError::IsKey => key_itself(place, &name),
+            ValueError::Param(error) => param_error(place, &error),
             ValueError::KeyForModel => key_for_model(&format!("{place}`{name}`")),
             ValueError::Unusable(cause) => {
                 UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))

@@ -339,3 +339,83 @@ fn a_byte_order_mark_that_is_wished_later_is_put_there_and_somebody_elses_text_s
     folder.dset(&["verify"]).exits(0);
     assert_eq!(service.stats().asked, 3);
 }
+
+/// The first line of `output.csv`, and its last columns in every row, sorted.
+fn csv_beside(folder: &Folder) -> (String, Vec<Vec<String>>) {
+    let bytes = std::fs::read(folder.path("dset_generator/output.csv")).unwrap();
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes.as_slice());
+    let header = reader.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+    let rows = reader.records().map(|row| row.unwrap().iter().skip(4).map(str::to_owned).collect());
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    rows.sort();
+    (header, rows)
+}
+
+#[test]
+fn several_answers_to_a_question_are_told_apart_in_csv_and_txt_and_one_has_the_columns_of_the_script()
+ {
+    const ORIGINAL: &str = "timestamp,question,thoughts,final_answer";
+    let (folder, service) = (Folder::with(&questions(2)), Service::friendly());
+    let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
+    service.run(&folder, &["-m", "a", "-n", "1"]).exits(0);
+    // A file that is begun keeps its columns until a rebuild.
+    service.run(&folder, &["-m", "a", "-m", "b", "--samples", "2"]).exits(0);
+    assert_eq!(csv_beside(&folder).0, ORIGINAL);
+    assert!(!folder.read("dset_generator/output.txt").contains("Model: "));
+    agrees();
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(csv_beside(&folder).0, format!("{ORIGINAL},model,sample"));
+    agrees();
+    let (folder, service) = (Folder::with(&questions(2)), Service::friendly());
+    let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
+    let several = ["-m", "a", "-m", "b", "--samples", "2"];
+    service.run(&folder, &[&several[..], &["-n", "1"]].concat()).exits(0);
+    agrees();
+    service.run(&folder, &several).exits(0);
+    let (header, rows) = csv_beside(&folder);
+    assert_eq!(header, format!("{ORIGINAL},model,sample"));
+    let of = |model: &str, sample: &str| vec![model.to_owned(), sample.to_owned()];
+    let four = [of("a", "0"), of("a", "1"), of("b", "0"), of("b", "1")];
+    let mut twice: Vec<_> = [four.clone(), four].concat();
+    twice.sort();
+    assert_eq!(rows, twice);
+    let txt = folder.read("dset_generator/output.txt");
+    assert_eq!(txt.matches("\nModel: b, sample 1\nQuestion: ").count(), 2, "{txt}");
+    agrees();
+    let before = folder.read("dset_generator/output.csv");
+    std::fs::write(folder.path("dset_generator/output.csv"), &before[..before.len() - 7]).unwrap();
+    service.run(&folder, &several).exits(0);
+    assert_eq!(folder.read("dset_generator/output.csv"), before);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(csv_beside(&folder), (header, rows));
+    agrees();
+    assert_eq!(service.stats().asked, 8);
+}
+
+#[test]
+fn a_column_of_ids_is_put_into_the_csv_where_it_is_wished_and_taken_out_again() {
+    let (folder, service) = (Folder::with("id,question\nx1,one\nx2,two\n"), Service::friendly());
+    let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
+    service.run(&folder, &["-n", "1"]).exits(0);
+    assert!(csv_beside(&folder).1.iter().all(Vec::is_empty));
+    // What is wholly ours gets the column at once; later runs keep it.
+    service.run(&folder, &["--csv-id", "--csv-bom"]).exits(0);
+    let ids = vec![vec!["x1".to_owned()], vec!["x2".to_owned()]];
+    assert_eq!(csv_beside(&folder).1, ids);
+    behind_bom(&folder);
+    agrees();
+    service.run(&folder, &["--again"]).exits(0);
+    assert_eq!(csv_beside(&folder).1, ids);
+    agrees();
+    folder.dset(&["export", "--rebuild", "--csv-id=false"]).exits(0);
+    assert!(csv_beside(&folder).1.iter().all(Vec::is_empty));
+    behind_bom(&folder);
+    agrees();
+    // Without its store a file with more columns is taken over, and is the script's again.
+    folder.dset(&["export", "--rebuild", "--csv-id"]).exits(0);
+    std::fs::remove_file(folder.path("dset_generator/dset.db")).unwrap();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(folder.agreed(), ["one", "two"]);
+    agrees();
+    assert_eq!(service.stats().asked, 4);
+}

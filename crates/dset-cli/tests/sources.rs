@@ -247,7 +247,12 @@ fn what_cannot_be_asked_is_told_with_its_file_and_row_before_the_first_ask() {
         (
             "j.jsonl",
             "{\"custom_id\": \"1\", \"body\": {\"temperature\": 1, \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}}\n",
-            "`body.temperature`",
+            "`body.temperature` is 1, and --temperature says it for all rows",
+        ),
+        (
+            "j2.jsonl",
+            "{\"custom_id\": \"1\", \"body\": {\"tools\": [{}], \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}}\n",
+            "`body` cannot be sent along: `tools` is of tools",
         ),
         ("k.json", "[{\"question\": \"a\"}, {\"question\": \"b\"}", "ends within the array"),
         ("l.json", "[{\"question\": \"a\"}] x", "more behind the array"),
@@ -271,6 +276,40 @@ fn refused(name: &str, bytes: &[u8], says: &str) {
 }
 
 #[test]
+fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
+    let object = r#"{"question": "one"}"#;
+    let pretty = "{\n  \"question\": \"one\"\n}\n";
+    let two = format!("{pretty}{}", pretty.replace("one", "two"));
+    let turns = r#"[{"role": "user", "content": "one"}]"#;
+    for (text, asked) in [
+        (object, vec!["one"]),
+        (pretty, vec!["one"]),
+        (&two, vec!["one", "two"]),
+        (r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#, vec!["one", "two"]),
+        ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
+        (turns, vec!["one"]),
+        (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
+    ] {
+        let folder = Folder::new();
+        folder.write("q.json", text);
+        let service = Service::friendly();
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked, "{text}");
+        folder.dset(&["verify"]).exits(0);
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.stats().asked, asked.len() as u64, "{text}");
+    }
+    for (text, says) in [
+        ("{\n \"question\": \"one\"\n", "it is not JSON"),
+        (r#"{"question": "\ud800"}"#, "half a character"),
+        (r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#, "element 2: a text has half"),
+        (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
+    ] {
+        refused("q.json", text.as_bytes(), says);
+    }
+}
+
+#[test]
 fn lines_of_a_batch_are_asked_by_their_messages_and_named_by_their_ids() {
     let folder = Folder::new();
     let line = |id: &str, text: &str| {
@@ -284,6 +323,40 @@ fn lines_of_a_batch_are_asked_by_their_messages_and_named_by_their_ids() {
     service.run(&folder, &["q.jsonl", "--formats", "jsonl"]).exits(0);
     let expected = [("one", "Why?"), ("two", "How?")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     assert_eq!(rows_of(&folder), expected);
+}
+
+#[test]
+fn the_parameters_of_a_batch_line_are_sent_with_it_and_are_a_part_of_what_is_asked() {
+    let folder = Folder::new();
+    let line = |id: &str, parameters: Value| {
+        let mut body = json!({"model": "other", "max_tokens": 500, "n": 1, "stop": null,
+            "messages": [{"role": "user", "content": "Why?"}]});
+        body.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
+        json!({"custom_id": id, "body": body}).to_string() + "\n"
+    };
+    let (one, two) =
+        (line("one", json!({"top_p": 0.5})), line("two", json!({"top_p": 0.25, "seed": 7})));
+    folder.write("q.jsonl", one.clone() + &two);
+    let service = Service::keeping("deepseek");
+    service
+        .run(&folder, &["q.jsonl"])
+        .exits(2)
+        .says("`body.max_tokens` is 500")
+        .says("--max-tokens 500");
+    let run = ["q.jsonl", "--max-tokens", "500", "--formats", "jsonl"];
+    service.run(&folder, &run).exits(0);
+    let sent = service.requests();
+    let of = |name: &str| sent.iter().map(|body| body[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("max_tokens"), [500, 500]);
+    let mut seeds: Vec<_> =
+        sent.iter().map(|body| (body["top_p"].as_f64(), body["seed"].as_u64())).collect();
+    seeds.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    assert_eq!(seeds, [(Some(0.25), Some(7)), (Some(0.5), None)]);
+    folder.write("q.jsonl", line("one", json!({"top_p": 0.75})) + &two);
+    service.run(&folder, &run).exits(0);
+    assert_eq!(service.stats().asked, 3, "the changed row alone");
+    folder.dset(&["show", "2", "--questions", "q.jsonl"]).exits(0).tells("The answer is");
+    folder.dset(&["verify", "q.jsonl"]).exits(0);
 }
 
 #[test]

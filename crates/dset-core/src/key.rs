@@ -6,10 +6,14 @@
 //! sent and are no part of its key (see [`crate::template::Rendered::keyed`]). The layout hashed here is a
 //! format on disk: a change of it would buy every answer again, hence `VERSION` and the test.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::item::Item;
 use crate::item::content::{Turn, canonical_json};
+use crate::item::params::Params;
 use crate::item::question::Key;
 use crate::planted::{Mutant, planted};
 use crate::template::Rendered;
@@ -46,6 +50,9 @@ pub struct RequestSettings {
     /// How much it is to reason, in the service's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
+    /// Further fields of the body.
+    #[serde(rename = "param", default, skip_serializing_if = "Params::is_empty")]
+    pub params: Params,
 }
 
 /// Tells a model from the others of a run, see [`RequestSettings::model_hash`].
@@ -71,8 +78,12 @@ impl Fingerprint {
 pub struct RequestHasher {
     prefix: [u8; 16],
     buffer: Vec<u8>,
-    /// The settings with the system prompt of the row before, whose hash is the prefix.
+    /// The settings with the system prompt and the fields of the row before, whose hash is the prefix.
     settings: Box<RequestSettings>,
+    /// The fields that every request has.
+    params: Params,
+    /// Those that the row before brought along.
+    of_row: Option<Arc<Params>>,
 }
 
 impl RequestSettings {
@@ -118,7 +129,9 @@ impl RequestSettings {
             rendered.system = None;
         }
         let prefix = rendered.prefix();
-        RequestHasher { prefix, buffer: Vec::new(), settings: Box::new(rendered) }
+        let params = rendered.params.clone();
+        let settings = Box::new(rendered);
+        RequestHasher { prefix, buffer: Vec::new(), settings, params, of_row: None }
     }
 
     fn prefix(&self) -> [u8; 16] {
@@ -127,6 +140,15 @@ impl RequestSettings {
 }
 
 impl RequestHasher {
+    /// Hashes the request of an item: its turns where it is a chat, with what else it brings along.
+    pub fn fingerprint_of_item(&mut self, item: &Item<'_>, rendered: &Rendered<'_>) -> Fingerprint {
+        self.set_params(item.params);
+        match item.turns {
+            Some(turns) => self.fingerprint_of_chat(turns, rendered.system.as_deref()),
+            None => self.fingerprint_of(rendered),
+        }
+    }
+
     /// Hashes the request of a row. A system prompt counts by what it says, however it was made.
     pub fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
         self.set_system(rendered.system.as_deref());
@@ -142,6 +164,18 @@ impl RequestHasher {
         self.buffer.extend_from_slice(&self.prefix);
         self.buffer.extend_from_slice(canonical_json(turns).as_bytes());
         Fingerprint(xxh3_128(&self.buffer).to_be_bytes())
+    }
+
+    /// Takes the fields that a row brings along, for its request and those after it.
+    fn set_params(&mut self, of_row: Option<&Arc<Params>>) {
+        if self.of_row.as_ref() != of_row {
+            self.of_row = of_row.map(Arc::clone);
+            self.settings.params = match of_row {
+                Some(own) => own.over(&self.params),
+                None => self.params.clone(),
+            };
+            self.prefix = self.settings.prefix();
+        }
     }
 
     fn set_system(&mut self, system: Option<&str>) {
@@ -222,6 +256,7 @@ mod tests {
             temperature: Some(0.7),
             reasoning: Some(false),
             reasoning_effort: Some("low".into()),
+            params: r#"{"top_p":0.5,"stop":["x"]}"#.parse().unwrap(),
             ..settings()
         };
         for settings in [settings(), all] {
@@ -261,6 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_row_brings_along_counts_as_if_it_had_been_said_for_all() {
+        let print = |all: &str, row: Option<&str>| {
+            let params = all.parse().unwrap();
+            let mut hasher = RequestSettings { params, ..settings() }.request_hasher();
+            hasher.set_params(row.map(|row| Arc::new(row.parse().unwrap())).as_ref());
+            let of_row = hasher.fingerprint("a");
+            hasher.set_params(None);
+            (of_row, hasher.fingerprint("a"))
+        };
+        let none = settings().request_hasher().fingerprint("a");
+        assert_eq!(print("{}", Some("top_p=0.5")), (print("top_p=0.5", None).0, none));
+        assert_eq!(print("{}", Some("{}")), (none, none));
+        let (both, all) = print(r#"{"seed":1,"top_p":1}"#, Some("top_p=0.5"));
+        assert_eq!(both, print(r#"{"seed":1,"top_p":0.5}"#, None).0);
+        assert_eq!(all, print(r#"{"top_p":1,"seed":1}"#, None).0);
+    }
+
+    #[test]
     fn every_parameter_changes_the_key_and_the_template_only_through_what_it_renders() {
         let prompt = "a";
         let base = settings();
@@ -273,6 +326,8 @@ mod tests {
             RequestSettings { reasoning: Some(true), ..base.clone() },
             RequestSettings { reasoning: Some(false), ..base.clone() },
             RequestSettings { reasoning_effort: Some("low".into()), ..base.clone() },
+            RequestSettings { params: "top_p=0.5".parse().unwrap(), ..base.clone() },
+            RequestSettings { params: "top_k=5".parse().unwrap(), ..base.clone() },
         ];
         for (at, one) in changed.iter().enumerate() {
             assert_ne!(print(one), print(&base));

@@ -132,6 +132,10 @@ pub struct MockSettings {
     #[cfg_attr(feature = "clap", arg(long))]
     pub strict_model: bool,
 
+    /// Keep what the first N calls asked, for `GET /requests`
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = 0, value_name = "N"))]
+    pub keep_requests: usize,
+
     /// Seed of chances, latencies and texts
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 1, value_name = "N"))]
     pub seed: u64,

@@ -216,6 +216,7 @@ impl World {
                     text: std::sync::Arc::clone(&text),
                     content: Content::Text(std::sync::Arc::clone(&text)),
                     system: None,
+                    params: None,
                     key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
                     id,
                     failure_key: self.wanted().failure_key(id, at),

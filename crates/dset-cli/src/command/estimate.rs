@@ -52,7 +52,7 @@ pub(crate) struct EstimateArgs {
 }
 
 /// Settings on which answers depend.
-const OF_THE_REQUEST: [&str; 10] = [
+const OF_THE_REQUEST: [&str; 11] = [
     "model",
     "samples",
     "base_url",
@@ -63,6 +63,7 @@ const OF_THE_REQUEST: [&str; 10] = [
     "temperature",
     "reasoning",
     "reasoning_effort",
+    "param",
 ];
 
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use dset_core::item::params::Params;
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::settings::{
@@ -105,6 +106,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     flags.reasoning = reasoning.map(|on| if on { Switch::On } else { Switch::Off });
     let effort = was.reasoning_effort.clone();
     flags.reasoning_effort = effort.filter(|_| was.reasoning_effort != is.reasoning_effort);
+    flags.param = params_again(&was.params, &is.params);
     flags.samples = (now.samples != before.samples).then_some(before.samples);
     if let Some(call) = before.invocation {
         flags.column = call.column.clone().filter(|_| call.column != now.column);
@@ -120,6 +122,15 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
         }
     }
     Ok(flags)
+}
+
+/// Returns the fields that must be said again; none where others are said that cannot be unsaid.
+fn params_again(was: &Params, is: &Params) -> Option<Vec<Params>> {
+    let changed = was
+        .iter()
+        .filter(|(name, value)| is.iter().all(|(own, other)| (own, other) != (*name, *value)));
+    let changed = changed.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    Params::new(changed).ok().filter(|params| !params.is_empty()).map(|params| vec![params])
 }
 
 impl LastRun<'_> {
@@ -203,5 +214,8 @@ fn say(command: &mut String, flags: &Layer) {
     let reasoning = flags.reasoning.map(|switch| if switch == Switch::On { "on" } else { "off" });
     say("--reasoning", reasoning);
     say("--reasoning-effort", flags.reasoning_effort.as_deref());
+    for (name, value) in flags.param.iter().flatten().flat_map(Params::iter) {
+        say("--param", Some(&format!("{name}={value}")));
+    }
     say("--samples", number(flags.samples.map(u64::from)).as_deref());
 }

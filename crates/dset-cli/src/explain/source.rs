@@ -169,8 +169,11 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
             "To leave out such answers and ask anew: `{} --last drop`",
             same_command()
         )),
-        RowProblem::Beside { field } if field.starts_with("body.") => {
-            user.hint("Say it for all rows by its flag, and take it out of the lines")
+        RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
+            .hint(format!("If it is the same in all rows: `{} {setter} {value}`", same_command()))
+            .hint("Take it out of the lines where it is not wanted"),
+        RowProblem::Setting { .. } | RowProblem::Param { .. } => {
+            user.hint("Take it out of the lines")
         }
         RowProblem::Beside { .. } => user.hint(
             "Say in a template what is sent, or name the column that is enough: `--column NAME`",

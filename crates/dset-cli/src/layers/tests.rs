@@ -61,6 +61,7 @@ fn every_setting_has_a_variable() {
         ("DSET_TEMPERATURE", "0.5"),
         ("DSET_REASONING", "off"),
         ("DSET_REASONING_EFFORT", "low"),
+        ("DSET_PARAM", "top_p=0.5"),
         ("DSET_RETRIES", "1"),
         ("DSET_BACKOFF", "1s,2s"),
         ("DSET_TIMEOUT", "1m"),
@@ -80,7 +81,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 44, "the list above names every setting");
+    assert_eq!(count, 45, "the list above names every setting");
 }
 
 #[test]

@@ -293,6 +293,17 @@ impl Service {
         Service::start(MockSettings::default())
     }
 
+    /// A friendly one of this dialect that keeps what it is asked.
+    pub fn keeping(dialect: &str) -> Service {
+        let dialect = dialect.parse().unwrap();
+        Service::start(MockSettings { dialect, keep_requests: 1000, ..MockSettings::default() })
+    }
+
+    /// The bodies of what it was asked.
+    pub fn requests(&self) -> Vec<serde_json::Value> {
+        self.mock.as_ref().unwrap().requests()
+    }
+
     pub fn with(on: &[&str]) -> Service {
         let on = on.iter().map(|rule| rule.parse().unwrap()).collect();
         Service::start(MockSettings { on, ..MockSettings::default() })

@@ -19,6 +19,16 @@ pub struct Row {
     pub metadata: Metadata,
 }
 
+impl Row {
+    /// Returns the model that answered, empty where it is not known, and which of several samples it
+    /// is, from 0.
+    #[must_use]
+    pub fn origin(&self) -> (&str, u32) {
+        let Metadata { model, sample, .. } = &self.metadata;
+        (model.as_deref().unwrap_or_default(), sample.unwrap_or(0))
+    }
+}
+
 /// What is known of an answer beside its texts; whatever is not known is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {

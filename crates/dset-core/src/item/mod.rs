@@ -7,6 +7,7 @@
 pub mod content;
 pub mod error_marks;
 pub mod fields;
+pub mod params;
 pub mod question;
 pub mod shape;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::csv::ERROR;
 use content::{Turn, canonical_json};
 use fields::Fields;
+use params::Params;
 use question::QuestionId;
 
 /// One item of an input, as it was read.
@@ -30,6 +32,8 @@ pub struct Item<'a> {
     pub turns: Option<&'a Arc<[Turn]>>,
     /// The system prompt that the chat brings along.
     pub system: Option<&'a Arc<str>>,
+    /// Further fields of the request that it brings along.
+    pub params: Option<&'a Arc<Params>>,
     /// All its fields by their names, the question's among them.
     pub fields: Fields<'a>,
     /// The name that the input gives it. No key is made of it.
@@ -47,6 +51,7 @@ impl<'a> Item<'a> {
             text: "Why?",
             turns: None,
             system: None,
+            params: None,
             fields: Fields::Object(fields),
             id: None,
             status: Status::Empty,

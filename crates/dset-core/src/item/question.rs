@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::content::Content;
+use super::params::Params;
 
 /// Place of a wanted answer among those of the input, from 0: row by row, then model by model, then
 /// sample by sample. With one model and one sample, the place of a question among the non-empty ones.
@@ -61,7 +62,7 @@ impl QuestionId {
 }
 
 /// A question that is to be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// Its place among the wanted answers, from 0.
     pub index: QuestionIndex,
@@ -75,6 +76,8 @@ pub struct Question {
     pub content: Content,
     /// The system prompt that goes with it.
     pub system: Option<Arc<str>>,
+    /// Further fields of the request that its row brings along.
+    pub params: Option<Arc<Params>>,
     /// What its answer will be stored under.
     pub key: Key,
     /// What it is known by under any settings.

@@ -44,6 +44,12 @@ impl Planner {
         Planner { prompts_are_questions, wanted, ..Planner::default() }
     }
 
+    /// Says that equal questions need not be equal requests: some row brings more along than its
+    /// question.
+    pub fn requests_may_differ(&mut self) {
+        self.prompts_are_questions = false;
+    }
+
     /// Takes the next non-empty question of the input by the hash of its text, with the fingerprint of
     /// its request to each model.
     pub fn push(

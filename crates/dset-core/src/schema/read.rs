@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError};
-use serde_json::{Number, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::schema::{Schema, canonical, keywords};
 use crate::structured::Json;
-use crate::structured::json::push_token;
 
 /// What a schema may be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,40 +99,10 @@ fn json(text: &str) -> Result<Value, SchemaError> {
     if let Some(place) = json.duplicate() {
         return Err(SchemaError::Invalid { place, detail: "it stands there twice".into() });
     }
-    exact(&json, &mut String::new())?;
-    json.to_value().map_err(|place| SchemaError::Number { place, number: "a number".into() })
-}
-
-/// Fails at a number that is another one once it is a double.
-fn exact(json: &Json, place: &mut String) -> Result<(), SchemaError> {
-    let before = place.len();
-    match json {
-        Json::Number(digits) => {
-            let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            let read = serde_json::from_str::<Number>(digits).ok();
-            let is_kept = read.is_some_and(|number| !is_whole || !number.is_f64());
-            if !is_kept && **digits != *"-0" {
-                let (place, number) = (place.clone(), digits.to_string());
-                return Err(SchemaError::Number { place, number });
-            }
-        }
-        Json::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                push_token(place, &at.to_string());
-                exact(item, place)?;
-                place.truncate(before);
-            }
-        }
-        Json::Object(members) => {
-            for (name, member) in members {
-                push_token(place, name);
-                exact(member, place)?;
-                place.truncate(before);
-            }
-        }
-        _ => {}
+    if let Some((place, number)) = json.inexact() {
+        return Err(SchemaError::Number { place, number });
     }
-    Ok(())
+    json.to_value().map_err(|place| SchemaError::Number { place, number: "a number".into() })
 }
 
 fn yaml(text: &str) -> Result<Value, SchemaError> {

@@ -23,6 +23,8 @@ pub struct JobSpec {
     pub formats: Names,
     /// Whether `output.csv` begins with a byte order mark; where nobody says, it stays as it is.
     pub csv_bom: Option<bool>,
+    /// Whether `output.csv` has a column with ids; where nobody says, it stays as it is.
+    pub csv_id: Option<bool>,
     /// The models that are asked, in the order in which they were named; at least one.
     pub models: Vec<Model>,
     /// How many answers every question gets from every model, from 1.

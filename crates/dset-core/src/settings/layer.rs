@@ -5,11 +5,12 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::reading::{LastTurn, OnBadRow, Sample};
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
 use crate::csv::HeaderMode;
+use crate::item::params::Params;
 
 /// Said as the name of the key's variable: the service wants no key.
 pub const NO_KEY: &str = "none";
@@ -22,10 +23,14 @@ macro_rules! layer {
         impl Layer {
             /// Puts this layer over a lower one: what this leaves open, the lower says.
             #[must_use]
-            pub fn over(self, mut lower: Layer) -> Layer {
+            pub fn over(mut self, mut lower: Layer) -> Layer {
                 // Two ways to say one thing: a layer that says it is not contradicted from below.
                 if self.system.is_some() || self.system_file.is_some() {
                     (lower.system, lower.system_file) = (None, None);
+                }
+                // Fields of a request are said one by one.
+                if let (Some(own), Some(below)) = (&mut self.param, &lower.param) {
+                    *own = vec![Params::merged(own).over(&Params::merged(below))];
                 }
                 Layer { $($field: self.$field.or(lower.$field),)* }
             }
@@ -61,6 +66,10 @@ layer! {
         /// Begin output.csv with a byte order mark, by which Excel knows UTF-8 [default: as the file is]
         #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
         pub csv_bom: Option<bool>,
+
+        /// Give output.csv the column `id` behind its others [default: as the file is]
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
+        pub csv_id: Option<bool>,
 
         /// Model to ask, by its name or as provider/model; may be repeated [default: deepseek-flash]
         #[cfg_attr(feature = "clap", arg(short, long, value_name = "NAME", value_delimiter = ','))]
@@ -182,6 +191,11 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "LEVEL"))]
         pub reasoning_effort: Option<String>,
 
+        /// Further field of the request, like top_p=0.9 or stop='["\n"]'; may be repeated
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=JSON"))]
+        #[serde(serialize_with = "serialize_params")]
+        pub param: Option<Vec<Params>>,
+
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]
         pub retries: Option<u32>,
@@ -210,6 +224,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT"))]
         pub on_error: Option<OnError>,
     }
+}
+
+fn serialize_params<S: Serializer>(said: &Option<Vec<Params>>, to: S) -> Result<S::Ok, S::Error> {
+    said.as_deref().map(Params::merged).serialize(to)
 }
 
 /// Waits separated by commas.
@@ -244,6 +262,16 @@ mod tests {
         let low = Layer { model: Some(vec!["low".into()]), retries: Some(3), ..Layer::default() };
         let both = high.over(low);
         assert_eq!((both.model, both.retries), (Some(vec!["high".into()]), Some(3)));
+    }
+
+    #[test]
+    fn fields_of_a_request_are_said_one_by_one() {
+        let said = |words: &[&str]| {
+            let param = words.iter().map(|word| word.parse().unwrap()).collect();
+            Layer { param: Some(param), ..Layer::default() }
+        };
+        let both = said(&["top_p=0.5", "top_p=0.6"]).over(said(&["top_p=1", "seed=1"]));
+        assert_eq!(both, said(&[r#"{"seed":1,"top_p":0.6}"#]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ fn item<'a>(row_number: u64, text: &'a str, fields: &'a Object) -> Item<'a> {
         text,
         turns: None,
         system: None,
+        params: None,
         fields: Fields::Object(fields),
         id: None,
         status: Status::Empty,

@@ -5,6 +5,7 @@
 //! crash leaves tells what it is: a folder with a lock beside is one that never got its name, and a lock
 //! under the name says where the old folder is now, whose other entries still have to be moved.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -86,7 +87,7 @@ fn take_over(old: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         if ![DATA, CARD, MANIFEST, LOCK].iter().any(|own| name == *own) {
-            fs::rename(entry.path(), to.join(name))?;
+            fs::rename(entry.path(), free_path(to, &name))?;
         }
     }
     sync_folder(to)?;
@@ -94,6 +95,16 @@ fn take_over(old: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(to.join(LOCK))?;
     sync_folder(to)?;
     sync_folder(folder_of(to))
+}
+
+/// Returns the path of an entry in a folder. Where the user has made one of that name since, the older
+/// one gets another: `notes.txt.earlier`.
+fn free_path(folder: &Path, name: &OsStr) -> PathBuf {
+    let mut name = name.to_owned();
+    while fs::symlink_metadata(folder.join(&name)).is_ok() {
+        name.push(".earlier");
+    }
+    folder.join(name)
 }
 
 /// Exchanges two folders in one step, and returns where the old one is then.
@@ -169,6 +180,19 @@ mod tests {
         assert_eq!(names(&to), [DATA, "mine", "notes.txt"]);
         assert_eq!(names(folder.path()), ["hub"]);
         finish_swap(&to).unwrap();
+    }
+
+    #[test]
+    fn what_the_user_made_anew_after_a_crash_stays_and_the_older_one_has_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = cut_off_after_the_exchange(folder.path());
+        std::fs::write(to.join("notes.txt"), "new").unwrap();
+        std::fs::create_dir(to.join("mine")).unwrap();
+        std::fs::write(to.join("mine/file"), "new").unwrap();
+        finish_swap(&to).unwrap();
+        assert_eq!(names(&to), [DATA, "mine", "mine.earlier", "notes.txt", "notes.txt.earlier"]);
+        assert_eq!(std::fs::read_to_string(to.join("notes.txt")).unwrap(), "new");
+        assert_eq!(std::fs::read_to_string(to.join("notes.txt.earlier")).unwrap(), "mine");
     }
 
     #[test]

@@ -150,7 +150,8 @@ impl Endpoint {
     pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> AskResult {
         let (settings, question) = (&self.settings.request, &ask.question);
         let system = question.system.as_deref();
-        let request = Request { settings, system, content: &question.content };
+        let params = question.params.as_deref();
+        let request = Request { settings, system, content: &question.content, params };
         let body = match self.settings.stream {
             true => self.settings.preset.streamed_body(&request, self.is_official_host),
             false => self.settings.preset.request_body(&request, self.is_official_host),

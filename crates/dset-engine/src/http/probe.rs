@@ -127,6 +127,7 @@ pub async fn question(
         text: QUESTION.into(),
         content: Content::Text(QUESTION.into()),
         system: system.map(Into::into),
+        params: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
         failure_key: [0; 16],

@@ -21,7 +21,7 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::Lock;
-use crate::output::live::{Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
+use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
 use crate::recover::moved::finish_move;
 use crate::store::{Store, StoreError, Value, Write};
 use crate::view::index::RunIndex;
@@ -73,7 +73,10 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.generation, &stamp)?;
     store.keep_csv_bom(settings.csv_bom)?;
-    record(&mut store, view.generation, &order, &stamp, now)?;
+    store.keep_csv_id(settings.csv_id)?;
+    let id = store.csv_id()?.unwrap_or(false);
+    let beside = Beside { id, origin: view.plan.wanted().per_row() > 1 };
+    record(&mut store, view.generation, &order, beside, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
     let is_there = |format: &LiveFormat| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
@@ -108,20 +111,38 @@ fn order(view: &mut RunIndex) -> Result<Vec<(AnswerId, u64)>, JobError> {
     Ok(order)
 }
 
-/// Gives `output.csv` a byte order mark, or takes it away, where that is wished and every byte of it
-/// is ours; otherwise it stays as it is, until a rebuild.
+/// Returns these formats as a new file of them is to look.
+pub(crate) fn wished(
+    formats: Vec<LiveFormat>,
+    store: &Store,
+    settings: &JobSpec,
+) -> Result<Vec<LiveFormat>, StoreError> {
+    let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
+    let id = settings.csv_id.or(store.csv_id()?).unwrap_or(false);
+    let beside = Beside { id, origin: settings.models.len() > 1 || settings.samples > 1 };
+    Ok(formats.into_iter().map(|format| format.with_beside(beside).with_bom(bom)).collect())
+}
+
+/// Gives `output.csv` a byte order mark or a column of ids, or takes it away, where the user says so
+/// and every byte of it is ours; otherwise it stays as it is, until a rebuild.
 pub(crate) fn reform(
     store: &mut Store,
     folder: &Path,
     wanted: &[LiveFormat],
-    wish: Option<bool>,
+    settings: &JobSpec,
     edition: u32,
 ) -> Result<(), JobError> {
     for format in wanted {
-        let (path, wished) = (folder.join(format.file), wish.map(|bom| format.with_bom(bom)));
-        let Some(wished) = wished.filter(|_| path.is_file()) else { continue };
-        let as_it_is = wished.as_in_file(&path).map_err(SinkError::Io)?;
-        if as_it_is.has_bom() == wished.has_bom() {
+        let path = folder.join(format.file);
+        if !path.is_file() {
+            continue;
+        }
+        let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
+        let beside = as_it_is.beside();
+        let id = settings.csv_id.unwrap_or(beside.id);
+        let has_bom = settings.csv_bom.unwrap_or(as_it_is.has_bom());
+        let wished = as_it_is.with_beside(Beside { id, ..beside }).with_bom(has_bom);
+        if as_it_is.header == wished.header {
             continue;
         }
         let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
@@ -179,6 +200,7 @@ fn record(
     store: &mut Store,
     edition: u32,
     order: &[(AnswerId, u64)],
+    beside: Beside,
     stamp: &str,
     now: i64,
 ) -> Result<(), StoreError> {
@@ -188,6 +210,8 @@ fn record(
         Write::CheckpointsForgotten,
         meta("rebuilding", Value::Text(stamp.to_owned())),
         meta("rebuilt_at", Value::Number(now)),
+        meta("rebuilt_with_id", Value::Number(beside.id.into())),
+        meta("rebuilt_with_origin", Value::Number(beside.origin.into())),
     ])?;
     Ok(())
 }
@@ -206,6 +230,8 @@ pub(crate) fn finish(
         return Ok(false);
     }
     let (edition, bom) = (store.edition()?, store.csv_bom()?);
+    let is_set = |name| Ok::<_, StoreError>(store.meta(name)?.unwrap_or(false));
+    let beside = Beside { id: is_set("rebuilt_with_id")?, origin: is_set("rebuilt_with_origin")? };
     let mut marks = Vec::new();
     for &format in LIVE_FORMATS {
         let path = folder.join(format.file);
@@ -215,7 +241,7 @@ pub(crate) fn finish(
         }
         let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
-            let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
+            let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
             let compared = fs::File::open(&path)
                 .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
                 .map_err(SinkError::Io)?;
@@ -223,8 +249,8 @@ pub(crate) fn finish(
                 copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?;
             }
         }
-        let format = bom.map_or(as_it_is, |has_bom| format.with_bom(has_bom));
-        marks.push(write_anew(folder, format, store.as_reader(), edition)?);
+        let wished = format.with_beside(beside).with_bom(bom.unwrap_or(as_it_is.has_bom()));
+        marks.push(write_anew(folder, wished, store.as_reader(), edition)?);
     }
     let mut writes: Vec<Write> = marks.into_iter().map(Write::Checkpoint).collect();
     writes.push(Write::Meta { name: "rebuilding", value: None });
@@ -297,7 +323,8 @@ mod tests {
                     keep(&store, out, 0, "then").unwrap();
                 }
                 if steps > 1 {
-                    record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
+                    record(&mut store, 0, &order(&mut view).unwrap(), Beside::default(), "then", 7)
+                        .unwrap();
                 }
                 for format in legacy::ALL.iter().take(steps.saturating_sub(2)) {
                     write_anew(out, *format, store.as_reader(), 0).unwrap();
@@ -324,7 +351,8 @@ mod tests {
         {
             let (mut store, _) = Store::open(out).unwrap();
             let mut view = RunIndex::load(&store, &settings).unwrap();
-            record(&mut store, 0, &order(&mut view).unwrap(), "then", 7).unwrap();
+            record(&mut store, 0, &order(&mut view).unwrap(), Beside::default(), "then", 7)
+                .unwrap();
         }
         fs::write(out.join("output.csv"), "mine\n").unwrap();
         drop(next_run(&settings));

@@ -119,7 +119,7 @@ fn open_outputs(
     generation: u32,
 ) -> Result<Outputs, JobError> {
     let RunFolder { path, store, formats, stamp, recovered, .. } = folder;
-    reform(store, path, formats, settings.csv_bom, generation)?;
+    reform(store, path, formats, settings, generation)?;
     let marks = store.sink_marks()?;
     let (outputs, repairs) =
         Outputs::open(path, formats, store.reader()?, generation, &marks, stamp)?;
@@ -128,6 +128,7 @@ fn open_outputs(
     store.keep_formats(&settings.formats)?;
     write_readme(path, &settings.input, formats);
     store.keep_csv_bom(settings.csv_bom)?;
+    store.keep_csv_id(settings.csv_id)?;
     Ok(outputs)
 }
 

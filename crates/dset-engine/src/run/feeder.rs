@@ -106,6 +106,7 @@ impl PlannedQuestions<'_> {
                 text: Arc::clone(&text),
                 content: content.clone(),
                 system: rendered.system.clone(),
+                params: item.params.cloned(),
                 marked: item.status == Status::Error,
                 model,
                 sample,

@@ -72,6 +72,9 @@ pub(crate) fn plan_input(
         if marked {
             scanned.first_marked_row.get_or_insert(item.place.number());
         }
+        if item.system.is_some() || item.params.is_some() {
+            scanned.planner.requests_may_differ();
+        }
         chooser.judge(item)?;
         ids.see(item);
         scanned.planner.push(item.text_hash(), prepared.fingerprints.iter().copied(), marked);

@@ -22,6 +22,7 @@ use crate::os::lock::Lock;
 use crate::output::folder::rename_old;
 use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
 use crate::recover::moved::open_generation;
+use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::begin::{Preliminaries, begin};
 use crate::run::bookmark::bare_bookmark;
@@ -188,8 +189,7 @@ impl RunFolder {
         }
         let (store, rescued) = Store::open(&path)?;
         recovered.extend(rescued.map(Recovered::TakenIn));
-        let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
-        let formats = formats.into_iter().map(|format| format.with_bom(bom)).collect();
+        let formats = wished(formats, &store, settings)?;
         Ok(RunFolder { path, lock, store, formats, now, stamp: file_stamp(now), recovered })
     }
 

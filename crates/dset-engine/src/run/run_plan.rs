@@ -6,7 +6,7 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan, StoreFacts};
 use dset_core::run::Planned;
 use dset_core::settings::{JobSpec, Reading};
-use dset_core::template::{DEFAULT_TEMPLATE, Prompts};
+use dset_core::template::Prompts;
 
 use crate::error::JobError;
 use crate::run::plan_input::{PlannedInput, plan_input};
@@ -49,11 +49,7 @@ impl ScannedInput {
         asked: Option<(Vec<RequestSettings>, u32)>,
     ) -> Result<ScannedInput, JobError> {
         let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));
-        let template = &requests[0].template;
-        let options = SourceOptions {
-            has_template: *template != DEFAULT_TEMPLATE,
-            ..SourceOptions::new(settings, marks)
-        };
+        let options = SourceOptions::new(settings, marks).asked_with(&requests[0]);
         let source = source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], source.shape())?;
         ScannedInput::read(source, prompts, requests, samples, &settings.reading)

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use dset_core::item::Place;
+use dset_core::item::params::ParamError;
 use dset_core::settings::OnBadRow;
 use thiserror::Error;
 
@@ -85,6 +86,24 @@ pub enum RowProblem {
     Beside {
         /// The field.
         field: String,
+    },
+    /// The row says for itself what one flag says for all rows.
+    #[error("`{field}` is {value}, and {setter} says it for all rows")]
+    Setting {
+        /// The field.
+        field: String,
+        /// What the row says.
+        value: String,
+        /// What sets it.
+        setter: &'static str,
+    },
+    /// A field of a request cannot be sent along.
+    #[error("`{field}` cannot be sent along: {error}")]
+    Param {
+        /// The field that holds the request.
+        field: String,
+        /// What is wrong.
+        error: ParamError,
     },
     /// A template cannot be filled.
     #[error("{0}")]

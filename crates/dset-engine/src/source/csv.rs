@@ -239,6 +239,7 @@ impl Source for CsvSource {
             text: chat.map_or_else(|| self.layout.question_of(&self.record), Chat::last_text),
             turns: chat.map(|chat| &chat.turns),
             system: chat.and_then(|chat| chat.system.as_ref()),
+            params: None,
             fields: Fields::Cells(&self.layout.columns, &self.record),
             id: cell(self.id_column),
             status: Status::from_cell(cell(self.layout.status).unwrap_or_default()),

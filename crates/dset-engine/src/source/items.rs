@@ -101,10 +101,9 @@ impl<'s> Items<'s> {
         };
         self.fingerprints.clear();
         if let Some(rendered) = &rendered {
-            self.fingerprints.extend(self.hashers.iter_mut().map(|hasher| match item.turns {
-                Some(turns) => hasher.fingerprint_of_chat(turns, rendered.system.as_deref()),
-                None => hasher.fingerprint_of(rendered),
-            }));
+            let hashers = self.hashers.iter_mut();
+            let prints = hashers.map(|hasher| hasher.fingerprint_of_item(&item, rendered));
+            self.fingerprints.extend(prints);
         }
         Ok(Some(Prepared { item, rendered, fingerprints: &self.fingerprints }))
     }

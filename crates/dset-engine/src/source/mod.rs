@@ -26,9 +26,11 @@ use std::sync::Arc;
 use dset_core::csv::{HeaderMode, RecordPosition, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
+use dset_core::key::RequestSettings;
 use dset_core::settings::{JobSpec, Reading};
 use dset_core::template::DEFAULT_TEMPLATE;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::shard::{JobFileError, ShardRows};
@@ -190,6 +192,8 @@ pub struct SourceOptions {
     pub has_template: bool,
     /// The user gives a system prompt, which may name a field.
     pub has_system: bool,
+    /// The fields of requests that flags say for all rows, by the names that rows have for them.
+    pub said: Map<String, Value>,
     /// How rows are read, as the user says.
     pub reading: Reading,
 }
@@ -202,8 +206,28 @@ impl SourceOptions {
         let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
         let (header, has_system) = (settings.header, settings.model().request.system.is_some());
-        SourceOptions { header, column, marks, has_template, has_system, reading }
+        let said = said_for_all(&settings.model().request);
+        SourceOptions { header, column, marks, has_template, has_system, said, reading }
     }
+
+    /// Reads it as it was asked under these settings.
+    pub(crate) fn asked_with(self, request: &RequestSettings) -> SourceOptions {
+        let has_template = request.template != DEFAULT_TEMPLATE;
+        SourceOptions { has_template, said: said_for_all(request), ..self }
+    }
+}
+
+/// Returns what settings say of requests that rows may say too.
+fn said_for_all(request: &RequestSettings) -> Map<String, Value> {
+    let names = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+    let limits = names.iter().map(|name| (*name, request.max_tokens.map(Value::from)));
+    let others = [
+        ("n", Some(Value::from(1))),
+        ("temperature", request.temperature.map(Value::from)),
+        ("reasoning_effort", request.reasoning_effort.clone().map(Value::from)),
+    ];
+    let said = limits.chain(others);
+    said.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// Why there are no questions.

@@ -81,6 +81,7 @@ impl Source for List {
             text: &entry.text,
             turns: entry.turns.as_ref(),
             system: None,
+            params: None,
             fields: Fields::Object(&entry.fields),
             id: None,
             status: Status::Empty,

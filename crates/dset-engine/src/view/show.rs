@@ -206,7 +206,7 @@ fn pick(
         let Some(entries) = wanted(&seen, number) else { return };
         let key = |at: QuestionIndex| {
             let model = usize::from(plan.wanted().model(at));
-            (at, plan.key(at, hashers[model].fingerprint_of(seen.rendered)).0)
+            (at, plan.key(at, hashers[model].fingerprint_of_item(seen.item, seen.rendered)).0)
         };
         picked.push(PickedQuestion {
             number,

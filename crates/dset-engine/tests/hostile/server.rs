@@ -228,6 +228,7 @@ pub fn ask(prompt: &str) -> Ask {
         text: prompt.into(),
         content: Content::Text(prompt.into()),
         system: None,
+        params: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
         failure_key: [0; 16],

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -58,6 +59,7 @@ impl Mock {
                 .slots
                 .map(|slots| Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)))),
             settings,
+            requests: Mutex::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&service)));
         Ok(Mock { addr, service, task })
@@ -79,6 +81,12 @@ impl Mock {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.service.stats(false)
+    }
+
+    /// Returns the bodies of the first calls, as many as the settings keep.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Value> {
+        self.service.requests()
     }
 
     /// Returns the same, with every question.
@@ -130,6 +138,7 @@ pub(crate) struct Service {
     pub(crate) shared: Arc<SharedState>,
     random: Mutex<fastrand::Rng>,
     pub(crate) slots: Option<Arc<Semaphore>>,
+    requests: Mutex<Vec<Value>>,
 }
 
 /// What is asked for, by the end of the path: services have all kinds of prefixes.
@@ -139,6 +148,7 @@ enum Route {
     Messages,
     Account(AccountRoute),
     Stats,
+    Requests,
 }
 
 fn route(path: &str) -> Option<Route> {
@@ -150,6 +160,7 @@ fn route(path: &str) -> Option<Route> {
         ("/user/balance", Route::Account(AccountRoute::Balance)),
         ("/key", Route::Account(AccountRoute::Key)),
         ("/stats", Route::Stats),
+        ("/requests", Route::Requests),
     ];
     routes.iter().find(|(end, _)| path.ends_with(end)).map(|(_, route)| *route)
 }
@@ -169,6 +180,9 @@ impl Service {
                 let by_question = request.uri().query().is_some_and(|q| q.contains("questions"));
                 Ok(json(200, serde_json::to_vec(&self.stats(by_question))?))
             }
+            (&Method::GET, Some(Route::Requests)) => {
+                Ok(json(200, serde_json::to_vec(&self.requests())?))
+            }
             (_, Some(_)) => Ok(refused(&ApiError::status(405, own), own)),
             (_, None) => Ok(refused(&ApiError::status(404, own), own)),
         }
@@ -176,6 +190,21 @@ impl Service {
 
     fn stats(&self, by_question: bool) -> Stats {
         self.shared.audit.stats(self.shared.now(), by_question)
+    }
+
+    fn requests(&self) -> Vec<Value> {
+        self.requests.lock().expect("no push panics").clone()
+    }
+
+    /// Keeps what a call asks, among the first ones.
+    fn keep(&self, body: &[u8]) {
+        if self.settings.keep_requests == 0 {
+            return;
+        }
+        let mut requests = self.requests.lock().expect("no push panics");
+        if requests.len() < self.settings.keep_requests {
+            requests.extend(serde_json::from_slice::<Value>(body).ok());
+        }
     }
 
     pub(crate) fn random(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
@@ -194,6 +223,7 @@ impl Service {
         }
         let body = http_body_util::Limited::new(body, REQUEST_BYTES_MAX);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        self.keep(&body);
         match self.read(&head, &body, shape) {
             Ok((call, question)) => self.ask(&call, &question, shape, wire).await,
             Err(error) => Ok(refused(&error, shape)),

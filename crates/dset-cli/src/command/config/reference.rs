@@ -26,15 +26,23 @@ pub(super) fn reference() -> String {
         // Writing to a string does not fail.
         let _ = write!(
             out,
-            "\n## {name}\n\n{}.\n\n- Flag: `{}`\n- Variable: `{}`\n- In files: `{name} = {}`\n\
+            "\n## {name}\n\n{}.\n\n- Flag: `{}`\n- Variable: `{}`\n- In files: `{}`\n\
              - Takes: {takes}\n- Default: {default}\n",
             setting.help().trim_end_matches('.'),
             setting.flag(),
             setting.variable(),
-            example(&takes, setting.default_word()),
+            in_file(&name, &takes, setting.default_word()),
         );
     }
     out
+}
+
+/// A setting as a file has it.
+fn in_file(name: &str, takes: &ValueKind, default: Option<String>) -> String {
+    match takes {
+        ValueKind::Fields => format!("{name} = {{ top_p = 0.9 }}"),
+        takes => format!("{name} = {}", example(takes, default)),
+    }
 }
 
 /// A value as a file has it.
@@ -52,7 +60,7 @@ fn example(takes: &ValueKind, default: Option<String>) -> String {
             }
             default => format!("{:?}", default.unwrap_or_else(|| "…".into())),
         },
-        ValueKind::WordOrNumber | ValueKind::Text => {
+        ValueKind::WordOrNumber | ValueKind::Text | ValueKind::Fields => {
             format!("{:?}", default.unwrap_or_else(|| "…".into()))
         }
     }

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use dset_core::item::params::Params;
 use dset_core::settings::{Layer, resolve_with_providers};
 use dset_core::template::{PromptError, Role, check_without_columns};
 use dset_engine::os::files::{folder_of, replace, write_whole};
-use toml_edit::{Array, DocumentMut, Value};
+use serde_json::Value as Json;
+use toml_edit::{Array, DocumentMut, InlineTable, Value};
 
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::config_file::{ConfigFile, meaning, text};
@@ -57,6 +59,11 @@ fn value(takes: &ValueKind, word: &str) -> Value {
             let words = word.split(',').map(str::trim).filter(|word| !word.is_empty());
             Some(words.collect::<Array>().into())
         }
+        ValueKind::Fields => {
+            let fields = word.parse::<Params>().unwrap_or_default();
+            let fields = fields.iter().filter_map(|(name, value)| Some((name, of_json(value)?)));
+            Some(Value::InlineTable(fields.collect()))
+        }
         ValueKind::List | ValueKind::Words(_) | ValueKind::Text => None,
     };
     typed.unwrap_or_else(|| word.into())
@@ -69,6 +76,9 @@ fn edited(path: &Path, text: &str, name: &str, value: Value) -> Result<String, U
         UserError::new(Exit::Usage, format!("`{}` cannot be edited", path.display()))
     })?;
     let table = document.as_table_mut();
+    if let Value::InlineTable(fields) = &value {
+        return Ok(with_fields(&document, name, fields));
+    }
     if table.is_empty() {
         // Comments alone: they were there first.
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
@@ -83,6 +93,36 @@ fn edited(path: &Path, text: &str, name: &str, value: Value) -> Result<String, U
         None => drop(table.insert(name, toml_edit::value(value))),
     }
     Ok(document.to_string())
+}
+
+/// Puts fields into a table of them, which stands behind all settings.
+fn with_fields(document: &DocumentMut, name: &str, fields: &InlineTable) -> String {
+    let mut document = document.clone();
+    let own = document.as_table_mut().entry(name).or_insert_with(toml_edit::table);
+    if let Some(own) = own.as_table_like_mut() {
+        for (field, value) in fields.iter() {
+            own.insert(field, toml_edit::value(value.clone()));
+        }
+    }
+    document.to_string()
+}
+
+/// Returns a JSON value as TOML has it, which has no null.
+fn of_json(value: &Json) -> Option<Value> {
+    Some(match value {
+        Json::Null => return None,
+        Json::Bool(is) => (*is).into(),
+        Json::String(text) => text.as_str().into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::Array(values) => values.iter().map(of_json).collect::<Option<Array>>()?.into(),
+        Json::Object(members) => {
+            let members = members.iter().map(|(name, value)| Some((name, of_json(value)?)));
+            members.collect::<Option<InlineTable>>()?.into()
+        }
+    })
 }
 
 /// Writes a file of settings whole.
@@ -165,6 +205,13 @@ mod tests {
             ("", "header", "false", "header = \"no\"\n"),
             ("", "column", "2", "column = \"2\"\n"),
             ("", "template", "-x {{ q }}", "template = \"-x {{ q }}\"\n"),
+            ("", "param", "top_p=0.5", "[param]\ntop_p = 0.5\n"),
+            (
+                "[param]\nseed = 1 # one\n",
+                "param",
+                "stop=[\"x\"]",
+                "[param]\nseed = 1 # one\nstop = [\"x\"]\n",
+            ),
         ] {
             assert_eq!(set_in(text, name, word), *written, "{name} {word}");
         }

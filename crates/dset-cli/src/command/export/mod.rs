@@ -70,6 +70,12 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "BOOL", hide_possible_values = true, requires = "rebuild")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) csv_bom: Option<bool>,
+
+    /// Give output.csv the column `id` behind its others [default: as the file is]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_name = "BOOL", hide_possible_values = true, requires = "rebuild")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    csv_id: Option<bool>,
 }
 
 impl ExportArgs {

@@ -14,6 +14,7 @@ use crate::explain::{self, folder_in_use};
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let (mut settings, _) = crate::command::shared::settings_of(&args.which)?;
     settings.csv_bom = args.csv_bom.or(settings.csv_bom);
+    settings.csv_id = args.csv_id.or(settings.csv_id);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
         JobError::Lock(LockError::InUse(holder)) => {
             folder_in_use("a `dset run` is using this folder", holder).hint(format!(

@@ -1,7 +1,7 @@
 //! The body of one call to Anthropic's Messages API.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::provider::request::body::Message;
 use crate::provider::{Preset, Request};
@@ -20,10 +20,8 @@ struct Body<'a> {
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_config: Option<Value>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
 }
@@ -39,14 +37,17 @@ pub(crate) fn body(
     let settings = request.settings;
     let thinking = settings.reasoning.map(|on| if on { "adaptive" } else { "disabled" });
     let effort = settings.reasoning_effort.as_deref();
+    let mut rest = Map::new();
+    rest.extend(thinking.map(|kind| ("thinking".to_owned(), json!({ "type": kind }))));
+    rest.extend(effort.map(|effort| ("output_config".to_owned(), json!({ "effort": effort }))));
+    request.add_params(&mut rest);
     let body = Body {
         model: &settings.model,
         max_tokens: preset.max_tokens(settings).unwrap_or(MAX_TOKENS),
         system: request.system,
         messages: Message::all(request.content),
         temperature,
-        thinking: thinking.map(|kind| json!({ "type": kind })),
-        output_config: effort.map(|effort| json!({ "effort": effort })),
+        rest,
         stream,
     };
     serde_json::to_vec(&body).expect("a request is plain values")
@@ -65,7 +66,8 @@ mod tests {
         let mut settings = RequestSettings { model: "m".into(), ..RequestSettings::default() };
         let sent = |settings: &RequestSettings, stream: bool| {
             let system = settings.system.as_deref();
-            let request = Request { settings, system, content: &Content::Text("Why?".into()) };
+            let request =
+                Request { settings, system, content: &Content::Text("Why?".into()), params: None };
             let body = match stream {
                 true => anthropic.streamed_body(&request, true),
                 false => anthropic.request_body(&request, true),

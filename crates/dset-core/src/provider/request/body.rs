@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::item::content::{Content, Role};
+use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::Preset;
 use crate::provider::request::anthropic;
@@ -18,6 +19,16 @@ pub struct Request<'a> {
     pub system: Option<&'a str>,
     /// What is asked.
     pub content: &'a Content,
+    /// Further fields, which the row brings along.
+    pub params: Option<&'a Params>,
+}
+
+impl Request<'_> {
+    /// Adds the fields that the user and the row name.
+    pub(crate) fn add_params(&self, body: &mut Map<String, Value>) {
+        self.settings.params.add_to(body);
+        self.params.into_iter().for_each(|params| params.add_to(body));
+    }
 }
 
 #[derive(Serialize)]
@@ -101,6 +112,7 @@ impl Preset {
             }
         }
         self.reasoning(settings, at_home, &mut rest);
+        request.add_params(&mut rest);
         let system = request.system.map(|content| Message { role: "system", content });
         let body = Body {
             model: &settings.model,
@@ -167,8 +179,12 @@ mod tests {
 
     fn body(id: &str, settings: RequestSettings, at_home: bool) -> String {
         let system = settings.system.as_deref();
-        let request =
-            Request { settings: &settings, system, content: &Content::Text("Why?".into()) };
+        let request = Request {
+            settings: &settings,
+            system,
+            content: &Content::Text("Why?".into()),
+            params: None,
+        };
         String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
     }
 
@@ -304,7 +320,12 @@ mod tests {
     fn a_stream_is_asked_for_with_its_counts_where_these_may_be_asked_for() {
         let all = settings();
         let system = all.system.as_deref();
-        let request = Request { settings: &all, system, content: &Content::Text("Why?".into()) };
+        let request = Request {
+            settings: &all,
+            system,
+            content: &Content::Text("Why?".into()),
+            params: None,
+        };
         for preset in presets() {
             let sent = preset.streamed_body(&request, true);
             let sent: Value = serde_json::from_slice(&sent).unwrap();

@@ -131,7 +131,8 @@ impl PayeePrices {
         let texts = question.content.texts().chain(question.system.as_deref());
         let (bytes, messages) =
             texts.fold((0, 0), |(bytes, messages), text| (bytes + text.len() as u64, messages + 1));
-        let known_input = bytes + messages * MESSAGE_TOKENS;
+        let fields = question.params.as_ref().map_or(0, |params| params.bytes()) as u64;
+        let known_input = bytes + fields + messages * MESSAGE_TOKENS;
         let (input, output) = (known_input + self.extra_input, self.payee.output_max);
         // Without any price nothing can be paid.
         let amount = self.most(input).map_or(Amount::MAX, |most| most + self.surcharge);

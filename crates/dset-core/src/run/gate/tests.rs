@@ -46,6 +46,7 @@ fn question(bytes: usize) -> Question {
         content: Content::Text(Arc::clone(&text)),
         text,
         system: None,
+        params: None,
         key: Key([0; 16]),
         id,
         failure_key: id.hash(),

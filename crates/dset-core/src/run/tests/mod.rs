@@ -58,6 +58,7 @@ fn question(index: u32) -> Question {
         text,
         content,
         system: None,
+        params: None,
         key,
         id,
         failure_key: id.hash(),

@@ -12,6 +12,7 @@ use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::values::{Dollars, Span, Switch};
+use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
@@ -158,6 +159,7 @@ pub fn resolve_with_providers(
             temperature,
             reasoning: layer.reasoning.map(|switch| switch == Switch::On),
             reasoning_effort: layer.reasoning_effort,
+            params: Params::merged(layer.param.as_deref().unwrap_or_default()),
         },
         base_urls: layer.base_url.unwrap_or_default(),
         key: layer.key,
@@ -178,6 +180,7 @@ pub fn resolve_with_providers(
         output: layer.output.unwrap_or_else(|| "dset_generator".into()),
         formats: layer.formats.unwrap_or_else(|| FORMATS.map(str::to_owned).into()),
         csv_bom: layer.csv_bom,
+        csv_id: layer.csv_id,
         models,
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),

@@ -5,7 +5,7 @@ mod reader;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use reader::{BLANKS, Reader};
 
@@ -111,6 +111,39 @@ impl Json {
                 .iter()
                 .any(|(name, value)| within(name, !names.insert(name.as_str()), value)),
             _ => false,
+        }
+    }
+
+    /// Returns the JSON pointer of the first number that is another one once it is a double, and the
+    /// number.
+    #[must_use]
+    pub fn inexact(&self) -> Option<(String, String)> {
+        let mut place = String::new();
+        self.find_inexact(&mut place).map(|number| (place, number))
+    }
+
+    fn find_inexact(&self, place: &mut String) -> Option<String> {
+        let before = place.len();
+        let mut within = |name: &str, value: &Json| {
+            push_token(place, name);
+            let found = value.find_inexact(place);
+            if found.is_none() {
+                place.truncate(before);
+            }
+            found
+        };
+        match self {
+            Json::Number(digits) => {
+                let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+                let read = serde_json::from_str::<Number>(digits).ok();
+                let is_kept = read.is_some_and(|number| !is_whole || !number.is_f64());
+                (!is_kept && **digits != *"-0").then(|| digits.to_string())
+            }
+            Json::Array(items) => {
+                items.iter().enumerate().find_map(|(at, item)| within(&at.to_string(), item))
+            }
+            Json::Object(members) => members.iter().find_map(|(name, value)| within(name, value)),
+            _ => None,
         }
     }
 

@@ -14,6 +14,36 @@ pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 /// Appends one row to the bytes of an output.
 pub type WriteRow = fn(&Row, &mut Vec<u8>);
 
+/// What rows tell beside the original's fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The id that the input gives the question.
+    pub id: bool,
+    /// The model and the number of the sample: where a question has several answers, they are told
+    /// apart by these.
+    pub origin: bool,
+}
+
+/// What of a format depends on what rows tell beside the original's fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// See [`LiveFormat::header`].
+    pub header: &'static [u8],
+    /// See [`LiveFormat::header_with_bom`].
+    pub header_with_bom: Option<&'static [u8]>,
+    /// See [`LiveFormat::write`].
+    pub write: WriteRow,
+}
+
+/// The looks that a format has.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks {
+    /// Returns one of them.
+    pub of: fn(Beside) -> Look,
+    /// Tells which a file has, by its first bytes, at most [`HEAD_BYTES`].
+    pub of_file: fn(&[u8]) -> Beside,
+}
+
 /// How a live output looks: a file to which rows are appended, and which is repaired byte by byte.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveFormat {
@@ -39,6 +69,8 @@ pub struct LiveFormat {
     pub loader_rank: u8,
     /// Appends one row.
     pub write: WriteRow,
+    /// How it looks otherwise, where its rows do not tell everything in any case.
+    pub looks: Option<Looks>,
 }
 
 /// Every live output there is, in the order in which they are named and written.
@@ -72,6 +104,8 @@ pub(crate) fn has_outputs(folder: &Path) -> bool {
 
 /// A byte order mark, by which Excel knows that a file is UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+/// So much of a file tells how it looks.
+const HEAD_BYTES: u64 = 256;
 
 impl LiveFormat {
     /// Tells whether the original script had this output.
@@ -92,18 +126,33 @@ impl LiveFormat {
         self.header.starts_with(BOM)
     }
 
-    /// Returns the format as a file has it: what was begun with a byte order mark, or without, goes
-    /// on so. A file that does not tell, as one that is not there or was torn in its first bytes, is
-    /// as it is wished here.
+    /// Returns the format with what its rows tell beside the original's fields, where that differs.
+    pub(crate) fn with_beside(self, beside: Beside) -> LiveFormat {
+        let Some(looks) = self.looks else { return self };
+        let Look { header, header_with_bom, write } = (looks.of)(beside);
+        LiveFormat { header, header_with_bom, write, ..self }.with_bom(self.has_bom())
+    }
+
+    /// Tells what its rows tell beside the original's fields, as far as its header says so.
+    pub(crate) fn beside(&self) -> Beside {
+        self.looks.map(|looks| (looks.of_file)(self.header)).unwrap_or_default()
+    }
+
+    /// Returns the format as a file has it: what was begun with a byte order mark, or with columns
+    /// beside the original's, goes on so. A file that does not tell, as one that is not there or was
+    /// torn in its first bytes, is as it is wished here.
     pub(crate) fn as_in_file(self, path: &Path) -> io::Result<LiveFormat> {
-        if self.header_with_bom.is_none() || !path.is_file() {
+        if self.looks.is_none() || !path.is_file() {
             return Ok(self);
         }
-        let mut first = Vec::new();
-        fs_err::File::open(path)?.take(BOM.len() as u64).read_to_end(&mut first)?;
-        Ok(match first.first() {
-            None | Some(0) => self,
-            Some(_) => self.with_bom(BOM.starts_with(&first)),
+        let mut head = Vec::new();
+        fs_err::File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+        let is_torn = head.starts_with(&[0]) || self.header.starts_with(&head);
+        let of_file = self.looks.filter(|_| !is_torn).map(|looks| (looks.of_file)(&head));
+        let as_in_file = of_file.map_or(self, |beside| self.with_beside(beside));
+        Ok(match head.first() {
+            None | Some(0) => as_in_file,
+            Some(_) => as_in_file.with_bom(BOM.starts_with(&head[..head.len().min(BOM.len())])),
         })
     }
 

@@ -27,6 +27,7 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     ],
     loader_rank: 1,
     write: |row, output| write(row, &CompleteMetadata::from(&row.metadata), output),
+    looks: None,
 };
 
 #[derive(Serialize)]

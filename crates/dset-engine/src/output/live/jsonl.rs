@@ -23,6 +23,7 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     earlier_shapes: &[(1, |row, output| write_with(row, "", output))],
     loader_rank: 0,
     write,
+    looks: None,
 };
 
 #[derive(Serialize)]

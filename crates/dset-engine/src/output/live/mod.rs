@@ -24,7 +24,7 @@ use crate::output::live::file::Opening;
 pub use crate::output::live::file::Output;
 pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
-    LIVE_FORMATS, LiveFormat, UnknownFormat, WriteRow, legacy, live_formats,
+    Beside, LIVE_FORMATS, LiveFormat, Look, Looks, UnknownFormat, WriteRow, legacy, live_formats,
 };
 use crate::store::{
     Archive, CachedRow, Checkpoint, OutputOrder, Placed, StoreError, StoredCheckpoint,

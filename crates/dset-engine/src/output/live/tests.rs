@@ -17,6 +17,7 @@ pub(super) const FIFTH: LiveFormat = LiveFormat {
     about: "the same, for a test",
     header: b"# fifth\n",
     header_with_bom: None,
+    looks: None,
     newline: b"\n",
     shape: 1,
     earlier_shapes: &[],

@@ -7,6 +7,7 @@ use dset_core::csv::CELL_BYTES_MAX;
 use dset_core::item::Place;
 
 use super::lines::{JsonLines, object};
+use super::whole::Whole;
 use super::{ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::packing::Unpacked;
@@ -22,12 +23,18 @@ fn sniff(head: &[u8]) -> Likelihood {
 }
 
 /// Opens an array; what is called JSON and is none is read as JSON lines, as the original script's
-/// `output.json` is.
+/// `output.json` is, or as a whole.
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     let mut array = JsonArray::open(path)?;
     let objects: Box<dyn Objects> = match array.skip_blanks()? {
-        Some(b'[') => Box::new(JsonArray::open(path)?),
-        _ => Box::new(JsonLines::open(path)?),
+        Some(b'[') => match array.first_as_turn()? {
+            Some(turns) => Box::new(turns),
+            None => Box::new(JsonArray::open(path)?),
+        },
+        _ => match Whole::of_objects(path)? {
+            Some(whole) => Box::new(whole),
+            None => Box::new(JsonLines::open(path)?),
+        },
     };
     ObjectSource::open(path, objects, options)
 }
@@ -68,6 +75,14 @@ impl JsonArray {
             if found.is_some() || is_end {
                 return Ok(found);
             }
+        }
+    }
+
+    /// Reads the first element; returns the whole, where that is the turns of one chat.
+    fn first_as_turn(&mut self) -> Result<Option<Whole>, SourceError> {
+        match self.next() {
+            Ok(Some((_, Ok(first)))) => Whole::of_turns(&self.path, &first.into()),
+            _ => Ok(None),
         }
     }
 

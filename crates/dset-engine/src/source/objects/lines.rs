@@ -108,6 +108,11 @@ pub(super) fn object(text: &[u8]) -> Read {
     if has_half {
         return Err(RowProblem::HalfCharacter);
     }
+    of_value(value)
+}
+
+/// Takes a JSON value for a row.
+pub(super) fn of_value(value: Value) -> Read {
     match value {
         Value::Object(object) => Ok(object),
         Value::String(text) => Ok(Object::from_iter([("question".to_owned(), text.into())])),

@@ -9,6 +9,7 @@ mod lines;
 mod parquet;
 mod question;
 mod text;
+mod whole;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use dset_core::item::content::Turn;
 use dset_core::item::fields::Fields;
+use dset_core::item::params::Params;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
 use serde_json::{Map, Value};
@@ -76,6 +78,7 @@ pub(super) struct ObjectSource {
     text: String,
     turns: Option<Arc<[Turn]>>,
     system: Option<Arc<str>>,
+    params: Option<Arc<Params>>,
     id_field: Option<String>,
     id: Option<String>,
     place: Place,
@@ -119,6 +122,7 @@ impl ObjectSource {
             text: String::new(),
             turns: None,
             system: None,
+            params: None,
             id_field: None,
             id: None,
             place: Place::Row(0),
@@ -131,8 +135,8 @@ impl ObjectSource {
         let object = row?;
         let field = &self.shape.fields[self.shape.question];
         let is_told = self.options.has_template || self.options.column.is_some();
-        let Asked { text, chat } = asked(&object, field, &self.options, is_told)?;
-        self.text = text;
+        let Asked { text, chat, params } = asked(&object, field, &self.options, is_told)?;
+        (self.text, self.params) = (text, params);
         (self.system, self.turns) = match chat {
             Some(chat) => (chat.system, Some(chat.turns).filter(|turns| !turns.is_empty())),
             None => (None, None),
@@ -183,6 +187,7 @@ impl Source for ObjectSource {
             text: &self.text,
             turns: self.turns.as_ref(),
             system: self.system.as_ref(),
+            params: self.params.as_ref(),
             fields: Fields::Object(&self.object),
             id: self.id.as_deref(),
             status: Status::Empty,

@@ -1,8 +1,10 @@
 //! Which field of an object is the question, and what is asked of one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dset_core::csv::{Chosen, is_chat, question_among, second_among};
+use dset_core::item::params::{Params, setter};
 use dset_core::item::shape::Shape;
 use serde_json::Value;
 
@@ -32,6 +34,8 @@ pub(super) struct Asked {
     pub(super) text: String,
     /// The chat, where it is one.
     pub(super) chat: Option<Chat>,
+    /// Further fields of the request that it brings along.
+    pub(super) params: Option<Arc<Params>>,
 }
 
 /// Returns the fields of an input and which is the question, judged by its first rows.
@@ -119,7 +123,7 @@ pub(super) fn asked(
     if options.has_template {
         // What is sent, the template says; a chat in this field is not.
         let text = value.map(plain).unwrap_or_default();
-        return Ok(Asked { text, chat: None });
+        return Ok(Asked { text, chat: None, params: None });
     }
     let value = value.ok_or_else(no_field)?;
     if let Some(body) = value.as_object().filter(|_| BODIES.contains(&field)) {
@@ -136,27 +140,54 @@ pub(super) fn asked(
         value => {
             nothing_beside(object, &BESIDE, is_told)?;
             nothing_beside(object, &SYSTEMS, is_told || options.has_system)?;
-            Ok(Asked { text: plain(value), chat: None })
+            Ok(Asked { text: plain(value), chat: None, params: None })
         }
     }
 }
 
-/// Reads a line of a batch: its messages are sent; of a parameter that would not be, it is told.
+/// Reads a line of a batch: its messages are sent, and its parameters with them.
 fn of_batch_line(field: &str, body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
-    let others = body
-        .iter()
-        .find(|(name, value)| !NOT_PARAMETERS.contains(&name.as_str()) && is_filled(Some(value)));
-    if let Some((name, _)) = others {
-        return Err(RowProblem::Beside { field: format!("{field}.{name}") });
-    }
+    let params = params(field, body, options)?;
     let no_field = || RowProblem::NoField { field: format!("{field}.{MESSAGES}") };
     let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
     let chat = Chat::new(&turns, options.reading.last)?;
-    Ok(of_chat(chat.with_system(body.get(SYSTEM).and_then(Value::as_str))?))
+    let chat = chat.with_system(body.get(SYSTEM).and_then(Value::as_str))?;
+    Ok(Asked { params, ..of_chat(chat) })
+}
+
+/// Returns the parameters of a batch line; those that say what is said for all rows anyway are passed
+/// over.
+fn params(
+    field: &str,
+    body: &Object,
+    options: &SourceOptions,
+) -> Result<Option<Arc<Params>>, RowProblem> {
+    let mut fields = Object::new();
+    for (name, value) in body {
+        if NOT_PARAMETERS.contains(&name.as_str()) || !is_filled(Some(value)) {
+            continue;
+        }
+        let Some((name_of_own, setter)) = setter(name, value) else {
+            fields.insert(name.clone(), value.clone());
+            continue;
+        };
+        if !options.said.get(name).is_some_and(|said| is_equal(said, value)) {
+            let (field, value) = (format!("{field}.{name_of_own}"), value.to_string());
+            return Err(RowProblem::Setting { field, value, setter });
+        }
+    }
+    let params = Params::new(fields);
+    let params = params.map_err(|error| RowProblem::Param { field: field.to_owned(), error })?;
+    Ok((!params.is_empty()).then(|| Arc::new(params)))
+}
+
+/// Tells whether values are equal, numbers however they are written.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    one == other || one.as_f64().is_some_and(|one| Some(one) == other.as_f64())
 }
 
 fn of_chat(chat: Chat) -> Asked {
-    Asked { text: chat.last_text().to_owned(), chat: Some(chat) }
+    Asked { text: chat.last_text().to_owned(), chat: Some(chat), params: None }
 }
 
 /// Fails where a field beside the question belongs to it and would not be sent.

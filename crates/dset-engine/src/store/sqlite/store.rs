@@ -166,6 +166,19 @@ impl Store {
         }
     }
 
+    /// Returns whether `output.csv` was last wished with a column of ids, or without.
+    pub(crate) fn csv_id(&self) -> Result<Option<bool>, StoreError> {
+        self.meta("csv_id")
+    }
+
+    /// Remembers whether `output.csv` is to have a column of ids; `None` leaves it as it is.
+    pub(crate) fn keep_csv_id(&self, wish: Option<bool>) -> Result<(), StoreError> {
+        match wish {
+            Some(_) if self.csv_id()? != wish => self.set_meta("csv_id", wish),
+            _ => Ok(()),
+        }
+    }
+
     /// Remembers what the folder may cost in all its runs, and how long a reply can be, for whoever
     /// goes on with the run.
     pub(crate) fn keep_cost_limit(&self, limits: CostLimits) -> Result<(), StoreError> {

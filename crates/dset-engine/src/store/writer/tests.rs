@@ -90,6 +90,7 @@ fn answered(number: u32) -> ToStore {
         text: number.to_string().into(),
         content: Content::Text(number.to_string().into()),
         system: None,
+        params: None,
         key: Key([number as u8; 16]),
         id,
         failure_key: id.hash(),

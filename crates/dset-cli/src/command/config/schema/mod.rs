@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use dset_core::item::params::{TOOLS, setters};
 use dset_core::provider::{FieldError, KEY_HEADERS, field, fields, presets};
 use dset_engine::output::live::LIVE_FORMATS;
 use serde_json::{Map, Value, json};
@@ -95,6 +96,7 @@ fn kind(setting: &Setting) -> Value {
                 json!({"type": "string", "pattern": written, "not": nothing}),
             ])
         }
+        (_, ValueKind::Fields) => params(),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
@@ -176,6 +178,26 @@ fn providers() -> Value {
         "propertyNames": {"pattern": "^[a-z0-9_.-]+$", "not": {"enum": aliases}},
         "properties": known,
         "additionalProperties": {"$ref": "#/$defs/provider", "required": ["base-url"]},
+    })
+}
+
+/// Further fields of requests, but for those that settings say.
+fn params() -> Value {
+    let whole = setters().filter(|(name, _)| !name.contains('.')).map(|(name, _)| name);
+    let own: Vec<&str> = whole.chain(TOOLS).collect();
+    let mut members: Map<String, Value> = Map::new();
+    for (name, member) in setters().filter_map(|(name, _)| name.split_once('.')) {
+        let object = members
+            .entry(name)
+            .or_insert_with(|| json!({"type": "object", "propertyNames": {"not": {"enum": []}}}));
+        if let Some(Value::Array(names)) = object.pointer_mut("/propertyNames/not/enum") {
+            names.push(member.into());
+        }
+    }
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$", "not": {"enum": own}},
+        "properties": members,
     })
 }
 

@@ -121,6 +121,11 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ),
         ("reasoning", "true, 'off' | 'onn', 1"),
         ("reasoning-effort", "'low', 5 | true"),
+        (
+            "param",
+            "{top_p = 0.5}, {a = [1], b = {c = 'x'}}, {thinking = {budget_tokens = 5}}, {} | \
+                      'top_p=0.5', 5, {model = 'm'}, {thinking = {type = 'x'}}, {thinking = true}, {tools = []}, {'a b' = 1}",
+        ),
         ("retries", "0, 3, '0', '00', 1000 | -1, 1001, '1001', 'x'"),
         (
             "backoff",

@@ -32,6 +32,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         text: text.into(),
         content: Content::Text(text.into()),
         system: None,
+        params: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },
         failure_key: [0; 16],

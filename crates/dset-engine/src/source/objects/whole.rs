@@ -1,0 +1,114 @@
+//! JSON that can only be read as a whole: objects over several lines, rows in a list within an
+//! object, one chat as a list of its turns.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use dset_core::csv::{is_chat, question_among};
+use dset_core::item::Place;
+use serde_json::Value;
+
+use super::lines::{JsonLines, of_value};
+use super::{Object, Objects, Read};
+use crate::source::bad_row::RowProblem;
+use crate::source::chat::turns_in;
+use crate::source::import::json_text;
+use crate::source::packing::Unpacked;
+use crate::source::{SourceError, records_error};
+
+/// A file that can only be read as a whole has so many bytes at most.
+const BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Rows that are all in memory.
+#[derive(Debug)]
+pub(super) struct Whole {
+    rows: Vec<Read>,
+    at: usize,
+}
+
+impl Whole {
+    /// Reads a file whose first sign is a brace; `None` where it is JSON lines, or is broken.
+    pub(super) fn of_objects(path: &Path) -> Result<Option<Whole>, SourceError> {
+        let mut lines = JsonLines::open(path)?;
+        let first = lines.next();
+        let is_line = matches!(first, Ok(Some((_, Ok(_)))));
+        if is_line && lines.next()?.is_some() {
+            return Ok(None);
+        }
+        let text = text_of(path)?;
+        let (items, has_half) = match json_text::read(&text) {
+            Ok((Value::Object(object), has_half)) => match list_in(&object) {
+                Some(items) => (items.clone(), has_half),
+                None => (vec![object.into()], has_half),
+            },
+            Ok(_) => return Ok(None),
+            // Several objects, one behind the other.
+            Err(_) => match serde_json::Deserializer::from_str(&text).into_iter().collect() {
+                Ok(items) => (items, false),
+                Err(_) => return Ok(None),
+            },
+        };
+        Ok(Some(Whole::new(items, has_half)))
+    }
+
+    /// Reads a list, where it is the turns of one chat; `None` where it is a list of rows.
+    pub(super) fn of_turns(path: &Path, first: &Value) -> Result<Option<Whole>, SourceError> {
+        if turns_in(&Value::from(vec![first.clone()])).is_none() {
+            return Ok(None);
+        }
+        let Ok((turns, has_half)) = json_text::read(&text_of(path)?) else { return Ok(None) };
+        Ok(turns_in(&turns).is_some().then(|| Whole::new(vec![turns], has_half)))
+    }
+
+    fn new(items: Vec<Value>, has_half: bool) -> Whole {
+        let is_half =
+            |item: &Value| has_half && item.to_string().contains(char::REPLACEMENT_CHARACTER);
+        let row = |item: Value| match is_half(&item) {
+            true => Err(RowProblem::HalfCharacter),
+            false => of_value(item),
+        };
+        Whole { rows: items.into_iter().map(row).collect(), at: 0 }
+    }
+}
+
+impl Objects for Whole {
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        self.at = 0;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(Place, Read)>, SourceError> {
+        let Some(row) = self.rows.get(self.at) else { return Ok(None) };
+        self.at += 1;
+        Ok(Some((Place::Element(self.at as u64), row.clone())))
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, SourceError> {
+    let failed = |error| records_error(path, error);
+    let mut text = String::new();
+    let read = Unpacked::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| failed(error.into()))?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(SourceError::Unreadable {
+            path: PathBuf::from(path),
+            detail: format!(
+                "`{}` is one JSON text of more than 512 MiB, which cannot be read row by row",
+                path.display()
+            ),
+        });
+    }
+    let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\u{1a}', '\n', '\r']);
+    Ok(text.to_owned())
+}
+
+/// Returns the rows of an object that is there to hold them: its only list, of objects or texts,
+/// where nothing else in it is asked.
+pub(in crate::source) fn list_in(object: &Object) -> Option<&Vec<Value>> {
+    let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
+    let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
+    let others = object.iter().filter(|(other, value)| *other != name && !value.is_null());
+    let is_item = |item: &Value| item.is_object() || item.is_string();
+    let is_row = is_chat(name) || question_among(others.map(|(other, _)| other.as_str())).is_some();
+    (lists.next().is_none() && items.iter().all(is_item) && !is_row).then_some(items)
+}
