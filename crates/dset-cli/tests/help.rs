@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 40] = [
     "",
     "demo",
     "init",
@@ -42,6 +42,9 @@ const COMMANDS: [&str; 37] = [
     "import",
     "job",
     "job split",
+    "job status",
+    "job merge",
+    "merge",
     "mock",
     "completions",
     "man",

@@ -15,7 +15,8 @@ const QUESTIONS: &str = "question\na\nb\na\n\" \"\nc\nd\na\ne\n";
 /// The keys in a store, each with its row and question.
 fn keys(folder: &Folder, name: &str) -> BTreeMap<Vec<u8>, (i64, String)> {
     let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
-    let sql = "SELECT k.key, a.row, a.question FROM answer_keys k JOIN answers a ON a.id = k.answer";
+    let sql =
+        "SELECT k.key, a.row, a.question FROM answer_keys k JOIN answers a ON a.id = k.answer";
     let mut answers = store.prepare(sql).unwrap();
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
     answers.query_map([], row).unwrap().map(Result::unwrap).collect()
@@ -132,4 +133,110 @@ fn what_was_said_at_the_split_holds_for_every_shard_and_limits_are_divided() {
         .says("`job` holds another job");
     folder.dset(&["job", "split", "-", "--shards", "4"]).exits(2).says("cannot be split");
     folder.dset(&["run", "--job", "nowhere", "--shard", "0"]).exits(2).says("there is no job");
+}
+
+/// The rows of a dataset as it was written.
+fn rows_of(folder: &Folder, name: &str) -> Vec<Value> {
+    folder.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn run_shards(folder: &Folder, shards: &[&str]) {
+    for shard in shards {
+        folder.dset(&["run", "--job", "job", "--shard", shard]).exits(0);
+    }
+}
+
+#[test]
+fn shards_are_merged_in_the_order_of_the_input_and_the_whole_run_has_the_same_keys() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    run_shards(&folder, &["2", "0"]);
+    folder
+        .dset(&["job", "merge", "job", "--to", "all.jsonl"])
+        .exits(2)
+        .says("1 shard of the job unfinished")
+        .says("2 questions left in shard 1");
+    assert!(!folder.path("job/merged").exists());
+    let partial = ["job", "merge", "job", "--partial", "--to", "all.jsonl", "--json"];
+    let told = folder.dset(&partial).exits(0).json();
+    assert_eq!((&told["answered"], &told["missing"]), (&5.into(), &2.into()), "{told}");
+    assert_eq!(rows_of(&folder, "all.jsonl").len(), 5);
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    let states: Vec<&str> =
+        seen["shards"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["done", "not begun", "done"]);
+    assert_eq!(seen["ledger"]["pending"], 2);
+    run_shards(&folder, &["1"]);
+    folder.dset(&["job", "status", "job"]).exits(0).tells("3 of 3 shards done");
+    folder
+        .dset(&["job", "merge", "job", "--to", "all.jsonl", "--force"])
+        .exits(0)
+        .tells("job/merged/: 7 answers");
+    let rows = rows_of(&folder, "all.jsonl");
+    let questions: Vec<&str> = rows.iter().map(|row| row["question"].as_str().unwrap()).collect();
+    assert_eq!(questions, ["a", "b", "a", "c", "d", "a", "e"]);
+    let csv = folder.read("job/merged/output.csv");
+    assert_eq!(csv.lines().count(), 8, "{csv}");
+    // It is the folder of a whole run.
+    let url = service.url();
+    let run = ["run", "q.csv", "-o", "job/merged", "--base-url", &url, "--key", "none"];
+    folder.dset(&run).exits(0);
+    assert_eq!(service.stats().asked, 7, "nothing is asked again");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(keys(&folder, "job/merged"), keys(&folder, "dset_generator"));
+    folder.dset(&["verify", "-o", "job/merged"]).exits(0);
+}
+
+#[test]
+fn what_a_whole_run_has_a_shard_does_not_ask() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    service.run(&folder, &["-n", "4"]).exits(0);
+    split(&folder, &service, &[]);
+    folder.dset(&["merge", "dset_generator", "-o", "job/shard-00000"]).exits(0);
+    folder.dset(&["merge", "dset_generator", "-o", "job/shard-00001"]).exits(0);
+    run_shards(&folder, &["0", "1", "2"]);
+    assert_eq!(service.stats().asked, 7);
+    assert!(service.asked().values().all(|&times| times <= 3), "{:?}", service.asked());
+}
+
+#[test]
+fn folders_that_were_asked_apart_become_one_and_contradictions_are_named() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    service.run(&folder, &["-n", "4", "-o", "a"]).exits(0);
+    // The same questions in another order, and one more.
+    folder.write("q.csv", "question\nx\ne\nd\na\n");
+    service.run(&folder, &["-o", "b"]).exits(0);
+    assert_eq!(service.stats().asked, 8);
+    let told = folder.dset(&["merge", "a", "b", "-o", "c"]).exits(0);
+    assert!(told.out.starts_with("c/: 7 answers taken in"), "{}", told.out);
+    assert!(told.err.contains("1 answer bought in two folders"), "{}", told.err);
+    let again = folder.dset(&["merge", "b", "a", "-o", "c", "--json"]).exits(0).json();
+    assert_eq!((&again["taken"], &again["known"]), (&0.into(), &7.into()), "{again}");
+    folder.write("q.csv", QUESTIONS);
+    service.run(&folder, &["-o", "c"]).exits(0);
+    assert_eq!(service.stats().asked, 9, "one of three equal questions is left to ask");
+    folder.dset(&["verify", "-o", "c"]).exits(0);
+    // Both answers to the same request are kept.
+    let store = rusqlite::Connection::open(folder.path("c/dset.db")).unwrap();
+    let count = |sql: &str| store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM attempts WHERE cause = 'paid twice'"), 1);
+    assert_eq!(count("SELECT count(*) FROM lives"), 3);
+    folder.dset(&["merge", "a", "nowhere", "-o", "d"]).exits(2).says("nothing was asked yet");
+    assert!(!folder.path("d").exists());
+    service.run(&folder, &["-o", "a", "--again"]).exits(0);
+    folder.dset(&["merge", "b", "a", "-o", "d"]).exits(2).says("asked again 1 time");
+}
+
+#[test]
+fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::with(&["c=risk"]));
+    split(&folder, &service, &[]);
+    run_shards(&folder, &["0", "2"]);
+    folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    assert_eq!(seen["shards"][1]["state"], "done, with failures");
+    assert_eq!(folder.read("q.csv"), QUESTIONS);
+    folder.dset(&["job", "merge", "job"]).exits(0).tells("6 answers, 1 without one");
+    let seen = folder.dset(&["status", "-o", "job/merged", "--json"]).exits(0).json();
+    assert_eq!((&seen["ledger"]["answered"], &seen["ledger"]["rejected"]), (&6.into(), &1.into()));
 }

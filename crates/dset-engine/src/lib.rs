@@ -16,7 +16,8 @@
 //! 8. [`export`]: datasets, written whole from the input and the store.
 //! 9. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
-//! Beside them [`check`] (programs that judge answers), [`os`] (clock, files, locks), [`observer`] and [`error`].
+//! Beside them [`engine`], which does all of it for other programs, [`check`] (programs that judge answers),
+//! [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
 //! A job of two questions, asked of a simulated service:
 //!
@@ -62,6 +63,7 @@
 //! ```
 
 pub mod check;
+pub mod engine;
 pub mod error;
 pub mod export;
 pub mod http;

@@ -212,7 +212,7 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     Ok(JobSpec { input, ..settings })
 }
 
-pub(super) fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+pub(crate) fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt")

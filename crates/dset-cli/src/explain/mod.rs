@@ -15,7 +15,7 @@ mod template;
 pub(crate) use self::export::{export, export_at_end};
 pub(crate) use self::import::{import, import_folder, left_out};
 pub(crate) use self::job::{folder_in_use, job};
-pub(crate) use self::shard::job_file;
+pub(crate) use self::shard::{job_file, merge};
 pub(crate) use self::source::{delimiter_name, source};
 use crate::display::text::{one_line, same_command};
 

@@ -1,12 +1,31 @@
 //! A job of shards that cannot be split or run.
 
 use dset_engine::shard::JobFileError;
+use dset_engine::shard::merge::MergeError;
 
 use super::mend;
 use crate::display::text::{one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::same_command::same_command_with;
+
+/// Explains why folders cannot be put together.
+pub(crate) fn merge(error: MergeError) -> UserError {
+    match error {
+        MergeError::Job(error) => super::job(error),
+        MergeError::Store(error) => error.into(),
+        error @ MergeError::NoStore { .. } => {
+            UserError::new(Exit::Usage, one_line(&error.to_string()))
+                .cause("there is no store of dset")
+                .hint("Name folders that `dset run` has written, each with a `dset.db`")
+        }
+        error @ MergeError::Generations { .. } => {
+            UserError::new(Exit::Usage, one_line(&error.to_string()))
+                .cause("answers of before and after `dset run --again` do not go together")
+                .hint("Ask all again there too, or leave that folder out")
+        }
+    }
+}
 
 /// Explains why a job cannot be used.
 pub(crate) fn job_file(error: JobFileError) -> UserError {

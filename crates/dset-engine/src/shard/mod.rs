@@ -6,6 +6,7 @@
 
 mod contents;
 mod job_file;
+pub mod merge;
 mod rows;
 mod split;
 

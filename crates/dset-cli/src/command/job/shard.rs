@@ -1,10 +1,10 @@
 //! Which shard of a job a run is about.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dset_core::settings::{JobSpec, Layer};
+use dset_core::settings::{JobSpec, Layer, resolve_with_providers};
 use dset_engine::shard::JobFile;
 
 use super::settings;
@@ -12,7 +12,7 @@ use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, SCHEDULER_VARIABLES};
+use crate::layers::{Environment, SCHEDULER_VARIABLES, TerminalOptions};
 
 /// A part of a job.
 #[derive(Debug, Default, Args)]
@@ -41,6 +41,23 @@ fn parse_shard(word: &str) -> Result<ShardWord, String> {
         "auto" => Ok(ShardWord::Auto),
         _ => word.parse().map(ShardWord::Number).map_err(|_| "it is a number, or auto".to_owned()),
     }
+}
+
+/// Reads a job with what its shards are asked with, as a run of the whole input.
+pub(super) fn whole(
+    folder: &Path,
+    input: Option<&PathBuf>,
+) -> Result<(JobFile, JobSpec, TerminalOptions), UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    let job = JobFile::read(folder).map_err(explain::job_file)?;
+    let layer = settings::of_shard(&job.settings, NonZeroU32::MIN)?;
+    let said = environment.under_with(Layer::default(), Some(layer))?;
+    let terminal = said.terminal.resolve();
+    let spec = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
+    let whole = job.whole(folder, spec);
+    let spec = JobSpec { input: input.cloned().unwrap_or_else(|| whole.input.clone()), ..whole };
+    Ok((job, spec, terminal))
 }
 
 /// A shard that is to be run.

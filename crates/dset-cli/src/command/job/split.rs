@@ -16,7 +16,7 @@ use crate::display::text::{count, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, SettingsLayer};
+use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 
 #[derive(Debug, Args)]
 #[command(
@@ -42,7 +42,10 @@ pub(crate) struct SplitArgs {
     shards: u32,
 }
 
-pub(super) fn run(mut args: SplitArgs) -> Result<Exit, UserError> {
+/// Splits, and returns the job and its folder.
+pub(super) fn split_into(
+    mut args: SplitArgs,
+) -> Result<(JobFile, PathBuf, TerminalOptions), UserError> {
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("job"));
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
@@ -63,6 +66,11 @@ pub(super) fn run(mut args: SplitArgs) -> Result<Exit, UserError> {
         );
     }
     let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;
+    Ok((job, folder, terminal))
+}
+
+pub(super) fn run(args: SplitArgs) -> Result<Exit, UserError> {
+    let (job, folder, terminal) = split_into(args)?;
     match terminal.json {
         true => write_out(as_json(&job, &folder).as_bytes()),
         false if terminal.quiet => {}
