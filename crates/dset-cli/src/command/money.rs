@@ -46,6 +46,12 @@ impl Money {
         self.providers.by_url(url).map(|preset| preset.id.to_string())
     }
 
+    /// Returns the services whose addresses are known.
+    #[cfg(feature = "view")]
+    pub(super) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// Returns what costs are worked out by.
     pub(super) fn pricing(&self) -> Pricing<'_> {
         Pricing { prices: &self.prices, providers: &self.providers }

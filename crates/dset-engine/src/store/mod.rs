@@ -22,9 +22,12 @@ pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
+pub(crate) use sqlite::{
+    AnswerFacts, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
+};
 pub use sqlite::{
-    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, STORE, Session, SnippetPart,
-    Store, StoredCheckpoint,
+    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, STORE, Session,
+    SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{IdSet, MeasuredAnswer, RateHistory, SearchTerms, StoredCall, Tokenizer};
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

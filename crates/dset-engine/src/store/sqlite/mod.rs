@@ -2,6 +2,7 @@
 
 mod attempts;
 mod bounds;
+mod browse;
 mod calls;
 mod checkpoint;
 mod facts;
@@ -11,11 +12,14 @@ mod journal;
 mod lengths;
 pub(crate) mod limits;
 mod migrate;
+mod open_questions;
 mod open_readonly;
 mod plan;
 mod presumed;
 mod rate_history;
 mod recent;
+mod reviews;
+mod search_index;
 mod store;
 mod tokenizer;
 
@@ -25,10 +29,15 @@ pub(crate) use crate::store::sqlite::rate_history::RateHistory;
 pub use crate::store::sqlite::tokenizer::SnippetPart;
 pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
 pub use attempts::{Attempt, AttemptSummary};
+pub(crate) use browse::{AnswerFacts, Excerpts, Pulse};
 pub(crate) use calls::StoredCall;
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
+pub(crate) use open_questions::OpenQuestions;
 pub use recent::Recent;
+pub use reviews::Review;
+pub(crate) use reviews::{ReviewKey, Reviews};
+pub(crate) use search_index::SearchIndex;
 
 pub use limits::STORE;
 pub use store::Store;
