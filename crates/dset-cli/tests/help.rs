@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 41] = [
     "",
     "demo",
     "init",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 40] = [
     "stats",
     "estimate",
     "verify",
+    "view",
     "export",
     "config",
     "config show",

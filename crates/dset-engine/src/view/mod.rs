@@ -1,6 +1,7 @@
 //! Everything that only reads: the input, the store and the outputs as they stand.
 
 pub mod check;
+pub mod browse;
 pub mod elsewhere;
 pub mod estimate;
 pub mod expenses;

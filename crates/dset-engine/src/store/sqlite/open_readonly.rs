@@ -193,6 +193,17 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Returns the rows of the questions that ended without an answer, as they were when they did.
+    pub(crate) fn ended_rows(&self, edition: u32) -> Result<Vec<(u64, Fault, String)>, StoreError> {
+        let sql = "SELECT row, fault, cause FROM ended WHERE edition = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([edition], |row| {
+            let (at, fault): (i64, String) = (row.get(0)?, row.get(1)?);
+            Ok((at as u64, Fault::from_code(&fault), row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Returns the questions whose mark is still to be written.
     pub(crate) fn marks(&self) -> Result<std::collections::HashSet<[u8; 16]>, StoreError> {
         let mut statement = self.reader.connection.prepare("SELECT question FROM marks")?;
