@@ -34,7 +34,8 @@ pub(super) fn payees(
             if money.prices.find(asked, unix_ms()).is_none() {
                 return Err(without_price(name));
             }
-            payees.push(Payee { provider, model: name.clone(), output_max });
+            let fixed_bytes = model.fixed_bytes() as u64;
+            payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
         }
     }
     Ok(payees)

@@ -51,7 +51,7 @@ pub(crate) struct EstimateArgs {
 }
 
 /// Settings on which answers depend.
-const OF_THE_REQUEST: [&str; 11] = [
+const OF_THE_REQUEST: [&str; 12] = [
     "model",
     "samples",
     "base_url",
@@ -63,6 +63,7 @@ const OF_THE_REQUEST: [&str; 11] = [
     "reasoning",
     "reasoning_effort",
     "param",
+    "schema",
 ];
 
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {

@@ -62,6 +62,7 @@ fn every_setting_has_a_variable() {
         ("DSET_REASONING", "off"),
         ("DSET_REASONING_EFFORT", "low"),
         ("DSET_PARAM", "top_p=0.5"),
+        ("DSET_SCHEMA", "answer.json"),
         ("DSET_RETRIES", "1"),
         ("DSET_BACKOFF", "1s,2s"),
         ("DSET_TIMEOUT", "1m"),
@@ -81,7 +82,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 45, "the list above names every setting");
+    assert_eq!(count, 47, "the list above names every setting");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::reading::{LastTurn, OnBadRow, Sample};
+use super::schema_source::SchemaSource;
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
 use crate::csv::HeaderMode;
 use crate::item::params::Params;
@@ -195,6 +196,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=JSON"))]
         #[serde(serialize_with = "serialize_params")]
         pub param: Option<Vec<Params>>,
+
+        /// JSON Schema that answers must fit: a file in JSON, or in YAML
+        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+        pub schema: Option<SchemaSource>,
 
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]

@@ -1,7 +1,9 @@
 //! What is remembered of asks, as it is stored and as lines of the rescue file.
 
-use dset_core::answer::Cause;
+use std::sync::Arc;
+
 use dset_core::answer::row::{Metadata, Row};
+use dset_core::answer::{Cause, ValueReading};
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,9 @@ pub(crate) struct NewAnswer {
     pub(super) reasoning: String,
     pub(super) answer: String,
     pub(super) metadata: Metadata,
+    /// How its value is read.
+    #[serde(skip)]
+    pub(super) reading: Option<ValueReading>,
 }
 
 impl NewAnswer {
@@ -81,6 +86,8 @@ impl NewAnswer {
             let asked = &run.models[usize::from(question.model)];
             metadata.model.get_or_insert_with(|| asked.clone());
         }
+        let asked_for = run.asked_for[usize::from(question.model)];
+        metadata.asked_for = asked_for;
         metadata.id = question.name.as_deref().map(str::to_owned);
         metadata.sample = (run.samples > 1).then_some(question.sample);
         Some(NewAnswer {
@@ -98,6 +105,11 @@ impl NewAnswer {
             reasoning: answer.reasoning.clone(),
             answer: answer.content.clone(),
             metadata,
+            reading: run
+                .schema
+                .as_ref()
+                .zip(asked_for)
+                .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
         })
     }
 
@@ -137,6 +149,7 @@ impl NewAnswer {
             reasoning: row.reasoning,
             answer: row.answer,
             metadata: row.metadata,
+            reading: None,
         }
     }
 
@@ -147,6 +160,7 @@ impl NewAnswer {
             reasoning: self.reasoning,
             answer: self.answer,
             metadata: self.metadata,
+            reading: self.reading,
         }
     }
 }

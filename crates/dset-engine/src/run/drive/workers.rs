@@ -10,7 +10,7 @@ use std::time::Duration;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{Event, Machine, Rules, Seq};
-use dset_core::settings::{Concurrency, OnError, RunOptions};
+use dset_core::settings::{Concurrency, Model, OnError, RunOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -69,6 +69,8 @@ impl Run {
                 session,
                 settings: job.settings_ids.clone(),
                 models: spec.requests().into_iter().map(|request| request.model).collect(),
+                schema: spec.schema.clone().map(Arc::new),
+                asked_for: spec.models.iter().map(Model::asked_for).collect(),
                 samples: spec.samples,
                 generation: job.generation,
                 max_tokens: spec.model().request.max_tokens,

@@ -16,6 +16,7 @@ mod plan;
 mod presumed;
 mod rate_history;
 mod recent;
+mod schemas;
 mod store;
 mod tokenizer;
 
