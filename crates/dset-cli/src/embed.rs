@@ -115,6 +115,9 @@ fn prepared(args: RunArgs, key: Option<String>) -> Result<PreparedRun, UserError
         limit: args.decisions.limit,
         pilot: None,
         forgive_lost: args.decisions.forgive_lost,
+        again_failed: args.decisions.again_failed,
+        redo: None,
+        applies_only: false,
     };
     let mut keys = keys.into_iter();
     let prices: Prices = environment.prices();

@@ -165,6 +165,7 @@ mod tests {
             reasoning: "Hm.".into(),
             answer: "Because.".into(),
             metadata: Metadata { output_tokens: Some(7), ..Metadata::default() },
+            reading: None,
         }
     }
 

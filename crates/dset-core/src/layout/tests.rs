@@ -10,6 +10,7 @@ fn answer(reasoning: &str, sample: Option<u32>) -> Row {
         reasoning: reasoning.into(),
         answer: "Because.".into(),
         metadata: Metadata { model: Some("m".into()), sample, ..Metadata::default() },
+        reading: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::reading::{LastTurn, OnBadRow, Sample};
+use super::schema_source::SchemaSource;
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
 use crate::acceptance::RetryWith;
 use crate::check::{Declaration, OnFail};
@@ -222,6 +223,10 @@ layer! {
         /// and what was wrong, fresh asks as if for the first time [default: reasons]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WITH", hide_possible_values = true))]
         pub retry: Option<RetryWith>,
+
+        /// JSON Schema that answers must fit: a file in JSON, or in YAML
+        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+        pub schema: Option<SchemaSource>,
 
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]

@@ -1,7 +1,9 @@
 //! What is remembered of asks, as it is stored and as lines of the rescue file.
 
-use dset_core::answer::Cause;
+use std::sync::Arc;
+
 use dset_core::answer::row::{Metadata, Row};
+use dset_core::answer::{Cause, ValueReading};
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,9 @@ pub(crate) struct NewAnswer {
     /// What is thought of it; absent where nothing is asked of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verdicts: Option<NewVerdicts>,
+    /// How its value is read.
+    #[serde(skip)]
+    pub(super) reading: Option<ValueReading>,
 }
 
 impl NewAnswer {
@@ -95,6 +100,8 @@ impl NewAnswer {
             let asked = &run.models[usize::from(question.model)];
             metadata.model.get_or_insert_with(|| asked.clone());
         }
+        let asked_for = run.asked_for[usize::from(question.model)];
+        metadata.asked_for = asked_for;
         metadata.id = question.name.as_deref().map(str::to_owned);
         let try_number = question.try_number();
         metadata.tries = Some(try_number).filter(|number| *number > 1);
@@ -121,6 +128,11 @@ impl NewAnswer {
             metadata,
             try_number,
             verdicts,
+            reading: run
+                .schema
+                .as_ref()
+                .zip(asked_for)
+                .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
         })
     }
 
@@ -162,6 +174,7 @@ impl NewAnswer {
             metadata: row.metadata,
             try_number: 1,
             verdicts: None,
+            reading: None,
         }
     }
 
@@ -172,6 +185,7 @@ impl NewAnswer {
             reasoning: self.reasoning,
             answer: self.answer,
             metadata: self.metadata,
+            reading: self.reading,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that only reads: the input, the store and the outputs as they stand.
 
-pub mod check;
 pub mod browse;
+pub mod check;
 pub mod elsewhere;
 pub mod estimate;
 pub mod expenses;

@@ -353,6 +353,10 @@ fn warnings(plan: &Plan) -> Vec<Check> {
             format!("is not sent: {provider} takes none while a model thinks"),
         )
         .fix("Let it not think with `--reasoning off`"),
+        Warning::NotStreamed { provider } => Check::warning(
+            "stream",
+            format!("{provider} streams no answers that fit a schema: not streamed"),
+        ),
         Warning::KeyInClear { host } => Check::warning(
             "service",
             format!("the key goes to {host} unencrypted, over plain http"),

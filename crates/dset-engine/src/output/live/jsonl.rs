@@ -91,6 +91,7 @@ mod tests {
                 reasoning: String::new(),
                 answer: "=a\u{2028}".into(),
                 metadata,
+                reading: None,
             };
             let mut bytes = Vec::new();
             write(&row, &mut bytes);

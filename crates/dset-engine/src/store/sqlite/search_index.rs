@@ -166,6 +166,7 @@ mod tests {
                 reasoning: String::new(),
                 answer: (*answer).into(),
                 metadata: Metadata::default(),
+                reading: None,
             };
             let key = [at as u8; 16];
             Write::Answered(Box::new(NewAnswer::taken_over(row, key, key, 0)))

@@ -103,7 +103,8 @@ impl Browser {
                 State::Pending => SlotOutcome::Pending { tried: tried() },
             };
             let model = columns.models.name(record.model).map(str::to_owned);
-            question.entries.push(ShownSlot { model, sample: record.sample.into(), outcome });
+            let (sample, tries) = (record.sample.into(), Vec::new());
+            question.entries.push(ShownSlot { model, sample, outcome, tries });
         }
         if question.text.is_empty() {
             question.text = loaded.open.get(row)?.unwrap_or_default();

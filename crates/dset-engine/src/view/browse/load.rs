@@ -71,7 +71,7 @@ impl Loaded {
                         (Planned::Presumed, _) => State::Presumed,
                         (_, Some((Fault::Rejected, _))) => State::Rejected,
                         (_, Some((Fault::GaveUp, _))) => State::GaveUp,
-                        (Planned::Truncated, None) => State::Rejected,
+                        (Planned::Failed, None) => State::Rejected,
                         _ if seen.item.status == Status::Error => State::GaveUp,
                         _ => State::Pending,
                     };

@@ -100,6 +100,10 @@ fn kind(setting: &Setting) -> Value {
         }
         (_, ValueKind::Fields) => params(),
         (_, ValueKind::Check) => checks(),
+        ("schema", _) => any(vec![
+            json!({"type": ["string", "integer"], "minLength": 1}),
+            json!({"type": "object"}),
+        ]),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
