@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::command::check::CheckArgs;
 use crate::command::completions::CompletionsArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::doctor::DoctorArgs;
@@ -17,6 +18,7 @@ use crate::command::man::ManArgs;
 use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
 use crate::command::prices::PricesArgs;
+use crate::command::redo::RedoArgs;
 use crate::command::run::RunArgs;
 use crate::command::schema::SchemaArgs;
 use crate::command::search::SearchArgs;
@@ -78,6 +80,10 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
+    /// Hold every kept answer against the checks of now, free
+    Check(Box<CheckArgs>),
+    /// Ask rows again on purpose
+    Redo(RedoArgs),
     /// What the rest of the run will cost, and how long it takes
     Estimate(Box<EstimateArgs>),
     /// Check that the store, the outputs and the marks agree

@@ -12,6 +12,7 @@ use dset_core::settings::{Layer, SchemaSource};
 use serde_json::{Map as JsonMap, Value as Json};
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
+use crate::checks;
 use crate::datasets::{self, DatasetArgs};
 use crate::display::text::one_line;
 use crate::error::UserError;
@@ -81,6 +82,11 @@ impl ConfigFile {
                 ("prices", None) => {
                     return Err(no_table(&place.at(line), "prices", "prices.my-model"));
                 }
+                ("check", _) => {
+                    let check = Some(checks::read(&place, item, line)?);
+                    file.settings = file.settings.over(Layer { check, ..Layer::default() }.into());
+                    file.lines.insert("check".to_owned(), line);
+                }
                 ("export", _) => file.datasets = datasets::read(&place, item, line)?,
                 ("param", Some(table)) => {
                     let fields = fields_of_requests(&place, table)?;
@@ -97,7 +103,7 @@ impl ConfigFile {
                 }
                 (_, Some(_)) if Setting::named(name).is_none() => {
                     return Err(unknown(&place.at(line), name).cause(
-                        "settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL] and [[export]]",
+                        "settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]",
                     ));
                 }
                 _ => {

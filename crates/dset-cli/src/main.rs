@@ -1,5 +1,6 @@
 //! `dset`: asks a model many questions and keeps every answer.
 
+mod checks;
 mod cli;
 mod command;
 mod config_file;

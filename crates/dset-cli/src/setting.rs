@@ -9,6 +9,7 @@
 use std::any::TypeId;
 
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
+use dset_core::check::Declaration;
 use dset_core::item::params::{ParamError, Params};
 use dset_core::settings::{BackoffSpans, Names, SchemaSource, SettingsError, resolve};
 
@@ -49,6 +50,8 @@ pub(crate) enum ValueKind {
     Text,
     /// Names, each with a JSON value.
     Fields,
+    /// A check; a table of its own in files.
+    Check,
 }
 
 /// What is wrong with a word.
@@ -159,6 +162,9 @@ impl Setting {
         if is(TypeId::of::<Params>()) {
             return ValueKind::Fields;
         }
+        if is(TypeId::of::<Declaration>()) {
+            return ValueKind::Check;
+        }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
         }
@@ -202,7 +208,11 @@ impl Setting {
             word.parse::<Params>().map_err(ValueError::Param)?;
         }
         let layer = self.parsed(word).map_err(|error| match self.value_kind() {
-            ValueKind::WordOrNumber | ValueKind::List | ValueKind::Text | ValueKind::Fields => {
+            ValueKind::WordOrNumber
+            | ValueKind::List
+            | ValueKind::Text
+            | ValueKind::Fields
+            | ValueKind::Check => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }
@@ -237,6 +247,9 @@ impl std::fmt::Display for ValueKind {
             ValueKind::WordOrNumber => f.write_str("a word or a number"),
             ValueKind::Text => f.write_str("text"),
             ValueKind::Fields => f.write_str("NAME=JSON, or a JSON object of several"),
+            ValueKind::Check => {
+                f.write_str("NAME=VALUE, or the name of a check that takes no value")
+            }
         }
     }
 }

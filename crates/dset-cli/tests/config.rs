@@ -59,7 +59,7 @@ fn what_is_wrong_in_a_file_is_said_whole() {
         (
             "[limits]\nretries = 3\n",
             "error: dset.toml, line 1: there is no setting `limits`\n  \
-             cause: settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL] and [[export]]\n\n\
+             cause: settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]\n\n\
              hint: `dset config reference` lists them all\n",
         ),
         (
@@ -213,6 +213,11 @@ reasoning               on                                          dset.toml:2
 reasoning-effort        (none)                                      default
 param                   (none)                                      default
 schema                  (none)                                      default
+check                   (none)                                      default
+gold                    (none)                                      default
+on-fail                 mark                                        default
+tries                   3                                           default
+retry                   reasons                                     default
 retries                 3                                           default
 backoff                 1m,2m,4m                                    default
 timeout                 1m30s                                       DSET_TIMEOUT in .env

@@ -147,7 +147,7 @@ fn the_page_of_exit_codes_has_the_table_of_the_program() {
 fn topics_are_told_and_a_name_that_is_none_is_an_error() {
     asked(&["help", "resume"]).tells("wants --continue or --again");
     asked(&["help", "files"]).tells("in dset_generator/");
-    for topic in ["exit-codes", "resume", "files"] {
+    for topic in ["exit-codes", "resume", "files", "checks"] {
         let told = asked(&["help", topic]);
         assert!(told.out.lines().all(|line| line.chars().count() <= 80), "{}", told.out);
     }

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dset_core::acceptance::AcceptanceError;
 use dset_core::template::PromptError;
 use thiserror::Error;
 
+use crate::check::ProgramError;
 use crate::os::lock::LockError;
 use crate::output::live::{SinkError, UnknownFormat};
 use crate::recover::legacy::LegacyImportError;
@@ -74,6 +76,22 @@ pub enum JobError {
         /// What: the setting, what it was, what it is.
         changes: Vec<(String, String, String)>,
         /// How many answers that concerns.
+        answers: u64,
+    },
+    /// A check that answers are to be held against.
+    #[error(transparent)]
+    Check(#[from] AcceptanceError),
+    /// A program that is to judge answers.
+    #[error(transparent)]
+    CheckProgram(#[from] ProgramError),
+    /// No row is among those that are to be asked again.
+    #[error("no row is to be asked again")]
+    NothingToRedo,
+    /// Answers that were accepted so far are not any more, and nobody has said what is to become of
+    /// them.
+    #[error("what answers are held against has changed")]
+    AcceptanceChanged {
+        /// How many answers would be asked for again.
         answers: u64,
     },
     /// Rows say ERROR, nothing tells who wrote that, and nobody has said what is to become of the

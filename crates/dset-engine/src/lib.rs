@@ -15,7 +15,7 @@
 //! 7. [`export`]: datasets, written whole from the input and the store.
 //! 8. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
-//! Beside them [`os`] (clock, files, locks), [`observer`] and [`error`].
+//! Beside them [`check`] (programs that judge answers), [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
 //! A job of two questions, asked of a simulated service:
 //!
@@ -60,6 +60,7 @@
 //! # }
 //! ```
 
+pub mod check;
 pub mod error;
 pub mod export;
 pub mod http;

@@ -62,6 +62,10 @@ pub struct MockSettings {
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub answers: Option<PathBuf>,
 
+    /// Answer so many questions wrongly, from 0 to 1, until that answer is shown to be wrong, and why
+    #[cfg_attr(feature = "clap", arg(long, value_name = "P", value_parser = share))]
+    pub wrong: Option<f64>,
+
     /// Fault by chance, as FAULT=P: 429=0.05
     #[cfg_attr(feature = "clap", arg(long, value_name = "FAULT=P"))]
     pub chance: Vec<RandomFault>,
@@ -139,4 +143,12 @@ pub struct MockSettings {
     /// Seed of chances, latencies and texts
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 1, value_name = "N"))]
     pub seed: u64,
+}
+
+#[cfg(feature = "clap")]
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("`{text}` is no number from 0 to 1")),
+    }
 }

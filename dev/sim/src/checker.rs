@@ -116,7 +116,7 @@ impl Checker {
             questions: plan.states.len() as u64,
             answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: 0,
-            rejected: plan.count(Planned::Truncated),
+            rejected: plan.count(Planned::Failed),
             gave_up: 0,
             pending: plan.count(Planned::Pending),
         };
@@ -330,6 +330,7 @@ impl Checker {
                 let verdict = self.pace.throttled(now_ms, index, flight.place, wait, width);
                 return if self.was_stopping() { Verdict::default() } else { verdict };
             }
+            FailureClass::FailedCheck => unreachable!("no reply says so"),
             FailureClass::Empty | FailureClass::OtherApi => {
                 unreachable!("every simulated service writes something")
             }

@@ -86,7 +86,7 @@ impl Checker {
             let hash = question.id.hash();
             assert!(!store.marks.contains(&hash), "every mark is written at the end");
             let is_own_word = before != ERROR && !before.is_empty();
-            let has_ended = self.ended.contains(&question.index) || *planned == Planned::Truncated;
+            let has_ended = self.ended.contains(&question.index) || *planned == Planned::Failed;
             let of_row = self.begin.questions.iter().filter(|q| q.id == question.id);
             let is_answered = of_row.into_iter().all(|q| !is_open(q.index, q.failure_key));
             if is_own_word {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dset_core::acceptance::RetryWith;
 use dset_core::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Key, QuestionIndex};
@@ -84,6 +85,8 @@ impl<'a> Life<'a> {
                 retries: 3,
                 waits: WAITS_MS.map(Duration::from_millis).into(),
             },
+            tries: 1,
+            retry: RetryWith::default(),
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,
             budget: world.budget(&begin),
@@ -202,7 +205,7 @@ impl<'a> Life<'a> {
             self.world.books.came_after(ask, took);
             count(&mut reading, what, self.world.books.usage(ask, what));
         }
-        Some(Event::Replied { ask, reading, limits: None })
+        Some(Event::Replied { ask, reading, limits: None, verdicts: None })
     }
 
     /// An ask that is dropped; the service may have made its answer all the same.

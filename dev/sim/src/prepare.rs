@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use dset_core::acceptance::Standing;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
 use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
 use dset_core::key::{RequestHasher, RequestSettings};
-use dset_core::plan::{Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, is_raised};
+use dset_core::plan::{
+    Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, Tries, is_raised,
+};
 use dset_core::run::Planned;
 use dset_core::template::DEFAULT_TEMPLATE;
 
@@ -162,6 +165,8 @@ impl World {
                 model: stored.request.model,
                 sample: stored.request.sample,
                 placed: self.store.is_placed(stored.id),
+                standing: Standing::Accepted,
+                tries: Tries { count: 1, aside: 0 },
             }),
             &known,
         )
@@ -223,6 +228,8 @@ impl World {
                     marked,
                     model,
                     sample,
+                    earlier: None,
+                    fields: None,
                 });
                 places.push(place);
             }
@@ -263,7 +270,7 @@ impl World {
                     (Some(now), _) if self.store.is_placed(now.id) => state == Planned::Placed,
                     (Some(_), _) => state == Planned::Unplaced,
                     (None, Some(_)) => matches!(state, Planned::Placed | Planned::Unplaced),
-                    (None, None) if kept => state == Planned::Truncated,
+                    (None, None) if kept => state == Planned::Failed,
                     (None, None) => state == Planned::Pending,
                 };
                 assert!(

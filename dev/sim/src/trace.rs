@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use dset_core::acceptance::Verdicts;
 use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
@@ -67,9 +68,10 @@ impl Trace {
                 self.number(4);
                 self.optional(*row_number);
             }
-            Event::Replied { ask, reading, limits } => {
+            Event::Replied { ask, reading, limits, verdicts } => {
                 self.numbers([5, ask.0]);
                 self.reading(reading);
+                self.verdicts(verdicts.as_deref());
                 let limits = limits.as_deref();
                 for quota in [limits.and_then(|l| l.asks), limits.and_then(|l| l.tokens)] {
                     self.optional(quota.and_then(|quota| quota.limit));
@@ -140,7 +142,7 @@ impl Trace {
             Planned::Placed => 1,
             Planned::Unplaced => 2,
             Planned::Presumed => 3,
-            Planned::Truncated => 4,
+            Planned::Failed => 4,
             Planned::Pending => 5,
             Planned::LeftOut => 6,
         }));
@@ -157,8 +159,11 @@ impl Trace {
                 at,
                 answer,
                 completes_row,
+                is_accepted: _,
+                verdicts,
             } => {
                 self.numbers([1, ask.0, (*attempts).into(), (*completes_row).into()]);
+                self.verdicts(verdicts.as_deref());
                 self.question(question);
                 self.time(*sent_at);
                 self.time(*at);
@@ -186,6 +191,13 @@ impl Trace {
                 self.number(4);
                 self.question_id(*id);
             }
+        }
+    }
+
+    /// Nothing where nothing is asked of answers.
+    fn verdicts(&mut self, verdicts: Option<&Verdicts>) {
+        if let Some(verdicts) = verdicts {
+            self.text(&verdicts.summary());
         }
     }
 
@@ -360,6 +372,7 @@ impl Trace {
             FailureClass::Forbidden => self.number(7),
             FailureClass::OutOfMoney => self.number(8),
             FailureClass::OtherApi => self.number(9),
+            FailureClass::FailedCheck => self.number(10),
         }
         self.optional(failure.status.map(u64::from));
         self.text(&failure.message);

@@ -69,7 +69,7 @@ const OF_THE_REQUEST: [&str; 12] = [
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     let mut exit = Exit::Done;
     if let Some(rows) = args.pilot {
-        exit = run_rows(pilot_of(&args.layer), Some(rows))?;
+        exit = run_rows(pilot_of(&args.layer), Some(rows), None)?;
         if !matches!(exit, Exit::Done | Exit::Marked) {
             return Ok(exit);
         }

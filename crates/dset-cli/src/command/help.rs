@@ -18,6 +18,7 @@ use crate::spelling::meant;
   exit-codes   what each exit code says, and what to do then
   resume       what a run does after whatever stopped it
   files        which files dset reads and writes
+  checks       what answers can be held against, and how it is said
 
 Exit codes: 0 told, 2 no such command or topic.
 
@@ -30,7 +31,7 @@ pub(crate) struct HelpArgs {
     words: Vec<String>,
 }
 
-pub(super) const TOPICS: [&str; 3] = ["exit-codes", "resume", "files"];
+pub(super) const TOPICS: [&str; 4] = ["exit-codes", "resume", "files", "checks"];
 
 /// Returns what is said of a topic.
 fn topic(name: &str) -> Option<String> {
@@ -38,6 +39,7 @@ fn topic(name: &str) -> Option<String> {
         "exit-codes" => Some(exit_codes()),
         "resume" => Some(RESUME.to_owned()),
         "files" => Some(files()),
+        "checks" => Some(CHECKS.to_owned()),
         _ => None,
     }
 }
@@ -62,6 +64,36 @@ A row that says ERROR is asked again. `dset status` tells what is left, and
 for is lost, bought twice or written twice.
 
 To ask everything again and keep the earlier outputs: `dset run --again`.
+";
+
+const CHECKS: &str = "\
+What answers can be held against
+
+  in dset.toml a table, and for one run a flag
+  [[check]]                            --check lacks='as an AI'
+  name = \"lacks\"
+  pattern = \"as an AI\"
+  on-fail = \"retry\"
+
+  equals       column, or template; as = auto, text, number, set or choice;
+               --gold COLUMN is the short way
+  matches      pattern, a regular expression that must be found
+  lacks        pattern, one that must not
+  length       min, max, unit = chars, words or lines; --check length=10..200
+  language     language, as in de, or script
+  no-refusal   not one of the ways to say that it cannot be answered
+  no-repeat    no loop
+  command      command = [\"./judge.py\"], seconds = 10: a program that reads a
+               line of JSON a row and answers {\"ok\": true} or
+               {\"ok\": false, \"why\": \"...\"}
+
+  on           the place in a JSON answer that is judged, as in answer.steps
+  on-fail      retry asks again, up to --tries, and shows the model its answer
+               and the reasons; mark marks the row ERROR (the default); keep
+               keeps the answer with the verdict
+
+Every answer that came whole is kept, whatever is thought of it: `dset check`
+reads all of them again, free, and `dset show N` has each try.
 ";
 
 fn files() -> String {

@@ -1,5 +1,6 @@
 //! One file per command; here is only which of them runs.
 
+pub(crate) mod check;
 mod check_key;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -19,6 +20,7 @@ pub(crate) mod model_suggestion;
 pub(crate) mod models;
 mod money;
 pub(crate) mod prices;
+pub(crate) mod redo;
 mod resume_command;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Check(args) => check::run(*args),
+        Command::Redo(args) => redo::run(args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),

@@ -16,6 +16,7 @@ use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job};
+use dset_engine::run::redo::RedoSelector;
 use dset_engine::source::spool::{STDIN, spool};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -74,9 +75,13 @@ pub(crate) struct DecisionArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 
-    /// After a change of settings: keep the answers there are, ask the rest
-    #[arg(long = "continue", conflicts_with = "again")]
+    /// After a change of settings or checks: keep the answers there are, ask the rest
+    #[arg(long = "continue", conflicts_with_all = ["again", "again_failed"])]
     pub(crate) keep: bool,
+
+    /// After a change of checks: ask again for the answers that do not pass any more
+    #[arg(long)]
+    pub(crate) again_failed: bool,
 
     /// Ask everything again; earlier outputs are moved, not deleted
     #[arg(long)]
@@ -114,11 +119,15 @@ pub(crate) struct EndArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<Exit, UserError> {
-    run_rows(args, None)
+    run_rows(args, None, None)
 }
 
-/// Asks what has no answer yet, of the whole input or of so many rows evenly from it.
-pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserError> {
+/// Asks what has no answer yet, of the whole input or of so many rows evenly from it; or rows again.
+pub(super) fn run_rows(
+    args: RunArgs,
+    pilot: Option<u64>,
+    redo: Option<RedoSelector>,
+) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     // A pilot is not the run's end.
@@ -142,11 +151,14 @@ pub(super) fn run_rows(args: RunArgs, pilot: Option<u64>) -> Result<Exit, UserEr
     let decisions = Decisions {
         keep_answers: args.decisions.keep,
         ask_again: args.decisions.again,
+        again_failed: args.decisions.again_failed,
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
         pilot,
         forgive_lost: args.decisions.forgive_lost,
+        redo,
+        applies_only: false,
     };
     #[cfg(unix)]
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;
@@ -281,11 +293,14 @@ pub(super) fn ask(
     let lacking = lacking.map(|(model, _)| model).next();
     let mut decisions = decisions;
     let mut job = loop {
-        match (Job::prepare(spec.clone(), decisions, lacking.is_none()), lacking) {
+        match (Job::prepare(spec.clone(), decisions.clone(), lacking.is_none()), lacking) {
             (Ok(job), _) => break job,
             (Err(JobError::NoKey), Some(model)) => return Err(keys.environment.no_key(model)),
             (Err(error @ JobError::SettingsChanged { .. }), _) if prompt::is_possible() => {
                 decide(explain::job(error), &mut decisions)?;
+            }
+            (Err(error @ JobError::AcceptanceChanged { .. }), _) if prompt::is_possible() => {
+                decide_failed(explain::job(error), &mut decisions)?;
             }
             (Err(error @ JobError::Bookmark { .. }), _) if prompt::is_possible() => {
                 begin_where(explain::job(error), &mut decisions)?;
@@ -381,6 +396,18 @@ fn decide(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> 
     match word.to_ascii_lowercase().as_str() {
         "k" | "keep" => decisions.keep_answers = true,
         "a" | "again" => decisions.ask_again = true,
+        _ => return Err(error),
+    }
+    Ok(())
+}
+
+/// Asks whoever sits at the terminal what becomes of answers that do not pass any more.
+fn decide_failed(error: UserError, decisions: &mut Decisions) -> Result<(), UserError> {
+    display::warn(&error.message, None);
+    let question = "Keep them all the same (k), ask again for them (a), stop (s)";
+    match prompt::word(question, "s")?.to_ascii_lowercase().as_str() {
+        "k" | "keep" => decisions.keep_answers = true,
+        "a" | "again" => decisions.again_failed = true,
         _ => return Err(error),
     }
     Ok(())

@@ -13,7 +13,7 @@ pub(crate) fn advice<'a>(
     causes: impl IntoIterator<Item = &'a str>,
     again: impl Fn(&[&str], &str) -> String,
 ) -> Vec<String> {
-    let (mut cut, mut repeats, mut other) = (false, false, false);
+    let (mut cut, mut repeats, mut checks, mut other) = (false, false, false, false);
     let mut without = BTreeSet::new();
     for cause in causes {
         if nothing(cause).is_some() {
@@ -22,6 +22,7 @@ pub(crate) fn advice<'a>(
         match Cause::from_code(cause) {
             Some(Cause::LengthLimit) => cut = true,
             Some(Cause::RepeatsItself) => repeats = true,
+            Some(Cause::FailedCheck) => checks = true,
             _ => other = true,
         }
     }
@@ -40,6 +41,13 @@ pub(crate) fn advice<'a>(
             "Answers that repeat themselves may end at another temperature; they are asked again \
              under a higher token limit: {command}"
         ));
+    }
+    if checks {
+        hints.push(
+            "Answers that fail a check and have no tries left: more of them with `--tries N` where \
+             the check retries, or anew with `dset redo --failed`"
+                .to_owned(),
+        );
     }
     if other {
         hints.push(format!("Ask the failed questions again with {}", again(&[], "")));

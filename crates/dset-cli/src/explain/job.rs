@@ -80,6 +80,13 @@ fn words(error: JobError, is_there: bool) -> UserError {
         .cause(io_cause(&error))
         .hint("Copies are in the folder `.earlier` beside them; run again once that is mended"),
         JobError::SettingsChanged { changes, answers } => settings_changed(&changes, answers),
+        JobError::Check(error) => crate::checks::explain(error),
+        JobError::CheckProgram(error) => UserError::new(Exit::Usage, one_line(&error.to_string()))
+            .hint("Its name is meant from the working folder; there is no shell between"),
+        JobError::NothingToRedo => UserError::new(Exit::Usage, "no row is to be asked again")
+            .cause("no question of the file is among those that are meant")
+            .hint("`dset show --failed` names what failed, `dset show N` a question"),
+        JobError::AcceptanceChanged { answers } => acceptance_changed(answers),
         JobError::Bookmark { path, folder, row, before, questions } => {
             bookmark(&path, &folder, row, before, questions)
         }
@@ -124,6 +131,18 @@ fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserE
              `{} --again`",
             same_command()
         ))
+}
+
+fn acceptance_changed(answers: u64) -> UserError {
+    let answers = match answers {
+        1 => "1 answer that was accepted does not pass the checks any more".to_owned(),
+        count => format!("{count} answers that were accepted do not pass the checks any more"),
+    };
+    UserError::new(Exit::Usage, answers)
+        .cause("the checks are others than in the last run, and these would be asked again")
+        .hint(format!("Keep them all the same: `{} --continue`", same_command()))
+        .hint(format!("Ask and pay for them again: `{} --again-failed`", same_command()))
+        .hint(format!("See which: `{}`", same_command_as("check", &[])))
 }
 
 fn bookmark(path: &Path, folder: &Path, row: u64, before: u64, questions: u64) -> UserError {

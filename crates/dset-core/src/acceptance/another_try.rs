@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdicts;
 use crate::item::content::{Content, Role, Turn};
+use crate::schema::Reason;
 
 /// How a question is asked again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum RetryWith {
     /// With the answer that was not accepted, and the reasons.
@@ -24,9 +25,13 @@ const AFTER: &str = "Answer the question again, with this put right.";
 /// Returns what is sent for another try: what was sent, the answer, and why it was not accepted, each
 /// reason with its place. An answer without a word is not shown to whoever wrote it.
 #[must_use]
-pub fn another_try(sent: &Content, answer: &str, verdicts: &Verdicts, with: RetryWith) -> Content {
-    let reasons: Vec<String> = verdicts
-        .reasons()
+pub fn another_try<'r>(
+    sent: &Content,
+    answer: &str,
+    reasons: impl Iterator<Item = &'r Reason>,
+    with: RetryWith,
+) -> Content {
+    let reasons: Vec<String> = reasons
         .map(|reason| match reason.place.as_str() {
             "" => format!("- {}", reason.sentence),
             place => format!("- at `{place}`: {}", reason.sentence),

@@ -4,6 +4,7 @@
 //! over the same answers costs nothing.
 
 mod another_try;
+mod terms;
 
 use std::borrow::Cow;
 
@@ -21,6 +22,7 @@ use crate::schema::{Reason, Schema};
 use crate::structured::{Json, Parsed, Place, PlaceError, Unreadable, read};
 
 pub use another_try::{RetryWith, another_try};
+pub use terms::{Standing, Terms};
 
 /// The name of the check that an answer fits the schema.
 pub const SCHEMA: &str = "schema";
@@ -141,7 +143,6 @@ impl Acceptance {
         for (index, declaration) in declarations.into_iter().enumerate() {
             acceptance.declare(index, declaration, columns)?;
         }
-        acceptance.canonical.sort();
         Ok(acceptance)
     }
 
@@ -184,13 +185,20 @@ impl Acceptance {
         self.schema.is_none() && self.checks.is_empty()
     }
 
-    /// Returns what verdicts under it are known by. What a failed check does is no part of it, nor is
-    /// the order of the checks.
+    /// Returns what verdicts under it are known by, in the order of the checks. What a failed check does
+    /// is no part of it.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 16] {
         let schema = self.schema.as_ref().map(|(schema, _)| schema.canonical());
         let text = json!([check::VERSION, schema, self.canonical]).to_string();
         xxh3_128(format!("acceptance/1\n{text}").as_bytes()).to_be_bytes()
+    }
+
+    /// Returns what each verdict asks for where it is not passed, in their order.
+    #[must_use]
+    pub fn on_fail(&self) -> Vec<OnFail> {
+        let schema = self.schema.iter().map(|(_, on_fail)| *on_fail);
+        schema.chain(self.checks.iter().map(|entry| entry.on_fail)).collect()
     }
 
     /// Returns the programs that judge, each with the index of its verdict; see
@@ -223,9 +231,7 @@ impl Acceptance {
             let judgement = entry.judge(answer, value, item);
             list.push(entry.verdict(judgement));
         }
-        let schema = self.schema.iter().map(|(_, on_fail)| *on_fail);
-        let on_fail = schema.chain(self.checks.iter().map(|entry| entry.on_fail)).collect();
-        Verdicts { list, parsed: parsed.and_then(Result::ok), on_fail }
+        Verdicts { list, parsed: parsed.and_then(Result::ok), on_fail: self.on_fail() }
     }
 }
 
@@ -274,19 +280,49 @@ impl Verdict {
     }
 }
 
+/// Says what follows from verdicts, each with what its failing asks for: a check that is not known
+/// counts as failed, but asking again would not help it.
+#[must_use]
+pub fn consequence(list: &[Verdict], on_fail: &[OnFail]) -> Consequence {
+    let all = list.iter().zip(on_fail).map(|(verdict, on_fail)| match (verdict.outcome, on_fail) {
+        (Outcome::Passed, _) | (_, OnFail::Keep) => Consequence::Accept,
+        (Outcome::Failed, OnFail::Retry) => Consequence::Retry,
+        _ => Consequence::Mark,
+    });
+    all.max().unwrap_or(Consequence::Accept)
+}
+
+/// Tells in one line what these verdicts say, each with its first reason.
+#[must_use]
+pub fn summary<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> String {
+    let one = |verdict: &Verdict| match verdict.reasons.first() {
+        Some(reason) => format!("{}: {}", verdict.check, reason.sentence),
+        None => verdict.check.clone(),
+    };
+    verdicts.map(one).collect::<Vec<_>>().join("; ")
+}
+
 impl Verdicts {
-    /// Says what follows: a check that is not known counts as failed, but asking again would not
-    /// help it.
+    /// Says what follows, see [`consequence`].
     #[must_use]
     pub fn consequence(&self) -> Consequence {
-        let all = self.list.iter().zip(&self.on_fail).map(|(verdict, on_fail)| {
-            match (verdict.outcome, on_fail) {
-                (Outcome::Passed, _) | (_, OnFail::Keep) => Consequence::Accept,
-                (Outcome::Failed, OnFail::Retry) => Consequence::Retry,
-                _ => Consequence::Mark,
-            }
+        consequence(&self.list, &self.on_fail)
+    }
+
+    /// Tells whether every check passed.
+    #[must_use]
+    pub fn are_passed(&self) -> bool {
+        self.list.iter().all(|verdict| verdict.outcome == Outcome::Passed)
+    }
+
+    /// Tells why the answer is not accepted, in one line: every check that asks for something, with its
+    /// first reason.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let failed = self.list.iter().zip(&self.on_fail).filter(|(verdict, on_fail)| {
+            verdict.outcome != Outcome::Passed && **on_fail != OnFail::Keep
         });
-        all.max().unwrap_or(Consequence::Accept)
+        summary(failed.map(|(verdict, _)| verdict))
     }
 
     /// Puts what a program said in the place of a verdict, see [`Acceptance::commands`].

@@ -80,8 +80,9 @@ fn its_fingerprint_changes_with_what_is_asked_of_answers_alone() {
     let a = json!({"name": "length", "max": 5, "min": 1});
     let b = json!({"name": "lacks", "pattern": "x"});
     let same = of(json!([a, b]));
-    assert_eq!(same, of(json!([b, {"name": "length", "min": 1, "max": 5, "on-fail": "keep"}])));
+    assert_eq!(same, of(json!([{"name": "length", "min": 1, "max": 5, "on-fail": "keep"}, b])));
     for other in [
+        json!([b, a]),
         json!([a]),
         json!([a, {"name": "matches", "pattern": "x"}]),
         json!([a, {"name": "lacks", "pattern": "x", "on": "/a"}]),
@@ -122,7 +123,8 @@ fn another_try_shows_the_answer_and_each_reason_with_its_place() {
     let answer = r#"{"answer": "x"}"#;
     let verdicts = accept(&acceptance, answer);
     let sent = Content::Text("Why?".into());
-    let Content::Chat(turns) = another_try(&sent, answer, &verdicts, RetryWith::Reasons) else {
+    let Content::Chat(turns) = another_try(&sent, answer, verdicts.reasons(), RetryWith::Reasons)
+    else {
         panic!("it has turns");
     };
     assert_eq!(
@@ -137,8 +139,8 @@ fn another_try_shows_the_answer_and_each_reason_with_its_place() {
          - `x` must not be in it\n\
          Answer the question again, with this put right."
     );
-    assert_eq!(another_try(&sent, answer, &verdicts, RetryWith::Fresh), sent);
-    assert_eq!(another_try(&sent, " \n", &verdicts, RetryWith::Reasons), sent);
-    let chat = another_try(&Content::Chat(turns), answer, &verdicts, RetryWith::Reasons);
+    assert_eq!(another_try(&sent, answer, verdicts.reasons(), RetryWith::Fresh), sent);
+    assert_eq!(another_try(&sent, " \n", verdicts.reasons(), RetryWith::Reasons), sent);
+    let chat = another_try(&Content::Chat(turns), answer, verdicts.reasons(), RetryWith::Reasons);
     assert_eq!(chat.texts().count(), 5);
 }

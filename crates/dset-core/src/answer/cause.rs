@@ -12,6 +12,8 @@ pub enum Cause {
     RepeatsItself,
     /// The model reasoned, and wrote no answer.
     OnlyReasoning,
+    /// The answer is whole, and not accepted.
+    FailedCheck,
     /// The reasoning did not end, and there is no answer.
     EndlessReasoning,
     /// The model called a tool in place of an answer.
@@ -36,10 +38,11 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 13] = [
+    pub const ALL: [Cause; 14] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
+        Cause::FailedCheck,
         Cause::EndlessReasoning,
         Cause::ToolCall,
         Cause::NoText,
@@ -60,6 +63,7 @@ impl Cause {
             Cause::LengthLimit => "length limit",
             Cause::RepeatsItself => "repeats itself",
             Cause::OnlyReasoning => "only reasoning",
+            Cause::FailedCheck => "failed check",
             Cause::EndlessReasoning => "endless reasoning",
             Cause::ToolCall => "tool call",
             Cause::NoText => "no text",

@@ -102,6 +102,8 @@ pub enum FailureClass {
     Refused(Refusal),
     /// The answer was cut by the token limit: kept, and not bought again under the same limit.
     CutByLength,
+    /// The answer is whole, and not accepted: kept, and no reply says so.
+    FailedCheck,
     /// The key is wrong (401).
     KeyRefused,
     /// 403: the key's fault before any success, the question's after one.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, ValueReading};
-use crate::schema::dialect::AskedFor;
+use crate::schema::dialect::{AskedFor, Restore};
 use crate::structured::Parsed;
 
 /// One row of every output.
@@ -24,6 +24,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Returns what is to be undone in the answer before it is held against a schema.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        self.metadata.asked_for.map(|asked| asked.restore).unwrap_or_default()
+    }
+
     /// Returns the value of an answer that was asked for under a schema, where there is one.
     #[must_use]
     pub fn parsed(&self) -> Option<Parsed> {
@@ -77,9 +83,12 @@ pub struct Metadata {
     /// What the service says that the call cost.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cost: Option<f64>,
-    /// How many asks the question took.
+    /// How many asks the answer took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
+    /// Which answer to the question it is, from 1, where those before it were not accepted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tries: Option<u32>,
     /// How long the last of them took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
@@ -111,6 +120,7 @@ impl Metadata {
             at_token_limit: answer.at_token_limit.then_some(true),
             cost: answer.cost,
             attempts: Some(attempts),
+            tries: None,
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),
             system_fingerprint: answer.system_fingerprint.clone(),
@@ -147,14 +157,21 @@ pub struct CompleteMetadata<'a> {
     pub at_token_limit: bool,
     /// What the service says that the call cost.
     pub cost: f64,
-    /// Asks that the question took.
+    /// Asks that the answer took.
     pub attempts: u32,
+    /// See [`Metadata::tries`].
+    #[serde(skip_serializing_if = "is_one")]
+    pub tries: u32,
     /// Duration of the last of them.
     pub seconds: f64,
     /// The service's name for it.
     pub request_id: &'a str,
     /// The backend's fingerprint.
     pub system_fingerprint: &'a str,
+}
+
+fn is_one(tries: &u32) -> bool {
+    *tries == 1
 }
 
 impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
@@ -173,6 +190,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
             at_token_limit,
             cost,
             attempts,
+            tries,
             seconds,
             request_id,
             system_fingerprint,
@@ -193,6 +211,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
             at_token_limit: at_token_limit.unwrap_or_default(),
             cost: cost.unwrap_or_default(),
             attempts: attempts.unwrap_or_default(),
+            tries: tries.unwrap_or(1),
             seconds: seconds.unwrap_or_default(),
             request_id: text(request_id),
             system_fingerprint: text(system_fingerprint),

@@ -24,6 +24,7 @@ pub struct Declaration {
 
 /// What a failed check does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFail {
     /// The verdict travels with the row.
@@ -52,6 +53,15 @@ pub enum DeclarationError {
 }
 
 impl Declaration {
+    /// Returns the check that `--gold COLUMN` stands for: numbers are compared as numbers.
+    #[must_use]
+    pub fn gold(column: &str) -> Declaration {
+        let arguments = [("column", column), ("as", "auto")];
+        let arguments = arguments.map(|(name, value)| (name.to_owned(), value.into()));
+        let name = "equals".to_owned();
+        Declaration { name, on: None, on_fail: None, arguments: arguments.into_iter().collect() }
+    }
+
     /// Reads `NAME=VALUE`, or `NAME` alone for a check that takes no value.
     pub fn from_argument(argument: &str) -> Result<Declaration, DeclarationError> {
         let (name, value) = match argument.split_once('=') {

@@ -39,6 +39,8 @@ enum As {
     Set,
     /// As the letter of a choice.
     Choice,
+    /// As numbers in rows where a number is expected, and else as texts.
+    Auto,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,9 @@ impl Check for Equals {
             As::Text if given == expected => Judgement::Passed,
             As::Text => not_expected(),
             As::Number => number(given, expected),
+            As::Auto if given == expected => Judgement::Passed,
+            As::Auto if Quantity::read(expected).is_some() => number(given, expected),
+            As::Auto => not_expected(),
             As::Set if set(given) == set(expected) => Judgement::Passed,
             As::Set => not_expected(),
             As::Choice => match (choice(given), choice(expected)) {
@@ -164,6 +169,8 @@ mod tests {
         assert!(passes("number", "1,234 m", "Well.\n#### 1234.0") && !passes("number", "1", "2"));
         assert!(passes("set", "b; a, b", "a\nb") && passes("set", r#"["a", 1]"#, "1, a"));
         assert!(!passes("set", "a", "a, b"));
+        assert!(passes("auto", "So 5.\n#### 5", "#### 5.0") && !passes("auto", "6", "5"));
+        assert!(passes("auto", "Paris", "Paris") && !passes("auto", "5", "Paris"));
         for given in [
             "B",
             "(B)",

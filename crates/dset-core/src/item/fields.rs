@@ -42,6 +42,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Returns all fields as an object, to be kept.
+    #[must_use]
+    pub fn to_object(self) -> Map<String, Value> {
+        let mut object = Map::new();
+        self.for_each(|name, field| {
+            object.entry(name).or_insert_with(|| match field {
+                Field::Text(text) => Value::from(text),
+                Field::Json(value) => value.clone(),
+            });
+        });
+        object
+    }
+
     /// Returns a field by its name. Linear in the number of fields.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Field<'a>> {

@@ -18,7 +18,8 @@ use crate::csv::ERROR;
 use content::{Turn, canonical_json};
 use fields::Fields;
 use params::Params;
-use question::QuestionId;
+use question::{Question, QuestionId};
+use serde_json::{Map, Value};
 
 /// One item of an input, as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,24 @@ impl<'a> Item<'a> {
             params: None,
             fields: Fields::Object(fields),
             id: None,
+            status: Status::Empty,
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// Returns what answers are held against of an item that was read before: its question and its
+    /// fields.
+    #[must_use]
+    pub fn of_question(question: &'a Question, fields: &'a Map<String, Value>) -> Item<'a> {
+        Item {
+            place: Place::Row(question.row_number),
+            text: &question.text,
+            turns: None,
+            system: None,
+            params: None,
+            fields: Fields::Object(fields),
+            id: question.name.as_deref(),
             status: Status::Empty,
         }
     }

@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::content::Content;
 use super::params::Params;
+use crate::acceptance::{RetryWith, another_try};
+use crate::schema::Reason;
 
 /// Place of a wanted answer among those of the input, from 0: row by row, then model by model, then
 /// sample by sample. With one model and one sample, the place of a question among the non-empty ones.
@@ -90,4 +93,48 @@ pub struct Question {
     pub model: u16,
     /// Which sample of the model's, from 0.
     pub sample: u32,
+    /// What came of it before, where it is asked again because no answer was accepted.
+    pub earlier: Option<Arc<EarlierTries>>,
+    /// The fields of its row, where answers are held against them.
+    pub fields: Option<Arc<Map<String, Value>>>,
+}
+
+/// Answers to a question that were not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierTries {
+    /// How many there are, those that were set aside apart.
+    pub count: u32,
+    /// How many were set aside, because the row is asked again on purpose.
+    pub aside: u32,
+    /// What was sent for the first of them.
+    pub content: Content,
+}
+
+impl Question {
+    /// Returns which try at this question the next answer is, from 1.
+    #[must_use]
+    pub fn try_number(&self) -> u32 {
+        self.earlier.as_ref().map_or(1, |earlier| earlier.count + earlier.aside + 1)
+    }
+
+    /// Returns how many answers have been given once the next is there, of those that count.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.earlier.as_ref().map_or(1, |earlier| earlier.count + 1)
+    }
+
+    /// Returns what is asked after this answer, which was not accepted for these reasons.
+    #[must_use]
+    pub fn another_try<'r>(
+        &self,
+        answer: &str,
+        reasons: impl Iterator<Item = &'r Reason>,
+        with: RetryWith,
+    ) -> Question {
+        let first = self.earlier.as_ref().map_or(&self.content, |earlier| &earlier.content);
+        let aside = self.earlier.as_ref().map_or(0, |earlier| earlier.aside);
+        let earlier = EarlierTries { count: self.tries(), aside, content: first.clone() };
+        let content = another_try(first, answer, reasons, with);
+        Question { content, earlier: Some(Arc::new(earlier)), ..self.clone() }
+    }
 }

@@ -1,5 +1,6 @@
 //! Where one wanted answer stands, from what is known of it.
 
+use crate::acceptance::Standing;
 use crate::plan::Stored;
 use crate::run::Planned;
 
@@ -27,13 +28,17 @@ impl Evidence {
 }
 
 /// Decides where a wanted answer stands: any answer counts before a presumption, and that before
-/// what is known of an earlier failure.
+/// what is known of an earlier failure. One that is not accepted is no answer.
 pub(super) fn classify(evidence: &Evidence) -> Planned {
     match evidence.answer() {
-        Some(answer) if answer.placed => Planned::Placed,
-        Some(_) => Planned::Unplaced,
+        Some(answer) => match answer.standing {
+            Standing::Accepted if answer.placed => Planned::Placed,
+            Standing::Accepted => Planned::Unplaced,
+            Standing::Another => Planned::Pending,
+            Standing::Failed => Planned::Failed,
+        },
         None if evidence.is_presumed => Planned::Presumed,
-        None if evidence.is_truncated => Planned::Truncated,
+        None if evidence.is_truncated => Planned::Failed,
         None => Planned::Pending,
     }
 }
@@ -42,7 +47,7 @@ pub(super) fn classify(evidence: &Evidence) -> Planned {
 mod tests {
     use super::*;
     use crate::item::question::Key;
-    use crate::plan::Provenance;
+    use crate::plan::{Provenance, Tries};
 
     #[test]
     fn an_answer_counts_before_a_presumption_and_that_before_a_failure() {
@@ -55,12 +60,14 @@ mod tests {
                 model: 0,
                 sample: 0,
                 placed,
+                standing: Standing::Accepted,
+                tries: Tries { count: 1, aside: 0 },
             })
         };
         let (placed, unplaced) = (answer(true), answer(false));
         for (own, other, is_presumed, is_truncated, state) in [
             (None, None, false, false, Planned::Pending),
-            (None, None, false, true, Planned::Truncated),
+            (None, None, false, true, Planned::Failed),
             (None, None, true, false, Planned::Presumed),
             (None, None, true, true, Planned::Presumed),
             (None, placed, true, true, Planned::Placed),

@@ -60,9 +60,7 @@ impl Ledger {
             (Planned::LeftOut, _) => return,
             (Planned::Placed | Planned::Unplaced, _) => &mut self.answered,
             (Planned::Presumed, _) => &mut self.presumed,
-            (Planned::Truncated, _) | (Planned::Pending, Some(Fault::Rejected)) => {
-                &mut self.rejected
-            }
+            (Planned::Failed, _) | (Planned::Pending, Some(Fault::Rejected)) => &mut self.rejected,
             (Planned::Pending, Some(Fault::GaveUp)) => &mut self.gave_up,
             (Planned::Pending, None) => &mut self.pending,
         };
@@ -94,7 +92,7 @@ mod tests {
             (Planned::Placed, None),
             (Planned::Unplaced, Some(Fault::GaveUp)),
             (Planned::Presumed, None),
-            (Planned::Truncated, Some(Fault::Rejected)),
+            (Planned::Failed, Some(Fault::Rejected)),
             (Planned::Pending, Some(Fault::Rejected)),
             (Planned::Pending, Some(Fault::GaveUp)),
             (Planned::Pending, None),

@@ -15,6 +15,7 @@ mod tally;
 
 use std::collections::HashSet;
 
+use crate::acceptance::Standing;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, ModelHash, key};
@@ -40,7 +41,34 @@ pub struct Stored {
     pub model: u16,
     /// Which sample it is.
     pub sample: u32,
-    /// Its place in the outputs is decided.
+    /// The place of it in the outputs is decided, or of an earlier try.
+    pub placed: bool,
+    /// Whether it is accepted.
+    pub standing: Standing,
+    /// How many answers there are under its key, itself among them: it is the one that counts, or the
+    /// last.
+    pub tries: Tries,
+}
+
+/// How many answers there are under one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Those that count.
+    pub count: u32,
+    /// Those that count no more, because the row was asked again on purpose.
+    pub aside: u32,
+}
+
+/// Answers to a wanted one that are not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAccepted {
+    /// What is wanted.
+    pub index: QuestionIndex,
+    /// The last of them.
+    pub answer: AnswerId,
+    /// How many there are under the key of the wanted one; none where they are under another.
+    pub tries: Tries,
+    /// An earlier acceptance has placed one of them in the outputs.
     pub placed: bool,
 }
 
@@ -88,6 +116,8 @@ pub struct Plan {
     pub marks: InputMarks,
     /// Answers whose place in the outputs is not decided, in the order of the input.
     pub unplaced: Vec<(QuestionIndex, AnswerId)>,
+    /// Wanted answers that were given and are not accepted, in the order of the input.
+    pub not_accepted: Vec<NotAccepted>,
     /// Wanted answers that are there only under other settings, of each model.
     pub with_other_settings: Vec<u64>,
     /// Answers that this run does not want, of further samples and other models, by their questions.
@@ -152,7 +182,27 @@ impl Plan {
             states: self.states.clone(),
             per_row: self.wanted.per_row(),
             marks: self.marks.clone(),
+            placed_before: self
+                .not_accepted
+                .iter()
+                .filter_map(|one| one.placed.then_some(one.index))
+                .collect(),
         }
+    }
+
+    /// Returns what came before of a wanted answer that is not accepted so far.
+    #[must_use]
+    pub fn not_accepted(&self, at: QuestionIndex) -> Option<&NotAccepted> {
+        let found = self.not_accepted.binary_search_by_key(&at, |one| one.index);
+        found.ok().map(|found| &self.not_accepted[found])
+    }
+
+    /// Counts the wanted answers that were given, are not accepted, and are not asked for again.
+    #[must_use]
+    pub fn failed_checks(&self) -> u64 {
+        let states = &self.states;
+        let failed = |one: &&NotAccepted| states[one.index as usize] == Planned::Failed;
+        self.not_accepted.iter().filter(failed).count() as u64
     }
 
     /// Counts the questions in this state.

@@ -188,6 +188,7 @@ impl Planner {
             states: totals.states,
             marks: totals.marks,
             unplaced: totals.unplaced,
+            not_accepted: totals.not_accepted,
             with_other_settings: totals.with_other_settings,
             unwanted: beside.unwanted,
             orphaned,

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use crate::acceptance::Standing;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
 use crate::plan::classify::{Evidence, classify};
 use crate::plan::fanout::Fanout;
-use crate::plan::{AnswerId, Provenance};
+use crate::plan::{AnswerId, NotAccepted, Provenance, Tries};
 use crate::run::Planned;
 
 /// Counts entries and rows while they are planned.
@@ -23,6 +24,7 @@ pub(super) struct Totals {
     pub(super) states: Vec<Planned>,
     pub(super) marks: InputMarks,
     pub(super) unplaced: Vec<(QuestionIndex, AnswerId)>,
+    pub(super) not_accepted: Vec<NotAccepted>,
     pub(super) with_other_settings: Vec<u64>,
     pub(super) marked_though_answered: u64,
     pub(super) marked_and_pending: u64,
@@ -59,6 +61,12 @@ impl<'a> Tally<'a> {
         self.totals.states[at as usize] = state;
         self.totals.inconsistent_keys += u64::from(evidence.is_under_other_key);
         let Some(answer) = evidence.answer() else { return };
+        if answer.standing != Standing::Accepted {
+            let tries = if evidence.own.is_some() { answer.tries } else { Tries::default() };
+            let (answer, placed) = (answer.id, answer.placed);
+            self.totals.not_accepted.push(NotAccepted { index: at, answer, tries, placed });
+            return;
+        }
         if state == Planned::Unplaced {
             self.totals.unplaced.push((at, answer.id));
         }
@@ -71,7 +79,7 @@ impl<'a> Tally<'a> {
     /// Leaves out what of these entries has no answer.
     pub(super) fn leave_out(&mut self, entries: Range<QuestionIndex>) {
         for state in &mut self.totals.states[entries.start as usize..entries.end as usize] {
-            if matches!(state, Planned::Pending | Planned::Truncated) {
+            if matches!(state, Planned::Pending | Planned::Failed) {
                 *state = Planned::LeftOut;
             }
         }
@@ -87,9 +95,9 @@ impl<'a> Tally<'a> {
     ) {
         let states = &self.totals.states[entries.start as usize..entries.end as usize];
         let has = |state: Planned| states.contains(&state);
-        let (is_pending, is_truncated) = (has(Planned::Pending), has(Planned::Truncated));
+        let (is_pending, is_failed) = (has(Planned::Pending), has(Planned::Failed));
         let is_answered = has(Planned::Placed) || has(Planned::Unplaced);
-        if is_answered && !is_pending && !is_truncated {
+        if is_answered && !is_pending && !is_failed {
             if marked {
                 self.totals.marked_though_answered += 1;
                 self.totals.marks.clear.insert(id);
@@ -99,19 +107,23 @@ impl<'a> Tally<'a> {
         self.totals.marked_and_pending += u64::from(marked && is_pending);
         // A mark that the store wants also where the row says ERROR already, so that the store
         // learns of it; and one that is not asked again, if its mark was taken away.
-        if is_truncated && !marked || is_mark_unwritten() {
+        if is_failed && !marked || is_mark_unwritten() {
             self.totals.marks.set.insert(id);
         }
     }
 
     /// Returns how many wanted answers have their place.
     pub(super) fn placed(&self) -> u64 {
-        self.totals.states.iter().filter(|&&state| state == Planned::Placed).count() as u64
+        let not_accepted = self.totals.not_accepted.iter().filter(|one| one.placed).count();
+        let placed = self.totals.states.iter().filter(|&&state| state == Planned::Placed).count();
+        (placed + not_accepted) as u64
     }
 
     /// Returns the sums, answers without a place in the order of the input.
     pub(super) fn finish(mut self) -> Totals {
         self.totals.unplaced.sort_unstable();
+        self.totals.not_accepted.sort_unstable_by_key(|one| one.index);
+        self.totals.not_accepted.dedup_by_key(|one| one.index);
         self.totals
     }
 }

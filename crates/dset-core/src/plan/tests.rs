@@ -30,13 +30,15 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             model: 0,
             sample: 0,
             placed: true,
+            standing: Standing::Accepted,
+            tries: Tries { count: 1, aside: 0 },
         })
         .collect();
     stored.sort_by_key(|answer| answer.key);
     stored
 }
 
-use Planned::{Pending, Placed, Presumed, Truncated, Unplaced};
+use Planned::{Failed, Pending, Placed, Presumed, Unplaced};
 
 #[test]
 fn rows_may_be_added_removed_and_reordered_and_only_new_ones_are_asked() {
@@ -119,7 +121,7 @@ fn rows_before_a_bare_bookmark_are_presumed_and_cut_ones_are_kept() {
     let cut = [QuestionId { text_hash: QuestionId::hash_text("four"), ordinal: 0 }.hash()];
     let known = StoreFacts { presumed, truncated: cut.into(), ..StoreFacts::default() };
     let plan = planner.plan(0, [], &known);
-    assert_eq!(plan.states, [Presumed, Presumed, Pending, Truncated]);
+    assert_eq!(plan.states, [Presumed, Presumed, Pending, Failed]);
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error(
     let cut = [id("one").hash(), id("two").hash()];
     let known = StoreFacts { truncated: cut.into(), ..StoreFacts::default() };
     let plan = planner(&["one", "two!", "three"]).plan(0, [], &known);
-    assert_eq!(plan.states, [Truncated, Truncated, Pending]);
+    assert_eq!(plan.states, [Failed, Failed, Pending]);
     assert_eq!(plan.marks.set, [id("one")].into());
 }
 
@@ -226,6 +228,8 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 model: of.unwrap_or(0) as u16,
                 sample,
                 placed: true,
+                standing: Standing::Accepted,
+                tries: Tries { count: 1, aside: 0 },
             }
         })
         .collect();
@@ -281,7 +285,7 @@ fn an_answer_that_was_cut_is_kept_for_its_own_model_and_sample() {
     let wanted = Fanout::new(MODELS.map(|model| settings(model).model_hash()).to_vec(), 2);
     let cut = [wanted.failure_key(id, 0), wanted.failure_key(id, 3)].into();
     let plan = planner.plan(0, [], &StoreFacts { truncated: cut, ..StoreFacts::default() });
-    assert_eq!(plan.states, [Truncated, Pending, Pending, Truncated]);
+    assert_eq!(plan.states, [Failed, Pending, Pending, Failed]);
     assert_eq!(plan.marks.set, [id].into(), "its row says ERROR, once");
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::acceptance::Verdicts;
 use crate::answer::{Answer, Failure, Usage};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionId, QuestionIndex};
@@ -67,6 +68,10 @@ pub enum JournalRecord {
         answer: Box<Answer>,
         /// With it every answer is there that its row is to get.
         completes_row: bool,
+        /// It is accepted.
+        is_accepted: bool,
+        /// What is thought of it; absent where nothing is asked of it.
+        verdicts: Option<Box<Verdicts>>,
     },
     /// An ask failed.
     Failed {

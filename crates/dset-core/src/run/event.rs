@@ -1,7 +1,9 @@
 //! What the machine is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::acceptance::Verdicts;
 use crate::answer::ParsedReply;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionIndex};
@@ -35,6 +37,8 @@ pub enum Event {
         reading: ParsedReply,
         /// What its headers say about limits, where they say anything.
         limits: Option<Box<RateLimits>>,
+        /// What is thought of an answer; absent where nothing is asked of it.
+        verdicts: Option<Box<Verdicts>>,
     },
     /// The reply to an ask has begun with a good status and is not whole yet. May come late, after
     /// the ask came to something.
@@ -110,6 +114,8 @@ pub struct PlanSummary {
     pub per_row: u32,
     /// Bookmarks that the store wants and the input lacks, or the other way round.
     pub marks: InputMarks,
+    /// Those to be asked whose row is in the outputs with an answer that is not accepted any more.
+    pub placed_before: BTreeSet<QuestionIndex>,
 }
 
 /// Where one question stands before the first ask.
@@ -121,8 +127,9 @@ pub enum Planned {
     Unplaced,
     /// Before a bookmark of the original script: taken as answered.
     Presumed,
-    /// Cut by the token limit, which is no higher now: not asked again.
-    Truncated,
+    /// What came is not accepted, and nothing else is asked for: cut by a token limit that is no higher
+    /// now, or whole and tried often enough.
+    Failed,
     /// To be asked.
     Pending,
     /// Not answered, and not among the rows that the user chose for this run.

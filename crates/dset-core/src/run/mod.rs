@@ -38,6 +38,7 @@ pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
 
+use crate::acceptance::RetryWith;
 use crate::plan::ledger::Ledger;
 use crate::rate::outage::OutageBackoff;
 use crate::rate::retry::RETRY_AFTER_MAX;
@@ -68,6 +69,10 @@ pub struct Rules {
     pub endpoints: Vec<EndpointSpec>,
     /// The schedule of an outage.
     pub backoff: OutageBackoff,
+    /// How many answers a question gets at most until one is accepted, from 1.
+    pub tries: u32,
+    /// How it is asked again.
+    pub retry: RetryWith,
     /// Stop at the first failing question.
     pub pause_on_error: bool,
     /// The most answers to ask for in this run.
@@ -156,11 +161,11 @@ impl Machine {
                 dispatch.on_questions_end();
                 cx.shutdown.stop(EndReason::InputChanged { row_number });
             }
-            Event::Replied { ask, reading, limits } => {
+            Event::Replied { ask, reading, limits, verdicts } => {
                 if let (Some(limits), Some(rate)) = (limits, dispatch.rate_of(ask)) {
                     rate.observe_headers(now, &limits);
                 }
-                dispatch.on_response(&mut cx, ask, reading);
+                dispatch.on_response(&mut cx, ask, reading, verdicts);
             }
             Event::Progressed { ask, tokens } => dispatch.on_progress(now, ask, tokens),
             Event::Abandoned { ask } => dispatch.on_abandoned(&mut cx, ask),

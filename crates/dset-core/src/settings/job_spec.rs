@@ -7,6 +7,8 @@ use url::Url;
 
 use super::layer::Names;
 use super::reading::Reading;
+use crate::acceptance::RetryWith;
+use crate::check::Declaration;
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::provider::Preset;
@@ -39,6 +41,26 @@ pub struct JobSpec {
     pub reading: Reading,
     /// The schema that answers have to fit.
     pub schema: Option<Schema>,
+    /// What an answer has to be.
+    pub checks: Checks,
+}
+
+/// What an answer has to be, and what is done where it is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checks {
+    /// The checks, each with what its failing does.
+    pub declared: Vec<Declaration>,
+    /// How many answers a question gets at most until one is accepted, from 1.
+    pub tries: u32,
+    /// How it is asked again.
+    pub retry: RetryWith,
+}
+
+impl Default for Checks {
+    /// None.
+    fn default() -> Checks {
+        Checks { declared: Vec::new(), tries: 3, retry: RetryWith::default() }
+    }
 }
 
 impl JobSpec {

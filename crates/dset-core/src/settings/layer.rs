@@ -10,6 +10,8 @@ use serde::{Serialize, Serializer};
 use super::reading::{LastTurn, OnBadRow, Sample};
 use super::schema_source::SchemaSource;
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
+use crate::acceptance::RetryWith;
+use crate::check::{Declaration, OnFail};
 use crate::csv::HeaderMode;
 use crate::item::params::Params;
 
@@ -32,6 +34,10 @@ macro_rules! layer {
                 // Fields of a request are said one by one.
                 if let (Some(own), Some(below)) = (&mut self.param, &lower.param) {
                     *own = vec![Params::merged(own).over(&Params::merged(below))];
+                }
+                // One more check does away with none.
+                if let Some(own) = &mut self.check {
+                    own.splice(0..0, lower.check.take().into_iter().flatten());
                 }
                 Layer { $($field: self.$field.or(lower.$field),)* }
             }
@@ -201,6 +207,28 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
         pub schema: Option<SchemaSource>,
 
+        /// Check that every answer is to pass, like length=..50 or no-refusal; may be repeated
+        #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=VALUE", value_parser = parse_check))]
+        pub check: Option<Vec<Declaration>>,
+
+        /// Column with the right answers: short for --check equals=COLUMN
+        #[cfg_attr(feature = "clap", arg(long, value_name = "COLUMN"))]
+        pub gold: Option<String>,
+
+        /// What a failed check does where its own table does not say: retry asks again and shows the model
+        /// what was wrong, mark marks the row ERROR, keep keeps the answer with the verdict [default: mark]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
+        pub on_fail: Option<OnFail>,
+
+        /// Answers to a question, at most, until one passes the checks that retry [default: 3]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100)))]
+        pub tries: Option<u32>,
+
+        /// With what a question is asked again after a failed check: reasons shows the model its answer
+        /// and what was wrong, fresh asks as if for the first time [default: reasons]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "WITH", hide_possible_values = true))]
+        pub retry: Option<RetryWith>,
+
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]
         pub retries: Option<u32>,
@@ -253,6 +281,11 @@ fn parse_names(text: &str) -> Result<Names, String> {
 }
 
 #[cfg(feature = "clap")]
+fn parse_check(text: &str) -> Result<Declaration, String> {
+    Declaration::from_argument(text).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "clap")]
 fn parse_backoff(text: &str) -> Result<Backoff, String> {
     text.split(',').map(|part| part.trim().parse()).collect()
 }
@@ -277,6 +310,17 @@ mod tests {
         };
         let both = said(&["top_p=0.5", "top_p=0.6"]).over(said(&["top_p=1", "seed=1"]));
         assert_eq!(both, said(&[r#"{"seed":1,"top_p":0.6}"#]));
+    }
+
+    #[test]
+    fn checks_of_all_layers_hold() {
+        let layer = |check: &str| {
+            let check = Some(vec![Declaration::from_argument(check).unwrap()]);
+            Layer { check, ..Layer::default() }
+        };
+        let both = layer("no-refusal").over(layer("length=..5")).over(Layer::default());
+        let names: Vec<_> = both.check.iter().flatten().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["length", "no-refusal"]);
     }
 
     #[test]

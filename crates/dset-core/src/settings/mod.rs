@@ -13,7 +13,7 @@ mod run_options;
 mod schema_source;
 mod values;
 
-pub use job_spec::{JobSpec, Model, endpoint};
+pub use job_spec::{Checks, JobSpec, Model, endpoint};
 pub use key_text::begins_like_a_key;
 pub(crate) use key_text::is_variable;
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};

@@ -134,6 +134,8 @@ pub async fn question(
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     };
     let ask = Ask {
         id: AskId(1),

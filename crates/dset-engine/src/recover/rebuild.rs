@@ -83,7 +83,7 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         files: LIVE_FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
-        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Truncated),
+        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Failed),
         presumed: view.plan.count(Planned::Presumed),
         copied_to,
     }))

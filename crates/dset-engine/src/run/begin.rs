@@ -12,6 +12,7 @@ use crate::output::folder::write_readme;
 use crate::output::live::Outputs;
 use crate::recover::Recovered;
 use crate::recover::rebuild::reform;
+use crate::run::accepting::Accepting;
 use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::{Decisions, Job, RunFolder};
 use crate::run::report::PreparationReport;
@@ -27,6 +28,8 @@ pub(crate) struct Preliminaries {
     pub(crate) starts_at_row: Option<u64>,
     /// Asking again was begun by an earlier run and is continued.
     pub(crate) again_continued: bool,
+    /// What answers are held against, where they are.
+    pub(crate) accepting: Option<Accepting>,
 }
 
 /// Records what is decided, opens the outputs, and returns the run. Fails, with nothing recorded,
@@ -42,6 +45,7 @@ pub(crate) fn begin(
     let keep = decisions.keep_answers;
     let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
     folder.store.save_requests(&settings_ids, input.samples)?;
+    folder.store.save_terms(before.accepting.as_ref().map(|accepting| &accepting.terms))?;
     let mut invocation = Invocation::from_settings(&settings);
     invocation.reading.id = input.scanned.id_field.clone();
     folder.store.save_invocation(&invocation)?;
@@ -75,6 +79,7 @@ pub(crate) fn begin(
         store: folder.store,
         outputs,
         generation: run_plan.generation,
+        accepting: before.accepting,
         settings_ids,
         folder: folder.path,
         lock: folder.lock,
@@ -96,7 +101,8 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         presumed_agreed: false,
         starts_at_row: None,
         bookmark_unused: false,
-        kept: plan.count(Planned::Truncated),
+        kept: plan.count(Planned::Failed) - plan.failed_checks(),
+        failed_checks: plan.failed_checks(),
         pending: plan.count(Planned::Pending),
         duplicates: plan.duplicates,
         removed: plan.orphaned,

@@ -18,7 +18,7 @@ use crate::store::open_readonly;
 pub(crate) fn bare_bookmark(
     scanned: &PlannedInput,
     settings: &JobSpec,
-    decisions: Decisions,
+    decisions: &Decisions,
 ) -> Result<Vec<[u8; 16]>, JobError> {
     let before = scanned.planner.before_first_mark();
     let (Some(row), false) = (scanned.first_marked_row, before.is_empty()) else {

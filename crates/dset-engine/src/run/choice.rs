@@ -102,7 +102,7 @@ fn rank(id: QuestionId) -> u64 {
     u64::from_be_bytes(hash[..8].try_into().expect("a hash has 16 bytes"))
 }
 
-fn condition_error(error: &dset_core::template::TemplateError) -> SourceError {
+pub(crate) fn condition_error(error: &dset_core::template::TemplateError) -> SourceError {
     SourceError::Condition { detail: error.to_string() }
 }
 

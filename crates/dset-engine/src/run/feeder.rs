@@ -4,15 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use dset_core::acceptance::{Outcome, Terms};
 use dset_core::item::Status;
-use dset_core::item::question::{Question, QuestionIndex};
+use dset_core::item::question::{EarlierTries, Question, QuestionIndex};
 use dset_core::key::RequestHasher;
-use dset_core::plan::Plan;
+use dset_core::plan::{NotAccepted, Plan, Tries};
 use dset_core::run::{Event, Planned};
 use dset_core::template::Prompts;
 
 use crate::source::Source;
 use crate::source::items::{ItemError, Items};
+use crate::store::{Archive, StoreError};
 
 /// Reads the texts of the questions that are to be asked, in the order of the input.
 pub(crate) struct QuestionFeeder {
@@ -21,15 +23,47 @@ pub(crate) struct QuestionFeeder {
     /// One for each model.
     pub(crate) hashers: Vec<RequestHasher>,
     pub(crate) plan: Arc<Plan>,
+    /// Where answers that were not accepted are read, and what verdicts on them are known by; absent
+    /// where all are accepted.
+    pub(crate) earlier: Option<EarlierAnswers>,
     /// The next row among those that are asked.
     pub(crate) next: u32,
 }
 
 impl QuestionFeeder {
     pub(crate) fn run(self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
-        let QuestionFeeder { mut source, prompts, hashers, plan, next } = self;
+        let QuestionFeeder { mut source, prompts, hashers, plan, earlier, next } = self;
         let items = Items::with_hashers(&mut *source, &prompts, hashers);
-        PlannedQuestions { items, plan: &plan, next }.feed(wanted, tell);
+        PlannedQuestions { items, plan: &plan, earlier, next }.feed(wanted, tell);
+    }
+}
+
+/// Where answers that were not accepted are read.
+pub(crate) struct EarlierAnswers {
+    pub(crate) archive: Box<dyn Archive>,
+    /// On which terms; absent where all are accepted.
+    pub(crate) terms: Option<Terms>,
+}
+
+impl EarlierAnswers {
+    /// Returns what is asked after the answers to a question that were not accepted.
+    fn another_try(&self, question: Question, found: &NotAccepted) -> Result<Question, StoreError> {
+        let Tries { count, aside } = found.tries;
+        let before = |count| EarlierTries { count, aside, content: question.content.clone() };
+        if count == 0 {
+            let earlier = (aside > 0).then(|| Arc::new(before(0)));
+            return Ok(Question { earlier, ..question });
+        }
+        let answer = self.archive.row(found.answer)?.answer;
+        let terms = self.terms.as_ref();
+        let verdicts = terms.map(|terms| self.archive.verdicts(found.answer, &terms.fingerprint));
+        let verdicts = verdicts.transpose()?.flatten().unwrap_or_default();
+        let retry = terms.map(|terms| terms.retry).unwrap_or_default();
+        let failed = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed);
+        let reasons = failed.flat_map(|verdict| &verdict.reasons);
+        let earlier = Some(Arc::new(before(count - 1)));
+        let question = Question { earlier, ..question };
+        Ok(question.another_try(&answer, reasons, retry))
     }
 }
 
@@ -37,6 +71,7 @@ impl QuestionFeeder {
 struct PlannedQuestions<'a> {
     items: Items<'a>,
     plan: &'a Plan,
+    earlier: Option<EarlierAnswers>,
     next: u32,
 }
 
@@ -94,6 +129,8 @@ impl PlannedQuestions<'_> {
         let text: Arc<str> = item.text.into();
         let Some(content) = prepared.content(&text) else { return Ok(Vec::new()) };
         let name: Option<Arc<str>> = item.id.map(Arc::from);
+        let is_judged = self.earlier.as_ref().is_some_and(|earlier| earlier.terms.is_some());
+        let fields = is_judged.then(|| Arc::new(item.fields.to_object()));
         let question = |index| {
             let (model, sample) = (plan.wanted().model(index), plan.wanted().sample(index));
             Question {
@@ -110,8 +147,18 @@ impl PlannedQuestions<'_> {
                 marked: item.status == Status::Error,
                 model,
                 sample,
+                earlier: None,
+                fields: fields.clone(),
             }
         };
-        Ok(entries.filter(is_pending).map(question).collect())
+        let questions = entries.filter(is_pending).map(question);
+        let tried = questions.map(|question| {
+            let found = plan.not_accepted(question.index);
+            match found.zip(self.earlier.as_ref()) {
+                Some((found, earlier)) => earlier.another_try(question, found).map_err(|_| None),
+                None => Ok(question),
+            }
+        });
+        tried.collect()
     }
 }

@@ -1,5 +1,6 @@
 //! One run: planned, begun, driven to its end.
 
+pub(crate) mod accepting;
 pub(crate) mod begin;
 pub(crate) mod bookmark;
 mod budget;
@@ -11,5 +12,6 @@ pub mod peer_limits;
 pub(crate) mod plan_input;
 pub mod prepare;
 pub(crate) mod prompts;
+pub mod redo;
 pub mod report;
 pub(crate) mod run_plan;

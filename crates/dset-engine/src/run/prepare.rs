@@ -24,20 +24,24 @@ use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
 use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
+use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin};
 use crate::run::bookmark::bare_bookmark;
+use crate::run::redo::{RedoSelector, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::store::{Store, open_readonly};
 
 /// What only one run is told.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Decisions {
     /// Keep the answers that other settings bought, and ask the rest with these.
     pub keep_answers: bool,
     /// Ask everything again.
     pub ask_again: bool,
+    /// Ask again for the answers that were accepted and are not any more.
+    pub again_failed: bool,
     /// Ask all rows, also those before a bookmark of which nothing is known.
     pub from_start: bool,
     /// Take the rows before such a bookmark as answered.
@@ -48,6 +52,10 @@ pub struct Decisions {
     pub pilot: Option<u64>,
     /// What earlier runs may have been billed beside what they recorded was not.
     pub forgive_lost: bool,
+    /// Ask these rows again, and no others.
+    pub redo: Option<RedoSelector>,
+    /// Ask nothing: place what is accepted.
+    pub applies_only: bool,
 }
 
 /// A run that can begin.
@@ -69,6 +77,8 @@ pub struct Job {
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
+    /// What answers are held against, where they are.
+    pub(crate) accepting: Option<Accepting>,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
@@ -95,9 +105,10 @@ impl Job {
         if let Some(rows) = decisions.pilot {
             settings.reading.choice = choice.pilot(rows);
         }
-        let input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
+        let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
         settings.reading.choice = choice;
-        refuse_early(&input, &settings, decisions, can_ask)?;
+        let accepting = Accepting::new(&settings, &input)?;
+        refuse_early(&input, &settings, &decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
         let was_blank = folder.recover(settings.models.len() > 1)?;
@@ -108,14 +119,15 @@ impl Job {
         }
         let mut starts_at_row = None;
         if was_blank && !folder.has_imported() {
-            let before = bare_bookmark(&input.scanned, &settings, decisions)?;
+            let before = bare_bookmark(&input.scanned, &settings, &decisions)?;
             if !before.is_empty() {
                 folder.store.presume(&before)?;
                 starts_at_row = input.scanned.first_marked_row;
             }
         }
 
-        let mut plan = RunPlan::new(&input, &folder.store, folder.store.edition()?)?;
+        let generation = folder.store.edition()?;
+        let mut plan = folder.plan(&mut input, generation, accepting.as_ref())?;
         let mut again_continued = false;
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
@@ -126,13 +138,19 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                plan = RunPlan::new(&input, &folder.store, generation)?;
+                plan = folder.plan(&mut input, generation, accepting.as_ref())?;
             }
         }
-        if plan.pending() > 0 && !can_ask {
+        let again = decisions.again_failed || decisions.applies_only || decisions.redo.is_some();
+        let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
+        let mut plan = decide(&input, &mut folder.store, plan, judged, wishes)?;
+        if let Some(which) = &decisions.redo {
+            plan = redo(which, &mut input, &mut folder.store, &plan, judged)?;
+        }
+        if plan.pending() > 0 && !can_ask && !decisions.applies_only {
             return Err(JobError::NoKey);
         }
-        let before = Preliminaries { marks_known, starts_at_row, again_continued };
+        let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
         begin(settings, decisions, input, plan, folder, before)
     }
 }
@@ -142,7 +160,7 @@ impl Job {
 fn refuse_early(
     input: &ScannedInput,
     settings: &JobSpec,
-    decisions: Decisions,
+    decisions: &Decisions,
     can_ask: bool,
 ) -> Result<(), JobError> {
     if input.scanned.planner.is_empty() {
@@ -208,6 +226,19 @@ impl RunFolder {
             self.recovered.extend(recovery.apply(&mut site)?);
         }
         Ok(traces.is_blank)
+    }
+
+    /// Plans for a generation, once what is stored of it is judged.
+    fn plan(
+        &mut self,
+        input: &mut ScannedInput,
+        generation: u32,
+        accepting: Option<&Accepting>,
+    ) -> Result<RunPlan, JobError> {
+        if let Some(accepting) = accepting {
+            accepting.judge_stored(input, &mut self.store, generation)?;
+        }
+        RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
     }
 
     fn has_imported(&self) -> bool {

@@ -35,6 +35,8 @@ pub struct PreparationReport {
     pub bookmark_unused: bool,
     /// Cut by the token limit, and not asked again under this one.
     pub kept: u64,
+    /// Whole and not accepted, and not asked again.
+    pub failed_checks: u64,
     /// To be asked.
     pub pending: u64,
     /// Questions that are the same request as an earlier one.

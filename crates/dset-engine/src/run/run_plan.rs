@@ -1,6 +1,7 @@
 //! An input under some settings, held against a store: what a run would ask. Takes no lock and writes
 //! nothing.
 
+use dset_core::acceptance::Terms;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan, StoreFacts};
@@ -87,13 +88,14 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// Plans for a generation of a store.
+    /// Plans for a generation of a store, as these terms accept its answers.
     pub(crate) fn new(
         input: &ScannedInput,
         store: &Store,
         generation: u32,
+        terms: Option<&Terms>,
     ) -> Result<RunPlan, JobError> {
-        RunPlan::with_answers(input, store, generation, |_, _| {})
+        RunPlan::with_answers(input, store, generation, terms, |_, _| {})
     }
 
     /// Does the same, and calls `answered` for each answered entry with the answer that counts.
@@ -101,13 +103,14 @@ impl RunPlan {
         input: &ScannedInput,
         store: &Store,
         generation: u32,
+        terms: Option<&Terms>,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<RunPlan, JobError> {
         let requests = &input.requests;
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let plan = store.plan(planner, generation, requests, answered)?;
+        let plan = store.plan(planner, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
 
@@ -120,6 +123,13 @@ impl RunPlan {
     /// Counts the answers that are to be asked for.
     pub(crate) fn pending(&self) -> u64 {
         self.plan.count(Planned::Pending)
+    }
+
+    /// Tells whether something is to be asked of which there are answers that are not accepted.
+    pub(crate) fn has_other_tries(&self) -> bool {
+        let states = &self.plan.states;
+        let mut all = self.plan.not_accepted.iter();
+        all.any(|one| states[one.index as usize] == Planned::Pending)
     }
 
     /// Tells whether asking everything again was begun with these settings and is not done yet.

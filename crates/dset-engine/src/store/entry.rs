@@ -8,6 +8,7 @@ use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
 use super::roles::Write;
+use super::sqlite::NewVerdicts;
 use super::writer::WriterSettings;
 
 /// Something that was paid for.
@@ -68,13 +69,26 @@ pub(crate) struct NewAnswer {
     /// How its value is read.
     #[serde(skip)]
     pub(super) reading: Option<ValueReading>,
+    /// Which answer under its key it is, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first_try")]
+    pub(super) try_number: u32,
+    /// What is thought of it; absent where nothing is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verdicts: Option<NewVerdicts>,
 }
 
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
         let JournalRecord::Answered {
-            question, attempts, sent_at, at, answer, completes_row, ..
+            question,
+            attempts,
+            sent_at,
+            at,
+            answer,
+            completes_row,
+            verdicts,
+            ..
         } = record
         else {
             return None;
@@ -89,6 +103,13 @@ impl NewAnswer {
         let asked_for = run.asked_for[usize::from(question.model)];
         metadata.asked_for = asked_for;
         metadata.id = question.name.as_deref().map(str::to_owned);
+        let try_number = question.try_number();
+        metadata.tries = Some(try_number).filter(|number| *number > 1);
+        let verdicts = verdicts.as_ref().zip(run.acceptance);
+        let verdicts = verdicts.map(|(verdicts, acceptance)| NewVerdicts {
+            acceptance,
+            list: (!verdicts.are_passed()).then(|| verdicts.list.clone()),
+        });
         metadata.sample = (run.samples > 1).then_some(question.sample);
         Some(NewAnswer {
             key: question.key.0,
@@ -110,6 +131,8 @@ impl NewAnswer {
                 .as_ref()
                 .zip(asked_for)
                 .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
+            try_number,
+            verdicts,
         })
     }
 
@@ -150,6 +173,8 @@ impl NewAnswer {
             answer: row.answer,
             metadata: row.metadata,
             reading: None,
+            try_number: 1,
+            verdicts: None,
         }
     }
 
@@ -245,6 +270,14 @@ impl NewEnded {
             cut_at_tokens: number(*cut_at_tokens),
         })
     }
+}
+
+const fn first() -> u32 {
+    1
+}
+
+fn is_first_try(number: &u32) -> bool {
+    *number == 1
 }
 
 fn is_first(sample: &u32) -> bool {

@@ -26,6 +26,8 @@ pub use sqlite::{
     Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, STORE, Session, SnippetPart,
     Store, StoredCheckpoint,
 };
-pub(crate) use sqlite::{IdSet, MeasuredAnswer, RateHistory, SearchTerms, StoredCall, Tokenizer};
+pub(crate) use sqlite::{
+    IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,
+};
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};
 pub(crate) use writer::{WriterListener, tail_of};

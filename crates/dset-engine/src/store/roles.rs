@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use dset_core::acceptance::Verdict;
 use dset_core::answer::row::Row;
 use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
 
 use super::entry::{NewAnswer, NewAttempt, NewEnded};
 use super::error::StoreError;
+use super::sqlite::NewVerdicts;
 use super::writer::message::Checkpoint;
 
 /// Makes durable what happened.
@@ -37,6 +39,14 @@ pub trait Archive: fmt::Debug + Send {
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError>;
 
+    /// Returns what was thought of an answer under an acceptance; `None` where it was not judged,
+    /// nothing where it passed every check.
+    fn verdicts(
+        &self,
+        answer: AnswerId,
+        acceptance: &[u8; 16],
+    ) -> Result<Option<Vec<Verdict>>, StoreError>;
+
     /// Returns one answer as a row of the outputs that stands for this row of the input, where that
     /// is another than when it was answered.
     fn row_at(&self, answer: AnswerId, at: Option<u64>) -> Result<Row, StoreError> {
@@ -49,10 +59,16 @@ pub trait Archive: fmt::Debug + Send {
 /// One thing to record.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// An answer; nothing where one with its key is there already.
+    /// An answer; nothing where one with its key and try is there already.
     Answered(Box<NewAnswer>),
     /// An ask that failed.
     Attempted(NewAttempt),
+    /// What is thought of a durable answer.
+    Judged { answer: AnswerId, verdicts: NewVerdicts },
+    /// An answer counts no more: its row is asked again on purpose.
+    SetAside(AnswerId),
+    /// An answer is to be kept, whatever this acceptance thinks of it.
+    Kept { answer: AnswerId, acceptance: [u8; 16] },
     /// A question that ended without an answer.
     Ended(NewEnded),
     /// What ended is answered after all.

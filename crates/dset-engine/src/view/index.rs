@@ -82,7 +82,8 @@ impl RunIndex {
         let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
         let mut answers = vec![None; input.scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
-        let plan = RunPlan::with_answers(&input, store, generation, note)?.plan;
+        let plan =
+            RunPlan::with_answers(&input, store, generation, store.terms()?.as_ref(), note)?.plan;
         let ScannedInput { source, prompts, requests, scanned, .. } = input;
         let PlannedInput { empty, bad_rows, left_out, .. } = scanned;
         let found = IndexedInput { empty, bad_rows, left_out };
@@ -155,7 +156,7 @@ impl RunIndex {
                 match planned {
                     Planned::Placed | Planned::Unplaced => is_answered = true,
                     Planned::Presumed | Planned::LeftOut => {}
-                    Planned::Truncated | Planned::Pending => {
+                    Planned::Failed | Planned::Pending => {
                         is_open = true;
                         if let Some((fault, cause)) = end {
                             has_failed = true;

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dset_core::acceptance::Verdict;
 use dset_core::answer::row::Row;
 use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
@@ -66,6 +67,22 @@ pub struct ShownSlot {
     pub sample: u32,
     /// What came of it.
     pub outcome: SlotOutcome,
+    /// The answers that there are, where checks say something of them or there are several, in the
+    /// order of their tries.
+    pub tries: Vec<ShownTry>,
+}
+
+/// One answer to a wanted one, and what checks say of it.
+#[derive(Debug)]
+pub struct ShownTry {
+    /// Which, from 1.
+    pub number: u32,
+    /// It is the one that counts.
+    pub is_accepted: bool,
+    /// The answer.
+    pub row: Row,
+    /// What checks say of it; nothing where it passed all of them.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// What came of a wanted answer.
@@ -151,7 +168,7 @@ fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobE
     let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
     let picked = pick(view, |seen, _| {
         let is_failed = |at: &QuestionIndex| match states[*at as usize] {
-            Planned::Truncated => true,
+            Planned::Failed => true,
             Planned::Pending => {
                 seen.item.status == Status::Error
                     || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
@@ -228,7 +245,7 @@ fn with_outcomes(
 ) -> Result<Vec<(PickedQuestion, ShownQuestion)>, StoreError> {
     let ended = store.ended(view.generation)?;
     let is_open = |at: QuestionIndex| {
-        matches!(view.plan.states[at as usize], Planned::Truncated | Planned::Pending)
+        matches!(view.plan.states[at as usize], Planned::Failed | Planned::Pending)
     };
     let open = picked.iter().filter(|picked| picked.entries.iter().any(|&(at, _)| is_open(at)));
     let tried = store.attempts_by_question(&open.map(|picked| picked.id.hash()).collect())?;
@@ -239,7 +256,8 @@ fn with_outcomes(
         for &(at, key) in &picked.entries {
             if let Some(id) = view.answers[at as usize] {
                 let entry = answered(store, id, Some(picked.row_number))?;
-                entries.push(ShownSlot { sample: wanted.sample(at), ..entry });
+                let tries = tries(store, &key, Some(id))?;
+                entries.push(ShownSlot { sample: wanted.sample(at), tries, ..entry });
                 continue;
             }
             let end = wanted.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
@@ -254,13 +272,22 @@ fn with_outcomes(
             let tried = own.or_else(before).cloned();
             let outcome = match view.plan.states[at as usize] {
                 Planned::Presumed => SlotOutcome::Presumed,
-                _ if end.is_some() || (picked.marked && tried.is_some()) => {
+                _ if end.is_some()
+                    || view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0) =>
+                {
                     SlotOutcome::Failed { end, tried }
                 }
+                _ if picked.marked && tried.is_some() => SlotOutcome::Failed { end, tried },
                 _ => SlotOutcome::Pending { tried },
             };
             let model = view.requests[usize::from(wanted.model(at))].model.clone();
-            entries.push(ShownSlot { model: Some(model), sample: wanted.sample(at), outcome });
+            let tries = tries(store, &key, None)?;
+            entries.push(ShownSlot {
+                model: Some(model),
+                sample: wanted.sample(at),
+                outcome,
+                tries,
+            });
         }
         let place = Some((picked.number, picked.row_number));
         let question = ShownQuestion { place, text: picked.text.clone(), entries };
@@ -269,9 +296,33 @@ fn with_outcomes(
     Ok(questions)
 }
 
+/// Returns the answers under a key, of which this one counts; none where it is the only one and
+/// passed every check.
+fn tries(
+    store: &Store,
+    key: &[u8; 16],
+    accepted: Option<AnswerId>,
+) -> Result<Vec<ShownTry>, StoreError> {
+    let terms = store.terms()?;
+    let mut tries = Vec::new();
+    for (number, answer) in (1..).zip(store.tries(key)?) {
+        let verdicts =
+            terms.as_ref().map(|terms| store.as_reader().verdicts(answer, &terms.fingerprint));
+        tries.push(ShownTry {
+            number,
+            is_accepted: accepted == Some(answer),
+            row: store.as_reader().row(answer)?,
+            verdicts: verdicts.transpose()?.flatten().unwrap_or_default(),
+        });
+    }
+    let says_nothing =
+        tries.len() == 1 && tries.iter().all(|one| one.is_accepted && one.verdicts.is_empty());
+    Ok(if says_nothing { Vec::new() } else { tries })
+}
+
 /// Returns an answer, with the row of its question as it is now.
 fn answered(store: &Store, id: AnswerId, row: Option<u64>) -> Result<ShownSlot, StoreError> {
     let row = Box::new(store.as_reader().row_at(id, row)?);
     let (model, sample) = (row.metadata.model.clone(), row.metadata.sample.unwrap_or(0));
-    Ok(ShownSlot { model, sample, outcome: SlotOutcome::Answered(row) })
+    Ok(ShownSlot { model, sample, outcome: SlotOutcome::Answered(row), tries: Vec::new() })
 }

@@ -1,6 +1,9 @@
 //! Where a run stands, as its store and its input say: while it goes on, and after it ended in
 //! whatever way. Nothing is asked, made or changed.
 
+use std::collections::BTreeMap;
+
+use dset_core::acceptance::Outcome;
 use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
@@ -34,6 +37,8 @@ pub struct RunStatus {
     pub left_out: LeftOut,
     /// Why questions ended without an answer: how, the cause, how many.
     pub failed: Vec<(Fault, String, u64)>,
+    /// How many wanted answers each check keeps from being accepted, by its name.
+    pub failed_checks: BTreeMap<String, u64>,
     /// Answers among those that failed which a run with these settings does not ask for again: they
     /// were cut by a token limit that is no higher now.
     pub kept: u64,
@@ -121,7 +126,8 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             bad_rows: view.input.bad_rows.clone(),
             left_out: view.input.left_out,
             failed,
-            kept: view.plan.count(Planned::Truncated),
+            failed_checks: failed_checks(store, &view)?,
+            kept: view.plan.count(Planned::Failed),
             marks: view.source.shape().marks.is_some().then_some(marks),
             outputs: outputs(store, settings)?,
             placed: store.position(view.generation)?,
@@ -146,6 +152,21 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
         Some(standing) => Ok(standing),
         None => nothing_yet(settings, running),
     }
+}
+
+/// Counts what checks say of the last answers of those that have no accepted one.
+fn failed_checks(store: &Store, view: &RunIndex) -> Result<BTreeMap<String, u64>, JobError> {
+    let mut failed = BTreeMap::new();
+    let Some(terms) = store.terms()? else { return Ok(failed) };
+    for one in view.plan.not_accepted.iter().filter(|one| one.tries.count > 0) {
+        let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
+        for verdict in verdicts.unwrap_or_default() {
+            if verdict.outcome != Outcome::Passed {
+                *failed.entry(verdict.check).or_default() += 1;
+            }
+        }
+    }
+    Ok(failed)
 }
 
 fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
@@ -175,6 +196,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         bad_rows: input.scanned.bad_rows.clone(),
         left_out: input.scanned.left_out,
         failed: Vec::new(),
+        failed_checks: BTreeMap::new(),
         kept: 0,
         marks: input.source.shape().marks.is_some().then_some(marks),
         outputs: wanted.iter().map(|format| (format.file, 0, 0)).collect(),

@@ -204,6 +204,7 @@ pub fn completion(answer: &str) -> String {
 /// What is spoken at this URL in these tests.
 pub fn wire(url: &str, timeout: Duration) -> EndpointSettings {
     EndpointSettings {
+        conveyed: None,
         preset: Arc::clone(preset("openai-compatible").unwrap()),
         base_url: url.parse().unwrap(),
         request: RequestSettings { model: "m".into(), ..RequestSettings::default() },
@@ -235,6 +236,8 @@ pub fn ask(prompt: &str) -> Ask {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     };
     Ask { id: AskId(1), question: question.into(), attempt: 1, endpoint: 0, model: 0, sample: 0 }
 }

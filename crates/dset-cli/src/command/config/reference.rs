@@ -41,6 +41,7 @@ pub(super) fn reference() -> String {
 fn in_file(name: &str, takes: &ValueKind, default: Option<String>) -> String {
     match takes {
         ValueKind::Fields => format!("{name} = {{ top_p = 0.9 }}"),
+        ValueKind::Check => format!("[[{name}]]`, and lines like `name = \"no-refusal\""),
         takes => format!("{name} = {}", example(takes, default)),
     }
 }
@@ -60,7 +61,7 @@ fn example(takes: &ValueKind, default: Option<String>) -> String {
             }
             default => format!("{:?}", default.unwrap_or_else(|| "…".into())),
         },
-        ValueKind::WordOrNumber | ValueKind::Text | ValueKind::Fields => {
+        ValueKind::WordOrNumber | ValueKind::Text | ValueKind::Fields | ValueKind::Check => {
             format!("{:?}", default.unwrap_or_else(|| "…".into()))
         }
     }

@@ -26,6 +26,11 @@ pub(super) fn set(name: &str, word: &str, user: bool) -> Result<String, UserErro
     if setting.id() == "model" && may_be_a_key(word) {
         return Err(key_for_model(&format!("`{name}`")));
     }
+    if setting.value_kind() == ValueKind::Check {
+        return Err(UserError::new(Exit::Usage, "a check is a table of its own in the file").hint(
+            "Write a line `[[check]]` at the end of dset.toml, and then `name = \"no-refusal\"`",
+        ));
+    }
     let said = setting.read(word).map_err(|fault| fault.at("", name, &ticked(word)))?;
     if setting.id() == "template" {
         check_without_columns(word).map_err(|error| PromptError { role: Role::User, error })?;
@@ -64,7 +69,7 @@ fn value(takes: &ValueKind, word: &str) -> Value {
             let fields = fields.iter().filter_map(|(name, value)| Some((name, of_json(value)?)));
             Some(Value::InlineTable(fields.collect()))
         }
-        ValueKind::List | ValueKind::Words(_) | ValueKind::Text => None,
+        ValueKind::List | ValueKind::Words(_) | ValueKind::Text | ValueKind::Check => None,
     };
     typed.unwrap_or_else(|| word.into())
 }

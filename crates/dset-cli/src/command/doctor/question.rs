@@ -69,6 +69,7 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
                 None => "Name the variable with the key: `--key NAME`".to_owned(),
             })
         }
+        FailureClass::FailedCheck => unreachable!("nothing is asked of this answer"),
         FailureClass::OutOfMoney => {
             let page = Some(model.preset.money_page.as_str()).filter(|page| !page.is_empty());
             fix(Check::problem(NAME, says), page.map(|page| format!("Top up at {page}")))

@@ -1,5 +1,6 @@
 //! `dset show`: a question with its reasoning and its answers, or those that failed and why.
 
+mod checks;
 mod object;
 mod raw;
 
@@ -7,6 +8,7 @@ use anstyle::Style;
 use clap::Args;
 use dset_core::answer::row::Row;
 use dset_core::settings::JobSpec;
+use dset_core::structured::ParsedFrom;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
@@ -190,6 +192,7 @@ impl Words<'_> {
     ) {
         let (style, words) = self.outcome(entry, is_one_of_several);
         page.line(style, &words.0, &words.1, 2);
+        checks::tries(page, entry, self.full);
         match &entry.outcome {
             SlotOutcome::Answered(row) => self.texts(page, row),
             SlotOutcome::Failed { tried: Some(tried), .. }
@@ -251,6 +254,12 @@ impl Words<'_> {
             }
             let tries = row.metadata.attempts.unwrap_or(1);
             (tries > 1).then(|| say(format!("{tries} asks")));
+            let from = row.parsed().and_then(|parsed| match parsed.from {
+                ParsedFrom::Whole => None,
+                ParsedFrom::Fence => Some("JSON in a fenced block"),
+                ParsedFrom::Text => Some("JSON among words"),
+            });
+            from.into_iter().for_each(|from| say(from.to_owned()));
         }
         let colon = if matches!(entry.outcome, SlotOutcome::Answered(_)) { "" } else { ":" };
         match said.is_empty() {
@@ -315,6 +324,7 @@ impl Words<'_> {
             }
             page.blank();
         }
+        checks::by_check(page, &shown.questions);
         let ended = of(shown.questions.len() as u64, "question");
         page.plain(&format!("{ended} of {} ended without an answer", count(shown.questions_count)));
         page.blank();

@@ -2,7 +2,7 @@
 
 use dset_core::settings::JobSpec;
 use dset_engine::store::AttemptSummary;
-use dset_engine::view::show::{ShowReport, ShownQuestion, ShownSlot, SlotOutcome};
+use dset_engine::view::show::{ShowReport, ShownQuestion, ShownSlot, ShownTry, SlotOutcome};
 use serde_json::{Value, json};
 
 pub(super) fn of(settings: &JobSpec, shown: &ShowReport) -> Value {
@@ -39,6 +39,19 @@ fn entry_object(entry: &ShownSlot) -> Value {
         })
     };
     let mut object = json!({ "model": entry.model, "sample": entry.sample });
+    if !entry.tries.is_empty() {
+        let one = |one: &ShownTry| {
+            json!({
+                "try": one.number,
+                "accepted": one.is_accepted,
+                "answered_at": one.row.answered_at,
+                "reasoning": one.row.reasoning,
+                "answer": one.row.answer,
+                "verdicts": one.verdicts,
+            })
+        };
+        object["tries"] = entry.tries.iter().map(one).collect();
+    }
     let more = match &entry.outcome {
         SlotOutcome::Answered(row) => json!({
             "state": "answered",
@@ -46,6 +59,8 @@ fn entry_object(entry: &ShownSlot) -> Value {
             "reasoning": row.reasoning,
             "answer": row.answer,
             "metadata": row.metadata,
+            "parsed": row.parsed().map(|parsed| parsed.value.to_string()),
+            "parsed_from": row.parsed().map(|parsed| parsed.from),
         }),
         SlotOutcome::Presumed => json!({ "state": "presumed" }),
         SlotOutcome::Failed { end, tried: asks } => json!({

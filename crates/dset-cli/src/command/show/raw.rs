@@ -34,8 +34,14 @@ pub(super) fn write(shown: &ShowReport) -> Exit {
 
 /// Writes what came in place of an answer, where it was kept.
 fn reply(shown: &ShowReport) -> Exit {
-    let entries = shown.questions.iter().flat_map(|question| &question.entries);
-    let reply = entries.filter_map(tried).find_map(|tried| tried.reply.as_deref());
+    let entries = || shown.questions.iter().flat_map(|question| &question.entries);
+    if let Some(last) = entries().find_map(|entry| entry.tries.last()) {
+        warn("no answer is accepted; this is the last one", None);
+        let end = if last.row.answer.ends_with('\n') { "" } else { "\n" };
+        page::data(&format!("{}{end}", last.row.answer));
+        return Exit::Ours;
+    }
+    let reply = entries().filter_map(tried).find_map(|tried| tried.reply.as_deref());
     match reply {
         Some(reply) => {
             warn("there is no answer; this is the last reply that was kept", None);

@@ -133,6 +133,11 @@ fn show(
     }
     term(Fault::Rejected.code(), ledger.rejected, &causes(Fault::Rejected));
     term(Fault::GaveUp.code(), ledger.gave_up, &causes(Fault::GaveUp));
+    if !standing.failed_checks.is_empty() {
+        let of = standing.failed_checks.iter();
+        let of = of.map(|(check, number)| format!("{check} {}", count(*number)));
+        page.pair("failed checks", &of.collect::<Vec<_>>().join(", "));
+    }
     term("pending", ledger.pending, "");
     let verdict = if ledger.balances() { "= the sum: it balances" } else { "is NOT the sum" };
     let total = if standing.wants_several() { "answers wanted" } else { "questions" };
@@ -378,6 +383,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "bad_rows": standing.bad_rows.count,
         "left_out": standing.left_out.count(),
         "failed": failed.collect::<Vec<_>>(),
+        "failed_checks": standing.failed_checks,
         "marks": {
             "marked": marks.marked,
             "waiting": marks.waiting.count,

@@ -9,7 +9,7 @@ mod mark_schedule;
 mod placing;
 mod question_state;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use self::mark_schedule::MarkSchedule;
 use self::placing::OutputProgress;
@@ -24,6 +24,8 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(crate) struct Custody {
     states: Vec<QuestionState>,
+    /// Those to be asked whose row is in the outputs already.
+    placed_before: BTreeSet<QuestionIndex>,
     /// Entries of the plan that belong to one row of the input.
     per_row: u32,
     ledger: Ledger,
@@ -38,14 +40,24 @@ struct StoreProgress {
     given: Seq,
     synced: Seq,
     /// Answers that keep a slot until they are durable, in the order they were given.
-    answers: VecDeque<(Seq, QuestionIndex)>,
+    answers: VecDeque<(Seq, Held)>,
     failed: bool,
+}
+
+/// An answer that keeps a slot.
+#[derive(Debug, Clone, Copy)]
+enum Held {
+    /// It is accepted, and the one that counts for this question.
+    Accepted(QuestionIndex),
+    /// It is not.
+    Failed,
 }
 
 impl Default for Custody {
     fn default() -> Custody {
         Custody {
             states: Vec::new(),
+            placed_before: BTreeSet::new(),
             per_row: 1,
             ledger: Ledger::default(),
             records: StoreProgress::default(),
@@ -63,12 +75,13 @@ impl Custody {
             questions: plan.states.len() as u64 - plan.count(Planned::LeftOut),
             answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             presumed: plan.count(Planned::Presumed),
-            rejected: plan.count(Planned::Truncated),
+            rejected: plan.count(Planned::Failed),
             gave_up: 0,
             pending: plan.count(Planned::Pending),
         };
         self.states = plan.states.into_iter().map(QuestionState::from).collect();
         self.per_row = plan.per_row.max(1);
+        self.placed_before = plan.placed_before;
         self.marks.want(plan.marks);
     }
 
@@ -103,7 +116,12 @@ impl Custody {
 
     /// The answer to this question is in record `seq`; until that is durable it keeps a slot.
     pub(crate) fn hold_answer(&mut self, seq: Seq, index: QuestionIndex) {
-        self.records.answers.push_back((seq, index));
+        self.records.answers.push_back((seq, Held::Accepted(index)));
+    }
+
+    /// An answer that is not accepted is in record `seq`; until that is durable it keeps a slot.
+    pub(crate) fn hold_failed(&mut self, seq: Seq) {
+        self.records.answers.push_back((seq, Held::Failed));
     }
 
     /// A question has ended without an answer.
@@ -127,12 +145,17 @@ impl Custody {
     pub(crate) fn on_synced(&mut self, upto: Seq) {
         assert!(upto <= self.records.given, "what is synced was given");
         self.records.synced = self.records.synced.max(upto);
-        while let Some(&(seq, index)) = self.records.answers.front() {
+        while let Some(&(seq, held)) = self.records.answers.front() {
             if seq > upto {
                 break;
             }
             self.records.answers.pop_front();
-            self.states[index as usize] = QuestionState::Durable;
+            let Held::Accepted(index) = held else { continue };
+            // A row that is in the outputs is not written twice: it is a rebuild's to replace it.
+            self.states[index as usize] = match self.placed_before.contains(&index) {
+                true => QuestionState::Placed,
+                false => QuestionState::Durable,
+            };
             self.ledger.answered += 1;
             self.ledger.pending -= 1;
         }
@@ -144,8 +167,10 @@ impl Custody {
         self.records.failed = true;
         self.records.synced = self.records.synced.max(upto);
         while self.records.answers.front().is_some_and(|&(seq, _)| seq <= upto) {
-            let (_, index) = self.records.answers.pop_front().expect("there is a front");
-            self.states[index as usize] = QuestionState::Pending;
+            let (_, held) = self.records.answers.pop_front().expect("there is a front");
+            if let Held::Accepted(index) = held {
+                self.states[index as usize] = QuestionState::Pending;
+            }
         }
     }
 

@@ -45,7 +45,7 @@ impl From<Planned> for QuestionState {
             Planned::Unplaced => QuestionState::Durable,
             Planned::Presumed => QuestionState::Presumed,
             Planned::LeftOut => QuestionState::LeftOut,
-            Planned::Truncated => QuestionState::Rejected,
+            Planned::Failed => QuestionState::Rejected,
             Planned::Pending => QuestionState::Pending,
         }
     }

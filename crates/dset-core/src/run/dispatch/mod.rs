@@ -7,6 +7,7 @@
 //! outputs, is none of its business ([`crate::run::custody`]).
 
 mod funds;
+mod on_failed_check;
 mod on_failure;
 mod on_response;
 mod outage;
@@ -85,6 +86,23 @@ struct ActiveQuestion {
     /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
     /// timeout ends the next.
     seemed_stalled: bool,
+}
+
+impl ActiveQuestion {
+    /// A question that was not asked so far.
+    fn new(question: Arc<Question>) -> ActiveQuestion {
+        ActiveQuestion {
+            question,
+            attempts: 0,
+            failures: 0,
+            useless: 0,
+            failed_with: None,
+            throttled: 0,
+            first_throttled_at: 0,
+            first_failed_at: None,
+            seemed_stalled: false,
+        }
+    }
 }
 
 /// An ask on its way.

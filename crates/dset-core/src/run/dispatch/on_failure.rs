@@ -63,7 +63,9 @@ impl Dispatch {
             }
             FailureClass::Refused(Refusal::Request | Refusal::Question)
             | FailureClass::Forbidden => self.on_refused(cx, back, failure),
-            FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
+            FailureClass::Refused(Refusal::Moderation)
+            | FailureClass::CutByLength
+            | FailureClass::FailedCheck => {
                 self.on_service_responded(cx, back.endpoint);
                 if failure.partial.is_some() {
                     self.clear_systemic_failure(cx);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Dispatch;
 use super::router::EndpointIndex;
+use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::content::Content;
 use crate::item::question::{Question, QuestionIndex};
@@ -12,7 +13,7 @@ use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
 use crate::run::context::{Context, PaidAsk};
 use crate::run::gate::payee::Bill;
-use crate::run::{Effect, JournalRecord, Notice};
+use crate::run::{Effect, JournalRecord, Notice, Seq};
 use crate::time::Time;
 
 /// An ask that has come back.
@@ -63,14 +64,20 @@ fn tokens_about(reading: &ParsedReply, content: &Content) -> Option<u64> {
 }
 
 impl Dispatch {
-    pub(crate) fn on_response(&mut self, cx: &mut Context<'_>, ask: AskId, reading: ParsedReply) {
+    pub(crate) fn on_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: AskId,
+        reading: ParsedReply,
+        verdicts: Option<Box<Verdicts>>,
+    ) {
         let back = self.complete_ask(cx, ask, &reading);
         if cx.is_ending() && planted(Mutant::AnswerDroppedWhileStopping) {
             self.make_ready(back.index);
             return;
         }
         match reading {
-            ParsedReply::Answer(answer) => self.on_answer(cx, back, answer),
+            ParsedReply::Answer(answer) => self.on_answer(cx, back, answer, verdicts),
             ParsedReply::Failure(failure) => self.on_failure(cx, back, failure),
         }
     }
@@ -121,13 +128,25 @@ impl Dispatch {
         }
     }
 
-    fn on_answer(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, answer: Answer) {
+    fn on_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        back: ReturnedAsk,
+        answer: Answer,
+        verdicts: Option<Box<Verdicts>>,
+    ) {
         let over = self.on_service_responded(cx, back.endpoint);
         self.answers_count += 1;
         self.clear_useless();
         self.clear_systemic_failure(cx);
         if let Some((outage, failure)) = over {
             self.on_isolated_failure(cx, &back, &outage, *failure);
+        }
+        if let Some(verdicts) = &verdicts
+            && verdicts.consequence() != Consequence::Accept
+        {
+            self.on_failed_check(cx, back, answer, verdicts);
+            return;
         }
         self.active.remove(&back.index);
         cx.effects.push(Effect::Show(Notice::Answered {
@@ -136,22 +155,35 @@ impl Dispatch {
             usage: answer.usage,
             attempts: back.attempts,
         }));
-        let (id, marked) = (back.question.id, back.question.marked);
-        let completes_row = cx.custody.on_answer(back.index);
-        let seq = cx.record(JournalRecord::Answered {
-            question: back.question,
-            ask: back.ask,
-            attempts: back.attempts,
-            sent_at: back.sent_at,
-            at: cx.now,
-            answer: Box::new(answer),
-            completes_row,
-        });
-        cx.custody.hold_answer(seq, back.index);
+        let (id, marked, index) = (back.question.id, back.question.marked, back.index);
+        let completes_row = cx.custody.on_answer(index);
+        let seq = record(cx, back, answer, completes_row, verdicts);
+        cx.custody.hold_answer(seq, index);
         if completes_row {
             cx.custody.marks.answered(id, marked, seq);
         }
     }
+}
+
+/// Hands an answer to the store that is accepted.
+fn record(
+    cx: &mut Context<'_>,
+    back: ReturnedAsk,
+    answer: Answer,
+    completes_row: bool,
+    verdicts: Option<Box<Verdicts>>,
+) -> Seq {
+    cx.record(JournalRecord::Answered {
+        question: back.question,
+        ask: back.ask,
+        attempts: back.attempts,
+        sent_at: back.sent_at,
+        at: cx.now,
+        answer: Box::new(answer),
+        completes_row,
+        is_accepted: true,
+        verdicts,
+    })
 }
 
 #[cfg(test)]

@@ -29,17 +29,7 @@ impl Dispatch {
             self.read.taken += 1;
             self.ready[usize::from(question.model)].insert(index);
             let question = Arc::new(question);
-            let held = ActiveQuestion {
-                question,
-                attempts: 0,
-                failures: 0,
-                useless: 0,
-                failed_with: None,
-                throttled: 0,
-                first_throttled_at: 0,
-                first_failed_at: None,
-                seemed_stalled: false,
-            };
+            let held = ActiveQuestion::new(question);
             let known = self.active.insert(index, held);
             assert!(known.is_none(), "a question is read once");
         }

@@ -58,6 +58,8 @@ fn question(bytes: usize) -> Question {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     }
 }
 

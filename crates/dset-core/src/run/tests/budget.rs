@@ -171,7 +171,7 @@ fn the_last_record_of_a_run_says_what_it_was_billed() {
     let mut coming = VecDeque::from([Event::Started(PlanSummary {
         states: vec![Planned::Pending; 2],
         per_row: 1,
-        marks: InputMarks::default(),
+        ..PlanSummary::default()
     })]);
     while let Some(event) = coming.pop_front() {
         let mut effects = Vec::new();
@@ -184,7 +184,12 @@ fn the_last_record_of_a_run_says_what_it_was_billed() {
                 }
                 Effect::Ask(ask) => {
                     let reading = if ask.id.0 == 1 { lost() } else { counted(66, 50) };
-                    coming.push_back(Event::Replied { ask: ask.id, reading, limits: None });
+                    coming.push_back(Event::Replied {
+                        ask: ask.id,
+                        reading,
+                        limits: None,
+                        verdicts: None,
+                    });
                 }
                 Effect::Record(upto, record) => {
                     coming.push_back(Event::Synced { upto });
@@ -212,7 +217,7 @@ fn a_smaller_question_is_asked_where_the_next_one_is_too_dear() {
         Event::Started(PlanSummary {
             states: vec![Planned::Pending; 3],
             per_row: 1,
-            marks: InputMarks::default(),
+            ..PlanSummary::default()
         }),
         &mut Vec::new(),
     );

@@ -3,6 +3,7 @@ mod outage;
 mod places;
 mod suspects;
 mod throttled;
+mod tries;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,6 +66,8 @@ fn question(index: u32) -> Question {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     }
 }
 
@@ -78,6 +81,8 @@ fn rules(width: u32) -> Rules {
         killed: false,
         endpoints: vec![EndpointSpec { model: 0, endpoint: 0, limits: None }],
         backoff,
+        tries: 3,
+        retry: RetryWith::default(),
         pause_on_error: false,
         limit: None,
         budget: None,
@@ -148,7 +153,12 @@ impl Bench {
     fn start(&mut self, per_row: u32, marks: InputMarks) {
         self.per_row = per_row;
         let states = vec![Planned::Pending; self.count as usize];
-        self.event(Event::Started(PlanSummary { states, per_row, marks }));
+        self.event(Event::Started(PlanSummary {
+            states,
+            per_row,
+            marks,
+            ..PlanSummary::default()
+        }));
     }
 
     /// Tells the machine, and does what it wants until it wants nothing more.
@@ -215,7 +225,7 @@ impl Bench {
     fn reply(&mut self, question: QuestionIndex, reading: ParsedReply) {
         let at = self.asks.iter().position(|(_, index)| *index == question);
         let (ask, _) = self.asks.remove(at.expect("the question is on its way"));
-        self.event(Event::Replied { ask, reading, limits: None });
+        self.event(Event::Replied { ask, reading, limits: None, verdicts: None });
     }
 
     fn on_their_way(&self) -> Vec<QuestionIndex> {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
-use super::job_spec::{JobSpec, Model};
+use super::job_spec::{Checks, JobSpec, Model};
 use super::key_text::{begins_like_a_key, is_variable};
 use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
+use crate::check::{Declaration, OnFail};
 use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
@@ -198,6 +199,11 @@ pub fn resolve_with_providers(
         samples: layer.samples.unwrap_or(1),
         header: layer.header.unwrap_or_default(),
         column: layer.column,
+        checks: Checks {
+            declared: checks(layer.check, layer.gold.as_deref(), layer.on_fail),
+            tries: layer.tries.unwrap_or(Checks::default().tries),
+            retry: layer.retry.unwrap_or_default(),
+        },
         reading: Reading {
             id: layer.id,
             on_bad_row: layer.on_bad_row.unwrap_or_default(),
@@ -241,6 +247,21 @@ pub fn resolve_with_providers(
         }
     }
     Ok(Resolved { spec, options, warnings })
+}
+
+/// Returns what answers are held against; where a check does not say what its failing does, `on_fail`
+/// says it for all but the schema, which says it of its own.
+fn checks(
+    declared: Option<Vec<Declaration>>,
+    gold: Option<&str>,
+    on_fail: Option<OnFail>,
+) -> Vec<Declaration> {
+    let gold = gold.map(Declaration::gold);
+    let mut checks: Vec<Declaration> = declared.into_iter().flatten().chain(gold).collect();
+    for check in &mut checks {
+        check.on_fail = check.on_fail.or(on_fail);
+    }
+    checks
 }
 
 /// What all models have in common.

@@ -3,17 +3,50 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dset_core::acceptance::Verdicts;
+use dset_core::answer::ParsedReply;
 use dset_core::item::error_marks::InputMarks;
+use dset_core::item::question::Question;
 use dset_core::run::ask::Ask;
 use dset_core::run::{Effect, Ending, Event, JournalRecord};
 use tokio::sync::oneshot;
 
+use crate::check::Judge;
+use crate::http::ask::AskResult;
 use crate::observer::Observer;
 use crate::os::panic_guard::catch_panic;
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
 use crate::store::ToStore;
+
+/// What an ask came to, and what is thought of it where it is an answer.
+pub(super) struct JudgedResult {
+    pub(super) came: AskResult,
+    pub(super) verdicts: Option<Box<Verdicts>>,
+}
+
+/// Judges an answer. Programs are not waited for once the ask is dropped: what they would have said is
+/// unknown then.
+async fn judged(
+    judge: Arc<Judge>,
+    question: &Arc<Question>,
+    answer: &str,
+    dropped: oneshot::Receiver<()>,
+) -> Verdicts {
+    if judge.has_programs() {
+        let (own, question) = (Arc::clone(&judge), Arc::clone(question));
+        let answer = answer.to_owned();
+        let waiting =
+            tokio::task::spawn_blocking(move || own.judge_question(&question, &answer, true));
+        tokio::select! {
+            biased;
+            Ok(verdicts) = waiting => return verdicts,
+            _ = dropped => {}
+        }
+    }
+    judge.judge_question(question, answer, false)
+}
 
 impl Run {
     /// Begins what the machine wants; returns the ending if that is it.
@@ -52,17 +85,25 @@ impl Run {
         self.cancel_txs.insert(ask.id, drop_it);
         let at = |asked: &&Arc<Target>| (asked.model, asked.number) == (ask.model, ask.endpoint);
         let asked = self.targets.iter().find(at).expect("the machine asks where it was told to");
-        let (asked, tell) = (Arc::clone(asked), self.tell.clone());
+        let (asked, tell, judge) = (Arc::clone(asked), self.tell.clone(), self.judge.clone());
         self.asks.spawn(async move {
+            let mut dropped = dropped;
             let told = |tokens| {
                 drop(tell.send(WorkerMessage::Event(Event::Progressed { ask: ask.id, tokens })));
             };
             // An answer that is here is not thrown away.
-            tokio::select! {
+            let came = tokio::select! {
                 biased;
-                came = asked.endpoint.ask(&ask, told) => (ask.id, Some(came)),
-                _ = dropped => (ask.id, None),
-            }
+                came = asked.endpoint.ask(&ask, told) => came,
+                _ = &mut dropped => return (ask.id, None),
+            };
+            let verdicts = match (&came.reading, judge) {
+                (ParsedReply::Answer(answer), Some(judge)) => {
+                    Some(judged(judge, &ask.question, &answer.content, dropped).await)
+                }
+                _ => None,
+            };
+            (ask.id, Some(JudgedResult { came, verdicts: verdicts.map(Box::new) }))
         });
     }
 

@@ -4,20 +4,20 @@ use dset_core::item::question::Question;
 use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Seq};
 
-use crate::http::ask::AskResult;
 use crate::observer::{LocalFailure, Observer};
 use crate::run::drive::Run;
+use crate::run::drive::effects::JudgedResult;
 use crate::run::drive::workers::WorkerMessage;
 use crate::store::{STORE, ToStore};
 
 impl Run {
-    pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<AskResult>) -> Event {
+    pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<JudgedResult>) -> Event {
         self.cancel_txs.remove(&ask);
-        let Some(came) = came else { return Event::Abandoned { ask } };
+        let Some(JudgedResult { came, verdicts }) = came else { return Event::Abandoned { ask } };
         if let Some(body) = came.body {
             self.bodies.insert(ask, body);
         }
-        Event::Replied { ask, reading: came.reading, limits: came.limits }
+        Event::Replied { ask, reading: came.reading, limits: came.limits, verdicts }
     }
 
     /// Turns what a thread told into an event, and passes on what others must know.

@@ -24,10 +24,11 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::http::ask::AskResult;
+use crate::check::Judge;
 use crate::observer::Observer;
 use crate::os::clock::Clock;
 use crate::output::live::ToSinks;
+use crate::run::drive::effects::JudgedResult;
 pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
 use crate::run::prepare::Job;
@@ -136,7 +137,7 @@ struct Run {
     plan: Arc<Plan>,
     /// Where models are asked, in the order of the machine's places.
     targets: Vec<Arc<Target>>,
-    asks: JoinSet<(AskId, Option<AskResult>)>,
+    asks: JoinSet<(AskId, Option<JudgedResult>)>,
     /// Drops an ask on its way.
     cancel_txs: HashMap<AskId, oneshot::Sender<()>>,
     /// Replies of failures that are being recorded.
@@ -156,5 +157,7 @@ struct Run {
     marks_known: Option<String>,
     /// Writes marks into the input, where that can be marked.
     marker: Option<Arc<dyn Marker>>,
+    /// Judges answers, where something is asked of them.
+    judge: Option<Arc<Judge>>,
     _lock: crate::os::lock::Lock,
 }

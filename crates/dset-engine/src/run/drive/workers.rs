@@ -7,6 +7,7 @@ use std::sync::mpsc as threads;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use dset_core::acceptance::RetryWith;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{Event, Machine, Rules, Seq};
@@ -19,7 +20,7 @@ use crate::os::panic_guard::catch_panic;
 use crate::output::live::{Outputs, SinkError, ToSinks};
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
-use crate::run::feeder::QuestionFeeder;
+use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
 use crate::run::prepare::Job;
 use crate::source::error_marks::MarkError;
 use crate::store::{Checkpoint, OutputOrder, RateHistory, StoreError, Writer, WriterSettings};
@@ -62,6 +63,11 @@ impl Run {
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
+        let answers = EarlierAnswers {
+            archive: store.reader()?,
+            terms: job.accepting.as_ref().map(|accepting| accepting.terms.clone()),
+        };
+        let terms = job.accepting.as_ref().map(|accepting| &accepting.terms);
         let writer = Writer::start(
             store.into_journal(&job.folder)?,
             WriterSettings {
@@ -73,6 +79,7 @@ impl Run {
                 asked_for: spec.models.iter().map(Model::asked_for).collect(),
                 samples: spec.samples,
                 generation: job.generation,
+                acceptance: terms.map(|terms| terms.fingerprint),
                 max_tokens: spec.model().request.max_tokens,
                 failed,
                 marks_known: job.marks_known.clone(),
@@ -85,12 +92,26 @@ impl Run {
         let (questions, wanted) = threads::channel();
         let marker = source.marker();
         let hashers = spec.models.iter().map(|model| model.request.request_hasher()).collect();
-        let reader = QuestionFeeder { source, prompts, hashers, plan: Arc::clone(&plan), next: 0 };
+        let planned = Arc::clone(&plan);
+        let reader = QuestionFeeder {
+            source,
+            prompts,
+            hashers,
+            plan: planned,
+            earlier: Some(answers),
+            next: 0,
+        };
         let workers = vec![
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,
         ];
-        let rules = Rules { budget, ..rules(options, decisions.limit, slots_max, earlier, &asked) };
+        let (tries, retry) = (spec.checks.tries, spec.checks.retry);
+        let rules = Rules {
+            budget,
+            tries,
+            retry,
+            ..rules(options, decisions.limit, slots_max, earlier, &asked)
+        };
         Ok(Run {
             machine: Machine::new(rules),
             clock: Clock::start(),
@@ -111,6 +132,7 @@ impl Run {
             marking: JoinSet::new(),
             marks_known: job.marks_known,
             marker,
+            judge: job.accepting.map(|accepting| accepting.judge),
             spec,
             _lock: job.lock,
         })
@@ -131,6 +153,8 @@ fn rules(
         killed: earlier.unknown,
         endpoints: asked.iter().map(Target::spec).collect(),
         backoff: options.backoff.clone(),
+        tries: 1,
+        retry: RetryWith::default(),
         pause_on_error: options.on_error == OnError::Pause,
         limit,
         budget: None,

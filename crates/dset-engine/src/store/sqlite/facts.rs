@@ -132,6 +132,7 @@ mod tests {
             at_token_limit: Some(true),
             cost: Some(0.1 + 0.2),
             attempts: Some(1),
+            tries: Some(2),
             seconds: Some(2.0),
             request_id: Some(String::new()),
             system_fingerprint: Some("fp".into()),

@@ -6,7 +6,7 @@ use dset_core::plan::AnswerId;
 #[derive(Debug, Default)]
 pub(crate) struct IdSet {
     bits: Vec<u64>,
-    pub(super) count: u64,
+    pub(crate) count: u64,
 }
 
 impl IdSet {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use dset_core::plan::AnswerId;
 use fs_err as fs;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 use super::bounds;
-use super::facts;
 use super::limits::STORE;
 use super::store::Store;
+use super::{facts, tries};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -124,6 +124,12 @@ fn apply(
     match write {
         Write::Answered(answer) => ids.push(answer.insert(to)?),
         Write::Attempted(attempt) => attempt.insert(to)?,
+        Write::Judged { answer, verdicts } => tries::record(to, *answer, verdicts)?,
+        Write::SetAside(answer) => {
+            to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?
+                .execute([answer])?;
+        }
+        Write::Kept { answer, acceptance } => tries::keep(to, *answer, acceptance)?,
         Write::Ended(ended) => ended.insert(to)?,
         Write::NotEnded { question, edition } => {
             to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
@@ -220,13 +226,20 @@ fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite
 }
 
 impl NewAnswer {
-    /// Inserts it, and returns its id; `None` where an answer with its key is there already.
+    /// Inserts it, and returns its id; `None` where an answer with its key and try is there already.
     fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
-        let known = to
-            .prepare_cached("SELECT 1 FROM answer_keys WHERE key = ?1")?
-            .query_row([&self.key[..]], |_| Ok(()))
-            .optional()?;
-        if known.is_some() {
+        let is_known = |sql, params: &[&dyn ToSql]| -> rusqlite::Result<bool> {
+            to.prepare_cached(sql)?.exists(params)
+        };
+        let has_first = is_known("SELECT 1 FROM answer_keys WHERE key = ?1", &[&&self.key[..]])?;
+        // Where the tries before it are lost, it is the first.
+        let is_later = self.try_number > 1 && has_first;
+        let sql = "SELECT 1 FROM later_tries WHERE key = ?1 AND try = ?2";
+        let is_there = match is_later {
+            true => is_known(sql, &[&&self.key[..], &self.try_number])?,
+            false => has_first,
+        };
+        if is_there {
             return Ok(None);
         }
         to.prepare_cached(
@@ -244,6 +257,14 @@ impl NewAnswer {
         ])?;
         let id = to.last_insert_rowid();
         facts::insert(to, id, self.settings, &self.metadata)?;
+        if let Some(verdicts) = &self.verdicts {
+            tries::record(to, id, verdicts)?;
+        }
+        if is_later {
+            to.prepare_cached("INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)")?
+                .execute(params![&self.key[..], self.try_number, id])?;
+            return Ok(Some(id));
+        }
         to.prepare_cached(
             "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

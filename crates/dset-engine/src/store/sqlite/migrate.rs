@@ -12,12 +12,19 @@ use crate::store::error::StoreError;
 
 /// What makes a store of each version one of the next, from an empty file on. A step that was
 /// released is never changed.
-const STEPS: [&str; VERSION as usize] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: [&str; VERSION as usize] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Schema objects that a read-only connection to a store of each earlier version lacks.
-const LOOKS: [&str; VERSION as usize - 1] =
-    [include_str!("schema/look_1.sql"), include_str!("schema/look_2.sql")];
+const LOOKS: [&str; VERSION as usize - 1] = [
+    include_str!("schema/look_1.sql"),
+    include_str!("schema/look_2.sql"),
+    include_str!("schema/look_3.sql"),
+];
 
 /// Takes the steps that a store of this version lacks.
 pub(super) fn migrate(connection: &mut Connection, found: i64) -> Result<(), StoreError> {

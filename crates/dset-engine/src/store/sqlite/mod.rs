@@ -19,6 +19,7 @@ mod recent;
 mod schemas;
 mod store;
 mod tokenizer;
+mod tries;
 
 pub(crate) use crate::store::sqlite::lengths::MeasuredAnswer;
 pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Session, open_readonly};
@@ -30,6 +31,7 @@ pub(crate) use calls::StoredCall;
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
 pub use recent::Recent;
+pub(crate) use tries::NewVerdicts;
 
 pub use limits::STORE;
 pub use store::Store;

@@ -289,17 +289,20 @@ pub enum IntegrityError {
 const DANGLING: [(IntegrityError, &str); 7] = [
     (
         IntegrityError::KeyWithoutAnswer,
-        "SELECT count(*) FROM answer_keys WHERE ?1 >= 0
-         AND answer_keys.answer NOT IN (SELECT id FROM answers)",
+        "SELECT count(*) FROM (SELECT answer FROM answer_keys UNION ALL SELECT answer FROM later_tries)
+         WHERE ?1 >= 0 AND answer NOT IN (SELECT id FROM answers)",
     ),
     (
         IntegrityError::AnswerWithoutKey,
         "SELECT (SELECT count(*) FROM answers)
-              - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM answer_keys)) WHERE ?1 >= 0",
+              - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM answer_keys
+                 UNION ALL SELECT t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key))
+              WHERE ?1 >= 0",
     ),
     (
         IntegrityError::AnswerOfTwoKeys,
-        "SELECT count(*) - count(DISTINCT answer) FROM answer_keys WHERE ?1 >= 0",
+        "SELECT count(*) - count(DISTINCT answer) FROM
+         (SELECT answer FROM answer_keys UNION ALL SELECT answer FROM later_tries) WHERE ?1 >= 0",
     ),
     (
         IntegrityError::WithoutSettings,
@@ -310,7 +313,9 @@ const DANGLING: [(IntegrityError, &str); 7] = [
     (
         IntegrityError::PlaceWithoutAnswer,
         "SELECT count(*) FROM output_order WHERE edition = ?1
-         AND answer NOT IN (SELECT answer FROM answer_keys WHERE edition = ?1)",
+         AND answer NOT IN (SELECT answer FROM answer_keys WHERE edition = ?1)
+         AND answer NOT IN (SELECT t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key
+           WHERE k.edition = ?1)",
     ),
     (
         IntegrityError::PlacedTwice,

@@ -1,17 +1,19 @@
 //! What the store knows before a run: settings and their decisions, keys, what ended and how.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+use dset_core::acceptance::Terms;
 use dset_core::csv::STATUS;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
-use super::facts;
 use super::id_set::IdSet;
 use super::limits::MARKS_COLUMN;
 use super::store::Store;
+use super::{facts, tries};
 use crate::store::error::StoreError;
 
 impl Store {
@@ -148,18 +150,19 @@ impl Store {
         Ok(Some((requests, samples)))
     }
 
-    /// Holds the questions against what is stored of this edition, as each model is asked, and calls
+    /// Holds the questions against what is stored of this edition, as each model is asked and as these
+    /// terms accept it, and calls
     /// `answered` for each answered entry with the answer that counts.
     pub fn plan(
         &self,
         planner: &Planner,
         edition: u32,
         requests: &[RequestSettings],
+        terms: Option<&Terms>,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
-        let placed = self.placed(edition)?;
         let primary_model = match requests.len() {
             0 | 1 => None,
             _ => self.first_model(edition)?,
@@ -173,13 +176,21 @@ impl Store {
                 matches!(bought, Provenance::OtherSettings | Provenance::Imported)
             }),
         };
-        let mut statement = self.reader.connection.prepare(
-            "SELECT key, question, settings, answer, sample FROM answer_keys WHERE edition = ?1 ORDER BY key",
-        )?;
+        let mut later = self.later_tries(terms)?;
+        let (kept, aside) = (self.kept(terms)?, self.set_aside()?);
+        let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside };
+        let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
+        let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
+        let sql = format!(
+            "SELECT k.key, k.question, k.settings, k.answer, k.sample, {list} FROM answer_keys k {judged}
+             WHERE k.edition = ?1 AND ?2 IS NOT NULL ORDER BY k.key"
+        );
+        let acceptance = terms.map(|terms| terms.fingerprint).unwrap_or_default();
+        let mut statement = self.reader.connection.prepare(&sql)?;
         let mut failed = None;
         let mut last: Option<Key> = None;
-        let mut placed_seen = 0;
-        let stored = statement.query_map([edition], |row| {
+        let placed_seen = Cell::new(0);
+        let stored = statement.query_map(params![edition, &acceptance[..]], |row| {
             let id: AnswerId = row.get(3)?;
             let (bought, mut model) = match purchases.get(&row.get::<_, i64>(2)?) {
                 Some(known) => *known,
@@ -188,14 +199,21 @@ impl Store {
             if bought == Provenance::Imported && requests.len() > 1 {
                 model = self.model_of(id, requests)?;
             }
+            let key = Key(row.get(0)?);
+            let mut tries = vec![(id, row.get(5)?)];
+            tries.extend(later.remove(&key).into_iter().flatten());
+            let counted = tries::count(terms, &known_answers, &tries);
+            placed_seen.set(placed_seen.get() + counted.placed);
             Ok(Stored {
-                key: Key(row.get(0)?),
+                key,
                 question: row.get(1)?,
-                id,
+                id: counted.answer,
                 provenance: bought,
                 model,
                 sample: row.get(4)?,
-                placed: placed.has(id),
+                placed: counted.placed > 0,
+                standing: counted.standing,
+                tries: counted.tries,
             })
         })?;
         // A row that cannot be read ends the scan, and the plan with it; so does a key out of
@@ -207,14 +225,15 @@ impl Store {
                     Some(StoreError::Damaged("the keys of the answers are out of order".into()));
                 return None;
             }
-            placed_seen += u64::from(row.placed);
             Some(row)
         });
         let plan = planner.plan_and_note(edition, stored, &known, answered);
         let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
         match failed {
             Some(error) => Err(error),
-            None if placed_seen != placed.count => damaged("rows of the outputs have no key"),
+            None if placed_seen.get() != known_answers.placed.count => {
+                damaged("rows of the outputs have no key")
+            }
             None if plan.inconsistent_keys > 0 => damaged("answers are not under their keys"),
             None => Ok(plan),
         }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dset_core::acceptance::Verdict;
 use dset_core::answer::row::Row;
 use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::checkpoint::StoredCheckpoint;
 use super::limits::{APPLICATION, PATH_BYTES_MAX, STORE, VERSION};
 use super::schemas::Schemas;
-use super::{facts, migrate};
+use super::{facts, migrate, tries};
 use crate::os::files;
 use crate::output::live::format::{LiveFormat, legacy, live_formats};
 use crate::store::error::StoreError;
@@ -397,6 +398,14 @@ impl Reader {
 }
 
 impl Archive for Reader {
+    fn verdicts(
+        &self,
+        answer: AnswerId,
+        acceptance: &[u8; 16],
+    ) -> Result<Option<Vec<Verdict>>, StoreError> {
+        tries::verdicts(&self.connection, answer, acceptance)
+    }
+
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError> {
         let sql = format!(
             "SELECT a.answered_at, a.question, a.reasoning, a.answer, a.life, {} FROM answers a

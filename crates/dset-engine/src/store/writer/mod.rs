@@ -69,6 +69,8 @@ pub struct WriterSettings {
     pub samples: u32,
     /// The edition that is asked.
     pub generation: u32,
+    /// What verdicts are known by, where answers are judged.
+    pub acceptance: Option<[u8; 16]>,
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
     /// The column of the input that the store knows to have marks, or nothing.
@@ -287,6 +289,11 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
 
     fn record(&mut self, record: &JournalRecord, body: Option<&[u8]>, batch: &mut Batch) {
         match record {
+            JournalRecord::Answered { is_accepted: false, .. } => {
+                let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");
+                batch.answers += 1;
+                batch.writes.push(Write::Answered(Box::new(new)));
+            }
             JournalRecord::Answered { question, .. } => {
                 let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");
                 let (ending, question_hash) = (new.failure_key(), new.question_hash);

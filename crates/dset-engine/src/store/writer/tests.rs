@@ -97,6 +97,8 @@ fn answered(number: u32) -> ToStore {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     };
     let answer = Answer {
         content: "a".into(),
@@ -117,6 +119,8 @@ fn answered(number: u32) -> ToStore {
         at: Time { monotonic_ms: 9, unix_ms: 9 },
         answer: Box::new(answer),
         completes_row: true,
+        is_accepted: true,
+        verdicts: None,
     };
     ToStore::Record { seq: Seq(number.into()), record: Box::new(record), body: None }
 }
@@ -131,6 +135,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         asked_for: vec![None],
         samples: 1,
         generation: 0,
+        acceptance: None,
         max_tokens: None,
         marks_known: None,
         marks_name: "status".into(),

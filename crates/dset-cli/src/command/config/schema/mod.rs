@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod tests;
 
+use dset_core::acceptance::SCHEMA;
+use dset_core::check::KINDS;
 use dset_core::item::params::{TOOLS, setters};
 use dset_core::provider::{FieldError, KEY_HEADERS, field, fields, presets};
 use dset_engine::output::live::LIVE_FORMATS;
@@ -101,6 +103,7 @@ fn kind(setting: &Setting) -> Value {
             json!({"type": ["string", "integer"], "minLength": 1}),
             json!({"type": "object"}),
         ]),
+        (_, ValueKind::Check) => checks(),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
@@ -202,6 +205,24 @@ fn params() -> Value {
         "type": "object",
         "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$", "not": {"enum": own}},
         "properties": members,
+    })
+}
+
+/// Checks that answers are held against; what each takes is told when they are made.
+fn checks() -> Value {
+    let names = KINDS.iter().map(|kind| kind.name).chain([SCHEMA]);
+    let on_fail = ["retry", "mark", "keep"];
+    json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"enum": names.collect::<Vec<_>>()},
+                "on": {"type": "string", "description": "The place in the parsed answer that it judges"},
+                "on-fail": {"enum": on_fail, "description": "What its failing does"},
+            },
+        },
     })
 }
 

@@ -39,6 +39,8 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         marked: false,
         model: 0,
         sample: 0,
+        earlier: None,
+        fields: None,
     })
 }
 

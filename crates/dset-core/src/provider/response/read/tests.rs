@@ -40,6 +40,7 @@ fn outcome(reading: &ParsedReply) -> &'static str {
     match failure.class {
         FailureClass::Throttled { .. } | FailureClass::Transient | FailureClass::Empty => "retry",
         FailureClass::CutByLength => "truncated",
+        FailureClass::FailedCheck => unreachable!("no reply says so"),
         FailureClass::Refused(Refusal::Moderation) => "refused",
         FailureClass::Refused(Refusal::Settings | Refusal::Address)
         | FailureClass::OtherApi

@@ -1,0 +1,61 @@
+//! What is remembered of an acceptance, so that whoever looks at a store sees what was accepted.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Acceptance, Consequence, RetryWith, Verdict, consequence};
+use crate::check::OnFail;
+use crate::settings::Checks;
+
+/// The terms on which answers were accepted last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What the verdicts are known by, see [`Acceptance::fingerprint`].
+    pub fingerprint: [u8; 16],
+    /// What each of them asks for where it is not passed.
+    pub on_fail: Vec<OnFail>,
+    /// How many answers a question gets at most, from 1.
+    pub tries: u32,
+    /// How it is asked again.
+    pub retry: RetryWith,
+}
+
+/// Where the answers to one question stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// One of them is accepted.
+    Accepted,
+    /// None is, and another is to be asked for.
+    Another,
+    /// None is, and no other is asked for.
+    Failed,
+}
+
+impl Terms {
+    /// Takes what is to be remembered of an acceptance.
+    #[must_use]
+    pub fn new(acceptance: &Acceptance, checks: &Checks) -> Terms {
+        Terms {
+            fingerprint: acceptance.fingerprint(),
+            on_fail: acceptance.on_fail(),
+            tries: checks.tries,
+            retry: checks.retry,
+        }
+    }
+
+    /// Says what follows from the verdicts on an answer; from none where it was not judged, or
+    /// passed every check.
+    #[must_use]
+    pub fn consequence(&self, verdicts: Option<&[Verdict]>) -> Consequence {
+        verdicts.map_or(Consequence::Accept, |verdicts| consequence(verdicts, &self.on_fail))
+    }
+
+    /// Says where a question stands after so many answers, of which the last asks for this.
+    #[must_use]
+    pub fn standing(&self, last: Consequence, answers: u32) -> Standing {
+        match last {
+            Consequence::Accept => Standing::Accepted,
+            Consequence::Retry if answers < self.tries => Standing::Another,
+            Consequence::Retry | Consequence::Mark => Standing::Failed,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What follows from a whole answer that is not accepted.
+//!
+//! It is kept like any other, and holds its slot until it is durable. Its question is asked again where
+//! that may help and tries are left, and else ends as failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Dispatch;
+use super::on_response::ReturnedAsk;
+use crate::acceptance::{Consequence, Verdicts};
+use crate::answer::{Answer, Cause, Failure, FailureClass};
+use crate::planted::{Mutant, planted};
+use crate::run::JournalRecord;
+use crate::run::context::Context;
+
+impl Dispatch {
+    /// Keeps an answer that is not accepted, and asks again or gives up.
+    pub(crate) fn on_failed_check(
+        &mut self,
+        cx: &mut Context<'_>,
+        back: ReturnedAsk,
+        answer: Answer,
+        verdicts: &Verdicts,
+    ) {
+        let failure = Failure {
+            class: FailureClass::FailedCheck,
+            cause: Cause::FailedCheck.code(),
+            status: None,
+            message: verdicts.summary(),
+            wait: None,
+            request_id: answer.request_id.clone(),
+            partial: None,
+        };
+        let tries = back.question.tries();
+        let has_more = tries < cx.rules.tries || planted(Mutant::TriesUncounted);
+        let is_again = verdicts.consequence() == Consequence::Retry && has_more;
+        let next = is_again.then(|| {
+            back.question.another_try(&answer.content, verdicts.reasons(), cx.rules.retry)
+        });
+        let seq = cx.record(JournalRecord::Answered {
+            question: Arc::clone(&back.question),
+            ask: back.ask,
+            attempts: back.attempts,
+            sent_at: back.sent_at,
+            at: cx.now,
+            answer: Box::new(answer),
+            completes_row: false,
+            is_accepted: false,
+            verdicts: Some(Box::new(verdicts.clone())),
+        });
+        cx.custody.hold_failed(seq);
+        let Some(next) = next else {
+            self.reject(cx, back.question, failure);
+            return;
+        };
+        let held = self.active.get_mut(&back.index).expect("a question that was asked is held");
+        *held = super::ActiveQuestion::new(Arc::new(next));
+        self.make_ready(back.index);
+        self.show_retry(cx, &back, failure, Duration::ZERO);
+    }
+}

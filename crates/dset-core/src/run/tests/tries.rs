@@ -1,0 +1,225 @@
+//! Answers that are not accepted: kept, asked again, and never more often than they may be, whatever
+//! ends a run between two tries.
+
+use serde_json::{Map, json};
+
+use super::*;
+use crate::acceptance::{Acceptance, Consequence, Standing, Terms, Verdicts};
+use crate::item::Item;
+use crate::item::content::Role;
+use crate::item::question::EarlierTries;
+use crate::run::ask::Ask;
+use crate::schema::dialect::Restore;
+use crate::settings::Checks;
+
+fn acceptance(on_fail: &str) -> Acceptance {
+    let check = json!([{"name": "lacks", "pattern": "wrong", "on-fail": on_fail}]);
+    Acceptance::new(None, serde_json::from_value(check).unwrap(), &[]).unwrap()
+}
+
+fn judged(on_fail: &str, answer: &str) -> Box<Verdicts> {
+    let nothing = Map::new();
+    Box::new(acceptance(on_fail).accept(answer, Restore::default(), &Item::of_fields(&nothing)))
+}
+
+/// One life of a run of one question, of which `tries` answers are there.
+struct OneQuestion {
+    machine: Machine,
+    effects: Vec<Effect>,
+}
+
+impl OneQuestion {
+    fn begin(asked: Question) -> OneQuestion {
+        let mut life = OneQuestion { machine: Machine::new(rules(2)), effects: Vec::new() };
+        let plan = PlanSummary { states: vec![Planned::Pending], ..PlanSummary::default() };
+        life.tell(Event::Started(plan));
+        life.tell(Event::Questions(vec![asked]));
+        life
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.clear();
+        self.machine.handle(Time { monotonic_ms: 1_000, unix_ms: 1_000 }, event, &mut self.effects);
+    }
+
+    fn asked(&self) -> Option<Ask> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ask) => Some(ask.clone()),
+            _ => None,
+        })
+    }
+
+    /// The answers that were handed to the store, each with whether it is accepted.
+    fn kept(&self) -> Vec<(u32, bool)> {
+        let kept = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Record(_, JournalRecord::Answered { question, is_accepted, .. }) => {
+                Some((question.try_number(), *is_accepted))
+            }
+            _ => None,
+        });
+        kept.collect()
+    }
+
+    fn answer(&mut self, ask: AskId, text: &str, on_fail: &str) {
+        let answer = Answer { content: text.into(), ..Answer::default() };
+        let (reading, verdicts) = (ParsedReply::Answer(answer), Some(judged(on_fail, text)));
+        self.tell(Event::Replied { ask, reading, limits: None, verdicts });
+    }
+}
+
+fn texts(ask: &Ask) -> Vec<(Role, String)> {
+    match &ask.question.content {
+        Content::Text(text) => vec![(Role::User, text.to_string())],
+        Content::Chat(turns) => {
+            turns.iter().map(|turn| (turn.role, turn.text.to_string())).collect()
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_fails_is_kept_and_shown_to_the_model_with_the_reasons() {
+    let mut life = OneQuestion::begin(question(0));
+    let first = life.asked().unwrap();
+    let sent = texts(&first);
+    assert_eq!(sent.len(), 1);
+    life.answer(first.id, "wrong one", "retry");
+    assert_eq!(life.kept(), [(1, false)]);
+    let second = life.asked().expect("it is asked again at once");
+    let turns = texts(&second);
+    assert_eq!(turns[..2], [sent[0].clone(), (Role::Assistant, "wrong one".into())]);
+    assert!(turns[2].1.contains("`wrong` must not be in it"), "{}", turns[2].1);
+    // The third try shows the second answer alone.
+    life.answer(second.id, "wrong two", "retry");
+    let third = life.asked().unwrap();
+    assert_eq!(texts(&third)[1].1, "wrong two");
+    assert_eq!(texts(&third).len(), 3);
+    life.answer(third.id, "right", "retry");
+    assert_eq!(life.kept(), [(3, true)]);
+    assert_eq!((life.machine.ledger().rejected, life.asked().is_none()), (0, true));
+}
+
+#[test]
+fn tries_are_used_up_and_the_row_is_marked() {
+    let mut life = OneQuestion::begin(question(0));
+    for number in 1..=3 {
+        let ask = life.asked().expect("a try is left");
+        assert_eq!(ask.question.try_number(), number);
+        life.answer(ask.id, "wrong", "retry");
+    }
+    assert!(life.asked().is_none());
+    assert_eq!(life.machine.ledger().rejected, 1);
+    let ended = life.effects.iter().find_map(|effect| match effect {
+        Effect::Record(_, JournalRecord::Ended { cause, .. }) => Some(*cause),
+        _ => None,
+    });
+    assert_eq!(ended, Some("failed check"));
+}
+
+#[test]
+fn mark_asks_once_and_keep_accepts() {
+    for (on_fail, is_accepted) in [("mark", false), ("keep", true)] {
+        let mut life = OneQuestion::begin(question(0));
+        let ask = life.asked().unwrap();
+        life.answer(ask.id, "wrong", on_fail);
+        assert_eq!(life.kept(), [(1, is_accepted)], "{on_fail}");
+        assert!(life.asked().is_none(), "{on_fail}");
+        assert_eq!(life.machine.ledger().rejected, u64::from(!is_accepted), "{on_fail}");
+    }
+}
+
+#[test]
+fn an_answer_that_fails_keeps_its_slot_until_it_is_durable() {
+    let mut life = OneQuestion::begin(question(0));
+    life.machine = Machine::new(rules(1));
+    let plan = PlanSummary { states: vec![Planned::Pending], ..PlanSummary::default() };
+    life.tell(Event::Started(plan));
+    life.tell(Event::Questions(vec![question(0)]));
+    let ask = life.asked().unwrap();
+    life.answer(ask.id, "wrong", "retry");
+    assert!(life.asked().is_none(), "its slot is taken");
+    life.tell(Event::Synced { upto: Seq(1) });
+    assert!(life.asked().is_some());
+}
+
+/// What is durable of one question: its answers, in the order of their tries.
+#[derive(Default)]
+struct Durable {
+    answers: Vec<String>,
+    paid: u32,
+}
+
+impl Durable {
+    /// Plans as the next life does: what is to be asked, if anything.
+    fn next(&self, terms: &Terms) -> Option<Question> {
+        let Some(last) = self.answers.last() else { return Some(question(0)) };
+        let verdicts = judged("retry", last);
+        let consequence = terms.consequence(Some(&verdicts.list));
+        let count = self.answers.len() as u32;
+        match terms.standing(consequence, count) {
+            Standing::Another => {
+                let content = question(0).content;
+                let earlier = EarlierTries { count: count - 1, aside: 0, content };
+                let asked = Question { earlier: Some(Arc::new(earlier)), ..question(0) };
+                Some(asked.another_try(last, verdicts.reasons(), RetryWith::Reasons))
+            }
+            Standing::Accepted | Standing::Failed => None,
+        }
+    }
+}
+
+#[test]
+fn a_kill_between_tries_resumes_at_the_next_try() {
+    let checks = Checks { tries: 3, ..Checks::default() };
+    let terms = Terms::new(&acceptance("retry"), &checks);
+    // Of every life, after how many durable answers it is killed, and whether with one on its way.
+    for script in 0..3_u32.pow(4) {
+        for right_at in 1..=4_u32 {
+            let mut durable = Durable::default();
+            let mut lost = 0;
+            for life in 0..6 {
+                let Some(asked) = durable.next(&terms) else { break };
+                let kill_after = script / 3_u32.pow(life) % 3;
+                let mut run = OneQuestion::begin(asked);
+                let mut seq = 0;
+                while let Some(ask) = run.asked() {
+                    let number = ask.question.try_number();
+                    assert_eq!(number as usize, durable.answers.len() + 1, "no try is skipped");
+                    if number > 1 {
+                        let shown = &texts(&ask)[1].1;
+                        assert_eq!(Some(shown), durable.answers.last(), "its own last answer");
+                    }
+                    let word = if number == right_at { "right" } else { "wrong" };
+                    let text = format!("{word} {number}");
+                    durable.paid += 1;
+                    run.answer(ask.id, &text, "retry");
+                    let is_again = run.asked();
+                    if life < 4 && kill_after == 1 && seq == 0 {
+                        lost += 1;
+                        break;
+                    }
+                    durable.answers.push(text);
+                    if life < 4 && kill_after == 2 {
+                        break;
+                    }
+                    // What follows the answer is asked only where it is.
+                    let records = run.effects.iter().filter_map(|effect| match effect {
+                        Effect::Record(seq, _) => Some(*seq),
+                        _ => None,
+                    });
+                    let upto = records.last().unwrap();
+                    seq = upto.0;
+                    run.tell(Event::Synced { upto });
+                    if let Some(ask) = is_again {
+                        run.effects.push(Effect::Ask(ask));
+                    }
+                }
+            }
+            let tries = right_at.min(3);
+            assert_eq!(durable.answers.len() as u32, tries, "{script} {right_at}");
+            assert_eq!(durable.paid, tries + lost, "nothing durable is bought again");
+            assert!(durable.next(&terms).is_none(), "and nothing is asked any more");
+            let last = judged("retry", durable.answers.last().unwrap()).consequence();
+            assert_eq!(last == Consequence::Accept, right_at <= 3);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A program that judges: one process for all rows, a line of JSON to it for each, and a line back.
+//!
+//! It has a thread of its own, which asks it row by row, and starts it again where it died or had to be
+//! killed because it said nothing in time.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use dset_core::check::{Command, CommandReply, Judgement};
+use fs_err as fs;
+use thiserror::Error;
+
+/// More than any verdict with its reason.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+/// So much of what it complains of is kept.
+const COMPLAINTS_BYTES_MAX: u64 = 1 << 20;
+
+/// A program that cannot be started.
+#[derive(Debug, Error)]
+#[error("`{program}` cannot be started: {error}")]
+pub struct ProgramError {
+    /// Which.
+    pub program: String,
+    /// Why.
+    pub error: std::io::Error,
+}
+
+/// A program that judges.
+#[derive(Debug)]
+pub(super) struct Program {
+    jobs: Sender<(String, SyncSender<Judgement>)>,
+}
+
+impl Program {
+    /// Starts it. What it writes to its standard error is appended to the file `complaints`.
+    pub(super) fn start(command: Command, complaints: PathBuf) -> Result<Program, ProgramError> {
+        let failed = |error| ProgramError { program: command.command[0].clone(), error };
+        let process = Process::start(&command, &complaints).map_err(failed)?;
+        let (jobs, wanted) = channel();
+        let own = command.clone();
+        std::thread::Builder::new()
+            .name("check".into())
+            .spawn(move || run(&own, &complaints, process, &wanted))
+            .map_err(failed)?;
+        Ok(Program { jobs })
+    }
+
+    /// Asks it about a row, and waits for what it says.
+    pub(super) fn ask(&self, line: &str) -> Judgement {
+        let (tell, told) = sync_channel(1);
+        // A thread that is gone drops the way back, too.
+        let _ = self.jobs.send((line.to_owned(), tell));
+        told.recv().unwrap_or_else(|_| Judgement::Unknown("the program is gone".into()))
+    }
+}
+
+fn run(
+    command: &Command,
+    complaints: &Path,
+    process: Process,
+    wanted: &Receiver<(String, SyncSender<Judgement>)>,
+) {
+    let mut process = Some(process);
+    while let Ok((line, tell)) = wanted.recv() {
+        let _ = tell.send(judge(command, complaints, &mut process, &line));
+    }
+}
+
+/// Asks about one row; a program that died is asked once more.
+fn judge(
+    command: &Command,
+    complaints: &Path,
+    process: &mut Option<Process>,
+    line: &str,
+) -> Judgement {
+    let patience = Duration::from_secs(command.seconds);
+    for _ in 0..2 {
+        if process.is_none() {
+            match Process::start(command, complaints) {
+                Ok(started) => *process = Some(started),
+                Err(error) => {
+                    return Judgement::Unknown(format!("the program cannot be started: {error}"));
+                }
+            }
+        }
+        let asked = process.as_ref().map(|process| process.ask(line, patience));
+        match asked {
+            Some(Ok(said)) => return CommandReply::read(&said),
+            Some(Err(RecvTimeoutError::Timeout)) => {
+                // What it said later would be taken for the next row's.
+                *process = None;
+                let seconds = command.seconds;
+                return Judgement::Unknown(format!("the program said nothing for {seconds} s"));
+            }
+            Some(Err(RecvTimeoutError::Disconnected)) | None => *process = None,
+        }
+    }
+    Judgement::Unknown("the program ended without a word".into())
+}
+
+/// A running process, with a thread that writes to it and one that reads from it: either may have to
+/// wait for it. It is killed when it is dropped.
+struct Process {
+    child: Child,
+    lines: Sender<String>,
+    said: Receiver<String>,
+}
+
+impl Process {
+    fn start(command: &Command, complaints: &Path) -> std::io::Result<Process> {
+        let mut child = std::process::Command::new(&command.command[0])
+            .args(&command.command[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(std::io::Error::other("it has no pipes"));
+        };
+        let (lines, to_write) = channel();
+        let (tell, said) = channel();
+        let complaints = complaints.to_owned();
+        std::thread::spawn(move || write_lines(stdin, &to_write));
+        std::thread::spawn(move || read_lines(stdout, &tell));
+        std::thread::spawn(move || keep(stderr, &complaints));
+        Ok(Process { child, lines, said })
+    }
+
+    fn ask(&self, line: &str, patience: Duration) -> Result<String, RecvTimeoutError> {
+        let _ = self.lines.send(format!("{line}\n"));
+        self.said.recv_timeout(patience)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended by itself cannot be killed, which is no trouble.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn write_lines(mut to: ChildStdin, lines: &Receiver<String>) {
+    while let Ok(line) = lines.recv() {
+        if to.write_all(line.as_bytes()).and_then(|()| to.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_lines(from: ChildStdout, tell: &Sender<String>) {
+    let mut from = BufReader::new(from);
+    loop {
+        let mut line = Vec::new();
+        let read = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        let is_whole = line.last() == Some(&b'\n');
+        if read.is_err() || !is_whole {
+            return;
+        }
+        if tell.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps what a program complains of. The file is made with its first word.
+fn keep(mut from: impl Read, path: &Path) {
+    let mut first = [0; 1];
+    let Ok(1) = from.read(&mut first) else { return };
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let Ok(mut file) = file else { return drain(from) };
+    let kept = file.write_all(&first);
+    let _ = kept.and_then(|()| {
+        std::io::copy(&mut from.by_ref().take(COMPLAINTS_BYTES_MAX), &mut file).map(drop)
+    });
+    drain(from);
+}
+
+/// Reads on, so that nobody waits who writes.
+fn drain(mut from: impl Read) {
+    let _ = std::io::copy(&mut from, &mut std::io::sink());
+}

@@ -1,0 +1,127 @@
+//! What answers are held against in a run: made of the settings, and applied to what is stored.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dset_core::acceptance::{Acceptance, Terms};
+use dset_core::item::question::QuestionIndex;
+use dset_core::plan::AnswerId;
+use dset_core::run::Planned;
+use dset_core::settings::{JobSpec, Model};
+
+use crate::check::Judge;
+use crate::error::JobError;
+use crate::run::plan_input::try_for_each_planned;
+use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::store::{NewVerdicts, Store, Write};
+
+/// So many verdicts are recorded at once.
+const BATCH: usize = 4_096;
+
+/// What answers are held against.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepting {
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) terms: Terms,
+}
+
+impl Accepting {
+    /// Makes it of the settings for an input; `None` where nothing is asked of answers. Starts the
+    /// programs that judge. Fails where a check is none, or is about a column that is not there.
+    pub(crate) fn new(spec: &JobSpec, input: &ScannedInput) -> Result<Option<Accepting>, JobError> {
+        let columns = &input.source.shape().fields;
+        let acceptance =
+            Acceptance::new(spec.schema.clone(), spec.checks.declared.clone(), columns)?;
+        if acceptance.is_empty() {
+            return Ok(None);
+        }
+        let terms = Terms::new(&acceptance, &spec.checks);
+        let asked_for = spec.models.iter().map(Model::asked_for);
+        let restores = asked_for.map(|asked| asked.map(|asked| asked.restore).unwrap_or_default());
+        let judge = Arc::new(Judge::start(acceptance, restores.collect(), &spec.output)?);
+        Ok(Some(Accepting { judge, terms }))
+    }
+
+    /// Judges what is stored and was not judged so far, and records that. Asks nothing of a service.
+    pub(crate) fn judge_stored(
+        &self,
+        input: &mut ScannedInput,
+        store: &mut Store,
+        generation: u32,
+    ) -> Result<(), JobError> {
+        let acceptance = self.terms.fingerprint;
+        let unjudged = store.unjudged(generation, Some(&acceptance))?;
+        if unjudged.answers.count == 0 {
+            return Ok(());
+        }
+        let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let plan = RunPlan::with_answers(input, store, generation, None, |at, first| {
+            let all = unjudged.tries_of(first).filter(|id| unjudged.answers.has(*id));
+            let all: Vec<AnswerId> = all.collect();
+            if !all.is_empty() {
+                wanted.insert(at, all);
+            }
+        })?;
+        let mut writes = Vec::new();
+        let ScannedInput { source, prompts, requests, .. } = input;
+        let archive = store.reader()?;
+        try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
+            for at in seen.entries {
+                for answer in wanted.remove(&at).into_iter().flatten() {
+                    let row = archive.row(answer)?;
+                    let verdicts = self.judge.judge(&row.answer, row.restore(), seen.item);
+                    let list = (!verdicts.are_passed()).then_some(verdicts.list);
+                    let verdicts = NewVerdicts { acceptance, list };
+                    writes.push(Write::Judged { answer, verdicts });
+                }
+            }
+            if writes.len() >= BATCH {
+                store.commit(&std::mem::take(&mut writes))?;
+            }
+            Ok::<_, JobError>(())
+        })?;
+        store.commit(&writes)?;
+        Ok(())
+    }
+}
+
+/// Decides what becomes of answers that were accepted on the terms of the last run, and are not on
+/// those of this: they are kept, or asked for again. Fails where nobody has said which.
+pub(crate) fn decide(
+    input: &ScannedInput,
+    store: &mut Store,
+    plan: RunPlan,
+    accepting: Option<&Accepting>,
+    (keep, again): (bool, bool),
+) -> Result<RunPlan, JobError> {
+    let Some(accepting) = accepting else { return Ok(plan) };
+    let before = store.terms()?;
+    let is_new =
+        before.as_ref().is_none_or(|before| before.fingerprint != accepting.terms.fingerprint);
+    if !is_new || !plan.has_other_tries() {
+        return Ok(plan);
+    }
+    let earlier = RunPlan::new(input, store, plan.generation, before.as_ref())?;
+    let was_accepted = |at: QuestionIndex| {
+        matches!(earlier.plan.states[at as usize], Planned::Placed | Planned::Unplaced)
+    };
+    let is_asked = |at: QuestionIndex| plan.plan.states[at as usize] == Planned::Pending;
+    let concerned: Vec<AnswerId> = plan
+        .plan
+        .not_accepted
+        .iter()
+        .filter(|one| is_asked(one.index) && was_accepted(one.index))
+        .map(|one| one.answer)
+        .collect();
+    if concerned.is_empty() || again {
+        return Ok(plan);
+    }
+    if !keep {
+        return Err(JobError::AcceptanceChanged { answers: concerned.len() as u64 });
+    }
+    let acceptance = accepting.terms.fingerprint;
+    let writes: Vec<Write> =
+        concerned.into_iter().map(|answer| Write::Kept { answer, acceptance }).collect();
+    store.commit(&writes)?;
+    RunPlan::new(input, store, plan.generation, Some(&accepting.terms))
+}

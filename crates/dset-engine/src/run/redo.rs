@@ -1,0 +1,92 @@
+//! Asks rows again on purpose: the answers that they have stay, and count no more.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use dset_core::item::Status;
+use dset_core::item::question::QuestionIndex;
+use dset_core::plan::AnswerId;
+use dset_core::run::Planned;
+use dset_core::template::condition::Condition;
+
+use crate::error::JobError;
+use crate::run::accepting::Accepting;
+use crate::run::choice::condition_error;
+use crate::run::plan_input::try_for_each_planned;
+use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::store::{Store, Write};
+
+/// Which rows are asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedoSelector {
+    /// The questions with these numbers: their places in the file, from 1.
+    Numbers(RangeInclusive<u64>),
+    /// Those of which this expression over their columns holds.
+    Where(String),
+    /// Those that have no accepted answer and were asked, or say ERROR.
+    Failed,
+}
+
+/// Sets the answers of the chosen rows aside, and plans anew: of what is left only these rows are
+/// asked. Fails where no row is chosen.
+pub(crate) fn redo(
+    which: &RedoSelector,
+    input: &mut ScannedInput,
+    store: &mut Store,
+    plan: &RunPlan,
+    accepting: Option<&Accepting>,
+) -> Result<RunPlan, JobError> {
+    let generation = plan.generation;
+    let all = store.unjudged(generation, None)?;
+    let mut answers: HashMap<QuestionIndex, AnswerId> = HashMap::new();
+    RunPlan::with_answers(input, store, generation, None, |at, first| {
+        answers.insert(at, first);
+    })?;
+    let condition = match which {
+        RedoSelector::Where(source) => Some(
+            Condition::new(source, &input.source.shape().fields)
+                .map_err(|error| condition_error(&error))?,
+        ),
+        _ => None,
+    };
+    let mut is_chosen = Vec::new();
+    let mut aside = Vec::new();
+    let ScannedInput { source, prompts, requests, .. } = &mut *input;
+    try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
+        let number = is_chosen.len() as u64 + 1;
+        let has_failed = || {
+            seen.item.status == Status::Error
+                || seen.entries.clone().any(|at| {
+                    let state = plan.plan.states[at as usize];
+                    let was_tried = plan.plan.not_accepted(at).is_some();
+                    state == Planned::Failed || state == Planned::Pending && was_tried
+                })
+        };
+        let is_it = match (which, &condition) {
+            (RedoSelector::Numbers(numbers), _) => numbers.contains(&number),
+            (_, Some(condition)) => condition
+                .holds(seen.item)
+                .map_err(|error| JobError::from(condition_error(&error)))?,
+            _ => has_failed(),
+        };
+        is_chosen.push(is_it);
+        if is_it {
+            let keeps = |at: &QuestionIndex| {
+                // Of a row that failed, what was accepted stays.
+                *which == RedoSelector::Failed
+                    && matches!(plan.plan.states[*at as usize], Planned::Placed | Planned::Unplaced)
+            };
+            let of_row = seen.entries.filter(|at| !keeps(at));
+            let firsts = of_row.filter_map(|at| answers.get(&at).copied());
+            aside.extend(firsts.flat_map(|first| all.tries_of(first).collect::<Vec<_>>()));
+        }
+        Ok::<_, JobError>(())
+    })?;
+    if !is_chosen.contains(&true) {
+        return Err(JobError::NothingToRedo);
+    }
+    let aside: Vec<Write> = aside.into_iter().map(Write::SetAside).collect();
+    store.commit(&aside)?;
+    input.scanned.planner.choose(&is_chosen);
+    RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))
+}

@@ -1,0 +1,245 @@
+//! Answers that were not accepted, and what was thought of all of them.
+
+use std::collections::HashMap;
+
+use dset_core::acceptance::{Standing, Terms, Verdict};
+use dset_core::item::question::Key;
+use dset_core::plan::{AnswerId, Tries};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::id_set::IdSet;
+use super::store::Store;
+use crate::store::error::StoreError;
+
+/// The name of the terms among the values of the whole store.
+const ACCEPTANCE: &str = "acceptance";
+
+/// What is thought of a new answer, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NewVerdicts {
+    pub(crate) acceptance: [u8; 16],
+    /// Absent where every check passed.
+    pub(crate) list: Option<Vec<Verdict>>,
+}
+
+/// The answers under one key, as the plan counts them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    /// The one that counts, or the last.
+    pub(super) answer: AnswerId,
+    pub(super) standing: Standing,
+    pub(super) tries: Tries,
+    /// How many of them have a place in the outputs.
+    pub(super) placed: u64,
+}
+
+/// Of each key with several answers, those behind the first with what was thought of them.
+pub(super) type LaterTries = HashMap<Key, Vec<(AnswerId, Option<String>)>>;
+
+/// What is known of answers beside their verdicts.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// They have a place in the outputs.
+    pub(super) placed: IdSet,
+    /// They are kept, whatever the terms say.
+    pub(super) kept: IdSet,
+    /// They count no more.
+    pub(super) aside: IdSet,
+}
+
+/// Counts the answers under one key: an accepted one that has its place, else the first that is
+/// accepted, else the last. Without terms all are accepted.
+pub(super) fn count(
+    terms: Option<&Terms>,
+    known: &Known,
+    tries: &[(AnswerId, Option<String>)],
+) -> Counted {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let aside = number(tries.iter().filter(|(answer, _)| known.aside.has(*answer)).count());
+    let counts = Tries { aside, count: number(tries.len()) - aside };
+    let mut counted = Counted { answer: 0, standing: Standing::Another, tries: counts, placed: 0 };
+    let mut has_place = false;
+    for (answer, list) in tries {
+        let is_placed = known.placed.has(*answer);
+        counted.placed += u64::from(is_placed);
+        if known.aside.has(*answer) {
+            if counted.answer == 0 {
+                counted.answer = *answer;
+            }
+            continue;
+        }
+        let standing = terms.map_or(Standing::Accepted, |terms| {
+            let list = list.as_deref().filter(|_| !known.kept.has(*answer));
+            let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
+            terms.standing(terms.consequence(list.as_deref()), counts.count)
+        });
+        let was_accepted = counted.standing == Standing::Accepted;
+        let is_better = match standing {
+            Standing::Accepted => !was_accepted || is_placed && !has_place,
+            Standing::Another | Standing::Failed => !was_accepted,
+        };
+        if is_better {
+            (counted.answer, counted.standing, has_place) = (*answer, standing, is_placed);
+        }
+    }
+    counted
+}
+
+impl Store {
+    /// Returns the terms on which the last run accepted answers; `None` where it accepted all.
+    pub(crate) fn terms(&self) -> Result<Option<Terms>, StoreError> {
+        let text = self.meta::<String>(ACCEPTANCE)?;
+        let damaged = |_| StoreError::Damaged("what was accepted last cannot be read".to_owned());
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
+    }
+
+    /// Remembers the terms of this run.
+    pub(crate) fn save_terms(&self, terms: Option<&Terms>) -> Result<(), StoreError> {
+        if self.terms()?.as_ref() == terms {
+            return Ok(());
+        }
+        match terms {
+            Some(terms) => {
+                let terms = serde_json::to_string(terms).expect("terms are plain values");
+                self.set_meta(ACCEPTANCE, terms)
+            }
+            None => self.unset_meta(ACCEPTANCE),
+        }
+    }
+
+    /// Returns the answers that are to be kept, whatever these terms say.
+    pub(crate) fn kept(&self, terms: Option<&Terms>) -> Result<IdSet, StoreError> {
+        let mut kept = IdSet::default();
+        let Some(terms) = terms else { return Ok(kept) };
+        let sql = "SELECT answer FROM kept WHERE acceptance = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([&terms.fingerprint[..]])?;
+        while let Some(row) = rows.next()? {
+            kept.insert(row.get(0)?);
+        }
+        Ok(kept)
+    }
+
+    /// Returns the answers that count no more.
+    pub(super) fn set_aside(&self) -> Result<IdSet, StoreError> {
+        let mut aside = IdSet::default();
+        let mut statement = self.reader.connection.prepare("SELECT answer FROM set_aside")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            aside.insert(row.get(0)?);
+        }
+        Ok(aside)
+    }
+
+    /// Returns all answers under a key, in the order of their tries.
+    pub(crate) fn tries(&self, key: &[u8; 16]) -> Result<Vec<AnswerId>, StoreError> {
+        let sql = "SELECT answer, 1 AS number FROM answer_keys WHERE key = ?1
+                   UNION ALL SELECT answer, try FROM later_tries WHERE key = ?1 ORDER BY number";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let answers = statement.query_map([&key[..]], |row| row.get(0))?;
+        Ok(answers.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the answers behind the first of each key, with what was thought of them.
+    pub(super) fn later_tries(&self, terms: Option<&Terms>) -> Result<LaterTries, StoreError> {
+        let sql = "SELECT t.key, t.answer, v.list FROM later_tries t
+                   LEFT JOIN verdicts v ON v.answer = t.answer AND v.acceptance = ?1
+                   ORDER BY t.key, t.try";
+        let acceptance = terms.map(|terms| terms.fingerprint).unwrap_or_default();
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([&acceptance[..]])?;
+        let mut tries = LaterTries::new();
+        while let Some(row) = rows.next()? {
+            tries.entry(Key(row.get(0)?)).or_default().push((row.get(1)?, row.get(2)?));
+        }
+        Ok(tries)
+    }
+
+    /// Returns the answers of a generation that were not judged under an acceptance, or of which a check
+    /// could not tell, or all without one; and, of each first answer among several, those behind it.
+    pub(crate) fn unjudged(
+        &self,
+        generation: u32,
+        acceptance: Option<&[u8; 16]>,
+    ) -> Result<Unjudged, StoreError> {
+        let sql = "SELECT own.id FROM (
+                     SELECT answer AS id FROM answer_keys WHERE edition = ?1
+                     UNION ALL SELECT t.answer FROM later_tries t
+                     JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
+                   WHERE NOT EXISTS (SELECT 1 FROM verdicts v
+                     WHERE v.answer = own.id AND v.acceptance = ?2
+                     AND ifnull(instr(v.list, '\"unknown\"'), 0) = 0)";
+        let mut unjudged = Unjudged::default();
+        let connection = &self.reader.connection;
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query(params![generation, acceptance.map(|hash| &hash[..])])?;
+        while let Some(row) = rows.next()? {
+            unjudged.answers.insert(row.get(0)?);
+        }
+        let sql = "SELECT k.answer, t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key
+                   WHERE k.edition = ?1 ORDER BY t.key, t.try";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([generation])?;
+        while let Some(row) = rows.next()? {
+            unjudged.later.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        Ok(unjudged)
+    }
+}
+
+/// Answers that were not judged.
+#[derive(Debug, Default)]
+pub(crate) struct Unjudged {
+    pub(crate) answers: IdSet,
+    /// The answers behind the first under a key, by the first.
+    pub(crate) later: HashMap<AnswerId, Vec<AnswerId>>,
+}
+
+impl Unjudged {
+    /// Returns the answers under the key of which this is the first.
+    pub(crate) fn tries_of(&self, first: AnswerId) -> impl Iterator<Item = AnswerId> + '_ {
+        std::iter::once(first).chain(self.later.get(&first).into_iter().flatten().copied())
+    }
+}
+
+/// Returns what was thought of an answer under an acceptance; `None` where it was not judged, nothing
+/// where it passed every check.
+pub(super) fn verdicts(
+    connection: &Connection,
+    answer: AnswerId,
+    acceptance: &[u8; 16],
+) -> Result<Option<Vec<Verdict>>, StoreError> {
+    let sql = "SELECT list FROM verdicts WHERE answer = ?1 AND acceptance = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let params = params![answer, &acceptance[..]];
+    let list = statement.query_row(params, |row| row.get::<_, Option<String>>(0)).optional()?;
+    let read = |list: String| serde_json::from_str(&list).unwrap_or_default();
+    Ok(list.map(|list| list.map(read).unwrap_or_default()))
+}
+
+/// Records what is thought of an answer, in place of what was.
+pub(super) fn record(
+    to: &Transaction<'_>,
+    answer: AnswerId,
+    verdicts: &NewVerdicts,
+) -> rusqlite::Result<()> {
+    let list = verdicts.list.as_ref();
+    let list = list.map(|list| serde_json::to_string(list).expect("verdicts are plain values"));
+    to.prepare_cached(
+        "INSERT OR REPLACE INTO verdicts (answer, acceptance, list) VALUES (?1, ?2, ?3)",
+    )?
+    .execute(params![answer, &verdicts.acceptance[..], list])?;
+    Ok(())
+}
+
+/// Records that an answer is to be kept.
+pub(super) fn keep(
+    to: &Transaction<'_>,
+    answer: AnswerId,
+    acceptance: &[u8; 16],
+) -> rusqlite::Result<()> {
+    to.prepare_cached("INSERT OR IGNORE INTO kept (answer, acceptance) VALUES (?1, ?2)")?
+        .execute(params![answer, &acceptance[..]])?;
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Every kept answer held against what is asked of answers now, and what that changes. Nothing is asked
+//! of a service, and nothing is written.
+
+use std::collections::HashMap;
+
+use dset_core::acceptance::{Consequence, Outcome, Standing, Verdict};
+use dset_core::item::question::QuestionIndex;
+use dset_core::plan::AnswerId;
+use dset_core::run::Planned;
+use dset_core::settings::JobSpec;
+
+use crate::error::JobError;
+use crate::run::accepting::Accepting;
+use crate::run::plan_input::for_each_planned;
+use crate::run::plan_input::try_for_each_planned;
+use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::store::{Store, open_readonly};
+use crate::view::status::Rows;
+
+/// What is thought of the kept answers.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Answers that were read, those of earlier tries among them.
+    pub answers: u64,
+    /// What each check says of them, in the order of their declarations.
+    pub checks: Vec<CheckCount>,
+    /// Wanted answers of which one is accepted.
+    pub accepted: u64,
+    /// Those that were given and of which none is.
+    pub not_accepted: Rows,
+    /// Those among them that a run asks for again.
+    pub to_ask: u64,
+    /// Accepted now, and not on the terms of the last run.
+    pub newly_accepted: Rows,
+    /// Not accepted now, and accepted on the terms of the last run.
+    pub newly_failed: Rows,
+    /// Those among them whose rows are in the outputs, and stay there until these are rebuilt.
+    pub in_outputs: Rows,
+}
+
+/// What one check says of the answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckCount {
+    /// Its name.
+    pub check: String,
+    /// So many pass,
+    pub passed: u64,
+    /// so many do not,
+    pub failed: u64,
+    /// and of so many it cannot tell.
+    pub unknown: u64,
+}
+
+/// Reads every kept answer again; `None` where there is no store, or nothing is asked of answers.
+pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
+    let report = open_readonly(&settings.output, |store| -> Result<_, JobError> {
+        let generation = store.edition()?;
+        let asked = store.last_requests(generation)?;
+        let mut input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
+        let Some(accepting) = Accepting::new(settings, &input)? else { return Ok(None) };
+        Reading { store, generation, accepting }.read(&mut input).map(Some)
+    })?;
+    Ok(report.flatten())
+}
+
+/// What was found of one wanted answer.
+struct Found {
+    standing: Standing,
+    tries: Vec<Vec<Verdict>>,
+}
+
+struct Reading<'a> {
+    store: &'a Store,
+    generation: u32,
+    accepting: Accepting,
+}
+
+impl Reading<'_> {
+    fn read(&self, input: &mut ScannedInput) -> Result<CheckReport, JobError> {
+        let before =
+            RunPlan::new(input, self.store, self.generation, self.store.terms()?.as_ref())?;
+        let found = self.judge(input)?;
+        let mut report = CheckReport::default();
+        for verdict in found.values().flat_map(|found| &found.tries).flatten() {
+            report.count(verdict);
+        }
+        report.answers = found.values().map(|found| found.tries.len() as u64).sum();
+        let ScannedInput { source, prompts, requests, .. } = input;
+        for_each_planned(&mut **source, prompts, &requests[0], &before.plan, |seen| {
+            for at in seen.entries.clone() {
+                let Some(found) = found.get(&at) else { continue };
+                let was = before.plan.states[at as usize];
+                report.settle(seen.row_number(), found.standing, was);
+            }
+        })?;
+        Ok(report)
+    }
+
+    /// Judges all answers to each wanted one.
+    fn judge(&self, input: &mut ScannedInput) -> Result<HashMap<QuestionIndex, Found>, JobError> {
+        let Accepting { judge, terms } = &self.accepting;
+        let all = self.store.unjudged(self.generation, None)?;
+        let kept = self.store.kept(Some(terms))?;
+        let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let plan = RunPlan::with_answers(input, self.store, self.generation, None, |at, first| {
+            wanted.insert(at, all.tries_of(first).collect());
+        })?;
+        let mut found = HashMap::new();
+        let ScannedInput { source, prompts, requests, .. } = input;
+        let archive = self.store.as_reader();
+        try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
+            for at in seen.entries {
+                let Some(answers) = wanted.remove(&at) else { continue };
+                let mut of = Found { standing: Standing::Failed, tries: Vec::new() };
+                let count = u32::try_from(answers.len()).unwrap_or(u32::MAX);
+                let mut is_accepted = false;
+                for answer in answers {
+                    let row = archive.row(answer)?;
+                    let verdicts = judge.judge(&row.answer, row.restore(), seen.item);
+                    let consequence = match kept.has(answer) {
+                        true => Consequence::Accept,
+                        false => verdicts.consequence(),
+                    };
+                    is_accepted |= consequence == Consequence::Accept;
+                    of.standing = terms.standing(consequence, count);
+                    of.tries.push(verdicts.list);
+                }
+                if is_accepted {
+                    of.standing = Standing::Accepted;
+                }
+                found.insert(at, of);
+            }
+            Ok::<_, JobError>(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl CheckReport {
+    fn count(&mut self, verdict: &Verdict) {
+        let known = self.checks.iter().position(|count| count.check == verdict.check);
+        let at = known.unwrap_or_else(|| {
+            let check = verdict.check.clone();
+            self.checks.push(CheckCount { check, passed: 0, failed: 0, unknown: 0 });
+            self.checks.len() - 1
+        });
+        let count = &mut self.checks[at];
+        match verdict.outcome {
+            Outcome::Passed => count.passed += 1,
+            Outcome::Failed => count.failed += 1,
+            Outcome::Unknown => count.unknown += 1,
+        }
+    }
+
+    fn settle(&mut self, row: u64, now: Standing, before: Planned) {
+        let was_accepted = matches!(before, Planned::Placed | Planned::Unplaced);
+        if now == Standing::Accepted {
+            self.accepted += 1;
+            if !was_accepted {
+                self.newly_accepted.add(row);
+            }
+            return;
+        }
+        self.not_accepted.add(row);
+        self.to_ask += u64::from(now == Standing::Another);
+        if was_accepted {
+            self.newly_failed.add(row);
+        }
+        if before == Planned::Placed {
+            self.in_outputs.add(row);
+        }
+    }
+}
