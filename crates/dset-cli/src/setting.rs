@@ -159,11 +159,11 @@ impl Setting {
         if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
             return ValueKind::List;
         }
-        if is(TypeId::of::<Declaration>()) {
-            return ValueKind::Check;
-        }
         if is(TypeId::of::<Params>()) {
             return ValueKind::Fields;
+        }
+        if is(TypeId::of::<Declaration>()) {
+            return ValueKind::Check;
         }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
@@ -211,8 +211,8 @@ impl Setting {
             ValueKind::WordOrNumber
             | ValueKind::List
             | ValueKind::Text
-            | ValueKind::Check
-            | ValueKind::Fields => {
+            | ValueKind::Fields
+            | ValueKind::Check => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }

@@ -212,12 +212,12 @@ temperature             (the service's)                             default
 reasoning               on                                          dset.toml:2
 reasoning-effort        (none)                                      default
 param                   (none)                                      default
+schema                  (none)                                      default
 check                   (none)                                      default
 gold                    (none)                                      default
 on-fail                 mark                                        default
 tries                   3                                           default
 retry                   reasons                                     default
-schema                  (none)                                      default
 retries                 3                                           default
 backoff                 1m,2m,4m                                    default
 timeout                 1m30s                                       DSET_TIMEOUT in .env

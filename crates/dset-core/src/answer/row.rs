@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, ValueReading};
-use crate::schema::dialect::AskedFor;
+use crate::schema::dialect::{AskedFor, Restore};
 use crate::structured::Parsed;
 
 /// One row of every output.
@@ -24,6 +24,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Returns what is to be undone in the answer before it is held against a schema.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        self.metadata.asked_for.map(|asked| asked.restore).unwrap_or_default()
+    }
+
     /// Returns the value of an answer that was asked for under a schema, where there is one.
     #[must_use]
     pub fn parsed(&self) -> Option<Parsed> {

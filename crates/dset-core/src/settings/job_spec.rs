@@ -39,6 +39,8 @@ pub struct JobSpec {
     pub column: Option<String>,
     /// How its rows are read, and which are asked.
     pub reading: Reading,
+    /// The schema that answers have to fit.
+    pub schema: Option<Schema>,
     /// What an answer has to be.
     pub checks: Checks,
     /// The schema that answers have to fit.

@@ -202,6 +202,11 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=JSON"))]
         #[serde(serialize_with = "serialize_params")]
         pub param: Option<Vec<Params>>,
+
+        /// JSON Schema that answers must fit: a file in JSON, or in YAML
+        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+        pub schema: Option<SchemaSource>,
+
         /// Check that every answer is to pass, like length=..50 or no-refusal; may be repeated
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=VALUE", value_parser = parse_check))]
         pub check: Option<Vec<Declaration>>,
@@ -223,10 +228,6 @@ layer! {
         /// and what was wrong, fresh asks as if for the first time [default: reasons]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WITH", hide_possible_values = true))]
         pub retry: Option<RetryWith>,
-
-        /// JSON Schema that answers must fit: a file in JSON, or in YAML
-        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
-        pub schema: Option<SchemaSource>,
 
         /// Tries after the first when the service does not answer [default: 3]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000)))]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use dset_core::answer::ValueReading;
 use dset_core::answer::row::Row;
 use dset_core::layout::expression::{Answered, Expression, ExpressionError};
 use dset_core::layout::survey::Kept;
@@ -47,6 +48,8 @@ pub(super) struct Selection {
     pub(super) kept: Kept,
     pub(super) filter: Option<Named>,
     pub(super) rank: Option<Named>,
+    /// How the values of answers are read that were not asked for under a schema.
+    pub(super) reading: Option<ValueReading>,
     pub(super) samples: Samples,
     pub(super) skip_unfit: bool,
     /// Only rows that lack an answer, and those without one.
@@ -91,7 +94,9 @@ impl Selection {
         let mut rows = Vec::new();
         if !self.failed {
             for answer in of_row.iter().flatten() {
-                rows.push(archive.row_at(*answer, Some(seen.row_number()))?);
+                let mut row = archive.row_at(*answer, Some(seen.row_number()))?;
+                row.reading = row.reading.or_else(|| self.reading.clone());
+                rows.push(row);
             }
             self.keep_wanted(&id, seen, &mut rows)?;
             if rows.is_empty() {

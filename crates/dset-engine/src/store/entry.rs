@@ -66,15 +66,15 @@ pub(crate) struct NewAnswer {
     pub(super) reasoning: String,
     pub(super) answer: String,
     pub(super) metadata: Metadata,
+    /// How its value is read.
+    #[serde(skip)]
+    pub(super) reading: Option<ValueReading>,
     /// Which answer under its key it is, from 1.
     #[serde(default = "first", skip_serializing_if = "is_first_try")]
     pub(super) try_number: u32,
     /// What is thought of it; absent where nothing is asked of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verdicts: Option<NewVerdicts>,
-    /// How its value is read.
-    #[serde(skip)]
-    pub(super) reading: Option<ValueReading>,
 }
 
 impl NewAnswer {
@@ -126,13 +126,13 @@ impl NewAnswer {
             reasoning: answer.reasoning.clone(),
             answer: answer.content.clone(),
             metadata,
-            try_number,
-            verdicts,
             reading: run
                 .schema
                 .as_ref()
                 .zip(asked_for)
                 .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
+            try_number,
+            verdicts,
         })
     }
 
@@ -172,9 +172,9 @@ impl NewAnswer {
             reasoning: row.reasoning,
             answer: row.answer,
             metadata: row.metadata,
+            reading: None,
             try_number: 1,
             verdicts: None,
-            reading: None,
         }
     }
 

@@ -15,6 +15,7 @@ use super::keys::key;
 use super::{Check, Grade, Plan, question};
 use crate::command::check_key::{money, refuses_key, unreached};
 use crate::command::model_suggestion::ModelSuggestion;
+use crate::display::conveyed;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::layers::Key;
 use crate::same_command::same_command_as;
@@ -26,6 +27,7 @@ const MODELS_NAMED: usize = 5;
 /// What can be told of models without asking anybody.
 pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
     let mut checks = warnings(plan);
+    checks.extend(schemas(plan));
     let models = plan.settings.models.iter();
     checks.extend(models.filter_map(|model| misspelt(model, &plan.environment.providers)));
     checks
@@ -34,6 +36,7 @@ pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
 /// Asks each service once, and tells what it says.
 pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
     let mut checks = warnings(plan);
+    checks.extend(schemas(plan));
     let mut seen: Vec<(&Url, &Option<String>)> = Vec::new();
     let mut of_models = Vec::new();
     for model in &plan.settings.models {
@@ -363,6 +366,12 @@ fn warnings(plan: &Plan) -> Vec<Check> {
         ),
     };
     plan.warnings.iter().map(told).collect()
+}
+
+/// What each model is sent of the schema.
+fn schemas(plan: &Plan) -> impl Iterator<Item = Check> {
+    let lines = plan.settings.models.iter().flat_map(conveyed::lines);
+    lines.map(|line| Check::good("schema", line))
 }
 
 fn milliseconds(span: Duration) -> String {

@@ -49,6 +49,8 @@ fn slot(slot: &ShownSlot) -> Value {
             "reasoning": row.reasoning,
             "answer": row.answer,
             "metadata": row.metadata,
+            "parsed": row.parsed().map(|parsed| parsed.value.to_string()),
+            "parsed_from": row.parsed().map(|parsed| parsed.from),
         }),
         SlotOutcome::Presumed => json!({ "state": "presumed" }),
         SlotOutcome::Failed { end, tried } => json!({
