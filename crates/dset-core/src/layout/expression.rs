@@ -13,7 +13,7 @@ use crate::template::expression::{ParseError, parse};
 use crate::template::field_values;
 
 /// Names that an expression may use beside those of fields.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "question",
     "id",
     "row",
@@ -26,6 +26,8 @@ const NAMES: [&str; 13] = [
     "completion_tokens",
     "reasoning_tokens",
     "attempts",
+    "tries",
+    "failed_checks",
     "seconds",
 ];
 
@@ -142,6 +144,8 @@ impl Expression {
             ("completion_tokens", number(known.output_tokens)),
             ("reasoning_tokens", number(known.reasoning_tokens)),
             ("attempts", known.attempts.map_or(Value::from(()), Value::from)),
+            ("tries", known.tries.unwrap_or(1).into()),
+            ("failed_checks", known.failed_checks.iter().map(String::as_str).collect()),
             ("seconds", known.seconds.map_or(Value::from(()), Value::from)),
         ]);
         self.compiled.eval(Value::from_pairs(names)).map_err(|error| ExpressionError::Failed {
