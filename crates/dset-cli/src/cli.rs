@@ -13,8 +13,10 @@ use crate::command::export::ExportArgs;
 use crate::command::help::HelpArgs;
 use crate::command::import::ImportArgs;
 use crate::command::init::InitArgs;
+use crate::command::job::JobArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::man::ManArgs;
+use crate::command::merge::MergeArgs;
 use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
 use crate::command::prices::PricesArgs;
@@ -90,6 +92,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Write datasets for training and the Hub, or the outputs anew
     Export(Box<ExportArgs>),
+    /// Split a large input into shards, to be run anywhere
+    Job(JobArgs),
+    /// Put folders together that were asked apart
+    Merge(MergeArgs),
     /// See and change settings, and where each comes from
     Config(Box<ConfigArgs>),
     /// Keep API keys for all folders, out of everybody's sight

@@ -22,6 +22,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
         "More",
         &[
             "import",
+            "job",
+            "merge",
             "config",
             "keys",
             "models",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 35] = [
+const COMMANDS: [&str; 40] = [
     "",
     "demo",
     "init",
@@ -40,6 +40,11 @@ const COMMANDS: [&str; 35] = [
     "schema",
     "schema try",
     "import",
+    "job",
+    "job split",
+    "job status",
+    "job merge",
+    "merge",
     "mock",
     "completions",
     "man",

@@ -12,10 +12,12 @@
 //! 4. [`store`]: what is durable, in SQLite, and the thread that writes it.
 //! 5. [`output`]: the files that are written from the store.
 //! 6. [`recover`]: takes over the original script's outputs, rebuilds outputs.
-//! 7. [`export`]: datasets, written whole from the input and the store.
-//! 8. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
+//! 7. [`shard`]: a job split into parts, each of which is run in a folder of its own.
+//! 8. [`export`]: datasets, written whole from the input and the store.
+//! 9. [`view`]: read-only looks at a folder: status, verify, show, search, statistics.
 //!
-//! Beside them [`check`] (programs that judge answers), [`os`] (clock, files, locks), [`observer`] and [`error`].
+//! Beside them [`engine`], which does all of it for other programs, [`check`] (programs that judge answers),
+//! [`os`] (clock, files, locks), [`observer`] and [`error`].
 //!
 //! A job of two questions, asked of a simulated service:
 //!
@@ -61,6 +63,7 @@
 //! ```
 
 pub mod check;
+pub mod engine;
 pub mod error;
 pub mod export;
 pub mod http;
@@ -69,6 +72,7 @@ pub mod os;
 pub mod output;
 pub mod recover;
 pub mod run;
+pub mod shard;
 pub mod source;
 pub mod store;
 pub mod view;

@@ -1,9 +1,8 @@
 //! The limits of money of a run: who is paid, and whether that can be limited.
 
-use dset_core::money::Asked;
 use dset_core::run::Payee;
 use dset_core::settings::{CostLimits, JobSpec, Model};
-use dset_engine::os::clock::unix_ms;
+use dset_engine::run::budget::{self, LimitError};
 
 use super::money::Money;
 use crate::display::text::{one_line, quoted};
@@ -21,34 +20,14 @@ pub(super) fn payees(
     limits: CostLimits,
     money: &Money,
 ) -> Result<Vec<Payee>, UserError> {
-    let mut payees = Vec::new();
-    if !limits.are_set() {
-        return Ok(payees);
-    }
-    for model in &spec.models {
-        let output_max = output_max(limits, model)?;
-        for url in &model.base_urls {
-            let provider = money.provider(url);
-            let name = &model.request.model;
-            let asked = Asked { provider: provider.as_deref(), model: name };
-            if money.prices.find(asked, unix_ms()).is_none() {
-                return Err(without_price(name));
-            }
-            payees.push(Payee { provider, model: name.clone(), output_max });
-        }
-    }
-    Ok(payees)
+    let pricing = money.pricing();
+    budget::payees(spec, limits, pricing.prices, pricing.providers).map_err(|error| match error {
+        LimitError::NoPrice { model } => without_price(&model),
+        LimitError::NoBound { at, .. } => without_bound(&spec.models[at]),
+    })
 }
 
-/// Returns the most tokens that a reply can have. A bound that somebody says holds for all models, and
-/// does not lower what is asked for.
-fn output_max(limits: CostLimits, model: &Model) -> Result<u64, UserError> {
-    let most = [limits.output_bound, model.output_max()].into_iter().flatten().max();
-    let asked = model.request.max_tokens;
-    most.map(|most| most.max(asked.unwrap_or(0))).ok_or_else(|| without_bound(model))
-}
-
-fn without_price(model: &str) -> UserError {
+pub(crate) fn without_price(model: &str) -> UserError {
     let (shown, name) = (one_line(model), quoted(model));
     UserError::new(Exit::Usage, format!("a limit needs the price of {shown}, which is not known"))
         .cause("what an ask may cost at most is reserved before it is sent")
@@ -56,7 +35,7 @@ fn without_price(model: &str) -> UserError {
         .hint(format!("Or in dset.toml: `[prices.{name}]`, `input = 0.3`, `output = 1.2`"))
 }
 
-fn without_bound(model: &Model) -> UserError {
+pub(crate) fn without_bound(model: &Model) -> UserError {
     let name = one_line(&model.request.model);
     let again = same_command_as("run", &[]);
     let error = UserError::new(

@@ -14,6 +14,7 @@ use dset_engine::view::estimate::{Costs, Estimate, estimate};
 use serde_json::{Value, json};
 
 use crate::command::check_key::{balance, money as amounts};
+use crate::command::job::ShardArgs;
 use crate::command::money::Money;
 use crate::command::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
 use crate::display::page::{self, Page};
@@ -150,6 +151,7 @@ fn pilot_of(layer: &SettingsLayer) -> RunArgs {
     layer.terminal.json = Some(false);
     RunArgs {
         layer,
+        shard: ShardArgs::default(),
         decisions: DecisionArgs { yes: true, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
         #[cfg(unix)]

@@ -4,7 +4,7 @@ pub(crate) mod check;
 mod check_key;
 pub(crate) mod completions;
 pub(crate) mod config;
-mod cost_limit;
+pub(crate) mod cost_limit;
 mod demo;
 pub(crate) mod doctor;
 pub(crate) mod estimate;
@@ -13,8 +13,10 @@ mod forecast;
 pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
@@ -25,7 +27,7 @@ mod resume_command;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod search;
-mod shared;
+pub(crate) mod shared;
 pub(crate) mod show;
 mod signals;
 pub(crate) mod stats;
@@ -42,6 +44,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Init(args) => init::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
+        Command::Job(args) => job::run(args.command),
+        Command::Merge(args) => merge::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(*args),
         Command::Redo(args) => redo::run(args),

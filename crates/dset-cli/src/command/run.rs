@@ -22,6 +22,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::export::{DatasetsAtEnd, place};
+use super::job::ShardArgs;
 use super::signals;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
@@ -53,6 +54,9 @@ the folder, 130 and 143 stopped."
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) layer: SettingsLayer,
+
+    #[command(flatten)]
+    pub(crate) shard: ShardArgs,
 
     #[command(flatten)]
     pub(crate) decisions: DecisionArgs,
@@ -109,7 +113,7 @@ pub(crate) struct DecisionArgs {
 #[command(next_help_heading = "At the end of the run")]
 pub(crate) struct EndArgs {
     /// Write a dataset there, as `dset export --to` does: a file, or a folder for the Hub
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "job")]
     pub(crate) to: Option<PathBuf>,
 
     /// What its rows are, as `dset help export` lists them [default: rows]
@@ -129,14 +133,20 @@ pub(super) fn run_rows(
 ) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    // A pilot is not the run's end.
-    let datasets = pilot.is_none().then(|| datasets(&args, &environment)).transpose()?;
-    let said = environment.under(args.layer)?;
+    let shard = args.shard.open(&environment)?;
+    // A pilot is not the run's end, and a shard not the dataset.
+    let datasets =
+        (pilot.is_none() && shard.is_none()).then(|| datasets(&args, &environment)).transpose()?;
+    let input = args.layer.layer.input.clone();
+    let said =
+        environment.under_with(args.layer, shard.as_ref().map(|shard| shard.layer.clone()))?;
     let Resolved { spec, options, warnings } =
         resolved(said.layer.clone(), &environment.providers)?;
     let terminal = said.terminal.resolve();
-    let spec = super::shared::placed(spec, said.layer.output.is_some(), terminal)?;
-    let spec = from_stdin(spec)?;
+    let spec = match &shard {
+        Some(shard) => shard.spec(spec, input)?,
+        None => from_stdin(super::shared::placed(spec, said.layer.output.is_some(), terminal)?)?,
+    };
     warnings.iter().for_each(warn);
     let typos = spec
         .models
@@ -202,7 +212,7 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     Ok(JobSpec { input, ..settings })
 }
 
-fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+pub(crate) fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt")

@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod job;
 mod settings;
+mod shard;
 mod source;
 mod store;
 mod template;
@@ -14,6 +15,7 @@ mod template;
 pub(crate) use self::export::{export, export_at_end};
 pub(crate) use self::import::{import, import_folder, left_out};
 pub(crate) use self::job::{folder_in_use, job};
+pub(crate) use self::shard::{job_file, merge};
 pub(crate) use self::source::{delimiter_name, source};
 use crate::display::text::{one_line, same_command};
 

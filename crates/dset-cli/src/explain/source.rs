@@ -81,6 +81,7 @@ fn is_in_another_encoding(error: &RecordsError) -> bool {
 fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
     let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
     match error {
+        SourceError::Job(error) => super::job_file(error),
         SourceError::Missing { path } if path.as_os_str() == "q.csv" => {
             no_default(user, diagnosis.near.clone())
         }

@@ -41,7 +41,11 @@ impl Environment {
         if let Some(url) = self.only_of_the_folder(model, said)
             && !key.origin.is_from_folder()
         {
-            let file = if said.origin("base_url") == Origin::DotEnv { ".env" } else { PROJECT };
+            let file = match said.origin("base_url") {
+                Origin::DotEnv => ".env",
+                Origin::Job => "job.json",
+                _ => PROJECT,
+            };
             let (host, place) = (url.host_str().unwrap_or_default(), key.place());
             return Err(UserError::new(
                 Exit::Usage,

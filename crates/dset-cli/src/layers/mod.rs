@@ -37,6 +37,8 @@ pub(crate) enum Origin {
     DotEnv,
     Project(usize),
     User(usize),
+    /// What a job keeps of the settings that it was split with.
+    Job,
     /// The user's own file of keys.
     KeysFile,
     Default,
@@ -45,9 +47,13 @@ pub(crate) enum Origin {
 impl Origin {
     /// Tells whether whoever made the folder said it, who may be a stranger.
     fn is_from_folder(self) -> bool {
-        matches!(self, Origin::DotEnv | Origin::Project(_))
+        matches!(self, Origin::DotEnv | Origin::Project(_) | Origin::Job)
     }
 }
+
+/// In which SLURM, Kubernetes, and MPI or torchrun say which of many processes this is, from 0.
+pub(crate) const SCHEDULER_VARIABLES: [&str; 3] =
+    ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "RANK"];
 
 /// Everything that was said, and where.
 #[derive(Debug, Default)]
@@ -268,6 +274,13 @@ impl Environment {
         real.or_else(file)
     }
 
+    /// Returns the number by which a scheduler tells this process from others of one job, and the
+    /// variable that holds it.
+    pub(crate) fn place_in_job(&self) -> Option<(&'static str, &str)> {
+        let named = |name| Some((name, self.real.get(name)?.trim()));
+        SCHEDULER_VARIABLES.into_iter().find_map(named)
+    }
+
     /// Returns the folder in which this user's programs keep what they learn, where there is one.
     pub(crate) fn state_folder(&self) -> Option<PathBuf> {
         let set = |name| self.real.get(name).filter(|value| Path::new(value).is_absolute());
@@ -293,11 +306,23 @@ impl Environment {
 
     /// Puts flags over the environment over `.env` over the folder's file over the user's.
     pub(crate) fn under(&self, flags: impl Into<SettingsLayer>) -> Result<MergedLayer, UserError> {
+        self.under_with(flags, None)
+    }
+
+    /// Does the same, with what a job says over the files of settings.
+    pub(crate) fn under_with(
+        &self,
+        flags: impl Into<SettingsLayer>,
+        job: Option<Layer>,
+    ) -> Result<MergedLayer, UserError> {
         let mut said = MergedLayer::default();
         let line = |file: &ConfigFile, id: &str| file.lines.get(id).copied().unwrap_or(1);
         said.over(flags.into(), |_| Origin::Flag);
         for origin in [Origin::Environment, Origin::DotEnv] {
             said.over(self.variables(origin)?, |_| origin);
+        }
+        if let Some(job) = job {
+            said.over(job.into(), |_| Origin::Job);
         }
         let (project, user) = (&self.project, &self.user);
         said.over(project.settings.clone(), |id| Origin::Project(line(project, id)));

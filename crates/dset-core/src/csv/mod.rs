@@ -24,7 +24,7 @@ pub use crate::csv::suspicion::{SuspectedFile, Suspicion, second_column};
 pub use crate::csv::unquoted_comma::UnquotedCommaDetector;
 pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
 pub use quotes::Quotes;
-pub use records::{CELL_BYTES_MAX, Record, Records, RecordsError};
+pub use records::{CELL_BYTES_MAX, Record, RecordPosition, Records, RecordsError};
 
 /// What a status cell says of a row that failed.
 pub const ERROR: &str = "ERROR";

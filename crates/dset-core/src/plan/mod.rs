@@ -20,7 +20,7 @@ use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, ModelHash, key};
 use crate::plan::fanout::Fanout;
-pub use crate::plan::planner::Planner;
+pub use crate::plan::planner::{Ordinals, Planner};
 use crate::run::{PlanSummary, Planned};
 
 /// The row id of an answer in the store.

@@ -24,6 +24,17 @@ pub struct Planner {
     skipped: Vec<(u32, u64)>,
     /// Of each row, whether the user left it out; empty where all are to be asked.
     left_out: Vec<bool>,
+    /// What the rows are numbered by where they are only a part of the input.
+    numbered: Option<Ordinals>,
+}
+
+/// Which of the equal rows of the whole input each row is, from 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ordinals {
+    /// Among rows that are asked with the same request.
+    pub requests: Vec<u32>,
+    /// Among rows with the same text, asked or not.
+    pub texts: Vec<u32>,
 }
 
 impl Planner {
@@ -64,6 +75,26 @@ impl Planner {
     pub fn choose(&mut self, is_chosen: &[bool]) {
         assert_eq!(is_chosen.len(), self.len(), "every row is judged");
         self.left_out = is_chosen.iter().map(|chosen| !chosen).collect();
+    }
+
+    /// Returns how the rows that were taken are numbered.
+    #[must_use]
+    pub fn ordinals(&self) -> Ordinals {
+        Ordinals { requests: self.request_ordinals(), texts: self.text_ordinals() }
+    }
+
+    /// Numbers the rows that were taken as those of a larger input: the keys are then those that
+    /// they have there.
+    pub fn number(&mut self, ordinals: Ordinals) {
+        let rows = (ordinals.requests.len(), ordinals.texts.len());
+        assert_eq!(rows, (self.len(), self.len()), "every row is numbered");
+        self.numbered = Some(ordinals);
+    }
+
+    /// Returns of each row that was taken whether the user left it out; empty where none is.
+    #[must_use]
+    pub fn left_out(&self) -> &[bool] {
+        &self.left_out
     }
 
     /// Returns what every question that was taken is known by, in the order of the input.
@@ -109,6 +140,9 @@ impl Planner {
     }
 
     fn text_ordinals(&self) -> Vec<u32> {
+        if let Some(numbered) = &self.numbered {
+            return numbered.texts.clone();
+        }
         if self.skipped.is_empty() {
             return ordinals(&self.texts);
         }
@@ -214,6 +248,9 @@ impl Planner {
 
     /// Returns which of the equal requests each row is, from 0.
     fn request_ordinals(&self) -> Vec<u32> {
+        if let Some(numbered) = &self.numbered {
+            return numbered.requests.clone();
+        }
         match self.wanted.models() {
             1 => ordinals(&self.prints),
             // What is the same request to one model is so to all.

@@ -1,6 +1,7 @@
 //! How the rows of an input are read, and which of them are asked.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,18 @@ pub struct Reading {
     pub split: Option<String>,
     /// Which rows are asked.
     pub choice: Choice,
+    /// The part of a job that is read, where it is not the whole input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// One of the parts that a job was split into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// The folder of the job, from the root.
+    pub job: PathBuf,
+    /// Which of its shards, from 0.
+    pub number: u32,
 }
 
 /// Which rows are asked: first those that a condition holds for, of these all but the first ones, of

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use dset_core::money::Expenses;
+use dset_core::money::{Asked, Expenses, Prices};
+use dset_core::provider::Providers;
 use dset_core::run::{BudgetRules, Payee};
-use dset_core::settings::RunOptions;
+use dset_core::settings::{CostLimits, JobSpec, RunOptions};
+use thiserror::Error;
 
 use crate::os::clock::unix_ms;
 use crate::run::prepare::Job;
@@ -43,4 +45,54 @@ impl Job {
         });
         Ok(Some(before))
     }
+}
+
+/// Why a limit of money cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LimitError {
+    /// Nobody knows what the model costs.
+    #[error("a limit needs the price of {model}, which is not known")]
+    NoPrice {
+        /// The model.
+        model: String,
+    },
+    /// Nothing bounds the tokens of a reply.
+    #[error("a limit needs to know how long an answer of {model} can be")]
+    NoBound {
+        /// The model.
+        model: String,
+        /// Its place among the models of the settings.
+        at: usize,
+    },
+}
+
+/// Returns who is paid at each place where a model is asked, in their order; nobody where nothing is
+/// limited. Fails where the worst case of an ask cannot be known.
+pub fn payees(
+    spec: &JobSpec,
+    limits: CostLimits,
+    prices: &Prices,
+    providers: &Providers,
+) -> Result<Vec<Payee>, LimitError> {
+    let mut payees = Vec::new();
+    if !limits.are_set() {
+        return Ok(payees);
+    }
+    for (at, model) in spec.models.iter().enumerate() {
+        let name = &model.request.model;
+        // A bound that somebody says holds for all models, and does not lower what is asked for.
+        let most = [limits.output_bound, model.output_max()].into_iter().flatten().max();
+        let output_max = most.map(|most| most.max(model.request.max_tokens.unwrap_or(0)));
+        let output_max =
+            output_max.ok_or_else(|| LimitError::NoBound { model: name.clone(), at })?;
+        for url in &model.base_urls {
+            let provider = providers.by_url(url).map(|preset| preset.id.to_string());
+            let asked = Asked { provider: provider.as_deref(), model: name };
+            if prices.find(asked, unix_ms()).is_none() {
+                return Err(LimitError::NoPrice { model: name.clone() });
+            }
+            payees.push(Payee { provider, model: name.clone(), output_max });
+        }
+    }
+    Ok(payees)
 }

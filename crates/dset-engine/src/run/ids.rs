@@ -38,6 +38,14 @@ impl IdFinder {
         Ok(IdFinder { is_named: named.is_some(), candidates: candidates.collect() })
     }
 
+    /// Starts where it is known which field it is, or that none is.
+    pub(crate) fn known(named: Option<&str>, shape: &Shape) -> Result<IdFinder, JobError> {
+        match named {
+            Some(name) => IdFinder::new(Some(name), shape),
+            None => Ok(IdFinder { is_named: false, candidates: Vec::new() }),
+        }
+    }
+
     /// Looks at the next row.
     pub(crate) fn see(&mut self, item: &Item<'_>) {
         let is_named = self.is_named;

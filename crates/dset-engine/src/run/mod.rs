@@ -3,7 +3,7 @@
 pub(crate) mod accepting;
 pub(crate) mod begin;
 pub(crate) mod bookmark;
-mod budget;
+pub mod budget;
 pub mod choice;
 pub mod drive;
 pub(crate) mod feeder;

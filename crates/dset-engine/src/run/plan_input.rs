@@ -16,9 +16,9 @@ use dset_core::template::{Prompts, Rendered};
 use crate::error::JobError;
 use crate::run::choice::{Chooser, LeftOut};
 use crate::run::ids::IdFinder;
-use crate::source::Source;
 use crate::source::bad_row::BadRows;
 use crate::source::items::{ItemError, Items, Prepared};
+use crate::source::{Source, SourceError};
 
 /// What one pass over the input gives.
 pub(crate) struct PlannedInput {
@@ -46,7 +46,10 @@ pub(crate) fn plan_input(
     source.rewind()?;
     let shape = source.shape().clone();
     let mut chooser = Chooser::new(&reading.choice, &shape)?;
-    let mut ids = IdFinder::new(reading.id.as_deref(), &shape)?;
+    let mut ids = match source.shard_rows() {
+        Some(_) => IdFinder::known(reading.id.as_deref(), &shape)?,
+        None => IdFinder::new(reading.id.as_deref(), &shape)?,
+    };
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Fanout::new(models, samples);
     let mut scanned = PlannedInput {
@@ -77,7 +80,12 @@ pub(crate) fn plan_input(
         scanned.planner.push(item.text_hash(), prepared.fingerprints.iter().copied(), marked);
     }
     scanned.bad_rows = items.bad_rows();
-    scanned.left_out = chooser.choose(&mut scanned.planner);
+    scanned.left_out = match source.shard_rows() {
+        Some(rows) => {
+            rows.apply(&mut scanned.planner, &reading.choice).map_err(SourceError::from)?
+        }
+        None => chooser.choose(&mut scanned.planner),
+    };
     scanned.id_field = ids.field(source)?;
     let answers = scanned.planner.answers();
     match answers <= u64::from(QuestionIndex::MAX) {

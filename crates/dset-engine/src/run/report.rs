@@ -7,7 +7,7 @@ use crate::run::choice::LeftOut;
 use crate::source::bad_row::BadRows;
 
 /// What was found and done before the first ask.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PreparationReport {
     /// What the columns of the input mean.
     pub shape: Shape,

@@ -17,7 +17,7 @@ use super::chat::{Chat, turns_in};
 use super::error_marks::{CsvMarker, Marker};
 use super::packing::{Unpacked, is_packed};
 use super::{
-    Likelihood, Source, SourceError, SourceKind, SourceOptions, layout_error, records_error,
+    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, layout_error, records_error,
 };
 
 /// CSV. It is what a file without a name of another form is read as, and says itself where it is not.
@@ -53,6 +53,7 @@ struct CsvSource {
     sign: u8,
     records: Records<Unpacked>,
     record: Record,
+    is_packed: bool,
     /// What tells a question that was cut; nothing where the user says which column it is.
     cuts: Option<UnquotedCommaDetector>,
     /// The questions are chats, written as JSON.
@@ -118,6 +119,7 @@ fn open_with(
         sign,
         records: records_read,
         record,
+        is_packed,
         cuts: None,
         has_chats,
         chat: None,
@@ -196,6 +198,18 @@ impl Source for CsvSource {
         if self.layout.has_header {
             self.read()?;
         }
+        Ok(())
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        (!self.is_packed).then(|| Cursor::Record(self.records.position()))
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let Cursor::Record(at) = *to else { return self.rewind() };
+        self.bad_rows = BadRows::default();
+        let file = Unpacked::open_at(&self.path, at.offset)?;
+        self.records = Records::resume(file, at).with_delimiter(self.sign);
         Ok(())
     }
 

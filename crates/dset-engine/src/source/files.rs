@@ -12,7 +12,7 @@ use dset_core::settings::Reading;
 
 use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card;
-use super::{Source, SourceError, SourceKind, SourceOptions, choose};
+use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
 
 /// Several files, one behind the other.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Files {
     open: Box<dyn Source>,
     id_field: Option<String>,
     row: u64,
+    /// Rows of the files before the open one.
+    rows_before: u64,
     /// Of the files before the open one.
     bad_rows: BadRows,
 }
@@ -76,6 +78,7 @@ impl Files {
             open,
             id_field: None,
             row: 0,
+            rows_before: 0,
             bad_rows: BadRows::default(),
         }))
     }
@@ -96,8 +99,18 @@ impl Source for Files {
     }
 
     fn rewind(&mut self) -> Result<(), SourceError> {
-        (self.row, self.bad_rows) = (0, BadRows::default());
+        (self.row, self.rows_before, self.bad_rows) = (0, 0, BadRows::default());
         self.open_at(0)
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        Some(Cursor::File { number: self.at as u64, items: self.rows_before })
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let Cursor::File { number, items } = *to else { return self.rewind() };
+        (self.row, self.rows_before, self.bad_rows) = (items, items, BadRows::default());
+        self.open_at((number as usize).min(self.paths.len() - 1))
     }
 
     fn advance(&mut self) -> Result<bool, SourceError> {
@@ -106,6 +119,7 @@ impl Source for Files {
                 return Ok(false);
             }
             self.bad_rows.extend(self.open.bad_rows());
+            self.rows_before = self.row;
             self.open_at(self.at + 1)?;
         }
         self.row += 1;

@@ -8,7 +8,7 @@ use dset_core::key::{Fingerprint, RequestHasher, RequestSettings};
 use dset_core::template::{PromptError, Prompts, Rendered};
 
 use super::bad_row::{BadRows, RowProblem};
-use super::{Source, SourceError};
+use super::{Cursor, Source, SourceError};
 
 /// Reads an input item by item, with what is sent for each.
 pub(crate) struct Items<'s> {
@@ -17,6 +17,8 @@ pub(crate) struct Items<'s> {
     /// One for each model.
     hashers: Vec<RequestHasher>,
     fingerprints: Vec<Fingerprint>,
+    /// Items that were read, those included that are left out because a prompt fails on them.
+    read: u64,
 }
 
 /// An item, and what is sent for it.
@@ -44,6 +46,11 @@ impl<'s> Items<'s> {
         self.source.bad_rows()
     }
 
+    /// Returns how many items were read, and from where the next can be read.
+    pub(crate) fn progress(&self) -> (u64, Option<Cursor>) {
+        (self.read, self.source.cursor())
+    }
+
     /// Goes on where the source stands; `requests` is what each model is asked with.
     pub(crate) fn new(
         source: &'s mut dyn Source,
@@ -60,7 +67,8 @@ impl<'s> Items<'s> {
         prompts: &'s Prompts,
         hashers: Vec<RequestHasher>,
     ) -> Items<'s> {
-        Items { source, prompts, fingerprints: Vec::with_capacity(hashers.len()), hashers }
+        let fingerprints = Vec::with_capacity(hashers.len());
+        Items { source, prompts, fingerprints, hashers, read: 0 }
     }
 
     /// Reads the next item; `None` behind the last.
@@ -69,6 +77,7 @@ impl<'s> Items<'s> {
             if !self.source.advance().map_err(ItemError::Source)? {
                 return Ok(None);
             }
+            self.read += 1;
             // A question alone is borrowed, and nothing of it fails.
             if self.prompts.are_the_question_alone() && self.source.current().system.is_none() {
                 break None;

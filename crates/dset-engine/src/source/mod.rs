@@ -15,6 +15,7 @@ pub mod import;
 pub(crate) mod items;
 mod objects;
 pub(crate) mod packing;
+mod slice;
 pub mod spool;
 
 use std::fmt;
@@ -22,15 +23,17 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
+use dset_core::csv::{HeaderMode, RecordPosition, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
 use dset_core::key::RequestSettings;
 use dset_core::settings::{JobSpec, Reading};
 use dset_core::template::DEFAULT_TEMPLATE;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::shard::{JobFileError, ShardRows};
 use bad_row::{BadRows, RowProblem};
 use error_marks::Marker;
 pub(crate) use file::{layout_error, open_file, records_error};
@@ -74,9 +77,67 @@ pub trait Source: fmt::Debug + Send {
         BadRows::default()
     }
 
+    /// Returns from where the next item, or one before it, can be read without what stands before;
+    /// `None` where nothing new is known of that.
+    fn cursor(&self) -> Option<Cursor> {
+        None
+    }
+
+    /// Goes to a place that a source of the same input gave.
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let _ = to;
+        self.rewind()
+    }
+
+    /// Returns what is known of these rows as a part of a larger input.
+    fn shard_rows(&self) -> Option<&ShardRows> {
+        None
+    }
+
     /// Returns what writes marks into the input; `None` where it is never written.
     fn marker(&self) -> Option<Arc<dyn Marker>> {
         None
+    }
+}
+
+/// A place in an input from which it can be read on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cursor {
+    /// Behind a record of a table.
+    Record(RecordPosition),
+    /// Behind a line of a text: how many bytes and lines come before.
+    Line {
+        /// Bytes.
+        offset: u64,
+        /// Lines.
+        lines: u64,
+    },
+    /// The beginning of a row group.
+    Group {
+        /// Which, from 0.
+        number: u64,
+        /// Rows before it, those included that cannot be asked.
+        rows: u64,
+    },
+    /// The beginning of a file among several.
+    File {
+        /// Which, from 0.
+        number: u64,
+        /// Items before it.
+        items: u64,
+    },
+}
+
+impl Cursor {
+    /// Returns the byte of the file, where it is one.
+    #[must_use]
+    pub fn byte(&self) -> Option<u64> {
+        match self {
+            Cursor::Record(at) => Some(at.offset),
+            Cursor::Line { offset, .. } => Some(*offset),
+            Cursor::Group { .. } | Cursor::File { .. } => None,
+        }
     }
 }
 
@@ -294,6 +355,9 @@ pub enum SourceError {
         /// What speaks against it.
         suspicion: Suspicion,
     },
+    /// It is a part of a job that cannot be read.
+    #[error(transparent)]
+    Job(#[from] JobFileError),
     /// It is no text, or no CSV.
     #[error("`{}`: {error}", path.display())]
     Records {
@@ -306,7 +370,19 @@ pub enum SourceError {
 
 /// Opens an input at its first item.
 pub fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
+    match &options.reading.shard {
+        Some(shard) => slice::open(path, options, shard),
+        None => open_whole(path, options),
+    }
+}
+
+fn open_whole(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     open_among(SOURCES, path, options)
+}
+
+/// Returns the files that an input is made of, in the order in which they are read.
+pub(crate) fn files_of(path: &Path, reading: &Reading) -> Result<Vec<PathBuf>, SourceError> {
+    Ok(files::of(SOURCES, path, reading)?.unwrap_or_else(|| vec![path.to_owned()]))
 }
 
 fn open_among(

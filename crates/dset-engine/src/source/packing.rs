@@ -2,7 +2,7 @@
 //! they are read.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -32,6 +32,16 @@ impl Unpacked {
             }
             _ => Box::new(file),
         }))
+    }
+}
+
+impl Unpacked {
+    /// Opens a file that is not packed at a byte of it.
+    pub(crate) fn open_at(path: &Path, byte: u64) -> Result<Unpacked, SourceError> {
+        let mut file = open_file(path)?;
+        let sought = file.seek(SeekFrom::Start(byte));
+        sought.map_err(|error| records_error(path, error.into()))?;
+        Ok(Unpacked(Box::new(file)))
     }
 }
 

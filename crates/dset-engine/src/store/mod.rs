@@ -22,6 +22,7 @@ pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
+pub use sqlite::merge::{Contradiction, Merged};
 pub use sqlite::{
     Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, STORE, Session, SnippetPart,
     Store, StoredCheckpoint,

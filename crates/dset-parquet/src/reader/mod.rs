@@ -98,6 +98,31 @@ impl Reader {
         Ok(true)
     }
 
+    /// Returns the row group of the next row, from 0, and how many rows come before that group; behind the
+    /// last row, how many groups and rows there are.
+    #[must_use]
+    pub fn group(&self) -> (usize, u64) {
+        let given = self.at.in_group - self.left_in_batch();
+        match &self.at.group {
+            None => (self.at.next_group, self.at.before_group),
+            Some(_) if given == self.group_rows(self.at.next_group - 1) => {
+                (self.at.next_group, self.at.before_group + given)
+            }
+            Some(_) => (self.at.next_group - 1, self.at.before_group),
+        }
+    }
+
+    fn left_in_batch(&self) -> u64 {
+        self.at.batch.as_ref().map_or(0, |batch| (batch.num_rows() - self.at.row) as u64)
+    }
+
+    /// Goes to before the first row of a row group, from 0; one behind the last has none.
+    pub fn seek_group(&mut self, group: usize) {
+        let next_group = group.min(self.metadata.metadata().num_row_groups());
+        let before_group = (0..next_group).map(|group| self.group_rows(group)).sum();
+        self.at = Position { next_group, before_group, ..Position::default() };
+    }
+
     /// Goes back to before the first row.
     pub fn rewind(&mut self) {
         self.at = Position::default();

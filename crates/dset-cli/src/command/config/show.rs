@@ -90,6 +90,7 @@ fn row(
         Origin::DotEnv => format!("{} in .env", setting.variable()),
         Origin::Project(line) => format!("{}:{line}", environment.project.path.display()),
         Origin::User(line) => format!("{}:{line}", environment.user.path.display()),
+        Origin::Job => "job.json".to_owned(),
         Origin::Default | Origin::KeysFile => "default".to_owned(),
     };
     Row { otherwise: setting.default_text().unwrap_or_else(|| "none".into()), name, value, origin }

@@ -16,6 +16,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 use crate::layers::project_path;
+use crate::run_selector::RunSelectorArgs;
 
 /// Files that are named one by one; of more only how many there are.
 const FILES_NAMED_MAX: usize = 6;
@@ -41,10 +42,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
             objects.push(object(&exported));
             continue;
         }
-        let (page, lines) = (Page::open(), lines(&exported, said));
-        lines.files.iter().for_each(|line| page.line(GOOD, page.tick, line, 2));
-        let plain = anstyle::Style::new();
-        lines.left_out.iter().for_each(|line| page.line(plain, "  ", line, 2));
+        written(&exported, said);
     }
     match (is_json, &args.dataset.to) {
         (false, _) => {}
@@ -52,6 +50,23 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
         (true, None) => page::json(json!({ "datasets": objects })),
     }
     Ok(Exit::Done)
+}
+
+/// Writes a dataset of the run that flags name.
+pub(in crate::command) fn write_dataset(
+    spec: &JobSpec,
+    request: &ExportRequest<'_>,
+    which: &RunSelectorArgs,
+) -> Result<Option<Exported>, UserError> {
+    write(spec, request, true).map_err(|error| explain::export(error, which))
+}
+
+/// Says what was written.
+pub(in crate::command) fn written(exported: &Exported, said: &DatasetArgs) {
+    let (page, lines) = (Page::open(), lines(exported, said));
+    lines.files.iter().for_each(|line| page.line(GOOD, page.tick, line, 2));
+    let plain = anstyle::Style::new();
+    lines.left_out.iter().for_each(|line| page.line(plain, "  ", line, 2));
 }
 
 /// Writes a dataset, with progress on a terminal; `None` where there is no store.
@@ -126,7 +141,7 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
     Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).collect() }
 }
 
-pub(super) fn object(exported: &Exported) -> Value {
+pub(crate) fn object(exported: &Exported) -> Value {
     let files = exported.files.iter().map(|file| {
         json!({
             "path": file.path, "split": file.split, "rows": file.rows, "bytes": file.bytes,

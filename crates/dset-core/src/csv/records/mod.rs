@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 use memchr::{memchr, memchr2, memmem};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::quotes::Quotes;
@@ -205,6 +206,20 @@ impl Record {
     }
 }
 
+/// The end of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPosition {
+    /// Bytes of the file up to there.
+    pub offset: u64,
+    /// Rows up to there, as a spreadsheet counts.
+    pub row_number: u64,
+    /// The line of the file on which the next record begins, from 1, if no blank line comes first.
+    pub line: u64,
+    /// The record ended with CR, so that an LF right behind it is no blank line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_cr: bool,
+}
+
 /// Reads records from bytes.
 #[derive(Debug)]
 pub struct Records<R> {
@@ -249,6 +264,19 @@ impl<R: Read> Records<R> {
             after_cr: false,
             guess: None,
         }
+    }
+
+    /// Goes on behind a record that was read before: `input` begins there.
+    #[must_use]
+    pub fn resume(input: R, at: RecordPosition) -> Records<R> {
+        let RecordPosition { offset, row_number, line, after_cr } = at;
+        Records { started: true, row_number, line, offset, after_cr, ..Records::new(input) }
+    }
+
+    /// Returns where the record that was read last ends.
+    pub fn position(&self) -> RecordPosition {
+        let Records { offset, row_number, line, after_cr, .. } = *self;
+        RecordPosition { offset, row_number, line, after_cr }
     }
 
     /// Takes another sign than a comma between fields.

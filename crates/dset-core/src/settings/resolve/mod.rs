@@ -204,6 +204,7 @@ pub fn resolve_with_providers(
                 offset: layer.offset.unwrap_or(0),
                 sample: layer.sample,
             },
+            shard: None,
         },
     };
     let options = RunOptions {

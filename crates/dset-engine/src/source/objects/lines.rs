@@ -11,8 +11,10 @@ use super::{Object, ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::chat::turns_in;
 use crate::source::import::json_text;
-use crate::source::packing::Unpacked;
-use crate::source::{Likelihood, Source, SourceError, SourceKind, SourceOptions, records_error};
+use crate::source::packing::{Unpacked, is_packed};
+use crate::source::{
+    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, records_error,
+};
 
 pub(in crate::source) const KIND: SourceKind =
     SourceKind { name: "jsonl", endings: &["jsonl", "ndjson"], sniff, open };
@@ -37,19 +39,33 @@ pub(super) struct JsonLines {
     path: PathBuf,
     input: BufReader<Unpacked>,
     line: u64,
+    /// Bytes up to the end of that line; `None` where the file is packed.
+    offset: Option<u64>,
     bytes: Vec<u8>,
 }
 
 impl JsonLines {
     pub(super) fn open(path: &Path) -> Result<JsonLines, SourceError> {
         let input = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
-        Ok(JsonLines { path: path.to_owned(), input, line: 0, bytes: Vec::new() })
+        let offset = (!is_packed(path)?).then_some(0);
+        Ok(JsonLines { path: path.to_owned(), input, line: 0, offset, bytes: Vec::new() })
     }
 }
 
 impl Objects for JsonLines {
     fn rewind(&mut self) -> Result<(), SourceError> {
         *self = JsonLines::open(&self.path)?;
+        Ok(())
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        Some(Cursor::Line { offset: self.offset?, lines: self.line })
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let Cursor::Line { offset, lines } = *to else { return self.rewind() };
+        self.input = BufReader::with_capacity(1 << 16, Unpacked::open_at(&self.path, offset)?);
+        (self.line, self.offset) = (lines, Some(offset));
         Ok(())
     }
 
@@ -62,6 +78,7 @@ impl Objects for JsonLines {
                 return Ok(None);
             }
             self.line += 1;
+            self.offset = self.offset.map(|offset| offset + self.bytes.len() as u64);
             let place = Place::Line(self.line);
             if self.bytes.len() > CELL_BYTES_MAX {
                 let (path, problem) = (self.path.clone(), RowProblem::TooLarge(CELL_BYTES_MAX));

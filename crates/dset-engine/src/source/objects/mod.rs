@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use self::question::{Asked, asked, shape_of};
 use super::bad_row::{BadRows, RowProblem};
-use super::{Source, SourceError, SourceOptions};
+use super::{Cursor, Source, SourceError, SourceOptions};
 
 pub(super) use array::KIND as ARRAY;
 pub(super) use lines::KIND as LINES;
@@ -49,6 +49,17 @@ pub(super) trait Objects: fmt::Debug + Send {
     /// Reads the next row with its place; `None` behind the last. Fails where nothing behind it can
     /// be read either.
     fn next(&mut self) -> Result<Option<(Place, Read)>, SourceError>;
+
+    /// Returns from where the next row can be read alone, see [`Source::cursor`].
+    fn cursor(&self) -> Option<Cursor> {
+        None
+    }
+
+    /// Goes to a place that such a reader gave.
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let _ = to;
+        self.rewind()
+    }
 
     /// Returns the fields that every row has, where the file says so.
     fn fields(&self) -> Option<Vec<String>> {
@@ -148,6 +159,15 @@ impl Source for ObjectSource {
     fn rewind(&mut self) -> Result<(), SourceError> {
         self.bad_rows = BadRows::default();
         self.objects.rewind()
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        self.objects.cursor()
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        self.bad_rows = BadRows::default();
+        self.objects.seek(to)
     }
 
     fn advance(&mut self) -> Result<bool, SourceError> {

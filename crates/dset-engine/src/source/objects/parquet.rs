@@ -6,7 +6,9 @@ use dset_core::item::Place;
 use dset_parquet::{ReadError, Reader};
 
 use super::{Object, ObjectSource, Objects, Read};
-use crate::source::{Likelihood, Source, SourceError, SourceKind, SourceOptions, open_file};
+use crate::source::{
+    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, open_file,
+};
 
 pub(in crate::source) const KIND: SourceKind = SourceKind {
     name: "parquet",
@@ -31,6 +33,18 @@ impl Objects for ParquetRows {
     fn rewind(&mut self) -> Result<(), SourceError> {
         self.reader.rewind();
         self.row = 0;
+        Ok(())
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        let (number, rows) = self.reader.group();
+        (rows == self.row).then_some(Cursor::Group { number: number as u64, rows })
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let Cursor::Group { number, rows } = *to else { return self.rewind() };
+        self.reader.seek_group(usize::try_from(number).unwrap_or(usize::MAX));
+        self.row = rows;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::source::bad_row::RowProblem;
 use crate::source::import::{Form, form_of};
 use crate::source::packing::{Unpacked, is_packed};
 use crate::source::{
-    Likelihood, Source, SourceError, SourceKind, SourceOptions, open_csv, records_error,
+    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, open_csv, records_error,
 };
 
 pub(in crate::source) const KIND: SourceKind =
@@ -32,13 +32,16 @@ struct Blocks {
     separator: Option<String>,
     input: BufReader<Unpacked>,
     line: u64,
+    /// Bytes up to the end of that line; `None` where the file is packed.
+    offset: Option<u64>,
     has_ended: bool,
 }
 
 impl Blocks {
     fn open(path: &Path, separator: Option<String>) -> Result<Blocks, SourceError> {
         let input = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
-        Ok(Blocks { path: path.to_owned(), separator, input, line: 0, has_ended: false })
+        let offset = (!is_packed(path)?).then_some(0);
+        Ok(Blocks { path: path.to_owned(), separator, input, line: 0, offset, has_ended: false })
     }
 
     fn read_line(&mut self, text: &mut Vec<u8>) -> Result<bool, SourceError> {
@@ -47,6 +50,7 @@ impl Blocks {
         let read = self.input.by_ref().take(most).read_until(b'\n', text);
         let read = read.map_err(|error| records_error(&self.path, error.into()))?;
         self.line += 1;
+        self.offset = self.offset.map(|offset| offset + read as u64);
         if self.line == 1 && text[before..].starts_with(b"\xef\xbb\xbf") {
             text.drain(before..before + 3);
         }
@@ -79,6 +83,17 @@ impl Blocks {
 impl Objects for Blocks {
     fn rewind(&mut self) -> Result<(), SourceError> {
         *self = Blocks::open(&self.path, self.separator.take())?;
+        Ok(())
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        Some(Cursor::Line { offset: self.offset?, lines: self.line })
+    }
+
+    fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
+        let Cursor::Line { offset, lines } = *to else { return self.rewind() };
+        self.input = BufReader::with_capacity(1 << 16, Unpacked::open_at(&self.path, offset)?);
+        (self.line, self.offset, self.has_ended) = (lines, Some(offset), false);
         Ok(())
     }
 

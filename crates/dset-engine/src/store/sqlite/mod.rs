@@ -10,6 +10,7 @@ mod iterate;
 mod journal;
 mod lengths;
 pub(crate) mod limits;
+pub(crate) mod merge;
 mod migrate;
 mod open_readonly;
 mod plan;

@@ -13,7 +13,7 @@ use super::limits::STORE;
 use super::limits::{APPLICATION, VERSION};
 use super::migrate;
 use super::store::Store;
-use super::store::{EMPTY_BESIDE_LOG, Reader, beside};
+use super::store::{EMPTY_BESIDE_LOG, Reader, beside, plan_once};
 use crate::store::error::StoreError;
 use crate::store::roles::Archive;
 
@@ -102,6 +102,7 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
         None => Connection::open_with_flags(path, flags)?,
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    plan_once(&connection)?;
     // What an older store lacks is made in memory.
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(Store { reader: Reader { connection }, path: path.to_owned() })

@@ -9,6 +9,7 @@ use dset_core::answer::row::Row;
 use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
 use dset_core::settings::CostLimits;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::checkpoint::StoredCheckpoint;
@@ -354,6 +355,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     // Keys come in no order, so that each dirties a page of its own, and small ones are cheap. The
     // size holds only if it is set before the first table is made.
+    plan_once(&connection)?;
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
@@ -386,9 +388,25 @@ impl Reader {
             rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        plan_once(&connection)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         Ok(Reader { connection })
     }
+}
+
+/// Lets a statement keep its plan: otherwise SQLite reads one whose plan may depend on values that are
+/// bound, as a join does, anew each time that it gets other values.
+pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+/// Reads one answer by its number, see [`Archive::row`].
+pub(super) fn row_sql() -> String {
+    format!(
+        "SELECT a.answered_at, a.question, a.reasoning, a.answer, {} FROM answers a
+         LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
+        facts::COLUMNS
+    )
 }
 
 impl Archive for Reader {
@@ -401,12 +419,7 @@ impl Archive for Reader {
     }
 
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError> {
-        let sql = format!(
-            "SELECT a.answered_at, a.question, a.reasoning, a.answer, {} FROM answers a
-             LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
-            facts::COLUMNS
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut statement = self.connection.prepare_cached(&row_sql())?;
         let mut rows = statement.query([answer])?;
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         Ok(Row {

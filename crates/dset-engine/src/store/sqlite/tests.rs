@@ -28,3 +28,25 @@ fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
         .unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged(_))));
 }
+
+#[test]
+fn a_statement_that_is_run_for_every_row_is_planned_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned_again = |connection: &Connection| {
+        for id in 1..4 {
+            let mut statement = connection.prepare_cached(&row_sql()).unwrap();
+            assert!(statement.query([id]).unwrap().next().unwrap().is_none());
+        }
+        let statement = connection.prepare_cached(&row_sql()).unwrap();
+        statement.get_status(rusqlite::StatementStatus::RePrepare)
+    };
+    let (store, _) = Store::open(folder.path()).unwrap();
+    assert_eq!(planned_again(&store.reader.connection), 0);
+    let reader = Reader::open(&folder.path().join(STORE)).unwrap();
+    assert_eq!(planned_again(&reader.connection), 0);
+    open_readonly(folder.path(), |store| {
+        assert_eq!(planned_again(&store.reader.connection), 0);
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+}

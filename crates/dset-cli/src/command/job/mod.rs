@@ -1,0 +1,47 @@
+//! `dset job`: an input split into shards, run anywhere, and put together again.
+
+mod merge;
+mod settings;
+mod shard;
+mod split;
+mod status;
+
+use clap::{Args, Subcommand};
+use dset_engine::shard::JobFile;
+
+use crate::error::UserError;
+use crate::exit::Exit;
+
+pub(crate) use self::shard::ShardArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    #[command(subcommand)]
+    pub(crate) command: JobCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Split questions into shards, each of which `dset run --job` asks
+    Split(Box<split::SplitArgs>),
+    /// Where every shard of a job stands
+    Status(status::StatusArgs),
+    /// Put the shards together: one folder, and a dataset of all of it
+    Merge(Box<merge::JobMergeArgs>),
+}
+
+pub(super) fn run(command: JobCommand) -> Result<Exit, UserError> {
+    match command {
+        JobCommand::Split(args) => split::run(*args),
+        JobCommand::Status(args) => status::run(&args),
+        JobCommand::Merge(args) => merge::run(&args),
+    }
+}
+
+/// Splits without a word; nothing for other commands.
+pub(crate) fn split_quietly(command: JobCommand) -> Result<Option<JobFile>, UserError> {
+    match command {
+        JobCommand::Split(args) => Ok(Some(split::split_into(*args)?.0)),
+        JobCommand::Status(_) | JobCommand::Merge(_) => Ok(None),
+    }
+}

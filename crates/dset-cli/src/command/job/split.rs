@@ -1,0 +1,107 @@
+//! `dset job split`: notes where each shard of an input begins.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use dset_core::settings::Resolved;
+use dset_engine::shard::{JobFile, split};
+use dset_engine::source::spool::STDIN;
+use serde_json::json;
+
+use super::settings::{self, check_limits, keep};
+use crate::command::run::resolved;
+use crate::command::shared::write_out;
+use crate::display;
+use crate::display::text::{count, quoted};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+use crate::layers::{Environment, SettingsLayer, TerminalOptions};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Writes `job.json` into the folder of the job and nothing else; nothing is asked. It says where \
+every shard begins, which rows are alike, and the settings that are given here, so that `dset run --job job --shard 3` \
+needs no more of them. A shard has the keys and rows that these have in a run of the whole file. The file must stay as \
+it is until all shards are done; rows are never marked in it.
+
+What is said here with --rpm, --tpm and --max-cost holds for the whole job and is divided evenly among its shards.
+
+Examples:
+  dset job split q.csv --shards 64 -o job
+  dset run --job job --shard 12
+  dset run --job job --shard auto        in a SLURM array or an indexed Kubernetes job"
+)]
+#[command(mut_arg("output", |arg| arg.help("Folder of the job [default: job]")))]
+pub(crate) struct SplitArgs {
+    #[command(flatten)]
+    layer: SettingsLayer,
+
+    /// How many shards, from 1 to 100,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    shards: u32,
+}
+
+/// Splits, and returns the job and its folder.
+pub(super) fn split_into(
+    mut args: SplitArgs,
+) -> Result<(JobFile, PathBuf, TerminalOptions), UserError> {
+    let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("job"));
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    let said = environment.under(args.layer)?;
+    let terminal = said.terminal.resolve();
+    check_limits(&said.layer, args.shards)?;
+    let Resolved { spec, .. } = resolved(said.layer.clone(), &environment.providers)?;
+    if spec.input == Path::new(STDIN) {
+        return Err(UserError::new(Exit::Usage, "standard input cannot be split")
+            .cause("every shard reads the file again, on its own machine")
+            .hint("Write it into a file first, and split that"));
+    }
+    let kept = keep(&said.layer, spec.model().request.system.clone());
+    if said.layer.base_url.iter().flatten().any(|url| settings::holds_more(url)) {
+        display::warn(
+            "the base URL is not kept in the job: a part of it may be a secret",
+            Some("Give it to every run: `dset run --job DIR --shard auto --base-url URL`"),
+        );
+    }
+    let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;
+    Ok((job, folder, terminal))
+}
+
+pub(super) fn run(args: SplitArgs) -> Result<Exit, UserError> {
+    let (job, folder, terminal) = split_into(args)?;
+    match terminal.json {
+        true => write_out(as_json(&job, &folder).as_bytes()),
+        false if terminal.quiet => {}
+        false => write_out(in_words(&job, &folder).as_bytes()),
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(job: &JobFile, folder: &Path) -> String {
+    let value = json!({
+        "v": 1,
+        "job": folder.display().to_string(),
+        "input": job.input_path(folder).display().to_string(),
+        "hash": job.input.hash(),
+        "questions": job.input.questions,
+        "empty": job.input.empty,
+        "shards": job.count(),
+    });
+    format!("{value}\n")
+}
+
+fn in_words(job: &JobFile, folder: &Path) -> String {
+    let name = quoted(&folder.display().to_string());
+    let questions = job.input.questions;
+    let shards = u64::from(job.count());
+    format!(
+        "{}: {} questions in {} of about {}\nnext: dset run --job {name} --shard 0, and so on to {}\n",
+        job.input_path(folder).display(),
+        count(questions),
+        crate::display::text::of(shards, "shard"),
+        count(questions.div_ceil(shards)),
+        shards - 1,
+    )
+}

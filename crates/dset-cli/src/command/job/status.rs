@@ -1,0 +1,107 @@
+//! `dset job status`: where every shard of a job stands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dset_core::plan::ledger::Ledger;
+use dset_engine::os::lock::Running;
+use dset_engine::shard::JobFile;
+use dset_engine::shard::merge::{ShardStatus, job_status};
+use serde_json::{Value, json};
+
+use super::shard::whole;
+use crate::command::shared::write_out;
+use crate::display::page;
+use crate::display::text::{count, of};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing is asked or changed; shards may be running. A shard is done when every question of it has \
+an answer or failed; `dset run --job DIR --shard N` asks what failed again.
+
+Examples:
+  dset job status job
+  dset job status job --json"
+)]
+pub(crate) struct StatusArgs {
+    /// Folder of the job
+    #[arg(value_name = "DIR", default_value = "job")]
+    job: PathBuf,
+
+    /// Where the questions are, if not where they were split
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
+    let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
+    let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
+    match args.json || terminal.json {
+        true => page::json(as_json(&job, &shards)),
+        false => {
+            let (input, questions) = (spec.input.display(), of(job.input.questions, "question"));
+            let head = format!("{input}: {questions} in {}\n", of(job.count().into(), "shard"));
+            write_out((head + &table(&shards)).as_bytes());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Says in a word where a shard stands.
+fn word(shard: &ShardStatus) -> &'static str {
+    match (&shard.running, shard.has_store) {
+        (Running::Yes(_), _) => "running",
+        (_, false) => "not begun",
+        _ if shard.is_finished() && shard.ledger.failed() > 0 => "done, with failures",
+        _ if shard.is_finished() => "done",
+        _ => "stopped",
+    }
+}
+
+fn sum(shards: &[ShardStatus]) -> Ledger {
+    shards.iter().map(|shard| shard.ledger).fold(Ledger::default(), |all, one| Ledger {
+        questions: all.questions + one.questions,
+        answered: all.answered + one.answered,
+        presumed: all.presumed + one.presumed,
+        rejected: all.rejected + one.rejected,
+        gave_up: all.gave_up + one.gave_up,
+        pending: all.pending + one.pending,
+    })
+}
+
+fn table(shards: &[ShardStatus]) -> String {
+    let line = |name: &str, ledger: &Ledger, word: &str| {
+        let numbers = [ledger.questions, ledger.answered, ledger.failed(), ledger.pending];
+        let [all, answered, failed, left] = numbers.map(count);
+        let line = format!("{name:>6} {all:>12} {answered:>12} {failed:>9} {left:>12}  {word}");
+        line.trim_end().to_owned() + "\n"
+    };
+    let head = " shard    questions     answered    failed         left\n".to_owned();
+    let rows = shards.iter().map(|one| line(&one.number.to_string(), &one.ledger, word(one)));
+    let finished = shards.iter().filter(|shard| shard.is_finished()).count() as u64;
+    let last = format!("{} of {} done", count(finished), of(shards.len() as u64, "shard"));
+    head + &rows.collect::<String>() + &line("all", &sum(shards), &last)
+}
+
+fn as_json(job: &JobFile, shards: &[ShardStatus]) -> Value {
+    let one = |shard: &ShardStatus| {
+        json!({
+            "shard": shard.number,
+            "state": word(shard),
+            "finished": shard.is_finished(),
+            "rows": job.shards[shard.number as usize].rows,
+            "ledger": shard.ledger,
+        })
+    };
+    json!({
+        "ledger": sum(shards),
+        "shards": shards.iter().map(one).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,106 @@
+//! `dset merge`: folders that were asked apart, put together.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use dset_engine::shard::merge::{Contradiction, Merged, merge};
+use serde_json::{Value, json};
+
+use crate::command::shared::write_out;
+use crate::display;
+use crate::display::page;
+use crate::display::text::{count, of, one_line, quoted, shortened};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+
+/// So much of a text is shown of a contradiction.
+const SHOWN_MAX: usize = 60;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Takes the answers of all folders into the store of the last, each once, by what was asked: so work \
+that was done on two machines becomes one run. Where two folders have an answer to the same request, that of the first \
+stays; the other is kept too (`dset show --raw`), and named where it differs. Nothing is asked, and the folders stay as they \
+are. `dset run -o C` then asks what none of them has, and writes the outputs.
+
+Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C.
+
+Examples:
+  dset merge laptop desk -o both
+  dset merge laptop -o desk             into a folder that has answers of its own"
+)]
+pub(crate) struct MergeArgs {
+    /// Folders with a store
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
+
+    /// Folder that gets everything
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// Write one JSON object to stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &MergeArgs) -> Result<Exit, UserError> {
+    let merged = merge(&args.folders, &args.output).map_err(explain::merge)?;
+    match args.json {
+        true => page::json(as_json(&merged)),
+        false => write_out(in_words(&merged, &args.output).as_bytes()),
+    }
+    Ok(Exit::Done)
+}
+
+/// What came of a merge, as JSON.
+pub(super) fn as_json(merged: &Merged) -> Value {
+    let one = |found: &Contradiction| json!({ "row": found.row, "question": found.question, "answers": found.answers });
+    json!({
+        "taken": merged.taken,
+        "known": merged.known,
+        "bought_twice": merged.bought_twice,
+        "contradictions": merged.contradictions,
+        "first": merged.first.iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+/// Says on standard error what was bought twice.
+pub(super) fn warn(merged: &Merged) {
+    if merged.bought_twice == 0 {
+        return;
+    }
+    display::warn(
+        &format!(
+            "{} bought in two folders, {} with another answer: the first stays, the other is kept \
+             beside it",
+            of(merged.bought_twice, "answer"),
+            count(merged.contradictions)
+        ),
+        None,
+    );
+    for found in &merged.first {
+        let short = |text: &str| shortened(&one_line(text), SHOWN_MAX);
+        let row = found.row.map_or_else(String::new, |row| format!("row {row}, "));
+        display::remark(&format!(
+            "{row}{}: `{}` and `{}`",
+            short(&found.question),
+            short(&found.answers[0]),
+            short(&found.answers[1])
+        ));
+    }
+}
+
+fn in_words(merged: &Merged, output: &Path) -> String {
+    warn(merged);
+    let name = quoted(&output.display().to_string());
+    let known = match merged.known {
+        0 => String::new(),
+        known => format!(", {} were there already", count(known)),
+    };
+    format!(
+        "{}/: {} taken in{known}\nnext: dset run -o {name} asks the rest and writes the outputs\n",
+        output.display(),
+        of(merged.taken, "answer")
+    )
+}

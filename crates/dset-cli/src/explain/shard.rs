@@ -1,0 +1,72 @@
+//! A job of shards that cannot be split or run.
+
+use dset_engine::shard::JobFileError;
+use dset_engine::shard::merge::MergeError;
+
+use super::mend;
+use crate::display::text::{one_line, quoted, same_command};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::same_command::same_command_with;
+
+/// Explains why folders cannot be put together.
+pub(crate) fn merge(error: MergeError) -> UserError {
+    match error {
+        MergeError::Job(error) => super::job(error),
+        MergeError::Store(error) => error.into(),
+        error @ MergeError::NoStore { .. } => {
+            UserError::new(Exit::Usage, one_line(&error.to_string()))
+                .cause("there is no store of dset")
+                .hint("Name folders that `dset run` has written, each with a `dset.db`")
+        }
+        error @ MergeError::Generations { .. } => {
+            UserError::new(Exit::Usage, one_line(&error.to_string()))
+                .cause("answers of before and after `dset run --again` do not go together")
+                .hint("Ask all again there too, or leave that folder out")
+        }
+    }
+}
+
+/// Explains why a job cannot be used.
+pub(crate) fn job_file(error: JobFileError) -> UserError {
+    let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
+    match error {
+        JobFileError::Missing { folder } => {
+            let folder = quoted(&folder.display().to_string());
+            user.hint(format!(
+                "Split the questions first: `dset job split QUESTIONS --shards 8 -o {folder}`"
+            ))
+        }
+        JobFileError::Unreadable { .. } => {
+            user.hint("Bring back the file as it was split; it is never changed")
+        }
+        JobFileError::Newer { .. } => user.hint("Use that version of dset, or a later one"),
+        JobFileError::Exists { .. } => user
+            .cause("the questions, the number of shards or the settings are others there")
+            .hint(format!("Name another folder: `{} -o DIR`", same_command_with("output"))),
+        JobFileError::Write { error, .. } => UserError::new(Exit::Ours, "cannot write the job")
+            .cause(one_line(&error.to_string()))
+            .hint(mend()),
+        JobFileError::TooFew { questions, .. } => {
+            user.hint(format!("Take at most one shard a question: `--shards {}`", questions.max(1)))
+        }
+        JobFileError::NoSuchShard { shards, .. } => user
+            .cause(format!("its shards are numbered from 0 to {}", shards - 1))
+            .hint("Let the scheduler count from 0: `--array=0-7` for 8 shards"),
+        JobFileError::Changed(difference) => UserError::new(
+            Exit::Usage,
+            "the input is not what was split",
+        )
+        .cause(one_line(&difference.to_string()))
+        .hint("Bring it back as it was, or split it anew: `dset job split` into another folder"),
+        JobFileError::OtherRows { .. } => {
+            user.hint("Read it with the version of dset that split it, or split it anew")
+        }
+        JobFileError::OtherSetting { setting } => {
+            user.cause(
+                "it decides which rows there are and which are alike, for all shards at once",
+            )
+            .hint(format!("Leave `--{setting}` out of `{}`, or split anew with it", same_command()))
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! `job.json`: what a job is, read and written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dset_core::csv::HeaderMode;
+use dset_core::settings::{JobSpec, Reading, Shard};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::contents::{Difference, FileContents, first_difference};
+use super::rows::{PackedRows, ShardRows};
+use crate::os::files::write_new;
+use crate::source::{Cursor, SourceError, files_of};
+
+/// The name of the file in the folder of a job.
+const NAME: &str = "job.json";
+/// The version of the file that is written, and the latest that can be read.
+const VERSION: u32 = 1;
+
+/// Why a job cannot be split or used.
+#[derive(Debug, Error)]
+pub enum JobFileError {
+    /// The folder has none.
+    #[error("there is no job in `{}`", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("`{}` cannot be read: {detail}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// A later version of dset wrote it.
+    #[error("`{}` was written by {made_by}, in a form that this version does not know", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What wrote it.
+        made_by: String,
+    },
+    /// The folder has a job already.
+    #[error("`{}` holds another job", folder.display())]
+    Exists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("cannot write `{}`: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// There are fewer questions than shards.
+    #[error("{questions} questions cannot be split into {shards} shards")]
+    TooFew {
+        /// Rows with a question.
+        questions: u64,
+        /// Shards that were wanted.
+        shards: u32,
+    },
+    /// It has no shard of this number.
+    #[error("there is no shard {number}: the job has {shards}")]
+    NoSuchShard {
+        /// What was named.
+        number: u32,
+        /// How many there are.
+        shards: u32,
+    },
+    /// The input is not what was split.
+    #[error("the input is not what was split: {0}")]
+    Changed(Difference),
+    /// Other rows were read than those that were split.
+    #[error("a shard of {expected} questions has {found}")]
+    OtherRows {
+        /// How many were split.
+        expected: u64,
+        /// How many were read.
+        found: u64,
+    },
+    /// Rows are to be read or asked otherwise than they were split.
+    #[error("`{setting}` is not what the job was split with")]
+    OtherSetting {
+        /// The setting, by its name in files.
+        setting: &'static str,
+    },
+}
+
+/// A job: an input, how it is read, and where its shards begin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobFile {
+    version: u32,
+    made_by: String,
+    /// What is split.
+    pub input: JobInput,
+    /// What the caller keeps beside it: how the shards are to be run.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// The parts, in the order of the input.
+    pub shards: Vec<JobShard>,
+}
+
+/// The input of a job, and how its rows are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobInput {
+    /// Where it is, from the folder of the job.
+    path: PathBuf,
+    files: Vec<FileContents>,
+    /// The column with the questions, where one was named.
+    column: Option<String>,
+    header: HeaderMode,
+    /// How its rows are read, and which are asked; its id is the field that names them.
+    reading: Reading,
+    /// What is sent of a row: it decides which rows are asked alike.
+    template: String,
+    system: Option<String>,
+    /// Rows that are skipped because they are empty.
+    pub empty: u64,
+    /// Rows with a question.
+    pub questions: u64,
+}
+
+/// A part of the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobShard {
+    /// The numbers of its first and last row with a question.
+    pub rows: (u64, u64),
+    /// From where it is read; absent at the beginning of the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<Cursor>,
+    /// Items from there that belong to shards before.
+    #[serde(default)]
+    pub(crate) skip: u64,
+    /// Items that belong to it, empty ones included.
+    pub(crate) items: u64,
+    #[serde(flatten)]
+    packed: PackedRows,
+}
+
+impl JobInput {
+    pub(super) fn new(
+        spec: &JobSpec,
+        job: &Path,
+        files: Vec<FileContents>,
+        id: Option<String>,
+    ) -> JobInput {
+        let request = &spec.model().request;
+        JobInput {
+            path: seen_from(job, &spec.input),
+            files,
+            column: spec.column.clone(),
+            header: spec.header,
+            reading: Reading { id, shard: None, ..spec.reading.clone() },
+            template: request.template.clone(),
+            system: request.system.clone(),
+            empty: 0,
+            questions: 0,
+        }
+    }
+
+    /// Returns xxh3-128 of its bytes; of several files, of their hashes.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        match &self.files[..] {
+            [one] => one.hash.clone(),
+            files => {
+                let all: Vec<&str> = files.iter().map(|file| &*file.hash).collect();
+                format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.join("\n").as_bytes()))
+            }
+        }
+    }
+}
+
+impl JobShard {
+    pub(super) fn new(
+        rows: (u64, u64),
+        start: (Option<Cursor>, u64),
+        items: u64,
+        known: &ShardRows,
+    ) -> JobShard {
+        JobShard { rows, from: start.0, skip: start.1, items, packed: known.pack() }
+    }
+}
+
+impl JobFile {
+    pub(super) fn new(
+        input: JobInput,
+        settings: Map<String, Value>,
+        shards: Vec<JobShard>,
+    ) -> JobFile {
+        let made_by = concat!("dset ", env!("CARGO_PKG_VERSION")).to_owned();
+        JobFile { version: VERSION, made_by, input, settings, shards }
+    }
+
+    /// Reads the job of a folder.
+    pub fn read(folder: &Path) -> Result<JobFile, JobFileError> {
+        let path = folder.join(NAME);
+        let unreadable = |detail: String| JobFileError::Unreadable { path: path.clone(), detail };
+        let text = match fs_err::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(JobFileError::Missing { folder: folder.to_owned() });
+            }
+            Err(error) => return Err(unreadable(error.to_string())),
+        };
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+            made_by: String,
+        }
+        let head: Head =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        if head.version > VERSION {
+            return Err(JobFileError::Newer { path, made_by: head.made_by });
+        }
+        let job: JobFile =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        match job.shards.is_empty() {
+            true => Err(unreadable("it has no shards".to_owned())),
+            false => Ok(job),
+        }
+    }
+
+    /// Writes it into a folder, which is made; one that is there already is left as it is, and must be
+    /// the same. Durable when this returns.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), JobFileError> {
+        let path = folder.join(NAME);
+        match JobFile::read(folder) {
+            Ok(before) if before == *self => return Ok(()),
+            Err(JobFileError::Missing { .. }) => {}
+            Ok(_) | Err(_) => return Err(JobFileError::Exists { folder: folder.to_owned() }),
+        }
+        let text = serde_json::to_string_pretty(self).expect("a job is plain values");
+        fs_err::create_dir_all(folder)
+            .and_then(|()| write_new(&path, text.as_bytes()))
+            .map_err(|error| JobFileError::Write { path, error })
+    }
+
+    /// Returns how many shards it has.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns a shard by its number, from 0.
+    pub fn shard(&self, number: u32) -> Result<&JobShard, JobFileError> {
+        let shard = self.shards.get(number as usize);
+        shard.ok_or(JobFileError::NoSuchShard { number, shards: self.count() })
+    }
+
+    /// Returns the input as seen from here.
+    #[must_use]
+    pub fn input_path(&self, folder: &Path) -> PathBuf {
+        let joined = folder.join(&self.input.path);
+        // Without the way out of the folder of the job, where there is another name for it.
+        let real = fs_err::canonicalize(&joined).unwrap_or(joined);
+        let here = std::env::current_dir().unwrap_or_default();
+        real.strip_prefix(here).map(Path::to_owned).unwrap_or(real)
+    }
+
+    /// Returns these settings with the input, its reading and the prompts of the job, whole.
+    #[must_use]
+    pub fn whole(&self, folder: &Path, spec: JobSpec) -> JobSpec {
+        let mut spec = JobSpec {
+            input: self.input_path(folder),
+            column: self.input.column.clone(),
+            header: self.input.header,
+            reading: self.input.reading.clone(),
+            ..spec
+        };
+        for model in &mut spec.models {
+            model.request.template.clone_from(&self.input.template);
+            model.request.system.clone_from(&self.input.system);
+        }
+        spec
+    }
+
+    /// Returns these settings for one shard, in its own folder.
+    pub fn part(&self, folder: &Path, number: u32, spec: JobSpec) -> Result<JobSpec, JobFileError> {
+        self.shard(number)?;
+        let mut spec = self.whole(folder, spec);
+        let job = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        spec.reading.shard = Some(Shard { job, number });
+        spec.output = shard_folder(folder, number);
+        Ok(spec)
+    }
+
+    /// Fails where these settings, which the user says, read or ask rows otherwise than the job does.
+    pub fn check_settings(&self, spec: &JobSpec) -> Result<(), JobFileError> {
+        let (own, said) = (&self.input, &spec.reading);
+        let (request, reading) = (&spec.model().request, &self.input.reading);
+        let differs = [
+            ("column", spec.column != own.column),
+            ("header", spec.header != own.header),
+            ("template", request.template != own.template),
+            ("system", request.system != own.system),
+            ("id", said.id.is_some() && said.id != reading.id),
+            ("on-bad-row", said.on_bad_row != reading.on_bad_row),
+            ("last", said.last != reading.last),
+            ("split-on", said.split_on != reading.split_on),
+            ("config", said.config != reading.config),
+            ("split", said.split != reading.split),
+            ("where", said.choice.condition != reading.choice.condition),
+            ("offset", said.choice.offset != reading.choice.offset),
+            ("sample", said.choice.sample != reading.choice.sample),
+        ];
+        match differs.into_iter().find(|(_, differs)| *differs) {
+            Some((setting, _)) => Err(JobFileError::OtherSetting { setting }),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where an input is not what was split; of one shard, where its own rows or the length of a
+    /// file are not.
+    pub fn check_input(&self, input: &Path, number: Option<u32>) -> Result<(), SourceError> {
+        let paths = files_of(input, &self.input.reading)?;
+        let part = match number {
+            Some(number) if paths.len() == 1 => self.bytes_of(number)?,
+            _ => None,
+        };
+        match first_difference(&self.input.files, &paths, part.as_ref())? {
+            Some(difference) => Err(JobFileError::Changed(difference).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the bytes of a shard, where it is known which they are.
+    fn bytes_of(&self, number: u32) -> Result<Option<std::ops::Range<u64>>, JobFileError> {
+        let shard = self.shard(number)?;
+        let end = match self.shards.get(number as usize + 1) {
+            Some(next) => next.from.as_ref().and_then(Cursor::byte),
+            None => self.input.files.first().map(|file| file.bytes),
+        };
+        let start = match (&shard.from, number) {
+            (None, 0) if shard.skip == 0 => Some(0),
+            (from, _) => from.as_ref().and_then(Cursor::byte),
+        };
+        Ok(start.zip(end).map(|(start, end)| start..end))
+    }
+
+    pub(crate) fn rows_of(&self, folder: &Path, number: u32) -> Result<ShardRows, JobFileError> {
+        let rows = self.shard(number)?.packed.unpack();
+        rows.ok_or_else(|| JobFileError::Unreadable {
+            path: folder.join(NAME),
+            detail: format!("the table of shard {number} is broken"),
+        })
+    }
+}
+
+/// Returns the folder of a shard, from 0.
+#[must_use]
+pub fn shard_folder(job: &Path, number: u32) -> PathBuf {
+    job.join(format!("shard-{number:05}"))
+}
+
+/// Returns a path as seen from a folder, which may not be there yet; from the root where they have
+/// nothing in common.
+fn seen_from(folder: &Path, path: &Path) -> PathBuf {
+    let real = |path: &Path| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let parents = absolute.ancestors().find_map(|parent| {
+            let real = fs_err::canonicalize(parent).ok()?;
+            Some(real.join(absolute.strip_prefix(parent).ok()?))
+        });
+        parents.unwrap_or(absolute)
+    };
+    let (folder, path) = (real(folder), real(path));
+    let (folders, parts): (Vec<_>, Vec<_>) =
+        (folder.components().collect(), path.components().collect());
+    let common = folders.iter().zip(&parts).take_while(|(a, b)| a == b).count();
+    // Only the root, or nothing.
+    if common <= 1 {
+        return path;
+    }
+    let up = (common..folders.len()).map(|_| Path::new("..").to_owned());
+    up.chain(std::iter::once(parts[common..].iter().collect())).collect()
+}

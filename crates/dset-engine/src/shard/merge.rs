@@ -1,0 +1,115 @@
+//! Puts together what was asked apart: the stores of several folders, and the shards of a job.
+
+use std::path::{Path, PathBuf};
+
+use dset_core::plan::ledger::Ledger;
+use dset_core::settings::JobSpec;
+use thiserror::Error;
+
+use super::JobFile;
+use crate::error::JobError;
+use crate::os::clock::unix_ms;
+use crate::os::lock::{Lock, Running};
+use crate::source::SourceError;
+use crate::store::{Store, StoreError, open_readonly};
+use crate::view::status::run_status;
+
+pub use crate::store::{Contradiction, Merged};
+
+/// Why folders cannot be put together. Nothing was changed, but for folders that were taken in before.
+#[derive(Debug, Error)]
+pub enum MergeError {
+    /// A folder has no store.
+    #[error("nothing was asked yet in `{}`", folder.display())]
+    NoStore {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Everything was asked again in one folder more often than in another.
+    #[error("everything was asked again {found} times in `{}`, and {expected} times in the others", folder.display())]
+    Generations {
+        /// The folder.
+        folder: PathBuf,
+        /// How often there.
+        found: u32,
+        /// How often in those before it.
+        expected: u32,
+    },
+    /// The target, or a store.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes what these folders have into the store of `target`, which is made where there is none: answers by
+/// their keys, each once. Folders may be in use; the target may not. Cut short at any moment, it is finished
+/// by the next merge.
+pub fn merge(folders: &[PathBuf], target: &Path) -> Result<Merged, MergeError> {
+    let mut generations: Option<u32> = None;
+    for folder in folders {
+        let found = open_readonly(folder, |store| store.edition())?;
+        let Some(found) = found else {
+            return Err(MergeError::NoStore { folder: folder.clone() });
+        };
+        let expected = *generations.get_or_insert(found);
+        if found != expected {
+            return Err(MergeError::Generations { folder: folder.clone(), found, expected });
+        }
+    }
+    fs_err::create_dir_all(target).map_err(|error| JobError::folder(target, error))?;
+    let lock = Lock::take(target, unix_ms());
+    let _lock = lock.map_err(|error| JobError::lock(target, error))?;
+    let (mut store, _) = Store::open(target)?;
+    let found = store.edition()?;
+    if let Some(expected) = generations.filter(|expected| *expected != found)
+        && !store.is_blank()?
+    {
+        return Err(MergeError::Generations { folder: target.to_owned(), found, expected });
+    }
+    let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut merged = Merged::default();
+    for folder in folders.iter().filter(|folder| real(folder) != real(target)) {
+        if let Some(one) = open_readonly(folder, |other| store.take_in(other))? {
+            merged.add(one);
+        }
+    }
+    Ok(merged)
+}
+
+/// Where a shard stands.
+#[derive(Debug, Clone)]
+pub struct ShardStatus {
+    /// Which, from 0.
+    pub number: u32,
+    /// Where its questions stand.
+    pub ledger: Ledger,
+    /// It was begun.
+    pub has_store: bool,
+    /// Whether a run has it.
+    pub running: Running,
+}
+
+impl ShardStatus {
+    /// Tells whether everything was asked and no run has it; what failed may be asked again.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.ledger.pending == 0 && !matches!(self.running, Running::Yes(_))
+    }
+}
+
+/// Tells where every shard of a job stands; `spec` is what its runs are asked with. Reads the input once.
+pub fn job_status(
+    job: &JobFile,
+    folder: &Path,
+    spec: &JobSpec,
+) -> Result<Vec<ShardStatus>, JobError> {
+    let of = |number: u32| {
+        let part = job.part(folder, number, spec.clone()).map_err(SourceError::from)?;
+        let status = run_status(&JobSpec { input: spec.input.clone(), ..part })?;
+        let (ledger, has_store) = (status.ledger, status.has_store);
+        Ok(ShardStatus { number, ledger, has_store, running: status.running })
+    };
+    (0..job.count()).map(of).collect()
+}

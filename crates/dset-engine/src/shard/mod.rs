@@ -1,0 +1,19 @@
+//! An input split into shards, each of which is run in a folder of its own, anywhere and at any time.
+//!
+//! `job.json` in the folder of the job says once where every shard begins and which of equal rows its rows
+//! are, so that a shard has the keys, rows and ids that these rows have in a run of the whole input. It is
+//! never changed; a shard's folder is a folder like that of any other run.
+
+mod contents;
+mod job_file;
+pub mod merge;
+mod rows;
+mod split;
+
+pub use contents::Difference;
+pub use job_file::{JobFile, JobFileError, JobInput, JobShard, shard_folder};
+pub use rows::ShardRows;
+pub use split::split;
+
+#[cfg(test)]
+mod tests;

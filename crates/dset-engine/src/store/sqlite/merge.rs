@@ -1,0 +1,460 @@
+//! Takes what another store has into this one: answers by their keys, what they were bought with, and the
+//! asks that failed. Columns are copied by their names, so that one that is added is not lost.
+
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+
+use super::store::Store;
+use crate::store::error::StoreError;
+
+/// Answers of one transaction: what is taken in twice costs only a look.
+const BATCH: u64 = 10_000;
+/// Contradictions that are named one by one, at most.
+const NAMED_MAX: usize = 20;
+/// What of `meta` says how a run was called, and how its folder is to be.
+const METAS: [&str; 8] = [
+    "call",
+    "asked",
+    "edition",
+    "formats",
+    "csv_bom",
+    "marks_column",
+    "cost_limit",
+    "from_bookmark",
+];
+/// What an answer is filed under whose key has another one.
+const PAID_TWICE: &str = "paid twice";
+
+/// What came of a merge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Answers that were taken in.
+    pub taken: u64,
+    /// Answers that were there already.
+    pub known: u64,
+    /// Requests that were bought in both stores: the answer of the first one stays, the other is kept
+    /// among the failed asks, whole.
+    pub bought_twice: u64,
+    /// Those of them whose answers differ.
+    pub contradictions: u64,
+    /// The first of these.
+    pub first: Vec<Contradiction>,
+}
+
+/// One request with two answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The row of the input that was answered first, where it is known.
+    pub row: Option<i64>,
+    /// What was asked.
+    pub question: String,
+    /// The answer that stays, and the other one.
+    pub answers: [String; 2],
+}
+
+impl Merged {
+    /// Adds what came of another merge.
+    pub fn add(&mut self, other: Merged) {
+        self.taken += other.taken;
+        self.known += other.known;
+        self.bought_twice += other.bought_twice;
+        self.contradictions += other.contradictions;
+        self.first.extend(other.first);
+        self.first.truncate(NAMED_MAX);
+    }
+}
+
+/// A row of the other store: the names of its columns, and what they hold.
+struct Copied {
+    names: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Copied {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Copied> {
+        let names: Vec<String> =
+            row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+        let values = (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
+        Ok(Copied { names, values })
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some(at) = self.names.iter().position(|own| own == name) {
+            self.values[at] = value.into();
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let at = self.names.iter().position(|own| own == name)?;
+        self.values.get(at)
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        match self.get(name) {
+            Some(Value::Text(text)) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Inserts it, but for the columns that are named `without`.
+    fn insert(&self, to: &Transaction<'_>, table: &str, without: &str) -> rusqlite::Result<()> {
+        let kept: Vec<usize> =
+            (0..self.names.len()).filter(|&at| self.names[at] != without).collect();
+        let names: Vec<&str> = kept.iter().map(|&at| &*self.names[at]).collect();
+        let marks = vec!["?"; kept.len()].join(", ");
+        let sql = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", names.join(", "));
+        let values = kept.iter().map(|&at| &self.values[at]);
+        to.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+        Ok(())
+    }
+}
+
+/// Which numbers of the other store are which of this one.
+#[derive(Default)]
+struct Numbers {
+    settings: HashMap<i64, i64>,
+    lives: HashMap<i64, i64>,
+}
+
+fn mapped(numbers: &HashMap<i64, i64>, number: Option<i64>) -> Value {
+    number.and_then(|number| numbers.get(&number)).map_or(Value::Null, |own| Value::Integer(*own))
+}
+
+impl Store {
+    /// Takes in what `other` has and this store lacks. What is cut short is finished by the next merge.
+    pub(crate) fn take_in(&mut self, other: &Store) -> Result<Merged, StoreError> {
+        let from = &other.reader.connection;
+        let to = &mut self.reader.connection;
+        let transaction = to.transaction()?;
+        let numbers = Numbers { settings: settings(from, &transaction)?, lives: HashMap::new() };
+        let numbers = Numbers { lives: lives(from, &transaction, &numbers)?, ..numbers };
+        metas(from, &transaction, &numbers)?;
+        transaction.commit()?;
+        let merged = answers(from, to, &numbers)?;
+        let transaction = to.transaction()?;
+        attempts(from, &transaction, &numbers)?;
+        failures(from, &transaction)?;
+        transaction.commit()?;
+        Ok(merged)
+    }
+}
+
+fn settings(from: &Connection, to: &Transaction<'_>) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut numbers = HashMap::new();
+    let mut statement = from.prepare("SELECT * FROM settings ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut copied = Copied::read(row)?;
+        let number: i64 = row.get("id")?;
+        let known = to
+            .query_row(
+                "SELECT id FROM settings WHERE hash = ?1 AND edition = ?2",
+                params![copied.get("hash"), copied.get("edition")],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let own = match known {
+            Some(own) => own,
+            // Those of the original script have this number everywhere.
+            None if number == 0 => 0,
+            None => {
+                to.query_row("SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings", [], |row| {
+                    row.get(0)
+                })?
+            }
+        };
+        if known.is_none() {
+            copied.set("id", own);
+            copied.insert(to, "settings", "")?;
+        }
+        numbers.insert(number, own);
+    }
+    Ok(numbers)
+}
+
+/// How the last run was called, where nothing says so here: of a shard as a run of the whole input.
+fn metas(from: &Connection, to: &Transaction<'_>, numbers: &Numbers) -> Result<(), StoreError> {
+    let is_known = |name: &str| {
+        let sql = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = ?1)";
+        to.query_row(sql, [name], |row| row.get::<_, bool>(0))
+    };
+    if is_known("call")? {
+        return Ok(());
+    }
+    for name in METAS {
+        let sql = "SELECT value FROM meta WHERE name = ?1";
+        let Some(value) = from.query_row(sql, [name], |row| row.get(0)).optional()? else {
+            continue;
+        };
+        let value = match (name, value) {
+            ("call", Value::Text(call)) => Value::Text(of_the_whole(&call)),
+            ("asked", Value::Text(asked)) => match renumbered(&asked, numbers) {
+                Some(asked) => Value::Text(asked),
+                None => continue,
+            },
+            (_, value) => value,
+        };
+        to.execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+            params![name, value],
+        )?;
+    }
+    Ok(())
+}
+
+fn of_the_whole(call: &str) -> String {
+    let Ok(mut call) = serde_json::from_str::<serde_json::Value>(call) else {
+        return call.to_owned();
+    };
+    if let Some(reading) = call.get_mut("reading").and_then(|reading| reading.as_object_mut()) {
+        reading.shift_remove("shard");
+    }
+    call.to_string()
+}
+
+/// Which settings were asked, `1,2;samples`, by the numbers that they have here.
+fn renumbered(asked: &str, numbers: &Numbers) -> Option<String> {
+    let (ids, samples) = asked.split_once(';')?;
+    let own = |id: &str| Some(numbers.settings.get(&id.parse().ok()?)?.to_string());
+    let ids: Option<Vec<String>> = ids.split(',').map(own).collect();
+    Some(format!("{};{samples}", ids?.join(",")))
+}
+
+/// Runs, and what each may have been billed.
+fn lives(
+    from: &Connection,
+    to: &Transaction<'_>,
+    numbers: &Numbers,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut lives = HashMap::new();
+    let mut statement = from.prepare("SELECT * FROM lives ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut copied = Copied::read(row)?;
+        copied.set("settings", mapped(&numbers.settings, copied.number("settings")));
+        let known: Option<i64> = to
+            .query_row(
+                "SELECT id FROM lives WHERE started_at = ?1 AND endpoint = ?2 AND settings IS ?3",
+                params![copied.get("started_at"), copied.get("endpoint"), copied.get("settings")],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let own = match known {
+            // It may have ended since.
+            Some(own) => {
+                to.execute(
+                    "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3 WHERE id = ?4",
+                    params![
+                        copied.get("ended_at"),
+                        copied.get("ending"),
+                        copied.get("dropped"),
+                        own
+                    ],
+                )?;
+                own
+            }
+            None => {
+                copied.insert(to, "lives", "id")?;
+                to.last_insert_rowid()
+            }
+        };
+        lives.insert(row.get("id")?, own);
+    }
+    let mut statement = from.prepare("SELECT * FROM bounds")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut copied = Copied::read(row)?;
+        let Value::Integer(life) = mapped(&lives, copied.number("life")) else { continue };
+        copied.set("life", life);
+        to.execute("DELETE FROM bounds WHERE life = ?1", [life])?;
+        copied.insert(to, "bounds", "")?;
+    }
+    Ok(lives)
+}
+
+fn answers(
+    from: &Connection,
+    to: &mut Connection,
+    numbers: &Numbers,
+) -> Result<Merged, StoreError> {
+    let mut merged = Merged::default();
+    // In the order in which they came.
+    let mut keys = from.prepare("SELECT * FROM answer_keys ORDER BY answer")?;
+    let mut keys = keys.query([])?;
+    let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
+    let mut facts = from.prepare("SELECT * FROM answer_facts WHERE answer = ?1")?;
+    let mut is_done = false;
+    while !is_done {
+        let transaction = to.transaction()?;
+        for _ in 0..BATCH {
+            let Some(row) = keys.next()? else {
+                is_done = true;
+                break;
+            };
+            let (mut key, number) = (Copied::read(row)?, row.get::<_, i64>("answer")?);
+            key.set("settings", mapped(&numbers.settings, key.number("settings")));
+            let mut text = texts.query_row([number], |row| Copied::read(row))?;
+            text.set("life", mapped(&numbers.lives, text.number("life")));
+            let mut known = facts.query_row([number], |row| Copied::read(row)).optional()?;
+            if let Some(facts) = &mut known {
+                facts.set("request", mapped(&numbers.settings, facts.number("request")));
+            }
+            answer(&transaction, key, &text, known, &mut merged)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(merged)
+}
+
+/// Takes in one answer, or notes that another one has its key.
+fn answer(
+    to: &Transaction<'_>,
+    mut key: Copied,
+    text: &Copied,
+    facts: Option<Copied>,
+    merged: &mut Merged,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
+               JOIN answers a ON a.id = k.answer WHERE k.key = ?1";
+    let own =
+        to.prepare_cached(sql)?.query_row([key.get("key")], |row| Copied::read(row)).optional()?;
+    let Some(own) = own else {
+        text.insert(to, "answers", "id")?;
+        let number = to.last_insert_rowid();
+        if let Some(mut facts) = facts {
+            facts.set("answer", number);
+            facts.insert(to, "answer_facts", "")?;
+        }
+        key.set("answer", number);
+        key.insert(to, "answer_keys", "")?;
+        to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
+            .execute(params![key.get("question"), key.get("edition")])?;
+        merged.taken += 1;
+        return Ok(());
+    };
+    let is_equal = |name: &str| own.get(name) == text.get(name);
+    let says_the_same = is_equal("answer") && is_equal("reasoning");
+    if says_the_same && is_equal("answered_at") {
+        merged.known += 1;
+        return Ok(());
+    }
+    merged.bought_twice += 1;
+    if !says_the_same {
+        merged.contradictions += 1;
+        if merged.first.len() < NAMED_MAX {
+            merged.first.push(Contradiction {
+                row: own.number("row"),
+                question: text.text("question"),
+                answers: [own.text("answer"), text.text("answer")],
+            });
+        }
+    }
+    keep(to, &key, text, facts.as_ref())
+}
+
+/// Keeps an answer that was bought although there is one, among the asks that brought none.
+fn keep(
+    to: &Transaction<'_>,
+    key: &Copied,
+    text: &Copied,
+    facts: Option<&Copied>,
+) -> rusqlite::Result<()> {
+    let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
+    let said = serde_json::json!({
+        "question": text.text("question"),
+        "reasoning": text.text("reasoning"),
+        "answer": text.text("answer"),
+        "metadata": text.text("metadata"),
+    });
+    let body = zstd::encode_all(said.to_string().as_bytes(), 3).ok();
+    let at = text.get("answered_at");
+    let sql = "SELECT EXISTS (SELECT 1 FROM attempts WHERE key = ?1 AND at = ?2 AND cause = ?3)";
+    if to.query_row(sql, params![key.get("key"), at, PAID_TWICE], |row| row.get(0))? {
+        return Ok(());
+    }
+    to.prepare_cached(
+        "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
+         message, request_id, input_tokens, output_tokens, body)
+         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        text.get("life"),
+        at,
+        text.get("row"),
+        key.get("question"),
+        key.get("key"),
+        fact("attempts"),
+        fact("seconds"),
+        PAID_TWICE,
+        "another folder has another answer to the same request",
+        fact("request_id"),
+        fact("input_tokens"),
+        fact("output_tokens"),
+        body
+    ])?;
+    Ok(())
+}
+
+fn attempts(from: &Connection, to: &Transaction<'_>, numbers: &Numbers) -> Result<(), StoreError> {
+    // The store may have many, and no index of them.
+    to.execute_batch("CREATE INDEX IF NOT EXISTS temp_attempts_of_merge ON attempts (key, at)")?;
+    let mut statement = from.prepare("SELECT * FROM attempts ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut copied = Copied::read(row)?;
+        let life = match mapped(&numbers.lives, copied.number("life")) {
+            Value::Null => Value::Integer(0),
+            own => own,
+        };
+        copied.set("life", life);
+        let sql = "SELECT EXISTS (SELECT 1 FROM attempts
+                   WHERE key = ?1 AND at = ?2 AND attempt = ?3 AND cause = ?4)";
+        let is_known: bool = to.prepare_cached(sql)?.query_row(
+            params![
+                copied.get("key"),
+                copied.get("at"),
+                copied.get("attempt"),
+                copied.get("cause")
+            ],
+            |row| row.get(0),
+        )?;
+        if !is_known {
+            copied.insert(to, "attempts", "id")?;
+        }
+    }
+    to.execute_batch("DROP INDEX temp_attempts_of_merge")?;
+    Ok(())
+}
+
+/// Questions that ended without an answer, unless there is one now; and those that are taken as answered.
+fn failures(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreError> {
+    let mut statement = from.prepare("SELECT * FROM ended")?;
+    let mut rows = statement.query([])?;
+    let mut ended: HashMap<(Vec<u8>, i64), Copied> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        ended.insert((row.get("question")?, row.get("edition")?), Copied::read(row)?);
+    }
+    if !ended.is_empty() {
+        let mut statement = to.prepare("SELECT question, edition FROM answer_keys")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            ended.remove(&(row.get("question")?, row.get("edition")?));
+        }
+    }
+    ended.values().try_for_each(|copied| copied.insert(to, "ended", ""))?;
+    let mut statement = from.prepare("SELECT * FROM presumed")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        Copied::read(row)?.insert(to, "presumed", "")?;
+    }
+    Ok(())
+}

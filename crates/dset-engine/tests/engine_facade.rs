@@ -1,0 +1,88 @@
+//! Two engines in one process know nothing of each other, and one is stopped by its token alone.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+
+use dset_core::run::{EndReason, StopSignal};
+use dset_core::settings::Layer;
+use dset_engine::engine::{Cancel, Engine, Quiet};
+use dset_engine::shard::split;
+use dset_mock::{Mock, MockSettings};
+
+fn engine(folder: &Path, name: &str, questions: u32, service: &Mock) -> Engine {
+    let input = folder.join(format!("{name}.csv"));
+    let rows: String = (0..questions).map(|at| format!("{name} {at}\n")).collect();
+    std::fs::write(&input, format!("question\n{rows}")).unwrap();
+    let layer = Layer {
+        input: Some(input),
+        output: Some(folder.join(name)),
+        base_url: Some(vec![service.base_url()]),
+        key: Some("none".into()),
+        ..Layer::default()
+    };
+    Engine::new(layer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_engines_run_in_one_process_at_once_and_one_is_stopped_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let friendly = Mock::start(MockSettings::default()).await.unwrap();
+    let slow = MockSettings { latency_ms: 600_000, ..MockSettings::default() };
+    let slow = Mock::start(slow).await.unwrap();
+    let one = engine(folder.path(), "one", 300, &friendly);
+    let other = engine(folder.path(), "other", 3, &slow);
+    let (never, now) = (Cancel::new(), Cancel::new());
+    let stopped = async {
+        let run = async { other.run(&mut Quiet, &now).await.unwrap() };
+        let stop = async {
+            while slow.stats().asked == 0 {
+                tokio::task::yield_now().await;
+            }
+            now.stop();
+            now.stop();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { ran = run => ran, () = stop => unreachable!() }
+    };
+    let mut quiet = Quiet;
+    let (ran, stopped) = tokio::join!(one.run(&mut quiet, &never), stopped);
+    let ran = ran.unwrap();
+    assert!(matches!(ran.ending.reason, EndReason::Complete));
+    assert_eq!((ran.ending.ledger.answered, friendly.stats().answered), (300, 300));
+    assert!(matches!(stopped.ending.reason, EndReason::Stopped(StopSignal::Interrupt)));
+    assert_eq!(stopped.ending.ledger.pending, 3);
+    // Neither left anything to the other, and both go on.
+    assert_eq!(one.plan().unwrap().pending, 0);
+    assert_eq!(other.plan().unwrap().pending, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_stopped_before_it_began_asks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let cancel = Cancel::new();
+    cancel.stop();
+    let engine = engine(folder.path(), "q", 500, &service);
+    let ran = engine.run(&mut Quiet, &cancel).await.unwrap();
+    assert!(ran.ending.was_stopped, "{:?}", ran.ending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_of_one_engine_are_its_whole_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let engine = engine(folder.path(), "q", 10, &service);
+    let job = folder.path().join("job");
+    split(engine.spec().clone(), 2, &job, serde_json::Map::new()).unwrap();
+    let (mut a, mut b) = (Quiet, Quiet);
+    let cancel = [Cancel::new(), Cancel::new()];
+    let shards = tokio::join!(
+        engine.run_shard(&job, 0, &mut a, &cancel[0]),
+        engine.run_shard(&job, 1, &mut b, &cancel[1]),
+    );
+    assert_eq!(shards.0.unwrap().ending.ledger.answered, 5);
+    assert_eq!(shards.1.unwrap().folder, job.join("shard-00001"));
+    let error = engine.run_shard(&job, 2, &mut a, &cancel[0]).await.unwrap_err();
+    assert!(error.to_string().contains("no shard 2"), "{error}");
+    assert_eq!(service.stats().answered, 10);
+}
