@@ -279,3 +279,44 @@ fn redo_of_failed_rows_begins_their_tries_anew() {
     assert_eq!(folder.agreed().len(), 20);
     folder.dset(&["verify"]).exits(0);
 }
+
+#[test]
+fn samples_stop_at_the_first_that_is_accepted_and_never_go_beyond_those_that_are_wanted() {
+    let (folder, answers) = arithmetic(40);
+    let service = service(answers, 0.3);
+    // A question that is answered wrongly is so in every sample.
+    let best_of = ["--gold", "gold", "--samples", "4", "--enough", "1", "-c", "8"];
+    service.run(&folder, &best_of).exits(3);
+    let asked: Vec<u64> = service.asked().values().copied().collect();
+    let wrong = asked.iter().filter(|times| **times == 4).count();
+    assert!(asked.iter().all(|times| [1, 4].contains(times)), "{asked:?}");
+    assert!((5..20).contains(&wrong), "{wrong}");
+    assert_eq!(folder.agreed().len(), 40 - wrong);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), wrong);
+    let before = service.stats().asked;
+    service.run(&folder, &best_of).exits(3);
+    assert_eq!(service.stats().asked, before);
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["balances"], &status["ledger"]["pending"]), (&true.into(), &0.into()));
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
+    let (folder, answers) = arithmetic(20);
+    let service = service(answers, 0.5);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    let second = folder.count("SELECT count(*) FROM later_tries");
+    folder.dset(&["export", "--to", "pairs.jsonl", "--layout", "preference"]).exits(0);
+    let pairs = folder.read("pairs.jsonl");
+    assert_eq!(pairs.lines().count() as i64, second);
+    let first: serde_json::Value = serde_json::from_str(pairs.lines().next().unwrap()).unwrap();
+    assert_ne!(first["chosen"], first["rejected"]);
+    folder.dset(&["export", "--to", "second.jsonl", "--where", "tries > 1"]).exits(0);
+    assert_eq!(folder.read("second.jsonl").lines().count() as i64, second);
+    let keep = Folder::with(&folder.read("q.csv"));
+    service.run(&keep, &["--gold", "gold", "--on-fail", "keep"]).exits(0);
+    let right = "'equals' not in failed_checks";
+    keep.dset(&["export", "--to", "right.jsonl", "--where", right]).exits(0);
+    assert_eq!(keep.read("right.jsonl").lines().count() as i64, 20 - second);
+}

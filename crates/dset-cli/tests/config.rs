@@ -217,6 +217,7 @@ check                   (none)                                      default
 gold                    (none)                                      default
 on-fail                 mark                                        default
 tries                   3                                           default
+enough                  (all of them)                               default
 retry                   reasons                                     default
 retries                 3                                           default
 backoff                 1m,2m,4m                                    default

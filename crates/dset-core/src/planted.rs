@@ -59,12 +59,10 @@ pub enum Mutant {
     BoundNotDurable,
     /// A reply that was lost counts as if nothing had been billed for it.
     LostNotBooked,
-    /// A question whose answers are not accepted is asked again for ever.
-    TriesUncounted,
 }
 
 /// Every bug that can be planted.
-pub const MUTANTS: [Mutant; 27] = [
+pub const MUTANTS: [Mutant; 26] = [
     Mutant::EmitBeforeDurable,
     Mutant::RetryPastTheLimit,
     Mutant::AttemptsOffByOne,
@@ -91,7 +89,6 @@ pub const MUTANTS: [Mutant; 27] = [
     Mutant::NothingReserved,
     Mutant::BoundNotDurable,
     Mutant::LostNotBooked,
-    Mutant::TriesUncounted,
 ];
 
 #[cfg(feature = "planted-bugs")]

@@ -86,6 +86,7 @@ impl<'a> Life<'a> {
                 waits: WAITS_MS.map(Duration::from_millis).into(),
             },
             tries: 1,
+            enough: None,
             retry: RetryWith::default(),
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,

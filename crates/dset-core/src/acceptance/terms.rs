@@ -17,6 +17,9 @@ pub struct Terms {
     pub tries: u32,
     /// How it is asked again.
     pub retry: RetryWith,
+    /// How many accepted samples of a model are enough; all that are wanted where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enough: Option<u32>,
 }
 
 /// Where the answers to one question stand.
@@ -39,6 +42,7 @@ impl Terms {
             on_fail: acceptance.on_fail(),
             tries: checks.tries,
             retry: checks.retry,
+            enough: checks.enough,
         }
     }
 

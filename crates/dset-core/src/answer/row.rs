@@ -89,6 +89,9 @@ pub struct Metadata {
     /// Which answer to the question it is, from 1, where those before it were not accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tries: Option<u32>,
+    /// The checks that it does not pass, where somebody has looked; never written with it.
+    #[serde(skip)]
+    pub failed_checks: Vec<String>,
     /// How long the last of them took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
@@ -121,6 +124,7 @@ impl Metadata {
             cost: answer.cost,
             attempts: Some(attempts),
             tries: None,
+            failed_checks: Vec::new(),
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),
             system_fingerprint: answer.system_fingerprint.clone(),
@@ -191,6 +195,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
             cost,
             attempts,
             tries,
+            failed_checks: _,
             seconds,
             request_id,
             system_fingerprint,

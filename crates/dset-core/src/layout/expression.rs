@@ -13,7 +13,7 @@ use crate::template::expression::{ParseError, parse};
 use crate::template::{field_values, from_json};
 
 /// Names that an expression may use beside those of fields.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "question",
     "id",
     "row",
@@ -27,6 +27,8 @@ const NAMES: [&str; 14] = [
     "completion_tokens",
     "reasoning_tokens",
     "attempts",
+    "tries",
+    "failed_checks",
     "seconds",
 ];
 
@@ -144,6 +146,8 @@ impl Expression {
             ("completion_tokens", number(known.output_tokens)),
             ("reasoning_tokens", number(known.reasoning_tokens)),
             ("attempts", known.attempts.map_or(Value::from(()), Value::from)),
+            ("tries", known.tries.unwrap_or(1).into()),
+            ("failed_checks", known.failed_checks.iter().map(String::as_str).collect()),
             ("seconds", known.seconds.map_or(Value::from(()), Value::from)),
         ]);
         self.compiled.eval(Value::from_pairs(names)).map_err(|error| ExpressionError::Failed {

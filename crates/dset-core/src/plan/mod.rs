@@ -96,6 +96,8 @@ pub struct StoreFacts {
     pub unwritten_marks: HashSet<[u8; 16]>,
     /// There may be answers in this generation that were bought otherwise or by the script.
     pub has_other_provenance: bool,
+    /// How many accepted samples of a model are enough, where not all that are wanted must be.
+    pub enough: Option<u32>,
     /// The model that this generation was first asked with, where several are asked.
     pub primary_model: Option<ModelHash>,
 }

@@ -209,6 +209,9 @@ impl Planner {
                     tally.entry(at, &beside.evidence(id, at, facts, &wanted));
                 }
             }
+            if let Some(enough) = facts.enough {
+                tally.settle_for(entries.clone(), enough);
+            }
             if self.left_out.get(row) == Some(&true) {
                 tally.leave_out(entries.clone());
             }

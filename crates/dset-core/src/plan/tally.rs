@@ -76,6 +76,22 @@ impl<'a> Tally<'a> {
         (self.answered)(at, answer.id);
     }
 
+    /// Leaves out what of these entries has no accepted answer, of every model with enough of them.
+    pub(super) fn settle_for(&mut self, entries: Range<QuestionIndex>, enough: u32) {
+        let samples = self.wanted.samples();
+        let mut from = entries.start;
+        while from < entries.end {
+            let of_model = from..from + samples;
+            let states = &self.totals.states[from as usize..(from + samples) as usize];
+            let is_accepted =
+                |state: &&Planned| matches!(state, Planned::Placed | Planned::Unplaced);
+            if states.iter().filter(is_accepted).count() as u64 >= u64::from(enough) {
+                self.leave_out(of_model);
+            }
+            from += samples;
+        }
+    }
+
     /// Leaves out what of these entries has no answer.
     pub(super) fn leave_out(&mut self, entries: Range<QuestionIndex>) {
         for state in &mut self.totals.states[entries.start as usize..entries.end as usize] {

@@ -32,6 +32,7 @@ mod snapshot;
 use std::time::Duration;
 
 pub use crate::run::dispatch::router::EndpointSpec;
+pub use crate::run::dispatch::samples::Enough;
 pub use crate::run::gate::budget::{BudgetRules, BudgetStatus};
 pub use crate::run::gate::payee::Payee;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
@@ -73,6 +74,8 @@ pub struct Rules {
     pub tries: u32,
     /// How it is asked again.
     pub retry: RetryWith,
+    /// How many accepted samples of a model are enough, where not all are wanted that are planned.
+    pub enough: Option<Enough>,
     /// Stop at the first failing question.
     pub pause_on_error: bool,
     /// The most answers to ask for in this run.
@@ -155,7 +158,7 @@ impl Machine {
     fn dispatch_event(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
         let (dispatch, mut cx) = self.dispatching(now, effects);
         match event {
-            Event::Questions(questions) => dispatch.take_questions(questions),
+            Event::Questions(questions) => dispatch.take_questions(&mut cx, questions),
             Event::QuestionsEnd => dispatch.on_questions_end(),
             Event::QuestionsChanged { row_number } => {
                 dispatch.on_questions_end();

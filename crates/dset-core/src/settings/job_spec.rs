@@ -56,12 +56,14 @@ pub struct Checks {
     pub tries: u32,
     /// How it is asked again.
     pub retry: RetryWith,
+    /// How many accepted samples of a model are enough; all that are wanted where absent.
+    pub enough: Option<u32>,
 }
 
 impl Default for Checks {
     /// None.
     fn default() -> Checks {
-        Checks { declared: Vec::new(), tries: 3, retry: RetryWith::default() }
+        Checks { declared: Vec::new(), tries: 3, retry: RetryWith::default(), enough: None }
     }
 }
 

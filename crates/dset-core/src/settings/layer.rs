@@ -224,6 +224,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100)))]
         pub tries: Option<u32>,
 
+        /// Ask a question for no more samples once so many of a model's are accepted [default: all of them]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000)))]
+        pub enough: Option<u32>,
+
         /// With what a question is asked again after a failed check: reasons shows the model its answer
         /// and what was wrong, fresh asks as if for the first time [default: reasons]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WITH", hide_possible_values = true))]

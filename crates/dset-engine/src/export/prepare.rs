@@ -59,10 +59,13 @@ pub(super) fn prepare(
         return Err(ExportError::Reasoning { layout: layout.name(), places });
     }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
-    if wants_rank && request.rank.is_none() {
+    let terms = store.terms()?;
+    let by_checks = layout.compares_answers() && request.rank.is_none() && terms.is_some();
+    if wants_rank && request.rank.is_none() && !by_checks {
         return Err(ExportError::NoRank);
     }
-    let looked = look(&mut index, layout, request, moment)?;
+    let rejected = by_checks.then(|| index.first_rejected(store)).transpose()?;
+    let looked = look(&mut index, layout, request, moment, by_checks)?;
     let names = looked.survey.names().to_vec();
     let kept = kept(&index, &looked, layout, request)?;
     let mut held = Vec::new();
@@ -85,6 +88,8 @@ pub(super) fn prepare(
         rank: Named::parse("--rank", request.rank, &names)?,
         reading,
         samples: request.samples,
+        acceptance: terms.map(|terms| terms.fingerprint),
+        rejected,
         skip_unfit: request.skip_unfit,
         failed: request.failed,
         written: request.dedup.then(HashSet::new),
@@ -114,10 +119,11 @@ fn look(
     layout: &'static dyn Layout,
     request: &ExportRequest<'_>,
     moment: Moment,
+    by_checks: bool,
 ) -> Result<Looked, ExportError> {
     let mut survey = Survey::new(&index.source.shape().fields);
     let (mut id_is_field, mut chats, mut rows) = (true, 0, Vec::new());
-    let mut has_two = false;
+    let mut has_two = by_checks;
     let answers = std::mem::take(&mut index.answers);
     let result = index.try_for_each_row::<JobError>(|seen| {
         survey.note(seen.item.fields);

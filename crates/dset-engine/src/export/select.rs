@@ -1,9 +1,11 @@
 //! Which answers of a row become rows of a dataset, and what is left out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use dset_core::acceptance::Outcome;
 use dset_core::answer::ValueReading;
 use dset_core::answer::row::Row;
+use dset_core::item::question::QuestionIndex;
 use dset_core::layout::expression::{Answered, Expression, ExpressionError};
 use dset_core::layout::survey::Kept;
 use dset_core::layout::{Cell, Layout, Options, Record, Shape};
@@ -51,6 +53,11 @@ pub(super) struct Selection {
     /// How the values of answers are read that were not asked for under a schema.
     pub(super) reading: Option<ValueReading>,
     pub(super) samples: Samples,
+    /// What verdicts are known by, where answers are held against checks.
+    pub(super) acceptance: Option<[u8; 16]>,
+    /// The first answer to each wanted one that is not accepted, where those are set against accepted
+    /// ones.
+    pub(super) rejected: Option<HashMap<QuestionIndex, AnswerId>>,
     pub(super) skip_unfit: bool,
     /// Only rows that lack an answer, and those without one.
     pub(super) failed: bool,
@@ -94,16 +101,25 @@ impl Selection {
         let mut rows = Vec::new();
         if !self.failed {
             for answer in of_row.iter().flatten() {
-                let mut row = archive.row_at(*answer, Some(seen.row_number()))?;
-                row.reading = row.reading.or_else(|| self.reading.clone());
-                rows.push(row);
+                rows.push(self.read(*answer, seen, archive)?);
             }
             self.keep_wanted(&id, seen, &mut rows)?;
             if rows.is_empty() {
                 return Ok(());
             }
         }
-        let ranks = self.choose(&id, seen, &mut rows)?;
+        let ranks = match &self.rejected {
+            Some(rejected) => {
+                let found = seen.entries.clone().find_map(|at| rejected.get(&at).copied());
+                self.left_out.other_samples += rows.len().saturating_sub(1) as u64;
+                rows.truncate(1);
+                if let Some(found) = found {
+                    rows.push(self.read(found, seen, archive)?);
+                }
+                Some([1.0, 0.0][..rows.len()].to_vec())
+            }
+            None => self.choose(&id, seen, &mut rows)?,
+        };
         let fields = self.kept.cells(seen.item.fields);
         let record = Record {
             shape: &self.shape,
@@ -139,6 +155,23 @@ impl Selection {
             }
         });
         result
+    }
+
+    /// Reads an answer, with the checks that it does not pass.
+    fn read(
+        &self,
+        answer: AnswerId,
+        seen: &PlannedRow<'_>,
+        archive: &dyn Archive,
+    ) -> Result<Row, ExportError> {
+        let mut row = archive.row_at(answer, Some(seen.row_number()))?;
+        row.reading = row.reading.or_else(|| self.reading.clone());
+        if let Some(acceptance) = &self.acceptance {
+            let verdicts = archive.verdicts(answer, acceptance)?.unwrap_or_default();
+            let failed = verdicts.into_iter().filter(|verdict| verdict.outcome != Outcome::Passed);
+            row.metadata.failed_checks = failed.map(|verdict| verdict.check).collect();
+        }
+        Ok(row)
     }
 
     /// Leaves out answers that the user does not want, and those that were written already.

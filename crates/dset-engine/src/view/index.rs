@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use dset_core::acceptance::Consequence;
 use dset_core::csv::HeaderMode;
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
@@ -18,7 +19,7 @@ use crate::run::plan_input::{PlannedInput, PlannedRow, for_each_planned, try_for
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::source::bad_row::BadRows;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::view::status::RowMarks;
 
 /// The input held against a store that is only looked at, under the settings that the store was
@@ -123,6 +124,34 @@ impl RunIndex {
         let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
         beside.sort_unstable();
         Ok(beside)
+    }
+
+    /// Returns of each entry the first of its answers that is not accepted, where it has one.
+    pub(crate) fn first_rejected(
+        &self,
+        store: &Store,
+    ) -> Result<HashMap<QuestionIndex, AnswerId>, StoreError> {
+        let mut rejected = HashMap::new();
+        let Some(terms) = store.terms()? else { return Ok(rejected) };
+        let all = store.unjudged(self.generation, None)?;
+        let first_of: HashMap<AnswerId, AnswerId> = all
+            .later
+            .iter()
+            .flat_map(|(first, later)| later.iter().map(|one| (*one, *first)))
+            .collect();
+        for (at, accepted) in (0..).zip(&self.answers) {
+            let last = self.plan.not_accepted(at).map(|one| one.answer);
+            let Some(known) = accepted.or(last) else { continue };
+            let first = first_of.get(&known).copied().unwrap_or(known);
+            for answer in all.tries_of(first) {
+                let verdicts = store.as_reader().verdicts(answer, &terms.fingerprint)?;
+                if terms.consequence(verdicts.as_deref()) != Consequence::Accept {
+                    rejected.insert(at, answer);
+                    break;
+                }
+            }
+        }
+        Ok(rejected)
     }
 
     /// Returns the number of every row that is asked, as a spreadsheet counts.

@@ -10,6 +10,7 @@ mod placing;
 mod question_state;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 
 use self::mark_schedule::MarkSchedule;
 use self::placing::OutputProgress;
@@ -26,6 +27,8 @@ pub(crate) struct Custody {
     states: Vec<QuestionState>,
     /// Those to be asked whose row is in the outputs already.
     placed_before: BTreeSet<QuestionIndex>,
+    /// Samples are left out because there are enough.
+    drops_samples: bool,
     /// Entries of the plan that belong to one row of the input.
     per_row: u32,
     ledger: Ledger,
@@ -58,6 +61,7 @@ impl Default for Custody {
         Custody {
             states: Vec::new(),
             placed_before: BTreeSet::new(),
+            drops_samples: false,
             per_row: 1,
             ledger: Ledger::default(),
             records: StoreProgress::default(),
@@ -107,11 +111,43 @@ impl Custody {
         self.records.given
     }
 
-    /// An answer has come; returns true if its row has every answer now that it is to get.
-    pub(crate) fn on_answer(&mut self, index: QuestionIndex) -> bool {
+    /// An answer has come that is accepted.
+    pub(crate) fn on_answer(&mut self, index: QuestionIndex) {
         self.states[index as usize] = QuestionState::Unsynced;
+    }
+
+    /// Returns true if the row of this question has every answer that it is to get.
+    pub(crate) fn is_row_complete(&self, index: QuestionIndex) -> bool {
         let first = index - index % self.per_row;
-        (first..first + self.per_row).all(|at| self.states[at as usize].is_answered())
+        let mut row = (first..first + self.per_row).map(|at| self.states[at as usize]);
+        row.all(|state| {
+            state.is_answered() || state == QuestionState::LeftOut && self.drops_samples
+        })
+    }
+
+    /// Returns true if a question has ended without an accepted answer.
+    pub(crate) fn has_failed_question(&self, index: QuestionIndex) -> bool {
+        matches!(self.states[index as usize], QuestionState::Rejected | QuestionState::GaveUp)
+    }
+
+    /// Counts the accepted answers among these.
+    pub(crate) fn accepted_count(&self, of: Range<QuestionIndex>) -> usize {
+        of.filter(|at| self.states[*at as usize].is_answered()).count()
+    }
+
+    /// An answer is not wanted any more: it counts no longer, wherever it stands.
+    pub(crate) fn leave_out(&mut self, index: QuestionIndex) {
+        let state = &mut self.states[index as usize];
+        let term = match state {
+            QuestionState::Pending => &mut self.ledger.pending,
+            QuestionState::Rejected => &mut self.ledger.rejected,
+            QuestionState::GaveUp => &mut self.ledger.gave_up,
+            _ => return,
+        };
+        *term -= 1;
+        self.ledger.questions -= 1;
+        *state = QuestionState::LeftOut;
+        self.drops_samples = true;
     }
 
     /// The answer to this question is in record `seq`; until that is durable it keeps a slot.

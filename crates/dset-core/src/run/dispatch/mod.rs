@@ -12,6 +12,7 @@ mod on_failure;
 mod on_response;
 mod outage;
 pub(crate) mod router;
+pub(crate) mod samples;
 mod send;
 mod stall;
 mod status;
@@ -48,6 +49,8 @@ pub(crate) struct Dispatch {
     asks_in_flight: BTreeMap<AskId, InFlight>,
     asks_count: u64,
     read: ReadProgress,
+    /// Held samples that are asked only if those before them are not enough.
+    spare: BTreeSet<QuestionIndex>,
     /// Entries of the plan that belong to one row of the input, from 1.
     per_row: u32,
 
@@ -149,6 +152,7 @@ impl Dispatch {
             asks_in_flight: BTreeMap::new(),
             asks_count: 0,
             read: ReadProgress::default(),
+            spare: BTreeSet::new(),
             per_row: 1,
             router,
             failures: FailureStreak::default(),

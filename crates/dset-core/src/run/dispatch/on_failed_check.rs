@@ -10,7 +10,6 @@ use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, Cause, Failure, FailureClass};
-use crate::planted::{Mutant, planted};
 use crate::run::JournalRecord;
 use crate::run::context::Context;
 
@@ -33,7 +32,7 @@ impl Dispatch {
             partial: None,
         };
         let tries = back.question.tries();
-        let has_more = tries < cx.rules.tries || planted(Mutant::TriesUncounted);
+        let has_more = tries < cx.rules.tries;
         let is_again = verdicts.consequence() == Consequence::Retry && has_more;
         let next = is_again.then(|| {
             back.question.another_try(&answer.content, verdicts.reasons(), cx.rules.retry)

@@ -325,6 +325,7 @@ impl Dispatch {
     ) {
         self.active.remove(&question.index);
         cx.custody.on_failed(question.index, fault);
+        self.settle_samples(cx, question.index);
         let cut = failure.class == FailureClass::CutByLength;
         let cut_at_tokens =
             failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);

@@ -156,7 +156,9 @@ impl Dispatch {
             attempts: back.attempts,
         }));
         let (id, marked, index) = (back.question.id, back.question.marked, back.index);
-        let completes_row = cx.custody.on_answer(index);
+        cx.custody.on_answer(index);
+        self.settle_samples(cx, index);
+        let completes_row = cx.custody.is_row_complete(index);
         let seq = record(cx, back, answer, completes_row, verdicts);
         cx.custody.hold_answer(seq, index);
         if completes_row {

@@ -22,12 +22,19 @@ const HELD_IN_OUTAGE: usize = 16;
 
 impl Dispatch {
     /// Takes questions that were read.
-    pub(crate) fn take_questions(&mut self, questions: Vec<Question>) {
+    pub(crate) fn take_questions(&mut self, cx: &mut Context<'_>, questions: Vec<Question>) {
         self.read.outstanding = false;
         for question in questions {
             let index = question.index;
             self.read.taken += 1;
-            self.ready[usize::from(question.model)].insert(index);
+            if self.is_enough(cx, index) {
+                cx.custody.leave_out(index);
+                continue;
+            }
+            match self.is_spare(cx, index) {
+                true => self.spare.insert(index),
+                false => self.ready[usize::from(question.model)].insert(index),
+            };
             let question = Arc::new(question);
             let held = ActiveQuestion::new(question);
             let known = self.active.insert(index, held);
@@ -44,6 +51,7 @@ impl Dispatch {
             Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             None => most,
         };
+        let most = most + self.spare.len();
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
         if lacks { most.max(HELD_FOR_OTHERS) } else { most }
     }
@@ -163,6 +171,7 @@ impl Dispatch {
         let attempt = held.attempts;
         let was_dropped_before = held.seemed_stalled;
         self.useless.parked.remove(&index);
+        self.spare.remove(&index);
         self.asks_count += 1;
         let id = AskId(self.asks_count);
         cx.gates.on_sent(cx.now);

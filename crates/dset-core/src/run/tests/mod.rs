@@ -82,6 +82,7 @@ fn rules(width: u32) -> Rules {
         endpoints: vec![EndpointSpec { model: 0, endpoint: 0, limits: None }],
         backoff,
         tries: 3,
+        enough: None,
         retry: RetryWith::default(),
         pause_on_error: false,
         limit: None,

@@ -203,6 +203,7 @@ pub fn resolve_with_providers(
             declared: checks(layer.check, layer.gold.as_deref(), layer.on_fail),
             tries: layer.tries.unwrap_or(Checks::default().tries),
             retry: layer.retry.unwrap_or_default(),
+            enough: layer.enough,
         },
         reading: Reading {
             id: layer.id,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dset_core::acceptance::RetryWith;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
-use dset_core::run::{Event, Machine, Rules, Seq};
+use dset_core::run::{Enough, Event, Machine, Rules, Seq};
 use dset_core::settings::{Concurrency, Model, OnError, RunOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -106,10 +106,13 @@ impl Run {
             write_outputs(outputs, orders, tell.clone())?,
         ];
         let (tries, retry) = (spec.checks.tries, spec.checks.retry);
+        let enough = spec.checks.enough.filter(|_| job.accepting.is_some());
+        let enough = enough.map(|accepted| Enough { accepted, samples: spec.samples });
         let rules = Rules {
             budget,
             tries,
             retry,
+            enough,
             ..rules(options, decisions.limit, slots_max, earlier, &asked)
         };
         Ok(Run {
@@ -154,6 +157,7 @@ fn rules(
         endpoints: asked.iter().map(Target::spec).collect(),
         backoff: options.backoff.clone(),
         tries: 1,
+        enough: None,
         retry: RetryWith::default(),
         pause_on_error: options.on_error == OnError::Pause,
         limit,

@@ -133,6 +133,7 @@ mod tests {
             cost: Some(0.1 + 0.2),
             attempts: Some(1),
             tries: Some(2),
+            failed_checks: Vec::new(),
             seconds: Some(2.0),
             request_id: Some(String::new()),
             system_fingerprint: Some("fp".into()),

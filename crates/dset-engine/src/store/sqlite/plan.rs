@@ -169,6 +169,7 @@ impl Store {
         };
         let known = StoreFacts {
             primary_model,
+            enough: terms.and_then(|terms| terms.enough),
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
             truncated: self.cut(edition, max_tokens)?,
             unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,

@@ -1,0 +1,74 @@
+//! Samples of which not all are needed: a question is asked for the next one only if those before it
+//! were not accepted.
+
+use std::ops::Range;
+
+use super::Dispatch;
+use crate::item::question::QuestionIndex;
+use crate::run::context::Context;
+
+/// When there are enough samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enough {
+    /// So many accepted ones of a model are, from 1.
+    pub accepted: u32,
+    /// So many are planned.
+    pub samples: u32,
+}
+
+impl Enough {
+    /// The samples of the same model for the same row.
+    fn siblings(self, index: QuestionIndex) -> Range<QuestionIndex> {
+        let first = index - index % self.samples;
+        first..first + self.samples
+    }
+}
+
+impl Dispatch {
+    /// Tells whether there are enough without this sample.
+    pub(super) fn is_enough(&self, cx: &Context<'_>, index: QuestionIndex) -> bool {
+        cx.rules.enough.is_some_and(|enough| {
+            cx.custody.accepted_count(enough.siblings(index)) >= enough.accepted as usize
+        })
+    }
+
+    /// Tells whether there may be enough without this sample, once what is being asked has come.
+    pub(super) fn is_spare(&self, cx: &Context<'_>, index: QuestionIndex) -> bool {
+        cx.rules.enough.is_some_and(|enough| {
+            let siblings = enough.siblings(index);
+            let held = self.active.range(siblings.clone()).map(|(at, _)| at);
+            let asked = held.filter(|at| **at != index && !self.spare.contains(at)).count();
+            cx.custody.accepted_count(siblings) + asked >= enough.accepted as usize
+        })
+    }
+
+    /// A sample has come to something: the others of its question are dropped where there are enough,
+    /// and else the next one is asked.
+    pub(super) fn settle_samples(&mut self, cx: &mut Context<'_>, index: QuestionIndex) {
+        let Some(enough) = cx.rules.enough else { return };
+        let siblings = enough.siblings(index);
+        let spare: Vec<QuestionIndex> = self.spare.range(siblings.clone()).copied().collect();
+        if !self.is_enough(cx, index) {
+            for at in spare {
+                self.spare.remove(&at);
+                if self.is_spare(cx, at) {
+                    self.spare.insert(at);
+                    return;
+                }
+                self.make_ready(at);
+            }
+            return;
+        }
+        for at in spare {
+            self.spare.remove(&at);
+            self.active.remove(&at);
+            cx.custody.leave_out(at);
+        }
+        // Those that failed before are not missed.
+        for at in siblings {
+            if !self.active.contains_key(&at) && cx.custody.has_failed_question(at) {
+                cx.custody.leave_out(at);
+            }
+        }
+    }
+}
