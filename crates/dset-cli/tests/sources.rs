@@ -285,7 +285,10 @@ fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
         (object, vec!["one"]),
         (pretty, vec!["one"]),
         (&two, vec!["one", "two"]),
-        (r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#, vec!["one", "two"]),
+        (
+            r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#,
+            vec!["one", "two"],
+        ),
         ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
         (turns, vec!["one"]),
         (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
@@ -302,7 +305,10 @@ fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
     for (text, says) in [
         ("{\n \"question\": \"one\"\n", "it is not JSON"),
         (r#"{"question": "\ud800"}"#, "half a character"),
-        (r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#, "element 2: a text has half"),
+        (
+            r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#,
+            "element 2: a text has half",
+        ),
         (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
     ] {
         refused("q.json", text.as_bytes(), says);
