@@ -43,8 +43,6 @@ pub struct JobSpec {
     pub schema: Option<Schema>,
     /// What an answer has to be.
     pub checks: Checks,
-    /// The schema that answers have to fit.
-    pub schema: Option<Schema>,
 }
 
 /// What an answer has to be, and what is done where it is not.
