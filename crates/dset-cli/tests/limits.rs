@@ -6,13 +6,12 @@ mod common;
 use common::{Folder, Ran, Service, questions, until};
 use dset_mock::MockSettings;
 
-/// Millionths of a millionth of a dollar a token, sent and received.
-const PRICES: (u64, u64) = (1_000_000, 10_000_000);
 const BOUND: [&str; 2] = ["--max-output-bound", "300"];
 
 /// A service whose answers have from some ten to some two hundred tokens.
 fn service() -> Service {
     Service::start(MockSettings {
+        price: Some("1/10".parse().unwrap()),
         tokens_median: Some(40),
         tokens_sigma: 0.4,
         latency_ms: 3,
@@ -30,9 +29,7 @@ fn priced(count: usize) -> Folder {
 
 /// What the service bills, in dollars.
 fn billed(service: &Service) -> f64 {
-    let stats = service.stats();
-    let picodollars = stats.begun_tokens_in * PRICES.0 + stats.begun_tokens_out * PRICES.1;
-    picodollars as f64 / 1e12
+    service.stats().cost.0 as f64 / 1e12
 }
 
 fn run(service: &Service, folder: &Folder, limit: &[&str]) -> Ran {

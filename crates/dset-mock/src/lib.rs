@@ -5,9 +5,11 @@
 //! which is what a provider's bill would say. Binds to loopback only.
 
 mod audit;
+mod bill;
 mod dialect;
 mod fault;
 mod limit;
+mod prefix_cache;
 mod random;
 mod request;
 pub mod response;
@@ -19,6 +21,7 @@ pub use crate::audit::timeline::Second;
 pub use crate::response::answer::{Answers, answer_for};
 pub use crate::server::service::Mock;
 pub use audit::{Repeated, Stats};
+pub use bill::{Dollars, PeakPrices, TokenPrices};
 pub use dialect::{Dialect, Thought};
 pub use fault::{Fault, RandomFault, TextFault, TimedFault};
 pub use limit::{ConcurrencyAt, RetryAfter, Window};

@@ -36,6 +36,8 @@ pub(crate) struct ChatRequest {
     response_format: Option<Value>,
     output_config: Option<Value>,
     structured_outputs: Option<Value>,
+    #[serde(default, alias = "user")]
+    user_id: Option<String>,
     // The ways to say whether to think, and where to put it.
     thinking: Option<Kind>,
     reasoning_effort: Option<String>,
@@ -219,6 +221,23 @@ impl ChatRequest {
     pub(crate) fn tokens_in(&self) -> u64 {
         let sent: usize = self.messages.iter().map(|message| message.content.len()).sum();
         (sent + self.system.len()).div_ceil(BYTES_PER_TOKEN) as u64 + TEMPLATE_TOKENS
+    }
+
+    /// Returns all that is sent, in the order in which a model reads it.
+    pub(crate) fn prompt(&self) -> Vec<u8> {
+        let mut prompt = self.system.text().into_bytes();
+        for message in &self.messages {
+            prompt.push(0);
+            prompt.extend_from_slice(message.role.as_bytes());
+            prompt.push(0);
+            prompt.extend_from_slice(message.content.text().as_bytes());
+        }
+        prompt
+    }
+
+    /// Returns whose cache it may use; the empty name is everybody without one.
+    pub(crate) fn user_id(&self) -> &str {
+        self.user_id.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn tokens_max(&self) -> u64 {

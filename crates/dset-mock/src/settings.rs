@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bill::{Dollars, PeakPrices, TokenPrices};
 use crate::dialect::{Dialect, Thought};
 use crate::fault::{RandomFault, TextFault, TimedFault};
 use crate::limit::{ConcurrencyAt, RetryAfter, Window};
@@ -131,6 +132,26 @@ pub struct MockSettings {
     /// Have money for so many answers
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub money: Option<u64>,
+
+    /// Have so many dollars; when they are spent, every call gets a 402
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "DOLLARS", requires = "price", conflicts_with = "money")
+    )]
+    pub balance: Option<Dollars>,
+
+    /// Bill tokens, as INPUT/CACHED/OUTPUT in dollars a million: 0.30/0.006/1.20
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PRICES"))]
+    pub price: Option<TokenPrices>,
+
+    /// Bill a multiple in a window of seconds since the start, as FROM..TO=N: 5..15=2
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FROM..TO=N", requires = "price"))]
+    pub price_during: Vec<PeakPrices>,
+
+    /// Find the beginnings of prompts in a cache: in units of 64 tokens, 20 prompts for each
+    /// `user_id`, for five minutes
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub prefix_cache: bool,
 
     /// Refuse models that the service does not have
     #[cfg_attr(feature = "clap", arg(long))]

@@ -19,8 +19,8 @@ const LIMIT_SAID: &str = "8";
 const USED_PERCENT: u64 = 80;
 /// Enough that the limit ends the run and not the input.
 const QUESTIONS: usize = 10_000;
-/// A token sent, and one received, in picodollars; and the same in dollars a million.
-const PRICES: (u64, u64) = (1_000_000, 10_000_000);
+/// What the service bills in dollars a million tokens, and the same for dset.
+const PRICES: &str = "1/10";
 const PRICES_SAID: &str = "[prices.m]\ninput = 1\noutput = 10\n";
 /// A life is killed as many milliseconds after its first ask at most; one of so many wherever it is then.
 const LIFE_MS: u64 = 150;
@@ -53,6 +53,7 @@ pub(crate) fn run(lab: &Lab, seed: u64) -> io::Result<Vec<String>> {
         tokens_median: Some(80),
         tokens_sigma: 0.18,
         chance: chance.iter().map(|rule| rule.parse().expect("a chance")).collect(),
+        price: Some(PRICES.parse().expect("prices")),
         seed,
         ..MockSettings::default()
     };
@@ -140,8 +141,7 @@ fn command(lab: &Lab, folder: &Path, mock: &Mock) -> Command {
 
 /// What the service bills, in picodollars.
 fn billed(mock: &Mock) -> u64 {
-    let stats = mock.stats();
-    stats.begun_tokens_in * PRICES.0 + stats.begun_tokens_out * PRICES.1
+    mock.stats().cost.0
 }
 
 fn dollars(picodollars: u64) -> String {

@@ -16,7 +16,7 @@ pub(crate) struct MockArgs {
 
 pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
     super::shared::runtime()?.block_on(async {
-        let port = args.settings.port;
+        let (port, is_billing) = (args.settings.port, args.settings.price.is_some());
         let mock = Mock::start(args.settings).await.map_err(|error| {
             let error = UserError::new(Exit::Usage, "cannot start the pretend service")
                 .cause(error.to_string());
@@ -26,6 +26,17 @@ pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
         // A test reads this line to learn the port.
         let _ = writeln!(out, "listening on {}", mock.base_url()).and_then(|()| out.flush());
         super::shared::stopped().await;
+        let stats = mock.stats();
+        if is_billing {
+            let _ = writeln!(
+                out,
+                "billed ${} for {} tokens in, {} of them cached, and {} out",
+                stats.cost,
+                stats.begun_tokens_in,
+                stats.begun_tokens_cached,
+                stats.begun_tokens_out
+            );
+        }
         Ok(Exit::Done)
     })
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::audit::timeline::{Latencies, MinuteMax, Second, Series};
+use crate::bill::{Charged, Dollars};
 use crate::fault::Fault;
 
 /// Questions listed by name in [`Stats::repeated`], at most.
@@ -28,8 +29,12 @@ pub struct Stats {
     /// for them: the bill of one that charges for what it began, whether or not somebody was left to take
     /// it.
     pub begun_tokens_in: u64,
+    /// Tokens of those questions that were found in the cache.
+    pub begun_tokens_cached: u64,
     /// Tokens of those answers.
     pub begun_tokens_out: u64,
+    /// What all of that costs by the service's prices.
+    pub cost: Dollars,
     /// Distinct questions asked, compared by their text.
     pub questions: u64,
     /// Distinct questions that got at least one answer.
@@ -204,10 +209,16 @@ impl Audit {
     }
 
     /// The service begins to answer.
-    pub(crate) fn begun(&self, tokens_in: u64, tokens_out: u64) {
+    pub(crate) fn begun(&self, charged: Charged, cost: Dollars) {
         let mut counts = self.counts();
-        counts.stats.begun_tokens_in += tokens_in;
-        counts.stats.begun_tokens_out += tokens_out;
+        counts.stats.begun_tokens_in += charged.input;
+        counts.stats.begun_tokens_cached += charged.cached_input;
+        counts.stats.begun_tokens_out += charged.output;
+        counts.stats.cost.0 += cost.0;
+    }
+
+    pub(crate) fn cost(&self) -> Dollars {
+        self.counts().stats.cost
     }
 
     pub(crate) fn bill(&self) {

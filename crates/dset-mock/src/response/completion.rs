@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::bill::Dollars;
 use crate::dialect::{MESSAGES, Shape, Thought, Usage};
 use crate::response::answer::Answer;
 
@@ -17,6 +18,10 @@ pub(crate) struct Writer<'a> {
     pub(crate) question: u64,
     pub(crate) model: &'a str,
     pub(crate) tokens_in: u64,
+    /// Of them, found in the cache.
+    pub(crate) tokens_cached: u64,
+    /// By the service's prices, where it has any.
+    pub(crate) cost: Option<Dollars>,
     /// A stream is to tell its usage.
     pub(crate) wants_usage: bool,
 }
@@ -100,8 +105,9 @@ impl Writer<'_> {
             "id": self.id(), "type": "message", "role": "assistant", "model": self.model,
             "content": content, "stop_reason": self.shape.finish(finish), "stop_sequence": null,
             "usage": {
-                "input_tokens": self.tokens_in, "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": 0, "output_tokens": answer.tokens_out,
+                "input_tokens": self.tokens_in - self.tokens_cached,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": self.tokens_cached, "output_tokens": answer.tokens_out,
                 "service_tier": "standard"
             }
         })
@@ -111,7 +117,7 @@ impl Writer<'_> {
 
     pub(crate) fn usage(&self, answer: &Answer) -> String {
         let (input, output, thought) = (self.tokens_in, answer.tokens_out, answer.tokens_reasoning);
-        let sum = input + output;
+        let (sum, cached) = (input + output, self.tokens_cached);
         let plain = format!(
             "\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{sum}"
         );
@@ -120,16 +126,22 @@ impl Writer<'_> {
         }
         let more = match self.shape.usage {
             Usage::DeepSeek => {
-                format!(",\"prompt_cache_hit_tokens\":0,\"prompt_cache_miss_tokens\":{input}")
+                let missed = input - cached;
+                format!(
+                    ",\"prompt_cache_hit_tokens\":{cached},\"prompt_cache_miss_tokens\":{missed}"
+                )
             }
-            Usage::OpenRouter => format!(",\"cost\":{}", sum as f64 * COST_PER_TOKEN),
+            Usage::OpenRouter => {
+                let cost = self.cost.map(|cost| cost.0 as f64 / 1e12);
+                format!(",\"cost\":{}", cost.unwrap_or(sum as f64 * COST_PER_TOKEN))
+            }
             Usage::Groq => ",\"queue_time\":0.01,\"prompt_time\":0.002,\"completion_time\":0.1,\
                             \"total_time\":0.102"
                 .to_owned(),
             Usage::OpenAi | Usage::Plain => String::new(),
         };
         format!(
-            "{{{plain},\"prompt_tokens_details\":{{\"cached_tokens\":0}},\
+            "{{{plain},\"prompt_tokens_details\":{{\"cached_tokens\":{cached}}},\
              \"completion_tokens_details\":{{\"reasoning_tokens\":{thought}}}{more}}}"
         )
     }
@@ -179,17 +191,24 @@ pub(crate) fn message_models() -> Vec<u8> {
         .into_bytes()
 }
 
-pub(crate) fn balance(left: Option<u64>) -> Vec<u8> {
-    let total = left.map_or("110.00".to_owned(), |left| format!("{left}.00"));
+/// Two decimals, rounded down: no less is there.
+pub(crate) fn balance(left: Option<Dollars>) -> Vec<u8> {
+    let total = left.map_or("110.00".to_owned(), |left| {
+        let cents = left.0 / 10_000_000_000;
+        format!("{}.{:02}", cents / 100, cents % 100)
+    });
     let info = json!({
         "currency": "USD", "total_balance": total, "granted_balance": "0.00",
         "topped_up_balance": total
     });
-    json!({ "is_available": left != Some(0), "balance_infos": [info] }).to_string().into_bytes()
+    json!({ "is_available": left != Some(Dollars(0)), "balance_infos": [info] })
+        .to_string()
+        .into_bytes()
 }
 
 /// OpenRouter's reply about a key; without a limit where the money is unlimited.
-pub(crate) fn key(left: Option<u64>) -> Vec<u8> {
+pub(crate) fn key(left: Option<Dollars>) -> Vec<u8> {
+    let left = left.map(|left| left.0 as f64 / 1e12);
     json!({ "data": { "label": "pretend", "usage": 0, "limit": left, "limit_remaining": left } })
         .to_string()
         .into_bytes()

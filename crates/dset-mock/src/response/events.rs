@@ -181,8 +181,9 @@ impl Writer<'_> {
 
     fn message_events(&self, answer: &Answer, finish: &str) -> Events {
         let usage = json!({
-            "input_tokens": self.tokens_in, "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0, "output_tokens": 1
+            "input_tokens": self.tokens_in - self.tokens_cached,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": self.tokens_cached, "output_tokens": 1
         });
         let start = json!({ "type": "message_start", "message": {
             "id": self.id(), "type": "message", "role": "assistant", "model": self.model,

@@ -12,8 +12,22 @@ use crate::response::events::Events;
 
 /// Blank lines or comments before a reply that is kept alive.
 const BLANK_LINES: usize = 10;
+/// An answer that is none.
+const BLANKS: &str = "    ";
 /// Between two of them.
 const BLANK_EVERY: Duration = Duration::from_millis(20);
+
+/// Counts the tokens of output that the service makes and charges for.
+pub(crate) fn tokens_made(fault: Option<Fault>, answer: &Answer) -> u64 {
+    match fault {
+        Some(Fault::Loop(most)) => most,
+        Some(Fault::Length | Fault::Filter | Fault::Insufficient) => {
+            answer.clone().half().tokens_out
+        }
+        Some(Fault::Empty) => Answer::new(None, BLANKS.to_owned()).tokens_out,
+        _ => answer.tokens_out,
+    }
+}
 
 /// Gives an answer in one piece.
 pub(crate) fn whole(writer: &Writer<'_>, fault: Option<Fault>, answer: Answer) -> PretendBody {
@@ -29,7 +43,7 @@ pub(crate) fn whole(writer: &Writer<'_>, fault: Option<Fault>, answer: Answer) -
         Some(Fault::Cut) => part(2, End::Cut),
         Some(Fault::Half | Fault::Broken) => part(2, End::Other),
         Some(Fault::Stall) => part(2, End::Stall),
-        Some(Fault::Empty) => ended(&Answer::new(None, "    ".to_owned()), "stop"),
+        Some(Fault::Empty) => ended(&Answer::new(None, BLANKS.to_owned()), "stop"),
         Some(Fault::Blank) => PretendBody::steps(comments("\n").take(BLANK_LINES), End::Other),
         Some(Fault::Comments) => PretendBody::steps(comments("\n"), End::Other),
         Some(Fault::Keepalive) => {
@@ -65,7 +79,7 @@ pub(crate) fn streamed(
             looping(events, most, latency)
         }
         Some(Fault::Empty) => {
-            let answer = Answer::new(None, "    ".to_owned());
+            let answer = Answer::new(None, BLANKS.to_owned());
             spread(writer.stream(&answer, "stop"), None, writer, latency)
         }
         Some(Fault::Length) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{HeaderMap, Response};
 
+use crate::bill::Dollars;
 use crate::dialect::{MESSAGES, Shape};
 use crate::fault::Fault;
 use crate::response::body::PretendBody;
@@ -54,7 +55,12 @@ impl Service {
             return Ok(refused(401, shape));
         }
         let billed = self.shared.audit.billed();
-        let left = self.settings.money.map(|money| money.saturating_sub(billed));
+        let unit = 1_000_000_000_000;
+        let cost = self.shared.audit.cost().0;
+        let left = match (self.settings.balance, self.settings.money) {
+            (Some(balance), _) => Some(Dollars(balance.0.saturating_sub(cost))),
+            (None, money) => money.map(|money| Dollars(money.saturating_sub(billed) * unit)),
+        };
         Ok(json(
             200,
             match free {

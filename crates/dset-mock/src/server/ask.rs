@@ -8,16 +8,18 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::bill::Charged;
 use crate::dialect::{Errors, Shape, Waits};
 use crate::fault::Fault;
 use crate::limit::{Refusal, RemainingLimit, RemainingLimits, RetryAfter};
+use crate::prefix_cache::PrefixHashes;
 use crate::random::log_normal;
 use crate::request::ChatRequest;
 use crate::response::answer::{Answer, BYTES_PER_TOKEN, is_wrong, tokens_for, wrong};
 use crate::response::body::PretendBody;
 use crate::response::completion::Writer;
 use crate::response::error::{ApiError, HTML};
-use crate::response::plan::{bills, streamed, whole};
+use crate::response::plan::{bills, streamed, tokens_made, whole};
 use crate::response::rate_headers::{add_rate_headers, add_wait_headers, go_duration};
 use crate::server::call_guard::CallGuard;
 use crate::server::faulty_stream::StreamControl;
@@ -62,7 +64,9 @@ impl Service {
     }
 
     fn is_broke(&self) -> bool {
-        self.settings.money.is_some_and(|money| self.shared.audit.billed() >= money)
+        let audit = &self.shared.audit;
+        self.settings.money.is_some_and(|money| audit.billed() >= money)
+            || self.settings.balance.is_some_and(|balance| audit.cost() >= balance)
     }
 
     fn refused(
@@ -240,10 +244,25 @@ impl Service {
         }
         let answer = self.answer(call, question, shape, fault);
         let latency = self.latency(fault, &answer);
-        self.shared.audit.begun(tokens_in, answer.tokens_out);
+        let prompt = self.settings.prefix_cache.then(|| PrefixHashes::of(&call.prompt()));
+        let found = prompt.as_ref().map_or(0, |prompt| {
+            self.shared.cache().find(self.shared.now(), call.user_id(), prompt)
+        });
+        let tokens = Charged {
+            input: tokens_in,
+            cached_input: found.min(tokens_in),
+            output: tokens_made(fault, &answer),
+        };
+        let settings = &self.settings;
+        let cost = tokens.cost(settings.price, &settings.price_during, self.shared.now());
+        // Charged as it begins: whoever leaves before the end pays as well.
+        self.shared.audit.begun(tokens, cost);
         // A timer takes a millisecond, even one for nothing.
         if !call.stream && !latency.is_zero() {
             tokio::time::sleep(latency).await;
+        }
+        if let Some(prompt) = prompt {
+            self.shared.cache().keep(self.shared.now(), call.user_id(), prompt);
         }
         if fault == Some(Fault::Hang) {
             std::future::pending::<()>().await;
@@ -258,6 +277,8 @@ impl Service {
             question: work.asked.question,
             model: &call.model,
             tokens_in,
+            tokens_cached: tokens.cached_input,
+            cost: self.settings.price.map(|_| cost),
             wants_usage: call.wants_usage(),
         };
         if !fault.is_some_and(bills) && !matches!(fault, Some(Fault::Blank | Fault::Comments)) {

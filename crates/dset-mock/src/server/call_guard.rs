@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::audit::{AskedQuestion, Audit};
 use crate::limit::{Limits, Refusal, RemainingLimits};
+use crate::prefix_cache::PrefixCache;
 
 /// What is kept of all calls.
 #[derive(Debug)]
@@ -14,15 +15,25 @@ pub(crate) struct SharedState {
     pub(crate) began: Instant,
     pub(crate) audit: Audit,
     pub(crate) limits: Mutex<Limits>,
+    cache: Mutex<PrefixCache>,
 }
 
 impl SharedState {
     pub(crate) fn new(limits: Limits) -> SharedState {
-        SharedState { began: Instant::now(), audit: Audit::default(), limits: Mutex::new(limits) }
+        SharedState {
+            began: Instant::now(),
+            audit: Audit::default(),
+            limits: Mutex::new(limits),
+            cache: Mutex::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    pub(crate) fn cache(&self) -> std::sync::MutexGuard<'_, PrefixCache> {
+        self.cache.lock().expect("no cache panics")
     }
 
     pub(crate) fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
