@@ -239,7 +239,7 @@ impl Engine {
         let input = ScannedInput::to_ask(&mut spec, None)?;
         let of_store = open_readonly(&spec.output, |store| {
             let next = u32::from(self.decisions.ask_again && !store.is_blank()?);
-            RunPlan::new(&input, store, store.edition()? + next)
+            RunPlan::new(&input, store, store.edition()? + next, store.terms()?.as_ref())
         })?;
         let plan = of_store.unwrap_or_else(|| RunPlan::without_store(&input)).plan;
         let left_out = plan.count(Planned::LeftOut);
@@ -297,9 +297,10 @@ impl Engine {
         let keys = spec.models.iter().zip(&self.keys);
         let can_ask =
             keys.into_iter().all(|(model, key)| model.key_variable.is_none() || key.is_some());
-        let (decisions, folder) = (self.decisions, spec.output.clone());
+        let (decisions, folder) = (self.decisions.clone(), spec.output.clone());
+        let own = decisions.clone();
         // Reads files, which may take long.
-        let job = tokio::task::spawn_blocking(move || Job::prepare(spec, decisions, can_ask)).await;
+        let job = tokio::task::spawn_blocking(move || Job::prepare(spec, own, can_ask)).await;
         let mut job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, decisions.forgive_lost)?;

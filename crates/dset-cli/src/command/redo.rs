@@ -8,6 +8,7 @@ use dset_core::check::OnFail;
 use dset_core::settings::{Concurrency, Layer};
 use dset_engine::run::redo::RedoSelector;
 
+use super::job::ShardArgs;
 use super::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -121,6 +122,7 @@ pub(super) fn run(args: RedoArgs) -> Result<Exit, UserError> {
         layer: SettingsLayer::from(layer),
         decisions: DecisionArgs { yes: args.yes, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
+        shard: ShardArgs::default(),
         #[cfg(unix)]
         ack_fd: None,
     };
