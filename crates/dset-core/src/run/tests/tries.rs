@@ -30,7 +30,7 @@ struct OneQuestion {
 
 impl OneQuestion {
     fn begin(asked: Question) -> OneQuestion {
-        let mut life = OneQuestion { machine: Machine::new(rules(2)), effects: Vec::new() };
+        let mut life = OneQuestion { machine: Machine::new(rules(4)), effects: Vec::new() };
         let plan = PlanSummary { states: vec![Planned::Pending], ..PlanSummary::default() };
         life.tell(Event::Started(plan));
         life.tell(Event::Questions(vec![asked]));

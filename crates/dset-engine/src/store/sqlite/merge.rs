@@ -75,8 +75,7 @@ struct Copied {
 
 impl Copied {
     fn read(row: &Row<'_>) -> rusqlite::Result<Copied> {
-        let names: Vec<String> =
-            row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = row.as_ref().column_names().map(str::to_owned).collect();
         let values = (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
         Ok(Copied { names, values })
     }
@@ -307,9 +306,9 @@ fn answers(
             };
             let (mut key, number) = (Copied::read(row)?, row.get::<_, i64>("answer")?);
             key.set("settings", mapped(&numbers.settings, key.number("settings")));
-            let mut text = texts.query_row([number], |row| Copied::read(row))?;
+            let mut text = texts.query_row([number], Copied::read)?;
             text.set("life", mapped(&numbers.lives, text.number("life")));
-            let mut known = facts.query_row([number], |row| Copied::read(row)).optional()?;
+            let mut known = facts.query_row([number], Copied::read).optional()?;
             if let Some(facts) = &mut known {
                 facts.set("request", mapped(&numbers.settings, facts.number("request")));
             }
@@ -358,7 +357,7 @@ fn answer(
     };
     let own = to
         .prepare_cached(sql)?
-        .query_row([key.get("key"), key.get("try")], |row| Copied::read(row))
+        .query_row([key.get("key"), key.get("try")], Copied::read)
         .optional()?;
     let Some(own) = own else {
         text.insert(to, "answers", "id")?;
