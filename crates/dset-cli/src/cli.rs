@@ -28,6 +28,7 @@ use crate::command::show::ShowArgs;
 use crate::command::stats::StatsArgs;
 use crate::command::status::StatusArgs;
 use crate::command::verify::VerifyArgs;
+use crate::command::view::ViewArgs;
 use crate::help::STYLES;
 
 /// Returns the grammar of the command line.
@@ -57,6 +58,7 @@ pub(crate) fn read<W: Into<OsString> + Clone>(
   dset status --watch                the same, again every 2 seconds
   dset show 15                       question 15, its reasoning and its answer
   dset search black holes            where both words are
+  dset view                          all of it in a browser
   dset verify                        whether store, outputs and marks agree
   dset help exit-codes               what exit codes say; also: resume, files")]
 pub(crate) struct Cli {
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Find words in questions, reasoning and answers
     Search(SearchArgs),
+    /// Look around in a browser: list, search, compare, rate
+    View(ViewArgs),
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
     /// Hold every kept answer against the checks of now, free

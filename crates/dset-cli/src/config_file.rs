@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use dset_core::item::params::{ParamError, Params};
 use dset_core::money::OwnPrice;
 use dset_core::provider::{FieldError, Table, field, fields};
-use dset_core::settings::Layer;
+use dset_core::schema::Schema;
+use dset_core::settings::{Layer, SchemaSource};
 use serde_json::{Map as JsonMap, Value as Json};
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
@@ -18,6 +19,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::SettingsLayer;
 use crate::own_prices;
+use crate::schema_file::no_schema;
 use crate::setting::{Setting, ValueError, ValueKind, key_itself, ticked, unknown};
 use crate::spelling::meant;
 
@@ -93,9 +95,15 @@ impl ConfigFile {
                     file.lines.insert("param".to_owned(), line);
                 }
                 ("param", None) => return Err(no_table(&place.at(line), "param", "param")),
+                ("schema", Some(_)) => {
+                    let schema = schema_of(&place.at(line), item)?;
+                    let schema = Some(SchemaSource::Read(Box::new(schema)));
+                    file.settings = file.settings.over(Layer { schema, ..Layer::default() }.into());
+                    file.lines.insert("schema".to_owned(), line);
+                }
                 (_, Some(_)) if Setting::named(name).is_none() => {
                     return Err(unknown(&place.at(line), name).cause(
-                        "settings stand at the top; tables are [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]",
+                        "settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]",
                     ));
                 }
                 _ => {
@@ -248,6 +256,18 @@ fn fields_of_requests(place: &Location<'_>, table: &dyn TableLike) -> Result<Par
         all = fields.over(&all);
     }
     Ok(all)
+}
+
+/// Reads a schema that is written as a table.
+fn schema_of(at: &str, item: &Item) -> Result<Schema, UserError> {
+    let what = format!("{at}[schema]");
+    let value = json(item);
+    if has_null(&value) {
+        return Err(UserError::new(Exit::Usage, format!("{what} is no schema"))
+            .cause("JSON has no dates and no numbers that are not finite")
+            .hint("Write a date as text"));
+    }
+    Schema::new(value).map_err(|error| no_schema(&what, error, true))
 }
 
 /// Tells whether something had no value in JSON.

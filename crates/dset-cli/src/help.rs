@@ -16,7 +16,7 @@ pub(crate) const STYLES: Styles = Styles::styled()
 /// The commands, by what somebody is about to do.
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
-    ("Every day", &["run", "status", "show", "search", "redo"]),
+    ("Every day", &["run", "status", "show", "search", "view", "redo"]),
     ("Results", &["check", "stats", "estimate", "verify", "export"]),
     (
         "More",

@@ -21,6 +21,7 @@ mod own_prices;
 mod prompt;
 mod run_selector;
 mod same_command;
+mod schema_file;
 mod setting;
 mod spelling;
 mod usage;

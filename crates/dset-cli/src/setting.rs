@@ -11,7 +11,7 @@ use std::any::TypeId;
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
 use dset_core::check::Declaration;
 use dset_core::item::params::{ParamError, Params};
-use dset_core::settings::{BackoffSpans, Names, SettingsError, resolve};
+use dset_core::settings::{BackoffSpans, Names, SchemaSource, SettingsError, resolve};
 
 use crate::config_file::param_error;
 use crate::display::text::{one_line, shortened};
@@ -159,11 +159,11 @@ impl Setting {
         if delimited || is(TypeId::of::<BackoffSpans>()) || is(TypeId::of::<Names>()) {
             return ValueKind::List;
         }
-        if is(TypeId::of::<Declaration>()) {
-            return ValueKind::Check;
-        }
         if is(TypeId::of::<Params>()) {
             return ValueKind::Fields;
+        }
+        if is(TypeId::of::<Declaration>()) {
+            return ValueKind::Check;
         }
         if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
             return self.bounds();
@@ -171,7 +171,9 @@ impl Setting {
         if is(TypeId::of::<f64>()) {
             return ValueKind::Number;
         }
-        let is_text = is(TypeId::of::<String>()) || is(TypeId::of::<std::path::PathBuf>());
+        let is_text = is(TypeId::of::<String>())
+            || is(TypeId::of::<std::path::PathBuf>())
+            || is(TypeId::of::<SchemaSource>());
         if !is_text && self.parsed("7").is_ok() { ValueKind::WordOrNumber } else { ValueKind::Text }
     }
 
@@ -209,8 +211,8 @@ impl Setting {
             ValueKind::WordOrNumber
             | ValueKind::List
             | ValueKind::Text
-            | ValueKind::Check
-            | ValueKind::Fields => {
+            | ValueKind::Fields
+            | ValueKind::Check => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 ValueError::WrongKind(source.unwrap_or_else(|| self.value_kind().to_string()))
             }

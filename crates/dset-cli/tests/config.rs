@@ -59,7 +59,7 @@ fn what_is_wrong_in_a_file_is_said_whole() {
         (
             "[limits]\nretries = 3\n",
             "error: dset.toml, line 1: there is no setting `limits`\n  \
-             cause: settings stand at the top; tables are [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]\n\n\
+             cause: settings stand at the top; tables are [schema], [param], [provider.NAME], [prices.MODEL], [[check]] and [[export]]\n\n\
              hint: `dset config reference` lists them all\n",
         ),
         (
@@ -212,6 +212,7 @@ temperature             (the service's)                             default
 reasoning               on                                          dset.toml:2
 reasoning-effort        (none)                                      default
 param                   (none)                                      default
+schema                  (none)                                      default
 check                   (none)                                      default
 gold                    (none)                                      default
 on-fail                 mark                                        default

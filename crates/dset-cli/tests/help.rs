@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 42] = [
+const COMMANDS: [&str; 43] = [
     "",
     "demo",
     "init",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 42] = [
     "stats",
     "estimate",
     "verify",
+    "view",
     "export",
     "config",
     "config show",

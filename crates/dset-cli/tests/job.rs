@@ -55,6 +55,10 @@ fn shards_have_the_keys_of_the_whole_run_and_ask_nothing_twice() {
     assert_eq!(seen["ledger"]["questions"], 2, "{seen}");
     assert_eq!(seen["ledger"]["answered"], 2, "{seen}");
     folder.dset(&["verify", "-o", "job/shard-00002"]).exits(0);
+    // The whole file is not asked into it.
+    let whole = service.run(&folder, &["-o", "job/shard-00001"]).exits(2);
+    whole.says("`job/shard-00001` is the folder of a shard").says("--shard 1");
+    assert_eq!(service.stats().asked, 14);
 }
 
 #[test]

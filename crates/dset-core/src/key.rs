@@ -50,6 +50,10 @@ pub struct RequestSettings {
     /// How much it is to reason, in the service's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
+    /// The schema that the answer has to fit, in its canonical text. How it is conveyed is no part of
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// Further fields of the body.
     #[serde(rename = "param", default, skip_serializing_if = "Params::is_empty")]
     pub params: Params,
@@ -257,6 +261,7 @@ mod tests {
             reasoning: Some(false),
             reasoning_effort: Some("low".into()),
             params: r#"{"top_p":0.5,"stop":["x"]}"#.parse().unwrap(),
+            schema: Some(r#"{"type":"object"}"#.into()),
             ..settings()
         };
         for settings in [settings(), all] {
@@ -328,6 +333,7 @@ mod tests {
             RequestSettings { reasoning_effort: Some("low".into()), ..base.clone() },
             RequestSettings { params: "top_p=0.5".parse().unwrap(), ..base.clone() },
             RequestSettings { params: "top_k=5".parse().unwrap(), ..base.clone() },
+            RequestSettings { schema: Some("{}".into()), ..base.clone() },
         ];
         for (at, one) in changed.iter().enumerate() {
             assert_ne!(print(one), print(&base));

@@ -298,12 +298,12 @@ impl Engine {
         let can_ask =
             keys.into_iter().all(|(model, key)| model.key_variable.is_none() || key.is_some());
         let (decisions, folder) = (self.decisions.clone(), spec.output.clone());
-        let own = decisions.clone();
+        let forgive_lost = decisions.forgive_lost;
         // Reads files, which may take long.
-        let job = tokio::task::spawn_blocking(move || Job::prepare(spec, own, can_ask)).await;
+        let job = tokio::task::spawn_blocking(move || Job::prepare(spec, decisions, can_ask)).await;
         let mut job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
-        job.limit_cost(options, pricing, payees, decisions.forgive_lost)?;
+        job.limit_cost(options, pricing, payees, forgive_lost)?;
         let found = job.report.clone();
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::acceptance::AcceptanceError;
+use dset_core::settings::Shard;
 use dset_core::template::PromptError;
 use thiserror::Error;
 
@@ -117,6 +118,14 @@ pub enum JobError {
     TooMany {
         /// How many.
         answers: u64,
+    },
+    /// The folder is that of a shard, and the whole input is to be asked.
+    #[error("`{}` is the folder of a shard", folder.display())]
+    ShardFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The shard.
+        shard: Shard,
     },
     /// The input was changed between two readings.
     #[error("the input was changed while it was being read")]

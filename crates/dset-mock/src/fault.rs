@@ -47,11 +47,27 @@ pub enum Fault {
     Stall,
     /// Comments of a stream, or blank lines, until the client leaves.
     Comments,
+    /// An answer in a fenced block.
+    Fenced,
+    /// Words around an answer.
+    Prose,
+    /// Half of an answer that says that it is whole.
+    CutJson,
+    /// An answer with a value of another type than its schema's.
+    WrongType,
+    /// An answer with a member that its schema does not have.
+    ExtraKeys,
+    /// An answer with a member twice.
+    DuplicateKeys,
+    /// An answer as if the request had no schema.
+    NoSchema,
+    /// The model refuses to answer.
+    Refusal,
     /// The answer again and again up to this many tokens; 0 stands for the call's own limit.
     Loop(u64),
 }
 
-const WORDS: [(&str, Fault); 20] = [
+const WORDS: [(&str, Fault); 28] = [
     ("reset", Fault::Reset),
     ("hang", Fault::Hang),
     ("cut", Fault::Cut),
@@ -70,6 +86,14 @@ const WORDS: [(&str, Fault); 20] = [
     ("stream-error", Fault::StreamError),
     ("stall", Fault::Stall),
     ("comments", Fault::Comments),
+    ("fenced", Fault::Fenced),
+    ("prose", Fault::Prose),
+    ("cut-json", Fault::CutJson),
+    ("wrong-type", Fault::WrongType),
+    ("extra-keys", Fault::ExtraKeys),
+    ("duplicate-keys", Fault::DuplicateKeys),
+    ("no-schema", Fault::NoSchema),
+    ("refusal", Fault::Refusal),
     ("loop", Fault::Loop(0)),
     ("unauthorized", Fault::Status(401)),
 ];

@@ -13,6 +13,7 @@ mod request;
 pub mod response;
 pub mod server;
 mod settings;
+mod structured;
 
 pub use crate::audit::timeline::Second;
 pub use crate::response::answer::{Answers, answer_for};

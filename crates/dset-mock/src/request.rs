@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::dialect::{Errors, Shape, Thought};
 use crate::response::answer::BYTES_PER_TOKEN;
 use crate::response::error::ApiError;
+use crate::structured::{Asked, refused};
 
 /// Tokens that a chat template adds.
 const TEMPLATE_TOKENS: u64 = 4;
@@ -32,7 +33,9 @@ pub(crate) struct ChatRequest {
     temperature: Option<Value>,
     top_p: Option<Value>,
     top_k: Option<Value>,
-    response_format: Option<Kind>,
+    response_format: Option<Value>,
+    output_config: Option<Value>,
+    structured_outputs: Option<Value>,
     // The ways to say whether to think, and where to put it.
     thinking: Option<Kind>,
     reasoning_effort: Option<String>,
@@ -136,7 +139,8 @@ impl ChatRequest {
         if shape.errors == Errors::DeepSeek {
             call.check_deepseek()?;
         }
-        Ok(call)
+        let refused = refused(&call.asked(), shape, &call.model, call.stream, call.says_json());
+        refused.map_or(Ok(call), Err)
     }
 
     fn check_deepseek(&self) -> Result<(), ApiError> {
@@ -149,16 +153,24 @@ impl ChatRequest {
         if self.stream_options.is_some() && !self.stream {
             return Err(ApiError::request("stream_options should be set along with stream = true"));
         }
-        match self.response_format.as_ref().map(|format| format.kind.as_str()) {
-            Some("json_schema") => {
-                Err(ApiError::request("This response_format type is unavailable now"))
-            }
-            Some("json_object") if !self.says_json() => Err(ApiError::request(
-                "Prompt must contain the word 'json' in some form to use 'response_format' of \
-                 type 'json_object'.",
-            )),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            response_format: self.response_format.as_ref(),
+            output_config: self.output_config.as_ref(),
+            structured_outputs: self.structured_outputs.as_ref(),
         }
+    }
+
+    /// Returns the schema that the answer has to fit, if the request or its prompt has one.
+    pub(crate) fn schema(&self) -> Option<Value> {
+        let system = [self.system.text()].into_iter();
+        let texts = self.messages.iter().filter(|message| message.role == "system");
+        let texts: Vec<String> =
+            system.chain(texts.map(|message| message.content.text())).collect();
+        self.asked().schema(texts.iter().map(String::as_str))
     }
 
     fn says_json(&self) -> bool {

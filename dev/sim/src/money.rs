@@ -111,6 +111,7 @@ impl Books {
                 provider: asked.provider.map(str::to_owned),
                 model: asked.model.to_owned(),
                 output_max,
+                fixed_bytes: 0,
             };
             (0..places).map(move |_| payee.clone())
         });

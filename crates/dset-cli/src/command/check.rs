@@ -18,6 +18,7 @@ use crate::explain;
 use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
 use crate::same_command::same_command_as;
+use crate::schema_file;
 
 #[derive(Debug, Args)]
 #[command(
@@ -47,8 +48,11 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let which = RunSelectorArgs::of(&args.layer.layer);
-    let (spec, terminal) = super::shared::settings_under(&environment, args.layer.clone())?;
-    if spec.checks.declared.is_empty() {
+    let mut layer = args.layer.clone();
+    layer.layer.schema = environment.under(layer.clone())?.layer.schema;
+    schema_file::load(&mut layer.layer)?;
+    let (spec, terminal) = super::shared::settings_under(&environment, layer.clone())?;
+    if spec.checks.declared.is_empty() && spec.schema.is_none() {
         return Err(UserError::new(Exit::Usage, "there is no check")
             .cause("neither dset.toml nor a flag says what answers are to pass")
             .hint("Name one: `dset check --gold COLUMN`, or `--check no-refusal`")
@@ -58,7 +62,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
         return Err(super::shared::nothing_asked(&which, &spec));
     };
     if args.apply {
-        apply(args.layer, &spec, &environment)?;
+        apply(layer, &spec, &environment)?;
     }
     if terminal.json {
         page::json(object(&spec, &report, args.apply));

@@ -52,7 +52,7 @@ pub(crate) struct EstimateArgs {
 }
 
 /// Settings on which answers depend.
-const OF_THE_REQUEST: [&str; 11] = [
+const OF_THE_REQUEST: [&str; 12] = [
     "model",
     "samples",
     "base_url",
@@ -64,6 +64,7 @@ const OF_THE_REQUEST: [&str; 11] = [
     "reasoning",
     "reasoning_effort",
     "param",
+    "schema",
 ];
 
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {

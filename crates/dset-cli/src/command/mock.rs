@@ -25,22 +25,7 @@ pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
         let mut out = std::io::stdout();
         // A test reads this line to learn the port.
         let _ = writeln!(out, "listening on {}", mock.base_url()).and_then(|()| out.flush());
-        stopped().await;
+        super::shared::stopped().await;
         Ok(Exit::Done)
     })
-}
-
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

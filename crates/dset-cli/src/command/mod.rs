@@ -33,6 +33,7 @@ mod signals;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod verify;
+pub(crate) mod view;
 
 use crate::cli::{Cli, Command};
 use crate::error::UserError;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Estimate(args) => estimate::run(*args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(args.command),

@@ -41,6 +41,12 @@ impl Money {
         expenses(folder, self.pricing()).ok().flatten()
     }
 
+    /// Returns the services whose addresses are known.
+    #[cfg(feature = "view")]
+    pub(super) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// Returns what costs are worked out by.
     pub(super) fn pricing(&self) -> Pricing<'_> {
         Pricing { prices: &self.prices, providers: &self.providers }

@@ -6,8 +6,10 @@ use std::path::Path;
 use dset_core::item::params::Params;
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
+use dset_core::schema::{Notation, Schema};
 use dset_core::settings::{
-    JobSpec, Layer, Model, NO_KEY, Switch, endpoint, is_loopback, resolve_with_providers,
+    JobSpec, Layer, Model, NO_KEY, SchemaSource, Switch, endpoint, is_loopback,
+    resolve_with_providers,
 };
 use dset_engine::store::Invocation;
 use url::Url;
@@ -16,6 +18,7 @@ use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
 use crate::run_selector::RunSelectorArgs;
+use crate::schema_file;
 
 /// What a run asked, and where.
 pub(super) struct LastRun<'a> {
@@ -83,7 +86,8 @@ pub(super) fn resume_command(
 /// Returns what must be said for the settings of before to hold again.
 fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     let environment = Environment::read(Path::new("."))?;
-    let said = environment.under(which)?;
+    let mut said = environment.under(which)?;
+    schema_file::load(&mut said.layer)?;
     let file = said.layer.system_file.as_ref();
     let system = file.and_then(|path| fs_err::read_to_string(path).ok());
     let resolved = |flags: &Layer| {
@@ -106,6 +110,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     flags.reasoning = reasoning.map(|on| if on { Switch::On } else { Switch::Off });
     let effort = was.reasoning_effort.clone();
     flags.reasoning_effort = effort.filter(|_| was.reasoning_effort != is.reasoning_effort);
+    flags.schema = schema_again(was.schema.as_deref(), is.schema.as_deref());
     flags.param = params_again(&was.params, &is.params);
     flags.samples = (now.samples != before.samples).then_some(before.samples);
     if let Some(call) = before.invocation {
@@ -122,6 +127,12 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
         }
     }
     Ok(flags)
+}
+
+/// Returns the schema that must be said again.
+fn schema_again(was: Option<&str>, is: Option<&str>) -> Option<SchemaSource> {
+    let was = was.filter(|was| Some(*was) != is)?;
+    Schema::read(was, Notation::Json).ok().map(|schema| SchemaSource::Read(Box::new(schema)))
 }
 
 /// Returns the fields that must be said again; none where others are said that cannot be unsaid.
@@ -153,7 +164,8 @@ impl LastRun<'_> {
         let is_long = flags.system.as_ref().is_some_and(|s| s.chars().count() > SYSTEM_MAX);
         let mut places = self.invocation.iter().flat_map(|call| &call.places);
         let is_secret = flags.base_url.is_some() && places.any(|place| place.has_query);
-        !is_long && !is_secret
+        // Nobody knows what its file is called.
+        !is_long && !is_secret && flags.schema.is_none()
     }
 
     /// Returns the ways to say which models were asked and where, from the shortest to one that

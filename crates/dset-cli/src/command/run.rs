@@ -35,6 +35,7 @@ use crate::explain;
 use crate::layers::{Environment, Key, SettingsLayer, TerminalOptions};
 use crate::prompt;
 use crate::run_selector::RunSelectorArgs;
+use crate::schema_file;
 
 #[derive(Debug, Args)]
 #[command(
@@ -212,7 +213,8 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     Ok(JobSpec { input, ..settings })
 }
 
-pub(crate) fn resolved(layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+pub(crate) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+    schema_file::load(&mut layer)?;
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt")
@@ -237,6 +239,12 @@ fn warn(warning: &Warning) {
             display::warn(
                 &format!("the temperature is not sent: {provider} takes none while a model thinks"),
                 Some("Let it not think with `--reasoning off`"),
+            );
+        }
+        Warning::NotStreamed { provider } => {
+            display::warn(
+                &format!("answers are not streamed: {provider} streams none that fit a schema"),
+                None,
             );
         }
         Warning::KeyInClear { host } => {

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use dset_core::provider::reply::REPLY_BYTES_MAX;
 use dset_core::schema::dialect::{Conveyed, Method, Restore, SENTENCE_VERSION};
-use dset_core::schema::{Notation, Reason, Schema, SchemaError};
+use dset_core::schema::{Reason, Schema};
 use dset_core::settings::{Layer, Model, resolve_with_providers};
 use dset_core::structured::{ParsedFrom, read};
 use serde_json::{Value, json};
 
 use crate::display::page::{self, BAD, GOOD, Page};
-use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::Environment;
+use crate::schema_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
@@ -77,7 +77,7 @@ pub(super) fn run(command: &SchemaCommand) -> Result<Exit, UserError> {
     let terminal = said.terminal.resolve();
     let spec = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
     let model = spec.model();
-    let schema = read_schema(&args.file)?;
+    let schema = schema_file::read(&args.file)?;
     let conveyed = model.preset.convey(&schema, &model.request.model);
     let answer = args.answer.as_deref().map(read_answer).transpose()?;
     let judged = answer.map(|answer| judge(&schema, &answer, conveyed.restore));
@@ -91,33 +91,8 @@ pub(super) fn run(command: &SchemaCommand) -> Result<Exit, UserError> {
     }
 }
 
-fn read_schema(path: &Path) -> Result<Schema, UserError> {
-    let shown = one_line(&path.display().to_string());
-    let text = text_of(path, || fs_err::read(path))?;
-    let is_yaml = path
-        .extension()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("yaml") || kind.eq_ignore_ascii_case("yml"));
-    let notation = if is_yaml { Notation::Yaml } else { Notation::Json };
-    Schema::read(&text, notation).map_err(|error| {
-        let told = UserError::new(Exit::Usage, format!("`{shown}` is no schema to check answers with"))
-            .cause(one_line(&error.to_string()));
-        match error {
-            SchemaError::Reference { .. } => told.hint(
-                "Copy what it leads to into `$defs` of the file: no other file and no address is read",
-            ),
-            SchemaError::Syntax { .. } if !is_yaml => {
-                told.hint("A schema in YAML has a name that ends with .yaml")
-            }
-            SchemaError::Syntax { .. } | SchemaError::Draft(_) | SchemaError::Number { .. } => told,
-            SchemaError::Invalid { .. } => {
-                told.hint("What stands before the colon is the place in the file, as a JSON pointer")
-            }
-        }
-    })
-}
-
 fn read_answer(path: &Path) -> Result<String, UserError> {
-    text_of(path, || {
+    schema_file::text_of(path, || {
         let (mut bytes, most) = (Vec::new(), REPLY_BYTES_MAX as u64 + 1);
         match path == Path::new("-") {
             true => std::io::stdin().lock().take(most).read_to_end(&mut bytes)?,
@@ -125,20 +100,6 @@ fn read_answer(path: &Path) -> Result<String, UserError> {
         };
         Ok(bytes)
     })
-}
-
-/// Reads a text that is no longer than a reply may be.
-fn text_of(
-    path: &Path,
-    bytes: impl FnOnce() -> std::io::Result<Vec<u8>>,
-) -> Result<String, UserError> {
-    let shown = one_line(&path.display().to_string());
-    let fails = || UserError::new(Exit::Usage, format!("`{shown}` cannot be read"));
-    let bytes = bytes().map_err(|error| fails().cause(error.to_string()))?;
-    if bytes.len() > REPLY_BYTES_MAX {
-        return Err(fails().cause("it has more than 16 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|_| fails().cause("it is not UTF-8"))
 }
 
 fn judge(schema: &Schema, answer: &str, restore: Restore) -> Judged {

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use dset_core::settings::JobSpec;
-use dset_engine::view::search::{Hit, Query, SearchReport, SnippetPart, search};
+use dset_engine::view::browse::Snippet;
+use dset_engine::view::search::{Hit, Query, SearchReport, SnippetPart, search, terms};
 use serde_json::{Value, json};
 
 use crate::display::page::{self, DIM, Page};
@@ -22,7 +23,7 @@ are whole, unless a star stands at their end (`gravit*`); in Chinese, Japanese, 
 without spaces any part of a sentence is found. Case and accents make no difference: `uber` finds Über. Questions come in the order of the \
 file, each once, also those without an answer.
 
-Reads the whole store, without an index, and changes nothing, also while `dset run` is at work.
+Reads the index that `dset view` makes, and what it lacks in the store; changes nothing, also while `dset run` is at work.
 
 Exit codes, as those of grep: 0 found, 1 not found, 2 usage or input, nothing was asked yet, or the \
 store cannot be read.
@@ -140,24 +141,6 @@ fn is_star_at_the_end(term: &str) -> bool {
         && (word.len() == term.len() || word.ends_with(|c: char| !c.is_whitespace()))
 }
 
-/// Takes words apart: what a shell took out of quotes is a phrase, and so is what is still in them.
-fn terms(text: &[String]) -> Vec<String> {
-    let mut terms = Vec::new();
-    for argument in text {
-        if !argument.contains('"') {
-            terms.push(argument.clone());
-            continue;
-        }
-        for (at, piece) in argument.split('"').enumerate() {
-            match at % 2 {
-                1 => terms.push(piece.to_owned()),
-                _ => terms.extend(piece.split_whitespace().map(str::to_owned)),
-            }
-        }
-    }
-    terms
-}
-
 fn show(page: &Page, hit: &Hit, of_all: u64) {
     let number = format!("{}/{}", count(hit.number), count(of_all));
     let question = match &hit.snippets[0] {
@@ -200,7 +183,7 @@ fn marked(parts: &[SnippetPart]) -> String {
 fn object(settings: &JobSpec, query: &Query, found: &SearchReport) -> Value {
     let hit = |hit: &Hit| {
         let snippets = PLACES.iter().zip(&hit.snippets).filter_map(|(place, parts)| {
-            Some((place.name().to_owned(), snippet(parts.as_deref()?)))
+            Some((place.name().to_owned(), json!(Snippet::of(parts.as_deref()?))))
         });
         let (model, sample) = hit.answer.clone().unwrap_or_default();
         json!({
@@ -224,30 +207,4 @@ fn object(settings: &JobSpec, query: &Query, found: &SearchReport) -> Value {
         "of": found.questions_count,
         "hits": found.hits.iter().map(hit).collect::<Vec<_>>(),
     })
-}
-
-/// A snippet for a program: its text, and where in it what was looked for is, in characters.
-fn snippet(parts: &[SnippetPart]) -> Value {
-    let (mut text, mut hits, mut at) = (String::new(), Vec::new(), 0);
-    for (part, is_hit) in parts {
-        let length = part.chars().count();
-        if *is_hit {
-            hits.push([at, at + length]);
-        }
-        at += length;
-        text += part;
-    }
-    json!({ "text": text, "hits": hits })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phrases_are_what_is_in_quotes_of_the_shell_or_within_an_argument() {
-        let of = |text: &[&str]| terms(&text.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&["a", "b c"]), ["a", "b c"]);
-        assert_eq!(of(&["\"b c\" d e"]), ["b c", "d", "e"]);
-    }
 }

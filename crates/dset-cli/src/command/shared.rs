@@ -180,3 +180,19 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
         .build()
         .map_err(|error| UserError::new(Exit::Ours, "cannot start").cause(error.to_string()))
 }
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -51,15 +51,27 @@ pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
     let money = Money::read()?;
     let expenses = money.expenses(&settings.output).unwrap_or_default();
     if args.json || terminal.json {
-        let mut object = object(&settings, &stats);
-        object["spent"] = display::money::object(&expenses, money.prices.table);
-        page::json(object);
+        page::json(with_money(&settings, &stats, &expenses, &money));
         return Ok(Exit::Done);
     }
     let page = Page::kept();
     show(&page, &settings, &stats, &expenses);
     pager::write(&page.into_text());
     Ok(Exit::Done)
+}
+
+fn with_money(settings: &JobSpec, stats: &Stats, expenses: &Expenses, money: &Money) -> Value {
+    let mut object = object(settings, stats);
+    object["spent"] = display::money::object(expenses, money.prices.table);
+    object
+}
+
+/// What `dset stats --json` writes; `None` where there is no store.
+#[cfg(feature = "view")]
+pub(super) fn report(settings: &JobSpec, money: &Money) -> Result<Option<Value>, UserError> {
+    let Some(stats) = stats(settings).map_err(explain::job)? else { return Ok(None) };
+    let expenses = money.expenses(&settings.output).unwrap_or_default();
+    Ok(Some(with_money(settings, &stats, &expenses, money)))
 }
 
 fn show(page: &Page, settings: &JobSpec, stats: &Stats, expenses: &Expenses) {

@@ -4,6 +4,7 @@
 //! scrolls away; in a pipe every line is complete in itself, in the words of the original script.
 
 pub(crate) mod background_writer;
+pub(crate) mod conveyed;
 pub(crate) mod durable_log;
 pub(crate) mod hints;
 pub(crate) mod json;

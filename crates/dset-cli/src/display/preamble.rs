@@ -11,8 +11,8 @@ use dset_engine::source::bad_row::BadRows;
 use dset_engine::source::place_words;
 use dset_engine::store::Rescued;
 
-use super::RunContext;
 use super::text::{by, count, of, one_line, shortened};
+use super::{RunContext, conveyed};
 
 /// The first line: from where to where, and what is left.
 pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
@@ -70,6 +70,9 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(put_right(|one| matches!(one, Recovered::Repaired(_))));
     lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt)));
     lines.extend(put_right(|one| matches!(one, Recovered::Moved { .. })));
+    if opening.terminal.verbose {
+        lines.extend(opening.settings.models.iter().flat_map(conveyed::lines));
+    }
     lines.extend(answers(found));
     lines.extend(surroundings(opening));
     lines

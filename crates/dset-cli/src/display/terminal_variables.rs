@@ -1,6 +1,8 @@
 //! What the environment says of the terminal and of the people before it: the one place outside
 //! `layers` that reads variables. None of them is a setting.
 
+use std::path::PathBuf;
+
 /// Tells whether the terminal cannot redraw a line.
 pub(crate) fn is_dumb() -> bool {
     is("TERM", "dumb")
@@ -54,4 +56,16 @@ fn is(name: &str, value: &str) -> bool {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Returns the program that shows pages, where somebody names one.
+pub(crate) fn browser() -> Option<String> {
+    variable("BROWSER").filter(|name| !name.is_empty())
+}
+
+/// Returns the folder for files that can be made again.
+pub(crate) fn cache_folder() -> PathBuf {
+    let of = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || of("HOME").map(|home| home.join(".cache"));
+    of("XDG_CACHE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("dset")
 }

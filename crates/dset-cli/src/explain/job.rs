@@ -9,7 +9,7 @@ use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
 
 use super::{io_cause, mend};
-use crate::display::text::{clock, one_line, same_command, shortened};
+use crate::display::text::{clock, one_line, quoted, same_command, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::same_command::same_command_as;
@@ -94,6 +94,14 @@ fn words(error: JobError, is_there: bool) -> UserError {
             .hint("Ask for fewer samples or models, or split the file"),
         JobError::NoKey => UserError::new(Exit::Key, "there is no key")
             .hint("Keep one: `dset keys set deepseek`, or begin with `dset init`"),
+        JobError::ShardFolder { folder, shard } => {
+            let name = folder.display();
+            let job = quoted(&shard.job.display().to_string());
+            UserError::new(Exit::Usage, format!("`{name}` is the folder of a shard"))
+                .cause("all questions would be asked into it, those of other shards too")
+                .hint(format!("Ask the shard: `dset run --job {job} --shard {}`", shard.number))
+                .hint("Or name another folder for all of them with `-o DIR`")
+        }
         JobError::InputChanged => {
             UserError::new(Exit::Usage, "the questions were changed while they were being read")
                 .hint("Try again once nobody writes the file")

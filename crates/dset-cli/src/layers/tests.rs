@@ -62,6 +62,7 @@ fn every_setting_has_a_variable() {
         ("DSET_REASONING", "off"),
         ("DSET_REASONING_EFFORT", "low"),
         ("DSET_PARAM", "top_p=0.5"),
+        ("DSET_SCHEMA", "answer.json"),
         ("DSET_CHECK", "no-refusal"),
         ("DSET_GOLD", "answer"),
         ("DSET_ON_FAIL", "retry"),
@@ -87,7 +88,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 51, "the list above names every setting");
+    assert_eq!(count, 53, "the list above names every setting");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod cause;
 pub mod row;
+mod value;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use cause::Cause;
+pub use value::ValueReading;
 
 /// An answer that may be kept.
 #[derive(Debug, Clone, Default, PartialEq)]

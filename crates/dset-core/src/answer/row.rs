@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, ValueReading};
+use crate::schema::dialect::{AskedFor, Restore};
+use crate::structured::Parsed;
 
 /// One row of every output.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,22 @@ pub struct Row {
     pub answer: String,
     /// What else is known of it.
     pub metadata: Metadata,
+    /// How its value is read, where it was asked for under a schema.
+    pub reading: Option<ValueReading>,
+}
+
+impl Row {
+    /// Returns what is to be undone in the answer before it is held against a schema.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        self.metadata.asked_for.map(|asked| asked.restore).unwrap_or_default()
+    }
+
+    /// Returns the value of an answer that was asked for under a schema, where there is one.
+    #[must_use]
+    pub fn parsed(&self) -> Option<Parsed> {
+        self.reading.as_ref()?.read(&self.answer)
+    }
 }
 
 impl Row {
@@ -83,6 +101,9 @@ pub struct Metadata {
     /// The service's `system_fingerprint`; absent where it sent none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub system_fingerprint: Option<String>,
+    /// How it was asked for, where it has to fit a schema.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked_for: Option<AskedFor>,
 }
 
 impl Metadata {
@@ -107,6 +128,7 @@ impl Metadata {
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),
             system_fingerprint: answer.system_fingerprint.clone(),
+            asked_for: None,
         }
     }
 }
@@ -177,6 +199,8 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
             seconds,
             request_id,
             system_fingerprint,
+            // For the store alone.
+            asked_for: _,
         } = metadata;
         let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
         CompleteMetadata {

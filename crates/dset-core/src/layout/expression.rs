@@ -10,14 +10,15 @@ use thiserror::Error;
 use crate::answer::row::Row;
 use crate::item::fields::Fields;
 use crate::template::expression::{ParseError, parse};
-use crate::template::field_values;
+use crate::template::{field_values, from_json};
 
 /// Names that an expression may use beside those of fields.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "question",
     "id",
     "row",
     "answer",
+    "parsed",
     "reasoning",
     "model",
     "sample",
@@ -136,6 +137,7 @@ impl Expression {
             ("id", of.id.into()),
             ("row", Value::from_pairs(fields)),
             ("answer", (&*answer.answer).into()),
+            ("parsed", parsed_value(answer)),
             ("reasoning", (&*answer.reasoning).into()),
             ("model", text(&known.model)),
             ("sample", known.sample.unwrap_or(0).into()),
@@ -155,6 +157,12 @@ impl Expression {
     }
 }
 
+/// The value of an answer that has to fit a schema; none of any other.
+fn parsed_value(answer: &Row) -> Value {
+    let value = answer.parsed().and_then(|parsed| parsed.value.to_value().ok());
+    value.map_or(Value::from(()), |value| from_json(&value))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -169,6 +177,7 @@ mod tests {
             reasoning: "Hm.".into(),
             answer: "Because.".into(),
             metadata: Metadata { output_tokens: Some(7), ..Metadata::default() },
+            reading: None,
         }
     }
 

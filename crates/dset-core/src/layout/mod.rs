@@ -126,6 +126,8 @@ pub struct Shape {
     /// Names of columns of ours that one of those holds already: `question` where the questions are
     /// in a column of that name.
     pub held: Vec<&'static str>,
+    /// Answers have to fit a schema, so that each has a value.
+    pub has_values: bool,
 }
 
 /// A row of the input, joined with the answers to it.

@@ -6,12 +6,15 @@ use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape, 
 /// A row for every answer: the user's columns under their own names, then ours.
 pub(super) struct Rows;
 
-const OWN: [Own; 15] = [
+const OWN: [Own; 17] = [
     ("id", Kind::Text),
     ("row", Kind::Integer),
     ("question", Kind::Text),
     ("reasoning", Kind::Text),
     ("answer", Kind::Text),
+    // As text: what fits a schema may differ by row, and readers take the first rows for all.
+    ("parsed", Kind::Text),
+    ("parsed_from", Kind::Text),
     ("model", Kind::Text),
     ("sample", Kind::Integer),
     ("finish_reason", Kind::Text),
@@ -24,10 +27,16 @@ const OWN: [Own; 15] = [
     ("time", Kind::Time),
 ];
 
-/// The columns there are: reasoning has one where it has a field of its own.
-fn own(options: &Options) -> impl Fn(&Own) -> bool {
+/// The columns there are: reasoning has one where it has a field of its own, values where answers have
+/// to fit a schema.
+fn own(shape: &Shape, options: &Options) -> impl Fn(&Own) -> bool {
     let has_reasoning = options.reasoning == ReasoningPlace::Field;
-    move |(name, _)| has_reasoning || *name != "reasoning"
+    let has_values = shape.has_values;
+    move |(name, _)| match *name {
+        "reasoning" => has_reasoning,
+        "parsed" | "parsed_from" => has_values,
+        _ => true,
+    }
 }
 
 impl Layout for Rows {
@@ -48,18 +57,25 @@ impl Layout for Rows {
     }
 
     fn columns(&self, shape: &Shape, options: &Options) -> Vec<Column> {
-        behind_users(shape, &OWN.into_iter().filter(own(options)).collect::<Vec<_>>())
+        behind_users(shape, &OWN.into_iter().filter(own(shape, options)).collect::<Vec<_>>())
     }
 
     fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
         for answer in record.answers {
             let known = &answer.metadata;
+            let parsed = if record.shape.has_values { answer.parsed() } else { None };
+            let (value, from) = match &parsed {
+                Some(parsed) => (parsed.value.to_string(), parsed.from.name()),
+                None => (String::new(), ""),
+            };
             let cells = [
                 Cell::text(record.id),
                 Cell::count(Some(record.row)),
                 Cell::text(record.question),
                 Cell::text(&*answer.reasoning),
                 Cell::Text(answer_text(answer, options)),
+                Cell::text(value),
+                Cell::text(from),
                 Cell::optional(&known.model),
                 Cell::Integer(Some(known.sample.unwrap_or(0).into())),
                 Cell::optional(&known.finish_reason),
@@ -71,7 +87,7 @@ impl Layout for Rows {
                 Cell::optional(&known.request_id),
                 Cell::Time(answer.answered_at),
             ];
-            let is_there = own(options);
+            let is_there = own(record.shape, options);
             let cells = OWN.iter().zip(cells).filter(|(column, _)| is_there(column));
             let cells = cells.filter(|((name, _), _)| !record.shape.held.contains(name));
             let fields = record.fields.iter().cloned();

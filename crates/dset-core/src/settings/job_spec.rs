@@ -12,6 +12,8 @@ use crate::check::Declaration;
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
 use crate::provider::Preset;
+use crate::schema::Schema;
+use crate::schema::dialect::{AskedFor, Conveyed};
 
 /// What is asked, of whom, and where the answers go. Whatever of it changes, other questions are asked
 /// or other outputs are written.
@@ -37,6 +39,8 @@ pub struct JobSpec {
     pub column: Option<String>,
     /// How its rows are read, and which are asked.
     pub reading: Reading,
+    /// The schema that answers have to fit.
+    pub schema: Option<Schema>,
     /// What an answer has to be.
     pub checks: Checks,
 }
@@ -94,6 +98,8 @@ pub struct Model {
     pub key_variable: Option<String>,
     /// Answers are asked for as they are written.
     pub stream: bool,
+    /// What the service is sent of the schema, where there is one.
+    pub conveyed: Option<Arc<Conveyed>>,
 }
 
 impl Model {
@@ -109,6 +115,20 @@ impl Model {
     #[must_use]
     pub fn bounds_reasoning(&self) -> bool {
         self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts()
+    }
+
+    /// Returns how many bytes every request has beside its texts, about: of the schema, and of further
+    /// fields.
+    #[must_use]
+    pub fn fixed_bytes(&self) -> usize {
+        let schema = self.conveyed.as_ref().map_or(0, |conveyed| conveyed.bytes());
+        schema + self.request.params.bytes()
+    }
+
+    /// Returns how it is asked for answers that fit a schema, where there is one.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<AskedFor> {
+        self.conveyed.as_ref().map(|conveyed| conveyed.asked_for())
     }
 
     /// Returns its first base URL.

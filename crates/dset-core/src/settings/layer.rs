@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::reading::{LastTurn, OnBadRow, Sample};
+use super::schema_source::SchemaSource;
 use super::values::{Concurrency, Dollars, OnError, Span, Switch};
 use crate::acceptance::RetryWith;
 use crate::check::{Declaration, OnFail};
@@ -201,6 +202,11 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=JSON"))]
         #[serde(serialize_with = "serialize_params")]
         pub param: Option<Vec<Params>>,
+
+        /// JSON Schema that answers must fit: a file in JSON, or in YAML
+        #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+        pub schema: Option<SchemaSource>,
+
         /// Check that every answer is to pass, like length=..50 or no-refusal; may be repeated
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=VALUE", value_parser = parse_check))]
         pub check: Option<Vec<Declaration>>,

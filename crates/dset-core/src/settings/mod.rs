@@ -10,6 +10,7 @@ mod layer;
 mod reading;
 mod resolve;
 mod run_options;
+mod schema_source;
 mod values;
 
 pub use job_spec::{Checks, JobSpec, Model, endpoint};
@@ -19,4 +20,5 @@ pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample, Shard};
 pub use resolve::{Resolved, SettingsError, Warning, is_loopback, resolve, resolve_with_providers};
 pub use run_options::{CostLimits, RunOptions};
+pub use schema_source::SchemaSource;
 pub use values::{Concurrency, Dollars, OnError, Span, Switch};

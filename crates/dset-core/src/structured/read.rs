@@ -20,6 +20,18 @@ pub enum ParsedFrom {
     Text,
 }
 
+impl ParsedFrom {
+    /// Returns its name in datasets.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ParsedFrom::Whole => "whole",
+            ParsedFrom::Fence => "fence",
+            ParsedFrom::Text => "text",
+        }
+    }
+}
+
 /// The value of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {

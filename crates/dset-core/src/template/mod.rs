@@ -392,7 +392,7 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
 }
 
 /// Takes a value over, fields in their order.
-fn from_json(value: &serde_json::Value) -> Value {
+pub(crate) fn from_json(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(truth) => Value::from(*truth),

@@ -19,18 +19,24 @@ pub(crate) struct Judge {
     acceptance: Acceptance,
     /// The programs that judge, each with the index of its verdict.
     programs: Vec<(usize, Program)>,
+    /// What is to be undone in the answers of each model before they are held against a schema.
+    restores: Vec<Restore>,
 }
 
 impl Judge {
     /// Starts the programs that judge; what they complain of goes to a file in `folder`. Fails where
     /// one cannot be started.
-    pub(crate) fn start(acceptance: Acceptance, folder: &Path) -> Result<Judge, ProgramError> {
+    pub(crate) fn start(
+        acceptance: Acceptance,
+        restores: Vec<Restore>,
+        folder: &Path,
+    ) -> Result<Judge, ProgramError> {
         let programs = acceptance.commands().map(|(index, command)| {
             let complaints = folder.join(format!("check-{}.stderr", index + 1));
             Ok((index, Program::start(command.clone(), complaints)?))
         });
         let programs = programs.collect::<Result<_, _>>()?;
-        Ok(Judge { acceptance, programs })
+        Ok(Judge { acceptance, programs, restores })
     }
 
     /// Tells whether judging waits for programs.
@@ -38,9 +44,9 @@ impl Judge {
         !self.programs.is_empty()
     }
 
-    /// Judges an answer to an item. Waits for programs.
-    pub(crate) fn judge(&self, answer: &str, item: &Item<'_>) -> Verdicts {
-        let mut verdicts = self.acceptance.accept(answer, Restore::default(), item);
+    /// Judges an answer to an item; `restore` says what is to be undone in it. Waits for programs.
+    pub(crate) fn judge(&self, answer: &str, restore: Restore, item: &Item<'_>) -> Verdicts {
+        let mut verdicts = self.acceptance.accept(answer, restore, item);
         if self.programs.is_empty() {
             return verdicts;
         }
@@ -69,9 +75,10 @@ impl Judge {
     ) -> Verdicts {
         let nothing = serde_json::Map::new();
         let item = Item::of_question(question, question.fields.as_deref().unwrap_or(&nothing));
+        let restore = self.restores.get(usize::from(question.model)).copied().unwrap_or_default();
         match waits {
-            true => self.judge(answer, &item),
-            false => self.acceptance.accept(answer, Restore::default(), &item),
+            true => self.judge(answer, restore, &item),
+            false => self.acceptance.accept(answer, restore, &item),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What is decided before the first row: columns and their kinds, and whether the layout can be made.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use dset_core::answer::ValueReading;
 use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
 use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
+use dset_core::schema::dialect::Restore;
+use dset_core::schema::{Notation, Schema};
 use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
@@ -70,7 +74,9 @@ pub(super) fn prepare(
     let shape = index.source.shape();
     let question = shape.fields.get(shape.question).is_some_and(|name| name == "question");
     held.extend((question && has("question")).then_some("question"));
-    let shape = Shape { fields: kept.columns().to_vec(), held };
+    let reading = reading(&index, spec);
+    let has_values = reading.is_some();
+    let shape = Shape { fields: kept.columns().to_vec(), held, has_values };
     let options = Options { reasoning };
     let columns = renamed(layout.columns(&shape, &options), request.rename)?;
     let selection = Selection {
@@ -80,6 +86,7 @@ pub(super) fn prepare(
         kept,
         filter: Named::parse("--where", request.filter, &names)?,
         rank: Named::parse("--rank", request.rank, &names)?,
+        reading,
         samples: request.samples,
         acceptance: terms.map(|terms| terms.fingerprint),
         rejected,
@@ -89,6 +96,15 @@ pub(super) fn prepare(
         left_out: LeftOut::default(),
     };
     Ok(Prepared { index, selection, columns })
+}
+
+/// Returns how the values of answers are read that were asked for before there was a schema: as the
+/// schema of the last run, or of the one that is to begin, says.
+fn reading(index: &RunIndex, spec: &JobSpec) -> Option<ValueReading> {
+    let stored = index.requests.iter().find_map(|request| request.schema.as_deref());
+    let stored = stored.and_then(|text| Schema::read(text, Notation::Json).ok());
+    let schema = stored.or_else(|| spec.schema.clone())?;
+    Some(ValueReading::new(Arc::new(schema), Restore::default()))
 }
 
 /// What one pass over the input tells.

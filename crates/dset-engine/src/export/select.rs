@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::Outcome;
+use dset_core::answer::ValueReading;
 use dset_core::answer::row::Row;
 use dset_core::item::question::QuestionIndex;
 use dset_core::layout::expression::{Answered, Expression, ExpressionError};
@@ -49,6 +50,8 @@ pub(super) struct Selection {
     pub(super) kept: Kept,
     pub(super) filter: Option<Named>,
     pub(super) rank: Option<Named>,
+    /// How the values of answers are read that were not asked for under a schema.
+    pub(super) reading: Option<ValueReading>,
     pub(super) samples: Samples,
     /// What verdicts are known by, where answers are held against checks.
     pub(super) acceptance: Option<[u8; 16]>,
@@ -162,6 +165,7 @@ impl Selection {
         archive: &dyn Archive,
     ) -> Result<Row, ExportError> {
         let mut row = archive.row_at(answer, Some(seen.row_number()))?;
+        row.reading = row.reading.or_else(|| self.reading.clone());
         if let Some(acceptance) = &self.acceptance {
             let verdicts = archive.verdicts(answer, acceptance)?.unwrap_or_default();
             let failed = verdicts.into_iter().filter(|verdict| verdict.outcome != Outcome::Passed);

@@ -18,6 +18,7 @@ use dset_core::provider::{
     is_address_failure,
 };
 use dset_core::run::ask::Ask;
+use dset_core::schema::dialect::Conveyed;
 use dset_core::settings::{Model, RunOptions, is_loopback};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
@@ -44,6 +45,8 @@ pub struct EndpointSettings {
     pub base_url: Url,
     /// Model, system prompt and parameters.
     pub request: RequestSettings,
+    /// What is sent of the schema that answers have to fit.
+    pub conveyed: Option<Arc<Conveyed>>,
     /// Answers are asked for as they are written.
     pub stream: bool,
     /// The longest time for one ask.
@@ -62,6 +65,7 @@ impl EndpointSettings {
             preset: Arc::clone(&model.preset),
             base_url: base_url.clone(),
             request: model.request.clone(),
+            conveyed: model.conveyed.clone(),
             stream: model.stream,
             timeout: options.timeout,
             idle_timeout: options.idle_timeout,
@@ -151,7 +155,9 @@ impl Endpoint {
         let (settings, question) = (&self.settings.request, &ask.question);
         let system = question.system.as_deref();
         let params = question.params.as_deref();
-        let request = Request { settings, system, content: &question.content, params };
+        let conveyed = self.settings.conveyed.as_deref();
+        let content = &question.content;
+        let request = Request { settings, system, content, params, conveyed };
         let body = match self.settings.stream {
             true => self.settings.preset.streamed_body(&request, self.is_official_host),
             false => self.settings.preset.request_body(&request, self.is_official_host),
@@ -434,6 +440,7 @@ mod tests {
         let new = |key: &str| {
             let url = Url::parse("https://api.example/v1?token=sk-canary-0123456789").unwrap();
             let wire = EndpointSettings {
+                conveyed: None,
                 preset: Arc::clone(preset("openai-compatible").unwrap()),
                 base_url: url,
                 request: RequestSettings::default(),

@@ -7,7 +7,7 @@ use dset_core::acceptance::{Acceptance, Terms};
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{JobSpec, Model};
 
 use crate::check::Judge;
 use crate::error::JobError;
@@ -30,12 +30,15 @@ impl Accepting {
     /// programs that judge. Fails where a check is none, or is about a column that is not there.
     pub(crate) fn new(spec: &JobSpec, input: &ScannedInput) -> Result<Option<Accepting>, JobError> {
         let columns = &input.source.shape().fields;
-        let acceptance = Acceptance::new(None, spec.checks.declared.clone(), columns)?;
+        let acceptance =
+            Acceptance::new(spec.schema.clone(), spec.checks.declared.clone(), columns)?;
         if acceptance.is_empty() {
             return Ok(None);
         }
         let terms = Terms::new(&acceptance, &spec.checks);
-        let judge = Arc::new(Judge::start(acceptance, &spec.output)?);
+        let asked_for = spec.models.iter().map(Model::asked_for);
+        let restores = asked_for.map(|asked| asked.map(|asked| asked.restore).unwrap_or_default());
+        let judge = Arc::new(Judge::start(acceptance, restores.collect(), &spec.output)?);
         Ok(Some(Accepting { judge, terms }))
     }
 
@@ -65,8 +68,8 @@ impl Accepting {
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
             for at in seen.entries {
                 for answer in wanted.remove(&at).into_iter().flatten() {
-                    let text = archive.row(answer)?.answer;
-                    let verdicts = self.judge.judge(&text, seen.item);
+                    let row = archive.row(answer)?;
+                    let verdicts = self.judge.judge(&row.answer, row.restore(), seen.item);
                     let list = (!verdicts.are_passed()).then_some(verdicts.list);
                     let verdicts = NewVerdicts { acceptance, list };
                     writes.push(Write::Judged { answer, verdicts });

@@ -91,7 +91,8 @@ pub fn payees(
             if prices.find(asked, unix_ms()).is_none() {
                 return Err(LimitError::NoPrice { model: name.clone() });
             }
-            payees.push(Payee { provider, model: name.clone(), output_max });
+            let fixed_bytes = model.fixed_bytes() as u64;
+            payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
         }
     }
     Ok(payees)

@@ -34,7 +34,7 @@ impl ScannedInput {
         settings: &mut JobSpec,
         marks: Option<String>,
     ) -> Result<ScannedInput, JobError> {
-        recall_id(settings);
+        recall(settings)?;
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;
         let (requests, samples) = (settings.requests(), settings.samples);
@@ -69,13 +69,18 @@ impl ScannedInput {
 }
 
 /// Takes the field that named the rows before, where the user names none: two equal ids there are then
-/// an error. A store that cannot be read is an error of whoever opens it.
-fn recall_id(settings: &mut JobSpec) {
-    if settings.reading.id.is_none() {
-        let last = open_readonly(&settings.output, |store| store.last_invocation());
-        let last = last.ok().flatten().flatten();
-        settings.reading.id = last.and_then(|call| call.reading.id);
+/// an error. Fails where the folder is that of a shard, and the whole input would be asked into it. A store
+/// that cannot be read is an error of whoever opens it.
+fn recall(settings: &mut JobSpec) -> Result<(), JobError> {
+    let last = open_readonly(&settings.output, |store| store.last_invocation());
+    let Some(last) = last.ok().flatten().flatten() else { return Ok(()) };
+    if let Some(shard) = last.reading.shard.filter(|_| settings.reading.shard.is_none()) {
+        return Err(JobError::ShardFolder { folder: settings.output.clone(), shard });
     }
+    if settings.reading.id.is_none() && settings.reading.shard.is_none() {
+        settings.reading.id = last.reading.id;
+    }
+    Ok(())
 }
 
 /// What a run would ask.

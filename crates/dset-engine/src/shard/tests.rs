@@ -148,6 +148,7 @@ fn forms(rows: &[Row], folder: &Path) -> Vec<PathBuf> {
         ("q.jsonl", lines(rows).into_bytes()),
         ("q.jsonl.zst", zstd::encode_all(lines(rows).as_bytes(), 1).unwrap()),
         ("q.json", format!("[{}]", all.join(",\n")).into_bytes()),
+        ("object.json", format!("{{\"data\": [{}]}}", all.join(",\n")).into_bytes()),
         ("q.txt", texts.join("\n").into_bytes()),
         ("several/a.jsonl", lines(&rows[..half.max(1)]).into_bytes()),
         ("several/b.jsonl", lines(&rows[half..]).into_bytes()),

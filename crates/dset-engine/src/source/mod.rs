@@ -7,6 +7,7 @@
 pub mod bad_row;
 mod chat;
 mod csv;
+mod cursor;
 mod dataset_card;
 pub mod error_marks;
 mod file;
@@ -23,18 +24,18 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dset_core::csv::{HeaderMode, RecordPosition, RecordsError, SuspectedFile, Suspicion};
+use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
 use dset_core::key::RequestSettings;
 use dset_core::settings::{JobSpec, Reading};
 use dset_core::template::DEFAULT_TEMPLATE;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::shard::{JobFileError, ShardRows};
 use bad_row::{BadRows, RowProblem};
+pub use cursor::Cursor;
 use error_marks::Marker;
 pub(crate) use file::{layout_error, open_file, records_error};
 
@@ -97,47 +98,6 @@ pub trait Source: fmt::Debug + Send {
     /// Returns what writes marks into the input; `None` where it is never written.
     fn marker(&self) -> Option<Arc<dyn Marker>> {
         None
-    }
-}
-
-/// A place in an input from which it can be read on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cursor {
-    /// Behind a record of a table.
-    Record(RecordPosition),
-    /// Behind a line of a text: how many bytes and lines come before.
-    Line {
-        /// Bytes.
-        offset: u64,
-        /// Lines.
-        lines: u64,
-    },
-    /// The beginning of a row group.
-    Group {
-        /// Which, from 0.
-        number: u64,
-        /// Rows before it, those included that cannot be asked.
-        rows: u64,
-    },
-    /// The beginning of a file among several.
-    File {
-        /// Which, from 0.
-        number: u64,
-        /// Items before it.
-        items: u64,
-    },
-}
-
-impl Cursor {
-    /// Returns the byte of the file, where it is one.
-    #[must_use]
-    pub fn byte(&self) -> Option<u64> {
-        match self {
-            Cursor::Record(at) => Some(at.offset),
-            Cursor::Line { offset, .. } => Some(*offset),
-            Cursor::Group { .. } | Cursor::File { .. } => None,
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is remembered of asks, as it is stored and as lines of the rescue file.
 
-use dset_core::answer::Cause;
+use std::sync::Arc;
+
 use dset_core::answer::row::{Metadata, Row};
+use dset_core::answer::{Cause, ValueReading};
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +66,9 @@ pub(crate) struct NewAnswer {
     pub(super) reasoning: String,
     pub(super) answer: String,
     pub(super) metadata: Metadata,
+    /// How its value is read.
+    #[serde(skip)]
+    pub(super) reading: Option<ValueReading>,
     /// Which answer under its key it is, from 1.
     #[serde(default = "first", skip_serializing_if = "is_first_try")]
     pub(super) try_number: u32,
@@ -95,6 +100,8 @@ impl NewAnswer {
             let asked = &run.models[usize::from(question.model)];
             metadata.model.get_or_insert_with(|| asked.clone());
         }
+        let asked_for = run.asked_for[usize::from(question.model)];
+        metadata.asked_for = asked_for;
         metadata.id = question.name.as_deref().map(str::to_owned);
         let try_number = question.try_number();
         metadata.tries = Some(try_number).filter(|number| *number > 1);
@@ -119,6 +126,11 @@ impl NewAnswer {
             reasoning: answer.reasoning.clone(),
             answer: answer.content.clone(),
             metadata,
+            reading: run
+                .schema
+                .as_ref()
+                .zip(asked_for)
+                .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
             try_number,
             verdicts,
         })
@@ -160,6 +172,7 @@ impl NewAnswer {
             reasoning: row.reasoning,
             answer: row.answer,
             metadata: row.metadata,
+            reading: None,
             try_number: 1,
             verdicts: None,
         }
@@ -172,6 +185,7 @@ impl NewAnswer {
             reasoning: self.reasoning,
             answer: self.answer,
             metadata: self.metadata,
+            reading: self.reading,
         }
     }
 }

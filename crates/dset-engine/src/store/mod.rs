@@ -23,9 +23,12 @@ pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
 pub(crate) use roles::{AnswerRef, Value, Write};
 pub use sqlite::merge::{Contradiction, Merged};
+pub(crate) use sqlite::{
+    AnswerFacts, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
+};
 pub use sqlite::{
-    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, STORE, Session, SnippetPart,
-    Store, StoredCheckpoint,
+    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, STORE, Session,
+    SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{
     IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,

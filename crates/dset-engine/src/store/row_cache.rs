@@ -66,6 +66,7 @@ mod tests {
             reasoning: String::new(),
             answer: "x".repeat(TEXT_BYTES_MAX / 4),
             metadata: Metadata::default(),
+            reading: None,
         };
         let mut kept: Vec<_> = std::iter::from_fn(|| texts.keep(row())).collect();
         assert_eq!(kept.len(), 4);

@@ -115,7 +115,8 @@ impl Reading<'_> {
                 let count = u32::try_from(answers.len()).unwrap_or(u32::MAX);
                 let mut is_accepted = false;
                 for answer in answers {
-                    let verdicts = judge.judge(&archive.row(answer)?.answer, seen.item);
+                    let row = archive.row(answer)?;
+                    let verdicts = judge.judge(&row.answer, row.restore(), seen.item);
                     let consequence = match kept.has(answer) {
                         true => Consequence::Accept,
                         false => verdicts.consequence(),

@@ -58,7 +58,8 @@ fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError
     if settings.header == HeaderMode::Auto {
         settings.header = last.header;
     }
-    if settings.reading == Reading::default() {
+    let is_of_shard = settings.reading.shard.is_none() && last.reading.shard.is_some();
+    if settings.reading == Reading::default() || is_of_shard {
         settings.reading = last.reading;
     }
     Ok(settings)

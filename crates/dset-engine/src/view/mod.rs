@@ -1,5 +1,6 @@
 //! Everything that only reads: the input, the store and the outputs as they stand.
 
+pub mod browse;
 pub mod check;
 pub mod elsewhere;
 pub mod estimate;

@@ -1,5 +1,5 @@
-//! Finds words in questions, reasoning and answers, in one pass over the store. Nothing is asked,
-//! made or changed.
+//! Finds words in questions, reasoning and answers: through the index of a viewer where
+//! there is one, and in one pass over what it lacks. Nothing is asked, made or changed.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,9 @@ use dset_core::settings::JobSpec;
 use crate::error::JobError;
 use crate::run::plan_input::for_each_planned;
 pub use crate::store::SnippetPart;
-use crate::store::{IdSet, Store, StoreError, open_readonly};
 use crate::store::{SearchTerms, Tokenizer};
+use crate::store::{Store, StoreError, open_readonly};
+use crate::view::browse::answers_with;
 use crate::view::index::RunIndex;
 
 /// What is looked for, and where.
@@ -63,7 +64,7 @@ pub fn search(settings: &JobSpec, query: &Query) -> Result<Option<SearchReport>,
         if terms.is_empty() {
             return Ok(found);
         }
-        let hits = find_hits(store, query, &terms, &mut words)?;
+        let hits = answers_with(store, &settings.output, &terms, query.within, &mut words)?;
         let mut beside: HashMap<[u8; 16], AnswerId> = HashMap::new();
         for (question, id) in view.plan.unwanted.iter().filter(|(_, id)| hits.has(*id)) {
             beside.entry(*question).or_insert(*id);
@@ -117,25 +118,23 @@ pub fn search(settings: &JobSpec, query: &Query) -> Result<Option<SearchReport>,
     })
 }
 
-/// Returns the answers that have what is looked for.
-fn find_hits(
-    store: &Store,
-    query: &Query,
-    terms: &SearchTerms,
-    words: &mut Tokenizer,
-) -> Result<IdSet, StoreError> {
-    let mut hits = IdSet::default();
-    let mut folded = [Vec::new(), Vec::new(), Vec::new()];
-    store.for_each_text(|id, texts| {
-        for (at, to) in folded.iter_mut().enumerate().filter(|(at, _)| query.within[*at]) {
-            words.fold(texts[at], to)?;
+/// Takes words apart: what a shell took out of quotes is a phrase, and so is what is still in them.
+#[must_use]
+pub fn terms(text: &[String]) -> Vec<String> {
+    let mut terms = Vec::new();
+    for argument in text {
+        if !argument.contains('"') {
+            terms.push(argument.clone());
+            continue;
         }
-        if terms.find([&folded[0], &folded[1], &folded[2]]).is_some() {
-            hits.insert(id);
+        for (at, piece) in argument.split('"').enumerate() {
+            match at % 2 {
+                1 => terms.push(piece.to_owned()),
+                _ => terms.extend(piece.split_whitespace().map(str::to_owned)),
+            }
         }
-        Ok(())
-    })?;
-    Ok(hits)
+    }
+    terms
 }
 
 fn with_snippets(
@@ -159,4 +158,16 @@ fn with_snippets(
     hit.snippets = words.snippets(texts, has, terms)?;
     hit.answer = row.as_ref().map(|row| (row.metadata.model.clone(), row.metadata.sample));
     Ok(hit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_are_what_is_in_quotes_of_the_shell_or_within_an_argument() {
+        let of = |text: &[&str]| terms(&text.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&["a", "b c"]), ["a", "b c"]);
+        assert_eq!(of(&["\"b c\" d e"]), ["b c", "d", "e"]);
+    }
 }

@@ -204,6 +204,7 @@ pub fn completion(answer: &str) -> String {
 /// What is spoken at this URL in these tests.
 pub fn wire(url: &str, timeout: Duration) -> EndpointSettings {
     EndpointSettings {
+        conveyed: None,
         preset: Arc::clone(preset("openai-compatible").unwrap()),
         base_url: url.parse().unwrap(),
         request: RequestSettings { model: "m".into(), ..RequestSettings::default() },

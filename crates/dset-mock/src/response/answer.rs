@@ -13,6 +13,9 @@ use crate::random::log_normal;
 /// Characters of an answer and its reasoning, where the settings give no length.
 const BYTES: usize = 400;
 
+/// What a model says that refuses.
+const REFUSAL: &str = "I'm sorry, but I can't help with that.";
+
 /// Characters of a token.
 pub(crate) const BYTES_PER_TOKEN: usize = 3;
 /// The longest answer that is drawn: a log-normal has no end.
@@ -75,6 +78,8 @@ pub(crate) struct Answer {
     /// Absent where the request switches reasoning off.
     pub(crate) reasoning: Option<String>,
     pub(crate) content: String,
+    /// The model refuses: there is no content, and these words say so.
+    pub(crate) refusal: Option<&'static str>,
     pub(crate) tokens_reasoning: u64,
     /// With those of the reasoning.
     pub(crate) tokens_out: u64,
@@ -84,7 +89,12 @@ impl Answer {
     pub(crate) fn new(reasoning: Option<String>, content: String) -> Answer {
         let tokens_reasoning = reasoning.as_deref().map_or(0, tokens_of);
         let tokens_out = tokens_reasoning + tokens_of(&content);
-        Answer { reasoning, content, tokens_reasoning, tokens_out }
+        Answer { reasoning, content, refusal: None, tokens_reasoning, tokens_out }
+    }
+
+    /// Makes a refusal of it.
+    pub(crate) fn refused(self) -> Answer {
+        Answer { refusal: Some(REFUSAL), ..Answer::new(self.reasoning, String::new()) }
     }
 
     /// Sets the number of tokens that the answer counts as.
@@ -177,6 +187,11 @@ impl Answers {
             answers.by_question.insert(question, answer);
         }
         Ok(answers)
+    }
+
+    /// Tells whether the file answers a question.
+    pub(crate) fn has(&self, question: &str) -> bool {
+        self.by_question.contains_key(question.trim())
     }
 
     /// Returns the reasoning and the answer to a question: from the file, else made up.

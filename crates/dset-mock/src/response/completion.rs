@@ -48,7 +48,10 @@ impl Writer<'_> {
     }
 
     fn push_message(&self, body: &mut String, answer: &Answer) {
-        let content = quoted(&answer.content);
+        let content = match answer.refusal {
+            Some(words) => format!("null,\"refusal\":{}", quoted(words)),
+            None => quoted(&answer.content),
+        };
         let Some(reasoning) = answer.reasoning.as_deref() else {
             *body += &content;
             return;

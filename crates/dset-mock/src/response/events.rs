@@ -105,6 +105,9 @@ impl Writer<'_> {
                 push(&content(THOUGHT));
             }
         }
+        if let Some(words) = answer.refusal {
+            push(&format!("{{\"refusal\":{}}}", quoted(words)));
+        }
         for piece in pieces(&answer.content) {
             push(&content(piece));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::dialect::{Errors, Shape, Waits};
 use crate::fault::Fault;
@@ -21,6 +22,7 @@ use crate::response::rate_headers::{add_rate_headers, add_wait_headers, go_durat
 use crate::server::call_guard::CallGuard;
 use crate::server::faulty_stream::StreamControl;
 use crate::server::service::{Reply, Service};
+use crate::structured::{instance, spoiled};
 
 /// No answer takes longer.
 const LATENCY_MAX: Duration = Duration::from_secs(3600);
@@ -236,7 +238,7 @@ impl Service {
             let slot = Arc::clone(slots).acquire_owned().await;
             work.holds(slot.expect("nobody closes the queue"));
         }
-        let answer = self.answer(call, question, shape);
+        let answer = self.answer(call, question, shape, fault);
         let latency = self.latency(fault, &answer);
         self.shared.audit.begun(tokens_in, answer.tokens_out);
         // A timer takes a millisecond, even one for nothing.
@@ -247,7 +249,8 @@ impl Service {
             std::future::pending::<()>().await;
         }
         // Anthropic's refusals are answers.
-        let fault = if fault == Some(Fault::Risk) { Some(Fault::Filter) } else { fault };
+        let is_refusal = matches!(fault, Some(Fault::Risk | Fault::Refusal));
+        let fault = if is_refusal && shape.is_messages() { Some(Fault::Filter) } else { fault };
         let own = self.settings.reasoning_as.or(call.thought()).unwrap_or(shape.thought);
         let writer = Writer {
             shape,
@@ -270,24 +273,49 @@ impl Service {
         })
     }
 
-    fn answer(&self, call: &ChatRequest, question: &str, shape: &Shape) -> Answer {
+    fn answer(
+        &self,
+        call: &ChatRequest,
+        question: &str,
+        shape: &Shape,
+        fault: Option<Fault>,
+    ) -> Answer {
         let thinks = call.thinks(shape);
         let (settings, seed) = (&self.settings, self.settings.seed);
         let Some(median) = settings.tokens_median else {
             let (reasoning, content) = self.answers.get(question, settings.answer_bytes, seed);
-            let content = self.content(call, question, content);
-            return Answer::new(thinks.then_some(reasoning), content);
+            let content = self.content(call, question, content, fault);
+            let answer = Answer::new(thinks.then_some(reasoning), content);
+            return if fault == Some(Fault::Refusal) { answer.refused() } else { answer };
         };
         let tokens = tokens_for(question, median, settings.tokens_sigma, seed);
         let bytes = tokens as usize * BYTES_PER_TOKEN;
         let (reasoning, content) = self.answers.get(question, Some(bytes), seed);
-        let content = self.content(call, question, content);
+        let content = self.content(call, question, content, fault);
         Answer::new(thinks.then_some(reasoning), content).of_tokens(tokens)
     }
 
     /// Returns the content of an answer: right, or wrong for a question that is answered wrongly until
     /// the request shows that very answer, and what is wrong with it.
-    fn content(&self, call: &ChatRequest, question: &str, right: String) -> String {
+    fn content(
+        &self,
+        call: &ChatRequest,
+        question: &str,
+        plain: String,
+        fault: Option<Fault>,
+    ) -> String {
+        let schema = call.schema().filter(|_| fault != Some(Fault::NoSchema));
+        let right = match schema.filter(|_| !self.answers.has(question)) {
+            Some(schema) => {
+                let hash = xxh3_64_with_seed(question.trim().as_bytes(), self.settings.seed);
+                instance(&schema, &mut fastrand::Rng::with_seed(hash)).to_string()
+            }
+            None => plain,
+        };
+        spoiled(fault, self.right_or_wrong(call, question, right))
+    }
+
+    fn right_or_wrong(&self, call: &ChatRequest, question: &str, right: String) -> String {
         let Some(share) = self.settings.wrong else { return right };
         if !is_wrong(question, share, self.settings.seed) {
             return right;

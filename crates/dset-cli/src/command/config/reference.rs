@@ -61,7 +61,7 @@ fn example(takes: &ValueKind, default: Option<String>) -> String {
             }
             default => format!("{:?}", default.unwrap_or_else(|| "…".into())),
         },
-        ValueKind::WordOrNumber | ValueKind::Text | ValueKind::Check | ValueKind::Fields => {
+        ValueKind::WordOrNumber | ValueKind::Text | ValueKind::Fields | ValueKind::Check => {
             format!("{:?}", default.unwrap_or_else(|| "…".into()))
         }
     }

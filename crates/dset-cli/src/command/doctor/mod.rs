@@ -18,6 +18,7 @@ use crate::display::text::{of, one_line};
 use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
 use crate::layers::{Environment, MergedLayer, SettingsLayer};
+use crate::schema_file;
 
 #[derive(Debug, Args)]
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
@@ -127,7 +128,8 @@ pub(super) fn run(mut args: DoctorArgs) -> Result<Exit, UserError> {
 
 fn plan(layer: SettingsLayer) -> Result<Plan, UserError> {
     let environment = Environment::read(Path::new("."))?;
-    let said = environment.under(layer)?;
+    let mut said = environment.under(layer)?;
+    schema_file::load(&mut said.layer)?;
     if let Some(path) = &said.layer.system_file {
         fs_err::metadata(path).map_err(|error| {
             UserError::new(Exit::Usage, "cannot read the system prompt").cause(error.to_string())

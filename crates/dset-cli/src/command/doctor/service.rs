@@ -15,6 +15,7 @@ use super::keys::key;
 use super::{Check, Grade, Plan, question};
 use crate::command::check_key::{money, refuses_key, unreached};
 use crate::command::model_suggestion::ModelSuggestion;
+use crate::display::conveyed;
 use crate::display::text::{of, one_line, quoted, same_command};
 use crate::layers::Key;
 use crate::same_command::same_command_as;
@@ -26,6 +27,7 @@ const MODELS_NAMED: usize = 5;
 /// What can be told of models without asking anybody.
 pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
     let mut checks = warnings(plan);
+    checks.extend(schemas(plan));
     let models = plan.settings.models.iter();
     checks.extend(models.filter_map(|model| misspelt(model, &plan.environment.providers)));
     checks
@@ -34,6 +36,7 @@ pub(super) fn from_afar(plan: &Plan) -> Vec<Check> {
 /// Asks each service once, and tells what it says.
 pub(super) async fn asked(plan: &Plan) -> Vec<Check> {
     let mut checks = warnings(plan);
+    checks.extend(schemas(plan));
     let mut seen: Vec<(&Url, &Option<String>)> = Vec::new();
     let mut of_models = Vec::new();
     for model in &plan.settings.models {
@@ -353,12 +356,22 @@ fn warnings(plan: &Plan) -> Vec<Check> {
             format!("is not sent: {provider} takes none while a model thinks"),
         )
         .fix("Let it not think with `--reasoning off`"),
+        Warning::NotStreamed { provider } => Check::warning(
+            "stream",
+            format!("{provider} streams no answers that fit a schema: not streamed"),
+        ),
         Warning::KeyInClear { host } => Check::warning(
             "service",
             format!("the key goes to {host} unencrypted, over plain http"),
         ),
     };
     plan.warnings.iter().map(told).collect()
+}
+
+/// What each model is sent of the schema.
+fn schemas(plan: &Plan) -> impl Iterator<Item = Check> {
+    let lines = plan.settings.models.iter().flat_map(conveyed::lines);
+    lines.map(|line| Check::good("schema", line))
 }
 
 fn milliseconds(span: Duration) -> String {

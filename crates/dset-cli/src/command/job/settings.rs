@@ -34,25 +34,33 @@ pub(super) fn holds_more(url: &str) -> bool {
 pub(super) fn of_shard(kept: &Map<String, Value>, shards: NonZeroU32) -> Result<Layer, UserError> {
     let mut said = SettingsLayer::default();
     for (name, value) in kept {
-        let word = match value {
-            Value::String(text) => text.clone(),
-            Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
-            other => other.to_string(),
-        };
         let setting = Setting::named(name).ok_or_else(|| {
-            UserError::new(
-                Exit::Usage,
-                format!("job.json says {}, which is no setting", ticked(name)),
-            )
-            .hint("Use the version of dset that split the job, or a later one")
+            let message = format!("job.json says {}, which is no setting", ticked(name));
+            UserError::new(Exit::Usage, message)
+                .hint("Use the version of dset that split the job, or a later one")
         })?;
-        said = said.over(
-            setting.read(&word).map_err(|fault| fault.at("job.json: ", name, &ticked(&word)))?,
-        );
+        for word in words(value) {
+            let one = setting.read(&word);
+            said = said.over(one.map_err(|fault| fault.at("job.json: ", name, &ticked(&word)))?);
+        }
     }
     let mut layer = said.layer;
     divide(&mut layer, shards);
     Ok(layer)
+}
+
+/// Returns a value as its flag takes it, once or several times.
+fn words(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(all) => {
+            vec![all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")]
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| format!("{name}={value}")).collect()
+        }
+        other => vec![other.to_string()],
+    }
 }
 
 /// Gives each shard its part of the limits that were said for the job.
@@ -103,6 +111,7 @@ mod tests {
                 "a",
                 "https://a.b/v1",
                 "A_KEY",
+                "top_p=0.9",
             ];
             let said = words.iter().find_map(|word| setting.read(word).ok());
             all = all.over(said.unwrap_or_else(|| panic!("{}", setting.name())));

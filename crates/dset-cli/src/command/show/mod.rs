@@ -8,6 +8,7 @@ use anstyle::Style;
 use clap::Args;
 use dset_core::answer::row::Row;
 use dset_core::settings::JobSpec;
+use dset_core::structured::ParsedFrom;
 use dset_engine::store::AttemptSummary;
 use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
@@ -253,6 +254,12 @@ impl Words<'_> {
             }
             let tries = row.metadata.attempts.unwrap_or(1);
             (tries > 1).then(|| say(format!("{tries} asks")));
+            let from = row.parsed().and_then(|parsed| match parsed.from {
+                ParsedFrom::Whole => None,
+                ParsedFrom::Fence => Some("JSON in a fenced block"),
+                ParsedFrom::Text => Some("JSON among words"),
+            });
+            from.into_iter().for_each(|from| say(from.to_owned()));
         }
         let colon = if matches!(entry.outcome, SlotOutcome::Answered(_)) { "" } else { ":" };
         match said.is_empty() {

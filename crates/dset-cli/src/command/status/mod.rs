@@ -88,6 +88,13 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     Ok(Exit::Done)
 }
 
+/// What `dset status --json` writes.
+#[cfg(feature = "view")]
+pub(super) fn report(settings: &JobSpec, money: &Money) -> Result<Value, UserError> {
+    let standing = run_status(settings).map_err(explain::job)?;
+    Ok(object(settings, &standing, money))
+}
+
 /// Tells of the run in this folder, for whoever has said nothing else; nothing where there is none.
 pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     let args = StatusArgs { which: RunSelectorArgs::default(), watch: None, json: false };

@@ -40,11 +40,12 @@ pub(crate) fn body(
     let mut rest = Map::new();
     rest.extend(thinking.map(|kind| ("thinking".to_owned(), json!({ "type": kind }))));
     rest.extend(effort.map(|effort| ("output_config".to_owned(), json!({ "effort": effort }))));
-    request.add_params(&mut rest);
+    request.add_fields(&mut rest);
+    let system = request.whole_system();
     let body = Body {
         model: &settings.model,
         max_tokens: preset.max_tokens(settings).unwrap_or(MAX_TOKENS),
-        system: request.system,
+        system: system.as_deref(),
         messages: Message::all(request.content),
         temperature,
         rest,
@@ -66,8 +67,13 @@ mod tests {
         let mut settings = RequestSettings { model: "m".into(), ..RequestSettings::default() };
         let sent = |settings: &RequestSettings, stream: bool| {
             let system = settings.system.as_deref();
-            let request =
-                Request { settings, system, content: &Content::Text("Why?".into()), params: None };
+            let request = Request {
+                settings,
+                system,
+                content: &Content::Text("Why?".into()),
+                params: None,
+                conveyed: None,
+            };
             let body = match stream {
                 true => anthropic.streamed_body(&request, true),
                 false => anthropic.request_body(&request, true),

@@ -1,5 +1,7 @@
 //! The body of one call.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -9,6 +11,7 @@ use crate::key::RequestSettings;
 use crate::provider::Preset;
 use crate::provider::request::anthropic;
 use crate::provider::service::preset::{Dialect, ReasoningSwitch, Unsupported};
+use crate::schema::dialect::Conveyed;
 
 /// What one call asks for.
 #[derive(Debug, Clone, Copy)]
@@ -21,13 +24,22 @@ pub struct Request<'a> {
     pub content: &'a Content,
     /// Further fields, which the row brings along.
     pub params: Option<&'a Params>,
+    /// What is sent of the schema that the answer has to fit.
+    pub conveyed: Option<&'a Conveyed>,
 }
 
 impl Request<'_> {
-    /// Adds the fields that the user and the row name.
-    pub(crate) fn add_params(&self, body: &mut Map<String, Value>) {
+    /// Adds the fields that the user and the row name, and those of the schema.
+    pub(crate) fn add_fields(&self, body: &mut Map<String, Value>) {
         self.settings.params.add_to(body);
         self.params.into_iter().for_each(|params| params.add_to(body));
+        self.conveyed.into_iter().for_each(|conveyed| conveyed.add_to(body));
+    }
+
+    /// Returns the system prompt with what is said of the schema.
+    pub(crate) fn whole_system(&self) -> Option<Cow<'_, str>> {
+        let with_schema = self.conveyed.and_then(|conveyed| conveyed.system(self.system));
+        with_schema.map(Cow::Owned).or(self.system.map(Cow::Borrowed))
     }
 }
 
@@ -112,8 +124,9 @@ impl Preset {
             }
         }
         self.reasoning(settings, at_home, &mut rest);
-        request.add_params(&mut rest);
-        let system = request.system.map(|content| Message { role: "system", content });
+        request.add_fields(&mut rest);
+        let system = request.whole_system();
+        let system = system.as_deref().map(|content| Message { role: "system", content });
         let body = Body {
             model: &settings.model,
             messages: system.into_iter().chain(Message::all(request.content)).collect(),
@@ -184,6 +197,7 @@ mod tests {
             system,
             content: &Content::Text("Why?".into()),
             params: None,
+            conveyed: None,
         };
         String::from_utf8(preset(id).unwrap().request_body(&request, at_home)).unwrap()
     }
@@ -325,6 +339,7 @@ mod tests {
             system,
             content: &Content::Text("Why?".into()),
             params: None,
+            conveyed: None,
         };
         for preset in presets() {
             let sent = preset.streamed_body(&request, true);

@@ -279,6 +279,7 @@ fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
             reasoning: line.response.reasoning.unwrap_or_default(),
             answer: line.response.answer.unwrap_or_default(),
             metadata,
+            reading: None,
         };
         Some((at, row, has_every_key))
     })
@@ -340,6 +341,7 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
                 reasoning: cell(2).unwrap_or_default().to_owned(),
                 answer: answer.to_owned(),
                 metadata: Metadata::default(),
+                reading: None,
             }),
             _ => found.unread += 1,
         }

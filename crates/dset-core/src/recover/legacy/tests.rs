@@ -48,6 +48,7 @@ fn row(question: &str, answer: &str) -> Row {
         reasoning: "because…\nso".to_owned(),
         answer: answer.to_owned(),
         metadata: Metadata::default(),
+        reading: None,
     }
 }
 
@@ -395,6 +396,7 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
             reasoning,
             answer,
             metadata: Metadata::default(),
+            reading: None,
         });
         rows.collect()
     })

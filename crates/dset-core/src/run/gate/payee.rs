@@ -20,6 +20,8 @@ pub struct Payee {
     pub model: String,
     /// The most tokens that a reply may have, reasoning included.
     pub output_max: u64,
+    /// What every request has beside its texts, in bytes: the schema, and further fields.
+    pub fixed_bytes: u64,
 }
 
 /// The worst case of an ask.
@@ -132,7 +134,10 @@ impl PayeePrices {
         let (bytes, messages) =
             texts.fold((0, 0), |(bytes, messages), text| (bytes + text.len() as u64, messages + 1));
         let fields = question.params.as_ref().map_or(0, |params| params.bytes()) as u64;
-        let known_input = bytes + fields + messages * MESSAGE_TOKENS;
+        let fixed = self.payee.fixed_bytes + fields;
+        // What is said of a schema may be a message of its own.
+        let messages = messages + u64::from(fixed > 0);
+        let known_input = bytes + fixed + messages * MESSAGE_TOKENS;
         let (input, output) = (known_input + self.extra_input, self.payee.output_max);
         // Without any price nothing can be paid.
         let amount = self.most(input).map_or(Amount::MAX, |most| most + self.surcharge);

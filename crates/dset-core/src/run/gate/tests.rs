@@ -20,7 +20,12 @@ fn at(text: &str) -> i64 {
 }
 
 fn payee(provider: &str, model: &str) -> Payee {
-    Payee { provider: Some(provider.into()), model: model.into(), output_max: OUTPUT_MAX }
+    Payee {
+        provider: Some(provider.into()),
+        model: model.into(),
+        output_max: OUTPUT_MAX,
+        fixed_bytes: 0,
+    }
 }
 
 fn budget(total: &str, payees: Vec<Payee>) -> Budget {

@@ -20,7 +20,7 @@ fn limited(width: u32, total: i64) -> Rules {
         spent_before: Amount::ZERO,
         unsure_before: Amount::ZERO,
         prices: Arc::new(Prices { own, ..Prices::default() }),
-        payees: vec![Payee { provider: None, model: "m".into(), output_max: 100 }],
+        payees: vec![Payee { provider: None, model: "m".into(), output_max: 100, fixed_bytes: 0 }],
         timeout: Duration::from_secs(600),
     };
     Rules { budget: Some(budget), ..rules(width) }

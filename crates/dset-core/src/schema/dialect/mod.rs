@@ -8,6 +8,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::provider::{Dialect, Preset};
@@ -31,7 +32,8 @@ const NAME_CHARS_MAX: usize = 64;
 const NAME: &str = "answer";
 
 /// How a service is asked for answers that fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// It holds the model to the schema.
     Strict,
@@ -62,9 +64,27 @@ pub struct Obstacle {
     pub why: String,
 }
 
+/// How an answer was asked for that has to fit a schema. It stands beside the answer, and is no part
+/// of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedFor {
+    /// The form in which this model of the service was asked.
+    pub dialect: Structured,
+    /// How it was asked.
+    pub method: Method,
+    /// The version of the sentence in the prompt, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<u32>,
+    /// What is to be undone in the answer.
+    #[serde(flatten)]
+    pub restore: Restore,
+}
+
 /// What is sent of a schema.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conveyed {
+    /// The form in which this model of the service is asked.
+    pub dialect: Structured,
     /// How the service is asked.
     pub method: Method,
     /// Fields to add to the body; an object that is there already gets the members.
@@ -79,6 +99,52 @@ pub struct Conveyed {
     pub obstacle: Option<Obstacle>,
     /// What is to be undone in the answers.
     pub restore: Restore,
+}
+
+impl Conveyed {
+    /// Returns what stands beside the answers.
+    #[must_use]
+    pub fn asked_for(&self) -> AskedFor {
+        AskedFor {
+            dialect: self.dialect,
+            method: self.method,
+            sentence: self.sentence.as_ref().map(|_| SENTENCE_VERSION),
+            restore: self.restore,
+        }
+    }
+
+    /// Returns the system prompt with what is said of the schema at its end.
+    #[must_use]
+    pub fn system(&self, system: Option<&str>) -> Option<String> {
+        let sentence = self.sentence.as_deref()?;
+        Some(match system {
+            Some(system) => format!("{system}\n\n{sentence}"),
+            None => sentence.to_owned(),
+        })
+    }
+
+    /// Adds its fields to a body. Where the same object is there already, it gets the members that it
+    /// lacks: what the user says is heard first.
+    pub(crate) fn add_to(&self, body: &mut Map<String, Value>) {
+        for (name, value) in &self.fields {
+            match (body.get_mut(name), value) {
+                (Some(Value::Object(own)), Value::Object(members)) => {
+                    for (name, value) in members {
+                        own.entry(name).or_insert_with(|| value.clone());
+                    }
+                }
+                (Some(_), _) => {}
+                (None, value) => drop(body.insert(name.clone(), value.clone())),
+            }
+        }
+    }
+
+    /// Returns how many bytes it adds to a request, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let fields = serde_json::to_string(&self.fields).map_or(0, |text| text.len());
+        fields + self.sentence.as_ref().map_or(0, String::len)
+    }
 }
 
 impl Schema {
@@ -134,6 +200,7 @@ impl Schema {
             fields.insert("response_format".into(), json!({ "type": "json_object" }));
         }
         Conveyed {
+            dialect: structured,
             method: if is_json { Method::Json } else { Method::Prompt },
             fields,
             sentence: Some(format!("{SENTENCE}\n{}", self.whole(wrapped))),

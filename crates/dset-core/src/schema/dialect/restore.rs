@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::schema::Schema;
@@ -12,11 +13,13 @@ use crate::structured::json::push_token;
 pub(super) const WRAPPER: &str = "value";
 
 /// What the reduction brought into answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restore {
     /// Properties that may be absent were asked for as null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nullable: bool,
     /// The value was asked for inside an object, as its one member `value`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrapped: bool,
 }
 

@@ -11,6 +11,7 @@ use super::key_text::{begins_like_a_key, is_variable};
 use super::layer::{Layer, NO_KEY};
 use super::reading::{Choice, Reading};
 use super::run_options::{CostLimits, RunOptions};
+use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
 use crate::check::{Declaration, OnFail};
 use crate::item::params::Params;
@@ -18,6 +19,7 @@ use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
 use crate::rate::sliding_window::MinuteLimits;
+use crate::schema::Schema;
 use crate::template::{DEFAULT_TEMPLATE, has_code};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
@@ -117,6 +119,11 @@ pub enum Warning {
         /// The service, as people call it.
         provider: String,
     },
+    /// Answers are not streamed: the service streams none that are to fit a schema.
+    NotStreamed {
+        /// The service, as people call it.
+        provider: String,
+    },
     /// The key will cross a network unencrypted.
     KeyInClear {
         /// To this host.
@@ -125,7 +132,7 @@ pub enum Warning {
 }
 
 /// Resolves a layer into what holds, among the known services alone. `system_text` is what the
-/// layer's system file says.
+/// layer's system file says; the file of its schema, if it names one, is not looked at.
 pub fn resolve(layer: Layer, system_text: Option<String>) -> Result<Resolved, SettingsError> {
     resolve_with_providers(layer, system_text, &Providers::default())
 }
@@ -150,6 +157,10 @@ pub fn resolve_with_providers(
         names.push(None);
     }
     let system = layer.system.or(system_text);
+    let schema = match layer.schema {
+        Some(SchemaSource::Read(schema)) => Some(*schema),
+        Some(SchemaSource::File(_)) | None => None,
+    };
     let shared = Shared {
         request: RequestSettings {
             model: String::new(),
@@ -161,10 +172,12 @@ pub fn resolve_with_providers(
             reasoning: layer.reasoning.map(|switch| switch == Switch::On),
             reasoning_effort: layer.reasoning_effort,
             params: Params::merged(layer.param.as_deref().unwrap_or_default()),
+            schema: schema.as_ref().map(|schema| schema.canonical().to_owned()),
         },
         base_urls: layer.base_url.unwrap_or_default(),
         key: layer.key,
         stream: layer.stream.map(|switch| switch == Switch::On),
+        schema: schema.as_ref(),
         providers,
     };
     let mut models = Vec::new();
@@ -206,6 +219,7 @@ pub fn resolve_with_providers(
             },
             shard: None,
         },
+        schema,
     };
     let options = RunOptions {
         concurrency: layer.concurrency.unwrap_or_default(),
@@ -260,6 +274,7 @@ struct Shared<'a> {
     base_urls: Vec<String>,
     key: Option<String>,
     stream: Option<bool>,
+    schema: Option<&'a Schema>,
 }
 
 fn resolve_model(
@@ -305,8 +320,13 @@ fn resolve_model(
         let provider = preset.name.clone();
         warnings.push(Warning::TemperatureLeftOut { provider });
     }
-    let stream = shared.stream.unwrap_or(preset.stream && at_home);
-    Ok(Model { request, preset, base_urls, key_variable, stream })
+    let conveyed = shared.schema.map(|schema| Arc::new(preset.convey(schema, &request.model)));
+    let may_stream = conveyed.as_ref().is_none_or(|conveyed| conveyed.may_stream);
+    if shared.stream == Some(true) && !may_stream {
+        warnings.push(Warning::NotStreamed { provider: preset.name.clone() });
+    }
+    let stream = may_stream && shared.stream.unwrap_or(preset.stream && at_home);
+    Ok(Model { request, preset, base_urls, key_variable, stream, conveyed })
 }
 
 /// Whose wire is spoken where, and of which model.

@@ -111,6 +111,7 @@ mod tests {
                 reasoning,
                 answer,
                 metadata: Default::default(),
+                reading: None,
             };
             let mut ours = Vec::new();
             (FORMAT.write)(&row, &mut ours);

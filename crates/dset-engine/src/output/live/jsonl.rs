@@ -6,6 +6,7 @@
 //! what is not known.
 
 use dset_core::answer::row::{CompleteMetadata, Row};
+use dset_core::structured::Parsed;
 use dset_core::time::rfc3339;
 use serde::Serialize;
 
@@ -18,9 +19,12 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     header: b"",
     header_with_bom: None,
     newline: b"\n",
-    shape: 2,
-    // Shape 1 has no id.
-    earlier_shapes: &[(1, |row, output| write_with(row, "", output))],
+    shape: 3,
+    // Shape 1 has no id, neither has a value.
+    earlier_shapes: &[
+        (1, |row, output| write_with(row, "", None, output)),
+        (2, |row, output| write_with(row, id(row), None, output)),
+    ],
     loader_rank: 0,
     write,
     looks: None,
@@ -35,6 +39,8 @@ struct Line<'a> {
     question: &'a str,
     reasoning: &'a str,
     answer: &'a str,
+    #[serde(flatten)]
+    value: Option<Value<'a>>,
     model: &'a str,
     /// From 0.
     sample: u32,
@@ -49,11 +55,29 @@ struct Line<'a> {
     time: String,
 }
 
-fn write(row: &Row, output: &mut Vec<u8>) {
-    write_with(row, row.metadata.id.as_deref().unwrap_or_default(), output);
+/// What is read of an answer that has to fit a schema; both are empty where there is no value.
+#[derive(Serialize)]
+struct Value<'a> {
+    /// As JSON text: values may differ by row.
+    parsed: String,
+    parsed_from: &'a str,
 }
 
-fn write_with(row: &Row, id: &str, output: &mut Vec<u8>) {
+fn id(row: &Row) -> &str {
+    row.metadata.id.as_deref().unwrap_or_default()
+}
+
+fn write(row: &Row, output: &mut Vec<u8>) {
+    let value = match row.parsed() {
+        Some(Parsed { value, from }) => {
+            Value { parsed: value.to_string(), parsed_from: from.name() }
+        }
+        None => Value { parsed: String::new(), parsed_from: "" },
+    };
+    write_with(row, id(row), Some(value), output);
+}
+
+fn write_with(row: &Row, id: &str, value: Option<Value<'_>>, output: &mut Vec<u8>) {
     let known = CompleteMetadata::from(&row.metadata);
     let line = Line {
         id,
@@ -61,6 +85,7 @@ fn write_with(row: &Row, id: &str, output: &mut Vec<u8>) {
         question: &row.question,
         reasoning: &row.reasoning,
         answer: &row.answer,
+        value,
         model: known.model,
         sample: known.sample,
         finish_reason: known.finish_reason,
@@ -91,6 +116,7 @@ mod tests {
                 reasoning: String::new(),
                 answer: "=a\u{2028}".into(),
                 metadata,
+                reading: None,
             };
             let mut bytes = Vec::new();
             write(&row, &mut bytes);
@@ -111,11 +137,11 @@ mod tests {
         };
         assert_eq!(
             line(known),
-            "{\"id\":\"\",\"row\":2,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"model\":\"m\",\"sample\":1,\"finish_reason\":\"stop\",\"input_tokens\":5,\"cached_tokens\":3,\"output_tokens\":7,\"reasoning_tokens\":4,\"seconds\":1.0,\"request_id\":\"r\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
+            "{\"id\":\"\",\"row\":2,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"parsed\":\"\",\"parsed_from\":\"\",\"model\":\"m\",\"sample\":1,\"finish_reason\":\"stop\",\"input_tokens\":5,\"cached_tokens\":3,\"output_tokens\":7,\"reasoning_tokens\":4,\"seconds\":1.0,\"request_id\":\"r\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
         );
         assert_eq!(
             line(Metadata::default()),
-            "{\"id\":\"\",\"row\":0,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"model\":\"\",\"sample\":0,\"finish_reason\":\"\",\"input_tokens\":0,\"cached_tokens\":0,\"output_tokens\":0,\"reasoning_tokens\":0,\"seconds\":0.0,\"request_id\":\"\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
+            "{\"id\":\"\",\"row\":0,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"parsed\":\"\",\"parsed_from\":\"\",\"model\":\"\",\"sample\":0,\"finish_reason\":\"\",\"input_tokens\":0,\"cached_tokens\":0,\"output_tokens\":0,\"reasoning_tokens\":0,\"seconds\":0.0,\"request_id\":\"\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
         );
     }
 }

@@ -34,6 +34,7 @@ fn row(question: &str, reasoning: &str, answer: &str) -> Row {
         reasoning: reasoning.into(),
         answer: answer.into(),
         metadata: Metadata::default(),
+        reading: None,
     }
 }
 

@@ -11,7 +11,7 @@ use dset_core::acceptance::RetryWith;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{Enough, Event, Machine, Rules, Seq};
-use dset_core::settings::{Concurrency, OnError, RunOptions};
+use dset_core::settings::{Concurrency, Model, OnError, RunOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -75,6 +75,8 @@ impl Run {
                 session,
                 settings: job.settings_ids.clone(),
                 models: spec.requests().into_iter().map(|request| request.model).collect(),
+                schema: spec.schema.clone().map(Arc::new),
+                asked_for: spec.models.iter().map(Model::asked_for).collect(),
                 samples: spec.samples,
                 generation: job.generation,
                 acceptance: terms.map(|terms| terms.fingerprint),

@@ -35,6 +35,14 @@ pub struct AttemptSummary {
     pub reply: Option<Vec<u8>>,
 }
 
+impl AttemptSummary {
+    /// Sums up the asks of a question, oldest first.
+    pub(crate) fn of(asks: &[(i64, bool, Attempt)]) -> Option<AttemptSummary> {
+        let (_, _, last) = asks.last()?;
+        Some(AttemptSummary { count: asks.len() as u64, last: last.clone(), reply: None })
+    }
+}
+
 /// The failed asks of some questions: of each question those of every answer, by the answer's key.
 pub(crate) type AttemptsByQuestion = HashMap<[u8; 16], HashMap<[u8; 16], AttemptSummary>>;
 
@@ -74,6 +82,37 @@ impl Store {
                 .or_insert(AttemptSummary { count: 1, last, reply: None });
         }
         Ok(tried)
+    }
+
+    /// Returns the failed asks of a row of the input, oldest first: the number of each, and whether its
+    /// reply was kept. In one pass over those of all.
+    pub(crate) fn attempts_at_row(
+        &self,
+        row: u64,
+    ) -> Result<Vec<(i64, bool, Attempt)>, StoreError> {
+        let sql = "SELECT id, body IS NOT NULL, at, seconds, cause, status, message, request_id
+                   FROM attempts WHERE row = ?1 ORDER BY id";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([row as i64], |row| {
+            let attempt = Attempt {
+                at: row.get(2)?,
+                seconds: row.get(3)?,
+                cause: row.get(4)?,
+                status: row.get(5)?,
+                message: row.get(6)?,
+                request_id: row.get(7)?,
+            };
+            Ok((row.get(0)?, row.get(1)?, attempt))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the reply that was kept of a failed ask.
+    pub(crate) fn reply_of(&self, attempt: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT body FROM attempts WHERE id = ?1 AND body IS NOT NULL";
+        let packed: Option<Vec<u8>> =
+            self.reader.connection.query_row(sql, [attempt], |row| row.get(0)).optional()?;
+        Ok(packed.and_then(|packed| zstd::decode_all(&*packed).ok()))
     }
 
     /// Returns the newest reply that was kept of the failed asks for an answer to a question.

@@ -137,6 +137,7 @@ mod tests {
             seconds: Some(2.0),
             request_id: Some(String::new()),
             system_fingerprint: Some("fp".into()),
+            asked_for: None,
         };
         let odd = Metadata { row: Some(u64::MAX), input_tokens: Some(u64::MAX), ..all.clone() };
         for known in [Metadata::default(), all, odd] {
@@ -148,6 +149,7 @@ mod tests {
                 reasoning: String::new(),
                 answer: "a".into(),
                 metadata: known.clone(),
+                reading: None,
             };
             let new = NewAnswer::taken_over(row.clone(), [1; 16], [2; 16], 0);
             let place = Write::Placed { edition: 0, answer: AnswerRef::New(0), row: None };

@@ -7,16 +7,20 @@ use super::store::Store;
 use crate::store::error::StoreError;
 
 impl Store {
-    /// Shows the question, the reasoning and the answer of every answer in the store.
-    pub(crate) fn for_each_text(
+    /// Shows the question, the reasoning and the answer of every answer behind `after`, until `each`
+    /// says false.
+    pub(crate) fn for_each_text_after(
         &self,
-        mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<(), StoreError>,
+        after: AnswerId,
+        mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT id, question, reasoning, answer FROM answers ORDER BY id";
+        let sql = "SELECT id, question, reasoning, answer FROM answers WHERE id > ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
-            each(row.get(0)?, [text(row, 1)?, text(row, 2)?, text(row, 3)?])?;
+            if !each(row.get(0)?, [text(row, 1)?, text(row, 2)?, text(row, 3)?])? {
+                break;
+            }
         }
         Ok(())
     }

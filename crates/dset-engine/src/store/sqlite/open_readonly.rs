@@ -105,7 +105,7 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
     plan_once(&connection)?;
     // What an older store lacks is made in memory.
     connection.pragma_update(None, "temp_store", "memory")?;
-    Ok(Store { reader: Reader { connection }, path: path.to_owned() })
+    Ok(Store { reader: Reader::new(connection), path: path.to_owned() })
 }
 
 impl Store {
@@ -189,6 +189,17 @@ impl Store {
         let rows = statement.query_map([edition], |row| {
             let fault: String = row.get(1)?;
             Ok((row.get(0)?, (Fault::from_code(&fault), row.get(2)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the rows of the questions that ended without an answer, as they were when they did.
+    pub(crate) fn ended_rows(&self, edition: u32) -> Result<Vec<(u64, Fault, String)>, StoreError> {
+        let sql = "SELECT row, fault, cause FROM ended WHERE edition = ?1";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([edition], |row| {
+            let (at, fault): (i64, String) = (row.get(0)?, row.get(1)?);
+            Ok((at as u64, Fault::from_code(&fault), row.get(2)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

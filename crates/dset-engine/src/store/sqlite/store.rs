@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::checkpoint::StoredCheckpoint;
 use super::limits::{APPLICATION, PATH_BYTES_MAX, STORE, VERSION};
+use super::schemas::Schemas;
 use super::{facts, migrate, tries};
 use crate::os::files;
 use crate::output::live::format::{LiveFormat, legacy, live_formats};
@@ -69,7 +70,7 @@ impl Store {
             return Err(StoreError::PathTooLong(bytes));
         }
         let connection = connect(&path)?;
-        let mut store = Store { reader: Reader { connection }, path };
+        let mut store = Store { reader: Reader::new(connection), path };
         let version: i64 =
             store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =
@@ -372,9 +373,14 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) connection: Connection,
+    pub(super) schemas: Schemas,
 }
 
 impl Reader {
+    pub(super) fn new(connection: Connection) -> Reader {
+        Reader { connection, schemas: Schemas::default() }
+    }
+
     /// Says that a program of a later version wrote this, and which, as far as that can be read.
     pub(super) fn newer(&self, found: i64) -> StoreError {
         let sql = "SELECT version FROM lives ORDER BY id DESC LIMIT 1";
@@ -390,7 +396,7 @@ impl Reader {
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         plan_once(&connection)?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        Ok(Reader { connection })
+        Ok(Reader::new(connection))
     }
 }
 
@@ -403,7 +409,7 @@ pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
 /// Reads one answer by its number, see [`Archive::row`].
 pub(super) fn row_sql() -> String {
     format!(
-        "SELECT a.answered_at, a.question, a.reasoning, a.answer, {} FROM answers a
+        "SELECT a.answered_at, a.question, a.reasoning, a.answer, a.life, {} FROM answers a
          LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
         facts::COLUMNS
     )
@@ -422,12 +428,18 @@ impl Archive for Reader {
         let mut statement = self.connection.prepare_cached(&row_sql())?;
         let mut rows = statement.query([answer])?;
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let metadata = facts::metadata(row, 5)?;
+        let reading = match metadata.asked_for {
+            Some(asked_for) => self.schemas.reading(&self.connection, row.get(4)?, asked_for)?,
+            None => None,
+        };
         Ok(Row {
             answered_at: row.get(0)?,
             question: row.get(1)?,
             reasoning: row.get(2)?,
             answer: row.get(3)?,
-            metadata: facts::metadata(row, 4)?,
+            metadata,
+            reading,
         })
     }
 

@@ -1,5 +1,6 @@
 use rusqlite::Connection;
 
+use super::store::{Reader, row_sql};
 use super::*;
 use crate::store::error::StoreError;
 

@@ -8,6 +8,7 @@ pub(crate) mod message;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::AnswerId;
 use dset_core::run::{JournalRecord, Seq};
+use dset_core::schema::Schema;
+use dset_core::schema::dialect::AskedFor;
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
 use super::error::StoreError;
@@ -58,6 +61,10 @@ pub struct WriterSettings {
     pub settings: Vec<i64>,
     /// The models, by the names that they are asked under.
     pub models: Vec<String>,
+    /// The schema that answers have to fit.
+    pub schema: Option<Arc<Schema>>,
+    /// How each model is asked for such answers.
+    pub asked_for: Vec<Option<AskedFor>>,
     /// How many answers each gives to a question.
     pub samples: u32,
     /// The edition that is asked.

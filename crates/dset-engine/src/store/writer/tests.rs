@@ -131,6 +131,8 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         session: 1,
         settings: vec![1],
         models: vec!["m".into()],
+        schema: None,
+        asked_for: vec![None],
         samples: 1,
         generation: 0,
         acceptance: None,

@@ -100,6 +100,11 @@ fn kind(setting: &Setting) -> Value {
         }
         (_, ValueKind::Fields) => params(),
         (_, ValueKind::Check) => checks(),
+        ("schema", _) => any(vec![
+            json!({"type": ["string", "integer"], "minLength": 1}),
+            json!({"type": "object"}),
+        ]),
+        (_, ValueKind::Check) => checks(),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
@@ -184,24 +189,6 @@ fn providers() -> Value {
     })
 }
 
-/// Checks that answers are held against; what each takes is told when they are made.
-fn checks() -> Value {
-    let names = KINDS.iter().map(|kind| kind.name).chain([SCHEMA]);
-    let on_fail = ["retry", "mark", "keep"];
-    json!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                "name": {"enum": names.collect::<Vec<_>>()},
-                "on": {"type": "string", "description": "The place in the parsed answer that it judges"},
-                "on-fail": {"enum": on_fail, "description": "What its failing does"},
-            },
-        },
-    })
-}
-
 /// Further fields of requests, but for those that settings say.
 fn params() -> Value {
     let whole = setters().filter(|(name, _)| !name.contains('.')).map(|(name, _)| name);
@@ -219,6 +206,24 @@ fn params() -> Value {
         "type": "object",
         "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$", "not": {"enum": own}},
         "properties": members,
+    })
+}
+
+/// Checks that answers are held against; what each takes is told when they are made.
+fn checks() -> Value {
+    let names = KINDS.iter().map(|kind| kind.name).chain([SCHEMA]);
+    let on_fail = ["retry", "mark", "keep"];
+    json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"enum": names.collect::<Vec<_>>()},
+                "on": {"type": "string", "description": "The place in the parsed answer that it judges"},
+                "on-fail": {"enum": on_fail, "description": "What its failing does"},
+            },
+        },
     })
 }
 

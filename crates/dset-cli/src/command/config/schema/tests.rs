@@ -79,6 +79,7 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ("output", "'out' | ''"),
         ("formats", "'csv', 'CSV, txt', ['json', 'txt'] | '', ' ', [], [''], true"),
         ("csv-bom", "true, 'false' | 1, 'yes'"),
+        ("csv-id", "true, 'false' | 1, 'yes'"),
         ("model", "'m', '', 'a,b', 5, ['a', 'b/c'], [1, 'm'] | [], true, 1.5, ['a,b'], [true]"),
         ("samples", "1, 1000, '10', '+7', 5.0 | 0, 1001, '0', '1001', 'x', -1, 1.5, [1]"),
         (
@@ -126,6 +127,7 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
             "{top_p = 0.5}, {a = [1], b = {c = 'x'}}, {thinking = {budget_tokens = 5}}, {} | \
                       'top_p=0.5', 5, {model = 'm'}, {thinking = {type = 'x'}}, {thinking = true}, {tools = []}, {'a b' = 1}",
         ),
+        ("schema", "'answer.json', {type = 'object'} | '', true, [1]"),
         ("retries", "0, 3, '0', '00', 1000 | -1, 1001, '1001', 'x'"),
         (
             "backoff",

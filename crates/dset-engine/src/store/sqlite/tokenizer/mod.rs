@@ -297,11 +297,23 @@ impl SearchTerms {
 
     /// Any of it, as FTS5 takes it.
     fn any(&self) -> String {
+        self.quoted().join(" OR ")
+    }
+
+    /// All of it in these columns of the search index, as FTS5 takes it.
+    pub(super) fn all(&self, within: [bool; 3]) -> String {
+        let columns = ["question", "reasoning", "answer"].iter().zip(within);
+        let columns: Vec<&str> =
+            columns.filter(|(_, is_in)| *is_in).map(|(column, _)| *column).collect();
+        format!("{{{}}} : ({})", columns.join(" "), self.quoted().join(" AND "))
+    }
+
+    fn quoted(&self) -> Vec<String> {
         let quoted = |term: &Vec<u8>| {
             let sign = if term.ends_with(b" ") { "" } else { "*" };
             format!("\"{}\"{sign}", String::from_utf8_lossy(term).trim())
         };
-        self.folded.iter().map(quoted).collect::<Vec<_>>().join(" OR ")
+        self.folded.iter().map(quoted).collect()
     }
 }
 

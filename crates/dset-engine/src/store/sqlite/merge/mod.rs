@@ -1,11 +1,16 @@
 //! Takes what another store has into this one: answers by their keys, what they were bought with, and the
 //! asks that failed. Columns are copied by their names, so that one that is added is not lost.
 
+mod copied;
+mod metas;
+
 use std::collections::HashMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use self::copied::Copied;
+use self::metas::metas;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -13,18 +18,6 @@ use crate::store::error::StoreError;
 const BATCH: u64 = 10_000;
 /// Contradictions that are named one by one, at most.
 const NAMED_MAX: usize = 20;
-/// What of `meta` says how a run was called, and how its folder is to be.
-const METAS: [&str; 9] = [
-    "acceptance",
-    "call",
-    "asked",
-    "edition",
-    "formats",
-    "csv_bom",
-    "marks_column",
-    "cost_limit",
-    "from_bookmark",
-];
 /// What an answer is filed under whose key has another one.
 const PAID_TWICE: &str = "paid twice";
 
@@ -64,57 +57,6 @@ impl Merged {
         self.contradictions += other.contradictions;
         self.first.extend(other.first);
         self.first.truncate(NAMED_MAX);
-    }
-}
-
-/// A row of the other store: the names of its columns, and what they hold.
-struct Copied {
-    names: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Copied {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Copied> {
-        let names: Vec<String> = row.as_ref().column_names().map(str::to_owned).collect();
-        let values = (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
-        Ok(Copied { names, values })
-    }
-
-    fn set(&mut self, name: &str, value: impl Into<Value>) {
-        if let Some(at) = self.names.iter().position(|own| own == name) {
-            self.values[at] = value.into();
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&Value> {
-        let at = self.names.iter().position(|own| own == name)?;
-        self.values.get(at)
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        match self.get(name)? {
-            Value::Integer(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    fn text(&self, name: &str) -> String {
-        match self.get(name) {
-            Some(Value::Text(text)) => text.clone(),
-            _ => String::new(),
-        }
-    }
-
-    /// Inserts it, but for the columns that are named `without`.
-    fn insert(&self, to: &Transaction<'_>, table: &str, without: &str) -> rusqlite::Result<()> {
-        let kept: Vec<usize> =
-            (0..self.names.len()).filter(|&at| self.names[at] != without).collect();
-        let names: Vec<&str> = kept.iter().map(|&at| &*self.names[at]).collect();
-        let marks = vec!["?"; kept.len()].join(", ");
-        let sql = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", names.join(", "));
-        let values = kept.iter().map(|&at| &self.values[at]);
-        to.prepare_cached(&sql)?.execute(params_from_iter(values))?;
-        Ok(())
     }
 }
 
@@ -179,54 +121,6 @@ fn settings(from: &Connection, to: &Transaction<'_>) -> Result<HashMap<i64, i64>
         numbers.insert(number, own);
     }
     Ok(numbers)
-}
-
-/// How the last run was called, where nothing says so here: of a shard as a run of the whole input.
-fn metas(from: &Connection, to: &Transaction<'_>, numbers: &Numbers) -> Result<(), StoreError> {
-    let is_known = |name: &str| {
-        let sql = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = ?1)";
-        to.query_row(sql, [name], |row| row.get::<_, bool>(0))
-    };
-    if is_known("call")? {
-        return Ok(());
-    }
-    for name in METAS {
-        let sql = "SELECT value FROM meta WHERE name = ?1";
-        let Some(value) = from.query_row(sql, [name], |row| row.get(0)).optional()? else {
-            continue;
-        };
-        let value = match (name, value) {
-            ("call", Value::Text(call)) => Value::Text(of_the_whole(&call)),
-            ("asked", Value::Text(asked)) => match renumbered(&asked, numbers) {
-                Some(asked) => Value::Text(asked),
-                None => continue,
-            },
-            (_, value) => value,
-        };
-        to.execute(
-            "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
-            params![name, value],
-        )?;
-    }
-    Ok(())
-}
-
-fn of_the_whole(call: &str) -> String {
-    let Ok(mut call) = serde_json::from_str::<serde_json::Value>(call) else {
-        return call.to_owned();
-    };
-    if let Some(reading) = call.get_mut("reading").and_then(|reading| reading.as_object_mut()) {
-        reading.shift_remove("shard");
-    }
-    call.to_string()
-}
-
-/// Which settings were asked, `1,2;samples`, by the numbers that they have here.
-fn renumbered(asked: &str, numbers: &Numbers) -> Option<String> {
-    let (ids, samples) = asked.split_once(';')?;
-    let own = |id: &str| Some(numbers.settings.get(&id.parse().ok()?)?.to_string());
-    let ids: Option<Vec<String>> = ids.split(',').map(own).collect();
-    Some(format!("{};{samples}", ids?.join(",")))
 }
 
 /// Runs, and what each may have been billed.

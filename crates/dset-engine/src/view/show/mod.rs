@@ -1,6 +1,8 @@
 //! Questions with what came of them, for somebody who reads them: one of the file, those that ended
 //! without an answer, or those that were answered last. Nothing is asked, made or changed.
 
+pub mod object;
+
 use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::Verdict;

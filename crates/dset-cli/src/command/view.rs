@@ -1,0 +1,165 @@
+//! `dset view`: the records of a run in a browser.
+
+use clap::Args;
+
+use crate::run_selector::RunSelectorArgs;
+#[cfg(not(feature = "view"))]
+use crate::{error::UserError, exit::Exit};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Opens a page on this machine: every record in a list of any length, with search, \
+filters and orders; each with its answers beside each other, its failed asks and its reasoning; \
+what was spent, and how a run gets on, while it goes on. Ratings and notes are kept in review.db, an \
+index for the search in dset.search.db; nothing else is written, and nothing is asked.
+
+Only this machine can open it, and only with the address that is written here, which has a secret. \
+Nothing is fetched from anywhere. It goes on until Ctrl-C.
+
+Exit codes: 0 closed, 1 the store cannot be read, 2 usage or input, nothing was asked yet, or the port \
+is taken.
+
+Examples:
+  dset view                         of ./q.csv and ./dset_generator
+  dset view in/q.csv -o out         of another run
+  dset view --no-open --port 7000   write the address, open nothing
+  dset view --json                  the address as one JSON object, for a program"
+)]
+pub(crate) struct ViewArgs {
+    #[command(flatten)]
+    pub(crate) which: RunSelectorArgs,
+
+    /// Listen there [default: any free port]
+    #[arg(long, value_name = "PORT", default_value = "0", hide_default_value = true)]
+    pub(crate) port: u16,
+
+    /// Write the address and leave the browser alone
+    #[arg(long)]
+    pub(crate) no_open: bool,
+
+    /// Write the address as one JSON object to stdout, and open nothing
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(not(feature = "view"))]
+pub(super) fn run(_: &ViewArgs) -> Result<Exit, UserError> {
+    Err(UserError::new(Exit::Usage, "this dset was built without its viewer")
+        .hint("Build it with `cargo build --features view`"))
+}
+
+#[cfg(feature = "view")]
+pub(super) use viewer::run;
+
+#[cfg(feature = "view")]
+mod viewer {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use dset_core::settings::JobSpec;
+    use dset_engine::view::browse::{BrowseError, Browser, OwnedPricing, SideFiles};
+    use dset_view::{Listening, Reports};
+    use serde_json::{Value, json};
+
+    use super::ViewArgs;
+    use crate::command::money::Money;
+    use crate::command::{shared, stats, status};
+    use crate::display::{page, terminal_variables};
+    use crate::error::UserError;
+    use crate::exit::Exit;
+    use crate::explain;
+
+    pub(in crate::command) fn run(args: &ViewArgs) -> Result<Exit, UserError> {
+        let (settings, terminal) = shared::settings_of(&args.which)?;
+        let money = Money::read()?;
+        let pricing =
+            OwnedPricing { prices: money.prices.clone(), providers: money.providers().clone() };
+        let side = SideFiles::beside(&settings.output, &terminal_variables::cache_folder());
+        let browser = Browser::open(settings.clone(), side, pricing).map_err(explained)?;
+        let Some(browser) = browser else {
+            return Err(shared::nothing_asked(&args.which, &settings));
+        };
+        shared::runtime()?.block_on(async {
+            let listening = Listening::new(args.port).await.map_err(|error| {
+                let error =
+                    UserError::new(Exit::Usage, format!("cannot listen on port {}", args.port))
+                        .cause(error.to_string());
+                error.hint("`--port 0` takes a free port")
+            })?;
+            let url = listening.url();
+            let quiet = args.json || terminal.json;
+            match quiet {
+                true => page::json(object(&settings, &listening)),
+                false => say(&url),
+            }
+            if !quiet && !args.no_open {
+                open(&url);
+            }
+            let reports = Box::new(Commands { settings, money });
+            listening.serve(browser, reports, shared::stopped()).await.map_err(|error| {
+                UserError::new(Exit::Ours, "the viewer ended").cause(error.to_string())
+            })?;
+            Ok(Exit::Done)
+        })
+    }
+
+    fn explained(error: BrowseError) -> UserError {
+        match error {
+            BrowseError::Job(error) => explain::job(error),
+            other => UserError::new(Exit::Ours, other.to_string()),
+        }
+    }
+
+    fn say(url: &str) {
+        let mut out = std::io::stdout();
+        let _ = writeln!(out, "{url}\nCtrl-C ends it").and_then(|()| out.flush());
+    }
+
+    fn object(settings: &JobSpec, listening: &Listening) -> Value {
+        json!({
+            "input": settings.input,
+            "output": settings.output,
+            "url": listening.url(),
+            "api": format!("http://{}/api/v1/", listening.address),
+            "token": listening.token.as_str(),
+        })
+    }
+
+    /// Opens the browser that the system or `BROWSER` names; where there is none, the address stands
+    /// there to be copied.
+    fn open(url: &str) {
+        let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
+            "macos" => ("open", &[]),
+            "windows" => ("rundll32", &["url.dll,FileProtocolHandler"]),
+            _ => ("xdg-open", &[]),
+        };
+        let program = terminal_variables::browser().unwrap_or_else(|| program.to_owned());
+        let _ = Command::new(program)
+            .args(arguments)
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+    }
+
+    /// What the commands say, for the pages that show it.
+    struct Commands {
+        settings: JobSpec,
+        money: Money,
+    }
+
+    impl Reports for Commands {
+        fn status(&self) -> Result<Value, String> {
+            status::report(&self.settings, &self.money).map_err(|error| error.message)
+        }
+
+        fn stats(&self) -> Result<Value, String> {
+            match stats::report(&self.settings, &self.money) {
+                Ok(Some(report)) => Ok(report),
+                Ok(None) => Err("nothing was asked yet".to_owned()),
+                Err(error) => Err(error.message),
+            }
+        }
+    }
+}

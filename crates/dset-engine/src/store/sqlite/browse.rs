@@ -1,0 +1,179 @@
+//! What a viewer reads of answers: the numbers of all, and the beginnings of the texts of a few.
+
+use dset_core::answer::Usage;
+use dset_core::answer::row::Metadata;
+use dset_core::plan::AnswerId;
+use rusqlite::{OptionalExtension, params};
+
+use super::iterate::text;
+use super::store::Store;
+use crate::store::error::StoreError;
+
+/// Characters of a question that a list gets.
+const QUESTION_CHARS: u32 = 240;
+/// Characters of an answer that a list gets.
+const ANSWER_CHARS: u32 = 320;
+
+/// What changes when there is something new to see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Pulse {
+    /// What all the rest is of: the generation, the runs, the settings that were decided.
+    pub(crate) basis: (u32, i64, i64),
+    /// The last answer.
+    pub(crate) answers: AnswerId,
+    /// The last failed ask.
+    pub(crate) attempts: i64,
+    /// Questions that ended without an answer.
+    pub(crate) ended: i64,
+}
+
+/// The numbers of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerFacts {
+    pub(crate) id: AnswerId,
+    /// The run that brought it.
+    pub(crate) session: Option<i64>,
+    /// The row that it answered.
+    pub(crate) row: Option<u64>,
+    /// Unix milliseconds.
+    pub(crate) answered_at: i64,
+    /// Bytes.
+    pub(crate) reasoning_bytes: u64,
+    /// Bytes.
+    pub(crate) answer_bytes: u64,
+    /// The settings that it was asked with; absent in stores of version 1.
+    pub(crate) request: Option<i64>,
+    pub(crate) sample: Option<u32>,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) seconds: Option<f64>,
+    pub(crate) finish_reason: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) tokens: Usage,
+    /// What the service says that it cost.
+    pub(crate) cost: Option<f64>,
+}
+
+/// The beginnings of the texts of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Excerpts {
+    pub(crate) question: String,
+    pub(crate) answer: String,
+}
+
+impl Store {
+    /// Returns what tells one state of the store from a later one.
+    pub(crate) fn pulse(&self) -> Result<Pulse, StoreError> {
+        let generation = self.edition()?;
+        let sql = "SELECT (SELECT ifnull(max(id), 0) FROM lives),
+                     (SELECT ifnull(max(id), 0) FROM settings),
+                     (SELECT ifnull(max(id), 0) FROM answers),
+                     (SELECT ifnull(max(id), 0) FROM attempts),
+                     (SELECT count(*) FROM ended)";
+        let pulse = self.reader.connection.query_row(sql, [], |row| {
+            Ok(Pulse {
+                basis: (generation, row.get(0)?, row.get(1)?),
+                answers: row.get(2)?,
+                attempts: row.get(3)?,
+                ended: row.get(4)?,
+            })
+        })?;
+        Ok(pulse)
+    }
+
+    /// Returns when the store began, which tells it from another in its place.
+    pub(crate) fn birth(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT ifnull((SELECT min(decided_at) FROM settings), 0)";
+        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Shows the numbers of every answer behind `after`, in the order of arrival, without reading a
+    /// text.
+    pub(crate) fn for_each_fact(
+        &self,
+        after: AnswerId,
+        mut each: impl FnMut(AnswerFacts),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT a.id, a.life, a.row, a.answered_at, octet_length(a.reasoning),
+                     octet_length(a.answer), iif(f.answer IS NULL, a.metadata, ''), f.request,
+                     f.sample, f.attempts, f.seconds, f.finish, f.model, f.input_tokens,
+                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
+                   FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
+                   WHERE a.id > ?1 ORDER BY a.id";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([after])?;
+        while let Some(row) = rows.next()? {
+            each(fact(row)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the beginnings of the texts of an answer.
+    pub(crate) fn excerpts(&self, answer: AnswerId) -> Result<Excerpts, StoreError> {
+        let sql =
+            "SELECT substr(question, 1, ?2), substr(answer, 1, ?3) FROM answers WHERE id = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let of =
+            |row: &rusqlite::Row<'_>| Ok(Excerpts { question: row.get(0)?, answer: row.get(1)? });
+        Ok(statement.query_row(params![answer, QUESTION_CHARS, ANSWER_CHARS], of)?)
+    }
+
+    /// Returns the key of an answer; in one pass over all keys.
+    pub(crate) fn key_of(&self, answer: AnswerId) -> Result<Option<[u8; 16]>, StoreError> {
+        let sql = "SELECT key FROM answer_keys WHERE answer = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([answer], |row| row.get(0)).optional()?)
+    }
+
+    /// Returns the answer under a key.
+    pub(crate) fn answer_under(&self, key: &[u8]) -> Result<Option<AnswerId>, StoreError> {
+        let sql = "SELECT answer FROM answer_keys WHERE key = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+}
+
+fn fact(row: &rusqlite::Row<'_>) -> Result<AnswerFacts, StoreError> {
+    fn number(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
+        let stored: Option<i64> = row.get(at)?;
+        Ok(stored.and_then(|stored| u64::try_from(stored).ok()))
+    }
+    let (reasoning, answer): (i64, i64) = (row.get(4)?, row.get(5)?);
+    let mut facts = AnswerFacts {
+        id: row.get(0)?,
+        session: row.get(1)?,
+        row: number(row, 2)?,
+        answered_at: row.get(3)?,
+        reasoning_bytes: reasoning as u64,
+        answer_bytes: answer as u64,
+        request: row.get(7)?,
+        sample: row.get(8)?,
+        attempts: row.get(9)?,
+        seconds: row.get(10)?,
+        finish_reason: row.get(11)?,
+        model: row.get(12)?,
+        tokens: Usage {
+            input: number(row, 13)?,
+            cached: number(row, 14)?,
+            output: number(row, 15)?,
+            reasoning: number(row, 16)?,
+        },
+        cost: row.get(17)?,
+    };
+    let json = text(row, 6)?;
+    if !json.is_empty() {
+        let known: Metadata = serde_json::from_str(json).unwrap_or_default();
+        facts.sample = known.sample;
+        facts.attempts = known.attempts;
+        facts.seconds = known.seconds;
+        facts.finish_reason = known.finish_reason;
+        facts.model = known.model;
+        facts.cost = known.cost;
+        facts.tokens = Usage {
+            input: known.input_tokens,
+            cached: known.cached_tokens,
+            output: known.output_tokens,
+            reasoning: known.reasoning_tokens,
+        };
+    }
+    Ok(facts)
+}

@@ -1,0 +1,61 @@
+//! Rows that are copied from one store to another by the names of their columns.
+
+use rusqlite::types::Value;
+use rusqlite::{Row, Transaction, params_from_iter};
+
+/// A row of the other store: the names of its columns, and what they hold.
+pub(super) struct Copied {
+    names: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Copied {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Copied> {
+        let names: Vec<String> =
+            row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+        let values = (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
+        Ok(Copied { names, values })
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some(at) = self.names.iter().position(|own| own == name) {
+            self.values[at] = value.into();
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        let at = self.names.iter().position(|own| own == name)?;
+        self.values.get(at)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        match self.get(name) {
+            Some(Value::Text(text)) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Inserts it, but for the columns that are named `without`.
+    pub(super) fn insert(
+        &self,
+        to: &Transaction<'_>,
+        table: &str,
+        without: &str,
+    ) -> rusqlite::Result<()> {
+        let kept: Vec<usize> =
+            (0..self.names.len()).filter(|&at| self.names[at] != without).collect();
+        let names: Vec<&str> = kept.iter().map(|&at| &*self.names[at]).collect();
+        let marks = vec!["?"; kept.len()].join(", ");
+        let sql = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", names.join(", "));
+        let values = kept.iter().map(|&at| &self.values[at]);
+        to.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! How the last run of a folder was called.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::Numbers;
+use crate::store::error::StoreError;
+
+/// What of `meta` says how a run was called, and how its folder is to be.
+const METAS: [&str; 9] = [
+    "acceptance",
+    "call",
+    "asked",
+    "edition",
+    "formats",
+    "csv_bom",
+    "marks_column",
+    "cost_limit",
+    "from_bookmark",
+];
+/// How the last run was called, where nothing says so here: of a shard as a run of the whole input.
+pub(super) fn metas(
+    from: &Connection,
+    to: &Transaction<'_>,
+    numbers: &Numbers,
+) -> Result<(), StoreError> {
+    let is_known = |name: &str| {
+        let sql = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = ?1)";
+        to.query_row(sql, [name], |row| row.get::<_, bool>(0))
+    };
+    if is_known("call")? {
+        return Ok(());
+    }
+    for name in METAS {
+        let sql = "SELECT value FROM meta WHERE name = ?1";
+        let Some(value) = from.query_row(sql, [name], |row| row.get(0)).optional()? else {
+            continue;
+        };
+        let value = match (name, value) {
+            ("call", Value::Text(call)) => Value::Text(of_the_whole(&call)),
+            ("asked", Value::Text(asked)) => match renumbered(&asked, numbers) {
+                Some(asked) => Value::Text(asked),
+                None => continue,
+            },
+            (_, value) => value,
+        };
+        to.execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+            params![name, value],
+        )?;
+    }
+    Ok(())
+}
+
+fn of_the_whole(call: &str) -> String {
+    let Ok(mut call) = serde_json::from_str::<serde_json::Value>(call) else {
+        return call.to_owned();
+    };
+    if let Some(reading) = call.get_mut("reading").and_then(|reading| reading.as_object_mut()) {
+        reading.shift_remove("shard");
+    }
+    call.to_string()
+}
+
+/// Which settings were asked, `1,2;samples`, by the numbers that they have here.
+fn renumbered(asked: &str, numbers: &Numbers) -> Option<String> {
+    let (ids, samples) = asked.split_once(';')?;
+    let own = |id: &str| Some(numbers.settings.get(&id.parse().ok()?)?.to_string());
+    let ids: Option<Vec<String>> = ids.split(',').map(own).collect();
+    Some(format!("{};{samples}", ids?.join(",")))
+}

@@ -1,0 +1,113 @@
+//! What somebody who looked at answers thinks of them: ratings and notes, in a file of their own, so
+//! that the store of what was paid for is never written for them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
+use serde::{Deserialize, Serialize};
+
+use crate::store::error::StoreError;
+
+/// The file's name.
+const REVIEWS: &str = "review.db";
+const VERSION: i64 = 1;
+
+/// What somebody thinks of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// From 1, bad, to 5, good; absent where it was not rated.
+    pub rating: Option<u8>,
+    /// What there is to say of it; empty where there is nothing.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Which answer a review is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ReviewKey {
+    pub(crate) key: [u8; 16],
+    /// Which of several tries under this key, from 0.
+    pub(crate) try_number: u32,
+    pub(crate) generation: u32,
+}
+
+/// The reviews of a folder.
+#[derive(Debug)]
+pub(crate) struct Reviews {
+    connection: Connection,
+}
+
+impl Reviews {
+    /// Opens them to read; `None` where nobody has reviewed anything.
+    pub(crate) fn open_readonly(folder: &Path) -> Result<Option<Reviews>, StoreError> {
+        let path = folder.join(REVIEWS);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let reviews = Reviews { connection };
+        Ok((reviews.version()? == VERSION).then_some(reviews))
+    }
+
+    /// Opens them to write, and makes the file where there is none.
+    pub(crate) fn open(folder: &Path) -> Result<Reviews, StoreError> {
+        let connection = Connection::open(folder.join(REVIEWS))?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        let reviews = Reviews { connection };
+        match reviews.version()? {
+            0 => reviews.connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 CREATE TABLE IF NOT EXISTS reviews (
+                   key BLOB NOT NULL,
+                   try INTEGER NOT NULL,
+                   generation INTEGER NOT NULL,
+                   rating INTEGER,
+                   note TEXT NOT NULL,
+                   at INTEGER NOT NULL,
+                   PRIMARY KEY (key, try, generation)
+                 ) WITHOUT ROWID;
+                 PRAGMA user_version = {VERSION};
+                 COMMIT"
+            ))?,
+            VERSION => {}
+            found => return Err(StoreError::Newer { found, by: None }),
+        }
+        Ok(reviews)
+    }
+
+    fn version(&self) -> Result<i64, StoreError> {
+        Ok(self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    }
+
+    /// Returns all of a generation.
+    pub(crate) fn all(&self, generation: u32) -> Result<Vec<(ReviewKey, Review)>, StoreError> {
+        let sql = "SELECT key, try, rating, note FROM reviews WHERE generation = ?1";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([generation], |row| {
+            let key = ReviewKey { key: row.get(0)?, try_number: row.get(1)?, generation };
+            Ok((key, Review { rating: row.get(2)?, note: row.get(3)? }))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts a review in the place of what was said of that answer before, durably; an empty one
+    /// removes it.
+    pub(crate) fn set(&self, of: &ReviewKey, review: &Review, at: i64) -> Result<(), StoreError> {
+        let ReviewKey { key, try_number, generation } = of;
+        if *review == Review::default() {
+            self.connection.execute(
+                "DELETE FROM reviews WHERE key = ?1 AND try = ?2 AND generation = ?3",
+                params![key, try_number, generation],
+            )?;
+            return Ok(());
+        }
+        self.connection.execute(
+            "INSERT OR REPLACE INTO reviews VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![key, try_number, generation, review.rating, review.note, at],
+        )?;
+        Ok(())
+    }
+}

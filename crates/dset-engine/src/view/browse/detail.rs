@@ -1,0 +1,158 @@
+//! One question with everything that is known of it.
+
+use serde_json::{Value, json};
+
+use super::columns::State;
+use super::{BrowseError, Browser, Filter};
+use crate::store::{Attempt, Store};
+use crate::view::browse::load::Loaded;
+use crate::view::show::{ShownQuestion, ShownSlot, SlotOutcome, object};
+use dset_core::plan::ledger::Fault;
+
+/// Characters of a text that are sent with a question; the whole of it is a call of its own.
+const TEXT_CHARS_MAX: usize = 1_000_000;
+
+/// One question, as `dset show --json` says it, with what a viewer needs beside it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Detail {
+    /// The question, with `answer` (the number in the store), `rating` and `note` at each of its
+    /// answers.
+    pub question: Value,
+    /// The asks that failed, oldest first.
+    pub attempts: Vec<Value>,
+    /// The question before this among those that the filter lets through.
+    pub previous: Option<u64>,
+    /// The one behind.
+    pub next: Option<u64>,
+    /// Its place among them, from 1; absent where the filter leaves it out.
+    pub place: Option<u64>,
+    /// Records that the filter lets through.
+    pub count: u64,
+    /// Changes with whatever is shown.
+    pub revision: u64,
+}
+
+impl Browser {
+    /// Returns the question of this number, from 1.
+    pub fn detail(&self, number: u64, filter: &Filter) -> Result<Detail, BrowseError> {
+        self.with(|store, loaded| {
+            let row = u32::try_from(number).ok().and_then(|number| number.checked_sub(1));
+            let row = row.filter(|row| (*row as usize) < loaded.columns.row_numbers.len());
+            let row = row.ok_or(BrowseError::NoSuch)?;
+            let records = &loaded.columns.records;
+            let order = self.order(store, loaded, filter)?;
+            let place = order.iter().position(|&at| records[at as usize].row == row);
+            let of = |at: &u32| u64::from(records[*at as usize].row) + 1;
+            let previous = place.and_then(|place| order[..place].iter().rev().map(of).next());
+            let behind = place.map_or(&order[..0], |place| &order[place..]);
+            let next = behind.iter().map(of).find(|other| *other != number);
+            let attempts =
+                store.attempts_at_row(loaded.columns.row_numbers[row as usize].into())?;
+            let question = self.question(store, loaded, row, &attempts)?;
+            let attempts = attempts.iter().map(|(id, has_reply, attempt)| {
+                let mut object = object::attempt(attempt);
+                object["id"] = json!(id);
+                object["has_reply"] = json!(has_reply);
+                object
+            });
+            Ok(Detail {
+                question,
+                attempts: attempts.collect(),
+                previous,
+                next,
+                place: place.map(|place| place as u64 + 1),
+                count: order.len() as u64,
+                revision: loaded.revision,
+            })
+        })
+    }
+
+    fn question(
+        &self,
+        store: &Store,
+        loaded: &Loaded,
+        row: u32,
+        attempts: &[(i64, bool, Attempt)],
+    ) -> Result<Value, BrowseError> {
+        let columns = &loaded.columns;
+        let number: u64 = columns.row_numbers[row as usize].into();
+        let mut question = ShownQuestion {
+            place: Some((u64::from(row) + 1, number)),
+            text: String::new(),
+            entries: Vec::new(),
+        };
+        for record in &columns.records[columns.of_row(row)] {
+            let cause = columns.causes.name(record.cause).unwrap_or_default().to_owned();
+            let tried = || crate::store::AttemptSummary::of(attempts);
+            let outcome = match record.state {
+                State::Answered => {
+                    let answer = store.as_reader().row_at(record.answer.into(), Some(number))?;
+                    question.text.clone_from(&answer.question);
+                    SlotOutcome::Answered(Box::new(answer))
+                }
+                State::Presumed => SlotOutcome::Presumed,
+                State::Rejected => {
+                    SlotOutcome::Failed { end: Some((Fault::Rejected, cause)), tried: tried() }
+                }
+                State::GaveUp if cause.is_empty() => {
+                    SlotOutcome::Failed { end: None, tried: tried() }
+                }
+                State::GaveUp => {
+                    SlotOutcome::Failed { end: Some((Fault::GaveUp, cause)), tried: tried() }
+                }
+                State::Pending => SlotOutcome::Pending { tried: tried() },
+            };
+            let model = columns.models.name(record.model).map(str::to_owned);
+            let (sample, tries) = (record.sample.into(), Vec::new());
+            question.entries.push(ShownSlot { model, sample, outcome, tries });
+        }
+        if question.text.is_empty() {
+            question.text = loaded.open.get(row)?.unwrap_or_default();
+        }
+        let mut object = object::question(&question);
+        let answers = object["answers"].as_array_mut().into_iter().flatten();
+        for (record, answer) in columns.records[columns.of_row(row)].iter().zip(answers) {
+            if record.answer > 0 {
+                let review = match record.rating > 0 || record.has_note {
+                    true => self.review_of(store, record.answer.into())?,
+                    false => crate::store::Review::default(),
+                };
+                answer["id"] = json!(record.answer);
+                answer["cost"] = json!(Some(record.numbers.cost).filter(|cost| !cost.is_nan()));
+                answer["rating"] = json!(review.rating);
+                answer["note"] = json!(review.note);
+                for text in ["answer", "reasoning"] {
+                    shorten(answer, text);
+                }
+            }
+        }
+        Ok(object)
+    }
+
+    /// Returns a whole answer, and its reasoning.
+    pub fn texts(&self, answer: i64) -> Result<(String, String), BrowseError> {
+        self.with(|store, loaded| {
+            if answer < 1 || answer > loaded.pulse.answers {
+                return Err(BrowseError::NoSuch);
+            }
+            let row = store.as_reader().row(answer)?;
+            Ok((row.answer, row.reasoning))
+        })
+    }
+
+    /// Returns the reply that was kept of a failed ask.
+    pub fn reply(&self, attempt: i64) -> Result<Vec<u8>, BrowseError> {
+        self.with(|store, _| store.reply_of(attempt)?.ok_or(BrowseError::NoSuch))
+    }
+}
+
+/// Cuts a text that no page shows whole, and says how long it was.
+fn shorten(answer: &mut Value, text: &str) {
+    let Some(whole) = answer[text].as_str().filter(|whole| whole.len() > TEXT_CHARS_MAX) else {
+        return;
+    };
+    let (cut, length): (String, usize) =
+        (whole.chars().take(TEXT_CHARS_MAX).collect(), whole.chars().count());
+    answer[format!("{text}_length")] = json!(length);
+    answer[text] = json!(cut);
+}

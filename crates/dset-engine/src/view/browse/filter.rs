@@ -1,0 +1,249 @@
+//! Which records are wanted, in which order, and how many have what.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::columns::{Columns, Numbers, Record, State};
+
+/// Columns that are told apart by name, in the order in which a viewer shows them.
+pub const FACETS: [&str; 7] =
+    ["state", "cause", "model", "sample", "finish_reason", "attempts", "rating"];
+
+/// Columns that records can be put in order and bounded by.
+pub const NUMBERS: [&str; 9] = [
+    "output_tokens",
+    "reasoning_tokens",
+    "input_tokens",
+    "seconds",
+    "cost",
+    "answer_bytes",
+    "reasoning_bytes",
+    "answered_at",
+    "rating",
+];
+
+/// Which records are wanted, as an address says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// By the name of a facet, the values of which a record has to have one.
+    pub values: BTreeMap<String, Vec<String>>,
+    /// By the name of a number, the least and the most, as they are written.
+    pub bounds: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// Words that the record has to have all of; see [`crate::view::search`].
+    pub terms: Vec<String>,
+    /// The number to order by; in the order of the input where there is none.
+    pub sort: Option<String>,
+    /// The largest first.
+    pub descending: bool,
+}
+
+/// Why a filter cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// There is no such column.
+    #[error("there is no column `{0}`")]
+    UnknownColumn(String),
+    /// This is no number.
+    #[error("`{0}` is not a number")]
+    NotANumber(String),
+}
+
+/// A value of a facet, and how many records have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FacetValue {
+    /// The value; absent for records that have none.
+    pub value: Option<String>,
+    /// How many of the records that all other filters let through.
+    pub count: u64,
+}
+
+/// The values of a column, and how many records have each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Facet {
+    /// The column.
+    pub name: &'static str,
+    /// The values that occur, the most frequent first.
+    pub values: Vec<FacetValue>,
+}
+
+/// A filter that was made ready for these columns.
+pub(super) struct Ready {
+    /// Of each facet the numbers that are let through; `None` where all are.
+    allowed: [Option<Vec<bool>>; FACETS.len()],
+    bounds: Vec<(usize, f64, f64)>,
+}
+
+/// A number of a facet that stands for samples and attempts beyond what is told apart.
+const MANY: usize = 255;
+
+fn facet_number(facet: usize, record: &Record) -> usize {
+    match facet {
+        0 => record.state as usize,
+        1 => record.cause.into(),
+        2 => record.model.into(),
+        3 => usize::from(record.sample).min(MANY),
+        4 => record.finish.into(),
+        5 => record.attempts.into(),
+        _ => record.rating.into(),
+    }
+}
+
+fn facet_value(columns: &Columns, facet: usize, number: usize) -> Option<String> {
+    let name = |names: &super::columns::Names| names.name(number as u8).map(str::to_owned);
+    match facet {
+        0 => State::ALL.get(number).map(|state| state.name().to_owned()),
+        1 => name(&columns.causes),
+        2 => name(&columns.models),
+        4 => name(&columns.finishes),
+        3 => Some(number.to_string()),
+        _ => (number > 0).then(|| number.to_string()),
+    }
+}
+
+/// Returns a number of a record; NaN where it has none.
+pub(super) fn number(at: usize, record: &Record) -> f64 {
+    let Numbers { answered_at, .. } = record.numbers;
+    let n = &record.numbers;
+    let known = |number: u32| if record.answer == 0 { f64::NAN } else { f64::from(number) };
+    match at {
+        0 => known(n.output_tokens),
+        1 => known(n.reasoning_tokens),
+        2 => known(n.input_tokens),
+        3 => known(n.took_ms) / 1000.0,
+        4 => f64::from(n.cost),
+        5 => known(n.answer_bytes),
+        6 => known(n.reasoning_bytes),
+        7 => known(answered_at),
+        _ => {
+            if record.rating == 0 {
+                f64::NAN
+            } else {
+                f64::from(record.rating)
+            }
+        }
+    }
+}
+
+fn column(name: &str) -> Result<usize, FilterError> {
+    let at = NUMBERS.iter().position(|known| *known == name);
+    at.ok_or_else(|| FilterError::UnknownColumn(name.to_owned()))
+}
+
+impl Ready {
+    pub(super) fn new(filter: &Filter, columns: &Columns) -> Result<Ready, FilterError> {
+        let mut allowed: [Option<Vec<bool>>; FACETS.len()] = Default::default();
+        for (name, values) in &filter.values {
+            let facet = FACETS.iter().position(|known| known == name);
+            let facet = facet.ok_or_else(|| FilterError::UnknownColumn(name.clone()))?;
+            let is_wanted = |number: usize| {
+                let value = facet_value(columns, facet, number).unwrap_or_default();
+                values.contains(&value)
+            };
+            allowed[facet] = Some((0..=MANY).map(is_wanted).collect());
+        }
+        let mut bounds = Vec::new();
+        for (name, (least, most)) in &filter.bounds {
+            let of = |said: &Option<String>, or: f64| match said {
+                None => Ok(or),
+                Some(said) => match said.parse::<f64>() {
+                    Ok(number) if number.is_finite() => Ok(number),
+                    _ => Err(FilterError::NotANumber(said.clone())),
+                },
+            };
+            let at = column(name)?;
+            bounds.push((at, of(least, f64::NEG_INFINITY)?, of(most, f64::INFINITY)?));
+        }
+        if let Some(sort) = &filter.sort {
+            column(sort)?;
+        }
+        Ok(Ready { allowed, bounds })
+    }
+
+    fn is_within(&self, record: &Record) -> bool {
+        self.bounds.iter().all(|&(at, least, most)| (least..=most).contains(&number(at, record)))
+    }
+
+    /// Tells whether a record is let through.
+    pub(super) fn holds(&self, record: &Record) -> bool {
+        let of_facets = self.allowed.iter().enumerate().all(|(facet, allowed)| {
+            allowed.as_ref().is_none_or(|allowed| allowed[facet_number(facet, record)])
+        });
+        of_facets && self.is_within(record)
+    }
+
+    /// Returns the records that are let through, in the wanted order. Those without the number stand at
+    /// the end.
+    pub(super) fn order(
+        &self,
+        filter: &Filter,
+        columns: &Columns,
+        has_words: impl Fn(u32) -> bool,
+    ) -> Vec<u32> {
+        let wanted = columns.records.iter().enumerate().filter_map(|(at, record)| {
+            (self.holds(record) && has_words(at as u32)).then_some(at as u32)
+        });
+        let Some(by) = filter.sort.as_deref().and_then(|sort| column(sort).ok()) else {
+            let mut order: Vec<u32> = wanted.collect();
+            if filter.descending {
+                order.reverse();
+            }
+            return order;
+        };
+        let mut keyed: Vec<u64> = wanted
+            .map(|at| {
+                let number = number(by, &columns.records[at as usize]) as f32;
+                u64::from(sortable(number, filter.descending)) << 32 | u64::from(at)
+            })
+            .collect();
+        keyed.sort_unstable();
+        keyed.into_iter().map(|keyed| keyed as u32).collect()
+    }
+
+    /// Counts the values of each facet among the records that all other filters let through.
+    pub(super) fn facets(&self, columns: &Columns, has_words: impl Fn(u32) -> bool) -> Vec<Facet> {
+        let mut counts = vec![[0u64; MANY + 1]; FACETS.len()];
+        for (at, record) in columns.records.iter().enumerate() {
+            if !self.is_within(record) || !has_words(at as u32) {
+                continue;
+            }
+            // Where one facet alone keeps it out, it counts among the values of that one.
+            let mut kept_out = None;
+            let mut numbers = [0; FACETS.len()];
+            let mut outs = 0;
+            for (facet, number) in numbers.iter_mut().enumerate() {
+                *number = facet_number(facet, record);
+                if self.allowed[facet].as_ref().is_some_and(|allowed| !allowed[*number]) {
+                    outs += 1;
+                    kept_out = Some(facet);
+                }
+            }
+            match (outs, kept_out) {
+                (0, _) => (0..FACETS.len()).for_each(|facet| counts[facet][numbers[facet]] += 1),
+                (1, Some(facet)) => counts[facet][numbers[facet]] += 1,
+                _ => {}
+            }
+        }
+        let facet = |(facet, counts): (usize, &[u64; MANY + 1])| {
+            let of = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            let of = of.map(|(number, &count)| FacetValue {
+                value: facet_value(columns, facet, number),
+                count,
+            });
+            let mut values: Vec<FacetValue> = of.collect();
+            values.sort_by_key(|value| std::cmp::Reverse(value.count));
+            Facet { name: FACETS[facet], values }
+        };
+        counts.iter().enumerate().map(facet).collect()
+    }
+}
+
+/// Returns a key that is smaller where the number comes earlier; none at all comes last.
+fn sortable(number: f32, descending: bool) -> u32 {
+    if number.is_nan() {
+        return u32::MAX;
+    }
+    let bits = number.to_bits();
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    if descending { !ascending } else { ascending }
+}

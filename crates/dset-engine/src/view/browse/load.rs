@@ -1,0 +1,268 @@
+//! The records of a run, made from its input and its store, and brought up to date by what is new.
+
+use dset_core::item::Status;
+use dset_core::key::RequestSettings;
+use dset_core::money::{Billed, BilledAs, Expenses};
+use dset_core::plan::AnswerId;
+use dset_core::plan::ledger::Fault;
+use dset_core::run::Planned;
+use dset_core::settings::JobSpec;
+
+use super::columns::{Columns, Numbers, Record, State};
+use crate::error::JobError;
+use crate::store::{AnswerFacts, OpenQuestions, Pulse, Store, StoreError, StoredCall};
+use crate::view::expenses::{AskedBy, Pricing};
+use crate::view::index::RunIndex;
+
+/// The records, and what tells whether they are the latest.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) columns: Columns,
+    pub(super) open: OpenQuestions,
+    pub(super) pulse: Pulse,
+    /// What each model is asked with.
+    pub(super) requests: Vec<RequestSettings>,
+    pub(super) samples: u32,
+    /// Counted up whenever something in the columns has changed.
+    pub(super) revision: u64,
+    last: AnswerId,
+}
+
+impl Loaded {
+    /// Reads the input and the store.
+    pub(super) fn load(
+        store: &Store,
+        settings: &JobSpec,
+        pricing: Pricing<'_>,
+    ) -> Result<Loaded, JobError> {
+        let pulse = store.pulse()?;
+        let mut view = RunIndex::load(store, settings)?;
+        let beside = view.other_answers()?;
+        let mut columns = Columns::default();
+        let open = OpenQuestions::new()?;
+        let names: Vec<String> =
+            view.requests.iter().map(|request| request.model.clone()).collect();
+        let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
+        let ended = store.ended(view.generation)?;
+        let answers = std::mem::take(&mut view.answers);
+        let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
+        view.for_each_row(|plan, seen| {
+            let row = columns.row_numbers.len() as u32;
+            columns.row_numbers.push(seen.row_number() as u32);
+            let (wanted, mut is_open) = (plan.wanted(), false);
+            for at in seen.entries.clone() {
+                let mut record = Record {
+                    row,
+                    answer: answers[at as usize].map_or(0, |id| id as u32),
+                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
+                    sample: wanted.sample(at).min(u32::from(u16::MAX)) as u16,
+                    state: State::Answered,
+                    cause: 0,
+                    model: models[usize::from(wanted.model(at))],
+                    finish: 0,
+                    attempts: 0,
+                    rating: 0,
+                    has_note: false,
+                };
+                if record.answer == 0 {
+                    is_open = true;
+                    let end = wanted.find_failure(seen.id, at, |hash| ended.get(hash));
+                    record.state = match (plan.states[at as usize], end) {
+                        (Planned::Presumed, _) => State::Presumed,
+                        (_, Some((Fault::Rejected, _))) => State::Rejected,
+                        (_, Some((Fault::GaveUp, _))) => State::GaveUp,
+                        (Planned::Failed, None) => State::Rejected,
+                        _ if seen.item.status == Status::Error => State::GaveUp,
+                        _ => State::Pending,
+                    };
+                    record.cause = end.map_or(0, |(_, cause)| columns.causes.number(cause));
+                }
+                columns.records.push(record);
+            }
+            while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
+                columns.records.push(Record {
+                    row,
+                    answer: id as u32,
+                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
+                    sample: 0,
+                    state: State::Answered,
+                    cause: 0,
+                    model: 0,
+                    finish: 0,
+                    attempts: 0,
+                    rating: 0,
+                    has_note: false,
+                });
+            }
+            if is_open && failed.is_none() {
+                failed = open.insert(row, seen.item.text.trim()).err();
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let mut loaded = Loaded {
+            columns,
+            open,
+            pulse,
+            samples: view.plan.wanted().samples(),
+            requests: view.requests,
+            revision: 1,
+            last: 0,
+        };
+        loaded.take_facts(store, pricing)?;
+        Ok(loaded)
+    }
+
+    /// Fills in the numbers of every answer.
+    fn take_facts(&mut self, store: &Store, pricing: Pricing<'_>) -> Result<(), StoreError> {
+        let mut of_answer = vec![u32::MAX; self.pulse.answers as usize + 1];
+        for (at, record) in self.columns.records.iter().enumerate() {
+            if let Some(of) =
+                of_answer.get_mut(record.answer as usize).filter(|_| record.answer > 0)
+            {
+                *of = at as u32;
+            }
+        }
+        let mut costs = Costs::new(store, pricing)?;
+        let columns = &mut self.columns;
+        let mut last = 0;
+        store.for_each_fact(0, |facts| {
+            last = facts.id;
+            let at = of_answer.get(facts.id as usize).copied().unwrap_or(u32::MAX);
+            if at != u32::MAX {
+                fill(columns, at as usize, &facts, &mut costs);
+            }
+        })?;
+        self.last = last;
+        Ok(())
+    }
+
+    /// Takes what came since; says false where only reading everything anew will do.
+    pub(super) fn refresh(
+        &mut self,
+        store: &Store,
+        pricing: Pricing<'_>,
+        pulse: Pulse,
+    ) -> Result<bool, StoreError> {
+        let is_one_each = self.requests.len() == 1 && self.samples == 1;
+        let ascends = self.columns.row_numbers.is_sorted_by(|a, b| a < b);
+        if pulse.basis != self.pulse.basis || !ascends {
+            return Ok(false);
+        }
+        if pulse.ended != self.pulse.ended && !is_one_each {
+            return Ok(false);
+        }
+        let settings = store.settings_texts()?;
+        let mut costs = Costs::new(store, pricing)?;
+        let (columns, mut fits) = (&mut self.columns, true);
+        let mut last = self.last;
+        store.for_each_fact(self.last, |facts| {
+            last = facts.id;
+            match free_record(columns, &facts, &settings) {
+                Some(at) => {
+                    let record = &mut columns.records[at];
+                    (record.answer, record.state) = (facts.id as u32, State::Answered);
+                    record.cause = 0;
+                    fill(columns, at, &facts, &mut costs);
+                }
+                None => fits = false,
+            }
+        })?;
+        if pulse.ended != self.pulse.ended {
+            for (row, fault, cause) in store.ended_rows(pulse.basis.0)? {
+                let Some(row) = columns.row_numbered(row) else { continue };
+                for at in columns.of_row(row) {
+                    if columns.records[at].answer == 0 {
+                        columns.records[at].state = match fault {
+                            Fault::Rejected => State::Rejected,
+                            Fault::GaveUp => State::GaveUp,
+                        };
+                        columns.records[at].cause = columns.causes.number(&cause);
+                    }
+                }
+            }
+        }
+        self.last = last;
+        self.pulse = pulse;
+        self.revision += 1;
+        Ok(fits)
+    }
+}
+
+/// Finds the record that waits for an answer.
+fn free_record(
+    columns: &Columns,
+    facts: &AnswerFacts,
+    settings: &[(i64, String)],
+) -> Option<usize> {
+    let row = columns.row_numbered(facts.row?)?;
+    let request = settings.iter().find(|(id, _)| Some(*id) == facts.request);
+    let model = RequestSettings::from_canonical_json(&request?.1)?.model;
+    let model = columns.models.find(&model)?;
+    let sample = facts.sample.unwrap_or(0) as u16;
+    columns.of_row(row).find(|&at| {
+        let record = &columns.records[at];
+        record.answer == 0 && record.model == model && record.sample == sample
+    })
+}
+
+/// Works out what answers cost.
+struct Costs<'a> {
+    asked: AskedBy,
+    pricing: Pricing<'a>,
+    expenses: Expenses,
+}
+
+impl<'a> Costs<'a> {
+    fn new(store: &Store, pricing: Pricing<'a>) -> Result<Costs<'a>, StoreError> {
+        let asked = AskedBy::load(store, pricing.providers)?;
+        Ok(Costs { asked, pricing, expenses: Expenses::default() })
+    }
+
+    /// Returns dollars; NaN where it is not known.
+    fn of(&mut self, facts: &AnswerFacts) -> f32 {
+        let Some(session) = facts.session else { return f32::NAN };
+        let call = StoredCall {
+            at: facts.answered_at,
+            session,
+            request: facts.request,
+            tokens: facts.tokens,
+            said: facts.cost,
+            failed: None,
+        };
+        let billed = Billed {
+            asked: self.asked.of(&call),
+            at: call.at,
+            tokens: call.tokens,
+            said: call.said,
+            outcome: BilledAs::Answer,
+        };
+        let cost = self.expenses.add(self.pricing.prices, &billed);
+        cost.map_or(f32::NAN, |cost| cost.picodollars() as f32 / 1e12)
+    }
+}
+
+fn fill(columns: &mut Columns, at: usize, facts: &AnswerFacts, costs: &mut Costs<'_>) {
+    let most = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let token = |number: Option<u64>| most(number.unwrap_or(0));
+    let record = &mut columns.records[at];
+    record.numbers = Numbers {
+        input_tokens: token(facts.tokens.input),
+        output_tokens: token(facts.tokens.output),
+        reasoning_tokens: token(facts.tokens.reasoning),
+        took_ms: (facts.seconds.unwrap_or(0.0) * 1000.0).round() as u32,
+        reasoning_bytes: most(facts.reasoning_bytes),
+        answer_bytes: most(facts.answer_bytes),
+        cost: costs.of(facts),
+        answered_at: most(u64::try_from(facts.answered_at / 1000).unwrap_or(0)),
+    };
+    record.attempts = facts.attempts.unwrap_or(1).min(254) as u8;
+    if let Some(sample) = facts.sample {
+        record.sample = sample.min(u32::from(u16::MAX)) as u16;
+    }
+    record.finish = facts.finish_reason.as_deref().map_or(0, |word| columns.finishes.number(word));
+    if record.model == 0 {
+        record.model = facts.model.as_deref().map_or(0, |model| columns.models.number(model));
+    }
+}

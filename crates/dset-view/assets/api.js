@@ -1,0 +1,43 @@
+// The only place that asks the server.
+
+/** An answer that is no success, in words. */
+export class Refused extends Error {}
+
+async function get(path, signal) {
+  let response;
+  try {
+    response = await fetch('api/v1/' + path, { signal, credentials: 'same-origin' });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Refused('`dset view` no longer answers. Start it again, and open the address that it writes.');
+  }
+  if (response.ok) return response.json();
+  const body = await response.text();
+  let words = body;
+  try { words = JSON.parse(body).error; } catch { /* it is plain text */ }
+  throw new Refused(words || 'the server says ' + response.status);
+}
+
+export const api = {
+  overview: () => get('overview'),
+  records: (filter, offset, limit, signal) => get('records?' + filter + '&offset=' + offset + '&limit=' + limit, signal),
+  facets: (filter, signal) => get('facets?' + filter, signal),
+  failure: (filter, from) => get('failure?' + filter + '&offset=' + from),
+  question: (number, filter, signal) => get('questions/' + number + '?' + filter, signal),
+  status: () => get('status'),
+  stats: () => get('stats'),
+  textUrl: (id, text) => 'api/v1/answers/' + id + '/' + text + '.txt',
+  replyUrl: id => 'api/v1/attempts/' + id + '/reply',
+  async review(id, review) {
+    const response = await fetch('api/v1/answers/' + id + '/review', {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(review),
+    });
+    if (!response.ok) throw new Refused((await response.json()).error);
+  },
+  /** Calls `changed` with the overview, now and whenever it changes. */
+  watch(changed) {
+    const events = new EventSource('api/v1/events');
+    events.addEventListener('overview', event => changed(JSON.parse(event.data)));
+    return events;
+  },
+};

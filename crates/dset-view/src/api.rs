@@ -1,0 +1,183 @@
+//! The answers for programs, which are those of the page too. Every answer is one snapshot of the store.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dset_engine::store::Review;
+use dset_engine::view::browse::BrowseError;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::address::Query;
+use crate::{Shared, Viewer};
+
+/// Characters of a note, at most.
+const NOTE_CHARS_MAX: usize = 20_000;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct ApiError(StatusCode, String);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        json_response(self.0, &json!({ "error": self.1 }))
+    }
+}
+
+impl From<BrowseError> for ApiError {
+    fn from(error: BrowseError) -> ApiError {
+        let status = match &error {
+            BrowseError::Filter(_) => StatusCode::BAD_REQUEST,
+            BrowseError::NoSuch => StatusCode::NOT_FOUND,
+            BrowseError::Job(_) | BrowseError::Gone => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        ApiError(status, error.to_string())
+    }
+}
+
+fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+type Answer = Result<Response, ApiError>;
+
+/// Works something out where it may take its time.
+async fn look<T: Send + 'static>(
+    viewer: Shared,
+    look: impl FnOnce(&Viewer) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let looked = tokio::task::spawn_blocking(move || look(&viewer)).await;
+    looked
+        .unwrap_or_else(|error| Err(ApiError(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())))
+}
+
+async fn json_of<T: Serialize + Send + 'static>(
+    viewer: Shared,
+    look_at: impl FnOnce(&Viewer) -> Result<T, ApiError> + Send + 'static,
+) -> Answer {
+    Ok(json_response(StatusCode::OK, &look(viewer, look_at).await?))
+}
+
+pub(crate) async fn overview(State(viewer): State<Shared>) -> Answer {
+    json_of(viewer, |viewer| overview_of(viewer)).await
+}
+
+/// What is said of the run, and again whenever it changes.
+pub(crate) fn overview_of(viewer: &Viewer) -> Result<Value, ApiError> {
+    let settings = viewer.browser.settings();
+    let mut overview = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "input": settings.input,
+        "output": settings.output,
+    });
+    let seen = json!(viewer.browser.overview()?);
+    if let (Some(object), Value::Object(seen)) = (overview.as_object_mut(), seen) {
+        object.extend(seen);
+    }
+    Ok(overview)
+}
+
+pub(crate) async fn records(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    json_of(viewer, move |viewer| {
+        Ok(viewer.browser.list(&query.filter, query.offset, query.limit)?)
+    })
+    .await
+}
+
+pub(crate) async fn facets(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    json_of(viewer, move |viewer| Ok(json!({ "facets": viewer.browser.facets(&query.filter)? })))
+        .await
+}
+
+pub(crate) async fn next_failure(
+    State(viewer): State<Shared>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    json_of(viewer, move |viewer| {
+        Ok(json!({ "place": viewer.browser.next_failure(&query.filter, query.offset)? }))
+    })
+    .await
+}
+
+pub(crate) async fn question(
+    State(viewer): State<Shared>,
+    Path(number): Path<u64>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    json_of(viewer, move |viewer| Ok(viewer.browser.detail(number, &query.filter)?)).await
+}
+
+/// A foreign text as a file: never shown as anything that runs.
+fn text_response(text: impl Into<axum::body::Body>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+    ];
+    (headers, text.into()).into_response()
+}
+
+pub(crate) async fn text(
+    State(viewer): State<Shared>,
+    Path((id, text)): Path<(i64, String)>,
+) -> Answer {
+    let (answer, reasoning) = look(viewer, move |viewer| Ok(viewer.browser.texts(id)?)).await?;
+    match &*text {
+        "answer.txt" => Ok(text_response(answer)),
+        "reasoning.txt" => Ok(text_response(reasoning)),
+        _ => Err(no_such().await),
+    }
+}
+
+pub(crate) async fn reply(State(viewer): State<Shared>, Path(id): Path<i64>) -> Answer {
+    let reply = look(viewer, move |viewer| Ok(viewer.browser.reply(id)?)).await?;
+    Ok(text_response(reply))
+}
+
+pub(crate) async fn review(
+    State(viewer): State<Shared>,
+    Path(id): Path<i64>,
+    body: Bytes,
+) -> Answer {
+    let bad = |words: &str| ApiError(StatusCode::BAD_REQUEST, words.to_owned());
+    let review: Review = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
+    if review.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
+        return Err(bad("a rating is from 1 to 5"));
+    }
+    if review.note.chars().count() > NOTE_CHARS_MAX {
+        return Err(bad("a note has 20,000 characters at most"));
+    }
+    json_of(viewer, move |viewer| {
+        viewer.browser.review(id, &review)?;
+        Ok(review)
+    })
+    .await
+}
+
+fn failed(words: String) -> ApiError {
+    ApiError(StatusCode::INTERNAL_SERVER_ERROR, words)
+}
+
+pub(crate) async fn status(State(viewer): State<Shared>) -> Answer {
+    json_of(viewer, |viewer| viewer.reports.status().map_err(failed)).await
+}
+
+pub(crate) async fn stats(State(viewer): State<Shared>) -> Answer {
+    json_of(viewer, |viewer| viewer.reports.stats().map_err(failed)).await
+}
+
+pub(crate) async fn no_such() -> ApiError {
+    ApiError(StatusCode::NOT_FOUND, "there is no such thing here".to_owned())
+}
+
+/// Returns the overview without holding up what waits beside it.
+pub(crate) async fn overview_now(viewer: &Shared) -> Option<Value> {
+    look(Arc::clone(viewer), |viewer| overview_of(viewer)).await.ok()
+}
