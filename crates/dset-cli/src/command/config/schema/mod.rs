@@ -104,7 +104,6 @@ fn kind(setting: &Setting) -> Value {
             json!({"type": ["string", "integer"], "minLength": 1}),
             json!({"type": "object"}),
         ]),
-        (_, ValueKind::Check) => checks(),
         (_, ValueKind::List) => several(&[json!({"type": "integer"})], "[^,]*"),
         (_, ValueKind::WordOrNumber | ValueKind::Text) => {
             let least = usize::from(setting.read("").is_err());
