@@ -3,7 +3,7 @@
 use dset_core::acceptance::{AcceptanceError, SCHEMA};
 use dset_core::check::{Declaration, KINDS};
 use serde_json::Value as Json;
-use toml_edit::Item;
+use toml_edit::{Item, TableLike, Value};
 
 use crate::config_file::{Location, json};
 use crate::display::text::one_line;
@@ -21,16 +21,25 @@ pub(crate) fn read(
     item: &Item,
     line: usize,
 ) -> Result<Vec<Declaration>, UserError> {
-    let Some(tables) = item.as_array_of_tables() else {
+    let tables: Option<Vec<&dyn TableLike>> = match (item.as_array_of_tables(), item.as_array()) {
+        (Some(tables), _) => Some(tables.iter().map(|table| table as &dyn TableLike).collect()),
+        (None, Some(values)) => {
+            let are_tables = values.iter().all(Value::is_inline_table);
+            let tables = values.iter().filter_map(Value::as_inline_table);
+            are_tables.then(|| tables.map(|table| table as &dyn TableLike).collect())
+        }
+        (None, None) => None,
+    };
+    let Some(tables) = tables else {
         let message = format!("{}`check` must be a list of tables", place.at(line));
         return Err(UserError::new(Exit::Usage, message).hint(LIKE));
     };
-    tables.iter().map(|table| read_one(place, table, line)).collect()
+    tables.into_iter().map(|table| read_one(place, table, line)).collect()
 }
 
 fn read_one(
     place: &Location<'_>,
-    table: &toml_edit::Table,
+    table: &dyn TableLike,
     line: usize,
 ) -> Result<Declaration, UserError> {
     let line_of = |name: &str| {

@@ -110,12 +110,12 @@ fn prepared(args: RunArgs, key: Option<String>) -> Result<PreparedRun, UserError
     let decisions = Decisions {
         keep_answers: args.decisions.keep,
         ask_again: args.decisions.again,
+        again_failed: args.decisions.again_failed,
         from_start: args.decisions.from_start,
         from_bookmark: args.decisions.from_bookmark,
         limit: args.decisions.limit,
         pilot: None,
         forgive_lost: args.decisions.forgive_lost,
-        again_failed: args.decisions.again_failed,
         redo: None,
         applies_only: false,
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 43] = [
     "",
     "demo",
     "init",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 41] = [
     "status",
     "show",
     "search",
+    "redo",
+    "check",
     "stats",
     "estimate",
     "verify",

@@ -41,7 +41,7 @@ pub(super) fn reference() -> String {
 fn in_file(name: &str, takes: &ValueKind, default: Option<String>) -> String {
     match takes {
         ValueKind::Fields => format!("{name} = {{ top_p = 0.9 }}"),
-        ValueKind::Check => format!("[[{name}]]`, and lines like `name = \"no-refusal\""),
+        ValueKind::Check => format!("{name} = [{{ name = \"no-refusal\" }}]"),
         takes => format!("{name} = {}", example(takes, default)),
     }
 }

@@ -30,7 +30,7 @@ struct OneQuestion {
 
 impl OneQuestion {
     fn begin(asked: Question) -> OneQuestion {
-        let mut life = OneQuestion { machine: Machine::new(rules(2)), effects: Vec::new() };
+        let mut life = OneQuestion { machine: Machine::new(rules(4)), effects: Vec::new() };
         let plan = PlanSummary { states: vec![Planned::Pending], ..PlanSummary::default() };
         life.tell(Event::Started(plan));
         life.tell(Event::Questions(vec![asked]));
@@ -202,11 +202,11 @@ fn a_kill_between_tries_resumes_at_the_next_try() {
                         break;
                     }
                     // What follows the answer is asked only where it is.
-                    let records = run.effects.iter().filter_map(|effect| match effect {
+                    let mut records = run.effects.iter().filter_map(|effect| match effect {
                         Effect::Record(seq, _) => Some(*seq),
                         _ => None,
                     });
-                    let upto = records.last().unwrap();
+                    let upto = records.next_back().unwrap();
                     seq = upto.0;
                     run.tell(Event::Synced { upto });
                     if let Some(ask) = is_again {

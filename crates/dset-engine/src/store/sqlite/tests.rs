@@ -17,7 +17,7 @@ fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
     let path = folder.path().join(STORE);
     Store::open(folder.path()).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 5).unwrap();
-    assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 4, .. })));
+    assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 5, .. })));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE);

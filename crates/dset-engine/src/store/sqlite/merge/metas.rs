@@ -7,7 +7,8 @@ use super::Numbers;
 use crate::store::error::StoreError;
 
 /// What of `meta` says how a run was called, and how its folder is to be.
-const METAS: [&str; 8] = [
+const METAS: [&str; 9] = [
+    "acceptance",
     "call",
     "asked",
     "edition",

@@ -182,7 +182,11 @@ fn answers(
 ) -> Result<Merged, StoreError> {
     let mut merged = Merged::default();
     // In the order in which they came.
-    let mut keys = from.prepare("SELECT * FROM answer_keys ORDER BY answer")?;
+    let mut keys = from.prepare(
+        "SELECT *, 1 AS try FROM answer_keys UNION ALL
+         SELECT k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
+         FROM later_tries t JOIN answer_keys k ON k.key = t.key ORDER BY answer",
+    )?;
     let mut keys = keys.query([])?;
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
     let mut facts = from.prepare("SELECT * FROM answer_facts WHERE answer = ?1")?;
@@ -196,31 +200,59 @@ fn answers(
             };
             let (mut key, number) = (Copied::read(row)?, row.get::<_, i64>("answer")?);
             key.set("settings", mapped(&numbers.settings, key.number("settings")));
-            let mut text = texts.query_row([number], |row| Copied::read(row))?;
+            let mut text = texts.query_row([number], Copied::read)?;
             text.set("life", mapped(&numbers.lives, text.number("life")));
-            let mut known = facts.query_row([number], |row| Copied::read(row)).optional()?;
+            let mut known = facts.query_row([number], Copied::read).optional()?;
             if let Some(facts) = &mut known {
                 facts.set("request", mapped(&numbers.settings, facts.number("request")));
             }
-            answer(&transaction, key, &text, known, &mut merged)?;
+            if let Some(own) = answer(&transaction, key, &text, known, &mut merged)? {
+                judged(from, &transaction, number, own)?;
+            }
         }
         transaction.commit()?;
     }
     Ok(merged)
 }
 
-/// Takes in one answer, or notes that another one has its key.
+/// Takes over what was thought of an answer, and what was said of it.
+fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rusqlite::Result<()> {
+    for table in ["verdicts", "kept", "set_aside"] {
+        let sql = format!("SELECT * FROM {table} WHERE answer = ?1");
+        let mut statement = from.prepare_cached(&sql)?;
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            let mut copied = Copied::read(row)?;
+            copied.set("answer", own);
+            copied.insert(to, table, "")?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes in one answer and returns its number, or notes that another one has its key and try.
 fn answer(
     to: &Transaction<'_>,
     mut key: Copied,
     text: &Copied,
     facts: Option<Copied>,
     merged: &mut Merged,
-) -> rusqlite::Result<()> {
-    let sql = "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
-               JOIN answers a ON a.id = k.answer WHERE k.key = ?1";
-    let own =
-        to.prepare_cached(sql)?.query_row([key.get("key")], |row| Copied::read(row)).optional()?;
+) -> rusqlite::Result<Option<i64>> {
+    let is_first = key.number("try") == Some(1);
+    let sql = match is_first {
+        true => {
+            "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
+             JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND ?2 = 1"
+        }
+        false => {
+            "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM later_tries k
+             JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND k.try = ?2"
+        }
+    };
+    let own = to
+        .prepare_cached(sql)?
+        .query_row([key.get("key"), key.get("try")], Copied::read)
+        .optional()?;
     let Some(own) = own else {
         text.insert(to, "answers", "id")?;
         let number = to.last_insert_rowid();
@@ -229,17 +261,25 @@ fn answer(
             facts.insert(to, "answer_facts", "")?;
         }
         key.set("answer", number);
-        key.insert(to, "answer_keys", "")?;
+        match is_first {
+            true => key.insert(to, "answer_keys", "try")?,
+            false => {
+                to.prepare_cached(
+                    "INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![key.get("key"), key.get("try"), number])?;
+            }
+        }
         to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
             .execute(params![key.get("question"), key.get("edition")])?;
         merged.taken += 1;
-        return Ok(());
+        return Ok(Some(number));
     };
     let is_equal = |name: &str| own.get(name) == text.get(name);
     let says_the_same = is_equal("answer") && is_equal("reasoning");
     if says_the_same && is_equal("answered_at") {
         merged.known += 1;
-        return Ok(());
+        return Ok(None);
     }
     merged.bought_twice += 1;
     if !says_the_same {
@@ -252,7 +292,8 @@ fn answer(
             });
         }
     }
-    keep(to, &key, text, facts.as_ref())
+    keep(to, &key, text, facts.as_ref())?;
+    Ok(None)
 }
 
 /// Keeps an answer that was bought although there is one, among the asks that brought none.
