@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use dset_core::settings::Shard;
 use dset_engine::error::JobError;
 use dset_engine::os::lock::{Holder, LockError};
 use dset_engine::output::live::{LIVE_FORMATS, SinkError};
@@ -94,19 +95,20 @@ fn words(error: JobError, is_there: bool) -> UserError {
             .hint("Ask for fewer samples or models, or split the file"),
         JobError::NoKey => UserError::new(Exit::Key, "there is no key")
             .hint("Keep one: `dset keys set deepseek`, or begin with `dset init`"),
-        JobError::ShardFolder { folder, shard } => {
-            let name = folder.display();
-            let job = quoted(&shard.job.display().to_string());
-            UserError::new(Exit::Usage, format!("`{name}` is the folder of a shard"))
-                .cause("all questions would be asked into it, those of other shards too")
-                .hint(format!("Ask the shard: `dset run --job {job} --shard {}`", shard.number))
-                .hint("Or name another folder for all of them with `-o DIR`")
-        }
+        JobError::ShardFolder { folder, shard } => shard_folder(&folder, &shard),
         JobError::InputChanged => {
             UserError::new(Exit::Usage, "the questions were changed while they were being read")
                 .hint("Try again once nobody writes the file")
         }
     }
+}
+
+fn shard_folder(folder: &Path, shard: &Shard) -> UserError {
+    let job = quoted(&shard.job.display().to_string());
+    UserError::new(Exit::Usage, format!("`{}` is the folder of a shard", folder.display()))
+        .cause("all questions would be asked into it, those of other shards too")
+        .hint(format!("Ask the shard: `dset run --job {job} --shard {}`", shard.number))
+        .hint("Or name another folder for all of them with `-o DIR`")
 }
 
 fn folder(path: &Path, error: &io::Error, is_there: bool) -> UserError {
