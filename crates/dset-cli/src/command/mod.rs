@@ -18,6 +18,7 @@ pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
 mod money;
+mod off_peak;
 pub(crate) mod prices;
 mod resume_command;
 pub(crate) mod run;

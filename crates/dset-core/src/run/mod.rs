@@ -34,6 +34,7 @@ use std::time::Duration;
 pub use crate::run::dispatch::router::EndpointSpec;
 pub use crate::run::gate::budget::{BudgetRules, BudgetStatus};
 pub use crate::run::gate::payee::Payee;
+pub use crate::run::gate::tariff::OffPeakRules;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
@@ -74,6 +75,8 @@ pub struct Rules {
     pub limit: Option<u64>,
     /// What may be spent, where that is limited.
     pub budget: Option<BudgetRules>,
+    /// The hours at which asks are sent, where only cheap ones are kept to.
+    pub off_peak: Option<OffPeakRules>,
     /// Seeds the jitter of waits.
     pub seed: u64,
 }
@@ -96,10 +99,10 @@ impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
     pub fn new(mut rules: Rules) -> Machine {
-        let budget = rules.budget.take();
+        let (budget, off_peak) = (rules.budget.take(), rules.off_peak.take());
         Machine {
             dispatch: Dispatch::new(&rules),
-            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget),
+            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget, off_peak),
             custody: Custody::default(),
             shutdown: Shutdown::default(),
             rules,
@@ -222,8 +225,9 @@ impl Machine {
         if self.shutdown.is_grace_over(now) {
             self.dispatch.abandon_all(effects);
         }
-        let is_paused = self.is_paused;
+        let (is_paused, pending) = (self.is_paused, self.ledger().pending);
         let (dispatch, mut cx) = self.dispatching(now, effects);
+        dispatch.look_at_tariff(&mut cx, pending);
         dispatch.step(&mut cx, is_paused);
         self.custody.place(effects);
         if self.dispatch.is_over(self.shutdown.reason.is_some()) {

@@ -48,7 +48,9 @@ impl Run {
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job { spec, decisions, budget, source, prompts, plan, store, outputs, .. } = job;
+        let Job {
+            spec, decisions, budget, off_peak, source, prompts, plan, store, outputs, ..
+        } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match options.minute == MinuteLimits::default() {
@@ -88,7 +90,11 @@ impl Run {
             feed_questions(reader, wanted, tell.clone())?,
             write_outputs(outputs, orders, tell.clone())?,
         ];
-        let rules = Rules { budget, ..rules(options, decisions.limit, slots_max, earlier, &asked) };
+        let rules = Rules {
+            budget,
+            off_peak,
+            ..rules(options, decisions.limit, slots_max, earlier, &asked)
+        };
         Ok(Run {
             machine: Machine::new(rules),
             clock: Clock::start(),
@@ -132,6 +138,7 @@ fn rules(
         pause_on_error: options.on_error == OnError::Pause,
         limit,
         budget: None,
+        off_peak: None,
         seed: unix_ms() as u64,
     }
 }
