@@ -207,6 +207,7 @@ share-pace              off                                         DSET_SHARE_P
 max-cost                (no limit)                                  default
 max-cost-run            (no limit)                                  default
 max-output-bound        (none)                                      default
+off-peak                false                                       default
 max-tokens              (the service's)                             default
 temperature             (the service's)                             default
 reasoning               on                                          dset.toml:2

@@ -149,3 +149,18 @@ fn a_service_that_bills_more_than_can_be_foreseen_is_named_once() {
     let told = ran.err.matches("from now on more is reserved").count();
     assert_eq!(told, 1, "{}", ran.err);
 }
+
+#[test]
+fn cheaper_hours_are_kept_to_only_where_there_are_any() {
+    let (service, folder) = (service(), priced(3));
+    let flat = service.run(&folder, &["-m", "m", "--off-peak"]).exits(2);
+    flat.says("m has no cheaper hours").says("dset prices m");
+    let unknown = service.run(&folder, &["-m", "nobody-knows", "--off-peak"]).exits(2);
+    unknown.says("--off-peak needs the price of nobody-knows");
+    let alone = service.run(&folder, &["-m", "m", "--deadline", "18:00"]).exits(2);
+    alone.says("--deadline goes with --off-peak");
+    let past = ["-m", "m", "--off-peak", "--deadline", "2026-01-01T00:00:00Z"];
+    service.run(&folder, &past).exits(2).says("the deadline is past");
+    service.run(&folder, &["-m", "m", "--off-peak", "--deadline", "soon"]).exits(2);
+    assert_eq!(service.stats().asked, 0);
+}

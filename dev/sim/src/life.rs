@@ -91,6 +91,7 @@ impl<'a> Life<'a> {
             pause_on_error: world.start.pause_on_error,
             limit: teller.fate.limit,
             budget: world.budget(&begin),
+            off_peak: None,
             seed: world.start.seed,
         };
         Life {

@@ -258,6 +258,11 @@ impl Trace {
                 self.number(16);
                 self.amounts([*least]);
             }
+            Notice::PeakBegins { until, saves, in_flight } => {
+                self.numbers([17, until.cast_unsigned(), *in_flight as u64]);
+                self.amounts([saves.unwrap_or_default()]);
+            }
+            Notice::OffPeakBegins { for_deadline } => self.numbers([18, (*for_deadline).into()]),
             Notice::Draining { signal, in_flight, longest } => {
                 self.numbers([13, signal_code(*signal), *in_flight as u64]);
                 self.span(*longest);

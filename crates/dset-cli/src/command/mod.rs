@@ -21,6 +21,7 @@ pub(crate) mod mock;
 pub(crate) mod model_suggestion;
 pub(crate) mod models;
 mod money;
+mod off_peak;
 pub(crate) mod prices;
 pub(crate) mod redo;
 mod resume_command;

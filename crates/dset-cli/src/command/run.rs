@@ -26,7 +26,7 @@ use super::job::ShardArgs;
 use super::signals;
 use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
-use crate::command::{cost_limit, forecast};
+use crate::command::{cost_limit, forecast, off_peak};
 use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
@@ -104,6 +104,11 @@ pub(crate) struct DecisionArgs {
     #[arg(long)]
     pub(crate) forgive_lost: bool,
 
+    /// With --off-peak, be done by then, at whatever price the rest needs: 18:00, "2026-12-01 08:00" (your
+    /// time), 2026-12-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = off_peak::parse_deadline)]
+    pub(crate) deadline: Option<jiff::Timestamp>,
+
     /// Begin without a question, whatever it is going to cost
     #[arg(long)]
     pub(crate) yes: bool,
@@ -177,7 +182,8 @@ pub(super) fn run_rows(
     let state = environment.state_folder().filter(|_| options.share_pace);
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let yes = args.decisions.yes;
-    let extras = Extras { demo: None, acks, datasets: datasets.as_ref(), yes };
+    let deadline = args.decisions.deadline;
+    let extras = Extras { demo: None, acks, datasets: datasets.as_ref(), yes, deadline };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
     datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending))?;
@@ -279,6 +285,8 @@ pub(super) struct Extras<'a> {
     pub(super) datasets: Option<&'a DatasetsAtEnd>,
     /// Whatever it costs is agreed to.
     pub(super) yes: bool,
+    /// When it is to be done, at whatever price.
+    pub(super) deadline: Option<jiff::Timestamp>,
 }
 
 /// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
@@ -288,7 +296,7 @@ pub(super) fn ask(
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
-    Extras { demo, acks, datasets, yes }: Extras<'_>,
+    Extras { demo, acks, datasets, yes, deadline }: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
     let RunSettings { spec, options, terminal } = settings;
     let runtime = super::shared::runtime()?;
@@ -298,6 +306,7 @@ pub(super) fn ask(
     let asked = places(&spec, &options, keys.keys, state)?;
     let money = Money::of(keys.environment);
     let payees = cost_limit::payees(&spec, options.cost, &money)?;
+    let off_peak = off_peak::rules(&spec, &options, &money, deadline)?;
     let lacking = spec.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());
     let lacking = lacking.map(|(model, _)| model).next();
@@ -318,6 +327,9 @@ pub(super) fn ask(
             (Err(error), _) => return Err(explain::job(error)),
         }
     };
+    if let Some(rules) = off_peak {
+        job.keep_to_cheap_hours(rules);
+    }
     datasets.map_or(Ok(()), |datasets| datasets.check(&spec))?;
     let before = job
         .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)

@@ -16,7 +16,7 @@ use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
 use serde_json::{Value, json};
 
-use super::text::{model, moment, number, place};
+use super::text::{self, model, moment, number, place};
 use super::{Display, RunContext, money, plain};
 use crate::display::background_writer::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
 use crate::exit::Exit;
@@ -176,6 +176,16 @@ impl Observer for Json {
             ),
             Notice::MarkingRow { row_number } => {
                 self.print(now, json!({ "event": "bookmark", "row": row_number }));
+            }
+            Notice::PeakBegins { until, saves, in_flight } => self.print(
+                now,
+                json!({
+                    "event": "peak", "until": text::moment(*until, false),
+                    "saves": saves.map(|saves| saves.to_string()), "in_flight": in_flight,
+                }),
+            ),
+            Notice::OffPeakBegins { for_deadline } => {
+                self.print(now, json!({ "event": "off_peak", "for_deadline": for_deadline }));
             }
             Notice::BillAboveReservation { billed, reserved } => self.print(
                 now,

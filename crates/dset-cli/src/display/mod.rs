@@ -12,6 +12,7 @@ mod legacy_format;
 mod line;
 mod live_stats;
 pub(crate) mod money;
+mod off_peak;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod plain;

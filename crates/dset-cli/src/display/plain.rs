@@ -17,6 +17,7 @@ use crate::display::background_writer::{
 };
 use crate::display::live_stats::LiveStats;
 use crate::display::money;
+use crate::display::off_peak;
 use crate::display::preamble;
 use crate::display::summary::{Facts, Summary};
 use crate::error::UserError;
@@ -182,6 +183,12 @@ impl Observer for Plain {
             Notice::MarkingRow { row_number } => {
                 let input = self.settings.input.display();
                 self.print_at(now, &format!("Updating {input} bookmark at row {row_number}"));
+            }
+            Notice::PeakBegins { until, saves, in_flight } => {
+                self.print_at(now, &off_peak::closed(*until, *saves, *in_flight));
+            }
+            Notice::OffPeakBegins { for_deadline } => {
+                self.print_at(now, off_peak::opened(*for_deadline));
             }
             Notice::BillAboveReservation { billed, reserved } => {
                 self.print_at(now, &format!("Warning: {}", money::above(*billed, *reserved)));

@@ -78,6 +78,7 @@ fn every_setting_has_a_variable() {
         ("DSET_MAX_COST", "20"),
         ("DSET_MAX_COST_RUN", "0.5"),
         ("DSET_MAX_OUTPUT_BOUND", "4000"),
+        ("DSET_OFF_PEAK", "true"),
         ("DSET_ON_ERROR", "pause"),
         ("DSET_LOG_FORMAT", "lines"),
         ("DSET_JSON", "true"),
@@ -88,7 +89,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 53, "the list above names every setting");
+    assert_eq!(count, 55, "the list above names every setting");
 }
 
 #[test]

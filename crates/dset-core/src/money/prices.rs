@@ -2,7 +2,7 @@
 
 use super::amount::Amount;
 use super::cost::{Cost, WhyUnknown};
-use super::rates::Rates;
+use super::rates::{Rates, Tariff};
 use super::table::{PriceEntry, PriceTable};
 use crate::answer::Usage;
 
@@ -104,6 +104,24 @@ impl PriceSource<'_> {
         match self {
             PriceSource::Own(_) => None,
             PriceSource::Table(entry) => entry.next_tariff(unix_ms),
+        }
+    }
+
+    /// Returns the tariff of a moment; `None` where it costs the same at every hour.
+    #[must_use]
+    pub fn tariff(&self, unix_ms: i64) -> Option<Tariff> {
+        match self {
+            PriceSource::Own(_) => None,
+            PriceSource::Table(entry) => entry.tariff(unix_ms),
+        }
+    }
+
+    /// Returns when it ends to hold, in Unix milliseconds; `None` where that is not known.
+    #[must_use]
+    pub fn ends(&self) -> Option<i64> {
+        match self {
+            PriceSource::Own(_) => None,
+            PriceSource::Table(entry) => entry.until,
         }
     }
 

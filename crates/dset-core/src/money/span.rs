@@ -24,16 +24,16 @@ impl Prices {
     #[must_use]
     pub fn span(&self, asked: Asked<'_>, unix_ms: i64) -> Option<PriceSpan> {
         let found = self.find(asked, unix_ms)?;
-        let (mut steps, ends) = match found {
-            PriceSource::Own(_) => (Vec::new(), None),
+        let mut steps: Vec<(u64, Rates)> = match found {
+            PriceSource::Own(_) => Vec::new(),
             PriceSource::Table(entry) => {
                 let long = entry.above_input_tokens.iter().map(|long| (long.above, long.rates));
-                (long.collect(), entry.until)
+                long.collect()
             }
         };
         steps.push((0, *found.rates(unix_ms, None)));
         steps.sort_by_key(|(above, _)| *above);
-        let until = [found.next_tariff(unix_ms), ends].into_iter().flatten().min();
+        let until = [found.next_tariff(unix_ms), found.ends()].into_iter().flatten().min();
         let may_write = found.may_write();
         Some(PriceSpan { from: unix_ms, until: until.unwrap_or(i64::MAX), steps, may_write })
     }

@@ -39,9 +39,15 @@ impl Latency {
         self.slowest = self.slowest.max(took);
     }
 
-    /// Returns how long an ask of which nothing has come is waited for, once enough is known.
+    /// Returns how long the slowest took.
     #[must_use]
-    pub fn stall_timeout(&self) -> Option<Duration> {
+    pub fn slowest(&self) -> Duration {
+        self.slowest
+    }
+
+    /// Returns how long 99 of a hundred answers take at most, once enough are known.
+    #[must_use]
+    pub fn percentile_99(&self) -> Option<Duration> {
         if self.count < ANSWERS_MIN {
             return None;
         }
@@ -54,7 +60,13 @@ impl Latency {
         let (bucket, _) = slowest?;
         let ms = ((bucket + 1) as f64 / f64::from(BUCKETS_PER_OCTAVE)).exp2();
         // Whole milliseconds, as moments are: an alarm for this must not come before it.
-        let usual = Duration::from_millis(ms as u64) * TIMES;
+        Some(Duration::from_millis(ms as u64))
+    }
+
+    /// Returns how long an ask of which nothing has come is waited for, once enough is known.
+    #[must_use]
+    pub fn stall_timeout(&self) -> Option<Duration> {
+        let usual = self.percentile_99()? * TIMES;
         Some(usual.max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN))
     }
 }

@@ -227,6 +227,20 @@ pub enum Notice {
         /// What the cheapest one may cost that is to be asked.
         least: Amount,
     },
+    /// Cheap hours end or have not begun: nothing more is sent for now.
+    PeakBegins {
+        /// When asks are cheap again, Unix milliseconds.
+        until: i64,
+        /// What it saves not to ask the rest before, where the run's answers tell.
+        saves: Option<Amount>,
+        /// How many asks are on their way.
+        in_flight: usize,
+    },
+    /// Asks are sent again after [`Notice::PeakBegins`], or from the beginning.
+    OffPeakBegins {
+        /// They are not cheap, but the rest would not be done in time otherwise.
+        for_deadline: bool,
+    },
     /// The run is stopping; what is on its way is waited for.
     Draining {
         /// What made it stop.

@@ -35,6 +35,7 @@ pub use crate::run::dispatch::router::EndpointSpec;
 pub use crate::run::dispatch::samples::Enough;
 pub use crate::run::gate::budget::{BudgetRules, BudgetStatus};
 pub use crate::run::gate::payee::Payee;
+pub use crate::run::gate::tariff::OffPeakRules;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};
@@ -82,6 +83,8 @@ pub struct Rules {
     pub limit: Option<u64>,
     /// What may be spent, where that is limited.
     pub budget: Option<BudgetRules>,
+    /// The hours at which asks are sent, where only cheap ones are kept to.
+    pub off_peak: Option<OffPeakRules>,
     /// Seeds the jitter of waits.
     pub seed: u64,
 }
@@ -104,10 +107,10 @@ impl Machine {
     /// Makes the machine of one run; nothing happens before `Event::Started`.
     #[must_use]
     pub fn new(mut rules: Rules) -> Machine {
-        let budget = rules.budget.take();
+        let (budget, off_peak) = (rules.budget.take(), rules.off_peak.take());
         Machine {
             dispatch: Dispatch::new(&rules),
-            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget),
+            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget, off_peak),
             custody: Custody::default(),
             shutdown: Shutdown::default(),
             rules,
@@ -230,8 +233,9 @@ impl Machine {
         if self.shutdown.is_grace_over(now) {
             self.dispatch.abandon_all(effects);
         }
-        let is_paused = self.is_paused;
+        let (is_paused, pending) = (self.is_paused, self.ledger().pending);
         let (dispatch, mut cx) = self.dispatching(now, effects);
+        dispatch.look_at_tariff(&mut cx, pending);
         dispatch.step(&mut cx, is_paused);
         self.custody.place(effects);
         if self.dispatch.is_over(self.shutdown.reason.is_some()) {

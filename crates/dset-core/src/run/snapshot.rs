@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub send_at: Option<Time>,
     /// Whose limit on asks in a time holds the next one, if one does.
     pub rate_bound: Option<RateBound>,
+    /// When asks are cheap again, Unix milliseconds, if they are not and the run waits for that.
+    pub cheap_at: Option<i64>,
     /// The two asks that have been on their way longest.
     pub longest: Vec<InFlightAsk>,
     /// Where the run stands with its limit of money, if it has one.
@@ -53,6 +55,8 @@ pub enum RateBound {
     User,
     /// The service's: stated, or found.
     Service,
+    /// The user's wish to ask only while it is cheap.
+    Tariff,
 }
 
 /// An outage, for whoever draws it.

@@ -182,6 +182,10 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
         pub max_output_bound: Option<u64>,
 
+        /// Ask only at the hours at which the service is cheaper, and wait for them
+        #[cfg_attr(feature = "clap", arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new()))]
+        pub off_peak: Option<bool>,
+
         /// Tokens an answer may have, its reasoning included [default: the service's]
         #[cfg_attr(feature = "clap", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..)))]
         pub max_tokens: Option<u64>,

@@ -16,6 +16,8 @@ pub struct RunOptions {
     pub minute: MinuteLimits,
     /// What it may cost.
     pub cost: CostLimits,
+    /// It asks only while that is cheap.
+    pub off_peak: bool,
     /// Runs on this machine tell each other what a service takes.
     pub share_pace: bool,
     /// The schedule of an outage.

@@ -71,6 +71,7 @@ pub(crate) fn begin(
         spec: settings,
         decisions,
         budget: None,
+        off_peak: None,
         source,
         marks_known: before.marks_known,
         prompts,

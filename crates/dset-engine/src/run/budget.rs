@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
-use dset_core::run::{BudgetRules, Payee};
+use dset_core::run::{BudgetRules, OffPeakRules, Payee};
 use dset_core::settings::{CostLimits, JobSpec, RunOptions};
 use thiserror::Error;
 
@@ -14,6 +14,11 @@ use crate::store::StoreError;
 use crate::view::expenses::{Pricing, expenses_of};
 
 impl Job {
+    /// Lets the run ask only while that is cheap.
+    pub fn keep_to_cheap_hours(&mut self, rules: OffPeakRules) {
+        self.off_peak = Some(rules);
+    }
+
     /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are
     /// who is paid at each place that will be asked, in their order. `forgives` records first that what
     /// earlier runs may have been billed beside what they recorded was not.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::{AnswerId, Plan};
-use dset_core::run::BudgetRules;
+use dset_core::run::{BudgetRules, OffPeakRules};
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 use dset_core::time::file_stamp;
@@ -67,6 +67,7 @@ pub struct Job {
     pub(crate) decisions: Decisions,
     /// What it may spend, where that is limited.
     pub(crate) budget: Option<BudgetRules>,
+    pub(crate) off_peak: Option<OffPeakRules>,
     pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,

@@ -32,6 +32,7 @@ use self::rate::Rate;
 use self::terminal::{Extras, Terminal};
 use super::line::{Line, TermCaps};
 use super::money;
+use super::off_peak;
 use super::plain::failure_words;
 use super::text::{self, count, failure, of, place, span, tokens};
 use super::{Demo, Display, RunContext, TOLD_MAX};
@@ -203,6 +204,12 @@ impl Observer for Screen {
             | Notice::OutageCrossCheck { .. }
             | Notice::CostLimitReached { .. }
             | Notice::Draining { .. } => {}
+            Notice::PeakBegins { until, saves, in_flight } => {
+                self.log(now, WAITS, &off_peak::closed(*until, *saves, *in_flight), "");
+            }
+            Notice::OffPeakBegins { for_deadline } => {
+                self.log(now, WAITS, off_peak::opened(*for_deadline), "");
+            }
             Notice::BillAboveReservation { billed, reserved } => {
                 self.log(now, WAITS, &money::above(*billed, *reserved), "");
             }

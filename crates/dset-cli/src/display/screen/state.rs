@@ -5,7 +5,7 @@ use std::time::Duration;
 use dset_core::run::{OutageStatus, RateBound, Snapshot};
 use dset_core::time::Time;
 
-use crate::display::text::{count, minutes};
+use crate::display::text::{count, minutes, when};
 
 /// Where a run stands, as far as it is shown.
 #[derive(Debug, Clone)]
@@ -108,6 +108,8 @@ impl ScreenState {
         let snapshot = &self.snapshot;
         if let Some(until) = snapshot.paused_until {
             Some(format!("the service wants to be left alone for {}", self.wait(until)))
+        } else if let Some(at) = snapshot.cheap_at {
+            Some(format!("waiting for cheaper hours, at {}", when(at)))
         } else if snapshot.throttled {
             Some(format!("the service takes {} at once", count(snapshot.slots as u64)))
         } else if snapshot.in_flight == 0 {
@@ -116,6 +118,7 @@ impl ScreenState {
         } else {
             snapshot.rate_bound.map(|whose| match whose {
                 RateBound::User => "keeping to your limit per minute".to_owned(),
+                RateBound::Tariff => "waiting for cheaper hours".to_owned(),
                 RateBound::Service => "keeping to what the service takes per minute".to_owned(),
             })
         }

@@ -96,6 +96,10 @@ impl Dispatch {
         if matches!(back, ResponseSignal::Answered { .. }) {
             lane.latency.answered(cx.now.since(flight.sent.at));
         }
+        if let (Some(gate), ParsedReply::Answer(answer)) = (&mut cx.gates.tariff, reading) {
+            let took = cx.now.since(flight.sent.at);
+            gate.answered(cx.now, flight.endpoint, &answer.usage, took);
+        }
         lane.on_return(cx.now, ask);
         lane.rate.on_return(cx.now, &flight.sent, back);
         let was_refused =

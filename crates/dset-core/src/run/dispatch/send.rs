@@ -11,6 +11,7 @@ use crate::run::ask::{Ask, AskId};
 use crate::run::context::Context;
 use crate::run::gate::budget::NoFunds;
 use crate::run::gate::payee::Reservation;
+use crate::run::gate::tariff::TariffChange;
 use crate::run::{Effect, Notice, RateBound};
 use crate::time::Time;
 
@@ -94,10 +95,27 @@ impl Dispatch {
             None => Route::NotYet,
             Some(Duration::ZERO) => self.router.choose(cx.now, model),
             Some(wait) => {
-                cx.gates.rate_bound = Some(RateBound::User);
+                cx.gates.rate_bound = Some(cx.gates.bound());
                 Route::NotBefore(cx.now.after(wait))
             }
         }
+    }
+
+    /// Keeps to the hours of tariffs, with so many answers left to ask for.
+    pub(crate) fn look_at_tariff(&mut self, cx: &mut Context<'_>, pending: u64) {
+        let Some(gate) = cx.gates.tariff.as_mut().filter(|_| cx.shutdown.reason.is_none()) else {
+            return;
+        };
+        let left = cx.rules.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.read.taken));
+        let pending = pending.min(left.saturating_add(self.active.len() as u64));
+        let Some(change) = gate.look(cx.now, pending, self.router.slots()) else { return };
+        cx.effects.push(Effect::Show(match change {
+            _ if pending == 0 => return,
+            TariffChange::Closed { until, saves } => {
+                Notice::PeakBegins { until, saves, in_flight: self.asks_in_flight.len() }
+            }
+            TariffChange::Opened { for_deadline } => Notice::OffPeakBegins { for_deadline },
+        }));
     }
 
     /// Puts a held question in the line of its model.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Dispatch, InFlight, moment};
 use crate::plan::ledger::Ledger;
 use crate::run::gate::Gates;
+use crate::run::gate::tariff::TariffGate;
 use crate::run::{InFlightAsk, OutageStatus, Rules, Snapshot};
 use crate::time::Time;
 
@@ -42,6 +43,7 @@ impl Dispatch {
             paused_until: self.router.paused_until(now),
             send_at: gates.send_at.filter(|at| !at.has_come(now)),
             rate_bound: gates.rate_bound,
+            cheap_at: gates.tariff.as_ref().and_then(TariffGate::reopens_at),
             longest: longest.filter_map(in_flight).collect(),
             budget: gates.budget_status(),
             is_paused: false,

@@ -1,12 +1,13 @@
 //! Gates: whether one more ask may be sent, whatever it asks.
 //!
 //! They are asked one after the other, the cheapest first: a free slot, the user's limits a minute,
-//! what the endpoint's rate controller allows ([`crate::run::dispatch`]'s router), then the money
-//! ([`budget`]). A further limit in time is a field here and a line in [`Gates::wait`]; each names the
+//! the hours at which it is cheap ([`tariff`]), what the endpoint's rate controller allows
+//! ([`crate::run::dispatch`]'s router), then the money ([`budget`]). A further limit in time is a field here and a line in [`Gates::wait`]; each names the
 //! moment from which time alone would let an ask through, so that the run sets its timer for it.
 
 pub(crate) mod budget;
 pub(crate) mod payee;
+pub(crate) mod tariff;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use self::budget::{Budget, BudgetRules, BudgetStatus, NoFunds};
 use self::payee::Reservation;
+use self::tariff::{OffPeakRules, TariffGate};
 use crate::item::question::Question;
 use crate::planted::{Mutant, planted};
 use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
@@ -25,6 +27,8 @@ use crate::time::Time;
 pub(crate) struct Gates {
     slots_max: usize,
     minute: SlidingWindowLimit,
+    /// When asks are cheap, where only then any are sent.
+    pub(crate) tariff: Option<TariffGate>,
     /// What may be spent, where that is limited.
     pub(crate) budget: Option<Budget>,
     /// When the next ask may be sent, where that is a matter of time.
@@ -34,13 +38,19 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// `slots_max` asks at once at most (at least one), and the user's own limits a minute and of
-    /// money.
-    pub(crate) fn new(slots_max: u32, minute: MinuteLimits, budget: Option<BudgetRules>) -> Gates {
+    /// `slots_max` asks at once at most (at least one), the user's own limits a minute and of money, and
+    /// the hours that are kept to.
+    pub(crate) fn new(
+        slots_max: u32,
+        minute: MinuteLimits,
+        budget: Option<BudgetRules>,
+        off_peak: Option<OffPeakRules>,
+    ) -> Gates {
         let slots_max = slots_max.max(1);
         Gates {
             slots_max: slots_max as usize,
             minute: SlidingWindowLimit::new(minute),
+            tariff: off_peak.map(TariffGate::new),
             budget: budget.map(|rules| Budget::new(rules, slots_max)),
             send_at: None,
             rate_bound: None,
@@ -68,7 +78,14 @@ impl Gates {
     /// Returns how long until one more ask is within the limits that hold for all endpoints; zero if
     /// it is now, `None` where an event must come first.
     pub(crate) fn wait(&mut self, now: Time) -> Option<Duration> {
-        self.minute.wait(now)
+        let minute = self.minute.wait(now)?;
+        Some(self.tariff.as_ref().map_or(minute, |tariff| minute.max(tariff.wait(now))))
+    }
+
+    /// Whose limit it is that [`Gates::wait`] keeps to.
+    pub(crate) fn bound(&self) -> RateBound {
+        let is_closed = self.tariff.as_ref().is_some_and(|tariff| tariff.reopens_at().is_some());
+        if is_closed { RateBound::Tariff } else { RateBound::User }
     }
 
     /// An ask is sent.

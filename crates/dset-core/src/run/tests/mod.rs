@@ -1,4 +1,5 @@
 mod budget;
+mod off_peak;
 mod outage;
 mod places;
 mod suspects;
@@ -87,6 +88,7 @@ fn rules(width: u32) -> Rules {
         pause_on_error: false,
         limit: None,
         budget: None,
+        off_peak: None,
         seed: 1,
     }
 }

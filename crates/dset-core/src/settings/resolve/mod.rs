@@ -229,6 +229,7 @@ pub fn resolve_with_providers(
             run: layer.max_cost_run.map(|Dollars(amount)| amount),
             output_bound: layer.max_output_bound,
         },
+        off_peak: layer.off_peak.unwrap_or(false),
         share_pace: layer.share_pace != Some(Switch::Off),
         backoff: OutageBackoff {
             retries: layer.retries.unwrap_or(3),

@@ -49,7 +49,9 @@ impl Run {
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job { spec, decisions, budget, source, prompts, plan, store, outputs, .. } = job;
+        let Job {
+            spec, decisions, budget, off_peak, source, prompts, plan, store, outputs, ..
+        } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let earlier = match options.minute == MinuteLimits::default() {
@@ -113,6 +115,7 @@ impl Run {
             tries,
             retry,
             enough,
+            off_peak,
             ..rules(options, decisions.limit, slots_max, earlier, &asked)
         };
         Ok(Run {
@@ -162,6 +165,7 @@ fn rules(
         pause_on_error: options.on_error == OnError::Pause,
         limit,
         budget: None,
+        off_peak: None,
         seed: unix_ms() as u64,
     }
 }

@@ -115,6 +115,7 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ),
         ("max-cost-run", "1, '$1' | 0, 'much'"),
         ("max-output-bound", "1, '500' | 0, -1, ''"),
+        ("off-peak", "true, 'true' | 'on', 1"),
         ("max-tokens", "1, '500' | 0, -1, ''"),
         (
             "temperature",

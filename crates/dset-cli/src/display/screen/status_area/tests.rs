@@ -72,6 +72,7 @@ fn view() -> ScreenState {
             paused_until: None,
             send_at: None,
             rate_bound: None,
+            cheap_at: None,
             budget: None,
             longest: vec![
                 on_its_way(11, "Prove that there are infinitely many primes", 48, true),
