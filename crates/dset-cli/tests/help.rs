@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "",
     "demo",
     "init",
     "doctor",
+    "report",
     "run",
     "status",
     "show",

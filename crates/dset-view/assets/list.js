@@ -215,6 +215,7 @@ export function list(main) {
 
   /** Puts the scrollbar where `top` is. */
   function place() {
+    if (!total) return;
     const view = height(), most = Math.max(0, whole() - view);
     top = Math.max(0, Math.min(top, most));
     spacer.style.height = Math.max(0, span() - view) + 'px';
