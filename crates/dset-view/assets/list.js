@@ -117,7 +117,7 @@ export function list(main) {
     for (let at = from; at < to; at++) rows.push(row(at));
     windowOf.replaceChildren(...rows);
     grid.setAttribute('aria-rowcount', total + 1);
-    scroll.setAttribute('aria-activedescendant', 'row-' + selected);
+    grid.setAttribute('aria-activedescendant', 'row-' + selected);
     want(from, to);
   }
 
