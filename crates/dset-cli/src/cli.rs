@@ -21,6 +21,7 @@ use crate::command::mock::MockArgs;
 use crate::command::models::ModelsArgs;
 use crate::command::prices::PricesArgs;
 use crate::command::redo::RedoArgs;
+use crate::command::report::ReportArgs;
 use crate::command::run::RunArgs;
 use crate::command::schema::SchemaArgs;
 use crate::command::search::SearchArgs;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Look around in a browser: list, search, compare, rate
     View(ViewArgs),
+    /// Write a report in one file, to be passed on
+    Report(ReportArgs),
     /// What the answers are like: tokens, seconds, lengths, retries
     Stats(StatsArgs),
     /// Hold every kept answer against the checks of now, free

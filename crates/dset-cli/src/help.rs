@@ -17,7 +17,7 @@ pub(crate) const STYLES: Styles = Styles::styled()
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "init", "doctor"]),
     ("Every day", &["run", "status", "show", "search", "view", "redo"]),
-    ("Results", &["check", "stats", "estimate", "verify", "export"]),
+    ("Results", &["check", "stats", "estimate", "verify", "export", "report"]),
     (
         "More",
         &[

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 43] = [
+const COMMANDS: [&str; 44] = [
     "",
     "demo",
     "init",
     "doctor",
+    "report",
     "run",
     "status",
     "show",

@@ -3,11 +3,14 @@
 
 import { api } from './api.js';
 import { count, fill, h, plural, say } from './dom.js';
+import { compare } from './compare.js';
+import { exports } from './export.js';
+import { health } from './health.js';
 import { list } from './list.js';
 import { record } from './record.js';
 
 const PAGES = [
-  ['', 'Records', list],
+  ['', 'Records', list], ['health', 'Health', health], ['compare', 'Compare', compare], ['export', 'Export', exports],
 ];
 
 // The token is in a cookie now; an address that is copied or photographed need not have it.

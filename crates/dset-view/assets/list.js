@@ -117,7 +117,7 @@ export function list(main) {
     for (let at = from; at < to; at++) rows.push(row(at));
     windowOf.replaceChildren(...rows);
     grid.setAttribute('aria-rowcount', total + 1);
-    scroll.setAttribute('aria-activedescendant', 'row-' + selected);
+    grid.setAttribute('aria-activedescendant', 'row-' + selected);
     want(from, to);
   }
 
@@ -215,6 +215,7 @@ export function list(main) {
 
   /** Puts the scrollbar where `top` is. */
   function place() {
+    if (!total) return;
     const view = height(), most = Math.max(0, whole() - view);
     top = Math.max(0, Math.min(top, most));
     spacer.style.height = Math.max(0, span() - view) + 'px';

@@ -3,6 +3,7 @@
 import { api } from './api.js';
 import { address, go, linkTo, overview } from './app.js';
 import { bytes, count, dollars, fill, h, plural, say, seconds, stateWord, time, visible } from './dom.js';
+import { differences } from './diff.js';
 import { raw, rendered } from './text.js';
 
 export function record(main) {
@@ -44,6 +45,7 @@ export function record(main) {
         way(previous, 'Previous', 'k'), way(next, 'Next', 'j'),
         h('span', {}, place ? count(place) + ' of ' + count(all) : 'not among what is filtered'),
         h('span', { class: 'spread' }, 'Question ' + count(question.question) + ', row ' + count(question.row)),
+        question.answers.filter(one => one.state === 'answered').length > 1 && h('button', { type: 'button', 'aria-pressed': String(said.has('diff')), title: 'Key: d', onclick: () => go(toggled('diff'), { instead: true }) }, 'Differences'),
         h('button', { type: 'button', 'aria-pressed': String(isRaw()), title: 'Key: r', onclick: () => go(toggled('raw'), { instead: true }) }, 'Raw')),
       h('h1', { class: 'question', dir: 'auto', tabindex: '0' }, visible(question.text)),
       h('div', { class: 'answers' }, question.answers.map(answerCard)),
@@ -79,12 +81,20 @@ export function record(main) {
       known.at_token_limit && h('p', { class: 'bad-words' }, 'Exactly as long as the token limit: perhaps cut.'),
       answer.reasoning.trim() && h('details', {}, h('summary', {}, 'Reasoning, ' + plural(answer.reasoning_length ?? Array.from(answer.reasoning).length, 'character')),
         h('div', { class: 'inside' }, raw(answer.reasoning))),
-      asWritten ? raw(answer.answer) : rendered(answer.answer),
+      beside(answer) ?? (asWritten ? raw(answer.answer) : rendered(answer.answer)),
       h('div', { class: 'tools' },
         h('button', { type: 'button', onclick: () => copy(answer.answer) }, 'Copy'),
         h('a', { class: 'button', href: api.textUrl(answer.id, 'answer'), download: 'answer-' + number + '.txt' }, 'Save ' + bytes(new Blob([answer.answer]).size)),
         answer.reasoning.trim() && h('a', { class: 'button', href: api.textUrl(answer.id, 'reasoning'), download: 'reasoning-' + number + '.txt' }, 'Save reasoning')),
       review(answer, at));
+  }
+
+  /** The answer with what differs from the first one marked, where that is wanted. */
+  function beside(answer) {
+    const [first, second] = seen.question.answers.filter(one => one.state === 'answered');
+    if (!address().said.has('diff') || !second) return null;
+    const parts = answer === first ? differences(first.answer, second.answer)[0] : differences(first.answer, answer.answer)[1];
+    return h('div', { class: 'text raw', dir: 'auto' }, parts);
   }
 
   function nothingYet(answer) {
@@ -128,6 +138,7 @@ export function record(main) {
   const step = to => { if (to === null || to === undefined) return; const { said } = address(); said.set('n', to); said.delete('at'); go(said); };
   const keys = {
     j: () => step(seen?.next), k: () => step(seen?.previous), ArrowRight: () => step(seen?.next), ArrowLeft: () => step(seen?.previous),
+    d: () => go(toggled('diff'), { instead: true }),
     r: () => go(toggled('raw'), { instead: true }),
     o: () => { const all = [...page.querySelectorAll('.answers details')]; const open = all.some(one => !one.open); all.forEach(one => { one.open = open; }); },
     Escape: () => { const { said, filter } = address(); if (said.has('at')) filter.set('at', said.get('at')); go(filter); },

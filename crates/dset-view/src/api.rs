@@ -115,6 +115,54 @@ pub(crate) async fn question(
     json_of(viewer, move |viewer| Ok(viewer.browser.detail(number, &query.filter)?)).await
 }
 
+pub(crate) async fn distributions(
+    State(viewer): State<Shared>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    json_of(viewer, move |viewer| Ok(viewer.browser.distributions(&query.filter)?)).await
+}
+
+pub(crate) async fn compare(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
+    let said = query.unwrap_or_default();
+    let query = Query::read(&said);
+    let of = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(said.as_bytes());
+        pairs.find(|(said, _)| said == name).map(|(_, value)| value.into_owned())
+    };
+    let (a, b) = (of("a").unwrap_or_default(), of("b").unwrap_or_default());
+    let only_different = of("only").as_deref() == Some("different");
+    json_of(viewer, move |viewer| {
+        let part = (query.offset, query.limit);
+        Ok(viewer.browser.compare([&a, &b], &query.filter, only_different, part)?)
+    })
+    .await
+}
+
+/// The records that a filter lets through, as a file that is written while it is read.
+pub(crate) async fn lines(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(&query.unwrap_or_default());
+    // What is wrong with the filter is said before the file begins.
+    let of = query.filter.clone();
+    look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.list(&of, 0, 0)?)).await?;
+    let stream = futures_util::stream::unfold(Some(0), move |from| {
+        let (viewer, filter) = (Arc::clone(&viewer), query.filter.clone());
+        async move {
+            let from = from?;
+            let lines = look(viewer, move |viewer| Ok(viewer.browser.lines(&filter, from)?)).await;
+            match lines {
+                Ok((lines, next)) => Some((Ok(lines), next)),
+                Err(ApiError(_, words)) => Some((Err(std::io::Error::other(words)), None)),
+            }
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"records.jsonl\""),
+    ];
+    Ok((headers, axum::body::Body::from_stream(stream)).into_response())
+}
+
 /// A foreign text as a file: never shown as anything that runs.
 fn text_response(text: impl Into<axum::body::Body>) -> Response {
     let headers = [

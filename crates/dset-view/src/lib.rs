@@ -11,6 +11,7 @@ mod api;
 mod assets;
 mod events;
 mod guard;
+mod report;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use dset_engine::view::browse::Browser;
 use serde_json::Value;
 
 pub use guard::Token;
+pub use report::Report;
 
 /// What commands say with `--json`, for the pages that show it.
 pub trait Reports: Send + Sync + 'static {
@@ -95,6 +97,9 @@ fn routes(viewer: Shared) -> Router {
         .route("/answers/{id}/{text}", get(api::text))
         .route("/answers/{id}/review", post(api::review))
         .route("/attempts/{id}/reply", get(api::reply))
+        .route("/distributions", get(api::distributions))
+        .route("/compare", get(api::compare))
+        .route("/records.jsonl", get(api::lines))
         .route("/status", get(api::status))
         .route("/stats", get(api::stats))
         .route("/events", get(events::events))

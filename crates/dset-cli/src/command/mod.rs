@@ -24,6 +24,7 @@ mod money;
 mod off_peak;
 pub(crate) mod prices;
 pub(crate) mod redo;
+pub(crate) mod report;
 mod resume_command;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::View(args) => view::run(&args),
         Command::Estimate(args) => estimate::run(*args),
         Command::Export(args) => export::run(&args),

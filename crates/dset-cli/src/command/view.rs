@@ -49,7 +49,7 @@ pub(super) fn run(_: &ViewArgs) -> Result<Exit, UserError> {
 }
 
 #[cfg(feature = "view")]
-pub(super) use viewer::run;
+pub(super) use viewer::{browser, explained, run};
 
 #[cfg(feature = "view")]
 mod viewer {
@@ -103,7 +103,19 @@ mod viewer {
         })
     }
 
-    fn explained(error: BrowseError) -> UserError {
+    /// Reads a run to look around in it; `None` where there is no store.
+    pub(in crate::command) fn browser(
+        settings: &JobSpec,
+        money: &Money,
+    ) -> Result<Option<Browser>, UserError> {
+        let (prices, providers) = (money.prices.clone(), money.providers().clone());
+        let side = SideFiles::beside(&settings.output, &terminal_variables::cache_folder());
+        let pricing = OwnedPricing { prices, providers };
+        Browser::open(settings.clone(), side, pricing).map_err(explained)
+    }
+
+    /// Says for people why nothing can be shown.
+    pub(in crate::command) fn explained(error: BrowseError) -> UserError {
         match error {
             BrowseError::Job(error) => explain::job(error),
             other => UserError::new(Exit::Ours, other.to_string()),

@@ -6,9 +6,12 @@
 //! is asked; written are reviews and the index of words, each in a file of its own.
 
 mod columns;
+mod compare;
 mod detail;
+mod distributions;
 mod error;
 mod filter;
+mod lines;
 mod load;
 mod page;
 mod review;
@@ -24,13 +27,16 @@ use dset_core::settings::JobSpec;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::columns::State;
+pub use self::compare::{Comparison, Pair, Side};
 pub use self::detail::Detail;
+pub use self::distributions::{Distribution, Distributions, Step};
 pub use self::error::BrowseError;
 pub use self::filter::{FACETS, Facet, FacetValue, Filter, FilterError, NUMBERS};
 use self::load::Loaded;
 pub use self::page::{ListedRecord, Page, Snippet};
 use self::words::Found;
 pub(crate) use self::words::answers_with;
+use crate::os::files::try_to_write;
 use crate::store::{Store, open_readonly};
 use crate::view::expenses::Pricing;
 
@@ -53,7 +59,7 @@ impl SideFiles {
     /// below `elsewhere`.
     #[must_use]
     pub fn beside(folder: &Path, elsewhere: &Path) -> SideFiles {
-        if tempfile::Builder::new().prefix(".dset-view-").tempfile_in(folder).is_ok() {
+        if try_to_write(folder).is_ok() {
             return SideFiles { folder: folder.to_owned() };
         }
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());

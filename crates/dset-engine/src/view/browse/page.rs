@@ -10,6 +10,9 @@ use crate::store::{Excerpts, SearchTerms, SnippetPart, Store, Tokenizer};
 
 /// Records that one call returns, at most.
 const PAGE_MAX: usize = 500;
+/// Bytes of a text in which a list looks for what it shows; where it is further on, the list shows the
+/// beginning.
+const SNIPPET_BYTES: usize = 128 << 10;
 
 /// Some records, in the order of a filter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -161,6 +164,7 @@ impl Texts {
     fn of(&mut self, texts: [&str; 3]) -> Result<[Option<Snippet>; 3], BrowseError> {
         let Some((words, terms)) = &mut self.looked_for else { return Ok([None, None, None]) };
         let mut folded = [Vec::new(), Vec::new(), Vec::new()];
+        let texts = texts.map(beginning);
         for (text, to) in texts.iter().zip(&mut folded) {
             words.fold(text, to)?;
         }
@@ -168,6 +172,15 @@ impl Texts {
         let snippets = words.snippets(texts, has, terms)?;
         Ok(snippets.map(|parts| parts.map(|parts| Snippet::of(&parts))))
     }
+}
+
+/// Returns as much of a text as a snippet is taken of.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(SNIPPET_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn listed(

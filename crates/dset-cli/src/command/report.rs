@@ -1,0 +1,90 @@
+//! `dset report`: a run in one file, to be passed on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::run_selector::RunSelectorArgs;
+#[cfg(not(feature = "view"))]
+use crate::{error::UserError, exit::Exit};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Writes one file that reads without a script, a server or a network, and prints well: \
+where every question stands, who was asked and what it took, how times, tokens and lengths are spread, why \
+questions failed, the longest and the shortest answers, 20 records by chance, and the command that makes \
+it again. What models wrote is escaped. Asks nothing and changes nothing but that file.
+
+Exit codes: 0 written, 1 the store cannot be read or the file not written, 2 usage or input, or nothing \
+was asked yet.
+
+Examples:
+  dset report                       report.html, of ./q.csv and ./dset_generator
+  dset report --to talk.html        another file
+  dset report --seed 7              other records"
+)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) which: RunSelectorArgs,
+
+    /// The file; one that is there is replaced
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub(crate) to: PathBuf,
+
+    /// Chooses the records
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+}
+
+#[cfg(not(feature = "view"))]
+pub(super) fn run(_: &ReportArgs) -> Result<Exit, UserError> {
+    Err(UserError::new(Exit::Usage, "this dset was built without its viewer")
+        .hint("Build it with `cargo build --features view`"))
+}
+
+#[cfg(feature = "view")]
+pub(super) use writer::run;
+
+#[cfg(feature = "view")]
+mod writer {
+    use dset_engine::os::clock::unix_ms;
+    use dset_engine::os::files::write_whole;
+    use dset_view::Report;
+
+    use super::ReportArgs;
+    use crate::command::money::Money;
+    use crate::command::view::{browser, explained};
+    use crate::command::{shared, stats, status};
+    use crate::display;
+    use crate::display::text::when;
+    use crate::error::UserError;
+    use crate::exit::Exit;
+
+    pub(in crate::command) fn run(args: &ReportArgs) -> Result<Exit, UserError> {
+        let (settings, terminal) = shared::settings_of(&args.which)?;
+        let money = Money::read()?;
+        let Some(browser) = browser(&settings, &money)? else {
+            return Err(shared::nothing_asked(&args.which, &settings));
+        };
+        let Some(stats) = stats::report(&settings, &money)? else {
+            return Err(shared::nothing_asked(&args.which, &settings));
+        };
+        let report = Report {
+            browser: &browser,
+            status: &status::report(&settings, &money)?,
+            stats: &stats,
+            date: &when(unix_ms()),
+            command: &args.which.command("run"),
+            seed: args.seed,
+        };
+        let page = report.html().map_err(explained)?;
+        write_whole(&args.to, page.as_bytes()).map_err(|error| {
+            UserError::new(Exit::Ours, format!("cannot write `{}`", args.to.display()))
+                .cause(error.to_string())
+        })?;
+        if !terminal.quiet {
+            display::remark(&format!("{} written", args.to.display()));
+        }
+        Ok(Exit::Done)
+    }
+}
