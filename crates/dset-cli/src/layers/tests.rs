@@ -35,6 +35,7 @@ fn every_setting_has_a_variable() {
         ("DSET_OUTPUT", "out"),
         ("DSET_FORMATS", "csv,txt"),
         ("DSET_CSV_BOM", "1"),
+        ("DSET_CSV_ID", "true"),
         ("DSET_MODEL", "m"),
         ("DSET_SAMPLES", "2"),
         ("DSET_BASE_URL", "http://localhost:1"),
@@ -81,7 +82,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 45, "the list above names every setting");
+    assert_eq!(count, 46, "the list above names every setting");
 }
 
 #[test]

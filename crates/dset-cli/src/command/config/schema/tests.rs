@@ -79,6 +79,7 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ("output", "'out' | ''"),
         ("formats", "'csv', 'CSV, txt', ['json', 'txt'] | '', ' ', [], [''], true"),
         ("csv-bom", "true, 'false' | 1, 'yes'"),
+        ("csv-id", "true, 'false' | 1, 'yes'"),
         ("model", "'m', '', 'a,b', 5, ['a', 'b/c'], [1, 'm'] | [], true, 1.5, ['a,b'], [true]"),
         ("samples", "1, 1000, '10', '+7', 5.0 | 0, 1001, '0', '1001', 'x', -1, 1.5, [1]"),
         (
