@@ -35,6 +35,7 @@ fn every_setting_has_a_variable() {
         ("DSET_OUTPUT", "out"),
         ("DSET_FORMATS", "csv,txt"),
         ("DSET_CSV_BOM", "1"),
+        ("DSET_CSV_ID", "true"),
         ("DSET_MODEL", "m"),
         ("DSET_SAMPLES", "2"),
         ("DSET_BASE_URL", "http://localhost:1"),

@@ -76,7 +76,7 @@ impl Day {
 
     fn start(&mut self) {
         let states = vec![Planned::Pending; self.total as usize];
-        let plan = PlanSummary { states, per_row: 1, marks: InputMarks::default() };
+        let plan = PlanSummary { states, per_row: 1, ..PlanSummary::default() };
         self.event(Event::Started(plan));
     }
 
@@ -140,7 +140,7 @@ impl Day {
         self.cheap += amount(MONDAY);
         let answer = Answer { content: "yes".into(), usage, ..Answer::default() };
         let reading = ParsedReply::Answer(answer);
-        self.event(Event::Replied { ask, reading, limits: None });
+        self.event(Event::Replied { ask, reading, limits: None, verdicts: None });
     }
 
     fn run(mut self) -> Day {
