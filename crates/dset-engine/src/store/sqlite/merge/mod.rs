@@ -196,9 +196,9 @@ fn answers(
             };
             let (mut key, number) = (Copied::read(row)?, row.get::<_, i64>("answer")?);
             key.set("settings", mapped(&numbers.settings, key.number("settings")));
-            let mut text = texts.query_row([number], |row| Copied::read(row))?;
+            let mut text = texts.query_row([number], Copied::read)?;
             text.set("life", mapped(&numbers.lives, text.number("life")));
-            let mut known = facts.query_row([number], |row| Copied::read(row)).optional()?;
+            let mut known = facts.query_row([number], Copied::read).optional()?;
             if let Some(facts) = &mut known {
                 facts.set("request", mapped(&numbers.settings, facts.number("request")));
             }
@@ -219,8 +219,7 @@ fn answer(
 ) -> rusqlite::Result<()> {
     let sql = "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
                JOIN answers a ON a.id = k.answer WHERE k.key = ?1";
-    let own =
-        to.prepare_cached(sql)?.query_row([key.get("key")], |row| Copied::read(row)).optional()?;
+    let own = to.prepare_cached(sql)?.query_row([key.get("key")], Copied::read).optional()?;
     let Some(own) = own else {
         text.insert(to, "answers", "id")?;
         let number = to.last_insert_rowid();
