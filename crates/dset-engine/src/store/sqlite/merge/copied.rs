@@ -11,8 +11,7 @@ pub(super) struct Copied {
 
 impl Copied {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Copied> {
-        let names: Vec<String> =
-            row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = row.as_ref().column_names().map(str::to_owned).collect();
         let values = (0..names.len()).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
         Ok(Copied { names, values })
     }
