@@ -63,7 +63,7 @@ async fn json_of<T: Serialize + Send + 'static>(
 }
 
 pub(crate) async fn overview(State(viewer): State<Shared>) -> Answer {
-    json_of(viewer, |viewer| overview_of(viewer)).await
+    json_of(viewer, overview_of).await
 }
 
 /// What is said of the run, and again whenever it changes.
@@ -227,5 +227,5 @@ pub(crate) async fn no_such() -> ApiError {
 
 /// Returns the overview without holding up what waits beside it.
 pub(crate) async fn overview_now(viewer: &Shared) -> Option<Value> {
-    look(Arc::clone(viewer), |viewer| overview_of(viewer)).await.ok()
+    look(Arc::clone(viewer), overview_of).await.ok()
 }

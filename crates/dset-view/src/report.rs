@@ -136,7 +136,7 @@ impl Report<'_> {
             Some(true) => "Questions are the sum of the others: the ledger balances.",
             _ => "Questions are NOT the sum of the others.",
         };
-        let _ = write!(page, "</dl><p>{verdict}</p></section>\n");
+        let _ = writeln!(page, "</dl><p>{verdict}</p></section>");
     }
 
     fn money_and_models(&self, page: &mut String) {

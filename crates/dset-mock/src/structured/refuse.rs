@@ -175,13 +175,12 @@ fn is_of(kind: &Value, wanted: &str) -> bool {
     kind == wanted || kind.as_array().is_some_and(|kinds| kinds.iter().any(|own| own == wanted))
 }
 
+/// Tells what a service refuses about an object of a schema at a depth.
+type Problem<'p> = dyn FnMut(&Map<String, Value>, usize) -> Option<String> + 'p;
+
 /// Calls `problem` with every schema in a schema, the definitions among them, and how deep it lies in
 /// objects; returns the first problem.
-fn each(
-    schema: &Value,
-    depth: usize,
-    problem: &mut dyn FnMut(&Map<String, Value>, usize) -> Option<String>,
-) -> Option<String> {
+fn each(schema: &Value, depth: usize, problem: &mut Problem<'_>) -> Option<String> {
     let own = schema.as_object()?;
     if let Some(found) = problem(own, depth) {
         return Some(found);

@@ -1,7 +1,7 @@
 //! What it costs to read answers and to hold them against a schema of 20 properties: good ones, and
 //! hostile ones, each bounded.
 //!
-//! `cargo run --release -p dset-core --example hostile_answers [COUNT]`
+//! `cargo run --release -p dset-engine --example hostile_answers [COUNT]`
 #![allow(clippy::print_stdout, reason = "it is a measurement")]
 
 use std::fmt::Write as _;
@@ -19,6 +19,9 @@ const PROPERTIES: usize = 20;
 const TIMES: u32 = 100_000;
 /// No answer of 10 MB may take longer.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// What a hostile answer is like, and how one of so many bytes is made.
+type Kind = (&'static str, fn(usize) -> String);
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(100_000);
@@ -64,7 +67,7 @@ fn good(schema: &Schema) {
 }
 
 fn hostile(schema: &Schema, count: usize) {
-    let kinds: [(&str, fn(usize) -> String); 8] = [
+    let kinds: [Kind; 8] = [
         ("deep arrays", |size| "[".repeat(size)),
         ("deep objects", |size| "{\"a\":".repeat(size / 5)),
         ("a long number", |size| "9".repeat(size)),
