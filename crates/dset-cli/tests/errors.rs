@@ -118,7 +118,7 @@ fn errors_of_files_of_questions() {
             &["run", "q.jsonl"],
         ),
         ("input-json", "q.json", b"[{\"question\":\"Why?\"}\n", &["run", "q.json"]),
-        ("input-json-other", "q.json", b"{\n  \"questions\": [\"Why?\"]\n}\n", &["run", "q.json"]),
+        ("input-json-other", "q.json", b"{\n  \"questions\": [\"Why?\"]\n", &["run", "q.json"]),
         (
             "input-json-field",
             "q.json",

@@ -358,11 +358,14 @@ fn several_answers_to_a_question_are_told_apart_in_csv_and_txt_and_one_has_the_c
     let (folder, service) = (Folder::with(&questions(2)), Service::friendly());
     let agrees = || folder.dset(&["verify"]).exits(0).tells("everything agrees");
     service.run(&folder, &["-m", "a", "-n", "1"]).exits(0);
-    // A file that is begun keeps its columns until a rebuild.
+    // A file that is begun keeps its columns, in a rebuild too.
     service.run(&folder, &["-m", "a", "-m", "b", "--samples", "2"]).exits(0);
     assert_eq!(csv_beside(&folder).0, ORIGINAL);
     assert!(!folder.read("dset_generator/output.txt").contains("Model: "));
     agrees();
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(csv_beside(&folder).0, ORIGINAL);
+    std::fs::remove_file(folder.path("dset_generator/output.csv")).unwrap();
     folder.dset(&["export", "--rebuild"]).exits(0);
     assert_eq!(csv_beside(&folder).0, format!("{ORIGINAL},model,sample"));
     agrees();

@@ -9,12 +9,14 @@ use common::{Folder, Service, questions, until};
 const JSONL: &str = "dset_generator/output.jsonl";
 const ALL: [&str; 2] = ["--formats", "csv,json,txt,jsonl"];
 const ALONE: [&str; 2] = ["--formats", "jsonl"];
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "id",
     "row",
     "question",
     "reasoning",
     "answer",
+    "parsed",
+    "parsed_from",
     "model",
     "sample",
     "finish_reason",

@@ -183,12 +183,6 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
             user.hint(format!("Convert it with `{import}`, then run `{run}`"))
         }
         RowProblem::TooLarge(_) => user.hint("Look for what is missing at its end"),
-        RowProblem::NotJson(_) => {
-            let (import, run) = import_and_run(path);
-            user.hint(format!(
-                "If the whole file is one JSON text, `{import}` may read it; then run `{run}`"
-            ))
-        }
         _ => user.hint("Mend the row"),
     };
     user.hint(format!(

@@ -90,7 +90,7 @@ fn every_setting_has_a_variable() {
         assert_ne!((said.layer, said.terminal), Default::default(), "{variable}");
     }
     let count = Setting::all().len();
-    assert_eq!(count, 55, "the list above names every setting");
+    assert_eq!(count, 54, "the list above names every setting");
 }
 
 #[test]

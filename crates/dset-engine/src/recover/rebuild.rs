@@ -249,7 +249,13 @@ pub(crate) fn finish(
                 copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?;
             }
         }
-        let wished = format.with_beside(beside).with_bom(bom.unwrap_or(as_it_is.has_bom()));
+        // One that is there keeps what its rows tell beside the original's fields, ids apart.
+        let wished = match path.exists() {
+            false => format.with_beside(beside),
+            true if as_it_is.header.is_empty() => as_it_is,
+            true => as_it_is.with_beside(Beside { id: beside.id, ..as_it_is.beside() }),
+        };
+        let wished = wished.with_bom(bom.unwrap_or(as_it_is.has_bom()));
         marks.push(write_anew(folder, wished, store.as_reader(), edition)?);
     }
     let mut writes: Vec<Write> = marks.into_iter().map(Write::Checkpoint).collect();

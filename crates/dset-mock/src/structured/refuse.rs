@@ -49,13 +49,15 @@ pub(crate) fn refused(
     if kind != Some("json_schema") {
         return None;
     }
+    if shape.name == "deepseek" {
+        return Some(ApiError::request("This response_format type is unavailable now"));
+    }
     let Some(schema) = schema else {
         return Some(ApiError::request(
             "Missing required parameter: 'response_format.json_schema'",
         ));
     };
     match shape.name {
-        "deepseek" => Some(ApiError::request("This response_format type is unavailable now")),
         "groq" if !model.starts_with("openai/gpt-oss") => {
             Some(ApiError::request("This model does not support response format `json_schema`."))
         }

@@ -112,6 +112,9 @@ mod tests {
                 "https://a.b/v1",
                 "A_KEY",
                 "top_p=0.9",
+                "no-refusal",
+                "retry",
+                "fresh",
             ];
             let said = words.iter().find_map(|word| setting.read(word).ok());
             all = all.over(said.unwrap_or_else(|| panic!("{}", setting.name())));

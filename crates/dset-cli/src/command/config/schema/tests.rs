@@ -129,6 +129,15 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
                       'top_p=0.5', 5, {model = 'm'}, {thinking = {type = 'x'}}, {thinking = true}, {tools = []}, {'a b' = 1}",
         ),
         ("schema", "'answer.json', {type = 'object'} | '', true, [1]"),
+        (
+            "check",
+            "[{name = 'no-refusal'}], [{name = 'length', on-fail = 'keep'}] | 5, true, [{}], [{name = 'nope'}]",
+        ),
+        ("gold", "'answer', 5 | true"),
+        ("on-fail", "'retry', 'mark', 'keep' | 'stop', true"),
+        ("tries", "1, '3' | 0, -1, 'x', true"),
+        ("enough", "1, '2' | 0, -1, true"),
+        ("retry", "'reasons', 'fresh' | 'again', true"),
         ("retries", "0, 3, '0', '00', 1000 | -1, 1001, '1001', 'x'"),
         (
             "backoff",
