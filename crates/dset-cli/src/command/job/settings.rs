@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use dset_core::money::Amount;
-use dset_core::settings::{Dollars, Layer};
+use dset_core::schema::{Notation, Schema};
+use dset_core::settings::{Dollars, Layer, SchemaSource};
 use serde_json::{Map, Value};
 
 use crate::error::UserError;
@@ -39,6 +40,13 @@ pub(super) fn of_shard(kept: &Map<String, Value>, shards: NonZeroU32) -> Result<
             UserError::new(Exit::Usage, message)
                 .hint("Use the version of dset that split the job, or a later one")
         })?;
+        if let Some(layer) = whole(name, value) {
+            let layer = layer.map_err(|why| {
+                UserError::new(Exit::Usage, format!("job.json: {} is none: {why}", ticked(name)))
+            })?;
+            said = said.over(layer.into());
+            continue;
+        }
         for word in words(value) {
             let one = setting.read(&word);
             said = said.over(one.map_err(|fault| fault.at("job.json: ", name, &ticked(&word)))?);
@@ -47,6 +55,23 @@ pub(super) fn of_shard(kept: &Map<String, Value>, shards: NonZeroU32) -> Result<
     let mut layer = said.layer;
     divide(&mut layer, shards);
     Ok(layer)
+}
+
+/// Reads what no flag takes in one word; `None` where a flag does.
+fn whole(name: &str, value: &Value) -> Option<Result<Layer, String>> {
+    let layer = Layer::default();
+    match (name, value) {
+        ("check", value) => {
+            let read = serde_json::from_value(value.clone()).map_err(|error| error.to_string());
+            Some(read.map(|check| Layer { check, ..layer }))
+        }
+        ("schema", Value::Object(_)) => {
+            let read = Schema::read(&value.to_string(), Notation::Json);
+            let schema = read.map(|schema| Some(SchemaSource::Read(Box::new(schema))));
+            Some(schema.map(|schema| Layer { schema, ..layer }).map_err(|error| error.to_string()))
+        }
+        _ => None,
+    }
 }
 
 /// Returns a value as its flag takes it, once or several times.
@@ -127,6 +152,10 @@ mod tests {
             model: Some(vec!["a".into(), "b/c".into()]),
             rpm: Some(100),
             tpm: Some(7),
+            schema: Some(SchemaSource::Read(Box::new(
+                Schema::read("{\"type\": \"object\", \"required\": [\"a\"]}", Notation::Json)
+                    .unwrap(),
+            ))),
             ..all.layer
         };
         let kept = keep(&layer, None);

@@ -17,6 +17,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 use crate::layers::{Environment, SettingsLayer, TerminalOptions};
+use crate::schema_file;
 
 #[derive(Debug, Args)]
 #[command(
@@ -49,7 +50,9 @@ pub(super) fn split_into(
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("job"));
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    let said = environment.under(args.layer)?;
+    let mut said = environment.under(args.layer)?;
+    // The job holds the schema itself: its file may change, or be on no other machine.
+    schema_file::load(&mut said.layer)?;
     let terminal = said.terminal.resolve();
     check_limits(&said.layer, args.shards)?;
     let Resolved { spec, .. } = resolved(said.layer.clone(), &environment.providers)?;

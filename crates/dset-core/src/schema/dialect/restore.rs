@@ -158,8 +158,12 @@ impl<'a> Walk<'a> {
         if *value == Json::Null {
             let takes_null = own.map(|own| admits_null(self.root, own, 0));
             let null = self.nulls.entry(place.clone()).or_default();
-            null.is_ours |= takes_null == Some(false);
-            null.is_theirs |= is_required || is_one_of && takes_null == Some(true);
+            null.is_ours |= !is_required && takes_null == Some(false);
+            // A form that wants it and takes no null does not hold, and says nothing.
+            null.is_theirs |= match is_one_of {
+                true => takes_null == Some(true) || is_required && takes_null.is_none(),
+                false => is_required,
+            };
         }
         let other = schema.get("additionalProperties").filter(|other| other.is_object());
         if let Some(own) = own.or(other) {

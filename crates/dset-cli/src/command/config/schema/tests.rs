@@ -131,7 +131,7 @@ fn the_schema_takes_what_dset_takes_and_nothing_else() {
         ("schema", "'answer.json', {type = 'object'} | '', true, [1]"),
         (
             "check",
-            "[{name = 'no-refusal'}], [{name = 'length', on-fail = 'keep'}] | 5, true, [{}], [{name = 'nope'}]",
+            "[{name = 'no-refusal'}], [{name = 'length', max = 5, on-fail = 'keep'}] | 5, true, [{}], [{name = 'nope'}]",
         ),
         ("gold", "'answer', 5 | true"),
         ("on-fail", "'retry', 'mark', 'keep' | 'stop', true"),
