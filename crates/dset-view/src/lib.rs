@@ -3,8 +3,8 @@
 //!
 //! What is shown comes from [`dset_engine::view::browse`] and from the reports of the commands, which
 //! the caller brings ([`Reports`]), so that a page and a command never say different things. The
-//! modules: [`guard`] decides who may see anything, [`api`] answers programs, [`events`] tells of what is
-//! new, [`assets`] is the page itself.
+//! modules: `guard` decides who may see anything, `api` answers programs, `events` tells of what is
+//! new, `assets` is the page itself.
 
 mod address;
 mod api;

@@ -40,7 +40,7 @@ pub struct Look {
 pub struct Looks {
     /// Returns one of them.
     pub of: fn(Beside) -> Look,
-    /// Tells which a file has, by its first bytes, at most [`HEAD_BYTES`].
+    /// Tells which a file has, by its first bytes, at most 256.
     pub of_file: fn(&[u8]) -> Beside,
 }
 

@@ -1,7 +1,7 @@
 //! A run for somebody who looks around in it: any part of any number of records, filtered, searched and
 //! in order, while another process may be writing it.
 //!
-//! The numbers of all records are in memory ([`columns`]); texts are read from the store when they are
+//! The numbers of all records are in memory (`columns`); texts are read from the store when they are
 //! shown. Every call looks at one snapshot of the store, and first takes in what is new there. Nothing
 //! is asked; written are reviews and the index of words, each in a file of its own.
 
