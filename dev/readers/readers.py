@@ -93,9 +93,9 @@ def check(name, rows):
     print(f"ok  {name}")
 
 
-TEXTS = ["id", "question", "reasoning", "answer", "model", "finish_reason", "request_id", "time"]
+TEXTS = ["id", "question", "reasoning", "answer", "parsed", "parsed_from", "model", "finish_reason", "request_id", "time"]
 COUNTS = ["row", "sample", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens"]
-KEYS = ["id", "row", "question", "reasoning", "answer", "model", "sample", "finish_reason", "input_tokens"]
+KEYS = ["id", "row", "question", "reasoning", "answer", "parsed", "parsed_from", "model", "sample", "finish_reason", "input_tokens"]
 KEYS += ["cached_tokens", "output_tokens", "reasoning_tokens", "seconds", "request_id", "time"]
 
 
