@@ -219,7 +219,7 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     Ok(JobSpec { input, ..settings })
 }
 
-pub(crate) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+pub(super) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
     schema_file::load(&mut layer)?;
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {

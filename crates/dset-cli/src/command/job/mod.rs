@@ -7,7 +7,6 @@ mod split;
 mod status;
 
 use clap::{Args, Subcommand};
-use dset_engine::shard::JobFile;
 
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -35,13 +34,5 @@ pub(super) fn run(command: JobCommand) -> Result<Exit, UserError> {
         JobCommand::Split(args) => split::run(*args),
         JobCommand::Status(args) => status::run(&args),
         JobCommand::Merge(args) => merge::run(&args),
-    }
-}
-
-/// Splits without a word; nothing for other commands.
-pub(crate) fn split_quietly(command: JobCommand) -> Result<Option<JobFile>, UserError> {
-    match command {
-        JobCommand::Split(args) => Ok(Some(split::split_into(*args)?.0)),
-        JobCommand::Status(_) | JobCommand::Merge(_) => Ok(None),
     }
 }

@@ -44,9 +44,7 @@ pub(crate) struct SplitArgs {
 }
 
 /// Splits, and returns the job and its folder.
-pub(super) fn split_into(
-    mut args: SplitArgs,
-) -> Result<(JobFile, PathBuf, TerminalOptions), UserError> {
+fn split_into(mut args: SplitArgs) -> Result<(JobFile, PathBuf, TerminalOptions), UserError> {
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("job"));
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
