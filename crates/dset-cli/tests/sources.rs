@@ -291,6 +291,10 @@ fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
         ),
         ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
         (turns, vec!["one"]),
+        (
+            r#"{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "one"}]}, "tags": ["x"]}"#,
+            vec!["one"],
+        ),
         (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
     ] {
         let folder = Folder::new();

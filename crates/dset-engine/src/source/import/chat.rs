@@ -4,7 +4,7 @@
 use dset_core::csv::{is_chat, question_among, second_among};
 use serde_json::{Map, Value};
 
-pub(super) type Object = Map<String, Value>;
+pub(in crate::source) type Object = Map<String, Value>;
 
 /// Objects that lines of a batch hold their request in.
 const REQUESTS: [&str; 3] = ["body", "params", "request"];
@@ -124,6 +124,23 @@ pub(super) fn extract_question(
         asked.second = second.filter(|name| is_not_blank(&object[*name])).map(str::to_owned);
     }
     Ok(asked)
+}
+
+/// Returns the items of the only list in an object that is there to hold them.
+pub(in crate::source) fn list_in(object: &Object) -> Option<Vec<Value>> {
+    let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
+    let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
+    let is_item = |item: &Value| item.is_object() || item.is_string();
+    if lists.next().is_some() || !items.iter().all(is_item) {
+        return None;
+    }
+    match extract_question(object, None) {
+        Err(ExtractError::NoField) => Some(items.clone()),
+        Err(ExtractError::NotText(field)) if field == *name && !is_chat(name) => {
+            Some(items.clone())
+        }
+        _ => None,
+    }
 }
 
 /// Takes a value for a question, or for the turns of a chat.

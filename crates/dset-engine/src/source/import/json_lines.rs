@@ -4,7 +4,6 @@
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 
-use dset_core::csv::is_chat;
 use serde::Deserializer as _;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -162,7 +161,7 @@ impl Objects {
         }
         let text = whole(input)?;
         Ok(match json_text::read(text.trim_end_matches('\u{1a}')) {
-            Ok((Value::Object(object), half)) => match list_in(&object) {
+            Ok((Value::Object(object), half)) => match chat::list_in(&object) {
                 Some(items) => Objects::whole(items, half),
                 None if json_text::read(&first).is_ok() => Objects::Lines,
                 None => Objects::Whole {
@@ -224,23 +223,6 @@ fn object(item: Value) -> Option<Object> {
         text @ Value::String(_) => Some(Map::from_iter([(QUESTION.to_owned(), text)])),
         Value::Array(turns) if chat::is_turns(&turns) => {
             Some(Map::from_iter([(MESSAGES.to_owned(), turns.into())]))
-        }
-        _ => None,
-    }
-}
-
-/// Returns the items of the only list in an object that is there to hold them.
-fn list_in(object: &Object) -> Option<Vec<Value>> {
-    let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
-    let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
-    let is_item = |item: &Value| item.is_object() || item.is_string();
-    if lists.next().is_some() || !items.iter().all(is_item) {
-        return None;
-    }
-    match chat::extract_question(object, None) {
-        Err(ExtractError::NoField) => Some(items.clone()),
-        Err(ExtractError::NotText(field)) if field == *name && !is_chat(name) => {
-            Some(items.clone())
         }
         _ => None,
     }

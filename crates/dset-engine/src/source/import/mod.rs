@@ -3,7 +3,7 @@
 //! Reads a table with any separator, a text with a question a line, or JSON, in any encoding;
 //! one row in memory at a time. The file is only read, and nothing is overwritten.
 
-mod chat;
+pub(super) mod chat;
 mod encoding;
 mod error;
 mod folder;

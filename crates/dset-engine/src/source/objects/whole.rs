@@ -4,14 +4,14 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::{is_chat, question_among};
 use dset_core::item::Place;
 use serde_json::Value;
 
 use super::lines::{JsonLines, of_value};
-use super::{Object, Objects, Read};
+use super::{Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::chat::turns_in;
+use crate::source::import::chat::list_in;
 use crate::source::import::json_text;
 use crate::source::packing::Unpacked;
 use crate::source::{SourceError, records_error};
@@ -38,7 +38,7 @@ impl Whole {
         let text = text_of(path)?;
         let (items, has_half) = match json_text::read(&text) {
             Ok((Value::Object(object), has_half)) => match list_in(&object) {
-                Some(items) => (items.clone(), has_half),
+                Some(items) => (items, has_half),
                 None => (vec![object.into()], has_half),
             },
             Ok(_) => return Ok(None),
@@ -100,15 +100,4 @@ fn text_of(path: &Path) -> Result<String, SourceError> {
     }
     let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\u{1a}', '\n', '\r']);
     Ok(text.to_owned())
-}
-
-/// Returns the rows of an object that is there to hold them: its only list, of objects or texts,
-/// where nothing else in it is asked.
-pub(in crate::source) fn list_in(object: &Object) -> Option<&Vec<Value>> {
-    let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
-    let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
-    let others = object.iter().filter(|(other, value)| *other != name && !value.is_null());
-    let is_item = |item: &Value| item.is_object() || item.is_string();
-    let is_row = is_chat(name) || question_among(others.map(|(other, _)| other.as_str())).is_some();
-    (lists.next().is_none() && items.iter().all(is_item) && !is_row).then_some(items)
 }
