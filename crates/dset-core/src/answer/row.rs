@@ -35,9 +35,7 @@ impl Row {
     pub fn parsed(&self) -> Option<Parsed> {
         self.reading.as_ref()?.read(&self.answer)
     }
-}
 
-impl Row {
     /// Returns the model that answered, empty where it is not known, and which of several samples it
     /// is, from 0.
     #[must_use]

@@ -23,7 +23,7 @@ use crate::os::files;
 use crate::os::lock::Lock;
 use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
 use crate::recover::moved::finish_move;
-use crate::store::{Store, StoreError, Value, Write};
+use crate::store::{CsvWish, Store, StoreError, Value, Write};
 use crate::view::index::RunIndex;
 
 /// What was rebuilt.
@@ -72,11 +72,10 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     let placed = store.order(view.generation)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.generation, &stamp)?;
-    store.keep_csv_bom(settings.csv_bom)?;
-    store.keep_csv_id(settings.csv_id)?;
-    let id = store.csv_id()?.unwrap_or(false);
-    let beside = Beside { id, origin: view.plan.wanted().per_row() > 1 };
-    record(&mut store, view.generation, &order, beside, &stamp, now)?;
+    store.keep_csv_wish(CsvWish::Bom, settings.csv_bom)?;
+    store.keep_csv_wish(CsvWish::Id, settings.csv_id)?;
+    let names_origin = view.plan.wanted().per_row() > 1;
+    record(&mut store, view.generation, &order, names_origin, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
     let is_there = |format: &LiveFormat| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
@@ -117,8 +116,8 @@ pub(crate) fn wished(
     store: &Store,
     settings: &JobSpec,
 ) -> Result<Vec<LiveFormat>, StoreError> {
-    let bom = settings.csv_bom.or(store.csv_bom()?).unwrap_or(false);
-    let id = settings.csv_id.or(store.csv_id()?).unwrap_or(false);
+    let bom = settings.csv_bom.or(store.csv_wish(CsvWish::Bom)?).unwrap_or(false);
+    let id = settings.csv_id.or(store.csv_wish(CsvWish::Id)?).unwrap_or(false);
     let beside = Beside { id, origin: settings.models.len() > 1 || settings.samples > 1 };
     Ok(formats.into_iter().map(|format| format.with_beside(beside).with_bom(bom)).collect())
 }
@@ -200,7 +199,7 @@ fn record(
     store: &mut Store,
     edition: u32,
     order: &[(AnswerId, u64)],
-    beside: Beside,
+    names_origin: bool,
     stamp: &str,
     now: i64,
 ) -> Result<(), StoreError> {
@@ -210,8 +209,7 @@ fn record(
         Write::CheckpointsForgotten,
         meta("rebuilding", Value::Text(stamp.to_owned())),
         meta("rebuilt_at", Value::Number(now)),
-        meta("rebuilt_with_id", Value::Number(beside.id.into())),
-        meta("rebuilt_with_origin", Value::Number(beside.origin.into())),
+        meta("rebuilt_with_origin", Value::Number(names_origin.into())),
     ])?;
     Ok(())
 }
@@ -229,9 +227,10 @@ pub(crate) fn finish(
     if store.meta::<String>("rebuilding")?.is_none() {
         return Ok(false);
     }
-    let (edition, bom) = (store.edition()?, store.csv_bom()?);
-    let is_set = |name| Ok::<_, StoreError>(store.meta(name)?.unwrap_or(false));
-    let beside = Beside { id: is_set("rebuilt_with_id")?, origin: is_set("rebuilt_with_origin")? };
+    let (edition, bom) = (store.edition()?, store.csv_wish(CsvWish::Bom)?);
+    let id = store.csv_wish(CsvWish::Id)?.unwrap_or(false);
+    let origin = store.meta("rebuilt_with_origin")?.unwrap_or(false);
+    let beside = Beside { id, origin };
     let mut marks = Vec::new();
     for &format in LIVE_FORMATS {
         let path = folder.join(format.file);
@@ -329,8 +328,7 @@ mod tests {
                     keep(&store, out, 0, "then").unwrap();
                 }
                 if steps > 1 {
-                    record(&mut store, 0, &order(&mut view).unwrap(), Beside::default(), "then", 7)
-                        .unwrap();
+                    record(&mut store, 0, &order(&mut view).unwrap(), false, "then", 7).unwrap();
                 }
                 for format in legacy::ALL.iter().take(steps.saturating_sub(2)) {
                     write_anew(out, *format, store.as_reader(), 0).unwrap();
@@ -357,8 +355,7 @@ mod tests {
         {
             let (mut store, _) = Store::open(out).unwrap();
             let mut view = RunIndex::load(&store, &settings).unwrap();
-            record(&mut store, 0, &order(&mut view).unwrap(), Beside::default(), "then", 7)
-                .unwrap();
+            record(&mut store, 0, &order(&mut view).unwrap(), false, "then", 7).unwrap();
         }
         fs::write(out.join("output.csv"), "mine\n").unwrap();
         drop(next_run(&settings));

@@ -18,7 +18,7 @@ use crate::run::prepare::{Decisions, Job, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{Invocation, Store};
+use crate::store::{CsvWish, Invocation, Store};
 
 /// What was said and found on the way to the plan, beside what it says itself.
 pub(crate) struct Preliminaries {
@@ -134,8 +134,8 @@ fn open_outputs(
     store.record_marks(&outputs.checkpoints())?;
     store.keep_formats(&settings.formats)?;
     write_readme(path, &settings.input, formats);
-    store.keep_csv_bom(settings.csv_bom)?;
-    store.keep_csv_id(settings.csv_id)?;
+    store.keep_csv_wish(CsvWish::Bom, settings.csv_bom)?;
+    store.keep_csv_wish(CsvWish::Id, settings.csv_id)?;
     Ok(outputs)
 }
 

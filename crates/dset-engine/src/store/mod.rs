@@ -31,7 +31,7 @@ pub use sqlite::{
     SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{
-    IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,
+    CsvWish, IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,
 };
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};
 pub(crate) use writer::{WriterListener, tail_of};

@@ -11,8 +11,7 @@ use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::run::accepting::Accepting;
-use crate::run::plan_input::for_each_planned;
-use crate::run::plan_input::try_for_each_planned;
+use crate::run::plan_input::{for_each_planned, try_for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::store::{Store, open_readonly};
 use crate::view::status::Rows;

@@ -65,11 +65,12 @@ impl Run {
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
-        let answers = EarlierAnswers {
-            archive: store.reader()?,
-            terms: job.accepting.as_ref().map(|accepting| accepting.terms.clone()),
-        };
         let terms = job.accepting.as_ref().map(|accepting| &accepting.terms);
+        // Most runs hold answers against nothing, and read none of before.
+        let earlier_answers = match terms.is_some() || !plan.not_accepted.is_empty() {
+            true => Some(EarlierAnswers { archive: store.reader()?, terms: terms.cloned() }),
+            false => None,
+        };
         let writer = Writer::start(
             store.into_journal(&job.folder)?,
             WriterSettings {
@@ -94,13 +95,12 @@ impl Run {
         let (questions, wanted) = threads::channel();
         let marker = source.marker();
         let hashers = spec.models.iter().map(|model| model.request.request_hasher()).collect();
-        let planned = Arc::clone(&plan);
         let reader = QuestionFeeder {
             source,
             prompts,
             hashers,
-            plan: planned,
-            earlier: Some(answers),
+            plan: Arc::clone(&plan),
+            earlier: earlier_answers,
             next: 0,
         };
         let workers = vec![

@@ -44,6 +44,7 @@ pub(crate) use search_index::SearchIndex;
 pub(crate) use tries::NewVerdicts;
 
 pub use limits::STORE;
+pub(crate) use store::CsvWish;
 pub use store::Store;
 
 #[cfg(test)]

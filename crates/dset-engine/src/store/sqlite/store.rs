@@ -51,6 +51,25 @@ pub struct Store {
     pub(super) path: PathBuf,
 }
 
+/// What may be wished of `output.csv`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CsvWish {
+    /// It begins with a byte order mark.
+    Bom,
+    /// It has a column of ids.
+    Id,
+}
+
+impl CsvWish {
+    /// Its name in `meta`.
+    fn name(self) -> &'static str {
+        match self {
+            CsvWish::Bom => "csv_bom",
+            CsvWish::Id => "csv_id",
+        }
+    }
+}
+
 impl Store {
     /// Returns true if a folder has a store.
     #[must_use]
@@ -155,29 +174,15 @@ impl Store {
         }
     }
 
-    /// Returns whether `output.csv` was last wished with a byte order mark, or without.
-    pub(crate) fn csv_bom(&self) -> Result<Option<bool>, StoreError> {
-        self.meta("csv_bom")
+    /// Returns how `output.csv` was last wished to be in this; `None` where nobody has said.
+    pub(crate) fn csv_wish(&self, of: CsvWish) -> Result<Option<bool>, StoreError> {
+        self.meta(of.name())
     }
 
-    /// Remembers whether `output.csv` is to begin with a byte order mark; `None` leaves it as it
-    /// is.
-    pub(crate) fn keep_csv_bom(&self, wish: Option<bool>) -> Result<(), StoreError> {
+    /// Remembers how `output.csv` is wished to be in this; `None` leaves it as it is.
+    pub(crate) fn keep_csv_wish(&self, of: CsvWish, wish: Option<bool>) -> Result<(), StoreError> {
         match wish {
-            Some(_) if self.csv_bom()? != wish => self.set_meta("csv_bom", wish),
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns whether `output.csv` was last wished with a column of ids, or without.
-    pub(crate) fn csv_id(&self) -> Result<Option<bool>, StoreError> {
-        self.meta("csv_id")
-    }
-
-    /// Remembers whether `output.csv` is to have a column of ids; `None` leaves it as it is.
-    pub(crate) fn keep_csv_id(&self, wish: Option<bool>) -> Result<(), StoreError> {
-        match wish {
-            Some(_) if self.csv_id()? != wish => self.set_meta("csv_id", wish),
+            Some(_) if self.csv_wish(of)? != wish => self.set_meta(of.name(), wish),
             _ => Ok(()),
         }
     }

@@ -7,13 +7,14 @@ use super::Numbers;
 use crate::store::error::StoreError;
 
 /// What of `meta` says how a run was called, and how its folder is to be.
-const METAS: [&str; 9] = [
+const METAS: [&str; 10] = [
     "acceptance",
     "call",
     "asked",
     "edition",
     "formats",
     "csv_bom",
+    "csv_id",
     "marks_column",
     "cost_limit",
     "from_bookmark",
