@@ -41,11 +41,6 @@ impl Money {
         expenses(folder, self.pricing()).ok().flatten()
     }
 
-    /// Returns the id of the provider whose address it is, where that is known.
-    pub(super) fn provider(&self, url: &url::Url) -> Option<String> {
-        self.providers.by_url(url).map(|preset| preset.id.to_string())
-    }
-
     /// Returns the services whose addresses are known.
     #[cfg(feature = "view")]
     pub(super) fn providers(&self) -> &Providers {

@@ -6,6 +6,7 @@ use dset_core::money::Asked;
 use dset_core::run::OffPeakRules;
 use dset_core::settings::{JobSpec, RunOptions};
 use dset_engine::os::clock::unix_ms;
+use dset_engine::run::budget;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -38,16 +39,13 @@ pub(super) fn rules(
             .hint("Say a later one, or leave --off-peak out to ask at any hour"));
     }
     let mut places = Vec::new();
-    for model in &spec.models {
-        for url in &model.base_urls {
-            let provider = money.provider(url);
-            let name = &model.request.model;
-            let asked = Asked { provider: provider.as_deref(), model: name };
-            match money.prices.find(asked, now) {
-                None => return Err(without_price(name)),
-                Some(found) if found.tariff(now).is_none() => return Err(without_hours(name)),
-                Some(_) => places.push((provider, name.clone())),
-            }
+    for (at, provider) in budget::places(spec, money.pricing().providers) {
+        let name = &spec.models[at].request.model;
+        let asked = Asked { provider: provider.as_deref(), model: name };
+        match money.prices.find(asked, now) {
+            None => return Err(without_price(name)),
+            Some(found) if found.tariff(now).is_none() => return Err(without_hours(name)),
+            Some(_) => places.push((provider, name.clone())),
         }
     }
     let prices = Arc::new(money.prices.clone());

@@ -71,6 +71,17 @@ pub enum LimitError {
     },
 }
 
+/// Returns every place where a model is asked, in their order: the model's among those of the settings,
+/// and the provider whose address it is, where that is known.
+pub fn places(
+    spec: &JobSpec,
+    providers: &Providers,
+) -> impl Iterator<Item = (usize, Option<String>)> {
+    let urls = spec.models.iter().enumerate();
+    let urls = urls.flat_map(|(at, model)| model.base_urls.iter().map(move |url| (at, url)));
+    urls.map(|(at, url)| (at, providers.by_url(url).map(|preset| preset.id.to_string())))
+}
+
 /// Returns who is paid at each place where a model is asked, in their order; nobody where nothing is
 /// limited. Fails where the worst case of an ask cannot be known.
 pub fn payees(
@@ -83,22 +94,20 @@ pub fn payees(
     if !limits.are_set() {
         return Ok(payees);
     }
-    for (at, model) in spec.models.iter().enumerate() {
+    for (at, provider) in places(spec, providers) {
+        let model = &spec.models[at];
         let name = &model.request.model;
         // A bound that somebody says holds for all models, and does not lower what is asked for.
         let most = [limits.output_bound, model.output_max()].into_iter().flatten().max();
         let output_max = most.map(|most| most.max(model.request.max_tokens.unwrap_or(0)));
         let output_max =
             output_max.ok_or_else(|| LimitError::NoBound { model: name.clone(), at })?;
-        for url in &model.base_urls {
-            let provider = providers.by_url(url).map(|preset| preset.id.to_string());
-            let asked = Asked { provider: provider.as_deref(), model: name };
-            if prices.find(asked, unix_ms()).is_none() {
-                return Err(LimitError::NoPrice { model: name.clone() });
-            }
-            let fixed_bytes = model.fixed_bytes() as u64;
-            payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
+        let asked = Asked { provider: provider.as_deref(), model: name };
+        if prices.find(asked, unix_ms()).is_none() {
+            return Err(LimitError::NoPrice { model: name.clone() });
         }
+        let fixed_bytes = model.fixed_bytes() as u64;
+        payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
     }
     Ok(payees)
 }
