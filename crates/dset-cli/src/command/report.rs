@@ -38,8 +38,7 @@ pub(crate) struct ReportArgs {
 
 #[cfg(not(feature = "view"))]
 pub(super) fn run(_: &ReportArgs) -> Result<Exit, UserError> {
-    Err(UserError::new(Exit::Usage, "this dset was built without its viewer")
-        .hint("Build it with `cargo build --features view`"))
+    Err(super::view::not_built())
 }
 
 #[cfg(feature = "view")]

@@ -44,8 +44,14 @@ pub(crate) struct ViewArgs {
 
 #[cfg(not(feature = "view"))]
 pub(super) fn run(_: &ViewArgs) -> Result<Exit, UserError> {
-    Err(UserError::new(Exit::Usage, "this dset was built without its viewer")
-        .hint("Build it with `cargo build --features view`"))
+    Err(not_built())
+}
+
+/// The error of what the viewer is needed for.
+#[cfg(not(feature = "view"))]
+pub(super) fn not_built() -> UserError {
+    UserError::new(Exit::Usage, "this dset was built without its viewer")
+        .hint("Build it with `cargo build --features view`")
 }
 
 #[cfg(feature = "view")]

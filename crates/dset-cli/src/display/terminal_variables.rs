@@ -1,6 +1,7 @@
 //! What the environment says of the terminal and of the people before it: the one place outside
 //! `layers` that reads variables. None of them is a setting.
 
+#[cfg(feature = "view")]
 use std::path::PathBuf;
 
 /// Tells whether the terminal cannot redraw a line.
@@ -59,11 +60,13 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Returns the program that shows pages, where somebody names one.
+#[cfg(feature = "view")]
 pub(crate) fn browser() -> Option<String> {
     variable("BROWSER").filter(|name| !name.is_empty())
 }
 
 /// Returns the folder for files that can be made again.
+#[cfg(feature = "view")]
 pub(crate) fn cache_folder() -> PathBuf {
     let of = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || of("HOME").map(|home| home.join(".cache"));
