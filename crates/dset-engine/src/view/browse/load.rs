@@ -169,6 +169,10 @@ impl Loaded {
                 None => fits = false,
             }
         })?;
+        // Some answer has no place among what is loaded, which stays as old as it was until all is read.
+        if !fits {
+            return Ok(false);
+        }
         if pulse.ended != self.pulse.ended {
             for (row, fault, cause) in store.ended_rows(pulse.basis.0)? {
                 let Some(row) = columns.row_numbered(row) else { continue };
@@ -186,7 +190,7 @@ impl Loaded {
         self.last = last;
         self.pulse = pulse;
         self.revision += 1;
-        Ok(fits)
+        Ok(true)
     }
 }
 
