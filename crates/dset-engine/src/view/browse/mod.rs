@@ -34,6 +34,7 @@ pub use self::error::BrowseError;
 pub use self::filter::{FACETS, Facet, FacetValue, Filter, FilterError, NUMBERS};
 use self::load::Loaded;
 pub use self::page::{ListedRecord, Page, Snippet};
+pub(crate) use self::review::reviews_of;
 use self::words::Found;
 pub(crate) use self::words::answers_with;
 use crate::os::files::try_to_write;
