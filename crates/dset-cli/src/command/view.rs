@@ -29,8 +29,8 @@ Examples:
   dset view in/q.csv -o out         of another run
   dset view --no-open --port 7000   write the address, open nothing
   dset view --json                  the address as one JSON object, for a program
-  dset view --static site --filter 'state=rejected'
-                                    those records as plain files in ./site"
+  dset view --static site           plain files for any web server
+  dset view --static bad --filter state=rejected"
 )]
 pub(crate) struct ViewArgs {
     #[command(flatten)]
