@@ -147,6 +147,6 @@ api.watch(seen => {
   const before = overview;
   overview = seen;
   drawHead();
-  if (before && before.revision !== seen.revision) page?.changed?.();
+  if (!before) page?.known?.(); else if (before.revision !== seen.revision) page?.changed?.();
 });
 addEventListener('error', () => say('Something on this page failed. Reload it to go on.'));

@@ -1,7 +1,7 @@
 // One line a record: any number of them, of which those in sight are fetched.
 
 import { api } from './api.js';
-import { address, go } from './app.js';
+import { address, go, overview } from './app.js';
 import { bytes, count, dollars, fill, h, plural, say, seconds, snippet, stateWord, time } from './dom.js';
 
 const ROW = 52;
@@ -66,7 +66,7 @@ export function list(main) {
 
   function layOut() {
     const width = grid.clientWidth || innerWidth, own = chosen();
-    columns = COLUMNS.filter(column => column.always || (own ? own.includes(column.name) : width >= column.from));
+    columns = COLUMNS.filter(column => column.always || (own ? own.includes(column.name) : width >= (column.name === 'model' && overview?.models.length > 1 ? 620 : column.from)));
     const template = columns.map(column => column.width).join(' ');
     grid.style.setProperty('--columns', template);
     headRow.style.gridTemplateColumns = template;
@@ -288,6 +288,7 @@ export function list(main) {
       } else { top = Math.max(0, Math.min(top, selected * ROW)); place(); }
       document.querySelector('.scroll')?.focus({ preventScroll: true });
     },
+    known() { layOut(); draw(); },
     changed() { asked = new Map(); fetchChunk(Math.floor(Math.floor(top / ROW) / CHUNK)); drawFacets(); },
     leave() { resized.disconnect(); for (const control of asked.values()) control.abort(); facetsAsked?.abort(); },
     keys: {

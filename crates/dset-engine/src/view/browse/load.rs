@@ -50,13 +50,9 @@ impl Loaded {
             view.requests.iter().map(|request| request.model.clone()).collect();
         let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
         let ended = store.ended(view.generation)?;
-        let terms = store.terms()?;
-        let (mut failed_checks, mut not_accepted) = (HashMap::new(), HashMap::new());
-        if let Some(terms) = &terms {
-            store.for_each_failed_check(&terms.fingerprint, |answer, names| {
-                failed_checks.insert(answer, columns.checks.number(names));
-            })?;
-        }
+        let has_checks = store.terms()?.is_some();
+        let failed_checks = failed_checks(store, &mut columns)?;
+        let mut not_accepted = HashMap::new();
         let answers = std::mem::take(&mut view.answers);
         let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
         view.for_each_row(|plan, seen| {
@@ -64,19 +60,12 @@ impl Loaded {
             columns.row_numbers.push(seen.row_number() as u32);
             let (wanted, mut is_open) = (plan.wanted(), false);
             for at in seen.entries.clone() {
+                let answer = answers[at as usize].unwrap_or(0);
+                let sample = wanted.sample(at).min(u32::from(u16::MAX)) as u16;
                 let mut record = Record {
-                    row,
-                    answer: answers[at as usize].map_or(0, |id| id as u32),
-                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
-                    sample: wanted.sample(at).min(u32::from(u16::MAX)) as u16,
-                    state: State::Answered,
-                    cause: 0,
-                    check: 0,
+                    sample,
                     model: models[usize::from(wanted.model(at))],
-                    finish: 0,
-                    attempts: 0,
-                    rating: 0,
-                    has_note: false,
+                    ..Record::of(row, answer)
                 };
                 let last = plan.not_accepted(at).map(|one| one.answer);
                 if let Some(seen) = answers[at as usize].or(last) {
@@ -88,33 +77,15 @@ impl Loaded {
                         not_accepted.insert(columns.records.len() as u32, last);
                     }
                     let end = wanted.find_failure(seen.id, at, |hash| ended.get(hash));
-                    record.state = match (plan.states[at as usize], end) {
-                        (Planned::Presumed, _) => State::Presumed,
-                        (_, Some((Fault::Rejected, _))) => State::Rejected,
-                        (_, Some((Fault::GaveUp, _))) => State::GaveUp,
-                        (Planned::Failed, None) => State::Rejected,
-                        _ if seen.item.status == Status::Error => State::GaveUp,
-                        _ => State::Pending,
-                    };
+                    let is_marked = seen.item.status == Status::Error;
+                    record.state =
+                        state_of(plan.states[at as usize], end.map(|(fault, _)| *fault), is_marked);
                     record.cause = end.map_or(0, |(_, cause)| columns.causes.number(cause));
                 }
                 columns.records.push(record);
             }
             while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
-                columns.records.push(Record {
-                    row,
-                    answer: id as u32,
-                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
-                    sample: 0,
-                    state: State::Answered,
-                    cause: 0,
-                    check: 0,
-                    model: 0,
-                    finish: 0,
-                    attempts: 0,
-                    rating: 0,
-                    has_note: false,
-                });
+                columns.records.push(Record::of(row, id));
             }
             if is_open && failed.is_none() {
                 failed = open.insert(row, seen.item.text.trim()).err();
@@ -130,7 +101,7 @@ impl Loaded {
             samples: view.plan.wanted().samples(),
             requests: view.requests,
             not_accepted,
-            has_checks: terms.is_some(),
+            has_checks,
             revision: 1,
             last: 0,
         };
@@ -229,6 +200,32 @@ impl Loaded {
         self.revision += 1;
         Ok(true)
     }
+}
+
+/// Returns where a wanted answer stands that is not there.
+fn state_of(planned: Planned, end: Option<Fault>, is_marked: bool) -> State {
+    match (planned, end) {
+        (Planned::Presumed, _) => State::Presumed,
+        (_, Some(Fault::Rejected)) => State::Rejected,
+        (_, Some(Fault::GaveUp)) => State::GaveUp,
+        (Planned::Failed, None) => State::Rejected,
+        _ if is_marked => State::GaveUp,
+        _ => State::Pending,
+    }
+}
+
+/// Returns the checks that answers do not pass, as numbers of their names.
+fn failed_checks(
+    store: &Store,
+    columns: &mut Columns,
+) -> Result<HashMap<AnswerId, u8>, StoreError> {
+    let mut failed = HashMap::new();
+    if let Some(terms) = store.terms()? {
+        store.for_each_failed_check(&terms.fingerprint, |answer, names| {
+            failed.insert(answer, columns.checks.number(names));
+        })?;
+    }
+    Ok(failed)
 }
 
 /// Finds the record that waits for an answer.
