@@ -218,7 +218,10 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
     folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
     // The same pilot buys nothing; the run buys the rest, and says before what that will cost.
-    folder.dset(&["estimate", "--pilot", "10"]).exits(0);
+    let again = folder.dset(&["estimate", "--pilot", "10"]).exits(0);
+    let again = again.says("30 of the rest, which the pilot does not ask");
+    assert!(!again.err.contains("--sample"), "{}", again.err);
+    folder.dset(&["estimate", "--yes"]).exits(2);
     assert_eq!(service.stats().asked, 10);
     folder.dset(&["run"]).exits(0).says("30 answers will cost about $");
     assert_eq!(service.stats().asked, 40);

@@ -47,6 +47,10 @@ pub(crate) struct EstimateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pilot: Option<u64>,
 
+    /// With --pilot, begin without a question, whatever the pilot is going to cost
+    #[arg(long, requires = "pilot")]
+    yes: bool,
+
     #[command(flatten)]
     layer: SettingsLayer,
 }
@@ -70,7 +74,7 @@ const OF_THE_REQUEST: [&str; 12] = [
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     let mut exit = Exit::Done;
     if let Some(rows) = args.pilot {
-        exit = run_rows(pilot_of(&args.layer), Some(rows), None)?;
+        exit = run_rows(pilot_of(&args.layer, args.yes), Some(rows), None)?;
         if !matches!(exit, Exit::Done | Exit::Marked) {
             return Ok(exit);
         }
@@ -147,13 +151,13 @@ fn balance_words(found: &Estimate, balance: &Balance) -> String {
 }
 
 /// The run that buys the pilot: of it people are told, and a program of the estimate alone.
-fn pilot_of(layer: &SettingsLayer) -> RunArgs {
+fn pilot_of(layer: &SettingsLayer, yes: bool) -> RunArgs {
     let mut layer = layer.clone();
     layer.terminal.json = Some(false);
     RunArgs {
         layer,
         shard: ShardArgs::default(),
-        decisions: DecisionArgs { yes: true, ..DecisionArgs::default() },
+        decisions: DecisionArgs { yes, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
         #[cfg(unix)]
         ack_fd: None,

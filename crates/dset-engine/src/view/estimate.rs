@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use dset_core::money::{Asked, Cost, Sample};
+use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
@@ -55,6 +56,32 @@ impl Costs {
             Cost::Unknown(_) => self.unknown += 1,
         }
     }
+}
+
+/// Of a thousand answers, so many had more tokens than [`tokens_of_nearly_all`] says.
+const LONGER_OF_THOUSAND: usize = 1;
+
+/// Returns the tokens that 99.9 % of the answers of a model in a folder had at most; of few answers, what
+/// the longest had. `None` where fewer than [`dset_core::money::SAMPLE_LEAST`] were counted.
+pub fn tokens_of_nearly_all(
+    folder: &Path,
+    model: &str,
+    providers: &Providers,
+) -> Result<Option<u64>, JobError> {
+    let found = open_readonly(folder, |store| -> Result<Option<u64>, JobError> {
+        let asked_by = AskedBy::load(store, providers)?;
+        let mut counts = Vec::new();
+        store.for_each_call(|call| {
+            if call.failed.is_none() && asked_by.of(call).model == model {
+                counts.extend(call.tokens.output);
+            }
+        })?;
+        counts.sort_unstable();
+        let is_enough = counts.len() as u64 >= dset_core::money::SAMPLE_LEAST;
+        let at = (counts.len() - counts.len() * LONGER_OF_THOUSAND / 1_000).saturating_sub(1);
+        Ok(counts.get(at).copied().filter(|_| is_enough))
+    })?;
+    Ok(found.flatten())
 }
 
 /// Collects what an estimate needs, for a moment in Unix milliseconds. Without a store there are no
