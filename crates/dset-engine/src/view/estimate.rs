@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use dset_core::money::{Asked, Cost, Sample};
+use dset_core::money::{Asked, Cost, Price, Sample};
 use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
+use dset_core::template::order::OrderAdvice;
 
 use crate::error::JobError;
 use crate::store::open_readonly;
 use crate::view::expenses::{AskedBy, Pricing};
+use crate::view::prompt_order::prompt_order;
 use crate::view::status::run_status;
 
 /// Picodollars in a dollar, for sums that are no longer exact.
@@ -31,6 +33,11 @@ pub struct Estimate {
     pub next_tariff_at: Option<i64>,
     /// What each would cost then.
     pub then: Costs,
+    /// A field that would better stand first in the template, where the provider of a model caches
+    /// prompts.
+    pub order: Option<OrderAdvice>,
+    /// What the cache would save then of what is left, in dollars, where the price of it is known.
+    pub order_saves: Option<f64>,
     /// Answers a second in the last run, from its first to its last.
     pub pace: Option<f64>,
 }
@@ -90,7 +97,34 @@ pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Es
     let status = run_status(settings)?;
     let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
     let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);
-    estimate_of(&settings.output, &models, left, pricing, now)
+    let found = estimate_of(&settings.output, &models, left, pricing, now)?;
+    let Some(request) = status.requests.first().filter(|_| left > 0) else { return Ok(found) };
+    let Some(rates) = cached_rates(settings, &request.model, pricing, now) else {
+        return Ok(found);
+    };
+    // Whatever is wrong with the input is said by who asks it.
+    let order = prompt_order(settings, request).ok().flatten();
+    let input = found.input.forecast(left).map(|sum| sum.expected);
+    let order_saves = order.as_ref().zip(input).map(|(order, tokens)| {
+        let cheaper = rates.0.of(1_000_000) - rates.1.of(1_000_000);
+        let each = cheaper.picodollars() as f64 / DOLLAR / 1e6;
+        tokens * (order.share_then - order.share_now) * each
+    });
+    Ok(Estimate { order, order_saves, ..found })
+}
+
+/// Returns what a token sent costs, and one that was cached, where the provider of a model caches prompts
+/// by itself.
+pub fn cached_rates(
+    settings: &JobSpec,
+    model: &str,
+    pricing: Pricing<'_>,
+    now: i64,
+) -> Option<(Price, Price)> {
+    let provider = pricing.providers.by_url(settings.model().base_url()).map(|preset| &*preset.id);
+    let found = pricing.prices.find(Asked { provider, model }, now)?;
+    let rates = found.rates(now, None);
+    rates.cached_input.filter(|_| found.caches_prompts()).map(|cached| (rates.input, cached))
 }
 
 /// Collects the same for so many answers that are left, from those of these models in a folder.
