@@ -161,3 +161,50 @@ fn cheaper_hours_are_kept_to_only_where_there_are_any() {
     service.run(&folder, &["-m", "m", "--off-peak", "--deadline", "soon"]).exits(2);
     assert_eq!(service.stats().asked, 0);
 }
+
+#[test]
+fn a_limit_without_a_bound_names_what_nearly_all_answers_had() {
+    let (service, folder) = (service(), priced(60));
+    folder.asks(&service);
+    let set = ["prices", "set", "deepseek-flash", "--input", "1", "--output", "10"];
+    folder.dset(&set).exits(0);
+    folder.dset(&["run", "--limit", "40"]).exits(0);
+    let longest = folder.count("SELECT max(output_tokens) FROM answer_facts");
+    folder
+        .dset(&["run", "--max-cost", "5"])
+        .exits(2)
+        .says(&format!("99.9 % have at most {longest} tokens"))
+        .says("--max-tokens ");
+    let hinted = folder.dset(&["run", "--max-cost", "5"]).exits(2).err;
+    let value = hinted.split("--max-tokens ").nth(1).unwrap();
+    let value: i64 = value.split('`').next().unwrap().parse().unwrap();
+    assert!(value >= longest && value <= longest + longest / 10 + 50, "{hinted}");
+}
+
+#[test]
+fn a_run_that_ends_at_its_limit_says_the_balance_where_the_service_tells_it() {
+    let service = Service::start(MockSettings {
+        expect_key: Some("sk-0123456789".into()),
+        tokens_median: Some(40),
+        ..MockSettings::default()
+    });
+    let folder = Folder::with(&questions(60));
+    let provider = format!("[provider.deepseek]\nbase-url = '{}'\n", service.url());
+    folder.write(".config/dset/config.toml", provider);
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-0123456789\n");
+    let set = ["prices", "set", "deepseek-flash", "--input", "1", "--output", "10"];
+    folder.dset(&set).exits(0);
+    let said = ["run", "--max-cost", "0.01", "--max-tokens", "300", "-c", "4"];
+    folder.dset(&said).exits(5).says("your balance at").says("$110.00");
+    let quiet = folder.dset(&[&said[..], &["--quiet"]].concat()).exits(5);
+    assert!(!quiet.err.contains("your balance"), "{}", quiet.err);
+}
+
+#[test]
+fn a_dataset_cannot_go_into_a_file() {
+    let (service, folder) = (service(), priced(3));
+    folder.write("notes", "mine");
+    let ran = service.run(&folder, &["-m", "m", "--to", "notes/rows.jsonl"]).exits(2);
+    ran.says("`notes` is a file, and nothing can be written into it").says("--to");
+    assert_eq!(service.stats().asked, 0);
+}

@@ -215,7 +215,10 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
     folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
     // The same pilot buys nothing; the run buys the rest, and says before what that will cost.
-    folder.dset(&["estimate", "--pilot", "10"]).exits(0);
+    let again = folder.dset(&["estimate", "--pilot", "10"]).exits(0);
+    let again = again.says("30 of the rest, which the pilot does not ask");
+    assert!(!again.err.contains("--sample"), "{}", again.err);
+    folder.dset(&["estimate", "--yes"]).exits(2);
     assert_eq!(service.stats().asked, 10);
     folder.dset(&["run"]).exits(0).says("30 answers will cost about $");
     assert_eq!(service.stats().asked, 40);
@@ -246,5 +249,36 @@ fn an_estimate_says_how_far_the_balance_goes_where_the_service_tells_it() {
         .tells(&format!("$110.00, lasts for about {paid} of 20 answers"));
     set("1");
     folder.dset(&["estimate"]).exits(0).tells("$110.00, enough for all");
+    assert_eq!(service.stats().asked, 10);
+}
+
+#[test]
+fn a_template_with_its_document_behind_the_question_is_named() {
+    let row = |at: usize| format!("And what of {at}?,{}\n", format!("{:07} ", at % 5).repeat(400));
+    let folder =
+        Folder::with(&format!("question,document\n{}", (0..60).map(row).collect::<String>()));
+    let service = Service::start(MockSettings::default());
+    folder.asks(&service);
+    let template = |order: &str| {
+        folder.write(
+            "dset.toml",
+            format!(
+                "template = '{order}'\n[prices.deepseek-flash]\ninput = 1\ncached-input = 0.02\noutput = 10\n"
+            ),
+        );
+    };
+    template("{{ question }} {{ document }}");
+    let says = "`document` stands behind what differs";
+    folder.dset(&["doctor", "--offline"]).tells(says);
+    folder.dset(&["estimate", "--pilot", "10"]).exits(0).tells(says).tells(" less");
+    let told = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!(
+        (&told["order"]["field"], &told["order"]["share_now"]),
+        (&json!("document"), &json!(0.0))
+    );
+    assert!(told["order"]["share_then"].as_f64().unwrap() > 0.85, "{told}");
+    template("{{ document }} {{ question }}");
+    let doctor = folder.dset(&["doctor", "--offline"]);
+    assert!(!doctor.out.contains("stands behind"), "{}", doctor.out);
     assert_eq!(service.stats().asked, 10);
 }
