@@ -6,6 +6,7 @@
 mod common;
 
 mod advice;
+mod caches;
 mod checks;
 mod config;
 mod damage;

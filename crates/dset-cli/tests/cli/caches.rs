@@ -1,9 +1,6 @@
 //! The order of asks that fills a provider's cache, against a service that has one.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
-
-use common::{Folder, Service};
+use crate::common::{Folder, Service};
 use dset_mock::{MockSettings, Stats};
 
 /// Asks everything in a folder whose prices say that the provider caches, and returns what the service saw.
