@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { address, linkTo, overview } from './app.js';
-import { fill, h, plural, say } from './dom.js';
+import { fill, h, keep, plural, say } from './dom.js';
 
 const LAYOUTS = [['rows', 'Rows, with everything'], ['chat', 'Chats (TRL, axolotl)'], ['openai', 'OpenAI fine-tuning'], ['sharegpt', 'ShareGPT (LLaMA-Factory)'], ['alpaca', 'Alpaca'], ['preference', 'Preference pairs']];
 const NAMES = { output_tokens: 'completion_tokens', input_tokens: 'prompt_tokens' };
@@ -14,9 +14,9 @@ const quoted = text => /^[\w./:=-]+$/.test(text) ? text : "'" + text.replaceAll(
 function where(filter) {
   const parts = [], left = [];
   for (const name of new Set(filter.keys())) {
-    const values = filter.getAll(name), bound = /^(min|max)_(output_tokens|reasoning_tokens|input_tokens|seconds)$/.exec(name);
+    const values = filter.getAll(name), bound = /^(min|max)_(output_tokens|reasoning_tokens|input_tokens|seconds|rating)$/.exec(name);
     if (name === 'state' && values.join() === 'answered') continue;
-    if (['model', 'finish_reason', 'sample'].includes(name)) parts.push('(' + values.map(value => name + ' == ' + (name === 'sample' ? value : JSON.stringify(value))).join(' or ') + ')');
+    if (['model', 'finish_reason', 'sample', 'rating'].includes(name)) parts.push('(' + values.map(value => name + (value === '' ? ' is none' : ' == ' + (['sample', 'rating'].includes(name) ? value : JSON.stringify(value)))).join(' or ') + ')');
     else if (bound) parts.push((NAMES[bound[2]] ?? bound[2]) + (bound[1] === 'min' ? ' >= ' : ' <= ') + values[0]);
     else if (name !== 'sort') left.push(name);
   }
@@ -31,15 +31,18 @@ export function exports(main) {
   async function show({ filter }) {
     const { count: found } = await api.records(filter.toString(), 0, 1);
     const [expression, left] = where(filter);
-    const command = () => ['dset export', quoted(overview?.input ?? 'q.csv'), '-o', quoted(overview?.output ?? 'dset_generator'), '--layout', layout, '--to', 'data.' + format, expression && '--where ' + quoted(expression)].filter(Boolean).join(' ');
+    // What failed is exported to be asked again; pairs are made of what is rated.
+    const failed = filter.has('state') && filter.getAll('state').every(state => ['rejected', 'gave_up', 'pending'].includes(state));
+    const command = () => failed ? ['dset export', quoted(overview?.input ?? 'q.csv'), '-o', quoted(overview?.output ?? 'dset_generator'), '--failed', '--to', 'again.' + format].join(' ') : ['dset export', quoted(overview?.input ?? 'q.csv'), '-o', quoted(overview?.output ?? 'dset_generator'), '--layout', layout, '--to', 'data.' + format, layout === 'preference' && '--rank rating', (expression || layout === 'preference') && '--where ' + quoted([expression, layout === 'preference' && 'rating'].filter(Boolean).join(' and ')), layout === 'rows' && '--reviews'].filter(Boolean).join(' ');
     const code = h('code', { tabindex: '0' });
     const draw = () => { code.textContent = command(); };
     const choose = (title, all, now, set) => h('label', { class: 'field' }, h('span', {}, title), h('select', { onchange: event => { set(event.target.value); draw(); } }, all.map(([value, words]) => h('option', { value, selected: value === now }, words))));
     fill(page,
       h('section', { class: 'card wide' }, h('h2', {}, plural(found, 'record') + ([...filter].length ? ' filtered' : ', all that there are')),
         h('p', {}, 'As JSON lines, with question, reasoning, answer, model, rating, note and metadata. Records without an answer are left out.'),
-        h('div', { class: 'tools' }, h('a', { class: 'button', href: api.linesUrl(filter.toString()), download: 'records.jsonl' }, 'Save records.jsonl'), h('a', { class: 'button', href: linkTo(filter) }, 'See them in the list'))),
-      h('section', { class: 'card wide' }, h('h2', {}, 'A dataset for training'),
+        h('div', { class: 'tools' }, api.isStatic ? h('button', { type: 'button', onclick: async () => keep(await api.lines(filter.toString()), 'records.jsonl') }, 'Save records.jsonl')
+            : h('a', { class: 'button', href: api.linesUrl(filter.toString()), download: 'records.jsonl' }, 'Save records.jsonl'), h('a', { class: 'button', href: linkTo(filter) }, 'See them in the list'))),
+      !api.isStatic && h('section', { class: 'card wide' }, h('h2', {}, 'A dataset for training'),
         h('p', {}, 'This command makes it, of the same store:'),
         h('div', { class: 'fields' }, choose('Layout', LAYOUTS, layout, value => { layout = value; }), choose('File', FORMATS.map(one => [one, one]), format, value => { format = value; })),
         h('p', {}), h('div', { class: 'command' }, code, h('button', { type: 'button', onclick: async () => { try { await navigator.clipboard.writeText(command()); say('Copied.'); } catch { say('The browser does not let this page copy.'); } } }, 'Copy')),

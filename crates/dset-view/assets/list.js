@@ -10,8 +10,8 @@ const CHUNKS_KEPT = 60;
 // Browsers cut off elements beyond some 16 million pixels.
 const HEIGHT_MAX = 8e6;
 
-const FACET_NAMES = { state: 'State', cause: 'Cause', model: 'Model', sample: 'Sample', finish_reason: 'Finish reason', attempts: 'Asks', rating: 'Rating' };
-const NOTHING = { cause: 'none', model: 'unknown', finish_reason: 'unknown', attempts: 'no answer', rating: 'not rated' };
+const FACET_NAMES = { state: 'State', cause: 'Cause', check: 'Check not passed', model: 'Model', sample: 'Sample', finish_reason: 'Finish reason', attempts: 'Asks', rating: 'Rating' };
+const NOTHING = { cause: 'none', check: 'none', model: 'unknown', finish_reason: 'unknown', attempts: 'no answer', rating: 'not rated' };
 
 const COLUMNS = [
   { name: 'question', title: '#', width: '4.2rem', sort: 'question', number: true, always: true, cell: r => h('div', { class: 'td number place' }, count(r.question)) },
@@ -34,7 +34,7 @@ const number = words => h('div', { class: 'td number' }, words);
 function texts(r) {
   const below = r.answer
     ? (r.reasoning_text && !r.answer_text.hits.length ? ['reasoning: ', snippet(r.reasoning_text)] : snippet(plain(r.answer_text)))
-    : h('span', { class: r.state === 'pending' || r.state === 'presumed' ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '');
+    : h('span', { class: r.state === 'pending' || r.state === 'presumed' ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '', r.check ? ' (' + r.check + ')' : '');
   return h('div', { class: 'td texts' }, h('div', { class: 'state ' + r.state }, snippet(r.question_text)), h('div', {}, below));
 }
 

@@ -68,6 +68,12 @@ pub enum ExportError {
         /// Where reasoning can go in it.
         places: &'static [ReasoningPlace],
     },
+    /// The layout has no columns for ratings and notes.
+    #[error("the layout {layout} has no columns for ratings and notes")]
+    Reviews {
+        /// The layout.
+        layout: &'static str,
+    },
     /// Rows cannot be made in this layout.
     #[error("{count} rows do not fit the layout {layout}")]
     Unfit {

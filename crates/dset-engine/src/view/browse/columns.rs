@@ -93,6 +93,8 @@ pub(super) struct Record {
     pub(super) sample: u16,
     pub(super) state: State,
     pub(super) cause: u8,
+    /// The checks that it does not pass.
+    pub(super) check: u8,
     pub(super) model: u8,
     pub(super) finish: u8,
     pub(super) attempts: u8,
@@ -108,6 +110,7 @@ pub(super) struct Columns {
     /// The number of each row as a spreadsheet counts.
     pub(super) row_numbers: Vec<u32>,
     pub(super) causes: Names,
+    pub(super) checks: Names,
     pub(super) models: Names,
     pub(super) finishes: Names,
 }

@@ -1,5 +1,7 @@
 //! The records of a run, made from its input and its store, and brought up to date by what is new.
 
+use std::collections::HashMap;
+
 use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::money::{Billed, BilledAs, Expenses};
@@ -23,6 +25,10 @@ pub(super) struct Loaded {
     /// What each model is asked with.
     pub(super) requests: Vec<RequestSettings>,
     pub(super) samples: u32,
+    /// By the place of its record, the last answer of those that has none which is accepted.
+    pub(super) not_accepted: HashMap<u32, AnswerId>,
+    /// Answers are held against checks.
+    pub(super) has_checks: bool,
     /// Counted up whenever something in the columns has changed.
     pub(super) revision: u64,
     last: AnswerId,
@@ -44,6 +50,13 @@ impl Loaded {
             view.requests.iter().map(|request| request.model.clone()).collect();
         let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
         let ended = store.ended(view.generation)?;
+        let terms = store.terms()?;
+        let (mut failed_checks, mut not_accepted) = (HashMap::new(), HashMap::new());
+        if let Some(terms) = &terms {
+            store.for_each_failed_check(&terms.fingerprint, |answer, names| {
+                failed_checks.insert(answer, columns.checks.number(names));
+            })?;
+        }
         let answers = std::mem::take(&mut view.answers);
         let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
         view.for_each_row(|plan, seen| {
@@ -58,14 +71,22 @@ impl Loaded {
                     sample: wanted.sample(at).min(u32::from(u16::MAX)) as u16,
                     state: State::Answered,
                     cause: 0,
+                    check: 0,
                     model: models[usize::from(wanted.model(at))],
                     finish: 0,
                     attempts: 0,
                     rating: 0,
                     has_note: false,
                 };
+                let last = plan.not_accepted(at).map(|one| one.answer);
+                if let Some(seen) = answers[at as usize].or(last) {
+                    record.check = failed_checks.get(&seen).copied().unwrap_or(0);
+                }
                 if record.answer == 0 {
                     is_open = true;
+                    if let Some(last) = last {
+                        not_accepted.insert(columns.records.len() as u32, last);
+                    }
                     let end = wanted.find_failure(seen.id, at, |hash| ended.get(hash));
                     record.state = match (plan.states[at as usize], end) {
                         (Planned::Presumed, _) => State::Presumed,
@@ -87,6 +108,7 @@ impl Loaded {
                     sample: 0,
                     state: State::Answered,
                     cause: 0,
+                    check: 0,
                     model: 0,
                     finish: 0,
                     attempts: 0,
@@ -107,6 +129,8 @@ impl Loaded {
             pulse,
             samples: view.plan.wanted().samples(),
             requests: view.requests,
+            not_accepted,
+            has_checks: terms.is_some(),
             revision: 1,
             last: 0,
         };
@@ -145,7 +169,8 @@ impl Loaded {
         pricing: Pricing<'_>,
         pulse: Pulse,
     ) -> Result<bool, StoreError> {
-        let is_one_each = self.requests.len() == 1 && self.samples == 1;
+        // What checks say of a new answer is worked out with all others.
+        let is_one_each = self.requests.len() == 1 && self.samples == 1 && !self.has_checks;
         let ascends = self.columns.row_numbers.is_sorted_by(|a, b| a < b);
         if pulse.basis != self.pulse.basis || !ascends {
             return Ok(false);
@@ -157,8 +182,20 @@ impl Loaded {
         let mut costs = Costs::new(store, pricing)?;
         let (columns, mut fits) = (&mut self.columns, true);
         let mut last = self.last;
+        let acceptance = store.terms()?.map(|terms| terms.fingerprint).filter(|_| self.has_checks);
+        let passes = |answer| match &acceptance {
+            None => true,
+            Some(acceptance) => match store.as_reader().verdicts(answer, acceptance) {
+                Ok(Some(failed)) => failed.is_empty(),
+                Ok(None) | Err(_) => false,
+            },
+        };
         store.for_each_fact(self.last, |facts| {
             last = facts.id;
+            if !passes(facts.id) {
+                fits = false;
+                return;
+            }
             match free_record(columns, &facts, &settings) {
                 Some(at) => {
                     let record = &mut columns.records[at];
@@ -169,6 +206,10 @@ impl Loaded {
                 None => fits = false,
             }
         })?;
+        // Some answer has no place among what is loaded, which stays as old as it was until all is read.
+        if !fits {
+            return Ok(false);
+        }
         if pulse.ended != self.pulse.ended {
             for (row, fault, cause) in store.ended_rows(pulse.basis.0)? {
                 let Some(row) = columns.row_numbered(row) else { continue };
@@ -186,7 +227,7 @@ impl Loaded {
         self.last = last;
         self.pulse = pulse;
         self.revision += 1;
-        Ok(fits)
+        Ok(true)
     }
 }
 
