@@ -51,4 +51,5 @@ mod status;
 mod stores;
 mod structured;
 mod verify;
+mod view;
 mod watch;

@@ -1,14 +1,11 @@
 //! `dset view` and `dset report`: who may look, what programs are answered, and what is passed on.
 #![cfg(feature = "view")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
-use common::{Folder, Service, questions};
+use crate::common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 use serde_json::{Value, json};
 
