@@ -43,6 +43,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             .cause("dset did not write it, or it was changed since, and nothing is written over it")
             .hint(format!("If it may go: `{} --force`", same_command()))
             .hint("Name another place with `--to`"),
+        ExportError::BehindFile(_) => user
+            .cause("a dataset goes into a folder, which is made where there is none")
+            .hint("Name another place with `--to`"),
         ExportError::OfRun(_) => user
             .cause("it is the file of questions, or in the folder of the outputs")
             .hint("Name a place of its own with `--to`"),
