@@ -55,7 +55,6 @@ struct World {
     totals: Totals,
 }
 
-/// One life of a run.
 struct Life<'w> {
     world: &'w mut World,
     machine: Machine,
@@ -339,8 +338,8 @@ impl<'w> Life<'w> {
             }
             Effect::SetTimer(at) => self.alarm = Some(at.monotonic_ms),
             Effect::Mark(_) => self.after(5, Event::Marked { took: Duration::from_millis(5) }),
-            Effect::Flush | Effect::Show(_) => {}
             Effect::Finish(_) => self.finished = true,
+            Effect::Flush | Effect::Show(_) => {}
         }
     }
 
@@ -380,7 +379,6 @@ impl<'w> Life<'w> {
         self.after(ms, Event::Replied { ask: ask.id, reading, limits: None, verdicts });
     }
 
-    /// Makes records durable.
     fn commit(&mut self, upto: Seq) {
         let later = self.unsynced.partition_point(|(seq, _)| *seq <= upto);
         for (_, record) in self.unsynced.drain(..later) {
@@ -397,13 +395,7 @@ impl<'w> Life<'w> {
 }
 
 fn transient() -> ParsedReply {
-    ParsedReply::Failure(Failure {
-        class: FailureClass::Transient,
-        cause: "server error",
-        status: Some(500),
-        message: "no".into(),
-        wait: None,
-        request_id: None,
-        partial: None,
-    })
+    let (class, cause, message) = (FailureClass::Transient, "server error", "no".into());
+    let (status, wait, request_id, partial) = (Some(500), None, None, None);
+    ParsedReply::Failure(Failure { class, cause, status, message, wait, request_id, partial })
 }

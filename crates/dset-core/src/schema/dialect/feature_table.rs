@@ -1,7 +1,5 @@
 //! The tables of `docs/schemas.md`, held to what the code does.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::{Conveyed, Method, Structured};
@@ -86,7 +84,7 @@ fn sent(conveyed: &Conveyed, keyword: &str, is_optional: bool) -> &'static str {
 
 fn table() -> String {
     let mut table = String::from("| what a schema says |");
-    FORMS.iter().for_each(|(name, _)| drop(write!(table, " `{name}` |")));
+    FORMS.iter().for_each(|(name, _)| table += &format!(" `{name}` |"));
     table += "\n| --- |";
     FORMS.iter().for_each(|_| table += " --- |");
     table.push('\n');
@@ -100,10 +98,10 @@ fn table() -> String {
             "$defs": {"d": {"type": "string"}},
         });
         let schema = Schema::new(schema).unwrap();
-        write!(table, "| {feature} |").unwrap();
+        table += &format!("| {feature} |");
         for (_, form) in FORMS {
             let conveyed = schema.convey(form, "openai/gpt-oss-120b");
-            write!(table, " {} |", sent(&conveyed, keyword, is_optional)).unwrap();
+            table += &format!(" {} |", sent(&conveyed, keyword, is_optional));
         }
         table.push('\n');
     }
