@@ -59,10 +59,12 @@ pub enum Mutant {
     BoundNotDurable,
     /// A reply that was lost counts as if nothing had been billed for it.
     LostNotBooked,
+    /// A question gets one try more than it may.
+    OneTryTooMany,
 }
 
 /// Every bug that can be planted.
-pub const MUTANTS: [Mutant; 26] = [
+pub const MUTANTS: [Mutant; 27] = [
     Mutant::EmitBeforeDurable,
     Mutant::RetryPastTheLimit,
     Mutant::AttemptsOffByOne,
@@ -89,6 +91,7 @@ pub const MUTANTS: [Mutant; 26] = [
     Mutant::NothingReserved,
     Mutant::BoundNotDurable,
     Mutant::LostNotBooked,
+    Mutant::OneTryTooMany,
 ];
 
 #[cfg(feature = "planted-bugs")]

@@ -94,6 +94,8 @@ pub enum JobError {
     AcceptanceChanged {
         /// How many answers would be asked for again.
         answers: u64,
+        /// They were asked for without the schema of this run.
+        is_schema_new: bool,
     },
     /// Rows say ERROR, nothing tells who wrote that, and nobody has said what is to become of the
     /// rows before the first of them.

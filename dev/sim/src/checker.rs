@@ -252,6 +252,10 @@ impl Checker {
                 self.read_ended = true;
                 self.reasons.insert(Reason::Input);
             }
+            Event::StoreUnreadable => {
+                self.read_ended = true;
+                self.reasons.insert(Reason::Store);
+            }
             Event::Marked { took } => {
                 let rest = REWRITE_EVERY_MS.max(REWRITE_SHARE * took.as_millis() as u64);
                 self.mark_from_ms = now_ms + rest;

@@ -21,6 +21,7 @@ mod schedule;
 mod script;
 mod shrink;
 mod trace;
+mod tries;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Start};
 use crate::world::{Totals, World};
 
 /// Simulate runs and check every event
@@ -79,12 +80,16 @@ fn main() -> ExitCode {
         None => arguments.first..arguments.first + arguments.seeds,
     };
     let (mut total, mut limited) = (Totals::default(), Totals::default());
-    for (seed, is_limited) in seeds.clone().flat_map(|seed| [(seed, false), (seed, true)]) {
-        match try_seed(seed, is_limited, arguments.trace) {
-            Ok(totals) if is_limited => limited.add(&totals),
-            Ok(totals) => total.add(&totals),
+    let mut checked = Totals::default();
+    for (seed, kind) in worlds(seeds.clone()) {
+        match try_seed(seed, kind, arguments.trace) {
+            Ok(totals) => match kind {
+                Kind::Plain => total.add(&totals),
+                Kind::Limited => limited.add(&totals),
+                Kind::Checked => checked.add(&totals),
+            },
             Err(failed) => {
-                let of = if is_limited { "-limited" } else { "" };
+                let of = kind.suffix();
                 let name = format!("seed-{seed}{of}");
                 let saved = shrink::shrink((*failed).clone()).save(&arguments.save, &name);
                 let saved =
@@ -117,6 +122,11 @@ fn main() -> ExitCode {
         100.0 * used / ended.max(1) as f64
     );
     println!("hash of their traces: {:016x}", limited.trace.0);
+    println!(
+        "with checks: {} questions, {} lives, {} crashes, {} asks, {} events",
+        checked.questions, checked.lives, checked.crashes, checked.asks, checked.events
+    );
+    println!("hash of their traces: {:016x}", checked.trace.0);
     passed(seeds.end - seeds.start)
 }
 
@@ -130,10 +140,35 @@ fn fails(words: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs a seed twice, with a limit of money or without; fails with the schedule that it drew, unshrunk.
-fn try_seed(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Schedule>> {
-    let once = draw(seed, is_limited, shows)?;
-    let again = draw(seed, is_limited, false)?;
+/// What a world of a seed is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Faults of every kind.
+    Plain,
+    /// The same under a limit of money.
+    Limited,
+    /// Answers that are held against checks.
+    Checked,
+}
+
+impl Kind {
+    fn suffix(self) -> &'static str {
+        match self {
+            Kind::Plain => "",
+            Kind::Limited => "-limited",
+            Kind::Checked => "-checked",
+        }
+    }
+}
+
+fn worlds(seeds: std::ops::Range<u64>) -> impl Iterator<Item = (u64, Kind)> {
+    seeds.flat_map(|seed| [Kind::Plain, Kind::Limited, Kind::Checked].map(|kind| (seed, kind)))
+}
+
+/// Runs a seed twice; fails with the schedule that it drew, unshrunk.
+fn try_seed(seed: u64, kind: Kind, shows: bool) -> Result<Totals, Box<Schedule>> {
+    let once = draw(seed, kind, shows)?;
+    let again = draw(seed, kind, false)?;
     if once.trace != again.trace {
         let shows = "the same seed gives the same trace".into();
         return Err(Box::new(Schedule { shows, ..Schedule::default() }));
@@ -141,8 +176,13 @@ fn try_seed(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Sche
     Ok(once)
 }
 
-fn draw(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Schedule>> {
-    let (mut world, mut chance) = World::drawn(seed, is_limited, shows);
+fn draw(seed: u64, kind: Kind, shows: bool) -> Result<Totals, Box<Schedule>> {
+    if kind == Kind::Checked {
+        let start = Start { seed, is_checked: true, ..Start::default() };
+        let failed = |shows| Box::new(Schedule { shows, start, ..Schedule::default() });
+        return caught(|| tries::run(seed)).map_err(failed);
+    }
+    let (mut world, mut chance) = World::drawn(seed, kind == Kind::Limited, shows);
     let start = world.start.clone();
     match caught(|| world.run_drawn(&mut chance)) {
         Ok(()) => Ok(world.totals),
@@ -152,13 +192,16 @@ fn draw(seed: u64, is_limited: bool, shows: bool) -> Result<Totals, Box<Schedule
 
 /// Runs a schedule; fails in the words of the check that does.
 fn replay(schedule: &Schedule, shows: bool) -> Result<Totals, String> {
+    if schedule.start.is_checked {
+        return caught(|| tries::run(schedule.start.seed));
+    }
     let mut world = World::written(schedule, shows);
     caught(|| world.run_written(&schedule.lives))?;
     Ok(world.totals)
 }
 
 /// Runs something that may panic; returns the first line of what it says then.
-fn caught(run: impl FnOnce()) -> Result<(), String> {
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
@@ -197,9 +240,8 @@ fn bite(arguments: &Arguments) -> ExitCode {
         let name = clap::ValueEnum::to_possible_value(&bug).expect("every bug has a name");
         let name = name.get_name();
         let seeds = arguments.first..arguments.first + SEEDS_MAX;
-        let worlds = seeds.flat_map(|seed| [(seed, false), (seed, true)]);
-        let found = { worlds }
-            .find_map(|(seed, is_limited)| Some((seed, try_seed(seed, is_limited, false).err()?)));
+        let found =
+            worlds(seeds).find_map(|(seed, kind)| Some((seed, try_seed(seed, kind, false).err()?)));
         let Some((seed, failed)) = found else {
             println!("| {name} | none of {SEEDS_MAX} | | |");
             missed += 1;

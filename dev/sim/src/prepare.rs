@@ -166,6 +166,7 @@ impl World {
                 sample: stored.request.sample,
                 placed: self.store.is_placed(stored.id),
                 standing: Standing::Accepted,
+                is_cut: false,
                 tries: Tries { count: 1, aside: 0 },
             }),
             &known,

@@ -54,6 +54,9 @@ pub(crate) struct Start {
     /// The run pauses at the first failing question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pause_on_error: bool,
+    /// Answers are held against checks; then the seed says everything.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) is_checked: bool,
     /// A limit of money, where there is one; then the service bills.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) limit: Option<Limit>,

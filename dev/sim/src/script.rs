@@ -99,6 +99,7 @@ impl FaultGenerator {
             models,
             samples,
             pause_on_error,
+            is_checked: false,
             limit: None,
         };
         let holds = fastrand::Rng::with_seed(seed ^ HOLDS);

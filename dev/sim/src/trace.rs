@@ -68,6 +68,7 @@ impl Trace {
                 self.number(4);
                 self.optional(*row_number);
             }
+            Event::StoreUnreadable => self.number(30),
             Event::Replied { ask, reading, limits, verdicts } => {
                 self.numbers([5, ask.0]);
                 self.reading(reading);

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use clap::Args;
+use dset_core::money::Amount;
 use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_engine::run::prepare::Decisions;
 use dset_engine::view::check::{CheckReport, check};
 use dset_engine::view::status::Rows;
 use serde_json::{Value, json};
 
+use super::money::Money;
 use super::run::{Extras, Keys, RunSettings, ask};
 use crate::display::page::{self, BAD, BOLD, GOOD, Page};
 use crate::display::text::{count, of};
@@ -64,10 +66,12 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
     if args.apply {
         apply(layer, &spec, &environment)?;
     }
+    let spent = Money::of(&environment).expenses(&spec.output).unwrap_or_default();
+    let cost = spent.more_answers(report.to_ask).filter(|_| report.to_ask > 0);
     if terminal.json {
-        page::json(object(&spec, &report, args.apply));
+        page::json(object(&spec, &report, args.apply, cost));
     } else {
-        tell(&report, args.apply);
+        tell(&report, args.apply, cost);
     }
     Ok(if report.not_accepted.count == 0 { Exit::Done } else { Exit::Marked })
 }
@@ -85,7 +89,7 @@ fn apply(layer: SettingsLayer, spec: &JobSpec, environment: &Environment) -> Res
     Ok(())
 }
 
-fn tell(report: &CheckReport, is_applied: bool) {
+fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
     let page = Page::open();
     page.line(BOLD, &of(report.answers, "answer"), " read again", 2);
     for check in &report.checks {
@@ -117,7 +121,12 @@ fn tell(report: &CheckReport, is_applied: bool) {
         page.pair(what, &named(rows));
     }
     if report.to_ask > 0 {
-        page.pair("asked again by the next run", &count(report.to_ask));
+        let cost = match cost {
+            Some(cost) => format!("about {}, by what the answers cost so far", cost.shown()),
+            None => "what that costs is not known".to_owned(),
+        };
+        let asks = format!("{}: {cost}", count(report.to_ask));
+        page.pair("asked again by the next run", &asks);
     }
     if !is_applied && report.newly_accepted.count > 0 {
         let command = same_command_as("check", &[]);
@@ -125,7 +134,7 @@ fn tell(report: &CheckReport, is_applied: bool) {
     }
 }
 
-fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool) -> Value {
+fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool, cost: Option<Amount>) -> Value {
     let rows = |rows: &Rows| json!({"count": rows.count, "first": rows.first});
     let checks = report.checks.iter().map(|check| {
         json!({
@@ -146,6 +155,7 @@ fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool) -> Value {
         "newly_failed": rows(&report.newly_failed),
         "in_outputs": rows(&report.in_outputs),
         "to_ask": report.to_ask,
+        "to_ask_cost": cost.map(|cost| cost.to_string()),
         "applied": is_applied,
     })
 }

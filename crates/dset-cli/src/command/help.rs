@@ -83,6 +83,8 @@ What answers can be held against
   language     language, as in de, or script
   no-refusal   not one of the ways to say that it cannot be answered
   no-repeat    no loop
+  whole        not cut by the token limit; asked of every answer of which
+               anything is, and asked again only where on-fail says it of this
   command      command = [\"./judge.py\"], seconds = 10: a program that reads a
                line of JSON a row and answers {\"ok\": true} or
                {\"ok\": false, \"why\": \"...\"}

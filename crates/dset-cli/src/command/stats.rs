@@ -8,6 +8,7 @@ use dset_core::answer::Cause;
 use dset_core::histogram::Histogram;
 use dset_core::money::Expenses;
 use dset_core::settings::JobSpec;
+use dset_engine::view::check_stats::{CheckStats, check_stats};
 use dset_engine::view::stats::{Measures, Stats, stats};
 use serde_json::{Value, json};
 
@@ -51,19 +52,57 @@ pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
     let money = Money::read()?;
     let expenses = money.expenses(&settings.output).unwrap_or_default();
     if args.json || terminal.json {
-        page::json(with_money(&settings, &stats, &expenses, &money));
+        page::json(with_money(&settings, &stats, &expenses, &money)?);
         return Ok(Exit::Done);
     }
     let page = Page::kept();
-    show(&page, &settings, &stats, &expenses);
+    let checks = checks(&settings, &money)?;
+    show(&page, &settings, &stats, &expenses, &checks);
     pager::write(&page.into_text());
     Ok(Exit::Done)
 }
 
-fn with_money(settings: &JobSpec, stats: &Stats, expenses: &Expenses, money: &Money) -> Value {
+fn checks(settings: &JobSpec, money: &Money) -> Result<Vec<CheckStats>, UserError> {
+    check_stats(&settings.output, money.pricing()).map_err(|error| explain::job(error.into()))
+}
+
+fn with_money(
+    settings: &JobSpec,
+    stats: &Stats,
+    expenses: &Expenses,
+    money: &Money,
+) -> Result<Value, UserError> {
     let mut object = object(settings, stats);
     object["spent"] = display::money::object(expenses, money.prices.table);
-    object
+    let checks = checks(settings, money)?;
+    let checks = checks.iter().map(|check| {
+        json!({
+            "check": check.check,
+            "passed": check.passed,
+            "failed": check.failed,
+            "unknown": check.unknown,
+            "asked_again": check.asked_again,
+            "spent_on_failed": display::money::total_object(&check.spent.spent),
+        })
+    });
+    object["checks"] = checks.collect();
+    Ok(object)
+}
+
+fn show_checks(page: &Page, checks: &[CheckStats]) {
+    for check in checks {
+        let mut said = format!("{} pass, {} fail", count(check.passed), count(check.failed));
+        if check.unknown > 0 {
+            said += &format!(", {} unknown", count(check.unknown));
+        }
+        if check.asked_again > 0 {
+            said += &format!("; {} of them asked again", count(check.asked_again));
+        }
+        if let Some(spent) = display::money::spent(&check.spent) {
+            said += &format!("; spent on what fails: {spent}");
+        }
+        page.pair(&format!("check {}", check.check), &said);
+    }
 }
 
 /// What `dset stats --json` writes; `None` where there is no store.
@@ -71,10 +110,16 @@ fn with_money(settings: &JobSpec, stats: &Stats, expenses: &Expenses, money: &Mo
 pub(super) fn report(settings: &JobSpec, money: &Money) -> Result<Option<Value>, UserError> {
     let Some(stats) = stats(settings).map_err(explain::job)? else { return Ok(None) };
     let expenses = money.expenses(&settings.output).unwrap_or_default();
-    Ok(Some(with_money(settings, &stats, &expenses, money)))
+    with_money(settings, &stats, &expenses, money).map(Some)
 }
 
-fn show(page: &Page, settings: &JobSpec, stats: &Stats, expenses: &Expenses) {
+fn show(
+    page: &Page,
+    settings: &JobSpec,
+    stats: &Stats,
+    expenses: &Expenses,
+    checks: &[CheckStats],
+) {
     let (input, output) = (settings.input.display(), settings.output.display());
     let answers = of(stats.all.answers, "answer");
     page.plain(&format!("{input} {} {output}/: {answers}", page.arrow));
@@ -103,6 +148,7 @@ fn show(page: &Page, settings: &JobSpec, stats: &Stats, expenses: &Expenses) {
             &format!("{} the same as an earlier one", of(stats.duplicates, "question")),
         );
     }
+    show_checks(page, checks);
     measures(page, &stats.all);
     let asks = &stats.failed_asks;
     if asks.count > 0 {
@@ -162,10 +208,10 @@ fn measures(page: &Page, all: &Measures) {
     }
 }
 
-/// Answers cut by the token limit: those that may not be kept, and any that were taken over.
+/// Answers cut by the token limit. Those that are kept may be among those that ended their questions.
 fn cut(stats: &Stats) -> u64 {
     let ended = stats.failed.iter().filter(|(_, cause, _)| *cause == Cause::LengthLimit.code());
-    stats.all.cut + ended.map(|(.., number)| number).sum::<u64>()
+    stats.all.cut.max(ended.map(|(.., number)| number).sum())
 }
 
 fn share(measures: &Measures) -> String {

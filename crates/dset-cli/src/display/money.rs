@@ -223,7 +223,7 @@ pub(crate) fn object(expenses: &Expenses, table: &PriceTable) -> Value {
     })
 }
 
-fn total_object(sum: &Total) -> Value {
+pub(crate) fn total_object(sum: &Total) -> Value {
     let is_unknown = sum.known() == 0 && sum.calls > 0;
     let amount = |amount: dset_core::money::Amount| (!is_unknown).then(|| amount.to_string());
     json!({

@@ -87,7 +87,9 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::NothingToRedo => UserError::new(Exit::Usage, "no row is to be asked again")
             .cause("no question of the file is among those that are meant")
             .hint("`dset show --failed` names what failed, `dset show N` a question"),
-        JobError::AcceptanceChanged { answers } => acceptance_changed(answers),
+        JobError::AcceptanceChanged { answers, is_schema_new } => {
+            acceptance_changed(answers, is_schema_new)
+        }
         JobError::Bookmark { path, folder, row, before, questions } => {
             bookmark(&path, &folder, row, before, questions)
         }
@@ -143,16 +145,26 @@ fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserE
         ))
 }
 
-fn acceptance_changed(answers: u64) -> UserError {
+fn acceptance_changed(answers: u64, is_schema_new: bool) -> UserError {
+    let (what, cause) = match is_schema_new {
+        true => (
+            "fit the schema",
+            "they were asked for without this schema, and would be asked for again with it",
+        ),
+        false => (
+            "pass the checks any more",
+            "the checks are others than in the last run, and these would be asked again",
+        ),
+    };
     let answers = match answers {
-        1 => "1 answer that was accepted does not pass the checks any more".to_owned(),
-        count => format!("{count} answers that were accepted do not pass the checks any more"),
+        1 => format!("1 answer that was accepted does not {what}"),
+        count => format!("{count} answers that were accepted do not {what}"),
     };
     UserError::new(Exit::Usage, answers)
-        .cause("the checks are others than in the last run, and these would be asked again")
+        .cause(cause)
         .hint(format!("Keep them all the same: `{} --continue`", same_command()))
         .hint(format!("Ask and pay for them again: `{} --again-failed`", same_command()))
-        .hint(format!("See which: `{}`", same_command_as("check", &[])))
+        .hint(format!("See which, and what that costs: `{}`", same_command_as("check", &[])))
 }
 
 fn bookmark(path: &Path, folder: &Path, row: u64, before: u64, questions: u64) -> UserError {

@@ -151,6 +151,11 @@ fn checks_that_are_none_are_refused_before_anything_is_asked() {
     service.run(&folder, &["--gold", "golf"]).exits(2).says("The columns are: question, gold");
     service.run(&folder, &["--check", "equal=gold"]).exits(2).says("is no check");
     service.run(&folder, &["--check", "matches=("]).exits(2).says("matches");
+    service.run(&folder, &["--check", "matches=((a{999}){999}){999}"]).exits(2).says("matches");
+    service.run(&folder, &["--check", "length=9..1"]).exits(2).says("length");
+    service.run(&folder, &["--check", "whole=yes"]).exits(2).says("takes no value");
+    service.run(&folder, &["--gold", ""]).exits(2);
+    service.run(&folder, &["--tries", "0"]).exits(2).says("--tries");
     service.run(&folder, &["--check", "command=./nothing-here"]).exits(2).says("cannot be started");
     folder.write("dset.toml", "[[check]]\nname = \"no-refusals\"\n");
     service.run(&folder, &[]).exits(2).says("dset.toml, line 2").says("Did you mean `no-refusal`?");
@@ -209,6 +214,7 @@ fn check_reads_everything_again_for_free_and_apply_places_what_passes_now() {
     assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
     // And a stricter one names the rows that stay in the outputs.
     let told = folder.dset(&["check", "--gold", "gold", "--json"]).exits(3).json();
+    assert!(told["to_ask_cost"].is_null(), "a mock has no price, and nothing is asked again");
     assert_eq!(told["in_outputs"]["count"], 30 - right);
     assert_eq!(told["newly_failed"]["count"], 30 - right);
     folder.dset(&["check"]).exits(2).says("there is no check");
@@ -316,4 +322,74 @@ fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
     let right = "'equals' not in failed_checks";
     keep.dset(&["export", "--to", "right.jsonl", "--where", right]).exits(0);
     assert_eq!(keep.read("right.jsonl").lines().count() as i64, 20 - second);
+}
+
+#[test]
+fn a_cut_answer_is_kept_shown_and_decided_on_like_any_that_fails_a_check() {
+    let folder = Folder::with("question\nOne?\nTwo?\nThree?\n");
+    let on = vec!["Two=length*1".parse().unwrap()];
+    let service = Service::start(MockSettings { latency_ms: 1, on, ..MockSettings::default() });
+    let check = ["--check", "length=1.."];
+    service.run(&folder, &check).exits(3).says("length limit");
+    assert_eq!((service.stats().asked, folder.agreed().len()), (3, 2));
+    assert_eq!((folder.count(STORED), folder.count("SELECT count(*) FROM attempts")), (3, 0));
+    let shown = folder.dset(&["show", "2", "--json"]).exits(0).json();
+    let tried = &shown["questions"][0]["answers"][0]["tries"][0];
+    assert_eq!(tried["verdicts"].as_array().unwrap().last().unwrap()["check"], "whole");
+    let half = folder.dset(&["show", "2", "--raw"]).exits(1);
+    assert!(!half.out.trim().is_empty(), "what was paid for can be read");
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["failed_checks"]["whole"], &status["balances"]), (&1.into(), &true.into()));
+    // Not bought again under the same limit, with the checks or without them.
+    service.run(&folder, &check).exits(3);
+    service.run(&folder, &[]).exits(3);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (3, 2));
+    // Kept: it is placed for nothing.
+    let kept = folder.copy();
+    service.run(&kept, &["--check", "whole", "--on-fail", "keep"]).exits(0);
+    assert_eq!((service.stats().asked, kept.agreed().len()), (3, 3));
+    kept.dset(&["verify"]).exits(0);
+    // Asked again: the model is shown where it was cut.
+    let again = folder.copy();
+    service.run(&again, &["--check", "whole", "--on-fail", "retry"]).exits(0);
+    assert_eq!((service.stats().asked, again.agreed().len()), (4, 3));
+    again.dset(&["verify"]).exits(0);
+    // Under a higher limit it is asked anew.
+    service.run(&folder, &["--max-tokens", "9000", "--continue"]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (5, 3));
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn an_earlier_answer_that_cannot_be_read_is_the_stores_fault_and_not_the_questions() {
+    let (folder, answers) = arithmetic(4);
+    let service = service(answers, 1.0);
+    let fresh = ["--gold", "gold", "--on-fail", "retry", "--retry", "fresh", "--tries", "1"];
+    service.run(&folder, &fresh).exits(3);
+    folder.sql("DELETE FROM answers WHERE id = 2");
+    let more = ["--gold", "gold", "--on-fail", "retry", "-c", "1"];
+    let broken = service.run(&folder, &more).exits(1);
+    assert!(!broken.err.contains("changed while"), "{}", broken.err);
+    broken.says("dset.db");
+}
+
+#[test]
+fn stats_count_by_check_what_failed_was_asked_again_and_cost() {
+    let (folder, answers) = arithmetic(20);
+    let service = service(answers, 1.0);
+    folder.dset(&["prices", "set", "mock-model", "--input", "1000", "--output", "1000"]);
+    let run = ["-m", "mock-model", "--gold", "gold", "--on-fail", "retry", "--tries", "2"];
+    service.run(&folder, &run).exits(0);
+    let stats = folder.dset(&["stats", "--json"]).exits(0).json();
+    let equals = &stats["checks"][0];
+    assert_eq!((&equals["check"], &equals["passed"]), (&"equals".into(), &20.into()));
+    assert_eq!((&equals["failed"], &equals["asked_again"]), (&20.into(), &20.into()));
+    assert_eq!(equals["spent_on_failed"]["calls"], 20);
+    assert_eq!(stats["checks"][1]["passed"], 40, "none was cut");
+    folder.dset(&["stats"]).exits(0).tells("20 pass, 20 fail; 20 of them asked again");
+    // What asking again would cost is said where a stricter check is decided on.
+    let strict = ["check", "--check", "length=..1", "--on-fail", "retry", "--tries", "9"];
+    let told = folder.dset(&strict).exits(3);
+    told.tells("asked again by the next run").tells("about $");
 }

@@ -22,7 +22,11 @@ fn a_schema_is_sent_in_the_services_form_and_is_a_part_of_what_is_asked() {
     let service = Service::keeping("openai");
     service.run(&folder, &["-m", "m"]).exits(0);
     let with = ["-m", "m", "--schema", "s.json"];
-    service.run(&folder, &with).exits(2).says("does not pass the checks any more");
+    service
+        .run(&folder, &with)
+        .exits(2)
+        .says("does not fit the schema")
+        .says("without this schema");
     service.run(&folder, &[&with[..], &["--again"]].concat());
     let sent = service.requests().pop().unwrap();
     let format = &sent["response_format"];
@@ -182,6 +186,12 @@ fn values_are_in_datasets_as_they_were_written() {
     assert_eq!(row["parsed_from"], "whole");
     let shown = folder.dset(&["show", "1", "--json"]).exits(0).json();
     assert_eq!(shown["questions"][0]["answers"][0]["parsed"], row["parsed"]);
+    for layout in ["chat", "sharegpt", "alpaca", "prompt-completion"] {
+        let file = format!("{layout}.jsonl");
+        folder.dset(&["export", "--to", &file, "--layout", layout]).exits(0);
+        let trained: Value = serde_json::from_str(folder.read(&file).trim()).unwrap();
+        assert_eq!(trained["parsed"], row["parsed"], "{layout}");
+    }
     // Without a schema there is no such column.
     let plain = Folder::with("question\nWhy?\n");
     service.run(&plain, &["-m", "m"]).exits(0);

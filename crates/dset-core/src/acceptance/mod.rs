@@ -14,7 +14,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::check::{
-    self, Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail,
+    self, Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail, WHOLE, Whole,
 };
 use crate::item::Item;
 use crate::schema::dialect::Restore;
@@ -27,7 +27,19 @@ pub use terms::{Standing, Terms};
 /// The name of the check that an answer fits the schema.
 pub const SCHEMA: &str = "schema";
 
-/// What an answer has to be.
+/// An answer as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// What the model wrote.
+    pub text: &'a str,
+    /// The token limit cut it.
+    pub is_cut: bool,
+    /// What the reduction of the schema brought into it.
+    pub restore: Restore,
+}
+
+/// What an answer has to be. That it is whole is asked of every answer of which anything is; one that is
+/// not marks its row where no declaration of `whole` says otherwise.
 #[derive(Debug, Default)]
 pub struct Acceptance {
     schema: Option<(Schema, OnFail)>,
@@ -143,6 +155,10 @@ impl Acceptance {
         for (index, declaration) in declarations.into_iter().enumerate() {
             acceptance.declare(index, declaration, columns)?;
         }
+        if acceptance.checks.iter().all(|entry| entry.name != WHOLE) {
+            let (name, check) = (WHOLE.to_owned(), Box::new(Whole));
+            acceptance.checks.push(Entry { name, on: None, on_fail: OnFail::Mark, check });
+        }
         Ok(acceptance)
     }
 
@@ -179,10 +195,10 @@ impl Acceptance {
         Ok(())
     }
 
-    /// Returns true if nothing is asked of an answer.
+    /// Returns true if nothing is declared of an answer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.schema.is_none() && self.checks.is_empty()
+        self.schema.is_none() && self.canonical.is_empty()
     }
 
     /// Returns what verdicts under it are known by, in the order of the checks. What a failed check does
@@ -209,15 +225,15 @@ impl Acceptance {
         checks.filter_map(move |(at, entry)| Some((first + at, entry.check.command()?)))
     }
 
-    /// Judges an answer. `restore` says what the reduction of the schema brought into it.
+    /// Judges an answer to an item.
     #[must_use]
-    pub fn accept(&self, answer: &str, restore: Restore, item: &Item<'_>) -> Verdicts {
+    pub fn accept(&self, answer: Received<'_>, item: &Item<'_>) -> Verdicts {
         let needs_value =
             self.schema.is_some() || self.checks.iter().any(|entry| entry.on.is_some());
         let parsed = needs_value.then(|| {
-            let parsed = read(answer)?;
+            let parsed = read(answer.text)?;
             let value = match &self.schema {
-                Some((schema, _)) => restore.apply(schema, parsed.value),
+                Some((schema, _)) => answer.restore.apply(schema, parsed.value),
                 None => parsed.value,
             };
             Ok(Parsed { value, ..parsed })
@@ -249,7 +265,7 @@ fn fits(schema: &Schema, value: Value<'_>) -> Verdict {
 }
 
 impl Entry {
-    fn judge(&self, answer: &str, value: Option<Value<'_>>, item: &Item<'_>) -> Judgement {
+    fn judge(&self, answer: Received<'_>, value: Option<Value<'_>>, item: &Item<'_>) -> Judgement {
         let text = match (&self.on, value) {
             (Some(_), Some(Err(why))) => return Judgement::Failed(why.to_string()),
             (Some(place), Some(Ok(value))) => match place.find(value) {
@@ -257,9 +273,9 @@ impl Entry {
                 Some(other) => Cow::Owned(other.to_string()),
                 None => return Judgement::Failed("there is nothing at this place".into()),
             },
-            _ => Cow::Borrowed(answer),
+            _ => Cow::Borrowed(answer.text),
         };
-        self.check.judge(&Judged { text, item })
+        self.check.judge(&Judged { text, is_cut: answer.is_cut, item })
     }
 
     fn verdict(&self, judgement: Judgement) -> Verdict {
@@ -269,6 +285,12 @@ impl Entry {
 }
 
 impl Verdict {
+    /// Tells whether it says that the token limit cut the answer.
+    #[must_use]
+    pub fn says_cut(&self) -> bool {
+        self.check == WHOLE && self.outcome == Outcome::Failed
+    }
+
     fn new(check: String, place: String, judgement: Judgement) -> Verdict {
         let (outcome, sentence) = match judgement {
             Judgement::Passed => (Outcome::Passed, None),
@@ -281,9 +303,13 @@ impl Verdict {
 }
 
 /// Says what follows from verdicts, each with what its failing asks for: a check that is not known
-/// counts as failed, but asking again would not help it.
+/// counts as failed, but asking again would not help it. What was cut is asked again under the same
+/// token limit only where that is declared.
 #[must_use]
 pub fn consequence(list: &[Verdict], on_fail: &[OnFail]) -> Consequence {
+    if list.iter().zip(on_fail).any(|(one, on_fail)| one.says_cut() && *on_fail == OnFail::Mark) {
+        return Consequence::Mark;
+    }
     let all = list.iter().zip(on_fail).map(|(verdict, on_fail)| match (verdict.outcome, on_fail) {
         (Outcome::Passed, _) | (_, OnFail::Keep) => Consequence::Accept,
         (Outcome::Failed, OnFail::Retry) => Consequence::Retry,
@@ -307,6 +333,12 @@ impl Verdicts {
     #[must_use]
     pub fn consequence(&self) -> Consequence {
         consequence(&self.list, &self.on_fail)
+    }
+
+    /// Tells whether the token limit cut the answer.
+    #[must_use]
+    pub fn are_of_a_cut_answer(&self) -> bool {
+        self.list.iter().any(Verdict::says_cut)
     }
 
     /// Tells whether every check passed.

@@ -12,7 +12,30 @@ fn acceptance(schema: Option<serde_json::Value>, checks: serde_json::Value) -> A
 fn accept(acceptance: &Acceptance, answer: &str) -> Verdicts {
     let fields = Map::from_iter([("gold".to_owned(), json!("1,234"))]);
     let item = Item::of_fields(&fields);
-    acceptance.accept(answer, Restore::default(), &item)
+    let answer = Received { text: answer, is_cut: false, restore: Restore::default() };
+    acceptance.accept(answer, &item)
+}
+
+/// What follows where the token limit cut this answer.
+fn consequence_of_cut(schema: Option<serde_json::Value>, checks: serde_json::Value) -> Consequence {
+    let nothing = Map::new();
+    let answer = Received { text: "\"ha", is_cut: true, restore: Restore::default() };
+    acceptance(schema, checks).accept(answer, &Item::of_fields(&nothing)).consequence()
+}
+
+#[test]
+fn a_cut_answer_is_one_that_failed_a_check_and_is_asked_again_where_that_is_declared() {
+    let lacks = json!({"name": "lacks", "pattern": "x"});
+    let whole = |on_fail: &str| json!([{"name": "whole", "on-fail": on_fail}]);
+    assert_eq!(consequence_of_cut(None, json!([lacks])), Consequence::Mark);
+    // The schema alone would have it asked again, under the same limit.
+    assert_eq!(consequence_of_cut(Some(person()), json!([])), Consequence::Mark);
+    assert_eq!(consequence_of_cut(Some(person()), whole("retry")), Consequence::Retry);
+    assert_eq!(consequence_of_cut(Some(person()), whole("keep")), Consequence::Retry);
+    assert_eq!(consequence_of_cut(None, whole("retry")), Consequence::Retry);
+    assert_eq!(consequence_of_cut(None, whole("keep")), Consequence::Accept);
+    assert!(acceptance(None, json!([])).is_empty());
+    assert!(!acceptance(None, whole("mark")).is_empty());
 }
 
 fn outcomes(verdicts: &Verdicts) -> Vec<(&str, Outcome)> {
@@ -33,8 +56,12 @@ fn an_answer_is_held_against_the_schema_and_places_in_it_against_checks() {
     assert_eq!(good.consequence(), Consequence::Accept);
     assert_eq!(good.parsed.unwrap().value.to_string(), r#"{"answer":1234.0}"#);
     let bad = accept(&acceptance, r#"{"answer": "1234"}"#);
-    let said =
-        [("schema", Outcome::Failed), ("equals", Outcome::Passed), ("length", Outcome::Passed)];
+    let said = [
+        ("schema", Outcome::Failed),
+        ("equals", Outcome::Passed),
+        ("length", Outcome::Passed),
+        ("whole", Outcome::Passed),
+    ];
     assert_eq!(outcomes(&bad), said);
     assert_eq!(
         (bad.list[0].reasons[0].place.as_str(), bad.consequence()),

@@ -34,6 +34,17 @@ pub struct Answer {
     pub at_token_limit: bool,
 }
 
+/// The reason to stop of an answer that the token limit cut.
+pub const CUT: &str = "length";
+
+impl Answer {
+    /// Tells whether the token limit cut it.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.finish_reason == CUT
+    }
+}
+
 /// Tokens of one call; a count that the service did not give is absent, not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -75,6 +86,23 @@ pub struct Failure {
     pub request_id: Option<String>,
     /// What was written before it failed (cut by length, filtered); it was paid for.
     pub partial: Option<Box<Answer>>,
+}
+
+impl ParsedReply {
+    /// Takes what the token limit cut as an answer, where there is a text: for whoever holds answers
+    /// against something, that it is whole among it.
+    #[must_use]
+    pub fn with_cut_answer(self) -> ParsedReply {
+        match self {
+            ParsedReply::Failure(Failure { cause, partial: Some(answer), .. })
+                if cause == Cause::LengthLimit.code() && !answer.content.trim().is_empty() =>
+            {
+                // Some servers say `stop` whatever it was that stopped them.
+                ParsedReply::Answer(Answer { finish_reason: CUT.to_owned(), ..*answer })
+            }
+            other => other,
+        }
+    }
 }
 
 /// How much of a service's message is kept.

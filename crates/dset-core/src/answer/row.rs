@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Answer, ValueReading};
-use crate::schema::dialect::{AskedFor, Restore};
+use crate::acceptance::Received;
+use crate::answer::{Answer, CUT, ValueReading};
+use crate::schema::dialect::AskedFor;
 use crate::structured::Parsed;
 
 /// One row of every output.
@@ -34,10 +35,14 @@ pub struct Review {
 }
 
 impl Row {
-    /// Returns what is to be undone in the answer before it is held against a schema.
+    /// Returns the answer as it came, to be judged.
     #[must_use]
-    pub fn restore(&self) -> Restore {
-        self.metadata.asked_for.map(|asked| asked.restore).unwrap_or_default()
+    pub fn received(&self) -> Received<'_> {
+        Received {
+            text: &self.answer,
+            is_cut: self.metadata.finish_reason.as_deref() == Some(CUT),
+            restore: self.metadata.asked_for.map(|asked| asked.restore).unwrap_or_default(),
+        }
     }
 
     /// Returns the value of an answer that was asked for under a schema, where there is one.

@@ -12,6 +12,7 @@ mod matches;
 mod no_refusal;
 mod no_repeat;
 mod number;
+mod whole;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -25,6 +26,8 @@ use crate::item::Item;
 
 pub use command::{Command, CommandReply};
 pub use declaration::{Declaration, DeclarationError, OnFail};
+pub use whole::WHOLE;
+pub(crate) use whole::Whole;
 
 /// The version of what checks hold for right: verdicts of another one are worked out anew.
 pub const VERSION: u32 = 1;
@@ -38,6 +41,7 @@ pub static KINDS: &[Kind] = &[
     language::KIND,
     no_refusal::KIND,
     no_repeat::KIND,
+    whole::KIND,
     command::KIND,
 ];
 
@@ -83,6 +87,8 @@ pub trait Check: Debug + Send + Sync {
 pub struct Judged<'a> {
     /// The answer, or what stands at the place: a string as it is, anything else as JSON.
     pub text: Cow<'a, str>,
+    /// The token limit cut it.
+    pub is_cut: bool,
     /// The item that it answers.
     pub item: &'a Item<'a>,
 }
@@ -163,7 +169,7 @@ mod tests {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
         let fields: Map<String, Value> = fields.collect();
         let item = Item::of_fields(&fields);
-        check.judge(&Judged { text: text.into(), item: &item })
+        check.judge(&Judged { text: text.into(), is_cut: false, item: &item })
     }
 
     #[test]
@@ -189,6 +195,7 @@ mod tests {
             r#"{"name":"language","language":"en"}"#,
             r#"{"name":"no-refusal"}"#,
             r#"{"name":"no-repeat"}"#,
+            r#"{"name":"whole"}"#,
         ];
         let checks: Vec<_> = all.into_iter().map(compiled).collect();
         for text in [

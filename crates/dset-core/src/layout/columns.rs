@@ -6,9 +6,17 @@ use crate::answer::row::Row;
 /// A column of ours, by its usual name.
 pub(super) type Own = (&'static str, Kind);
 
-/// Where a row for training is from.
-pub(super) const OF_ANSWER: [Own; 3] =
-    [("id", Kind::Text), ("model", Kind::Text), ("sample", Kind::Integer)];
+/// Where a row for training is from, and its answer's value where answers have to fit a schema: as text,
+/// because values may differ by row, and readers take the first rows for all.
+const OF_ANSWER: [Own; 4] =
+    [("id", Kind::Text), ("model", Kind::Text), ("sample", Kind::Integer), ("parsed", Kind::Text)];
+
+fn of_answer(shape: &Shape) -> &'static [Own] {
+    match shape.has_values {
+        true => &OF_ANSWER,
+        false => &OF_ANSWER[..3],
+    }
+}
 
 /// The user's columns, then ours: `dset_` before a name that the user's own columns have taken, none
 /// where one of theirs holds the same.
@@ -43,7 +51,7 @@ fn free(name: &str, before: &str, taken: &[Column]) -> String {
 
 /// The columns of a layout for training that has a row for every answer.
 pub(super) fn training_columns(shape: &Shape, own: &[Own]) -> Vec<Column> {
-    before_users(shape, own, &OF_ANSWER)
+    before_users(shape, own, of_answer(shape))
 }
 
 /// Shows a row of a layout for training for every answer of a record; `own` makes its own cells.
@@ -53,20 +61,22 @@ pub(super) fn training_rows<'a>(
     own: impl Fn(usize, &'a Row) -> Vec<Cell<'a>>,
 ) {
     for (at, answer) in record.answers.iter().enumerate() {
+        let parsed = if record.shape.has_values { answer.parsed() } else { None };
         let origin = [
             Cell::text(record.id),
             Cell::optional(&answer.metadata.model),
             Cell::Integer(Some(answer.metadata.sample.unwrap_or(0).into())),
+            Cell::text(parsed.map(|parsed| parsed.value.to_string()).unwrap_or_default()),
         ];
-        emit(&with_origin(record, own(at, answer), &OF_ANSWER, origin));
+        emit(&with_origin(record, own(at, answer), of_answer(record.shape), origin));
     }
 }
 
-/// Returns the cells of a row in the order of [`before_users`].
+/// Returns the cells of a row in the order of [`before_users`]; cells behind the last name are left out.
 pub(super) fn with_origin<'a, const N: usize>(
     record: &'a Record<'_>,
     mut own: Vec<Cell<'a>>,
-    names: &[Own; N],
+    names: &[Own],
     origin: [Cell<'a>; N],
 ) -> Vec<Cell<'a>> {
     let origin =

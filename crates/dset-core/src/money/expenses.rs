@@ -225,6 +225,14 @@ impl Expenses {
         (known > 0).then(|| self.spent.upper.times(1_000).share(known))
     }
 
+    /// Returns what so many more answers cost at most, where they are like those that are there; `None`
+    /// where no answer has a known cost.
+    #[must_use]
+    pub fn more_answers(&self, number: u64) -> Option<Amount> {
+        let known = self.answers.known();
+        (known > 0).then(|| self.answers.upper.times(number).share(known))
+    }
+
     /// Returns the names of the models that have no price, each once.
     #[must_use]
     pub fn without_price(&self) -> Vec<&str> {

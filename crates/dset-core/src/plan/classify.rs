@@ -35,6 +35,12 @@ pub(super) fn classify(evidence: &Evidence) -> Planned {
             Standing::Accepted if answer.placed => Planned::Placed,
             Standing::Accepted => Planned::Unplaced,
             Standing::Another => Planned::Pending,
+            // Bought with other settings, under a lower token limit.
+            Standing::Failed
+                if evidence.own.is_none() && answer.is_cut && !evidence.is_truncated =>
+            {
+                Planned::Pending
+            }
             Standing::Failed => Planned::Failed,
         },
         None if evidence.is_presumed => Planned::Presumed,
@@ -61,10 +67,12 @@ mod tests {
                 sample: 0,
                 placed,
                 standing: Standing::Accepted,
+                is_cut: false,
                 tries: Tries { count: 1, aside: 0 },
             })
         };
         let (placed, unplaced) = (answer(true), answer(false));
+        let cut = unplaced.map(|cut| Stored { standing: Standing::Failed, is_cut: true, ..cut });
         for (own, other, is_presumed, is_truncated, state) in [
             (None, None, false, false, Planned::Pending),
             (None, None, false, true, Planned::Failed),
@@ -75,6 +83,9 @@ mod tests {
             (placed, None, true, true, Planned::Placed),
             (unplaced, None, false, true, Planned::Unplaced),
             (unplaced, placed, false, false, Planned::Unplaced),
+            (cut, None, false, false, Planned::Failed),
+            (None, cut, false, true, Planned::Failed),
+            (None, cut, false, false, Planned::Pending),
         ] {
             let evidence =
                 Evidence { own, other, is_presumed, is_truncated, is_under_other_key: true };

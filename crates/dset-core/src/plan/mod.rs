@@ -45,6 +45,8 @@ pub struct Stored {
     pub placed: bool,
     /// Whether it is accepted.
     pub standing: Standing,
+    /// The token limit cut it.
+    pub is_cut: bool,
     /// How many answers there are under its key, itself among them: it is the one that counts, or the
     /// last.
     pub tries: Tries,

@@ -1,5 +1,6 @@
 //! The sums of a plan: of each entry its state, of each row its mark.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::acceptance::Standing;
@@ -16,6 +17,8 @@ pub(super) struct Tally<'a> {
     /// Is called for each answered entry with the answer that counts.
     answered: &'a mut dyn FnMut(QuestionIndex, AnswerId),
     totals: Totals,
+    /// Entries with answers of their own that are asked for again: nothing else settles them.
+    tried: HashSet<QuestionIndex>,
 }
 
 /// What [`crate::plan::Plan`] has of them.
@@ -43,7 +46,7 @@ impl<'a> Tally<'a> {
             with_other_settings: vec![0; wanted.models()],
             ..Totals::default()
         };
-        Tally { wanted, answered, totals }
+        Tally { wanted, answered, totals, tried: HashSet::new() }
     }
 
     pub(super) fn wanted(&self) -> &Fanout {
@@ -52,7 +55,7 @@ impl<'a> Tally<'a> {
 
     /// Tells whether nothing has settled this entry so far.
     pub(super) fn is_open(&self, at: QuestionIndex) -> bool {
-        self.totals.states[at as usize] == Planned::Pending
+        self.totals.states[at as usize] == Planned::Pending && !self.tried.contains(&at)
     }
 
     /// Counts an entry by what is known of it.
@@ -60,6 +63,9 @@ impl<'a> Tally<'a> {
         let state = classify(evidence);
         self.totals.states[at as usize] = state;
         self.totals.inconsistent_keys += u64::from(evidence.is_under_other_key);
+        if evidence.own.is_some() && state == Planned::Pending {
+            self.tried.insert(at);
+        }
         let Some(answer) = evidence.answer() else { return };
         if answer.standing != Standing::Accepted {
             let tries = if evidence.own.is_some() { answer.tries } else { Tries::default() };

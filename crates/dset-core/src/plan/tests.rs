@@ -31,6 +31,7 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             sample: 0,
             placed: true,
             standing: Standing::Accepted,
+            is_cut: false,
             tries: Tries { count: 1, aside: 0 },
         })
         .collect();
@@ -135,6 +136,17 @@ fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error(
 }
 
 #[test]
+fn a_cut_answer_that_is_to_be_asked_again_is_not_settled_by_its_earlier_end() {
+    let mut before = stored("a", Provenance::Current, &["one"]);
+    (before[0].standing, before[0].is_cut, before[0].placed) = (Standing::Another, true, false);
+    let cut = [QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 }.hash()];
+    let known = StoreFacts { truncated: cut.into(), ..StoreFacts::default() };
+    let plan = planner(&["one"]).plan(0, before, &known);
+    assert_eq!(plan.states, [Pending]);
+    assert_eq!(plan.not_accepted[0].tries.count, 1);
+}
+
+#[test]
 fn another_generation_asks_everything_again() {
     let before = stored("a", Provenance::Current, &["one"]);
     let plan = planner(&["one"]).plan(1, before, &StoreFacts::default());
@@ -229,6 +241,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 sample,
                 placed: true,
                 standing: Standing::Accepted,
+                is_cut: false,
                 tries: Tries { count: 1, aside: 0 },
             }
         })

@@ -29,6 +29,9 @@ pub enum Event {
         /// The first row that differs, as a spreadsheet counts it, where known.
         row_number: Option<u64>,
     },
+    /// The store cannot be read, which has the earlier answers to the next question; none can be read
+    /// any more.
+    StoreUnreadable,
     /// An ask came to something.
     Replied {
         /// Which ask.

@@ -167,6 +167,10 @@ impl Machine {
                 dispatch.on_questions_end();
                 cx.shutdown.stop(EndReason::InputChanged { row_number });
             }
+            Event::StoreUnreadable => {
+                dispatch.on_questions_end();
+                cx.shutdown.stop(EndReason::StoreFailed);
+            }
             Event::Replied { ask, reading, limits, verdicts } => {
                 if let (Some(limits), Some(rate)) = (limits, dispatch.rate_of(ask)) {
                     rate.observe_headers(now, &limits);

@@ -4,7 +4,8 @@ mod program;
 
 use std::path::Path;
 
-use dset_core::acceptance::{Acceptance, Verdicts};
+use dset_core::acceptance::{Acceptance, Received, Verdicts};
+use dset_core::answer::Answer;
 use dset_core::item::Item;
 use dset_core::item::question::Question;
 use dset_core::schema::dialect::Restore;
@@ -44,9 +45,9 @@ impl Judge {
         !self.programs.is_empty()
     }
 
-    /// Judges an answer to an item; `restore` says what is to be undone in it. Waits for programs.
-    pub(crate) fn judge(&self, answer: &str, restore: Restore, item: &Item<'_>) -> Verdicts {
-        let mut verdicts = self.acceptance.accept(answer, restore, item);
+    /// Judges an answer to an item. Waits for programs.
+    pub(crate) fn judge(&self, answer: Received<'_>, item: &Item<'_>) -> Verdicts {
+        let mut verdicts = self.acceptance.accept(answer, item);
         if self.programs.is_empty() {
             return verdicts;
         }
@@ -56,7 +57,7 @@ impl Judge {
             "id": item.id,
             "question": item.text.trim(),
             "fields": item.fields.to_object(),
-            "answer": answer,
+            "answer": answer.text,
             "parsed": parsed,
         });
         let line = line.to_string();
@@ -70,15 +71,16 @@ impl Judge {
     pub(crate) fn judge_question(
         &self,
         question: &Question,
-        answer: &str,
+        answer: &Answer,
         waits: bool,
     ) -> Verdicts {
         let nothing = serde_json::Map::new();
         let item = Item::of_question(question, question.fields.as_deref().unwrap_or(&nothing));
         let restore = self.restores.get(usize::from(question.model)).copied().unwrap_or_default();
+        let answer = Received { text: &answer.content, is_cut: answer.is_cut(), restore };
         match waits {
-            true => self.judge(answer, restore, &item),
-            false => self.acceptance.accept(answer, restore, &item),
+            true => self.judge(answer, &item),
+            false => self.acceptance.accept(answer, &item),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dset_core::acceptance::{Acceptance, Terms};
 use dset_core::item::question::QuestionIndex;
+use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
 use dset_core::settings::{JobSpec, Model};
@@ -35,11 +36,20 @@ impl Accepting {
         if acceptance.is_empty() {
             return Ok(None);
         }
+        Accepting::start(spec, acceptance).map(Some)
+    }
+
+    /// Makes it of nothing but that answers are whole, for a store with some that are not.
+    pub(crate) fn of_whole_answers(spec: &JobSpec) -> Result<Accepting, JobError> {
+        Accepting::start(spec, Acceptance::new(None, Vec::new(), &[])?)
+    }
+
+    fn start(spec: &JobSpec, acceptance: Acceptance) -> Result<Accepting, JobError> {
         let terms = Terms::new(&acceptance, &spec.checks);
         let asked_for = spec.models.iter().map(Model::asked_for);
         let restores = asked_for.map(|asked| asked.map(|asked| asked.restore).unwrap_or_default());
         let judge = Arc::new(Judge::start(acceptance, restores.collect(), &spec.output)?);
-        Ok(Some(Accepting { judge, terms }))
+        Ok(Accepting { judge, terms })
     }
 
     /// Judges what is stored and was not judged so far, and records that. Asks nothing of a service.
@@ -69,7 +79,7 @@ impl Accepting {
             for at in seen.entries {
                 for answer in wanted.remove(&at).into_iter().flatten() {
                     let row = archive.row(answer)?;
-                    let verdicts = self.judge.judge(&row.answer, row.restore(), seen.item);
+                    let verdicts = self.judge.judge(row.received(), seen.item);
                     let list = (!verdicts.are_passed()).then_some(verdicts.list);
                     let verdicts = NewVerdicts { acceptance, list };
                     writes.push(Write::Judged { answer, verdicts });
@@ -117,7 +127,13 @@ pub(crate) fn decide(
         return Ok(plan);
     }
     if !keep {
-        return Err(JobError::AcceptanceChanged { answers: concerned.len() as u64 });
+        let schema = |requests: &[RequestSettings]| requests.first().and_then(|r| r.schema.clone());
+        let asked = store.last_requests(plan.generation)?.map(|(requests, _)| requests);
+        let now = schema(&input.requests);
+        return Err(JobError::AcceptanceChanged {
+            answers: concerned.len() as u64,
+            is_schema_new: now.is_some() && now != asked.as_deref().and_then(schema),
+        });
     }
     let acceptance = accepting.terms.fingerprint;
     let writes: Vec<Write> =

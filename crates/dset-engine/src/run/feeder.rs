@@ -34,10 +34,15 @@ pub(crate) struct QuestionFeeder {
 }
 
 impl QuestionFeeder {
-    pub(crate) fn run(self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
+    /// Reads until nobody wants more, or there is no more. Fails where the store cannot be read.
+    pub(crate) fn run(
+        self,
+        wanted: &Receiver<usize>,
+        tell: impl Fn(Event),
+    ) -> Result<(), StoreError> {
         let QuestionFeeder { mut source, prompts, hashers, plan, earlier, caches, next } = self;
         let items = Items::with_hashers(&mut *source, &prompts, hashers);
-        PlannedQuestions { items, plan: &plan, earlier, caches, next }.feed(wanted, tell);
+        PlannedQuestions { items, plan: &plan, earlier, caches, next }.feed(wanted, tell)
     }
 }
 
@@ -70,6 +75,14 @@ impl EarlierAnswers {
     }
 }
 
+/// Why no more questions can be read.
+enum Unreadable {
+    /// The input is not the one that was planned; the row that differs, where known.
+    Input(Option<u64>),
+    /// The earlier answers cannot be read.
+    Store(StoreError),
+}
+
 /// The rows of a plan, read against it.
 struct PlannedQuestions<'a> {
     items: Items<'a>,
@@ -80,7 +93,7 @@ struct PlannedQuestions<'a> {
 }
 
 impl PlannedQuestions<'_> {
-    fn feed(mut self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
+    fn feed(mut self, wanted: &Receiver<usize>, tell: impl Fn(Event)) -> Result<(), StoreError> {
         let last = self.plan.states.iter().rposition(|&state| state == Planned::Pending);
         let last = last.map(|at| self.plan.wanted().row(at as QuestionIndex));
         // A row may be more questions than are asked for: the rest wait for the next time.
@@ -95,7 +108,10 @@ impl PlannedQuestions<'_> {
                 }
                 match self.read() {
                     Ok(questions) => read.extend(questions),
-                    Err(row_number) => end = Some(Event::QuestionsChanged { row_number }),
+                    Err(Unreadable::Input(row_number)) => {
+                        end = Some(Event::QuestionsChanged { row_number });
+                    }
+                    Err(Unreadable::Store(error)) => return Err(error),
                 }
             }
             let questions: Vec<Question> = read.drain(..count.min(read.len())).collect();
@@ -104,24 +120,24 @@ impl PlannedQuestions<'_> {
             }
             if let Some(end) = end {
                 tell(end);
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
-    /// Reads one row: what is to be asked of it, or an error with the row that is not the one that
-    /// was planned.
-    fn read(&mut self) -> Result<Vec<Question>, Option<u64>> {
+    /// Reads one row: what is to be asked of it.
+    fn read(&mut self) -> Result<Vec<Question>, Unreadable> {
         let prepared = self.items.next().map_err(|error| match error {
-            ItemError::Source(_) => None,
-            ItemError::Prompt(place, _) => Some(place.number()),
+            ItemError::Source(_) => Unreadable::Input(None),
+            ItemError::Prompt(place, _) => Unreadable::Input(Some(place.number())),
         })?;
-        let prepared = prepared.ok_or(None)?;
+        let prepared = prepared.ok_or(Unreadable::Input(None))?;
         let (plan, item) = (self.plan, &prepared.item);
         let Some(rendered) = &prepared.rendered else { return Ok(Vec::new()) };
         let row_number = item.place.number();
         if !plan.fits(self.next, prepared.fingerprints[0]) {
-            return Err(Some(row_number));
+            return Err(Unreadable::Input(Some(row_number)));
         }
         let entries = plan.wanted().entries_of_row(self.next);
         let id = plan.id(self.next, item.text_hash());
@@ -165,7 +181,9 @@ impl PlannedQuestions<'_> {
         let tried = questions.map(|question| {
             let found = plan.not_accepted(question.index);
             match found.zip(self.earlier.as_ref()) {
-                Some((found, earlier)) => earlier.another_try(question, found).map_err(|_| None),
+                Some((found, earlier)) => {
+                    earlier.another_try(question, found).map_err(Unreadable::Store)
+                }
                 None => Ok(question),
             }
         });

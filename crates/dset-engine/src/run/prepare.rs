@@ -110,11 +110,14 @@ impl Job {
         }
         let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
         settings.reading.choice = choice;
-        let accepting = Accepting::new(&settings, &input)?;
+        let mut accepting = Accepting::new(&settings, &input)?;
         refuse_early(&input, &settings, &decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
         let was_blank = folder.recover(settings.models.len() > 1)?;
+        if accepting.is_none() && folder.store.has_cut_answers()? {
+            accepting = Some(Accepting::of_whole_answers(&settings)?);
+        }
         if decisions.from_start {
             folder.store.withdraw_presumed()?;
         } else if decisions.from_bookmark {

@@ -142,11 +142,12 @@ fn asked(source: Box<dyn Source>, template: &str) -> Vec<Question> {
     let (want, wanted) = mpsc::channel();
     want.send(100).unwrap();
     let questions = RefCell::new(Vec::new());
-    feeder.run(&wanted, |event| {
+    let fed = feeder.run(&wanted, |event| {
         if let Event::Questions(read) = event {
             questions.borrow_mut().extend(read);
         }
     });
+    fed.unwrap();
     assert_eq!(questions.borrow().len(), seen);
     questions.into_inner()
 }

@@ -115,7 +115,7 @@ impl Reading<'_> {
                 let mut is_accepted = false;
                 for answer in answers {
                     let row = archive.row(answer)?;
-                    let verdicts = judge.judge(&row.answer, row.restore(), seen.item);
+                    let verdicts = judge.judge(row.received(), seen.item);
                     let consequence = match kept.has(answer) {
                         true => Consequence::Accept,
                         false => verdicts.consequence(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dset_core::acceptance::Consequence;
+use dset_core::acceptance::{Consequence, Verdict};
 use dset_core::csv::HeaderMode;
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
@@ -146,7 +146,9 @@ impl RunIndex {
             let first = first_of.get(&known).copied().unwrap_or(known);
             for answer in all.tries_of(first) {
                 let verdicts = store.as_reader().verdicts(answer, &terms.fingerprint)?;
-                if terms.consequence(verdicts.as_deref()) != Consequence::Accept {
+                // Half an answer teaches nothing about the other.
+                let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);
+                if !is_cut && terms.consequence(verdicts.as_deref()) != Consequence::Accept {
                     rejected.insert(at, answer);
                     break;
                 }

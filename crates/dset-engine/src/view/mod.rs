@@ -2,6 +2,7 @@
 
 pub mod browse;
 pub mod check;
+pub mod check_stats;
 pub mod elsewhere;
 pub mod estimate;
 pub mod expenses;

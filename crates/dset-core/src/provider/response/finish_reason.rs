@@ -1,6 +1,6 @@
 //! What the end of an answer says about the answer.
 
-use crate::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Answer, CUT, Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::error;
 use crate::provider::reply::HttpReply;
 use crate::provider::response::truncation::breaks_off;
@@ -45,7 +45,7 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         _ if has(&["length", "limit", "context_window", "token_cap"])
             || begins(&["max", "capped"]) =>
         {
-            (Finish::Cut, "length")
+            (Finish::Cut, CUT)
         }
         _ if begins(&["abort", "cancel"]) || has(&["error"]) => (Finish::Broken, reason),
         // A word that was unknown when this was written: what came with it is kept.

@@ -10,6 +10,7 @@ use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, Cause, Failure, FailureClass};
+use crate::planted::{Mutant, planted};
 use crate::run::JournalRecord;
 use crate::run::context::Context;
 
@@ -22,17 +23,24 @@ impl Dispatch {
         answer: Answer,
         verdicts: &Verdicts,
     ) {
+        let is_cut = verdicts.are_of_a_cut_answer();
+        let (class, cause) = match is_cut {
+            true => (FailureClass::CutByLength, Cause::LengthLimit),
+            false => (FailureClass::FailedCheck, Cause::FailedCheck),
+        };
+        // How far it came is remembered: under a higher limit it is asked again.
+        let reached = Answer { usage: answer.usage, ..Answer::default() };
         let failure = Failure {
-            class: FailureClass::FailedCheck,
-            cause: Cause::FailedCheck.code(),
+            class,
+            cause: cause.code(),
             status: None,
             message: verdicts.summary(),
             wait: None,
             request_id: answer.request_id.clone(),
-            partial: None,
+            partial: is_cut.then(|| Box::new(reached)),
         };
         let tries = back.question.tries();
-        let has_more = tries < cx.rules.tries;
+        let has_more = tries < cx.rules.tries + u32::from(planted(Mutant::OneTryTooMany));
         let is_again = verdicts.consequence() == Consequence::Retry && has_more;
         let next = is_again.then(|| {
             back.question.another_try(&answer.content, verdicts.reasons(), cx.rules.retry)

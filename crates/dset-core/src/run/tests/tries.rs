@@ -4,7 +4,8 @@
 use serde_json::{Map, json};
 
 use super::*;
-use crate::acceptance::{Acceptance, Consequence, Standing, Terms, Verdicts};
+use crate::acceptance::{Acceptance, Consequence, Received, Standing, Terms, Verdicts};
+use crate::answer::Usage;
 use crate::item::Item;
 use crate::item::content::Role;
 use crate::item::question::EarlierTries;
@@ -19,7 +20,8 @@ fn acceptance(on_fail: &str) -> Acceptance {
 
 fn judged(on_fail: &str, answer: &str) -> Box<Verdicts> {
     let nothing = Map::new();
-    Box::new(acceptance(on_fail).accept(answer, Restore::default(), &Item::of_fields(&nothing)))
+    let answer = Received { text: answer, is_cut: false, restore: Restore::default() };
+    Box::new(acceptance(on_fail).accept(answer, &Item::of_fields(&nothing)))
 }
 
 /// One life of a run of one question, of which `tries` answers are there.
@@ -124,6 +126,34 @@ fn mark_asks_once_and_keep_accepts() {
         assert_eq!(life.kept(), [(1, is_accepted)], "{on_fail}");
         assert!(life.asked().is_none(), "{on_fail}");
         assert_eq!(life.machine.ledger().rejected, u64::from(!is_accepted), "{on_fail}");
+    }
+}
+
+#[test]
+fn a_cut_answer_is_kept_and_ends_its_question_or_is_shown_to_the_model() {
+    for (on_fail, cause) in [("mark", Some("length limit")), ("retry", None)] {
+        let mut life = OneQuestion::begin(question(0));
+        let ask = life.asked().unwrap();
+        let check = serde_json::from_value(json!([{"name": "whole", "on-fail": on_fail}])).unwrap();
+        let acceptance = Acceptance::new(None, check, &[]).unwrap();
+        let (nothing, restore) = (Map::new(), Restore::default());
+        let received = Received { text: "half", is_cut: true, restore };
+        let verdicts = Some(Box::new(acceptance.accept(received, &Item::of_fields(&nothing))));
+        let usage = Usage { output: Some(20), ..Usage::default() };
+        let answer = Answer { content: "half".into(), usage, ..Answer::default() };
+        let reading = ParsedReply::Answer(answer);
+        life.tell(Event::Replied { ask: ask.id, reading, limits: None, verdicts });
+        assert_eq!(life.kept(), [(1, false)], "{on_fail}");
+        let ended = life.effects.iter().find_map(|effect| match effect {
+            Effect::Record(_, JournalRecord::Ended { cause, cut_at_tokens, .. }) => {
+                Some((*cause, *cut_at_tokens))
+            }
+            _ => None,
+        });
+        assert_eq!(ended, cause.map(|cause| (cause, Some(20))), "{on_fail}");
+        let again = life.asked().map(|ask| texts(&ask)[2].1.clone());
+        assert_eq!(again.is_some(), on_fail == "retry");
+        assert!(again.is_none_or(|said| said.contains("cut by the token limit")));
     }
 }
 

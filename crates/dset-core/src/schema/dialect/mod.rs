@@ -1,6 +1,8 @@
 //! What a service is sent of a schema: fields of the body, words in the prompt, and what was left
 //! out, which is checked here alone.
 
+#[cfg(test)]
+mod feature_table;
 mod merge;
 mod reduce;
 mod restore;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dset_core::acceptance::Verdicts;
-use dset_core::answer::ParsedReply;
+use dset_core::answer::{Answer, ParsedReply};
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::Question;
 use dset_core::run::ask::Ask;
@@ -31,12 +31,12 @@ pub(super) struct JudgedResult {
 async fn judged(
     judge: Arc<Judge>,
     question: &Arc<Question>,
-    answer: &str,
+    answer: &Answer,
     dropped: oneshot::Receiver<()>,
 ) -> Verdicts {
     if judge.has_programs() {
         let (own, question) = (Arc::clone(&judge), Arc::clone(question));
-        let answer = answer.to_owned();
+        let answer = answer.clone();
         let waiting =
             tokio::task::spawn_blocking(move || own.judge_question(&question, &answer, true));
         tokio::select! {
@@ -97,9 +97,13 @@ impl Run {
                 came = asked.endpoint.ask(&ask, told) => came,
                 _ = &mut dropped => return (ask.id, None),
             };
+            let mut came = came;
+            if judge.is_some() {
+                came.reading = came.reading.with_cut_answer();
+            }
             let verdicts = match (&came.reading, judge) {
                 (ParsedReply::Answer(answer), Some(judge)) => {
-                    Some(judged(judge, &ask.question, &answer.content, dropped).await)
+                    Some(judged(judge, &ask.question, answer, dropped).await)
                 }
                 _ => None,
             };

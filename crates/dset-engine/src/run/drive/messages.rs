@@ -1,5 +1,6 @@
 //! Turns what came back, of an ask or from a thread, into events.
 
+use dset_core::answer::ParsedReply;
 use dset_core::item::question::Question;
 use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Seq};
@@ -14,7 +15,8 @@ impl Run {
     pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<JudgedResult>) -> Event {
         self.cancel_txs.remove(&ask);
         let Some(JudgedResult { came, verdicts }) = came else { return Event::Abandoned { ask } };
-        if let Some(body) = came.body {
+        let is_answer = matches!(came.reading, ParsedReply::Answer(_));
+        if let Some(body) = came.body.filter(|_| !is_answer) {
             self.bodies.insert(ask, body);
         }
         Event::Replied { ask, reading: came.reading, limits: came.limits, verdicts }
@@ -39,6 +41,12 @@ impl Run {
                 let path = self.spec.output.join(STORE);
                 watcher.local_failure(now, &LocalFailure::Store { path, detail, rescued, answers });
                 Some(Event::SyncFailed { upto })
+            }
+            WorkerMessage::StoreUnreadable(error) => {
+                let (path, detail) = (self.spec.output.join(STORE), error.to_string());
+                let failure = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
+                watcher.local_failure(now, &failure);
+                Some(Event::StoreUnreadable)
             }
             WorkerMessage::Written { marks, upto } => {
                 drop(self.store.send(ToStore::Sinks { marks, upto }));

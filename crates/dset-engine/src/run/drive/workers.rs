@@ -34,6 +34,7 @@ const FILES_RESERVED: u64 = 64;
 pub(super) enum WorkerMessage {
     Event(Event),
     StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    StoreUnreadable(StoreError),
     Written { marks: Vec<Checkpoint>, upto: u64 },
     OutputFailed(SinkError),
     Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
@@ -202,7 +203,12 @@ fn feed_questions(
     worker(
         "questions",
         tell,
-        move |tell| reader.run(&wanted, |event| drop(tell.send(WorkerMessage::Event(event)))),
+        move |tell| {
+            let event = |event| drop(tell.send(WorkerMessage::Event(event)));
+            if let Err(error) = reader.run(&wanted, event) {
+                let _ = tell.send(WorkerMessage::StoreUnreadable(error));
+            }
+        },
         |_| WorkerMessage::Event(Event::QuestionsChanged { row_number: None }),
     )
 }

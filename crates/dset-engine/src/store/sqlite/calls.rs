@@ -33,7 +33,7 @@ pub(crate) struct StoredSession {
 }
 
 /// Reads a number of tokens; `None` where there is none.
-fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
+pub(super) fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = row.get(at)?;
     Ok(number.and_then(|number| u64::try_from(number).ok()))
 }

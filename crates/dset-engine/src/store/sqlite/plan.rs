@@ -214,6 +214,7 @@ impl Store {
                 sample: row.get(4)?,
                 placed: counted.placed > 0,
                 standing: counted.standing,
+                is_cut: counted.is_cut,
                 tries: counted.tries,
             })
         })?;

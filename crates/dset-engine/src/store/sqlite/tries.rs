@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use dset_core::acceptance::{Standing, Terms, Verdict};
+use dset_core::answer::{CUT, Usage};
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::calls::{self, StoredCall};
 use super::id_set::IdSet;
 use super::store::Store;
 use crate::store::error::StoreError;
@@ -32,6 +34,8 @@ pub(super) struct Counted {
     pub(super) tries: Tries,
     /// How many of them have a place in the outputs.
     pub(super) placed: u64,
+    /// It was cut by the token limit.
+    pub(super) is_cut: bool,
 }
 
 /// Of each key with several answers, those behind the first with what was thought of them.
@@ -58,7 +62,8 @@ pub(super) fn count(
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let aside = number(tries.iter().filter(|(answer, _)| known.aside.has(*answer)).count());
     let counts = Tries { aside, count: number(tries.len()) - aside };
-    let mut counted = Counted { answer: 0, standing: Standing::Another, tries: counts, placed: 0 };
+    let mut counted =
+        Counted { answer: 0, standing: Standing::Another, tries: counts, placed: 0, is_cut: false };
     let mut has_place = false;
     for (answer, list) in tries {
         let is_placed = known.placed.has(*answer);
@@ -69,11 +74,12 @@ pub(super) fn count(
             }
             continue;
         }
+        let list = list.as_deref().filter(|_| terms.is_some() && !known.kept.has(*answer));
+        let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
         let standing = terms.map_or(Standing::Accepted, |terms| {
-            let list = list.as_deref().filter(|_| !known.kept.has(*answer));
-            let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
             terms.standing(terms.consequence(list.as_deref()), counts.count)
         });
+        let is_cut = list.iter().flatten().any(Verdict::says_cut);
         let was_accepted = counted.standing == Standing::Accepted;
         let is_better = match standing {
             Standing::Accepted => !was_accepted || is_placed && !has_place,
@@ -81,6 +87,7 @@ pub(super) fn count(
         };
         if is_better {
             (counted.answer, counted.standing, has_place) = (*answer, standing, is_placed);
+            counted.is_cut = is_cut;
         }
     }
     counted
@@ -92,6 +99,16 @@ impl Store {
         let text = self.meta::<String>(ACCEPTANCE)?;
         let damaged = |_| StoreError::Damaged("what was accepted last cannot be read".to_owned());
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
+    }
+
+    /// Tells whether there are answers that were cut by the token limit. A run that holds answers against
+    /// nothing stores none.
+    pub(crate) fn has_cut_answers(&self) -> Result<bool, StoreError> {
+        if self.terms()?.is_none() {
+            return Ok(false);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM answer_facts WHERE finish = ?1 AND request <> 0)";
+        Ok(self.reader.connection.query_row(sql, [CUT], |row| row.get(0))?)
     }
 
     /// Remembers the terms of this run.
@@ -185,6 +202,63 @@ impl Store {
             unjudged.later.entry(row.get(0)?).or_default().push(row.get(1)?);
         }
         Ok(unjudged)
+    }
+}
+
+/// An answer that was judged.
+#[derive(Debug)]
+pub(crate) struct JudgedAnswer<'a> {
+    /// What was thought of it; absent where it passed every check.
+    pub(crate) list: Option<Vec<Verdict>>,
+    /// Another try of its question came after it.
+    pub(crate) is_followed: bool,
+    /// The call that brought it; absent where another program made it.
+    pub(crate) call: Option<StoredCall<'a>>,
+}
+
+impl Store {
+    /// Shows every answer of a generation that was judged under an acceptance.
+    pub(crate) fn for_each_judged(
+        &self,
+        generation: u32,
+        acceptance: &[u8; 16],
+        mut each: impl FnMut(&JudgedAnswer<'_>),
+    ) -> Result<(), StoreError> {
+        let sql =
+            "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, f.input_tokens,
+                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
+                   FROM (
+                     SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
+                       AS is_followed FROM answer_keys k WHERE k.edition = ?1
+                     UNION ALL SELECT t.answer, EXISTS (SELECT 1 FROM later_tries l
+                       WHERE l.key = t.key AND l.try > t.try) FROM later_tries t
+                     JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
+                   JOIN verdicts v ON v.answer = own.id AND v.acceptance = ?2
+                   JOIN answers a ON a.id = own.id LEFT JOIN answer_facts f ON f.answer = own.id";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query(params![generation, &acceptance[..]])?;
+        while let Some(row) = rows.next()? {
+            let list: Option<String> = row.get(0)?;
+            let session: Option<i64> = row.get(3)?;
+            let [input, cached, output, reasoning] = [5, 6, 7, 8].map(|at| calls::count(row, at));
+            let tokens =
+                Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? };
+            let (at, request, said) = (row.get(2)?, row.get(4)?, row.get(9)?);
+            let call = session.map(|session| StoredCall {
+                at,
+                session,
+                request,
+                tokens,
+                said,
+                failed: None,
+            });
+            each(&JudgedAnswer {
+                list: list.map(|list| serde_json::from_str(&list).unwrap_or_default()),
+                is_followed: row.get(1)?,
+                call,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,401 @@
+//! A world in which answers are held against checks: some are not accepted, some are cut, and the run is
+//! killed between any two tries. A seed is all there is to it, so that nothing of it is shrunk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dset_core::acceptance::{Acceptance, Consequence, Received, RetryWith, Standing, Terms};
+use dset_core::acceptance::{Verdict, Verdicts};
+use dset_core::answer::{Answer, CUT, Failure, FailureClass, ParsedReply, Usage};
+use dset_core::item::Item;
+use dset_core::item::content::Content;
+use dset_core::item::question::{EarlierTries, Key, Question, QuestionId, QuestionIndex};
+use dset_core::rate::Bounds;
+use dset_core::rate::outage::OutageBackoff;
+use dset_core::rate::sliding_window::MinuteLimits;
+use dset_core::run::ask::{Ask, AskId};
+use dset_core::run::{
+    Effect, EndpointSpec, Event, JournalRecord, Machine, PlanSummary, Planned, Rules, Seq,
+};
+use dset_core::schema::dialect::Restore;
+use dset_core::settings::Checks;
+use dset_core::time::Time;
+use serde_json::{Map, json};
+
+use crate::world::Totals;
+
+/// Lives that chance may trouble; then the faults stop.
+const CHAOS_LIVES: u64 = 6;
+/// Lives within which a run must finish once they have.
+const CALM_LIVES: u64 = 2;
+const RIGHT: &str = "right";
+const WRONG: &str = "wrong";
+
+/// An answer that is durable.
+struct Kept {
+    text: &'static str,
+    verdicts: Vec<Verdict>,
+}
+
+/// A question and which try at it, from 1.
+type Try = (QuestionIndex, u32);
+
+struct World {
+    random: fastrand::Rng,
+    acceptance: Acceptance,
+    terms: Terms,
+    width: u32,
+    count: u32,
+    kept: Vec<Vec<Kept>>,
+    placed: BTreeSet<QuestionIndex>,
+    bought: BTreeMap<Try, u32>,
+    /// What was paid for and died with its life.
+    excused: BTreeMap<Try, u32>,
+    totals: Totals,
+}
+
+struct Life<'w> {
+    world: &'w mut World,
+    machine: Machine,
+    is_calm: bool,
+    now_ms: u64,
+    coming: BTreeMap<(u64, u64), Event>,
+    coming_count: u64,
+    alarm: Option<u64>,
+    flights: BTreeMap<AskId, (Try, &'static str)>,
+    /// What was handed to the disk, in its order.
+    unsynced: Vec<(Seq, JournalRecord)>,
+    to_read: Vec<Question>,
+    finished: bool,
+}
+
+/// Lives the world of a seed to its end; panics in the words of the check that fails.
+pub(crate) fn run(seed: u64) -> Totals {
+    let mut world = World::drawn(seed);
+    for life in 0..CHAOS_LIVES + CALM_LIVES {
+        world.totals.lives += 1;
+        Life::begin(&mut world, life >= CHAOS_LIVES).run();
+        if (0..world.count).all(|index| world.standing(index) != Standing::Another) {
+            break;
+        }
+    }
+    world.check_end();
+    world.totals
+}
+
+impl World {
+    fn drawn(seed: u64) -> World {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let on_cut = ["mark", "retry", "keep"][random.usize(..3)];
+        let declared = json!([
+            {"name": "lacks", "pattern": WRONG, "on-fail": "retry"},
+            {"name": "whole", "on-fail": on_cut},
+        ]);
+        let declared = serde_json::from_value(declared).expect("these are checks");
+        let acceptance = Acceptance::new(None, declared, &[]).expect("these are checks");
+        let (tries, retry) = (random.u32(1..=4), RetryWith::default());
+        let terms = Terms::new(&acceptance, &Checks { tries, retry, ..Checks::default() });
+        let count = random.u32(1..=30);
+        World {
+            acceptance,
+            terms,
+            width: [1, 2, 5, 16][random.usize(..4)],
+            count,
+            kept: (0..count).map(|_| Vec::new()).collect(),
+            placed: BTreeSet::new(),
+            bought: BTreeMap::new(),
+            excused: BTreeMap::new(),
+            totals: Totals { questions: count.into(), ..Totals::default() },
+            random,
+        }
+    }
+
+    fn judge(&self, question: &Question, answer: &Answer) -> Verdicts {
+        let nothing = Map::new();
+        let received = Received {
+            text: &answer.content,
+            is_cut: answer.is_cut(),
+            restore: Restore::default(),
+        };
+        self.acceptance.accept(received, &Item::of_question(question, &nothing))
+    }
+
+    fn consequence(&self, kept: &Kept) -> Consequence {
+        self.terms.consequence(Some(&kept.verdicts))
+    }
+
+    fn is_accepted(&self, index: QuestionIndex) -> bool {
+        let mut kept = self.kept[index as usize].iter();
+        kept.any(|kept| self.consequence(kept) == Consequence::Accept)
+    }
+
+    fn standing(&self, index: QuestionIndex) -> Standing {
+        let kept = &self.kept[index as usize];
+        match kept.last() {
+            _ if self.is_accepted(index) => Standing::Accepted,
+            Some(last) => self.terms.standing(self.consequence(last), kept.len() as u32),
+            None => Standing::Another,
+        }
+    }
+
+    /// Makes a question as the reader of the input does, from what is stored.
+    fn question(&self, index: QuestionIndex) -> Question {
+        let id = QuestionId { text_hash: index.into(), ordinal: 0 };
+        let text: Arc<str> = format!("question {index}").into();
+        let question = Question {
+            index,
+            row_number: u64::from(index) + 2,
+            name: None,
+            content: Content::Text(Arc::clone(&text)),
+            text,
+            system: None,
+            params: None,
+            key: Key([index as u8; 16]),
+            id,
+            failure_key: id.hash(),
+            marked: false,
+            model: 0,
+            sample: 0,
+            earlier: None,
+            fields: None,
+        };
+        let kept = &self.kept[index as usize];
+        let Some(last) = kept.last() else { return question };
+        let content = question.content.clone();
+        let earlier = EarlierTries { count: kept.len() as u32 - 1, aside: 0, content };
+        let question = Question { earlier: Some(Arc::new(earlier)), ..question };
+        let reasons = last.verdicts.iter().flat_map(|verdict| &verdict.reasons);
+        question.another_try(last.text, reasons, self.terms.retry)
+    }
+
+    /// What must hold once no fault is left.
+    fn check_end(&self) {
+        for index in 0..self.count {
+            let kept = &self.kept[index as usize];
+            let standing = self.standing(index);
+            assert!(standing != Standing::Another, "a run without faults asks as often as it may");
+            let is_placed = self.placed.contains(&index);
+            assert!(is_placed == (standing == Standing::Accepted), "what is accepted has a row");
+            assert!(kept.len() <= self.terms.tries as usize, "no question has too many tries");
+        }
+        for (tried, bought) in &self.bought {
+            let excused = self.excused.get(tried).copied().unwrap_or(0);
+            assert!(*bought <= 1 + excused, "no try is bought twice once it is durable");
+        }
+    }
+}
+
+impl<'w> Life<'w> {
+    fn begin(world: &'w mut World, is_calm: bool) -> Life<'w> {
+        let state = |index| match world.standing(index) {
+            Standing::Accepted if world.placed.contains(&index) => Planned::Placed,
+            Standing::Accepted => Planned::Unplaced,
+            Standing::Another => Planned::Pending,
+            Standing::Failed => Planned::Failed,
+        };
+        let states: Vec<Planned> = (0..world.count).map(state).collect();
+        let pending = (0..world.count).filter(|at| states[*at as usize] == Planned::Pending);
+        let mut to_read: Vec<Question> = pending.map(|index| world.question(index)).collect();
+        to_read.reverse();
+        let waits = [60, 120, 240].map(Duration::from_secs).into();
+        let rules = Rules {
+            bounds: Bounds { slots_max: world.width },
+            minute: MinuteLimits::default(),
+            earlier: Vec::new(),
+            killed: false,
+            endpoints: vec![EndpointSpec { model: 0, endpoint: 0, limits: None }],
+            backoff: OutageBackoff { retries: 3, waits },
+            tries: world.terms.tries,
+            enough: None,
+            retry: world.terms.retry,
+            pause_on_error: false,
+            limit: None,
+            budget: None,
+            off_peak: None,
+            seed: 1,
+        };
+        let mut life = Life {
+            machine: Machine::new(rules),
+            world,
+            is_calm,
+            now_ms: 0,
+            coming: BTreeMap::new(),
+            coming_count: 0,
+            alarm: None,
+            flights: BTreeMap::new(),
+            unsynced: Vec::new(),
+            to_read,
+            finished: false,
+        };
+        life.after(0, Event::Started(PlanSummary { states, ..PlanSummary::default() }));
+        life
+    }
+
+    fn after(&mut self, ms: u64, event: Event) {
+        self.coming_count += 1;
+        self.coming.insert((self.now_ms + ms, self.coming_count), event);
+    }
+
+    /// Lets one thing after the other happen, up to the end or a crash.
+    fn run(mut self) {
+        while !self.finished {
+            let first = self.coming.first_key_value().map(|((at, _), _)| *at);
+            let event = match self.alarm.filter(|at| first.is_none_or(|first| *at <= first)) {
+                Some(at) => {
+                    (self.alarm, self.now_ms) = (None, at.max(self.now_ms));
+                    Event::TimerFired
+                }
+                None => {
+                    let ((at, _), event) =
+                        self.coming.pop_first().expect("a life waits for something");
+                    self.now_ms = self.now_ms.max(at);
+                    event
+                }
+            };
+            self.handle(event);
+            if !self.finished && !self.is_calm && self.world.random.u32(..60) == 0 {
+                self.crash();
+                return;
+            }
+        }
+        assert!(
+            self.unsynced.is_empty() && self.flights.is_empty(),
+            "a run ends with nothing owed"
+        );
+    }
+
+    /// What was paid for and is not durable is lost with the process.
+    fn crash(self) {
+        self.world.totals.crashes += 1;
+        let flights = self.flights.values().filter(|(_, text)| !text.is_empty());
+        let mut lost: Vec<Try> = flights.map(|(tried, _)| *tried).collect();
+        lost.extend(self.unsynced.iter().filter_map(|(_, record)| match record {
+            JournalRecord::Answered { question, .. } => Some((question.index, question.tries())),
+            _ => None,
+        }));
+        for tried in lost {
+            *self.world.excused.entry(tried).or_default() += 1;
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now_ms = self.now_ms as i64;
+        let now = Time { monotonic_ms: self.now_ms, unix_ms: now_ms };
+        if let Event::Replied { ask, .. } = &event {
+            self.flights.remove(ask);
+        }
+        if let Event::Synced { upto } = &event {
+            self.commit(*upto);
+        }
+        self.world.totals.events += 1;
+        self.world.totals.trace.event(now, &event);
+        let mut effects = Vec::new();
+        self.machine.handle(now, event, &mut effects);
+        for effect in effects {
+            self.world.totals.trace.effect(&effect);
+            self.perform(effect);
+        }
+        let answers = self.unsynced.iter();
+        let answers =
+            answers.filter(|(_, record)| matches!(record, JournalRecord::Answered { .. })).count();
+        assert!(
+            self.flights.len() + answers <= self.world.width as usize,
+            "asked + waiting for the disk <= the most at once, tries that failed among them"
+        );
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Read { count } => {
+                let read: Vec<Question> = (0..count).map_while(|_| self.to_read.pop()).collect();
+                let is_end = read.len() < count;
+                if !read.is_empty() || !is_end {
+                    self.after(0, Event::Questions(read));
+                }
+                if is_end {
+                    self.after(0, Event::QuestionsEnd);
+                }
+            }
+            Effect::Ask(ask) => self.ask(&ask),
+            Effect::Abandon(ask) => self.after(0, Event::Abandoned { ask }),
+            Effect::Record(seq, record) => {
+                if let JournalRecord::Answered { question, answer, is_accepted, .. } = &record {
+                    let consequence = self.world.judge(question, answer).consequence();
+                    let fits = *is_accepted == (consequence == Consequence::Accept);
+                    assert!(fits, "an answer is accepted where its verdicts say so");
+                }
+                self.unsynced.push((seq, record));
+                let ms = self.world.random.u64(1..2_000);
+                self.after(ms, Event::Synced { upto: seq });
+            }
+            Effect::Emit { upto, questions } => {
+                for index in questions {
+                    assert!(self.world.is_accepted(index), "a row has an accepted, durable answer");
+                    assert!(self.world.placed.insert(index), "a row is written once");
+                }
+                self.after(5, Event::Emitted { upto });
+            }
+            Effect::SetTimer(at) => self.alarm = Some(at.monotonic_ms),
+            Effect::Mark(_) => self.after(5, Event::Marked { took: Duration::from_millis(5) }),
+            Effect::Finish(_) => self.finished = true,
+            Effect::Flush | Effect::Show(_) => {}
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) {
+        let world = &mut *self.world;
+        world.totals.asks += 1;
+        let tried = (ask.question.index, ask.question.tries());
+        let (index, number) = tried;
+        assert!(!world.is_accepted(index), "nothing is asked for what has an accepted answer");
+        assert!(number <= world.terms.tries, "no question has too many tries");
+        let waiting = self.unsynced.iter().filter(|(_, record)| {
+            matches!(record, JournalRecord::Answered { question, .. } if question.index == index)
+        });
+        let there = world.kept[index as usize].len() + waiting.count();
+        assert!(number as usize == there + 1, "a try is the next one of its question");
+        let turns = if number == 1 { 1 } else { 3 };
+        assert!(ask.question.content.texts().count() == turns, "a try shows the one before it");
+        let fails = !self.is_calm && world.random.u32(..8) == 0;
+        let text = match world.random.u32(..10) {
+            _ if fails => "",
+            0..4 => WRONG,
+            _ => RIGHT,
+        };
+        let is_cut = world.random.u32(..6) == 0;
+        let usage = Usage { output: Some(10), ..Usage::default() };
+        let (reading, verdicts) = if text.is_empty() {
+            (transient(), None)
+        } else {
+            *world.bought.entry(tried).or_default() += 1;
+            let finish_reason = if is_cut { CUT } else { "stop" }.to_owned();
+            let answer = Answer { content: text.into(), finish_reason, usage, ..Answer::default() };
+            let verdicts = Box::new(world.judge(&ask.question, &answer));
+            (ParsedReply::Answer(answer), Some(verdicts))
+        };
+        let ms = world.random.u64(50..20_000);
+        self.flights.insert(ask.id, (tried, text));
+        self.after(ms, Event::Replied { ask: ask.id, reading, limits: None, verdicts });
+    }
+
+    fn commit(&mut self, upto: Seq) {
+        let later = self.unsynced.partition_point(|(seq, _)| *seq <= upto);
+        for (_, record) in self.unsynced.drain(..later) {
+            let JournalRecord::Answered { question, answer, verdicts, .. } = record else {
+                continue;
+            };
+            let text = if answer.content == WRONG { WRONG } else { RIGHT };
+            let list = verdicts.map(|verdicts| verdicts.list).unwrap_or_default();
+            let kept = &mut self.world.kept[question.index as usize];
+            assert!(question.tries() as usize == kept.len() + 1, "tries are stored in their order");
+            kept.push(Kept { text, verdicts: list });
+        }
+    }
+}
+
+fn transient() -> ParsedReply {
+    let (class, cause, message) = (FailureClass::Transient, "server error", "no".into());
+    let (status, wait, request_id, partial) = (Some(500), None, None, None);
+    ParsedReply::Failure(Failure { class, cause, status, message, wait, request_id, partial })
+}
