@@ -304,6 +304,7 @@ impl Engine {
         let mut job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;
+        job.fill_prompt_caches(pricing);
         let found = job.report.clone();
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);

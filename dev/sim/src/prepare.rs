@@ -231,6 +231,7 @@ impl World {
                     sample,
                     earlier: None,
                     fields: None,
+                    prefixes: None,
                 });
                 places.push(place);
             }
