@@ -159,6 +159,7 @@ impl World {
             sample: 0,
             earlier: None,
             fields: None,
+            prefixes: None,
         };
         let kept = &self.kept[index as usize];
         let Some(last) = kept.last() else { return question };
@@ -169,7 +170,6 @@ impl World {
         question.another_try(last.text, reasons, self.terms.retry)
     }
 
-    /// What must hold once no fault is left.
     fn check_end(&self) {
         for index in 0..self.count {
             let kept = &self.kept[index as usize];
@@ -237,7 +237,6 @@ impl<'w> Life<'w> {
         self.coming.insert((self.now_ms + ms, self.coming_count), event);
     }
 
-    /// Lets one thing after the other happen, up to the end or a crash.
     fn run(mut self) {
         while !self.finished {
             let first = self.coming.first_key_value().map(|((at, _), _)| *at);
@@ -296,9 +295,8 @@ impl<'w> Life<'w> {
             self.world.totals.trace.effect(&effect);
             self.perform(effect);
         }
-        let answers = self.unsynced.iter();
-        let answers =
-            answers.filter(|(_, record)| matches!(record, JournalRecord::Answered { .. })).count();
+        let is_answer = |record: &JournalRecord| matches!(record, JournalRecord::Answered { .. });
+        let answers = self.unsynced.iter().filter(|(_, record)| is_answer(record)).count();
         assert!(
             self.flights.len() + answers <= self.world.width as usize,
             "asked + waiting for the disk <= the most at once, tries that failed among them"
