@@ -27,7 +27,7 @@ pub(super) fn payees(
     })
 }
 
-fn without_price(model: &str) -> UserError {
+pub(crate) fn without_price(model: &str) -> UserError {
     let (shown, name) = (one_line(model), quoted(model));
     UserError::new(Exit::Usage, format!("a limit needs the price of {shown}, which is not known"))
         .cause("what an ask may cost at most is reserved before it is sent")
@@ -35,7 +35,7 @@ fn without_price(model: &str) -> UserError {
         .hint(format!("Or in dset.toml: `[prices.{name}]`, `input = 0.3`, `output = 1.2`"))
 }
 
-fn without_bound(model: &Model) -> UserError {
+pub(crate) fn without_bound(model: &Model) -> UserError {
     let name = one_line(&model.request.model);
     let again = same_command_as("run", &[]);
     let error = UserError::new(
