@@ -56,7 +56,7 @@ export const HOSTILE = [
 
 const rows = [];
 for (const ask of asks) for (const topic of topics) rows.push([ask.replace('%s', topic), prose(topic), reasoning(topic)]);
-for (const [question, answer] of [...SPECIAL, ...HOSTILE]) rows.push([question, answer, 'Short.']);
+for (const [question, answer] of process.env.ONLY === 'pictures' ? SPECIAL : [...SPECIAL, ...HOSTILE]) rows.push([question, answer, 'Short.']);
 // The pretend service refuses and fails these.
 for (let i = 1; i <= 4; i++) rows.push([`refused-${i}: something that the service does not answer`, '', '']);
 for (let i = 1; i <= 2; i++) rows.push([`cut-${i}: something longer than the limit`, '', '']);

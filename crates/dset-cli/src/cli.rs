@@ -234,6 +234,6 @@ mod tests {
         let mut names: Vec<&str> = grammar.get_subcommands().map(|c| c.get_name()).collect();
         grouped.sort_unstable();
         names.sort_unstable();
-        assert_eq!(grouped, names);
+        assert_eq!(grouped, names, "every command stands in one group of `help::GROUPS`");
     }
 }

@@ -89,9 +89,13 @@ pub(crate) struct DatasetArgs {
     #[arg(long, requires = "to")]
     skip_unfit: bool,
 
+    /// Give the layout rows the columns `rating` and `note`, which are written in `dset view`
+    #[arg(long, requires = "to")]
+    reviews: bool,
+
     /// Only questions without an answer, with their columns as they are, to be asked again
     #[arg(long, requires = "to")]
-    #[arg(conflicts_with_all = ["layout", "reasoning", "filter", "rank", "samples", "dedup", "strict"])]
+    #[arg(conflicts_with_all = ["layout", "reasoning", "filter", "rank", "samples", "dedup", "strict", "reviews"])]
     pub(crate) failed: bool,
 
     /// It stands in `dset.toml`.
@@ -181,6 +185,8 @@ impl DatasetArgs {
             strict: self.strict,
             skip_unfit: self.skip_unfit,
             failed: self.failed,
+            reviews: self.reviews,
+            reviews_in: None,
             force,
         }))
     }

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use dset_engine::os::files::folder_of;
 use dset_engine::output::live::LIVE_FORMATS;
+use dset_engine::source::SOURCES;
 
 use crate::display::text::{arguments, one_line, quoted, same_command};
 use crate::error::UserError;
 use crate::spelling::meant;
 
-/// How the names of files end that may hold questions, those that a run reads first.
-const ENDINGS: [&str; 7] = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet"];
 /// How the names of files begin that lie in many folders and hold none.
 const OTHERS: [&str; 4] = ["license", "package", "readme", "requirements"];
 /// Commands that take a file of questions as it is.
@@ -103,7 +102,7 @@ pub(crate) fn import_and_run(path: &Path) -> (String, String) {
 
 /// Tells whether a path is that of a file of questions: by its name, or because it is there.
 pub(crate) fn may_hold_questions(path: &Path) -> bool {
-    ENDINGS.contains(&ending(path).as_str()) || path.is_file()
+    kind_of(path).is_some() || path.is_file()
 }
 
 /// Returns the files in the same folder that may hold questions, those that a run reads first.
@@ -117,10 +116,16 @@ fn beside(path: &Path) -> Vec<PathBuf> {
         .filter(|name| !LIVE_FORMATS.iter().any(|format| format.file == name))
         .filter(|name| !OTHERS.iter().any(|other| name.to_lowercase().starts_with(other)))
         .map(|name| path.with_file_name(name))
-        .filter(|file| ENDINGS.contains(&ending(file).as_str()))
+        .filter(|file| kind_of(file).is_some())
         .collect();
-    files.sort_by_key(|file| (ENDINGS.iter().position(|own| *own == ending(file)), file.clone()));
+    files.sort_by_key(|file| (kind_of(file), file.clone()));
     files
+}
+
+/// Returns the place in [`SOURCES`] of the form that a file's name says; `None` where it says none.
+fn kind_of(path: &Path) -> Option<usize> {
+    let ending = ending(path);
+    SOURCES.iter().position(|kind| kind.endings.contains(&ending.as_str()))
 }
 
 fn stem(path: &Path) -> String {

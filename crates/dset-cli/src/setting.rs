@@ -9,7 +9,7 @@
 use std::any::TypeId;
 
 use clap::{Arg, Args as _, Command, FromArgMatches as _};
-use dset_core::check::Declaration;
+use dset_core::check::{Declaration, DeclarationError};
 use dset_core::item::params::{ParamError, Params};
 use dset_core::settings::{BackoffSpans, Names, SchemaSource, SettingsError, resolve};
 
@@ -67,6 +67,8 @@ pub(crate) enum ValueError {
     WrongKind(String),
     /// A field of requests that cannot be sent along.
     Param(ParamError),
+    /// A check that cannot be declared.
+    Check(DeclarationError),
 }
 
 fn grammar() -> Command {
@@ -207,6 +209,9 @@ impl Setting {
         if self.value_kind() == ValueKind::Fields {
             word.parse::<Params>().map_err(ValueError::Param)?;
         }
+        if self.value_kind() == ValueKind::Check {
+            Declaration::from_argument(word).map_err(ValueError::Check)?;
+        }
         let layer = self.parsed(word).map_err(|error| match self.value_kind() {
             ValueKind::WordOrNumber
             | ValueKind::List
@@ -261,6 +266,11 @@ impl ValueError {
         match self {
             ValueError::IsKey => key_itself(place, &name),
             ValueError::Param(error) => param_error(place, &error),
+            ValueError::Check(error) => {
+                UserError::new(Exit::Usage, format!("{place}`{name}` cannot be {given}"))
+                    .cause(one_line(&error.to_string()))
+                    .hint(SEE_REFERENCE)
+            }
             ValueError::KeyForModel => key_for_model(&format!("{place}`{name}`")),
             ValueError::Unusable(cause) => {
                 UserError::new(Exit::Usage, format!("{place}`{name}` cannot be used"))

@@ -316,6 +316,7 @@ impl Engine {
         }
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;
+        job.fill_prompt_caches(pricing);
         let found = job.report.clone();
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);

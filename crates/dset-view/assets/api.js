@@ -1,4 +1,6 @@
-// The only place that asks the server.
+// The only place that asks the server, or reads files in its place.
+
+import { files } from './files.js';
 
 /** An answer that is no success, in words. */
 export class Refused extends Error {}
@@ -18,7 +20,8 @@ async function get(path, signal) {
   throw new Refused(words || 'the server says ' + response.status);
 }
 
-export const api = {
+const server = {
+  isStatic: false,
   overview: () => get('overview'),
   records: (filter, offset, limit, signal) => get('records?' + filter + '&offset=' + offset + '&limit=' + limit, signal),
   facets: (filter, signal) => get('facets?' + filter, signal),
@@ -44,3 +47,6 @@ export const api = {
     return events;
   },
 };
+
+/** What answers: `dset view`, or the files that it has written. */
+export const api = document.documentElement.hasAttribute('data-files') ? files : server;

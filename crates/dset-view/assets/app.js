@@ -99,7 +99,7 @@ function drawHead() {
   bad.style.width = part(failed);
   fill(parts.progress,
     h('span', { class: 'bar', 'aria-hidden': 'true' }, good, bad),
-    h('span', {}, count(answered) + ' of ' + plural(records, 'answer') + (failed ? ', ' + count(failed) + ' failed' : '')));
+    h('span', {}, count(answered) + ' of ' + plural(records, 'answer') + (api.isStatic ? ' shown' : '') + (failed ? ', ' + count(failed) + ' failed' : '')));
   document.title = (said.has('n') ? said.get('n') + ' · ' : '') + input + ' · dset';
 }
 
@@ -147,6 +147,6 @@ api.watch(seen => {
   const before = overview;
   overview = seen;
   drawHead();
-  if (before && before.revision !== seen.revision) page?.changed?.();
+  if (!before) page?.known?.(); else if (before.revision !== seen.revision) page?.changed?.();
 });
 addEventListener('error', () => say('Something on this page failed. Reload it to go on.'));

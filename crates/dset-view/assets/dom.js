@@ -68,6 +68,13 @@ export function snippet({ text, hits }) {
   return parts;
 }
 
+/** Lets the browser keep something as a file. */
+export function keep(blob, name) {
+  const address = URL.createObjectURL(blob);
+  h('a', { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
 const STATES = { answered: 'answered', rejected: 'rejected', gave_up: 'gave up', pending: 'pending', presumed: 'taken as answered', marked: 'marked ERROR' };
 export const stateWord = state => STATES[state] ?? state;
 

@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { address, linkTo, overview } from './app.js';
-import { fill, h, plural, say } from './dom.js';
+import { fill, h, keep, plural, say } from './dom.js';
 
 const LAYOUTS = [['rows', 'Rows, with everything'], ['chat', 'Chats (TRL, axolotl)'], ['openai', 'OpenAI fine-tuning'], ['sharegpt', 'ShareGPT (LLaMA-Factory)'], ['alpaca', 'Alpaca'], ['preference', 'Preference pairs']];
 const NAMES = { output_tokens: 'completion_tokens', input_tokens: 'prompt_tokens' };
@@ -14,9 +14,9 @@ const quoted = text => /^[\w./:=-]+$/.test(text) ? text : "'" + text.replaceAll(
 function where(filter) {
   const parts = [], left = [];
   for (const name of new Set(filter.keys())) {
-    const values = filter.getAll(name), bound = /^(min|max)_(output_tokens|reasoning_tokens|input_tokens|seconds)$/.exec(name);
+    const values = filter.getAll(name), bound = /^(min|max)_(output_tokens|reasoning_tokens|input_tokens|seconds|rating)$/.exec(name);
     if (name === 'state' && values.join() === 'answered') continue;
-    if (['model', 'finish_reason', 'sample'].includes(name)) parts.push('(' + values.map(value => name + ' == ' + (name === 'sample' ? value : JSON.stringify(value))).join(' or ') + ')');
+    if (['model', 'finish_reason', 'sample', 'rating'].includes(name)) parts.push('(' + values.map(value => name + (value === '' ? ' is none' : ' == ' + (['sample', 'rating'].includes(name) ? value : JSON.stringify(value)))).join(' or ') + ')');
     else if (bound) parts.push((NAMES[bound[2]] ?? bound[2]) + (bound[1] === 'min' ? ' >= ' : ' <= ') + values[0]);
     else if (name !== 'sort') left.push(name);
   }
@@ -31,19 +31,31 @@ export function exports(main) {
   async function show({ filter }) {
     const { count: found } = await api.records(filter.toString(), 0, 1);
     const [expression, left] = where(filter);
-    const command = () => ['dset export', quoted(overview?.input ?? 'q.csv'), '-o', quoted(overview?.output ?? 'dset_generator'), '--layout', layout, '--to', 'data.' + format, expression && '--where ' + quoted(expression)].filter(Boolean).join(' ');
+    // What failed is exported to be asked again; pairs are made of what is rated.
+    const failed = (filter.has('state') && filter.getAll('state').every(state => ['rejected', 'gave_up', 'pending'].includes(state)))
+      || (filter.has('cause') && !filter.getAll('cause').includes(''));
+    const run = [quoted(overview?.input ?? 'q.csv'), '-o', quoted(overview?.output ?? 'dset_generator')];
+    const command = () => failed ? ['dset export', ...run, '--failed', '--to', 'again.' + format].join(' ') : ['dset export', ...run, '--layout', layout, '--to', 'data.' + format, layout === 'preference' && '--rank rating', (expression || layout === 'preference') && '--where ' + quoted([expression, layout === 'preference' && 'rating'].filter(Boolean).join(' and ')), layout === 'rows' && '--reviews'].filter(Boolean).join(' ');
+    const query = new URLSearchParams([...filter].filter(([name]) => name !== 'sort')).toString();
+    const copied = words => h('button', { type: 'button', onclick: async () => { try { await navigator.clipboard.writeText(words()); say('Copied.'); } catch { say('The browser does not let this page copy.'); } } }, 'Copy');
+    const line = words => h('div', { class: 'command' }, h('code', { tabindex: '0' }, words), copied(() => words));
     const code = h('code', { tabindex: '0' });
     const draw = () => { code.textContent = command(); };
     const choose = (title, all, now, set) => h('label', { class: 'field' }, h('span', {}, title), h('select', { onchange: event => { set(event.target.value); draw(); } }, all.map(([value, words]) => h('option', { value, selected: value === now }, words))));
     fill(page,
       h('section', { class: 'card wide' }, h('h2', {}, plural(found, 'record') + ([...filter].length ? ' filtered' : ', all that there are')),
         h('p', {}, 'As JSON lines, with question, reasoning, answer, model, rating, note and metadata. Records without an answer are left out.'),
-        h('div', { class: 'tools' }, h('a', { class: 'button', href: api.linesUrl(filter.toString()), download: 'records.jsonl' }, 'Save records.jsonl'), h('a', { class: 'button', href: linkTo(filter) }, 'See them in the list'))),
-      h('section', { class: 'card wide' }, h('h2', {}, 'A dataset for training'),
-        h('p', {}, 'This command makes it, of the same store:'),
-        h('div', { class: 'fields' }, choose('Layout', LAYOUTS, layout, value => { layout = value; }), choose('File', FORMATS.map(one => [one, one]), format, value => { format = value; })),
-        h('p', {}), h('div', { class: 'command' }, code, h('button', { type: 'button', onclick: async () => { try { await navigator.clipboard.writeText(command()); say('Copied.'); } catch { say('The browser does not let this page copy.'); } } }, 'Copy')),
-        left.length > 0 && h('p', { class: 'quiet' }, 'The command leaves out what only this page knows: ' + left.join(', ') + '.')));
+        h('div', { class: 'tools' }, api.isStatic ? h('button', { type: 'button', onclick: async () => keep(await api.lines(filter.toString()), 'records.jsonl') }, 'Save records.jsonl')
+            : h('a', { class: 'button', href: api.linesUrl(filter.toString()), download: 'records.jsonl' }, 'Save records.jsonl'), h('a', { class: 'button', href: linkTo(filter) }, 'See them in the list'))),
+      !api.isStatic && h('section', { class: 'card wide' }, h('h2', {}, failed ? 'What failed, to be asked again' : 'A dataset for training'),
+        h('p', {}, failed ? 'This command writes all questions of the run that lack an answer, with their columns:' : 'This command makes it, of the same store:'),
+        h('div', { class: 'fields' }, !failed && choose('Layout', LAYOUTS, layout, value => { layout = value; }), choose('File', FORMATS.map(one => [one, one]), format, value => { format = value; })),
+        h('p', {}), h('div', { class: 'command' }, code, copied(command)),
+        left.length > 0 && h('p', { class: 'quiet' }, 'The command leaves out what only this page knows: ' + left.join(', ') + '.')),
+      !api.isStatic && h('section', { class: 'card wide' }, h('h2', {}, 'To pass on'),
+        h('p', {}, 'A report of the whole run, one file that needs nothing:'), line(['dset report', ...run, '--to report.html'].join(' ')),
+        h('p', {}), h('p', {}, 'These pages with ' + (query ? 'what is filtered' : 'all records') + ', as plain files for any web server:'),
+        line(['dset view', ...run, '--static site', query && '--filter ' + quoted(query)].filter(Boolean).join(' '))));
     draw();
   }
 

@@ -1,7 +1,7 @@
 // One line a record: any number of them, of which those in sight are fetched.
 
 import { api } from './api.js';
-import { address, go } from './app.js';
+import { address, go, overview } from './app.js';
 import { bytes, count, dollars, fill, h, plural, say, seconds, snippet, stateWord, time } from './dom.js';
 
 const ROW = 52;
@@ -10,8 +10,8 @@ const CHUNKS_KEPT = 60;
 // Browsers cut off elements beyond some 16 million pixels.
 const HEIGHT_MAX = 8e6;
 
-const FACET_NAMES = { state: 'State', cause: 'Cause', model: 'Model', sample: 'Sample', finish_reason: 'Finish reason', attempts: 'Asks', rating: 'Rating' };
-const NOTHING = { cause: 'none', model: 'unknown', finish_reason: 'unknown', attempts: 'no answer', rating: 'not rated' };
+const FACET_NAMES = { state: 'State', cause: 'Cause', check: 'Check not passed', model: 'Model', sample: 'Sample', finish_reason: 'Finish reason', attempts: 'Asks', rating: 'Rating' };
+const NOTHING = { cause: 'none', check: 'none', model: 'unknown', finish_reason: 'unknown', attempts: 'no answer', rating: 'not rated' };
 
 const COLUMNS = [
   { name: 'question', title: '#', width: '4.2rem', sort: 'question', number: true, always: true, cell: r => h('div', { class: 'td number place' }, count(r.question)) },
@@ -34,7 +34,7 @@ const number = words => h('div', { class: 'td number' }, words);
 function texts(r) {
   const below = r.answer
     ? (r.reasoning_text && !r.answer_text.hits.length ? ['reasoning: ', snippet(r.reasoning_text)] : snippet(plain(r.answer_text)))
-    : h('span', { class: r.state === 'pending' || r.state === 'presumed' ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '');
+    : h('span', { class: r.state === 'pending' || r.state === 'presumed' ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '', r.check ? ' (' + r.check + ')' : '');
   return h('div', { class: 'td texts' }, h('div', { class: 'state ' + r.state }, snippet(r.question_text)), h('div', {}, below));
 }
 
@@ -66,7 +66,7 @@ export function list(main) {
 
   function layOut() {
     const width = grid.clientWidth || innerWidth, own = chosen();
-    columns = COLUMNS.filter(column => column.always || (own ? own.includes(column.name) : width >= column.from));
+    columns = COLUMNS.filter(column => column.always || (own ? own.includes(column.name) : width >= (column.name === 'model' && overview?.models.length > 1 ? 620 : column.from)));
     const template = columns.map(column => column.width).join(' ');
     grid.style.setProperty('--columns', template);
     headRow.style.gridTemplateColumns = template;
@@ -288,6 +288,7 @@ export function list(main) {
       } else { top = Math.max(0, Math.min(top, selected * ROW)); place(); }
       document.querySelector('.scroll')?.focus({ preventScroll: true });
     },
+    known() { layOut(); draw(); },
     changed() { asked = new Map(); fetchChunk(Math.floor(Math.floor(top / ROW) / CHUNK)); drawFacets(); },
     leave() { resized.disconnect(); for (const control of asked.values()) control.abort(); facetsAsked?.abort(); },
     keys: {

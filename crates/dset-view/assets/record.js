@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { address, go, linkTo, overview } from './app.js';
-import { bytes, count, dollars, fill, h, plural, say, seconds, stateWord, time, visible } from './dom.js';
+import { bytes, count, dollars, fill, h, keep, plural, say, seconds, stateWord, time, visible } from './dom.js';
 import { differences } from './diff.js';
 import { raw, rendered } from './text.js';
 
@@ -68,7 +68,7 @@ export function record(main) {
     const title = [answer.model ?? 'unknown model', answer.sample || (overview?.samples ?? 1) > 1 ? 'sample ' + answer.sample : null].filter(Boolean).join(' · ');
     const head = h('header', {}, h('h2', {}, title), h('span', { class: 'state ' + answer.state }, stateWord(answer.state), answer.cause ? ': ' + answer.cause : ''));
     if (answer.state !== 'answered') {
-      return h('section', { class: 'card', 'aria-label': title }, head, h('p', { class: 'quiet' }, nothingYet(answer)));
+      return h('section', { class: 'card', 'aria-label': title }, head, answer.tries ? null : h('p', { class: 'quiet' }, nothingYet(answer)), tries(answer, true));
     }
     const { metadata: known } = answer;
     const asWritten = isRaw();
@@ -84,9 +84,29 @@ export function record(main) {
       beside(answer) ?? (asWritten ? raw(answer.answer) : rendered(answer.answer)),
       h('div', { class: 'tools' },
         h('button', { type: 'button', onclick: () => copy(answer.answer) }, 'Copy'),
-        h('a', { class: 'button', href: api.textUrl(answer.id, 'answer'), download: 'answer-' + number + '.txt' }, 'Save ' + bytes(new Blob([answer.answer]).size)),
-        answer.reasoning.trim() && h('a', { class: 'button', href: api.textUrl(answer.id, 'reasoning'), download: 'reasoning-' + number + '.txt' }, 'Save reasoning')),
+        saved(answer, 'answer', 'Save ' + bytes(new Blob([answer.answer]).size)),
+        answer.reasoning.trim() && saved(answer, 'reasoning', 'Save reasoning')),
+      tries(answer, false),
       review(answer, at));
+  }
+
+  /** The answers that checks say something of: those that are not accepted, and why. */
+  function tries(answer, open) {
+    const all = (answer.tries ?? []).filter(one => !one.accepted || one.verdicts.length);
+    return all.map(one => h('details', { open: open && one === all.at(-1) }, h('summary', {}, (one.accepted ? 'Accepted though a check fails' : 'Answer ' + one.try + ', not accepted') + ': ' + one.verdicts.map(verdict => verdict.check).join(', ')),
+      h('div', { class: 'inside' }, one.verdicts.flatMap(verdict => verdict.reasons ?? []).map(reason => h('p', { class: 'bad-words' }, visible(words(reason)))),
+        !one.accepted && (isRaw() ? raw(one.answer) : rendered(one.answer)))));
+  }
+
+  const words = ({ place, sentence }) => (place ? place + ': ' : '') + sentence;
+
+  /** A text as a file: the server's, or made of what is here where there is none. */
+  function saved(answer, text, words) {
+    const name = text + '-' + number + '.txt';
+    if (api.isStatic && !answer.answer_length && !answer.reasoning_length) {
+      return h('button', { type: 'button', onclick: () => keep(new Blob([answer[text]], { type: 'text/plain' }), name) }, words);
+    }
+    return h('a', { class: 'button', href: api.textUrl(answer.id, text), download: name }, words);
   }
 
   /** The answer with what differs from the first one marked, where that is wanted. */
@@ -121,6 +141,10 @@ export function record(main) {
   }
 
   function review(answer, at) {
+    if (api.isStatic) {
+      const said = answer.rating || answer.note;
+      return said && h('div', { class: 'review' }, answer.rating && h('span', { class: 'stars', title: answer.rating + ' of 5' }, '★'.repeat(answer.rating)), answer.note && h('span', {}, visible(answer.note)));
+    }
     const stars = h('fieldset', {}, h('legend', {}, 'Rating'));
     const draw = () => stars.querySelectorAll('label').forEach((label, i) => label.classList.toggle('on', i < (answer.rating ?? 0)));
     const rate = async value => { await save(answer, { rating: answer.rating === value ? null : value }); stars.querySelectorAll('input').forEach(input => { input.checked = Number(input.value) === answer.rating; }); draw(); };

@@ -11,6 +11,9 @@ pub(crate) struct Query {
     pub(crate) limit: usize,
 }
 
+/// What an address says of the page that is shown, and not of records.
+pub(crate) const OF_PAGES: [&str; 8] = ["n", "view", "at", "raw", "a", "b", "diff", "token"];
+
 /// Records of a page where a query does not say.
 const LIMIT: usize = 100;
 

@@ -29,6 +29,7 @@ pub(crate) const ASSETS: &[Asset] = assets! {
     "icon.svg": "image/svg+xml",
     "app.js": SCRIPT,
     "api.js": SCRIPT,
+    "files.js": SCRIPT,
     "dom.js": SCRIPT,
     "list.js": SCRIPT,
     "record.js": SCRIPT,

@@ -4,12 +4,13 @@
 //! What is shown comes from [`dset_engine::view::browse`] and from the reports of the commands, which
 //! the caller brings ([`Reports`]), so that a page and a command never say different things. The
 //! modules: `guard` decides who may see anything, `api` answers programs, `events` tells of what is
-//! new, `assets` is the page itself.
+//! new, `assets` is the page itself, `folder` the page with its records as files.
 
 mod address;
 mod api;
 mod assets;
 mod events;
+mod folder;
 mod guard;
 mod report;
 
@@ -23,6 +24,7 @@ use dset_engine::os::lock::{Running, running};
 use dset_engine::view::browse::Browser;
 use serde_json::Value;
 
+pub use folder::{Folder, FolderError, RECORDS_MAX, read_filter};
 pub use guard::Token;
 pub use report::Report;
 

@@ -100,6 +100,7 @@ impl Report<'_> {
         );
         self.ledger(&mut page);
         self.money_and_models(&mut page);
+        self.settings(&mut page);
         let spread = self.browser.distributions(&Filter::default())?;
         page += "<section><h2>Time, tokens, length</h2><div class=\"plots\">";
         for one in &spread.numbers {
@@ -158,12 +159,38 @@ impl Report<'_> {
         }
         *page += "</tbody></table>";
         let total = &self.stats["spent"]["total"];
-        let of = |name: &str| escape(total[name].as_str().unwrap_or("unknown"));
-        let (least, most) = (of("at_least"), of("at_most"));
-        let _ = match least == most {
-            true => write!(page, "<p>Spent: {least} US dollars</p>"),
-            false => write!(page, "<p>Spent: from {least} to {most} US dollars</p>"),
+        let of = |name: &str| total[name].as_str().map(escape);
+        let _ = match (of("at_least"), of("at_most")) {
+            (Some(least), Some(most)) if least == most => {
+                write!(page, "<p>Spent: {least} US dollars.</p>")
+            }
+            (Some(least), Some(most)) => {
+                write!(page, "<p>Spent: from {least} to {most} US dollars.</p>")
+            }
+            _ => write!(
+                page,
+                "<p>What was spent is not known: the prices of these models are not.</p>"
+            ),
         };
+        *page += "</section>\n";
+    }
+
+    fn settings(&self, page: &mut String) {
+        *page += "<section><h2>Asked with</h2>";
+        for request in self.browser.requests() {
+            let Ok(Value::Object(settings)) = serde_json::to_value(request) else { continue };
+            *page += "<table><tbody>";
+            for (name, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let name = escape(&name.replace('_', " "));
+                let _ = write!(
+                    page,
+                    "<tr><th scope=\"row\">{name}</th><td class=\"said\">{}</td></tr>",
+                    shown(&value)
+                );
+            }
+            *page += "</tbody></table>";
+        }
         *page += "</section>\n";
     }
 
@@ -190,8 +217,14 @@ impl Report<'_> {
             let mut filter = Filter::default();
             filter.values.insert("cause".to_owned(), vec![value]);
             for record in self.list(&filter, 0, EXAMPLES)? {
-                let question = escape(&record.question_text.text);
-                let _ = write!(page, "<li>row {}: {question}</li>", record.row);
+                let question = shown(&record.question_text.text);
+                let _ = write!(page, "<li>row {}: {question}", record.row);
+                let detail = self.browser.detail(record.question, &Filter::default())?;
+                let last = detail.attempts.last().and_then(|last| last["message"].as_str());
+                if let Some(last) = last.filter(|last| !last.is_empty()) {
+                    let _ = write!(page, "<br><i>the service said: {}</i>", shown(last));
+                }
+                *page += "</li>";
             }
             *page += "</ul>";
         }

@@ -230,6 +230,7 @@ impl World {
                     sample,
                     earlier: None,
                     fields: None,
+                    prefixes: None,
                 });
                 places.push(place);
             }

@@ -1,11 +1,13 @@
 //! The limits of money of a run: who is paid, and whether that can be limited.
 
+use dset_core::provider::Providers;
 use dset_core::run::Payee;
 use dset_core::settings::{CostLimits, JobSpec, Model};
 use dset_engine::run::budget::{self, LimitError};
+use dset_engine::view::estimate::tokens_of_nearly_all;
 
 use super::money::Money;
-use crate::display::text::{one_line, quoted};
+use crate::display::text::{of, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::same_command::same_command_as;
@@ -21,13 +23,19 @@ pub(super) fn payees(
     money: &Money,
 ) -> Result<Vec<Payee>, UserError> {
     let pricing = money.pricing();
-    budget::payees(spec, limits, pricing.prices, pricing.providers).map_err(|error| match error {
-        LimitError::NoPrice { model } => without_price(&model),
-        LimitError::NoBound { at, .. } => without_bound(&spec.models[at]),
-    })
+    budget::payees(spec, limits, pricing.prices, pricing.providers)
+        .map_err(|error| cannot_limit(&error, spec, pricing.providers))
 }
 
-pub(crate) fn without_price(model: &str) -> UserError {
+/// Says why what a run may spend cannot be limited.
+pub(crate) fn cannot_limit(error: &LimitError, spec: &JobSpec, providers: &Providers) -> UserError {
+    match error {
+        LimitError::NoPrice { model } => without_price(model),
+        LimitError::NoBound { at, .. } => without_bound(spec, *at, providers),
+    }
+}
+
+fn without_price(model: &str) -> UserError {
     let (shown, name) = (one_line(model), quoted(model));
     UserError::new(Exit::Usage, format!("a limit needs the price of {shown}, which is not known"))
         .cause("what an ask may cost at most is reserved before it is sent")
@@ -35,7 +43,31 @@ pub(crate) fn without_price(model: &str) -> UserError {
         .hint(format!("Or in dset.toml: `[prices.{name}]`, `input = 0.3`, `output = 1.2`"))
 }
 
-pub(crate) fn without_bound(model: &Model) -> UserError {
+/// How many tokens a limit has to be so that nearly every answer like those of the folder fits: theirs,
+/// with a tenth to spare, in round numbers.
+fn enough_tokens(spec: &JobSpec, model: &Model, providers: &Providers) -> Option<(u64, u64)> {
+    let found = tokens_of_nearly_all(&spec.output, &model.request.model, providers);
+    // A store that cannot be read is an error of whoever opens it.
+    let most = found.ok().flatten()?;
+    let step = if most < 1_000 { 50 } else { 500 };
+    Some((most, (most + most / 10).next_multiple_of(step)))
+}
+
+fn without_bound(spec: &JobSpec, at: usize, providers: &Providers) -> UserError {
+    let model = &spec.models[at];
+    let enough = enough_tokens(spec, model, providers);
+    let tokens = enough.map_or(TOKENS_EXAMPLE, |(_, tokens)| tokens);
+    let error = no_bound(model, tokens);
+    match enough {
+        None => error,
+        Some((most, _)) => error.hint(format!(
+            "Of the answers here, 99.9 % have at most {}; a limit cuts those that are longer",
+            of(most, "token")
+        )),
+    }
+}
+
+fn no_bound(model: &Model, tokens: u64) -> UserError {
     let name = one_line(&model.request.model);
     let again = same_command_as("run", &[]);
     let error = UserError::new(
@@ -45,7 +77,7 @@ pub(crate) fn without_bound(model: &Model) -> UserError {
     if model.bounds_reasoning() {
         return error
             .cause("nothing limits its tokens")
-            .hint(format!("Limit them: `{again} --max-tokens {TOKENS_EXAMPLE}`"));
+            .hint(format!("Limit them: `{again} --max-tokens {tokens}`"));
     }
     let cause = match model.request.max_tokens {
         None => "nothing limits its tokens",
@@ -53,6 +85,6 @@ pub(crate) fn without_bound(model: &Model) -> UserError {
     };
     error.cause(cause).hint(format!(
         "Say the most tokens that a reply can have, reasoning included: `{again} --max-output-bound \
-         {TOKENS_EXAMPLE}`"
+         {tokens}`"
     ))
 }

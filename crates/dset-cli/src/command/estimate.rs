@@ -8,6 +8,7 @@ use clap::Args;
 use dset_core::money::{Amount, Forecast, SAMPLE_LEAST};
 use dset_core::provider::Balance;
 use dset_core::settings::JobSpec;
+use dset_core::template::order::OrderAdvice;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::estimate::{Costs, Estimate, estimate};
@@ -18,7 +19,7 @@ use crate::command::job::ShardArgs;
 use crate::command::money::Money;
 use crate::command::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
 use crate::display::page::{self, Page};
-use crate::display::text::{about, by, count, of, tokens};
+use crate::display::text::{about, by, count, of, one_line, tokens};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -47,6 +48,10 @@ pub(crate) struct EstimateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pilot: Option<u64>,
 
+    /// With --pilot, begin without a question, whatever the pilot is going to cost
+    #[arg(long, requires = "pilot")]
+    yes: bool,
+
     #[command(flatten)]
     layer: SettingsLayer,
 }
@@ -70,7 +75,7 @@ const OF_THE_REQUEST: [&str; 12] = [
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     let mut exit = Exit::Done;
     if let Some(rows) = args.pilot {
-        exit = run_rows(pilot_of(&args.layer), Some(rows), None)?;
+        exit = run_rows(pilot_of(&args.layer, args.yes), Some(rows), None)?;
         if !matches!(exit, Exit::Done | Exit::Marked) {
             return Ok(exit);
         }
@@ -147,13 +152,13 @@ fn balance_words(found: &Estimate, balance: &Balance) -> String {
 }
 
 /// The run that buys the pilot: of it people are told, and a program of the estimate alone.
-fn pilot_of(layer: &SettingsLayer) -> RunArgs {
+fn pilot_of(layer: &SettingsLayer, yes: bool) -> RunArgs {
     let mut layer = layer.clone();
     layer.terminal.json = Some(false);
     RunArgs {
         layer,
         shard: ShardArgs::default(),
-        decisions: DecisionArgs { yes: true, ..DecisionArgs::default() },
+        decisions: DecisionArgs { yes, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
         #[cfg(unix)]
         ack_fd: None,
@@ -201,6 +206,10 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate, balance: Option<&Bala
         page.pair("time", &format!("{took}, at the pace of the last run"));
     }
     page.pair("reckoned from", &of(found.output.count(), "answer"));
+    if let Some(order) = &found.order {
+        page.blank();
+        page.hint(&order_words(order, found.order_saves));
+    }
 }
 
 /// Returns what so many answers will cost: from the least where the counts that are missing are cheap
@@ -231,6 +240,21 @@ fn seconds(found: &Estimate) -> Option<f64> {
     (seconds < 1e9).then_some(seconds)
 }
 
+/// Says that a template has its fields in an order that leaves the provider's cache empty.
+pub(super) fn order_words(order: &OrderAdvice, saves: Option<f64>) -> String {
+    let field = one_line(&order.field);
+    let per_cent = |share: f64| format!("{:.0} %", share * 100.0);
+    let saves = saves.filter(|saves| *saves > 0.0).and_then(Amount::from_dollars);
+    let saves = saves.map(|saves| format!(", about {} less", saves.shown())).unwrap_or_default();
+    format!(
+        "`{field}` stands behind what differs: prompts begin alike for {} at most, and {} of what is sent can \
+         be cached; with it at the beginning of the template {}{saves}. A changed template buys answers anew",
+        of(order.longest_now as u64, "byte"),
+        per_cent(order.share_now),
+        per_cent(order.share_then),
+    )
+}
+
 fn object(settings: &JobSpec, found: &Estimate, money: &Money, balance: Option<&Balance>) -> Value {
     let sum = |sum: Option<Forecast>, digits: usize| {
         let text = |number: f64| format!("{number:.digits$}");
@@ -251,6 +275,13 @@ fn object(settings: &JobSpec, found: &Estimate, money: &Money, balance: Option<&
         "output_tokens": sum(found.output.forecast(found.left), 0),
         "cost": sum(cost(&found.now, found.left), 6),
         "unknown": found.now.unknown,
+        "order": found.order.as_ref().map(|order| json!({
+            "field": order.field,
+            "share_now": order.share_now,
+            "share_then": order.share_then,
+            "longest_bytes": order.longest_now,
+            "saves": found.order_saves.map(|saves| format!("{saves:.6}")),
+        })),
         "next_tariff": then,
         "seconds": seconds(found).map(f64::round),
         "balance": balance.map(|balance| json!({

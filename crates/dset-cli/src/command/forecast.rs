@@ -1,8 +1,11 @@
 //! What a run is going to cost, before it begins.
 
+use dset_core::money::Amount;
 use dset_core::settings::{CostLimits, JobSpec};
+use dset_core::time::stamp;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::estimate::estimate_of;
+use dset_engine::view::status::RunStatus;
 
 use super::estimate::{cost, cost_words, time_words};
 use super::money::Money;
@@ -53,4 +56,20 @@ pub(super) fn before_run(
             .hint(format!("Begin without a question: `{} --yes`", same_command_as("run", &["yes"])))
             .hint("Limit it: `--max-cost 5` stops before more than $5 are spent")),
     }
+}
+
+/// Says when it will be cheaper to ask for what is left, and what it will cost then, where it will.
+pub(super) fn cheaper(spec: &JobSpec, standing: &RunStatus, money: &Money) -> Option<String> {
+    let models: Vec<&str> = standing.requests.iter().map(|request| &*request.model).collect();
+    let left = (standing.ledger.pending + standing.ledger.failed()).saturating_sub(standing.kept);
+    if left == 0 {
+        return None;
+    }
+    let found = estimate_of(&spec.output, &models, left, money.pricing(), unix_ms()).ok()?;
+    let (now, then) = (cost(&found.now, left)?, cost(&found.then, left)?);
+    let at = stamp(found.next_tariff_at?);
+    let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);
+    let (dear, cheap) = (shown(now.expected)?, shown(then.expected)?);
+    let words = format!("from {} UTC: {cheap} for the rest, now {dear}", at.get(..16)?);
+    (then.expected < now.expected).then_some(words)
 }

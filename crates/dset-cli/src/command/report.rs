@@ -55,7 +55,7 @@ mod writer {
     use crate::command::view::{browser, explained};
     use crate::command::{shared, stats, status};
     use crate::display;
-    use crate::display::text::when;
+    use crate::display::text::date;
     use crate::error::UserError;
     use crate::exit::Exit;
 
@@ -72,7 +72,7 @@ mod writer {
             browser: &browser,
             status: &status::report(&settings, &money)?,
             stats: &stats,
-            date: &when(unix_ms()),
+            date: &date(unix_ms()),
             command: &args.which.command("run"),
             seed: args.seed,
         };

@@ -24,7 +24,7 @@ use super::job::ShardArgs;
 use super::signals;
 use crate::command::money::Money;
 use crate::command::oddities::oddities;
-use crate::command::{cost_limit, forecast, off_peak};
+use crate::command::{check_key, cost_limit, forecast, off_peak};
 use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
 use crate::error::UserError;
@@ -301,6 +301,7 @@ pub(super) fn ask(
     if let Some(rules) = off_peak {
         job.keep_to_cheap_hours(rules);
     }
+    job.fill_prompt_caches(money.pricing());
     datasets.map_or(Ok(()), |datasets| datasets.check(&spec))?;
     let before = job
         .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)
@@ -311,7 +312,7 @@ pub(super) fn ask(
     if demo.is_none() && !terminal.quiet {
         money.say_if_stale(&spec);
     }
-    if demo.is_none() && decisions.pilot.is_none() {
+    if demo.is_none() {
         let left = decisions.limit.unwrap_or(u64::MAX).min(job.report.pending);
         forecast::before_run(&spec, options.cost, &money, left, yes, terminal)?;
     }
@@ -362,7 +363,27 @@ pub(super) fn ask(
     if is_cut {
         runtime.shutdown_background();
     }
+    let is_of_money =
+        matches!(ending.reason, EndReason::OutOfMoney(_) | EndReason::CostLimit { .. });
+    if is_of_money && demo.is_none() && !terminal.quiet {
+        say_balances(&spec, keys.keys);
+    }
     Ok((ending, agreed))
+}
+
+/// Says what is left to spend where a service tells it; each is asked once.
+fn say_balances(spec: &JobSpec, keys: &[Option<SecretString>]) {
+    let mut told: Vec<String> = Vec::new();
+    for (model, key) in spec.models.iter().zip(keys) {
+        let Some(key) = key else { continue };
+        let Ok(Some(balance)) = check_key::balance(model, key) else { continue };
+        let words =
+            format!("your balance at {} is {}", text::service(model), check_key::money(&balance));
+        if !balance.amounts.is_empty() && !told.contains(&words) {
+            display::remark(&words);
+            told.push(words);
+        }
+    }
 }
 
 /// Asks whoever sits at the terminal where to begin in a file with bookmarks of which nothing is

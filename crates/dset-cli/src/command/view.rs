@@ -1,5 +1,7 @@
 //! `dset view`: the records of a run in a browser.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::run_selector::RunSelectorArgs;
@@ -16,14 +18,19 @@ index for the search in dset.search.db; nothing else is written, and nothing is 
 Only this machine can open it, and only with the address that is written here, which has a secret. \
 Nothing is fetched from anywhere. It goes on until Ctrl-C.
 
-Exit codes: 0 closed, 1 the store cannot be read, 2 usage or input, nothing was asked yet, or the port \
-is taken.
+With --static the page and what it shows are written as a folder of plain files instead, for any web server; \
+ratings and notes are in it to be read. A folder that dset wrote is replaced, any other is left alone.
+
+Exit codes: 0 closed or written, 1 the store cannot be read or the folder not written, 2 usage or input, \
+nothing was asked yet, or the port is taken.
 
 Examples:
   dset view                         of ./q.csv and ./dset_generator
   dset view in/q.csv -o out         of another run
   dset view --no-open --port 7000   write the address, open nothing
-  dset view --json                  the address as one JSON object, for a program"
+  dset view --json                  the address as one JSON object, for a program
+  dset view --static site           plain files for any web server
+  dset view --static bad --filter state=rejected"
 )]
 pub(crate) struct ViewArgs {
     #[command(flatten)]
@@ -40,6 +47,14 @@ pub(crate) struct ViewArgs {
     /// Write the address as one JSON object to stdout, and open nothing
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write a folder of plain files, and open nothing
+    #[arg(long = "static", value_name = "DIR", conflicts_with_all = ["port", "no_open", "json"])]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// Of these records only, as the address of a page says it: state=rejected&model=m
+    #[arg(long, value_name = "QUERY", requires = "folder")]
+    pub(crate) filter: Option<String>,
 }
 
 #[cfg(not(feature = "view"))]
@@ -60,17 +75,19 @@ pub(super) use viewer::{browser, explained, run};
 #[cfg(feature = "view")]
 mod viewer {
     use std::io::Write as _;
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     use dset_core::settings::JobSpec;
     use dset_engine::view::browse::{BrowseError, Browser, OwnedPricing, SideFiles};
-    use dset_view::{Listening, Reports};
+    use dset_view::{Folder, FolderError, Listening, Reports, read_filter};
     use serde_json::{Value, json};
 
     use super::ViewArgs;
     use crate::command::money::Money;
     use crate::command::{shared, stats, status};
-    use crate::display::{page, terminal_variables};
+    use crate::display::text::{of, one_line};
+    use crate::display::{self, page, terminal_variables};
     use crate::error::UserError;
     use crate::exit::Exit;
     use crate::explain;
@@ -78,13 +95,18 @@ mod viewer {
     pub(in crate::command) fn run(args: &ViewArgs) -> Result<Exit, UserError> {
         let (settings, terminal) = shared::settings_of(&args.which)?;
         let money = Money::read()?;
-        let pricing =
-            OwnedPricing { prices: money.prices.clone(), providers: money.providers().clone() };
-        let side = SideFiles::beside(&settings.output, &terminal_variables::cache_folder());
-        let browser = Browser::open(settings.clone(), side, pricing).map_err(explained)?;
-        let Some(browser) = browser else {
+        let Some(browser) = browser(&settings, &money)? else {
             return Err(shared::nothing_asked(&args.which, &settings));
         };
+        if let Some(to) = &args.folder {
+            let commands = Commands { settings, money };
+            let count = write_folder(to, args.filter.as_deref(), &browser, &commands)?;
+            if !terminal.quiet {
+                let words = format!("{} written, with {}", to.display(), of(count, "record"));
+                display::remark(&words);
+            }
+            return Ok(Exit::Done);
+        }
         shared::runtime()?.block_on(async {
             let listening = Listening::new(args.port).await.map_err(|error| {
                 let error =
@@ -126,6 +148,42 @@ mod viewer {
             BrowseError::Job(error) => explain::job(error),
             other => UserError::new(Exit::Ours, other.to_string()),
         }
+    }
+
+    /// Writes the page with what it shows, and returns how many records that are.
+    fn write_folder(
+        to: &Path,
+        filter: Option<&str>,
+        browser: &Browser,
+        commands: &Commands,
+    ) -> Result<u64, UserError> {
+        let filter = read_filter(filter.unwrap_or_default()).map_err(|name| {
+            UserError::new(
+                Exit::Usage,
+                format!("`--filter` has an unknown part `{}`", one_line(&name)),
+            )
+            .hint("Filter in `dset view`, and copy what stands behind the `?` of its address")
+        })?;
+        let failed = |message| UserError::new(Exit::Ours, message);
+        let (status, stats) = (commands.status(), commands.stats());
+        let (status, stats) = (&status.map_err(failed)?, &stats.map_err(failed)?);
+        let folder = Folder { browser, status, stats, filter: &filter };
+        folder.write(to).map_err(|error| match error {
+            FolderError::Browse(BrowseError::Filter(error)) => {
+                UserError::new(Exit::Usage, "`--filter` cannot be read").cause(error.to_string())
+            }
+            FolderError::Browse(error) => explained(error),
+            FolderError::TooMany(_) => UserError::new(Exit::Usage, error.to_string())
+                .hint("Say which by `--filter`, as in `--filter 'state=rejected'`"),
+            FolderError::Nothing => UserError::new(Exit::Usage, error.to_string())
+                .hint("Filter in `dset view`, and copy what stands behind the `?` of its address"),
+            FolderError::Foreign { .. } => UserError::new(Exit::Usage, error.to_string())
+                .hint("Name a folder that is empty or not there"),
+            FolderError::Io { path, error } => {
+                let message = format!("cannot write `{}`", path.display());
+                UserError::new(Exit::Ours, message).cause(error.to_string())
+            }
+        })
     }
 
     fn say(url: &str) {

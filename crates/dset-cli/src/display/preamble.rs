@@ -60,7 +60,9 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
         found.id_field.iter().map(|field| format!("rows are named by `{}`", one_line(field))),
     );
     lines.extend(bad_rows(&found.bad_rows));
-    lines.extend(left_out(&found.left_out));
+    let by_sample =
+        if found.pilot.is_some() { "of the rest, which the pilot does not ask" } else { BY_SAMPLE };
+    lines.extend(left_out(&found.left_out, by_sample));
     lines.extend(put_right(|one| matches!(one, Recovered::TakenIn(_))));
     lines.extend(put_right(|one| matches!(one, Recovered::Renamed { .. })));
     lines.extend(put_right(|one| matches!(one, Recovered::Imported(_))));
@@ -92,12 +94,15 @@ pub(crate) fn bad_rows(bad: &BadRows) -> Option<String> {
     Some(format!("{} skipped that cannot be asked: {named}{more}", of(bad.count, "row")))
 }
 
+/// What leaves out the rows that are not in a sample.
+pub(crate) const BY_SAMPLE: &str = "by --sample";
+
 /// Which rows the user left out.
-pub(crate) fn left_out(left_out: &LeftOut) -> Option<String> {
+pub(crate) fn left_out(left_out: &LeftOut, by_sample: &str) -> Option<String> {
     let parts: Vec<String> = [
         (left_out.by_condition, "by --where"),
         (left_out.by_offset, "by --offset"),
-        (left_out.by_sample, "by --sample"),
+        (left_out.by_sample, by_sample),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

@@ -303,6 +303,12 @@ pub(crate) fn when(unix_ms: i64) -> String {
     at.strftime(format).to_string()
 }
 
+/// Writes a moment with its date.
+pub(crate) fn date(unix_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// The arguments that were given, as far as they are text.
 pub(crate) fn arguments() -> Vec<String> {
     crate::same_command::given_arguments()

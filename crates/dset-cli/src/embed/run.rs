@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::Resolved;
 use dset_engine::engine::{Cancel, Engine, EngineError, EnginePlan, EngineReport};
 use dset_engine::error::JobError;
 use dset_engine::observer::Observer;
 use dset_engine::os::open_files::open_files_max;
-use dset_engine::run::budget::LimitError;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::source::spool::STDIN;
 use secrecy::SecretString;
@@ -35,6 +35,7 @@ pub struct PreparedRun {
     without_key: Option<Failure>,
     /// What is written when it has gone to its end; a shard writes none.
     datasets: Option<DatasetsAtEnd>,
+    providers: Providers,
     warnings: Vec<String>,
 }
 
@@ -88,8 +89,9 @@ fn prepared(args: RunArgs, key: Option<SecretString>) -> Result<PreparedRun, Use
     };
     let (engine, without_key) = with_keys(engine, key, &environment, &said)?;
     let odd = oddities(&spec, &warnings, &environment.providers);
+    let providers = environment.providers;
     let warnings = environment.warnings.into_iter().chain(odd).map(warning).collect();
-    Ok(PreparedRun { engine, without_key, datasets, warnings })
+    Ok(PreparedRun { engine, without_key, datasets, providers, warnings })
 }
 
 fn decisions(args: &DecisionArgs) -> Decisions {
@@ -176,12 +178,9 @@ impl PreparedRun {
             EngineError::Job(error) => explain::job(error).into(),
             EngineError::Store(error) => UserError::from(error).into(),
             EngineError::Endpoint(error) => UserError::new(Exit::Key, error.to_string()).into(),
-            EngineError::Limit(error) => match error {
-                LimitError::NoPrice { model } => cost_limit::without_price(&model).into(),
-                LimitError::NoBound { at, .. } => {
-                    cost_limit::without_bound(&self.engine.spec().models[at]).into()
-                }
-            },
+            EngineError::Limit(error) => {
+                cost_limit::cannot_limit(&error, self.engine.spec(), &self.providers).into()
+            }
         }
     }
 }

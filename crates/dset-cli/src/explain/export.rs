@@ -43,6 +43,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             .cause("dset did not write it, or it was changed since, and nothing is written over it")
             .hint(format!("If it may go: `{} --force`", same_command()))
             .hint("Name another place with `--to`"),
+        ExportError::BehindFile(_) => user
+            .cause("a dataset goes into a folder, which is made where there is none")
+            .hint("Name another place with `--to`"),
         ExportError::OfRun(_) => user
             .cause("it is the file of questions, or in the folder of the outputs")
             .hint("Name a place of its own with `--to`"),
@@ -72,6 +75,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             user.cause(format!("it knows: {}", places.join(", ")))
                 .hint(format!("Leave `--reasoning` out for `{}`", places[0]))
         }
+        ExportError::Reviews { .. } => user
+            .cause("only the layout `rows` has columns for them")
+            .hint("Choose by them in any layout: `--where 'rating and rating >= 4'`, `--rank rating`"),
         ExportError::Unfit { layout, unfit, count: number, rows } => {
             unfit_rows(layout, unfit, number, &rows)
         }
@@ -123,6 +129,9 @@ fn expression(option: &str, text: &str, error: ExpressionError) -> UserError {
         ExpressionError::Failed { .. } => user
             .hint("A column of a CSV file is text: `level|int > 3`")
             .hint("What may not be known can be asked for: `seconds is number and seconds < 60`"),
+        ExpressionError::NoNumber { found, .. } if found.starts_with("none") => user.hint(format!(
+            "Leave answers out that have none, as by `--where '({text}) is not none'`"
+        )),
         ExpressionError::NoNumber { .. } => {
             user.hint("A rank is a number, or true or false: `--rank 'row.gold in answer'`")
         }

@@ -52,7 +52,7 @@ pub(crate) fn job_file(error: JobFileError) -> UserError {
         }
         JobFileError::NoSuchShard { shards, .. } => user
             .cause(format!("its shards are numbered from 0 to {}", shards - 1))
-            .hint("Let the scheduler count from 0: `--array=0-7` for 8 shards"),
+            .hint(format!("Let the scheduler count from 0: `--array=0-{}`", shards - 1)),
         JobFileError::Changed(difference) => UserError::new(
             Exit::Usage,
             "the input is not what was split",

@@ -23,6 +23,16 @@ pub struct Row {
     pub reading: Option<ValueReading>,
 }
 
+/// What somebody thinks of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// From 1, bad, to 5, good; absent where it was not rated.
+    pub rating: Option<u8>,
+    /// What there is to say of it; empty where there is nothing.
+    #[serde(default)]
+    pub note: String,
+}
+
 impl Row {
     /// Returns what is to be undone in the answer before it is held against a schema.
     #[must_use]
@@ -90,6 +100,9 @@ pub struct Metadata {
     /// The checks that it does not pass, where somebody has looked; never written with it.
     #[serde(skip)]
     pub failed_checks: Vec<String>,
+    /// What somebody thinks of it, where that was looked up; never written with it.
+    #[serde(skip)]
+    pub review: Option<Review>,
     /// How long the last of them took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
@@ -123,6 +136,7 @@ impl Metadata {
             attempts: Some(attempts),
             tries: None,
             failed_checks: Vec::new(),
+            review: None,
             seconds: Some((seconds * 1000.0).round() / 1000.0),
             request_id: answer.request_id.clone(),
             system_fingerprint: answer.system_fingerprint.clone(),
@@ -194,6 +208,7 @@ impl<'a> From<&'a Metadata> for CompleteMetadata<'a> {
             attempts,
             tries,
             failed_checks: _,
+            review: _,
             seconds,
             request_id,
             system_fingerprint,

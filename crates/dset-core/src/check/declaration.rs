@@ -39,7 +39,7 @@ pub enum OnFail {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeclarationError {
     /// No kind has this name.
-    #[error("`{0}` is no check")]
+    #[error("`{0}` is no check: there are {names}", names = names())]
     Unknown(String),
     /// It wants a value, of this kind.
     #[error("`{0}` wants a value: {0}={1}")]
@@ -82,6 +82,11 @@ impl Declaration {
         };
         Ok(Declaration { name: name.to_owned(), on: None, on_fail: None, arguments })
     }
+}
+
+/// Returns the names of the kinds, in a row.
+fn names() -> String {
+    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod content;
 pub mod error_marks;
 pub mod fields;
 pub mod params;
+pub mod prefix;
 pub mod question;
 pub mod shape;
 

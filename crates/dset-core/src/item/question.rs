@@ -97,6 +97,9 @@ pub struct Question {
     pub earlier: Option<Arc<EarlierTries>>,
     /// The fields of its row, where answers are held against them.
     pub fields: Option<Arc<Map<String, Value>>>,
+    /// Hashes of the growing beginnings of its prompt, see [`crate::item::prefix`], where its model's
+    /// provider caches prompts.
+    pub prefixes: Option<Arc<[u64]>>,
 }
 
 /// Answers to a question that were not accepted.

@@ -13,7 +13,7 @@ use crate::template::expression::{ParseError, parse};
 use crate::template::{field_values, from_json};
 
 /// Names that an expression may use beside those of fields.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "question",
     "id",
     "row",
@@ -30,6 +30,8 @@ const NAMES: [&str; 16] = [
     "tries",
     "failed_checks",
     "seconds",
+    "rating",
+    "note",
 ];
 
 /// What is wrong with an expression.
@@ -131,6 +133,7 @@ impl Expression {
         let (answer, known) = (of.answer, &of.answer.metadata);
         let text = |text: &Option<String>| Value::from(text.as_deref().unwrap_or_default());
         let number = |number: Option<u64>| number.map_or(Value::from(()), Value::from);
+        let review = known.review.as_ref();
         let mut names = fields.clone();
         names.extend([
             ("question", of.question.into()),
@@ -149,6 +152,8 @@ impl Expression {
             ("tries", known.tries.unwrap_or(1).into()),
             ("failed_checks", known.failed_checks.iter().map(String::as_str).collect()),
             ("seconds", known.seconds.map_or(Value::from(()), Value::from)),
+            ("rating", number(review.and_then(|review| review.rating).map(u64::from))),
+            ("note", review.map_or("", |review| &review.note).into()),
         ]);
         self.compiled.eval(Value::from_pairs(names)).map_err(|error| ExpressionError::Failed {
             row: of.row,

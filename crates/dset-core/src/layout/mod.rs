@@ -128,6 +128,8 @@ pub struct Shape {
     pub held: Vec<&'static str>,
     /// Answers have to fit a schema, so that each has a value.
     pub has_values: bool,
+    /// Ratings and notes are wanted.
+    pub has_reviews: bool,
 }
 
 /// A row of the input, joined with the answers to it.

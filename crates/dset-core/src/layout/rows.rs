@@ -6,7 +6,7 @@ use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape, 
 /// A row for every answer: the user's columns under their own names, then ours.
 pub(super) struct Rows;
 
-const OWN: [Own; 17] = [
+const OWN: [Own; 19] = [
     ("id", Kind::Text),
     ("row", Kind::Integer),
     ("question", Kind::Text),
@@ -25,16 +25,19 @@ const OWN: [Own; 17] = [
     ("seconds", Kind::Float),
     ("request_id", Kind::Text),
     ("time", Kind::Time),
+    ("rating", Kind::Integer),
+    ("note", Kind::Text),
 ];
 
 /// The columns there are: reasoning has one where it has a field of its own, values where answers have
-/// to fit a schema.
+/// to fit a schema, reviews where they are wanted.
 fn own(shape: &Shape, options: &Options) -> impl Fn(&Own) -> bool {
     let has_reasoning = options.reasoning == ReasoningPlace::Field;
-    let has_values = shape.has_values;
+    let (has_values, has_reviews) = (shape.has_values, shape.has_reviews);
     move |(name, _)| match *name {
         "reasoning" => has_reasoning,
         "parsed" | "parsed_from" => has_values,
+        "rating" | "note" => has_reviews,
         _ => true,
     }
 }
@@ -63,6 +66,7 @@ impl Layout for Rows {
     fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
         for answer in record.answers {
             let known = &answer.metadata;
+            let review = known.review.as_ref();
             let parsed = if record.shape.has_values { answer.parsed() } else { None };
             let (value, from) = match &parsed {
                 Some(parsed) => (parsed.value.to_string(), parsed.from.name()),
@@ -86,6 +90,8 @@ impl Layout for Rows {
                 Cell::Float(known.seconds),
                 Cell::optional(&known.request_id),
                 Cell::Time(answer.answered_at),
+                Cell::count(review.and_then(|review| review.rating).map(u64::from)),
+                Cell::text(review.map_or("", |review| &review.note)),
             ];
             let is_there = own(record.shape, options);
             let cells = OWN.iter().zip(cells).filter(|(column, _)| is_there(column));

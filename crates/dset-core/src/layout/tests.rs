@@ -81,8 +81,8 @@ fn every_layout_has_as_many_cells_as_columns_each_of_its_kind_whatever_the_recor
     let fields = names.map(|name| Column { name: name.into(), kind: Kind::Text });
     let shapes = [
         Shape::default(),
-        Shape { fields: fields.to_vec(), has_values: true, ..Shape::default() },
-        Shape { fields: fields.to_vec(), held: vec!["id", "question"], has_values: false },
+        Shape { fields: fields.to_vec(), has_values: true, has_reviews: true, ..Shape::default() },
+        Shape { fields: fields.to_vec(), held: vec!["id", "question"], ..Shape::default() },
     ];
     let added: &[&dyn Layout] = &[&Lengths, &failed::Failed];
     for layout in LAYOUTS.iter().chain(added) {

@@ -125,6 +125,16 @@ impl PriceSource<'_> {
         }
     }
 
+    /// Tells whether prompts are cached without being asked for it, and what is cached costs less.
+    #[must_use]
+    pub fn caches_prompts(&self) -> bool {
+        let rates = match self {
+            PriceSource::Own(own) => &own.rates,
+            PriceSource::Table(entry) => &entry.base,
+        };
+        self.may_write() && rates.cached_input.is_some_and(|cached| cached < rates.input)
+    }
+
     /// Tells whether tokens that were not cached may have been billed as written into the cache.
     #[must_use]
     pub fn may_write(&self) -> bool {

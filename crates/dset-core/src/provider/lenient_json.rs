@@ -53,9 +53,10 @@ macro_rules! read_fields {
 }
 pub(crate) use read_fields;
 
-/// An object; anything that is none is nothing.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Object<T>(pub(super) Option<T>);
+/// An object; anything that is none is nothing. It stands apart, since readers hand on what they have
+/// read by value, and most objects that a reply may hold are not there.
+#[derive(Debug, Clone)]
+pub(crate) struct Object<T>(pub(super) Option<Box<T>>);
 
 impl<T> Default for Object<T> {
     fn default() -> Object<T> {
@@ -72,7 +73,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|read| Object(Some(read)))
+                T::deserialize(MapAccessDeserializer::new(map))
+                    .map(|read| Object(Some(Box::new(read))))
             }
             fn visit_unit<E>(self) -> Result<Object<T>, E> {
                 Ok(Object(None))

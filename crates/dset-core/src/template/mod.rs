@@ -7,6 +7,7 @@
 
 pub mod condition;
 pub(crate) mod expression;
+pub mod order;
 mod placeholder;
 pub mod text;
 

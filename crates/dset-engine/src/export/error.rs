@@ -19,6 +19,9 @@ pub enum ExportError {
     /// A file of that name is there, and may be somebody's work.
     #[error("`{}` is there already", .0.display())]
     Exists(PathBuf),
+    /// What would be its folder is a file.
+    #[error("`{}` is a file, and nothing can be written into it", .0.display())]
+    BehindFile(PathBuf),
     /// It is the input, or in the folder of the run's outputs.
     #[error("`{}` belongs to the run", .0.display())]
     OfRun(PathBuf),
@@ -64,6 +67,12 @@ pub enum ExportError {
         layout: &'static str,
         /// Where reasoning can go in it.
         places: &'static [ReasoningPlace],
+    },
+    /// The layout has no columns for ratings and notes.
+    #[error("the layout {layout} has no columns for ratings and notes")]
+    Reviews {
+        /// The layout.
+        layout: &'static str,
     },
     /// Rows cannot be made in this layout.
     #[error("{count} rows do not fit the layout {layout}")]

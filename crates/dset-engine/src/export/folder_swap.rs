@@ -15,7 +15,8 @@ use tempfile::TempDir;
 
 use super::hub::{CARD, MANIFEST};
 use super::target::DATA;
-use crate::os::files::{TEMPORARY, folder_of, is_temporary, sync_folder};
+use crate::os::files::{folder_of, is_temporary, sync_folder};
+use crate::os::folders::{exchange, temporary_folder_in};
 
 /// Held while a folder is made and put into its place.
 const LOCK: &str = ".dset-lock";
@@ -29,11 +30,7 @@ pub(super) struct NewFolder {
 impl NewFolder {
     /// Makes one in this folder.
     pub(super) fn make(folder: &Path) -> io::Result<NewFolder> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let made = builder.tempdir_in(folder)?;
+        let made = temporary_folder_in(folder)?;
         let mut lock = File::create(made.path().join(LOCK))?;
         // A file system without locks loses only the cleaning up.
         let _ = lock.try_lock();
@@ -107,29 +104,6 @@ fn free_path(folder: &Path, name: &OsStr) -> PathBuf {
     folder.join(name)
 }
 
-/// Exchanges two folders in one step, and returns where the old one is then.
-#[cfg(target_os = "linux")]
-fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    renameat_with(CWD, made.path(), CWD, to, RenameFlags::EXCHANGE)?;
-    Ok(made.keep())
-}
-
-/// Puts one folder aside and the other into its place: no system call does both.
-#[cfg(not(target_os = "linux"))]
-fn exchange(made: TempDir, to: &Path) -> io::Result<PathBuf> {
-    let mut old = made.path().as_os_str().to_owned();
-    old.push("-old");
-    let old = PathBuf::from(old);
-    fs::rename(to, &old)?;
-    if let Err(error) = fs::rename(made.path(), to) {
-        fs::rename(&old, to)?;
-        return Err(error);
-    }
-    fs::rename(&old, made.path())?;
-    Ok(made.keep())
-}
-
 /// Removes folders that a crash has left half made. One without a lock is an old one, with what is the
 /// user's in it, and stays.
 pub(super) fn remove_left_folders(folder: &Path) {
@@ -145,6 +119,7 @@ pub(super) fn remove_left_folders(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::files::TEMPORARY;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();

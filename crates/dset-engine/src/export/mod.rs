@@ -63,6 +63,10 @@ pub struct ExportRequest<'a> {
     pub skip_unfit: bool,
     /// Rows that lack an answer are written, and not those that have all.
     pub failed: bool,
+    /// Rows have the columns `rating` and `note`.
+    pub reviews: bool,
+    /// The folder of `review.db`, where it is not beside the store.
+    pub reviews_in: Option<&'a Path>,
     /// Files that are there are replaced.
     pub force: bool,
 }

@@ -18,6 +18,7 @@ use super::{ExportRequest, LeftOut, Samples};
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
 use crate::store::Store;
+use crate::view::browse::reviews_of;
 use crate::view::index::RunIndex;
 
 /// A dataset whose rows can be made.
@@ -58,6 +59,9 @@ pub(super) fn prepare(
     if !places.contains(&reasoning) {
         return Err(ExportError::Reasoning { layout: layout.name(), places });
     }
+    if request.reviews && layout.name() != dset_core::layout::LAYOUTS[0].name() {
+        return Err(ExportError::Reviews { layout: layout.name() });
+    }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
     let terms = store.terms()?;
     let by_checks = layout.compares_answers() && request.rank.is_none() && terms.is_some();
@@ -76,7 +80,8 @@ pub(super) fn prepare(
     held.extend((question && has("question")).then_some("question"));
     let reading = reading(&index, spec);
     let has_values = reading.is_some();
-    let shape = Shape { fields: kept.columns().to_vec(), held, has_values };
+    let has_reviews = request.reviews;
+    let shape = Shape { fields: kept.columns().to_vec(), held, has_values, has_reviews };
     let options = Options { reasoning };
     let columns = renamed(layout.columns(&shape, &options), request.rename)?;
     let selection = Selection {
@@ -92,6 +97,7 @@ pub(super) fn prepare(
         rejected,
         skip_unfit: request.skip_unfit,
         failed: request.failed,
+        reviews: reviews_of(store, request.reviews_in.unwrap_or(&spec.output))?,
         written: request.dedup.then(HashSet::new),
         left_out: LeftOut::default(),
     };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::Outcome;
 use dset_core::answer::ValueReading;
-use dset_core::answer::row::Row;
+use dset_core::answer::row::{Review, Row};
 use dset_core::item::question::QuestionIndex;
 use dset_core::layout::expression::{Answered, Expression, ExpressionError};
 use dset_core::layout::survey::Kept;
@@ -61,6 +61,8 @@ pub(super) struct Selection {
     pub(super) skip_unfit: bool,
     /// Only rows that lack an answer, and those without one.
     pub(super) failed: bool,
+    /// What somebody thinks of answers.
+    pub(super) reviews: HashMap<AnswerId, Review>,
     /// Hashes of what was written, where what is equal is written once.
     pub(super) written: Option<HashSet<u128>>,
     pub(super) left_out: LeftOut,
@@ -171,6 +173,7 @@ impl Selection {
             let failed = verdicts.into_iter().filter(|verdict| verdict.outcome != Outcome::Passed);
             row.metadata.failed_checks = failed.map(|verdict| verdict.check).collect();
         }
+        row.metadata.review = self.reviews.get(&answer).cloned();
         Ok(row)
     }
 

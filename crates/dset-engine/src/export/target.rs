@@ -71,6 +71,9 @@ impl<'a> Target<'a> {
         if is_same(to, &spec.input) || is_same(folder_of(to), &spec.output) {
             return Err(ExportError::OfRun(to.to_owned()));
         }
+        if let Some(file) = to.ancestors().skip(1).find(|above| above.is_file()) {
+            return Err(ExportError::BehindFile(file.to_owned()));
+        }
         let is_numbered = request.shards != Shards::One;
         if is_folder(to) {
             let (kind, packing) = (container::of_folders(), Packing::None);

@@ -136,6 +136,7 @@ pub async fn question(
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     };
     let ask = Ask {
         id: AskId(1),

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod files;
+pub mod folders;
 pub mod lock;
 pub mod open_files;
 pub(crate) mod panic_guard;

@@ -61,6 +61,7 @@ pub(crate) fn begin(
         last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
         endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
         is_unlocked: !folder.lock.is_exclusive(),
+        pilot: decisions.pilot,
         ..planned(&input, &run_plan.plan)
     };
     let ScannedInput { mut source, prompts, requests, .. } = input;
@@ -72,6 +73,7 @@ pub(crate) fn begin(
         decisions,
         budget: None,
         off_peak: None,
+        prompt_caches: Vec::new(),
         source,
         marks_known: before.marks_known,
         prompts,
@@ -96,6 +98,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         empty: input.scanned.empty,
         bad_rows: input.scanned.bad_rows.clone(),
         left_out: input.scanned.left_out,
+        pilot: None,
         id_field: input.scanned.id_field.clone(),
         answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
         presumed: plan.count(Planned::Presumed),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
 use dset_core::run::{BudgetRules, OffPeakRules, Payee};
-use dset_core::settings::{CostLimits, JobSpec, RunOptions};
+use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
 use crate::os::clock::unix_ms;
@@ -17,6 +17,18 @@ impl Job {
     /// Lets the run ask only while that is cheap.
     pub fn keep_to_cheap_hours(&mut self, rules: OffPeakRules) {
         self.off_peak = Some(rules);
+    }
+
+    /// Asks prompts that begin alike one after the other where their provider caches prompts by itself and
+    /// sells what is cached for less. A model that is asked at several places has as many caches.
+    pub fn fill_prompt_caches(&mut self, pricing: Pricing<'_>) {
+        let is_cached = |model: &Model| {
+            let [url] = &model.base_urls[..] else { return false };
+            let provider = pricing.providers.by_url(url).map(|preset| &*preset.id);
+            let asked = Asked { provider, model: &model.request.model };
+            pricing.prices.find(asked, unix_ms()).is_some_and(|found| found.caches_prompts())
+        };
+        self.prompt_caches = self.spec.models.iter().map(is_cached).collect();
     }
 
     /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use dset_core::acceptance::{Outcome, Terms};
 use dset_core::item::Status;
+use dset_core::item::prefix::prefixes;
 use dset_core::item::question::{EarlierTries, Question, QuestionIndex};
 use dset_core::key::RequestHasher;
 use dset_core::plan::{NotAccepted, Plan, Tries};
@@ -26,15 +27,17 @@ pub(crate) struct QuestionFeeder {
     /// Where answers that were not accepted are read, and what verdicts on them are known by; absent
     /// where all are accepted.
     pub(crate) earlier: Option<EarlierAnswers>,
+    /// Of each model, whether its provider caches the beginnings of prompts.
+    pub(crate) caches: Vec<bool>,
     /// The next row among those that are asked.
     pub(crate) next: u32,
 }
 
 impl QuestionFeeder {
     pub(crate) fn run(self, wanted: &Receiver<usize>, tell: impl Fn(Event)) {
-        let QuestionFeeder { mut source, prompts, hashers, plan, earlier, next } = self;
+        let QuestionFeeder { mut source, prompts, hashers, plan, earlier, caches, next } = self;
         let items = Items::with_hashers(&mut *source, &prompts, hashers);
-        PlannedQuestions { items, plan: &plan, earlier, next }.feed(wanted, tell);
+        PlannedQuestions { items, plan: &plan, earlier, caches, next }.feed(wanted, tell);
     }
 }
 
@@ -72,6 +75,7 @@ struct PlannedQuestions<'a> {
     items: Items<'a>,
     plan: &'a Plan,
     earlier: Option<EarlierAnswers>,
+    caches: Vec<bool>,
     next: u32,
 }
 
@@ -131,6 +135,11 @@ impl PlannedQuestions<'_> {
         let name: Option<Arc<str>> = item.id.map(Arc::from);
         let is_judged = self.earlier.as_ref().is_some_and(|earlier| earlier.terms.is_some());
         let fields = is_judged.then(|| Arc::new(item.fields.to_object()));
+        let caches = self.caches.contains(&true);
+        let prefixes = caches.then(|| {
+            prefixes(rendered.system.as_deref(), &content, item.params.map(|params| &**params))
+        });
+        let prefixes = prefixes.flatten();
         let question = |index| {
             let (model, sample) = (plan.wanted().model(index), plan.wanted().sample(index));
             Question {
@@ -149,6 +158,7 @@ impl PlannedQuestions<'_> {
                 sample,
                 earlier: None,
                 fields: fields.clone(),
+                prefixes: prefixes.clone().filter(|_| self.caches[usize::from(model)]),
             }
         };
         let questions = entries.filter(is_pending).map(question);

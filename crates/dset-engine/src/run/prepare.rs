@@ -68,6 +68,8 @@ pub struct Job {
     /// What it may spend, where that is limited.
     pub(crate) budget: Option<BudgetRules>,
     pub(crate) off_peak: Option<OffPeakRules>,
+    /// Of each model, whether its provider caches prompts; empty where nothing is known.
+    pub(crate) prompt_caches: Vec<bool>,
     pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
     pub(crate) marks_known: Option<String>,

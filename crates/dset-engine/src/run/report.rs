@@ -21,6 +21,8 @@ pub struct PreparationReport {
     pub bad_rows: BadRows,
     /// Rows that the user left out.
     pub left_out: LeftOut,
+    /// Only so many rows are asked, evenly chosen, to learn what the rest will take.
+    pub pilot: Option<u64>,
     /// The field that names the rows.
     pub id_field: Option<String>,
     /// Answered before this run.

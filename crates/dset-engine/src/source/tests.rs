@@ -137,7 +137,8 @@ fn asked(source: Box<dyn Source>, template: &str) -> Vec<Question> {
     for_each_planned(&mut *source, &prompts, &requests[0], &plan, |_| seen += 1).unwrap();
     source.rewind().unwrap();
     let hashers = requests.iter().map(RequestSettings::request_hasher).collect();
-    let feeder = QuestionFeeder { source, prompts, hashers, plan, earlier: None, next: 0 };
+    let caches = Vec::new();
+    let feeder = QuestionFeeder { source, prompts, hashers, plan, earlier: None, caches, next: 0 };
     let (want, wanted) = mpsc::channel();
     want.send(100).unwrap();
     let questions = RefCell::new(Vec::new());

@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use dset_core::money::{Asked, Cost, Sample};
+use dset_core::money::{Asked, Cost, Price, Sample};
+use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
+use dset_core::template::order::OrderAdvice;
 
 use crate::error::JobError;
 use crate::store::open_readonly;
 use crate::view::expenses::{AskedBy, Pricing};
+use crate::view::prompt_order::prompt_order;
 use crate::view::status::run_status;
 
 /// Picodollars in a dollar, for sums that are no longer exact.
@@ -30,6 +33,11 @@ pub struct Estimate {
     pub next_tariff_at: Option<i64>,
     /// What each would cost then.
     pub then: Costs,
+    /// A field that would better stand first in the template, where the provider of a model caches
+    /// prompts.
+    pub order: Option<OrderAdvice>,
+    /// What the cache would save then of what is left, in dollars, where the price of it is known.
+    pub order_saves: Option<f64>,
     /// Answers a second in the last run, from its first to its last.
     pub pace: Option<f64>,
 }
@@ -57,13 +65,66 @@ impl Costs {
     }
 }
 
+/// Of a thousand answers, so many had more tokens than [`tokens_of_nearly_all`] says.
+const LONGER_OF_THOUSAND: usize = 1;
+
+/// Returns the tokens that 99.9 % of the answers of a model in a folder had at most; of few answers, what
+/// the longest had. `None` where fewer than [`dset_core::money::SAMPLE_LEAST`] were counted.
+pub fn tokens_of_nearly_all(
+    folder: &Path,
+    model: &str,
+    providers: &Providers,
+) -> Result<Option<u64>, JobError> {
+    let found = open_readonly(folder, |store| -> Result<Option<u64>, JobError> {
+        let asked_by = AskedBy::load(store, providers)?;
+        let mut counts = Vec::new();
+        store.for_each_call(|call| {
+            if call.failed.is_none() && asked_by.of(call).model == model {
+                counts.extend(call.tokens.output);
+            }
+        })?;
+        counts.sort_unstable();
+        let is_enough = counts.len() as u64 >= dset_core::money::SAMPLE_LEAST;
+        let at = (counts.len() - counts.len() * LONGER_OF_THOUSAND / 1_000).saturating_sub(1);
+        Ok(counts.get(at).copied().filter(|_| is_enough))
+    })?;
+    Ok(found.flatten())
+}
+
 /// Collects what an estimate needs, for a moment in Unix milliseconds. Without a store there are no
 /// answers in it.
 pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
     let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
     let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);
-    estimate_of(&settings.output, &models, left, pricing, now)
+    let found = estimate_of(&settings.output, &models, left, pricing, now)?;
+    let Some(request) = status.requests.first().filter(|_| left > 0) else { return Ok(found) };
+    let Some(rates) = cached_rates(settings, &request.model, pricing, now) else {
+        return Ok(found);
+    };
+    // Whatever is wrong with the input is said by who asks it.
+    let order = prompt_order(settings, request).ok().flatten();
+    let input = found.input.forecast(left).map(|sum| sum.expected);
+    let order_saves = order.as_ref().zip(input).map(|(order, tokens)| {
+        let cheaper = rates.0.of(1_000_000) - rates.1.of(1_000_000);
+        let each = cheaper.picodollars() as f64 / DOLLAR / 1e6;
+        tokens * (order.share_then - order.share_now) * each
+    });
+    Ok(Estimate { order, order_saves, ..found })
+}
+
+/// Returns what a token sent costs, and one that was cached, where the provider of a model caches prompts
+/// by itself.
+pub fn cached_rates(
+    settings: &JobSpec,
+    model: &str,
+    pricing: Pricing<'_>,
+    now: i64,
+) -> Option<(Price, Price)> {
+    let provider = pricing.providers.by_url(settings.model().base_url()).map(|preset| &*preset.id);
+    let found = pricing.prices.find(Asked { provider, model }, now)?;
+    let rates = found.rates(now, None);
+    rates.cached_input.filter(|_| found.caches_prompts()).map(|cached| (rates.input, cached))
 }
 
 /// Collects the same for so many answers that are left, from those of these models in a folder.

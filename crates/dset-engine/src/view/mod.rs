@@ -7,6 +7,7 @@ pub mod estimate;
 pub mod expenses;
 pub(crate) mod index;
 pub mod inspect;
+pub mod prompt_order;
 pub mod search;
 pub mod show;
 pub mod stats;

@@ -238,6 +238,7 @@ pub fn ask(prompt: &str) -> Ask {
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     };
     Ask { id: AskId(1), question: question.into(), attempt: 1, endpoint: 0, model: 0, sample: 0 }
 }

@@ -11,8 +11,13 @@ use clap::Args;
 use dset_core::settings::{
     JobSpec, Resolved, RunOptions, Warning, endpoint, resolve_with_providers,
 };
+use dset_engine::os::clock::unix_ms;
+use dset_engine::view::estimate::cached_rates;
+use dset_engine::view::prompt_order::prompt_order;
 use serde_json::json;
 
+use crate::command::estimate::order_words;
+use crate::command::money::Money;
 use crate::display::page::{self, BAD, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::{UserError, WARNING};
@@ -161,8 +166,18 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
         nothing_is_asked(&mut checks);
     }
     others_answer(plan, &mut checks);
+    checks.extend(prompt_order_check(plan).filter(|_| can_be_read));
     checks.push(Check::good("dset", env!("CARGO_PKG_VERSION")));
     Ok(checks)
+}
+
+/// What a template costs whose fields stand in an order that leaves the provider's cache empty.
+fn prompt_order_check(plan: &Plan) -> Option<Check> {
+    let (settings, money) = (&plan.settings, Money::of(&plan.environment));
+    let request = &settings.model().request;
+    cached_rates(settings, &request.model, money.pricing(), unix_ms())?;
+    let order = prompt_order(settings, request).ok().flatten()?;
+    Some(Check::warning("template", order_words(&order, None)))
 }
 
 /// What is wrong with a key or a service stops no run that has nothing to ask.

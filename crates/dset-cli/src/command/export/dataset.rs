@@ -5,12 +5,14 @@ use std::path::Path;
 
 use dset_core::settings::JobSpec;
 use dset_engine::export::{ExportError, ExportRequest, Exported, ExportedFile, LeftOut, export};
+use dset_engine::view::browse::SideFiles;
 use serde_json::{Value, json};
 
 use super::ExportArgs;
 use crate::config_file::ConfigFile;
 use crate::datasets::DatasetArgs;
 use crate::display::page::{self, GOOD, Page};
+use crate::display::terminal_variables;
 use crate::display::text::{count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -32,9 +34,11 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
         return Err(nothing_said(args));
     }
     let is_json = args.json || terminal.json;
+    let side = SideFiles::beside(&spec.output, &terminal_variables::cache_folder());
     let mut objects = Vec::new();
     for said in &datasets {
         let Some(request) = said.request(args.force)? else { continue };
+        let request = ExportRequest { reviews_in: Some(&side.folder), ..request };
         let exported = write(&spec, &request, !is_json && !terminal.quiet)
             .map_err(|error| explain::export(error, which))?
             .ok_or_else(|| crate::command::shared::nothing_asked(which, &spec))?;

@@ -25,7 +25,7 @@ or without an ending, becomes a folder as the Hugging Face Hub has them, with a 
 every answer; in `preference` and `open-r1` one for every question.
 
 Expressions are written as in a template, without braces, and see the columns of the question's row, `answer`, \
-`reasoning`, `model`, `sample`, `finish_reason`, `prompt_tokens`, `completion_tokens`, `reasoning_tokens`, `seconds`, `id` and `question`; \
+`reasoning`, `model`, `sample`, `finish_reason`, `prompt_tokens`, `completion_tokens`, `reasoning_tokens`, `seconds`, `rating`, `note`, `id` and `question`; \
 a column with the name of one of those is `row.answer`. Columns of a CSV file are text: `level|int > 3`.
 
 A rebuild writes the outputs anew: every answered \
@@ -43,6 +43,7 @@ Examples:
   dset export --to lf.json --layout sharegpt           for LLaMA-Factory, reasoning in <think>
   dset export --to hub/ --layout chat --split train=0.98,test=0.02
   dset export --to dpo.jsonl --layout preference --rank 'row.gold in answer'
+  dset export --to dpo.jsonl --layout preference --rank rating --where rating
   dset export --to again.csv --failed                  what has no answer yet, to be asked again
   dset export --rebuild                                after rows were moved or removed in q.csv
   dset export --rebuild --csv-bom                      output.csv as Excel wants it"

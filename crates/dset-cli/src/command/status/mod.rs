@@ -15,12 +15,13 @@ use dset_engine::store::{FailedAsks, Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
 
+use crate::command::forecast;
 use crate::command::money::Money;
 use crate::command::resume_command::{LastRun, resume_command};
 use crate::display;
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
-use crate::display::preamble::{bad_rows, left_out};
+use crate::display::preamble::{BY_SAMPLE, bad_rows, left_out};
 use crate::display::text::{clock, count, of, one_line, span, when, written};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -152,7 +153,7 @@ fn show(
     if standing.empty > 0 {
         page.pair("", &format!("{} skipped", of(standing.empty, "empty row")));
     }
-    let others = [bad_rows(&standing.bad_rows), left_out(&standing.left_out)];
+    let others = [bad_rows(&standing.bad_rows), left_out(&standing.left_out, BY_SAMPLE)];
     for words in others.into_iter().flatten() {
         page.pair("", &words);
     }
@@ -168,6 +169,9 @@ fn show(
     display::money::pairs(page, &expenses);
     if let Some(most) = money.limit {
         page.pair("limit", &display::money::limit(most, &expenses));
+    }
+    if let Some(words) = forecast::cheaper(settings, standing, money) {
+        page.pair("cheaper", &words);
     }
     let endpoint = match &standing.session {
         Some(life) => one_line(&life.endpoint),

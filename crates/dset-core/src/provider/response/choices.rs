@@ -86,7 +86,7 @@ read_fields!(Native<'a>, "what a provider said", {
 /// The first of the choices, by their index. One answer is asked for, and a list of many would take
 /// a multiple of the reply that it came in: the rest is passed over.
 #[derive(Debug, Default)]
-pub(crate) struct Choices<'a>(pub(crate) Option<Choice<'a>>);
+pub(crate) struct Choices<'a>(pub(crate) Option<Box<Choice<'a>>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Choices<'a>, D::Error> {
@@ -100,14 +100,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
                 Ok(Choices(None))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Choices<'de>, A::Error> {
-                Choice::deserialize(MapAccessDeserializer::new(map)).map(|only| Choices(Some(only)))
+                Choice::deserialize(MapAccessDeserializer::new(map))
+                    .map(|only| Choices(Some(Box::new(only))))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices<'de>, A::Error> {
-                let mut first = None::<Choice<'de>>;
+                let mut first = None::<Box<Choice<'de>>>;
                 while first.as_ref().is_none_or(|first| first.index() > 0)
                     && let Some(Object(next)) = seq.next_element::<Object<Choice<'de>>>()?
                 {
-                    let is_before = |next: &Choice<'_>| {
+                    let is_before = |next: &Box<Choice<'_>>| {
                         first.as_ref().is_none_or(|first| next.index() < first.index())
                     };
                     first = next.filter(is_before).or(first);

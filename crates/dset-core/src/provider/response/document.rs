@@ -158,7 +158,7 @@ pub(crate) struct AnswerBuilder {
     id: String,
     model: String,
     system_fingerprint: String,
-    counts: Option<Counts>,
+    counts: Option<Box<Counts>>,
     /// Which of several answers it is: the first of those that came.
     index: Option<u64>,
     finish: String,
@@ -207,7 +207,7 @@ impl AnswerBuilder {
         let was_odd = std::mem::take(&mut self.texts.is_odd);
         if let Some(choice) = document.choices.0 {
             self.has_answer = true;
-            self.choose(choice);
+            self.choose(*choice);
         } else if let Some(content) = document.content {
             self.has_answer = true;
             self.write(|texts| texts.add_content(content));
@@ -220,11 +220,11 @@ impl AnswerBuilder {
             self.has_answer = true;
             keep(&mut self.id, &start.id);
             keep(&mut self.model, &start.model);
-            self.count(start.usage.0.map(Counts::of_the_question));
+            self.count(start.usage.0.map(|counts| counts.of_the_question().into()));
         }
         for part in [document.content_block.0, document.delta.0].into_iter().flatten() {
             let reason = part.stop_reason().to_owned();
-            self.write(|texts| texts.add_part(part));
+            self.write(|texts| texts.add_part(*part));
             self.stop(&reason);
         }
         self.is_done |= &*document.kind == "message_stop";
@@ -279,7 +279,7 @@ impl AnswerBuilder {
         for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {
             if let Some(message) = message {
                 self.refusal.push_str(message.refusal());
-                self.write(|texts| texts.add(message, is_message, ends));
+                self.write(|texts| texts.add(*message, is_message, ends));
             }
         }
         self.stop(&reason);
@@ -339,7 +339,7 @@ impl AnswerBuilder {
         }
     }
 
-    fn count(&mut self, counts: Option<Counts>) {
+    fn count(&mut self, counts: Option<Box<Counts>>) {
         match (&mut self.counts, counts) {
             (Some(known), Some(later)) => known.update(&later),
             (known @ None, later) => *known = later,
@@ -417,7 +417,7 @@ impl AnswerBuilder {
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
         let odd = odd.map(str::to_owned);
         let (answer, is_open) = self.split(reply);
-        let written = self.counts.as_ref().and_then(Counts::written);
+        let written = self.counts.as_deref().and_then(Counts::written);
         let counts = [answer.usage.output, written];
         let end = finish_reason::End {
             finish: &self.finish,
@@ -439,7 +439,7 @@ impl AnswerBuilder {
         let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
         let split = std::mem::take(&mut self.texts).split();
         let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
-        let counts = self.counts.as_ref();
+        let counts = self.counts.as_deref();
         let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
         let answer = Answer {
             content: split.answer,

@@ -123,13 +123,14 @@ impl<'de> Deserialize<'de> for Cost {
 }
 
 impl Details {
-    fn update(known: &mut Object<Details>, later: Object<Details>) {
-        match (&mut known.0, later.0) {
+    fn update(known: &mut Object<Details>, later: &Object<Details>) {
+        match (&mut known.0, &later.0) {
             (Some(known), Some(later)) => {
                 known.cached_tokens.update(later.cached_tokens);
                 known.reasoning_tokens.update(later.reasoning_tokens);
             }
-            (known, later) => *known = known.or(later),
+            (known @ None, later) => known.clone_from(later),
+            (Some(_), None) => {}
         }
     }
 }
@@ -168,9 +169,9 @@ impl Counts {
             cache_read_input_tokens,
             cache_creation_input_tokens
         );
-        Details::update(&mut self.prompt_tokens_details, later.prompt_tokens_details);
-        Details::update(&mut self.completion_tokens_details, later.completion_tokens_details);
-        Details::update(&mut self.output_tokens_details, later.output_tokens_details);
+        Details::update(&mut self.prompt_tokens_details, &later.prompt_tokens_details);
+        Details::update(&mut self.completion_tokens_details, &later.completion_tokens_details);
+        Details::update(&mut self.output_tokens_details, &later.output_tokens_details);
         self.cost.0 = later.cost.0.or(self.cost.0);
     }
 
@@ -193,10 +194,12 @@ impl Counts {
     /// Returns what the call took; `wrote` where an answer or reasoning came, beside which a count
     /// of zero means that it was not counted.
     pub(crate) fn usage(&self, wrote_answer: bool, wrote_reasoning: bool) -> Usage {
-        let of_prompt = self.prompt_tokens_details.0.unwrap_or_default();
-        let cached = self.prompt_cache_hit_tokens.0.or(of_prompt.cached_tokens.0);
+        let of_prompt = self.prompt_tokens_details.0.as_deref();
+        let of_prompt = of_prompt.and_then(|details| details.cached_tokens.0);
+        let cached = self.prompt_cache_hit_tokens.0.or(of_prompt);
         let cached = cached.or(self.cached_tokens.0).or(self.cache_read_input_tokens.0);
-        let of_output = self.completion_tokens_details.0.or(self.output_tokens_details.0);
+        let of_output = self.completion_tokens_details.0.as_deref();
+        let of_output = of_output.or(self.output_tokens_details.0.as_deref());
         let reasoning = of_output.and_then(|details| details.reasoning_tokens.0);
         let reasoning = reasoning.or(self.reasoning_tokens.0);
         // Anthropic's input leaves the cached tokens out; here it includes them, as elsewhere.

@@ -11,6 +11,7 @@ mod on_failed_check;
 mod on_failure;
 mod on_response;
 mod outage;
+mod prefix_groups;
 pub(crate) mod router;
 pub(crate) mod samples;
 mod send;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::prefix_groups::PrefixGroups;
 use self::router::{EndpointIndex, Router};
 use self::systemic_failure::SystemicFailureDetector;
 use self::useless_replies::UselessReplies;
@@ -44,6 +46,8 @@ pub(crate) struct Dispatch {
     active: BTreeMap<QuestionIndex, ActiveQuestion>,
     /// Active questions that may be asked now, of each model, earliest in the file first.
     ready: Vec<BTreeSet<QuestionIndex>>,
+    /// Which of these come one after the other because their prompts begin alike.
+    groups: PrefixGroups,
     /// Active questions that may be asked from a moment on (its monotonic milliseconds).
     waiting: BTreeSet<(u64, QuestionIndex)>,
     asks_in_flight: BTreeMap<AskId, InFlight>,
@@ -121,6 +125,8 @@ struct InFlight {
     /// About how many tokens of a streamed answer have come.
     tokens: u64,
     abandoned: bool,
+    /// From which of the beginnings of its prompt on it is the first, while its reply has not begun.
+    warms_from: Option<usize>,
     /// It was dropped because nothing came for so long.
     stalled_after: Option<Duration>,
     /// An ask for its question was dropped for that before.
@@ -148,6 +154,7 @@ impl Dispatch {
         Dispatch {
             active: BTreeMap::new(),
             ready: vec![BTreeSet::new(); usize::from(router.models())],
+            groups: PrefixGroups::default(),
             waiting: BTreeSet::new(),
             asks_in_flight: BTreeMap::new(),
             asks_count: 0,
@@ -249,7 +256,8 @@ impl Dispatch {
         }
         let first = self.waiting.first().map(|&(ms, _)| moment(cx.now, ms));
         let first = first.filter(|_| !planted(Mutant::LostWakeUp));
-        [cx.gates.send_at, first].into_iter().flatten().min()
+        let released = self.groups.release_at(cx.now).map(|ms| moment(cx.now, ms));
+        [cx.gates.send_at, first, released].into_iter().flatten().min()
     }
 
     /// Asks whose answers, if they came, were not waited for.

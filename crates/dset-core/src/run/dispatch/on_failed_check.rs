@@ -55,7 +55,7 @@ impl Dispatch {
         };
         let held = self.active.get_mut(&back.index).expect("a question that was asked is held");
         *held = super::ActiveQuestion::new(Arc::new(next));
-        self.make_ready(back.index);
+        self.make_ready(cx.now, back.index);
         self.show_retry(cx, &back, failure, Duration::ZERO);
     }
 }

@@ -48,11 +48,11 @@ impl Dispatch {
             }
             FailureClass::KeyRefused => self.on_key_refused(cx, &back, failure),
             FailureClass::OutOfMoney => {
-                self.make_ready(back.index);
+                self.make_ready(cx.now, back.index);
                 cx.shutdown.stop(EndReason::OutOfMoney(Box::new(failure)));
             }
             FailureClass::Refused(Refusal::Settings) => {
-                self.make_ready(back.index);
+                self.make_ready(cx.now, back.index);
                 self.systemic_failure.clear();
                 cx.shutdown.stop(EndReason::WrongSettings(Box::new(failure)));
             }
@@ -83,7 +83,7 @@ impl Dispatch {
         wait: Option<Duration>,
     ) {
         if let Some(wait) = wait.filter(|wait| *wait > RETRY_AFTER_MAX) {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             cx.shutdown.stop(EndReason::RetryAfterTooLong(Box::new(failure), wait));
             return;
         }
@@ -96,7 +96,7 @@ impl Dispatch {
             return;
         }
         if cx.is_ending() {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             return;
         }
         let answered = self.failures.answered_count();
@@ -120,7 +120,7 @@ impl Dispatch {
             times => backoff_wait(cx.rules.seed, back.index, times),
         };
         match own.is_zero() {
-            true => self.make_ready(back.index),
+            true => self.make_ready(cx.now, back.index),
             false => self.schedule_retry(cx.now, back.index, own),
         }
         let until = self.router.endpoint_mut(back.endpoint).rate.paused_until(cx.now);
@@ -130,7 +130,7 @@ impl Dispatch {
 
     fn on_transient(&mut self, cx: &mut Context<'_>, back: &ReturnedAsk, failure: Failure) {
         if cx.is_ending() {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             return;
         }
         // Hours are no wait between two tries of a question, which may be what the service stumbles
@@ -172,9 +172,9 @@ impl Dispatch {
         }
         self.misdirected += 1;
         if cx.is_ending() {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
         } else if self.asks_in_flight.is_empty() || self.misdirected >= MISDIRECTED_MAX {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             self.systemic_failure.clear();
             cx.shutdown.stop(EndReason::WrongSettings(Box::new(failure)));
         } else {
@@ -229,7 +229,7 @@ impl Dispatch {
             return true;
         }
         if dies {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
         }
         // What probes a dead place costs a retry all the same: it may be the question's own fault,
         // and would be asked for ever.
@@ -251,7 +251,7 @@ impl Dispatch {
     }
 
     fn on_key_refused(&mut self, cx: &mut Context<'_>, back: &ReturnedAsk, failure: Failure) {
-        self.make_ready(back.index);
+        self.make_ready(cx.now, back.index);
         cx.shutdown.stop(EndReason::KeyRefused(Box::new(failure)));
         // Before any success nothing on its way can be worth waiting for; after one it may be paid.
         if self.answers_count == 0 || planted(Mutant::PaidAsksDroppedWithTheKey) {
@@ -262,14 +262,14 @@ impl Dispatch {
     fn on_refused(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
         self.on_service_responded(cx, back.endpoint);
         if matches!(cx.shutdown.reason, Some(EndReason::WrongSettings(_))) {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             return;
         }
         if cx.rules.pause_on_error || cx.is_ending() {
             self.reject(cx, back.question, failure);
             return;
         }
-        self.active.remove(&back.index);
+        self.let_go(back.index);
         for (question, failure) in
             self.systemic_failure.refused(back.question, failure, self.answers_count > 0)
         {
@@ -323,7 +323,7 @@ impl Dispatch {
         fault: Fault,
         failure: Failure,
     ) {
-        self.active.remove(&question.index);
+        self.let_go(question.index);
         cx.custody.on_failed(question.index, fault);
         self.settle_samples(cx, question.index);
         let cut = failure.class == FailureClass::CutByLength;

@@ -73,7 +73,7 @@ impl Dispatch {
     ) {
         let back = self.complete_ask(cx, ask, &reading);
         if cx.is_ending() && planted(Mutant::AnswerDroppedWhileStopping) {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             return;
         }
         match reading {
@@ -89,7 +89,8 @@ impl Dispatch {
         ask: AskId,
         reading: &ParsedReply,
     ) -> ReturnedAsk {
-        let flight = self.asks_in_flight.remove(&ask).expect("an ask is answered once");
+        let mut flight = self.asks_in_flight.remove(&ask).expect("an ask is answered once");
+        self.warmed(cx.now, &mut flight, matches!(reading, ParsedReply::Answer(_)));
         let held = self.active.get(&flight.index).expect("a question on its way is held");
         let back = response_signal(reading);
         let lane = self.router.endpoint_mut(flight.endpoint);
@@ -127,8 +128,14 @@ impl Dispatch {
     pub(crate) fn on_progress(&mut self, now: Time, ask: AskId, tokens: u64) {
         let Some(flight) = self.asks_in_flight.get_mut(&ask) else { return };
         flight.tokens = flight.tokens.max(tokens);
-        if !std::mem::replace(&mut flight.has_begun, true) {
-            self.router.endpoint_mut(flight.endpoint).rate.accepted(now, &flight.sent);
+        if std::mem::replace(&mut flight.has_begun, true) {
+            return;
+        }
+        self.router.endpoint_mut(flight.endpoint).rate.accepted(now, &flight.sent);
+        if let Some(from) = flight.warms_from.take() {
+            let question = Arc::clone(&self.active[&flight.index].question);
+            let changed = self.groups.begun(now, &question, from);
+            self.place_again(now, changed);
         }
     }
 
@@ -141,7 +148,7 @@ impl Dispatch {
     ) {
         let over = self.on_service_responded(cx, back.endpoint);
         self.answers_count += 1;
-        self.clear_useless();
+        self.clear_useless(cx.now);
         self.clear_systemic_failure(cx);
         if let Some((outage, failure)) = over {
             self.on_isolated_failure(cx, &back, &outage, *failure);
@@ -152,7 +159,7 @@ impl Dispatch {
             self.on_failed_check(cx, back, answer, verdicts);
             return;
         }
-        self.active.remove(&back.index);
+        self.let_go(back.index);
         cx.effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),
             took: cx.now.since(back.sent_at),

@@ -31,7 +31,7 @@ impl Dispatch {
         back: &ReturnedAsk,
         failure: Failure,
     ) {
-        self.make_ready(back.index);
+        self.make_ready(cx.now, back.index);
         if cx.is_ending() {
             return;
         }
@@ -51,7 +51,7 @@ impl Dispatch {
         back: &ReturnedAsk,
         failure: Failure,
     ) {
-        self.make_ready(back.index);
+        self.make_ready(cx.now, back.index);
         let answered = self.failures.answered_count();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         held.first_failed_at.get_or_insert(answered);

@@ -55,13 +55,13 @@ impl Dispatch {
                     self.spare.insert(at);
                     return;
                 }
-                self.make_ready(at);
+                self.make_ready(cx.now, at);
             }
             return;
         }
         for at in spare {
             self.spare.remove(&at);
-            self.active.remove(&at);
+            self.let_go(at);
             cx.custody.leave_out(at);
         }
         // Those that failed before are not missed.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::prefix_groups::Changed;
 use super::router::{EndpointIndex, Route};
 use super::{ActiveQuestion, Dispatch, InFlight};
 use crate::item::question::{Question, QuestionIndex};
@@ -32,27 +33,29 @@ impl Dispatch {
                 cx.custody.leave_out(index);
                 continue;
             }
-            match self.is_spare(cx, index) {
-                true => self.spare.insert(index),
-                false => self.ready[usize::from(question.model)].insert(index),
-            };
-            let question = Arc::new(question);
-            let held = ActiveQuestion::new(question);
+            let is_spare = self.is_spare(cx, index);
+            self.groups.hold(cx.now, &question, &self.ready);
+            let held = ActiveQuestion::new(Arc::new(question));
             let known = self.active.insert(index, held);
             assert!(known.is_none(), "a question is read once");
+            match is_spare {
+                true => drop(self.spare.insert(index)),
+                false => self.make_ready(cx.now, index),
+            }
         }
     }
 
     /// How many questions may be held: twice the width, or more where one of several models has none
-    /// left to ask, because those of another that does not answer are in the way; and more in an
-    /// outage, for a choice of what to try.
+    /// left to ask, because those of another that does not answer are in the way; more in an
+    /// outage, for a choice of what to try; and more where prompts begin alike, for a choice of which
+    /// come one after the other.
     fn active_max(&self) -> usize {
         let most = (2 * self.router.slots()).max(self.useless.active_min());
         let most = match self.outage {
             Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             None => most,
         };
-        let most = most + self.spare.len();
+        let most = most.max(self.groups.window()) + self.spare.len();
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
         if lacks { most.max(HELD_FOR_OTHERS) } else { most }
     }
@@ -119,9 +122,48 @@ impl Dispatch {
     }
 
     /// Puts a held question in the line of its model.
-    pub(crate) fn make_ready(&mut self, index: QuestionIndex) {
+    pub(crate) fn make_ready(&mut self, now: Time, index: QuestionIndex) {
         let held = self.active.get(&index).expect("a question that is asked again is held");
         self.ready[usize::from(held.question.model)].insert(index);
+        self.groups.line_up(now, &held.question);
+    }
+
+    /// Takes a question out of its line.
+    fn leave_line(&mut self, index: QuestionIndex) {
+        let question = &self.active[&index].question;
+        self.ready[usize::from(question.model)].remove(&index);
+        self.groups.leave(question);
+    }
+
+    /// Holds a question no longer.
+    pub(crate) fn let_go(&mut self, index: QuestionIndex) {
+        if let Some(held) = self.active.remove(&index) {
+            self.groups.let_go(&held.question);
+        }
+    }
+
+    /// Returns whose turn it is in the line of a model.
+    fn next_in_line(&mut self, now: Time, model: u16) -> Option<QuestionIndex> {
+        let Dispatch { groups, active, ready, .. } = self;
+        let question = |index| Arc::clone(&active[&index].question);
+        groups.next(now, model, &ready[usize::from(model)], question)
+    }
+
+    /// The turns of these may be others now.
+    pub(super) fn place_again(&mut self, now: Time, changed: Changed) {
+        let Dispatch { groups, active, .. } = self;
+        groups.place_again(now, changed, |index| Arc::clone(&active[&index].question));
+    }
+
+    /// The reply to an ask has begun, or it is back without one: others may have waited for that.
+    pub(super) fn warmed(&mut self, now: Time, flight: &mut InFlight, has_begun: bool) {
+        let Some(from) = flight.warms_from.take() else { return };
+        let question = Arc::clone(&self.active[&flight.index].question);
+        let changed = match has_begun {
+            true => self.groups.begun(now, &question, from),
+            false => self.groups.ended(&question, from),
+        };
+        self.place_again(now, changed);
     }
 
     /// Sends what may be sent now.
@@ -136,8 +178,10 @@ impl Dispatch {
                 break;
             }
             self.waiting.pop_first();
-            self.make_ready(index);
+            self.make_ready(cx.now, index);
         }
+        let released = self.groups.release(cx.now);
+        self.place_again(cx.now, released);
         // Each model comes first in its turn, so that none takes all that a minute may hold.
         let models = self.router.models();
         let first = (self.asks_count % u64::from(models)) as u16;
@@ -154,12 +198,12 @@ impl Dispatch {
     /// Sends what may be sent now to a model; returns true if what is left of the money holds it up.
     fn send_to(&mut self, cx: &mut Context<'_>, model: u16) -> bool {
         while self.has_room(cx)
-            && let Some(&index) = self.ready[usize::from(model)].first()
+            && let Some(index) = self.next_in_line(cx.now, model)
         {
             match self.may_send(cx, model) {
                 Route::Now(lane) => match self.reserve(cx, index, lane) {
                     Ok(reservation) => {
-                        self.ready[usize::from(model)].pop_first();
+                        self.leave_line(index);
                         let ask = self.ask(cx, index, lane, reservation);
                         self.router.endpoint_mut(lane).on_probe_sent(ask);
                     }
@@ -196,6 +240,15 @@ impl Dispatch {
         let at = self.router.endpoint_mut(lane);
         at.in_flight += 1;
         let (endpoint, sent) = (at.spec.endpoint, at.rate.sent(cx.now));
+        let question = Arc::clone(&held.question);
+        let (warms_from, changed) = match &question.prefixes {
+            Some(_) => {
+                let (from, changed) = self.groups.sent(cx.now, &question);
+                (Some(from), changed)
+            }
+            None => (None, Changed::default()),
+        };
+        self.place_again(cx.now, changed);
         let flight = InFlight {
             index,
             endpoint: lane,
@@ -204,11 +257,11 @@ impl Dispatch {
             has_begun: false,
             tokens: 0,
             abandoned: false,
+            warms_from,
             stalled_after: None,
             was_dropped_before,
         };
         self.asks_in_flight.insert(id, flight);
-        let question = Arc::clone(&held.question);
         cx.effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));
         let (model, sample) = (question.model, question.sample);
         cx.effects.push(Effect::Ask(Ask { id, question, attempt, endpoint, model, sample }));
@@ -231,8 +284,7 @@ impl Dispatch {
 
     /// Takes a question that was to be asked again out of the line and of those that wait.
     pub(crate) fn dequeue(&mut self, index: QuestionIndex) {
-        let model = self.active[&index].question.model;
-        self.ready[usize::from(model)].remove(&index);
+        self.leave_line(index);
         self.waiting.retain(|&(_, waiting)| waiting != index);
     }
 }

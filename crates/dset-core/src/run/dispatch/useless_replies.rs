@@ -15,6 +15,7 @@ use crate::item::question::QuestionIndex;
 use crate::rate::retry::TRANSIENT_RETRIES_MAX;
 use crate::run::EndReason;
 use crate::run::context::Context;
+use crate::time::Time;
 
 /// How often a question is asked again that got such a reply: each may have been paid for.
 const RETRIES_MAX: u32 = 2;
@@ -54,7 +55,7 @@ impl Dispatch {
         failure: Failure,
     ) {
         if cx.is_ending() {
-            self.make_ready(back.index);
+            self.make_ready(cx.now, back.index);
             return;
         }
         self.useless.questions.insert(back.index);
@@ -78,25 +79,25 @@ impl Dispatch {
     }
 
     /// Forgets what was useless: there is an answer.
-    pub(crate) fn clear_useless(&mut self) {
-        self.release_parked();
+    pub(crate) fn clear_useless(&mut self, now: Time) {
+        self.release_parked(now);
         self.useless = UselessReplies::default();
     }
 
-    fn release_parked(&mut self) {
+    fn release_parked(&mut self, now: Time) {
         for index in std::mem::take(&mut self.useless.parked) {
-            self.make_ready(index);
+            self.make_ready(now, index);
         }
     }
 
     /// Asks parked questions again where there is nothing else to ask.
-    fn retry_parked_if_idle(&mut self) {
+    fn retry_parked_if_idle(&mut self, now: Time) {
         let is_idle = self.asks_in_flight.is_empty()
             && self.waiting.is_empty()
             && self.ready.iter().all(BTreeSet::is_empty);
         if is_idle && self.read.ended && !self.useless.parked.is_empty() {
             self.useless.has_no_others = true;
-            self.release_parked();
+            self.release_parked(now);
         }
     }
 
@@ -120,7 +121,7 @@ impl Dispatch {
         let is_alone = || self.active.keys().all(|index| self.useless.questions.contains(index));
         let is_all = is_other && !has_succeeded && self.read.ended && is_alone();
         if self.useless.questions.len() < most && !is_all {
-            self.retry_parked_if_idle();
+            self.retry_parked_if_idle(cx.now);
             return false;
         }
         // Nothing is left that could be asked in vain.

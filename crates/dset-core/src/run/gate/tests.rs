@@ -60,6 +60,7 @@ fn question(bytes: usize) -> Question {
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     }
 }
 

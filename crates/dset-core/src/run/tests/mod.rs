@@ -2,6 +2,7 @@ mod budget;
 mod off_peak;
 mod outage;
 mod places;
+mod prefixes;
 mod suspects;
 mod throttled;
 mod tries;
@@ -44,6 +45,8 @@ struct Bench {
     /// The questions are for these in turn.
     models: u32,
     read: u32,
+    /// The beginnings of their prompts.
+    prefixes: fn(QuestionIndex) -> Option<Arc<[u64]>>,
     /// How many asks were sent.
     sent: u32,
     alarm: Option<Time>,
@@ -69,6 +72,7 @@ fn question(index: u32) -> Question {
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     }
 }
 
@@ -148,6 +152,7 @@ impl Bench {
             per_row: 1,
             models: 1,
             read: 0,
+            prefixes: |_| None,
             sent: 0,
             alarm: None,
         }
@@ -182,6 +187,7 @@ impl Bench {
                 let of_row = |index| Question {
                     id: question(index / self.per_row).id,
                     model: (index % self.models) as u16,
+                    prefixes: (self.prefixes)(index),
                     ..question(index)
                 };
                 let questions = (self.read..to).map(of_row).collect();

@@ -101,6 +101,7 @@ impl Run {
             hashers,
             plan: Arc::clone(&plan),
             earlier: earlier_answers,
+            caches: job.prompt_caches,
             next: 0,
         };
         let workers = vec![

@@ -1,5 +1,6 @@
 //! What a viewer reads of answers: the numbers of all, and the beginnings of the texts of a few.
 
+use dset_core::acceptance::{Outcome, Verdict};
 use dset_core::answer::Usage;
 use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
@@ -117,18 +118,32 @@ impl Store {
         Ok(statement.query_row(params![answer, QUESTION_CHARS, ANSWER_CHARS], of)?)
     }
 
-    /// Returns the key of an answer; in one pass over all keys.
-    pub(crate) fn key_of(&self, answer: AnswerId) -> Result<Option<[u8; 16]>, StoreError> {
-        let sql = "SELECT key FROM answer_keys WHERE answer = ?1";
+    /// Shows the answers that do not pass every check, with the names of those checks.
+    pub(crate) fn for_each_failed_check(
+        &self,
+        acceptance: &[u8; 16],
+        mut each: impl FnMut(AnswerId, &str),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT answer, list FROM verdicts WHERE acceptance = ?1 AND list IS NOT NULL";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([answer], |row| row.get(0)).optional()?)
+        let mut rows = statement.query([&acceptance[..]])?;
+        while let Some(row) = rows.next()? {
+            let list: Vec<Verdict> = serde_json::from_str(text(row, 1)?).unwrap_or_default();
+            let failed = list.iter().filter(|verdict| verdict.outcome != Outcome::Passed);
+            let names: Vec<&str> = failed.map(|verdict| &*verdict.check).collect();
+            if !names.is_empty() {
+                each(row.get(0)?, &names.join(", "));
+            }
+        }
+        Ok(())
     }
 
-    /// Returns the answer under a key.
-    pub(crate) fn answer_under(&self, key: &[u8]) -> Result<Option<AnswerId>, StoreError> {
-        let sql = "SELECT answer FROM answer_keys WHERE key = ?1";
+    /// Returns the key of an answer; in one pass over all keys.
+    pub(crate) fn key_of(&self, answer: AnswerId) -> Result<Option<[u8; 16]>, StoreError> {
+        let sql = "SELECT key FROM answer_keys WHERE answer = ?1
+                   UNION ALL SELECT key FROM later_tries WHERE answer = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+        Ok(statement.query_row([answer], |row| row.get(0)).optional()?)
     }
 }
 

@@ -134,6 +134,7 @@ mod tests {
             attempts: Some(1),
             tries: Some(2),
             failed_checks: Vec::new(),
+            review: None,
             seconds: Some(2.0),
             request_id: Some(String::new()),
             system_fingerprint: Some("fp".into()),

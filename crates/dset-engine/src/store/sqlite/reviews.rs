@@ -3,24 +3,14 @@
 
 use std::path::Path;
 
+pub use dset_core::answer::row::Review;
 use rusqlite::{Connection, OpenFlags, params};
-use serde::{Deserialize, Serialize};
 
 use crate::store::error::StoreError;
 
 /// The file's name.
 const REVIEWS: &str = "review.db";
 const VERSION: i64 = 1;
-
-/// What somebody thinks of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
-    /// From 1, bad, to 5, good; absent where it was not rated.
-    pub rating: Option<u8>,
-    /// What there is to say of it; empty where there is nothing.
-    #[serde(default)]
-    pub note: String,
-}
 
 /// Which answer a review is of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -99,6 +99,7 @@ fn answered(number: u32) -> ToStore {
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     };
     let answer = Answer {
         content: "a".into(),

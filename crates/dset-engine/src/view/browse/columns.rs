@@ -1,6 +1,7 @@
 //! The numbers of every record in memory, column by column: about 55 bytes each, so that filters,
 //! counts and orders over a million of them take milliseconds.
 
+use dset_core::plan::AnswerId;
 use serde::Serialize;
 
 /// Where a record stands.
@@ -93,12 +94,34 @@ pub(super) struct Record {
     pub(super) sample: u16,
     pub(super) state: State,
     pub(super) cause: u8,
+    /// The checks that it does not pass.
+    pub(super) check: u8,
     pub(super) model: u8,
     pub(super) finish: u8,
     pub(super) attempts: u8,
     /// From 1 to 5; 0 where it was not rated.
     pub(super) rating: u8,
     pub(super) has_note: bool,
+}
+
+impl Record {
+    /// Returns a record of which nothing is known but its row and its answer, 0 where there is none.
+    pub(super) fn of(row: u32, answer: AnswerId) -> Record {
+        Record {
+            row,
+            answer: answer as u32,
+            numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
+            sample: 0,
+            state: State::Answered,
+            cause: 0,
+            check: 0,
+            model: 0,
+            finish: 0,
+            attempts: 0,
+            rating: 0,
+            has_note: false,
+        }
+    }
 }
 
 /// All records, in the order of the input; those of a row one behind the other.
@@ -108,6 +131,7 @@ pub(super) struct Columns {
     /// The number of each row as a spreadsheet counts.
     pub(super) row_numbers: Vec<u32>,
     pub(super) causes: Names,
+    pub(super) checks: Names,
     pub(super) models: Names,
     pub(super) finishes: Names,
 }

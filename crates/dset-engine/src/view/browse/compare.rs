@@ -32,6 +32,20 @@ pub struct Side {
     pub cost: f64,
 }
 
+impl Side {
+    /// Takes in what its answers are like on the questions that both answered.
+    fn average(&mut self, both: &[[&Record; 2]], of: usize) {
+        let mean = |number: fn(&Record) -> f64| {
+            both.iter().map(|pair| number(pair[of])).sum::<f64>() / both.len().max(1) as f64
+        };
+        self.output_tokens = mean(|one| f64::from(one.numbers.output_tokens));
+        self.seconds = mean(|one| f64::from(one.numbers.took_ms) / 1000.0);
+        self.answer_bytes = mean(|one| f64::from(one.numbers.answer_bytes));
+        let costs = both.iter().map(|pair| f64::from(pair[of].numbers.cost));
+        self.cost = costs.filter(|cost| !cost.is_nan()).sum();
+    }
+}
+
 /// A question that both answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
@@ -120,15 +134,8 @@ impl Browser {
                 }
                 seen.rated += 1;
             }
-            for (side, of) in sides.iter_mut().zip([0, 1]) {
-                let mean = |number: fn(&Record) -> f64| {
-                    both.iter().map(|pair| number(pair[of])).sum::<f64>() / both.len().max(1) as f64
-                };
-                side.output_tokens = mean(|one| f64::from(one.numbers.output_tokens));
-                side.seconds = mean(|one| f64::from(one.numbers.took_ms) / 1000.0);
-                side.answer_bytes = mean(|one| f64::from(one.numbers.answer_bytes));
-                let costs = both.iter().map(|pair| f64::from(pair[of].numbers.cost));
-                side.cost = costs.filter(|cost| !cost.is_nan()).sum();
+            for (of, side) in sides.iter_mut().enumerate() {
+                side.average(&both, of);
             }
             seen.both = both.len() as u64;
             for (place, pair) in both.iter().enumerate().skip(offset as usize) {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::columns::State;
+use super::columns::{Record, State};
 use super::{BrowseError, Browser, Filter};
 use crate::store::{Attempt, Store};
 use crate::view::browse::load::Loaded;
-use crate::view::show::{ShownQuestion, ShownSlot, SlotOutcome, object};
+use crate::view::show::{ShownQuestion, ShownSlot, ShownTry, SlotOutcome, object, tries};
 use dset_core::plan::ledger::Fault;
 
 /// Characters of a text that are sent with a question; the whole of it is a call of its own.
@@ -81,7 +81,8 @@ impl Browser {
             text: String::new(),
             entries: Vec::new(),
         };
-        for record in &columns.records[columns.of_row(row)] {
+        for place in columns.of_row(row) {
+            let record = &columns.records[place];
             let cause = columns.causes.name(record.cause).unwrap_or_default().to_owned();
             let tried = || crate::store::AttemptSummary::of(attempts);
             let outcome = match record.state {
@@ -103,7 +104,8 @@ impl Browser {
                 State::Pending => SlotOutcome::Pending { tried: tried() },
             };
             let model = columns.models.name(record.model).map(str::to_owned);
-            let (sample, tries) = (record.sample.into(), Vec::new());
+            let sample = record.sample.into();
+            let tries = of_record(store, loaded, place as u32, record)?;
             question.entries.push(ShownSlot { model, sample, outcome, tries });
         }
         if question.text.is_empty() {
@@ -144,6 +146,26 @@ impl Browser {
     pub fn reply(&self, attempt: i64) -> Result<Vec<u8>, BrowseError> {
         self.with(|store, _| store.reply_of(attempt)?.ok_or(BrowseError::NoSuch))
     }
+}
+
+/// Returns the answers to a wanted one, where checks say something of them.
+fn of_record(
+    store: &Store,
+    loaded: &Loaded,
+    place: u32,
+    record: &Record,
+) -> Result<Vec<ShownTry>, BrowseError> {
+    let accepted = (record.answer > 0).then(|| i64::from(record.answer));
+    let last = loaded.not_accepted.get(&place).copied();
+    let of = match (accepted, last) {
+        (None, None) => return Ok(Vec::new()),
+        (Some(_), _) if !loaded.has_checks => return Ok(Vec::new()),
+        (accepted, last) => accepted.or(last),
+    };
+    let Some(key) = of.map(|of| store.key_of(of)).transpose()?.flatten() else {
+        return Ok(Vec::new());
+    };
+    Ok(tries(store, &key, accepted)?)
 }
 
 /// Cuts a text that no page shows whole, and says how long it was.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::columns::{Columns, Numbers, Record, State};
 
 /// Columns that are told apart by name, in the order in which a viewer shows them.
-pub const FACETS: [&str; 7] =
-    ["state", "cause", "model", "sample", "finish_reason", "attempts", "rating"];
+pub const FACETS: [&str; 8] =
+    ["state", "cause", "check", "model", "sample", "finish_reason", "attempts", "rating"];
 
 /// Columns that records can be put in order and bounded by.
 pub const NUMBERS: [&str; 9] = [
@@ -81,10 +81,11 @@ fn facet_number(facet: usize, record: &Record) -> usize {
     match facet {
         0 => record.state as usize,
         1 => record.cause.into(),
-        2 => record.model.into(),
-        3 => usize::from(record.sample).min(MANY),
-        4 => record.finish.into(),
-        5 => record.attempts.into(),
+        2 => record.check.into(),
+        3 => record.model.into(),
+        4 => usize::from(record.sample).min(MANY),
+        5 => record.finish.into(),
+        6 => record.attempts.into(),
         _ => record.rating.into(),
     }
 }
@@ -94,9 +95,10 @@ fn facet_value(columns: &Columns, facet: usize, number: usize) -> Option<String>
     match facet {
         0 => State::ALL.get(number).map(|state| state.name().to_owned()),
         1 => name(&columns.causes),
-        2 => name(&columns.models),
-        4 => name(&columns.finishes),
-        3 => Some(number.to_string()),
+        2 => name(&columns.checks),
+        3 => name(&columns.models),
+        5 => name(&columns.finishes),
+        4 => Some(number.to_string()),
         _ => (number > 0).then(|| number.to_string()),
     }
 }

@@ -1,5 +1,7 @@
 //! The records of a run, made from its input and its store, and brought up to date by what is new.
 
+use std::collections::HashMap;
+
 use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::money::{Billed, BilledAs, Expenses};
@@ -23,6 +25,10 @@ pub(super) struct Loaded {
     /// What each model is asked with.
     pub(super) requests: Vec<RequestSettings>,
     pub(super) samples: u32,
+    /// By the place of its record, the last answer of those that has none which is accepted.
+    pub(super) not_accepted: HashMap<u32, AnswerId>,
+    /// Answers are held against checks.
+    pub(super) has_checks: bool,
     /// Counted up whenever something in the columns has changed.
     pub(super) revision: u64,
     last: AnswerId,
@@ -44,6 +50,9 @@ impl Loaded {
             view.requests.iter().map(|request| request.model.clone()).collect();
         let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
         let ended = store.ended(view.generation)?;
+        let has_checks = store.terms()?.is_some();
+        let failed_checks = failed_checks(store, &mut columns)?;
+        let mut not_accepted = HashMap::new();
         let answers = std::mem::take(&mut view.answers);
         let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
         view.for_each_row(|plan, seen| {
@@ -51,48 +60,32 @@ impl Loaded {
             columns.row_numbers.push(seen.row_number() as u32);
             let (wanted, mut is_open) = (plan.wanted(), false);
             for at in seen.entries.clone() {
+                let answer = answers[at as usize].unwrap_or(0);
+                let sample = wanted.sample(at).min(u32::from(u16::MAX)) as u16;
                 let mut record = Record {
-                    row,
-                    answer: answers[at as usize].map_or(0, |id| id as u32),
-                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
-                    sample: wanted.sample(at).min(u32::from(u16::MAX)) as u16,
-                    state: State::Answered,
-                    cause: 0,
+                    sample,
                     model: models[usize::from(wanted.model(at))],
-                    finish: 0,
-                    attempts: 0,
-                    rating: 0,
-                    has_note: false,
+                    ..Record::of(row, answer)
                 };
+                let last = plan.not_accepted(at).map(|one| one.answer);
+                if let Some(seen) = answers[at as usize].or(last) {
+                    record.check = failed_checks.get(&seen).copied().unwrap_or(0);
+                }
                 if record.answer == 0 {
                     is_open = true;
+                    if let Some(last) = last {
+                        not_accepted.insert(columns.records.len() as u32, last);
+                    }
                     let end = wanted.find_failure(seen.id, at, |hash| ended.get(hash));
-                    record.state = match (plan.states[at as usize], end) {
-                        (Planned::Presumed, _) => State::Presumed,
-                        (_, Some((Fault::Rejected, _))) => State::Rejected,
-                        (_, Some((Fault::GaveUp, _))) => State::GaveUp,
-                        (Planned::Failed, None) => State::Rejected,
-                        _ if seen.item.status == Status::Error => State::GaveUp,
-                        _ => State::Pending,
-                    };
+                    let is_marked = seen.item.status == Status::Error;
+                    record.state =
+                        state_of(plan.states[at as usize], end.map(|(fault, _)| *fault), is_marked);
                     record.cause = end.map_or(0, |(_, cause)| columns.causes.number(cause));
                 }
                 columns.records.push(record);
             }
             while let Some((_, id)) = beside.next_if(|(of, _)| *of == row) {
-                columns.records.push(Record {
-                    row,
-                    answer: id as u32,
-                    numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
-                    sample: 0,
-                    state: State::Answered,
-                    cause: 0,
-                    model: 0,
-                    finish: 0,
-                    attempts: 0,
-                    rating: 0,
-                    has_note: false,
-                });
+                columns.records.push(Record::of(row, id));
             }
             if is_open && failed.is_none() {
                 failed = open.insert(row, seen.item.text.trim()).err();
@@ -107,6 +100,8 @@ impl Loaded {
             pulse,
             samples: view.plan.wanted().samples(),
             requests: view.requests,
+            not_accepted,
+            has_checks,
             revision: 1,
             last: 0,
         };
@@ -145,7 +140,8 @@ impl Loaded {
         pricing: Pricing<'_>,
         pulse: Pulse,
     ) -> Result<bool, StoreError> {
-        let is_one_each = self.requests.len() == 1 && self.samples == 1;
+        // What checks say of a new answer is worked out with all others.
+        let is_one_each = self.requests.len() == 1 && self.samples == 1 && !self.has_checks;
         let ascends = self.columns.row_numbers.is_sorted_by(|a, b| a < b);
         if pulse.basis != self.pulse.basis || !ascends {
             return Ok(false);
@@ -157,8 +153,20 @@ impl Loaded {
         let mut costs = Costs::new(store, pricing)?;
         let (columns, mut fits) = (&mut self.columns, true);
         let mut last = self.last;
+        let acceptance = store.terms()?.map(|terms| terms.fingerprint).filter(|_| self.has_checks);
+        let passes = |answer| match &acceptance {
+            None => true,
+            Some(acceptance) => match store.as_reader().verdicts(answer, acceptance) {
+                Ok(Some(failed)) => failed.is_empty(),
+                Ok(None) | Err(_) => false,
+            },
+        };
         store.for_each_fact(self.last, |facts| {
             last = facts.id;
+            if !passes(facts.id) {
+                fits = false;
+                return;
+            }
             match free_record(columns, &facts, &settings) {
                 Some(at) => {
                     let record = &mut columns.records[at];
@@ -169,6 +177,10 @@ impl Loaded {
                 None => fits = false,
             }
         })?;
+        // Some answer has no place among what is loaded, which stays as old as it was until all is read.
+        if !fits {
+            return Ok(false);
+        }
         if pulse.ended != self.pulse.ended {
             for (row, fault, cause) in store.ended_rows(pulse.basis.0)? {
                 let Some(row) = columns.row_numbered(row) else { continue };
@@ -186,8 +198,34 @@ impl Loaded {
         self.last = last;
         self.pulse = pulse;
         self.revision += 1;
-        Ok(fits)
+        Ok(true)
     }
+}
+
+/// Returns where a wanted answer stands that is not there.
+fn state_of(planned: Planned, end: Option<Fault>, is_marked: bool) -> State {
+    match (planned, end) {
+        (Planned::Presumed, _) => State::Presumed,
+        (_, Some(Fault::Rejected)) => State::Rejected,
+        (_, Some(Fault::GaveUp)) => State::GaveUp,
+        (Planned::Failed, None) => State::Rejected,
+        _ if is_marked => State::GaveUp,
+        _ => State::Pending,
+    }
+}
+
+/// Returns the checks that answers do not pass, as numbers of their names.
+fn failed_checks(
+    store: &Store,
+    columns: &mut Columns,
+) -> Result<HashMap<AnswerId, u8>, StoreError> {
+    let mut failed = HashMap::new();
+    if let Some(terms) = store.terms()? {
+        store.for_each_failed_check(&terms.fingerprint, |answer, names| {
+            failed.insert(answer, columns.checks.number(names));
+        })?;
+    }
+    Ok(failed)
 }
 
 /// Finds the record that waits for an answer.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant, SystemTime};
 
+use dset_core::key::RequestSettings;
 use dset_core::money::Prices;
 use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
@@ -34,6 +35,7 @@ pub use self::error::BrowseError;
 pub use self::filter::{FACETS, Facet, FacetValue, Filter, FilterError, NUMBERS};
 use self::load::Loaded;
 pub use self::page::{ListedRecord, Page, Snippet};
+pub(crate) use self::review::reviews_of;
 use self::words::Found;
 pub(crate) use self::words::answers_with;
 use crate::os::files::try_to_write;
@@ -147,6 +149,12 @@ impl Browser {
     #[must_use]
     pub fn settings(&self) -> &JobSpec {
         &self.settings
+    }
+
+    /// Returns what each model is asked with.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestSettings> {
+        self.read().requests.clone()
     }
 
     /// Tells how the run stands.

@@ -42,6 +42,8 @@ pub struct ListedRecord {
     pub state: super::State,
     /// Why it ended without an answer.
     pub cause: Option<String>,
+    /// The checks that its last answer does not pass, with commas.
+    pub check: Option<String>,
     /// The model that is asked.
     pub model: Option<String>,
     /// Which sample, from 0.
@@ -216,6 +218,7 @@ fn listed(
         answer: (record.answer > 0).then_some(record.answer),
         state: record.state,
         cause: name(columns.causes.name(record.cause)),
+        check: name(columns.checks.name(record.check)),
         model: name(columns.models.name(record.model)),
         sample: record.sample,
         finish_reason: name(columns.finishes.name(record.finish)),

@@ -16,8 +16,8 @@ pub(crate) fn reviews_of(
     let Some(reviews) = Reviews::open_readonly(folder)? else { return Ok(HashMap::new()) };
     let mut of_answers = HashMap::new();
     for (of, review) in reviews.all(store.edition()?)? {
-        if let Some(answer) = store.answer_under(&of.key)? {
-            of_answers.insert(answer, review);
+        if let Some(answer) = store.tries(&of.key)?.get(of.try_number as usize) {
+            of_answers.insert(*answer, review);
         }
     }
     Ok(of_answers)
@@ -28,7 +28,8 @@ impl Browser {
     pub fn review(&self, answer: AnswerId, review: &Review) -> Result<(), BrowseError> {
         let of = self.with(|store, _| {
             let key = store.key_of(answer)?.ok_or(BrowseError::NoSuch)?;
-            Ok(ReviewKey { key, try_number: 0, generation: store.edition()? })
+            let place = store.tries(&key)?.iter().position(|one| *one == answer).unwrap_or(0);
+            Ok(ReviewKey { key, try_number: place as u32, generation: store.edition()? })
         })?;
         Reviews::open(&self.side.folder)?.set(&of, review, unix_ms())?;
         self.kept().reviewed_at = None;

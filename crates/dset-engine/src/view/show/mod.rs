@@ -300,7 +300,7 @@ fn with_outcomes(
 
 /// Returns the answers under a key, of which this one counts; none where it is the only one and
 /// passed every check.
-fn tries(
+pub(crate) fn tries(
     store: &Store,
     key: &[u8; 16],
     accepted: Option<AnswerId>,

@@ -41,6 +41,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         sample: 0,
         earlier: None,
         fields: None,
+        prefixes: None,
     })
 }
 

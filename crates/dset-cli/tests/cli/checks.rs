@@ -1,0 +1,319 @@
+//! `dset run` with checks: what fails is kept, asked again, marked or kept with its verdict.
+
+use std::fmt::Write as _;
+
+use crate::common::{Folder, Service, until};
+use dset_mock::MockSettings;
+
+/// So many questions of arithmetic with the right answers in a column, and the file of answers from
+/// which a service gives them.
+fn arithmetic(count: u64) -> (Folder, std::path::PathBuf) {
+    let (mut questions, mut answers) = (String::from("question,gold\n"), String::new());
+    for number in 1..=count {
+        let (a, b, c) = (number * 37 % 1_000 + 2, number * 91 % 877 + 3, number % 12 + 2);
+        let right = (a + b) * c;
+        let question = format!(
+            "Box {number} holds {a} pears and {b} apples. How many pieces do {c} such boxes hold?"
+        );
+        let steps = format!("{a} + {b} = {}; times {c} is {right}.\\n#### {right}", a + b);
+        let _ = writeln!(questions, "\"{question}\",\"Sum and product.\n#### {right}\"");
+        let _ = writeln!(
+            answers,
+            r#"{{"metadata":{{"question":"{question}"}},"response":{{"answer":"{steps}"}}}}"#
+        );
+    }
+    let folder = Folder::with(&questions);
+    folder.write("answers.jsonl", answers);
+    let path = folder.path("answers.jsonl");
+    (folder, path)
+}
+
+fn service(answers: std::path::PathBuf, wrong: f64) -> Service {
+    let (answers, wrong) = (Some(answers), Some(wrong));
+    Service::start(MockSettings { latency_ms: 1, answers, wrong, ..MockSettings::default() })
+}
+
+const STORED: &str =
+    "SELECT (SELECT count(*) FROM answer_keys) + (SELECT count(*) FROM later_tries)";
+
+#[test]
+fn a_fifth_wrong_of_1319_is_shown_what_is_wrong_and_mends_in_the_second_try() {
+    let (folder, answers) = arithmetic(1_319);
+    let service = service(answers, 0.2);
+    let arguments = ["--gold", "gold", "--on-fail", "retry", "-c", "64"];
+    service.run(&folder, &arguments).exits(0);
+    let asked = service.stats();
+    let tries: Vec<u64> = service.asked().values().copied().collect();
+    let twice = tries.iter().filter(|times| **times == 2).count() as u64;
+    assert!(tries.iter().all(|times| (1..=2).contains(times)), "nobody needs a third try");
+    assert!((200..330).contains(&twice), "about a fifth: {twice}");
+    assert_eq!(
+        asked.answered,
+        1_319 + twice,
+        "the audit: one ask each, and one more for the wrong"
+    );
+    assert_eq!(folder.count(STORED) as u64, asked.answered, "every paid answer is kept");
+    assert_eq!(folder.count("SELECT count(*) FROM later_tries") as u64, twice);
+    assert_eq!(folder.agreed().len(), 1_319);
+    folder.dset(&["verify"]).exits(0);
+    // The same again asks nothing.
+    service.run(&folder, &arguments).exits(0);
+    assert_eq!(service.stats().asked, asked.asked);
+}
+
+#[test]
+fn fresh_tries_mend_nothing_and_are_bounded_over_all_runs() {
+    let (folder, answers) = arithmetic(60);
+    let service = service(answers, 0.3);
+    let fresh = ["--gold", "gold", "--on-fail", "retry", "--retry", "fresh", "-c", "8"];
+    service.run(&folder, &fresh).exits(3);
+    let tries: Vec<u64> = service.asked().values().copied().collect();
+    let failed = tries.iter().filter(|times| **times == 3).count();
+    assert!(failed > 5 && tries.iter().all(|times| *times == 1 || *times == 3), "{tries:?}");
+    assert_eq!(folder.agreed().len(), 60 - failed);
+    let marked = folder.read("q.csv").matches("ERROR").count();
+    assert_eq!(marked, failed);
+    // Used up: the same command asks nothing more.
+    let asked = service.stats().asked;
+    service.run(&folder, &fresh).exits(3);
+    assert_eq!(service.stats().asked, asked);
+    // One try more is asked for, shows what is wrong, and mends.
+    let more = ["--gold", "gold", "--on-fail", "retry", "--tries", "4", "-c", "8"];
+    service.run(&folder, &more).exits(0);
+    assert_eq!(service.stats().asked, asked + failed as u64);
+    assert_eq!(folder.agreed().len(), 60);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0, "marks are cleared");
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_run_killed_between_tries_goes_on_at_the_next_try() {
+    let (folder, answers) = arithmetic(40);
+    let (answers, wrong) = (Some(answers), Some(1.0));
+    let service =
+        Service::start(MockSettings { latency_ms: 15, answers, wrong, ..MockSettings::default() });
+    let arguments = ["--gold", "gold", "--on-fail", "retry", "-c", "2"];
+    let going = service.begin(&folder, &arguments);
+    until("some tries are over", || service.stats().answered > 21);
+    going.kill();
+    service.run(&folder, &arguments).exits(0);
+    assert_eq!(folder.agreed().len(), 40);
+    let asked = service.stats().asked;
+    assert!((80..=82).contains(&asked), "what was durable was not asked again: {asked}");
+    assert_eq!(folder.count(STORED), 80);
+    assert_eq!(folder.count("SELECT count(*) FROM answers"), 80);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn mark_marks_and_keep_keeps() {
+    let (folder, answers) = arithmetic(30);
+    let service = service(answers, 0.4);
+    service.run(&folder, &["--gold", "gold"]).exits(3);
+    let right = folder.agreed().len();
+    assert!(right < 30 && service.stats().asked == 30, "asked once each");
+    assert_eq!(folder.count(STORED), 30, "the wrong ones are kept, too");
+    // Looser: what was bought is accepted and placed, and nothing is asked.
+    service.run(&folder, &["--gold", "gold", "--on-fail", "keep"]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (30, 30));
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_stricter_check_that_would_ask_is_a_decision() {
+    let (folder, answers) = arithmetic(30);
+    let service = service(answers, 0.4);
+    service.run(&folder, &[]).exits(0);
+    let strict = ["--gold", "gold", "--on-fail", "retry"];
+    let asked = service.run(&folder, &strict).exits(2);
+    asked.says("do not pass the checks any more").says("--again-failed").says("--continue");
+    assert_eq!(service.stats().asked, 30);
+    let kept = folder.copy();
+    service.run(&kept, &[&strict[..], &["--continue"]].concat()).exits(0);
+    service.run(&kept, &strict).exits(0);
+    assert_eq!(service.stats().asked, 30, "kept, and said once");
+    service.run(&folder, &[&strict[..], &["--again-failed"]].concat()).exits(0);
+    let again = service.stats().asked - 30;
+    assert!((5..20).contains(&again), "{again}");
+    let rows = folder.agreed();
+    assert_eq!(rows.len(), 30, "a row that is there is not written twice");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.agreed().len(), 30);
+    folder.dset(&["verify"]).exits(0);
+    service.run(&folder, &strict).exits(0);
+    assert_eq!(service.stats().asked, 30 + again);
+}
+
+#[test]
+fn checks_that_are_none_are_refused_before_anything_is_asked() {
+    let (folder, answers) = arithmetic(3);
+    let service = service(answers, 0.0);
+    service.run(&folder, &["--gold", "golf"]).exits(2).says("The columns are: question, gold");
+    service.run(&folder, &["--check", "equal=gold"]).exits(2).says("is no check");
+    service.run(&folder, &["--check", "matches=("]).exits(2).says("matches");
+    service.run(&folder, &["--check", "command=./nothing-here"]).exits(2).says("cannot be started");
+    folder.write("dset.toml", "[[check]]\nname = \"no-refusals\"\n");
+    service.run(&folder, &[]).exits(2).says("dset.toml, line 2").says("Did you mean `no-refusal`?");
+    folder.write("dset.toml", "[[check]]\nname = \"lacks\"\npattern = \"a(\"\n");
+    service.run(&folder, &[]).exits(2).says("dset.toml, line 3");
+    assert_eq!(service.stats().asked, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_judges_every_row_and_one_that_hangs_or_dies_never_passes_a_row() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.0);
+    // It reads a line and says whether the answer ends in an even number; for row 4 it dies, and for
+    // row 6 it says nothing.
+    let program = "#!/bin/sh\necho started >>starts\necho complaint >&2\nwhile read -r line; do\n\
+        case \"$line\" in\n*'\"row\":4,'*) exit 1;;\n*'\"row\":6,'*) sleep 30;;\n\
+        *[02468]'\",\"fields\"'*) echo '{\"ok\": true}';;\n\
+        *) echo '{\"ok\": false, \"why\": \"it is odd\"}';;\nesac\ndone\n";
+    folder.write("judge.sh", program);
+    folder.shell("chmod +x judge.sh").exits(0);
+    let toml = "[[check]]\nname = \"command\"\ncommand = [\"./judge.sh\"]\nseconds = 1\n";
+    folder.write("dset.toml", toml);
+    service.run(&folder, &["-c", "1"]).exits(3);
+    assert_eq!(service.stats().asked, 12);
+    let said = |text: &str| {
+        folder.count(&format!("SELECT count(*) FROM verdicts WHERE list LIKE '%{text}%'"))
+    };
+    assert_eq!((said("ended without a word"), said("said nothing for 1 s")), (1, 1));
+    assert_eq!(folder.agreed().len() as i64, 10 - said("it is odd"));
+    let starts = folder.read("starts").lines().count();
+    assert_eq!(starts, 4, "one process, but for those after a death and a hang");
+    let complaints = folder.read("dset_generator/check-1.stderr");
+    assert!(complaints.contains("complaint"), "{complaints}");
+}
+
+#[test]
+fn check_reads_everything_again_for_free_and_apply_places_what_passes_now() {
+    let (folder, answers) = arithmetic(30);
+    let service = service(answers, 0.4);
+    service.run(&folder, &["--gold", "gold"]).exits(3);
+    let right = folder.agreed().len() as u64;
+    let told = folder.dset(&["check", "--gold", "gold", "--json"]).exits(3).json();
+    assert_eq!((&told["answers"], &told["accepted"]), (&30.into(), &right.into()));
+    assert_eq!(told["checks"][0]["failed"], 30 - right);
+    assert_eq!((&told["newly_accepted"]["count"], &told["to_ask"]), (&0.into(), &0.into()));
+    // Another check passes what this one did not.
+    let looser = ["check", "--check", "matches=[0-9]"];
+    let json = [&looser[..], &["--json"]].concat();
+    let told = folder.dset(&json).exits(0).json();
+    assert_eq!(told["newly_accepted"]["count"], 30 - right);
+    assert_eq!(folder.agreed().len() as u64, right, "nothing is changed without --apply");
+    let applied = [&looser[..], &["--apply"]].concat();
+    folder.dset(&applied).exits(0).tells("newly accepted");
+    assert_eq!(folder.agreed().len(), 30);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
+    // And a stricter one names the rows that stay in the outputs.
+    let told = folder.dset(&["check", "--gold", "gold", "--json"]).exits(3).json();
+    assert_eq!(told["in_outputs"]["count"], 30 - right);
+    assert_eq!(told["newly_failed"]["count"], 30 - right);
+    folder.dset(&["check"]).exits(2).says("there is no check");
+    assert_eq!(service.stats().asked, 30, "all of it was free");
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn show_has_every_try_with_its_verdict_and_failures_are_counted_by_check() {
+    let (folder, answers) = arithmetic(10);
+    let service = service(answers, 1.0);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    let shown = folder.dset(&["show", "3"]).exits(0);
+    shown.tells("try 1  not accepted").tells("this is not the expected answer");
+    let shown = folder.dset(&["show", "3", "--json"]).exits(0).json();
+    let tries = &shown["questions"][0]["answers"][0]["tries"];
+    assert_eq!((&tries[0]["accepted"], &tries[1]["accepted"]), (&false.into(), &true.into()));
+    assert_eq!(tries[0]["verdicts"][0]["check"], "equals");
+    let other = Folder::with(&folder.read("q.csv"));
+    service.run(&other, &["--gold", "gold"]).exits(3);
+    other.dset(&["show", "--failed"]).exits(0).tells("fails 10 questions");
+    let status = other.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["failed_checks"]["equals"], 10);
+    assert_eq!(status["balances"], true);
+    other.dset(&["status"]).exits(0).tells("equals 10");
+}
+
+#[test]
+fn redo_asks_the_named_rows_again_and_no_others_and_keeps_what_was_there() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let redo = |words: &[&str]| {
+        let url = service.url();
+        let more = ["--base-url", &url, "--key", "none"];
+        folder.dset(&[&["redo"], words, &more].concat())
+    };
+    redo(&["3-5"]).exits(0);
+    assert_eq!((service.stats().asked, folder.count(STORED)), (15, 15));
+    redo(&["--where", r#"question is startingwith('Box 1 ')"#]).exits(0);
+    assert_eq!((service.stats().asked, folder.count(STORED)), (16, 16));
+    assert_eq!(folder.agreed().len(), 12, "a row is not written twice");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.agreed().len(), 12);
+    folder.dset(&["verify"]).exits(0);
+    redo(&["--failed"]).exits(2).says("no row is to be asked again");
+    redo(&["99"]).exits(2);
+    folder.dset(&["show", "3"]).exits(0).tells("set aside");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 16);
+}
+
+#[test]
+fn redo_of_failed_rows_begins_their_tries_anew() {
+    let (folder, answers) = arithmetic(20);
+    let service = service(answers, 0.5);
+    let fresh = ["--gold", "gold", "--on-fail", "retry", "--retry", "fresh", "--tries", "2"];
+    service.run(&folder, &fresh).exits(3);
+    let failed = 20 - folder.agreed().len() as u64;
+    let asked = service.stats().asked;
+    let url = service.url();
+    let more = ["--base-url", &url, "--key", "none", "--gold", "gold", "--on-fail", "retry"];
+    folder.dset(&[&["redo", "--failed"], &more[..]].concat()).exits(0);
+    assert_eq!(service.stats().asked, asked + 2 * failed, "a fresh one, and one that mends");
+    assert_eq!(folder.agreed().len(), 20);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn samples_stop_at_the_first_that_is_accepted_and_never_go_beyond_those_that_are_wanted() {
+    let (folder, answers) = arithmetic(40);
+    let service = service(answers, 0.3);
+    // A question that is answered wrongly is so in every sample.
+    let best_of = ["--gold", "gold", "--samples", "4", "--enough", "1", "-c", "8"];
+    service.run(&folder, &best_of).exits(3);
+    let asked: Vec<u64> = service.asked().values().copied().collect();
+    let wrong = asked.iter().filter(|times| **times == 4).count();
+    assert!(asked.iter().all(|times| [1, 4].contains(times)), "{asked:?}");
+    assert!((5..20).contains(&wrong), "{wrong}");
+    assert_eq!(folder.agreed().len(), 40 - wrong);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), wrong);
+    let before = service.stats().asked;
+    service.run(&folder, &best_of).exits(3);
+    assert_eq!(service.stats().asked, before);
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["balances"], &status["ledger"]["pending"]), (&true.into(), &0.into()));
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
+    let (folder, answers) = arithmetic(20);
+    let service = service(answers, 0.5);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    let second = folder.count("SELECT count(*) FROM later_tries");
+    folder.dset(&["export", "--to", "pairs.jsonl", "--layout", "preference"]).exits(0);
+    let pairs = folder.read("pairs.jsonl");
+    assert_eq!(pairs.lines().count() as i64, second);
+    let first: serde_json::Value = serde_json::from_str(pairs.lines().next().unwrap()).unwrap();
+    assert_ne!(first["chosen"], first["rejected"]);
+    folder.dset(&["export", "--to", "second.jsonl", "--where", "tries > 1"]).exits(0);
+    assert_eq!(folder.read("second.jsonl").lines().count() as i64, second);
+    let keep = Folder::with(&folder.read("q.csv"));
+    service.run(&keep, &["--gold", "gold", "--on-fail", "keep"]).exits(0);
+    let right = "'equals' not in failed_checks";
+    keep.dset(&["export", "--to", "right.jsonl", "--where", right]).exits(0);
+    assert_eq!(keep.read("right.jsonl").lines().count() as i64, 20 - second);
+}

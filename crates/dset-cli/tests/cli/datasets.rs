@@ -1,0 +1,429 @@
+//! `dset export --to`: datasets, the same bytes each time, whole or not there.
+
+use std::io::Read as _;
+
+use crate::common::{Folder, Service, questions};
+use dset_mock::MockSettings;
+use serde_json::Value;
+
+/// A folder with answers to these questions.
+fn answered(file: &str, arguments: &[&str]) -> (Folder, Service) {
+    let (folder, service) = (Folder::with(file), Service::friendly());
+    folder.asks(&service);
+    folder.dset(&[&["run"], arguments].concat()).exits(0);
+    (folder, service)
+}
+
+const TOPICS: &str = "id,question,topic,gold,status\n\
+    a-1,\"Why is the sky blue?\",physics,007,\n\
+    a-2,\"Who wrote Emma?\",books,,\n\
+    a-3,\"What is 6 × 7?\",\"ma,th\",\"4\"\"2\",\n";
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn rows_have_every_column_of_the_user_and_all_that_is_known_of_the_answer() {
+    let (folder, service) = answered(TOPICS, &[]);
+    let before = folder.everything();
+    folder.dset(&["export", "--to", "rows.jsonl"]).exits(0).tells("rows.jsonl: 3 rows");
+    let rows = lines(&folder.read("rows.jsonl"));
+    let keys: Vec<_> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let ours = [
+        "row",
+        "reasoning",
+        "answer",
+        "model",
+        "sample",
+        "finish_reason",
+        "input_tokens",
+        "cached_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "seconds",
+        "request_id",
+        "time",
+    ];
+    assert_eq!(keys, [&["id", "question", "topic", "gold"][..], &ours].concat());
+    assert!(rows.iter().all(|row| row.as_object().unwrap().keys().eq(keys.iter())));
+    assert_eq!(rows[0]["gold"], "007");
+    assert_eq!((&rows[1]["gold"], &rows[2]["gold"]), (&"".into(), &"4\"2".into()));
+    assert_eq!(
+        rows.iter().map(|row| row["row"].as_u64()).collect::<Vec<_>>(),
+        [Some(2), Some(3), Some(4)]
+    );
+    let time = rows[0]["time"].as_str().unwrap();
+    assert!(time.len() == 24 && time.ends_with('Z') && &time[10..11] == "T", "{time}");
+    assert!(!rows[0]["answer"].as_str().unwrap().is_empty());
+    // Nothing else was changed, and nothing was asked.
+    let mut after = folder.everything();
+    after.remove(&folder.path("rows.jsonl"));
+    after.remove(&folder.path("dset_generator/dset.datasets"));
+    assert!(after == before && service.stats().asked == 3);
+}
+
+#[test]
+fn the_same_dataset_is_the_same_bytes_in_every_kind_of_file() {
+    let (folder, _service) = answered(TOPICS, &["--samples", "2"]);
+    let shuffle = ["--order", "shuffle", "--seed", "7", "--layout", "chat", "--keep", "topic"];
+    let mut names = vec!["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a.jsonl.zst", "a.csv.gz"];
+    names.extend(cfg!(feature = "parquet").then_some("a.parquet"));
+    for name in names {
+        let other = name.replacen('a', "b", 1);
+        folder.dset(&[&["export", "--to", name], &shuffle[..]].concat()).exits(0).tells("6 rows");
+        folder.dset(&[&["export", "--to", &other], &shuffle[..]].concat()).exits(0);
+        let [one, two] = [name, &*other].map(|name| std::fs::read(folder.path(name)).unwrap());
+        assert!(one == two && !one.is_empty(), "{name}");
+    }
+    let plain = folder.read("a.jsonl");
+    let unpacked = zstd::decode_all(std::fs::File::open(folder.path("a.jsonl.zst")).unwrap());
+    assert_eq!(unpacked.unwrap(), plain.as_bytes());
+    let array: Vec<Value> = serde_json::from_str(&folder.read("a.json")).unwrap();
+    assert_eq!(array, lines(&plain));
+    let text = folder.read("a.csv");
+    let mut csv = csv::Reader::from_reader(text.as_bytes());
+    let records: Vec<_> = csv.records().map(Result::unwrap).collect();
+    for (record, row) in records.iter().zip(&array) {
+        let messages: Value = serde_json::from_str(&record[0]).unwrap();
+        assert_eq!(messages, row["messages"]);
+        assert_eq!(record[4], row["topic"]);
+    }
+    folder.dset(&["export", "--to", "c.jsonl", "--layout", "chat", "--keep", "topic"]).exits(0);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_ne!(folder.read("c.jsonl"), plain);
+    assert_eq!(sorted(&folder.read("c.jsonl")), sorted(&plain));
+}
+
+#[test]
+fn nothing_is_written_over_what_is_there_unless_that_is_said() {
+    let (folder, _service) = answered(TOPICS, &[]);
+    folder.write("mine.jsonl", "mine\n");
+    folder.dset(&["export", "--to", "mine.jsonl"]).exits(2).says("is there already");
+    assert_eq!(folder.read("mine.jsonl"), "mine\n");
+    folder.dset(&["export", "--to", "mine.jsonl", "--force"]).exits(0);
+    assert_eq!(lines(&folder.read("mine.jsonl")).len(), 3);
+    folder.write("hub/notes.txt", "mine");
+    for force in [&[][..], &["--force"]] {
+        let ran = folder.dset(&[&["export", "--to", "hub/"], force].concat()).exits(2);
+        ran.says("not a folder that dset wrote");
+    }
+    assert_eq!(folder.read("hub/notes.txt"), "mine");
+    for own in ["q.csv", "dset_generator/output.json", "dset_generator/new.jsonl"] {
+        folder.dset(&["export", "--to", own, "--force"]).exits(2).says("belongs to the run");
+    }
+    assert_eq!(folder.read("q.csv"), TOPICS);
+    folder.dset(&["export", "--to", "-"]).exits(2).says("no kind of file");
+    folder.dset(&["export", "--to", "a.docx"]).exits(2).says("no kind of file");
+    folder
+        .dset(&["export", "--to", "new/a.jsonl", "--layout", "caht"])
+        .exits(2)
+        .says("--layout chat");
+    assert!(!folder.path("new").exists());
+}
+
+#[test]
+fn a_dataset_that_nobody_changed_is_written_anew_without_a_word() {
+    let (folder, service) = answered(TOPICS, &[]);
+    let export = ["export", "--to", "sub/a.jsonl", "--layout", "chat"];
+    folder.dset(&export).exits(0);
+    folder.write("q.csv", TOPICS.to_owned() + "a-4,Why?,books,,\n");
+    service.run(&folder, &[]).exits(0);
+    folder.dset(&export).exits(0);
+    assert_eq!(lines(&folder.read("sub/a.jsonl")).len(), 4);
+    folder.write("sub/a.jsonl", folder.read("sub/a.jsonl") + "{}\n");
+    folder.dset(&export).exits(2).says("is there already");
+    assert_eq!(lines(&folder.read("sub/a.jsonl")).len(), 5);
+    // Without its record a dataset is anybody's.
+    folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
+    std::fs::remove_file(folder.path("dset_generator/dset.datasets")).unwrap();
+    folder.dset(&export).exits(2).says("is there already");
+}
+
+const DECLARED: &str = "[[export]]\nto = \"sft.jsonl\"\nlayout = \"chat\"\nkeep = [\"topic\"]\n\
+    rename = { messages = \"turns\" }\n\n\
+    [[export]]\nto = \"parts.jsonl\"\nwhere = \"topic == 'physics'\"\nsplit = { train = 0.5, test = 0.5 }\n\
+    skip-unfit = true\n";
+
+#[test]
+fn a_run_that_goes_to_its_end_writes_the_datasets_that_were_wanted() {
+    let (folder, service) = (Folder::with(TOPICS), Service::friendly());
+    folder.asks(&service);
+    folder.write("dset.toml", DECLARED);
+    let run = ["run", "--to", "hub/", "--layout", "openai"];
+    let poor = Service::with(&["Emma=402"]);
+    poor.run(&folder, &run[1..]).exits(5).says("goes to its end");
+    assert!(!folder.path("sft.jsonl").exists() && !folder.path("hub").exists());
+    let ran = folder.dset(&[&run[..], &["--json"]].concat()).exits(0);
+    let rows = lines(&folder.read("sft.jsonl"));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[0]["topic"], &rows[0]["turns"][0]["role"]),
+        (&"physics".into(), &"user".into())
+    );
+    let parts = folder.read("parts-train.jsonl") + &folder.read("parts-test.jsonl");
+    assert_eq!(lines(&parts).len(), 1);
+    assert!(folder.path("hub/README.md").exists());
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let written: Vec<_> = events.iter().filter(|event| event["event"] == "dataset").collect();
+    assert_eq!(
+        written.iter().map(|event| event["rows"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [3, 1, 3]
+    );
+    // The same command again asks nothing and writes the same; a new row goes into all of them.
+    let (first, asked) = (folder.everything(), service.stats().asked);
+    folder.dset(&run).exits(0).says("sft.jsonl: 3 rows");
+    assert_eq!(service.stats().asked, asked);
+    assert!(
+        folder.everything().get(&folder.path("sft.jsonl")) == first.get(&folder.path("sft.jsonl"))
+    );
+    folder.write("q.csv", TOPICS.to_owned() + "a-4,Why?,books,,\n");
+    folder.dset(&run).exits(0);
+    assert_eq!(lines(&folder.read("sft.jsonl")).len(), 4);
+    // `dset export` alone writes what is declared.
+    std::fs::remove_file(folder.path("sft.jsonl")).unwrap();
+    let object = folder.dset(&["export", "--json"]).exits(0).json();
+    assert_eq!(object["datasets"].as_array().unwrap().len(), 2);
+    assert_eq!(lines(&folder.read("sft.jsonl")).len(), 4);
+}
+
+#[test]
+fn a_dataset_that_cannot_be_written_at_the_end_is_an_error_before_anything_is_asked() {
+    let (folder, service) = (Folder::with(TOPICS), Service::friendly());
+    folder.asks(&service);
+    folder.write("mine.jsonl", "mine\n");
+    for (to, layout, says) in [
+        ("mine.jsonl", "rows", "is there already"),
+        ("a.docx", "rows", "no kind of file"),
+        ("q.csv", "rows", "belongs to the run"),
+        ("a.jsonl", "caht", "--layout chat"),
+        ("a.jsonl", "preference", "not said which answers are better"),
+        ("mine.jsonl/b.jsonl", "rows", "cannot write"),
+    ] {
+        let code = if says == "cannot write" { 1 } else { 2 };
+        folder.dset(&["run", "--to", to, "--layout", layout]).exits(code).says(says);
+    }
+    for (declared, says) in [
+        ("to = \"a.jsonl\"\nkeep = \"tpoic\"\n", "Perhaps `topic`"),
+        ("to = \"a.jsonl\"\nwhere = \"level > \"\n", "`--where` cannot be used"),
+        (
+            "to = \"a.jsonl\"\nlayout = \"preference\"\nrank = \"answer\"\n",
+            "no question has two answers",
+        ),
+        ("to = \"a.jsonl\"\nlayuot = \"chat\"\n", "[[export]] has no `layuot`"),
+        ("to = \"a.jsonl\"\nreasoning = \"feild\"\n", "line 3: `--reasoning` cannot be `feild`"),
+        ("to = \"a.jsonl\"\nstrict = \"yes\"\n", "line 3: `export.strict` cannot be what it is"),
+        ("to = \"a.jsonl\"\nlayout = \"caht\"\n", "line 3: there is no layout `caht`"),
+        ("layout = \"chat\"\n", "[[export]] lacks `to`"),
+    ] {
+        folder.write("dset.toml", format!("[[export]]\n{declared}"));
+        folder.dset(&["run"]).exits(2).says(says);
+    }
+    folder.write("dset.toml", "[export]\nto = \"a.jsonl\"\n");
+    folder.dset(&["run"]).exits(2).says("`export` must be a list of tables");
+    let two = |one: &str, other: &str| {
+        let table = |to: &str| format!("[[export]]\nto = \"{to}\"\n");
+        folder.write("dset.toml", table(one) + &table(other));
+        folder.dset(&["run"]).exits(2).says("two datasets go to the same place");
+    };
+    two("a.jsonl", "./a.jsonl");
+    two("hub", "hub/");
+    two("hub/", "hub/data/x.jsonl");
+    folder.write("dset.toml", "[[export]]\nto = \"mine.jsonl\"\nlayout = \"chat\"\n");
+    folder.dset(&["run"]).exits(2).says("`dset export --force`");
+    assert_eq!(service.stats().asked, 0);
+    assert_eq!(folder.read("mine.jsonl"), "mine\n");
+}
+
+#[test]
+fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
+    let (folder, _service) = answered(&questions(60), &[]);
+    let export = ["export", "--to", "hub", "--layout", "chat", "--split", "train=0.8,test=0.2"];
+    let ran = folder.dset(&[&export[..], &["--json"]].concat()).exits(0).json();
+    assert_eq!(ran["rows"], 60);
+    let card = folder.read("hub/README.md");
+    for text in ["split: test\n    path: data/test-*", "- name: reasoning_content", "n<1K"] {
+        assert!(card.contains(text), "{text} is not in\n{card}");
+    }
+    let manifest: Value = serde_json::from_str(&folder.read("hub/dset.json")).unwrap();
+    let files: Vec<_> =
+        manifest["files"].as_array().unwrap().iter().map(|f| f["path"].clone()).collect();
+    let ending = if cfg!(feature = "parquet") { "parquet" } else { "jsonl" };
+    assert_eq!(files[0], format!("data/train-00000-of-00001.{ending}"));
+    assert_eq!(files[1], format!("data/test-00000-of-00001.{ending}"));
+    let first = folder.everything();
+    folder.dset(&export).exits(0);
+    assert!(folder.everything() == first, "the same bytes");
+    folder.write(&format!("hub/data/test-00000-of-00001.{ending}"), "changed");
+    folder.dset(&export).exits(2).says("is there already");
+    folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
+    folder.write("hub/dset.json", folder.read("hub/dset.json") + " ");
+    folder.dset(&export).exits(2).says("is there already");
+    folder.dset(&[&export[..], &["--force"]].concat()).exits(0);
+    folder.write(
+        "hub/README.md",
+        card.replace("---\ntags", "---\nlicense: mit\ntags") + "\nThanks!\n",
+    );
+    folder.write("hub/LICENSE", "MIT");
+    folder.dset(&[&export[..], &["--force", "--shards", "2"]].concat()).exits(0);
+    let card = folder.read("hub/README.md");
+    assert!(card.contains("license: mit\n") && card.ends_with("\nThanks!\n"), "{card}");
+    assert_eq!(folder.read("hub/LICENSE"), "MIT");
+    assert!(folder.path(&format!("hub/data/train-00001-of-00002.{ending}")).exists());
+    assert!(!folder.path(&format!("hub/data/train-00000-of-00001.{ending}")).exists());
+    let left = std::fs::read_dir(folder.path(".")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.filter(|name| name.to_string_lossy().starts_with(".dset-")).count() == 0);
+}
+
+#[test]
+fn splits_and_shards_are_files_of_their_own_and_a_row_stays_in_its_split() {
+    let (folder, service) = answered(&questions(40), &[]);
+    let split = ["export", "--to", "s.jsonl", "--split", "train=0.7,test=0.3"];
+    folder.dset(&split).exits(0);
+    let ids = |name: &str| -> Vec<String> {
+        lines(&folder.read(name)).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (train, test) = (ids("s-train.jsonl"), ids("s-test.jsonl"));
+    assert!(train.len() + test.len() == 40 && !test.is_empty() && train.len() > test.len());
+    folder.write("q.csv", questions(50));
+    service.run(&folder, &[]).exits(0);
+    folder.dset(&[&split[..], &["--force"]].concat()).exits(0);
+    assert!(
+        ids("s-test.jsonl").starts_with(&test)
+            || test.iter().all(|id| ids("s-test.jsonl").contains(id))
+    );
+    folder.dset(&["export", "--to", "n.jsonl", "--shards", "3"]).exits(0);
+    let counts: Vec<_> =
+        (0..3).map(|at| ids(&format!("n-0000{at}-of-00003.jsonl")).len()).collect();
+    assert_eq!(counts, [17, 17, 16]);
+    folder
+        .dset(&["export", "--to", "m.csv", "--shard-rows", "20"])
+        .exits(0)
+        .tells("m-00002-of-00003.csv: 10 rows");
+    let files =
+        || ["n-00000-of-00003.jsonl", "n-00002-of-00003.jsonl"].map(|name| folder.path(name));
+    folder.write("n-00002-of-00003.jsonl", "changed");
+    folder
+        .dset(&["export", "--to", "n.jsonl", "--shards", "2", "--force"])
+        .exits(2)
+        .says("earlier export");
+    assert!(files().iter().all(|file| file.exists()));
+    folder.dset(&["export", "--to", "n.jsonl", "--shards", "3", "--force"]).exits(0);
+    folder.dset(&["export", "--to", "n.jsonl", "--shards", "2"]).exits(0);
+    assert!(!files().iter().any(|file| file.exists()), "those of before are gone");
+}
+
+#[test]
+fn expressions_choose_and_rank_answers_and_pairs_are_made_of_the_ranks() {
+    let file = "question,level\none,1\ntwo,2\nthree,3\n";
+    let folder = Folder::with(file);
+    let service = Service::start(MockSettings { seed: 5, ..MockSettings::default() });
+    folder.asks(&service);
+    folder.dset(&["run", "--samples", "3"]).exits(0);
+    let export =
+        |name: &str, more: &[&str]| folder.dset(&[&["export", "--to", name], more].concat());
+    export("w.jsonl", &["--where", "level|int > 1 and sample != 1"])
+        .exits(0)
+        .tells("4 rows")
+        .tells("5 answers left out");
+    export("f.jsonl", &["--samples", "first"])
+        .exits(0)
+        .tells("3 rows")
+        .tells("6 answers left out beside");
+    export("b.jsonl", &["--samples", "best", "--rank", "sample"]).exits(0);
+    assert!(lines(&folder.read("b.jsonl")).iter().all(|row| row["sample"] == 2));
+    export("x.jsonl", &["--samples", "best"]).exits(2).says("--rank");
+    export("x.jsonl", &["--layout", "preference"]).exits(2).says("which answers are better");
+    export("x.jsonl", &["--where", "levl == 1"]).exits(2).says("Perhaps `level`");
+    export("x.jsonl", &["--keep", "levle"]).exits(2).says("Perhaps `level`");
+    export("p.jsonl", &["--layout", "preference", "--rank", "sample if level != '2' else 0"])
+        .exits(0)
+        .tells("2 rows")
+        .tells("1 question left out: all answers rank the same");
+    let pair = &lines(&folder.read("p.jsonl"))[0];
+    assert_eq!((&pair["score_chosen"], &pair["score_rejected"]), (&2.0.into(), &0.0.into()));
+    assert_eq!(pair["prompt"][0]["content"], "one");
+    assert_eq!(pair["chosen"][0]["role"], "assistant");
+    export("k.jsonl", &["--layout", "kto", "--rank", "sample > 0"]).exits(0);
+    let labels: Vec<_> =
+        lines(&folder.read("k.jsonl")).iter().map(|row| row["label"].clone()).collect();
+    assert_eq!(labels[..3], [false, true, true]);
+    export("o.jsonl", &["--layout", "open-r1"]).exits(0).tells("3 rows");
+    assert_eq!(lines(&folder.read("o.jsonl"))[0]["generations"].as_array().unwrap().len(), 3);
+    export("r.jsonl", &["--rename", "answer=output", "--rename", "topic=x"])
+        .exits(2)
+        .says("no column `topic`");
+    export("r.jsonl", &["--rename", "answer=output"]).exits(0);
+    assert!(lines(&folder.read("r.jsonl"))[0]["output"].is_string());
+}
+
+#[test]
+fn batch_results_are_lines_as_a_service_returns_them() {
+    let (folder, _service) = answered(TOPICS, &[]);
+    folder.dset(&["export", "--to", "batch.jsonl", "--layout", "batch-results"]).exits(0);
+    let line = &lines(&folder.read("batch.jsonl"))[0];
+    assert_eq!(line["response"]["status_code"], 200);
+    assert_eq!(line["response"]["body"]["choices"][0]["message"]["role"], "assistant");
+    assert!(line["error"].is_null() && !line["custom_id"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn what_has_no_answer_is_written_to_be_asked_again_and_strict_writes_nothing_else() {
+    let folder = Folder::with(TOPICS);
+    let service = Service::with(&["Emma=risk"]);
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(3);
+    folder.dset(&["export", "--to", "all.jsonl", "--strict"]).exits(3).says("1 answer missing");
+    assert!(!folder.path("all.jsonl").exists());
+    folder
+        .dset(&["export", "--to", "some.jsonl"])
+        .exits(0)
+        .tells("2 rows")
+        .tells("1 answer missing yet");
+    folder.dset(&["export", "--to", "again.csv", "--failed"]).exits(0).tells("again.csv: 1 row");
+    assert_eq!(
+        folder.read("again.csv"),
+        "id,question,topic,gold\r\na-2,Who wrote Emma?,books,\r\n"
+    );
+    let friendly = Service::friendly();
+    friendly.run(&folder, &["again.csv", "-o", "again"]).exits(0);
+    assert_eq!(friendly.stats().asked, 1);
+}
+
+#[test]
+fn duplicates_are_left_out_by_question_and_answer() {
+    let (folder, _service) = answered("question,topic\nsame,a\nsame,b\nother,c\n", &[]);
+    let ran =
+        folder.dset(&["export", "--to", "d.jsonl", "--dedup", "exact", "--json"]).exits(0).json();
+    let answers: Vec<_> =
+        lines(&folder.read("d.jsonl")).iter().map(|row| row["answer"].clone()).collect();
+    let left = ran["left_out"]["duplicates"].as_u64().unwrap();
+    assert_eq!(answers.len() as u64 + left, 3);
+}
+
+#[test]
+fn a_killed_export_leaves_nothing_under_its_name_and_the_next_one_cleans_up() {
+    let (folder, _service) = answered(&questions(300), &[]);
+    for wait in [0, 2, 5, 10, 20] {
+        let mut child =
+            folder.command(&["export", "--to", "out.json", "--shards", "1"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let path = folder.path("out-00000-of-00001.json");
+        if let Ok(mut file) = std::fs::File::open(&path) {
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap().len(), 300);
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    folder.dset(&["export", "--to", "out.json"]).exits(0);
+    let left = std::fs::read_dir(folder.path(".")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.filter(|name| name.to_string_lossy().starts_with(".dset-")).count() == 0);
+}

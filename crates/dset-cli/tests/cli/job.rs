@@ -1,0 +1,243 @@
+//! A job in shards: split once, each run in a folder of its own, with the keys of the whole.
+
+use std::collections::BTreeMap;
+
+use crate::common::{Folder, Service, until};
+use dset_mock::MockSettings;
+use serde_json::Value;
+
+/// Seven questions, one of them three times, and a blank one.
+const QUESTIONS: &str = "question\na\nb\na\n\" \"\nc\nd\na\ne\n";
+
+/// The keys in a store, each with its row and question.
+fn keys(folder: &Folder, name: &str) -> BTreeMap<Vec<u8>, (i64, String)> {
+    let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
+    let sql =
+        "SELECT k.key, a.row, a.question FROM answer_keys k JOIN answers a ON a.id = k.answer";
+    let mut answers = store.prepare(sql).unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    answers.query_map([], row).unwrap().map(Result::unwrap).collect()
+}
+
+fn split(folder: &Folder, service: &Service, more: &[&str]) {
+    let url = service.url();
+    let mut all = vec!["job", "split", "q.csv", "--shards", "3", "-o", "job"];
+    all.extend(["--base-url", &url, "--key", "none"]);
+    all.extend(more);
+    folder.dset(&all).exits(0);
+}
+
+#[test]
+fn shards_have_the_keys_of_the_whole_run_and_ask_nothing_twice() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    let url = service.url();
+    let told = folder
+        .dset(&["job", "split", "q.csv", "--shards", "3", "--base-url", &url, "--key", "none"])
+        .exits(0);
+    assert_eq!(told.out.lines().next(), Some("q.csv: 7 questions in 3 shards of about 3"));
+    assert_eq!(service.stats().asked, 0);
+    let run = |shard: &str| folder.dset(&["run", "--job", "job", "--shard", shard]).exits(0);
+    ["2", "0", "1"].into_iter().for_each(|shard| drop(run(shard)));
+    assert_eq!(service.stats().answered, 7);
+    run("1");
+    assert_eq!(service.stats().asked, 7, "the same shard twice asks nothing");
+    let mut shards = BTreeMap::new();
+    (0..3).for_each(|number| shards.extend(keys(&folder, &format!("job/shard-0000{number}"))));
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(shards, keys(&folder, "dset_generator"));
+    assert_eq!(shards.len(), 7);
+    assert_eq!(folder.read("q.csv"), QUESTIONS);
+    // A shard's folder is looked at like any other.
+    let seen = folder.dset(&["status", "-o", "job/shard-00001", "--json"]).exits(0).json();
+    assert_eq!(seen["ledger"]["questions"], 2, "{seen}");
+    assert_eq!(seen["ledger"]["answered"], 2, "{seen}");
+    folder.dset(&["verify", "-o", "job/shard-00002"]).exits(0);
+    // The whole file is not asked into it.
+    let whole = service.run(&folder, &["-o", "job/shard-00001"]).exits(2);
+    whole.says("`job/shard-00001` is the folder of a shard").says("--shard 1");
+    assert_eq!(service.stats().asked, 14);
+}
+
+#[test]
+fn a_scheduler_says_which_shard_a_process_is() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    let auto = |name: &str, value: &str| {
+        let mut command = folder.command(&["run", "--job", "job", "--shard", "auto"]);
+        crate::common::Ran::from(command.env(name, value).output().unwrap())
+    };
+    auto("SLURM_ARRAY_TASK_ID", "0").exits(0);
+    auto("JOB_COMPLETION_INDEX", "1").exits(0);
+    auto("RANK", "2").exits(0);
+    assert_eq!(service.stats().answered, 7);
+    auto("SLURM_ARRAY_TASK_ID", "3").exits(2).says("there is no shard 3: the job has 3");
+    auto("RANK", "x").exits(2).says("RANK is no number of a shard");
+    auto("OTHER", "1").exits(2).says("no scheduler says which shard this is");
+}
+
+#[test]
+fn two_runs_of_one_shard_at_once_are_one_too_many() {
+    let settings = MockSettings { latency_ms: 600_000, ..MockSettings::default() };
+    let (folder, service) = (Folder::with(QUESTIONS), Service::start(settings));
+    split(&folder, &service, &[]);
+    let run = ["run", "--job", "job", "--shard", "0"];
+    let going = crate::common::Going { child: folder.command(&run).spawn().unwrap() };
+    until("it asks", || service.stats().asked > 0);
+    folder.dset(&run).exits(11).says("another `dset run` is using this folder");
+    going.kill();
+}
+
+#[test]
+fn an_input_that_changed_is_refused_before_anything_is_asked() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    folder.write("q.csv", QUESTIONS.replace("\nd\n", "\nD\n"));
+    let run = ["run", "--job", "job", "--shard", "1"];
+    folder
+        .dset(&run)
+        .exits(2)
+        .says("the input is not what was split")
+        .says("`q.csv` differs first within lines 1 to 9");
+    std::fs::remove_file(folder.path("q.csv")).unwrap();
+    folder.dset(&run).exits(2).says("q.csv");
+    assert_eq!(service.stats().asked, 0);
+    assert!(!folder.path("job/shard-00001").exists());
+    // Elsewhere it is the same file.
+    folder.write("copy/q.csv", QUESTIONS);
+    folder.dset(&["run", "copy/q.csv", "--job", "job", "--shard", "1"]).exits(0);
+    assert_eq!(service.stats().answered, 2);
+}
+
+#[test]
+fn what_was_said_at_the_split_holds_for_every_shard_and_limits_are_divided() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    let more = ["--template", "Say {{ question }}", "--max-tokens", "77", "--rpm", "30"];
+    folder.write("system.txt", "Be brief.");
+    split(&folder, &service, &[&more[..], &["--system-file", "system.txt"]].concat());
+    let job: Value = serde_json::from_str(&folder.read("job/job.json")).unwrap();
+    assert_eq!(job["settings"]["system"], "Be brief.");
+    std::fs::remove_file(folder.path("system.txt")).unwrap();
+    let run = ["run", "--job", "job", "--shard", "0"];
+    folder.dset(&run).exits(0);
+    assert!(service.asked().contains_key("Say a"), "{:?}", service.asked());
+    folder
+        .dset(&[&run[..], &["--template", "{{ question }}"]].concat())
+        .exits(2)
+        .says("`template` is not what the job was split with");
+    folder
+        .dset(&["job", "split", "q.csv", "--shards", "3", "--rpm", "2", "-o", "other"])
+        .exits(2)
+        .says("`--rpm 2` is less than one for each shard");
+    folder
+        .dset(&["job", "split", "q.csv", "--shards", "4", "-o", "job"])
+        .exits(2)
+        .says("`job` holds another job");
+    folder.dset(&["job", "split", "-", "--shards", "4"]).exits(2).says("cannot be split");
+    folder.dset(&["run", "--job", "nowhere", "--shard", "0"]).exits(2).says("there is no job");
+}
+
+/// The rows of a dataset as it was written.
+fn rows_of(folder: &Folder, name: &str) -> Vec<Value> {
+    folder.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn run_shards(folder: &Folder, shards: &[&str]) {
+    for shard in shards {
+        folder.dset(&["run", "--job", "job", "--shard", shard]).exits(0);
+    }
+}
+
+#[test]
+fn shards_are_merged_in_the_order_of_the_input_and_the_whole_run_has_the_same_keys() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    run_shards(&folder, &["2", "0"]);
+    folder
+        .dset(&["job", "merge", "job", "--to", "all.jsonl"])
+        .exits(2)
+        .says("1 shard of the job unfinished")
+        .says("2 questions left in shard 1");
+    assert!(!folder.path("job/merged").exists());
+    let partial = ["job", "merge", "job", "--partial", "--to", "all.jsonl", "--json"];
+    let told = folder.dset(&partial).exits(0).json();
+    assert_eq!((&told["answered"], &told["missing"]), (&5.into(), &2.into()), "{told}");
+    assert_eq!(rows_of(&folder, "all.jsonl").len(), 5);
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    let states: Vec<&str> =
+        seen["shards"].as_array().unwrap().iter().map(|s| s["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["done", "not begun", "done"]);
+    assert_eq!(seen["ledger"]["pending"], 2);
+    run_shards(&folder, &["1"]);
+    folder.dset(&["job", "status", "job"]).exits(0).tells("3 of 3 shards done");
+    folder
+        .dset(&["job", "merge", "job", "--to", "all.jsonl", "--force"])
+        .exits(0)
+        .tells("job/merged/: 7 answers");
+    let rows = rows_of(&folder, "all.jsonl");
+    let questions: Vec<&str> = rows.iter().map(|row| row["question"].as_str().unwrap()).collect();
+    assert_eq!(questions, ["a", "b", "a", "c", "d", "a", "e"]);
+    let csv = folder.read("job/merged/output.csv");
+    assert_eq!(csv.lines().count(), 8, "{csv}");
+    // It is the folder of a whole run.
+    let url = service.url();
+    let run = ["run", "q.csv", "-o", "job/merged", "--base-url", &url, "--key", "none"];
+    folder.dset(&run).exits(0);
+    assert_eq!(service.stats().asked, 7, "nothing is asked again");
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(keys(&folder, "job/merged"), keys(&folder, "dset_generator"));
+    folder.dset(&["verify", "-o", "job/merged"]).exits(0);
+}
+
+#[test]
+fn what_a_whole_run_has_a_shard_does_not_ask() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    service.run(&folder, &["-n", "4"]).exits(0);
+    split(&folder, &service, &[]);
+    folder.dset(&["merge", "dset_generator", "-o", "job/shard-00000"]).exits(0);
+    folder.dset(&["merge", "dset_generator", "-o", "job/shard-00001"]).exits(0);
+    run_shards(&folder, &["0", "1", "2"]);
+    assert_eq!(service.stats().asked, 7);
+    assert!(service.asked().values().all(|&times| times <= 3), "{:?}", service.asked());
+}
+
+#[test]
+fn folders_that_were_asked_apart_become_one_and_contradictions_are_named() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    service.run(&folder, &["-n", "4", "-o", "a"]).exits(0);
+    // The same questions in another order, and one more.
+    folder.write("q.csv", "question\nx\ne\nd\na\n");
+    service.run(&folder, &["-o", "b"]).exits(0);
+    assert_eq!(service.stats().asked, 8);
+    let told = folder.dset(&["merge", "a", "b", "-o", "c"]).exits(0);
+    assert!(told.out.starts_with("c/: 7 answers taken in"), "{}", told.out);
+    assert!(told.err.contains("1 answer bought in two folders"), "{}", told.err);
+    let again = folder.dset(&["merge", "b", "a", "-o", "c", "--json"]).exits(0).json();
+    assert_eq!((&again["taken"], &again["known"]), (&0.into(), &7.into()), "{again}");
+    folder.write("q.csv", QUESTIONS);
+    service.run(&folder, &["-o", "c"]).exits(0);
+    assert_eq!(service.stats().asked, 9, "one of three equal questions is left to ask");
+    folder.dset(&["verify", "-o", "c"]).exits(0);
+    // Both answers to the same request are kept.
+    let store = rusqlite::Connection::open(folder.path("c/dset.db")).unwrap();
+    let count = |sql: &str| store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM attempts WHERE cause = 'paid twice'"), 1);
+    assert_eq!(count("SELECT count(*) FROM lives"), 3);
+    folder.dset(&["merge", "a", "nowhere", "-o", "d"]).exits(2).says("nothing was asked yet");
+    assert!(!folder.path("d").exists());
+    service.run(&folder, &["-o", "a", "--again"]).exits(0);
+    folder.dset(&["merge", "b", "a", "-o", "d"]).exits(2).says("asked again 1 time");
+}
+
+#[test]
+fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::with(&["c=risk"]));
+    split(&folder, &service, &[]);
+    run_shards(&folder, &["0", "2"]);
+    folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    assert_eq!(seen["shards"][1]["state"], "done, with failures");
+    assert_eq!(folder.read("q.csv"), QUESTIONS);
+    folder.dset(&["job", "merge", "job"]).exits(0).tells("6 answers, 1 without one");
+    let seen = folder.dset(&["status", "-o", "job/merged", "--json"]).exits(0).json();
+    assert_eq!((&seen["ledger"]["answered"], &seen["ledger"]["rejected"]), (&6.into(), &1.into()));
+}

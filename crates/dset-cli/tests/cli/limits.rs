@@ -1,0 +1,210 @@
+//! Limits of money, against a service that bills.
+
+use crate::common::{Folder, Ran, Service, questions, until};
+use dset_mock::MockSettings;
+
+const BOUND: [&str; 2] = ["--max-output-bound", "300"];
+
+/// A service whose answers have from some ten to some two hundred tokens.
+fn service() -> Service {
+    Service::start(MockSettings {
+        price: Some("1/10".parse().unwrap()),
+        tokens_median: Some(40),
+        tokens_sigma: 0.4,
+        latency_ms: 3,
+        ..MockSettings::default()
+    })
+}
+
+/// A folder with so many questions, and with prices.
+fn priced(count: usize) -> Folder {
+    let folder = Folder::with(&questions(count));
+    let set = ["prices", "set", "m", "--input", "1", "--output", "10"];
+    folder.dset(&set).exits(0);
+    folder
+}
+
+/// What the service bills, in dollars.
+fn billed(service: &Service) -> f64 {
+    service.stats().cost.0 as f64 / 1e12
+}
+
+fn run(service: &Service, folder: &Folder, limit: &[&str]) -> Ran {
+    service.run(folder, &[&["-m", "m", "-c", "4"], &BOUND[..], limit].concat())
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_is_billed_no_more_than_its_limit() {
+    let (service, folder) = (service(), priced(600));
+    let limit = 0.25;
+    let said = ["-m", "m", "-c", "4", "--max-cost", "0.25", BOUND[0], BOUND[1]];
+    for kill in 1..=5 {
+        let going = service.begin(&folder, &said);
+        until("further asks", || service.stats().asked >= kill * 25);
+        going.kill();
+        assert!(billed(&service) <= limit, "{} after {kill} kills", billed(&service));
+    }
+    let ran = run(&service, &folder, &["--max-cost", "0.25", "--json"]).exits(5);
+    let bill = billed(&service);
+    assert!(bill <= limit, "{bill}");
+    let end: serde_json::Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    let amount = |name: &str| end["budget"][name].as_str().unwrap().parse::<f64>().unwrap();
+    assert_eq!(amount("max_cost"), limit);
+    assert!(amount("spent") + amount("may_have_been_billed") >= bill - 1e-9, "{end}");
+    assert!(amount("spent") + amount("may_have_been_billed") >= 0.8 * limit, "{end}");
+    assert_eq!(amount("reserved"), 0.0);
+    ran.says("the limit of $0.25 is reached").says("that may have been billed").says("--max-cost");
+    folder.dset(&["status"]).exits(0).tells("perhaps billed");
+    // Nothing is marked, and nothing more is asked.
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    let asked = service.stats().asked;
+    run(&service, &folder, &["--max-cost", "0.25"]).exits(5);
+    assert_eq!(service.stats().asked, asked);
+    folder.dset(&["status"]).exits(0).tells("--max-cost 0.25 --max-output-bound");
+    let ran = run(&service, &folder, &["--max-cost", "0.25", "--forgive-lost"]).exits(5);
+    assert!(!ran.err.contains("--forgive-lost"), "decided for one run: {}", ran.err);
+    assert!(service.stats().asked > asked);
+    run(&service, &folder, &["--max-cost", "3"]).exits(0);
+    assert_eq!(folder.agreed().len(), 600);
+}
+
+#[test]
+fn a_run_ends_at_its_limit_and_the_command_that_it_names_goes_on() {
+    let (service, folder) = (service(), priced(100));
+    folder.asks(&service);
+    let command = format!("dset run -m m -c 4 {} {}", BOUND[0], BOUND[1]);
+    let ran = folder.shell(&format!("{command} --max-cost 0.02")).exits(5);
+    assert!(billed(&service) <= 0.02 && billed(&service) >= 0.8 * 0.02, "{}", billed(&service));
+    let hint = ran.err.split('`').find(|part| part.starts_with("dset run")).unwrap().to_owned();
+    folder.shell(&hint).exits(0);
+    assert_eq!(folder.agreed().len(), 100);
+    // The limit of a run counts that run alone.
+    let other = priced(100);
+    run(&service, &other, &["--max-cost-run", "0.02"]).exits(5).says("another run");
+    run(&service, &other, &["--max-cost-run", "0.02"]);
+    let answered = other.dset(&["status", "--json"]).json()["ledger"]["answered"].clone();
+    assert!(answered.as_u64().unwrap() > 50, "{answered}");
+}
+
+#[test]
+fn a_limit_that_pays_for_nothing_is_refused_with_the_least_that_does() {
+    let (service, folder) = (service(), priced(10));
+    folder.asks(&service);
+    let command = format!("dset run -m m -c 4 {} {}", BOUND[0], BOUND[1]);
+    let ran = folder.shell(&format!("{command} --max-cost 0.001")).exits(2);
+    assert_eq!(service.stats().asked, 0);
+    assert!(ran.err.contains("the limit of $0.001 pays for no question"), "{}", ran.err);
+    let hint = ran.err.split('`').find(|part| part.starts_with("dset run")).unwrap().to_owned();
+    folder.shell(&hint).exits(5);
+    assert!(service.stats().asked > 0);
+}
+
+#[test]
+fn a_limit_wants_a_price_and_a_bound_of_answers() {
+    let service = service();
+    let folder = Folder::with(&questions(3));
+    let limit = ["--max-cost", "$20"];
+    service
+        .run(&folder, &[&["-m", "m"], &BOUND[..], &limit].concat())
+        .exits(2)
+        .says("a limit needs the price of m")
+        .says("dset prices set m --input 0.3 --output 1.2");
+    let folder = priced(3);
+    service
+        .run(&folder, &[&["-m", "m"], &limit[..]].concat())
+        .exits(2)
+        .says("how long an answer of m can be")
+        .says("--max-output-bound 4000");
+    service
+        .run(&folder, &[&["-m", "m", "--max-tokens", "50"], &limit[..]].concat())
+        .exits(2)
+        .says("--max-tokens may not count the tokens it thinks with");
+    folder
+        .dset(&["run", "-m", "deepseek-flash", "--max-cost", "1"])
+        .exits(2)
+        .says("--max-tokens 4000");
+    for word in ["20€", "-1", "NaN", "0", "1e3"] {
+        folder
+            .dset(&["run", "--max-cost", word])
+            .exits(2)
+            .says("an amount of US dollars above 0 and at most 1,000,000, like 20 or 0.50");
+    }
+    assert_eq!(service.stats().asked, 0);
+    assert!(!folder.path("dset_generator").exists(), "nothing was begun");
+    run(&service, &folder, &["--max-cost", "$20"]).exits(0);
+}
+
+#[test]
+fn a_service_that_bills_more_than_can_be_foreseen_is_named_once() {
+    let service = Service::start(MockSettings {
+        tokens_in: Some(5_000),
+        latency_ms: 3,
+        ..MockSettings::default()
+    });
+    let folder = priced(30);
+    let ran = run(&service, &folder, &["--max-cost", "20"]).exits(0);
+    let told = ran.err.matches("from now on more is reserved").count();
+    assert_eq!(told, 1, "{}", ran.err);
+}
+
+#[test]
+fn cheaper_hours_are_kept_to_only_where_there_are_any() {
+    let (service, folder) = (service(), priced(3));
+    let flat = service.run(&folder, &["-m", "m", "--off-peak"]).exits(2);
+    flat.says("m has no cheaper hours").says("dset prices m");
+    let unknown = service.run(&folder, &["-m", "nobody-knows", "--off-peak"]).exits(2);
+    unknown.says("--off-peak needs the price of nobody-knows");
+    let alone = service.run(&folder, &["-m", "m", "--deadline", "18:00"]).exits(2);
+    alone.says("--deadline goes with --off-peak");
+    let past = ["-m", "m", "--off-peak", "--deadline", "2026-01-01T00:00:00Z"];
+    service.run(&folder, &past).exits(2).says("the deadline is past");
+    service.run(&folder, &["-m", "m", "--off-peak", "--deadline", "soon"]).exits(2);
+    assert_eq!(service.stats().asked, 0);
+}
+
+#[test]
+fn a_limit_without_a_bound_names_what_nearly_all_answers_had() {
+    let (service, folder) = (service(), priced(60));
+    folder.asks(&service);
+    let set = ["prices", "set", "deepseek-flash", "--input", "1", "--output", "10"];
+    folder.dset(&set).exits(0);
+    folder.dset(&["run", "--limit", "40"]).exits(0);
+    let longest = folder.count("SELECT max(output_tokens) FROM answer_facts");
+    folder
+        .dset(&["run", "--max-cost", "5"])
+        .exits(2)
+        .says(&format!("99.9 % have at most {longest} tokens"))
+        .says("--max-tokens ");
+    let hinted = folder.dset(&["run", "--max-cost", "5"]).exits(2).err;
+    let value = hinted.split("--max-tokens ").nth(1).unwrap();
+    let value: i64 = value.split('`').next().unwrap().parse().unwrap();
+    assert!(value >= longest && value <= longest + longest / 10 + 50, "{hinted}");
+}
+
+#[test]
+fn a_run_that_ends_at_its_limit_says_the_balance_where_the_service_tells_it() {
+    let service = Service::start(MockSettings {
+        expect_key: Some("sk-0123456789".into()),
+        tokens_median: Some(40),
+        ..MockSettings::default()
+    });
+    let folder = Folder::with(&questions(60));
+    let provider = format!("[provider.deepseek]\nbase-url = '{}'\n", service.url());
+    folder.write(".config/dset/config.toml", provider);
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-0123456789\n");
+    let set = ["prices", "set", "deepseek-flash", "--input", "1", "--output", "10"];
+    folder.dset(&set).exits(0);
+    let said = ["run", "--max-cost", "0.01", "--max-tokens", "300", "-c", "4"];
+    folder.dset(&said).exits(5).says("your balance at").says("$110.00");
+    let quiet = folder.dset(&[&said[..], &["--quiet"]].concat()).exits(5);
+    assert!(!quiet.err.contains("your balance"), "{}", quiet.err);
+}
+
+#[test]
+fn a_dataset_cannot_go_into_a_file() {
+    let (service, folder) = (service(), priced(3));
+    folder.write("notes", "mine");
+    let ran = service.run(&folder, &["-m", "m", "--to", "notes/rows.jsonl"]).exits(2);
+    ran.says("`notes` is a file, and nothing can be written into it").says("--to");
+    assert_eq!(service.stats().asked, 0);
+}

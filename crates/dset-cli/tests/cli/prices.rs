@@ -1,0 +1,284 @@
+//! What models cost, and what was spent.
+
+use crate::common::{Folder, Service, questions};
+use dset_mock::MockSettings;
+use serde_json::{Value, json};
+
+fn prices(folder: &Folder, words: &[&str]) -> Value {
+    folder.dset(&[&["prices", "--json"], words].concat()).exits(0).json()
+}
+
+#[test]
+fn the_table_is_shown_with_its_hours_its_source_and_its_age() {
+    let folder = Folder::new();
+    let all = prices(&folder, &[]);
+    assert!(all["prices"].as_array().unwrap().len() > 60);
+    assert!(all["table"]["age_days"].as_i64().is_some());
+    let flash = prices(&folder, &["deepseek/deepseek-flash"]);
+    let times = flash["prices"].as_array().unwrap();
+    let now: Vec<&Value> = times.iter().filter(|price| !price["now"].is_null()).collect();
+    assert_eq!((times.len(), now.len()), (4, 1), "three earlier prices are kept");
+    assert_eq!(now[0]["base"]["input"], "0.30");
+    assert_eq!(now[0]["off_peak"]["cached_input"], "0.003");
+    let input = now[0]["now"]["input"].as_str().unwrap();
+    assert_eq!(input, if now[0]["tariff"] == "peak" { "0.30" } else { "0.15" });
+    folder
+        .dset(&["prices", "deepseek-v4-flash"])
+        .exits(0)
+        .tells("deepseek/deepseek-flash\n")
+        .tells("0.30 in, 0.006 cached, 1.20 out; 01:00 to 04:00 and 06:00 to 10:00 UTC, Mon to Fri")
+        .tells("until 2026-08-16  0.14 in, 0.0028 cached, 0.28 out\n")
+        .tells("source            https://");
+    folder.dset(&["prices"]).exits(0).tells("mistral/mistral-large-4 ").tells("table  ");
+}
+
+#[test]
+fn a_price_of_ones_own_is_written_and_outranks_the_table() {
+    let folder = Folder::new();
+    folder.write("dset.toml", "# mine\nmodel = \"m\"\n");
+    let set = ["prices", "set", "deepseek-flash", "--input", "0.3", "--output", "1"];
+    folder
+        .dset(&set)
+        .exits(0)
+        .tells("dset.toml: [prices] deepseek-flash = input 0.30, output 1.00");
+    folder.dset(&[&set[..], &["--cached-input", "0.006"]].concat()).exits(0);
+    assert_eq!(
+        folder.read("dset.toml"),
+        "# mine\nmodel = \"m\"\n\n[prices.deepseek-flash]\ninput = 0.30\ncached-input = 0.006\n\
+         output = 1.00\n"
+    );
+    let own = &prices(&folder, &["deepseek-flash"])["own"][0];
+    assert_eq!((&own["model"], &own["now"]["output"]), (&json!("deepseek-flash"), &json!("1.00")));
+}
+
+#[test]
+fn what_is_no_price_is_refused_with_its_line() {
+    let folder = Folder::new();
+    for (word, why) in [
+        ("-1", "a price is not negative"),
+        ("20€", "a plain decimal number"),
+        ("NaN", "a plain decimal number"),
+        ("3e-7", "a plain decimal number"),
+        ("0,3", "a plain decimal number"),
+        ("0.0000001", "at most 6 decimals"),
+    ] {
+        let set = ["prices", "set", "m", "--output", "1", "--input", word];
+        folder.dset(&set).exits(2).says(&format!("`--input` cannot be `{word}`")).says(why);
+    }
+    assert!(!folder.path("dset.toml").exists(), "nothing was written");
+    for (text, says) in [
+        (
+            "[prices.m]\ninput = 1\noutput = -2\n",
+            "dset.toml, line 3: `prices.m.output` cannot be `-2`",
+        ),
+        ("[prices.m]\ninput = 1e-3\noutput = 2\n", "dset.toml, line 2: `prices.m.input` cannot be"),
+        ("[prices.m]\ninput = nan\noutput = 2\n", "dset.toml, line 2: `prices.m.input` cannot be"),
+        ("[prices.m]\ninput = 1\noutpt = 2\n", "dset.toml, line 3: [prices.m] has no `outpt`"),
+        ("\n[prices.m]\ninput = 1\n", "dset.toml, line 2: [prices.m] is no price"),
+        ("prices = 3\n", "dset.toml, line 1: `prices` must be a table"),
+    ] {
+        folder.write("dset.toml", text);
+        folder.dset(&["prices"]).exits(2).says(says).says("hint: ");
+    }
+    folder.write("dset.toml", "");
+    folder
+        .dset(&["prices", "my-own"])
+        .exits(2)
+        .says("no price is known of `my-own`")
+        .says("hint: Say what it costs: `dset prices set my-own --input 0.3 --output 1.2`");
+    folder.dset(&["prices", "deepseek-flsh"]).exits(2).says("`dset prices deepseek-flash`");
+}
+
+fn spent(folder: &Folder, command: &str) -> Value {
+    folder.dset(&[command, "--json"]).exits(0).json()["spent"].clone()
+}
+
+#[test]
+fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
+    let folder = Folder::with(&questions(4));
+    let service = Service::start(MockSettings {
+        on: ["Question 3,=length"].map(|rule| rule.parse().unwrap()).to_vec(),
+        ..MockSettings::default()
+    });
+    // An address of nobody's: the name alone tells no price.
+    let ran = service.run(&folder, &["--max-tokens", "50", "--json"]).exits(3);
+    let end: Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!(end["spent"]["total"]["at_most"], Value::Null, "unknown, and not zero");
+    folder.sql(
+        "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = NULL, output_tokens = 100,
+           reasoning_tokens = 0, cost = NULL;
+         UPDATE attempts SET input_tokens = 1000, output_tokens = 50;",
+    );
+    let unknown = spent(&folder, "status");
+    assert_eq!(unknown["total"]["no_price"], 4);
+    let status = folder.dset(&["status"]).exits(0);
+    status.tells("spent             unknown: 4 calls of deepseek-flash, without a price\n");
+    let set = "prices set deepseek-flash --input 1 --cached-input 0.1 --output 10";
+    folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
+    for command in ["status", "stats"] {
+        let spent = spent(&folder, command);
+        // 3 answers of 1,000 and 100 tokens, and one of 50 that was cut.
+        assert_eq!(spent["total"]["at_most"], "0.0075", "{command}");
+        assert_eq!(spent["total"]["at_least"], "0.0039", "{command}");
+        assert_eq!(spent["rejected"]["at_most"], "0.0015", "{command}");
+        assert_eq!(spent["causes"]["length limit"]["calls"], 1, "{command}");
+        assert_eq!(spent["thousand_answers"], "2.5", "{command}");
+        assert!(spent["price_table"].as_str().unwrap().starts_with("20"));
+    }
+    folder
+        .dset(&["status"])
+        .exits(0)
+        .tells("spent             at most $0.0075, at least $0.0039\n")
+        .tells("of it             $0.0015 for replies that are not kept\n")
+        .tells("1,000 answers     $2.50\n");
+    folder
+        .dset(&["stats"])
+        .exits(0)
+        .tells("spent in vain     length limit, 1 call: at most $0.0015");
+    // What the service itself says of a call counts.
+    folder
+        .sql("UPDATE answer_facts SET cost = 0.002; UPDATE answer_facts SET cached_tokens = 1000");
+    let said = spent(&folder, "status");
+    assert_eq!(
+        (&said["answers"]["at_most"], &said["said_by_service"]),
+        (&json!("0.006"), &json!(3))
+    );
+    assert_eq!(said["saved_by_cache"], "0.0027");
+    // At the provider's own address and the time of each answer the table's price holds.
+    folder.write("dset.toml", "");
+    folder.sql(
+        "UPDATE lives SET endpoint = 'https://api.deepseek.com';
+         UPDATE answer_facts SET cost = NULL, cached_tokens = 0;
+         DELETE FROM attempts;
+         UPDATE answers SET answered_at = 1795395600000 + (id - 1) * 10800000;",
+    );
+    // Monday, 2026-11-23, 01:00 UTC and on: peak, off-peak, peak.
+    let by_hour = spent(&folder, "status");
+    assert_eq!(by_hour["total"]["at_most"], "0.00105");
+    assert_eq!(by_hour["models"][0]["provider"], "deepseek");
+}
+
+#[test]
+fn an_estimate_reckons_from_the_answers_of_the_run() {
+    let folder = Folder::with(&questions(30));
+    let service = Service::start(MockSettings::default());
+    folder
+        .dset(&["estimate"])
+        .exits(2)
+        .says("there are too few answers")
+        .says("estimate --pilot 50");
+    service.run(&folder, &["-n", "10"]).exits(0);
+    folder.sql(
+        "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = 0, reasoning_tokens = 0,
+           output_tokens = 100 + answer % 2;
+         UPDATE answers SET answered_at = 1000 * id;",
+    );
+    let unknown = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!((&unknown["left"], &unknown["cost"]), (&json!(20), &Value::Null));
+    let set = "prices set deepseek-flash --input 1 --output 10";
+    folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
+    let before = folder.everything();
+    let all = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!(all["input_tokens"]["high"], "20000");
+    assert_eq!(all["cost"]["expected"], "0.040100");
+    let number = |end: &str| all["cost"][end].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(number("low") < 0.0401 && 0.0401 < number("high") && number("high") < 0.0403);
+    assert_eq!(all["seconds"], 20.0);
+    folder
+        .dset(&["estimate"])
+        .exits(0)
+        .tells("left              20 answers\n")
+        .tells("tokens in         20k (20k to 20k)\n")
+        .tells("cost              $0.041 (");
+    assert_eq!(folder.everything(), before);
+}
+
+#[test]
+fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
+    let folder = Folder::with(&questions(40));
+    let service = Service::start(MockSettings::default());
+    folder.asks(&service);
+    folder.write(
+        "dset.toml",
+        "[prices.deepseek-flash]\ninput = 1\noutput = 10\n\n[[export]]\nto = \"a.jsonl\"\n",
+    );
+    let told = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0).json();
+    assert_eq!((&told["left"], &told["answers"]), (&json!(30), &json!(10)));
+    assert!(told["cost"]["expected"].as_str().unwrap().parse::<f64>().unwrap() > 0.0);
+    let rows: Vec<i64> = (0..40)
+        .filter(|row| {
+            folder.count(&format!("SELECT count(*) FROM answers WHERE row = {}", row + 2)) > 0
+        })
+        .collect();
+    assert_eq!(rows.len(), 10);
+    assert!(rows.iter().any(|row| *row >= 20), "evenly from the whole: {rows:?}");
+    assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
+    folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
+    // The same pilot buys nothing; the run buys the rest, and says before what that will cost.
+    let again = folder.dset(&["estimate", "--pilot", "10"]).exits(0);
+    let again = again.says("30 of the rest, which the pilot does not ask");
+    assert!(!again.err.contains("--sample"), "{}", again.err);
+    folder.dset(&["estimate", "--yes"]).exits(2);
+    assert_eq!(service.stats().asked, 10);
+    folder.dset(&["run"]).exits(0).says("30 answers will cost about $");
+    assert_eq!(service.stats().asked, 40);
+    assert!(folder.path("a.jsonl").exists());
+    folder.dset(&["status"]).exits(0).tells("40");
+}
+
+#[test]
+fn an_estimate_says_how_far_the_balance_goes_where_the_service_tells_it() {
+    let folder = Folder::with(&questions(30));
+    let settings = MockSettings { expect_key: Some("sk-0123456789".into()), ..Default::default() };
+    let service = Service::start(settings);
+    let provider = format!("[provider.deepseek]\nbase-url = '{}'\n", service.url());
+    folder.write(".config/dset/config.toml", provider);
+    folder.write(".env", "DEEPSEEK_API_KEY=sk-0123456789\n");
+    let set = |price: &str| {
+        let set = format!("prices set deepseek-flash --input {price} --output {price}");
+        folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
+    };
+    set("100000");
+    let told = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0).json();
+    let paid = told["balance"]["answers"].as_u64().unwrap();
+    assert_eq!(told["balance"]["amounts"]["USD"], "110.00");
+    assert!((1..20).contains(&paid), "{told}");
+    folder
+        .dset(&["estimate"])
+        .exits(0)
+        .tells(&format!("$110.00, lasts for about {paid} of 20 answers"));
+    set("1");
+    folder.dset(&["estimate"]).exits(0).tells("$110.00, enough for all");
+    assert_eq!(service.stats().asked, 10);
+}
+
+#[test]
+fn a_template_with_its_document_behind_the_question_is_named() {
+    let row = |at: usize| format!("And what of {at}?,{}\n", format!("{:07} ", at % 5).repeat(400));
+    let folder =
+        Folder::with(&format!("question,document\n{}", (0..60).map(row).collect::<String>()));
+    let service = Service::start(MockSettings::default());
+    folder.asks(&service);
+    let template = |order: &str| {
+        folder.write(
+            "dset.toml",
+            format!(
+                "template = '{order}'\n[prices.deepseek-flash]\ninput = 1\ncached-input = 0.02\noutput = 10\n"
+            ),
+        );
+    };
+    template("{{ question }} {{ document }}");
+    let says = "`document` stands behind what differs";
+    folder.dset(&["doctor", "--offline"]).tells(says);
+    folder.dset(&["estimate", "--pilot", "10"]).exits(0).tells(says).tells(" less");
+    let told = folder.dset(&["estimate", "--json"]).exits(0).json();
+    assert_eq!(
+        (&told["order"]["field"], &told["order"]["share_now"]),
+        (&json!("document"), &json!(0.0))
+    );
+    assert!(told["order"]["share_then"].as_f64().unwrap() > 0.85, "{told}");
+    template("{{ document }} {{ question }}");
+    let doctor = folder.dset(&["doctor", "--offline"]);
+    assert!(!doctor.out.contains("stands behind"), "{}", doctor.out);
+    assert_eq!(service.stats().asked, 10);
+}

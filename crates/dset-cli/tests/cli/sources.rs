@@ -1,0 +1,433 @@
+//! Any usual file of questions is asked as it is: each row once, with its fields, its id and its place;
+//! what cannot be asked is an error before the first ask, with file and row, or is counted.
+
+use std::io::Write as _;
+
+use crate::common::{Folder, Service};
+use dset_engine::source::SOURCES;
+use serde_json::{Value, json};
+
+const ROWS: [(&str, &str, i64); 3] =
+    [("a-1", "What is 1+1?", 1), ("a-2", "What is 2+2?", 3), ("a-3", "Say \"so\",\nthen?", 5)];
+
+fn lines() -> String {
+    let line =
+        |(id, prompt, level)| json!({"id": id, "prompt": prompt, "level": level}).to_string();
+    ROWS.map(line).join("\n") + "\n"
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// The same three rows in every form.
+fn forms() -> Vec<(&'static str, Vec<u8>)> {
+    let array = Value::Array(
+        ROWS.map(|(id, prompt, level)| json!({"id": id, "prompt": prompt, "level": level})).into(),
+    );
+    let table = |sign: &str| {
+        let rows = ROWS.map(|(id, prompt, level)| {
+            format!("{id}{sign}\"{}\"{sign}{level}\n", prompt.replace('"', "\"\""))
+        });
+        format!("id{sign}prompt{sign}level\n{}", rows.join(""))
+    };
+    let lines = lines();
+    vec![
+        ("q.csv", table(",").into_bytes()),
+        ("q.csv.gz", gzip(table(",").as_bytes())),
+        ("q.tsv", table("\t").into_bytes()),
+        ("q.jsonl", lines.clone().into_bytes()),
+        ("q.ndjson.gz", gzip(lines.as_bytes())),
+        ("q.jsonl.zst", zstd::encode_all(lines.as_bytes(), 3).unwrap()),
+        ("q.json", serde_json::to_vec_pretty(&array).unwrap()),
+        ("q.json.zst", zstd::encode_all(array.to_string().as_bytes(), 3).unwrap()),
+        // By its first bytes alone.
+        ("questions", lines.into_bytes()),
+    ]
+}
+
+fn rows_of(folder: &Folder) -> Vec<(String, String)> {
+    let read = folder.read("dset_generator/output.jsonl");
+    let row = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        (row["id"].as_str().unwrap().to_owned(), row["question"].as_str().unwrap().to_owned())
+    };
+    read.lines().map(row).collect()
+}
+
+#[test]
+fn every_form_of_objects_is_among_those_tried() {
+    let tried: Vec<String> = forms().iter().map(|(name, _)| name.to_string()).collect();
+    for kind in SOURCES.iter().filter(|kind| !["text", "parquet"].contains(&kind.name)) {
+        let is_of = |name: &String| kind.endings.iter().any(|e| name.contains(&format!(".{e}")));
+        assert!(tried.iter().any(is_of), "`forms` has no file of the form `{}`", kind.name);
+    }
+}
+
+#[test]
+fn every_form_of_the_same_rows_is_asked_the_same_with_ids_and_fields_in_prompts() {
+    for (name, bytes) in forms() {
+        let folder = Folder::new();
+        folder.write(name, bytes);
+        let service = Service::friendly();
+        let more = [name, "--formats", "json,jsonl", "-t", "{{ prompt }} ({{ level }})"];
+        service.run(&folder, &more).exits(0);
+        let asked: Vec<String> = service.asked().into_keys().collect();
+        let expected = ["Say \"so\",\nthen? (5)", "What is 1+1? (1)", "What is 2+2? (3)"];
+        assert_eq!(asked, expected, "{name}");
+        let rows = ROWS.map(|(id, prompt, _)| (id.to_owned(), prompt.to_owned()));
+        assert_eq!(rows_of(&folder), rows, "{name}");
+        service.run(&folder, &more).exits(0);
+        assert_eq!(service.stats().asked, 3, "{name}: nothing is asked twice");
+        // What is looked at is what was asked, without naming it again.
+        folder.dset(&["status"]).exits(0).tells("3/3  100%");
+        folder.dset(&["show", "2"]).exits(0).tells("What is 2+2?");
+        folder.dset(&["verify"]).exits(0);
+        folder.dset(&["export", "--rebuild"]).exits(0);
+        assert_eq!(rows_of(&folder), rows, "{name}");
+        folder.dset(&["doctor", name, "--base-url", &service.url(), "-m", "x"]);
+    }
+}
+
+#[test]
+fn the_same_questions_have_the_same_keys_whatever_the_form() {
+    let service = Service::friendly();
+    let folder = Folder::new();
+    for (name, bytes) in forms() {
+        folder.write(name, bytes);
+        service.run(&folder, &[name]).exits(0);
+    }
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
+fn a_text_is_a_question_a_line_or_between_lines_of_the_users_own() {
+    let folder = Folder::new();
+    folder.write("q.txt", "Why?\n\n How so? \nAnd\n");
+    let service = Service::friendly();
+    service.run(&folder, &["q.txt"]).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), [" How so? ", "And", "Why?"]);
+    folder.write("blocks.txt", "Two\nlines\n---\nOne\n---\n\n");
+    let service = Service::friendly();
+    service.run(&folder, &["blocks.txt", "-o", "two", "--split-on", "---"]).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["One", "Two\nlines"]);
+}
+
+#[test]
+fn several_files_are_one_input_in_the_order_of_their_names() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    folder.write("data/train-2.jsonl", "{\"question\": \"c\"}\n");
+    folder.write("data/train-1.jsonl", "{\"question\": \"a\"}\n{\"question\": \"b\"}\n");
+    folder.write("data/test-1.jsonl", "{\"question\": \"t\"}\n");
+    folder.write("data/notes.md", "no rows\n");
+    for (input, more, expected) in [
+        ("data", &[][..], &["a", "b", "c"][..]),
+        (".", &[], &["a", "b", "c"]),
+        ("data", &["--split", "test"], &["t"]),
+        ("data/*.jsonl", &[], &["t", "a", "b", "c"]),
+    ] {
+        let service = Service::friendly();
+        let output = format!("out-{}", expected.len());
+        let arguments = [&[input, "-o", &output, "--formats", "jsonl"], more].concat();
+        service.run(&folder, &arguments).exits(0);
+        let text = folder.read(&format!("{output}/output.jsonl"));
+        let row = |line: &str| serde_json::from_str::<Value>(line).unwrap()["question"].clone();
+        assert_eq!(text.lines().map(row).collect::<Vec<_>>(), expected, "{input}");
+        std::fs::remove_dir_all(folder.path(&output)).unwrap();
+    }
+    folder.write("data/other.csv", "question\nx\n");
+    let service = Service::friendly();
+    service.run(&folder, &["data/*"]).exits(2);
+    service.run(&folder, &["none/*.jsonl"]).exits(2).says("no file of");
+    service.run(&folder, &["data", "--split", "eval"]).exits(2).says("splits");
+    assert_eq!(service.stats().asked, 0);
+}
+
+#[test]
+fn the_card_of_a_data_set_names_its_files() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("set/math")).unwrap();
+    folder.write("set/math/train.jsonl", "{\"problem\": \"m\"}\n");
+    folder.write("set/math/held-out.jsonl", "{\"problem\": \"h\"}\n");
+    folder.write("set/art.jsonl", "{\"problem\": \"a\"}\n");
+    let card = "---\nlicense: mit\nconfigs:\n- config_name: math\n  data_files:\n  - split: train\n    \
+                path: math/train*\n  - split: test\n    path: [math/held-out.jsonl]\n\
+                - config_name: art\n  data_files: art.jsonl\n---\n# A set\n";
+    folder.write("set/README.md", card);
+    let service = Service::friendly();
+    service.run(&folder, &["set"]).exits(2).says("configurations math, art");
+    service.run(&folder, &["set", "--config", "art"]).exits(0);
+    service.run(&folder, &["set", "--config", "math", "-o", "m"]).exits(0);
+    service.run(&folder, &["set", "--config", "math", "--split", "test", "-o", "h"]).exits(0);
+    service.run(&folder, &["set", "--config", "math", "--split", "dev", "-o", "d"]).exits(2);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a", "h", "m"]);
+}
+
+#[test]
+fn questions_from_a_pipe_are_kept_and_joined_again() {
+    let folder = Folder::new();
+    folder.write("rows", lines());
+    let service = Service::friendly();
+    let run = format!("dset run - --formats jsonl --base-url {} -m x --key none", service.url());
+    folder.shell(&format!("cat rows | {run}")).exits(0);
+    folder.shell(&format!("cat rows | {run}")).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    folder.dset(&["show", "-q", "-", "1"]);
+    folder.dset(&["show", "1"]).exits(0).tells("What is 1+1?");
+    folder.dset(&["status", "-"]).exits(0).tells("3/3  100%");
+    folder.shell(&format!("{run} < /dev/null")).exits(2);
+    folder.dset(&["verify", "-"]).exits(0);
+}
+
+#[test]
+fn chats_are_sent_whole_with_their_roles_or_not_at_all() {
+    let folder = Folder::new();
+    let chats = [
+        json!({"conversations": [
+            {"from": "system", "value": "Be brief."},
+            {"from": "human", "value": "Hi"},
+            {"from": "gpt", "value": "Hello"},
+            {"from": "human", "value": "Why?"},
+        ]}),
+        json!({"conversations": [{"from": "human", "value": "So?"}, {"from": "gpt", "value": "So."}]}),
+    ];
+    folder.write("q.jsonl", chats.map(|chat| chat.to_string()).join("\n"));
+    let service = Service::friendly();
+    let refused = service.run(&folder, &["q.jsonl"]).exits(2);
+    refused.says("line 2: the chat ends with the assistant").says("--last drop");
+    assert_eq!(service.stats().asked, 0);
+    service.run(&folder, &["q.jsonl", "--last", "drop"]).exits(0);
+    service
+        .run(&folder, &["q.jsonl", "--last", "drop", "-s", "Rhyme."])
+        .exits(2)
+        .says("system prompt of its own");
+    assert_eq!(service.stats().asked, 2);
+    service
+        .run(&folder, &["q.jsonl", "--on-bad-row", "skip", "-o", "other"])
+        .exits(0)
+        .says("1 row skipped that cannot be asked: line 2");
+    folder.dset(&["status", "q.jsonl", "-o", "other"]).exits(0).tells("1 row skipped");
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_with_its_file_and_row_before_the_first_ask() {
+    let long = format!("{{\"question\": \"a\"}}\n{{\"question\": \"{}\"}}\n", "x".repeat(65 << 20));
+    let torn = {
+        let mut all = gzip(lines().as_bytes());
+        all.truncate(all.len() - 9);
+        all
+    };
+    let trailing = [gzip(lines().as_bytes()), b"garbage".to_vec()].concat();
+    for (name, bytes, says) in [
+        ("a.jsonl", "{\"question\": \"a\"}\n{\"question\": \n", "line 2: it is not JSON"),
+        (
+            "b.jsonl",
+            "{\"question\": \"a\"}\n{\"topic\": \"a\"}\n",
+            "line 2: it has no field `question`",
+        ),
+        ("c.jsonl", "{\"question\": \"a\"}\n[1, 2]\n", "line 2: it is JSON, but no object"),
+        (
+            "d.jsonl",
+            "{\"question\": \"a\"}\n{\"question\": {\"a\": 1}}\n",
+            "neither a text nor a chat",
+        ),
+        ("e.jsonl", "{\"question\": \"\\ud800\"}\n", "half a character"),
+        ("f.jsonl", "{\"a\": \"x\", \"b\": \"y\"}\n", "--column NAME"),
+        (
+            "g.jsonl",
+            "{\"instruction\": \"x\", \"input\": \"y\"}\n",
+            "has `input` beside `instruction`",
+        ),
+        (
+            "h.jsonl",
+            "{\"messages\": [{\"role\": \"narrator\", \"content\": \"x\"}]}\n",
+            "`narrator`",
+        ),
+        (
+            "i.jsonl",
+            "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]}\n",
+            "no text",
+        ),
+        (
+            "j.jsonl",
+            "{\"custom_id\": \"1\", \"body\": {\"temperature\": 1, \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}}\n",
+            "`body.temperature` is 1, and --temperature says it for all rows",
+        ),
+        (
+            "j2.jsonl",
+            "{\"custom_id\": \"1\", \"body\": {\"tools\": [{}], \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}}\n",
+            "`body` cannot be sent along: `tools` is of tools",
+        ),
+        ("k.json", "[{\"question\": \"a\"}, {\"question\": \"b\"}", "ends within the array"),
+        ("l.json", "[{\"question\": \"a\"}] x", "more behind the array"),
+        ("m.jsonl", "{\"question\": \"x\", \"images\": [\"a.png\"]}\n", "`images` stands beside"),
+    ] {
+        refused(name, bytes.as_bytes(), says);
+    }
+    refused("n.jsonl", b"{\"question\": \"caf\xe9\"}\n", "it is not UTF-8");
+    refused("o.jsonl", long.as_bytes(), "line 2: it is larger than 64 MiB");
+    refused("p.jsonl.gz", &torn, "end is missing");
+    refused("q.jsonl.gz", &trailing, "q.jsonl.gz");
+}
+
+fn refused(name: &str, bytes: &[u8], says: &str) {
+    let folder = Folder::new();
+    folder.write(name, bytes);
+    let service = Service::friendly();
+    service.run(&folder, &[name]).exits(2).says(says).says(name);
+    assert_eq!(service.stats().asked, 0, "{name}");
+    assert!(!folder.path("dset_generator").exists(), "{name}: nothing is made");
+}
+
+#[test]
+fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
+    let object = r#"{"question": "one"}"#;
+    let pretty = "{\n  \"question\": \"one\"\n}\n";
+    let two = format!("{pretty}{}", pretty.replace("one", "two"));
+    let turns = r#"[{"role": "user", "content": "one"}]"#;
+    for (text, asked) in [
+        (object, vec!["one"]),
+        (pretty, vec!["one"]),
+        (&two, vec!["one", "two"]),
+        (
+            r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#,
+            vec!["one", "two"],
+        ),
+        ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
+        (turns, vec!["one"]),
+        (
+            r#"{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "one"}]}, "tags": ["x"]}"#,
+            vec!["one"],
+        ),
+        (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
+    ] {
+        let folder = Folder::new();
+        folder.write("q.json", text);
+        let service = Service::friendly();
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked, "{text}");
+        folder.dset(&["verify"]).exits(0);
+        service.run(&folder, &["q.json"]).exits(0);
+        assert_eq!(service.stats().asked, asked.len() as u64, "{text}");
+    }
+    for (text, says) in [
+        ("{\n \"question\": \"one\"\n", "it is not JSON"),
+        (r#"{"question": "\ud800"}"#, "half a character"),
+        (
+            r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#,
+            "element 2: a text has half",
+        ),
+        (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
+    ] {
+        refused("q.json", text.as_bytes(), says);
+    }
+}
+
+#[test]
+fn lines_of_a_batch_are_asked_by_their_messages_and_named_by_their_ids() {
+    let folder = Folder::new();
+    let line = |id: &str, text: &str| {
+        let messages = json!([{"role": "user", "content": text}]);
+        json!({"custom_id": id, "method": "POST", "url": "/v1/chat/completions",
+            "body": {"model": "other", "messages": messages}})
+        .to_string()
+    };
+    folder.write("q.jsonl", [line("one", "Why?"), line("two", "How?")].join("\n"));
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl", "--formats", "jsonl"]).exits(0);
+    let expected = [("one", "Why?"), ("two", "How?")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(rows_of(&folder), expected);
+}
+
+#[test]
+fn the_parameters_of_a_batch_line_are_sent_with_it_and_are_a_part_of_what_is_asked() {
+    let folder = Folder::new();
+    let line = |id: &str, parameters: Value| {
+        let mut body = json!({"model": "other", "max_tokens": 500, "n": 1, "stop": null,
+            "messages": [{"role": "user", "content": "Why?"}]});
+        body.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
+        json!({"custom_id": id, "body": body}).to_string() + "\n"
+    };
+    let (one, two) =
+        (line("one", json!({"top_p": 0.5})), line("two", json!({"top_p": 0.25, "seed": 7})));
+    folder.write("q.jsonl", one.clone() + &two);
+    let service = Service::keeping("deepseek");
+    service
+        .run(&folder, &["q.jsonl"])
+        .exits(2)
+        .says("`body.max_tokens` is 500")
+        .says("--max-tokens 500");
+    let run = ["q.jsonl", "--max-tokens", "500", "--formats", "jsonl"];
+    service.run(&folder, &run).exits(0);
+    let sent = service.requests();
+    let of = |name: &str| sent.iter().map(|body| body[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("max_tokens"), [500, 500]);
+    let mut seeds: Vec<_> =
+        sent.iter().map(|body| (body["top_p"].as_f64(), body["seed"].as_u64())).collect();
+    seeds.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    assert_eq!(seeds, [(Some(0.25), Some(7)), (Some(0.5), None)]);
+    folder.write("q.jsonl", line("one", json!({"top_p": 0.75})) + &two);
+    service.run(&folder, &run).exits(0);
+    assert_eq!(service.stats().asked, 3, "the changed row alone");
+    folder.dset(&["show", "2", "--questions", "q.jsonl"]).exits(0).tells("The answer is");
+    folder.dset(&["verify", "q.jsonl"]).exits(0);
+}
+
+#[test]
+fn ids_name_rows_and_are_never_a_part_of_what_is_asked() {
+    let folder = Folder::new();
+    folder.write("q.jsonl", lines());
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl"]).exits(0).says("rows are named by `id`");
+    folder.write("q.jsonl", lines().replace("a-2", "b-2"));
+    service.run(&folder, &["q.jsonl"]).exits(0);
+    assert_eq!(service.stats().asked, 3, "another name is the same question");
+    folder.write("q.jsonl", lines().replace("a-2", "a-1"));
+    service
+        .run(&folder, &["q.jsonl"])
+        .exits(2)
+        .says("two rows have the same `id`")
+        .says("rows 1 and 2: a-1");
+    service.run(&folder, &["q.jsonl", "--id", "prompt"]).exits(0);
+    service.run(&folder, &["q.jsonl", "--id", "uuid"]).exits(2).says("`--id` names it");
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
+fn rows_are_chosen_and_the_keys_of_the_chosen_are_those_of_the_whole() {
+    let folder = Folder::new();
+    let text: String =
+        (0..40).map(|n| format!("{{\"question\": \"q{}\", \"level\": {n}}}\n", n % 20)).collect();
+    folder.write("q.jsonl", text);
+    let service = Service::friendly();
+    service
+        .run(&folder, &["q.jsonl", "--where", "level >= 30"])
+        .exits(0)
+        .says("30 rows left out: 30 by --where");
+    assert_eq!(service.stats().asked, 10);
+    folder.dset(&["status"]).exits(0).tells("30 rows left out").tells("10/10  100%");
+    service.run(&folder, &["q.jsonl", "--sample", "50%"]).exits(0);
+    service.run(&folder, &["q.jsonl", "--offset", "35"]).exits(0);
+    service.run(&folder, &["q.jsonl"]).exits(0);
+    assert_eq!(service.stats().asked, 40, "each row once, whatever was chosen before");
+    folder.dset(&["verify"]).exits(0);
+    service.run(&folder, &["q.jsonl", "--where", "levl > 1"]).exits(2).says("levl");
+    service.run(&folder, &["q.jsonl", "--where", "level >"]).exits(2).says("--where");
+}
+
+#[test]
+#[cfg(feature = "parquet")]
+fn an_exported_dataset_is_an_input_again_and_buys_nothing_twice() {
+    let folder = Folder::new();
+    folder.write("q.jsonl", lines());
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl"]).exits(0);
+    for name in ["back.parquet", "back.jsonl.zst", "back.csv"] {
+        folder.dset(&["export", "q.jsonl", "--to", name]).exits(0);
+        service.run(&folder, &[name]).exits(0);
+        assert_eq!(service.stats().asked, 3, "{name}");
+    }
+}

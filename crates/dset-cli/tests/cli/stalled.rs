@@ -1,0 +1,137 @@
+//! `dset run` where whoever reads what it says takes nothing, or takes its time.
+#![cfg(unix)]
+
+use std::io::Read as _;
+use std::process::{Child, ExitStatus, Stdio};
+
+use crate::common::pty::Pty;
+use crate::common::{Folder, Going, Ran, Service, questions, until};
+use dset_mock::MockSettings;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// More than a pipe holds of what is said of each.
+const MANY: usize = 1_500;
+
+fn at_once() -> Service {
+    Service::start(MockSettings { latency_ms: 1, ..MockSettings::default() })
+}
+
+fn rows(folder: &Folder) -> usize {
+    let path = folder.path("dset_generator/output.json");
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+fn is_whole(folder: &Folder) {
+    until("every answer is in the output", || rows(folder) == MANY);
+}
+
+fn ends(going: &mut Going) -> ExitStatus {
+    let mut status = None;
+    until("it ends", || {
+        status = going.child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_hold_up_a_run_and_its_end_is_not_waited_for_long() {
+    for format in ["auto", "original"] {
+        let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
+        let mut going = service.begin(&folder, &["--log-format", format]);
+        is_whole(&folder);
+        assert_eq!(ends(&mut going).code(), Some(0), "{format}");
+    }
+}
+
+#[test]
+fn a_pipe_that_is_read_later_has_the_first_lines_how_many_were_left_out_and_the_last() {
+    let (service, folder) = (at_once(), Folder::with(&questions(2 * MANY)));
+    let mut going = service.begin(&folder, &["-v"]);
+    until("every answer is in the output", || rows(&folder) == 2 * MANY);
+    let mut err = String::new();
+    going.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    let ran = Ran { code: ends(&mut going).code(), out: String::new(), err }.exits(0);
+    let lines = ran.lines();
+    let numbers = lines.iter().filter_map(|line| {
+        let rest = line.strip_prefix("Successfully processed question ")?;
+        rest.split('/').next()?.parse::<usize>().ok()
+    });
+    let shown = numbers.count();
+    assert!(shown < 2 * MANY && shown > 200, "{shown}");
+    let left_out =
+        lines.iter().position(|line| line.starts_with("… ") && line.ends_with(" more lines"));
+    let last = lines
+        .iter()
+        .position(|l| *l == format!("All {} questions processed successfully!", 2 * MANY));
+    let tail = &lines[lines.len() - 5..];
+    assert!(left_out.is_some() && left_out < last, "{left_out:?} {last:?} {tail:?}");
+}
+
+#[test]
+fn a_run_that_nobody_reads_hears_signals() {
+    for arguments in [&[][..], &["--log-format", "original"], &["--json"]] {
+        let service = Service::with(&["Question 700,=delay:60000"]);
+        let folder = Folder::with(&questions(MANY));
+        let mut going = service.begin(&folder, &[arguments, &["-c", "4", "-v"]].concat());
+        until("one is waited for", || rows(&folder) == 699 && service.stats().asked >= MANY as u64);
+        signal(&going.child, Signal::INT);
+        signal(&going.child, Signal::INT);
+        until("the second is heard apart from the first", || {
+            signal(&going.child, Signal::INT);
+            going.child.try_wait().unwrap().is_some()
+        });
+        assert_eq!(ends(&mut going).code(), Some(130), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_is_left_at_the_end_as_it_was() {
+    for more in [&[][..], &["-q"], &["--log-format", "original"]] {
+        let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
+        folder.asks(&service);
+        let command = folder.command(&[&["run", "-v"], more].concat());
+        let pty = Pty::start(&command, (80, 24), &[]);
+        pty.looks(false);
+        is_whole(&folder);
+        assert_eq!(pty.end_unseen(), 0, "{more:?}");
+    }
+}
+
+#[test]
+fn a_program_that_takes_its_time_gets_every_event() {
+    let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
+    let going = service.begin(&folder, &["--json", "-q"]);
+    is_whole(&folder);
+    let ran: Ran = going.end().exits(0);
+    let events: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+    assert_eq!([of("start"), of("ask"), of("answer"), of("end")], [1, MANY, MANY, 1]);
+    assert_eq!(events.last().unwrap()["event"], "end");
+}
+
+#[test]
+fn a_program_that_takes_nothing_is_waited_for_until_a_signal() {
+    let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
+    let url = service.url();
+    let arguments = ["run", "--base-url", &url, "--key", "none", "--json"];
+    let mut command = folder.command(&arguments);
+    let mut going = Going { child: command.stderr(Stdio::piped()).spawn().unwrap() };
+    // Standard error is read, and has the end; events still wait.
+    let mut err = going.child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    until("the last words", || {
+        let mut piece = [0; 4096];
+        let count = err.read(&mut piece).unwrap();
+        said.extend_from_slice(&piece[..count]);
+        String::from_utf8_lossy(&said).contains("Output files located in")
+    });
+    assert!(going.child.try_wait().unwrap().is_none(), "events wait to be read");
+    signal(&going.child, Signal::TERM);
+    assert_eq!(ends(&mut going).code(), Some(143));
+}

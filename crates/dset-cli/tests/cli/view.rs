@@ -1,0 +1,253 @@
+//! `dset view` and `dset report`: who may look, what programs are answered, and what is passed on.
+#![cfg(feature = "view")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+
+use crate::common::{Folder, Service, questions};
+use dset_mock::MockSettings;
+use serde_json::{Value, json};
+
+/// A viewer of a folder; ended when it is dropped.
+struct Viewer {
+    child: Child,
+    host: String,
+    token: String,
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer: its status, its head in small letters, and its body.
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Viewer {
+    fn of(folder: &Folder) -> Viewer {
+        let mut command = folder.command(&["view", "--json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let api = said["api"].as_str().unwrap();
+        let host = api.strip_prefix("http://").and_then(|api| api.split_once('/')).unwrap().0;
+        let token = said["token"].as_str().unwrap().to_owned();
+        Viewer { child, host: host.to_owned(), token }
+    }
+
+    /// Asks with these lines of a head, and nothing else.
+    fn ask(&self, method: &str, path: &str, head: &[String], body: &str) -> Reply {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        let head: String = head.iter().map(|line| format!("{line}\r\n")).collect();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\n{head}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        let reply = String::from_utf8(reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    fn host(&self) -> String {
+        format!("host: {}", self.host)
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let path = format!("/api/v1/{path}{sign}token={}", self.token);
+        let reply = self.ask("GET", &path, &[self.host()], "");
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("{path}: {}", reply.body))
+    }
+
+    fn rate(&self, answer: &Value, review: &Value) -> Reply {
+        let path = format!("/api/v1/answers/{answer}/review?token={}", self.token);
+        let head = [self.host(), format!("origin: http://{}", self.host)];
+        self.ask("POST", &path, &head, &review.to_string())
+    }
+}
+
+const HOSTILE: &str =
+    "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\u{202e}\u{1b}[31m";
+
+/// Two models on four questions, of which one is refused and one is answered with hostile text.
+fn asked() -> Folder {
+    let folder = Folder::with(
+        "question\nWhat are black holes?\nWhy is the sky blue?\nAn attack\nwhat is refused\n",
+    );
+    let answer = |question: &str, answer: &str| {
+        let object = json!({
+            "metadata": { "question": question },
+            "response": { "reasoning": "Hm.", "answer": answer },
+        });
+        format!("{object}\n")
+    };
+    let answers =
+        answer("What are black holes?", "黑洞 are places.") + &answer("An attack", HOSTILE);
+    folder.write("answers.json", answers);
+    let service = Service::start(MockSettings {
+        answers: Some(folder.path("answers.json")),
+        on: vec!["refused=400".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    service.run(&folder, &["-m", "deepseek-flash", "-m", "deepseek-v4-pro"]).exits(3);
+    folder
+}
+
+#[test]
+fn only_who_has_the_token_at_this_machines_name_is_answered() {
+    let folder = asked();
+    let viewer = Viewer::of(&folder);
+    let with = |path: &str| format!("{path}?token={}", viewer.token);
+    let own = || vec![viewer.host()];
+    let status = |path: &str, head: Vec<String>| viewer.ask("GET", path, &head, "").status;
+    assert_eq!(status("/", own()), 403);
+    assert_eq!(status("/api/v1/records", own()), 403);
+    assert_eq!(status("/api/v1/records?token=0123", own()), 403);
+    assert_eq!(status(&with("/api/v1/records"), own()), 200);
+    assert_eq!(status(&with("/"), vec!["host: evil.example".into()]), 403);
+    let foreign = || vec![viewer.host(), "origin: http://evil.example".into()];
+    assert_eq!(status(&with("/api/v1/records"), foreign()), 403);
+    let page = viewer.ask("GET", &with("/"), &own(), "");
+    assert!(page.head.contains("content-security-policy: default-src 'none'; script-src 'self'"));
+    assert!(page.head.contains("samesite=strict") && page.head.contains("httponly"));
+    assert!(!page.head.contains("access-control-allow"), "{}", page.head);
+    // A review comes from a page, and a page says from where.
+    let path = with("/api/v1/answers/1/review");
+    assert_eq!(viewer.ask("POST", &path, &own(), "{\"rating\":1}").status, 403);
+    assert_eq!(viewer.ask("POST", &path, &foreign(), "{\"rating\":1}").status, 403);
+    assert!(!folder.path("dset_generator/review.db").exists());
+}
+
+#[test]
+fn programs_are_answered_as_it_is_documented() {
+    let folder = asked();
+    let viewer = Viewer::of(&folder);
+    let overview = viewer.get("overview");
+    let counts = ["questions", "records", "answered", "failed"].map(|name| &overview[name]);
+    assert_eq!(counts, [4, 8, 6, 2]);
+    let records = viewer.get("records?state=rejected&sort=-question");
+    assert_eq!((&records["count"], &records["of"]), (&json!(2), &json!(8)));
+    assert_eq!(records["records"][0]["question"], 4);
+    let facets = viewer.get("facets?model=deepseek-flash");
+    let facet = facets["facets"].as_array().unwrap().iter().find(|facet| facet["name"] == "cause");
+    assert!(facet.unwrap()["values"].as_array().unwrap().iter().any(|value| value["count"] == 1));
+    assert_eq!(viewer.get("records?q=%E9%BB%91%E6%B4%9E")["count"], 2, "two signs are found");
+    assert_eq!(viewer.get("failure")["place"], 6);
+    let question = viewer.get("questions/4?state=rejected");
+    assert_eq!((&question["place"], &question["count"]), (&json!(1), &json!(2)));
+    assert_eq!(question["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(viewer.get("compare?a=deepseek-flash&b=deepseek-v4-pro")["both"], 3);
+    assert!(viewer.get("distributions")["numbers"].as_array().unwrap().len() > 2);
+    assert_eq!(viewer.get("status")["ledger"]["questions"], 8);
+    let refused = |path: &str| {
+        let path = format!("/api/v1/{path}token={}", viewer.token);
+        viewer.ask("GET", &path, &[viewer.host()], "").status
+    };
+    assert_eq!(refused("records?min_nothing=1&"), 400);
+    assert_eq!(refused("records?min_seconds=x&"), 400);
+    assert_eq!(refused("questions/9?"), 404);
+    assert_eq!(refused("nothing?"), 404);
+}
+
+#[test]
+fn what_somebody_thinks_of_answers_is_kept_and_becomes_columns_and_pairs() {
+    let folder = asked();
+    let viewer = Viewer::of(&folder);
+    let store = || folder.count("SELECT count(*) FROM answers");
+    let before = store();
+    let answers = viewer.get("questions/1")["question"]["answers"].clone();
+    let [good, bad] = [0, 1].map(|at| answers[at]["id"].clone());
+    assert_eq!(viewer.rate(&good, &json!({ "rating": 5, "note": "clear" })).status, 200);
+    assert_eq!(viewer.rate(&bad, &json!({ "rating": 2 })).status, 200);
+    assert_eq!(viewer.rate(&bad, &json!({ "rating": 9 })).status, 400);
+    assert_eq!(viewer.get("records?min_rating=2")["count"], 2);
+    assert_eq!(store(), before);
+    let rows = |arguments: &[&str]| -> Vec<Value> {
+        let all = [&["export", "--to", "out.jsonl", "--force"], arguments].concat();
+        folder.dset(&all).exits(0);
+        folder.read("out.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let rated = rows(&["--reviews", "--where", "rating and rating >= 3"]);
+    assert_eq!(rated.len(), 1);
+    assert_eq!((&rated[0]["rating"], &rated[0]["note"]), (&json!(5), &json!("clear")));
+    assert!(rows(&[])[0].get("rating").is_none(), "nobody asked for it");
+    let pairs = rows(&["--layout", "preference", "--rank", "rating", "--where", "rating"]);
+    assert_eq!(pairs.len(), 1);
+    let unrated = ["export", "--to", "p.jsonl", "--layout", "preference", "--rank", "rating"];
+    folder.dset(&unrated).exits(2).says("--where '(rating) is not none'");
+    let chat = ["export", "--to", "c.jsonl", "--layout", "chat", "--reviews"];
+    folder.dset(&chat).exits(2).says("only the layout `rows`");
+}
+
+#[test]
+fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
+    let folder = Folder::with(&questions(3));
+    Service::friendly().run(&folder, &["--check", "matches=^never$"]).exits(3);
+    let viewer = Viewer::of(&folder);
+    let records = viewer.get("records?check=matches");
+    assert_eq!(records["count"], 3, "{records}");
+    let answer = &viewer.get("questions/1")["question"]["answers"][0];
+    assert_eq!(answer["state"], "rejected", "{answer}");
+    let verdict = &answer["tries"][0]["verdicts"][0];
+    assert_eq!((&verdict["check"], &verdict["outcome"]), (&json!("matches"), &json!("failed")));
+    assert!(answer["tries"][0]["answer"].as_str().unwrap().starts_with("The answer"), "{answer}");
+}
+
+#[test]
+fn a_report_is_one_small_file_in_which_nothing_runs() {
+    let folder = asked();
+    folder.dset(&["report"]).exits(0);
+    let report = folder.read("report.html");
+    assert!(report.len() < 2_000_000);
+    assert!(
+        !report.contains("<script")
+            && !report.contains("<img")
+            && !report.contains("http-equiv=\"refresh")
+    );
+    assert!(report.contains("&lt;script&gt;alert(1)") && report.contains("<i>U+202E</i>"));
+    assert!(!report.contains('\u{202e}') && !report.contains('\u{1b}'));
+    assert!(report.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    assert!(report.contains("The ledger balances") || report.contains("the ledger balances"));
+    folder.dset(&["report"]).exits(0);
+    let again = folder.read("report.html");
+    let without_date = |page: &str| {
+        page.lines().filter(|line| !line.contains("made with dset")).collect::<String>()
+    };
+    assert_eq!(without_date(&again), without_date(&report), "the same seed, the same report");
+}
+
+#[test]
+fn a_folder_of_plain_files_is_whole_and_replaces_only_its_like() {
+    let folder = asked();
+    let site = ["view", "--static", "site"];
+    folder.dset(&[&site[..], &["--filter", "state=rejected"]].concat()).exits(0).says("2 records");
+    let records: Value = serde_json::from_str(&folder.read("site/data/records.json")).unwrap();
+    assert_eq!(records.as_array().unwrap().len(), 2);
+    folder.dset(&site).exits(0).says("8 records");
+    let run: Value = serde_json::from_str(&folder.read("site/data/run.json")).unwrap();
+    assert_eq!(run["parts"], json!([1]));
+    let part: Value = serde_json::from_str(&folder.read("site/data/questions/0.json")).unwrap();
+    assert_eq!(part.as_array().unwrap().len(), 4);
+    assert!(folder.read("site/index.html").contains("default-src 'none'; script-src 'self'"));
+    folder.write("site/mine.txt", "mine");
+    let before = folder.everything();
+    folder.dset(&site).exits(2).says("mine.txt");
+    folder.dset(&["view", "--static", "elsewhere", "--filter", "stat=x"]).exits(2).says("`stat`");
+    folder.dset(&["view", "--static", "elsewhere", "--filter", "q=nothing"]).exits(2);
+    folder.dset(&["view", "--static", "."]).exits(2);
+    assert_eq!(folder.everything(), before, "nothing is left half made");
+}

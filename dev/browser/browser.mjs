@@ -1,0 +1,38 @@
+// A Chromium, and pages in it that fail the test when anything is wrong with them.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+
+const require = createRequire(process.env.TOOLS + '/');
+const { chromium } = require('playwright-core');
+export const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+export const work = process.argv[2];
+export const { url, api, token } = JSON.parse(readFileSync(work + '/view.out', 'utf8'));
+export const origin = new URL(url).origin;
+export const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+const began = Date.now();
+export const passed = words => console.log(((Date.now() - began) / 1000).toFixed(1) + ' s  ' + words);
+
+/** A page that fails the test when anything is wrong with it, or when it asks anybody else. */
+export async function open(query = '', { width = 1280, height = 900, quiet = false, tamper, ...more } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, bypassCSP: false, ...more });
+  const page = await context.newPage();
+  page.problems = [];
+  page.asked = [];
+  page.on('console', message => { if (message.type() === 'error') page.problems.push(message.text()); });
+  page.on('pageerror', error => page.problems.push(String(error)));
+  page.on('request', request => { if (!request.url().startsWith(origin)) page.asked.push(request.url()); });
+  page.on('response', response => { if (response.status() >= 400) page.problems.push(response.status() + ' ' + response.url()); });
+  if (tamper) await tamper(page);
+  await page.goto(url + (query ? '&' + query : ''));
+  await page.locator('main > *').first().waitFor();
+  page.done = async () => {
+    assert.deepEqual(page.asked, [], 'somebody else was asked');
+    if (!quiet) assert.deepEqual(page.problems, []);
+    await context.close();
+  };
+  return page;
+}
+export const row = page => page.locator('.scroll .tr').filter({ hasNot: page.locator('.waiting') });
+export const numberOf = page => page.locator('[aria-selected="true"] .place').innerText();
+
