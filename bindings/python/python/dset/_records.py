@@ -20,7 +20,7 @@ def rows_of(records: Any) -> Iterator[Any]:
     if kind == "pandas" and hasattr(records, "to_dict") and hasattr(records, "columns"):
         return iter(records.to_dict("records"))
     if kind == "polars" and hasattr(records, "iter_rows"):
-        return records.iter_rows(named=True)
+        return iter(records.iter_rows(named=True))
     if kind == "pyarrow" and hasattr(records, "to_pylist"):
         return iter(records.to_pylist())
     if not isinstance(records, Iterable):

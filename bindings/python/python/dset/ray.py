@@ -8,6 +8,7 @@ workers, and never from an argument, which Ray would keep.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
@@ -185,7 +186,11 @@ def _joined(answers: "pyarrow.Table", batch: "pyarrow.Table") -> "pyarrow.Table"
     row = answers["dset_row" if "dset_row" in answers.column_names else "row"]
     place = pyarrow.compute.subtract(row, 1)
     for name in batch.column_names:
-        answers = answers.set_column(answers.column_names.index(name), batch.schema.field(name), batch[name].take(place))
+        field, values = batch.schema.field(name), batch[name].take(place)
+        if name in answers.column_names:
+            answers = answers.set_column(answers.column_names.index(name), field, values)
+        else:
+            answers = answers.append_column(field, values)
     return answers
 
 
@@ -233,12 +238,11 @@ def answer(
     folder = str(Path(path_text(output)).absolute())
     Path(folder).mkdir(parents=True, exist_ok=True)
     return ds.map_batches(
-        _batch,
+        functools.partial(_batch, output=folder, options=options),
         batch_size=batch_size,
         batch_format="pyarrow",
         num_cpus=num_cpus,
         concurrency=max(num_workers, 1),
-        fn_kwargs={"output": folder, "options": options},
     )
 
 

@@ -53,7 +53,7 @@ fn from_here(path: &Path) -> PathBuf {
 
 /// Returns the settings with the folder in which the answers to their file are: where nobody names
 /// one, and the file lies in another folder, those may be beside it.
-pub(super) fn placed(
+pub(crate) fn placed(
     settings: JobSpec,
     names_folder: bool,
     terminal: TerminalOptions,

@@ -80,7 +80,7 @@ fn prepared(args: RunArgs, key: Option<SecretString>) -> Result<PreparedRun, Use
     let deadline = args.decisions.deadline;
     let engine = Engine::of(spec.clone(), options.clone())
         .with_decisions(decisions(&args.decisions))
-        .with_prices(environment.providers.clone(), money.prices.clone())
+        .with_prices(environment.providers.clone(), environment.prices())
         .keeping_to_cheap_hours(off_peak::rules(&spec, &options, &money, deadline)?)
         .with_open_files_max(open_files_max());
     let engine = match environment.state_folder().filter(|_| options.share_pace) {
