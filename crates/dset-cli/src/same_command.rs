@@ -1,5 +1,6 @@
 //! The command that was given, again or as another one, for hints that can be copied.
 
+use std::ffi::OsString;
 use std::sync::OnceLock;
 
 use clap::{Arg, Command};
@@ -13,6 +14,20 @@ static GRAMMAR: OnceLock<Command> = OnceLock::new();
 /// The first call counts.
 pub(crate) fn set_grammar(grammar: Command) {
     let _ = GRAMMAR.set(grammar);
+}
+
+/// The arguments of this process without its name, where somebody else began it; set once.
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Takes these as the arguments of this process, its name first. The first call counts.
+pub(crate) fn set_arguments(arguments: Vec<OsString>) {
+    let _ = ARGUMENTS.set(arguments.into_iter().skip(1).collect());
+}
+
+/// Returns the arguments that were given, as far as they are text.
+pub(crate) fn given_arguments() -> Vec<String> {
+    let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
+    ARGUMENTS.get().map(|given| given.iter().map(shown).collect()).unwrap_or_default()
 }
 
 /// Returns the command that was given as another one, with the flags that both have, and without

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -16,26 +15,26 @@ use crate::help;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
-pub(crate) fn print_usage_error(grammar: &Command, error: &clap::Error) -> ExitCode {
+pub(crate) fn print_usage_error(grammar: &Command, error: &clap::Error) -> Exit {
     match error.kind() {
         // Nobody is there to hear that the stream is closed.
         ErrorKind::DisplayVersion => {
             let _ = error.print();
-            Exit::Done.into()
+            Exit::Done
         }
         ErrorKind::DisplayHelp => {
             let _ = anstream::stdout().write_all(help::text(grammar, &arguments()).as_bytes());
-            Exit::Done.into()
+            Exit::Done
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = anstream::stderr().write_all(help::text(grammar, &arguments()).as_bytes());
-            Exit::Usage.into()
+            Exit::Usage
         }
         _ => {
             let words = arguments();
             let error = error_of(grammar, error, &command_of(grammar, &words));
             error.print();
-            error.exit.into()
+            error.exit
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dset_core::item::question::Question;
 use dset_core::money::Prices;
 use dset_core::provider::Providers;
-use dset_core::run::{Ending, Notice, Planned, Snapshot, StopSignal};
+use dset_core::run::{Ending, Notice, OffPeakRules, Planned, Snapshot, StopSignal};
 use dset_core::settings::{
     JobSpec, Layer, Model, RunOptions, SettingsError, endpoint, resolve_with_providers,
 };
@@ -70,6 +70,7 @@ pub struct Engine {
     keys: Vec<Option<SecretString>>,
     providers: Providers,
     prices: Prices,
+    cheap_hours: Option<OffPeakRules>,
     state: Option<PathBuf>,
     files_max: Option<u64>,
 }
@@ -183,6 +184,7 @@ impl Engine {
             keys,
             providers: Providers::default(),
             prices: Prices::default(),
+            cheap_hours: None,
             state: None,
             files_max: None,
         }
@@ -206,6 +208,13 @@ impl Engine {
     #[must_use]
     pub fn with_prices(mut self, providers: Providers, prices: Prices) -> Engine {
         (self.providers, self.prices) = (providers, prices);
+        self
+    }
+
+    /// Asks only in the hours that these rules call cheap.
+    #[must_use]
+    pub fn keeping_to_cheap_hours(mut self, rules: Option<OffPeakRules>) -> Engine {
+        self.cheap_hours = rules;
         self
     }
 
@@ -302,6 +311,9 @@ impl Engine {
         // Reads files, which may take long.
         let job = tokio::task::spawn_blocking(move || Job::prepare(spec, decisions, can_ask)).await;
         let mut job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        if let Some(rules) = self.cheap_hours.clone() {
+            job.keep_to_cheap_hours(rules);
+        }
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;
         job.fill_prompt_caches(pricing);

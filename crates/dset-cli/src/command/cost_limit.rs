@@ -23,10 +23,16 @@ pub(super) fn payees(
     money: &Money,
 ) -> Result<Vec<Payee>, UserError> {
     let pricing = money.pricing();
-    budget::payees(spec, limits, pricing.prices, pricing.providers).map_err(|error| match error {
-        LimitError::NoPrice { model } => without_price(&model),
-        LimitError::NoBound { at, .. } => without_bound(spec, at, pricing.providers),
-    })
+    budget::payees(spec, limits, pricing.prices, pricing.providers)
+        .map_err(|error| cannot_limit(&error, spec, pricing.providers))
+}
+
+/// Says why what a run may spend cannot be limited.
+pub(crate) fn cannot_limit(error: &LimitError, spec: &JobSpec, providers: &Providers) -> UserError {
+    match error {
+        LimitError::NoPrice { model } => without_price(model),
+        LimitError::NoBound { at, .. } => without_bound(spec, *at, providers),
+    }
 }
 
 fn without_price(model: &str) -> UserError {

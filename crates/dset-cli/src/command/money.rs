@@ -13,7 +13,7 @@ use crate::error::UserError;
 use crate::layers::Environment;
 
 /// The prices that hold in this folder, and whose address is whose.
-pub(super) struct Money {
+pub(crate) struct Money {
     pub(super) prices: Prices,
     providers: Providers,
     /// What the folder may cost in all its runs, where variables or files of settings limit it.
@@ -26,7 +26,7 @@ impl Money {
         Ok(Money::of(&Environment::read(Path::new("."))?))
     }
 
-    pub(super) fn of(environment: &Environment) -> Money {
+    pub(crate) fn of(environment: &Environment) -> Money {
         let said = environment.under(Layer::default()).ok();
         Money {
             prices: environment.prices(),

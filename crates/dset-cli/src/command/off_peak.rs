@@ -18,7 +18,7 @@ use crate::exit::Exit;
 
 /// Returns the hours that the run keeps to, if it keeps to any; fails where a model has no cheaper
 /// ones, or the deadline is past.
-pub(super) fn rules(
+pub(crate) fn rules(
     spec: &JobSpec,
     options: &RunOptions,
     money: &Money,

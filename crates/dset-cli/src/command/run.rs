@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Ending};
-use dset_core::settings::{
-    JobSpec, Layer, Resolved, RunOptions, Warning, endpoint, resolve_with_providers,
-};
+use dset_core::settings::{JobSpec, Layer, Resolved, RunOptions, endpoint, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
 use dset_engine::os::lock::{LockError, Running, running};
@@ -24,8 +22,8 @@ use tokio::sync::mpsc;
 use super::export::{DatasetsAtEnd, place};
 use super::job::ShardArgs;
 use super::signals;
-use crate::command::model_suggestion::ModelSuggestion;
 use crate::command::money::Money;
+use crate::command::oddities::oddities;
 use crate::command::{check_key, cost_limit, forecast, off_peak};
 use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
@@ -153,12 +151,9 @@ pub(super) fn run_rows(
         Some(shard) => shard.spec(spec, input)?,
         None => from_stdin(super::shared::placed(spec, said.layer.output.is_some(), terminal)?)?,
     };
-    warnings.iter().for_each(warn);
-    let typos = spec
-        .models
-        .iter()
-        .filter_map(|model| ModelSuggestion::for_model(model, &environment.providers));
-    typos.for_each(|typo| display::warn(&typo.says, Some(&typo.hint("-m"))));
+    for (text, hint) in oddities(&spec, &warnings, &environment.providers) {
+        display::warn(&text, hint.as_deref());
+    }
     let keys = spec.models.iter().map(|model| environment.key(model, &said));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
     let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
@@ -191,7 +186,10 @@ pub(super) fn run_rows(
 }
 
 /// Returns the datasets that are written at the end; fails where one cannot be meant so.
-fn datasets(args: &RunArgs, environment: &Environment) -> Result<DatasetsAtEnd, UserError> {
+pub(crate) fn datasets(
+    args: &RunArgs,
+    environment: &Environment,
+) -> Result<DatasetsAtEnd, UserError> {
     let EndArgs { to, layout } = &args.dataset;
     let own = DatasetArgs::new(to.clone(), layout.clone());
     own.request(false)?;
@@ -219,7 +217,7 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     Ok(JobSpec { input, ..settings })
 }
 
-pub(super) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
+pub(crate) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {
     schema_file::load(&mut layer)?;
     let system = match &layer.system_file {
         Some(path) => Some(fs_err::read_to_string(path).map_err(|error| {
@@ -230,33 +228,6 @@ pub(super) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolv
         None => None,
     };
     Ok(resolve_with_providers(layer, system, providers)?)
-}
-
-fn warn(warning: &Warning) {
-    match warning {
-        Warning::RetiredModel { given, since, used, reasoning } => {
-            let how = if *reasoning { "with" } else { "without" };
-            display::warn(
-                &format!("model `{given}` was retired on {since}: asking `{used}` {how} thinking"),
-                Some(&format!("Name it yourself with `-m {used}`")),
-            );
-        }
-        Warning::TemperatureLeftOut { provider } => {
-            display::warn(
-                &format!("the temperature is not sent: {provider} takes none while a model thinks"),
-                Some("Let it not think with `--reasoning off`"),
-            );
-        }
-        Warning::NotStreamed { provider } => {
-            display::warn(
-                &format!("answers are not streamed: {provider} streams none that fit a schema"),
-                None,
-            );
-        }
-        Warning::KeyInClear { host } => {
-            display::warn(&format!("the key goes to {host} unencrypted, over plain http"), None);
-        }
-    }
 }
 
 /// What holds for a run.

@@ -27,7 +27,7 @@ pub(super) fn settings_of(
 }
 
 /// The same, where flags say more of it.
-pub(super) fn settings_under(
+pub(crate) fn settings_under(
     environment: &Environment,
     flags: impl Into<SettingsLayer>,
 ) -> Result<(JobSpec, TerminalOptions), UserError> {
@@ -53,7 +53,7 @@ fn from_here(path: &Path) -> PathBuf {
 
 /// Returns the settings with the folder in which the answers to their file are: where nobody names
 /// one, and the file lies in another folder, those may be beside it.
-pub(super) fn placed(
+pub(crate) fn placed(
     settings: JobSpec,
     names_folder: bool,
     terminal: TerminalOptions,
@@ -100,7 +100,7 @@ fn several(settings: &JobSpec, folders: &[PathBuf]) -> UserError {
 
 /// The error of a command that needs a store where there is none. It proposes what shows something,
 /// and a run, which costs money, only as what it is.
-pub(super) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> UserError {
+pub(crate) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> UserError {
     let error = UserError::new(Exit::Usage, "nothing was asked yet")
         .cause(format!("there is no store in `{}`", settings.output.display()));
     let words = text::arguments();

@@ -311,7 +311,7 @@ pub(crate) fn date(unix_ms: i64) -> String {
 
 /// The arguments that were given, as far as they are text.
 pub(crate) fn arguments() -> Vec<String> {
-    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+    crate::same_command::given_arguments()
 }
 
 /// Returns the command that was given, to be given again.

@@ -42,7 +42,7 @@ pub(crate) struct TerminalLayer {
 }
 
 /// What holds for the terminal.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TerminalOptions {
     /// How a run is told.
     pub(crate) log_format: LogFormat,

@@ -31,6 +31,17 @@ pub fn raise_open_files_max() -> Option<u64> {
     None
 }
 
+/// Returns the soft limit of open files as it is; `None` where the system has no such limit.
+#[must_use]
+pub fn open_files_max() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// What a command has open at most beside its connections and what it was started with: the store
 /// with its log, the outputs, locks, copies that take a file's place, the runtime's own.
 #[cfg(unix)]

@@ -18,14 +18,15 @@ use crate::layers::TerminalOptions;
 use crate::run_selector::RunSelectorArgs;
 
 /// The datasets that a run writes, each as `dset export` would.
-pub(in crate::command) struct DatasetsAtEnd {
+#[derive(Debug)]
+pub(crate) struct DatasetsAtEnd {
     pub(in crate::command) which: RunSelectorArgs,
     pub(in crate::command) datasets: Vec<DatasetArgs>,
 }
 
 impl DatasetsAtEnd {
     /// Finds out before anything is asked whether all of them can be written.
-    pub(in crate::command) fn check(&self, spec: &JobSpec) -> Result<(), UserError> {
+    pub(crate) fn check(&self, spec: &JobSpec) -> Result<(), UserError> {
         if let Some((one, other)) = overlap(&self.datasets) {
             return Err(UserError::new(Exit::Usage, "two datasets go to the same place")
                 .cause(format!("they are `{}` and `{}`", one.display(), other.display()))
@@ -41,7 +42,7 @@ impl DatasetsAtEnd {
 
     /// Writes them where the run has gone to its end; returns the first error when all others are
     /// written.
-    pub(in crate::command) fn write(
+    pub(crate) fn write(
         &self,
         spec: &JobSpec,
         terminal: TerminalOptions,

@@ -5,9 +5,12 @@ mod dataset;
 mod rebuild;
 
 use clap::Args;
+use dset_engine::export::ExportRequest;
 
-pub(super) use self::at_end::{DatasetsAtEnd, place};
-pub(super) use self::dataset::{object, write_dataset, written};
+pub(crate) use self::at_end::DatasetsAtEnd;
+pub(super) use self::at_end::place;
+pub(crate) use self::dataset::object;
+pub(super) use self::dataset::{write_dataset, written};
 use crate::datasets::DatasetArgs;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -75,6 +78,13 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "BOOL", hide_possible_values = true, requires = "rebuild")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
     csv_id: Option<bool>,
+}
+
+impl ExportArgs {
+    /// Returns the dataset that is wanted, where one is.
+    pub(crate) fn request(&self) -> Result<Option<ExportRequest<'_>>, UserError> {
+        self.dataset.request(self.force)
+    }
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {

@@ -3,7 +3,7 @@
 mod merge;
 mod settings;
 mod shard;
-mod split;
+pub(crate) mod split;
 mod status;
 
 use clap::{Args, Subcommand};

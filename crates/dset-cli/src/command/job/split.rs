@@ -43,11 +43,20 @@ pub(crate) struct SplitArgs {
     shards: u32,
 }
 
-/// Splits, and returns the job and its folder.
-fn split_into(mut args: SplitArgs) -> Result<(JobFile, PathBuf, TerminalOptions), UserError> {
+/// Questions that were split.
+pub(crate) struct Split {
+    pub(crate) job: JobFile,
+    folder: PathBuf,
+    terminal: TerminalOptions,
+    /// What was not done as it was said, each with what to do about it.
+    pub(crate) warnings: Vec<(String, Option<String>)>,
+}
+
+/// Splits, and prints nothing.
+pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("job"));
     let environment = Environment::read(Path::new("."))?;
-    environment.warn();
+    let mut warnings = environment.warnings.clone();
     let mut said = environment.under(args.layer)?;
     // The job holds the schema itself: its file may change, or be on no other machine.
     schema_file::load(&mut said.layer)?;
@@ -61,17 +70,19 @@ fn split_into(mut args: SplitArgs) -> Result<(JobFile, PathBuf, TerminalOptions)
     }
     let kept = keep(&said.layer, spec.model().request.system.clone());
     if said.layer.base_url.iter().flatten().any(|url| settings::holds_more(url)) {
-        display::warn(
-            "the base URL is not kept in the job: a part of it may be a secret",
-            Some("Give it to every run: `dset run --job DIR --shard auto --base-url URL`"),
-        );
+        let how = "Give it to every run: `dset run --job DIR --shard auto --base-url URL`";
+        warnings.push((
+            "the base URL is not kept in the job: a part of it may be a secret".to_owned(),
+            Some(how.to_owned()),
+        ));
     }
     let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;
-    Ok((job, folder, terminal))
+    Ok(Split { job, folder, terminal, warnings })
 }
 
 pub(super) fn run(args: SplitArgs) -> Result<Exit, UserError> {
-    let (job, folder, terminal) = split_into(args)?;
+    let Split { job, folder, terminal, warnings } = split_quietly(args)?;
+    warnings.iter().for_each(|(text, hint)| display::warn(text, hint.as_deref()));
     match terminal.json {
         true => write_out(as_json(&job, &folder).as_bytes()),
         false if terminal.quiet => {}

@@ -1,0 +1,325 @@
+"""The calls of the package. See its docstring."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Union
+
+from . import _dset
+from ._errors import call, error_of
+from ._options import PathLike, path_text, words
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+    import polars
+    import pyarrow
+
+Progress = Union[bool, Callable[[int, int, int], object]]
+Schema = Union[None, PathLike, Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would ask.
+
+    Attributes:
+        questions: Rows with a question.
+        answers: Answers that are wanted to them.
+        answered: Answers that are there.
+        pending: Answers that a run asks for.
+        empty: Rows without a question, which are skipped.
+    """
+
+    questions: int
+    answers: int
+    answered: int
+    pending: int
+    empty: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended, and where its questions stand.
+
+    Attributes:
+        exit_code: 0 where everything is answered, 3 where some questions failed.
+        reason: How it ended, in words.
+        folder: The folder with the store and the outputs.
+        questions: Answers that are wanted.
+        answered: Answers that are there, from earlier runs too.
+        failed: Questions that ended without an answer; the same run again asks them again.
+        left: Questions that are still to be asked.
+        answered_before: Answers that were there when the run began.
+        presumed: Rows before a bookmark, taken as answered.
+    """
+
+    exit_code: int
+    reason: str
+    folder: Path
+    questions: int
+    answered: int
+    failed: int
+    left: int
+    answered_before: int
+    presumed: int = 0
+
+    def open(self) -> "Folder":
+        """Return the folder, to read its rows."""
+        return Folder(self.folder)
+
+
+class _Bar:
+    """A bar of tqdm, where that is installed."""
+
+    def __init__(self) -> None:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            self.bar = None
+        else:
+            self.bar = tqdm(unit="answer")
+
+    def __call__(self, answered: int, failed: int, wanted: int) -> None:
+        if self.bar is None:
+            return
+        self.bar.total = wanted
+        self.bar.n = answered + failed
+        if failed:
+            self.bar.set_postfix(failed=failed, refresh=False)
+        self.bar.refresh()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
+@contextmanager
+def _said(options: Dict[str, Any], schema: Schema, questions: Optional[PathLike]) -> Iterator[List[str]]:
+    """Give the words of a command; a schema that is a dict has a file as long as that."""
+    positional = [] if questions is None else ["--", path_text(questions)]
+    if not isinstance(schema, dict):
+        yield words({**options, "schema": schema}) + positional
+        return
+    with tempfile.TemporaryDirectory(prefix="dset-") as place:
+        path = Path(place) / "schema.json"
+        path.write_text(json.dumps(schema), encoding="utf-8")
+        yield words({**options, "schema": path}) + positional
+
+
+def run(
+    questions: Optional[PathLike] = None,
+    *,
+    output: Optional[PathLike] = None,
+    model: Union[None, str, List[str]] = None,
+    schema: Schema = None,
+    api_key: Optional[str] = None,
+    progress: Progress = False,
+    check: bool = True,
+    **options: Any,
+) -> Report:
+    """Ask the questions of a file that have no answer yet.
+
+    Args:
+        questions: A file, folder or pattern; ``q.csv`` where it is left out.
+        output: The folder for store and outputs; ``dset_generator`` where it is left out.
+        model: The model, or several.
+        schema: A JSON Schema that answers have to fit: a dict, or its file.
+        api_key: The key of the service, in place of what the environment has.
+        progress: ``True`` for a bar of tqdm, where that is installed; or what is called with how many are
+            answered, have failed and are wanted.
+        check: Raise where the run does not go to its end. Questions that failed are no error.
+        **options: Any other option of ``dset run``, with ``_`` for ``-``: ``max_tokens=500``,
+            ``template="…"``, ``job="job", shard=3``, ``where="level|int > 3"``. ``continue_=True`` is
+            ``--continue``.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        DsetError: It cannot begin, or does not go to its end.
+        KeyboardInterrupt: Ctrl-C was pressed; what was on its way came home and is kept. Pressed again,
+            that is dropped.
+    """
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise TypeError(f"progress is True, False or what can be called, and not {type(progress).__name__}")
+    bar = _Bar() if progress is True else None
+    told = bar if bar is not None else (progress or None)
+    try:
+        with _said({"output": output, "model": model, **options}, schema, questions) as said:
+            ended = json.loads(call(_dset.run, said, api_key, told, _warn))
+    finally:
+        if bar is not None:
+            bar.close()
+    detail = ended.pop("detail")
+    report = Report(exit_code=ended.pop("exit"), folder=Path(ended.pop("folder")), **ended)
+    if check and report.exit_code not in (0, 3):
+        hint = "Run again: what is answered is kept"
+        raise error_of(report.reason, detail, [hint], report.exit_code, report)
+    return report
+
+
+def plan(
+    questions: Optional[PathLike] = None, *, schema: Schema = None, **options: Any
+) -> Plan:
+    """Work out what ``run`` with the same arguments would ask. Asks and changes nothing."""
+    with _said(options, schema, questions) as said:
+        return Plan(*call(_dset.plan, said))
+
+
+def export(folder: PathLike, to: PathLike, **options: Any) -> List[Path]:
+    """Write a dataset of a folder's answers, as ``dset export`` does.
+
+    Args:
+        folder: The folder with the store.
+        to: A file (``.jsonl``, ``.json``, ``.csv``, ``.parquet``), or a folder for the Hub.
+        **options: Any other option of ``dset export``: ``layout="chat"``, ``where="…"``, ``force=True``.
+
+    Returns:
+        The files that were written.
+    """
+    return [Path(file["path"]) for file in exported(folder, to, **options)["files"]]
+
+
+def exported(folder: PathLike, to: PathLike, **options: Any) -> Dict[str, Any]:
+    """Do the same, and return what is known of it."""
+    target = path_text(to)
+    if os.path.isdir(target):
+        target = os.path.join(target, "")
+    found: Dict[str, Any] = json.loads(call(_dset.export, words({"output": folder, "to": target, **options})))
+    return found
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, as far as it can be."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Rows(Iterator[Dict[str, Any]]):
+    """The lines of a file that goes when they are read, or with this."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open(encoding="utf-8")
+        self._gone = weakref.finalize(self, remove, path.parent)
+
+    def __next__(self) -> Dict[str, Any]:
+        line = self._file.readline()
+        if not line:
+            self.close()
+            raise StopIteration
+        row: Dict[str, Any] = json.loads(line)
+        return row
+
+    def close(self) -> None:
+        self._file.close()
+        self._gone()
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+class Folder:
+    """The folder of a run: its rows, and where it stands. Made by :func:`open`."""
+
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = Path(path_text(folder))
+
+    def __repr__(self) -> str:
+        return f"dset.open({str(self.folder)!r})"
+
+    def status(self) -> Dict[str, int]:
+        """Return how many questions there are, are answered, have failed, are left, and are presumed."""
+        found: Dict[str, int] = json.loads(call(_dset.status, str(self.folder)))
+        return found
+
+    def _export(self, ending: str, options: Dict[str, Any]) -> Path:
+        place = Path(tempfile.mkdtemp(prefix="dset-"))
+        try:
+            return export(self.folder, place / f"rows.{ending}", **options)[0]
+        except BaseException:
+            remove(place)
+            raise
+
+    def rows(self, **options: Any) -> Iterator[Dict[str, Any]]:
+        """Go through the rows as dicts, in the order of the questions; options are those of :func:`export`."""
+        return _Rows(self._export("jsonl", options))
+
+    def to_arrow(self, **options: Any) -> "pyarrow.Table":
+        """Return the rows as a table of pyarrow, which must be installed."""
+        import pyarrow.parquet
+
+        path = self._export("parquet", options)
+        try:
+            # Read and not mapped: the file goes.
+            return pyarrow.parquet.ParquetFile(path).read()
+        finally:
+            remove(path.parent)
+
+    def to_pandas(self, **options: Any) -> "pandas.DataFrame":
+        """Return the rows as a DataFrame; pandas and pyarrow must be installed."""
+        return self.to_arrow(**options).to_pandas()
+
+    def to_polars(self, **options: Any) -> "polars.DataFrame":
+        """Return the rows as a DataFrame of polars, which must be installed."""
+        import polars
+
+        path = self._export("parquet", options)
+        try:
+            return polars.read_parquet(path, memory_map=False)
+        finally:
+            remove(path.parent)
+
+    def to_datasets(self, **options: Any) -> "datasets.Dataset":
+        """Return the rows as a ``Dataset``; ``datasets`` must be installed."""
+        import datasets
+
+        return datasets.Dataset(self.to_arrow(**options))
+
+
+def open(folder: PathLike = "dset_generator") -> Folder:
+    """Open the folder of a run. Nothing is read before it is asked for."""
+    return Folder(folder)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Questions that are split into shards. Made by :func:`split`.
+
+    Attributes:
+        folder: The folder of the job.
+        shards: How many there are.
+    """
+
+    folder: Path
+    shards: int
+
+    def run(self, shard: Union[int, str], **options: Any) -> Report:
+        """Ask one shard, from 0, or ``"auto"``; options are those of :func:`run`."""
+        return run(job=self.folder, shard=shard, **options)
+
+
+def split(
+    questions: PathLike, shards: int, *, job: PathLike = "job", schema: Schema = None, **options: Any
+) -> Job:
+    """Split questions into shards, as ``dset job split`` does.
+
+    What is given here of model, prompts and limits holds for all shards. Done again with the same arguments
+    it changes nothing. ``dset job merge`` makes one folder of the shards again.
+    """
+    with _said({"output": job, "shards": shards, **options}, schema, questions) as said:
+        count, odd = call(_dset.split, said)
+    for text in odd:
+        warnings.warn(text, stacklevel=2)
+    return Job(Path(path_text(job)), count)

@@ -1,0 +1,327 @@
+"""Shards on Ray, with workers and drivers that are killed, and what happens without dset's keys and names.
+
+The figures of each proof are printed: `pytest -s tests/test_ray.py`.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+import dset  # noqa: E402
+import dset.ray  # noqa: E402
+
+QUESTIONS, SHARDS, WIDTH = 160, 4, 4
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def job(here, service):
+    rows = "".join(f"question {n % 120}\n" for n in range(QUESTIONS))
+    (here / "q.csv").write_text("question\n" + rows)
+    return dset.split(here / "q.csv", SHARDS, job=here / "job", concurrency=WIDTH, **service.asks)
+
+
+def is_a_worker(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().startswith(b"ray::")
+    except OSError:
+        return False
+
+
+def workers(here):
+    """The processes that have shards now, as their locks say: {shard: process}."""
+    found = {}
+    for shard in range(SHARDS):
+        try:
+            pid = json.loads((here / "job" / f"shard-{shard:05}" / "dset.running").read_text())["pid"]
+        except (OSError, ValueError):
+            continue
+        if is_a_worker(pid):
+            found[shard] = pid
+    return found
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def check(here, manifests):
+    """All rows are there, each once; returns them."""
+    assert [manifest.shard for manifest in manifests] == list(range(SHARDS))
+    assert sum(manifest.report.answered for manifest in manifests) == QUESTIONS
+    merge = [sys.executable, "-m", "dset", "job", "merge", str(here / "job")]
+    merged = subprocess.run(merge, capture_output=True)
+    assert merged.returncode == 0, merged.stderr
+    rows = list(dset.open(here / "job" / "merged").rows())
+    assert [row["question"] for row in rows] == [f"question {n % 120}" for n in range(QUESTIONS)]
+    assert len({row["id"] for row in rows}) == QUESTIONS
+    return rows
+
+
+def told(proof, service, kills):
+    paid_twice = service.stats()["answered"] - QUESTIONS
+    print(f"\n{proof}: kills {kills}, rows {QUESTIONS}, missing 0, doubled 0, paid twice {paid_twice}, in flight {WIDTH * kills}")
+    return paid_twice
+
+
+def meanwhile(work):
+    """Do something else while a driver waits; what that raises counts."""
+    failed = []
+
+    def guarded():
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    return thread, failed
+
+
+def test_a_worker_that_is_killed_loses_no_row_and_buys_at_most_what_was_in_flight(here, slow, cluster):
+    split = job(here, slow)
+    kills = []
+
+    def kill_three():
+        seed = random.Random(7)
+        for count in (10, 50, 100):
+            until(lambda: slow.stats()["answered"] >= count and workers(here))
+            pid = seed.choice(list(workers(here).values()))
+            os.kill(pid, signal.SIGKILL)
+            kills.append(pid)
+
+    thread, failed = meanwhile(kill_three)
+    manifests = dset.ray.run(split, num_workers=2)
+    thread.join()
+    assert failed == [] and len(kills) == 3
+    check(here, manifests)
+    assert 0 <= told("1 a worker killed", slow, 3) <= WIDTH * 3
+
+
+def test_the_worker_that_takes_over_may_be_killed_too(here, slow, cluster):
+    split = job(here, slow)
+    kills = []
+
+    def kill_both():
+        until(lambda: 0 in workers(here) and slow.stats()["answered"] >= 5)
+        first = workers(here)[0]
+        os.kill(first, signal.SIGKILL)
+        until(lambda: workers(here).get(0, first) != first)
+        os.kill(workers(here)[0], signal.SIGKILL)
+        kills.extend([first, None])
+
+    thread, failed = meanwhile(kill_both)
+    manifests = dset.ray.run(split, num_workers=1)
+    thread.join()
+    assert failed == [] and len(kills) == 2
+    check(here, manifests)
+    assert 0 <= told("3 who takes over killed", slow, 2) <= WIDTH * 2
+
+
+def test_a_worker_that_stands_still_keeps_its_shard_and_nothing_is_doubled(here, slow, cluster):
+    split = job(here, slow)
+    refused = []
+
+    def stop_and_go_on():
+        until(lambda: 0 in workers(here) and slow.stats()["answered"] >= 5)
+        pid = workers(here)[0]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            split.run(0)
+        except dset.LockedError as error:
+            refused.append(error)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    thread, failed = meanwhile(stop_and_go_on)
+    manifests = dset.ray.run(split, num_workers=1)
+    thread.join()
+    assert failed == [] and len(refused) == 1
+    check(here, manifests)
+    assert told("4 SIGSTOP, another tries, SIGCONT", slow, 0) == 0
+
+
+def test_a_shard_whose_disk_goes_with_its_worker_is_paid_again_and_no_other(here, slow, cluster):
+    split = job(here, slow)
+    lost = []
+
+    def kill_with_the_disk():
+        until(lambda: 1 in workers(here) and slow.stats()["answered"] >= QUESTIONS // SHARDS + 8)
+        os.kill(workers(here)[1], signal.SIGKILL)
+        folder = here / "job" / "shard-00001"
+        # Away at once, as a disk goes.
+        os.rename(folder, here / "lost")
+        lost.append(dset.open(here / "lost"))
+
+    thread, failed = meanwhile(kill_with_the_disk)
+    manifests = dset.ray.run(split, num_workers=1)
+    thread.join()
+    assert failed == [] and len(lost) == 1
+    check(here, manifests)
+    assert 0 < told("6 a worker and its disk", slow, 1) <= QUESTIONS // SHARDS
+
+
+def test_shards_in_any_order_have_the_same_names_and_ids(here, service, cluster):
+    split = job(here, service)
+    parts = dset.ray.run(split, num_workers=2, shards=[3, 1, 0, 2], to=here / "parts")
+    again = dset.ray.run(split, num_workers=4, to=here / "again")
+    assert [part.file.name for part in parts] == [f"part-{n:05}.parquet" for n in range(SHARDS)]
+    assert [part.hash for part in parts] == [part.hash for part in again]
+    assert sum(part.rows for part in parts) == QUESTIONS
+    check(here, parts)
+    assert told("7 any order, twice", service, 0) == 0
+
+
+DRIVER = """
+import ray, dset.ray, sys
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+print(len(dset.ray.run(sys.argv[1], num_workers=2, to=sys.argv[2])), flush=True)
+"""
+
+
+def end_of(driver):
+    """Kill a driver, and wait for the end of what it began."""
+    driver.kill()
+    driver.wait()
+
+
+def test_a_driver_that_is_killed_goes_on_with_the_same_command(here, slow):
+    split = job(here, slow)
+    command = [sys.executable, "-c", DRIVER, str(split.folder), str(here / "parts")]
+    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    driver = subprocess.Popen(command, **quiet)
+    until(lambda: slow.stats()["answered"] >= 50, 90)
+    end_of(driver)
+    until(lambda: not workers(here))
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert again.stdout.strip() == str(SHARDS), again.stderr
+    check(here, [dset.ray.Manifest(n, split.run(n)) for n in range(SHARDS)])
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(here / "parts").num_rows == QUESTIONS
+    assert 0 <= told("2 the driver killed", slow, 2) <= WIDTH * 2
+
+
+#: The same with Ray Data alone: `{stage}` asks, Ray writes.
+PIPELINE = """
+import json, sys, time, urllib.request
+import ray, ray.data, dset.ray
+url, out, kept, checkpoint = sys.argv[1:5]
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+context = ray.data.DataContext.get_current()
+context.enable_progress_bars = False
+# A task for each file, whatever its size.
+context.use_datasource_v2 = False
+if checkpoint != "none":
+    from ray.data.checkpoint import CheckpointConfig
+    context.checkpoint_config = CheckpointConfig(id_column="own", checkpoint_path=checkpoint, delete_checkpoint_on_success=False)
+
+def bare(row):
+    body = {"model": "any", "messages": [{"role": "user", "content": row["question"]}]}
+    asked = urllib.request.Request(url + "/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(asked) as reply:
+        row["answer"] = json.load(reply)["choices"][0]["message"]["content"]
+    return row
+
+ds = ray.data.read_parquet(kept + "/in", override_num_blocks=8)
+if sys.argv[5] == "bare":
+    ds = ds.map(bare, num_cpus=0.5)
+else:
+    ds = dset.ray.answer(ds, output=kept, batch_size=10, num_workers=2, base_url=url, key="none", share_pace=False, concurrency=4)
+ds.write_parquet(out)
+"""
+
+
+@pytest.mark.parametrize(
+    "arm, checkpoint", [("bare", False), ("dset", False), ("dset", True)]
+)
+def test_ray_data_alone_doubles_rows_and_buys_again_after_its_driver_was_killed(here, slow, arm, checkpoint):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = 80
+    (here / "kept" / "in").mkdir(parents=True)
+    for part in range(8):
+        own = range(part * 10, part * 10 + 10)
+        table = pyarrow.table({"question": [f"question {n}" for n in own], "own": list(own)})
+        pyarrow.parquet.write_table(table, here / "kept" / "in" / f"{part}.parquet")
+    out = here / "out"
+    place = str(here / "checkpoint") if checkpoint else "none"
+    command = [sys.executable, "-c", PIPELINE, f"{slow.root}/v1", str(out), str(here / "kept"), place, arm]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def written():
+        return len(list(out.rglob("*.parquet"))) >= 2
+
+    until(written, 90)
+    end_of(driver)
+    before = slow.stats()["answered"]
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    owns = pyarrow.parquet.read_table(out)["own"].to_pylist()
+    doubled = len(owns) - len(set(owns))
+    paid_twice = slow.stats()["answered"] - rows
+    print(f"\n{arm}, checkpoint {checkpoint}: rows {len(owns)}, doubled {doubled}, paid twice {paid_twice} of {before}")
+    assert set(owns) == set(range(rows))
+    if arm == "bare":
+        # The control must fail: rows twice in the files, and paid for twice.
+        assert doubled > 0 and paid_twice > 8
+    else:
+        assert paid_twice <= 2 * WIDTH
+        assert (doubled == 0) == checkpoint
+
+
+def test_a_stage_of_ray_data_asks_each_batch_once(here, service, cluster):
+    import ray.data
+
+    rows = [{"question": f"question {n}", "own": n} for n in range(30)]
+    answered = []
+    for _ in range(2):
+        ds = dset.ray.answer(ray.data.from_items(rows), output=here / "kept", batch_size=10, **service.asks)
+        answered.append(sorted(ds.take_all(), key=lambda row: row["own"]))
+    assert [row["own"] for row in answered[0]] == list(range(30))
+    assert [row["answer"] for row in answered[0]] == [row["answer"] for row in answered[1]]
+    assert service.stats()["asked"] == 30
+
+
+def test_what_a_shard_refuses_is_raised(here, service, cluster):
+    split = job(here, service)
+    (here / "q.csv").write_text("question\nanother\n")
+    with pytest.raises(dset.UsageError, match="not what was split"):
+        dset.ray.run(split)
+    with pytest.raises(dset.UsageError, match="there is no job"):
+        dset.ray.run(here / "nowhere")
+    with pytest.raises(dset.UsageError, match="no argument on a cluster"):
+        dset.ray.run(split, api_key="sk-secret")
+    assert service.stats()["asked"] == 0
+
+
+def test_ctrl_c_at_the_driver_lets_the_workers_take_home_what_is_on_its_way(here, slow):
+    split = job(here, slow)
+    command = [sys.executable, "-c", DRIVER, str(split.folder), str(here / "parts")]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until(lambda: slow.stats()["answered"] >= 20, 90)
+    driver.send_signal(signal.SIGINT)
+    _, said = driver.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
+    kept = sum(dset.open(here / "job" / f"shard-{n:05}").status()["answered"] for n in range(2))
+    assert 0 < kept == slow.stats()["answered"] < QUESTIONS

@@ -1,0 +1,38 @@
+//! What is odd about the settings of a run, and was probably not meant.
+
+use dset_core::provider::Providers;
+use dset_core::settings::{JobSpec, Warning};
+
+use super::model_suggestion::ModelSuggestion;
+
+/// Says what is odd about settings, each with what to do about it.
+pub(crate) fn oddities(
+    spec: &JobSpec,
+    warnings: &[Warning],
+    providers: &Providers,
+) -> Vec<(String, Option<String>)> {
+    let typos = spec.models.iter().filter_map(|model| ModelSuggestion::for_model(model, providers));
+    let typos = typos.map(|typo| (typo.says.clone(), Some(typo.hint("-m"))));
+    warnings.iter().map(words).chain(typos).collect()
+}
+
+fn words(warning: &Warning) -> (String, Option<String>) {
+    match warning {
+        Warning::RetiredModel { given, since, used, reasoning } => {
+            let how = if *reasoning { "with" } else { "without" };
+            let text =
+                format!("model `{given}` was retired on {since}: asking `{used}` {how} thinking");
+            (text, Some(format!("Name it yourself with `-m {used}`")))
+        }
+        Warning::TemperatureLeftOut { provider } => (
+            format!("the temperature is not sent: {provider} takes none while a model thinks"),
+            Some("Let it not think with `--reasoning off`".to_owned()),
+        ),
+        Warning::NotStreamed { provider } => {
+            (format!("answers are not streamed: {provider} streams none that fit a schema"), None)
+        }
+        Warning::KeyInClear { host } => {
+            (format!("the key goes to {host} unencrypted, over plain http"), None)
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A run within another program.
+
+use std::path::Path;
+
+use dset_core::provider::Providers;
+use dset_core::run::{EndReason, Ending};
+use dset_core::settings::Resolved;
+use dset_engine::engine::{Cancel, Engine, EngineError, EnginePlan, EngineReport};
+use dset_engine::error::JobError;
+use dset_engine::observer::Observer;
+use dset_engine::os::open_files::open_files_max;
+use dset_engine::run::prepare::Decisions;
+use dset_engine::source::spool::STDIN;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{Failure, read, warning, wrong_command};
+use crate::cli::Command;
+use crate::command::export::DatasetsAtEnd;
+use crate::command::money::Money;
+use crate::command::oddities::oddities;
+use crate::command::run::{DecisionArgs, RunArgs, datasets, resolved};
+use crate::command::{cost_limit, off_peak, shared};
+use crate::display::text::one_line;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+use crate::layers::{Environment, MergedLayer, TerminalOptions};
+
+/// A run that is ready to begin.
+#[derive(Debug)]
+pub struct PreparedRun {
+    engine: Engine,
+    /// A model that lacks its key.
+    without_key: Option<Failure>,
+    /// What is written when it has gone to its end; a shard writes none.
+    datasets: Option<DatasetsAtEnd>,
+    providers: Providers,
+    warnings: Vec<String>,
+}
+
+/// Prepares `dset run` with the words that follow `run`; `key` is used for every model in place of those
+/// of the environment.
+///
+/// # Errors
+///
+/// The words are none that `dset run` takes, or contradict each other.
+pub fn prepare_run(words: &[String], key: Option<SecretString>) -> Result<PreparedRun, Failure> {
+    let Command::Run(args) = read(&["run"], words)? else { return Err(wrong_command()) };
+    Ok(prepared(*args, key)?)
+}
+
+/// Nothing is printed.
+fn silent(terminal: TerminalOptions) -> TerminalOptions {
+    TerminalOptions { json: false, quiet: true, ..terminal }
+}
+
+fn prepared(args: RunArgs, key: Option<SecretString>) -> Result<PreparedRun, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    let shard = args.shard.open(&environment)?;
+    let datasets = shard.is_none().then(|| datasets(&args, &environment)).transpose()?;
+    let input = args.layer.layer.input.clone();
+    let said =
+        environment.under_with(args.layer, shard.as_ref().map(|shard| shard.layer.clone()))?;
+    let Resolved { spec, options, warnings } =
+        resolved(said.layer.clone(), &environment.providers)?;
+    let spec = match &shard {
+        Some(shard) => shard.spec(spec, input)?,
+        None => {
+            let terminal = silent(said.terminal.resolve());
+            shared::placed(spec, said.layer.output.is_some(), terminal)?
+        }
+    };
+    if spec.input == Path::new(STDIN) {
+        return Err(UserError::new(Exit::Usage, "standard input is none of the run's here")
+            .cause("it is the program's that runs it")
+            .hint("Name a file"));
+    }
+    let money = Money::of(&environment);
+    let deadline = args.decisions.deadline;
+    let engine = Engine::of(spec.clone(), options.clone())
+        .with_decisions(decisions(&args.decisions))
+        .with_prices(environment.providers.clone(), environment.prices())
+        .keeping_to_cheap_hours(off_peak::rules(&spec, &options, &money, deadline)?)
+        .with_open_files_max(open_files_max());
+    let engine = match environment.state_folder().filter(|_| options.share_pace) {
+        Some(state) => engine.sharing_limits_in(state),
+        None => engine,
+    };
+    let (engine, without_key) = with_keys(engine, key, &environment, &said)?;
+    let odd = oddities(&spec, &warnings, &environment.providers);
+    let providers = environment.providers;
+    let warnings = environment.warnings.into_iter().chain(odd).map(warning).collect();
+    Ok(PreparedRun { engine, without_key, datasets, providers, warnings })
+}
+
+fn decisions(args: &DecisionArgs) -> Decisions {
+    Decisions {
+        keep_answers: args.keep,
+        ask_again: args.again,
+        again_failed: args.again_failed,
+        from_start: args.from_start,
+        from_bookmark: args.from_bookmark,
+        limit: args.limit,
+        pilot: None,
+        forgive_lost: args.forgive_lost,
+        redo: None,
+        applies_only: false,
+    }
+}
+
+/// Gives each model its key; returns why the first that lacks one cannot be asked.
+fn with_keys(
+    engine: Engine,
+    own: Option<SecretString>,
+    environment: &Environment,
+    said: &MergedLayer,
+) -> Result<(Engine, Option<Failure>), UserError> {
+    let mut keys = Vec::new();
+    let mut without_key = None;
+    for model in &engine.spec().models {
+        let found = match &own {
+            Some(own) => Some(own.clone()),
+            None => environment.key(model, said)?.map(|key| key.secret),
+        };
+        if found.is_none() && model.key_variable.is_some() {
+            without_key.get_or_insert_with(|| environment.no_key(model).into());
+        }
+        keys.push(found);
+    }
+    let mut keys = keys.into_iter();
+    Ok((engine.with_keys(|_| keys.next().flatten()), without_key))
+}
+
+impl PreparedRun {
+    /// Returns what a terminal would be warned of, a line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Works out what a run would ask, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The run could not begin.
+    pub fn plan(&self) -> Result<EnginePlan, Failure> {
+        self.engine.plan().map_err(|error| self.explained(error.into()))
+    }
+
+    /// Asks, and writes the datasets that settings name where the run goes to its end.
+    ///
+    /// # Errors
+    ///
+    /// The run cannot begin, or a dataset cannot be written.
+    pub async fn run(
+        &self,
+        observer: &mut (dyn Observer + Send),
+        cancel: &Cancel,
+    ) -> Result<EngineReport, Failure> {
+        let spec = self.engine.spec();
+        if let Some(datasets) = &self.datasets {
+            datasets.check(spec)?;
+        }
+        let ran = self.engine.run(observer, cancel).await.map_err(|error| self.explained(error))?;
+        if let Some(datasets) = &self.datasets {
+            datasets.write(spec, silent(TerminalOptions::default()), &ran.ending)?;
+        }
+        Ok(ran)
+    }
+
+    fn explained(&self, error: EngineError) -> Failure {
+        match error {
+            EngineError::Job(JobError::NoKey) => self
+                .without_key
+                .clone()
+                .unwrap_or_else(|| UserError::new(Exit::Key, "there is no key").into()),
+            EngineError::Job(error) => explain::job(error).into(),
+            EngineError::Store(error) => UserError::from(error).into(),
+            EngineError::Endpoint(error) => UserError::new(Exit::Key, error.to_string()).into(),
+            EngineError::Limit(error) => {
+                cost_limit::cannot_limit(&error, self.engine.spec(), &self.providers).into()
+            }
+        }
+    }
+}
+
+/// Returns what a run came to: `exit`, `reason`, `detail`, `folder`, and where the questions stand.
+#[must_use]
+pub fn report(report: &EngineReport) -> Value {
+    let Ending { reason, ledger, .. } = &report.ending;
+    let (reason, detail) = reason_words(reason);
+    json!({
+        "exit": Exit::of(&report.ending, report.found.presumed_agreed) as u8,
+        "reason": reason,
+        "detail": detail,
+        "folder": report.folder.display().to_string(),
+        "questions": ledger.questions,
+        "answered": ledger.answered,
+        "failed": ledger.failed(),
+        "left": ledger.pending,
+        "presumed": ledger.presumed,
+        "answered_before": report.found.answered,
+    })
+}
+
+fn reason_words(reason: &EndReason) -> (&'static str, Option<String>) {
+    match reason {
+        EndReason::StoreFailed => ("the store failed", None),
+        EndReason::OutputFailed => ("an output could not be written", None),
+        EndReason::WrongSettings(why) => {
+            ("the service refuses the settings", Some(one_line(&why.message)))
+        }
+        EndReason::InputChanged { .. } => ("the questions were changed during the run", None),
+        EndReason::KeyRefused(why) => ("the key was refused", Some(one_line(&why.message))),
+        EndReason::OutOfMoney(why) => ("no money is left", Some(one_line(&why.message))),
+        EndReason::CostLimit { .. } => ("the limit of cost is reached", None),
+        EndReason::Unreachable(why) => {
+            ("the service cannot be reached", Some(one_line(&why.message)))
+        }
+        EndReason::RetryAfterTooLong(why, _) => {
+            ("the service wants to be left alone", Some(one_line(&why.message)))
+        }
+        EndReason::Stopped(_) => ("stopped", None),
+        EndReason::Paused => ("paused at a failure", None),
+        EndReason::Complete => ("complete", None),
+    }
+}
