@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::LazyLock;
 
 use dset_core::provider::Providers;
 use regex_lite::Regex;
@@ -59,9 +60,9 @@ fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
 
 /// Holds a file against the schema.
 fn fits_schema(text: &str) -> bool {
-    let schema: Value = serde_json::from_str(&schema()).unwrap();
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&schema()).unwrap());
     let document: DocumentMut = text.parse().unwrap();
-    fits(&schema, &schema, &json(document.as_item()))
+    fits(&SCHEMA, &SCHEMA, &json(document.as_item()))
 }
 
 /// Reads a file as every command does.
