@@ -108,7 +108,6 @@ mod tests {
                 held += u32::from((forecast.low..=forecast.high).contains(&sum));
             }
             let share = f64::from(held) / 2_000.0;
-            println!("{kind:?}: {share}");
             assert!((0.88..0.95).contains(&share), "{kind:?}: {share}");
         }
     }

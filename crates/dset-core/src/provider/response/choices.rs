@@ -108,10 +108,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
                 while first.as_ref().is_none_or(|first| first.index() > 0)
                     && let Some(Object(next)) = seq.next_element::<Object<Choice<'de>>>()?
                 {
-                    let is_before = |next: &Box<Choice<'_>>| {
+                    let is_before = |next: &Choice<'_>| {
                         first.as_ref().is_none_or(|first| next.index() < first.index())
                     };
-                    first = next.filter(is_before).or(first);
+                    first = next.filter(|next| is_before(next)).or(first);
                 }
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(Choices(first))
