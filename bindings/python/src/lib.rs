@@ -2,7 +2,7 @@
 //! Python of them.
 //!
 //! The interpreter is not held while files are read or services asked. Every run has a runtime of its own,
-//! nothing is kept between calls, no signal handler is installed and nothing is printed, but by [`main`].
+//! nothing is kept between calls, no signal handler is installed and nothing is printed, but by `main`.
 
 mod watched;
 
