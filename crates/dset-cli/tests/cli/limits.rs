@@ -174,9 +174,9 @@ fn a_limit_without_a_bound_names_what_nearly_all_answers_had() {
         .dset(&["run", "--max-cost", "5"])
         .exits(2)
         .says(&format!("99.9 % have at most {longest} tokens"))
-        .says("--max-tokens ");
+        .says("--max-output-bound ");
     let hinted = folder.dset(&["run", "--max-cost", "5"]).exits(2).err;
-    let value = hinted.split("--max-tokens ").nth(1).unwrap();
+    let value = hinted.split("--max-output-bound ").nth(1).unwrap();
     let value: i64 = value.split('`').next().unwrap().parse().unwrap();
     assert!(value >= longest && value <= longest + longest / 10 + 50, "{hinted}");
 }
@@ -194,7 +194,7 @@ fn a_run_that_ends_at_its_limit_says_the_balance_where_the_service_tells_it() {
     folder.write(".env", "DEEPSEEK_API_KEY=sk-0123456789\n");
     let set = ["prices", "set", "deepseek-flash", "--input", "1", "--output", "10"];
     folder.dset(&set).exits(0);
-    let said = ["run", "--max-cost", "0.01", "--max-tokens", "300", "-c", "4"];
+    let said = ["run", "--max-cost", "0.01", "--max-output-bound", "300", "-c", "4"];
     folder.dset(&said).exits(5).says("your balance at").says("$110.00");
     let quiet = folder.dset(&[&said[..], &["--quiet"]].concat()).exits(5);
     assert!(!quiet.err.contains("your balance"), "{}", quiet.err);

@@ -114,7 +114,7 @@ impl Model {
     /// Tells whether its limit of tokens is known to hold for what it thinks, too.
     #[must_use]
     pub fn bounds_reasoning(&self) -> bool {
-        self.preset.max_tokens_bounds_reasoning
+        self.preset.max_tokens_bounds_reasoning && self.uses_official_hosts()
     }
 
     /// Returns how many bytes every request has beside its texts, about: of the schema, and of further
