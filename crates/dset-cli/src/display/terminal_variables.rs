@@ -1,7 +1,6 @@
 //! What the environment says of the terminal and of the people before it: the one place outside
 //! `layers` that reads variables. None of them is a setting.
 
-#[cfg(feature = "view")]
 use std::path::PathBuf;
 
 /// Tells whether the terminal cannot redraw a line.
@@ -66,7 +65,6 @@ pub(crate) fn browser() -> Option<String> {
 }
 
 /// Returns the folder for files that can be made again.
-#[cfg(feature = "view")]
 pub(crate) fn cache_folder() -> PathBuf {
     let of = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || of("HOME").map(|home| home.join(".cache"));

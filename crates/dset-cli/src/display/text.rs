@@ -304,6 +304,7 @@ pub(crate) fn when(unix_ms: i64) -> String {
 }
 
 /// Writes a moment with its date.
+#[cfg(feature = "view")]
 pub(crate) fn date(unix_ms: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
