@@ -61,7 +61,7 @@ pub(super) fn before_run(
 /// Says when it will be cheaper to ask for what is left, and what it will cost then, where it will.
 pub(super) fn cheaper(spec: &JobSpec, standing: &RunStatus, money: &Money) -> Option<String> {
     let models: Vec<&str> = standing.requests.iter().map(|request| &*request.model).collect();
-    let left = (standing.ledger.pending + standing.ledger.failed()).saturating_sub(standing.kept);
+    let left = standing.left();
     if left == 0 {
         return None;
     }

@@ -76,6 +76,11 @@ pub trait Layout: Sync {
         false
     }
 
+    /// Returns true if it has columns for ratings and notes.
+    fn has_reviews(&self) -> bool {
+        false
+    }
+
     /// Returns true if it sets answers to one question against each other.
     fn compares_answers(&self) -> bool {
         false

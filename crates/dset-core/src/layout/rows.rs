@@ -59,6 +59,10 @@ impl Layout for Rows {
         true
     }
 
+    fn has_reviews(&self) -> bool {
+        true
+    }
+
     fn columns(&self, shape: &Shape, options: &Options) -> Vec<Column> {
         behind_users(shape, &OWN.into_iter().filter(own(shape, options)).collect::<Vec<_>>())
     }

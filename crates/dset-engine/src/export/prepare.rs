@@ -59,7 +59,7 @@ pub(super) fn prepare(
     if !places.contains(&reasoning) {
         return Err(ExportError::Reasoning { layout: layout.name(), places });
     }
-    if request.reviews && layout.name() != dset_core::layout::LAYOUTS[0].name() {
+    if request.reviews && !layout.has_reviews() {
         return Err(ExportError::Reviews { layout: layout.name() });
     }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;

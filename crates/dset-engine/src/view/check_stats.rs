@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dset_core::acceptance::{Outcome, Verdict};
-use dset_core::money::{Billed, BilledAs, Expenses};
+use dset_core::money::{BilledAs, Expenses};
 
 use crate::store::{Store, StoreError, open_readonly};
 use crate::view::expenses::{AskedBy, Pricing};
@@ -50,13 +50,7 @@ fn of_store(store: &Store, pricing: Pricing<'_>) -> Result<Vec<CheckStats>, Stor
                     stats.failed += 1;
                     stats.asked_again += u64::from(judged.is_followed);
                     if let Some(call) = &judged.call {
-                        let billed = Billed {
-                            asked: asked.of(call),
-                            at: call.at,
-                            tokens: call.tokens,
-                            said: call.said,
-                            outcome: BilledAs::Answer,
-                        };
+                        let billed = asked.billed(call, BilledAs::Answer);
                         stats.spent.add(pricing.prices, &billed);
                     }
                 }

@@ -96,7 +96,7 @@ pub fn tokens_of_nearly_all(
 pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
     let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
-    let left = (status.ledger.pending + status.ledger.failed()).saturating_sub(status.kept);
+    let left = status.left();
     let found = estimate_of(&settings.output, &models, left, pricing, now)?;
     let Some(request) = status.requests.first().filter(|_| left > 0) else { return Ok(found) };
     let Some(rates) = cached_rates(settings, &request.model, pricing, now) else {

@@ -35,13 +35,7 @@ pub(crate) fn expenses_of(store: &Store, pricing: Pricing<'_>) -> Result<Expense
             Some(failed) => failed.billed_as(),
         };
         let Some(outcome) = outcome else { return };
-        let billed = Billed {
-            asked: asked.of(call),
-            at: call.at,
-            tokens: call.tokens,
-            said: call.said,
-            outcome,
-        };
+        let billed = asked.billed(call, outcome);
         let cost = expenses.add(pricing.prices, &billed);
         match sessions.get_mut(&call.session) {
             Some(session) => session.recorded += cost.unwrap_or_default(),
@@ -101,5 +95,11 @@ impl AskedBy {
             _ => self.last.get(model).and_then(Option::as_deref),
         };
         Asked { provider, model }
+    }
+
+    /// Returns what is billed for a call that came to this.
+    pub(crate) fn billed<'a>(&'a self, call: &StoredCall<'_>, outcome: BilledAs<'a>) -> Billed<'a> {
+        let StoredCall { at, tokens, said, .. } = *call;
+        Billed { asked: self.of(call), at, tokens, said, outcome }
     }
 }

@@ -75,6 +75,12 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
+    /// Returns how many answers a run would ask for.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        (self.ledger.pending + self.ledger.failed()).saturating_sub(self.kept)
+    }
+
     /// Tells whether every question is to get more than one answer.
     #[must_use]
     pub fn wants_several(&self) -> bool {

@@ -189,7 +189,7 @@ pub(super) fn output(settings: &JobSpec, can_be_read: bool) -> (Vec<Check>, Opti
                 );
             }
             checks.push(store(&standing));
-            (checks, Some(left(&standing)))
+            (checks, Some(standing.left()))
         }
         Err(error) => {
             let error = Check::error("store", explain::job(error));
@@ -218,14 +218,9 @@ fn store(standing: &RunStatus) -> Check {
     }
 }
 
-/// Answers that a run would ask for.
-fn left(standing: &RunStatus) -> u64 {
-    (standing.ledger.pending + standing.ledger.failed()).saturating_sub(standing.kept)
-}
-
 /// What the rest of the run will need, by what answers took so far.
 fn needed(standing: &RunStatus) -> u64 {
-    let left = left(standing);
+    let left = standing.left();
     let answered = standing.ledger.answered;
     let outputs: u64 = standing.outputs.iter().map(|(_, _, bytes)| *bytes).sum();
     // The store holds what the longest of the outputs does, and an index.

@@ -89,8 +89,9 @@ impl Dispatch {
         ask: AskId,
         reading: &ParsedReply,
     ) -> ReturnedAsk {
-        let mut flight = self.asks_in_flight.remove(&ask).expect("an ask is answered once");
-        self.warmed(cx.now, &mut flight, matches!(reading, ParsedReply::Answer(_)));
+        let flight = self.asks_in_flight.remove(&ask).expect("an ask is answered once");
+        let has_begun = matches!(reading, ParsedReply::Answer(_));
+        self.warmed(cx.now, flight.index, flight.warms_from, has_begun);
         let held = self.active.get(&flight.index).expect("a question on its way is held");
         let back = response_signal(reading);
         let lane = self.router.endpoint_mut(flight.endpoint);
@@ -132,11 +133,8 @@ impl Dispatch {
             return;
         }
         self.router.endpoint_mut(flight.endpoint).rate.accepted(now, &flight.sent);
-        if let Some(from) = flight.warms_from.take() {
-            let question = Arc::clone(&self.active[&flight.index].question);
-            let changed = self.groups.begun(now, &question, from);
-            self.place_again(now, changed);
-        }
+        let (index, from) = (flight.index, flight.warms_from.take());
+        self.warmed(now, index, from, true);
     }
 
     fn on_answer(

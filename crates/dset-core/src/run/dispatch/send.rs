@@ -156,9 +156,16 @@ impl Dispatch {
     }
 
     /// The reply to an ask has begun, or it is back without one: others may have waited for that.
-    pub(super) fn warmed(&mut self, now: Time, flight: &mut InFlight, has_begun: bool) {
-        let Some(from) = flight.warms_from.take() else { return };
-        let question = Arc::clone(&self.active[&flight.index].question);
+    /// `from` says from which beginning of its prompt on it was the first, where that is open.
+    pub(super) fn warmed(
+        &mut self,
+        now: Time,
+        index: QuestionIndex,
+        from: Option<usize>,
+        has_begun: bool,
+    ) {
+        let Some(from) = from else { return };
+        let question = Arc::clone(&self.active[&index].question);
         let changed = match has_begun {
             true => self.groups.begun(now, &question, from),
             false => self.groups.ended(&question, from),

@@ -14,8 +14,8 @@ impl Dispatch {
     pub(crate) fn on_abandoned(&mut self, cx: &mut Context<'_>, ask: AskId) {
         let flight = self.asks_in_flight.get(&ask).expect("an ask is answered once");
         let Some(hung_after) = flight.stalled_after else {
-            let mut flight = self.asks_in_flight.remove(&ask).expect("it was there just now");
-            self.warmed(cx.now, &mut flight, false);
+            let flight = self.asks_in_flight.remove(&ask).expect("it was there just now");
+            self.warmed(cx.now, flight.index, flight.warms_from, false);
             let lane = self.router.endpoint_mut(flight.endpoint);
             lane.on_return(cx.now, ask);
             lane.rate.on_return(cx.now, &flight.sent, ResponseSignal::Neutral);

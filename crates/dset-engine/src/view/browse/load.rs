@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dset_core::item::Status;
 use dset_core::key::RequestSettings;
-use dset_core::money::{Billed, BilledAs, Expenses};
+use dset_core::money::{BilledAs, Expenses};
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
@@ -269,13 +269,7 @@ impl<'a> Costs<'a> {
             said: facts.cost,
             failed: None,
         };
-        let billed = Billed {
-            asked: self.asked.of(&call),
-            at: call.at,
-            tokens: call.tokens,
-            said: call.said,
-            outcome: BilledAs::Answer,
-        };
+        let billed = self.asked.billed(&call, BilledAs::Answer);
         let cost = self.expenses.add(self.pricing.prices, &billed);
         cost.map_or(f32::NAN, |cost| cost.picodollars() as f32 / 1e12)
     }
