@@ -7,7 +7,7 @@ import { open, passed, row, work } from './browser.mjs';
   writeFileSync(work + '/q.csv', readFileSync(work + '/q.csv', 'utf8') + Array.from({ length: 40 }, (_, i) => '"added later ' + i + '"\n').join(''));
   const page = await open();
   await row(page).first().waitFor();
-  const run = spawn(process.env.DSET, ['run', '--base-url', process.env.BASE, '-m', 'deepseek-flash', '-m', 'deepseek-v4-pro', '-c', '4'], { cwd: work, stdio: 'ignore' });
+  const run = spawn(process.env.DSET, ['run', '--base-url', process.env.BASE, '-m', 'deepseek-flash', '-m', 'deepseek-v4-pro', '-c', '4', '--backoff', '1s'], { cwd: work, stdio: 'ignore' });
   const ended = new Promise(done => run.on('exit', done));
   await page.waitForFunction(() => /^216 of 228/.test(document.querySelector('.progress').innerText), null, { timeout: 40000 });
   await ended;
