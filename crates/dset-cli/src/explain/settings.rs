@@ -19,6 +19,9 @@ impl From<SettingsError> for UserError {
                 .hint("Keep it with `dset keys set PROVIDER`; `--key NAME` names another variable"),
             SettingsError::KeyForModel => key_for_model("`--model`"),
             SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
+            SettingsError::CannotContinue { .. } => user
+                .hint("If it can: say how in a table of its own, `continuing` in `[provider.NAME]`")
+                .hint("Or leave such answers out and ask for them anew: `--last drop`"),
             SettingsError::Both { .. } => user.hint("Give one of them"),
             SettingsError::NoBaseUrl { .. } => {
                 user.hint("Name it with `--base-url`, and the model as it is called there")

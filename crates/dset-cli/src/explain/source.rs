@@ -165,10 +165,12 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
     );
     let user = user.cause(format!("{place}: {}", shortened(&one_line(&problem.to_string()), 200)));
     let user = match problem {
-        RowProblem::EndsWithAssistant => user.hint(format!(
-            "To leave out such answers and ask anew: `{} --last drop`",
-            same_command()
-        )),
+        RowProblem::EndsWithAssistant => user
+            .hint(format!(
+                "To leave out such answers and ask anew: `{} --last drop`",
+                same_command()
+            ))
+            .hint("To have the model go on with them, where the service can: `--last continue`"),
         RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
             .hint(format!("If it is the same in all rows: `{} {setter} {value}`", same_command()))
             .hint("Take it out of the lines where it is not wanted"),

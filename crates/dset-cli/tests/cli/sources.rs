@@ -103,6 +103,38 @@ fn the_same_questions_have_the_same_keys_whatever_the_form() {
 }
 
 #[test]
+fn a_model_goes_on_with_an_answer_and_the_answer_is_the_whole_turn() {
+    let folder = Folder::new();
+    let service = Service::keeping("openai");
+    let chat = r#"{"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "It is so, "}]}"#;
+    folder.write("q.jsonl", format!("{chat}\n"));
+    let url = service.url();
+    let ran = folder.dset(&["run", "q.jsonl", "--base-url", &url, "-m", "x", "--key", "none"]);
+    ran.exits(2).says("--last continue");
+    let last = ["--last", "continue"];
+    let ran = service.run(&folder, &[&["q.jsonl", "-m", "x"][..], &last].concat());
+    ran.exits(2).says("is not known").says("`continuing` in `[provider.NAME]`");
+    let table =
+        format!("[provider.mine]\nbase-url = '{url}'\nkeyless = true\ncontinuing = 'prefix'\n");
+    folder.write("dset.toml", table);
+    let run = ["run", "q.jsonl", "-m", "mine/x", "--formats", "jsonl", "--last", "continue"];
+    folder.dset(&run).exits(0);
+    let request = &service.requests()[0];
+    assert_eq!(request["messages"][1]["prefix"], true, "{request}");
+    let row: Value = serde_json::from_str(&folder.read("dset_generator/output.jsonl")).unwrap();
+    let answer = row["answer"].as_str().unwrap();
+    assert!(answer.starts_with("It is so, ") && answer.len() > 10, "{answer}");
+    assert_eq!(row["question"], "Why?");
+    folder.dset(&run).exits(0);
+    assert_eq!(service.stats().asked, 1, "nothing is asked twice");
+    folder.dset(&["export", "--to", "chat.jsonl", "--layout", "chat"]).exits(0);
+    let row: Value = serde_json::from_str(&folder.read("chat.jsonl")).unwrap();
+    let said: Vec<_> = row["messages"].as_array().unwrap().iter().map(|m| &m["content"]).collect();
+    assert_eq!(said, ["Why?", answer]);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
 fn a_text_is_a_question_a_line_or_between_lines_of_the_users_own() {
     let folder = Folder::new();
     folder.write("q.txt", "Why?\n\n How so? \nAnd\n");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::item::content::{Content, Role, Turn};
+use crate::item::content::{Content, Role, Turn, split_beginning};
 use crate::schema::Reason;
 
 /// How a question is asked again.
@@ -23,7 +23,7 @@ const BEFORE: &str = "This answer was not accepted:";
 const AFTER: &str = "Answer the question again, with this put right.";
 
 /// Returns what is sent for another try: what was sent, the answer, and why it was not accepted, each
-/// reason with its place. An answer without a word is not shown to whoever wrote it.
+/// reason with its place. The beginning of an answer is in the answer. An answer without a word is not shown to whoever wrote it.
 #[must_use]
 pub fn another_try<'r>(
     sent: &Content,
@@ -43,7 +43,7 @@ pub fn another_try<'r>(
     let turn = |role, text: &str| Turn { role, text: Arc::from(text) };
     let mut turns = match sent {
         Content::Text(text) => vec![Turn { role: Role::User, text: Arc::clone(text) }],
-        Content::Chat(turns) => turns.to_vec(),
+        Content::Chat(turns) => split_beginning(turns).0.to_vec(),
     };
     turns.push(turn(Role::Assistant, answer));
     turns.push(turn(Role::User, &format!("{BEFORE}\n{}\n{AFTER}", reasons.join("\n"))));

@@ -89,6 +89,22 @@ pub struct Failure {
 }
 
 impl ParsedReply {
+    /// Puts the beginning that the model went on with before what it wrote, so that an answer is its
+    /// whole turn. `may_repeat` says that the service may have done so.
+    #[must_use]
+    pub fn with_beginning(mut self, beginning: &str, may_repeat: bool) -> ParsedReply {
+        let written = match &mut self {
+            ParsedReply::Answer(answer) => Some(&mut answer.content),
+            ParsedReply::Failure(failure) => failure.partial.as_mut().map(|part| &mut part.content),
+        };
+        if let Some(content) = written
+            && !(may_repeat && content.starts_with(beginning))
+        {
+            content.insert_str(0, beginning);
+        }
+        self
+    }
+
     /// Takes what the token limit cut as an answer, where there is a text: for whoever holds answers
     /// against something, that it is whole among it.
     #[must_use]

@@ -14,6 +14,16 @@ pub enum Content {
 }
 
 impl Content {
+    /// Returns the beginning of an answer that is to be gone on with: the turn of the model at the
+    /// end of a chat.
+    #[must_use]
+    pub fn beginning(&self) -> Option<&str> {
+        match self {
+            Content::Text(_) => None,
+            Content::Chat(turns) => split_beginning(turns).1,
+        }
+    }
+
     /// Returns all that is said, in its order.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let (text, turns) = match self {
@@ -21,6 +31,15 @@ impl Content {
             Content::Chat(turns) => (None, &**turns),
         };
         text.into_iter().chain(turns.iter().map(|turn| &*turn.text))
+    }
+}
+
+/// Splits the turns of a chat into what is asked, and the beginning of an answer to it.
+#[must_use]
+pub fn split_beginning(turns: &[Turn]) -> (&[Turn], Option<&str>) {
+    match turns {
+        [asked @ .., Turn { role: Role::Assistant, text }] => (asked, Some(text)),
+        asked => (asked, None),
     }
 }
 

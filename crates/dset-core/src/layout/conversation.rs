@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Options, ReasoningPlace, Record, answer_text};
 use crate::answer::row::Row;
-use crate::item::content::Role;
+use crate::item::content::{Role, split_beginning};
 
 /// The keys of a message. Every message has every key, because readers take the first for the kind
 /// of all; reasoning is `reasoning_content`, the one name that TRL and axolotl both render.
@@ -18,10 +18,11 @@ pub(super) fn keys(options: &Options) -> &'static [&'static str] {
     if options.reasoning == ReasoningPlace::Field { KEYS } else { &KEYS[..2] }
 }
 
-/// Everything that was sent, in its order.
+/// Everything that was sent, in its order, but for the beginning of an answer, which the answer has.
 pub(super) fn sent<'a>(record: &'a Record<'_>) -> impl Iterator<Item = (Role, &'a str)> {
     let system = record.system.map(|system| (Role::System, system));
-    let turns = record.turns.unwrap_or_default().iter().map(|turn| (turn.role, &*turn.text));
+    let (asked, _) = split_beginning(record.turns.unwrap_or_default());
+    let turns = asked.iter().map(|turn| (turn.role, &*turn.text));
     let prompt = record.turns.is_none().then_some((Role::User, record.prompt));
     system.into_iter().chain(turns).chain(prompt)
 }

@@ -30,7 +30,7 @@ use std::borrow::Cow;
 
 pub use self::cell::{Cell, Column, Kind};
 use crate::answer::row::Row;
-use crate::item::content::{Role, Turn};
+use crate::item::content::{Role, Turn, split_beginning};
 
 /// The layouts, in the order in which they are listed. Another one is a file here and a line in this
 /// list.
@@ -173,7 +173,7 @@ impl Record<'_> {
 /// Returns true if a chat is more than a system prompt and one question.
 #[must_use]
 pub fn has_several_turns(turns: Option<&[Turn]>) -> bool {
-    let turns = turns.unwrap_or_default();
+    let (turns, _) = split_beginning(turns.unwrap_or_default());
     let leading = usize::from(turns.first().is_some_and(|turn| turn.role == Role::System));
     turns.len() > leading + 1
 }

@@ -165,6 +165,18 @@ fn a_chat_is_exported_with_all_its_turns_or_not_at_all() {
 }
 
 #[test]
+fn the_beginning_of_an_answer_is_in_the_answer_alone() {
+    let (shape, answers) = (Shape::default(), [answer("", None), answer("", None)]);
+    let begun = turns(&[(Role::User, "a"), (Role::Assistant, "Beca")]);
+    let record = Record { turns: Some(&begun), ..record(&shape, &[], &answers) };
+    for layout in LAYOUTS.iter().filter(|layout| layout.unfit(&record).is_none()) {
+        let cells = rows_of(*layout, &record, ReasoningPlace::Drop).concat().join(" ");
+        assert!(!cells.contains("\"Beca\""), "{}: {cells}", layout.name());
+    }
+    assert_eq!(layout("alpaca").unwrap().unfit(&record), None, "it is one question");
+}
+
+#[test]
 fn a_preference_is_the_first_of_the_best_against_the_first_of_the_worst() {
     let shape = Shape::default();
     let answers =

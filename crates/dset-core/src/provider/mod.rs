@@ -21,7 +21,8 @@ pub use crate::provider::service::custom::{
     FieldError, KEY_HEADERS, Providers, Table, field, fields,
 };
 pub use crate::provider::service::preset::{
-    Dialect, ListsModels, Preset, ReasoningSwitch, RetiredModel, Unsupported, preset, presets,
+    Continuing, Dialect, ListsModels, Preset, ReasoningSwitch, RetiredModel, Unsupported, preset,
+    presets,
 };
 pub use crate::provider::service::resolve_model::Ambiguous;
 pub use crate::provider::service::suggest_address::is_address_failure;

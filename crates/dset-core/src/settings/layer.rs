@@ -135,8 +135,8 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
         pub on_bad_row: Option<OnBadRow>,
 
-        /// What becomes of an answer that a chat ends with: refuse such a chat, or drop the answer
-        /// and ask for it anew [default: refuse]
+        /// What becomes of an answer that a chat ends with: refuse such a chat, drop the answer and
+        /// ask for it anew, or have the model continue it [default: refuse]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
         pub last: Option<LastTurn>,
 

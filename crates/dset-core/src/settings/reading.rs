@@ -147,6 +147,8 @@ pub enum LastTurn {
     Refuse,
     /// It is left out, and asked for anew.
     Drop,
+    /// The model goes on with it; an answer is the whole turn.
+    Continue,
 }
 
 #[cfg(test)]

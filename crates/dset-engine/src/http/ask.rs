@@ -178,6 +178,9 @@ impl Endpoint {
             Ok(BodyEnd::Looped(found)) => reply.finish_repetition(found),
             Err(broken) => reply.finish_broken(&broken),
         };
+        if let Some(beginning) = content.beginning() {
+            reading = reading.with_beginning(beginning, self.settings.preset.repeats_beginning);
+        }
         self.redactor.redact_failure(&mut reading);
         let body = match &reading {
             ParsedReply::Answer(_) => None,

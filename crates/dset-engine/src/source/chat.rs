@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use dset_core::item::content::{Role, Turn};
+use dset_core::item::content::{Role, Turn, split_beginning};
 use dset_core::settings::LastTurn;
 use serde_json::{Map, Value};
 
@@ -14,7 +14,8 @@ use super::bad_row::RowProblem;
 pub(crate) struct Chat {
     /// The system prompt that it begins with.
     pub(crate) system: Option<Arc<str>>,
-    /// All other turns; none where the list is empty. The last is the user's.
+    /// All other turns; none where the list is empty. The last is the user's, or the beginning of an
+    /// answer.
     pub(crate) turns: Arc<[Turn]>,
 }
 
@@ -57,15 +58,17 @@ impl Chat {
             return Err(RowProblem::NoUser);
         }
         match read.last().map(|turn| turn.role) {
-            Some(Role::Assistant) => Err(RowProblem::EndsWithAssistant),
+            Some(Role::Assistant) if last != LastTurn::Continue => {
+                Err(RowProblem::EndsWithAssistant)
+            }
             Some(Role::System) => Err(RowProblem::NoUser),
             _ => Ok(Chat { system, turns: read.into() }),
         }
     }
 
-    /// Returns what its last turn says; nothing where it has none.
+    /// Returns what its last turn asks; nothing where it has none.
     pub(crate) fn last_text(&self) -> &str {
-        self.turns.last().map_or("", |turn| &turn.text)
+        split_beginning(&self.turns).0.last().map_or("", |turn| &turn.text)
     }
 
     /// Takes the system prompt of a field beside the turns.
@@ -203,6 +206,13 @@ mod tests {
             {"role": "assistant", "content": "Really."},
         ]);
         assert_eq!(said(&read(turns, LastTurn::Drop).unwrap()), [("user", "Why?")]);
+        let begun = json!([
+            {"role": "user", "content": "Why?"},
+            {"role": "assistant", "content": "So."},
+        ]);
+        let chat = read(begun, LastTurn::Continue).unwrap();
+        assert_eq!(said(&chat), [("user", "Why?"), ("assistant", "So.")]);
+        assert_eq!(chat.last_text(), "Why?");
         let alone = json!([{"role": "assistant", "content": "So."}]);
         assert_eq!(read(alone, LastTurn::Drop), Err(RowProblem::NoUser));
     }

@@ -10,7 +10,7 @@ use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::Preset;
 use crate::provider::request::anthropic;
-use crate::provider::service::preset::{Dialect, ReasoningSwitch, Unsupported};
+use crate::provider::service::preset::{Continuing, Dialect, ReasoningSwitch, Unsupported};
 use crate::schema::dialect::Conveyed;
 
 /// What one call asks for.
@@ -57,12 +57,20 @@ struct Body<'a> {
 pub(crate) struct Message<'a> {
     role: &'static str,
     content: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    prefix: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 impl<'a> Message<'a> {
+    fn new(role: &'static str, content: &'a str) -> Message<'a> {
+        Message { role, content, prefix: false, partial: false }
+    }
+
     /// Returns what is said, in its order.
     pub(crate) fn all(content: &'a Content) -> Vec<Message<'a>> {
-        let message = |role: Role, content| Message { role: role.name(), content };
+        let message = |role: Role, content| Message::new(role.name(), content);
         match content {
             Content::Text(text) => vec![message(Role::User, text)],
             Content::Chat(turns) => {
@@ -126,14 +134,30 @@ impl Preset {
         self.reasoning(settings, at_home, &mut rest);
         request.add_fields(&mut rest);
         let system = request.whole_system();
-        let system = system.as_deref().map(|content| Message { role: "system", content });
-        let body = Body {
-            model: &settings.model,
-            messages: system.into_iter().chain(Message::all(request.content)).collect(),
-            temperature,
-            rest,
-        };
+        let system = system.as_deref().map(|content| Message::new("system", content));
+        let mut messages: Vec<Message<'_>> =
+            system.into_iter().chain(Message::all(request.content)).collect();
+        if request.content.beginning().is_some() {
+            self.go_on_with(messages.last_mut(), &mut rest);
+        }
+        let body = Body { model: &settings.model, messages, temperature, rest };
         serde_json::to_vec(&body).expect("a request is plain values")
+    }
+
+    /// Asks to go on with the last message.
+    fn go_on_with(&self, last: Option<&mut Message<'_>>, rest: &mut Map<String, Value>) {
+        match (self.continuing, last) {
+            (Continuing::Prefix, Some(last)) => last.prefix = true,
+            (Continuing::Partial, Some(last)) => last.partial = true,
+            (Continuing::ContinueFinalMessage, _) => {
+                rest.insert("add_generation_prompt".into(), false.into());
+                rest.insert("continue_final_message".into(), true.into());
+            }
+            (
+                Continuing::No | Continuing::AsItStands | Continuing::Prefix | Continuing::Partial,
+                _,
+            ) => {}
+        }
     }
 
     /// Says whether and how much to reason. What the user did not ask for is not sent: an unknown
@@ -187,6 +211,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::content::Turn;
     use crate::provider::preset;
     use crate::provider::presets;
 
@@ -218,6 +243,38 @@ mod tests {
         }
         let home = r#"{"model":"m","messages":[{"role":"user","content":"Why?"}],"thinking":{"type":"enabled"}}"#;
         assert_eq!(body("deepseek", settings(), true), home);
+    }
+
+    #[test]
+    fn a_service_is_asked_in_its_own_way_to_go_on_with_an_answer() {
+        let turn = |role, text: &str| Turn { role, text: text.into() };
+        let turns = [turn(Role::User, "Why?"), turn(Role::Assistant, "Beca")];
+        let sent = |preset: &Preset, content: &Content| -> Value {
+            let settings = &settings();
+            let request = Request { settings, system: None, content, params: None, conveyed: None };
+            serde_json::from_slice(&preset.request_body(&request, false)).unwrap()
+        };
+        let (begun, asked) = (turns.clone(), turns[..1].to_vec());
+        for preset in presets() {
+            let body = sent(preset, &Content::Chat(begun.clone().into()));
+            let last = &body["messages"][1];
+            let flags = [
+                last.get("prefix").is_some(),
+                last.get("partial").is_some(),
+                body.get("continue_final_message").is_some(),
+            ];
+            let expected = match preset.id.as_str() {
+                "deepseek" | "mistral" => [true, false, false],
+                "moonshot" | "qwen" => [false, true, false],
+                "vllm" | "sglang" | "llamacpp" => [false, false, true],
+                _ => [false; 3],
+            };
+            assert_eq!(flags, expected, "{}", preset.id);
+            assert_eq!((&last["role"], &last["content"]), (&json!("assistant"), &json!("Beca")));
+            let plain = sent(preset, &Content::Chat(asked.clone().into()));
+            assert_eq!(plain["messages"], json!([{ "role": "user", "content": "Why?" }]));
+            assert_eq!(plain.get("continue_final_message"), None, "{}", preset.id);
+        }
     }
 
     #[test]

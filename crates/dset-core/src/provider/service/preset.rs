@@ -67,6 +67,12 @@ pub struct Preset {
     pub refuses: Vec<Unsupported>,
     /// How it is asked for answers that fit a schema.
     pub structured: Structured,
+    /// How it is asked to go on with an answer that has begun.
+    pub continuing: Continuing,
+    /// Its base URL for that, where it is another.
+    pub continuing_base_url: String,
+    /// What it gives back may begin with the beginning that it was sent.
+    pub repeats_beginning: bool,
     /// How many requests at once it allows, by model; a ceiling that an account may lie below.
     pub concurrency_max: BTreeMap<String, u32>,
     /// Whether replies are streamed by default: a stream distinguishes a long wait from a dead
@@ -110,6 +116,23 @@ pub enum ReasoningSwitch {
     EnableThinking,
     /// `chat_template_kwargs`, under both names that templates use.
     TemplateKwargs,
+}
+
+/// How a service is asked to go on with the turn of the model that a chat ends with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Continuing {
+    /// Not at all, or it is not known how.
+    #[default]
+    No,
+    /// It does so with any chat that ends with one.
+    AsItStands,
+    /// `prefix: true` in that message.
+    Prefix,
+    /// `partial: true` in that message.
+    Partial,
+    /// `continue_final_message: true` and `add_generation_prompt: false` beside the messages.
+    ContinueFinalMessage,
 }
 
 /// What a service does not take.
@@ -259,6 +282,9 @@ impl Preset {
     #[must_use]
     pub fn models_url(&self, base_url: &Url) -> Url {
         let is_versioned = self.path.starts_with("/v1/");
+        let own = Url::parse(&self.base_url).ok();
+        let own = own.filter(|_| base_url.as_str() == self.continuing_base_url);
+        let base_url = own.as_ref().unwrap_or(base_url);
         let mut url = self.beside(base_url, if is_versioned { "/v1/models" } else { "/models" });
         if self.dialect == Dialect::Anthropic {
             // It lists twenty where no limit is given.

@@ -9,14 +9,14 @@ use url::Url;
 use super::job_spec::{Checks, JobSpec, Model};
 use super::key_text::{begins_like_a_key, is_variable};
 use super::layer::{Layer, NO_KEY};
-use super::reading::{Choice, Reading};
+use super::reading::{Choice, LastTurn, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
 use crate::check::{Declaration, OnFail};
 use crate::item::params::Params;
 use crate::key::RequestSettings;
-use crate::provider::{Ambiguous, Preset, Providers};
+use crate::provider::{Ambiguous, Continuing, Preset, Providers};
 use crate::rate::outage::OutageBackoff;
 use crate::rate::sliding_window::MinuteLimits;
 use crate::schema::Schema;
@@ -89,6 +89,12 @@ pub enum SettingsError {
         model: String,
         /// Their names in settings.
         providers: Vec<String>,
+    },
+    /// A service of which it is not known how it goes on with an answer.
+    #[error("--last continue: how {provider} goes on with an answer that has begun is not known")]
+    CannotContinue {
+        /// The service, as people call it.
+        provider: String,
     },
     /// Two settings that exclude each other.
     #[error("{one} and {other} say the same thing twice")]
@@ -178,6 +184,7 @@ pub fn resolve_with_providers(
         key: layer.key,
         stream: layer.stream.map(|switch| switch == Switch::On),
         schema: schema.as_ref(),
+        last: layer.last.unwrap_or_default(),
         providers,
     };
     let mut models = Vec::new();
@@ -208,7 +215,7 @@ pub fn resolve_with_providers(
         reading: Reading {
             id: layer.id,
             on_bad_row: layer.on_bad_row.unwrap_or_default(),
-            last: layer.last.unwrap_or_default(),
+            last: shared.last,
             split_on: layer.split_on,
             config: layer.config,
             split: layer.split,
@@ -276,6 +283,7 @@ struct Shared<'a> {
     key: Option<String>,
     stream: Option<bool>,
     schema: Option<&'a Schema>,
+    last: LastTurn,
 }
 
 fn resolve_model(
@@ -290,6 +298,14 @@ fn resolve_model(
         let url = base_url(given)?;
         if !base_urls.contains(&url) {
             base_urls.push(url);
+        }
+    }
+    if shared.last == LastTurn::Continue {
+        if preset.continuing == Continuing::No {
+            return Err(SettingsError::CannotContinue { provider: preset.name.clone() });
+        }
+        if shared.base_urls.is_empty() && !preset.continuing_base_url.is_empty() {
+            base_urls = vec![base_url(&preset.continuing_base_url)?];
         }
     }
     let at_home = base_urls.iter().all(|url| preset.is_official_host(url));

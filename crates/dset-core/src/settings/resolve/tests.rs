@@ -175,6 +175,23 @@ fn a_key_over_plain_http_beyond_this_machine_is_warned_of() {
 }
 
 #[test]
+fn an_answer_is_gone_on_with_where_it_is_known_how() {
+    let with = |model: &str| {
+        let layer = Layer {
+            model: Some(vec![model.to_owned()]),
+            last: Some(LastTurn::Continue),
+            ..Layer::default()
+        };
+        resolve(layer, None)
+    };
+    let at = |model: &str| with(model).unwrap().spec.model().base_url().to_string();
+    assert_eq!(at("deepseek-flash"), "https://api.deepseek.com/beta");
+    assert_eq!(at("mistral/x"), "https://api.mistral.ai/v1");
+    let provider = "OpenAI".to_owned();
+    assert_eq!(with("gpt-5").unwrap_err(), SettingsError::CannotContinue { provider });
+}
+
+#[test]
 fn a_base_url_is_a_url_without_a_password() {
     for given in ["localhost:8000", "ftp://x", "not a url", "https://me:secret@host/v1"] {
         let layer = Layer { base_url: Some(vec![given.into()]), ..Layer::default() };
