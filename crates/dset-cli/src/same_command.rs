@@ -75,13 +75,34 @@ fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> S
             }
             continue;
         }
-        let is_kept = arg.is_none_or(is_of_both);
+        let Some(arg) = arg else {
+            // A file stands for itself in one command, and behind a flag in another.
+            let of = given.get_positionals().next().map(Arg::get_id);
+            match other.get_arguments().find(|arg| Some(arg.get_id()) == of) {
+                Some(arg) if !arg.is_positional() => {
+                    say(&format!("--{}", arg.get_long().unwrap_or_default()));
+                    say(word);
+                }
+                Some(_) => say(word),
+                None => {}
+            }
+            continue;
+        };
+        let is_kept = is_of_both(arg);
+        let in_other = other.get_arguments().find(|other| other.get_id() == arg.get_id());
+        if is_kept && in_other.is_some_and(Arg::is_positional) {
+            let value = word.split_once('=').map(|(_, value)| value.to_owned());
+            if let Some(value) = value.as_deref().or_else(|| words.next().map(String::as_str)) {
+                say(value);
+            }
+            continue;
+        }
         if is_kept {
             say(word);
         }
         // `-m x`, but not `-mx`, nor `--model=x`.
         let is_bare = word.len() == 2 || word.starts_with("--") && !word.contains('=');
-        if arg.is_some_and(needs_value) && is_bare {
+        if needs_value(arg) && is_bare {
             words.next().filter(|_| is_kept).into_iter().for_each(|value| say(value));
         }
     }
@@ -127,6 +148,10 @@ mod tests {
             ("doctor other.csv -o far -m x", "status", &[], "dset status other.csv -o far"),
             ("import a.jsonl --column nope", "import", &["column"], "dset import a.jsonl"),
             ("demo", "doctor", &[], "dset doctor"),
+            ("run a.csv -o far", "redo", &[], "dset redo --questions a.csv -o far"),
+            ("redo 1-5 --questions a.csv -m x", "run", &[], "dset run a.csv -m x"),
+            ("redo 7 -o far --questions=a.csv", "run", &[], "dset run -o far a.csv"),
+            ("redo 1-5", "redo", &[], "dset redo 1-5"),
         ] {
             let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
             assert_eq!(given_as(&command_line(), &words, name, without), command);

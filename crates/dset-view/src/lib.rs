@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub use folder::{Folder, FolderError, RECORDS_MAX, read_filter};
 pub use guard::Token;
-pub use report::Report;
+pub use report::{REPORT_MARK, Report};
 
 /// What commands say with `--json`, for the pages that show it.
 pub trait Reports: Send + Sync + 'static {

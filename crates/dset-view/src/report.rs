@@ -84,13 +84,16 @@ fn thousands(number: f64) -> String {
     grouped
 }
 
+/// What every report has near its beginning, and nothing else.
+pub const REPORT_MARK: &str = "<meta name=\"generator\" content=\"dset report\">";
+
 impl Report<'_> {
     /// Writes the page.
     pub fn html(&self) -> Result<String, BrowseError> {
         let text = |value: &Value| escape(value.as_str().unwrap_or_default());
         let input = text(&self.status["input"]);
         let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n{REPORT_MARK}\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <title>{input}: report</title>\n<style>{STYLE}</style></head><body><main>\n\

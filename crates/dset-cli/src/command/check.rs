@@ -28,8 +28,8 @@ use crate::schema_file;
 by the checks of dset.toml and of these flags. Asks no service, costs nothing, and without --apply \
 changes nothing.
 
-Exit codes: 0 every answer passes what it must, 1 the store cannot be read, 2 usage or input, or \
-there are no checks, 3 some answers do not pass.
+Exit codes: 0 every question has an accepted answer, 1 the store cannot be read, 2 usage or input, or \
+there are no checks, 3 some have none.
 
 Examples:
   dset check                          by [[check]] in dset.toml
@@ -73,7 +73,8 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
     } else {
         tell(&report, args.apply, cost);
     }
-    Ok(if report.not_accepted.count == 0 { Exit::Done } else { Exit::Marked })
+    let missing = report.not_accepted.count + report.unanswered;
+    Ok(if missing == 0 { Exit::Done } else { Exit::Marked })
 }
 
 /// Runs without a question: what is accepted is placed, and marks follow.
@@ -100,12 +101,15 @@ fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
         let words = format!(" {} pass, {} fail{unknown}", count(check.passed), count(check.failed));
         page.line(BOLD, &check.check, &words, 2);
     }
-    match report.not_accepted.count {
+    match report.not_accepted.count + report.unanswered {
         0 => page.line(GOOD, page.tick, " every question has an answer that is accepted", 2),
         failed => {
             let words = format!(" of {} accepted", of(report.accepted + failed, "question"));
             page.line(BAD, &count(report.accepted), &words, 2);
         }
+    }
+    if report.unanswered > 0 {
+        page.pair("without an answer", &count(report.unanswered));
     }
     let named = |rows: &Rows| {
         let first: Vec<String> = rows.first.iter().map(u64::to_string).collect();
@@ -130,7 +134,9 @@ fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
     }
     if !is_applied && report.newly_accepted.count > 0 {
         let command = same_command_as("check", &[]);
-        page.hint(&format!("Place what is accepted now: `{command} --apply`"));
+        page.hint(&format!(
+            "Place what is accepted now: `{command} --apply`, with the flags that the run was given"
+        ));
     }
 }
 
@@ -150,6 +156,7 @@ fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool, cost: Option<A
         "answers": report.answers,
         "checks": checks.collect::<Vec<_>>(),
         "accepted": report.accepted,
+        "unanswered": report.unanswered,
         "not_accepted": rows(&report.not_accepted),
         "newly_accepted": rows(&report.newly_accepted),
         "newly_failed": rows(&report.newly_failed),

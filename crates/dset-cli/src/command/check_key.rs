@@ -127,7 +127,10 @@ pub(super) fn unreached(error: &ProbeError) -> String {
 /// Writes a balance: `$4.87`, `35.20 CNY`.
 pub(super) fn money(balance: &Balance) -> String {
     let amount = |(currency, amount): &(String, String)| match currency.as_str() {
-        "USD" => format!("${amount}"),
+        "USD" => match amount.strip_prefix('-') {
+            Some(owed) => format!("-${owed}"),
+            None => format!("${amount}"),
+        },
         _ => format!("{amount} {}", one_line(currency)),
     };
     match balance.amounts.as_slice() {

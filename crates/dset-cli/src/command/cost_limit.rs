@@ -31,6 +31,7 @@ pub(super) fn payees(
 pub(crate) fn cannot_limit(error: &LimitError, spec: &JobSpec, providers: &Providers) -> UserError {
     match error {
         LimitError::NoPrice { model } => without_price(model),
+        LimitError::OtherPrice { model, field } => with_other_price(model, field),
         LimitError::NoBound { at, .. } => without_bound(spec, *at, providers),
     }
 }
@@ -41,6 +42,16 @@ fn without_price(model: &str) -> UserError {
         .cause("what an ask may cost at most is reserved before it is sent")
         .hint(format!("Say it: `dset prices set {name} --input 0.3 --output 1.2`"))
         .hint(format!("Or in dset.toml: `[prices.{name}]`, `input = 0.3`, `output = 1.2`"))
+}
+
+fn with_other_price(model: &str, field: &str) -> UserError {
+    let (shown, name) = (one_line(model), quoted(model));
+    UserError::new(Exit::Usage, format!("a limit needs the price of {shown} with `{field}`"))
+        .cause("costs are counted by the usual price, and this has another")
+        .hint(format!(
+            "Say the highest it may be: `dset prices set {name} --input 0.6 --output 2.4`"
+        ))
+        .hint(format!("Or ask without `{field}`"))
 }
 
 /// How many tokens a limit has to be so that nearly every answer like those of the folder fits: theirs,

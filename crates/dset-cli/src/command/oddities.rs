@@ -4,6 +4,7 @@ use dset_core::provider::Providers;
 use dset_core::settings::{JobSpec, Warning};
 
 use super::model_suggestion::ModelSuggestion;
+use crate::display::text::quoted;
 
 /// Says what is odd about settings, each with what to do about it.
 pub(crate) fn oddities(
@@ -31,6 +32,13 @@ fn words(warning: &Warning) -> (String, Option<String>) {
         Warning::NotStreamed { provider } => {
             (format!("answers are not streamed: {provider} streams none that fit a schema"), None)
         }
+        Warning::OtherPrice { field, model } => (
+            format!("costs are counted by the usual price of {model}, which `{field}` changes"),
+            Some(format!(
+                "Say what it costs: `dset prices set {} --input 0.6 --output 2.4`",
+                quoted(model)
+            )),
+        ),
         Warning::KeyInClear { host } => {
             (format!("the key goes to {host} unencrypted, over plain http"), None)
         }

@@ -1,11 +1,8 @@
 //! `dset redo`: asks rows again on purpose.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 use clap::Args;
-use dset_core::check::OnFail;
-use dset_core::settings::{Concurrency, Layer};
 use dset_engine::run::redo::RedoSelector;
 
 use super::job::ShardArgs;
@@ -16,11 +13,15 @@ use crate::layers::SettingsLayer;
 
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("input", |input| input.long("questions").value_name("FILE")),
+    mut_arg("offset", |offset| offset.hide(true)),
+    mut_arg("sample", |sample| sample.hide(true)),
     after_help = "The answers that the rows have stay in the store, and count no more: `dset show N` \
 has them. Rows that are in the outputs are replaced by `dset export --rebuild`. What it costs is said \
 before it begins, and asked at a terminal where it is much, as `dset run` does; other rows are not \
 asked.
-Model, service and checks are those of dset.toml, the environment and these flags.
+Model, service, prompts and checks are those of dset.toml, the environment and these flags: give those that \
+the run was given. `--questions FILE` names the questions.
 
 N is the number of a question in the file, the first being 1, as in `dset show`.
 
@@ -35,59 +36,23 @@ Examples:
 pub(crate) struct RedoArgs {
     /// Number of the question in the file, or the first and the last of several
     #[arg(value_name = "N|FIRST-LAST", value_parser = numbers)]
-    #[arg(required_unless_present_any = ["rows", "failed"], conflicts_with_all = ["rows", "failed"])]
+    #[arg(required_unless_present_any = ["where", "failed"], conflicts_with_all = ["where", "failed"])]
     numbers: Option<RangeInclusive<u64>>,
 
-    /// Those of which an expression over their columns holds
-    #[arg(long = "where", value_name = "EXPR", conflicts_with = "failed")]
-    rows: Option<String>,
-
     /// Those that failed, also those that used up their tries
-    #[arg(long)]
+    #[arg(long, conflicts_with = "where")]
     failed: bool,
+
+    /// Answers that other settings bought stay as they are; these rows are asked with the new ones
+    #[arg(long = "continue")]
+    keep: bool,
 
     /// Begin without a question, whatever it is going to cost
     #[arg(long)]
     yes: bool,
 
     #[command(flatten)]
-    layer: RedoLayer,
-}
-
-/// The settings of a run; what chooses rows there is not said here.
-#[derive(Debug, Args)]
-struct RedoLayer {
-    /// CSV file with the questions [default: q.csv]
-    #[arg(long, value_name = "FILE")]
-    questions: Option<PathBuf>,
-
-    /// Folder of the outputs [default: dset_generator]
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
-
-    /// Model to ask [default: as settings say]
-    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
-    model: Option<Vec<String>>,
-
-    /// Ask this service instead of the model's own
-    #[arg(long, value_name = "URL", value_delimiter = ',')]
-    base_url: Option<Vec<String>>,
-
-    /// Name of the variable that holds the key, or `none`
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
-
-    /// Column with the right answers
-    #[arg(long, value_name = "COLUMN")]
-    gold: Option<String>,
-
-    /// What a failed check does: retry, mark or keep
-    #[arg(long, value_name = "WHAT", hide_possible_values = true)]
-    on_fail: Option<OnFail>,
-
-    /// Questions asked at once, at most
-    #[arg(short, long, value_name = "N")]
-    concurrency: Option<Concurrency>,
+    layer: SettingsLayer,
 }
 
 fn numbers(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -101,26 +66,22 @@ fn numbers(text: &str) -> Result<RangeInclusive<u64>, String> {
 }
 
 pub(super) fn run(args: RedoArgs) -> Result<Exit, UserError> {
-    let which = match (args.numbers, args.rows) {
+    let mut layer = args.layer;
+    if layer.layer.offset.is_some() || layer.layer.sample.is_some() {
+        return Err(UserError::new(
+            Exit::Usage,
+            "--offset and --sample say nothing of rows to redo",
+        )
+        .hint("Name the rows by their numbers, with `--where EXPR`, or `--failed`"));
+    }
+    let which = match (args.numbers, layer.layer.r#where.take()) {
         (Some(numbers), _) => RedoSelector::Numbers(numbers),
         (None, Some(condition)) => RedoSelector::Where(condition),
         (None, None) => RedoSelector::Failed,
     };
-    let of = args.layer;
-    let layer = Layer {
-        input: of.questions,
-        output: of.output,
-        model: of.model,
-        base_url: of.base_url,
-        key: of.key,
-        gold: of.gold,
-        on_fail: of.on_fail,
-        concurrency: of.concurrency,
-        ..Layer::default()
-    };
     let run = RunArgs {
-        layer: SettingsLayer::from(layer),
-        decisions: DecisionArgs { yes: args.yes, ..DecisionArgs::default() },
+        layer,
+        decisions: DecisionArgs { yes: args.yes, keep: args.keep, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
         shard: ShardArgs::default(),
         #[cfg(unix)]

@@ -27,7 +27,7 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) which: RunSelectorArgs,
 
-    /// The file; one that is there is replaced
+    /// The file; a report that is there is replaced
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     pub(crate) to: PathBuf,
 
@@ -46,9 +46,14 @@ pub(super) use writer::run;
 
 #[cfg(feature = "view")]
 mod writer {
+    use std::fs::File;
+    use std::io::{ErrorKind, Read as _};
+    use std::path::Path;
+
+    use dset_engine::export::{ExportError, is_of_run};
     use dset_engine::os::clock::unix_ms;
     use dset_engine::os::files::write_whole;
-    use dset_view::Report;
+    use dset_view::{REPORT_MARK, Report};
 
     use super::ReportArgs;
     use crate::command::money::Money;
@@ -58,9 +63,32 @@ mod writer {
     use crate::display::text::date;
     use crate::error::UserError;
     use crate::exit::Exit;
+    use crate::explain;
+
+    /// So much of a file tells whether it is a report.
+    const HEAD_BYTES: u64 = 1024;
+
+    /// Tells whether there is nothing of this name, or an earlier report.
+    fn is_report(path: &Path) -> bool {
+        let mut head = Vec::new();
+        match File::open(path).map(|file| file.take(HEAD_BYTES).read_to_end(&mut head)) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(_) => String::from_utf8_lossy(&head).contains(REPORT_MARK),
+        }
+    }
 
     pub(in crate::command) fn run(args: &ReportArgs) -> Result<Exit, UserError> {
         let (settings, terminal) = shared::settings_of(&args.which)?;
+        if is_of_run(&settings, &args.to) {
+            let error = ExportError::OfRun(args.to.clone());
+            return Err(explain::export(error, &args.which));
+        }
+        if !is_report(&args.to) {
+            let file = args.to.display();
+            return Err(UserError::new(Exit::Usage, format!("`{file}` is there already"))
+                .cause("it is no report, and nothing is written over it")
+                .hint("Name another file with `--to`"));
+        }
         let money = Money::read()?;
         let Some(browser) = browser(&settings, &money)? else {
             return Err(shared::nothing_asked(&args.which, &settings));

@@ -65,13 +65,30 @@ pub(super) fn resume_command(
     before: Option<&LastRun<'_>>,
     without: &[&str],
 ) -> ResumeCommand {
-    let mut command = which.command("run");
+    command_again("run", which, before, without)
+}
+
+/// Returns the command that asks rows of this run again, like [`resume_command`].
+pub(super) fn redo_command(which: &RunSelectorArgs, before: Option<&LastRun<'_>>) -> ResumeCommand {
+    command_again("redo", which, before, &[])
+}
+
+fn command_again(
+    name: &str,
+    which: &RunSelectorArgs,
+    before: Option<&LastRun<'_>>,
+    without: &[&str],
+) -> ResumeCommand {
+    let mut command = match name {
+        "redo" => which.command_with(name, "--questions"),
+        name => which.command(name),
+    };
     // Files that cannot be read were complained of when this run was looked for.
     let Some(before) = before else { return ResumeCommand { command, is_whole: true } };
-    let Ok(mut flags) = flags(which.layer(), before) else {
+    let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
         return ResumeCommand { command, is_whole: true };
     };
-    if !before.can_express(&flags) {
+    if !before.can_express(&flags) || !has_checks {
         return ResumeCommand { command, is_whole: false };
     }
     // Said already, as it was given here.
@@ -83,8 +100,9 @@ pub(super) fn resume_command(
     ResumeCommand { command, is_whole: true }
 }
 
-/// Returns what must be said for the settings of before to hold again.
-fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
+/// Returns what must be said for the settings of before to hold again, and whether answers are held
+/// against the same without a word.
+fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError> {
     let environment = Environment::read(Path::new("."))?;
     let mut said = environment.under(which)?;
     schema_file::load(&mut said.layer)?;
@@ -100,7 +118,9 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
     let last = places.pop().unwrap_or_default();
     let mut flags = places.into_iter().find(is_meant).unwrap_or(last);
     let now = resolved(&flags)?;
-    let Some(was) = before.requests.first() else { return Ok(flags) };
+    let checks = before.invocation.and_then(|call| call.checks.as_ref());
+    let has_checks = checks.is_none_or(|checks| *checks == now.checks);
+    let Some(was) = before.requests.first() else { return Ok((flags, has_checks)) };
     let is = &now.model().request;
     flags.template = (was.template != is.template).then(|| was.template.clone());
     flags.system = was.system.clone().filter(|_| was.system != is.system);
@@ -119,14 +139,14 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<Layer, UserError> {
         let is_now = now.models.iter().map(|model| model.key_variable.as_deref().unwrap_or(NO_KEY));
         let was = call.places.iter().map(|place| &*place.key);
         flags.key = was.zip(is_now).find(|(was, is)| was != is).map(|(was, _)| was.to_owned());
-        return Ok(flags);
+        return Ok((flags, has_checks));
     }
     for model in now.models.iter().filter(|model| model.base_urls.iter().all(is_loopback)) {
         if model.key_variable.is_some() && environment.find_key(model, &said)?.is_none() {
             flags.key = Some(NO_KEY.to_owned());
         }
     }
-    Ok(flags)
+    Ok((flags, has_checks))
 }
 
 /// Returns the schema that must be said again.

@@ -16,6 +16,7 @@ use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job};
 use dset_engine::run::redo::RedoSelector;
 use dset_engine::source::spool::{STDIN, spool};
+use dset_engine::store::Store;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -151,6 +152,10 @@ pub(super) fn run_rows(
         Some(shard) => shard.spec(spec, input)?,
         None => from_stdin(super::shared::placed(spec, said.layer.output.is_some(), terminal)?)?,
     };
+    if redo.is_some() && !Store::exists(&spec.output) {
+        let which = RunSelectorArgs::of(&said.layer);
+        return Err(super::shared::nothing_asked(&which, &spec));
+    }
     for (text, hint) in oddities(&spec, &warnings, &environment.providers) {
         display::warn(&text, hint.as_deref());
     }

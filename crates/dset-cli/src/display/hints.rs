@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use dset_core::answer::Cause;
 
 /// Returns what helps, from the causes. `again` writes the command that asks them again, between
-/// ticks: without the settings that are named, and with more words.
+/// ticks: without the settings that are named, and with more words; `redo` is the one that asks those
+/// again that used up their tries.
 ///
 /// An answer that was cut, or that repeated itself, is asked again under a higher token limit alone:
 /// without one the same would be bought once more.
 pub(crate) fn advice<'a>(
     causes: impl IntoIterator<Item = &'a str>,
     again: impl Fn(&[&str], &str) -> String,
+    redo: &str,
 ) -> Vec<String> {
     let (mut cut, mut repeats, mut checks, mut other) = (false, false, false, false);
     let mut without = BTreeSet::new();
@@ -43,11 +45,10 @@ pub(crate) fn advice<'a>(
         ));
     }
     if checks {
-        hints.push(
+        hints.push(format!(
             "Answers that fail a check and have no tries left: more of them with `--tries N` where \
-             the check retries, or anew with `dset redo --failed`"
-                .to_owned(),
-        );
+             the check retries, or anew with {redo}"
+        ));
     }
     if other {
         hints.push(format!("Ask the failed questions again with {}", again(&[], "")));

@@ -47,7 +47,7 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             .cause("a dataset goes into a folder, which is made where there is none")
             .hint("Name another place with `--to`"),
         ExportError::OfRun(_) => user
-            .cause("it is the file of questions, or in the folder of the outputs")
+            .cause("it is a file of questions, or would be read as one, or is in the folder of the outputs")
             .hint("Name a place of its own with `--to`"),
         ExportError::EarlierShard(_) => user
             .cause("it is one of another number of files, and would be read with the new ones")
@@ -124,7 +124,7 @@ fn expression(option: &str, text: &str, error: ExpressionError) -> UserError {
     match error {
         ExpressionError::Unknown { name, known } => columns(user, &name, known),
         ExpressionError::Syntax(_) => {
-            user.hint("It is written as in a template, without braces: `level|int > 3 and answer`")
+            user.hint("It is written as in a template, without braces: `level > 3 and answer`")
         }
         ExpressionError::Failed { .. } => user
             .hint("A column of a CSV file is text: `level|int > 3`")

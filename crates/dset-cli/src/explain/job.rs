@@ -10,10 +10,10 @@ use dset_engine::output::live::{LIVE_FORMATS, SinkError};
 use dset_engine::recover::legacy::LegacyImportError;
 
 use super::{io_cause, mend};
-use crate::display::text::{clock, one_line, quoted, same_command, shortened};
+use crate::display::text::{clock, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::same_command_as;
+use crate::same_command::{same_command_as, same_command_with};
 
 /// Explains why a run cannot begin.
 pub(crate) fn job(error: JobError) -> UserError {
@@ -136,12 +136,12 @@ fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserE
         .cause(shown.collect::<Vec<_>>().join("; "))
         .hint(format!(
             "Keep them and ask the rest with the new settings: `{} --continue`",
-            same_command()
+            same_command_with("keep")
         ))
         .hint(format!(
             "Ask and pay for all of them again, moving the earlier outputs aside: \
              `{} --again`",
-            same_command()
+            same_command_as("run", &["keep"])
         ))
 }
 
@@ -162,8 +162,11 @@ fn acceptance_changed(answers: u64, is_schema_new: bool) -> UserError {
     };
     UserError::new(Exit::Usage, answers)
         .cause(cause)
-        .hint(format!("Keep them all the same: `{} --continue`", same_command()))
-        .hint(format!("Ask and pay for them again: `{} --again-failed`", same_command()))
+        .hint(format!("Keep them all the same: `{} --continue`", same_command_with("keep")))
+        .hint(format!(
+            "Ask and pay for them again: `{} --again-failed`",
+            same_command_as("run", &["keep"])
+        ))
         .hint(format!("See which, and what that costs: `{}`", same_command_as("check", &[])))
 }
 

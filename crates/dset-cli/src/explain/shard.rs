@@ -4,7 +4,7 @@ use dset_engine::shard::JobFileError;
 use dset_engine::shard::merge::MergeError;
 
 use super::mend;
-use crate::display::text::{one_line, quoted, same_command};
+use crate::display::text::{one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::same_command::same_command_with;
@@ -63,10 +63,10 @@ pub(crate) fn job_file(error: JobFileError) -> UserError {
             user.hint("Read it with the version of dset that split it, or split it anew")
         }
         JobFileError::OtherSetting { setting } => {
-            user.cause(
-                "it decides which rows there are and which are alike, for all shards at once",
-            )
-            .hint(format!("Leave `--{setting}` out of `{}`, or split anew with it", same_command()))
+            user.cause("what is asked is said to the split, for all shards at once").hint(format!(
+                "Leave `{setting}` out of the command, the environment and dset.toml, or split anew \
+                 with it"
+            ))
         }
     }
 }

@@ -172,7 +172,11 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
             ))
             .hint("To have the model go on with them, where the service can: `--last continue`"),
         RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
-            .hint(format!("If it is the same in all rows: `{} {setter} {value}`", same_command()))
+            .hint(format!(
+                "If it is the same in all rows: `{} {setter}{}{value}`",
+                same_command(),
+                if setter.ends_with('=') { "" } else { " " }
+            ))
             .hint("Take it out of the lines where it is not wanted"),
         RowProblem::Setting { .. } | RowProblem::Param { .. } => {
             user.hint("Take it out of the lines")
@@ -231,6 +235,13 @@ fn column(suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserE
             .hint(format!(
                 "Or put quotes around it, or name every column in the header, or ask what \
                  stands before commas: `{} --column {column}`",
+                same_command()
+            )),
+        Suspicion::TextOrCsv => user
+            .cause("its name says nothing, and its first line has a comma and no name of a column")
+            .hint("If each line is a question: keep it as `q.txt` and name that")
+            .hint(format!(
+                "If it is CSV: keep it as `q.csv`, or name its column, `{} --column 1`",
                 same_command()
             )),
         Suspicion::WhichColumn { doubt } => {

@@ -393,3 +393,50 @@ fn stats_count_by_check_what_failed_was_asked_again_and_cost() {
     let told = folder.dset(&strict).exits(3);
     told.tells("asked again by the next run").tells("about $");
 }
+
+#[test]
+fn rows_are_asked_again_as_the_run_asked_them_and_no_others() {
+    let folder = Folder::with("question,gold\nWhat is 2+2?,4\nWhat is 3+3?,wrong\n");
+    let line = |question: &str, answer: &str| {
+        format!(r#"{{"metadata":{{"question":"{question}"}},"response":{{"answer":"{answer}"}}}}"#)
+    };
+    let lines = [line("What is 2+2?", "4"), line("What is 3+3?", "6")].join("\n");
+    folder.write("answers.jsonl", lines);
+    let service = service(folder.path("answers.jsonl"), 0.0);
+    let url = service.url();
+    let at = ["--base-url", &url, "--key", "none"];
+    let checked = ["--gold", "gold", "--on-fail", "mark", "--samples", "2"];
+    let all = [&at[..], &checked].concat();
+    folder.dset(&[&["run"], &all[..]].concat()).exits(3);
+    assert_eq!(service.stats().asked, 4);
+    folder
+        .dset(&[&["redo", "1", "-o", "nowhere"], &all[..]].concat())
+        .exits(2)
+        .says("nothing was asked");
+    assert!(!folder.path("nowhere").exists());
+    folder.dset(&[&["redo", "1"], &all[..]].concat()).exits(0);
+    assert_eq!(service.stats().asked, 6);
+    assert!(folder.read("q.csv").contains("ERROR"));
+    folder.dset(&["status"]).tells("dset redo --failed").tells("with the same flags as before");
+    let ran = folder.dset(&[&["redo", "--where", "gold == 4"], &all[..]].concat());
+    ran.exits(0);
+    assert_eq!(service.stats().asked, 8);
+    let report = folder.dset(&[&["check", "--json"], &checked[..]].concat()).exits(3).json();
+    assert_eq!((&report["accepted"], &report["not_accepted"]["count"]), (&2.into(), &2.into()));
+    folder.dset(&["verify"]).tells("answers that do not count any more");
+}
+
+#[test]
+fn a_question_without_an_answer_has_no_accepted_one_and_enough_is_enough() {
+    let folder = Folder::with("question\nWhy?\nHow?\nWho?\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    let check = ["--check", "length=1..", "--on-fail", "retry", "--samples", "3", "--enough", "1"];
+    folder.dset(&[&["run", "-n", "2"], &check[..]].concat()).exits(0);
+    let report = folder.dset(&[&["check", "--json"], &check[..]].concat()).exits(3).json();
+    assert_eq!(report["not_accepted"]["count"], 0);
+    assert!(report["unanswered"].as_u64().is_some_and(|count| count > 0), "{report}");
+    folder.dset(&[&["run"], &check[..]].concat()).exits(0);
+    folder.dset(&[&["check"], &check[..]].concat()).exits(0);
+    folder.dset(&["export", "--to", "a.jsonl", "--strict"]).exits(0);
+}

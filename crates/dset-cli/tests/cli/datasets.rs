@@ -426,3 +426,47 @@ fn a_killed_export_leaves_nothing_under_its_name_and_the_next_one_cleans_up() {
     let left = std::fs::read_dir(folder.path(".")).unwrap().map(|e| e.unwrap().file_name());
     assert!(left.filter(|name| name.to_string_lossy().starts_with(".dset-")).count() == 0);
 }
+
+#[test]
+fn a_dataset_is_never_among_the_questions_of_the_next_run() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("data/data")).unwrap();
+    folder.write("data/a.jsonl", "{\"question\": \"a\"}\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    for (input, to) in [
+        ("data/*.jsonl", "data/out.jsonl"),
+        ("data/*.jsonl", "./data/../data/out.jsonl"),
+        ("data", "data/out.csv"),
+        ("data/", "data/data/out.parquet"),
+        ("data", "data/data"),
+        ("data", "data"),
+        ("data/a*.jsonl", "data/a.parquet.jsonl"),
+    ] {
+        let run = ["run", input, "-o", "out", "--to", to];
+        folder.dset(&run).exits(2).says("belongs to the run");
+    }
+    assert_eq!(service.stats().asked, 0);
+    folder.dset(&["run", "data", "-o", "out", "--to", "data/report/out.jsonl"]).exits(0);
+    let force = ["export", "data", "-o", "out", "--to", "data/a.jsonl", "--force"];
+    folder.dset(&force).exits(2).says("belongs to the run");
+    let split = ["export", "data/*-train.jsonl", "-o", "out", "--to", "data/b.jsonl", "--split"];
+    folder.dset(&[&split[..], &["train=1"]].concat()).exits(2);
+    assert_eq!(folder.read("data/a.jsonl"), "{\"question\": \"a\"}\n");
+}
+
+#[test]
+fn two_datasets_do_not_write_one_file() {
+    let folder = Folder::with(TOPICS);
+    let service = Service::friendly();
+    folder.asks(&service);
+    for (one, other) in [
+        ("to = 'a-train.jsonl'", "to = 'a.jsonl'\nsplit = { train = 0.5, test = 0.5 }"),
+        ("to = 'a.jsonl'\nshards = 2", "to = './a.jsonl'\nshards = 3"),
+        ("to = 'hub/'", "to = 'hub/data/train-00000-of-00001.parquet'"),
+    ] {
+        folder.write("dset.toml", format!("[[export]]\n{one}\n[[export]]\n{other}\n"));
+        folder.dset(&["run"]).exits(2).says("two datasets go to the same place");
+    }
+    assert_eq!(service.stats().asked, 0);
+}

@@ -64,7 +64,7 @@ fn a_row_says_where_its_question_was_when_it_was_written_and_a_rebuild_where_it_
     folder
         .dset(&["run"])
         .exits(0)
-        .says("1 row of the outputs answers a question that is no longer");
+        .says("1 row of the outputs is not wanted any more (its question is no longer");
     assert_eq!(rows_said(&folder), said(&[("one", 2), ("two", 3), ("three", 4)]));
     folder.dset(&["verify"]).exits(0).tells("2 rows of the outputs say another row");
     folder.dset(&["export", "--rebuild"]).exits(0);

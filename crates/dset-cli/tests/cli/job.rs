@@ -241,3 +241,22 @@ fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
     let seen = folder.dset(&["status", "-o", "job/merged", "--json"]).exits(0).json();
     assert_eq!((&seen["ledger"]["answered"], &seen["ledger"]["rejected"]), (&6.into(), &1.into()));
 }
+
+#[test]
+fn a_shard_is_not_asked_otherwise_than_the_whole() {
+    let (folder, service) = (Folder::with("question\na\nb\n"), Service::friendly());
+    let url = service.url();
+    let split = ["job", "split", "q.csv", "--shards", "2", "-m", "m", "--base-url", &url];
+    folder.dset(&[&split[..], &["--key", "none"]].concat()).exits(0);
+    let run = ["run", "--job", "job", "--shard", "0"];
+    folder.write("dset.toml", "temperature = 0.3\n");
+    folder.dset(&run).exits(2).says("temperature").says("split anew");
+    folder.write("dset.toml", "rpm = 100\n");
+    let mut other = folder.command(&run);
+    let other = other.env("DSET_MODEL", "other").output().unwrap();
+    assert_eq!(other.status.code(), Some(2), "{}", String::from_utf8_lossy(&other.stderr));
+    folder.dset(&[&run[..], &["--samples", "2"]].concat()).exits(2).says("samples");
+    folder.dset(&[&run[..], &["--check", "length=1.."]].concat()).exits(2).says("check");
+    assert_eq!(service.stats().asked, 0);
+    folder.dset(&run).exits(0);
+}

@@ -463,3 +463,64 @@ fn an_exported_dataset_is_an_input_again_and_buys_nothing_twice() {
         assert_eq!(service.stats().asked, 3, "{name}");
     }
 }
+
+#[test]
+fn what_belongs_to_a_question_is_not_left_out_whatever_the_form() {
+    let chat = r#"[{""role"":""user"",""content"":""Why?""}]"#;
+    let service = Service::friendly();
+    for (name, text, said) in [
+        ("a.csv", format!("question,messages\nWhat?,\"{chat}\"\n"), "`messages` beside `question`"),
+        ("b.csv", "question,system\nWhat?,Be nice.\n".to_owned(), "`system` beside `question`"),
+        ("c.tsv", "question\thistory\nWhat?\tHello\n".to_owned(), "`history` beside `question`"),
+        ("d.csv", format!("messages,tools\n\"{chat}\",x\n"), "`tools` beside `messages`"),
+    ] {
+        let folder = Folder::new();
+        folder.write(name, text);
+        service.run(&folder, &[name]).exits(2).says(said);
+    }
+    let folder = Folder::new();
+    folder.write("q.csv", "question,system,history\nWhat?,,\n");
+    service.run(&folder, &[]).exits(0);
+    folder.write("told.csv", "question,system\nWho?,Be nice.\n");
+    service.run(&folder, &["told.csv", "-o", "told", "--column", "question"]).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["What?", "Who?"]);
+    let kept = Service::keeping("openai");
+    folder.write("chats.csv", format!("messages,system\n\"{chat}\",Be nice.\n"));
+    kept.run(&folder, &["chats.csv", "-o", "chats"]).exits(0);
+    let sent = &kept.requests()[0]["messages"];
+    assert_eq!((&sent[0]["role"], &sent[0]["content"]), (&"system".into(), &"Be nice.".into()));
+}
+
+#[test]
+fn a_chat_that_is_cut_is_not_a_question() {
+    let service = Service::friendly();
+    for text in ["[{\"role\":\"user\"", "[{'role': 'user', 'content': 'So?'}]", "null", "{}"] {
+        let folder = Folder::new();
+        let row = serde_json::json!({ "messages": text });
+        folder.write("q.jsonl", format!("{row}\n{{\"messages\": []}}\n"));
+        service.run(&folder, &["q.jsonl"]).exits(2).says("line 1: `messages` holds no chat");
+        let skip = ["q.jsonl", "--on-bad-row", "skip"];
+        let one = r#"{"messages": [{"role": "user", "content": "Why?"}]}"#;
+        folder.write("q.jsonl", format!("{row}\n{one}\n"));
+        service.run(&folder, &skip).says("line 1").exits(0);
+    }
+    assert_eq!(service.stats().asked, 4);
+}
+
+#[test]
+fn a_pipe_of_lines_with_commas_is_not_cut_at_them() {
+    let service = Service::friendly();
+    let piped = |text: &str, more: &str| {
+        let folder = Folder::new();
+        folder.write("in", text);
+        let dset = format!("dset run - --base-url {} -m x --key none {more}", service.url());
+        folder.shell(&format!("cat in | {dset}"))
+    };
+    piped("Hello, how are you?\nWhat, now?\n", "").exits(2).says("is a text or a CSV file");
+    assert_eq!(service.stats().asked, 0);
+    piped("a, b\nc\n---\nd, e\n", "--split-on ---").exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a, b\nc", "d, e"]);
+    piped("x, y\nz,\n", "--column 1").exits(0);
+    piped("id,question\n1,Why?\n", "").exits(0);
+    piped("Just one\n", "").exits(0);
+}

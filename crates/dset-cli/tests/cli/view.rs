@@ -211,6 +211,19 @@ fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
 fn a_report_is_one_small_file_in_which_nothing_runs() {
     let folder = asked();
     folder.dset(&["report"]).exits(0);
+    folder.dset(&["report"]).exits(0);
+    let (questions, store) =
+        (folder.read("q.csv"), std::fs::read(folder.path("dset_generator/dset.db")).unwrap());
+    for own in ["q.csv", "dset_generator/dset.db", "dset_generator/output.csv"] {
+        folder.dset(&["report", "--to", own]).exits(2).says("belongs to the run");
+    }
+    folder.write("notes.html", "<p>mine</p>");
+    folder.dset(&["report", "--to", "notes.html"]).exits(2).says("is there already");
+    assert_eq!(
+        (folder.read("q.csv"), folder.read("notes.html")),
+        (questions, "<p>mine</p>".into())
+    );
+    assert_eq!(std::fs::read(folder.path("dset_generator/dset.db")).unwrap(), store);
     let report = folder.read("report.html");
     assert!(report.len() < 2_000_000);
     assert!(

@@ -30,6 +30,8 @@ pub enum Suspicion {
         /// How its name ends, in lower case.
         ending: String,
     },
+    /// Nothing says whether its lines are questions, or rows with commas between their cells.
+    TextOrCsv,
     /// Nothing says which column holds the questions, and the first does not.
     WhichColumn {
         /// The columns in question.
@@ -74,6 +76,9 @@ impl fmt::Display for SuspectedFile<'_> {
                 write!(f, "the first line of `{name}` is for spreadsheets")
             }
             Suspicion::NotCsv { .. } => write!(f, "`{name}` is not a CSV file"),
+            Suspicion::TextOrCsv => {
+                write!(f, "cannot tell whether `{name}` is a text or a CSV file")
+            }
             Suspicion::WhichColumn { .. } => {
                 write!(f, "cannot tell which column of `{name}` holds the questions")
             }
@@ -88,6 +93,15 @@ impl fmt::Display for SuspectedFile<'_> {
 }
 
 impl Suspicion {
+    /// Tells whether a file whose name tells nothing may be a text with a question a line: its first line
+    /// has a comma, and is no header. `header` and `column` are what the user says of it.
+    #[must_use]
+    pub fn may_be_text(first: &Record, header: HeaderMode, column: Option<&str>) -> bool {
+        let is_told = header != HeaderMode::Auto || column.is_some();
+        let is_quoted = first.raw().starts_with(b"\"");
+        !is_told && !is_quoted && first.cells().count() > 1 && !first.cells().any(is_header_word)
+    }
+
     /// Judges the first record of a file whose name ends like this; `header` and `column` are what
     /// the user says of it.
     #[must_use]

@@ -85,7 +85,34 @@ const OWN: [(&str, &str); 30] = [
 /// Fields that let a model call tools, which is no answer.
 pub const TOOLS: [&str; 4] = ["tools", "tool_choice", "functions", "function_call"];
 
+/// The field that chooses how soon a call is served, and what it costs.
+pub const SERVICE_TIER: &str = "service_tier";
+/// The field by which Anthropic writes prompts into its cache.
+pub const CACHE_CONTROL: &str = "cache_control";
+/// The values of [`SERVICE_TIER`] that cost what everybody pays.
+const USUAL_TIERS: [&str; 4] = ["auto", "default", "standard", "standard_only"];
+
 impl Params {
+    /// Returns the value of a field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Returns the field that makes a call cost something else than what prices are counted by: another
+    /// tier, or prompts that are written into a cache on request.
+    #[must_use]
+    pub fn priced_otherwise(&self) -> Option<&'static str> {
+        let is_usual = |tier: &Value| {
+            tier.is_null() || tier.as_str().is_some_and(|tier| USUAL_TIERS.contains(&tier))
+        };
+        let is_set = |name: &str| self.get(name).is_some_and(|value| !value.is_null());
+        match self.get(SERVICE_TIER) {
+            Some(tier) if !is_usual(tier) => Some(SERVICE_TIER),
+            _ => is_set(CACHE_CONTROL).then_some(CACHE_CONTROL),
+        }
+    }
+
     /// Takes fields as they are to be sent.
     pub fn new(fields: Map<String, Value>) -> Result<Params, ParamError> {
         fields.iter().try_for_each(|(name, value)| check(name, value))?;

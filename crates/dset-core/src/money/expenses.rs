@@ -159,12 +159,18 @@ impl Total {
     }
 }
 
+/// Tells whether what a service says outranks a price. Gateways that know none say that all is free.
+pub(crate) fn is_said(said: Amount, priced: &Cost) -> bool {
+    said > Amount::ZERO || matches!(priced, Cost::Unknown(_))
+}
+
 impl Expenses {
     /// Adds a call, and returns what it cost at most where that is known. What the service itself says of
     /// its cost outranks every price.
     pub fn add(&mut self, prices: &Prices, billed: &Billed<'_>) -> Option<Amount> {
         let said = billed.said.and_then(Amount::from_dollars);
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
+        let said = said.filter(|said| is_said(*said, &priced));
         let cost = said.map_or(priced, Cost::exactly);
         self.said += u64::from(said.is_some());
         self.spent.add(cost);

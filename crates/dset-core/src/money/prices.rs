@@ -58,6 +58,12 @@ impl Prices {
         self.table.find(asked.provider?, asked.model, unix_ms).map(PriceSource::Table)
     }
 
+    /// Tells whether the user says what it costs.
+    #[must_use]
+    pub fn has_own(&self, asked: Asked<'_>) -> bool {
+        self.own(asked).is_some()
+    }
+
     /// Finds what the user says of it; a price with the provider's name before one without.
     fn own(&self, asked: Asked<'_>) -> Option<&OwnPrice> {
         let with_provider = |own: &&OwnPrice| {

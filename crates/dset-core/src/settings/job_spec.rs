@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::layer::Names;
@@ -46,7 +47,7 @@ pub struct JobSpec {
 }
 
 /// What an answer has to be, and what is done where it is not.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     /// The checks, each with what its failing does.
     pub declared: Vec<Declaration>,

@@ -61,9 +61,37 @@ mod tests {
             ("note", false),
             ("row['topic']|length == 3", true),
             ("question == 'Why?'", true),
+            ("level in [1, 3]", true),
+            ("level not in [1, 3]", false),
+            ("'a' not in tags", false),
+            ("2 < level and not level >= 4", true),
+            // Nothing compares with nothing.
+            ("note > 1", false),
+            ("note < 1", false),
+            ("note == 1", false),
+            ("note != 1", true),
         ] {
             assert_eq!(judged(source, fields.clone()), Ok(holds), "{source}");
         }
+        // Cells of a table are texts.
+        let cells = json!({"level": "10", "empty": "", "topic": "art", "gold": "007"});
+        for (source, holds) in [
+            ("level > 2", true),
+            ("level < 3", false),
+            ("2 <= level", true),
+            ("level == 10 and level != 9", true),
+            ("level in [9, 10]", true),
+            ("empty > 2", false),
+            ("empty < 2", false),
+            ("gold == '007' and gold != '7' and gold == 7", true),
+            ("topic != 3", true),
+            ("level|int + 1 > 10.5", true),
+        ] {
+            assert_eq!(judged(source, cells.clone()), Ok(holds), "{source}");
+        }
+        let error = judged("topic > 3", cells.clone()).unwrap_err().to_string();
+        assert!(error.contains("`art` is compared with a number and is none"), "{error}");
+        assert!(judged("1 < level < 3", cells).is_err());
         for source in
             ["level >", "leve > 2", "level %}{% if true", "level # 1", "", "level + topic"]
         {

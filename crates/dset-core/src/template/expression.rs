@@ -4,9 +4,12 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior};
 
+use super::comparison;
+
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter(comparison::FILTER, comparison::compare);
     environment
 });
 
@@ -24,9 +27,12 @@ pub(crate) fn parse(
     source: &str,
     is_known: impl Fn(&str) -> bool,
 ) -> Result<minijinja::Expression<'static, 'static>, ParseError> {
-    let parsed = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| {
+    let syntax = |error: minijinja::Error| {
         ParseError::Syntax(error.detail().unwrap_or("it cannot be read").to_owned())
-    })?;
+    };
+    ENVIRONMENT.compile_expression(source).map_err(syntax)?;
+    let rewritten = comparison::rewritten(source).map_err(ParseError::Syntax)?;
+    let parsed = ENVIRONMENT.compile_expression_owned(rewritten).map_err(syntax)?;
     let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
     let names = parsed.undeclared_variables(false);
     match names.into_iter().filter(|name| !is_known(name) && !is_global(name)).min() {

@@ -5,6 +5,7 @@
 //! asked, and so is a placeholder that nothing would fill. Texts are put in as they stand; nothing is
 //! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
 
+mod comparison;
 pub mod condition;
 pub(crate) mod expression;
 pub mod order;

@@ -28,6 +28,7 @@ use self::output::{FileRows, Output, SplitFiles};
 use self::prepare::{Moment, Prepared, prepare};
 use self::spool::Spool;
 use self::target::Target;
+pub use self::target::is_of_run;
 use crate::store::{Store, open_readonly};
 
 /// A dataset that is to be written.
@@ -172,14 +173,15 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 const PROGRESS_QUESTIONS: u64 = 1000;
 
 /// Finds out whether a dataset can be written when a run has ended that is about to begin, as far as
-/// that is known before.
-pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<(), ExportError> {
+/// that is known before. Returns where it goes: a folder, or the files that may be written, of those with
+/// numbers the first.
+pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<Vec<PathBuf>, ExportError> {
     let target = Target::new(spec, request)?;
     target.try_to_write()?;
     open_readonly(&spec.output, |store| {
         prepare(store, spec, request, Moment::BeforeRun).map(drop)
     })?;
-    Ok(())
+    Ok(target.paths(request))
 }
 
 /// Writes a dataset of the answers of a run; `None` where there is no store yet.
@@ -269,12 +271,13 @@ fn each_row(
     selection.restart();
     let (archive, answers) = (store.as_reader(), std::mem::take(&mut index.answers));
     let (all, mut done) = (index.plan.rows(), 0);
+    let states = index.plan.states.clone();
     let result = index.try_for_each_row(|seen| {
         done += 1;
         if done % PROGRESS_QUESTIONS == 0 {
             progress(done, all);
         }
-        selection.rows_of(&seen, &answers, archive, |made| {
+        selection.rows_of(&seen, (&answers, &states), archive, |made| {
             let split = request.splits.map_or(0, |splits| splits.of(made.id));
             let key = match request.order {
                 Order::Input => 0,

@@ -10,6 +10,7 @@ use dset_core::layout::expression::{Answered, Expression, ExpressionError};
 use dset_core::layout::survey::Kept;
 use dset_core::layout::{Cell, Layout, Options, Record, Shape};
 use dset_core::plan::AnswerId;
+use dset_core::run::Planned;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::ExportError;
@@ -84,19 +85,27 @@ impl Selection {
         self.written.as_mut().map(HashSet::clear);
     }
 
-    /// Makes the rows of a row of the input.
+    /// Makes the rows of a row of the input; of all entries are known the answers, and where they stand.
     pub(super) fn rows_of(
         &mut self,
         seen: &PlannedRow<'_>,
-        answers: &[Option<AnswerId>],
+        (answers, states): (&[Option<AnswerId>], &[Planned]),
         archive: &dyn Archive,
         mut emit: impl FnMut(Made<'_>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let of_row = &answers[seen.entries.start as usize..seen.entries.end as usize];
-        let missing = of_row.iter().filter(|answer| answer.is_none()).count() as u64;
+        let entries = seen.entries.start as usize..seen.entries.end as usize;
+        let of_row = &answers[entries.clone()];
+        // What is left out is not wanted any more: there are enough samples.
+        let is_wanted = |state: &Planned| *state != Planned::LeftOut;
+        let missing = of_row.iter().zip(&states[entries]);
+        let missing =
+            missing.filter(|(answer, state)| answer.is_none() && is_wanted(state)).count() as u64;
         self.left_out.unanswered += missing;
-        let is_wanted = if self.failed { missing > 0 } else { missing < of_row.len() as u64 };
-        if !is_wanted {
+        let has_rows = match self.failed {
+            true => missing > 0,
+            false => of_row.iter().any(Option::is_some),
+        };
+        if !has_rows {
             return Ok(());
         }
         let id = seen.item.name(seen.id);

@@ -15,6 +15,7 @@ use super::pack::Packing;
 use super::written::Written;
 use super::{ExportRequest, ExportedFile, Shards};
 use crate::os::files::{folder_of, put, put_new, remove_left_over, try_to_write, write_new};
+use crate::source::would_read;
 
 /// The folder of the files with rows, in a folder for the Hub.
 pub(super) const DATA: &str = "data";
@@ -57,6 +58,23 @@ fn is_folder(path: &Path) -> bool {
     text.ends_with(std::path::is_separator) || path.is_dir() || path.extension().is_none()
 }
 
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = fs::canonicalize(one).ok();
+    real.is_some() && real == fs::canonicalize(other).ok()
+}
+
+/// Tells whether a path is that of the questions, or in the folder of the outputs.
+fn is_of_folders(spec: &JobSpec, path: &Path) -> bool {
+    is_same(path, &spec.input) || is_same(folder_of(path), &spec.output)
+}
+
+/// Tells whether a file is the run's own, or would be: one of its questions, or in the folder of its
+/// outputs.
+#[must_use]
+pub fn is_of_run(spec: &JobSpec, path: &Path) -> bool {
+    is_of_folders(spec, path) || would_read(&spec.input, path)
+}
+
 impl<'a> Target<'a> {
     /// Fails where nothing can be written there, as far as that is known before.
     pub(super) fn new(
@@ -64,11 +82,8 @@ impl<'a> Target<'a> {
         request: &ExportRequest<'a>,
     ) -> Result<Target<'a>, ExportError> {
         let (to, force, outputs) = (request.to, request.force, &*spec.output);
-        let is_same = |one: &Path, other: &Path| {
-            let real = fs::canonicalize(one).ok();
-            real.is_some() && real == fs::canonicalize(other).ok()
-        };
-        if is_same(to, &spec.input) || is_same(folder_of(to), &spec.output) {
+        let is_in_data = is_folder(to) && is_same(to, &spec.input.join(DATA));
+        if is_in_data || !is_folder(to) && is_of_run(spec, to) || is_of_folders(spec, to) {
             return Err(ExportError::OfRun(to.to_owned()));
         }
         if let Some(file) = to.ancestors().skip(1).find(|above| above.is_file()) {
@@ -88,6 +103,9 @@ impl<'a> Target<'a> {
         })?;
         let is_one = !is_numbered && request.splits.is_none();
         let target = Target { to, kind, packing, is_folder: false, is_numbered, force, outputs };
+        if let Some(own) = target.paths(request).into_iter().find(|path| is_of_run(spec, path)) {
+            return Err(ExportError::OfRun(own));
+        }
         if is_one && !target.may_replace(&Written::read(outputs), to) {
             return Err(ExportError::Exists(to.to_owned()));
         }
@@ -125,6 +143,21 @@ impl<'a> Target<'a> {
         match paths.into_iter().all(|path| self.may_replace(&written, &path)) {
             true => Ok(()),
             false => Err(ExportError::Exists(folder.to_owned())),
+        }
+    }
+
+    /// Returns the folder, or the files that may be written; of those with numbers the first.
+    pub(super) fn paths(&self, request: &ExportRequest<'_>) -> Vec<PathBuf> {
+        if self.is_folder {
+            return vec![self.to.to_owned()];
+        }
+        let name = self.to.file_name().unwrap_or_default().to_string_lossy();
+        let (stem, ending) = stem_and_ending(&name, self.kind);
+        let number = if self.is_numbered { "-00000-of-00001" } else { "" };
+        let path = |split: &str| self.to.with_file_name(format!("{stem}{split}{number}{ending}"));
+        match request.splits {
+            None => vec![path("")],
+            Some(splits) => splits.names().map(|split| path(&format!("-{split}"))).collect(),
         }
     }
 

@@ -31,7 +31,8 @@ use crate::view::index::RunIndex;
 pub struct Rebuilt {
     /// Rows in every output.
     pub rows: u64,
-    /// Rows that were in the outputs and are left out: their question is no longer in the input.
+    /// Rows that were in the outputs and are left out: their question is no longer in the input, or their
+    /// answer counts no more.
     pub left_out: u64,
     /// Questions that have no answer yet.
     pub unanswered: u64,

@@ -73,6 +73,14 @@ pub enum LimitError {
         /// The model.
         model: String,
     },
+    /// It is asked so that it costs something else than what prices are counted by.
+    #[error("a limit needs the price of {model} with `{field}`")]
+    OtherPrice {
+        /// The model.
+        model: String,
+        /// The field of the request that does so.
+        field: &'static str,
+    },
     /// Nothing bounds the tokens of a reply.
     #[error("a limit needs to know how long an answer of {model} can be")]
     NoBound {
@@ -115,6 +123,10 @@ pub fn payees(
         let output_max =
             output_max.ok_or_else(|| LimitError::NoBound { model: name.clone(), at })?;
         let asked = Asked { provider: provider.as_deref(), model: name };
+        let field = model.request.params.priced_otherwise();
+        if let Some(field) = field.filter(|_| !prices.has_own(asked)) {
+            return Err(LimitError::OtherPrice { model: name.clone(), field });
+        }
         if prices.find(asked, unix_ms()).is_none() {
             return Err(LimitError::NoPrice { model: name.clone() });
         }

@@ -43,7 +43,7 @@ pub struct PreparationReport {
     pub pending: u64,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
-    /// Rows of the outputs whose question is no longer in the input.
+    /// Rows of the outputs whose question is no longer in the input, or whose answer counts no more.
     pub removed: u64,
     /// Rows that said ERROR although they were answered.
     pub marked_though_answered: u64,

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{JobSpec, Reading, Shard};
+use dset_core::key::RequestSettings;
+use dset_core::settings::{Checks, JobSpec, Reading, Shard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -121,10 +122,44 @@ pub struct JobInput {
     /// What is sent of a row: it decides which rows are asked alike.
     template: String,
     system: Option<String>,
+    /// What each model is asked with, as the store has it; absent in jobs of earlier versions.
+    #[serde(default)]
+    requests: Vec<String>,
+    /// Answers to a question, and what they are held against.
+    #[serde(default)]
+    samples: Option<u32>,
+    #[serde(default)]
+    checks: Option<Checks>,
     /// Rows that are skipped because they are empty.
     pub empty: u64,
     /// Rows with a question.
     pub questions: u64,
+}
+
+impl JobInput {
+    /// Returns the first setting by which requests differ from those of the split.
+    fn other_request(&self, spec: &JobSpec) -> &'static str {
+        let was =
+            self.requests.iter().filter_map(|text| RequestSettings::from_canonical_json(text));
+        let pairs = was.zip(spec.models.iter().map(|model| &model.request));
+        let mut names = pairs.filter_map(|(was, is)| {
+            let differs = [
+                ("model", was.model != is.model),
+                ("max-tokens", was.max_tokens != is.max_tokens),
+                ("temperature", was.temperature != is.temperature),
+                ("reasoning", was.reasoning != is.reasoning),
+                ("reasoning-effort", was.reasoning_effort != is.reasoning_effort),
+                ("param", was.params != is.params),
+                ("schema", was.schema != is.schema),
+            ];
+            differs.into_iter().find_map(|(name, differs)| differs.then_some(name))
+        });
+        names.next().unwrap_or("model")
+    }
+}
+
+fn requests_of(spec: &JobSpec) -> Vec<String> {
+    spec.models.iter().map(|model| model.request.canonical_json()).collect()
 }
 
 /// A part of the input.
@@ -159,6 +194,9 @@ impl JobInput {
             header: spec.header,
             reading: Reading { id, shard: None, ..spec.reading.clone() },
             template: request.template.clone(),
+            requests: requests_of(spec),
+            samples: Some(spec.samples),
+            checks: Some(spec.checks.clone()),
             system: request.system.clone(),
             empty: 0,
             questions: 0,
@@ -310,10 +348,13 @@ impl JobFile {
             ("where", said.choice.condition != reading.choice.condition),
             ("offset", said.choice.offset != reading.choice.offset),
             ("sample", said.choice.sample != reading.choice.sample),
+            ("samples", own.samples.is_some_and(|samples| samples != spec.samples)),
+            ("check", own.checks.as_ref().is_some_and(|checks| *checks != spec.checks)),
         ];
         match differs.into_iter().find(|(_, differs)| *differs) {
             Some((setting, _)) => Err(JobFileError::OtherSetting { setting }),
-            None => Ok(()),
+            None if own.requests.is_empty() || own.requests == requests_of(spec) => Ok(()),
+            None => Err(JobFileError::OtherSetting { setting: own.other_request(spec) }),
         }
     }
 

@@ -313,8 +313,12 @@ fn settings_that_would_make_other_shards_are_refused_by_name() {
     assert_eq!(refused(&|spec| spec.models[0].request.template = "x".into()), "template");
     assert_eq!(refused(&|spec| spec.column = Some("level".into())), "column");
     assert_eq!(refused(&|spec| spec.reading.choice.offset = 1), "offset");
-    // What only changes how it is asked is the run's own.
+    assert_eq!(refused(&|spec| spec.models[0].request.max_tokens = Some(5)), "max-tokens");
+    assert_eq!(refused(&|spec| spec.models[0].request.model = "other".into()), "model");
+    assert_eq!(refused(&|spec| spec.samples = 2), "samples");
+    assert_eq!(refused(&|spec| spec.checks.tries = 9), "check");
+    // Where it is asked is the run's own.
     let mut other = spec.clone();
-    other.models[0].request.max_tokens = Some(5);
+    other.models[0].base_urls = vec!["http://localhost:1/".parse().unwrap()];
     assert!(job.check_settings(&other).is_ok());
 }

@@ -40,6 +40,18 @@ pub enum RowProblem {
         /// The field.
         field: String,
     },
+    /// A text in a field of chats begins as one and is none.
+    #[error("`{field}` holds no chat: it is not a list of turns in JSON")]
+    BrokenChat {
+        /// The field.
+        field: String,
+    },
+    /// A turn has a name beside its role, which services do not all take.
+    #[error("turn {turn} of the chat has a `name`, which would not be sent")]
+    NamedTurn {
+        /// The turn, from 1.
+        turn: usize,
+    },
     /// A turn does not say who speaks.
     #[error("turn {turn} of the chat has no role")]
     NoRole {

@@ -27,10 +27,16 @@ pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
             let text = text.trim();
             let may_be = text.starts_with('[') && text.ends_with(']');
             let turns: Vec<Value> = may_be.then(|| serde_json::from_str(text).ok()).flatten()?;
-            (!turns.is_empty() && turns.iter().all(is_turn)).then_some(turns)
+            turns.iter().all(is_turn).then_some(turns)
         }
         _ => None,
     }
+}
+
+/// Tells whether a text was to be the turns of a chat, and is not.
+pub(crate) fn is_broken_chat(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with(['[', '{']) || text == "null"
 }
 
 /// Tells whether a value is shaped as a turn, whoever speaks.
@@ -86,6 +92,9 @@ fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
     let empty = Map::new();
     let turn = value.as_object().unwrap_or(&empty);
     let says = |name: &str| turn.get(name).filter(|value| !value.is_null());
+    if is_filled(says("name")) {
+        return Err(RowProblem::NamedTurn { turn: number });
+    }
     let role = says("role").or_else(|| says("from")).and_then(Value::as_str);
     let role = role.ok_or(RowProblem::NoRole { turn: number })?;
     if ["tool_calls", "function_call", "tool_call_id"].iter().any(|name| is_filled(says(name))) {
@@ -175,6 +184,10 @@ mod tests {
         for (turns, problem) in [
             (json!([user, {"role": "assistant", "content": "So."}]), RowProblem::EndsWithAssistant),
             (json!([user, {"content": "So."}]), RowProblem::NoRole { turn: 2 }),
+            (
+                json!([{"role": "user", "name": "ann", "content": "So."}]),
+                RowProblem::NamedTurn { turn: 1 },
+            ),
             (json!([user, {"role": "", "content": "So."}]), RowProblem::NoRole { turn: 2 }),
             (
                 json!([user, {"role": "narrator", "content": "So."}]),

@@ -15,9 +15,11 @@ use serde_json::Value;
 use super::bad_row::{BadRows, RowProblem};
 use super::chat::{Chat, turns_in};
 use super::error_marks::{CsvMarker, Marker};
+use super::objects::{BESIDE, SYSTEMS};
 use super::packing::{Unpacked, is_packed};
 use super::{
-    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, layout_error, records_error,
+    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, ending_of, layout_error,
+    records_error,
 };
 
 /// CSV. It is what a file without a name of another form is read as, and says itself where it is not.
@@ -146,17 +148,40 @@ impl CsvSource {
             self.fail_if(doubt.map(|doubt| Suspicion::WhichColumn { doubt }))?;
             self.rewind()?;
         }
-        if has_template || self.has_chats {
+        let beside = if has_template { Vec::new() } else { self.columns_beside() };
+        if beside.is_empty() {
             return Ok(());
         }
-        let Some(second) = second_column(&self.layout) else { return Ok(()) };
-        let mut rows = 0;
+        let mut rows = vec![0; beside.len()];
         while self.read()? {
-            let cell = self.record.cell(second);
-            rows += u64::from(cell.is_some_and(|cell| !cell.trim().is_empty()));
+            for (rows, column) in rows.iter_mut().zip(&beside) {
+                let cell = self.record.cell(*column);
+                *rows += u64::from(cell.is_some_and(|cell| !cell.trim().is_empty()));
+            }
         }
         self.rewind()?;
-        self.fail_if(Suspicion::of_second_column(&self.layout, second, rows))
+        let mut found = beside.into_iter().zip(rows);
+        let found =
+            found.find_map(|(at, rows)| Suspicion::of_second_column(&self.layout, at, rows));
+        self.fail_if(found)
+    }
+
+    /// Returns the columns that may belong to what is asked, and would not be sent.
+    fn columns_beside(&self) -> Vec<usize> {
+        let layout = &self.layout;
+        if !layout.has_header || layout.chosen == Chosen::ByUser {
+            return Vec::new();
+        }
+        let takes_system = self.has_chats || self.options.has_system;
+        let is_beside = |name: &str| {
+            let name = name.trim().to_lowercase();
+            BESIDE.contains(&name.as_str())
+                || !takes_system && SYSTEMS.contains(&name.as_str())
+                || !self.has_chats && is_chat(&name)
+        };
+        let named = (0..layout.columns.len()).filter(|&at| is_beside(&layout.columns[at]));
+        let second = second_column(layout).filter(|_| !self.has_chats);
+        second.into_iter().chain(named).filter(|&at| at != layout.question).collect()
     }
 
     /// Reads the chat in the cell of the question; `None` where that is empty.
@@ -168,7 +193,10 @@ impl CsvSource {
         let field = || self.shape.fields[self.layout.question].clone();
         let turns =
             turns_in(&Value::from(cell)).ok_or_else(|| RowProblem::NotText { field: field() })?;
-        Chat::new(&turns, self.options.reading.last).map(Some)
+        let is_system = |name: &String| SYSTEMS.contains(&name.trim().to_lowercase().as_str());
+        let beside = self.layout.columns.iter().position(is_system);
+        let beside = beside.and_then(|at| self.record.cell(at));
+        Chat::new(&turns, self.options.reading.last)?.with_system(beside).map(Some)
     }
 
     fn fail_if(&self, suspicion: Option<Suspicion>) -> Result<(), SourceError> {
@@ -272,6 +300,13 @@ impl Source for CsvSource {
 fn judge_form(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let (header, column) = (options.header, options.column.as_deref());
+    let kinds = super::SOURCES.iter();
+    let says_form = ending_of(path)
+        .is_some_and(|ending| kinds.flat_map(|kind| kind.endings).any(|own| *own == ending));
+    if !says_form && !options.has_template && Suspicion::may_be_text(first, header, column) {
+        let (path, suspicion) = (path.to_owned(), Suspicion::TextOrCsv);
+        return Err(SourceError::Suspicious { path, suspicion });
+    }
     match Suspicion::of_form(first, ending, header, column) {
         Some(suspicion) => Err(SourceError::Suspicious { path: path.to_owned(), suspicion }),
         None => Ok(()),

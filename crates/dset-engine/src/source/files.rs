@@ -13,6 +13,7 @@ use dset_core::settings::Reading;
 use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card;
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
+use crate::os::files::folder_of;
 
 /// Several files, one behind the other.
 #[derive(Debug)]
@@ -40,9 +41,9 @@ impl Files {
         options: &SourceOptions,
     ) -> Result<Box<dyn Source>, SourceError> {
         let (first, others) = paths.split_first().expect("there is a file");
-        let kind = *choose(kinds, first);
+        let kind = *choose(kinds, first, options);
         for path in others {
-            let other = choose(kinds, path);
+            let other = choose(kinds, path, options);
             if other.name != kind.name {
                 let (first, second) = (first.clone(), path.clone());
                 let names = (kind.name, other.name);
@@ -171,6 +172,31 @@ pub(super) fn of(
         true => Err(SourceError::NoFiles { path: path.to_owned() }),
         false => Ok(Some(paths)),
     }
+}
+
+/// Tells whether a file would be read with an input of several files, were it there.
+pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> bool {
+    let real = |path: &Path| fs_err::canonicalize(path).ok();
+    let folder = real(folder_of(path));
+    if input.is_dir() {
+        let folders = [real(input), real(&input.join("data"))];
+        return is_of_rows(kinds, path) && folder.is_some() && folders.contains(&folder);
+    }
+    if input.exists() || !is_pattern(input) {
+        return false;
+    }
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let pattern = glob::Pattern::new(&real_place(input).to_string_lossy());
+    pattern.is_ok_and(|pattern| pattern.matches_path_with(&real_place(path), options))
+}
+
+/// Returns a path from the root, with the folders that are there as they are really called.
+fn real_place(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().skip(1).find_map(|above| {
+        Some((fs_err::canonicalize(above).ok()?, path.strip_prefix(above).ok()?))
+    });
+    there.map_or_else(|| path.clone(), |(above, rest)| above.join(rest))
 }
 
 fn is_pattern(path: &Path) -> bool {

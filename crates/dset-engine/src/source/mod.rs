@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
+use dset_core::item::params::SERVICE_TIER;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
 use dset_core::key::RequestSettings;
@@ -182,6 +183,7 @@ fn said_for_all(request: &RequestSettings) -> Map<String, Value> {
     let names = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
     let limits = names.iter().map(|name| (*name, request.max_tokens.map(Value::from)));
     let others = [
+        (SERVICE_TIER, request.params.get(SERVICE_TIER).cloned()),
         ("n", Some(Value::from(1))),
         ("temperature", request.temperature.map(Value::from)),
         ("reasoning_effort", request.reasoning_effort.clone().map(Value::from)),
@@ -345,6 +347,11 @@ pub(crate) fn files_of(path: &Path, reading: &Reading) -> Result<Vec<PathBuf>, S
     Ok(files::of(SOURCES, path, reading)?.unwrap_or_else(|| vec![path.to_owned()]))
 }
 
+/// Tells whether a file would be among those of an input of several files, were it there.
+pub(crate) fn would_read(input: &Path, path: &Path) -> bool {
+    files::would_read(SOURCES, input, path)
+}
+
 fn open_among(
     kinds: &[SourceKind],
     path: &Path,
@@ -353,7 +360,7 @@ fn open_among(
     let several = files::of(kinds, path, &options.reading)?;
     match several {
         Some(paths) => files::Files::open(kinds, paths, options),
-        None => (choose(kinds, path).open)(path, options),
+        None => (choose(kinds, path, options).open)(path, options),
     }
 }
 
@@ -382,12 +389,17 @@ pub fn place_words(place: Place) -> String {
     }
 }
 
-/// Chooses by the name's ending, else by the first bytes; a file that cannot be read is left to the
-/// first kind, which says why.
-fn choose<'k>(kinds: &'k [SourceKind], path: &Path) -> &'k SourceKind {
+/// Chooses by the name's ending, else by what the user says and the first bytes; a file that cannot be
+/// read is left to the first kind, which says why.
+fn choose<'k>(kinds: &'k [SourceKind], path: &Path, options: &SourceOptions) -> &'k SourceKind {
     let ending = ending_of(path).unwrap_or_default();
     if let Some(kind) = kinds.iter().find(|kind| kind.endings.contains(&ending.as_str())) {
         return kind;
+    }
+    // Only questions of a text have something between them.
+    let text = kinds.iter().find(|kind| kind.name == objects::TEXT.name);
+    if let Some(text) = text.filter(|_| options.reading.split_on.is_some()) {
+        return text;
     }
     let (first, others) = kinds.split_first().expect("there is a kind of source");
     let mut head = Vec::new();

@@ -119,7 +119,7 @@ fn a_form_is_chosen_by_name_then_by_the_first_bytes_and_is_csv_otherwise() {
         ("q", "question\na\n", "csv"),
     ] {
         let (_folder, path) = written(name, text);
-        assert_eq!(choose(&kinds(), &path).name, kind, "{name} {text}");
+        assert_eq!(choose(&kinds(), &path, &SourceOptions::default()).name, kind, "{name} {text}");
     }
     let missing = open_among(&kinds(), Path::new("no/such/file"), &SourceOptions::default());
     assert!(matches!(missing, Err(SourceError::Missing { .. })));

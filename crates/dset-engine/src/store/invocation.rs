@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{JobSpec, Model, NO_KEY, Reading, endpoint};
+use dset_core::settings::{Checks, JobSpec, Model, NO_KEY, Reading, endpoint};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -11,7 +11,7 @@ use super::open_readonly;
 use super::sqlite::Store;
 
 /// How a run was called, beside the settings that its answers depend on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Invocation {
     /// The input, from the root; absent where an earlier version was called.
     #[serde(default)]
@@ -23,6 +23,9 @@ pub struct Invocation {
     /// How rows were read, and which were asked; its id is the field that names them.
     #[serde(default)]
     pub reading: Reading,
+    /// What answers were held against; not known where an earlier version was called.
+    #[serde(default)]
+    pub checks: Option<Checks>,
     /// Where each model was asked, in their order.
     pub places: Vec<InvocationEndpoint>,
 }
@@ -47,6 +50,7 @@ impl Invocation {
             column: settings.column.clone(),
             header: settings.header,
             reading: settings.reading.clone(),
+            checks: Some(settings.checks.clone()),
             places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
         }
     }

@@ -25,6 +25,8 @@ pub struct CheckReport {
     pub checks: Vec<CheckCount>,
     /// Wanted answers of which one is accepted.
     pub accepted: u64,
+    /// Those without any answer.
+    pub unanswered: u64,
     /// Those that were given and of which none is.
     pub not_accepted: Rows,
     /// Those among them that a run asks for again.
@@ -84,12 +86,24 @@ impl Reading<'_> {
             report.count(verdict);
         }
         report.answers = found.values().map(|found| found.tries.len() as u64).sum();
+        let (samples, enough) = (before.plan.wanted().samples(), self.accepting.terms.enough);
+        let is_accepted = |at: &QuestionIndex| {
+            found.get(at).is_some_and(|found| found.standing == Standing::Accepted)
+        };
         let ScannedInput { source, prompts, requests, .. } = input;
         for_each_planned(&mut **source, prompts, &requests[0], &before.plan, |seen| {
-            for at in seen.entries.clone() {
-                let Some(found) = found.get(&at) else { continue };
-                let was = before.plan.states[at as usize];
-                report.settle(seen.row_number(), found.standing, was);
+            for from in seen.entries.clone().step_by(samples as usize) {
+                let of_model = from..from + samples;
+                let accepted = of_model.clone().filter(|at| is_accepted(at)).count() as u64;
+                let has_enough = enough.is_some_and(|enough| accepted >= u64::from(enough));
+                for at in of_model.filter(|at| !has_enough || is_accepted(at)) {
+                    let was = before.plan.states[at as usize];
+                    match found.get(&at) {
+                        Some(found) => report.settle(seen.row_number(), found.standing, was),
+                        None if was == Planned::Presumed => {}
+                        None => report.unanswered += 1,
+                    }
+                }
             }
         })?;
         Ok(report)

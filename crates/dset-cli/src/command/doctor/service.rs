@@ -360,6 +360,14 @@ fn warnings(plan: &Plan) -> Vec<Check> {
             "stream",
             format!("{provider} streams no answers that fit a schema: not streamed"),
         ),
+        Warning::OtherPrice { field, model } => Check::warning(
+            "costs",
+            format!("are counted by the usual price of {model}, which `{field}` changes"),
+        )
+        .fix(format!(
+            "Say what it costs: `dset prices set {} --input 0.6 --output 2.4`",
+            quoted(model)
+        )),
         Warning::KeyInClear { host } => Check::warning(
             "service",
             format!("the key goes to {host} unencrypted, over plain http"),

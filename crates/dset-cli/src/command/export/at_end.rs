@@ -32,10 +32,16 @@ impl DatasetsAtEnd {
                 .cause(format!("they are `{}` and `{}`", one.display(), other.display()))
                 .hint("Give each `[[export]]` in dset.toml a place of its own"));
         }
+        let mut places: Vec<PathBuf> = Vec::new();
         for said in &self.datasets {
-            if let Some(request) = said.request(false)? {
-                check(spec, &request).map_err(|error| self.explained(error, said))?;
+            let Some(request) = said.request(false)? else { continue };
+            let files = check(spec, &request).map_err(|error| self.explained(error, said))?;
+            if let Some(file) = files.iter().find(|file| places.contains(&place(file))) {
+                return Err(UserError::new(Exit::Usage, "two datasets go to the same place")
+                    .cause(format!("both write `{}`", file.display()))
+                    .hint("Give each `[[export]]` in dset.toml a place of its own"));
             }
+            places.extend(files.iter().map(|file| place(file)));
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ every answer; in `preference` and `open-r1` one for every question.
 
 Expressions are written as in a template, without braces, and see the columns of the question's row, `answer`, \
 `reasoning`, `model`, `sample`, `finish_reason`, `prompt_tokens`, `completion_tokens`, `reasoning_tokens`, `seconds`, `rating`, `note`, `id` and `question`; \
-a column with the name of one of those is `row.answer`. Columns of a CSV file are text: `level|int > 3`.
+a column with the name of one of those is `row.answer`. What is compared with a number is read as one.
 
 A rebuild writes the outputs anew: every answered \
 question that is in the file of questions, in its order, once. Rows whose question was removed are \

@@ -40,7 +40,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let say = |line: String| page.line(anstyle::Style::new(), "  ", &line, 2);
     if rebuilt.left_out > 0 {
         say(format!(
-            "{} left out: no longer in {input} (what was answered stays in the store)",
+            "{} left out: no longer in {input}, or not accepted any more (all answers stay in the store)",
             of(rebuilt.left_out, "row")
         ));
     }

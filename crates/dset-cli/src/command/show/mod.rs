@@ -14,7 +14,7 @@ use dset_engine::view::show::{
     QuestionSelector, ShowReport, ShownQuestion, ShownSlot, SlotOutcome, show,
 };
 
-use crate::command::resume_command::{LastRun, resume_command};
+use crate::command::resume_command::{LastRun, redo_command, resume_command};
 use crate::display::hints::advice;
 use crate::display::page::{self, BAD, BOLD, DIM, Page};
 use crate::display::pager;
@@ -342,7 +342,8 @@ impl Words<'_> {
             SlotOutcome::Failed { end: None, .. } => Some("unreachable"),
             _ => None,
         });
-        for hint in advice(causes, again) {
+        let redo = redo_command(self.which, before.as_ref()).ticked_with(" --failed");
+        for hint in advice(causes, again, &redo) {
             page.hint(&hint);
         }
     }

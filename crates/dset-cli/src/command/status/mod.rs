@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::command::forecast;
 use crate::command::money::Money;
-use crate::command::resume_command::{LastRun, resume_command};
+use crate::command::resume_command::{LastRun, redo_command, resume_command};
 use crate::display;
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
@@ -353,8 +353,10 @@ fn hints(
     }
     // Those the same command does not ask again.
     let causes = standing.failed.iter().map(|(_, cause, _)| &**cause).filter(|_| standing.kept > 0);
-    let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(Cause::is_cut));
-    hints.extend(advice(kept, again));
+    let is_kept = |cause: Cause| cause.is_cut() || cause == Cause::FailedCheck;
+    let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(is_kept));
+    let redo = redo_command(which, before.as_ref()).ticked_with(" --failed");
+    hints.extend(advice(kept, again, &redo));
     hints
 }
 

@@ -186,6 +186,12 @@ impl Words<'_> {
                     self.which.command("export")
                 )
             }
+            Note::NotAccepted(rows) => format!(
+                "{} of the outputs {} answers that do not count any more; `{} --rebuild` leaves them out",
+                of(*rows, "row"),
+                if *rows == 1 { "has" } else { "have" },
+                self.which.command("export")
+            ),
             Note::RowsOfScript { file, rows } => format!(
                 "{} of {file} {} as the original script wrote {}: the texts are there, order and \
                  form were not checked",

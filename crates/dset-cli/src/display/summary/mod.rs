@@ -50,7 +50,7 @@ pub(in crate::display) struct Facts {
     duplicates: u64,
     /// The input is marked where a question fails.
     can_be_marked: bool,
-    /// Rows of the outputs whose question is no longer in the input.
+    /// Rows of the outputs whose question is no longer in the input, or whose answer counts no more.
     gone: u64,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub(in crate::display) presumed_agreed: bool,
@@ -219,16 +219,21 @@ impl Summary<'_> {
         let ledger = &self.ending.ledger;
         match self.ending.reason {
             EndReason::Complete if ledger.failed() > 0 => {
-                // What was cut before this run is not asked again, and not among its failures.
+                // What was cut or used up its tries before this run is not asked again, and not among
+                // its failures.
                 let causes = self.stats.failed.keys().copied();
                 let here: u64 = self.stats.failed.values().sum();
-                let cut = (ledger.failed() > here).then_some(Cause::LengthLimit.code());
+                let settings = self.settings;
+                let are_checked = settings.schema.is_some() || !settings.checks.declared.is_empty();
+                let kept = if are_checked { Cause::FailedCheck } else { Cause::LengthLimit };
+                let kept = (ledger.failed() > here).then_some(kept.code());
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
                 let again = |without: &[&str], words: &str| {
                     let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
                     format!("`{}{words}`", same_run_without(&[without, decided].concat()))
                 };
-                hints.extend(advice(causes.chain(cut), again));
+                let redo = format!("`{} --failed`", same_command_as("redo", DECISIONS));
+                hints.extend(advice(causes.chain(kept), again, &redo));
             }
             EndReason::Complete if ledger.pending > 0 => {
                 hints.push(format!(
@@ -250,14 +255,15 @@ impl Summary<'_> {
         hints
     }
 
-    /// What can be done about rows whose question was mended or removed.
+    /// What can be done about rows whose question was mended or removed, or whose answer counts no more.
     fn of_gone(&self) -> String {
-        let (verb, are) = match self.facts.gone {
-            1 => ("answers a question that is", "it"),
-            _ => ("answer questions that are", "them"),
+        let (has, its, are) = match self.facts.gone {
+            1 => ("is", "its question is", "it"),
+            _ => ("are", "their questions are", "them"),
         };
         format!(
-            "{} of the outputs {verb} no longer in {}: `{}` leaves {are} out",
+            "{} of the outputs {has} not wanted any more ({its} no longer in {}, or other answers \
+             count): `{}` leaves {are} out",
             of(self.facts.gone, "row"),
             self.settings.input.display(),
             which(self.settings).command_with("export --rebuild", "")
@@ -279,6 +285,9 @@ impl Summary<'_> {
         hints
     }
 }
+
+/// What was decided once, and is not said again.
+const DECISIONS: &[&str] = &["again", "keep", "again_failed", "from_start", "from_bookmark"];
 
 /// The command that goes on with this run. `--again` is not said again: that would ask everything
 /// once more, where this run has asked it.

@@ -411,6 +411,14 @@ impl AnswerBuilder {
         wrote.then(|| Box::new(self.answer(reply)))
     }
 
+    /// Returns what was written of a stream without its end. What it counts so far is the least that is
+    /// billed, and no count.
+    pub(crate) fn unended(&mut self, reply: &HttpReply) -> Option<Box<Answer>> {
+        let mut partial = self.partial(reply)?;
+        (partial.usage.output, partial.usage.reasoning, partial.cost) = (None, None, None);
+        Some(partial)
+    }
+
     /// Judges an answer that has ended; `limit` is the token limit of its request.
     pub(crate) fn build(mut self, reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         let calls = std::mem::take(&mut self.texts.calls);

@@ -26,6 +26,9 @@ pub(crate) struct Counts {
     cache_creation_input_tokens: Count,
     output_tokens_details: Object<Details>,
     cost: Cost,
+    /// OpenRouter's word for a call that the user's own key at the provider paid for.
+    is_byok: Truth,
+    cost_details: Object<CostDetails>,
 }
 
 read_fields!(Counts, "the counts of an answer", {
@@ -43,6 +46,17 @@ read_fields!(Counts, "the counts of an answer", {
     "cache_creation_input_tokens" => cache_creation_input_tokens,
     "output_tokens_details" => output_tokens_details,
     "cost" => cost,
+    "is_byok" => is_byok,
+    "cost_details" => cost_details,
+});
+
+#[derive(Debug, Default, Clone, Copy)]
+struct CostDetails {
+    upstream_inference_cost: Cost,
+}
+
+read_fields!(CostDetails, "the details of a cost", {
+    "upstream_inference_cost" => upstream_inference_cost,
 });
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -99,6 +113,16 @@ impl<'de> Deserialize<'de> for Count {
             }
         }
         deserializer.deserialize_any(Any)
+    }
+}
+
+/// True where the field says `true`, whatever else it may hold.
+#[derive(Debug, Default, Clone, Copy)]
+struct Truth(bool);
+
+impl<'de> Deserialize<'de> for Truth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Truth, D::Error> {
+        Ok(Truth(<&RawValue>::deserialize(deserializer)?.get() == "true"))
     }
 }
 
@@ -173,6 +197,10 @@ impl Counts {
         Details::update(&mut self.completion_tokens_details, &later.completion_tokens_details);
         Details::update(&mut self.output_tokens_details, &later.output_tokens_details);
         self.cost.0 = later.cost.0.or(self.cost.0);
+        self.is_byok.0 |= later.is_byok.0;
+        if let Some(details) = &later.cost_details.0 {
+            self.cost_details.0 = Some(details.clone());
+        }
     }
 
     /// Returns them without the count of what was written, which Anthropic says at the beginning
@@ -182,8 +210,14 @@ impl Counts {
     }
 
     /// Returns what the call cost in US dollars, where the service says it.
+    ///
+    /// Of a call with the user's own key at the provider what OpenRouter takes and what the provider
+    /// bills; that is not known where either is missing.
     pub(crate) fn cost(&self) -> Option<f64> {
-        self.cost.0
+        match self.is_byok.0 {
+            false => self.cost.0,
+            true => Some(self.cost.0? + self.cost_details.0.as_ref()?.upstream_inference_cost.0?),
+        }
     }
 
     /// Returns the tokens of the answer as the service counts them, which may leave out reasoning.
@@ -329,6 +363,18 @@ mod tests {
             (r#""free""#, None),
         ] {
             assert_eq!(counts(&format!(r#"{{"cost":{cost}}}"#)).cost(), expected, "{cost}");
+        }
+        for (counted, expected) in [
+            (r#"{"cost":0.1,"cost_details":{"upstream_inference_cost":0.5}}"#, Some(0.1)),
+            (
+                r#"{"cost":0.25,"is_byok":true,"cost_details":{"upstream_inference_cost":0.5}}"#,
+                Some(0.75),
+            ),
+            (r#"{"cost":0,"is_byok":true,"cost_details":{"upstream_inference_cost":null}}"#, None),
+            (r#"{"cost":0,"is_byok":true}"#, None),
+            (r#"{"cost":0,"is_byok":false,"cost_details":7}"#, Some(0.0)),
+        ] {
+            assert_eq!(counts(counted).cost(), expected, "{counted}");
         }
     }
 }

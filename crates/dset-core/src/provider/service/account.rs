@@ -1,6 +1,7 @@
 //! What a service tells for free: the models that it serves, and the money that is left.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::provider::lenient_json::Text;
 
@@ -49,8 +50,19 @@ struct Account<'a> {
 struct Info<'a> {
     #[serde(borrow, default)]
     currency: Text<'a>,
-    #[serde(borrow, default)]
-    total_balance: Text<'a>,
+    total_balance: Option<Value>,
+}
+
+impl Info<'_> {
+    /// Returns the amount as it was written, a text or a number.
+    fn amount(&self) -> Option<String> {
+        let amount = match self.total_balance.as_ref()? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        is_amount(&amount).then_some(amount)
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,10 +105,11 @@ pub fn read_balance(body: &[u8]) -> Option<Balance> {
     let account: Account<'_> = serde_json::from_slice(body).ok()?;
     if let Some(infos) = account.balance_infos {
         let told = infos.iter().filter(|info| !info.currency.is_empty());
-        let told = told.filter(|info| is_amount(&info.total_balance));
-        let amounts = told.map(|info| (info.currency.to_string(), info.total_balance.to_string()));
+        let amounts = told.filter_map(|info| Some((info.currency.to_string(), info.amount()?)));
+        let amounts: Vec<_> = amounts.collect();
         let is_enough = account.is_available.unwrap_or(true);
-        return Some(Balance { amounts: amounts.collect(), is_enough });
+        // Without an amount nothing is known of it.
+        return (!amounts.is_empty()).then_some(Balance { amounts, is_enough });
     }
     Some(match account.data?.limit_remaining? {
         Some(left) => {
@@ -159,8 +172,13 @@ mod tests {
             ),
             (
                 r#"{"balance_infos":[{"currency":"USD","total_balance":"\u001b[2J"},{"currency":7,"total_balance":"1"}]}"#,
-                some(&[], true),
+                None,
             ),
+            (
+                r#"{"balance_infos":[{"currency":"USD","total_balance":12.5}]}"#,
+                some(&[("USD", "12.5")], true),
+            ),
+            (r#"{"is_available":true,"balance_infos":[]}"#, None),
             (
                 r#"{"data":{"limit":5,"usage":0.1,"limit_remaining":4.8984}}"#,
                 some(&[("USD", "4.90")], true),

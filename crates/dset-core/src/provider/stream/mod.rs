@@ -281,7 +281,7 @@ impl StreamParser {
         if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
-        let partial = self.draft.partial(&self.head);
+        let partial = self.draft.unended(&self.head);
         match &self.stray {
             Some(stray) => {
                 let message = format!("not the JSON of an answer: {stray}");
@@ -319,7 +319,7 @@ impl StreamParser {
         ParsedReply::Failure(Failure {
             status: Some(self.head.status),
             request_id: error::request_id(&self.head),
-            partial: self.draft.partial(&self.head),
+            partial: self.draft.unended(&self.head),
             ..classify_transport_error(broken)
         })
     }
@@ -339,7 +339,7 @@ impl StreamParser {
             message,
             wait: None,
             request_id: error::request_id(&self.head),
-            partial: self.draft.partial(&self.head),
+            partial: self.draft.unended(&self.head),
         })
     }
 

@@ -71,11 +71,17 @@ impl Bill {
     fn tokens(&self) -> Option<(Usage, Option<Amount>)> {
         match self {
             Bill::Answered(tokens, said) | Bill::Failed(tokens, said) => {
-                Some((*tokens, said.and_then(Amount::from_dollars)))
+                Some((*tokens, said.and_then(bill_said)))
             }
             Bill::Lost | Bill::None => None,
         }
     }
+}
+
+/// Returns what a service says that it bills: whoever is paid has a price, and where a gateway says that
+/// all is free that price holds.
+fn bill_said(dollars: f64) -> Option<Amount> {
+    Amount::from_dollars(dollars).filter(|said| *said > Amount::ZERO)
 }
 
 /// A payee with the prices that hold now and as long as an ask may take.
@@ -163,10 +169,9 @@ impl PayeePrices {
     /// Returns what whoever works costs out from the store will say of it, at most.
     pub(crate) fn stored(&self, prices: &Prices, at: i64, bill: &Bill) -> Option<Amount> {
         match bill {
-            Bill::Answered(_, Some(said)) if Amount::from_dollars(*said).is_some() => {
-                Amount::from_dollars(*said)
+            Bill::Answered(tokens, said) => {
+                said.and_then(bill_said).or_else(|| self.cost(prices, at, tokens))
             }
-            Bill::Answered(tokens, _) => self.cost(prices, at, tokens),
             Bill::Failed(tokens, _) => {
                 let stored = Usage { cached: None, reasoning: None, ..*tokens };
                 self.cost(prices, at, &stored)

@@ -130,6 +130,13 @@ pub enum Warning {
         /// The service, as people call it.
         provider: String,
     },
+    /// A field of the request makes calls cost something else than what prices are counted by.
+    OtherPrice {
+        /// The field.
+        field: &'static str,
+        /// The model.
+        model: String,
+    },
     /// The key will cross a network unencrypted.
     KeyInClear {
         /// To this host.
@@ -336,6 +343,9 @@ fn resolve_model(
     if preset.leaves_out_temperature(&request, at_home) {
         let provider = preset.name.clone();
         warnings.push(Warning::TemperatureLeftOut { provider });
+    }
+    if let Some(field) = request.params.priced_otherwise() {
+        warnings.push(Warning::OtherPrice { field, model: request.model.clone() });
     }
     let conveyed = shared.schema.map(|schema| Arc::new(preset.convey(schema, &request.model)));
     let may_stream = conveyed.as_ref().is_none_or(|conveyed| conveyed.may_stream);

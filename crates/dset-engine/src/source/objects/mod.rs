@@ -30,6 +30,7 @@ pub(super) use array::KIND as ARRAY;
 pub(super) use lines::KIND as LINES;
 #[cfg(feature = "parquet")]
 pub(super) use parquet::KIND as PARQUET;
+pub(super) use question::{BESIDE, SYSTEMS};
 pub(super) use text::KIND as TEXT;
 
 /// The fields of one row.

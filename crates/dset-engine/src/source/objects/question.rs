@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dset_core::csv::{Chosen, is_chat, question_among, second_among};
-use dset_core::item::params::{Params, setter};
+use dset_core::item::params::{Params, SERVICE_TIER, setter};
 use dset_core::item::shape::Shape;
 use serde_json::Value;
 
 use super::Object;
 use crate::source::bad_row::RowProblem;
-use crate::source::chat::{Chat, is_filled, turns_in};
+use crate::source::chat::{Chat, is_broken_chat, is_filled, turns_in};
 use crate::source::{ID_FIELDS, SourceError, SourceOptions};
 
 /// Fields of batch lines with the request: OpenAI's, Anthropic's.
@@ -22,9 +22,9 @@ const SYSTEM: &str = "system";
 /// and how answers come.
 const NOT_PARAMETERS: [&str; 4] = [MESSAGES, SYSTEM, "model", "stream"];
 /// Fields beside a chat that hold its system prompt.
-const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
+pub(in crate::source) const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
 /// Fields beside a chat or a question that would have to be sent with it.
-const BESIDE: [&str; 9] =
+pub(in crate::source) const BESIDE: [&str; 9] =
     ["tools", "functions", "history", "image", "images", "image_url", "audio", "video", "videos"];
 
 /// What is asked of an object.
@@ -137,6 +137,9 @@ pub(super) fn asked(
     }
     match value {
         Value::Array(_) | Value::Object(_) => Err(RowProblem::NotText { field: field.to_owned() }),
+        Value::String(text) if is_chat(field) && is_broken_chat(text) => {
+            Err(RowProblem::BrokenChat { field: field.to_owned() })
+        }
         value => {
             nothing_beside(object, &BESIDE, is_told)?;
             nothing_beside(object, &SYSTEMS, is_told || options.has_system)?;
@@ -167,7 +170,9 @@ fn params(
         if NOT_PARAMETERS.contains(&name.as_str()) || !is_filled(Some(value)) {
             continue;
         }
-        let Some((name_of_own, setter)) = setter(name, value) else {
+        // What a row costs would be its own.
+        let of_tier = || (name == SERVICE_TIER).then(|| (name.clone(), "--param service_tier="));
+        let Some((name_of_own, setter)) = setter(name, value).or_else(of_tier) else {
             fields.insert(name.clone(), value.clone());
             continue;
         };

@@ -125,6 +125,8 @@ pub enum Note {
         /// The first of their questions.
         first: Vec<String>,
     },
+    /// Rows of the outputs whose answers count no more: they do not pass the checks, or were set aside.
+    NotAccepted(u64),
     /// Rows of `output.json` that say another row of the input than their question is in now.
     Moved(u64),
     /// Rows that the original script wrote: their texts were found, their order and form are its

@@ -1,7 +1,8 @@
 //! Whether the rows of the input say what became of them, and where their answers stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use dset_core::item::question::QuestionId;
 use dset_core::plan::AnswerId;
 
 use crate::error::JobError;
@@ -40,7 +41,7 @@ pub(super) fn gone_and_moved(
     let asked = asked.filter_map(|(at, id)| Some(((*id)?, numbers[at / per_row])));
     let beside = beside.iter().map(|(row, id)| (*id, numbers[*row as usize]));
     let asked: HashMap<AnswerId, u64> = asked.chain(beside).collect();
-    let (mut gone, mut first, mut moved, mut position) = (0, Vec::new(), 0, 0);
+    let (mut strays, mut moved, mut position) = (Vec::new(), 0, 0);
     loop {
         let written = store.rows_written(index.generation, position)?;
         if written.is_empty() {
@@ -50,16 +51,41 @@ pub(super) fn gone_and_moved(
         for (id, row) in written {
             match asked.get(&id) {
                 Some(number) => moved += u64::from(row.is_some_and(|row| row != *number)),
-                None => {
-                    gone += 1;
-                    if first.len() < NAMED_MAX {
-                        first.extend(store.question(id)?);
-                    }
-                }
+                None => strays.push(id),
             }
         }
     }
-    found.notes.extend((gone > 0).then_some(Note::Gone { rows: gone, first }));
+    if !strays.is_empty() {
+        judge_strays(store, index, &strays, found)?;
+    }
     found.notes.extend((moved > 0).then_some(Note::Moved(moved)));
+    Ok(())
+}
+
+/// Tells rows whose question is no longer in the input from those whose answer counts no more.
+fn judge_strays(
+    store: &Store,
+    index: &mut RunIndex,
+    strays: &[AnswerId],
+    found: &mut Findings,
+) -> Result<(), JobError> {
+    let mut asked = HashSet::new();
+    index.for_each_row(|_, seen| {
+        asked.insert(QuestionId::hash_text(seen.item.text.trim()));
+    })?;
+    let (mut gone, mut first) = (0, Vec::new());
+    for id in strays {
+        let question = store.question(*id)?.unwrap_or_default();
+        if asked.contains(&QuestionId::hash_text(question.trim())) {
+            continue;
+        }
+        gone += 1;
+        if first.len() < NAMED_MAX {
+            first.push(question);
+        }
+    }
+    let others = strays.len() as u64 - gone;
+    found.notes.extend((gone > 0).then_some(Note::Gone { rows: gone, first }));
+    found.notes.extend((others > 0).then_some(Note::NotAccepted(others)));
     Ok(())
 }

@@ -23,6 +23,14 @@ fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
     let cut = failure(finished(&cut));
     assert_eq!((cut.class, cut.cause), (FailureClass::Transient, "reply cut off"));
     assert_eq!(cut.partial.unwrap().content, "Par");
+    // What some services count with every piece is no count of the whole.
+    let counted = r#"{"choices":[{"delta":{"content":"Pa"}}],"usage":{"prompt_tokens":10,"completion_tokens":1}}"#;
+    let cut = failure(finished(&events(&[counted]))).partial.unwrap();
+    assert_eq!((cut.usage.input, cut.usage.output), (Some(10), None));
+    let counted =
+        format!("{{\"usage\":{{\"prompt_tokens\":10,\"completion_tokens\":1}},{}", &reason[1..]);
+    let whole = answer(finished(&events(&[&half, &counted])));
+    assert_eq!((whole.usage.input, whole.usage.output), (Some(10), Some(1)));
     // All of it is one, though the blank line after it is missing.
     let whole = format!("{}data: {reason}", events(&[&half]));
     assert_eq!(answer(finished(&whole)).content, "Par");
