@@ -48,16 +48,19 @@ pub(super) use writer::run;
 mod writer {
     use dset_engine::os::clock::unix_ms;
     use dset_engine::os::files::write_whole;
+    use dset_engine::view::status::run_status;
     use dset_view::Report;
 
     use super::ReportArgs;
     use crate::command::money::Money;
+    use crate::command::resume_command::resume_command;
     use crate::command::view::{browser, explained};
     use crate::command::{shared, stats, status};
     use crate::display;
     use crate::display::text::date;
     use crate::error::UserError;
     use crate::exit::Exit;
+    use crate::explain;
 
     pub(in crate::command) fn run(args: &ReportArgs) -> Result<Exit, UserError> {
         let (settings, terminal) = shared::settings_of(&args.which)?;
@@ -68,12 +71,15 @@ mod writer {
         let Some(stats) = stats::report(&settings, &money)? else {
             return Err(shared::nothing_asked(&args.which, &settings));
         };
+        let standing = run_status(&settings).map_err(explain::job)?;
+        let before = status::last_run(&standing);
+        let command = resume_command(&args.which, before.as_ref(), &[]).to_string();
         let report = Report {
             browser: &browser,
             status: &status::report(&settings, &money)?,
             stats: &stats,
             date: &date(unix_ms()),
-            command: &args.which.command("run"),
+            command: &command,
             seed: args.seed,
         };
         let page = report.html().map_err(explained)?;
