@@ -75,7 +75,7 @@ fn read_one(
 /// The error of a check that is none.
 fn unknown(at: &str, name: &str) -> UserError {
     let name = one_line(name);
-    let names = || KINDS.iter().map(|kind| kind.name.to_owned());
+    let names = || KINDS.iter().map(|kind| kind.name).chain([SCHEMA]).map(str::to_owned);
     let error = UserError::new(Exit::Usage, format!("{at}there is no check `{name}`"))
         .cause(format!("the checks are: {}", names().collect::<Vec<_>>().join(", ")));
     match meant(&name, names()) {

@@ -59,8 +59,7 @@ fn good(schema: &Schema) {
     let began = Instant::now();
     for _ in 0..TIMES {
         let parsed = reading.read(&answer).expect("it is JSON");
-        let value = parsed.value.to_value().expect("its numbers are small");
-        assert!(schema.reasons(&value).is_empty(), "it fits");
+        assert!(schema.reasons(&parsed.value).is_empty(), "it fits");
     }
     let each = began.elapsed() / TIMES;
     println!("an answer of {} bytes that fits: {each:?} to read and to check", answer.len());
@@ -100,9 +99,7 @@ fn hostile(schema: &Schema, count: usize) {
 }
 
 fn judge(schema: &Schema, answer: &str) {
-    if let Ok(parsed) = read(answer)
-        && let Ok(value) = parsed.value.to_value()
-    {
-        let _ = schema.reasons(&value);
+    if let Ok(parsed) = read(answer) {
+        let _ = schema.reasons(&parsed.value);
     }
 }

@@ -36,7 +36,7 @@ export function compare(main) {
     const rows = [
       ['Rated better', count(one.wins), count(other.wins)], ['Answered alone', count(one.alone), count(other.alone)],
       ['Tokens, on average', count(one.output_tokens), count(other.output_tokens)], ['Seconds, on average', seconds(one.seconds), seconds(other.seconds)],
-      ['Length, on average', bytes(one.answer_bytes), bytes(other.answer_bytes)], ['Cost in all', one.cost ? dollars(one.cost) : 'unknown', other.cost ? dollars(other.cost) : 'unknown'],
+      ['Length, on average', bytes(one.answer_bytes), bytes(other.answer_bytes)], ['Cost in all', one.cost === null ? 'unknown' : dollars(one.cost), other.cost === null ? 'unknown' : dollars(other.cost)],
     ];
     const list = h('div', { class: 'stack' });
     const more = h('div', { class: 'tools' });

@@ -59,7 +59,7 @@ const found = new Map();
 /** The records that have all of the words, with the places marked. */
 async function search(q) {
   const patterns = terms(q), { records } = await run();
-  if (!patterns.length) return records;
+  if (!patterns.length) return q.trim() ? [] : records;
   if (found.has(q)) return found.get(q);
   const hits = [];
   for (const record of records) {
@@ -73,7 +73,7 @@ async function search(q) {
   return hits;
 }
 
-const value = (record, name) => name === 'attempts' ? (record.answer ? record.attempts : null) : record[name];
+const value = (record, name) => record[name];
 const known = record => record.answer !== null && record.answer !== undefined;
 
 /** What a filter lets through, but for one facet. */
@@ -111,8 +111,8 @@ function overTime(records) {
 }
 
 function side(model, records, alone, wins) {
-  const mean = name => records.reduce((sum, one) => sum + (one[name] ?? 0), 0) / Math.max(1, records.length);
-  return { model, alone, wins, output_tokens: mean('output_tokens'), seconds: mean('seconds'), answer_bytes: mean('answer_bytes'), cost: records.reduce((sum, one) => sum + (one.cost ?? 0), 0) };
+  const mean = name => records.length ? records.reduce((sum, one) => sum + (one[name] ?? 0), 0) / records.length : null, costs = records.map(one => one.cost).filter(cost => typeof cost === 'number');
+  return { model, alone, wins, output_tokens: mean('output_tokens'), seconds: mean('seconds'), answer_bytes: mean('answer_bytes'), cost: costs.length ? costs.reduce((sum, cost) => sum + cost, 0) : null };
 }
 
 async function compared(query, offset, limit) {

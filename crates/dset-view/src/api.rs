@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dset_engine::store::Review;
 use dset_engine::view::browse::BrowseError;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use crate::address::Query;
+use crate::address::{Query, QueryError};
 use crate::{Shared, Viewer};
 
 /// Characters of a note, at most.
@@ -38,12 +39,32 @@ impl From<BrowseError> for ApiError {
     }
 }
 
+/// Refuses a request in the form in which everything here is answered.
+pub(crate) fn forbidden(words: &str) -> Response {
+    ApiError(StatusCode::FORBIDDEN, words.to_owned()).into_response()
+}
+
 fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     let body = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 type Answer = Result<Response, ApiError>;
+
+/// What a path names, or why it names nothing.
+type Named<T> = Result<Path<T>, PathRejection>;
+
+impl From<PathRejection> for ApiError {
+    fn from(error: PathRejection) -> ApiError {
+        ApiError(error.status(), error.body_text())
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> ApiError {
+        ApiError(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
 
 /// Works something out where it may take its time.
 async fn look<T: Send + 'static>(
@@ -82,7 +103,7 @@ pub(crate) fn overview_of(viewer: &Viewer) -> Result<Value, ApiError> {
 }
 
 pub(crate) async fn records(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let query = Query::read(&query.unwrap_or_default())?;
     json_of(viewer, move |viewer| {
         Ok(viewer.browser.list(&query.filter, query.offset, query.limit)?)
     })
@@ -90,7 +111,7 @@ pub(crate) async fn records(State(viewer): State<Shared>, RawQuery(query): RawQu
 }
 
 pub(crate) async fn facets(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let query = Query::read(&query.unwrap_or_default())?;
     json_of(viewer, move |viewer| Ok(json!({ "facets": viewer.browser.facets(&query.filter)? })))
         .await
 }
@@ -99,7 +120,7 @@ pub(crate) async fn next_failure(
     State(viewer): State<Shared>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let query = Query::read(&query.unwrap_or_default())?;
     json_of(viewer, move |viewer| {
         Ok(json!({ "place": viewer.browser.next_failure(&query.filter, query.offset)? }))
     })
@@ -108,10 +129,11 @@ pub(crate) async fn next_failure(
 
 pub(crate) async fn question(
     State(viewer): State<Shared>,
-    Path(number): Path<u64>,
+    number: Named<u64>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let Path(number) = number?;
+    let query = Query::read(&query.unwrap_or_default())?;
     json_of(viewer, move |viewer| Ok(viewer.browser.detail(number, &query.filter)?)).await
 }
 
@@ -119,13 +141,13 @@ pub(crate) async fn distributions(
     State(viewer): State<Shared>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let query = Query::read(&query.unwrap_or_default())?;
     json_of(viewer, move |viewer| Ok(viewer.browser.distributions(&query.filter)?)).await
 }
 
 pub(crate) async fn compare(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let said = query.unwrap_or_default();
-    let query = Query::read(&said);
+    let query = Query::read(&said)?;
     let of = |name: &str| {
         let mut pairs = url::form_urlencoded::parse(said.as_bytes());
         pairs.find(|(said, _)| said == name).map(|(_, value)| value.into_owned())
@@ -141,7 +163,7 @@ pub(crate) async fn compare(State(viewer): State<Shared>, RawQuery(query): RawQu
 
 /// The records that a filter lets through, as a file that is written while it is read.
 pub(crate) async fn lines(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let query = Query::read(&query.unwrap_or_default());
+    let query = Query::read(&query.unwrap_or_default())?;
     // What is wrong with the filter is said before the file begins.
     let of = query.filter.clone();
     look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.list(&of, 0, 0)?)).await?;
@@ -172,10 +194,8 @@ fn text_response(text: impl Into<axum::body::Body>) -> Response {
     (headers, text.into()).into_response()
 }
 
-pub(crate) async fn text(
-    State(viewer): State<Shared>,
-    Path((id, text)): Path<(i64, String)>,
-) -> Answer {
+pub(crate) async fn text(State(viewer): State<Shared>, named: Named<(i64, String)>) -> Answer {
+    let Path((id, text)) = named?;
     let (answer, reasoning) = look(viewer, move |viewer| Ok(viewer.browser.texts(id)?)).await?;
     match &*text {
         "answer.txt" => Ok(text_response(answer)),
@@ -184,18 +204,39 @@ pub(crate) async fn text(
     }
 }
 
-pub(crate) async fn reply(State(viewer): State<Shared>, Path(id): Path<i64>) -> Answer {
+pub(crate) async fn reply(State(viewer): State<Shared>, id: Named<i64>) -> Answer {
+    let Path(id) = id?;
     let reply = look(viewer, move |viewer| Ok(viewer.browser.reply(id)?)).await?;
     Ok(text_response(reply))
 }
 
-pub(crate) async fn review(
-    State(viewer): State<Shared>,
-    Path(id): Path<i64>,
-    body: Bytes,
-) -> Answer {
+/// What a review says anew; what it does not speak of stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "said")]
+    rating: Option<Option<u8>>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// A rating that is taken back is null, and one that is not spoken of absent.
+fn said<'de, D: Deserializer<'de>>(said: D) -> Result<Option<Option<u8>>, D::Error> {
+    Option::deserialize(said).map(Some)
+}
+
+pub(crate) async fn review(State(viewer): State<Shared>, id: Named<i64>, body: Bytes) -> Answer {
+    let Path(id) = id?;
     let bad = |words: &str| ApiError(StatusCode::BAD_REQUEST, words.to_owned());
-    let review: Review = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
+    let change: Change = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
+    if change.rating.is_none() && change.note.is_none() {
+        return Err(bad("a review has a `rating`, a `note` or both"));
+    }
+    let before = look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.reviewed(id)?)).await?;
+    let review = Review {
+        rating: change.rating.unwrap_or(before.rating),
+        note: change.note.unwrap_or(before.note),
+    };
     if review.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
         return Err(bad("a rating is from 1 to 5"));
     }

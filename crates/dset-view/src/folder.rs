@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use dset_engine::os::files::folder_of;
 use dset_engine::os::folders::{put_folder, temporary_folder_in};
-use dset_engine::view::browse::{BrowseError, Browser, FACETS, Filter, ListedRecord};
+use dset_engine::view::browse::{BrowseError, Browser, Filter, ListedRecord};
 use serde_json::{Value, json};
 
-use crate::address::{self, Query};
+use crate::address::{Query, QueryError};
 use crate::assets::ASSETS;
 
 /// Records of a folder, at most: a page reads the list of all of them before it shows the first.
@@ -68,21 +68,10 @@ pub enum FolderError {
     },
 }
 
-/// Reads a filter as it stands in the address of a page, of which the whole may be given. Fails with a
-/// name that is no part of one.
-pub fn read_filter(query: &str) -> Result<Filter, String> {
+/// Reads a filter as it stands in the address of a page, of which the whole may be given.
+pub fn read_filter(query: &str) -> Result<Filter, QueryError> {
     let query = query.split_once('?').map_or(query, |(_, query)| query);
-    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
-        let is_bound = name.starts_with("min_") || name.starts_with("max_");
-        let is_known = is_bound
-            || FACETS.contains(&&*name)
-            || ["q", "sort"].contains(&&*name)
-            || address::OF_PAGES.contains(&&*name);
-        if !is_known {
-            return Err(name.into_owned());
-        }
-    }
-    Ok(Query::read(query).filter)
+    Ok(Query::read(query)?.filter)
 }
 
 /// Fails unless a folder may be replaced: there is none, it is empty, or all of it is ours.
@@ -110,6 +99,8 @@ impl Folder<'_> {
     /// has.
     pub fn write(&self, to: &Path) -> Result<u64, FolderError> {
         check(to)?;
+        // The page puts them in order itself, and what is wrong with the order is said here.
+        self.browser.list(self.filter, 0, 0)?;
         let filter = Filter { sort: None, descending: false, ..self.filter.clone() };
         let count = self.browser.list(&filter, 0, 0)?.count;
         match count {
@@ -263,7 +254,7 @@ mod tests {
         let read = read_filter("http://127.0.0.1:7/?state=rejected&view=export&at=3&token=x");
         assert_eq!(read.unwrap().values["state"], ["rejected"]);
         assert_eq!(read_filter("min_seconds=3&q=a").unwrap().terms, ["a"]);
-        assert_eq!(read_filter("stat=rejected"), Err("stat".to_owned()));
+        assert_eq!(read_filter("stat=rejected"), Err(QueryError::Unknown("stat".to_owned())));
     }
 
     #[test]

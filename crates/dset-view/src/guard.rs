@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::Shared;
+use crate::{API, Shared, api};
 
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 16;
@@ -120,13 +120,14 @@ impl Guard {
 pub(crate) async fn check(State(viewer): State<Shared>, request: Request, next: Next) -> Response {
     let guard = &viewer.guard;
     let query = request.uri().query();
+    let refuse = |words: &str| match request.uri().path().starts_with(API) {
+        true => api::forbidden(words),
+        false => (StatusCode::FORBIDDEN, format!("{words}\n")).into_response(),
+    };
     let mut response = match guard.judge(request.method(), query, request.headers()) {
-        Err(Refusal::Host | Refusal::Origin) => {
-            (StatusCode::FORBIDDEN, "this is for pages of this viewer alone\n").into_response()
-        }
+        Err(Refusal::Host | Refusal::Origin) => refuse("this is for pages of this viewer alone"),
         Err(Refusal::Token) => {
-            let words = "open the address that `dset view` has written: it has the token\n";
-            (StatusCode::FORBIDDEN, words).into_response()
+            refuse("open the address that `dset view` has written: it has the token")
         }
         Ok(()) => {
             let said = guard.has_token(query).then(|| guard.set_cookie());

@@ -24,6 +24,7 @@ use dset_engine::os::lock::{Running, running};
 use dset_engine::view::browse::Browser;
 use serde_json::Value;
 
+pub use address::QueryError;
 pub use folder::{Folder, FolderError, RECORDS_MAX, read_filter};
 pub use guard::Token;
 pub use report::{REPORT_MARK, Report};
@@ -42,6 +43,9 @@ struct Viewer {
     reports: Box<dyn Reports>,
     guard: guard::Guard,
 }
+
+/// Where programs are answered.
+const API: &str = "/api/v1";
 
 type Shared = Arc<Viewer>;
 
@@ -107,11 +111,7 @@ fn routes(viewer: Shared) -> Router {
         .route("/events", get(events::events))
         .fallback(api::no_such);
     let guarded = axum::middleware::from_fn_with_state(Arc::clone(&viewer), guard::check);
-    Router::new()
-        .nest("/api/v1", api)
-        .fallback(get(assets::asset))
-        .layer(guarded)
-        .with_state(viewer)
+    Router::new().nest(API, api).fallback(get(assets::asset)).layer(guarded).with_state(viewer)
 }
 
 /// How often the index looks for new answers.

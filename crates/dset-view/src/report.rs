@@ -104,6 +104,7 @@ impl Report<'_> {
         self.ledger(&mut page);
         self.money_and_models(&mut page);
         self.settings(&mut page);
+        self.checks(&mut page);
         let spread = self.browser.distributions(&Filter::default())?;
         page += "<section><h2>Time, tokens, length</h2><div class=\"plots\">";
         for one in &spread.numbers {
@@ -197,6 +198,27 @@ impl Report<'_> {
         *page += "</section>\n";
     }
 
+    fn checks(&self, page: &mut String) {
+        let checks = self.stats["checks"].as_array().filter(|checks| !checks.is_empty());
+        let Some(checks) = checks else { return };
+        *page += "<section><h2>What answers were held against</h2><table><thead><tr><th>Check</th>\
+                  <th class=\"n\">Passed</th><th class=\"n\">Failed</th>\
+                  <th class=\"n\">Cannot be told</th></tr></thead><tbody>";
+        for check in checks {
+            let name = escape(check["check"].as_str().unwrap_or_default());
+            let number = |name: &str| thousands(check[name].as_f64().unwrap_or(0.0));
+            let _ = write!(
+                page,
+                "<tr><td>{name}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+                 <td class=\"n\">{}</td></tr>",
+                number("passed"),
+                number("failed"),
+                number("unknown"),
+            );
+        }
+        *page += "</tbody></table></section>\n";
+    }
+
     fn list(
         &self,
         filter: &Filter,
@@ -226,6 +248,9 @@ impl Report<'_> {
                 let last = detail.attempts.last().and_then(|last| last["message"].as_str());
                 if let Some(last) = last.filter(|last| !last.is_empty()) {
                     let _ = write!(page, "<br><i>the service said: {}</i>", shown(last));
+                }
+                for (check, why) in failed_checks(&detail.question, &record) {
+                    let _ = write!(page, "<br><i>{}: {}</i>", escape(&check), shown(&why));
                 }
                 *page += "</li>";
             }
@@ -289,6 +314,31 @@ impl Report<'_> {
         );
         Ok(())
     }
+}
+
+/// Returns what checks say of the last answer of a record.
+fn failed_checks(question: &Value, record: &ListedRecord) -> Vec<(String, String)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let is_it = |answer: &Value| {
+        answer["model"].as_str() == record.model.as_deref() && answer["sample"] == record.sample
+    };
+    let answer = list(&question["answers"]).into_iter().find(is_it).unwrap_or_default();
+    let verdicts =
+        answer["tries"].as_array().and_then(|tries| Some(list(&tries.last()?["verdicts"])));
+    let failed = verdicts.unwrap_or_default().into_iter().filter(|one| one["outcome"] != "passed");
+    failed
+        .flat_map(|verdict| {
+            let reasons = list(&verdict["reasons"]).into_iter();
+            reasons
+                .map(|reason| {
+                    let place = text(&reason["place"]);
+                    let gap = if place.is_empty() { "" } else { ": " };
+                    (text(&verdict["check"]), format!("{place}{gap}{}", text(&reason["sentence"])))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Draws how a number is spread.

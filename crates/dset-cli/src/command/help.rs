@@ -76,15 +76,17 @@ What answers can be held against
   on-fail = \"retry\"
 
   equals       column, or template; as = auto, text, number, set or choice;
-               --gold COLUMN is the short way
+               --gold COLUMN is this with as = auto
   matches      pattern, a regular expression that must be found
   lacks        pattern, one that must not
-  length       min, max, unit = chars, words or lines; --check length=10..200
+  length       min, max, unit = characters, words or lines
   language     language, as in de, or script
   no-refusal   not one of the ways to say that it cannot be answered
   no-repeat    no loop
   whole        not cut by the token limit; asked of every answer of which
                anything is, and asked again only where on-fail says it of this
+  schema       the JSON Schema of --schema; named for its on-fail alone, which
+               is retry
   command      command = [\"./judge.py\"], seconds = 10: a program that reads a
                line of JSON a row and answers {\"ok\": true} or
                {\"ok\": false, \"why\": \"...\"}

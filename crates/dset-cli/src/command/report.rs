@@ -53,10 +53,12 @@ mod writer {
     use dset_engine::export::{ExportError, is_of_run};
     use dset_engine::os::clock::unix_ms;
     use dset_engine::os::files::write_whole;
+    use dset_engine::view::status::run_status;
     use dset_view::{REPORT_MARK, Report};
 
     use super::ReportArgs;
     use crate::command::money::Money;
+    use crate::command::resume_command::resume_command;
     use crate::command::view::{browser, explained};
     use crate::command::{shared, stats, status};
     use crate::display;
@@ -96,12 +98,15 @@ mod writer {
         let Some(stats) = stats::report(&settings, &money)? else {
             return Err(shared::nothing_asked(&args.which, &settings));
         };
+        let standing = run_status(&settings).map_err(explain::job)?;
+        let before = status::last_run(&standing);
+        let command = resume_command(&args.which, before.as_ref(), &[]).to_string();
         let report = Report {
             browser: &browser,
             status: &status::report(&settings, &money)?,
             stats: &stats,
             date: &date(unix_ms()),
-            command: &args.which.command("run"),
+            command: &command,
             seed: args.seed,
         };
         let page = report.html().map_err(explained)?;

@@ -108,10 +108,7 @@ fn judge(schema: &Schema, answer: &str, restore: Restore) -> Judged {
         Err(why) => Judged { from: None, parsed: None, reasons: whole(why.to_string()) },
         Ok(parsed) => {
             let value = restore.apply(schema, parsed.value);
-            let reasons = match value.to_value() {
-                Ok(value) => schema.reasons(&value),
-                Err(place) => vec![Reason { place, sentence: "this number is too large".into() }],
-            };
+            let reasons = schema.reasons(&value);
             Judged { from: Some(parsed.from), parsed: Some(value.to_string()), reasons }
         }
     }

@@ -157,21 +157,19 @@ mod viewer {
         browser: &Browser,
         commands: &Commands,
     ) -> Result<u64, UserError> {
-        let filter = read_filter(filter.unwrap_or_default()).map_err(|name| {
-            UserError::new(
-                Exit::Usage,
-                format!("`--filter` has an unknown part `{}`", one_line(&name)),
-            )
-            .hint("Filter in `dset view`, and copy what stands behind the `?` of its address")
-        })?;
+        let unreadable = |error: String| {
+            UserError::new(Exit::Usage, "`--filter` cannot be read")
+                .cause(one_line(&error))
+                .hint("Filter in `dset view`, and copy what stands behind the `?` of its address")
+        };
+        let filter = read_filter(filter.unwrap_or_default())
+            .map_err(|error| unreadable(error.to_string()))?;
         let failed = |message| UserError::new(Exit::Ours, message);
         let (status, stats) = (commands.status(), commands.stats());
         let (status, stats) = (&status.map_err(failed)?, &stats.map_err(failed)?);
         let folder = Folder { browser, status, stats, filter: &filter };
         folder.write(to).map_err(|error| match error {
-            FolderError::Browse(BrowseError::Filter(error)) => {
-                UserError::new(Exit::Usage, "`--filter` cannot be read").cause(error.to_string())
-            }
+            FolderError::Browse(BrowseError::Filter(error)) => unreadable(error.to_string()),
             FolderError::Browse(error) => explained(error),
             FolderError::TooMany(_) => UserError::new(Exit::Usage, error.to_string())
                 .hint("Say which by `--filter`, as in `--filter 'state=rejected'`"),

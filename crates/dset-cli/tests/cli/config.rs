@@ -213,7 +213,7 @@ param                   (none)                                      default
 schema                  (none)                                      default
 check                   (none)                                      default
 gold                    (none)                                      default
-on-fail                 mark                                        default
+on-fail                 (retry for the schema, else mark)           default
 tries                   3                                           default
 enough                  (all of them)                               default
 retry                   reasons                                     default

@@ -226,6 +226,16 @@ fn an_answer_that_does_not_fit_is_kept_and_asked_for_again_and_one_in_a_fence_is
     folder.dset(&["show", "1", "--raw"]).exits(1).tells("{");
 }
 
+#[test]
+fn on_fail_says_it_for_the_schema_too() {
+    for (on_fail, exit, asked) in [("mark", 3, 1), ("keep", 0, 1), ("retry", 3, 2)] {
+        let (folder, service) = (folder(), faulty("vllm", "so=wrong-type"));
+        let flags = ["-m", "m", "--schema", "s.json", "--on-fail", on_fail, "--tries", "2"];
+        service.run(&folder, &flags).exits(exit);
+        assert_eq!(service.stats().asked, asked, "{on_fail}");
+    }
+}
+
 fn faulty(dialect: &str, on: &str) -> Service {
     let (dialect, on) = (dialect.parse().unwrap(), vec![on.parse().unwrap()]);
     Service::start(MockSettings { dialect, on, ..MockSettings::default() })

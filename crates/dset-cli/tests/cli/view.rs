@@ -159,6 +159,21 @@ fn programs_are_answered_as_it_is_documented() {
     };
     assert_eq!(refused("records?min_nothing=1&"), 400);
     assert_eq!(refused("records?min_seconds=x&"), 400);
+    for query in ["modle=m", "offset=abc", "limit=-1", "state=nope", "q=%25", "q=*+%22"] {
+        assert_eq!(refused(&format!("records?{query}&")), 400, "{query}");
+    }
+    assert_eq!(refused("compare?a=m&b=m&only=nope&"), 400);
+    for path in ["questions/abc", "answers/x/answer.txt", "attempts/-/reply", "questions/9", "x"] {
+        let path = format!("/api/v1/{path}?token={}", viewer.token);
+        let reply = viewer.ask("GET", &path, &[viewer.host()], "");
+        let said: Value = serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("{path}"));
+        assert!(reply.status >= 400 && said["error"].is_string(), "{path}: {said}");
+    }
+    let stranger = viewer.ask("GET", "/api/v1/records", &[viewer.host()], "");
+    let said: Value = serde_json::from_str(&stranger.body).unwrap();
+    assert!(stranger.status == 403 && said["error"].is_string());
+    let nobody = &viewer.get("compare?a=deepseek-flash&b=nobody")["sides"][0];
+    assert_eq!((&nobody["cost"], &nobody["output_tokens"]), (&Value::Null, &Value::Null));
     assert_eq!(refused("questions/9?"), 404);
     assert_eq!(refused("nothing?"), 404);
 }
@@ -174,6 +189,14 @@ fn what_somebody_thinks_of_answers_is_kept_and_becomes_columns_and_pairs() {
     assert_eq!(viewer.rate(&good, &json!({ "rating": 5, "note": "clear" })).status, 200);
     assert_eq!(viewer.rate(&bad, &json!({ "rating": 2 })).status, 200);
     assert_eq!(viewer.rate(&bad, &json!({ "rating": 9 })).status, 400);
+    assert_eq!(viewer.rate(&good, &json!({ "rating": 4 })).status, 200);
+    let note = || viewer.get("questions/1")["question"]["answers"][0]["note"].clone();
+    assert_eq!(note(), "clear", "what a review does not speak of stays");
+    assert_eq!(viewer.rate(&good, &json!({})).status, 400);
+    assert_eq!(viewer.rate(&good, &json!({ "raiting": 1 })).status, 400);
+    assert_eq!(viewer.rate(&good, &json!({ "rating": null })).status, 200);
+    assert_eq!(viewer.get("records?rating=4")["count"], 0);
+    assert_eq!(viewer.rate(&good, &json!({ "rating": 5 })).status, 200);
     assert_eq!(viewer.get("records?min_rating=2")["count"], 2);
     assert_eq!(store(), before);
     let rows = |arguments: &[&str]| -> Vec<Value> {
@@ -200,6 +223,12 @@ fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
     let viewer = Viewer::of(&folder);
     let records = viewer.get("records?check=matches");
     assert_eq!(records["count"], 3, "{records}");
+    let record = &records["records"][0];
+    assert_eq!((&record["answer"], &record["finish_reason"]), (&Value::Null, &json!("stop")));
+    for known in ["output_tokens", "seconds", "attempts", "answered_at"] {
+        assert!(record[known].is_number(), "{known}: {record}");
+    }
+    assert_eq!(viewer.get("records?finish_reason=stop&min_output_tokens=1")["count"], 3);
     let answer = &viewer.get("questions/1")["question"]["answers"][0];
     assert_eq!(answer["state"], "rejected", "{answer}");
     let verdict = &answer["tries"][0]["verdicts"][0];
@@ -244,6 +273,21 @@ fn a_report_is_one_small_file_in_which_nothing_runs() {
 }
 
 #[test]
+fn a_report_says_what_was_asked_of_answers_and_how_to_make_the_run_again() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    service.run(&folder, &["-m", "some-model", "--check", "matches=^never$"]).exits(3);
+    folder.dset(&["report"]).exits(0);
+    let report = folder.read("report.html");
+    let (_, failed) = report.split_once("Why questions failed").unwrap();
+    assert!(failed.contains("<i>matches: "), "{failed}");
+    let (_, held) = report.split_once("What answers were held against").unwrap();
+    assert!(held.contains("<td>matches</td>"), "{held}");
+    let (_, again) = report.split_once("Made again by").unwrap();
+    assert!(again.contains("-m some-model") && again.contains("--base-url"), "{again}");
+}
+
+#[test]
 fn a_folder_of_plain_files_is_whole_and_replaces_only_its_like() {
     let folder = asked();
     let site = ["view", "--static", "site"];
@@ -261,6 +305,7 @@ fn a_folder_of_plain_files_is_whole_and_replaces_only_its_like() {
     folder.dset(&site).exits(2).says("mine.txt");
     folder.dset(&["view", "--static", "elsewhere", "--filter", "stat=x"]).exits(2).says("`stat`");
     folder.dset(&["view", "--static", "elsewhere", "--filter", "q=nothing"]).exits(2);
+    folder.dset(&["view", "--static", "elsewhere", "--filter", "sort=-zzz"]).exits(2).says("`zzz`");
     folder.dset(&["view", "--static", "."]).exits(2);
     assert_eq!(folder.everything(), before, "nothing is left half made");
 }

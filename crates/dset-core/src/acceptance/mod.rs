@@ -254,11 +254,9 @@ impl Acceptance {
 type Value<'a> = Result<&'a Json, &'a Unreadable>;
 
 fn fits(schema: &Schema, value: Value<'_>) -> Verdict {
-    let whole = |sentence: String| vec![Reason { place: String::new(), sentence }];
-    let reasons = match value.map(Json::to_value) {
-        Ok(Ok(value)) => schema.reasons(&value),
-        Ok(Err(place)) => vec![Reason { place, sentence: "this number is too large".into() }],
-        Err(why) => whole(why.to_string()),
+    let reasons = match value {
+        Ok(value) => schema.reasons(value),
+        Err(why) => vec![Reason { place: String::new(), sentence: why.to_string() }],
     };
     let outcome = if reasons.is_empty() { Outcome::Passed } else { Outcome::Failed };
     Verdict { check: SCHEMA.to_owned(), outcome, reasons }

@@ -52,13 +52,19 @@ pub struct CommandReply {
     /// Why it does not, for whoever wrote it.
     #[serde(default)]
     pub why: String,
+    /// The row that it speaks of; the one that was asked about where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
 }
 
 impl CommandReply {
     /// Reads what a program wrote in its line. A line that is none is no verdict.
     #[must_use]
-    pub fn read(line: &str) -> Judgement {
+    pub fn read(line: &str, row: u64) -> Judgement {
         match serde_json::from_str(line.trim()) {
+            Ok(CommandReply { row: Some(other), .. }) if other != row => {
+                Judgement::Unknown(format!("the program spoke of row {other}"))
+            }
             Ok(CommandReply { ok: true, .. }) => Judgement::Passed,
             Ok(CommandReply { why, .. }) if why.trim().is_empty() => {
                 Judgement::Failed("it was not accepted".into())
@@ -86,12 +92,15 @@ mod tests {
 
     #[test]
     fn a_program_says_ok_or_why_and_anything_else_is_unknown() {
-        assert_eq!(CommandReply::read("{\"ok\": true}\n"), Judgement::Passed);
+        let read = |line: &str| CommandReply::read(line, 7);
+        assert_eq!(read("{\"ok\": true}\n"), Judgement::Passed);
+        assert_eq!(read(r#"{"ok": true, "row": 7}"#), Judgement::Passed);
         let failed = |why: &str| Judgement::Failed(why.into());
-        assert_eq!(CommandReply::read(r#"{"ok": false, "why": "too long"}"#), failed("too long"));
-        assert_eq!(CommandReply::read(r#"{"ok": false}"#), failed("it was not accepted"));
-        for line in ["", "true", "ok", r#"{"why": "x"}"#, r#"{"ok": "yes"}"#] {
-            assert!(matches!(CommandReply::read(line), Judgement::Unknown(_)), "{line}");
+        assert_eq!(read(r#"{"ok": false, "why": "too long"}"#), failed("too long"));
+        assert_eq!(read(r#"{"ok": false}"#), failed("it was not accepted"));
+        let other_row = r#"{"ok": true, "row": 6}"#;
+        for line in ["", "true", "ok", r#"{"why": "x"}"#, r#"{"ok": "yes"}"#, other_row] {
+            assert!(matches!(read(line), Judgement::Unknown(_)), "{line}");
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Argument, KINDS, Table};
+use crate::acceptance::SCHEMA;
 
 /// A check as it is declared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,13 @@ impl Declaration {
         let arguments = arguments.map(|(name, value)| (name.to_owned(), value.into()));
         let name = "equals".to_owned();
         Declaration { name, on: None, on_fail: None, arguments: arguments.into_iter().collect() }
+    }
+
+    /// Returns what is said of the schema where its failing is to do this.
+    #[must_use]
+    pub fn schema(on_fail: OnFail) -> Declaration {
+        let on_fail = Some(on_fail);
+        Declaration { name: SCHEMA.to_owned(), on: None, on_fail, arguments: Table::new() }
     }
 
     /// Reads `NAME=VALUE`, or `NAME` alone for a check that takes no value.

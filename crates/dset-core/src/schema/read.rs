@@ -171,7 +171,10 @@ fn invalid(source: &Value, error: &ValidationError<'_>) -> SchemaError {
         };
     }
     let place = error.instance_path().to_string();
-    SchemaError::Invalid { place, detail: super::validate::sentence(error) }
+    SchemaError::Invalid {
+        place,
+        detail: super::validate::sentence(error, &error.instance().to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Whether a value fits a schema, and what whoever wrote it can do about it.
 //!
-//! Formats are checked under every draft where they are known; one that is not known is a remark.
+//! Formats are checked under every draft where they are known; one that is not known limits nothing.
+
+use std::collections::HashSet;
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::schema::Schema;
+use crate::structured::{Json, Place};
 
 /// How many reasons are given at once: more is not read, by people or by models.
 pub const REASONS_MAX: usize = 8;
@@ -28,14 +30,20 @@ pub struct Reason {
 impl Schema {
     /// Returns why a value does not fit, at most [`REASONS_MAX`] reasons; none where it fits.
     #[must_use]
-    pub fn reasons(&self, value: &Value) -> Vec<Reason> {
+    pub fn reasons(&self, value: &Json) -> Vec<Reason> {
+        let read = match value.to_value() {
+            Ok(read) => read,
+            Err(place) => {
+                return vec![Reason { place, sentence: "this number is too large".into() }];
+            }
+        };
         // Most values fit, and this is the quick way to know.
-        if self.validator.is_valid(value) {
+        if self.validator.is_valid(&read) {
             return Vec::new();
         }
         let mut reasons = Vec::new();
-        for error in self.validator.iter_errors(value) {
-            add(&error, &mut reasons);
+        for error in self.validator.iter_errors(&read) {
+            add(&error, value, &mut reasons);
             if reasons.len() >= REASONS_MAX {
                 break;
             }
@@ -45,22 +53,59 @@ impl Schema {
     }
 }
 
-fn add(error: &ValidationError<'_>, reasons: &mut Vec<Reason>) {
+fn add(error: &ValidationError<'_>, value: &Json, reasons: &mut Vec<Reason>) {
     let branches = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             context.as_slice()
         }
         _ => &[],
     };
-    match nearest(branches, error) {
-        Some(branch) => branch.iter().for_each(|error| add(error, reasons)),
-        None => {
-            let reason =
-                Reason { place: error.instance_path().to_string(), sentence: sentence(error) };
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
+    if let Some(branch) = nearest(branches, error) {
+        branch.iter().for_each(|error| add(error, value, reasons));
+        return;
+    }
+    let place = error.instance_path().to_string();
+    let written = match place.is_empty() {
+        true => Some(value),
+        false => Place::read(&place).ok().and_then(|place| place.find(value)),
+    };
+    // Numbers that are the same only as doubles are not.
+    if let (ValidationErrorKind::UniqueItems, Some(Json::Array(items))) = (error.kind(), written)
+        && are_different(items)
+    {
+        return;
+    }
+    let shown = written.map_or_else(|| error.instance().to_string(), Json::to_string);
+    let reason = Reason { place, sentence: sentence(error, &shown) };
+    if !reasons.contains(&reason) {
+        reasons.push(reason);
+    }
+}
+
+fn are_different(items: &[Json]) -> bool {
+    let mut texts = HashSet::new();
+    items.iter().all(|item| texts.insert(comparable(item)))
+}
+
+/// Returns a text that two values share that are equal: of numbers every digit of whole ones counts.
+fn comparable(value: &Json) -> String {
+    let all = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(",");
+    match value {
+        Json::Number(digits) => match digits.parse::<f64>() {
+            // A zero has no sign.
+            Ok(number) if digits.contains(['.', 'e', 'E']) || number == 0.0 => {
+                (number + 0.0).to_string()
             }
+            _ => digits.to_string(),
+        },
+        Json::Array(items) => format!("[{}]", all(&mut items.iter().map(comparable))),
+        Json::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| name);
+            let member = |(name, own): &(String, Json)| format!("{name:?}:{}", comparable(own));
+            format!("{{{}}}", all(&mut members.into_iter().map(member)))
         }
+        other => other.to_string(),
     }
 }
 
@@ -87,9 +132,8 @@ fn nearest<'a>(
 }
 
 /// Says what is wrong in one sentence, and shows the value where it is short.
-pub(crate) fn sentence(error: &ValidationError<'_>) -> String {
+pub(crate) fn sentence(error: &ValidationError<'_>, shown: &str) -> String {
     let says = shortened(&error.masked_with("this").to_string(), SENTENCE_CHARS_MAX);
-    let shown = error.instance().to_string();
     let is_shown = matches!(
         error.kind(),
         ValidationErrorKind::Required { .. }
@@ -111,11 +155,16 @@ fn shortened(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn reasons(schema: Value, value: Value) -> Vec<String> {
+        reasons_of(schema, &value.to_string())
+    }
+
+    fn reasons_of(schema: Value, value: &str) -> Vec<String> {
+        let value = Json::parse(value).unwrap();
         let reasons = Schema::new(schema).unwrap().reasons(&value);
         reasons.into_iter().map(|reason| format!("{}: {}", reason.place, reason.sentence)).collect()
     }
@@ -158,6 +207,18 @@ mod tests {
         assert_eq!(reasons(price.clone(), json!(19.99)), [""; 0]);
         assert_eq!(reasons(price, json!(19.999)).len(), 1);
         assert_eq!(reasons(json!({"type": "integer"}), json!(1.0)), [""; 0]);
+    }
+
+    #[test]
+    fn a_reason_shows_every_digit_and_what_differs_in_one_is_different() {
+        let says = reasons_of(json!({"const": 1}), "9007199254740993.0");
+        assert_eq!(says, [": 1 was expected; it is 9007199254740993.0"]);
+        let unique = json!({"uniqueItems": true});
+        let two = "[12345678901234567890123,12345678901234567890124]";
+        assert_eq!(reasons_of(unique.clone(), two), [""; 0]);
+        for same in ["[1,1.0]", "[0,-0]", "[12345678901234567890123,12345678901234567890123]"] {
+            assert_eq!(reasons_of(unique.clone(), same).len(), 1, "{same}");
+        }
     }
 
     #[test]

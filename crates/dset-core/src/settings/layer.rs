@@ -215,12 +215,13 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME=VALUE", value_parser = parse_check))]
         pub check: Option<Vec<Declaration>>,
 
-        /// Column with the right answers: short for --check equals=COLUMN
+        /// Column with the right answers: numbers are compared as numbers, anything else as text
         #[cfg_attr(feature = "clap", arg(long, value_name = "COLUMN"))]
         pub gold: Option<String>,
 
         /// What a failed check does where its own table does not say: retry asks again and shows the model
-        /// what was wrong, mark marks the row ERROR, keep keeps the answer with the verdict [default: mark]
+        /// what was wrong, mark marks the row ERROR, keep keeps the answer with the verdict [default: retry for
+        /// the schema, else mark]
         #[cfg_attr(feature = "clap", arg(long, value_name = "WHAT", hide_possible_values = true))]
         pub on_fail: Option<OnFail>,
 

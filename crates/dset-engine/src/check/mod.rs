@@ -62,7 +62,7 @@ impl Judge {
         });
         let line = line.to_string();
         for (index, program) in &self.programs {
-            verdicts.replace(*index, program.ask(&line));
+            verdicts.replace(*index, program.ask(item.place.number(), &line));
         }
         verdicts
     }

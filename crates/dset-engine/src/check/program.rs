@@ -31,7 +31,14 @@ pub struct ProgramError {
 /// A program that judges.
 #[derive(Debug)]
 pub(super) struct Program {
-    jobs: Sender<(String, SyncSender<Judgement>)>,
+    jobs: Sender<Job>,
+}
+
+/// A row that it is asked about.
+struct Job {
+    row: u64,
+    line: String,
+    tell: SyncSender<Judgement>,
 }
 
 impl Program {
@@ -49,34 +56,33 @@ impl Program {
     }
 
     /// Asks it about a row, and waits for what it says.
-    pub(super) fn ask(&self, line: &str) -> Judgement {
+    pub(super) fn ask(&self, row: u64, line: &str) -> Judgement {
         let (tell, told) = sync_channel(1);
         // A thread that is gone drops the way back, too.
-        let _ = self.jobs.send((line.to_owned(), tell));
+        let _ = self.jobs.send(Job { row, line: line.to_owned(), tell });
         told.recv().unwrap_or_else(|_| Judgement::Unknown("the program is gone".into()))
     }
 }
 
-fn run(
-    command: &Command,
-    complaints: &Path,
-    process: Process,
-    wanted: &Receiver<(String, SyncSender<Judgement>)>,
-) {
+fn run(command: &Command, complaints: &Path, process: Process, wanted: &Receiver<Job>) {
     let mut process = Some(process);
-    while let Ok((line, tell)) = wanted.recv() {
-        let _ = tell.send(judge(command, complaints, &mut process, &line));
+    while let Ok(job) = wanted.recv() {
+        let _ = job.tell.send(judge(command, complaints, &mut process, &job));
     }
 }
 
-/// Asks about one row; a program that died is asked once more.
+/// Asks about one row; a program that died is asked once more. One that wrote more than it was asked
+/// for is started again, because what it writes from then on would be taken for other rows'.
 fn judge(
     command: &Command,
     complaints: &Path,
     process: &mut Option<Process>,
-    line: &str,
+    job: &Job,
 ) -> Judgement {
     let patience = Duration::from_secs(command.seconds);
+    if process.as_ref().is_some_and(|process| process.said.try_recv().is_ok()) {
+        *process = None;
+    }
     for _ in 0..2 {
         if process.is_none() {
             match Process::start(command, complaints) {
@@ -86,9 +92,19 @@ fn judge(
                 }
             }
         }
-        let asked = process.as_ref().map(|process| process.ask(line, patience));
+        let asked = process.as_ref().map(|process| process.ask(&job.line, patience));
         match asked {
-            Some(Ok(said)) => return CommandReply::read(&said),
+            Some(Ok(Line { is_last: false, .. })) => {
+                *process = None;
+                return Judgement::Unknown("the program wrote more than one line".into());
+            }
+            Some(Ok(said)) => {
+                let judgement = CommandReply::read(&said.text, job.row);
+                if matches!(judgement, Judgement::Unknown(_)) {
+                    *process = None;
+                }
+                return judgement;
+            }
             Some(Err(RecvTimeoutError::Timeout)) => {
                 // What it said later would be taken for the next row's.
                 *process = None;
@@ -106,7 +122,14 @@ fn judge(
 struct Process {
     child: Child,
     lines: Sender<String>,
-    said: Receiver<String>,
+    said: Receiver<Line>,
+}
+
+/// A line that it wrote.
+struct Line {
+    text: String,
+    /// Nothing came behind it.
+    is_last: bool,
 }
 
 impl Process {
@@ -130,7 +153,7 @@ impl Process {
         Ok(Process { child, lines, said })
     }
 
-    fn ask(&self, line: &str, patience: Duration) -> Result<String, RecvTimeoutError> {
+    fn ask(&self, line: &str, patience: Duration) -> Result<Line, RecvTimeoutError> {
         let _ = self.lines.send(format!("{line}\n"));
         self.said.recv_timeout(patience)
     }
@@ -152,7 +175,7 @@ fn write_lines(mut to: ChildStdin, lines: &Receiver<String>) {
     }
 }
 
-fn read_lines(from: ChildStdout, tell: &Sender<String>) {
+fn read_lines(from: ChildStdout, tell: &Sender<Line>) {
     let mut from = BufReader::new(from);
     loop {
         let mut line = Vec::new();
@@ -161,7 +184,8 @@ fn read_lines(from: ChildStdout, tell: &Sender<String>) {
         if read.is_err() || !is_whole {
             return;
         }
-        if tell.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+        let text = String::from_utf8_lossy(&line).into_owned();
+        if tell.send(Line { text, is_last: from.buffer().is_empty() }).is_err() {
             return;
         }
     }
@@ -183,4 +207,46 @@ fn keep(mut from: impl Read, path: &Path) {
 /// Reads on, so that nobody waits who writes.
 fn drain(mut from: impl Read) {
     let _ = std::io::copy(&mut from, &mut std::io::sink());
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn program(script: &str) -> (Program, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let command = Command { command, seconds: 60 };
+        (Program::start(command, folder.path().join("complaints")).unwrap(), folder)
+    }
+
+    fn is_unknown(judgement: &Judgement) -> bool {
+        matches!(judgement, Judgement::Unknown(_))
+    }
+
+    #[test]
+    fn a_line_too_many_says_nothing_of_the_next_row() {
+        let (program, _folder) = program(
+            r#"while read -r line; do case "$line" in
+                twice) printf '{"ok":false,"why":"one"}\n{"ok":false,"why":"two"}\n';;
+                *) echo '{"ok":true}';;
+            esac; done"#,
+        );
+        assert_eq!(program.ask(2, "once"), Judgement::Passed);
+        assert!(is_unknown(&program.ask(3, "twice")));
+        assert_eq!(program.ask(4, "once"), Judgement::Passed);
+    }
+
+    #[test]
+    fn a_line_about_another_row_is_no_verdict_and_shifts_none() {
+        let (program, _folder) = program(
+            r#"row=1; while read -r line; do row=$((row + 1))
+                if [ "$line" = late ]; then row=$((row - 1)); fi
+                echo "{\"ok\":true,\"row\":$row}"
+            done"#,
+        );
+        assert_eq!(program.ask(2, "first"), Judgement::Passed);
+        assert!(is_unknown(&program.ask(3, "late")));
+        assert_eq!(program.ask(2, "first"), Judgement::Passed, "it was started again");
+    }
 }

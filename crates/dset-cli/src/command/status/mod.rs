@@ -305,6 +305,16 @@ fn limit_flags(limits: CostLimits, money: &Money) -> String {
     format!(" --max-cost {}{}", display::money::dollars_up(total), bound.unwrap_or_default())
 }
 
+/// What was asked last, and where.
+pub(super) fn last_run(standing: &RunStatus) -> Option<LastRun<'_>> {
+    standing.session.as_ref().map(|life| LastRun {
+        endpoint: &life.endpoint,
+        invocation: standing.invocation.as_ref(),
+        requests: &standing.requests,
+        samples: standing.samples,
+    })
+}
+
 fn hints(
     which: &RunSelectorArgs,
     settings: &JobSpec,
@@ -315,12 +325,7 @@ fn hints(
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
     }
-    let before = standing.session.as_ref().map(|life| LastRun {
-        endpoint: &life.endpoint,
-        invocation: standing.invocation.as_ref(),
-        requests: &standing.requests,
-        samples: standing.samples,
-    });
+    let before = last_run(standing);
     let limit = limit_flags(standing.cost_limit, money);
     let again = |without: &[&str], words: &str| {
         resume_command(which, before.as_ref(), without).ticked_with(&format!("{limit}{words}"))

@@ -28,9 +28,17 @@ fn features() -> Vec<(&'static str, &'static str, Value)> {
         ("`enum`", "enum", json!({"enum": ["a", "b"]})),
         ("`const`", "const", json!({"const": "a"})),
         ("`minLength`, `maxLength`", "maxLength", json!({"type": "string", "maxLength": 9})),
-        ("`pattern`", "pattern", json!({"type": "string", "pattern": "^[a-z]+$"})),
+        (
+            "`pattern`, bound at both ends and plain",
+            "pattern",
+            json!({"type": "string", "pattern": "^[a-z]+$"}),
+        ),
         ("`format`", "format", json!({"type": "string", "format": "date"})),
-        ("`minimum`, `maximum`", "minimum", json!({"type": "integer", "minimum": 1})),
+        (
+            "`minimum`, `maximum` of whole numbers",
+            "minimum",
+            json!({"type": "integer", "minimum": 1}),
+        ),
         ("`multipleOf`", "multipleOf", json!({"type": "integer", "multipleOf": 5})),
         (
             "`minItems`, `maxItems`",

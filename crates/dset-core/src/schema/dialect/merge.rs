@@ -52,7 +52,7 @@ fn names(schema: &Map<String, Value>) -> impl Iterator<Item = &String> {
 }
 
 /// Returns true if a schema has properties that another has not.
-pub(super) fn has_more(schema: &Map<String, Value>, than: &Map<String, Value>) -> bool {
+fn has_more(schema: &Map<String, Value>, than: &Map<String, Value>) -> bool {
     names(schema).any(|name| !names(than).any(|own| own == name))
 }
 

@@ -257,16 +257,29 @@ impl Schema {
 
     /// Returns true if every value that fits is an object, as far as its own words say it.
     fn is_about_objects(&self) -> bool {
-        let mut schema = self.source();
-        // A reference that is followed once is followed far enough.
-        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            schema = restore::resolve(self.source(), target).unwrap_or(schema);
+        let mut parts = Vec::new();
+        self.add_parts(self.source(), &mut parts);
+        let has = |own: &str| parts.iter().any(|part| part.get(own).is_some());
+        let kinds: Vec<_> = parts.iter().filter_map(|part| part.get("type")).collect();
+        let is_object = match kinds.is_empty() {
+            true => has("properties") || has("additionalProperties") || has("required"),
+            false => kinds.iter().any(|kind| *kind == "object"),
+        };
+        is_object && !has("anyOf") && !has("oneOf")
+    }
+
+    /// Collects what must hold of the whole: itself, what it refers to, and what is in `allOf`.
+    fn add_parts<'a>(&'a self, schema: &'a Value, parts: &mut Vec<&'a Value>) {
+        if parts.iter().any(|part| std::ptr::eq(*part, schema)) {
+            return;
         }
-        let is_union = ["anyOf", "oneOf"].iter().any(|own| schema.get(own).is_some());
-        let has = |keyword: &str| schema.get(keyword).is_some();
-        let named = has("properties") || has("additionalProperties");
-        let kind = schema.get("type").map(|kind| kind == "object");
-        kind.unwrap_or(named || has("allOf")) && !is_union
+        parts.push(schema);
+        let target = schema.get("$ref").and_then(Value::as_str);
+        if let Some(target) = target.and_then(|target| restore::resolve(self.source(), target)) {
+            self.add_parts(target, parts);
+        }
+        let all = schema.get("allOf").and_then(Value::as_array);
+        all.into_iter().flatten().for_each(|part| self.add_parts(part, parts));
     }
 
     fn name(&self) -> String {

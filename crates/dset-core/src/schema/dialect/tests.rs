@@ -19,6 +19,10 @@ fn sent(conveyed: &Conveyed) -> &Value {
     )
 }
 
+fn reasons(schema: &Schema, value: &Value) -> Vec<crate::schema::Reason> {
+    schema.reasons(&Json::parse(&value.to_string()).unwrap())
+}
+
 fn places(conveyed: &Conveyed) -> Vec<&str> {
     conveyed.changes.iter().map(|change| change.place.as_str()).collect()
 }
@@ -107,23 +111,76 @@ fn what_stands_beside_a_union_goes_into_each_of_its_forms() {
 
 #[test]
 fn an_object_with_any_properties_is_never_closed() {
+    let with = |more: Value| {
+        let mut open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        open.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        open
+    };
+    let z = json!({"properties": {"z": {"type": "string"}}});
+    let other = json!({"properties": {"a": {"type": "integer"}}, "required": ["z"]});
     for open in [
         json!({"type": "object"}),
         json!({"type": "object", "additionalProperties": {"type": "number"}}),
-        json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": true}),
-        json!({"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x": {}}}),
-        json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["z"]}),
-        json!({"type": "object", "properties": {"a": {"type": "string"}}, "if": {"required": ["a"]}, "then": {"properties": {"z": {"type": "string"}}}}),
+        json!({"type": "object", "patternProperties": {"^x_": {"type": "integer"}}, "additionalProperties": false}),
+        with(json!({"additionalProperties": true})),
+        with(json!({"unevaluatedProperties": {"type": "integer"}})),
+        with(json!({"patternProperties": {"^x": {}}})),
+        with(json!({"patternProperties": {"^x": {}}, "additionalProperties": false})),
+        with(json!({"patternProperties": {"^x": {}}, "unevaluatedProperties": false})),
+        with(json!({"required": ["z"]})),
+        with(json!({"minProperties": 2})),
+        with(json!({"propertyNames": {"pattern": "^[a-z]$"}})),
+        with(json!({"propertyNames": {"enum": ["a", "z"]}})),
+        with(json!({"dependentRequired": {"a": ["z"]}})),
+        with(json!({"dependencies": {"a": ["z"]}})),
+        with(json!({"dependentSchemas": {"a": {"required": ["z"]}}})),
+        with(json!({"dependentSchemas": {"a": {"allOf": [z]}}})),
+        with(json!({"if": {"required": ["a"]}, "then": z})),
+        with(json!({"if": {"required": ["a"]}, "else": {"anyOf": [{"required": ["z"]}]}})),
+        with(json!({"if": {"required": ["a"]}, "then": {"$ref": "#/$defs/z"}})),
+        with(json!({"if": z, "then": {"required": ["a"]}})),
+        with(json!({"not": z})),
+        with(json!({"enum": [{"a": "1", "z": 1}]})),
+        with(json!({"allOf": [other]})),
+        with(json!({"allOf": [{"anyOf": [z, {}]}], "anyOf": [{"required": ["a"]}, {}]})),
+        with(json!({"allOf": [{"allOf": [z, other]}]})),
+        with(json!({"oneOf": [z, {}], "anyOf": [{"required": ["a"]}, {}]})),
+        with(json!({"anyOf": [{"properties": {"a": {"type": "integer"}}}, z]})),
+        with(json!({"anyOf": [{"allOf": [z, other]}, {"required": ["a"]}]})),
     ] {
-        let schema = json!({"type": "object", "properties": {"x": open}, "required": ["x"]});
+        let schema = json!({
+            "type": "object",
+            "properties": {"x": open},
+            "required": ["x"],
+            "$defs": {"z": z},
+        });
         let conveyed = convey(schema.clone(), Structured::Openai);
-        assert_eq!(conveyed.method, Method::Schema, "{open}");
+        assert_eq!(conveyed.method, Method::Schema, "{open}: {}", sent(&conveyed));
         assert_eq!(conveyed.obstacle.unwrap().place, "/properties/x");
         assert_eq!(conveyed.fields["response_format"]["json_schema"]["strict"], false);
         assert_eq!(convey(schema.clone(), Structured::Anthropic).method, Method::Prompt);
         assert_eq!(convey(schema.clone(), Structured::Groq).method, Method::Json);
-        let engines = convey(schema, Structured::JsonSchema);
-        assert_ne!(sent(&engines)["properties"]["x"]["additionalProperties"], false, "{open}");
+        for structured in [Structured::JsonSchema, Structured::Mistral, Structured::Gemini] {
+            let conveyed = convey(schema.clone(), structured);
+            let sent = sent(&conveyed)["properties"]["x"].to_string();
+            assert!(!sent.contains("\"additionalProperties\":false"), "{open}: {sent}");
+        }
+    }
+}
+
+#[test]
+fn an_object_of_which_every_property_is_named_is_closed() {
+    for more in [
+        json!({"minProperties": 2, "propertyNames": {"enum": ["a", "b"]}}),
+        json!({"dependentRequired": {"a": ["b"]}, "not": {"required": ["z"]}}),
+        json!({"if": {"required": ["a"]}, "then": {"required": ["b"]}}),
+        json!({"patternProperties": {"^x": false}, "additionalProperties": false}),
+    ] {
+        let mut schema = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+        schema.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let conveyed = convey(schema, Structured::Openai);
+        assert_eq!(conveyed.method, Method::Strict, "{more}");
+        assert_eq!(sent(&conveyed)["additionalProperties"], false);
     }
 }
 
@@ -136,6 +193,8 @@ fn what_refers_to_itself_is_sent_where_that_is_taken() {
     let openai = convey(schema.clone(), Structured::Openai);
     assert_eq!(openai.method, Method::Strict);
     assert!(openai.restore.nullable);
+    assert_eq!(sent(&openai)["type"], "object", "the whole is no reference");
+    assert_eq!(sent(&openai)["properties"], sent(&openai)["$defs"]["node"]["properties"]);
     let anthropic = convey(schema, Structured::Anthropic);
     assert_eq!(anthropic.obstacle.unwrap().why, "it refers to itself");
 }
@@ -155,9 +214,13 @@ fn a_service_that_counts_what_may_be_absent_gets_nulls_instead_or_words() {
 
 #[test]
 fn what_is_no_object_is_asked_for_inside_one() {
-    for schema in
-        [json!({"enum": ["a", "b"]}), json!({"type": "array", "items": {"type": "integer"}})]
-    {
+    for schema in [
+        json!({"enum": ["a", "b"]}),
+        json!({"type": "array", "items": {"type": "integer"}}),
+        json!({"allOf": [{"type": "string"}]}),
+        json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"type": "string"}}}),
+        json!({"allOf": [{"$ref": "#/$defs/u"}], "$defs": {"u": {"anyOf": [{"type": "object", "properties": {"a": {"type": "string"}}}]}}}),
+    ] {
         for structured in [Structured::Openai, Structured::JsonSchema, Structured::JsonObject] {
             let conveyed = convey(schema.clone(), structured);
             assert!(conveyed.restore.wrapped);
@@ -319,26 +382,102 @@ proptest! {
         let mut at = 0;
         let value = example(&schema, &mut |count| { at += 1; picks[at % picks.len()] % count });
         let whole = Schema::new(schema.clone()).unwrap();
-        prop_assert!(whole.reasons(&value).is_empty());
+        prop_assert!(reasons(&whole, &value).is_empty());
         for structured in [Structured::JsonSchema, Structured::Mistral, Structured::Gemini, Structured::Anthropic] {
             let conveyed = whole.convey(structured, "m");
             if matches!(conveyed.method, Method::Strict | Method::Schema) && !conveyed.restore.nullable {
                 let reduced = Schema::new(sent(&conveyed).clone()).unwrap();
-                prop_assert_eq!(reduced.reasons(&value), [], "{:?}: {}", structured, sent(&conveyed));
+                prop_assert_eq!(reasons(&reduced, &value), [], "{:?}: {}", structured, sent(&conveyed));
             }
         }
         let conveyed = whole.convey(Structured::Openai, "m");
         prop_assert_eq!(conveyed.method, Method::Strict);
         let reduced = Schema::new(sent(&conveyed).clone()).unwrap();
         let asked = with_nulls(sent(&conveyed), sent(&conveyed), &value);
-        let fitting: Vec<_> = asked.iter().filter(|one| reduced.reasons(one).is_empty()).collect();
+        let fitting: Vec<_> = asked.iter().filter(|one| reasons(&reduced, one).is_empty()).collect();
         prop_assert!(!fitting.is_empty(), "{} of {}", value, sent(&conveyed));
         // Some form of it, once restored, is the value again; each fits the whole schema.
         let restored: Vec<Value> = fitting.iter().map(|one| {
             let json = Json::parse(&one.to_string()).unwrap();
             conveyed.restore.apply(&whole, json).to_value().unwrap()
         }).collect();
-        let is_it = |one: &Value| whole.reasons(one).is_empty() && bare(one) == bare(&value);
+        let is_it = |one: &Value| reasons(&whole, one).is_empty() && bare(one) == bare(&value);
         prop_assert!(restored.iter().any(is_it), "{:?} of {}", restored, value);
+    }
+}
+
+/// Keywords about objects of the names a, b and c, and of those that begin with x.
+fn any_object() -> impl Strategy<Value = Value> {
+    let names = || prop::sample::subsequence(vec!["a", "b", "c", "x1"], 1..3);
+    let part = prop_oneof![
+        names().prop_map(|names| json!({"required": names})),
+        names().prop_map(|names| json!({"properties": Map::from_iter(
+            names.iter().map(|name| ((*name).to_owned(), json!({"type": "integer"}))),
+        )})),
+        Just(json!({"patternProperties": {"^x": {"type": "integer"}}})),
+        Just(json!({"dependentRequired": {"a": ["c"]}})),
+        (1..4_u8).prop_map(|least| json!({"minProperties": least})),
+        Just(json!({"propertyNames": {"pattern": "^[abx]"}})),
+        Just(json!({"maxProperties": 1})),
+    ];
+    let keyword = part.prop_recursive(2, 8, 2, |inner| {
+        let two = (inner.clone(), inner.clone());
+        prop_oneof![
+            inner.clone(),
+            two.clone().prop_map(|(one, other)| json!({"anyOf": [one, other]})),
+            two.clone().prop_map(|(one, other)| json!({"allOf": [one, other]})),
+            two.clone().prop_map(|(one, other)| json!({"if": one, "then": other})),
+            two.prop_map(|(one, other)| json!({"dependentSchemas": {"a": one, "b": other}})),
+            inner.prop_map(|one| json!({"not": one})),
+        ]
+    });
+    let closed =
+        prop::option::of(prop::sample::select(vec![json!(false), json!({"type": "integer"})]));
+    (prop::collection::vec(keyword, 1..4), closed).prop_map(|(keywords, closed)| {
+        let mut schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+        let members = schema.as_object_mut().unwrap();
+        keywords.into_iter().for_each(|more| members.extend(more.as_object().unwrap().clone()));
+        members.extend(closed.map(|closed| ("additionalProperties".to_owned(), closed)));
+        schema
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn where_answers_fit_some_fit_what_is_sent(schema in any_object()) {
+        let whole = Schema::new(schema).unwrap();
+        let values: Vec<Value> = (0..32_u8)
+            .map(|bits| {
+                let names = ["a", "b", "c", "x1", "other"].into_iter().enumerate();
+                let there = names.filter(|(at, _)| bits & (1 << at) != 0);
+                Value::Object(there.map(|(at, name)| (name.to_owned(), json!(at))).collect())
+            })
+            .filter(|value| reasons(&whole, value).is_empty())
+            .collect();
+        for structured in [Structured::JsonSchema, Structured::Mistral, Structured::Gemini, Structured::Anthropic, Structured::Openai] {
+            let conveyed = whole.convey(structured, "m");
+            if !matches!(conveyed.method, Method::Strict | Method::Schema) || conveyed.obstacle.is_some() {
+                continue;
+            }
+            let sent = match conveyed.restore.wrapped {
+                true => &sent(&conveyed)["properties"]["value"],
+                false => sent(&conveyed),
+            };
+            let reduced = Schema::new(sent.clone()).unwrap();
+            let can_be_written = |value: &Value| {
+                let written = match conveyed.restore.nullable {
+                    true => with_nulls(sent, sent, value),
+                    false => vec![value.clone()],
+                };
+                written.iter().any(|one| {
+                    let json = Json::parse(&one.to_string()).unwrap();
+                    let restored = Restore { wrapped: false, ..conveyed.restore }.apply(&whole, json);
+                    reasons(&reduced, one).is_empty() && restored.to_value().unwrap() == *value
+                })
+            };
+            prop_assert!(values.is_empty() || values.iter().any(can_be_written), "{:?} {}", structured, sent);
+        }
     }
 }

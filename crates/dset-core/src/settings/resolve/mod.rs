@@ -13,6 +13,7 @@ use super::reading::{Choice, LastTurn, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
+use crate::acceptance::SCHEMA;
 use crate::check::{Declaration, OnFail};
 use crate::item::params::Params;
 use crate::key::RequestSettings;
@@ -214,7 +215,7 @@ pub fn resolve_with_providers(
         header: layer.header.unwrap_or_default(),
         column: layer.column,
         checks: Checks {
-            declared: checks(layer.check, layer.gold.as_deref(), layer.on_fail),
+            declared: checks(layer.check, layer.gold.as_deref(), layer.on_fail, schema.is_some()),
             tries: layer.tries.unwrap_or(Checks::default().tries),
             retry: layer.retry.unwrap_or_default(),
             enough: layer.enough,
@@ -266,17 +267,21 @@ pub fn resolve_with_providers(
     Ok(Resolved { spec, options, warnings })
 }
 
-/// Returns what answers are held against; where a check does not say what its failing does, `on_fail`
-/// says it for all but the schema, which says it of its own.
+/// Returns what answers are held against; where a check or the schema does not say what its failing
+/// does, `on_fail` says it.
 fn checks(
     declared: Option<Vec<Declaration>>,
     gold: Option<&str>,
     on_fail: Option<OnFail>,
+    has_schema: bool,
 ) -> Vec<Declaration> {
     let gold = gold.map(Declaration::gold);
     let mut checks: Vec<Declaration> = declared.into_iter().flatten().chain(gold).collect();
     for check in &mut checks {
         check.on_fail = check.on_fail.or(on_fail);
+    }
+    if has_schema && checks.iter().all(|check| check.name != SCHEMA) {
+        checks.extend(on_fail.map(Declaration::schema));
     }
     checks
 }

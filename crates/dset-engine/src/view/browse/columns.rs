@@ -22,7 +22,8 @@ pub enum State {
 }
 
 impl State {
-    pub(super) const ALL: [State; 5] =
+    /// All of them, in the order in which a viewer shows them.
+    pub const ALL: [State; 5] =
         [State::Answered, State::Rejected, State::GaveUp, State::Presumed, State::Pending];
 
     /// Returns its name, as JSON has it.
@@ -90,6 +91,7 @@ pub(super) struct Record {
     pub(super) row: u32,
     /// The answer in the store; 0 where there is none.
     pub(super) answer: u32,
+    /// Those of its answer, or of the last one that was not accepted.
     pub(super) numbers: Numbers,
     pub(super) sample: u16,
     pub(super) state: State,
@@ -105,6 +107,11 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Tells whether an answer has given it numbers, accepted or not.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.numbers.answered_at > 0
+    }
+
     /// Returns a record of which nothing is known but its row and its answer, 0 where there is none.
     pub(super) fn of(row: u32, answer: AnswerId) -> Record {
         Record {

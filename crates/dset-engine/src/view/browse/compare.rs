@@ -22,27 +22,28 @@ pub struct Side {
     pub alone: u64,
     /// Times that its rating is the higher one.
     pub wins: u64,
-    /// Tokens received, on average.
-    pub output_tokens: f64,
+    /// Tokens received, on average; absent, like what follows, where both have answered nothing.
+    pub output_tokens: Option<f64>,
     /// Seconds, on average.
-    pub seconds: f64,
+    pub seconds: Option<f64>,
     /// Bytes of an answer, on average.
-    pub answer_bytes: f64,
-    /// Dollars in all, of the answers whose cost is known.
-    pub cost: f64,
+    pub answer_bytes: Option<f64>,
+    /// Dollars in all, of the answers whose cost is known; absent where none is.
+    pub cost: Option<f64>,
 }
 
 impl Side {
     /// Takes in what its answers are like on the questions that both answered.
     fn average(&mut self, both: &[[&Record; 2]], of: usize) {
         let mean = |number: fn(&Record) -> f64| {
-            both.iter().map(|pair| number(pair[of])).sum::<f64>() / both.len().max(1) as f64
+            let sum = both.iter().map(|pair| number(pair[of])).reduce(|sum, one| sum + one);
+            sum.map(|sum| sum / both.len() as f64)
         };
         self.output_tokens = mean(|one| f64::from(one.numbers.output_tokens));
         self.seconds = mean(|one| f64::from(one.numbers.took_ms) / 1000.0);
         self.answer_bytes = mean(|one| f64::from(one.numbers.answer_bytes));
         let costs = both.iter().map(|pair| f64::from(pair[of].numbers.cost));
-        self.cost = costs.filter(|cost| !cost.is_nan()).sum();
+        self.cost = costs.filter(|cost| !cost.is_nan()).reduce(|sum, cost| sum + cost);
     }
 }
 

@@ -47,6 +47,9 @@ pub enum FilterError {
     /// This is no number.
     #[error("`{0}` is not a number")]
     NotANumber(String),
+    /// What is looked for has no letter and no digit.
+    #[error("there is no word to look for in `{0}`")]
+    NoWord(String),
 }
 
 /// A value of a facet, and how many records have it.
@@ -107,7 +110,7 @@ fn facet_value(columns: &Columns, facet: usize, number: usize) -> Option<String>
 pub(super) fn number(at: usize, record: &Record) -> f64 {
     let Numbers { answered_at, .. } = record.numbers;
     let n = &record.numbers;
-    let known = |number: u32| if record.answer == 0 { f64::NAN } else { f64::from(number) };
+    let known = |number: u32| if record.has_numbers() { f64::from(number) } else { f64::NAN };
     match at {
         0 => known(n.output_tokens),
         1 => known(n.reasoning_tokens),

@@ -119,6 +119,11 @@ impl Loaded {
                 *of = at as u32;
             }
         }
+        for (record, last) in &self.not_accepted {
+            if let Some(of) = of_answer.get_mut(*last as usize) {
+                *of = *record;
+            }
+        }
         let mut costs = Costs::new(store, pricing)?;
         let columns = &mut self.columns;
         let mut last = 0;

@@ -50,7 +50,8 @@ pub struct ListedRecord {
     pub sample: u16,
     /// Why the model stopped.
     pub finish_reason: Option<String>,
-    /// Asks that it took; absent where there is no answer.
+    /// Asks that it took. This and what follows are absent where no answer came, and those of the last
+    /// one where none was accepted.
     pub attempts: Option<u8>,
     /// Tokens sent.
     pub input_tokens: Option<u32>,
@@ -194,7 +195,7 @@ fn listed(
     let columns = &loaded.columns;
     let name = |name: Option<&str>| name.map(str::to_owned);
     let known = |at: usize| Some(number(at, record)).filter(|number| !number.is_nan());
-    let whole = |number: u32| (record.answer > 0).then_some(number);
+    let whole = |number: u32| record.has_numbers().then_some(number);
     let (excerpts, snippets) = match (record.answer, &texts.looked_for) {
         (0, _) => {
             let question = loaded.open.get(record.row)?.unwrap_or_default();

@@ -36,6 +36,11 @@ impl Browser {
         Ok(())
     }
 
+    /// Returns what was said of an answer that is looked at from outside.
+    pub fn reviewed(&self, answer: AnswerId) -> Result<Review, BrowseError> {
+        self.with(|store, _| self.review_of(store, answer))
+    }
+
     /// Returns what was said of an answer.
     pub(super) fn review_of(&self, store: &Store, answer: AnswerId) -> Result<Review, BrowseError> {
         Ok(reviews_of(store, &self.side.folder)?.remove(&answer).unwrap_or_default())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::load::Loaded;
-use super::{BrowseError, Browser, SEARCHES_MAX};
+use super::{BrowseError, Browser, FilterError, SEARCHES_MAX};
 use crate::store::{IdSet, SearchIndex, SearchTerms, Store, StoreError, Tokenizer, open_readonly};
 
 /// The records that have some words: a bit each.
@@ -69,7 +69,7 @@ impl Browser {
         let mut words = Tokenizer::open()?;
         let ready = SearchTerms::new(terms, &mut words)?;
         if ready.is_empty() {
-            return Ok(None);
+            return Err(FilterError::NoWord(terms.join(" ")).into());
         }
         let hits = answers_with(store, &self.side.folder, &ready, [true; 3], &mut words)?;
         let (mut rows, mut folded) = (IdSet::default(), Vec::new());

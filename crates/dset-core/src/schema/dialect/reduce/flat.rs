@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::Obstacle;
-use super::super::merge::{has_more, is_remark, merge};
+use super::super::merge::{is_remark, merge};
+use super::judge::Spoken;
 use super::{Flat, Members, Reducer, SCHEMAS_MAX, obstacle};
 
 impl Reducer<'_> {
@@ -36,11 +37,12 @@ impl Reducer<'_> {
         }
         for (keyword, part) in parts {
             let written = self.written_out(&part, place)?;
+            has_lost |= written.as_ref().is_none_or(|part| part.has_lost);
             let merged = written.as_ref().and_then(|part| merge(&members, &part.members));
             match merged {
                 Some(merged) => members = merged,
                 None => {
-                    has_lost |= written.is_none_or(|part| has_more(&part.members, &members));
+                    has_lost |= written.is_some_and(|part| self.has_more(&part.members, &members));
                     self.leave_out(place, keyword);
                 }
             }
@@ -80,20 +82,30 @@ impl Reducer<'_> {
         written
     }
 
+    /// Returns true if a schema speaks of properties that another does not name.
+    fn has_more(&self, schema: &Members, than: &Members) -> bool {
+        let nothing = Members::new();
+        let properties = than.get("properties").and_then(Value::as_object).unwrap_or(&nothing);
+        Spoken::of(self.root, schema).is_beyond(properties)
+    }
+
     /// Makes `anyOf` of `oneOf`, and puts what stands beside it into each of its forms. Returns true
     /// if properties were lost.
     fn spread(&mut self, members: &mut Members, place: &str) -> Result<bool, Obstacle> {
+        let mut has_lost = false;
         if let Some(forms) = members.shift_remove("oneOf") {
+            let one_of = Members::from_iter([("anyOf".to_owned(), forms.clone())]);
             if members.contains_key("anyOf") {
                 self.leave_out(place, "oneOf");
+                has_lost = self.has_more(&one_of, members);
             } else {
                 self.rewrite(place, "oneOf", "anyOf");
-                members.insert("anyOf".into(), forms);
+                members.extend(one_of);
             }
         }
         let limits = members.keys().any(|keyword| keyword != "anyOf" && !is_remark(keyword));
         let Some(Value::Array(forms)) = members.get("anyOf").filter(|_| limits).cloned() else {
-            return Ok(false);
+            return Ok(has_lost);
         };
         let mut beside = members.clone();
         beside.shift_remove("anyOf");
@@ -103,22 +115,22 @@ impl Reducer<'_> {
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
         beside.retain(|keyword, _| !is_remark(keyword));
-        let (mut spread, mut has_more_names) = (Vec::new(), false);
+        let mut spread = Vec::new();
         for form in &forms {
-            let Some(form) = self.written_out(form, place)? else { break };
-            has_more_names |= form.has_lost || has_more(&form.members, &beside);
-            match merge(&beside, &form.members) {
+            let written = self.written_out(form, place)?.filter(|form| !form.has_lost);
+            match written.and_then(|form| merge(&beside, &form.members)) {
                 Some(merged) => spread.push(Value::Object(merged)),
                 None => break,
             }
         }
         if spread.len() < forms.len() {
-            members.shift_remove("anyOf");
+            let union = members.shift_remove("anyOf").unwrap_or_default();
             self.leave_out(place, "anyOf");
-            return Ok(has_more_names || spread.is_empty());
+            let union = Members::from_iter([("anyOf".to_owned(), union)]);
+            return Ok(has_lost || spread.is_empty() || self.has_more(&union, &beside));
         }
         *members = remarks;
         members.insert("anyOf".into(), spread.into());
-        Ok(false)
+        Ok(has_lost)
     }
 }

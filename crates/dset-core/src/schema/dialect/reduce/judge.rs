@@ -1,21 +1,110 @@
 //! What can be told of a schema by looking at it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
+use super::super::restore::resolve;
 use super::Members;
 
-/// Returns true if keywords that are not sent speak of properties that `properties` does not.
-pub(super) fn has_names_elsewhere(members: &Members, properties: &Members) -> bool {
-    let is_new = |schema: &Value| {
-        let named = schema.get("properties").and_then(Value::as_object);
-        named.into_iter().flat_map(Map::keys).any(|name| !properties.contains_key(name))
-    };
+/// Of which properties a schema speaks, at whatever place of it about the same object.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    names: BTreeSet<String>,
+    /// How many there have to be, at least.
+    least: u64,
+    /// It speaks of properties without naming them.
+    others: bool,
+}
+
+/// How deep one schema may lie in the other where its properties are looked for.
+const DEPTH_MAX: usize = 64;
+
+impl Spoken {
+    pub(super) fn of(root: &Value, members: &Members) -> Spoken {
+        let mut spoken = Spoken::default();
+        spoken.add(root, members, false, 0);
+        spoken
+    }
+
+    /// Returns true if an object of these properties alone may lack one that is spoken of.
+    pub(super) fn is_beyond(&self, properties: &Members) -> bool {
+        self.others
+            || self.least > properties.len() as u64
+            || self.names.iter().any(|name| !properties.contains_key(name))
+    }
+
+    fn add(&mut self, root: &Value, members: &Members, is_negated: bool, depth: usize) {
+        if depth > DEPTH_MAX {
+            self.others = true;
+            return;
+        }
+        let is_some = |schema: &Value| *schema != Value::Bool(false);
+        for (keyword, value) in members {
+            let is_negated = is_negated || keyword == "not" || keyword == "if";
+            let mut below = |schema: &Value| match schema {
+                Value::Object(schema) => self.add(root, schema, is_negated, depth + 1),
+                Value::Array(names) => {
+                    self.names.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                }
+                _ => {}
+            };
+            match (keyword.as_str(), value) {
+                ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
+                    parts.iter().for_each(below);
+                }
+                // These are not wanted.
+                ("not", Value::Object(part))
+                    if depth == 0 && part.keys().all(|own| own == "required") => {}
+                ("if" | "then" | "else" | "not", part) => below(part),
+                ("$ref", Value::String(target)) => match resolve(root, target) {
+                    Some(target) => below(target),
+                    None => self.others = true,
+                },
+                (
+                    "dependentRequired" | "dependentSchemas" | "dependencies",
+                    Value::Object(named),
+                ) => {
+                    named.values().for_each(below);
+                    self.names.extend(named.keys().cloned());
+                }
+                ("properties", Value::Object(named)) => self.names.extend(named.keys().cloned()),
+                ("required", names) => below(names),
+                ("enum", Value::Array(values)) => values.iter().for_each(|value| self.value(value)),
+                ("const", value) => self.value(value),
+                ("propertyNames", Value::Object(names)) => match names.get("enum") {
+                    Some(Value::Array(names)) => {
+                        let names = names.iter().filter_map(Value::as_str);
+                        self.names.extend(names.map(str::to_owned));
+                    }
+                    _ => self.others = true,
+                },
+                ("patternProperties", Value::Object(named)) => {
+                    self.others |= named.values().any(is_some);
+                }
+                ("additionalProperties" | "unevaluatedProperties", others) => {
+                    self.others |= is_some(others);
+                }
+                ("minProperties", least) => {
+                    self.least = self.least.max(least.as_u64().unwrap_or(0));
+                }
+                ("maxProperties", most) if is_negated => {
+                    self.least = self.least.max(most.as_u64().unwrap_or(0) + 1);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        self.names.extend(value.as_object().into_iter().flat_map(Map::keys).cloned());
+    }
+}
+
+/// Returns true if names may match patterns that say more of them than that there are none.
+pub(super) fn has_patterns(members: &Members) -> bool {
     let patterns = members.get("patternProperties").and_then(Value::as_object);
-    let dependent = ["dependentSchemas", "dependencies"];
-    let dependent = dependent.iter().filter_map(|own| members.get(*own)?.as_object());
-    patterns.is_some_and(|patterns| !patterns.is_empty())
-        || ["then", "else"].iter().filter_map(|own| members.get(*own)).any(is_new)
-        || dependent.flat_map(Map::values).any(is_new)
+    patterns.is_some_and(|named| named.values().any(|own| *own != Value::Bool(false)))
 }
 
 pub(super) fn kind_of(value: &Value) -> &'static str {

@@ -83,6 +83,11 @@ impl<'a> Reducer<'a> {
             let target = self.root.pointer(&pointer).unwrap_or(&Value::Null);
             named.insert(name, self.schema(target, &pointer)?);
         }
+        // Services take no reference for the whole; one of a union is wrapped anyhow.
+        if let Some(own) = sent.get("$ref").and_then(Value::as_str) {
+            let name = own.trim_start_matches("#/$defs/");
+            sent = named.get(name).cloned().unwrap_or_default();
+        }
         if let (false, Value::Object(sent)) = (named.is_empty(), &mut sent) {
             sent.insert("$defs".into(), named.into());
         }

@@ -6,9 +6,11 @@ use super::super::Obstacle;
 use super::super::merge::NAMES;
 use super::super::restore::admits_null;
 use super::super::rules::Optional;
-use super::judge::{fits_kind, has_names_elsewhere, is_about, is_plain_pattern, kind_of};
+use super::judge::{Spoken, fits_kind, has_patterns, is_about, is_plain_pattern, kind_of};
 use super::{Flat, Members, Reducer, obstacle};
 use crate::structured::json::push_token;
+
+const NOT_NAMED: &str = "the object may have properties that are not named";
 
 impl Reducer<'_> {
     pub(super) fn written(&mut self, flat: Flat, place: &str) -> Result<Value, Obstacle> {
@@ -20,6 +22,14 @@ impl Reducer<'_> {
             }
         }
         members.retain(|keyword, _| !NAMES.contains(&keyword.as_str()) && keyword != "$comment");
+        if has_lost && members.contains_key("anyOf") {
+            // Each of its forms would be closed without the properties that were lost.
+            if self.rules.is_strict {
+                return Err(obstacle(place, NOT_NAMED));
+            }
+            members.shift_remove("anyOf");
+            self.leave_out(place, union);
+        }
         if let Some(Value::Array(forms)) = members.shift_remove("anyOf") {
             self.unions += 1;
             let forms = forms
@@ -155,15 +165,21 @@ impl Reducer<'_> {
             _ => Members::new(),
         };
         let others = members.shift_remove("additionalProperties");
-        let is_closed = others == Some(Value::Bool(false));
-        let is_open = !is_closed
-            && (others.is_some()
-                || has_lost
-                || properties.is_empty()
-                || has_names_elsewhere(members, &properties)
-                || required.iter().any(|name| !properties.contains_key(name)));
+        let has_patterns = has_patterns(members);
+        let is_open = match &others {
+            Some(Value::Bool(false)) => has_patterns,
+            Some(_) => true,
+            None => {
+                has_lost
+                    || properties.is_empty()
+                    || required.iter().any(|name| !properties.contains_key(name))
+                    || [&*members, &*sent]
+                        .iter()
+                        .any(|own| Spoken::of(self.root, own).is_beyond(&properties))
+            }
+        };
         if is_open && self.rules.is_strict {
-            return Err(obstacle(place, "the object may have properties that are not named"));
+            return Err(obstacle(place, NOT_NAMED));
         }
         let mut names = Vec::new();
         let mut written = Members::new();
@@ -194,6 +210,10 @@ impl Reducer<'_> {
             sent.insert("required".into(), names.into());
         }
         match others {
+            // What is said of the others is not said of those that match a pattern.
+            Some(others) if has_patterns && others != true => {
+                self.leave_out(place, "additionalProperties");
+            }
             Some(Value::Bool(is)) => drop(sent.insert("additionalProperties".into(), is.into())),
             Some(others) => {
                 let others = self.schema(&others, &format!("{place}/additionalProperties"))?;
