@@ -32,24 +32,25 @@ pub(super) struct LastRun<'a> {
 /// The command that goes on with a run.
 pub(super) struct ResumeCommand {
     command: String,
-    /// It says everything that must be said.
-    is_whole: bool,
+    /// What must be said beside it, for people.
+    more: &'static str,
 }
+
+/// Said where flags of before cannot be written again.
+const FLAGS_BEFORE: &str = " (with the same flags as before)";
+/// Said where all can but those of checks.
+const CHECKS_BEFORE: &str = " (with the same checks as before)";
 
 impl ResumeCommand {
     /// Returns it as a sentence has it, with more words.
     pub(super) fn ticked_with(&self, words: &str) -> String {
-        format!("`{}{words}`{}", self.command, self.more())
-    }
-
-    fn more(&self) -> &'static str {
-        if self.is_whole { "" } else { " (with the same flags as before)" }
+        format!("`{}{words}`{}", self.command, self.more)
     }
 }
 
 impl fmt::Display for ResumeCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.command, self.more())
+        write!(f, "{}{}", self.command, self.more)
     }
 }
 
@@ -84,12 +85,12 @@ fn command_again(
         name => which.command(name),
     };
     // Files that cannot be read were complained of when this run was looked for.
-    let Some(before) = before else { return ResumeCommand { command, is_whole: true } };
+    let Some(before) = before else { return ResumeCommand { command, more: "" } };
     let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
-        return ResumeCommand { command, is_whole: true };
+        return ResumeCommand { command, more: "" };
     };
-    if !before.can_express(&flags) || !has_checks {
-        return ResumeCommand { command, is_whole: false };
+    if !before.can_express(&flags) {
+        return ResumeCommand { command, more: FLAGS_BEFORE };
     }
     // Said already, as it was given here.
     flags.column = flags.column.filter(|_| which.flags.column.is_none());
@@ -97,7 +98,7 @@ fn command_again(
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);
-    ResumeCommand { command, is_whole: true }
+    ResumeCommand { command, more: if has_checks { "" } else { CHECKS_BEFORE } }
 }
 
 /// Returns what must be said for the settings of before to hold again, and whether answers are held

@@ -85,8 +85,11 @@ pub(crate) fn bad_rows(bad: &BadRows) -> Option<String> {
     if bad.count == 0 {
         return None;
     }
-    let named = bad.first.iter().map(|(place, problem)| {
-        format!("{}: {}", place_words(*place), shortened(&one_line(&problem.to_string()), 80))
+    let named = bad.first.iter().map(|row| {
+        let file = row.file.as_ref().and_then(|file| file.file_name());
+        let file = file.map(|name| format!("{}, ", one_line(&name.to_string_lossy())));
+        let problem = shortened(&one_line(&row.problem.to_string()), 80);
+        format!("{}{}: {problem}", file.unwrap_or_default(), place_words(row.place))
     });
     let more = bad.count - bad.first.len() as u64;
     let more = if more > 0 { format!("; and {} more", count(more)) } else { String::new() };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion};
+use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion, is_chat};
 use dset_core::item::Place;
 use dset_engine::source::bad_row::RowProblem;
 use dset_engine::source::import::{Form, ImportError, check, encoding_of};
@@ -13,6 +13,7 @@ use crate::display::text::{count, one_line, quoted, same_command, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::file_suggestion::{import_and_run, nearby, no_default};
+use crate::same_command::same_command_with;
 use crate::spelling::meant;
 
 /// What the disk says of the file that an error is about.
@@ -113,20 +114,23 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
         SourceError::Records { path, error } => records(&path, error, diagnosis),
         SourceError::NoQuestionField { found, .. } => user
             .cause(format!("the fields are: {}", listed(&found)))
-            .hint(format!("Name the one with the questions: `{} --column NAME`", same_command()))
+            .hint(format!("Name the one with the questions: `{} --column NAME`", same_command_with("column")))
             .hint("Or say in a template what is sent: `-t '{{ topic }}'`"),
         SourceError::TwoFields { first, second, .. } => user
             .cause(format!("without a template only `{}` would be sent", one_line(&first)))
             .hint(format!(
                 "If that is meant: `{} --column {}`",
-                same_command(),
+                same_command_with("column"),
                 quoted(&one_line(&first))
             ))
-            .hint(format!(
-                "To send both: `-t '{{{{ {} }}}} {{{{ {} }}}}'`",
-                one_line(&first),
-                one_line(&second)
-            )),
+            .hint(match is_chat(&second) {
+                true => format!("To send the chat: `--column {}`", quoted(&one_line(&second))),
+                false => format!(
+                    "To send both: `-t '{{{{ {} }}}} {{{{ {} }}}}'`",
+                    one_line(&first),
+                    one_line(&second)
+                ),
+            }),
         SourceError::BadRow { path, place, problem } => bad_row(&path, place, &problem),
         SourceError::Unreadable { .. } => user
             .cause("nothing behind it can be read")
@@ -144,7 +148,10 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
                 None => "which of them is meant is not said".to_owned(),
             };
             let first = found.first().map_or("NAME".to_owned(), |name| quoted(&one_line(name)));
-            user.cause(cause).hint(format!("Name one: `{} {flag} {first}`", same_command()))
+            user.cause(cause).hint(format!(
+                "Name one: `{} {flag} {first}`",
+                same_command_with(flag.trim_start_matches('-'))
+            ))
         }
         SourceError::Card { .. } => user.hint("Mend the front matter of its README.md, or name the files"),
         SourceError::Condition { .. } => user
@@ -168,7 +175,7 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
         RowProblem::EndsWithAssistant => user
             .hint(format!(
                 "To leave out such answers and ask anew: `{} --last drop`",
-                same_command()
+                same_command_with("last")
             ))
             .hint("To have the model go on with them, where the service can: `--last continue`"),
         RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
@@ -193,7 +200,7 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
     };
     user.hint(format!(
         "To ask the other rows, and count and name such ones: `{} --on-bad-row skip`",
-        same_command()
+        same_command_with("on_bad_row")
     ))
 }
 
@@ -242,7 +249,7 @@ fn column(suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserE
             .hint("If each line is a question: keep it as `q.txt` and name that")
             .hint(format!(
                 "If it is CSV: keep it as `q.csv`, or name its column, `{} --column 1`",
-                same_command()
+                same_command_with("column")
             )),
         Suspicion::WhichColumn { doubt } => {
             let (first, likelier) = (one_line(&doubt.first), one_line(&doubt.likelier));
@@ -251,10 +258,14 @@ fn column(suspicion: Suspicion, user: UserError, diagnosis: &Diagnosis) -> UserE
                 "the columns are: {}; the first holds numbers, and `{likelier}` holds sentences",
                 found.join(", ")
             ))
-            .hint(format!("Ask those: `{} --column {}`", same_command(), quoted(&likelier)))
+            .hint(format!(
+                "Ask those: `{} --column {}`",
+                same_command_with("column"),
+                quoted(&likelier)
+            ))
             .hint(format!(
                 "Ask the first: `{} --column {}`",
-                same_command(),
+                same_command_with("column"),
                 quoted(&first)
             ))
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 44] = [
+const COMMANDS: [&str; 45] = [
     "",
     "demo",
     "init",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 44] = [
     "models",
     "models list",
     "prices",
+    "prices fetch",
     "prices set",
     "schema",
     "schema try",

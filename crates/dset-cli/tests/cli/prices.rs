@@ -282,3 +282,56 @@ fn a_template_with_its_document_behind_the_question_is_named() {
     assert!(!doctor.out.contains("stands behind"), "{}", doctor.out);
     assert_eq!(service.stats().asked, 10);
 }
+
+#[test]
+fn prices_of_openrouter_are_asked_for_and_written_where_the_user_says_so() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
+    let body = r#"{"data":[
+        {"id":"a/b","pricing":{"prompt":"0.00000027","completion":"0.0000011"}},
+        {"id":"a/long","pricing":{"prompt":"0.000001","completion":"0.000002","overrides":[{"prompt":"0.000004"}]}},
+        {"id":"a/dear","pricing":{"prompt":"0.000001","completion":"0.000002","request":"0.01"}}]}"#;
+    let served = std::thread::spawn(move || {
+        let mut requests = Vec::new();
+        for stream in listener.incoming().take(4) {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).unwrap();
+        }
+        requests
+    });
+    let folder = Folder::with("question\nWhy?\n");
+    folder.write(
+        "dset.toml",
+        format!("model = \"openrouter/a/b\"\n\n[provider.openrouter]\nbase-url = \"{url}\"\n"),
+    );
+    folder.write(".env", "OPENROUTER_API_KEY=sk-or-v1-0123456789\n");
+    folder.dset(&["prices", "fetch"]).exits(0).tells("input 0.27, output 1.10");
+    folder
+        .dset(&["prices", "fetch", "a/long"])
+        .exits(0)
+        .tells("input 4.00")
+        .says("the dearest is written");
+    folder
+        .dset(&["prices", "fetch", "a/b", "a/dear"])
+        .exits(2)
+        .says("price of its own beside its tokens");
+    folder.dset(&["prices", "fetch", "a/c"]).exits(2).says("has no price of `a/c`");
+    let text = folder.read("dset.toml");
+    assert!(text.contains("[prices.\"openrouter/a/b\"]\ninput = 0.27\noutput = 1.10\n"), "{text}");
+    assert!(!text.contains("a/dear"));
+    let shown = folder.dset(&["prices", "openrouter/a/b", "--json"]).exits(0).json();
+    assert!(shown.to_string().contains("0.27"), "{shown}");
+    for request in served.join().unwrap() {
+        assert!(
+            request.starts_with("GET /api/v1/models ") && !request.contains("sk-or"),
+            "{request}"
+        );
+    }
+    folder.write("dset.toml", "model = \"openai/gpt-6-luna\"\n");
+    folder.dset(&["prices", "fetch"]).exits(2).says("no model of OpenRouter is asked here");
+}

@@ -524,3 +524,19 @@ fn a_pipe_of_lines_with_commas_is_not_cut_at_them() {
     piped("id,question\n1,Why?\n", "").exits(0);
     piped("Just one\n", "").exits(0);
 }
+
+#[test]
+fn a_row_that_is_skipped_is_named_with_its_file() {
+    let folder = Folder::new();
+    folder.write("d/1.jsonl", "{\"question\": \"a\"}\n");
+    folder.write("d/2.jsonl", "{\"question\": \"b\"}\nnothing\n");
+    let service = Service::friendly();
+    service
+        .run(&folder, &["d", "--on-bad-row", "skip"])
+        .exits(0)
+        .says("2.jsonl, line 2: it is not JSON");
+    let fails = service.run(&folder, &["d", "--split", "none", "--on-bad-row", "skip"]);
+    assert!(!fails.err.contains("--split none"), "{}", fails.err);
+    folder.write("rag.jsonl", "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\"}\n");
+    service.run(&folder, &["rag.jsonl"]).exits(2).says("`context` beside `question`");
+}

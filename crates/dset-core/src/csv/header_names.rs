@@ -202,6 +202,7 @@ pub fn second_among<'a>(names: &[&'a str], question: usize) -> Option<usize> {
     let seconds: &[&str] = match own.as_str() {
         "instruction" | "instructions" => &["input", "inputs", "context"],
         "prompt" | "prompts" => &["input", "inputs"],
+        "question" | "questions" => &["context", "passage", "choices", "options"],
         _ => return None,
     };
     names.iter().position(|name| seconds.contains(&lower(name).as_str()))

@@ -64,6 +64,18 @@ impl Price {
         Ok(Price(dollars * 1_000_000 + millionths))
     }
 
+    /// Reads a price in dollars a token: digits, with at most one point between them, and 12 decimals.
+    pub fn of_token(text: &str) -> Result<Price, PriceError> {
+        if text.starts_with('-') {
+            return Err(PriceError::Negative);
+        }
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let fraction = format!("{fraction:0<6}");
+        let (millions, rest) = fraction.split_at_checked(6).ok_or(PriceError::NoNumber)?;
+        let rest = if rest.is_empty() { "0" } else { rest };
+        Price::parse(&format!("{whole}{millions}.{rest}"))
+    }
+
     /// Returns what so many tokens cost.
     #[must_use]
     pub fn of(self, tokens: u64) -> Amount {

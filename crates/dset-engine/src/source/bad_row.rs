@@ -1,7 +1,7 @@
 //! Rows that cannot be asked as they are: the run ends before its first ask, or they are skipped and
 //! counted, as the user says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dset_core::item::Place;
 use dset_core::item::params::ParamError;
@@ -134,13 +134,26 @@ pub struct BadRows {
     /// How many.
     pub count: u64,
     /// The first of them, each with what is wrong with it.
-    pub first: Vec<(Place, RowProblem)>,
+    pub first: Vec<BadRow>,
+}
+
+/// A row that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its file, where the input is of several.
+    pub file: Option<PathBuf>,
+    /// Where it stands there.
+    pub place: Place,
+    /// What is wrong with it.
+    pub problem: RowProblem,
 }
 
 impl BadRows {
-    pub(crate) fn extend(&mut self, other: BadRows) {
+    /// Adds those of one of several files.
+    pub(crate) fn extend(&mut self, file: &Path, other: BadRows) {
         self.count += other.count;
-        self.first.extend(other.first);
+        let named = other.first.into_iter();
+        self.first.extend(named.map(|row| BadRow { file: Some(file.to_owned()), ..row }));
         self.first.truncate(NAMED_MAX);
     }
 
@@ -164,7 +177,7 @@ impl BadRows {
     fn add(&mut self, place: Place, problem: RowProblem) {
         self.count += 1;
         if self.first.len() < NAMED_MAX {
-            self.first.push((place, problem));
+            self.first.push(BadRow { file: None, place, problem });
         }
     }
 }

@@ -119,7 +119,7 @@ impl Source for Files {
             if self.at + 1 == self.paths.len() {
                 return Ok(false);
             }
-            self.bad_rows.extend(self.open.bad_rows());
+            self.bad_rows.extend(&self.paths[self.at], self.open.bad_rows());
             self.rows_before = self.row;
             self.open_at(self.at + 1)?;
         }
@@ -146,7 +146,7 @@ impl Source for Files {
 
     fn bad_rows(&self) -> BadRows {
         let mut all = self.bad_rows.clone();
-        all.extend(self.open.bad_rows());
+        all.extend(&self.paths[self.at], self.open.bad_rows());
         all
     }
 }

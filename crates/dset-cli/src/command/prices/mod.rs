@@ -1,5 +1,6 @@
 //! `dset prices`: what models cost, and where that is known from.
 
+mod fetch;
 mod object;
 mod set;
 mod show;
@@ -22,7 +23,7 @@ use crate::spelling::meant;
 #[command(
     after_help = "Prices are in US dollars a million tokens. They come from the table in dset, whose \
 date is shown, and from `[prices.MODEL]` in dset.toml or in your own file of settings, which outranks \
-it. Nobody is asked. Hours are in UTC.
+it. Nobody is asked, but by `dset prices fetch`. Hours are in UTC.
 
 A model that has no price costs `unknown`, never nothing.
 
@@ -33,7 +34,8 @@ Examples:
   dset prices deepseek-flash        by the hour, in batches, before; from where
   dset prices openai/gpt-6-luna     at one provider
   dset prices --json                one JSON object, for a program
-  dset prices set my-model --input 0.3 --output 1.2"
+  dset prices set my-model --input 0.3 --output 1.2
+  dset prices fetch                 what OpenRouter says of the models that are asked there"
 )]
 pub(crate) struct PricesArgs {
     #[command(subcommand)]
@@ -52,6 +54,8 @@ pub(crate) struct PricesArgs {
 enum PricesCommand {
     /// Write a price of your own into dset.toml
     Set(set::SetArgs),
+    /// Ask OpenRouter what its models cost, and write that into dset.toml
+    Fetch(fetch::FetchArgs),
 }
 
 /// The prices that are shown of one name.
@@ -62,8 +66,10 @@ struct Found<'a> {
 }
 
 pub(super) fn run(args: &PricesArgs) -> Result<Exit, UserError> {
-    if let Some(PricesCommand::Set(args)) = &args.command {
-        return set::run(args);
+    match &args.command {
+        Some(PricesCommand::Set(args)) => return set::run(args),
+        Some(PricesCommand::Fetch(args)) => return fetch::run(args),
+        None => {}
     }
     let environment = Environment::read(Path::new("."))?;
     environment.warn();

@@ -65,9 +65,15 @@ pub(super) fn run(args: &SetArgs) -> Result<Exit, UserError> {
             Price::parse(word).map_err(|error| refused(&format!("`--{name}`"), word, error))?;
         fields.push((name, price));
     }
+    write_price(&args.model, &fields)?;
+    Ok(Exit::Done)
+}
+
+/// Writes a price into dset.toml, and says so.
+pub(super) fn write_price(model: &str, fields: &[(&str, Price)]) -> Result<(), UserError> {
     let path = Path::new(PROJECT);
     let old = text(path)?;
-    let new = edited(path, old.as_deref().unwrap_or_default(), &args.model, &fields)?;
+    let new = edited(path, old.as_deref().unwrap_or_default(), model, fields)?;
     write(path, &new, old.is_some()).map_err(|error| {
         UserError::new(Exit::Ours, format!("cannot write `{PROJECT}`"))
             .cause(one_line(&error.to_string()))
@@ -75,9 +81,9 @@ pub(super) fn run(args: &SetArgs) -> Result<Exit, UserError> {
     })?;
     let said: Vec<String> = fields.iter().map(|(name, price)| format!("{name} {price}")).collect();
     let said = said.join(", ");
-    let line = format!("{PROJECT}: [prices] {} = {said}\n", one_line(&args.model));
+    let line = format!("{PROJECT}: [prices] {} = {said}\n", one_line(model));
     crate::command::shared::write_out(line.as_bytes());
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// Returns the text of a file with this price in it. A file that cannot be read is not edited.
