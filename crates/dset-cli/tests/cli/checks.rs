@@ -417,7 +417,7 @@ fn rows_are_asked_again_as_the_run_asked_them_and_no_others() {
     folder.dset(&[&["redo", "1"], &all[..]].concat()).exits(0);
     assert_eq!(service.stats().asked, 6);
     assert!(folder.read("q.csv").contains("ERROR"));
-    folder.dset(&["status"]).tells("dset redo --failed").tells("with the same checks as before");
+    folder.dset(&["status"]).tells("dset redo --base-url").tells("with the same checks as before");
     let ran = folder.dset(&[&["redo", "--where", "gold == 4"], &all[..]].concat());
     ran.exits(0);
     assert_eq!(service.stats().asked, 8);

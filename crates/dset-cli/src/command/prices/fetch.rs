@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use dset_core::money::{Price, Published, Rates, read_published};
-use dset_core::provider::{Preset, Providers};
+use dset_core::provider::Preset;
 use dset_core::settings::{Layer, resolve_with_providers};
 use dset_engine::http::probe;
 use url::Url;
@@ -76,13 +76,8 @@ fn bare(name: &str) -> String {
 fn of_settings(environment: &Environment) -> Result<Vec<String>, UserError> {
     let said = environment.under(Layer::default())?;
     let spec = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
-    let asked =
-        spec.models.iter().filter(|model| is_asked_there(&environment.providers, model.base_url()));
+    let asked = spec.models.iter().filter(|model| &*model.preset.id == SERVICE);
     Ok(asked.map(|model| model.request.model.clone()).collect())
-}
-
-fn is_asked_there(providers: &Providers, url: &Url) -> bool {
-    providers.by_url(url).is_some_and(|preset| &*preset.id == SERVICE)
 }
 
 fn published(preset: &Preset) -> Result<Vec<Published>, UserError> {
