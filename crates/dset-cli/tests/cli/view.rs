@@ -217,6 +217,16 @@ fn what_somebody_thinks_of_answers_is_kept_and_becomes_columns_and_pairs() {
 }
 
 #[test]
+fn broken_ratings_are_no_fault_of_the_store() {
+    let folder = asked();
+    folder.write("dset_generator/review.db", "garbage");
+    for command in [&["view", "--static", "s"][..], &["export", "--to", "x.jsonl", "--reviews"]] {
+        let said = folder.dset(command).exits(1).says("review.db").says("answers are sound");
+        assert!(!said.err.contains("dset.db-wal"), "{}", said.err);
+    }
+}
+
+#[test]
 fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
     let folder = Folder::with(&questions(3));
     Service::friendly().run(&folder, &["--check", "matches=^never$"]).exits(3);
