@@ -293,8 +293,13 @@ fn a_report_says_what_was_asked_of_answers_and_how_to_make_the_run_again() {
     assert!(failed.contains("<i>matches: "), "{failed}");
     let (_, held) = report.split_once("What answers were held against").unwrap();
     assert!(held.contains("<td>matches</td>"), "{held}");
-    let (_, again) = report.split_once("Made again by").unwrap();
-    assert!(again.contains("-m some-model") && again.contains("--base-url"), "{again}");
+    let again = |report: &str| report.split_once("Made again by").unwrap().1.to_owned();
+    assert!(again(&report).contains("(with the same flags as before)"), "{}", again(&report));
+    let folder = Folder::with(&questions(3));
+    service.run(&folder, &["-m", "some-model"]).exits(0);
+    folder.dset(&["report"]).exits(0);
+    let command = again(&folder.read("report.html"));
+    assert!(command.contains("-m some-model") && command.contains("--base-url"), "{command}");
 }
 
 #[test]
