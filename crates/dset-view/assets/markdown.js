@@ -2,7 +2,8 @@
 // fetched; formulas are kept apart as they are.
 importScripts('vendor/markdown-it.js');
 
-const reader = markdownit({ html: false, linkify: false, maxNesting: 40 }).disable('image');
+const NESTING_MAX = 40;
+const reader = markdownit({ html: false, linkify: false, maxNesting: NESTING_MAX }).disable('image');
 
 const OPENERS = { '$$': '$$', '\\[': '\\]', '\\(': '\\)', '$': '$' };
 const FORMULA_MAX = 4000;
@@ -36,4 +37,10 @@ for (const cell of ['th_open', 'td_open']) {
   };
 }
 
-onmessage = ({ data: [id, text] }) => postMessage([id, reader.render(text)]);
+// What lies deeper than that in quotes and lists would be left out.
+const isTooDeep = token => token.nesting === 1 && token.level >= NESTING_MAX - 1;
+
+onmessage = ({ data: [id, text] }) => {
+  const env = {}, tokens = reader.parse(text, env);
+  postMessage([id, tokens.some(isTooDeep) ? { isTooDeep: true } : reader.renderer.render(tokens, reader.options, env)]);
+};

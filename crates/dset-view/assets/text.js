@@ -29,7 +29,7 @@ function restart() {
   waiting = new Map();
 }
 
-/** HTML of a Markdown text, or null where it takes too long. */
+/** HTML of a Markdown text, null where it takes too long, an object where it is nested too deep. */
 function markdown(text) {
   if (!worker) {
     worker = new Worker('markdown.js');
@@ -67,7 +67,11 @@ export function rendered(text) {
   }
   const place = h('div', { class: 'text', dir: 'auto' });
   markdown(text).then(async html => {
-    if (html === null) { place.replaceChildren(h('p', { class: 'quiet' }, 'This takes too long to render: shown as it is.'), ...raw(text).filter(Boolean)); return; }
+    if (typeof html !== 'string') {
+      const why = html?.isTooDeep ? 'Nested too deep to be rendered: shown as it is.' : 'This takes too long to render: shown as it is.';
+      place.replaceChildren(h('p', { class: 'quiet' }, why), ...raw(text).filter(Boolean));
+      return;
+    }
     const fragment = globalThis.DOMPurify.sanitize(html, ALLOWED);
     for (const link of fragment.querySelectorAll('a')) {
       link.target = '_blank';

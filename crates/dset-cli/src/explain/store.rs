@@ -44,6 +44,12 @@ impl From<StoreError> for UserError {
             long @ StoreError::PathTooLong(_) => user
                 .cause(long.to_string())
                 .hint("Move the folder to where its path is shorter, and everything in it"),
+            StoreError::Reviews { path, why } => {
+                let path = one_line(&path.display().to_string());
+                UserError::new(Exit::Ours, format!("cannot read the ratings and notes in `{path}`"))
+                    .cause(one_line(&why))
+                    .hint("The answers are sound: put a copy of that file back, or move it away and rate anew")
+            }
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),

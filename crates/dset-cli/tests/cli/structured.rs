@@ -236,6 +236,15 @@ fn on_fail_says_it_for_the_schema_too() {
     }
 }
 
+#[test]
+fn a_sample_that_is_wanted_no_more_need_not_be_accepted() {
+    let (folder, service) = (folder(), faulty("vllm", "so=wrong-type*1"));
+    let flags = ["--schema", "s.json", "--on-fail", "mark", "--samples", "4", "--enough", "1"];
+    service.run(&folder, &[&["-m", "m"], &flags[..]].concat()).exits(0);
+    assert_eq!(service.stats().asked, 2);
+    folder.dset(&[&["check"], &flags[..]].concat()).exits(0).tells("1 pass, 1 fail");
+}
+
 fn faulty(dialect: &str, on: &str) -> Service {
     let (dialect, on) = (dialect.parse().unwrap(), vec![on.parse().unwrap()]);
     Service::start(MockSettings { dialect, on, ..MockSettings::default() })

@@ -217,6 +217,16 @@ fn what_somebody_thinks_of_answers_is_kept_and_becomes_columns_and_pairs() {
 }
 
 #[test]
+fn broken_ratings_are_no_fault_of_the_store() {
+    let folder = asked();
+    folder.write("dset_generator/review.db", "garbage");
+    for command in [&["view", "--static", "s"][..], &["export", "--to", "x.jsonl", "--reviews"]] {
+        let said = folder.dset(command).exits(1).says("review.db").says("answers are sound");
+        assert!(!said.err.contains("dset.db-wal"), "{}", said.err);
+    }
+}
+
+#[test]
 fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
     let folder = Folder::with(&questions(3));
     Service::friendly().run(&folder, &["--check", "matches=^never$"]).exits(3);
@@ -283,8 +293,13 @@ fn a_report_says_what_was_asked_of_answers_and_how_to_make_the_run_again() {
     assert!(failed.contains("<i>matches: "), "{failed}");
     let (_, held) = report.split_once("What answers were held against").unwrap();
     assert!(held.contains("<td>matches</td>"), "{held}");
-    let (_, again) = report.split_once("Made again by").unwrap();
-    assert!(again.contains("-m some-model") && again.contains("--base-url"), "{again}");
+    let again = |report: &str| report.split_once("Made again by").unwrap().1.to_owned();
+    assert!(again(&report).contains("(with the same flags as before)"), "{}", again(&report));
+    let folder = Folder::with(&questions(3));
+    service.run(&folder, &["-m", "some-model"]).exits(0);
+    folder.dset(&["report"]).exits(0);
+    let command = again(&folder.read("report.html"));
+    assert!(command.contains("-m some-model") && command.contains("--base-url"), "{command}");
 }
 
 #[test]

@@ -209,7 +209,8 @@ fn drain(mut from: impl Read) {
     let _ = std::io::copy(&mut from, &mut std::io::sink());
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

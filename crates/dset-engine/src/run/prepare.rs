@@ -132,6 +132,9 @@ impl Job {
             }
         }
 
+        if let Some(accepting) = accepting.as_ref().filter(|_| decisions.again_failed) {
+            folder.store.withdraw_kept(&accepting.terms)?;
+        }
         let generation = folder.store.edition()?;
         let mut plan = folder.plan(&mut input, generation, accepting.as_ref())?;
         let mut again_continued = false;

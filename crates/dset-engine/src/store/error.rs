@@ -30,6 +30,14 @@ pub enum StoreError {
     /// Its path has more bytes than SQLite takes.
     #[error("its path has {0} bytes, and SQLite takes {PATH_BYTES_MAX} at most")]
     PathTooLong(usize),
+    /// What beside the store holds ratings and notes cannot be read.
+    #[error("the ratings and notes in {} cannot be read: {why}", .path.display())]
+    Reviews {
+        /// Where they are.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Another program has it locked.
     #[error("another program has the store locked")]
     Busy,

@@ -1,7 +1,7 @@
 //! What somebody who looked at answers thinks of them: ratings and notes, in a file of their own, so
 //! that the store of what was paid for is never written for them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use dset_core::answer::row::Review;
 use rusqlite::{Connection, OpenFlags, params};
@@ -25,6 +25,20 @@ pub(crate) struct ReviewKey {
 #[derive(Debug)]
 pub(crate) struct Reviews {
     connection: Connection,
+    path: PathBuf,
+}
+
+/// An error of this file is none of the store.
+fn of_reviews(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Foreign
+        | StoreError::Damaged(_)
+        | StoreError::Unreadable(_)
+        | StoreError::Failed(_) => {
+            StoreError::Reviews { path: path.to_owned(), why: error.to_string() }
+        }
+        other => other,
+    }
 }
 
 impl Reviews {
@@ -35,18 +49,26 @@ impl Reviews {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        let reviews = Reviews { connection };
-        Ok((reviews.version()? == VERSION).then_some(reviews))
+        let open = || {
+            let connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            let reviews = Reviews { connection, path: path.clone() };
+            Ok((reviews.version()? == VERSION).then_some(reviews))
+        };
+        open().map_err(|error| of_reviews(&path, error))
     }
 
     /// Opens them to write, and makes the file where there is none.
     pub(crate) fn open(folder: &Path) -> Result<Reviews, StoreError> {
-        let connection = Connection::open(folder.join(REVIEWS))?;
+        let path = folder.join(REVIEWS);
+        Reviews::open_at(&path).map_err(|error| of_reviews(&path, error))
+    }
+
+    fn open_at(path: &Path) -> Result<Reviews, StoreError> {
+        let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "synchronous", "full")?;
-        let reviews = Reviews { connection };
+        let reviews = Reviews { connection, path: path.to_owned() };
         match reviews.version()? {
             0 => reviews.connection.execute_batch(&format!(
                 "BEGIN IMMEDIATE;
@@ -76,6 +98,10 @@ impl Reviews {
 
     /// Returns all of a generation.
     pub(crate) fn all(&self, generation: u32) -> Result<Vec<(ReviewKey, Review)>, StoreError> {
+        self.read(generation).map_err(|error| of_reviews(&self.path, error))
+    }
+
+    fn read(&self, generation: u32) -> Result<Vec<(ReviewKey, Review)>, StoreError> {
         let sql = "SELECT key, try, rating, note FROM reviews WHERE generation = ?1";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([generation], |row| {

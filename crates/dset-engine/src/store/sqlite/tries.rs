@@ -138,6 +138,13 @@ impl Store {
         Ok(kept)
     }
 
+    /// Takes back that answers are to be kept, whatever these terms say.
+    pub(crate) fn withdraw_kept(&self, terms: &Terms) -> Result<(), StoreError> {
+        let sql = "DELETE FROM kept WHERE acceptance = ?1";
+        self.reader.connection.execute(sql, [&terms.fingerprint[..]])?;
+        Ok(())
+    }
+
     /// Returns the answers that count no more.
     pub(super) fn set_aside(&self) -> Result<IdSet, StoreError> {
         let mut aside = IdSet::default();
