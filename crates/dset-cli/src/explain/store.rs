@@ -29,12 +29,6 @@ impl From<StoreError> for UserError {
                 .cause("it is another program's, or its first page is damaged")
                 .hint("Put a copy of it back, if it was a store")
                 .hint("If nothing was asked here yet, use another folder with `-o DIR`"),
-            StoreError::Reviews(detail) => {
-                UserError::new(Exit::Ours, "cannot use `review.db`, the ratings and notes")
-                    .cause(one_line(&detail))
-                    .hint("Put a copy of it back; the answers in `dset.db` are sound")
-                    .hint("Without one, move it away: ratings and notes begin anew")
-            }
             StoreError::Damaged(detail) => {
                 user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
             }

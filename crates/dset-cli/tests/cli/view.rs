@@ -324,11 +324,3 @@ fn a_folder_of_plain_files_is_whole_and_replaces_only_its_like() {
     folder.dset(&["view", "--static", "."]).exits(2);
     assert_eq!(folder.everything(), before, "nothing is left half made");
 }
-
-#[test]
-fn a_damaged_file_of_reviews_is_not_taken_for_the_store() {
-    let folder = asked();
-    folder.write("dset_generator/review.db", "nothing of the kind, and longer than a header of SQLite is: ...............................................");
-    let ran = folder.dset(&["export", "--to", "a.jsonl", "--reviews"]).exits(1);
-    assert!(ran.err.contains("review.db") && !ran.err.contains("dset.db-wal"), "{}", ran.err);
-}

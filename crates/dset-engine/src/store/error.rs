@@ -24,9 +24,6 @@ pub enum StoreError {
     /// SQLite reports it as corrupt, or what it holds contradicts itself.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-    /// The ratings and notes beside it cannot be used.
-    #[error("the reviews cannot be read: {0}")]
-    Reviews(String),
     /// Its path has more bytes than SQLite takes.
     #[error("its path has {0} bytes, and SQLite takes {PATH_BYTES_MAX} at most")]
     PathTooLong(usize),

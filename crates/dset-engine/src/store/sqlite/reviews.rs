@@ -90,10 +90,8 @@ impl Reviews {
         Ok(reviews)
     }
 
-    /// Returns the version of the file, of which this is the first that is read.
     fn version(&self) -> Result<i64, StoreError> {
-        let version = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0));
-        version.map_err(|error| StoreError::Reviews(error.to_string()))
+        Ok(self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
     }
 
     /// Returns all of a generation.
