@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import dset
 import pytest
@@ -257,6 +258,11 @@ def test_the_wheel_carries_the_command(here):
     assert wrong.returncode == 2 and "--nothing" in wrong.stderr
     script = os.path.join(os.path.dirname(sys.executable), "dset")
     assert subprocess.run([script, "version"], capture_output=True).returncode == 0
+
+
+def test_the_wheel_carries_its_types():
+    package = Path(dset.__file__).parent
+    assert (package / "py.typed").exists() and (package / "_dset.pyi").exists()
 
 
 def test_the_command_ends_by_ctrl_c_as_it_does_without_python(here, slow):

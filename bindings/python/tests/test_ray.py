@@ -1,6 +1,7 @@
 """Shards on Ray, with workers and drivers that are killed, and what happens without dset's keys and names.
 
-The figures of each proof are printed: `pytest -s tests/test_ray.py`.
+All drivers share one cluster. The figures of each proof are printed: `pytest -s tests/test_ray.py`; those marked
+`long` take minutes.
 """
 
 import json
@@ -18,15 +19,38 @@ ray = pytest.importorskip("ray")
 
 import dset  # noqa: E402
 import dset.ray  # noqa: E402
+from conftest import Service, questions  # noqa: E402
 
 QUESTIONS, SHARDS, WIDTH = 160, 4, 4
+#: How long a process may take, in seconds: a machine that does much else begins workers slowly.
+PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
 def cluster():
+    """Two CPUs in this process's cluster; the address, for drivers of their own."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
+    yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+def driver(cluster, code, *arguments):
+    """The command and the environment of a driver that joins the cluster."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return command, {**os.environ, "RAY_ADDRESS": cluster}
+
+
+def begun(cluster, code, *arguments, **options):
+    command, environment = driver(cluster, code, *arguments)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    return subprocess.Popen(command, env=environment, start_new_session=True, **quiet)
+
+
+def done(cluster, code, *arguments):
+    command, environment = driver(cluster, code, *arguments)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
 
 
 def job(here, service):
@@ -56,8 +80,8 @@ def workers(here):
     return found
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
+def until(condition):
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
@@ -117,6 +141,7 @@ def test_a_worker_that_is_killed_loses_no_row_and_buys_at_most_what_was_in_fligh
     assert 0 <= told("1 a worker killed", slow, 3) <= WIDTH * 3
 
 
+@pytest.mark.long
 def test_the_worker_that_takes_over_may_be_killed_too(here, slow, cluster):
     split = job(here, slow)
     kills = []
@@ -160,6 +185,7 @@ def test_a_worker_that_stands_still_keeps_its_shard_and_nothing_is_doubled(here,
     assert told("4 SIGSTOP, another tries, SIGCONT", slow, 0) == 0
 
 
+@pytest.mark.long
 def test_a_shard_whose_disk_goes_with_its_worker_is_paid_again_and_no_other(here, slow, cluster):
     split = job(here, slow)
     lost = []
@@ -193,7 +219,7 @@ def test_shards_in_any_order_have_the_same_names_and_ids(here, service, cluster)
 
 DRIVER = """
 import ray, dset.ray, sys
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+ray.init(log_to_driver=False)
 print(len(dset.ray.run(sys.argv[1], num_workers=2, to=sys.argv[2])), flush=True)
 """
 
@@ -204,16 +230,13 @@ def end_of(driver):
     driver.wait()
 
 
-def test_a_driver_that_is_killed_goes_on_with_the_same_command(here, slow):
+def test_a_driver_that_is_killed_goes_on_with_the_same_command(here, slow, cluster):
     split = job(here, slow)
-    command = [sys.executable, "-c", DRIVER, str(split.folder), str(here / "parts")]
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    driver = subprocess.Popen(command, **quiet)
-    until(lambda: slow.stats()["answered"] >= 50, 90)
-    end_of(driver)
+    first = begun(cluster, DRIVER, split.folder, here / "parts")
+    until(lambda: slow.stats()["answered"] >= 50)
+    end_of(first)
     until(lambda: not workers(here))
-    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert again.stdout.strip() == str(SHARDS), again.stderr
+    assert done(cluster, DRIVER, split.folder, here / "parts") == str(SHARDS)
     check(here, [dset.ray.Manifest(n, split.run(n)) for n in range(SHARDS)])
     import pyarrow.parquet
 
@@ -226,7 +249,7 @@ PIPELINE = """
 import json, sys, time, urllib.request
 import ray, ray.data, dset.ray
 url, out, kept, checkpoint = sys.argv[1:5]
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+ray.init(log_to_driver=False)
 context = ray.data.DataContext.get_current()
 context.enable_progress_bars = False
 # A task for each file, whatever its size.
@@ -251,10 +274,9 @@ ds.write_parquet(out)
 """
 
 
-@pytest.mark.parametrize(
-    "arm, checkpoint", [("bare", False), ("dset", False), ("dset", True)]
-)
-def test_ray_data_alone_doubles_rows_and_buys_again_after_its_driver_was_killed(here, slow, arm, checkpoint):
+@pytest.mark.long
+@pytest.mark.parametrize("arm, checkpoint", [("bare", False), ("dset", False), ("dset", True)])
+def test_ray_data_doubles_rows_without_a_checkpoint_and_buys_again_without_dset(here, slow, cluster, arm, checkpoint):
     import pyarrow
     import pyarrow.parquet
 
@@ -266,17 +288,12 @@ def test_ray_data_alone_doubles_rows_and_buys_again_after_its_driver_was_killed(
         pyarrow.parquet.write_table(table, here / "kept" / "in" / f"{part}.parquet")
     out = here / "out"
     place = str(here / "checkpoint") if checkpoint else "none"
-    command = [sys.executable, "-c", PIPELINE, f"{slow.root}/v1", str(out), str(here / "kept"), place, arm]
-    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-    def written():
-        return len(list(out.rglob("*.parquet"))) >= 2
-
-    until(written, 90)
-    end_of(driver)
+    pipeline = [PIPELINE, f"{slow.root}/v1", out, here / "kept", place, arm]
+    first = begun(cluster, *pipeline)
+    until(lambda: len(list(out.rglob("*.parquet"))) >= 2)
+    end_of(first)
     before = slow.stats()["answered"]
-    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0, again.stderr
+    done(cluster, *pipeline)
     owns = pyarrow.parquet.read_table(out)["own"].to_pylist()
     doubled = len(owns) - len(set(owns))
     paid_twice = slow.stats()["answered"] - rows
@@ -315,13 +332,49 @@ def test_what_a_shard_refuses_is_raised(here, service, cluster):
     assert service.stats()["asked"] == 0
 
 
-def test_ctrl_c_at_the_driver_lets_the_workers_take_home_what_is_on_its_way(here, slow):
+def test_ctrl_c_at_the_driver_lets_the_workers_take_home_what_is_on_its_way(here, slow, cluster):
     split = job(here, slow)
-    command = [sys.executable, "-c", DRIVER, str(split.folder), str(here / "parts")]
-    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until(lambda: slow.stats()["answered"] >= 20, 90)
-    driver.send_signal(signal.SIGINT)
-    _, said = driver.communicate(timeout=60)
+    interrupted = begun(cluster, DRIVER, split.folder, here / "parts", stderr=subprocess.PIPE, text=True)
+    until(lambda: slow.stats()["answered"] >= 20)
+    interrupted.send_signal(signal.SIGINT)
+    _, said = interrupted.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in said
-    kept = sum(dset.open(here / "job" / f"shard-{n:05}").status()["answered"] for n in range(2))
+    begun_shards = (here / "job").glob("shard-*")
+    kept = sum(dset.open(folder).status()["answered"] for folder in begun_shards)
     assert 0 < kept == slow.stats()["answered"] < QUESTIONS
+
+
+#: Asks of all workers in a minute.
+A_MINUTE = 240
+
+SHARED = """
+import ray, dset.ray, sys
+ray.init(log_to_driver=False)
+job, count = sys.argv[1], int(sys.argv[2])
+dset.ray.run(job, num_workers=count, num_cpus=0.1, rpm=int(sys.argv[3]) // count)
+"""
+
+
+@pytest.mark.long
+def test_one_two_and_four_workers_under_one_limit_ask_as_much_in_a_minute(here, cluster):
+    services, drivers = {}, []
+    try:
+        for count in (1, 2, 4):
+            services[count] = service = Service("--latency-ms", "400")
+            place = here / f"of-{count}"
+            place.mkdir()
+            # No shard ends while it is looked: what a minute holds is known to its folder.
+            rows = questions(place / "q.csv", 4 * 2 * A_MINUTE)
+            split = dset.split(rows, 4, job=place / "job", **service.asks)
+            drivers.append(begun(cluster, SHARED, split.folder, count, A_MINUTE))
+
+        # Workers begin one after the other; by then all have asked for a minute.
+        until(lambda: all(service.stats()["answered"] >= 1.4 * A_MINUTE for service in services.values()))
+        fullest = {count: service.stats()["asks_minute_max"] for count, service in services.items()}
+    finally:
+        for one in drivers:
+            end_of(one)
+        for service in services.values():
+            service.end()
+    print(f"\n8 asks in the fullest minute, of {A_MINUTE}, by workers: {fullest}")
+    assert all(0.95 * A_MINUTE <= most <= A_MINUTE for most in fullest.values())

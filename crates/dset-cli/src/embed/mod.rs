@@ -8,7 +8,8 @@ mod run;
 use std::path::Path;
 
 use dset_core::settings::Layer;
-use dset_engine::export::export as write_export;
+use dset_engine::export::{ExportRequest, export as write_export};
+use dset_engine::view::browse::SideFiles;
 use dset_engine::view::status::run_status;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ pub use self::run::{PreparedRun, prepare_run, report};
 use crate::cli::{self, Command};
 use crate::command::job::{JobCommand, split::split_quietly};
 use crate::command::{export, shared};
+use crate::display::terminal_variables::cache_folder;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -85,6 +87,8 @@ fn exported(args: &export::ExportArgs) -> Result<Value, UserError> {
         UserError::new(Exit::Usage, "nothing was said of what to export")
             .hint("Name a file or a folder to write")
     })?;
+    let side = SideFiles::beside(&spec.output, &cache_folder());
+    let request = ExportRequest { reviews_in: Some(&side.folder), ..request };
     let exported = write_export(&spec, &request, &mut |_, _| {})
         .map_err(|error| explain::export(error, &args.which))?
         .ok_or_else(|| shared::nothing_asked(&args.which, &spec))?;
