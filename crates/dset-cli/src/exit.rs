@@ -100,6 +100,7 @@ impl Exit {
             EndReason::Unreachable(_) | EndReason::RetryAfterTooLong(..) => Exit::Unreachable,
             EndReason::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
             EndReason::Stopped(StopSignal::Terminate) => Exit::Terminated,
+            EndReason::LeaseLost => Exit::Locked,
             EndReason::Paused => Exit::Marked,
             EndReason::Complete if ending.ledger.failed() > 0 => Exit::Marked,
             EndReason::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,

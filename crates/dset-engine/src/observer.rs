@@ -41,6 +41,11 @@ pub enum LocalFailure {
         /// How many they are.
         answers: u64,
     },
+    /// The server that the work is shared by does not answer: the run waits for it.
+    Server {
+        /// Why; absent once it answers again.
+        detail: Option<String>,
+    },
     /// An output cannot be written.
     Output {
         /// Why, naming the file.

@@ -261,6 +261,7 @@ impl Checker {
                 self.mark_from_ms = now_ms + rest;
             }
             Event::MarkFailed => self.mark_failed = true,
+            Event::LeaseLost => drop(self.reasons.insert(Reason::Lease)),
             Event::PauseRequested => self.is_held = true,
             Event::ResumeRequested => self.is_held = false,
             Event::Started(_)
@@ -268,6 +269,8 @@ impl Checker {
             | Event::Progressed { .. }
             | Event::PeerThrottled { .. }
             | Event::ProbeRequested
+            | Event::Permitted(_)
+            | Event::Funded { .. }
             | Event::TimerFired => {}
         }
         Expected::Nothing

@@ -19,6 +19,7 @@ pub(crate) enum Reason {
     Unreachable,
     ToldToWait,
     Signal,
+    Lease,
     Paused,
     Complete,
 }
@@ -36,6 +37,7 @@ impl From<&EndReason> for Reason {
             EndReason::Unreachable(_) => Reason::Unreachable,
             EndReason::RetryAfterTooLong(..) => Reason::ToldToWait,
             EndReason::Stopped(_) => Reason::Signal,
+            EndReason::LeaseLost => Reason::Lease,
             EndReason::Paused => Reason::Paused,
             EndReason::Complete => Reason::Complete,
         }

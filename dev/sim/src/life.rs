@@ -92,6 +92,7 @@ impl<'a> Life<'a> {
             limit: teller.fate.limit,
             budget: world.budget(&begin),
             off_peak: None,
+            is_shared: false,
             seed: world.start.seed,
         };
         Life {

@@ -120,6 +120,7 @@ impl Books {
             run: limit.of_run.then(|| limit.amount()),
             spent_before: store.recorded.values().copied().sum(),
             unsure_before: unsure.sum(),
+            granted: None,
             prices: Arc::clone(&self.prices),
             payees: payees.collect(),
             timeout: TIMEOUT,

@@ -100,6 +100,16 @@ impl Trace {
             Event::PauseRequested => self.number(17),
             Event::ResumeRequested => self.number(18),
             Event::ProbeRequested => self.number(19),
+            Event::Permitted(permit) => {
+                self.number(20);
+                self.optional(permit.asks.map(u64::from));
+                self.time(permit.until);
+            }
+            Event::Funded { granted, is_last } => {
+                self.numbers([21, (*is_last).into()]);
+                self.amounts([*granted]);
+            }
+            Event::LeaseLost => self.number(22),
         }
     }
 
@@ -296,6 +306,7 @@ impl Trace {
             EndReason::Stopped(signal) => self.number(signal_code(*signal)),
             EndReason::StoreFailed
             | EndReason::OutputFailed
+            | EndReason::LeaseLost
             | EndReason::Paused
             | EndReason::Complete => {}
         }

@@ -213,6 +213,7 @@ impl<'w> Life<'w> {
             limit: None,
             budget: None,
             off_peak: None,
+            is_shared: false,
             seed: 1,
         };
         let mut life = Life {

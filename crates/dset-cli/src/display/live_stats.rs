@@ -69,7 +69,7 @@ impl LiveStats {
     /// Adds trouble; tells whether it is news.
     pub(super) fn trouble(&mut self, trouble: &LocalFailure) -> bool {
         match trouble {
-            LocalFailure::Marks { .. } => true,
+            LocalFailure::Marks { .. } | LocalFailure::Server { .. } => true,
             LocalFailure::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
             LocalFailure::Store { path, detail, rescued, answers } => {
                 let is_news = self.store.is_none();

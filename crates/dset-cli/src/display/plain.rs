@@ -235,6 +235,11 @@ pub(super) fn failure_words(trouble: &LocalFailure) -> String {
         LocalFailure::Store { path, detail, .. } => {
             format!("Error: {} cannot be written: {}", path.display(), text::one_line(detail))
         }
+        LocalFailure::Server { detail: Some(detail) } => format!(
+            "Warning: the server of the job cannot be used ({}); waiting for it, nothing is lost",
+            text::one_line(detail)
+        ),
+        LocalFailure::Server { detail: None } => "The server of the job answers again".to_owned(),
         LocalFailure::Output { detail } => {
             format!("Error: an output cannot be written: {}", text::one_line(detail))
         }

@@ -222,6 +222,7 @@ fn reason_words(reason: &EndReason) -> (&'static str, Option<String>) {
             ("the service wants to be left alone", Some(one_line(&why.message)))
         }
         EndReason::Stopped(_) => ("stopped", None),
+        EndReason::LeaseLost => ("another worker has the shard", None),
         EndReason::Paused => ("paused at a failure", None),
         EndReason::Complete => ("complete", None),
     }

@@ -17,6 +17,7 @@ mod queueing;
 mod random_rejection;
 mod request_rate;
 pub mod retry;
+pub mod shared_bucket;
 pub mod sliding_window;
 #[cfg(test)]
 mod tests;

@@ -300,6 +300,8 @@ pub enum EndReason {
     RetryAfterTooLong(Box<Failure>, Duration),
     /// Ctrl-C or SIGTERM.
     Stopped(StopSignal),
+    /// Another run was given what this one asks.
+    LeaseLost,
     /// A question failed, and the run was to pause there.
     Paused,
     /// Everything that this run was to ask is asked.
@@ -319,7 +321,7 @@ impl EndReason {
             EndReason::OutOfMoney(_) | EndReason::CostLimit { .. } => 5,
             EndReason::Unreachable(_) => 6,
             EndReason::RetryAfterTooLong(..) => 7,
-            EndReason::Stopped(_) => 8,
+            EndReason::Stopped(_) | EndReason::LeaseLost => 8,
             EndReason::Paused => 9,
             EndReason::Complete => 10,
         }

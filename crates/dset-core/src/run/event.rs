@@ -7,7 +7,9 @@ use crate::acceptance::Verdicts;
 use crate::answer::ParsedReply;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionIndex};
+use crate::money::Amount;
 use crate::provider::RateLimits;
+use crate::run::Permit;
 use crate::run::ask::AskId;
 use crate::time::Time;
 
@@ -87,6 +89,17 @@ pub enum Event {
         /// Until then.
         until: Time,
     },
+    /// So many asks may be sent, of a limit that is shared with other runs.
+    Permitted(Permit),
+    /// So much of a limit of money that is shared with other runs is this run's in all.
+    Funded {
+        /// How much.
+        granted: Amount,
+        /// Nothing will be added to it.
+        is_last: bool,
+    },
+    /// What this run asks was given to another: it asks nothing more, and keeps what still comes.
+    LeaseLost,
     /// The time of the last `Effect::WakeAt` has come.
     TimerFired,
     /// Somebody wants the run to stop.

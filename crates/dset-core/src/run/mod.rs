@@ -33,8 +33,9 @@ use std::time::Duration;
 
 pub use crate::run::dispatch::router::EndpointSpec;
 pub use crate::run::dispatch::samples::Enough;
-pub use crate::run::gate::budget::{BudgetRules, BudgetStatus};
+pub use crate::run::gate::budget::{BudgetRules, BudgetStatus, FundsUse};
 pub use crate::run::gate::payee::Payee;
+pub use crate::run::gate::permit::{Permit, PermitUse};
 pub use crate::run::gate::tariff::OffPeakRules;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
@@ -85,6 +86,8 @@ pub struct Rules {
     pub budget: Option<BudgetRules>,
     /// The hours at which asks are sent, where only cheap ones are kept to.
     pub off_peak: Option<OffPeakRules>,
+    /// Limits are shared with other runs: nothing is sent without a [`Permit`].
+    pub is_shared: bool,
     /// Seeds the jitter of waits.
     pub seed: u64,
 }
@@ -110,7 +113,13 @@ impl Machine {
         let (budget, off_peak) = (rules.budget.take(), rules.off_peak.take());
         Machine {
             dispatch: Dispatch::new(&rules),
-            gates: Gates::new(rules.bounds.slots_max, rules.minute, budget, off_peak),
+            gates: Gates::new(
+                rules.bounds.slots_max,
+                rules.minute,
+                budget,
+                off_peak,
+                rules.is_shared,
+            ),
             custody: Custody::default(),
             shutdown: Shutdown::default(),
             rules,
@@ -144,6 +153,17 @@ impl Machine {
             Event::MarkFailed => self.custody.marks.failed(now),
             Event::TimerFired => self.wake_at = None,
             Event::Stopped(signal) => self.on_stop_signal(now, signal, effects),
+            Event::Permitted(permit) => {
+                if let Some(permits) = &mut self.gates.permits {
+                    permits.grant(permit);
+                }
+            }
+            Event::Funded { granted, is_last } => {
+                if let Some(budget) = &mut self.gates.budget {
+                    budget.grant(granted, is_last);
+                }
+            }
+            Event::LeaseLost => self.shutdown.stop(EndReason::LeaseLost),
             Event::PauseRequested => self.is_paused = true,
             Event::ResumeRequested => self.is_paused = false,
             event => self.dispatch_event(now, event, effects),
@@ -208,10 +228,26 @@ impl Machine {
         rates.map(|rate| (rate.limit_snapshot(now), rate.paused_until(now))).collect()
     }
 
+    /// Returns what became of permits and what is wanted of a shared limit of money; what is told once is
+    /// not told again.
+    pub fn take_shared_use(&mut self, now: Time) -> (PermitUse, Option<FundsUse>) {
+        let is_idle = self.dispatch.in_flight_count() == 0;
+        let permits = self.gates.permits.as_mut().map(|permits| permits.take_use(now));
+        let budget = self.gates.budget.as_mut();
+        let funds = budget.and_then(|budget| budget.take_funds_use(is_idle));
+        (permits.unwrap_or_default(), funds)
+    }
+
     /// Returns where every question stands.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.custody.ledger()
+    }
+
+    /// Tells whether nothing more will be asked.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.shutdown.reason.is_some()
     }
 
     fn on_started(&mut self, now: Time, plan: PlanSummary) {
@@ -282,7 +318,9 @@ impl Machine {
         let ledger = self.ledger();
         let complete = ledger.pending == 0 && ledger.failed() == 0;
         let reason = match self.shutdown.reason.take() {
-            Some(EndReason::Stopped(_) | EndReason::Paused) if complete => EndReason::Complete,
+            Some(EndReason::Stopped(_) | EndReason::LeaseLost | EndReason::Paused) if complete => {
+                EndReason::Complete
+            }
             Some(reason) => reason,
             None => EndReason::Complete,
         };

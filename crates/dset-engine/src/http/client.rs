@@ -234,7 +234,7 @@ impl Response {
 
 /// What this machine trusts, if any TLS will be spoken: reading it takes longer than all else at a
 /// start.
-fn tls(is_spoken: bool) -> Result<ClientConfig, Failed> {
+pub(crate) fn tls(is_spoken: bool) -> Result<ClientConfig, Failed> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;

@@ -86,6 +86,7 @@ pub(crate) fn begin(
         settings_ids,
         folder: folder.path,
         lock: folder.lock,
+        shared: None,
     })
 }
 

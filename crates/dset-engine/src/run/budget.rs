@@ -19,6 +19,16 @@ impl Job {
         self.off_peak = Some(rules);
     }
 
+    /// Works on what is shared with others: every record goes to them too, nothing is sent but what they
+    /// leave, and of their limit of money nothing is this run's at first.
+    #[cfg(feature = "postgres")]
+    pub fn share(&mut self, with: crate::store::postgres::SharedRun) {
+        self.shared = Some(with.0);
+        if let Some(budget) = &mut self.budget {
+            budget.granted = Some(dset_core::money::Amount::ZERO);
+        }
+    }
+
     /// Asks prompts that begin alike one after the other where their provider caches prompts by itself and
     /// sells what is cached for less. A model that is asked at several places has as many caches.
     pub fn fill_prompt_caches(&mut self, pricing: Pricing<'_>) {
@@ -56,6 +66,7 @@ impl Job {
             run: options.cost.run,
             spent_before: before.spent.upper,
             unsure_before: before.unsure,
+            granted: None,
             prices: Arc::new(pricing.prices.clone()),
             payees,
             timeout: options.timeout,

@@ -31,7 +31,7 @@ use crate::run::redo::{RedoSelector, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{Store, open_readonly};
+use crate::store::{SharedWork, Store, open_readonly};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +86,8 @@ pub struct Job {
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
+    /// What it has in common with runs of other machines.
+    pub(crate) shared: Option<Box<dyn SharedWork>>,
 }
 
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is

@@ -240,26 +240,40 @@ impl JobFile {
     /// Reads the job of a folder.
     pub fn read(folder: &Path) -> Result<JobFile, JobFileError> {
         let path = folder.join(NAME);
-        let unreadable = |detail: String| JobFileError::Unreadable { path: path.clone(), detail };
-        let text = match fs_err::read(&path) {
-            Ok(text) => text,
+        match fs_err::read(&path) {
+            Ok(text) => JobFile::parse(&text, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(JobFileError::Missing { folder: folder.to_owned() });
+                Err(JobFileError::Missing { folder: folder.to_owned() })
             }
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
+            Err(error) => Err(JobFileError::Unreadable { path, detail: error.to_string() }),
+        }
+    }
+
+    /// Reads a job from the text of its file.
+    pub fn from_text(text: &str) -> Result<JobFile, JobFileError> {
+        JobFile::parse(text.as_bytes(), PathBuf::from(NAME))
+    }
+
+    /// Returns the text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a job is plain values")
+    }
+
+    fn parse(text: &[u8], path: PathBuf) -> Result<JobFile, JobFileError> {
+        let unreadable = |detail: String| JobFileError::Unreadable { path: path.clone(), detail };
         #[derive(Deserialize)]
         struct Head {
             version: u32,
             made_by: String,
         }
         let head: Head =
-            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+            serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
         if head.version > VERSION {
             return Err(JobFileError::Newer { path, made_by: head.made_by });
         }
         let job: JobFile =
-            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+            serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
         match job.shards.is_empty() {
             true => Err(unreadable("it has no shards".to_owned())),
             false => Ok(job),
@@ -268,17 +282,21 @@ impl JobFile {
 
     /// Writes it into a folder, which is made; one that is there already is left as it is, and must be
     /// the same. Durable when this returns.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), JobFileError> {
+    pub fn write(&self, folder: &Path) -> Result<(), JobFileError> {
         let path = folder.join(NAME);
         match JobFile::read(folder) {
             Ok(before) if before == *self => return Ok(()),
             Err(JobFileError::Missing { .. }) => {}
             Ok(_) | Err(_) => return Err(JobFileError::Exists { folder: folder.to_owned() }),
         }
-        let text = serde_json::to_string_pretty(self).expect("a job is plain values");
         fs_err::create_dir_all(folder)
-            .and_then(|()| write_new(&path, text.as_bytes()))
+            .and_then(|()| write_new(&path, self.text().as_bytes()))
             .map_err(|error| JobFileError::Write { path, error })
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.input.reading
     }
 
     /// Returns how many shards it has.

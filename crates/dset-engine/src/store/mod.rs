@@ -7,9 +7,12 @@
 mod entry;
 mod error;
 mod invocation;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod rescue;
 mod roles;
 mod row_cache;
+mod server_fault;
 mod sqlite;
 mod writer;
 
@@ -21,7 +24,10 @@ pub use error::StoreError;
 pub(crate) use rescue::OLD_UNREAD;
 pub use rescue::{Rescued, UNREAD, waiting};
 pub use roles::Archive;
-pub(crate) use roles::{AnswerRef, Value, Write};
+pub(crate) use roles::{
+    AnswerRef, Journal, SharedReport, SharedSession, SharedWord, SharedWork, Value, Write,
+};
+pub use server_fault::ServerFault;
 pub use sqlite::merge::{Contradiction, Merged};
 pub(crate) use sqlite::{
     AnswerFacts, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,

@@ -1,15 +1,19 @@
 //! What the rest of the program needs of a place where answers are kept, whatever that is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use dset_core::acceptance::Verdict;
 use dset_core::answer::row::Row;
 use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
+use dset_core::plan::ledger::Ledger;
+use dset_core::run::{FundsUse, Permit, PermitUse};
+use dset_core::time::Time;
 
 use super::entry::{NewAnswer, NewAttempt, NewEnded};
 use super::error::StoreError;
-use super::sqlite::NewVerdicts;
+use super::sqlite::{LifeRow, NewVerdicts, SettingsRow};
 use super::writer::message::Checkpoint;
 
 /// Makes durable what happened.
@@ -24,6 +28,75 @@ pub(crate) trait Journal: Send + 'static {
     /// same.
     fn close(&mut self) -> Result<(), StoreError>;
 }
+
+impl Journal for Box<dyn Journal> {
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        (**self).commit(writes)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        (**self).close()
+    }
+}
+
+/// What a run has in common with others, on other machines: where its records go beside the store here, and
+/// who says what it may still send.
+pub(crate) trait SharedWork: fmt::Debug + Send {
+    /// Begins; returns a journal that records here and for all.
+    fn begin(
+        &mut self,
+        local: Box<dyn Journal>,
+        session: SharedSession,
+        tell: TellShared,
+    ) -> Result<Box<dyn Journal>, StoreError>;
+
+    /// Tells whether a report will be taken.
+    fn is_ready(&self) -> bool;
+
+    /// Takes where the run stands; what it may send is told for that.
+    fn report(&mut self, report: SharedReport);
+
+    /// The run is to stop: whoever cannot be reached is not waited for.
+    fn stop_waiting(&self);
+
+    /// The run is over.
+    fn end(&mut self);
+}
+
+/// The run that is shared.
+#[derive(Debug)]
+pub(crate) struct SharedSession {
+    pub(crate) life: LifeRow,
+    /// What answers are bought with.
+    pub(crate) settings: Vec<SettingsRow>,
+}
+
+/// Where a run stands.
+#[derive(Debug)]
+pub(crate) struct SharedReport {
+    pub(crate) now: Time,
+    pub(crate) permits: PermitUse,
+    pub(crate) funds: Option<FundsUse>,
+    pub(crate) ledger: Ledger,
+    /// Nothing more will be sent.
+    pub(crate) is_ending: bool,
+}
+
+/// What is told to a run.
+#[derive(Debug)]
+pub(crate) enum SharedWord {
+    Permitted(Permit),
+    Funded {
+        granted: Amount,
+        is_last: bool,
+    },
+    LeaseLost,
+    /// Nobody can be reached, and why; or somebody again.
+    Away(Option<String>),
+}
+
+/// Tells it, from any thread.
+pub(crate) type TellShared = Arc<dyn Fn(SharedWord) + Send + Sync>;
 
 /// Reads what is durable, from any thread, and never holds up a `Journal`.
 pub trait Archive: fmt::Debug + Send {

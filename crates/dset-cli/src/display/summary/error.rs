@@ -22,6 +22,11 @@ impl Summary<'_> {
         let again = format!("Run `{}` to continue", same_run());
         Some(match &self.ending.reason {
             EndReason::Complete | EndReason::Stopped(_) => return None,
+            EndReason::LeaseLost => (
+                "another worker was given this shard".into(),
+                Some("this one did not tell the server in time that it is still at it".into()),
+                vec!["Nothing is lost: what came late is kept on the server".into()],
+            ),
             EndReason::StoreFailed => self.store_failed(),
             EndReason::OutputFailed => (
                 "an output cannot be written".into(),

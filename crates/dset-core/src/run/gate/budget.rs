@@ -34,6 +34,8 @@ pub struct BudgetRules {
     pub unsure_before: Amount,
     /// What tokens cost.
     pub prices: Arc<Prices>,
+    /// What of a limit that is shared with other runs is this one's so far; more may be granted later.
+    pub granted: Option<Amount>,
     /// Who is paid at each of the places where models are asked, in their order.
     pub payees: Vec<Payee>,
     /// The longest that an ask may take.
@@ -79,6 +81,20 @@ pub(crate) enum NoFunds {
     Undeclared,
 }
 
+/// What a run has and wants of a limit of money that is shared with other runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FundsUse {
+    /// What it may have been billed, asks on their way included.
+    pub used: Amount,
+    /// What it wants beside what it has.
+    pub wanted: Amount,
+    /// Less than this is of no use to it.
+    pub least: Amount,
+    /// Nothing is on its way, and it can send nothing with what it had: it has handed back what it did not
+    /// use.
+    pub is_idle: bool,
+}
+
 /// The state of the gate.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -101,6 +117,10 @@ pub(crate) struct Budget {
     wish: Option<Amount>,
     is_closed: bool,
     has_warned: bool,
+    /// What is wanted of a shared limit: in all, and for the next ask.
+    wanted: Option<(Amount, Amount)>,
+    /// More of a shared limit may come.
+    grows: bool,
 }
 
 impl Budget {
@@ -113,6 +133,8 @@ impl Budget {
             payees: rules.payees.iter().map(|payee| PayeePrices::new(payee.clone())).collect(),
             are_several_models: first_places.iter().any(|first| *first > 0),
             first_places,
+            wanted: None,
+            grows: rules.granted.is_some(),
             rules,
             slots_max: u64::from(slots_max),
             spent: Amount::ZERO,
@@ -129,6 +151,12 @@ impl Budget {
 
     /// What this run may be billed in all.
     fn allowance(&self) -> Amount {
+        let own = self.own_allowance();
+        self.rules.granted.map_or(own, |granted| granted.min(own))
+    }
+
+    /// The same as far as other runs have nothing to do with it.
+    fn own_allowance(&self) -> Amount {
         let rules = &self.rules;
         let of_folder = rules.total.map(|most| most - rules.spent_before - rules.unsure_before);
         [of_folder, rules.run].into_iter().flatten().min().unwrap_or_default().max(Amount::ZERO)
@@ -145,9 +173,30 @@ impl Budget {
         payee.worst(question)
     }
 
-    /// Tells whether so much is left beside what is reserved.
+    /// Tells whether so much is left beside what is reserved, or may be once more is granted.
     pub(crate) fn can_pay(&self, worst: Reservation) -> bool {
-        self.used() + worst.amount <= self.allowance()
+        let most = if self.grows { self.own_allowance() } else { self.allowance() };
+        self.used() + worst.amount <= most
+    }
+
+    /// So much of a shared limit is this run's now; nothing will be added where it is the last.
+    pub(crate) fn grant(&mut self, granted: Amount, is_last: bool) {
+        if self.rules.granted.is_some() {
+            (self.rules.granted, self.wanted, self.grows) = (Some(granted), None, !is_last);
+        }
+    }
+
+    /// Returns what is wanted of a shared limit; where `is_idle`, what is not used is handed back.
+    pub(crate) fn take_funds_use(&mut self, is_idle: bool) -> Option<FundsUse> {
+        let (wanted, least) = self.wanted?;
+        let used = self.used();
+        let has = self.rules.granted.unwrap_or_default();
+        let is_idle = is_idle && used + least > has;
+        if is_idle {
+            self.rules.granted = Some(used.min(has));
+        }
+        let has = self.rules.granted.unwrap_or_default();
+        Some(FundsUse { used, wanted: (wanted - has).max(Amount::ZERO), least, is_idle })
     }
 
     /// Reserves the worst case of asking this there now.
@@ -163,6 +212,15 @@ impl Budget {
         }
         let used = self.used() + worst.amount;
         let step = self.step(worst.amount);
+        if let Some(granted) = self.rules.granted.filter(|_| self.grows) {
+            if used + step.share(2) > granted && granted < self.own_allowance() {
+                let wanted = (used + step).min(self.own_allowance());
+                self.wanted = Some((wanted, worst.amount));
+            }
+            if used > granted {
+                return Err(NoFunds::Undeclared);
+            }
+        }
         if used + step.share(2) > self.told && self.told < self.allowance() {
             self.wish = Some((used + step).min(self.allowance()));
         }
@@ -177,7 +235,11 @@ impl Budget {
     }
 
     fn step(&self, worst: Amount) -> Amount {
-        worst.times(STEP_ASKS.min(self.slots_max)).min(self.allowance().share(STEP_PARTS))
+        let whole = match self.rules.granted {
+            Some(_) => self.own_allowance(),
+            None => self.allowance(),
+        };
+        worst.times(STEP_ASKS.min(self.slots_max)).min(whole.share(STEP_PARTS))
     }
 
     /// An ask is back, or will not come back; returns what it was billed where that is more than was

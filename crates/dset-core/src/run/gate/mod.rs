@@ -7,6 +7,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod payee;
+pub(crate) mod permit;
 pub(crate) mod tariff;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use self::budget::{Budget, BudgetRules, BudgetStatus, NoFunds};
 use self::payee::Reservation;
+use self::permit::PermitGate;
 use self::tariff::{OffPeakRules, TariffGate};
 use crate::item::question::Question;
 use crate::planted::{Mutant, planted};
@@ -27,6 +29,8 @@ use crate::time::Time;
 pub(crate) struct Gates {
     slots_max: usize,
     minute: SlidingWindowLimit,
+    /// What was granted of limits that are shared with other runs.
+    pub(crate) permits: Option<PermitGate>,
     /// When asks are cheap, where only then any are sent.
     pub(crate) tariff: Option<TariffGate>,
     /// What may be spent, where that is limited.
@@ -38,18 +42,20 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// `slots_max` asks at once at most (at least one), the user's own limits a minute and of money, and
-    /// the hours that are kept to.
+    /// `slots_max` asks at once at most (at least one), the user's own limits a minute and of money, the
+    /// hours that are kept to, and whether limits are shared with other runs.
     pub(crate) fn new(
         slots_max: u32,
         minute: MinuteLimits,
         budget: Option<BudgetRules>,
         off_peak: Option<OffPeakRules>,
+        is_shared: bool,
     ) -> Gates {
         let slots_max = slots_max.max(1);
         Gates {
             slots_max: slots_max as usize,
             minute: SlidingWindowLimit::new(minute),
+            permits: is_shared.then(PermitGate::default),
             tariff: off_peak.map(TariffGate::new),
             budget: budget.map(|rules| Budget::new(rules, slots_max)),
             send_at: None,
@@ -79,6 +85,9 @@ impl Gates {
     /// it is now, `None` where an event must come first.
     pub(crate) fn wait(&mut self, now: Time) -> Option<Duration> {
         let minute = self.minute.wait(now)?;
+        if let Some(permits) = &mut self.permits {
+            permits.wait(now)?;
+        }
         Some(self.tariff.as_ref().map_or(minute, |tariff| minute.max(tariff.wait(now))))
     }
 
@@ -91,12 +100,18 @@ impl Gates {
     /// An ask is sent.
     pub(crate) fn on_sent(&mut self, now: Time) {
         self.minute.on_sent(now);
+        if let Some(permits) = &mut self.permits {
+            permits.on_sent();
+        }
     }
 
     /// An ask is back: it took about `tokens`, in and out, and the service may have refused it for
     /// being one too many.
     pub(crate) fn on_return(&mut self, now: Time, tokens: Option<u64>, was_refused: bool) {
         self.minute.on_return(now, tokens, was_refused);
+        if let Some(permits) = &mut self.permits {
+            permits.on_return(tokens, was_refused);
+        }
     }
 
     /// Reserves what asking this there may cost at most, where that is limited.

@@ -34,6 +34,7 @@ fn budget(total: &str, payees: Vec<Payee>) -> Budget {
         run: None,
         spent_before: Amount::ZERO,
         unsure_before: Amount::ZERO,
+        granted: None,
         prices: Arc::new(Prices::default()),
         payees,
         timeout: TIMEOUT,

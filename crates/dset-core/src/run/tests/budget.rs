@@ -4,13 +4,13 @@ use crate::money::{Amount, OwnPrice, Price, Prices, Rates};
 
 /// What a question costs here at most, in picodollars: 66 tokens sent (2 bytes and their wrapping) at one dollar a
 /// million, 100 received at ten.
-const WORST: i64 = 1_066_000_000;
+pub(super) const WORST: i64 = 1_066_000_000;
 
-fn pico(number: i64) -> Amount {
+pub(super) fn pico(number: i64) -> Amount {
     Amount::from_picodollars(number)
 }
 
-fn limited(width: u32, total: i64) -> Rules {
+pub(super) fn limited(width: u32, total: i64) -> Rules {
     let price = |text| Price::parse(text).unwrap();
     let rates = Rates { input: price("1"), output: price("10"), ..Rates::default() };
     let own = vec![OwnPrice { name: "m".into(), rates }];
@@ -19,6 +19,7 @@ fn limited(width: u32, total: i64) -> Rules {
         run: None,
         spent_before: Amount::ZERO,
         unsure_before: Amount::ZERO,
+        granted: None,
         prices: Arc::new(Prices { own, ..Prices::default() }),
         payees: vec![Payee { provider: None, model: "m".into(), output_max: 100, fixed_bytes: 0 }],
         timeout: Duration::from_secs(600),
@@ -27,7 +28,7 @@ fn limited(width: u32, total: i64) -> Rules {
 }
 
 /// An answer that was counted.
-fn counted(input: u64, output: u64) -> ParsedReply {
+pub(super) fn counted(input: u64, output: u64) -> ParsedReply {
     let usage =
         Usage { input: Some(input), cached: Some(0), output: Some(output), reasoning: Some(0) };
     ParsedReply::Answer(Answer { content: "a".into(), usage, ..Answer::default() })

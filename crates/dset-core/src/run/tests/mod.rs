@@ -3,6 +3,7 @@ mod off_peak;
 mod outage;
 mod places;
 mod prefixes;
+mod shared;
 mod suspects;
 mod throttled;
 mod tries;
@@ -93,6 +94,7 @@ fn rules(width: u32) -> Rules {
         limit: None,
         budget: None,
         off_peak: None,
+        is_shared: false,
         seed: 1,
     }
 }

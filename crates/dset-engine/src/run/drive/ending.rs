@@ -12,7 +12,7 @@ impl Run {
     /// Says goodbye to the store and waits for every thread.
     pub(super) fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
         self.publish_limits(true);
-        let Run { store, writer, sinks, questions, workers, .. } = self;
+        let Run { store, writer, sinks, questions, workers, mut shared, .. } = self;
         let _ = store.send(ToStore::End {
             at: unix_ms(),
             ending: ending_code(&ending),
@@ -23,7 +23,9 @@ impl Run {
         for worker in workers {
             let _ = worker.join();
         }
-        let Err(error) = writer.join() else { return ending };
+        let joined = writer.join();
+        shared.iter_mut().for_each(|shared| shared.end());
+        let Err(error) = joined else { return ending };
         let (path, detail) = (self.spec.output.join(STORE), error.to_string());
         let trouble = LocalFailure::Store { path, detail, rescued: None, answers: 0 };
         watcher.local_failure(self.clock.now(), &trouble);
@@ -49,6 +51,7 @@ fn reason_code(why: &EndReason) -> &'static str {
         EndReason::Unreachable(_) => "unreachable",
         EndReason::RetryAfterTooLong(..) => "told to wait",
         EndReason::Stopped(_) => "stopped",
+        EndReason::LeaseLost => "lease lost",
         EndReason::Paused => "paused",
         EndReason::Complete => "complete",
     }

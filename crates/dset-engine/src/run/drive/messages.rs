@@ -61,6 +61,10 @@ impl Run {
                 drop(self.store.send(ToStore::Marked { questions, column }));
                 Some(Event::Marked { took })
             }
+            WorkerMessage::Away(detail) => {
+                watcher.local_failure(now, &LocalFailure::Server { detail });
+                None
+            }
             WorkerMessage::MarkFailed(error) => {
                 let (path, detail) = (self.spec.input.clone(), error.to_string());
                 watcher.local_failure(now, &LocalFailure::Marks { path, detail });

@@ -33,13 +33,16 @@ pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
 use crate::run::prepare::Job;
 use crate::source::error_marks::Marker;
-use crate::store::{StoreError, ToStore, Writer};
+use crate::store::{SharedWork, StoreError, ToStore, Writer};
 
 /// How often whoever watches is told where the run stands.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 
 /// How often runs at one service tell each other what they know of it.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a run tells those who share its work where it stands.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// What somebody who watches a run wants of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub async fn drive(
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut sharing = tokio::time::interval(PUBLISH_EVERY);
+    let mut reporting = tokio::time::interval(REPORT_EVERY);
+    reporting.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     run.machine.handle(run.clock.now(), Event::Started(run.plan.summary()), &mut effects);
     loop {
@@ -85,7 +90,10 @@ pub async fn drive(
         let alarm = run.alarm.map(|at| run.clock.instant(at));
         let event = tokio::select! {
             Some(wish) = wishes.recv() => match wish {
-                RunControl::Stop(signal) => Event::Stopped(signal),
+                RunControl::Stop(signal) => {
+                    run.shared.iter().for_each(|shared| shared.stop_waiting());
+                    Event::Stopped(signal)
+                }
                 RunControl::TogglePause => match run.machine.snapshot(run.clock.now()).is_paused {
                     true => Event::ResumeRequested,
                     false => Event::PauseRequested,
@@ -113,6 +121,10 @@ pub async fn drive(
             _ = ticker.tick() => {
                 let now = run.clock.now();
                 watcher.snapshot(now, &run.machine.snapshot(now));
+                continue;
+            }
+            _ = reporting.tick(), if run.shared.is_some() => {
+                run.report_to_others();
                 continue;
             }
             _ = sharing.tick(), if run.has_peer_limits() => {
@@ -159,5 +171,6 @@ struct Run {
     marker: Option<Arc<dyn Marker>>,
     /// Judges answers, where something is asked of them.
     judge: Option<Arc<Judge>>,
+    shared: Option<Box<dyn SharedWork>>,
     _lock: crate::os::lock::Lock,
 }

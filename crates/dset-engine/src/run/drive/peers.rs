@@ -8,6 +8,7 @@ use crate::os::clock::unix_ms;
 use crate::run::drive::Run;
 use crate::run::drive::workers::WorkerMessage;
 use crate::run::peer_limits::{PeerLimits, PublishedState};
+use crate::store::SharedReport;
 
 /// A place where a model is asked.
 #[derive(Debug)]
@@ -35,6 +36,15 @@ impl Target {
 impl Run {
     pub(super) fn has_peer_limits(&self) -> bool {
         self.targets.iter().any(|asked| asked.peer_limits.is_some())
+    }
+
+    /// Tells those who share the work where the run stands, if they listen.
+    pub(super) fn report_to_others(&mut self) {
+        let Some(shared) = self.shared.as_mut().filter(|shared| shared.is_ready()) else { return };
+        let now = self.clock.now();
+        let (permits, funds) = self.machine.take_shared_use(now);
+        let (ledger, is_ending) = (self.machine.ledger(), self.machine.is_ending());
+        shared.report(SharedReport { now, permits, funds, ledger, is_ending });
     }
 
     /// Tells other runs at these places what this one knows, and hears whether they were told to

@@ -23,7 +23,10 @@ use crate::run::drive::peers::Target;
 use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
 use crate::run::prepare::Job;
 use crate::source::error_marks::MarkError;
-use crate::store::{Checkpoint, OutputOrder, RateHistory, StoreError, Writer, WriterSettings};
+use crate::store::{
+    Checkpoint, Journal, OutputOrder, RateHistory, SharedSession, SharedWord, Store, StoreError,
+    Writer, WriterSettings,
+};
 
 /// Files that a run has open beside its connections: the store with its log, the outputs, the
 /// input, standard streams and the runtime's own.
@@ -33,12 +36,26 @@ const FILES_RESERVED: u64 = 64;
 /// than a few times the width: the channel needs no bound of its own.
 pub(super) enum WorkerMessage {
     Event(Event),
-    StoreFailed { upto: Seq, detail: String, rescued: Option<PathBuf>, answers: u64 },
+    StoreFailed {
+        upto: Seq,
+        detail: String,
+        rescued: Option<PathBuf>,
+        answers: u64,
+    },
     StoreUnreadable(StoreError),
-    Written { marks: Vec<Checkpoint>, upto: u64 },
+    Written {
+        marks: Vec<Checkpoint>,
+        upto: u64,
+    },
     OutputFailed(SinkError),
-    Marked { questions: Vec<[u8; 16]>, column: Option<String>, took: Duration },
+    Marked {
+        questions: Vec<[u8; 16]>,
+        column: Option<String>,
+        took: Duration,
+    },
     MarkFailed(MarkError),
+    /// Those who share the work cannot be reached, and why; or can be again.
+    Away(Option<String>),
 }
 
 impl Run {
@@ -62,7 +79,11 @@ impl Run {
         // A run that has nothing to ask says nothing of where the answers are from.
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
-        let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
+        let began = unix_ms();
+        let session = store.begin_life(began, job.settings_ids[0], &endpoint)?;
+        let mut shared = job.shared;
+        let shared_session =
+            shared.is_some().then(|| shared_session(&store, session)).transpose()?;
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
@@ -72,8 +93,12 @@ impl Run {
             true => Some(EarlierAnswers { archive: store.reader()?, terms: terms.cloned() }),
             false => None,
         };
+        let mut journal: Box<dyn Journal> = Box::new(store.into_journal(&job.folder)?);
+        if let (Some(shared), Some(session)) = (&mut shared, shared_session) {
+            journal = shared.begin(journal, session, told_by_others(&tell))?;
+        }
         let writer = Writer::start(
-            store.into_journal(&job.folder)?,
+            journal,
             WriterSettings {
                 folder: job.folder,
                 session,
@@ -118,6 +143,7 @@ impl Run {
             retry,
             enough,
             off_peak,
+            is_shared: shared.is_some(),
             ..rules(options, decisions.limit, slots_max, earlier, &asked)
         };
         Ok(Run {
@@ -142,9 +168,33 @@ impl Run {
             marker,
             judge: job.accepting.map(|accepting| accepting.judge),
             spec,
+            shared,
             _lock: job.lock,
         })
     }
+}
+
+/// Says of a run that has just begun what others need to know of it.
+fn shared_session(store: &Store, session: i64) -> Result<SharedSession, StoreError> {
+    let life = store.all_lives()?.into_iter().find(|life| life.id == session);
+    let life = life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))?;
+    Ok(SharedSession { life, settings: store.all_settings()? })
+}
+
+/// Turns what others say into events.
+fn told_by_others(tell: &UnboundedSender<WorkerMessage>) -> Arc<dyn Fn(SharedWord) + Send + Sync> {
+    let tell = tell.clone();
+    Arc::new(move |word| {
+        let message = match word {
+            SharedWord::Permitted(permit) => WorkerMessage::Event(Event::Permitted(permit)),
+            SharedWord::Funded { granted, is_last } => {
+                WorkerMessage::Event(Event::Funded { granted, is_last })
+            }
+            SharedWord::LeaseLost => WorkerMessage::Event(Event::LeaseLost),
+            SharedWord::Away(detail) => WorkerMessage::Away(detail),
+        };
+        let _ = tell.send(message);
+    })
 }
 
 fn rules(
@@ -168,6 +218,7 @@ fn rules(
         limit,
         budget: None,
         off_peak: None,
+        is_shared: false,
         seed: unix_ms() as u64,
     }
 }

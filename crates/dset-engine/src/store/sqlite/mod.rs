@@ -13,6 +13,7 @@ mod lengths;
 pub(crate) mod limits;
 pub(crate) mod merge;
 mod migrate;
+mod mirrored;
 mod open_questions;
 mod open_readonly;
 mod plan;
@@ -36,6 +37,11 @@ pub(crate) use browse::{AnswerFacts, Excerpts, Pulse};
 pub(crate) use calls::StoredCall;
 pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
+#[cfg(feature = "postgres")]
+pub(crate) use merge::PAID_TWICE;
+#[cfg(feature = "postgres")]
+pub(crate) use mirrored::UNSENT;
+pub(crate) use mirrored::{LifeRow, SettingsRow};
 pub(crate) use open_questions::OpenQuestions;
 pub use recent::Recent;
 pub use reviews::Review;

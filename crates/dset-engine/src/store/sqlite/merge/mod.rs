@@ -19,7 +19,7 @@ const BATCH: u64 = 10_000;
 /// Contradictions that are named one by one, at most.
 const NAMED_MAX: usize = 20;
 /// What an answer is filed under whose key has another one.
-const PAID_TWICE: &str = "paid twice";
+pub(crate) const PAID_TWICE: &str = "paid twice";
 
 /// What came of a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

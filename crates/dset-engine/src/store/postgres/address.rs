@@ -1,0 +1,135 @@
+//! Where a job is: a server, a database, a schema in it.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use crate::store::server_fault::ServerFault;
+
+/// The schema that a job has where none is named.
+const SCHEMA: &str = "dset";
+
+/// Where a job is, and the password. Shown without it.
+#[derive(Clone)]
+pub struct Address {
+    pub(super) config: Config,
+    pub(super) schema: String,
+    has_password: bool,
+}
+
+impl Address {
+    /// Reads `postgres://USER@HOST:PORT/DATABASE?schema=NAME`, with the further words that the server's own
+    /// programs know. `password` is used where the text has none.
+    pub fn parse(text: &str, password: Option<&SecretString>) -> Result<Address, ServerFault> {
+        let address = |detail: &str| ServerFault::Address { detail: detail.to_owned() };
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(address("it begins with postgres://"));
+        }
+        let (place, words) = text.split_once('?').unwrap_or((text, ""));
+        let mut schema = SCHEMA.to_owned();
+        let mut kept = Vec::new();
+        for word in words.split('&').filter(|word| !word.is_empty()) {
+            match word.strip_prefix("schema=") {
+                Some(name) => name.clone_into(&mut schema),
+                None => kept.push(word),
+            }
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if schema.is_empty() || schema.len() > 63 || !schema.chars().all(is_name) {
+            return Err(address("a schema has letters, digits, - and _"));
+        }
+        let text =
+            if kept.is_empty() { place.to_owned() } else { format!("{place}?{}", kept.join("&")) };
+        // What the parser says may quote the text.
+        let config = text.parse::<Config>();
+        let mut config = config.map_err(|_| {
+            address("it is like postgres://USER@HOST:PORT/DATABASE, special characters as %XX")
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(address("it names no host"));
+        }
+        if config.get_dbname().is_none() {
+            return Err(address("it names no database"));
+        }
+        let has_password = config.get_password().is_some();
+        if let (false, Some(password)) = (has_password, password) {
+            config.password(password.expose_secret());
+        }
+        config.application_name("dset");
+        Ok(Address { config, schema, has_password })
+    }
+
+    /// Tells whether the password stood in the text.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.has_password
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "postgres://")?;
+        if let Some(user) = self.config.get_user() {
+            write!(f, "{user}@")?;
+        }
+        for (at, host) in self.config.get_hosts().iter().enumerate() {
+            write!(f, "{}", if at > 0 { "," } else { "" })?;
+            match host {
+                Host::Tcp(name) => write!(f, "{name}")?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{}", path.display())?,
+            }
+            if let Some(port) = self.config.get_ports().get(at) {
+                write!(f, ":{port}")?;
+            }
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())?;
+        if self.schema == SCHEMA { Ok(()) } else { write!(f, "?schema={}", self.schema) }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let text = "postgres://me:canary%40word@db.example:6432/jobs?schema=night&sslmode=require";
+        let address = Address::parse(text, None).unwrap();
+        assert_eq!(address.to_string(), "postgres://me@db.example:6432/jobs?schema=night");
+        assert!(address.has_password());
+        assert_eq!(address.config.get_password(), Some(&b"canary@word"[..]));
+        let socket =
+            Address::parse("postgres://me@%2Ftmp%2Fs/jobs", Some(&"canary".into())).unwrap();
+        assert_eq!(socket.to_string(), "postgres://me@/tmp/s:5432/jobs");
+        assert!(!socket.has_password() && socket.schema == "dset");
+        assert_eq!(socket.config.get_password(), Some(&b"canary"[..]));
+        for shown in [format!("{address:?}"), format!("{socket:?}")] {
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_being_quoted() {
+        for text in [
+            "mysql://me:canary@host/db",
+            "postgres://me:canary@host",
+            "postgres://me:canary@/db",
+            "postgres://me:canary@host/db?schema=a.b",
+            "postgres://me:canary@host:port/db",
+            "postgres://me:canary@host/db?sslmode=canary",
+            "host=canary",
+        ] {
+            let error = Address::parse(text, None).unwrap_err().to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The job itself on the server: what it is, its input, its limits.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dset_core::settings::RunOptions;
+
+use super::address::Address;
+use super::connection::{Connected, Server, check_version};
+use crate::os::files::write_new;
+use crate::shard::JobFile;
+use crate::source::files_of;
+use crate::store::server_fault::ServerFault;
+
+/// The version of the tables that is written, and the latest that can be read.
+const VERSION: i32 = 1;
+/// Bytes of an input that are one row.
+const PART_BYTES: usize = 1 << 20;
+/// What a worker does with each table.
+const RIGHTS: [(&str, &str); 11] = [
+    ("job", "SELECT"),
+    ("input_file", "SELECT"),
+    ("input_part", "SELECT"),
+    ("limits", "SELECT, UPDATE"),
+    ("shard", "SELECT, UPDATE"),
+    ("settings", "SELECT, INSERT"),
+    ("life", "SELECT, INSERT, UPDATE"),
+    ("answer", "SELECT, INSERT"),
+    ("paid_twice", "SELECT, INSERT"),
+    ("attempt", "SELECT, INSERT"),
+    ("ended", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
+/// What the server says of itself and of the job before anything is done.
+struct Found {
+    version: u32,
+    version_words: String,
+    is_copy: bool,
+    /// Of the tables of a job, and of all in the schema.
+    has_job: bool,
+    tables: i64,
+}
+
+async fn find(to: &mut Connected, schema: &str) -> Result<Found, tokio_postgres::Error> {
+    let rows = to
+        .query(
+            "SELECT current_setting('server_version_num'), current_setting('server_version'),
+             pg_is_in_recovery(), to_regclass(quote_ident($1) || '.job') IS NOT NULL
+               AND to_regclass(quote_ident($1) || '.input_part') IS NOT NULL,
+             (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = $1::text AND c.relkind IN ('r', 'v', 'p'))",
+            &[&schema],
+        )
+        .await?;
+    let row = &rows[0];
+    Ok(Found {
+        version: row.get::<_, String>(0).parse().unwrap_or(0),
+        version_words: row.get(1),
+        is_copy: row.get(2),
+        has_job: row.get(3),
+        tables: row.get(4),
+    })
+}
+
+/// Checks the server, and tells whether there is a job.
+fn look(server: &mut Server) -> Result<bool, ServerFault> {
+    let schema = server.address.schema.clone();
+    let found = server.part(async |to| find(to, &schema).await)?;
+    check_version(found.version, &found.version_words)?;
+    if found.is_copy {
+        return Err(ServerFault::ReadOnly);
+    }
+    match (found.has_job, found.tables) {
+        (true, _) => Ok(true),
+        (false, 0) => Ok(false),
+        (false, _) => Err(ServerFault::Foreign { schema }),
+    }
+}
+
+/// Reads the job, once everything is checked that a worker needs.
+pub(super) fn open(server: &mut Server) -> Result<JobFile, ServerFault> {
+    let name = server.address.to_string();
+    if !look(server)? {
+        return Err(ServerFault::NoJob { server: name });
+    }
+    let rows =
+        server.part(async |to| to.query("SELECT version, made_by, file FROM job", &[]).await)?;
+    let Some(row) = rows.first() else { return Err(ServerFault::NoJob { server: name }) };
+    if row.get::<_, i32>(0) > VERSION {
+        return Err(ServerFault::Newer { made_by: row.get(1) });
+    }
+    let schema = server.address.schema.clone();
+    for (table, rights) in RIGHTS {
+        let table_name = format!("\"{schema}\".{table}");
+        for right in rights.split(", ") {
+            let rows = server.part(async |to| {
+                to.query("SELECT has_table_privilege($1, $2)", &[&table_name, &right]).await
+            })?;
+            if !rows[0].get::<_, bool>(0) {
+                let detail = format!("{right} on {table_name} is not granted");
+                return Err(ServerFault::NoRights { server: name, detail });
+            }
+        }
+    }
+    let file: String = row.get(2);
+    JobFile::from_text(&file).map_err(|error| ServerFault::Damaged(error.to_string()))
+}
+
+/// Puts a job with its input on the server; one that is there already must be the same. Returns whether it
+/// was.
+pub(super) fn put(
+    server: &mut Server,
+    job: &JobFile,
+    folder: &Path,
+    limits: &RunOptions,
+) -> Result<bool, ServerFault> {
+    if look(server)? {
+        return match open(server)? == *job {
+            true => Ok(true),
+            false => Err(ServerFault::OtherJob { server: server.address.to_string() }),
+        };
+    }
+    let files = named_files(job, folder)?;
+    let schema = server.address.schema.clone();
+    // A schema that is there may be all that its user is allowed.
+    let is_there = server.part(async |to| {
+        to.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await
+    })?;
+    let make = match is_there.is_empty() {
+        true => format!("CREATE SCHEMA \"{schema}\";"),
+        false => String::new(),
+    };
+    let version = format!("dset {}", env!("CARGO_PKG_VERSION"));
+    let text = job.text();
+    let number = |most: Option<u64>| most.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+    let (asks, tokens) = (number(limits.minute.asks.map(u64::from)), number(limits.minute.tokens));
+    let cost = limits.cost.total.map(|most| i64::try_from(most.picodollars()).unwrap_or(i64::MAX));
+    let shards = job.count() as i32;
+    server.part(async |to| {
+        to.run(&format!("BEGIN; {make} {}", include_str!("schema.sql"))).await?;
+        let sql = "INSERT INTO job (version, made_by, file) VALUES ($1, $2, $3)";
+        to.query(sql, &[&VERSION, &version, &text]).await?;
+        let sql = "INSERT INTO limits (asks_a_minute, tokens_a_minute, cost) VALUES ($1, $2, $3)";
+        to.query(sql, &[&asks, &tokens, &cost]).await?;
+        let sql = "INSERT INTO shard (number) SELECT generate_series(0, $1 - 1)";
+        to.query(sql, &[&shards]).await.map(drop)
+    })?;
+    for (number, (path, name)) in (0..).zip(&files) {
+        let sql = "INSERT INTO input_file (number, path) VALUES ($1, $2)";
+        server.part(async |to| to.query(sql, &[&number, name]).await)?;
+        put_file(server, number, path)?;
+    }
+    server.part(async |to| to.run("COMMIT").await)?;
+    Ok(false)
+}
+
+/// Returns the files of a job's input, each with its name in a folder for them.
+fn named_files(job: &JobFile, folder: &Path) -> Result<Vec<(PathBuf, String)>, ServerFault> {
+    let input = job.input_path(folder);
+    let files = files_of(&input, job.reading())?;
+    let name = |path: &Path| -> Option<String> {
+        let within = match path.strip_prefix(&input) {
+            Ok(within) if within != Path::new("") => within.to_owned(),
+            _ => PathBuf::from(path.file_name()?),
+        };
+        Some(within.to_str()?.replace('\\', "/"))
+    };
+    let mut named = Vec::new();
+    for path in files {
+        let name = name(&path).filter(|name| named.iter().all(|(_, other)| other != name));
+        let name = name.ok_or_else(|| {
+            let name = path.display();
+            ServerFault::Failed(format!("two files of the input have the name of `{name}`"))
+        })?;
+        named.push((path, name));
+    }
+    // The card says which of the files are meant.
+    let card = input.join("README.md");
+    if input.is_dir() && card.is_file() && named.iter().all(|(_, name)| name != "README.md") {
+        named.push((card, "README.md".to_owned()));
+    }
+    Ok(named)
+}
+
+fn put_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerFault> {
+    let mut file = fs_err::File::open(path)?;
+    for part in 0.. {
+        let mut bytes = Vec::new();
+        (&mut file).take(PART_BYTES as u64).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            break;
+        }
+        let packed = zstd::bulk::compress(&bytes, 3)?;
+        let sql = "INSERT INTO input_part (file, part, bytes) VALUES ($1, $2, $3)";
+        server.part(async |to| to.query(sql, &[&number, &part, &packed]).await)?;
+    }
+    Ok(())
+}
+
+/// Returns the input of a job: where `job.json` says it is, else in `folder`, into which it is brought. It is
+/// what was split.
+pub(super) fn input(
+    server: &mut Server,
+    job: &JobFile,
+    folder: &Path,
+) -> Result<PathBuf, ServerFault> {
+    let said = job.input_path(folder);
+    if said.exists() && job.check_input(&said, None).is_ok() {
+        return Ok(said);
+    }
+    let rows = server.part(async |to| {
+        to.query("SELECT number, path FROM input_file ORDER BY number", &[]).await
+    })?;
+    let own = folder.join("input");
+    let mut paths = Vec::new();
+    for row in rows {
+        let (number, name): (i32, String) = (row.get(0), row.get(1));
+        let is_within = Path::new(&name)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !is_within {
+            return Err(ServerFault::Damaged(format!("a file of the input is called `{name}`")));
+        }
+        let path = own.join(name);
+        get_file(server, number, &path)?;
+        paths.push(path);
+    }
+    let input = match &paths[..] {
+        [] => return Err(ServerFault::Damaged("it has no input".to_owned())),
+        [one] => one.clone(),
+        _ => own,
+    };
+    job.check_input(&input, None)?;
+    Ok(input)
+}
+
+fn get_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerFault> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    for part in 0.. {
+        let sql = "SELECT bytes FROM input_part WHERE file = $1 AND part = $2";
+        let rows = server.part(async |to| to.query(sql, &[&number, &part]).await)?;
+        let Some(row) = rows.first() else { break };
+        bytes.extend(zstd::bulk::decompress(row.get(0), PART_BYTES)?);
+    }
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    Ok(write_new(path, &bytes)?)
+}
+
+/// Returns where a job is, without a connection.
+pub(super) fn server(address: &Arc<Address>) -> Result<Server, ServerFault> {
+    Server::new(Arc::clone(address))
+}

@@ -1,0 +1,112 @@
+//! Writes here first and then on the server; what is durable in both is durable.
+//!
+//! Here first, so that nothing that came is lost while the server is away: the commit does not return before
+//! the server has it too, so no row reaches an output and no ask is sent in its place. Only a run that is
+//! to stop does not wait: its store says that some records are there alone, and the next worker that takes
+//! the folder brings them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use dset_core::plan::AnswerId;
+
+use super::connection::Server;
+use super::link::Link;
+use super::records::{self, Records, Session};
+use crate::store::error::StoreError;
+use crate::store::roles::{Journal, Value, Write};
+use crate::store::server_fault::ServerFault;
+
+/// Waits between two tries to reach the server: from, and at most.
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often a wait looks whether the run is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(super) struct SharedJournal {
+    local: Box<dyn Journal>,
+    server: Server,
+    session: Session,
+    life: Option<i64>,
+    link: Arc<Link>,
+    /// The run is to stop and the server is away: the rest is recorded here alone.
+    is_alone: bool,
+}
+
+impl SharedJournal {
+    pub(super) fn new(
+        local: Box<dyn Journal>,
+        server: Server,
+        session: Session,
+        link: Arc<Link>,
+    ) -> SharedJournal {
+        SharedJournal { local, server, session, life: None, link, is_alone: false }
+    }
+
+    fn send(&mut self, records: &Records) -> Result<(), ServerFault> {
+        let (session, life) = (&self.session, &mut self.life);
+        let mut begun = *life;
+        self.server.transact(async |to| {
+            let number = match begun {
+                Some(number) => number,
+                None => *begun.insert(records::begin_life(to, session).await?),
+            };
+            records::insert(to, session, number, records).await.map(drop)
+        })?;
+        *life = begun;
+        Ok(())
+    }
+
+    /// Sends until the server has it, or the run is to stop.
+    fn send_or_wait(&mut self, records: &Records) -> Result<(), StoreError> {
+        let mut wait = WAIT.0;
+        loop {
+            let Err(fault) = self.send(records) else {
+                self.link.is_up();
+                return Ok(());
+            };
+            if self.link.is_down(&fault) {
+                self.say_unsent()?;
+            }
+            let mut waited = Duration::ZERO;
+            while waited < wait {
+                if self.link.is_stopping.load(Relaxed) {
+                    self.is_alone = true;
+                    return self.say_unsent();
+                }
+                std::thread::sleep(LOOK_EVERY);
+                waited += LOOK_EVERY;
+            }
+            wait = (wait * 2).min(WAIT.1);
+        }
+    }
+
+    fn say_unsent(&mut self) -> Result<(), StoreError> {
+        let value = Some(Value::Number(1));
+        self.local.commit(&[Write::Meta { name: crate::store::sqlite::UNSENT, value }]).map(drop)
+    }
+}
+
+impl Journal for SharedJournal {
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        let ids = self.local.commit(writes);
+        let records = Records::of(writes, &self.session);
+        match ids {
+            Ok(ids) => {
+                if !records.is_empty() && !self.is_alone {
+                    self.send_or_wait(&records)?;
+                }
+                Ok(ids)
+            }
+            Err(error) => {
+                // The disk here is lost to this run. The server may have it all the same.
+                let _ = self.send(&records);
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.local.close()
+    }
+}

@@ -1,0 +1,317 @@
+//! Keeps the lease of a shard while its run goes on, and brings it what it may send and spend.
+//!
+//! Every few hundred milliseconds the run says where it stands; one transaction renews the lease and takes
+//! a block of each limit. Nothing is permitted for longer than the lease holds by the clock here, counted
+//! from before the server was asked. Where the server is away, nothing is: what was permitted runs out, and
+//! the run waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dset_core::money::Amount;
+use dset_core::rate::shared_bucket::{SharedBucket, USE_US};
+use dset_core::run::{FundsUse, Permit};
+use tokio_postgres::{Error, Row};
+
+use super::connection::{Connected, Server};
+use super::link::Link;
+use super::records::{self, Session};
+use crate::store::roles::{SharedReport, SharedWord};
+
+/// Waits after a fault: from, and at most.
+const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// What an ask takes of the limit on tokens before one is back.
+const TOKENS_AT_FIRST: f64 = 1_000.0;
+
+/// What the run says, and the thread that takes it to the server.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    reports: Option<SyncSender<SharedReport>>,
+    is_idle: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start(
+        server: Server,
+        session: Session,
+        lease: Duration,
+        link: Arc<Link>,
+    ) -> std::io::Result<Keeper> {
+        let (reports, received) = sync_channel(1);
+        let is_idle = Arc::new(AtomicBool::new(true));
+        let idle = Arc::clone(&is_idle);
+        let thread = std::thread::Builder::new().name("lease".into()).spawn(move || {
+            Thread {
+                server,
+                session,
+                lease,
+                link,
+                life: None,
+                carried: Carried::default(),
+                renewed: None,
+                has_limits: None,
+                not_before: Instant::now(),
+                wait: WAIT.0,
+            }
+            .run(&received, &idle);
+        })?;
+        Ok(Keeper { reports: Some(reports), is_idle, thread: Some(thread) })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_idle.load(Relaxed)
+    }
+
+    pub(super) fn report(&self, report: SharedReport) {
+        self.is_idle.store(false, Relaxed);
+        let sent = self.reports.as_ref().map(|reports| reports.try_send(report));
+        debug_assert!(!matches!(sent, Some(Err(TrySendError::Full(_)))), "it was ready");
+    }
+
+    pub(super) fn end(&mut self) {
+        self.reports = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What became of earlier permits and is not on the server yet.
+#[derive(Debug, Default)]
+struct Carried {
+    unused: i64,
+    /// Tokens beside those that were taken for the asks that used them.
+    tokens: f64,
+    counted: u64,
+    sum: f64,
+}
+
+impl Carried {
+    /// What an ask takes as a rule.
+    fn size(&self) -> f64 {
+        if self.counted == 0 { TOKENS_AT_FIRST } else { (self.sum / self.counted as f64).max(1.0) }
+    }
+
+    fn add(&mut self, report: &SharedReport) {
+        let used = &report.permits;
+        let expected = self.size() * f64::from(used.counted);
+        self.unused += i64::from(used.unused);
+        self.tokens += used.tokens as f64 - expected;
+        self.counted += u64::from(used.counted);
+        self.sum += used.tokens as f64;
+    }
+
+    /// Whether what was handed back arrived is not known: it is not handed back again.
+    fn forget_in_doubt(&mut self) {
+        (self.unused, self.tokens) = (0, self.tokens.max(0.0));
+    }
+}
+
+struct Thread {
+    server: Server,
+    session: Session,
+    lease: Duration,
+    link: Arc<Link>,
+    life: Option<i64>,
+    carried: Carried,
+    renewed: Option<Instant>,
+    /// Whether asks or tokens are limited, once that is known.
+    has_limits: Option<bool>,
+    not_before: Instant,
+    wait: Duration,
+}
+
+/// What a transaction came to.
+#[derive(Debug, Default)]
+struct Kept {
+    is_lost: bool,
+    /// So many may be sent; all where this is absent.
+    asks: Option<u32>,
+    has_limits: bool,
+    /// What is granted of the limit of money, and whether it is the last.
+    funds: Option<(Amount, bool)>,
+}
+
+impl Thread {
+    fn run(mut self, reports: &Receiver<SharedReport>, is_idle: &AtomicBool) {
+        while let Ok(report) = reports.recv() {
+            self.carried.add(&report);
+            if self.is_due(&report) && self.keep(&report) {
+                (self.link.tell)(SharedWord::LeaseLost);
+                return;
+            }
+            is_idle.store(true, Relaxed);
+        }
+    }
+
+    fn is_due(&self, report: &SharedReport) -> bool {
+        let renews = self.renewed.is_none_or(|at| at.elapsed() >= self.lease / 3);
+        let wants = self.has_limits != Some(false) && report.permits.left == 0 && !report.is_ending;
+        Instant::now() >= self.not_before && (renews || wants || report.funds.is_some())
+    }
+
+    /// Takes a report to the server; returns true if the lease is lost.
+    fn keep(&mut self, report: &SharedReport) -> bool {
+        let asked = Instant::now();
+        let (session, carried, lease) = (&self.session, &self.carried, self.lease);
+        let mut begun = self.life;
+        let kept = self.server.transact(async |to| {
+            let life = match begun {
+                Some(life) => life,
+                None => *begun.insert(records::begin_life(to, session).await?),
+            };
+            keep(to, session, life, lease, carried, report).await
+        });
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(fault) => {
+                self.carried.forget_in_doubt();
+                self.link.is_down(&fault);
+                self.not_before = Instant::now() + self.wait;
+                self.wait = (self.wait * 2).min(WAIT.1);
+                return false;
+            }
+        };
+        self.link.is_up();
+        (self.life, self.wait) = (begun, WAIT.0);
+        if kept.is_lost {
+            return true;
+        }
+        (self.renewed, self.has_limits) = (Some(asked), Some(kept.has_limits));
+        (self.carried.unused, self.carried.tokens) = (0, 0.0);
+        let longest = match kept.asks {
+            Some(_) => self.lease.min(Duration::from_micros(USE_US as u64)),
+            None => self.lease,
+        };
+        let permit = Permit { asks: kept.asks, until: report.now.after(longest) };
+        (self.link.tell)(SharedWord::Permitted(permit));
+        if let Some((granted, is_last)) = kept.funds {
+            (self.link.tell)(SharedWord::Funded { granted, is_last });
+        }
+        false
+    }
+}
+
+async fn keep(
+    to: &mut Connected,
+    session: &Session,
+    life: i64,
+    lease: Duration,
+    carried: &Carried,
+    report: &SharedReport,
+) -> Result<Kept, Error> {
+    let seconds = lease.as_secs_f64();
+    let ledger = serde_json::to_string(&report.ledger).expect("a ledger is plain values");
+    let renewed = to
+        .query(
+            "UPDATE shard SET leased_until = clock_timestamp() + $3::float8 * interval '1 second',
+             ledger = $4 WHERE number = $1 AND token = $2 RETURNING number",
+            &[&(session.shard as i32), &session.token, &seconds, &ledger],
+        )
+        .await?;
+    if renewed.is_empty() {
+        return Ok(Kept { is_lost: true, ..Kept::default() });
+    }
+    let limits = to
+        .query(
+            "SELECT asks_a_minute, tokens_a_minute, cost, asks_due, tokens_due,
+             (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+             (SELECT count(*) FROM shard WHERE leased_until > clock_timestamp())
+             FROM limits FOR UPDATE",
+            &[],
+        )
+        .await?;
+    let Some(limits) = limits.first() else { return Ok(Kept::default()) };
+    let (asks, due) = share(limits, carried, report);
+    if let Some((asks_due, tokens_due)) = due {
+        let sql = "UPDATE limits SET asks_due = $1, tokens_due = $2";
+        to.query(sql, &[&asks_due, &tokens_due]).await?;
+    }
+    let funds = match (limits.get::<_, Option<i64>>(2), &report.funds) {
+        (Some(cost), Some(wish)) => fund(to, life, cost, wish).await?,
+        _ => None,
+    };
+    Ok(Kept { is_lost: false, asks, has_limits: asks.is_some(), funds })
+}
+
+/// Returns how many asks are this run's now, and how far the limits are spent with them; nothing where there
+/// are no limits a minute.
+fn share(
+    limits: &Row,
+    carried: &Carried,
+    report: &SharedReport,
+) -> (Option<u32>, Option<(i64, i64)>) {
+    let number =
+        |at: usize| limits.get::<_, Option<i64>>(at).and_then(|most| u64::try_from(most).ok());
+    let (asks_most, tokens_most) = (number(0), number(1));
+    if asks_most.is_none() && tokens_most.is_none() {
+        return (None, None);
+    }
+    let (now, live) = (limits.get::<_, i64>(5), limits.get::<_, i64>(6).max(1) as u64);
+    let mut asks = asks_most.map(|most| SharedBucket::new(most, limits.get(3)));
+    let mut tokens = tokens_most.map(|most| SharedBucket::new(most, limits.get(4)));
+    let size = carried.size();
+    if let Some(asks) = &mut asks {
+        asks.take(now, -carried.unused, 1.0);
+    }
+    if let Some(tokens) = &mut tokens {
+        tokens.take(now, -carried.unused, size);
+        tokens.take(now, 1, carried.tokens);
+    }
+    // A second's worth for all together, and one at least.
+    let a_second = asks_most
+        .unwrap_or(u64::MAX)
+        .min(tokens_most.map_or(u64::MAX, |most| (most as f64 / size).ceil() as u64));
+    let wanted = (a_second.div_ceil(60)).div_ceil(live).min(u64::from(u32::MAX)) as u32;
+    let wanted = if report.permits.left > 0 || report.is_ending { 0 } else { wanted };
+    let there = [asks.map(|asks| asks.available(now, 1.0)), tokens.map(|t| t.available(now, size))];
+    let granted = there.into_iter().flatten().fold(wanted, u32::min);
+    if let Some(asks) = &mut asks {
+        asks.take(now, granted.into(), 1.0);
+    }
+    if let Some(tokens) = &mut tokens {
+        tokens.take(now, granted.into(), size);
+    }
+    let due = |bucket: Option<SharedBucket>, at: usize| {
+        bucket.map_or_else(|| limits.get(at), |bucket| bucket.due_us())
+    };
+    (Some(granted), Some((due(asks, 3), due(tokens, 4))))
+}
+
+/// Grants what is left of the limit of money, as far as it is wanted; nothing where that changes nothing yet.
+async fn fund(
+    to: &mut Connected,
+    life: i64,
+    cost: i64,
+    wish: &FundsUse,
+) -> Result<Option<(Amount, bool)>, Error> {
+    let number = |amount: Amount| i64::try_from(amount.picodollars()).unwrap_or(i64::MAX);
+    let rows = to
+        .query(
+            "SELECT coalesce(sum(coalesce(billed, granted)) FILTER (WHERE id <> $1), 0)::bigint,
+             coalesce(sum(granted) FILTER (WHERE id = $1), 0)::bigint,
+             count(*) FILTER (WHERE id <> $1 AND billed IS NULL AND ended_at IS NULL AND NOT is_idle AND
+               EXISTS (SELECT 1 FROM shard s WHERE s.number = life.shard AND s.token = life.token
+                       AND s.leased_until > clock_timestamp()))
+             FROM life",
+            &[&life],
+        )
+        .await?;
+    let (others, own, busy): (i64, i64, i64) = (rows[0].get(0), rows[0].get(1), rows[0].get(2));
+    let (used, least) = (number(wish.used), number(wish.least));
+    let has = if wish.is_idle { used.min(own) } else { own };
+    let most = cost.saturating_sub(others).max(has);
+    let granted = has.saturating_add(number(wish.wanted)).min(most);
+    let is_enough = granted >= used.saturating_add(least);
+    let granted = if wish.is_idle && !is_enough { has } else { granted };
+    let is_idle = wish.is_idle && !is_enough;
+    let sql = "UPDATE life SET granted = $2, is_idle = $3 WHERE id = $1";
+    to.query(sql, &[&life, &granted, &is_idle]).await?;
+    let is_last = is_idle && busy == 0;
+    let changes = granted != own || is_last;
+    Ok(changes.then(|| (Amount::from_picodollars(granted), is_last)))
+}

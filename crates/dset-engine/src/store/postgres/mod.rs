@@ -1,0 +1,218 @@
+//! A job in PostgreSQL, for workers on several machines. All the SQL for it stands in this folder.
+//!
+//! The server holds the job, its input, who has which shard, and everything that was paid for; a worker's own
+//! folder is its archive, from which outputs and reports are made. A record is durable here and there before
+//! the machine hears of it (`journal`). A shard belongs to a worker for as long as it renews its lease
+//! (`keeper`); who takes one over first brings the answers that are there (`sync`), then asks.
+
+mod address;
+mod connection;
+mod job;
+mod journal;
+mod keeper;
+mod leases;
+mod link;
+mod records;
+mod sync;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use dset_core::money::Amount;
+use dset_core::plan::ledger::Ledger;
+use dset_core::settings::RunOptions;
+
+pub use self::address::Address;
+use self::connection::Server;
+use self::journal::SharedJournal;
+use self::keeper::Keeper;
+pub use self::leases::{Claim, Lease, SharedShard};
+use self::link::Link;
+use self::records::Session;
+pub use self::sync::Brought;
+use crate::os::clock::unix_ms;
+use crate::os::lock::Lock;
+use crate::shard::{JobFile, shard_folder};
+use crate::store::roles::{Journal, SharedReport, SharedSession, SharedWork, TellShared};
+use crate::store::server_fault::ServerFault;
+use crate::store::{Store, StoreError};
+
+/// A job on a server. Used from one thread, which is none of a runtime.
+#[derive(Debug)]
+pub struct SharedJob {
+    server: Server,
+    /// What is asked.
+    pub file: JobFile,
+}
+
+/// What a run needs to work on a shard of it; see [`crate::run::prepare::Job::share`].
+#[derive(Debug)]
+pub struct SharedRun(pub(crate) Box<dyn SharedWork>);
+
+impl SharedJob {
+    /// Puts a job that was split in this folder on a server, with its input; these limits hold for all workers
+    /// together. Returns whether it was there already. Nothing is there after a fault.
+    pub fn put(
+        address: Address,
+        job: &JobFile,
+        folder: &Path,
+        limits: &RunOptions,
+    ) -> Result<bool, ServerFault> {
+        job::put(&mut job::server(&Arc::new(address))?, job, folder, limits)
+    }
+
+    /// Opens a job. Fails where the server, the rights on it or the version of the job are not what a worker
+    /// needs.
+    pub fn open(address: Address) -> Result<SharedJob, ServerFault> {
+        let mut server = job::server(&Arc::new(address))?;
+        let file = job::open(&mut server)?;
+        Ok(SharedJob { server, file })
+    }
+
+    /// Returns where its input is, which is brought into this folder where it is nowhere else.
+    pub fn input(&mut self, folder: &Path) -> Result<PathBuf, ServerFault> {
+        job::input(&mut self.server, &self.file, folder)
+    }
+
+    /// Takes a shard that nobody has; one that was begun in this folder before any other.
+    pub fn claim(
+        &mut self,
+        holder: &str,
+        lasts: Duration,
+        folder: &Path,
+    ) -> Result<Claim, ServerFault> {
+        let is_begun = |number: &u32| Store::exists(&shard_folder(folder, *number));
+        let begun: Vec<u32> = (0..self.file.count()).filter(is_begun).collect();
+        leases::claim(&mut self.server, holder, lasts, &begun)
+    }
+
+    /// Brings the folder of a shard and the server to the same answers, before anything of it is asked.
+    /// Returns what was brought here, and how many answers were brought there.
+    pub fn take_over(
+        &mut self,
+        lease: &Lease,
+        folder: &Path,
+    ) -> Result<(Brought, u64), ServerFault> {
+        let folder = shard_folder(folder, lease.number);
+        let (mut store, _lock) = open_store(&folder)?;
+        let pushed =
+            sync::push(&mut self.server, &store, lease.number, lease.token, &lease.holder)?;
+        let brought = sync::pull(&mut self.server, &mut store, Some(lease.number))?;
+        store.forget_unsent()?;
+        // It may have taken longer than the lease was to last.
+        leases::renew(&mut self.server, lease)?;
+        Ok((brought, pushed))
+    }
+
+    /// Brings to the server what runs in this folder could not; returns how many answers those were.
+    pub fn bring_left_over(&mut self, folder: &Path, holder: &str) -> Result<u64, ServerFault> {
+        let mut pushed = 0;
+        for number in 0..self.file.count() {
+            let shard = shard_folder(folder, number);
+            if !Store::exists(&shard) {
+                continue;
+            }
+            let (store, _lock) = open_store(&shard)?;
+            if store.has_unsent()? {
+                // A token that nobody has: what was paid for is taken, and nothing else.
+                pushed += sync::push(&mut self.server, &store, number, -1, holder)?;
+                store.forget_unsent()?;
+            }
+        }
+        Ok(pushed)
+    }
+
+    /// Returns what a run works on this shard with.
+    #[must_use]
+    pub fn work(&self, lease: &Lease) -> SharedRun {
+        let address = Arc::clone(&self.server.address);
+        SharedRun(Box::new(Work { address, lease: lease.clone(), keeper: None, link: None }))
+    }
+
+    /// Hands a shard back: where its questions stand, and what its run was billed at most.
+    pub fn release(
+        &mut self,
+        lease: &Lease,
+        ledger: Option<&Ledger>,
+        billed: Option<Amount>,
+    ) -> Result<(), ServerFault> {
+        leases::release(&mut self.server, lease, ledger, billed)
+    }
+
+    /// Tells where every shard stands.
+    pub fn status(&mut self) -> Result<Vec<SharedShard>, ServerFault> {
+        leases::status(&mut self.server)
+    }
+
+    /// Brings everything that is on the server into the store of a folder, which is made where there is none.
+    pub fn bring_all(&mut self, folder: &Path) -> Result<Brought, ServerFault> {
+        let (mut store, _lock) = open_store(folder)?;
+        sync::pull(&mut self.server, &mut store, None)
+    }
+}
+
+fn open_store(folder: &Path) -> Result<(Store, Lock), ServerFault> {
+    fs_err::create_dir_all(folder)?;
+    let lock = Lock::take(folder, unix_ms()).map_err(|error| match error {
+        crate::os::lock::LockError::Io(error) => ServerFault::Io(error),
+        held @ crate::os::lock::LockError::InUse(_) => {
+            ServerFault::Failed(format!("{}: {held}", folder.display()))
+        }
+    })?;
+    Ok((Store::open(folder)?.0, lock))
+}
+
+#[derive(Debug)]
+struct Work {
+    address: Arc<Address>,
+    lease: Lease,
+    keeper: Option<Keeper>,
+    link: Option<Arc<Link>>,
+}
+
+impl SharedWork for Work {
+    fn begin(
+        &mut self,
+        local: Box<dyn Journal>,
+        session: SharedSession,
+        tell: TellShared,
+    ) -> Result<Box<dyn Journal>, StoreError> {
+        let link = Link::new(tell);
+        let SharedSession { life, settings } = session;
+        let settings: HashMap<_, _> = settings.into_iter().map(|row| (row.id, row)).collect();
+        let Lease { number, token, holder, lasts } = self.lease.clone();
+        let session = Session { shard: number, token, holder, life, settings };
+        let new = || Server::new(Arc::clone(&self.address));
+        let failed = |fault: ServerFault| StoreError::Failed(fault.to_string());
+        let own = new().map_err(failed)?;
+        let keeper = Keeper::start(own, session.clone(), lasts, Arc::clone(&link))?;
+        let journal = SharedJournal::new(local, new().map_err(failed)?, session, Arc::clone(&link));
+        (self.keeper, self.link) = (Some(keeper), Some(link));
+        Ok(Box::new(journal))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::is_ready)
+    }
+
+    fn report(&mut self, report: SharedReport) {
+        if let Some(keeper) = &self.keeper {
+            keeper.report(report);
+        }
+    }
+
+    fn stop_waiting(&self) {
+        if let Some(link) = &self.link {
+            link.is_stopping.store(true, Relaxed);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.end();
+        }
+    }
+}

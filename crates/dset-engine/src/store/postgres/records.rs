@@ -1,0 +1,280 @@
+//! Records of a run as the server has them, and how they get there.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Error;
+
+use super::connection::Connected;
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::roles::Write;
+use crate::store::sqlite::{LifeRow, SettingsRow};
+
+/// Separates what is hashed here from whatever else is hashed with BLAKE3.
+const CONTEXT: &str = "dset 2026-11 what tells answers of a shared job apart";
+
+/// Which run of which shard, under which lease.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) shard: u32,
+    pub(super) token: i64,
+    pub(super) holder: String,
+    pub(super) life: LifeRow,
+    /// What answers are bought with, by their numbers in the store here.
+    pub(super) settings: HashMap<i64, SettingsRow>,
+}
+
+/// An answer for the server.
+#[derive(Debug)]
+pub(super) struct AnswerRecord {
+    identity: Vec<u8>,
+    try_number: i32,
+    key: Vec<u8>,
+    settings: Vec<u8>,
+    at: i64,
+    entry: String,
+}
+
+/// What one commit brings.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) answers: Vec<AnswerRecord>,
+    pub(super) attempts: Vec<NewAttempt>,
+    pub(super) ended: Vec<NewEnded>,
+    pub(super) not_ended: Vec<([u8; 16], u32)>,
+    pub(super) end: Option<(i64, String, bool)>,
+}
+
+impl Records {
+    /// Takes what all workers are to know; where rows stand in outputs and what is thought of answers is
+    /// everybody's own.
+    pub(super) fn of(writes: &[Write], session: &Session) -> Records {
+        let mut records = Records::default();
+        for write in writes {
+            match write {
+                Write::Answered(new) => records.add_answer(new, session),
+                Write::Attempted(new) => records.attempts.push(new.clone()),
+                Write::Ended(new) => records.ended.push(new.clone()),
+                Write::NotEnded { question, edition } => {
+                    records
+                        .ended
+                        .retain(|one| (&one.question, one.edition) != (question, *edition));
+                    records.not_ended.push((*question, *edition));
+                }
+                Write::SessionEnded { at, ending, dropped, .. } => {
+                    records.end = Some((*at, ending.clone(), *dropped));
+                }
+                _ => {}
+            }
+        }
+        records
+    }
+
+    pub(super) fn add_answer(&mut self, new: &NewAnswer, session: &Session) {
+        let settings = session.settings.get(&new.settings);
+        let text = settings.map_or("", |settings| &settings.text);
+        self.answers.push(AnswerRecord {
+            identity: identity(&new.key, text, &new.question).to_vec(),
+            try_number: i32::try_from(new.try_number).unwrap_or(i32::MAX),
+            key: new.key.to_vec(),
+            settings: settings.map(|settings| settings.hash.clone()).unwrap_or_default(),
+            at: new.answered_at,
+            entry: json(new),
+        });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let Records { answers, attempts, ended, not_ended, end } = self;
+        answers.is_empty()
+            && attempts.is_empty()
+            && ended.is_empty()
+            && not_ended.is_empty()
+            && end.is_none()
+    }
+}
+
+/// Returns what tells an answer from all others, whoever chose the question: its key, what it was bought
+/// with, and the question itself.
+pub(super) fn identity(key: &[u8; 16], settings: &str, question: &str) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    for part in [&key[..], settings.as_bytes(), question.as_bytes()] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut identity = [0; 16];
+    identity.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    identity
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("records are plain values")
+}
+
+/// Records the run where it is not known yet; returns its number.
+pub(super) async fn begin_life(to: &mut Connected, session: &Session) -> Result<i64, Error> {
+    for row in session.settings.values() {
+        to.query(
+            "INSERT INTO settings (hash, edition, text, decision, together, decided_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            &[
+                &row.hash,
+                &(row.edition as i32),
+                &row.text,
+                &row.decision,
+                &row.together,
+                &row.decided_at,
+            ],
+        )
+        .await?;
+    }
+    let life = &session.life;
+    let (hash, edition) = match session.settings.get(&life.settings) {
+        Some(row) => (row.hash.clone(), row.edition as i32),
+        None => (Vec::new(), 0),
+    };
+    let rows = to
+        .query(
+            "INSERT INTO life (shard, token, holder, started_at, ended_at, ending, dropped, version,
+             settings, edition, endpoint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (shard, started_at, endpoint) DO UPDATE SET
+             ended_at = coalesce(life.ended_at, excluded.ended_at),
+             ending = coalesce(life.ending, excluded.ending) RETURNING id",
+            &[
+                &(session.shard as i32),
+                &session.token,
+                &session.holder,
+                &life.started_at,
+                &life.ended_at,
+                &life.ending,
+                &life.dropped,
+                &life.version,
+                &hash,
+                &edition,
+                &life.endpoint,
+            ],
+        )
+        .await?;
+    Ok(rows[0].get(0))
+}
+
+/// Records all this in the transaction that is open. Where the shard has gone to another worker since, what
+/// was paid for is recorded all the same, and nothing else. Returns how many answers there were already.
+pub(super) async fn insert(
+    to: &mut Connected,
+    session: &Session,
+    life: i64,
+    records: &Records,
+) -> Result<u64, Error> {
+    let shard = session.shard as i32;
+    // Held until the commit: who takes the shard over sees all of this.
+    let sql = "SELECT token FROM shard WHERE number = $1 FOR SHARE";
+    let rows = to.query(sql, &[&shard]).await?;
+    let is_current = rows.first().is_some_and(|row| row.get::<_, i64>(0) == session.token);
+    let twice = insert_answers(to, shard, life, &records.answers).await?;
+    insert_attempts(to, shard, life, &records.attempts).await?;
+    if is_current {
+        insert_ended(to, shard, records).await?;
+    }
+    if let Some((at, ending, dropped)) = &records.end {
+        let sql = "UPDATE life SET ended_at = $2, ending = $3, dropped = $4 WHERE id = $1";
+        to.query(sql, &[&life, at, ending, dropped]).await?;
+    }
+    Ok(twice)
+}
+
+async fn insert_answers(
+    to: &mut Connected,
+    shard: i32,
+    life: i64,
+    answers: &[AnswerRecord],
+) -> Result<u64, Error> {
+    if answers.is_empty() {
+        return Ok(0);
+    }
+    let identities: Vec<&[u8]> = answers.iter().map(|one| &one.identity[..]).collect();
+    let tries: Vec<i32> = answers.iter().map(|one| one.try_number).collect();
+    let keys: Vec<&[u8]> = answers.iter().map(|one| &one.key[..]).collect();
+    let settings: Vec<&[u8]> = answers.iter().map(|one| &one.settings[..]).collect();
+    let times: Vec<i64> = answers.iter().map(|one| one.at).collect();
+    let entries: Vec<&str> = answers.iter().map(|one| &*one.entry).collect();
+    // What is there from this very run came with a commit of which nobody knew that it had succeeded.
+    let rows = to
+        .query(
+            "WITH new AS (
+               SELECT * FROM unnest($3::bytea[], $4::integer[], $5::bytea[], $6::bytea[], $7::bigint[],
+               $8::text[]) AS new (identity, try, key, settings, at, entry)
+             ), taken AS (
+               INSERT INTO answer (identity, try, key, shard, life, settings, at, entry)
+               SELECT identity, try, key, $1::integer, $2::bigint, settings, at, entry FROM new
+               ON CONFLICT DO NOTHING RETURNING identity, try
+             )
+             INSERT INTO paid_twice (identity, try, key, shard, life, settings, at, entry)
+             SELECT new.identity, new.try, new.key, $1, $2, new.settings, new.at, new.entry FROM new
+             WHERE NOT EXISTS (SELECT 1 FROM taken t WHERE t.identity = new.identity AND t.try = new.try)
+             AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.identity = new.identity AND a.try = new.try
+                             AND a.life = $2 AND a.at = new.at)
+             ON CONFLICT DO NOTHING RETURNING 1",
+            &[&shard, &life, &identities, &tries, &keys, &settings, &times, &entries],
+        )
+        .await?;
+    Ok(rows.len() as u64)
+}
+
+async fn insert_attempts(
+    to: &mut Connected,
+    shard: i32,
+    life: i64,
+    attempts: &[NewAttempt],
+) -> Result<(), Error> {
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&[u8]> = attempts.iter().map(|one| &one.key[..]).collect();
+    let times: Vec<i64> = attempts.iter().map(|one| one.at).collect();
+    let numbers: Vec<i32> = attempts.iter().map(|one| one.attempt as i32).collect();
+    let causes: Vec<&str> = attempts.iter().map(|one| &*one.cause).collect();
+    let entries: Vec<String> = attempts.iter().map(json).collect();
+    to.query(
+        "INSERT INTO attempt (key, at, attempt, cause, shard, life, entry)
+         SELECT key, at, attempt, cause, $1::integer, $2::bigint, entry
+         FROM unnest($3::bytea[], $4::bigint[], $5::integer[], $6::text[], $7::text[])
+         AS new (key, at, attempt, cause, entry) ON CONFLICT DO NOTHING",
+        &[&shard, &life, &keys, &times, &numbers, &causes, &entries],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn insert_ended(to: &mut Connected, shard: i32, records: &Records) -> Result<(), Error> {
+    for (question, edition) in &records.not_ended {
+        let sql = "DELETE FROM ended WHERE question = $1 AND edition = $2";
+        to.query(sql, &[&&question[..], &(*edition as i32)]).await?;
+    }
+    for one in &records.ended {
+        to.query(
+            "INSERT INTO ended (question, edition, shard, entry) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (question, edition) DO UPDATE SET shard = excluded.shard, entry = excluded.entry",
+            &[&&one.question[..], &(one.edition as i32), &shard, &json(one)],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_decides_the_identity_and_no_key_alone() {
+        let one = identity(&[1; 16], "settings", "question");
+        assert_eq!(one, identity(&[1; 16], "settings", "question"));
+        for other in [
+            identity(&[2; 16], "settings", "question"),
+            identity(&[1; 16], "settings!", "question"),
+            identity(&[1; 16], "settings", "question!"),
+            identity(&[1; 16], "settingsq", "uestion"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Brings a folder's store and the server to the same answers: before a shard is asked, and for an export.
+
+use std::collections::{HashMap, HashSet};
+
+use super::connection::Server;
+use super::records::{self, Records, Session};
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::roles::Write;
+use crate::store::server_fault::ServerFault;
+use crate::store::sqlite::{LifeRow, PAID_TWICE, SettingsRow};
+use crate::store::{Store, StoreError};
+
+/// Records that are moved at once.
+const PART: usize = 2_000;
+
+/// What was brought here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// Answers that the store lacked.
+    pub answers: u64,
+    /// Answers that it had.
+    pub known: u64,
+    /// Answers that came although there was one.
+    pub paid_twice: u64,
+}
+
+/// The numbers that settings and runs of the server have in the store here.
+struct Numbers {
+    settings: HashMap<Vec<u8>, i64>,
+    lives: HashMap<i64, i64>,
+}
+
+impl Numbers {
+    fn life(&self, number: Option<i64>) -> Option<i64> {
+        self.lives.get(&number?).copied()
+    }
+
+    fn of_settings(&self, hash: Option<Vec<u8>>) -> i64 {
+        hash.and_then(|hash| self.settings.get(&hash).copied()).unwrap_or(0)
+    }
+}
+
+fn damaged(error: &serde_json::Error) -> ServerFault {
+    ServerFault::Damaged(error.to_string())
+}
+
+/// Takes what the server has of one shard, or of all, and the store lacks.
+pub(super) fn pull(
+    server: &mut Server,
+    store: &mut Store,
+    shard: Option<u32>,
+) -> Result<Brought, ServerFault> {
+    let numbers = pull_numbers(server, store, shard)?;
+    let mut brought = pull_answers(server, store, shard, &numbers)?;
+    let mut marks = store.attempt_marks()?;
+    let of = of_shard(shard);
+    let sql = format!("SELECT life, entry FROM attempt {of} ORDER BY at, attempt");
+    pull_rows(server, &sql, |rows| {
+        let mut writes = Vec::new();
+        for row in rows {
+            let entry: String = row.get(1);
+            let mut new: NewAttempt = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            new.life = numbers.life(row.get(0)).unwrap_or(0);
+            if marks.insert((new.key, new.at, new.attempt, new.cause.clone())) {
+                writes.push(Write::Attempted(new));
+            }
+        }
+        Ok(store.commit(&writes).map(drop)?)
+    })?;
+    let sql = format!("SELECT life, entry FROM paid_twice {of} ORDER BY at");
+    pull_rows(server, &sql, |rows| {
+        let mut writes = Vec::new();
+        for row in rows {
+            let entry: String = row.get(1);
+            let answer: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            let new = paid_twice(answer, &entry, numbers.life(row.get(0)).unwrap_or(0));
+            brought.paid_twice += 1;
+            if marks.insert((new.key, new.at, new.attempt, new.cause.clone())) {
+                writes.push(Write::Attempted(new));
+            }
+        }
+        Ok(store.commit(&writes).map(drop)?)
+    })?;
+    pull_rows(server, &format!("SELECT entry FROM ended {of}"), |rows| {
+        let mut writes = Vec::new();
+        for row in rows {
+            let entry: String = row.get(0);
+            let new: NewEnded = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            writes.push(Write::Ended(new));
+        }
+        Ok(store.commit(&writes).map(drop)?)
+    })?;
+    Ok(brought)
+}
+
+fn of_shard(shard: Option<u32>) -> String {
+    shard.map_or_else(String::new, |number| format!("WHERE shard = {number}"))
+}
+
+fn pull_numbers(
+    server: &mut Server,
+    store: &Store,
+    shard: Option<u32>,
+) -> Result<Numbers, ServerFault> {
+    let settings = server.part(async |to| {
+        to.query(
+            "SELECT hash, edition, text, decision, together, decided_at FROM settings
+             ORDER BY edition, decided_at, hash",
+            &[],
+        )
+        .await
+    })?;
+    let mut numbers = Numbers { settings: HashMap::new(), lives: HashMap::new() };
+    for row in settings {
+        let new = SettingsRow {
+            id: 0,
+            hash: row.get(0),
+            edition: row.get::<_, i32>(1) as u32,
+            text: row.get(2),
+            decision: row.get(3),
+            together: row.get(4),
+            decided_at: row.get(5),
+        };
+        numbers.settings.insert(new.hash.clone(), store.take_settings(&new)?);
+    }
+    let sql = format!(
+        "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint FROM life {}
+         ORDER BY started_at, id",
+        of_shard(shard)
+    );
+    let lives = server.part(async |to| to.query(&sql, &[]).await)?;
+    for row in lives {
+        let new = LifeRow {
+            id: row.get(0),
+            started_at: row.get(1),
+            // A run of which nothing more is heard is over, whatever became of it.
+            ended_at: Some(row.get::<_, Option<i64>>(2).unwrap_or_else(|| row.get(1))),
+            ending: Some(row.get::<_, Option<String>>(3).unwrap_or_else(|| "elsewhere".into())),
+            dropped: row.get(4),
+            version: row.get(5),
+            settings: numbers.of_settings(row.get(6)),
+            endpoint: row.get(7),
+        };
+        numbers.lives.insert(new.id, store.take_life(&new)?);
+    }
+    Ok(numbers)
+}
+
+fn pull_answers(
+    server: &mut Server,
+    store: &mut Store,
+    shard: Option<u32>,
+    numbers: &Numbers,
+) -> Result<Brought, ServerFault> {
+    let mut brought = Brought::default();
+    let of = of_shard(shard);
+    let sql = format!("SELECT life, settings, entry FROM answer {of} ORDER BY try, at, identity");
+    pull_rows(server, &sql, |rows| {
+        let mut writes = Vec::new();
+        for row in rows {
+            let entry: String = row.get(2);
+            let mut new: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            (new.life, new.settings) = (numbers.life(row.get(0)), numbers.of_settings(row.get(1)));
+            let forgets = new.forgets();
+            writes.push(Write::Answered(Box::new(new)));
+            writes.extend(forgets);
+        }
+        let ids = store.commit(&writes)?;
+        let taken = ids.iter().flatten().count();
+        brought.answers += taken as u64;
+        brought.known += (ids.len() - taken) as u64;
+        Ok(())
+    })?;
+    Ok(brought)
+}
+
+/// Shows the rows of a statement, some at a time.
+fn pull_rows(
+    server: &mut Server,
+    sql: &str,
+    mut each: impl FnMut(&[tokio_postgres::Row]) -> Result<(), ServerFault>,
+) -> Result<(), ServerFault> {
+    let begin = format!("BEGIN; DECLARE pulled NO SCROLL CURSOR FOR {sql}");
+    // What is done with a part may take longer than a transaction may rest.
+    let begin =
+        begin.replace("BEGIN;", "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;");
+    server.part(async |to| to.run(&begin).await)?;
+    loop {
+        let fetch = format!("FETCH FORWARD {PART} FROM pulled");
+        let rows = server.part(async |to| to.query(&fetch, &[]).await)?;
+        if rows.is_empty() {
+            break;
+        }
+        if let Err(fault) = each(&rows) {
+            server.disconnect();
+            return Err(fault);
+        }
+    }
+    server.part(async |to| to.run("COMMIT").await)
+}
+
+/// An answer that came although there was one, as the store keeps it: among the asks that brought none.
+fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
+    let known = &answer.metadata;
+    let number = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
+    NewAttempt {
+        life,
+        at: answer.answered_at,
+        row: answer.row.unwrap_or(0),
+        question: answer.question_hash,
+        key: answer.key,
+        attempt: known.attempts.unwrap_or(1),
+        seconds: known.seconds.unwrap_or(0.0),
+        cause: PAID_TWICE.to_owned(),
+        status: Some(200),
+        message: "another worker has an answer to the same request".to_owned(),
+        request_id: known.request_id.clone(),
+        input_tokens: number(known.input_tokens),
+        output_tokens: number(known.output_tokens),
+        body: Some(entry.as_bytes().to_vec()),
+    }
+}
+
+/// Brings to the server what this store has of a shard and the server lacks; returns how many answers that
+/// were.
+pub(super) fn push(
+    server: &mut Server,
+    store: &Store,
+    shard: u32,
+    token: i64,
+    holder: &str,
+) -> Result<u64, ServerFault> {
+    let known = server.part(async |to| {
+        to.query("SELECT key, try FROM answer WHERE shard = $1", &[&(shard as i32)]).await
+    })?;
+    let known: HashSet<(Vec<u8>, i32)> = known.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let settings: HashMap<i64, SettingsRow> =
+        store.all_settings()?.into_iter().map(|row| (row.id, row)).collect();
+    let mut lives: HashMap<Option<i64>, (Session, Records)> = HashMap::new();
+    let of_life = |life: LifeRow| {
+        let settings = settings.clone();
+        let session = Session { shard, token, holder: holder.to_owned(), life, settings };
+        (session, Records::default())
+    };
+    for life in store.all_lives()? {
+        lives.insert(Some(life.id), of_life(life));
+    }
+    let nobody = LifeRow {
+        id: 0,
+        started_at: 0,
+        ended_at: Some(0),
+        ending: None,
+        dropped: false,
+        version: String::new(),
+        settings: 0,
+        endpoint: String::new(),
+    };
+    let mut pushed = 0;
+    store.for_each_answer(
+        |key, number| !known.contains(&(key.to_vec(), number as i32)),
+        |new| {
+            let of = new.life.filter(|life| lives.contains_key(&Some(*life)));
+            let (session, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
+            records.add_answer(&new, session);
+            pushed += 1;
+            Ok::<(), StoreError>(())
+        },
+    )?;
+    for attempt in store.all_attempts()?.into_iter().filter(|one| one.cause != PAID_TWICE) {
+        let of = Some(attempt.life).filter(|life| lives.contains_key(&Some(*life)));
+        let (_, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
+        records.attempts.push(attempt);
+    }
+    let last = store.all_lives()?.last().map(|life| life.id);
+    if let Some((_, records)) = lives.get_mut(&last) {
+        records.ended = store.all_ended()?;
+    }
+    for (session, mut records) in lives.into_values() {
+        loop {
+            let answers = records.answers.split_off(records.answers.len().min(PART));
+            let attempts = records.attempts.split_off(records.attempts.len().min(PART));
+            if records.is_empty() {
+                break;
+            }
+            server.transact(async |to| {
+                let number = records::begin_life(to, &session).await?;
+                records::insert(to, &session, number, &records).await
+            })?;
+            records = Records { answers, attempts, ..Records::default() };
+        }
+    }
+    Ok(pushed)
+}

@@ -1,0 +1,239 @@
+//! What is taken from another place where the same is kept, and what is given to it.
+
+use std::collections::HashSet;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::facts;
+use super::store::Store;
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::error::StoreError;
+
+/// What answers were bought with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingsRow {
+    pub(crate) id: i64,
+    pub(crate) hash: Vec<u8>,
+    pub(crate) edition: u32,
+    pub(crate) text: String,
+    pub(crate) decision: String,
+    pub(crate) together: bool,
+    pub(crate) decided_at: i64,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LifeRow {
+    pub(crate) id: i64,
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) ending: Option<String>,
+    pub(crate) dropped: bool,
+    pub(crate) version: String,
+    pub(crate) settings: i64,
+    pub(crate) endpoint: String,
+}
+
+/// What tells an ask that failed from others: its key, when it was back, which attempt it was, its cause.
+pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
+
+/// The name, in `meta`, of the word that some records are in this store alone.
+pub(crate) const UNSENT: &str = "unsent";
+
+impl Store {
+    /// Tells whether records may be in this store alone, though they are to be elsewhere too: the last run
+    /// did not get rid of them, or was killed.
+    pub(crate) fn has_unsent(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE ended_at IS NULL)";
+        let was_killed = self.reader.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(was_killed || self.meta::<i64>(UNSENT)?.is_some())
+    }
+
+    /// Everything is elsewhere too.
+    pub(crate) fn forget_unsent(&self) -> Result<(), StoreError> {
+        self.unset_meta(UNSENT)
+    }
+
+    /// Returns what answers were bought with.
+    pub(crate) fn all_settings(&self) -> Result<Vec<SettingsRow>, StoreError> {
+        let sql = "SELECT id, hash, edition, text, decision, together, decided_at FROM settings ORDER BY id";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(SettingsRow {
+                id: row.get(0)?,
+                hash: row.get(1)?,
+                edition: row.get(2)?,
+                text: row.get(3)?,
+                decision: row.get(4)?,
+                together: row.get(5)?,
+                decided_at: row.get(6)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes settings of elsewhere; returns the number that they have here.
+    pub(crate) fn take_settings(&self, new: &SettingsRow) -> Result<i64, StoreError> {
+        let connection = &self.reader.connection;
+        let known = "SELECT id FROM settings WHERE hash = ?1 AND edition = ?2";
+        let known = connection.query_row(known, params![new.hash, new.edition], |row| row.get(0));
+        if let Some(id) = known.optional()? {
+            return Ok(id);
+        }
+        connection.execute(
+            "INSERT INTO settings (id, hash, edition, text, decision, together, decided_at)
+             VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5, ?6)",
+            params![new.hash, new.edition, new.text, new.decision, new.together, new.decided_at],
+        )?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Returns every run.
+    pub(crate) fn all_lives(&self) -> Result<Vec<LifeRow>, StoreError> {
+        let sql = "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint
+                   FROM lives ORDER BY id";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(LifeRow {
+                id: row.get(0)?,
+                started_at: row.get(1)?,
+                ended_at: row.get(2)?,
+                ending: row.get(3)?,
+                dropped: row.get(4)?,
+                version: row.get(5)?,
+                settings: row.get(6)?,
+                endpoint: row.get(7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes a run of elsewhere; returns the number that it has here.
+    pub(crate) fn take_life(&self, new: &LifeRow) -> Result<i64, StoreError> {
+        let connection = &self.reader.connection;
+        let known = "SELECT id FROM lives WHERE started_at = ?1 AND endpoint = ?2";
+        let known: Option<i64> = connection
+            .query_row(known, params![new.started_at, new.endpoint], |row| row.get(0))
+            .optional()?;
+        let ended = params![new.ended_at, new.ending, new.dropped, known];
+        if let Some(id) = known {
+            let sql = "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3
+                       WHERE id = ?4 AND ended_at IS NULL";
+            connection.execute(sql, ended)?;
+            return Ok(id);
+        }
+        connection.execute(
+            "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                new.started_at,
+                new.ended_at,
+                new.ending,
+                new.dropped,
+                new.version,
+                new.settings,
+                new.endpoint
+            ],
+        )?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Shows every answer whose key and try `is_wanted`, as it was given to the store; what was thought of
+    /// it apart, which can be worked out again.
+    pub(crate) fn for_each_answer(
+        &self,
+        is_wanted: impl Fn([u8; 16], u32) -> bool,
+        mut each: impl FnMut(NewAnswer) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
+                    a.question, a.reasoning, a.answer, {}
+             FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM answer_keys
+                   UNION ALL
+                   SELECT k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
+                   FROM later_tries t JOIN answer_keys k ON k.key = t.key) k
+             JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
+             ORDER BY k.try, a.id",
+            facts::COLUMNS
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, try_number) = (row.get(0)?, row.get(5)?);
+            if is_wanted(key, try_number) {
+                each(NewAnswer { try_number, ..read_answer(row, key)? })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns every ask that failed.
+    pub(crate) fn all_attempts(&self) -> Result<Vec<NewAttempt>, StoreError> {
+        let sql = "SELECT life, at, row, question, key, attempt, seconds, cause, status, message,
+                   request_id, input_tokens, output_tokens, body FROM attempts ORDER BY id";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let body: Option<Vec<u8>> = row.get(13)?;
+            Ok(NewAttempt {
+                life: row.get(0)?,
+                at: row.get(1)?,
+                row: row.get::<_, i64>(2)? as u64,
+                question: row.get(3)?,
+                key: row.get(4)?,
+                attempt: row.get(5)?,
+                seconds: row.get(6)?,
+                cause: row.get(7)?,
+                status: row.get(8)?,
+                message: row.get(9)?,
+                request_id: row.get(10)?,
+                input_tokens: row.get(11)?,
+                output_tokens: row.get(12)?,
+                body: body.and_then(|body| zstd::decode_all(&body[..]).ok()),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns what tells every ask that failed from others.
+    pub(crate) fn attempt_marks(&self) -> Result<HashSet<AttemptMark>, StoreError> {
+        let sql = "SELECT key, at, attempt, cause FROM attempts";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns every question that ended without an answer.
+    pub(crate) fn all_ended(&self) -> Result<Vec<NewEnded>, StoreError> {
+        let sql =
+            "SELECT question, edition, row, fault, cause, at, max_tokens, cut_at_tokens FROM ended";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(NewEnded {
+                question: row.get(0)?,
+                edition: row.get(1)?,
+                row: row.get::<_, i64>(2)? as u64,
+                fault: row.get(3)?,
+                cause: row.get(4)?,
+                at: row.get(5)?,
+                max_tokens: row.get(6)?,
+                cut_at_tokens: row.get(7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn read_answer(row: &Row<'_>, key: [u8; 16]) -> Result<NewAnswer, StoreError> {
+    let read = dset_core::answer::row::Row {
+        answered_at: row.get(7)?,
+        question: row.get(8)?,
+        reasoning: row.get(9)?,
+        answer: row.get(10)?,
+        metadata: facts::metadata(row, 11)?,
+        reading: None,
+    };
+    let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
+    let (settings, sample, life) = (row.get(2)?, row.get(4)?, row.get(6)?);
+    Ok(NewAnswer { settings, sample, life, ..new })
+}
