@@ -30,6 +30,8 @@ use crate::command::stats::StatsArgs;
 use crate::command::status::StatusArgs;
 use crate::command::verify::VerifyArgs;
 use crate::command::view::ViewArgs;
+#[cfg(feature = "postgres")]
+use crate::command::work::WorkArgs;
 use crate::help::STYLES;
 
 /// Returns the grammar of the command line.
@@ -101,6 +103,9 @@ pub(crate) enum Command {
     Export(Box<ExportArgs>),
     /// Split a large input into shards, to be run anywhere
     Job(JobArgs),
+    /// Ask shards of a job on a server, beside other workers
+    #[cfg(feature = "postgres")]
+    Work(Box<WorkArgs>),
     /// Put folders together that were asked apart
     Merge(MergeArgs),
     /// See and change settings, and where each comes from

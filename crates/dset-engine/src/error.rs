@@ -135,12 +135,15 @@ pub enum JobError {
 }
 
 impl JobError {
-    pub(crate) fn folder(folder: &Path, error: io::Error) -> JobError {
+    /// Returns why this folder cannot be used.
+    #[must_use]
+    pub fn folder(folder: &Path, error: io::Error) -> JobError {
         JobError::Folder { path: folder.to_owned(), error }
     }
 
     /// Returns why the lock of this folder was not taken.
-    pub(crate) fn lock(folder: &Path, error: LockError) -> JobError {
+    #[must_use]
+    pub fn lock(folder: &Path, error: LockError) -> JobError {
         match error {
             LockError::Io(error) => JobError::folder(folder, error),
             held @ LockError::InUse(_) => JobError::Lock(held),

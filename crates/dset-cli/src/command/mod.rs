@@ -37,6 +37,8 @@ pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod verify;
 pub(crate) mod view;
+#[cfg(feature = "postgres")]
+pub(crate) mod work;
 
 use crate::cli::{Cli, Command};
 use crate::error::UserError;
@@ -49,6 +51,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Doctor(args) => doctor::run(*args),
         Command::Run(args) => run::run(*args),
         Command::Job(args) => job::run(args.command),
+        #[cfg(feature = "postgres")]
+        Command::Work(args) => work::run(*args),
         Command::Merge(args) => merge::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(*args),

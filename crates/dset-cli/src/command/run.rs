@@ -183,7 +183,7 @@ pub(super) fn run_rows(
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let yes = args.decisions.yes;
     let deadline = args.decisions.deadline;
-    let extras = Extras { demo: None, acks, datasets: datasets.as_ref(), yes, deadline };
+    let extras = Extras { acks, datasets: datasets.as_ref(), yes, deadline, ..Extras::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
     datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending))?;
@@ -263,6 +263,9 @@ pub(super) struct Extras<'a> {
     pub(super) yes: bool,
     /// When it is to be done, at whatever price.
     pub(super) deadline: Option<jiff::Timestamp>,
+    /// What it has in common with runs on other machines.
+    #[cfg(feature = "postgres")]
+    pub(super) shared: Option<dset_engine::store::postgres::SharedRun>,
 }
 
 /// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
@@ -272,9 +275,10 @@ pub(super) fn ask(
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
-    Extras { demo, acks, datasets, yes, deadline }: Extras<'_>,
+    extras: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
     let RunSettings { spec, options, terminal } = settings;
+    let Extras { demo, acks, datasets, yes, deadline, .. } = extras;
     let runtime = super::shared::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { signals::survive_file_limit() });
@@ -311,6 +315,10 @@ pub(super) fn ask(
     let before = job
         .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)
         .map_err(|error| explain::job(error.into()))?;
+    #[cfg(feature = "postgres")]
+    if let Some(shared) = extras.shared {
+        job.share(shared);
+    }
     if let Some(words) = before.as_ref().and_then(display::money::not_counted) {
         display::warn(&words, None);
     }

@@ -6,6 +6,8 @@
 mod export;
 mod import;
 mod job;
+#[cfg(feature = "postgres")]
+mod server;
 mod settings;
 mod shard;
 mod source;
@@ -15,6 +17,8 @@ mod template;
 pub(crate) use self::export::{export, export_at_end};
 pub(crate) use self::import::{import, import_folder, left_out};
 pub(crate) use self::job::{folder_in_use, job};
+#[cfg(feature = "postgres")]
+pub(crate) use self::server::server;
 pub(crate) use self::shard::{job_file, merge};
 pub(crate) use self::source::{delimiter_name, source};
 use crate::display::text::{one_line, same_command};

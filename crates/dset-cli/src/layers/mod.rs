@@ -55,6 +55,9 @@ impl Origin {
 pub(crate) const SCHEDULER_VARIABLES: [&str; 3] =
     ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "RANK"];
 
+/// In which the address of the server with a job stands, which may hold a password.
+pub(crate) const STORE_VARIABLE: &str = "DSET_STORE";
+
 /// Everything that was said, and where.
 #[derive(Debug, Default)]
 pub(crate) struct MergedLayer {
@@ -152,7 +155,7 @@ impl Environment {
 
     /// Finds variables that look like settings and are none.
     fn unknown_variables(&self) -> Vec<(String, Option<String>)> {
-        let ours = |name: &&String| name.starts_with("DSET_");
+        let ours = |name: &&String| name.starts_with("DSET_") && *name != STORE_VARIABLE;
         let names: BTreeSet<&String> =
             self.real.keys().chain(self.file.keys()).filter(ours).collect();
         if names.is_empty() {
@@ -272,6 +275,12 @@ impl Environment {
             self.real.get(name).filter(full).map(|value| (value.as_str(), Origin::Environment));
         let file = || self.file.get(name).filter(full).map(|v| (v.as_str(), Origin::DotEnv));
         real.or_else(file)
+    }
+
+    /// Returns what a variable of the process says; one that only the folder says is none.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_process(&self, name: &str) -> Option<&str> {
+        self.real.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// Returns the number by which a scheduler tells this process from others of one job, and the

@@ -225,6 +225,12 @@ impl JobShard {
     ) -> JobShard {
         JobShard { rows, from: start.0, skip: start.1, items, packed: known.pack() }
     }
+
+    /// Returns how many of its rows have a question.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.packed.questions()
+    }
 }
 
 impl JobFile {

@@ -99,6 +99,10 @@ impl ShardRows {
 }
 
 impl PackedRows {
+    pub(super) fn questions(&self) -> u64 {
+        self.questions.into()
+    }
+
     /// Returns the rows; `None` where the text is not what was written.
     pub(super) fn unpack(&self) -> Option<ShardRows> {
         let all = unpacked(&self.duplicates)?;

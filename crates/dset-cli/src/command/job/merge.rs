@@ -1,12 +1,18 @@
 //! `dset job merge`: the shards of a job put together.
 
+#[cfg(feature = "postgres")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
 use dset_core::settings::JobSpec;
 use dset_engine::recover::rebuild::rebuild;
-use dset_engine::shard::merge::{ShardStatus, job_status, merge};
+#[cfg(feature = "postgres")]
+use dset_engine::run::prepare::{Decisions, Job};
+use dset_engine::shard::merge::{Merged, job_status, merge};
 use dset_engine::shard::shard_folder;
+#[cfg(feature = "postgres")]
+use dset_engine::store::postgres::{SharedJob, SharedShard};
 use serde_json::json;
 
 use super::shard::whole;
@@ -15,10 +21,13 @@ use crate::command::merge::{as_json, warn};
 use crate::command::shared::write_out;
 use crate::datasets::DatasetArgs;
 use crate::display::page;
-use crate::display::text::{count, of};
+use crate::display::text::{count, of, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
+#[cfg(feature = "postgres")]
+use crate::layers::Environment;
+use crate::layers::TerminalOptions;
 use crate::run_selector::{RunSelectorArgs, RunSelectorFlags};
 
 /// Unfinished shards that are named one by one, at most.
@@ -29,7 +38,8 @@ const NAMED_MAX: usize = 20;
     after_help = "The answers of all shards go into one folder (`merged` in that of the job), with outputs in the order \
 of the input, as a run of the whole file would have left it: every command takes it with `-o job/merged`. With --to a \
 dataset is written too, as `dset export --to` does. It is refused where a shard is unfinished, unless --partial. Nothing is \
-asked, and the shards stay as they are.
+asked, and the shards stay as they are. With --store the answers come from the server, and `job.json` and the questions too
+where the folder of the job lacks them.
 
 Exit codes: 0 written, 1 disk or damaged store, 2 usage, a changed input, or unfinished shards, 11 a run has the folder.
 
@@ -55,6 +65,10 @@ pub(crate) struct JobMergeArgs {
     #[arg(long)]
     partial: bool,
 
+    #[cfg(feature = "postgres")]
+    #[command(flatten)]
+    server: crate::command::work::server::ServerArgs,
+
     #[command(flatten)]
     dataset: DatasetArgs,
 
@@ -69,15 +83,15 @@ pub(crate) struct JobMergeArgs {
 
 pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
     let request = args.dataset.request(args.force)?;
-    let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
-    job.check_input(&spec.input, None).map_err(explain::source)?;
-    let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
-    refuse_unfinished(args, &shards)?;
-    let begun = shards.iter().filter(|shard| shard.has_store);
-    let folders: Vec<PathBuf> = begun.map(|shard| shard_folder(&args.job, shard.number)).collect();
     let output = args.output.clone().unwrap_or_else(|| args.job.join("merged"));
-    let merged = merge(&folders, &output).map_err(explain::merge)?;
-    let spec = JobSpec { output, ..spec };
+    #[cfg(feature = "postgres")]
+    let brought = from_server(args, &output)?;
+    #[cfg(not(feature = "postgres"))]
+    let brought = None;
+    let Together { merged, spec, terminal, answered, missing } = match brought {
+        Some(together) => together,
+        None => from_folders(args, output)?,
+    };
     rebuild(&spec).map_err(explain::job)?;
     let which = RunSelectorArgs {
         input: Some(spec.input.clone()),
@@ -90,9 +104,6 @@ pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
         Some(request) => write_dataset(&spec, request, &which)?,
         None => None,
     };
-    let failed = shards.iter().map(|shard| shard.ledger.failed()).sum::<u64>();
-    let missing = failed + shards.iter().map(|shard| shard.ledger.pending).sum::<u64>();
-    let answered = shards.iter().map(|shard| shard.ledger.answered).sum::<u64>();
     if args.json || terminal.json {
         let mut object = as_json(&merged);
         object["folder"] = json!(spec.output.display().to_string());
@@ -114,27 +125,89 @@ pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
     Ok(Exit::Done)
 }
 
-/// Fails with a list of the shards that are not done.
-fn refuse_unfinished(args: &JobMergeArgs, shards: &[ShardStatus]) -> Result<(), UserError> {
-    let unfinished: Vec<&ShardStatus> =
-        shards.iter().filter(|shard| !shard.is_finished()).collect();
+/// All shards in one store.
+struct Together {
+    merged: Merged,
+    spec: JobSpec,
+    terminal: TerminalOptions,
+    answered: u64,
+    missing: u64,
+}
+
+fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserError> {
+    let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
+    job.check_input(&spec.input, None).map_err(explain::source)?;
+    let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
+    let unfinished = shards.iter().filter(|shard| !shard.is_finished());
+    let unfinished = unfinished.map(|shard| (shard.number, shard.ledger.pending)).collect();
+    let name = quoted(&args.job.display().to_string());
+    refuse_unfinished(args, unfinished, |first| format!("dset run --job {name} --shard {first}"))?;
+    let begun = shards.iter().filter(|shard| shard.has_store);
+    let folders: Vec<PathBuf> = begun.map(|shard| shard_folder(&args.job, shard.number)).collect();
+    let merged = merge(&folders, &output).map_err(explain::merge)?;
+    let failed = shards.iter().map(|shard| shard.ledger.failed()).sum::<u64>();
+    let missing = failed + shards.iter().map(|shard| shard.ledger.pending).sum::<u64>();
+    let answered = shards.iter().map(|shard| shard.ledger.answered).sum::<u64>();
+    Ok(Together { merged, spec: JobSpec { output, ..spec }, terminal, answered, missing })
+}
+
+/// Brings what is on a server, where one is named.
+#[cfg(feature = "postgres")]
+fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    let Some(address) = args.server.address(&environment)? else { return Ok(None) };
+    let server = address.to_string();
+    let mut job = SharedJob::open(address).map_err(explain::server)?;
+    let shards = job.status().map_err(explain::server)?;
+    let left = |shard: &SharedShard| shard.ledger.map_or(0, |ledger| ledger.pending);
+    let unfinished = shards.iter().filter(|shard| !shard.is_done);
+    let unfinished = unfinished.map(|shard| (shard.number, left(shard))).collect();
+    refuse_unfinished(args, unfinished, |_| format!("dset work --store {}", quoted(&server)))?;
+    job.file.write(&args.job).map_err(explain::job_file)?;
+    let input = match &args.questions {
+        Some(input) => input.clone(),
+        None => job.input(&args.job).map_err(explain::server)?,
+    };
+    let (file, spec, terminal) = whole(&args.job, Some(&input))?;
+    file.check_input(&spec.input, None).map_err(explain::source)?;
+    let spec = JobSpec { output: output.to_owned(), ..spec };
+    let brought = job.bring_all(output).map_err(explain::server)?;
+    // As a run of the whole file leaves it, so that every command takes the folder.
+    let whole = Job::prepare(spec.clone(), Decisions::default(), true).map_err(explain::job)?;
+    let report = whole.report.clone();
+    drop(whole);
+    let merged = Merged {
+        taken: brought.answers,
+        known: brought.known,
+        bought_twice: brought.paid_twice,
+        ..Merged::default()
+    };
+    let missing = report.answers.saturating_sub(report.answered);
+    Ok(Some(Together { merged, spec, terminal, answered: report.answered, missing }))
+}
+
+/// Fails with a list of the shards that are not done, each with how many questions are left.
+fn refuse_unfinished(
+    args: &JobMergeArgs,
+    unfinished: Vec<(u32, u64)>,
+    ask: impl FnOnce(u32) -> String,
+) -> Result<(), UserError> {
     if args.partial || unfinished.is_empty() {
         return Ok(());
     }
-    let named = unfinished.iter().take(NAMED_MAX).map(|shard| shard.number.to_string());
+    let named = unfinished.iter().take(NAMED_MAX).map(|(number, _)| number.to_string());
     let more = match unfinished.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let left: u64 = unfinished.iter().map(|shard| shard.ledger.pending).sum();
+    let left: u64 = unfinished.iter().map(|(_, left)| left).sum();
     let shards = of(unfinished.len() as u64, "shard");
-    let name = crate::display::text::quoted(&args.job.display().to_string());
     Err(UserError::new(Exit::Usage, format!("{shards} of the job unfinished"))
         .cause(format!(
             "{} left in shard {}{more}",
             of(left, "question"),
             named.collect::<Vec<_>>().join(", ")
         ))
-        .hint(format!("Ask the rest: `dset run --job {name} --shard {}`", unfinished[0].number))
+        .hint(format!("Ask the rest: `{}`", ask(unfinished[0].0)))
         .hint(format!("Take what there is: `{} --partial`", crate::display::text::same_command())))
 }

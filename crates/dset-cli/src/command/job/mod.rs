@@ -1,7 +1,7 @@
 //! `dset job`: an input split into shards, run anywhere, and put together again.
 
 mod merge;
-mod settings;
+pub(crate) mod settings;
 mod shard;
 pub(crate) mod split;
 mod status;

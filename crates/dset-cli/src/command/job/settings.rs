@@ -32,7 +32,7 @@ pub(super) fn holds_more(url: &str) -> bool {
 }
 
 /// Reads what a job keeps back, with what holds for all shards together divided among them.
-pub(super) fn of_shard(kept: &Map<String, Value>, shards: NonZeroU32) -> Result<Layer, UserError> {
+pub(crate) fn of_shard(kept: &Map<String, Value>, shards: NonZeroU32) -> Result<Layer, UserError> {
     let mut said = SettingsLayer::default();
     for (name, value) in kept {
         let setting = Setting::named(name).ok_or_else(|| {

@@ -6,6 +6,8 @@ use clap::Args;
 use dset_core::settings::Resolved;
 use dset_engine::shard::{JobFile, split};
 use dset_engine::source::spool::STDIN;
+#[cfg(feature = "postgres")]
+use dset_engine::store::postgres::SharedJob;
 use serde_json::json;
 
 use super::settings::{self, check_limits, keep};
@@ -28,9 +30,13 @@ it is until all shards are done; rows are never marked in it.
 
 What is said here with --rpm, --tpm and --max-cost holds for the whole job and is divided evenly among its shards.
 
+With --store the job and its questions are put on a PostgreSQL server too, for `dset work` on any machine; its workers \
+share the limits.
+
 Examples:
   dset job split q.csv --shards 64 -o job
   dset run --job job --shard 12
+  dset job split q.csv --shards 64 --store postgres://me@db/jobs
   dset run --job job --shard auto        in a SLURM array or an indexed Kubernetes job"
 )]
 #[command(mut_arg("output", |arg| arg.help("Folder of the job [default: job]")))]
@@ -41,6 +47,10 @@ pub(crate) struct SplitArgs {
     /// How many shards, from 1 to 100,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     shards: u32,
+
+    #[cfg(feature = "postgres")]
+    #[command(flatten)]
+    server: crate::command::work::server::ServerArgs,
 }
 
 /// Questions that were split.
@@ -50,6 +60,8 @@ pub(crate) struct Split {
     terminal: TerminalOptions,
     /// What was not done as it was said, each with what to do about it.
     pub(crate) warnings: Vec<(String, Option<String>)>,
+    /// The server that it was put on.
+    server: Option<String>,
 }
 
 /// Splits, and prints nothing.
@@ -61,8 +73,16 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
     // The job holds the schema itself: its file may change, or be on no other machine.
     schema_file::load(&mut said.layer)?;
     let terminal = said.terminal.resolve();
-    check_limits(&said.layer, args.shards)?;
-    let Resolved { spec, .. } = resolved(said.layer.clone(), &environment.providers)?;
+    #[cfg(feature = "postgres")]
+    let address = args.server.address(&environment)?;
+    #[cfg(feature = "postgres")]
+    let is_divided = address.is_none();
+    #[cfg(not(feature = "postgres"))]
+    let is_divided = true;
+    if is_divided {
+        check_limits(&said.layer, args.shards)?;
+    }
+    let Resolved { spec, options, .. } = resolved(said.layer.clone(), &environment.providers)?;
     if spec.input == Path::new(STDIN) {
         return Err(UserError::new(Exit::Usage, "standard input cannot be split")
             .cause("every shard reads the file again, on its own machine")
@@ -77,21 +97,32 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
         ));
     }
     let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;
-    Ok(Split { job, folder, terminal, warnings })
+    #[cfg(feature = "postgres")]
+    let server = match address {
+        Some(address) => {
+            let server = address.to_string();
+            SharedJob::put(address, &job, &folder, &options).map_err(explain::server)?;
+            Some(server)
+        }
+        None => None,
+    };
+    #[cfg(not(feature = "postgres"))]
+    let (server, _) = (None, options);
+    Ok(Split { job, folder, terminal, warnings, server })
 }
 
 pub(super) fn run(args: SplitArgs) -> Result<Exit, UserError> {
-    let Split { job, folder, terminal, warnings } = split_quietly(args)?;
+    let Split { job, folder, terminal, warnings, server } = split_quietly(args)?;
     warnings.iter().for_each(|(text, hint)| display::warn(text, hint.as_deref()));
     match terminal.json {
-        true => write_out(as_json(&job, &folder).as_bytes()),
+        true => write_out(as_json(&job, &folder, server.as_deref()).as_bytes()),
         false if terminal.quiet => {}
-        false => write_out(in_words(&job, &folder).as_bytes()),
+        false => write_out(in_words(&job, &folder, server.as_deref()).as_bytes()),
     }
     Ok(Exit::Done)
 }
 
-fn as_json(job: &JobFile, folder: &Path) -> String {
+fn as_json(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
     let value = json!({
         "v": 1,
         "job": folder.display().to_string(),
@@ -100,20 +131,26 @@ fn as_json(job: &JobFile, folder: &Path) -> String {
         "questions": job.input.questions,
         "empty": job.input.empty,
         "shards": job.count(),
+        "store": server,
     });
     format!("{value}\n")
 }
 
-fn in_words(job: &JobFile, folder: &Path) -> String {
+fn in_words(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
     let name = quoted(&folder.display().to_string());
     let questions = job.input.questions;
     let shards = u64::from(job.count());
+    let next = match server {
+        Some(server) => {
+            format!("dset work --store {}, on as many machines as you like", quoted(server))
+        }
+        None => format!("dset run --job {name} --shard 0, and so on to {}", shards - 1),
+    };
     format!(
-        "{}: {} questions in {} of about {}\nnext: dset run --job {name} --shard 0, and so on to {}\n",
+        "{}: {} questions in {} of about {}\nnext: {next}\n",
         job.input_path(folder).display(),
         count(questions),
         crate::display::text::of(shards, "shard"),
         count(questions.div_ceil(shards)),
-        shards - 1,
     )
 }

@@ -1,5 +1,7 @@
 //! `dset job status`: where every shard of a job stands.
 
+#[cfg(feature = "postgres")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,6 +18,8 @@ use crate::display::text::{count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
+#[cfg(feature = "postgres")]
+use crate::layers::Environment;
 
 #[derive(Debug, Args)]
 #[command(
@@ -24,7 +28,8 @@ an answer or failed; `dset run --job DIR --shard N` asks what failed again.
 
 Examples:
   dset job status job
-  dset job status job --json"
+  dset job status job --json
+  dset job status --store postgres://me@db/jobs"
 )]
 pub(crate) struct StatusArgs {
     /// Folder of the job
@@ -35,12 +40,20 @@ pub(crate) struct StatusArgs {
     #[arg(long, value_name = "FILE")]
     questions: Option<PathBuf>,
 
+    #[cfg(feature = "postgres")]
+    #[command(flatten)]
+    server: crate::command::work::server::ServerArgs,
+
     /// Write one JSON object to stdout
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
+    #[cfg(feature = "postgres")]
+    if let Some(address) = args.server.address(&Environment::read(Path::new("."))?)? {
+        return crate::command::work::status::show(address, args.json);
+    }
     let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
     let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
     match args.json || terminal.json {

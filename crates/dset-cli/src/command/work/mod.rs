@@ -1,0 +1,277 @@
+//! `dset work`: asks shards of a job that lies on a server, until none is left.
+
+mod patience;
+pub(crate) mod server;
+pub(crate) mod status;
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use dset_core::run::{EndReason, Ending};
+use dset_core::settings::{JobSpec, Layer, Resolved, RunOptions};
+use dset_engine::error::JobError;
+use dset_engine::os::clock::unix_ms;
+use dset_engine::os::lock::Lock;
+use dset_engine::run::prepare::Decisions;
+use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob};
+
+use self::patience::Patience;
+use self::server::ServerArgs;
+use super::job::settings::of_shard;
+use super::run::{Extras, Keys, RunSettings, ask, resolved};
+use crate::display;
+use crate::display::text::{count, of};
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+use crate::layers::{Environment, Key, SettingsLayer, TerminalOptions};
+
+/// How long a shard belongs to a worker that says nothing more.
+const LEASE_SECONDS: u32 = 30;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Takes one shard after the other of the job that `dset job split --store` put on the server, asks it, and \
+ends when none is left. Any number of workers may do so at once, on any machine; one that is killed has its shard taken \
+over by another after half a minute, with every answer that was there. What the job says of --rpm, --tpm and --max-cost holds \
+for all workers together; what is said here holds for this one beside that.
+
+Every answer is durable on the server and in this worker's own folder before it counts. Where the server is away, nothing is \
+asked, and the worker waits for it. Each worker has a folder of its own.
+
+The address is that of PostgreSQL 13 or later: postgres://USER@HOST:PORT/DATABASE, with ?schema=NAME where a database has \
+several jobs. The password comes from PGPASSWORD; --store without an address takes it from DSET_STORE, which may hold the \
+password too.
+
+Exit codes: 0 all answered, 1 disk or internal error, 2 usage, settings, the server's version or rights, 3 some questions \
+failed, 4 key missing or refused, 5 out of money, 6 service or server unreachable, 11 another worker has the folder, 130 and \
+143 stopped.
+
+Examples:
+  dset job split q.csv --shards 64 --store postgres://me@db/jobs
+  dset work --store postgres://me@db/jobs
+  DSET_STORE=postgres://me:word@db/jobs dset work --store -o worker-2
+  dset job merge --store postgres://me@db/jobs --to data.parquet"
+)]
+#[command(mut_arg("output", |arg| arg.help("Folder of this worker [default: dset-work]")))]
+#[command(mut_arg("input", |arg| arg.help("Where the questions are, if they are not to be brought from the server")))]
+pub(crate) struct WorkArgs {
+    #[command(flatten)]
+    layer: SettingsLayer,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// How long a shard belongs to a worker that says nothing more (for tests)
+    #[arg(long, value_name = "SECONDS", hide = true, default_value_t = LEASE_SECONDS)]
+    lease: u32,
+}
+
+pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
+    let environment = Environment::read(Path::new("."))?;
+    environment.warn();
+    let patience = Patience::listen()?;
+    let address = args.server.address(&environment)?.ok_or_else(server::missing)?;
+    let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("dset-work"));
+    let own_input = args.layer.layer.input.take();
+    let mut job = SharedJob::open(address).map_err(explain::server)?;
+    let settings = Settings::read(&environment, args.layer, &job)?;
+    let in_folder = |error| explain::job(JobError::folder(&folder, error));
+    fs_err::create_dir_all(&folder).map_err(in_folder)?;
+    let lock = Lock::take(&folder, unix_ms()).map_err(|e| explain::job(JobError::lock(&folder, e)));
+    let _lock = lock?;
+    job.file.write(&folder).map_err(explain::job_file)?;
+    let input = match own_input {
+        Some(input) => {
+            job.file.check_input(&input, None).map(|()| input).map_err(explain::source)?
+        }
+        None => job.input(&folder).map_err(explain::server)?,
+    };
+    let worker = Worker {
+        holder: holder(),
+        lasts: Duration::from_secs(u64::from(args.lease.max(1))),
+        environment: &environment,
+        settings,
+        folder,
+        input,
+    };
+    worker.work(&mut job, &patience)
+}
+
+/// What says who has a shard: the machine, the process, and when it began.
+fn holder() -> String {
+    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => std::env::var("COMPUTERNAME").unwrap_or_else(|_| "worker".to_owned()),
+        host => host.to_owned(),
+    };
+    format!("{host}, process {}, {}", std::process::id(), display::text::clock(unix_ms()))
+}
+
+/// What every shard is asked with.
+struct Settings {
+    spec: JobSpec,
+    options: RunOptions,
+    terminal: TerminalOptions,
+    keys: Vec<Option<secrecy::SecretString>>,
+    key_from: Option<&'static str>,
+    state: Option<PathBuf>,
+}
+
+impl Settings {
+    fn read(
+        environment: &Environment,
+        said: SettingsLayer,
+        job: &SharedJob,
+    ) -> Result<Settings, UserError> {
+        let of_job = of_shard(&job.file.settings, NonZeroU32::MIN)?;
+        // The server shares them out.
+        let of_job = Layer { rpm: None, tpm: None, ..of_job };
+        let said = environment.under_with(said, Some(of_job))?;
+        let Resolved { spec, options, warnings } =
+            resolved(said.layer.clone(), &environment.providers)?;
+        job.file.check_settings(&spec).map_err(explain::job_file)?;
+        for (text, hint) in super::oddities::oddities(&spec, &warnings, &environment.providers) {
+            display::warn(&text, hint.as_deref());
+        }
+        let keys = spec.models.iter().map(|model| environment.key(model, &said));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
+        for (model, key) in spec.models.iter().zip(&keys) {
+            if model.key_variable.is_some() && key.is_none() {
+                return Err(environment.no_key(model));
+            }
+        }
+        Ok(Settings {
+            keys: keys.into_iter().map(|key| key.map(|key| key.secret)).collect(),
+            key_from,
+            state: environment.state_folder().filter(|_| options.share_pace),
+            terminal: said.terminal.resolve(),
+            spec,
+            options,
+        })
+    }
+}
+
+struct Worker<'e> {
+    holder: String,
+    lasts: Duration,
+    environment: &'e Environment,
+    settings: Settings,
+    folder: PathBuf,
+    input: PathBuf,
+}
+
+impl Worker<'_> {
+    fn work(&self, job: &mut SharedJob, patience: &Patience) -> Result<Exit, UserError> {
+        let brought = patience.for_server(|| job.bring_left_over(&self.folder, &self.holder))?;
+        if brought.is_some_and(|brought| brought > 0) {
+            self.say(&format!(
+                "{} of an earlier run brought to the server",
+                of(brought.unwrap_or(0), "answer")
+            ));
+        }
+        let mut waits = false;
+        loop {
+            let claim =
+                patience.for_server(|| job.claim(&self.holder, self.lasts, &self.folder))?;
+            match claim {
+                None => return Ok(patience.stopped()),
+                Some(Claim::Done) => break,
+                Some(Claim::Busy { shards }) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        let left = of(shards, "shard");
+                        self.say(&format!(
+                            "{left} left, and other workers have them: waiting, in case one dies"
+                        ));
+                    }
+                    if !patience.wait(self.lasts / 10) {
+                        return Ok(patience.stopped());
+                    }
+                }
+                Some(Claim::Leased(lease)) => {
+                    waits = false;
+                    if let Some(exit) = self.ask_shard(job, &lease, patience)? {
+                        return Ok(exit);
+                    }
+                }
+            }
+        }
+        let shards = patience.for_server(|| job.status())?.unwrap_or_default();
+        let failed: u64 =
+            shards.iter().filter_map(|shard| shard.ledger).map(|ledger| ledger.failed()).sum();
+        self.say(&format!("all {} done", of(shards.len() as u64, "shard")));
+        Ok(if failed > 0 { Exit::Marked } else { Exit::Done })
+    }
+
+    fn say(&self, words: &str) {
+        if !self.settings.terminal.quiet && !self.settings.terminal.json {
+            display::remark(words);
+        }
+    }
+
+    /// Asks one shard; returns how the whole is to end, if it is.
+    fn ask_shard(
+        &self,
+        job: &mut SharedJob,
+        lease: &Lease,
+        patience: &Patience,
+    ) -> Result<Option<Exit>, UserError> {
+        let Some((brought, pushed)) = patience.for_server(|| job.take_over(lease, &self.folder))?
+        else {
+            let _ = job.release(lease, None, None);
+            return Ok(Some(patience.stopped()));
+        };
+        self.say(&shard_line(job, lease, brought, pushed));
+        let asked = self.ask(job, lease);
+        let (ending, agreed) = match asked {
+            Ok(ended) => ended,
+            Err(error) => {
+                let _ = job.release(lease, None, None);
+                return Err(error);
+            }
+        };
+        let billed = ending.budget.map(|budget| budget.run_spent + budget.run_unsure);
+        let release = || job.release(lease, Some(&ending.ledger), billed);
+        let is_over = !matches!(ending.reason, EndReason::Complete | EndReason::LeaseLost);
+        // A worker that ends does not wait to say so: its lease runs out.
+        let released = match is_over {
+            true => {
+                let mut release = release;
+                release().ok()
+            }
+            false => patience.for_server(release)?,
+        };
+        if released.is_none() {
+            display::warn(
+                "the server was not told how this shard ended",
+                Some("Run the same command in this folder again: it brings there what is missing"),
+            );
+        }
+        Ok(is_over.then(|| Exit::of(&ending, agreed)))
+    }
+
+    fn ask(&self, job: &SharedJob, lease: &Lease) -> Result<(Ending, bool), UserError> {
+        let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
+        let part = job.file.part(&self.folder, lease.number, spec.clone());
+        let part = part.map_err(explain::job_file)?;
+        let spec = JobSpec { input: self.input.clone(), ..part };
+        let keys = Keys { keys, from: *key_from, environment: self.environment };
+        let extras = Extras { shared: Some(job.work(lease)), yes: true, ..Extras::default() };
+        let settings = RunSettings { spec, options: options.clone(), terminal: *terminal };
+        ask(settings, Decisions::default(), &keys, state.as_deref(), extras)
+    }
+}
+
+fn shard_line(job: &SharedJob, lease: &Lease, brought: Brought, pushed: u64) -> String {
+    let mut line = format!("shard {} of {}", lease.number, count(job.file.count().into()));
+    if brought.answers > 0 {
+        line += &format!(", {} taken over from other workers", of(brought.answers, "answer"));
+    }
+    if pushed > 0 {
+        line += &format!(", {} brought to the server", of(pushed, "answer"));
+    }
+    line
+}

@@ -1,0 +1,102 @@
+//! Waits, for a server that is away or for a shard, that end when somebody wants the worker to stop.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dset_core::run::StopSignal;
+use dset_engine::store::ServerFault;
+
+use crate::command::signals;
+use crate::display;
+use crate::error::UserError;
+use crate::exit::Exit;
+use crate::explain;
+
+/// Waits between two tries to reach the server: from, and at most.
+const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// What was wanted since the worker began, and a bell that rings then.
+#[derive(Debug, Default)]
+struct Heard {
+    stop: Mutex<Option<StopSignal>>,
+    bell: Condvar,
+}
+
+/// Listens to signals for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Patience {
+    heard: Arc<Heard>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Patience {
+    pub(super) fn listen() -> Result<Patience, UserError> {
+        let runtime = crate::command::shared::runtime()?;
+        let heard = Arc::new(Heard::default());
+        // Nobody takes wishes here: the first that stops ends the listening.
+        let (wish, wishes) = tokio::sync::mpsc::channel(1);
+        drop(wishes);
+        let (listening, told) = {
+            let _inside = runtime.enter();
+            (signals::listen(wish), Arc::clone(&heard))
+        };
+        runtime.spawn(async move {
+            let signal = listening.await;
+            *told.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal);
+            told.bell.notify_all();
+        });
+        Ok(Patience { heard, _runtime: runtime })
+    }
+
+    fn signal(&self) -> Option<StopSignal> {
+        *self.heard.stop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how a worker ends that is to stop.
+    pub(super) fn stopped(&self) -> Exit {
+        match self.signal() {
+            Some(StopSignal::Terminate) => Exit::Terminated,
+            _ => Exit::Interrupted,
+        }
+    }
+
+    /// Waits so long; returns false if the worker is to stop.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        let stop = self.heard.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.heard.bell.wait_timeout_while(stop, time, |stop| stop.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_none()
+    }
+
+    /// Does something with the server, again and again while that is away; returns nothing if the worker is to
+    /// stop.
+    pub(super) fn for_server<T>(
+        &self,
+        mut work: impl FnMut() -> Result<T, ServerFault>,
+    ) -> Result<Option<T>, UserError> {
+        let (mut wait, mut away) = (WAIT.0, None::<Instant>);
+        loop {
+            if self.signal().is_some() {
+                return Ok(None);
+            }
+            match work() {
+                Ok(done) => {
+                    if away.is_some() {
+                        display::remark("The server of the job answers again");
+                    }
+                    return Ok(Some(done));
+                }
+                Err(fault @ (ServerFault::Unreachable { .. } | ServerFault::Failed(_))) => {
+                    if away.is_none() {
+                        away = Some(Instant::now());
+                        display::warn(&format!("{fault}; waiting for it, nothing is lost"), None);
+                    }
+                }
+                Err(fault) => return Err(explain::server(fault)),
+            }
+            if !self.wait(wait) {
+                return Ok(None);
+            }
+            wait = (wait * 2).min(WAIT.1);
+        }
+    }
+}

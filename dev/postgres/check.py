@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""What must hold of a job in PostgreSQL. Each check is a function; its line says what was counted."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+from world import PASSWORD, Job, Proxy, Server, Service, pause
+
+DSET = sys.argv[1]
+
+
+def whole_job(server):
+    """Shards in any order, by any workers: the files of one process."""
+    service = Service(DSET, "--latency-ms", "5")
+    job = Job(DSET, server, "whole", service, 300, 10)
+    assert job.split.returncode == 0, job.split.stderr
+    workers = [job.work() for _ in range(3)]
+    for worker in workers:
+        job.wait(worker)
+    job.check_whole()
+    asked = service.stats()["asked"]
+    assert asked == 300, f"{asked} asked"
+    # Again, and elsewhere: nothing is left.
+    job.wait(job.work())
+    assert service.stats()["asked"] == 300
+    through_server = job.merged()
+    # What was brought is a run of the whole file: it asks nothing.
+    again = job.run("run", "q.csv", "-o", "there/merged", "--base-url", service.url, "--key", "none", "-m", "m", "--quiet")
+    assert again.returncode == 0 and service.stats()["asked"] == 300, again.stderr
+    assert through_server == job.alone(), "the dataset is not that of one process"
+    status = job.run("job", "status", "--store", job.address)
+    assert "10 of 10 shards done" in status.stdout, status.stdout
+    job.close()
+    service.close()
+    return "300 rows, 3 workers, 10 shards: 300 asked, the dataset of one process byte by byte"
+
+
+def kills(server):
+    """kill -9 at random: every row once, and no more paid twice than was on its way."""
+    service = Service(DSET, "--latency-ms", "150")
+    job = Job(DSET, server, "kills", service, 600, 12, "-c", "4")
+    rounds, on_their_way = 0, 0
+    workers = [job.work(lease=1) for _ in range(3)]
+    while rounds < 8 and job.answers() < 500:
+        pause(0.3, 1.2)
+        victim = random.choice(workers)
+        if victim.poll() is None:
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            rounds, on_their_way = rounds + 1, on_their_way + 4
+            workers[workers.index(victim)] = job.work(lease=1)
+    for worker in workers:
+        job.wait(worker)
+    job.check_whole()
+    twice = job.paid_twice()
+    assert rounds >= 3 and 0 <= twice <= on_their_way, f"{rounds} kills, {twice} paid twice, {on_their_way} on their way"
+    job.close()
+    service.close()
+    return f"{rounds} kills: 600 of 600 rows once, paid twice {twice} of at most {on_their_way} on their way"
+
+
+def stopped_past_its_lease(server):
+    """SIGSTOP, another takes over, SIGCONT: no answer that came is missing, and nothing more is asked."""
+    service = Service(DSET, "--latency-ms", "400")
+    job = Job(DSET, server, "stopped", service, 60, 1, "-c", "4")
+    first = job.work(lease=1)
+    job.until(lambda: job.answers() >= 8)
+    first.send_signal(signal.SIGSTOP)
+    held = job.answers()
+    second = job.work(lease=1)
+    job.until(lambda: job.answers() >= held + 8)
+    asked = service.stats()["asked"]
+    first.send_signal(signal.SIGCONT)
+    job.wait(second)
+    # It sees that the shard is another's, and ends with the job.
+    job.wait(first)
+    stats = service.stats()
+    kept = job.answers() + job.number("SELECT count(*) FROM paid_twice")
+    assert kept == stats["answered"], f"{kept} kept of {stats['answered']} answered"
+    assert stats["answered"] <= 60 + 4, f"{stats['answered']} answered"
+    job.check_whole()
+    tokens = job.number("SELECT token FROM shard")
+    assert tokens == 2, f"{tokens} leases"
+    job.close()
+    service.close()
+    return f"{stats['answered']} answered, {kept} kept, of them {stats['answered'] - 60} paid twice (4 on their way); {asked} asked at SIGCONT"
+
+
+def server_restarts(_):
+    """The server is killed and comes back: the workers wait, and nothing is asked again."""
+    server = Server()
+    service = Service(DSET, "--latency-ms", "100")
+    job = Job(DSET, server, "restarts", service, 400, 8, "-c", "4")
+    workers = [job.work(lease=3) for _ in range(2)]
+    for target in (60, 200):
+        job.until(lambda: job.answers() >= target)
+        server.stop("immediate")
+        time.sleep(2)
+        before = service.stats()["asked"]
+        time.sleep(2)
+        # No more than may be on its way or wait for the server.
+        during = service.stats()["asked"] - before
+        assert during <= 8, f"{during} asked while the server was away"
+        server.start()
+    for worker in workers:
+        job.wait(worker)
+    job.check_whole()
+    twice = job.paid_twice()
+    assert twice == 0, f"{twice} paid twice"
+    warned = [open(worker.log).read().count("waiting for it, nothing is lost") for worker in workers]
+    assert all(warned), job.logs()
+    job.close()
+    service.close()
+    server.close()
+    return "killed twice with 2 workers: 400 of 400 rows, 0 paid twice"
+
+
+def stopped_while_the_server_is_away(_):
+    """Ctrl-C while the server is away: the worker ends, keeps what it has, and brings it there the next time."""
+    server = Server()
+    service = Service(DSET, "--latency-ms", "200")
+    job = Job(DSET, server, "away", service, 80, 2, "-c", "4")
+    worker = job.work(lease=2)
+    job.until(lambda: job.answers() >= 10)
+    server.stop("immediate")
+    time.sleep(1)
+    began = time.time()
+    worker.send_signal(signal.SIGINT)
+    job.wait(worker, 130, 20)
+    took = time.time() - began
+    answered = service.stats()["answered"]
+    server.start()
+    job.wait(job.work(lease=2, folder=worker.name))
+    assert job.paid_twice() == 0, f"{job.paid_twice()} paid twice"
+    job.check_whole()
+    job.close()
+    service.close()
+    server.close()
+    return f"exit 130 after {took:.1f} s with {answered} answers, all of them on the server later, 0 paid twice"
+
+
+def connection_hangs(server):
+    """A connection that says nothing more: given up, made anew, nothing lost."""
+    proxy = Proxy(server)
+    service = Service(DSET, "--latency-ms", "50")
+    job = Job(DSET, server, "hangs", service, 150, 3, "-c", "4", address=server.address("hangs", port=proxy.port))
+    worker = job.work(lease=4)
+    job.until(lambda: job.answers() >= 40)
+    proxy.is_silent = True
+    began = time.time()
+    job.until(lambda: "no answer within" in open(worker.log).read(), 60)
+    noticed = time.time() - began
+    proxy.is_silent = False
+    job.wait(worker)
+    job.check_whole()
+    assert job.paid_twice() == 0
+    job.close()
+    service.close()
+    return f"noticed after {noticed:.0f} s; 150 of 150 rows, 0 paid twice"
+
+
+def full_disk(_):
+    """The server's disk is full for a while: the workers wait, and nothing is asked again."""
+    folder = tempfile.mkdtemp(prefix="dset-pg-full-")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        os.rmdir(folder)
+        return "not tried: no file system of its own can be mounted here"
+    try:
+        server = Server(folder)
+        service = Service(DSET, "--latency-ms", "40", "--answer-bytes", "4000")
+        job = Job(DSET, server, "full", service, 500, 4, "-c", "4")
+        worker = job.work(lease=3)
+        job.until(lambda: job.answers() >= 50)
+        ballast = os.path.join(folder, "ballast")
+        with open(ballast, "wb") as file:
+            try:
+                while True:
+                    file.write(b"0" * 65536)
+                    file.flush()
+            except OSError:
+                pass
+        job.until(lambda: "cannot be used" in open(worker.log).read())
+        before = service.stats()["asked"]
+        time.sleep(2)
+        during = service.stats()["asked"] - before
+        assert during <= 8, f"{during} asked while the disk was full"
+        os.remove(ballast)
+        if not server.is_running():
+            server.start()
+        job.wait(worker)
+        job.check_whole()
+        assert job.paid_twice() == 0, f"{job.paid_twice()} paid twice"
+        job.close()
+        service.close()
+        server.close()
+    finally:
+        subprocess.run(["umount", "-l", folder], capture_output=True)
+    return "500 of 500 rows, 0 paid twice"
+
+
+def one_rate_for_all(server):
+    """Four workers under one --rpm: no minute above it, and within 5 % of it."""
+    service = Service(DSET, "--latency-ms", "200")
+    job = Job(DSET, server, "rate", service, 2000, 16, "--rpm", "600", "-c", "32")
+    workers = [job.work(lease=3) for _ in range(4)]
+    job.until(lambda: service.stats()["asked"] >= 20)
+    before, began = service.stats()["asked"], time.time()
+    time.sleep(66)
+    asked, took = service.stats()["asked"] - before, time.time() - began
+    most = service.stats()["asks_minute_max"]
+    for worker in workers:
+        worker.send_signal(signal.SIGKILL)
+    rate = asked / took * 60
+    job.close()
+    service.close()
+    assert most <= 600, f"{most} in a minute"
+    assert rate >= 570, f"{rate:.0f} a minute"
+    return f"4 workers, --rpm 600: {rate:.0f} a minute, at most {most} in any"
+
+
+def one_limit_of_cost_for_all(server):
+    """Four workers under one --max-cost, some of them killed: never above it."""
+    service = Service(DSET, "--latency-ms", "60", "--price", "1/1/10")
+    job = Job(DSET, server, "cost", service, 4000, 16, "--max-cost", "0.5", "--max-output-bound", "200", "-c", "4")
+    assert job.split.returncode == 0, job.split.stderr
+    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
+    assert priced.returncode == 0, priced.stderr
+    workers = [job.work(lease=1) for _ in range(4)]
+    job.until(lambda: service.stats()["answered"] >= 60)
+    killed = 0
+    for victim in workers[:2]:
+        if victim.poll() is None:
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            killed += 1
+    workers = workers[2:] + [job.work(lease=1) for _ in range(2)]
+    for worker in workers:
+        job.wait(worker, (5, 0))
+    cost = float(str(service.stats()["cost"]).strip("$"))
+    assert cost <= 0.5, f"${cost}"
+    booked = job.number("SELECT sum(coalesce(billed, granted)) FROM life") / 1e12
+    assert booked <= 0.5 and cost >= 0.25, f"${cost} billed, ${booked} booked"
+    job.close()
+    service.close()
+    return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked"
+
+
+def folder_to_server_and_back(server):
+    """What was asked without the server is brought there; what is there is asked nowhere again."""
+    service = Service(DSET, "--latency-ms", "5")
+    job = Job(DSET, server, "back", service, 90, 3)
+    for number in ("1", "0"):
+        done = job.run("run", "--job", "job", "--shard", number, "--quiet")
+        assert done.returncode == 0, done.stderr
+    assert service.stats()["asked"] == 60
+    job.wait(job.work(folder="job"))
+    assert service.stats()["asked"] == 90, service.stats()["asked"]
+    job.check_whole()
+    done = job.run("run", "q.csv", "-o", "there/merged", "--base-url", service.url, "--key", "none", "-m", "m", "--quiet")
+    assert done.returncode == 0 and service.stats()["asked"] == 90, done.stderr
+    job.close()
+    service.close()
+    return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again"
+
+
+def refusals(server):
+    """What cannot be used is said before the first ask, with a cause and a hint, and no password."""
+    service = Service(DSET)
+    job = Job(DSET, server, "refused", service, 20, 2)
+    said = []
+
+    def refused(code, words, *command, **more):
+        done = job.run(*command, **more)
+        text = done.stdout + done.stderr
+        said.append(text)
+        assert done.returncode == code, f"exit {done.returncode}, not {code}: {text}"
+        assert words in text and "cause:" in text and "hint:" in text, f"`{words}` is not in: {text}"
+
+    address = job.address
+    server.sql("CREATE ROLE other LOGIN PASSWORD '" + PASSWORD + "'")
+    server.sql('GRANT USAGE ON SCHEMA dset TO other', "refused")
+    server.sql('GRANT SELECT ON dset.job TO other', "refused")
+    refused(2, "is not granted", "work", "--store", server.address("refused", "other"))
+    server.sql('CREATE DATABASE "narrow"')
+    split = ("job", "split", "q.csv", "-o", "narrow", "--shards", "2", "--base-url", service.url, "--key", "none")
+    refused(2, "permission denied", *split, "--store", server.address("narrow", "other"))
+    refused(2, "no job on the server", "work", "--store", server.address("narrow"))
+    refused(2, "password authentication failed", "work", "--store", address, PGPASSWORD="canary-word-wrong")
+    refused(2, "does not exist", "work", "--store", server.address("nowhere"))
+    refused(6, "cannot be reached", "work", "--store", "postgres://me@127.0.0.1:1/db?sslmode=disable")
+    loud = address.replace("me@", f"me:{PASSWORD}@")
+    refused(2, "password in the address", "work", "--store", loud)
+    refused(2, "another job", "job", "split", "q.csv", "--shards", "3", "-o", "other", "--base-url", service.url, "--key",
+            "none", "--store", address)
+    refused(2, "no server is named", "work")
+    refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
+    refused(2, "unfinished", "job", "merge", "there", "--store", address)
+    server.sql("UPDATE dset.job SET version = 2, made_by = 'dset 9.9'", "refused")
+    refused(2, "dset 9.9", "work", "--store", address)
+    server.sql("UPDATE dset.job SET version = 1", "refused")
+    server.sql('CREATE DATABASE "foreign"')
+    server.sql("CREATE SCHEMA dset; CREATE TABLE dset.theirs ()", "foreign")
+    refused(2, "not of dset", "work", "--store", server.address("foreign"))
+    assert service.stats()["asked"] == 0
+    # The address from the environment, with the password in it.
+    done = job.run("work", "--store", DSET_STORE=loud, PGPASSWORD="")
+    assert done.returncode == 0, done.stderr
+    assert not any("canary-word" in text for text in [*said, done.stdout, done.stderr]), "a password was shown"
+    for root, _, files in os.walk(job.folder):
+        for name in files:
+            with open(os.path.join(root, name), "rb") as file:
+                assert b"canary-word" not in file.read(), f"{name} holds the password"
+    count = len(said)
+    job.close()
+    service.close()
+    return f"{count} refusals, 0 asked, no password anywhere"
+
+
+CHECKS = [one_rate_for_all, connection_hangs, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
+          stopped_past_its_lease, stopped_while_the_server_is_away, whole_job, folder_to_server_and_back, refusals]
+
+
+def main():
+    wanted = [check for check in CHECKS if not sys.argv[2:] or check.__name__ in sys.argv[2:]]
+    server = Server()
+    failed = []
+
+    def one(check):
+        began = time.time()
+        try:
+            counted = check(server)
+            print(f"ok    {check.__name__}: {counted} ({time.time() - began:.0f} s)", flush=True)
+        except BaseException:
+            failed.append(check.__name__)
+            print(f"FAILED {check.__name__}\n{traceback.format_exc()}", flush=True)
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(one, wanted))
+    finally:
+        server.close()
+    print(f"{len(wanted) - len(failed)} of {len(wanted)} hold" + (f"; not: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
