@@ -11,7 +11,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from world import PASSWORD, Job, Proxy, Server, Service, pause
+from world import OPEN, PASSWORD, Job, Proxy, Server, Service, pause
 
 DSET = sys.argv[1]
 
@@ -37,8 +37,6 @@ def whole_job(server):
     assert through_server == job.alone(), "the dataset is not that of one process"
     status = job.run("job", "status", "--store", job.address)
     assert "10 of 10 shards done" in status.stdout, status.stdout
-    job.close()
-    service.close()
     return "300 rows, 3 workers, 10 shards: 300 asked, the dataset of one process byte by byte"
 
 
@@ -61,8 +59,6 @@ def kills(server):
     job.check_whole()
     twice = job.paid_twice()
     assert rounds >= 3 and 0 <= twice <= on_their_way, f"{rounds} kills, {twice} paid twice, {on_their_way} on their way"
-    job.close()
-    service.close()
     return f"{rounds} kills: 600 of 600 rows once, paid twice {twice} of at most {on_their_way} on their way"
 
 
@@ -88,8 +84,6 @@ def stopped_past_its_lease(server):
     job.check_whole()
     tokens = job.number("SELECT token FROM shard")
     assert tokens == 2, f"{tokens} leases"
-    job.close()
-    service.close()
     return f"{stats['answered']} answered, {kept} kept, of them {stats['answered'] - 60} paid twice (4 on their way); {asked} asked at SIGCONT"
 
 
@@ -116,9 +110,6 @@ def server_restarts(_):
     assert twice == 0, f"{twice} paid twice"
     warned = [open(worker.log).read().count("waiting for it, nothing is lost") for worker in workers]
     assert all(warned), job.logs()
-    job.close()
-    service.close()
-    server.close()
     return "killed twice with 2 workers: 400 of 400 rows, 0 paid twice"
 
 
@@ -140,9 +131,6 @@ def stopped_while_the_server_is_away(_):
     job.wait(job.work(lease=2, folder=worker.name))
     assert job.paid_twice() == 0, f"{job.paid_twice()} paid twice"
     job.check_whole()
-    job.close()
-    service.close()
-    server.close()
     return f"exit 130 after {took:.1f} s with {answered} answers, all of them on the server later, 0 paid twice"
 
 
@@ -161,8 +149,6 @@ def connection_hangs(server):
     job.wait(worker)
     job.check_whole()
     assert job.paid_twice() == 0
-    job.close()
-    service.close()
     return f"noticed after {noticed:.0f} s; 150 of 150 rows, 0 paid twice"
 
 
@@ -173,8 +159,8 @@ def full_disk(_):
     if mounted.returncode != 0:
         os.rmdir(folder)
         return "not tried: no file system of its own can be mounted here"
+    server = Server(folder)
     try:
-        server = Server(folder)
         service = Service(DSET, "--latency-ms", "40", "--answer-bytes", "4000")
         job = Job(DSET, server, "full", service, 500, 4, "-c", "4")
         worker = job.work(lease=3)
@@ -198,11 +184,11 @@ def full_disk(_):
         job.wait(worker)
         job.check_whole()
         assert job.paid_twice() == 0, f"{job.paid_twice()} paid twice"
-        job.close()
-        service.close()
-        server.close()
     finally:
+        for thing in (service, job, server):
+            thing.close()
         subprocess.run(["umount", "-l", folder], capture_output=True)
+        os.rmdir(folder)
     return "500 of 500 rows, 0 paid twice"
 
 
@@ -219,8 +205,6 @@ def one_rate_for_all(server):
     for worker in workers:
         worker.send_signal(signal.SIGKILL)
     rate = asked / took * 60
-    job.close()
-    service.close()
     assert most <= 600, f"{most} in a minute"
     assert rate >= 570, f"{rate:.0f} a minute"
     return f"4 workers, --rpm 600: {rate:.0f} a minute, at most {most} in any"
@@ -248,8 +232,6 @@ def one_limit_of_cost_for_all(server):
     assert cost <= 0.5, f"${cost}"
     booked = job.number("SELECT sum(coalesce(billed, granted)) FROM life") / 1e12
     assert booked <= 0.5 and cost >= 0.25, f"${cost} billed, ${booked} booked"
-    job.close()
-    service.close()
     return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked"
 
 
@@ -266,8 +248,6 @@ def folder_to_server_and_back(server):
     job.check_whole()
     done = job.run("run", "q.csv", "-o", "there/merged", "--base-url", service.url, "--key", "none", "-m", "m", "--quiet")
     assert done.returncode == 0 and service.stats()["asked"] == 90, done.stderr
-    job.close()
-    service.close()
     return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again"
 
 
@@ -319,28 +299,41 @@ def refusals(server):
             with open(os.path.join(root, name), "rb") as file:
                 assert b"canary-word" not in file.read(), f"{name} holds the password"
     count = len(said)
-    job.close()
-    service.close()
     return f"{count} refusals, 0 asked, no password anywhere"
 
 
+def journals_agree(server):
+    """The sentences about a journal, over both stores."""
+    server.sql('CREATE DATABASE "journals"')
+    address = server.address("journals").replace("me@", f"me:{PASSWORD}@")
+    done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "a_server_keeps", "a_folders_store_keeps"],
+                          env={**os.environ, "DSET_TEST_SERVER": address}, capture_output=True, text=True)
+    held = done.stdout.count("2 passed")
+    assert done.returncode == 0 and held == 1, done.stdout + done.stderr
+    return "2 tests, one of them over the server"
+
+
 CHECKS = [one_rate_for_all, connection_hangs, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
-          stopped_past_its_lease, stopped_while_the_server_is_away, whole_job, folder_to_server_and_back, refusals]
+          stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, whole_job, folder_to_server_and_back, refusals]
 
 
 def main():
     wanted = [check for check in CHECKS if not sys.argv[2:] or check.__name__ in sys.argv[2:]]
-    server = Server()
     failed = []
+    OPEN.things = []
+    server = Server()
 
     def one(check):
-        began = time.time()
+        began, OPEN.things = time.time(), []
         try:
             counted = check(server)
             print(f"ok    {check.__name__}: {counted} ({time.time() - began:.0f} s)", flush=True)
         except BaseException:
             failed.append(check.__name__)
             print(f"FAILED {check.__name__}\n{traceback.format_exc()}", flush=True)
+        finally:
+            while OPEN.things:
+                OPEN.things.pop().close()
 
     try:
         with ThreadPoolExecutor(4) as pool:

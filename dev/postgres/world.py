@@ -16,6 +16,9 @@ import urllib.request
 
 PASSWORD = "canary-word-0123"
 
+# What a check has open, to be closed whatever becomes of it.
+OPEN = threading.local()
+
 
 def binary(name):
     found = shutil.which(name) or sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))[-1]
@@ -31,6 +34,7 @@ class Server:
         self.as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self.as_user:
             shutil.chown(self.folder, "postgres")
+        OPEN.things.append(self)
         secret = os.path.join(self.folder, "word")
         with open(secret, "w") as file:
             file.write(PASSWORD)
@@ -38,7 +42,6 @@ class Server:
             shutil.chown(secret, "postgres")
         self.run("initdb", "-D", self.data, "-U", "me", "-A", "scram-sha-256", f"--pwfile={secret}",
                  "--wal-segsize=1", "--no-sync", "-E", "UTF8", "--locale=C")
-        self.run("pg_ctl", "--version")
         with open(os.path.join(self.data, "postgresql.conf"), "a") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
                        "max_connections = 60\nshared_buffers = 16MB\nmin_wal_size = 2MB\nmax_wal_size = 8MB\n")
@@ -129,6 +132,7 @@ class Service:
     def __init__(self, dset, *words):
         self.process = subprocess.Popen([dset, "mock", "--port", "0", *words], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
+        OPEN.things.append(self)
         self.url = None
         for stream in (self.process.stdout, self.process.stderr):
             line = stream.readline()
@@ -155,6 +159,7 @@ class Job:
         self.dset, self.server, self.name, self.service = dset, server, name, service
         self.rows, self.shards, self.workers, self.count = rows, shards, [], 0
         self.folder = tempfile.mkdtemp(prefix=f"dset-{name}-")
+        OPEN.things.append(self)
         with open(os.path.join(self.folder, "q.csv"), "w") as file:
             file.write("question,topic\n")
             # Some are alike, and are asked apart all the same.

@@ -92,8 +92,9 @@ fn groups(grammar: &Command, width: usize) -> String {
     for (title, names) in GROUPS {
         groups += &format!("{header}{title}:{header:#}\n");
         for name in names {
-            let command = grammar.find_subcommand(name);
-            let about = command.and_then(Command::get_about).map(ToString::to_string);
+            // A build may lack one.
+            let Some(command) = grammar.find_subcommand(name) else { continue };
+            let about = command.get_about().map(ToString::to_string);
             let about = broken(&about.unwrap_or_default(), ABOUT, ABOUT, Some(width));
             groups += &format!("  {literal}{name:<11}{literal:#}  {about}\n");
         }

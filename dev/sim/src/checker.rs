@@ -270,6 +270,7 @@ impl Checker {
             | Event::PeerThrottled { .. }
             | Event::ProbeRequested
             | Event::Permitted(_)
+            | Event::SharingHeld(_)
             | Event::Funded { .. }
             | Event::TimerFired => {}
         }

@@ -110,6 +110,7 @@ impl Trace {
                 self.amounts([*granted]);
             }
             Event::LeaseLost => self.number(22),
+            Event::SharingHeld(is_held) => self.numbers([23, (*is_held).into()]),
         }
     }
 

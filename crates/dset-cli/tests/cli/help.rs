@@ -46,6 +46,7 @@ const COMMANDS: [&str; 45] = [
     "job split",
     "job status",
     "job merge",
+    "work",
     "merge",
     "mock",
     "completions",

@@ -91,6 +91,9 @@ pub enum Event {
     },
     /// So many asks may be sent, of a limit that is shared with other runs.
     Permitted(Permit),
+    /// What comes cannot be handed on to those who share the work, or can be again: nothing is sent
+    /// meanwhile.
+    SharingHeld(bool),
     /// So much of a limit of money that is shared with other runs is this run's in all.
     Funded {
         /// How much.

@@ -158,6 +158,11 @@ impl Machine {
                     permits.grant(permit);
                 }
             }
+            Event::SharingHeld(is_held) => {
+                if let Some(permits) = &mut self.gates.permits {
+                    permits.hold(is_held);
+                }
+            }
             Event::Funded { granted, is_last } => {
                 if let Some(budget) = &mut self.gates.budget {
                     budget.grant(granted, is_last);

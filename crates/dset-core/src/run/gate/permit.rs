@@ -43,10 +43,16 @@ pub struct PermitUse {
 pub(crate) struct PermitGate {
     /// The one that ends first comes first.
     permits: VecDeque<Permit>,
+    /// What comes back cannot be handed on now.
+    is_held: bool,
     used: PermitUse,
 }
 
 impl PermitGate {
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     pub(crate) fn grant(&mut self, permit: Permit) {
         if permit.asks.is_none() {
             self.permits.clear();
@@ -61,7 +67,7 @@ impl PermitGate {
         while let Some(over) = self.permits.pop_front_if(|first| first.is_over(now)) {
             self.used.unused += over.asks.unwrap_or(0);
         }
-        (!self.permits.is_empty()).then_some(Duration::ZERO)
+        (!self.permits.is_empty() && !self.is_held).then_some(Duration::ZERO)
     }
 
     pub(crate) fn on_sent(&mut self) {
@@ -132,6 +138,10 @@ mod tests {
         assert_eq!(gate.wait(at(2_000)), None);
         assert_eq!(gate.take_use(at(2_000)), PermitUse::default());
         gate.grant(Permit { asks: None, until: at(3_000) });
+        gate.hold(true);
+        assert_eq!(gate.wait(at(2_001)), None);
+        gate.hold(false);
+        assert_eq!(gate.wait(at(2_001)), Some(Duration::ZERO));
         // The process was stopped for a while.
         assert_eq!(gate.wait(Time { monotonic_ms: 2_001, unix_ms: 3_000 }), None);
     }

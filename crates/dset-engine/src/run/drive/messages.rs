@@ -62,8 +62,9 @@ impl Run {
                 Some(Event::Marked { took })
             }
             WorkerMessage::Away(detail) => {
+                let is_held = detail.is_some();
                 watcher.local_failure(now, &LocalFailure::Server { detail });
-                None
+                Some(Event::SharingHeld(is_held))
             }
             WorkerMessage::MarkFailed(error) => {
                 let (path, detail) = (self.spec.input.clone(), error.to_string());

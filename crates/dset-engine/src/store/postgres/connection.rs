@@ -18,7 +18,7 @@ use crate::store::server_fault::{SERVER_MIN, ServerFault};
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long what is asked of the server may take, all in all.
-const WORK_MAX: Duration = Duration::from_secs(30);
+const WORK_MAX: Duration = Duration::from_secs(15);
 /// The same for what moves a whole input or all answers, for each part of it.
 const PART_MAX: Duration = Duration::from_secs(120);
 
@@ -58,6 +58,11 @@ impl Connected {
             }
         };
         self.client.query(&statement, values).await
+    }
+
+    /// Returns the rows of a statement whose columns are others the next time.
+    pub(super) async fn query_anew(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
+        self.client.query(sql, &[]).await
     }
 
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), Error> {

@@ -110,3 +110,84 @@ impl Journal for SharedJournal {
         self.local.close()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::super::address::Address;
+    use super::*;
+    use crate::store::entry::NewEnded;
+    use crate::store::sqlite::LifeRow;
+
+    /// Counts commits, and those that say that something is unsent.
+    #[derive(Clone, Default)]
+    struct Local(Arc<Mutex<(usize, usize)>>);
+
+    impl Journal for Local {
+        fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+            let mut counts = self.0.lock().unwrap();
+            let is_unsent = |write: &Write| {
+                matches!(write, Write::Meta { name: crate::store::sqlite::UNSENT, .. })
+            };
+            match writes.iter().any(is_unsent) {
+                true => counts.1 += 1,
+                false => counts.0 += 1,
+            }
+            Ok(Vec::new())
+        }
+
+        fn close(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_to_stop_does_not_wait_for_a_server_that_is_away_and_says_what_is_unsent() {
+        // Nobody listens there any more.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let address = format!("postgres://me@127.0.0.1:{port}/db?sslmode=disable");
+        let server = Server::new(Arc::new(Address::parse(&address, None).unwrap())).unwrap();
+        let (local, told) = (Local::default(), Arc::new(AtomicUsize::new(0)));
+        let counts = Arc::clone(&told);
+        let link = Link::new(Arc::new(move |_| {
+            counts.fetch_add(1, Relaxed);
+        }));
+        link.is_stopping.store(true, Relaxed);
+        let life = LifeRow {
+            id: 1,
+            started_at: 1,
+            ended_at: None,
+            ending: None,
+            dropped: false,
+            version: String::new(),
+            settings: 1,
+            endpoint: String::new(),
+        };
+        let settings = std::collections::HashMap::new();
+        let session = Session { shard: 0, token: 1, holder: "w".into(), life, settings };
+        let mut journal =
+            SharedJournal::new(Box::new(local.clone()), server, session, Arc::clone(&link));
+        let ended = || {
+            Write::Ended(NewEnded {
+                question: [1; 16],
+                edition: 0,
+                row: 2,
+                fault: "gave up".into(),
+                cause: "timed out".into(),
+                at: 7,
+                max_tokens: None,
+                cut_at_tokens: None,
+            })
+        };
+        journal.commit(&[ended()]).unwrap();
+        journal.commit(&[ended()]).unwrap();
+        let (commits, unsent) = *local.0.lock().unwrap();
+        assert_eq!(commits, 2, "everything is recorded here");
+        assert!(unsent >= 1, "and that it is here alone");
+        assert_eq!(told.load(Relaxed), 1, "the second does not try");
+    }
+}

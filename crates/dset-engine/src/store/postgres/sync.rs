@@ -187,7 +187,7 @@ fn pull_rows(
     server.part(async |to| to.run(&begin).await)?;
     loop {
         let fetch = format!("FETCH FORWARD {PART} FROM pulled");
-        let rows = server.part(async |to| to.query(&fetch, &[]).await)?;
+        let rows = server.part(async |to| to.query_anew(&fetch).await)?;
         if rows.is_empty() {
             break;
         }

@@ -40,17 +40,23 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 /// The name, in `meta`, of the word that some records are in this store alone.
 pub(crate) const UNSENT: &str = "unsent";
 
+/// And of the last run of which everything is elsewhere too.
+const SENT: &str = "sent";
+
 impl Store {
     /// Tells whether records may be in this store alone, though they are to be elsewhere too: the last run
     /// did not get rid of them, or was killed.
     pub(crate) fn has_unsent(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE ended_at IS NULL)";
-        let was_killed = self.reader.connection.query_row(sql, [], |row| row.get(0))?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE ended_at IS NULL AND id > ?1)";
+        let sent = self.meta::<i64>(SENT)?.unwrap_or(0);
+        let was_killed = self.reader.connection.query_row(sql, [sent], |row| row.get(0))?;
         Ok(was_killed || self.meta::<i64>(UNSENT)?.is_some())
     }
 
     /// Everything is elsewhere too.
     pub(crate) fn forget_unsent(&self) -> Result<(), StoreError> {
+        let last = self.all_lives()?.last().map_or(0, |life| life.id);
+        self.set_meta(SENT, last)?;
         self.unset_meta(UNSENT)
     }
 
@@ -236,4 +242,117 @@ fn read_answer(row: &Row<'_>, key: [u8; 16]) -> Result<NewAnswer, StoreError> {
     let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
     let (settings, sample, life) = (row.get(2)?, row.get(4)?, row.get(6)?);
     Ok(NewAnswer { settings, sample, life, ..new })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::roles::Write;
+
+    fn answer(key: u8, try_number: u32, settings: i64, life: i64) -> NewAnswer {
+        let line = format!(
+            r#"{{"key":{key:?},"question_hash":{key:?},"settings":{settings},"edition":0,"life":{life},
+            "row":2,"answered_at":7,"question":"q{try_number}","reasoning":"r","answer":"a","sample":0,
+            "try_number":{try_number},"metadata":{{"row":2,"attempts":1,"seconds":0.5,"cost":0.25}}}}"#,
+            key = [key; 16]
+        );
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn attempt(life: i64) -> NewAttempt {
+        NewAttempt {
+            life,
+            at: 9,
+            row: 2,
+            question: [1; 16],
+            key: [1; 16],
+            attempt: 1,
+            seconds: 0.5,
+            cause: "timed out".into(),
+            status: Some(500),
+            message: "no".into(),
+            request_id: None,
+            input_tokens: Some(1),
+            output_tokens: None,
+            body: Some(b"{}".to_vec()),
+        }
+    }
+
+    #[test]
+    fn what_one_store_gives_another_takes_whole_and_once() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [mut one, mut other] =
+            [0, 1].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
+        let settings = SettingsRow {
+            id: 0,
+            hash: vec![5; 16],
+            edition: 0,
+            text: "{}".into(),
+            decision: "first".into(),
+            together: false,
+            decided_at: 3,
+        };
+        let settings = SettingsRow { id: one.take_settings(&settings).unwrap(), ..settings };
+        let life = one.begin_life(11, settings.id, "http://a").unwrap();
+        let ended = NewEnded {
+            question: [9; 16],
+            edition: 0,
+            row: 4,
+            fault: "gave up".into(),
+            cause: "timed out".into(),
+            at: 8,
+            max_tokens: Some(50),
+            cut_at_tokens: None,
+        };
+        let mut writes: Vec<Write> = [(1, 1), (1, 2), (2, 1)]
+            .map(|(key, number)| Write::Answered(Box::new(answer(key, number, settings.id, life))))
+            .into();
+        writes.extend([Write::Attempted(attempt(life)), Write::Ended(ended)]);
+        one.commit(&writes).unwrap();
+        // The other one has numbers of its own.
+        other.begin_life(1, 1, "http://b").unwrap();
+        for _ in 0..2 {
+            let number = other.take_settings(&settings).unwrap();
+            let own = one.all_lives().unwrap().into_iter().next().unwrap();
+            let own = other.take_life(&LifeRow { settings: number, ..own }).unwrap();
+            let mut taken = Vec::new();
+            one.for_each_answer(
+                |_, _| true,
+                |new| {
+                    assert_eq!((new.settings, new.life), (settings.id, Some(life)));
+                    let new = NewAnswer { settings: number, life: Some(own), ..new };
+                    taken.push(Write::Answered(Box::new(new)));
+                    Ok(())
+                },
+            )
+            .unwrap();
+            taken.extend(one.all_ended().unwrap().into_iter().map(Write::Ended));
+            let known = other.attempt_marks().unwrap();
+            for attempt in one.all_attempts().unwrap() {
+                let mark = (attempt.key, attempt.at, attempt.attempt, attempt.cause.clone());
+                if !known.contains(&mark) {
+                    taken.push(Write::Attempted(NewAttempt { life: own, ..attempt }));
+                }
+            }
+            other.commit(&taken).unwrap();
+        }
+        assert!(other.has_unsent().unwrap(), "its run has not said goodbye");
+        other.forget_unsent().unwrap();
+        assert!(!other.has_unsent().unwrap());
+        let texts = |store: &Store| {
+            let mut texts = Vec::new();
+            let each = |new: NewAnswer| {
+                texts.push((new.key, new.try_number, new.question, new.answer, new.metadata));
+                Ok(())
+            };
+            store.for_each_answer(|_, _| true, each).unwrap();
+            texts
+        };
+        assert_eq!(texts(&one), texts(&other));
+        assert_eq!(texts(&other).len(), 3);
+        let bodies: Vec<_> =
+            other.all_attempts().unwrap().into_iter().map(|one| one.body).collect();
+        assert_eq!(bodies, [Some(b"{}".to_vec())]);
+        assert_eq!(other.all_ended().unwrap().len(), 1);
+    }
 }

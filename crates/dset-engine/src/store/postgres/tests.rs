@@ -1,0 +1,207 @@
+//! What a journal keeps, over both stores. The server's part needs one: `DSET_TEST_SERVER` has its address, as
+//! `dev/postgres/run` says it; without it the folder's store alone is held to these sentences.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dset_core::settings::{Layer, Resolved, resolve};
+use serde_json::Map;
+
+use super::*;
+use crate::shard::split;
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::roles::Write;
+
+fn answer(key: u8, try_number: u32, at: i64, answer: &str, life: i64) -> Write {
+    let line = format!(
+        r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":{life},"row":2,
+        "answered_at":{at},"question":"q","reasoning":"é","answer":"{answer}","sample":0,
+        "try_number":{try_number},"metadata":{{"attempts":1}}}}"#,
+        key = [key; 16]
+    );
+    Write::Answered(Box::new(serde_json::from_str::<NewAnswer>(&line).unwrap()))
+}
+
+fn attempt(key: u8, life: i64) -> Write {
+    Write::Attempted(NewAttempt {
+        life,
+        at: 9,
+        row: 2,
+        question: [key; 16],
+        key: [key; 16],
+        attempt: 1,
+        seconds: 0.5,
+        cause: "timed out".into(),
+        status: Some(500),
+        message: "no".into(),
+        request_id: None,
+        input_tokens: Some(1),
+        output_tokens: None,
+        body: Some(b"{\0}".to_vec()),
+    })
+}
+
+fn ended(key: u8) -> Write {
+    Write::Ended(NewEnded {
+        question: [key; 16],
+        edition: 0,
+        row: 4,
+        fault: "gave up".into(),
+        cause: "timed out".into(),
+        at: 8,
+        max_tokens: None,
+        cut_at_tokens: None,
+    })
+}
+
+/// What a store holds, in lines.
+fn seen(store: &Store) -> Vec<String> {
+    let mut lines = Vec::new();
+    let each = |new: NewAnswer| {
+        lines.push(format!("{} try {}: {}", new.key[0], new.try_number, new.answer));
+        Ok(())
+    };
+    store.for_each_answer(|_, _| true, each).unwrap();
+    for one in store.all_attempts().unwrap() {
+        let body = one.body.map_or(0, |body| body.len());
+        let body = if one.cause == "timed out" { body } else { 0 };
+        lines.push(format!("{} {} {body}", one.key[0], one.cause));
+    }
+    lines.extend(store.all_ended().unwrap().iter().map(|one| format!("{} ended", one.question[0])));
+    lines.sort();
+    lines
+}
+
+/// Commits whatever a run does; every journal keeps the same of it.
+fn record(journal: &mut dyn Journal, life: i64) {
+    let first =
+        [answer(1, 1, 5, "a", life), answer(2, 1, 5, "b", life), attempt(3, life), ended(3)];
+    let ids = journal.commit(&first).unwrap();
+    assert!(ids.len() == 2 && ids.iter().all(Option::is_some) && ids[0] != ids[1]);
+    let ids =
+        journal.commit(&[answer(1, 1, 6, "again", life), answer(1, 2, 7, "c", life)]).unwrap();
+    assert_eq!((ids[0], ids[1].is_some()), (None, true), "a key and try have one answer");
+    journal.commit(&[ended(4), ended(4)]).unwrap();
+    let not_ended = Write::NotEnded { question: [4; 16], edition: 0 };
+    journal.commit(&[answer(4, 1, 8, "d", life), not_ended]).unwrap();
+    journal.commit(&[]).unwrap();
+    journal.close().unwrap();
+}
+
+const KEPT: [&str; 6] =
+    ["1 try 1: a", "1 try 2: c", "2 try 1: b", "3 ended", "3 timed out 3", "4 try 1: d"];
+
+/// A new folder with a store, its settings and a run, and what they are for others.
+fn folder(path: &Path, started_at: i64) -> (Box<dyn Journal>, SharedSession, i64) {
+    let (store, _) = Store::open(path).unwrap();
+    let settings = crate::store::sqlite::SettingsRow {
+        id: 0,
+        hash: vec![5; 16],
+        edition: 0,
+        text: "{}".into(),
+        decision: "first".into(),
+        together: false,
+        decided_at: 3,
+    };
+    let number = store.take_settings(&settings).unwrap();
+    let life = store.begin_life(started_at, number, "http://a").unwrap();
+    let row = store.all_lives().unwrap().into_iter().find(|row| row.id == life).unwrap();
+    let session = SharedSession { life: row, settings: store.all_settings().unwrap() };
+    (Box::new(store.into_journal(path).unwrap()), session, life)
+}
+
+#[test]
+fn a_folders_store_keeps_each_key_and_try_once_and_forgets_what_ended_when_it_is_answered() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut journal, _, life) = folder(place.path(), 1);
+    record(&mut *journal, life);
+    drop(journal);
+    assert_eq!(seen(&Store::open(place.path()).unwrap().0), KEPT);
+}
+
+/// Records to a server as the holder of this lease.
+fn recording(
+    job: &SharedJob,
+    lease: &Lease,
+    path: &Path,
+    started_at: i64,
+) -> (Box<dyn Journal>, i64) {
+    let (local, session, life) = folder(path, started_at);
+    let tell: TellShared = Arc::new(|word| eprintln!("{word:?}"));
+    let mut work = job.work(lease).0;
+    let journal = work.begin(local, session, tell).unwrap();
+    work.end();
+    (journal, life)
+}
+
+fn claimed(job: &mut SharedJob, lasts: Duration) -> Lease {
+    match job.claim("a worker", lasts, Path::new("nowhere")).unwrap() {
+        Claim::Leased(lease) => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
+    let Ok(server) = std::env::var("DSET_TEST_SERVER") else { return };
+    let address = Address::parse(&format!("{server}?schema=test-{}", std::process::id()), None);
+    let address = address.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("q.csv");
+    fs_err::write(&input, "question\na\nb\n").unwrap();
+    let Resolved { spec, options, .. } =
+        resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
+    let at = |name: &str| place.path().join(name);
+    let file = split(spec, 1, &at("job"), Map::new()).unwrap();
+    assert!(!SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap());
+    assert!(SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap(), "it is there");
+    let mut job = SharedJob::open(address).unwrap();
+    assert_eq!(job.file, file);
+    let brought = |job: &mut SharedJob, name: &str| {
+        job.bring_all(&at(name)).unwrap();
+        seen(&Store::open(&at(name)).unwrap().0)
+    };
+
+    let first = claimed(&mut job, Duration::ZERO);
+    let (mut journal, life) = recording(&job, &first, &at("one"), 1);
+    record(&mut *journal, life);
+    let mut twice: Vec<String> = KEPT.map(str::to_owned).into();
+    twice.push("1 paid twice 0".to_owned());
+    twice.sort();
+    assert_eq!(
+        brought(&mut job, "after-one"),
+        twice,
+        "the same answer bought again is kept beside it"
+    );
+
+    // Another takes it over; the first does not know yet.
+    let second = claimed(&mut job, Duration::from_secs(60));
+    assert_eq!((second.number, second.token), (first.number, first.token + 1));
+    let (mut other, other_life) = recording(&job, &second, &at("two"), 2);
+    other.commit(&[answer(5, 1, 20, "of the second", other_life)]).unwrap();
+    let late = [
+        answer(5, 1, 21, "late", life),
+        answer(6, 1, 22, "late too", life),
+        ended(7),
+        attempt(8, life),
+    ];
+    journal.commit(&late).unwrap();
+    let kept = brought(&mut job, "after-two");
+    for line in ["5 try 1: of the second", "5 paid twice 0", "6 try 1: late too", "8 timed out 3"] {
+        assert!(kept.iter().any(|kept| kept == line), "{line} is not in {kept:?}");
+    }
+    assert!(
+        !kept.iter().any(|line| line.starts_with("7 ")),
+        "a mark of the first is fenced: {kept:?}"
+    );
+    // Once more, as after a commit of which nobody knows that it succeeded.
+    other.commit(&[answer(5, 1, 20, "of the second", other_life)]).unwrap();
+    assert_eq!(brought(&mut job, "after-three"), kept);
+    assert!(matches!(job.claim("x", Duration::ZERO, &at("x")).unwrap(), Claim::Busy { shards: 1 }));
+    let ledger = Ledger { questions: 2, answered: 2, ..Ledger::default() };
+    job.release(&first, Some(&ledger), None).unwrap();
+    assert!(!job.status().unwrap()[0].is_done, "only who has it says that it is done");
+    job.release(&second, Some(&ledger), None).unwrap();
+    assert!(job.status().unwrap()[0].is_done);
+    assert!(matches!(job.claim("x", Duration::ZERO, &at("x")).unwrap(), Claim::Done));
+}
