@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 45] = [
+const COMMANDS: [&str; 46] = [
     "",
     "demo",
     "init",
@@ -45,6 +45,7 @@ const COMMANDS: [&str; 45] = [
     "job",
     "job split",
     "job status",
+    "job limits",
     "job merge",
     "work",
     "merge",

@@ -23,8 +23,8 @@ impl Job {
     /// leave, and of their limit of money nothing is this run's at first.
     #[cfg(feature = "postgres")]
     pub fn share(&mut self, with: crate::store::postgres::SharedRun) {
-        self.shared = Some(with.0);
-        if let Some(budget) = &mut self.budget {
+        self.shared = Some(with.work);
+        if let Some(budget) = self.budget.as_mut().filter(|_| with.is_funded) {
             budget.granted = Some(dset_core::money::Amount::ZERO);
         }
     }

@@ -1,5 +1,7 @@
 //! `dset job`: an input split into shards, run anywhere, and put together again.
 
+#[cfg(feature = "postgres")]
+mod limits;
 mod merge;
 pub(crate) mod settings;
 mod shard;
@@ -25,6 +27,9 @@ pub(crate) enum JobCommand {
     Split(Box<split::SplitArgs>),
     /// Where every shard of a job stands
     Status(status::StatusArgs),
+    /// See and change what all workers of a job on a server may do together
+    #[cfg(feature = "postgres")]
+    Limits(limits::LimitsArgs),
     /// Put the shards together: one folder, and a dataset of all of it
     Merge(Box<merge::JobMergeArgs>),
 }
@@ -33,6 +38,8 @@ pub(super) fn run(command: JobCommand) -> Result<Exit, UserError> {
     match command {
         JobCommand::Split(args) => split::run(*args),
         JobCommand::Status(args) => status::run(&args),
+        #[cfg(feature = "postgres")]
+        JobCommand::Limits(args) => limits::run(&args),
         JobCommand::Merge(args) => merge::run(&args),
     }
 }

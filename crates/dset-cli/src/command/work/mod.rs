@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use clap::Args;
 use dset_core::run::{EndReason, Ending};
-use dset_core::settings::{JobSpec, Layer, Resolved, RunOptions};
+use dset_core::settings::{CostLimits, JobSpec, Layer, Resolved, RunOptions};
 use dset_engine::error::JobError;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Lock;
 use dset_engine::run::prepare::Decisions;
-use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob};
+use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimits};
 
 use self::patience::Patience;
 use self::server::ServerArgs;
@@ -128,7 +128,7 @@ impl Settings {
     ) -> Result<Settings, UserError> {
         let of_job = of_shard(&job.file.settings, NonZeroU32::MIN)?;
         // The server shares them out.
-        let of_job = Layer { rpm: None, tpm: None, ..of_job };
+        let of_job = Layer { rpm: None, tpm: None, max_cost: None, ..of_job };
         let said = environment.under_with(said, Some(of_job))?;
         let Resolved { spec, options, warnings } =
             resolved(said.layer.clone(), &environment.providers)?;
@@ -225,7 +225,11 @@ impl Worker<'_> {
             return Ok(Some(patience.stopped()));
         };
         self.say(&shard_line(job, lease, brought, pushed));
-        let asked = self.ask(job, lease);
+        let Some(limits) = patience.for_server(|| job.limits())? else {
+            let _ = job.release(lease, None, None);
+            return Ok(Some(patience.stopped()));
+        };
+        let asked = self.ask(job, lease, limits);
         let (ending, agreed) = match asked {
             Ok(ended) => ended,
             Err(error) => {
@@ -253,14 +257,23 @@ impl Worker<'_> {
         Ok(is_over.then(|| Exit::of(&ending, agreed)))
     }
 
-    fn ask(&self, job: &SharedJob, lease: &Lease) -> Result<(Ending, bool), UserError> {
+    fn ask(
+        &self,
+        job: &SharedJob,
+        lease: &Lease,
+        limits: SharedLimits,
+    ) -> Result<(Ending, bool), UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;
         let spec = JobSpec { input: self.input.clone(), ..part };
         let keys = Keys { keys, from: *key_from, environment: self.environment };
-        let extras = Extras { shared: Some(job.work(lease)), yes: true, ..Extras::default() };
-        let settings = RunSettings { spec, options: options.clone(), terminal: *terminal };
+        let shared = Some(job.work(lease, limits));
+        let extras = Extras { shared, yes: true, ..Extras::default() };
+        let total = [options.cost.total, limits.cost].into_iter().flatten().min();
+        let cost = CostLimits { total, ..options.cost };
+        let options = RunOptions { cost, ..options.clone() };
+        let settings = RunSettings { spec, options, terminal: *terminal };
         ask(settings, Decisions::default(), &keys, state.as_deref(), extras)
     }
 }

@@ -14,17 +14,16 @@ use std::time::{Duration, Instant};
 use dset_core::money::Amount;
 use dset_core::rate::shared_bucket::{SharedBucket, USE_US};
 use dset_core::run::{FundsUse, Permit};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::Error;
 
 use super::connection::{Connected, Server};
+use super::limits::{Carried, Minute, SharedLimits};
 use super::link::Link;
 use super::records::{self, Session};
 use crate::store::roles::{SharedReport, SharedWord};
 
 /// Waits after a fault: from, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// What an ask takes of the limit on tokens before one is back.
-const TOKENS_AT_FIRST: f64 = 1_000.0;
 
 /// What the run says, and the thread that takes it to the server.
 #[derive(Debug)]
@@ -80,37 +79,6 @@ impl Keeper {
     }
 }
 
-/// What became of earlier permits and is not on the server yet.
-#[derive(Debug, Default)]
-struct Carried {
-    unused: i64,
-    /// Tokens beside those that were taken for the asks that used them.
-    tokens: f64,
-    counted: u64,
-    sum: f64,
-}
-
-impl Carried {
-    /// What an ask takes as a rule.
-    fn size(&self) -> f64 {
-        if self.counted == 0 { TOKENS_AT_FIRST } else { (self.sum / self.counted as f64).max(1.0) }
-    }
-
-    fn add(&mut self, report: &SharedReport) {
-        let used = &report.permits;
-        let expected = self.size() * f64::from(used.counted);
-        self.unused += i64::from(used.unused);
-        self.tokens += used.tokens as f64 - expected;
-        self.counted += u64::from(used.counted);
-        self.sum += used.tokens as f64;
-    }
-
-    /// Whether what was handed back arrived is not known: it is not handed back again.
-    fn forget_in_doubt(&mut self) {
-        (self.unused, self.tokens) = (0, self.tokens.max(0.0));
-    }
-}
-
 struct Thread {
     server: Server,
     session: Session,
@@ -139,7 +107,7 @@ struct Kept {
 impl Thread {
     fn run(mut self, reports: &Receiver<SharedReport>, is_idle: &AtomicBool) {
         while let Ok(report) = reports.recv() {
-            self.carried.add(&report);
+            self.carried.add(&report.permits);
             if self.is_due(&report) && self.keep(&report) {
                 (self.link.tell)(SharedWord::LeaseLost);
                 return;
@@ -182,7 +150,7 @@ impl Thread {
             return true;
         }
         (self.renewed, self.has_limits) = (Some(asked), Some(kept.has_limits));
-        (self.carried.unused, self.carried.tokens) = (0, 0.0);
+        self.carried.settled();
         let longest = match kept.asks {
             Some(_) => self.lease.min(Duration::from_micros(USE_US as u64)),
             None => self.lease,
@@ -226,60 +194,29 @@ async fn keep(
         )
         .await?;
     let Some(limits) = limits.first() else { return Ok(Kept::default()) };
-    let (asks, due) = share(limits, carried, report);
-    if let Some((asks_due, tokens_due)) = due {
+    let number =
+        |at: usize| limits.get::<_, Option<i64>>(at).and_then(|most| u64::try_from(most).ok());
+    let said = SharedLimits { asks: number(0), tokens: number(1), cost: None };
+    let mut minute = Minute {
+        asks: said.asks.map(|most| SharedBucket::new(most, limits.get(3))),
+        tokens: said.tokens.map(|most| SharedBucket::new(most, limits.get(4))),
+        limits: said,
+        now_us: limits.get(5),
+        workers: limits.get::<_, i64>(6).max(1) as u64,
+    };
+    let asks = minute.grant(carried, report.permits.left == 0 && !report.is_ending);
+    if asks.is_some() {
+        let due = |bucket: Option<SharedBucket>, at: usize| {
+            bucket.map_or_else(|| limits.get(at), |bucket| bucket.due_us())
+        };
         let sql = "UPDATE limits SET asks_due = $1, tokens_due = $2";
-        to.query(sql, &[&asks_due, &tokens_due]).await?;
+        to.query(sql, &[&due(minute.asks, 3), &due(minute.tokens, 4)]).await?;
     }
     let funds = match (limits.get::<_, Option<i64>>(2), &report.funds) {
         (Some(cost), Some(wish)) => fund(to, life, cost, wish).await?,
         _ => None,
     };
     Ok(Kept { is_lost: false, asks, has_limits: asks.is_some(), funds })
-}
-
-/// Returns how many asks are this run's now, and how far the limits are spent with them; nothing where there
-/// are no limits a minute.
-fn share(
-    limits: &Row,
-    carried: &Carried,
-    report: &SharedReport,
-) -> (Option<u32>, Option<(i64, i64)>) {
-    let number =
-        |at: usize| limits.get::<_, Option<i64>>(at).and_then(|most| u64::try_from(most).ok());
-    let (asks_most, tokens_most) = (number(0), number(1));
-    if asks_most.is_none() && tokens_most.is_none() {
-        return (None, None);
-    }
-    let (now, live) = (limits.get::<_, i64>(5), limits.get::<_, i64>(6).max(1) as u64);
-    let mut asks = asks_most.map(|most| SharedBucket::new(most, limits.get(3)));
-    let mut tokens = tokens_most.map(|most| SharedBucket::new(most, limits.get(4)));
-    let size = carried.size();
-    if let Some(asks) = &mut asks {
-        asks.take(now, -carried.unused, 1.0);
-    }
-    if let Some(tokens) = &mut tokens {
-        tokens.take(now, -carried.unused, size);
-        tokens.take(now, 1, carried.tokens);
-    }
-    // A second's worth for all together, and one at least.
-    let a_second = asks_most
-        .unwrap_or(u64::MAX)
-        .min(tokens_most.map_or(u64::MAX, |most| (most as f64 / size).ceil() as u64));
-    let wanted = (a_second.div_ceil(60)).div_ceil(live).min(u64::from(u32::MAX)) as u32;
-    let wanted = if report.permits.left > 0 || report.is_ending { 0 } else { wanted };
-    let there = [asks.map(|asks| asks.available(now, 1.0)), tokens.map(|t| t.available(now, size))];
-    let granted = there.into_iter().flatten().fold(wanted, u32::min);
-    if let Some(asks) = &mut asks {
-        asks.take(now, granted.into(), 1.0);
-    }
-    if let Some(tokens) = &mut tokens {
-        tokens.take(now, granted.into(), size);
-    }
-    let due = |bucket: Option<SharedBucket>, at: usize| {
-        bucket.map_or_else(|| limits.get(at), |bucket| bucket.due_us())
-    };
-    (Some(granted), Some((due(asks, 3), due(tokens, 4))))
 }
 
 /// Grants what is left of the limit of money, as far as it is wanted; nothing where that changes nothing yet.

@@ -11,6 +11,7 @@ mod job;
 mod journal;
 mod keeper;
 mod leases;
+mod limits;
 mod link;
 mod records;
 mod sync;
@@ -30,6 +31,7 @@ use self::connection::Server;
 use self::journal::SharedJournal;
 use self::keeper::Keeper;
 pub use self::leases::{Claim, Lease, SharedShard};
+pub use self::limits::SharedLimits;
 use self::link::Link;
 use self::records::Session;
 pub use self::sync::Brought;
@@ -50,7 +52,11 @@ pub struct SharedJob {
 
 /// What a run needs to work on a shard of it; see [`crate::run::prepare::Job::share`].
 #[derive(Debug)]
-pub struct SharedRun(pub(crate) Box<dyn SharedWork>);
+pub struct SharedRun {
+    pub(crate) work: Box<dyn SharedWork>,
+    /// It may spend only what it is granted.
+    pub(crate) is_funded: bool,
+}
 
 impl SharedJob {
     /// Puts a job that was split in this folder on a server, with its input; these limits hold for all workers
@@ -75,6 +81,16 @@ impl SharedJob {
     /// Returns where its input is, which is brought into this folder where it is nowhere else.
     pub fn input(&mut self, folder: &Path) -> Result<PathBuf, ServerFault> {
         job::input(&mut self.server, &self.file, folder)
+    }
+
+    /// Returns the limits of all workers together.
+    pub fn limits(&mut self) -> Result<SharedLimits, ServerFault> {
+        limits::read(&mut self.server)
+    }
+
+    /// Changes those limits that are said. Rates hold within seconds, money for runs that begin from now on.
+    pub fn change_limits(&mut self, to: SharedLimits) -> Result<(), ServerFault> {
+        limits::change(&mut self.server, to)
     }
 
     /// Takes a shard that nobody has; one that was begun in this folder before any other.
@@ -125,11 +141,12 @@ impl SharedJob {
         Ok(pushed)
     }
 
-    /// Returns what a run works on this shard with.
+    /// Returns what a run works on this shard with, under these limits.
     #[must_use]
-    pub fn work(&self, lease: &Lease) -> SharedRun {
+    pub fn work(&self, lease: &Lease, limits: SharedLimits) -> SharedRun {
         let address = Arc::clone(&self.server.address);
-        SharedRun(Box::new(Work { address, lease: lease.clone(), keeper: None, link: None }))
+        let work = Work { address, lease: lease.clone(), keeper: None, link: None };
+        SharedRun { work: Box::new(work), is_funded: limits.cost.is_some() }
     }
 
     /// Hands a shard back: where its questions stand, and what its run was billed at most.

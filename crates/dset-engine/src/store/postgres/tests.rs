@@ -128,7 +128,7 @@ fn recording(
 ) -> (Box<dyn Journal>, i64) {
     let (local, session, life) = folder(path, started_at);
     let tell: TellShared = Arc::new(|word| eprintln!("{word:?}"));
-    let mut work = job.work(lease).0;
+    let mut work = job.work(lease, SharedLimits::default()).work;
     let journal = work.begin(local, session, tell).unwrap();
     work.end();
     (journal, life)
