@@ -227,12 +227,18 @@ def one_limit_of_cost_for_all(server):
             killed += 1
     workers = workers[2:] + [job.work(lease=1) for _ in range(2)]
     for worker in workers:
-        job.wait(worker, (5, 0))
+        job.wait(worker, 5)
     cost = float(str(service.stats()["cost"]).strip("$"))
     assert cost <= 0.5, f"${cost}"
     booked = job.number("SELECT sum(coalesce(billed, granted)) FROM life") / 1e12
     assert booked <= 0.5 and cost >= 0.25, f"${cost} billed, ${booked} booked"
-    return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked"
+    # Raised, it goes on.
+    raised = job.run("job", "limits", "--store", job.address, "--max-cost", "0.6")
+    assert raised.returncode == 0 and "$0.6" in raised.stdout, raised.stdout + raised.stderr
+    job.wait(job.work(lease=1), 5)
+    more = float(str(service.stats()["cost"]).strip("$"))
+    assert cost < more <= 0.6, f"${more}"
+    return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked; raised to 0.6: ${more:.4f}"
 
 
 def folder_to_server_and_back(server):

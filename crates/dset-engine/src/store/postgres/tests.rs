@@ -93,6 +93,7 @@ const KEPT: [&str; 6] =
 
 /// A new folder with a store, its settings and a run, and what they are for others.
 fn folder(path: &Path, started_at: i64) -> (Box<dyn Journal>, SharedSession, i64) {
+    fs_err::create_dir_all(path).unwrap();
     let (store, _) = Store::open(path).unwrap();
     let settings = crate::store::sqlite::SettingsRow {
         id: 0,
