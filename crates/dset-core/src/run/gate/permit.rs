@@ -64,8 +64,9 @@ impl PermitGate {
 
     /// Returns no time if an ask may be sent, and nothing where a permit must come first.
     pub(crate) fn wait(&mut self, now: Time) -> Option<Duration> {
-        while let Some(over) = self.permits.pop_front_if(|first| first.is_over(now)) {
-            self.used.unused += over.asks.unwrap_or(0);
+        while self.permits.front().is_some_and(|first| first.is_over(now)) {
+            let over = self.permits.pop_front();
+            self.used.unused += over.and_then(|over| over.asks).unwrap_or(0);
         }
         (!self.permits.is_empty() && !self.is_held).then_some(Duration::ZERO)
     }

@@ -128,7 +128,7 @@ fn recording(
     started_at: i64,
 ) -> (Box<dyn Journal>, i64) {
     let (local, session, life) = folder(path, started_at);
-    let tell: TellShared = Arc::new(|word| eprintln!("{word:?}"));
+    let tell: TellShared = Arc::new(|_| ());
     let mut work = job.work(lease, SharedLimits::default()).work;
     let journal = work.begin(local, session, tell).unwrap();
     work.end();
