@@ -65,6 +65,10 @@ pub(crate) trait SharedWork: fmt::Debug + Send {
 
 /// The run that is shared.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only workers of a shared job need it")
+)]
 pub(crate) struct SharedSession {
     pub(crate) life: LifeRow,
     /// What answers are bought with.
@@ -73,6 +77,10 @@ pub(crate) struct SharedSession {
 
 /// Where a run stands.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only workers of a shared job need it")
+)]
 pub(crate) struct SharedReport {
     pub(crate) now: Time,
     pub(crate) permits: PermitUse,
@@ -84,6 +92,10 @@ pub(crate) struct SharedReport {
 
 /// What is told to a run.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only workers of a shared job need it")
+)]
 pub(crate) enum SharedWord {
     Permitted(Permit),
     Funded {

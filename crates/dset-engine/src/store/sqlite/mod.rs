@@ -13,6 +13,10 @@ mod lengths;
 pub(crate) mod limits;
 pub(crate) mod merge;
 mod migrate;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only workers of a shared job need it")
+)]
 mod mirrored;
 mod open_questions;
 mod open_readonly;
