@@ -308,6 +308,24 @@ def refusals(server):
     return f"{count} refusals, 0 asked, no password anywhere"
 
 
+def tls(_):
+    """A server that takes TLS alone: by what the machine trusts, and not otherwise."""
+    server = Server(tls=True)
+    service = Service(DSET)
+    address = f"postgres://me@localhost:{server.port}/tls"
+    job = Job(DSET, server, "tls", service, 20, 2, address=address)
+    assert job.split.returncode == 6 and "hint:" in job.split.stderr, f"a stranger is trusted: {job.split.stderr}"
+    trusted = {"SSL_CERT_FILE": os.path.join(server.folder, "ca.pem")}
+    split = ("job", "split", "q.csv", "--shards", "2", "--base-url", service.url, "--key", "none", "-m", "m", "--store")
+    done = job.run(*split, address + "?sslmode=require", **trusted)
+    assert done.returncode == 0, done.stderr
+    done = job.run(*split, address + "?sslmode=disable", **trusted)
+    assert done.returncode == 2, f"without TLS: {done.stderr}"
+    done = job.run("work", "--store", address, "--quiet", **trusted)
+    assert done.returncode == 0 and job.answers() == 20, done.stderr
+    return "20 rows over TLS; a certificate that nobody vouches for, and no TLS, are refused"
+
+
 def journals_agree(server):
     """The sentences about a journal, over both stores."""
     server.sql('CREATE DATABASE "journals"')
@@ -320,7 +338,7 @@ def journals_agree(server):
 
 
 CHECKS = [one_rate_for_all, connection_hangs, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
-          stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, whole_job, folder_to_server_and_back, refusals]
+          stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, tls, whole_job, folder_to_server_and_back, refusals]
 
 
 def main():

@@ -28,7 +28,7 @@ def binary(name):
 class Server:
     """A cluster of its own, on a socket in its folder."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, tls=False):
         self.folder = folder or tempfile.mkdtemp(prefix="dset-pg-")
         self.data = os.path.join(self.folder, "data")
         self.as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -45,7 +45,32 @@ class Server:
         with open(os.path.join(self.data, "postgresql.conf"), "a") as file:
             file.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
                        "max_connections = 60\nshared_buffers = 16MB\nmin_wal_size = 2MB\nmax_wal_size = 8MB\n")
+        self.port = None
+        if tls:
+            self.speak_tls()
         self.start()
+
+    def speak_tls(self):
+        """On TCP too, by a certificate for `localhost` that an authority of its own has signed."""
+        def made(*words):
+            subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)
+
+        made("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=pretend authority")
+        made("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost")
+        made("x509", "-req", "-in", "tls.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2", "-out", "tls.pem",
+             "-copy_extensions", "copy")
+        os.chmod(os.path.join(self.folder, "tls.key"), 0o600)
+        if self.as_user:
+            for name in ("tls.key", "tls.pem"):
+                shutil.chown(os.path.join(self.folder, name), "postgres")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        with open(os.path.join(self.data, "postgresql.conf"), "a") as file:
+            file.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nssl = on\n"
+                       f"ssl_cert_file = '{self.folder}/tls.pem'\nssl_key_file = '{self.folder}/tls.key'\n")
+        with open(os.path.join(self.data, "pg_hba.conf"), "w") as file:
+            file.write("local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
 
     def run(self, program, *words):
         done = subprocess.run([*self.as_user, binary(program), *words], capture_output=True, text=True, cwd="/")
@@ -64,7 +89,7 @@ class Server:
         self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
 
     def sql(self, text, database="postgres", user="me"):
-        done = subprocess.run([binary("psql"), "-X", "-h", self.folder, "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1",
+        done = subprocess.run([binary("psql"), "-X", "-h", self.folder, "-p", str(self.port or 5432), "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1",
                                "-tAqc", text], capture_output=True, text=True, env={**os.environ, "PGPASSWORD": PASSWORD})
         if done.returncode != 0:
             raise RuntimeError(done.stderr)

@@ -1,4 +1,4 @@
-//! One owner of SQL: `store/sqlite/`.
+//! The owners of SQL: `store/sqlite/`, and `store/postgres/` for jobs on a server.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
@@ -15,15 +15,17 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn only_the_folder_of_the_sqlite_store_speaks_sql() {
+fn only_the_folders_of_the_stores_speak_sql() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();
     for name in ["dset-core", "dset-engine", "dset-mock", "dset-cli"] {
         sources(&crates.join(name).join("src"), &mut found);
     }
-    let own = crates.join("dset-engine/src/store/sqlite");
-    assert!(found.iter().any(|path| path.starts_with(&own)));
-    for path in found.iter().filter(|path| !path.starts_with(&own)) {
+    let store = crates.join("dset-engine/src/store");
+    let own = [store.join("sqlite"), store.join("postgres")];
+    let is_own = |path: &PathBuf| own.iter().any(|own| path.starts_with(own));
+    assert!(own.iter().all(|own| found.iter().any(|path| path.starts_with(own))));
+    for path in found.iter().filter(|path| !is_own(path)) {
         let text = std::fs::read_to_string(path).unwrap();
         // Tests look behind the back of the program.
         let text = text.split("#[cfg(test)]").next().unwrap();

@@ -1,5 +1,6 @@
 //! A job on a server that cannot be used.
 
+use dset_engine::error::JobError;
 use dset_engine::store::ServerFault;
 
 use super::{io_cause, mend};
@@ -47,6 +48,7 @@ pub(crate) fn server(fault: ServerFault) -> UserError {
             .cause(words)
             .hint("Use that version, or a later one"),
         ServerFault::Input(error) => super::source(*error),
+        ServerFault::Lock(error) => super::job(JobError::Lock(error)),
         ServerFault::Store(error) => error.into(),
         ServerFault::Io(error) => {
             UserError::new(Exit::Ours, "a file cannot be used").cause(io_cause(&error)).hint(mend())

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::os::lock::LockError;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -79,6 +80,9 @@ pub enum ServerFault {
     /// The input of the job.
     #[error(transparent)]
     Input(#[from] Box<SourceError>),
+    /// A folder here, which another run has.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The store of a folder here.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -185,6 +185,9 @@ pub(super) fn fault(address: &Address, error: &Error) -> ServerFault {
         | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
         | &SqlState::INVALID_CATALOG_NAME => ServerFault::Refused { server, detail },
         &SqlState::INSUFFICIENT_PRIVILEGE => ServerFault::NoRights { server, detail },
+        &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => {
+            ServerFault::NoJob { server }
+        }
         &SqlState::READ_ONLY_SQL_TRANSACTION => ServerFault::ReadOnly,
         &SqlState::ADMIN_SHUTDOWN
         | &SqlState::CRASH_SHUTDOWN

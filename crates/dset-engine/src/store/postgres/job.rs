@@ -1,6 +1,6 @@
 //! The job itself on the server: what it is, its input, its limits.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use dset_core::settings::RunOptions;
 
 use super::address::Address;
 use super::connection::{Connected, Server, check_version};
-use crate::os::files::write_new;
+use crate::os::files;
 use crate::shard::JobFile;
 use crate::source::files_of;
 use crate::store::server_fault::ServerFault;
@@ -239,17 +239,18 @@ fn get_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerF
     if path.exists() {
         return Ok(());
     }
-    let mut bytes = Vec::new();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let mut file = files::temporary_in(folder)?;
     for part in 0.. {
         let sql = "SELECT bytes FROM input_part WHERE file = $1 AND part = $2";
         let rows = server.part(async |to| to.query(sql, &[&number, &part]).await)?;
         let Some(row) = rows.first() else { break };
-        bytes.extend(zstd::bulk::decompress(row.get(0), PART_BYTES)?);
+        file.write_all(&zstd::bulk::decompress(row.get(0), PART_BYTES)?)?;
     }
-    if let Some(parent) = path.parent() {
-        fs_err::create_dir_all(parent)?;
-    }
-    Ok(write_new(path, &bytes)?)
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(files::sync_folder(folder)?)
 }
 
 /// Returns where a job is, without a connection.

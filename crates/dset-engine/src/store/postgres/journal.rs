@@ -12,7 +12,7 @@ use std::time::Duration;
 use dset_core::plan::AnswerId;
 
 use super::connection::Server;
-use super::link::Link;
+use super::link::{Link, Part};
 use super::records::{self, Records, Session};
 use crate::store::error::StoreError;
 use crate::store::roles::{Journal, Value, Write};
@@ -62,12 +62,10 @@ impl SharedJournal {
         let mut wait = WAIT.0;
         loop {
             let Err(fault) = self.send(records) else {
-                self.link.is_up();
+                self.link.is_up(Part::Journal);
                 return Ok(());
             };
-            if self.link.is_down(&fault) {
-                self.say_unsent()?;
-            }
+            self.link.is_down(Part::Journal, &fault);
             let mut waited = Duration::ZERO;
             while waited < wait {
                 if self.link.is_stopping.load(Relaxed) {

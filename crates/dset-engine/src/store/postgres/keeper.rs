@@ -18,7 +18,7 @@ use tokio_postgres::Error;
 
 use super::connection::{Connected, Server};
 use super::limits::{Carried, Minute, SharedLimits};
-use super::link::Link;
+use super::link::{Link, Part};
 use super::records::{self, Session};
 use crate::store::roles::{SharedReport, SharedWord};
 
@@ -140,13 +140,13 @@ impl Thread {
             Ok(kept) => kept,
             Err(fault) => {
                 self.carried.forget_in_doubt();
-                self.link.is_down(&fault);
+                self.link.is_down(Part::Lease, &fault);
                 self.not_before = Instant::now() + self.wait;
                 self.wait = (self.wait * 2).min(WAIT.1);
                 return false;
             }
         };
-        self.link.is_up();
+        self.link.is_up(Part::Lease);
         (self.life, self.wait) = (begun, WAIT.0);
         if kept.is_lost {
             return true;

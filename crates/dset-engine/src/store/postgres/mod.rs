@@ -173,12 +173,7 @@ impl SharedJob {
 
 fn open_store(folder: &Path) -> Result<(Store, Lock), ServerFault> {
     fs_err::create_dir_all(folder)?;
-    let lock = Lock::take(folder, unix_ms()).map_err(|error| match error {
-        crate::os::lock::LockError::Io(error) => ServerFault::Io(error),
-        held @ crate::os::lock::LockError::InUse(_) => {
-            ServerFault::Failed(format!("{}: {held}", folder.display()))
-        }
-    })?;
+    let lock = Lock::take(folder, unix_ms())?;
     Ok((Store::open(folder)?.0, lock))
 }
 
