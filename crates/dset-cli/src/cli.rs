@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Hold every kept answer against the checks of now, free
     Check(Box<CheckArgs>),
     /// Ask rows again on purpose
-    Redo(RedoArgs),
+    Redo(Box<RedoArgs>),
     /// What the rest of the run will cost, and how long it takes
     Estimate(Box<EstimateArgs>),
     /// Check that the store, the outputs and the marks agree

@@ -56,7 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, UserError> {
         Command::Merge(args) => merge::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(*args),
-        Command::Redo(args) => redo::run(args),
+        Command::Redo(args) => redo::run(*args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Stats(args) => stats::run(&args),
