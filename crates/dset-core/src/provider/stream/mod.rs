@@ -191,8 +191,9 @@ impl StreamParser {
                 match form(&self.head, &self.head.body) {
                     Some(Form::Events) => {
                         self.form = Form::Events;
+                        // Blanks before it are left out, however they came.
                         let body = std::mem::take(&mut self.head.body);
-                        return self.take_events(&body);
+                        return self.take_events(body.trim_ascii_start());
                     }
                     Some(form) => self.form = form,
                     None => return ChunkKind::Blank,

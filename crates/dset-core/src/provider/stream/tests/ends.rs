@@ -23,6 +23,14 @@ fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
     let cut = failure(finished(&cut));
     assert_eq!((cut.class, cut.cause), (FailureClass::Transient, "reply cut off"));
     assert_eq!(cut.partial.unwrap().content, "Par");
+    // Blanks before a stream are none of it, in one piece with it or not.
+    let split = |at: usize| {
+        let (body, mut stream) = (b"\n\n\tdata: ", stream("text/plain"));
+        stream.push(&body[..at]);
+        stream.push(&body[at..]);
+        failure(stream.finish()).cause
+    };
+    assert!((0..10).all(|at| split(at) == split(0)));
     // What some services count with every piece is no count of the whole.
     let counted = r#"{"choices":[{"delta":{"content":"Pa"}}],"usage":{"prompt_tokens":10,"completion_tokens":1}}"#;
     let cut = failure(finished(&events(&[counted]))).partial.unwrap();
