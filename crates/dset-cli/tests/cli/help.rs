@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Folder, Ran};
 
 /// Every command that has help.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "",
     "demo",
     "init",
