@@ -194,7 +194,7 @@ fn further() -> Vec<Service> {
     };
     let four = minute("X6", "4 at once, its first minute", Limit::AtOnce(&[(0.0, 4)]), 14);
     let sixty = Limit::Requests { per_minute: 60.0, burst_s: 1.0 };
-    let sixty = minute("X7", "60/min, its first minute", sixty, 20);
+    let sixty = minute("X7", "60/min, its first minute", sixty, 40);
     let heavy = Latency::LogNormal { median_s: 8.0, sigma: 1.2 };
     let x1 = at_once("X1", "S1, heavy-tailed answers", &[(0.0, 500)]);
     let x4 = at_once("X4", "S1, status line at admission", &[(0.0, 500)]);
