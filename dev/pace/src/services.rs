@@ -184,17 +184,6 @@ fn further() -> Vec<Service> {
         bounds: bounds(),
         ..service(name, about, wide)
     };
-    // A first minute, which a climb that is too quick would spend on refusals.
-    let minute = |name, about, limit, refused| Service {
-        latency: Latency::Exact(1.0),
-        seconds: 60,
-        steady_from_s: 10,
-        bounds: vec![Bound::Refused(refused)],
-        ..service(name, about, limit)
-    };
-    let four = minute("X6", "4 at once, its first minute", Limit::AtOnce(&[(0.0, 4)]), 14);
-    let sixty = Limit::Requests { per_minute: 60.0, burst_s: 1.0 };
-    let sixty = minute("X7", "60/min, its first minute", sixty, 40);
     let heavy = Latency::LogNormal { median_s: 8.0, sigma: 1.2 };
     let x1 = at_once("X1", "S1, heavy-tailed answers", &[(0.0, 500)]);
     let x4 = at_once("X4", "S1, status line at admission", &[(0.0, 500)]);
@@ -205,8 +194,6 @@ fn further() -> Vec<Service> {
         both("X3", "200 at once and 3000/min: the width binds", LONG),
         Service { says: EARLY, bounds: bounds(), ..x4 },
         Service { says: EARLY, bounds: bounds(), steady_from_s: 60, ..x5 },
-        four,
-        sixty,
     ]
 }
 

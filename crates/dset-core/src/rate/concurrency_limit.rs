@@ -8,25 +8,19 @@
 
 use super::Ms;
 
-/// The first width: where four are taken at once, twelve are refused.
+/// The first width: 4 slots of 18 s each, with 16 x 8 at most behind them, stay within a cut-off
+/// of ten minutes.
 pub(crate) const FIRST: f64 = 16.0;
-/// How long W must have been filled before a step of the climb into the unknown; the first waits for a silence.
-const CLIMB_MS: f64 = 10.0;
-/// A timer may be late by so much on a busy machine; the steps that it missed are taken together.
-const LATE_MS: f64 = 50.0;
-/// The factor of such a step: doubles six times a second. What it grows by in the round trip of a refusal is refused,
-/// once in a run. Smaller steps, because a bucket that is empty refuses a step whole.
-const CLIMB: f64 = 1.043;
-/// The factor of a step towards a number that the user gave: doubles every 50 ms.
-const CLIMB_TRUSTED: f64 = 1.15;
-/// The same towards a limit that is known: doubles four times a second.
-const CLIMB_KNOWN_MS: f64 = 50.0;
+/// How long W must have been filled before a step of the climb.
+const CLIMB_MS: f64 = 50.0;
+/// The factor of a step into the unknown: doubles once a second. Twice as fast arrives no earlier
+/// and overshoots twice as far.
+const CLIMB_UNKNOWN: f64 = 1.035;
+/// The factor of a step towards a limit that is known.
 const CLIMB_KNOWN: f64 = 1.15;
-/// Up to this width the user's number is taken for what the service takes, as other clients do.
-const TRUSTED_MAX: f64 = 256.0;
-/// How far the climb may go before a block of answers has shown that it is worth it: behind 4 slots of 18 s they
-/// wait five minutes.
-const UNJUDGED: f64 = 64.0;
+/// How far the climb may go beyond what blocks of answers have shown to be worth it. A block's mean
+/// is about 0.6 W, so that a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
+const BEYOND_JUDGED: f64 = 8.0;
 /// What is kept of the limit after a refusal: a cut of 0.5 % runs into the same burst again, one
 /// of 5 % loses 2 % of the goodput.
 pub(crate) const KEPT: f64 = 0.98;
@@ -82,10 +76,8 @@ pub(crate) struct ConcurrencyLimit {
     mode: Mode,
     /// Where the climb goes when no limit is known but such a width once worked.
     known: f64,
-    /// How far it goes for the user's word, until something speaks against it.
-    trusted: f64,
-    /// How far it may go by what blocks of answers have shown.
-    reach: f64,
+    /// What blocks of answers have shown to be worth it.
+    judged: f64,
     step: f64,
     credit: f64,
     /// How long W has been filled since it last changed.
@@ -99,8 +91,7 @@ pub(crate) struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// At most `bound`; where it `is_trusted`, the user gave it as the number that the service takes.
-    pub(crate) fn new(bound: u32, is_trusted: bool) -> ConcurrencyLimit {
+    pub(crate) fn new(bound: u32) -> ConcurrencyLimit {
         let bound = f64::from(bound.max(1));
         ConcurrencyLimit {
             bound,
@@ -108,8 +99,7 @@ impl ConcurrencyLimit {
             ceil: f64::INFINITY,
             mode: Mode::Start,
             known: 0.0,
-            trusted: if is_trusted { bound.min(TRUSTED_MAX) } else { 0.0 },
-            reach: UNJUDGED,
+            judged: FIRST / BEYOND_JUDGED,
             step: 1.0,
             credit: 1.0,
             filled_ms: 0.0,
@@ -167,51 +157,27 @@ impl ConcurrencyLimit {
         self.earn(now, ms);
         match self.mode {
             Mode::Start => {
-                self.filled_ms = self.filled_ms.min(self.climb_ms(quiet).max(LATE_MS));
-                while self.filled_ms >= self.climb_ms(quiet) {
-                    let filled_ms = self.filled_ms - self.climb_ms(quiet);
-                    if !self.climb() {
-                        break;
-                    }
-                    self.filled_ms = filled_ms;
+                while self.filled_ms >= CLIMB_MS && in_flight == self.slots() && self.climb() {
+                    self.filled_ms -= CLIMB_MS;
                 }
-                self.filled_ms = self.filled_ms.min(self.climb_ms(quiet));
+                self.filled_ms = self.filled_ms.min(CLIMB_MS);
             }
             Mode::Hold if self.filled_ms >= quiet => self.probe_above(now),
             Mode::Hold | Mode::Queue => {}
         }
     }
 
-    /// What was let in before, and is climbed to again.
-    fn known(&self) -> f64 {
-        if self.ceil.is_finite() { self.ceil } else { self.known }.min(self.bound)
-    }
-
-    /// How long W must have been filled before the next step. Nothing is known of a service before the first: of
-    /// one that takes four at once, no more than the first asks are to be refused.
-    fn climb_ms(&self, quiet: f64) -> f64 {
-        let is_first = self.width <= FIRST && self.reach <= UNJUDGED;
-        match () {
-            () if self.width < self.trusted => CLIMB_MS,
-            () if self.width < self.known() => CLIMB_KNOWN_MS,
-            () if is_first => quiet,
-            () => CLIMB_MS,
-        }
-    }
-
     /// One step up; false where W may not rise by itself.
     fn climb(&mut self) -> bool {
-        let known = self.known();
-        if self.width < self.trusted {
-            self.width = (self.width * CLIMB_TRUSTED).min(self.trusted);
-        } else if self.width < known {
+        let known = if self.ceil.is_finite() { self.ceil } else { self.known }.min(self.bound);
+        if self.width < known {
             self.width = (self.width * CLIMB_KNOWN).min(known);
         } else {
-            let limit = self.reach.min(self.bound);
+            let limit = (BEYOND_JUDGED * self.judged).min(self.bound);
             if self.ceil.is_finite() || self.width >= limit {
                 return false;
             }
-            self.width = (self.width * CLIMB).min(limit);
+            self.width = (self.width * CLIMB_UNKNOWN).min(limit);
         }
         if self.ceil.is_finite() && self.width >= known {
             self.hold();
@@ -273,8 +239,8 @@ impl ConcurrencyLimit {
         match self.mode {
             Mode::Start => {
                 let may = self.ceil.is_finite()
-                    || self.width < self.reach.max(self.known).max(self.trusted);
-                may.then_some(now + self.climb_ms(quiet) - self.filled_ms)
+                    || self.width < (BEYOND_JUDGED * self.judged).max(self.known);
+                may.then_some(now + CLIMB_MS - self.filled_ms)
             }
             Mode::Hold => {
                 let filled = now + quiet - self.filled_ms;
@@ -348,7 +314,6 @@ impl ConcurrencyLimit {
         // A dear refusal may be owed for longer.
         self.credit = (self.credit - cost).max(*PROBE_BUDGET.start() + 1.0 - cost);
         self.filled_ms = 0.0;
-        self.trusted = 0.0;
     }
 
     /// Takes what the service says it allows.
@@ -406,7 +371,6 @@ impl ConcurrencyLimit {
         if !self.ceil.is_finite() {
             self.known = self.known.max(self.width);
         }
-        self.trusted = 0.0;
         self.set(width.min(self.ceil));
         self.mode = if self.width >= self.ceil { Mode::Hold } else { Mode::Start };
         self.filled_ms = 0.0;
@@ -427,9 +391,9 @@ impl ConcurrencyLimit {
         self.known = ceil.min(self.bound);
     }
 
-    /// Blocks of answers have shown that the climb may go so far.
-    pub(crate) fn reaches(&mut self, width: f64) {
-        self.reach = self.reach.max(width);
+    /// Blocks of answers have shown that `n` at once are worth it.
+    pub(crate) fn judge(&mut self, n: f64) {
+        self.judged = self.judged.max(n);
     }
 
     /// More at once buy nothing from this service.

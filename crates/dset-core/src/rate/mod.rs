@@ -67,8 +67,6 @@ const NO_BLOCK: u32 = u32::MAX;
 pub struct Bounds {
     /// How many at once, at most; at least 1.
     pub slots_max: u32,
-    /// The user gave that number as the one that the service takes; the climb to it is quick.
-    pub is_trusted: bool,
 }
 
 /// Whether another ask may be sent.
@@ -164,11 +162,11 @@ impl RateController {
     /// Starts without any knowledge of the service.
     #[must_use]
     pub fn new(bounds: Bounds) -> RateController {
-        let bounds = Bounds { slots_max: bounds.slots_max.max(1), ..bounds };
+        let bounds = Bounds { slots_max: bounds.slots_max.max(1) };
         RateController {
             bounds,
             in_flight: 0,
-            concurrency: ConcurrencyLimit::new(bounds.slots_max, bounds.is_trusted),
+            concurrency: ConcurrencyLimit::new(bounds.slots_max),
             queueing: QueueingDetector::default(),
             experiments: None,
             rate: RequestRate::new(),
@@ -308,7 +306,7 @@ impl RateController {
             }
         } else if self.is_judging() && sent.block != NO_BLOCK {
             match self.queueing.answered(sent.block, sent.order, latency) {
-                Some(Verdict::Worth(reach)) => self.concurrency.reaches(reach),
+                Some(Verdict::Worth(n)) => self.concurrency.judge(n),
                 Some(Verdict::Queues(width)) => {
                     self.concurrency.queue_at(width);
                     let begun = Experiments::new(now, self.latency_ms, self.in_flight);

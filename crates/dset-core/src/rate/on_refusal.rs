@@ -35,8 +35,6 @@ const SHARED_MIN: f64 = 8.0;
 /// what the rate needs by Little's law.
 const PACED_WIDTH_OF_IN_FLIGHT: f64 = 2.0;
 const PACED_WIDTH_OF_RATE: f64 = 2.5;
-/// Where climbing begins after a wait that the service asked for: all at once is more than a bucket has by then.
-const AFTER_A_WAIT: f64 = 0.5;
 /// How long nothing but refusals, with nothing in flight that could succeed or one let through at a
 /// time, may last before it is an outage.
 const REFUSALS_ONLY_MAX: Duration = Duration::from_secs(5 * 60);
@@ -230,9 +228,6 @@ impl RateController {
             self.concurrency.take_shared(now, in_flight);
         } else {
             self.concurrency.take_below(in_flight);
-            if wait.is_some() && named.is_none() {
-                self.concurrency.climb_from(AFTER_A_WAIT * in_flight);
-            }
         }
     }
 

@@ -27,16 +27,6 @@ const AS_FAST: f64 = 0.7;
 const IN_A_ROW: u32 = 3;
 /// What is kept above the number at which latency began to rise.
 const ROOM: f64 = 1.5;
-/// How far the climb may go beyond a block that was worth it. A block's mean is about 0.6 W, so that a factor of 2
-/// never gets off the ground, and 4 costs seven seconds at 2,500.
-const BEYOND: f64 = 8.0;
-/// Where answers take long, each further block is a wait of seconds; the climb goes farther then,
-const LONG_MS: f64 = 4_000.0;
-const BEYOND_LONG: f64 = 32.0;
-/// but no farther than what may have to wait for about so long, should the service queue.
-const BEYOND_WAITS_MS: f64 = 150_000.0;
-/// What is left of that where latency has risen: a climb that goes on outruns the blocks that tell of a queue.
-const BEYOND_RISEN_MIN: f64 = 0.3;
 /// A service with fewer slots than the first block has asks queues from the start; the latency
 /// without a queue is then the mean of this many first asks.
 const EARLY: u32 = 4;
@@ -69,19 +59,10 @@ struct Block {
 /// What a block of answers says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Verdict {
-    /// This concurrency is worth it, throughput rose with it; the climb may go so far.
+    /// This concurrency is worth it: throughput rose with it.
     Worth(f64),
     /// More than this concurrency only waits in the service's queue.
     Queues(f64),
-}
-
-/// Returns how many times as many at once as in a block the climb may go to; it took `latency`, and the first `before`.
-fn beyond(latency: Ms, before: Ms) -> f64 {
-    let beyond = match latency < LONG_MS {
-        true => BEYOND,
-        false => (BEYOND_WAITS_MS / latency).clamp(BEYOND, BEYOND_LONG),
-    };
-    beyond * (before / latency).clamp(BEYOND_RISEN_MIN, 1.0)
 }
 
 impl QueueingDetector {
@@ -143,7 +124,7 @@ impl QueueingDetector {
         match self.in_a_row >= IN_A_ROW {
             true => Verdict::Queues((ROOM * n * first.min(early) / latency).max(1.0)),
             false if too_fast => Verdict::Worth(0.0),
-            false => Verdict::Worth(n * beyond(latency, first.min(early))),
+            false => Verdict::Worth(n),
         }
     }
 }

@@ -10,7 +10,7 @@ const REFUSED: ResponseSignal = ResponseSignal::Refused { wait: None, named: Non
 const ANSWERED: ResponseSignal = ResponseSignal::Answered { tokens: Some(300) };
 
 fn pace(slots_max: u32) -> RateController {
-    RateController::new(Bounds { slots_max, is_trusted: false })
+    RateController::new(Bounds { slots_max })
 }
 
 /// Sends until the pace says otherwise.
@@ -274,76 +274,6 @@ fn scenes_of_forty_seconds_reach_what_the_service_can_do() {
     }
 }
 
-/// Sends all that may be sent until this moment; nothing comes back.
-fn in_silence(pace: &mut RateController, until: u64) -> usize {
-    let (mut now, mut sent) = (0, 0);
-    loop {
-        sent += fill(pace, now).len();
-        match pace.may_send(at(now)) {
-            Permit::NotBefore(then) if then.monotonic_ms <= until => now = then.monotonic_ms,
-            _ => return sent,
-        }
-    }
-}
-
-#[test]
-fn before_an_answer_the_climb_waits_for_a_silence_and_goes_to_four_times_its_beginning() {
-    assert_eq!(in_silence(&mut pace(10_000), 399), 16);
-    assert_eq!(in_silence(&mut pace(10_000), 800), 64);
-    assert_eq!(in_silence(&mut pace(10_000), 60_000), 64);
-}
-
-#[test]
-fn a_number_that_the_user_gave_is_climbed_to_at_once_and_given_up_at_the_first_refusal() {
-    let trusted = |slots_max| RateController::new(Bounds { slots_max, is_trusted: true });
-    assert_eq!(in_silence(&mut trusted(256), 220), 256);
-    assert_eq!(in_silence(&mut trusted(10_000), 60_000), 256, "as far as others would believe it");
-    let mut pace = trusted(256);
-    let mut sent = fill(&mut pace, 0);
-    assert_eq!(sent.len(), 16);
-    pace.on_return(at(5), &sent.remove(0), REFUSED);
-    assert!(in_silence(&mut pace, 10_000) < 16);
-}
-
-#[test]
-fn answers_of_five_seconds_to_all_are_two_rounds_for_1500_asks() {
-    let seen = run(Service { latency: (5_000.0, 0.0), ..Service::default() }, 1, 11);
-    assert!(seen.total() >= 1_500, "{:?}", seen.answers);
-}
-
-#[test]
-fn a_queue_that_grows_stops_the_climb_before_it_is_told_for_sure() {
-    let narrow = Service { workers: Some(8), latency: (5_000.0, 0.3), ..Service::default() };
-    for seed in 1..4 {
-        let seen = run(narrow.clone(), seed, 120);
-        let most = seen.widths.iter().max().unwrap();
-        assert!(*most <= 300, "{seed}: {:?}", seen.widths);
-    }
-}
-
-#[test]
-fn after_a_wait_that_was_asked_for_half_is_sent_and_the_rest_climbed_to() {
-    let mut pace = pace(100);
-    pace.restore(
-        at(0),
-        &LimitSnapshot { ceiling: Some(100), ..pace.limit_snapshot(at(0)) },
-        Duration::ZERO,
-    );
-    let mut now = 0;
-    let mut sent = fill(&mut pace, now);
-    while sent.len() < 100 {
-        now += 10;
-        sent.extend(fill(&mut pace, now));
-    }
-    let wait = Some(Duration::from_secs(1));
-    pace.on_return(at(now), &sent.pop().unwrap(), ResponseSignal::Refused { wait, named: None });
-    now += 500;
-    sent.iter().for_each(|sent| pace.on_return(at(now), sent, ANSWERED));
-    assert!(fill(&mut pace, now).is_empty());
-    let first = fill(&mut pace, now + 500).len();
-    assert!((49..=60).contains(&first), "{first}");
-}
-
 #[test]
 fn a_service_that_queues_is_not_swamped() {
     let seen = run(Service { workers: Some(16), ..Service::default() }, 1, 40);
@@ -371,8 +301,7 @@ fn a_dead_service_is_found_again_and_resets_change_nothing() {
         let service = Service { resets: 0.01, dead: 20_000..25_000, ..hundred() };
         let seen = run(service, seed, 40);
         assert!(seen.answers[25..29].iter().any(|&answers| answers > 0), "{seed}");
-        // At times a probe that meets a reset is taken for a rate, for two seconds.
-        assert!(seen.per_second(35..40) >= 390.0, "{seed}: {:?}", seen.answers);
+        assert!(seen.per_second(35..40) >= 450.0, "{seed}: {:?}", seen.answers);
         assert!(seen.total() >= 14_000, "{seed}: {}", seen.total());
     }
 }
