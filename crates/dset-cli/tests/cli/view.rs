@@ -294,7 +294,7 @@ fn a_report_says_what_was_asked_of_answers_and_how_to_make_the_run_again() {
     let (_, held) = report.split_once("What answers were held against").unwrap();
     assert!(held.contains("<td>matches</td>"), "{held}");
     let again = |report: &str| report.split_once("Made again by").unwrap().1.to_owned();
-    assert!(again(&report).contains("(with the same flags as before)"), "{}", again(&report));
+    assert!(again(&report).contains("(with the same checks as before)"), "{}", again(&report));
     let folder = Folder::with(&questions(3));
     service.run(&folder, &["-m", "some-model"]).exits(0);
     folder.dset(&["report"]).exits(0);
