@@ -68,9 +68,9 @@ async function plain(address, options) {
   await page.locator('.scroll mark').first().waitFor();
   assert.match(await page.locator('.count').innerText(), /^2 of/);
   await page.goto(address + '?q=tides+measured');
-  await page.waitForFunction(() => /^8 of/.test(document.querySelector('.count')?.innerText));
+  await page.waitForFunction(() => /^8 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
   await page.goto(address + '?state=rejected&sort=-question');
-  await page.waitForFunction(() => /^12 of/.test(document.querySelector('.count')?.innerText));
+  await page.waitForFunction(() => /^12 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
   await page.keyboard.press('Enter');
   await page.locator('.record .question').waitFor();
   assert.match(await page.locator('.record .question').innerText(), /cut-2/);

@@ -25,7 +25,7 @@ await Promise.all(WALLS.map(async ([wall, options]) => {
     const started = Date.now();
     await page.goto(origin + '/?n=' + found.question);
     await page.locator('.card .tools').first().waitFor({ timeout: 15000 });
-    await page.waitForFunction(() => [...document.querySelectorAll('.card > .text')].every(text => text.childNodes.length), null, { timeout: 6000 }).catch(() => {});
+    await page.waitForFunction(() => [...document.querySelectorAll('.card > .text')].every(text => text.childNodes.length), null, { timeout: 6000, polling: 100 }).catch(() => {});
     if (wall !== 'as it is shipped') await page.waitForTimeout(100);
     if (wall !== 'with the policy alone') await isHarmless(page, name);
     else assert.equal(await page.evaluate(() => window.__hit), undefined, name + ' has run');
