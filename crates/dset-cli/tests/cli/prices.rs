@@ -335,3 +335,22 @@ fn prices_of_openrouter_are_asked_for_and_written_where_the_user_says_so() {
     folder.write("dset.toml", "model = \"openai/gpt-6-luna\"\n");
     folder.dset(&["prices", "fetch"]).exits(2).says("no model of OpenRouter is asked here");
 }
+
+#[test]
+fn what_has_another_price_is_limited_only_by_the_price_that_the_user_says() {
+    let (folder, service) = (Folder::with("question\nWhy?\n"), Service::friendly());
+    let provider = format!("[provider.openai]\nbase-url = '{}'\n", service.url());
+    folder.write("dset.toml", &provider);
+    let run = ["run", "-m", "openai/gpt-6-luna", "--key", "none", "--max-output-bound", "99"];
+    for (param, field) in [
+        ("service_tier=\"priority\"", "service_tier"),
+        ("cache_control={\"type\":\"ephemeral\"}", "cache_control"),
+    ] {
+        let limited = [&run[..], &["--max-cost", "1", "--param", param]].concat();
+        folder.dset(&limited).exits(2).says(&format!("with `{field}`"));
+    }
+    assert_eq!(service.stats().asked, 0);
+    folder.write("dset.toml", format!("{provider}[prices.gpt-6-luna]\ninput = 1\noutput = 4\n"));
+    let paid = ["--max-cost", "1", "--param", "service_tier=\"priority\""];
+    folder.dset(&[&run[..], &paid].concat()).exits(0).says("usual price of gpt-6-luna");
+}
