@@ -58,9 +58,10 @@ fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> S
     else {
         return command;
     };
-    let is_of_both = |arg: &Arg| {
+    let twin_of = |arg: &Arg| {
         let id = arg.get_id();
-        !without.contains(&id.as_str()) && other.get_arguments().any(|arg| arg.get_id() == id)
+        let twin = other.get_arguments().find(|other| other.get_id() == id);
+        twin.filter(|_| !without.contains(&id.as_str()))
     };
     let mut say = |word: &str| command += &format!(" {}", quoted(word));
     let mut words = words[1..].iter();
@@ -75,28 +76,23 @@ fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> S
             }
             continue;
         }
+        // A file stands for itself in one command, and behind a flag in another.
         let Some(arg) = arg else {
-            // A file stands for itself in one command, and behind a flag in another.
-            let of = given.get_positionals().next().map(Arg::get_id);
-            match other.get_arguments().find(|arg| Some(arg.get_id()) == of) {
-                Some(arg) if !arg.is_positional() => {
-                    say(&format!("--{}", arg.get_long().unwrap_or_default()));
-                    say(word);
-                }
-                Some(_) => say(word),
-                None => {}
+            let twin = given.get_positionals().next().and_then(twin_of);
+            if let Some(flag) = twin.filter(|twin| !twin.is_positional()) {
+                say(&format!("--{}", flag.get_long().unwrap_or_default()));
             }
+            twin.into_iter().for_each(|_| say(word));
             continue;
         };
-        let is_kept = is_of_both(arg);
-        let in_other = other.get_arguments().find(|other| other.get_id() == arg.get_id());
-        if is_kept && in_other.is_some_and(Arg::is_positional) {
-            let value = word.split_once('=').map(|(_, value)| value.to_owned());
-            if let Some(value) = value.as_deref().or_else(|| words.next().map(String::as_str)) {
-                say(value);
-            }
+        let twin = twin_of(arg);
+        if twin.is_some_and(Arg::is_positional) {
+            let value = word.split_once('=').map(|(_, value)| value);
+            let value = value.or_else(|| words.next().map(String::as_str));
+            value.into_iter().for_each(&mut say);
             continue;
         }
+        let is_kept = twin.is_some();
         if is_kept {
             say(word);
         }

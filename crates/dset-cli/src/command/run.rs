@@ -9,6 +9,7 @@ use dset_core::run::{EndReason, Ending};
 use dset_core::settings::{JobSpec, Layer, Resolved, RunOptions, endpoint, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
+use dset_engine::os::files::real_place;
 use dset_engine::os::lock::{LockError, Running, running};
 use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
@@ -20,7 +21,7 @@ use dset_engine::store::Store;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use super::export::{DatasetsAtEnd, place};
+use super::export::DatasetsAtEnd;
 use super::job::ShardArgs;
 use super::signals;
 use crate::command::money::Money;
@@ -31,7 +32,7 @@ use crate::display::{self, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, Key, SettingsLayer, TerminalOptions};
+use crate::layers::{Environment, Key, MergedLayer, SettingsLayer, TerminalOptions};
 use crate::prompt;
 use crate::run_selector::RunSelectorArgs;
 use crate::schema_file;
@@ -159,10 +160,7 @@ pub(super) fn run_rows(
     for (text, hint) in oddities(&spec, &warnings, &environment.providers) {
         display::warn(&text, hint.as_deref());
     }
-    let keys = spec.models.iter().map(|model| environment.key(model, &said));
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
-    let keys: Vec<_> = keys.into_iter().map(|key| key.map(|key| key.secret)).collect();
+    let (keys, key_from) = keys_of(&environment, &spec, &said)?;
     let decisions = Decisions {
         keep_answers: args.decisions.keep,
         ask_again: args.decisions.again,
@@ -190,6 +188,18 @@ pub(super) fn run_rows(
     Ok(Exit::of(&ending, agreed))
 }
 
+/// Returns the key of each model, where it has one, and where the first was found.
+pub(super) fn keys_of(
+    environment: &Environment,
+    spec: &JobSpec,
+    said: &MergedLayer,
+) -> Result<(Vec<Option<SecretString>>, Option<&'static str>), UserError> {
+    let keys = spec.models.iter().map(|model| environment.key(model, said));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let from = keys.first().and_then(Option::as_ref).map(Key::place);
+    Ok((keys.into_iter().map(|key| key.map(|key| key.secret)).collect(), from))
+}
+
 /// Returns the datasets that are written at the end; fails where one cannot be meant so.
 pub(crate) fn datasets(
     args: &RunArgs,
@@ -198,9 +208,9 @@ pub(crate) fn datasets(
     let EndArgs { to, layout } = &args.dataset;
     let own = DatasetArgs::new(to.clone(), layout.clone());
     own.request(false)?;
-    let own_place = own.to.as_deref().map(place);
+    let own_place = own.to.as_deref().map(real_place);
     let declared = environment.project.datasets.iter();
-    let declared = declared.filter(|said| said.to.as_deref().map(place) != own_place);
+    let declared = declared.filter(|said| said.to.as_deref().map(real_place) != own_place);
     let datasets = declared.cloned().chain(to.is_some().then(|| own.clone())).collect();
     Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer.layer), datasets })
 }

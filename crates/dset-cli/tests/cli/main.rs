@@ -7,6 +7,7 @@ mod common;
 
 mod advice;
 mod caches;
+mod chats;
 mod checks;
 mod config;
 mod damage;

@@ -23,7 +23,8 @@ const BEFORE: &str = "This answer was not accepted:";
 const AFTER: &str = "Answer the question again, with this put right.";
 
 /// Returns what is sent for another try: what was sent, the answer, and why it was not accepted, each
-/// reason with its place. The beginning of an answer is in the answer. An answer without a word is not shown to whoever wrote it.
+/// reason with its place. The beginning of an answer is in the answer. An answer without a word is not
+/// shown to whoever wrote it.
 #[must_use]
 pub fn another_try<'r>(
     sent: &Content,

@@ -8,13 +8,12 @@ use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
 use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
-use dset_core::run::Planned;
 use dset_core::schema::dialect::Restore;
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
-use super::select::{Named, Selection};
+use super::select::{Named, Selection, count_missing};
 use super::{ExportRequest, LeftOut, Samples};
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
@@ -51,10 +50,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, ExportError> {
     let mut index = RunIndex::load(store, spec)?;
     let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
-    let missing = index.answers.iter().zip(&index.plan.states);
-    let missing = missing
-        .filter(|(answer, state)| answer.is_none() && **state != Planned::LeftOut)
-        .count() as u64;
+    let missing = count_missing(&index.answers, &index.plan.states);
     if request.strict && missing > 0 && moment == Moment::Now {
         return Err(ExportError::Missing { count: missing });
     }

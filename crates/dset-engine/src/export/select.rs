@@ -78,6 +78,13 @@ pub(super) struct Made<'a> {
     pub(super) cells: &'a [Cell<'a>],
 }
 
+/// Counts the answers that are wanted and not there. What is left out is not wanted any more: there are
+/// enough samples.
+pub(super) fn count_missing(answers: &[Option<AnswerId>], states: &[Planned]) -> u64 {
+    let all = answers.iter().zip(states);
+    all.filter(|(answer, state)| answer.is_none() && **state != Planned::LeftOut).count() as u64
+}
+
 impl Selection {
     /// Begins again, as nothing was written.
     pub(super) fn restart(&mut self) {
@@ -95,11 +102,7 @@ impl Selection {
     ) -> Result<(), ExportError> {
         let entries = seen.entries.start as usize..seen.entries.end as usize;
         let of_row = &answers[entries.clone()];
-        // What is left out is not wanted any more: there are enough samples.
-        let is_wanted = |state: &Planned| *state != Planned::LeftOut;
-        let missing = of_row.iter().zip(&states[entries]);
-        let missing =
-            missing.filter(|(answer, state)| answer.is_none() && is_wanted(state)).count() as u64;
+        let missing = count_missing(of_row, &states[entries]);
         self.left_out.unanswered += missing;
         let has_rows = match self.failed {
             true => missing > 0,

@@ -82,8 +82,7 @@ impl<'a> Target<'a> {
         request: &ExportRequest<'a>,
     ) -> Result<Target<'a>, ExportError> {
         let (to, force, outputs) = (request.to, request.force, &*spec.output);
-        let is_in_data = is_folder(to) && is_same(to, &spec.input.join(DATA));
-        if is_in_data || !is_folder(to) && is_of_run(spec, to) || is_of_folders(spec, to) {
+        if is_of_folders(spec, to) || is_same(to, &spec.input.join(DATA)) {
             return Err(ExportError::OfRun(to.to_owned()));
         }
         if let Some(file) = to.ancestors().skip(1).find(|above| above.is_file()) {

@@ -30,6 +30,17 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Returns a path from the root, with the folders that are there as they are really called.
+#[must_use]
+pub fn real_place(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path
+        .ancestors()
+        .skip(1)
+        .find_map(|above| Some((fs::canonicalize(above).ok()?, path.strip_prefix(above).ok()?)));
+    there.map_or_else(|| path.clone(), |(above, rest)| above.join(rest))
+}
+
 /// Replaces a file by what `write` writes, or leaves it as it was, as it does a read-only one. Mode
 /// bits stay; a symlink is followed, so that the file it leads to is replaced. `may` is asked last,
 /// when everything is on the disk and only the name is left to change.

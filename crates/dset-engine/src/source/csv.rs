@@ -60,6 +60,8 @@ struct CsvSource {
     cuts: Option<UnquotedCommaDetector>,
     /// The questions are chats, written as JSON.
     has_chats: bool,
+    /// Where the system prompts of chats may stand beside them.
+    system_column: Option<usize>,
     chat: Option<Chat>,
     id_column: Option<usize>,
     bad_rows: BadRows,
@@ -113,6 +115,8 @@ fn open_with(
         shape.marks = None;
         layout.status = None;
     }
+    let is_system = |name: &String| SYSTEMS.contains(&name.trim().to_lowercase().as_str());
+    let system_column = layout.columns.iter().position(is_system);
     let mut source = CsvSource {
         path: path.to_owned(),
         options: options.clone(),
@@ -124,6 +128,7 @@ fn open_with(
         is_packed,
         cuts: None,
         has_chats,
+        system_column,
         chat: None,
         id_column: None,
         bad_rows: BadRows::default(),
@@ -193,9 +198,7 @@ impl CsvSource {
         let field = || self.shape.fields[self.layout.question].clone();
         let turns =
             turns_in(&Value::from(cell)).ok_or_else(|| RowProblem::NotText { field: field() })?;
-        let is_system = |name: &String| SYSTEMS.contains(&name.trim().to_lowercase().as_str());
-        let beside = self.layout.columns.iter().position(is_system);
-        let beside = beside.and_then(|at| self.record.cell(at));
+        let beside = self.system_column.and_then(|at| self.record.cell(at));
         Chat::new(&turns, self.options.reading.last)?.with_system(beside).map(Some)
     }
 

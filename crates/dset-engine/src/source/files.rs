@@ -13,7 +13,7 @@ use dset_core::settings::Reading;
 use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card;
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
-use crate::os::files::folder_of;
+use crate::os::files::{folder_of, real_place};
 
 /// Several files, one behind the other.
 #[derive(Debug)]
@@ -188,15 +188,6 @@ pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> boo
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
     let pattern = glob::Pattern::new(&real_place(input).to_string_lossy());
     pattern.is_ok_and(|pattern| pattern.matches_path_with(&real_place(path), options))
-}
-
-/// Returns a path from the root, with the folders that are there as they are really called.
-fn real_place(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = path.ancestors().skip(1).find_map(|above| {
-        Some((fs_err::canonicalize(above).ok()?, path.strip_prefix(above).ok()?))
-    });
-    there.map_or_else(|| path.clone(), |(above, rest)| above.join(rest))
 }
 
 fn is_pattern(path: &Path) -> bool {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::JobSpec;
 use dset_engine::export::check;
+use dset_engine::os::files::real_place;
 use serde_json::json;
 
 use super::dataset::{Lines, lines, object, write};
@@ -36,12 +37,12 @@ impl DatasetsAtEnd {
         for said in &self.datasets {
             let Some(request) = said.request(false)? else { continue };
             let files = check(spec, &request).map_err(|error| self.explained(error, said))?;
-            if let Some(file) = files.iter().find(|file| places.contains(&place(file))) {
+            if let Some(file) = files.iter().find(|file| places.contains(&real_place(file))) {
                 return Err(UserError::new(Exit::Usage, "two datasets go to the same place")
                     .cause(format!("both write `{}`", file.display()))
                     .hint("Give each `[[export]]` in dset.toml a place of its own"));
             }
-            places.extend(files.iter().map(|file| place(file)));
+            places.extend(files.iter().map(|file| real_place(file)));
         }
         Ok(())
     }
@@ -106,12 +107,7 @@ fn overlap(datasets: &[DatasetArgs]) -> Option<(&Path, &Path)> {
     let mut pairs =
         pairs.flat_map(|(at, one)| places[at + 1..].iter().map(move |other| (*one, *other)));
     pairs.find(|(one, other)| {
-        let (one, other) = (place(one), place(other));
+        let (one, other) = (real_place(one), real_place(other));
         one.starts_with(&other) || other.starts_with(&one)
     })
-}
-
-/// Returns a path from the root, without the dots and slashes that change nothing.
-pub(in crate::command) fn place(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_default().components().collect()
 }

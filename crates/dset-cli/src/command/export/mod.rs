@@ -8,7 +8,7 @@ use clap::Args;
 use dset_engine::export::ExportRequest;
 
 pub(crate) use self::at_end::DatasetsAtEnd;
-pub(super) use self::at_end::place;
+
 pub(crate) use self::dataset::object;
 pub(super) use self::dataset::{write_dataset, written};
 use crate::datasets::DatasetArgs;

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::set::write_price;
 use crate::command::check_key::unreached;
+use crate::command::shared::runtime;
 use crate::display;
 use crate::display::text::{one_line, quoted};
 use crate::error::UserError;
@@ -70,7 +71,8 @@ pub(super) fn run(args: &FetchArgs) -> Result<Exit, UserError> {
 
 /// Returns a model's name without that of the service.
 fn bare(name: &str) -> String {
-    name.strip_prefix("openrouter/").filter(|rest| rest.contains('/')).unwrap_or(name).to_owned()
+    let rest = name.strip_prefix(SERVICE).and_then(|rest| rest.strip_prefix('/'));
+    rest.filter(|rest| rest.contains('/')).unwrap_or(name).to_owned()
 }
 
 fn of_settings(environment: &Environment) -> Result<Vec<String>, UserError> {
@@ -83,16 +85,12 @@ fn of_settings(environment: &Environment) -> Result<Vec<String>, UserError> {
 fn published(preset: &Preset) -> Result<Vec<Published>, UserError> {
     let url: Url = preset.base_url.parse().expect("a preset has a URL");
     let url = preset.models_url(&url);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        UserError::new(Exit::Ours, "cannot start").cause(one_line(&error.to_string()))
-    })?;
     let unreachable = |cause: String| {
         UserError::new(Exit::Unreachable, format!("{url} does not tell its prices"))
             .cause(cause)
             .hint("Try again later; the prices in dset.toml are as they were")
     };
-    let reply = runtime.block_on(probe::get(preset, &url, None));
+    let reply = runtime()?.block_on(probe::get(preset, &url, None));
     let reply = reply.map_err(|error| unreachable(unreached(&error)))?;
     if reply.status != 200 {
         return Err(unreachable(format!("it answers with status {}", reply.status)));

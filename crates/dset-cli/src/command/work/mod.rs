@@ -20,13 +20,13 @@ use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimit
 use self::patience::Patience;
 use self::server::ServerArgs;
 use super::job::settings::of_shard;
-use super::run::{Extras, Keys, RunSettings, ask, resolved};
+use super::run::{Extras, Keys, RunSettings, ask, keys_of, resolved};
 use crate::display;
 use crate::display::text::{count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, Key, SettingsLayer, TerminalOptions};
+use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 
 /// How long a shard belongs to a worker that says nothing more.
 const LEASE_SECONDS: u32 = 30;
@@ -136,16 +136,14 @@ impl Settings {
         for (text, hint) in super::oddities::oddities(&spec, &warnings, &environment.providers) {
             display::warn(&text, hint.as_deref());
         }
-        let keys = spec.models.iter().map(|model| environment.key(model, &said));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let key_from = keys.first().and_then(Option::as_ref).map(Key::place);
+        let (keys, key_from) = keys_of(environment, &spec, &said)?;
         for (model, key) in spec.models.iter().zip(&keys) {
             if model.key_variable.is_some() && key.is_none() {
                 return Err(environment.no_key(model));
             }
         }
         Ok(Settings {
-            keys: keys.into_iter().map(|key| key.map(|key| key.secret)).collect(),
+            keys,
             key_from,
             state: environment.state_folder().filter(|_| options.share_pace),
             terminal: said.terminal.resolve(),
