@@ -218,6 +218,10 @@ impl PayeePrices {
         let input = tokens.input.unwrap_or(0);
         self.extra_input = self.extra_input.max(input.saturating_sub(reserved.known_input));
         self.payee.output_max = self.payee.output_max.max(tokens.output.unwrap_or(0));
+        // What was foreseen is no surprise, though its price may be over by now.
+        if billed <= reserved.amount {
+            return;
+        }
         let most = self.most(reserved.known_input + self.extra_input).unwrap_or(billed);
         self.surcharge = self.surcharge.max(billed - most);
     }

@@ -128,6 +128,24 @@ fn a_clock_that_is_set_while_an_ask_is_on_its_way_books_the_dearer_side() {
     assert_eq!(status.spent.to_string(), "0.000615");
 }
 
+#[test]
+fn what_was_foreseen_at_a_dearer_hour_makes_no_later_ask_dearer() {
+    let mut budget = budget("1", vec![payee("deepseek", "deepseek-flash")]);
+    let cheap = moment(at("2026-11-23T05:00:00Z"));
+    let worst = budget.worst(cheap, 0, &question(100)).amount;
+    budget.declared(Seq(1), Amount::from_dollars(1.0).unwrap());
+    budget.on_synced(Seq(1));
+    let sent = moment(at("2026-11-23T03:00:00Z"));
+    let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
+    let usage =
+        Usage { input: Some(100), cached: Some(0), output: Some(1_000), reasoning: Some(0) };
+    // 30 s later, and two hours on by the clock, where it costs half.
+    let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, ..cheap };
+    assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
+    budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None));
+    assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
+}
+
 /// One step of a run.
 #[derive(Debug, Clone)]
 enum Step {
