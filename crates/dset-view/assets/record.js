@@ -128,17 +128,20 @@ export function record(main) {
     try { await navigator.clipboard.writeText(text); say('Copied.'); } catch { say('The browser does not let this page copy.'); }
   }
 
+  // Only what changed is sent: the page may have been read before an earlier change was kept.
   async function save(answer, change) {
-    const before = { rating: answer.rating, note: answer.note };
-    Object.assign(answer, change);
     try {
-      await api.review(answer.id, { rating: answer.rating, note: answer.note });
+      await api.review(answer.id, change);
+      Object.assign(answer, change);
       say('Kept in review.db.');
     } catch (error) {
-      Object.assign(answer, before);
       say('Not kept: ' + error.message);
     }
+    // What is on its way may have been read before this change.
+    changed();
   }
+
+  function changed() { if (!page.contains(document.activeElement) || document.activeElement.tagName !== 'TEXTAREA') load(); }
 
   function review(answer, at) {
     if (api.isStatic) {
@@ -180,7 +183,7 @@ export function record(main) {
     show({ said }) {
       if (seen && String(seen.question.question) === said.get('n')) draw(); else load();
     },
-    changed() { if (!page.contains(document.activeElement) || document.activeElement.tagName !== 'TEXTAREA') load(); },
+    changed,
     leave() { asked?.abort(); },
     keys,
   };

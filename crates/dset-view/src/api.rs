@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use dset_engine::store::Review;
+use dset_engine::store::ReviewChange;
 use dset_engine::view::browse::BrowseError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -232,22 +232,14 @@ pub(crate) async fn review(State(viewer): State<Shared>, id: Named<i64>, body: B
     if change.rating.is_none() && change.note.is_none() {
         return Err(bad("a review has a `rating`, a `note` or both"));
     }
-    let before = look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.reviewed(id)?)).await?;
-    let review = Review {
-        rating: change.rating.unwrap_or(before.rating),
-        note: change.note.unwrap_or(before.note),
-    };
-    if review.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
+    if change.rating.flatten().is_some_and(|rating| !(1..=5).contains(&rating)) {
         return Err(bad("a rating is from 1 to 5"));
     }
-    if review.note.chars().count() > NOTE_CHARS_MAX {
+    if change.note.as_ref().is_some_and(|note| note.chars().count() > NOTE_CHARS_MAX) {
         return Err(bad("a note has 20,000 characters at most"));
     }
-    json_of(viewer, move |viewer| {
-        viewer.browser.review(id, &review)?;
-        Ok(review)
-    })
-    .await
+    let change = ReviewChange { rating: change.rating, note: change.note };
+    json_of(viewer, move |viewer| Ok(viewer.browser.review(id, change)?)).await
 }
 
 fn failed(words: String) -> ApiError {

@@ -108,6 +108,23 @@ fn asked() -> Folder {
 }
 
 #[test]
+fn a_rating_and_a_note_that_come_at_once_are_both_kept() {
+    let folder = asked();
+    let viewer = Viewer::of(&folder);
+    let answer = &viewer.get("records?q=attack")["records"][0]["answer"];
+    for rating in (1..=5).cycle().take(20) {
+        let note = format!("note {rating}");
+        std::thread::scope(|scope| {
+            scope.spawn(|| viewer.rate(answer, &json!({ "rating": rating })));
+            scope.spawn(|| viewer.rate(answer, &json!({ "note": note })));
+        });
+        let reply = viewer.rate(answer, &json!({ "rating": rating }));
+        let kept: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(kept, json!({ "rating": rating, "note": note }));
+    }
+}
+
+#[test]
 fn only_who_has_the_token_at_this_machines_name_is_answered() {
     let folder = asked();
     let viewer = Viewer::of(&folder);

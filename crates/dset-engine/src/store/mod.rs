@@ -33,8 +33,8 @@ pub(crate) use sqlite::{
     AnswerFacts, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
 };
 pub use sqlite::{
-    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, STORE, Session,
-    SnippetPart, Store, StoredCheckpoint,
+    Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, ReviewChange, STORE,
+    Session, SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{
     CsvWish, IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,

@@ -48,7 +48,7 @@ pub(crate) use mirrored::UNSENT;
 pub(crate) use mirrored::{LifeRow, SettingsRow};
 pub(crate) use open_questions::OpenQuestions;
 pub use recent::Recent;
-pub use reviews::Review;
+pub use reviews::{Review, ReviewChange};
 pub(crate) use reviews::{ReviewKey, Reviews};
 pub(crate) use search_index::SearchIndex;
 pub(crate) use tries::NewVerdicts;

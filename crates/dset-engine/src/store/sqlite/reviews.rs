@@ -4,13 +4,22 @@
 use std::path::{Path, PathBuf};
 
 pub use dset_core::answer::row::Review;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::store::error::StoreError;
 
 /// The file's name.
 const REVIEWS: &str = "review.db";
 const VERSION: i64 = 1;
+
+/// What is said of an answer anew; what is absent stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReviewChange {
+    /// From 1 to 5; `None` takes the rating back.
+    pub rating: Option<Option<u8>>,
+    /// The whole note; empty to take it back.
+    pub note: Option<String>,
+}
 
 /// Which answer a review is of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -109,21 +118,39 @@ impl Reviews {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Puts a review in the place of what was said of that answer before, durably; an empty one
-    /// removes it.
-    pub(crate) fn set(&self, of: &ReviewKey, review: &Review, at: i64) -> Result<(), StoreError> {
+    /// Changes what was said of an answer, durably, and returns the whole of it; a review that says
+    /// nothing any more is removed.
+    pub(crate) fn change(
+        &mut self,
+        of: &ReviewKey,
+        change: ReviewChange,
+        at: i64,
+    ) -> Result<Review, StoreError> {
         let ReviewKey { key, try_number, generation } = of;
-        if *review == Review::default() {
-            self.connection.execute(
+        // Two changes at once come one after the other.
+        let writing = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = writing.query_row(
+            "SELECT rating, note FROM reviews WHERE key = ?1 AND try = ?2 AND generation = ?3",
+            params![key, try_number, generation],
+            |row| Ok(Review { rating: row.get(0)?, note: row.get(1)? }),
+        );
+        let before = before.optional()?.unwrap_or_default();
+        let review = Review {
+            rating: change.rating.unwrap_or(before.rating),
+            note: change.note.unwrap_or(before.note),
+        };
+        if review == Review::default() {
+            writing.execute(
                 "DELETE FROM reviews WHERE key = ?1 AND try = ?2 AND generation = ?3",
                 params![key, try_number, generation],
             )?;
-            return Ok(());
+        } else {
+            writing.execute(
+                "INSERT OR REPLACE INTO reviews VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![key, try_number, generation, review.rating, review.note, at],
+            )?;
         }
-        self.connection.execute(
-            "INSERT OR REPLACE INTO reviews VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![key, try_number, generation, review.rating, review.note, at],
-        )?;
-        Ok(())
+        writing.commit()?;
+        Ok(review)
     }
 }

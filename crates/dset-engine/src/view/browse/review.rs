@@ -6,7 +6,7 @@ use dset_core::plan::AnswerId;
 
 use super::{BrowseError, Browser};
 use crate::os::clock::unix_ms;
-use crate::store::{Review, ReviewKey, Reviews, Store, StoreError};
+use crate::store::{Review, ReviewChange, ReviewKey, Reviews, Store, StoreError};
 
 /// Returns the reviews of a generation by the answers that they are of.
 pub(crate) fn reviews_of(
@@ -24,21 +24,16 @@ pub(crate) fn reviews_of(
 }
 
 impl Browser {
-    /// Puts a review in the place of what was said of an answer before; an empty one removes it.
-    pub fn review(&self, answer: AnswerId, review: &Review) -> Result<(), BrowseError> {
+    /// Changes what was said of an answer, and returns the whole of it.
+    pub fn review(&self, answer: AnswerId, change: ReviewChange) -> Result<Review, BrowseError> {
         let of = self.with(|store, _| {
             let key = store.key_of(answer)?.ok_or(BrowseError::NoSuch)?;
             let place = store.tries(&key)?.iter().position(|one| *one == answer).unwrap_or(0);
             Ok(ReviewKey { key, try_number: place as u32, generation: store.edition()? })
         })?;
-        Reviews::open(&self.side.folder)?.set(&of, review, unix_ms())?;
+        let review = Reviews::open(&self.side.folder)?.change(&of, change, unix_ms())?;
         self.kept().reviewed_at = None;
-        Ok(())
-    }
-
-    /// Returns what was said of an answer that is looked at from outside.
-    pub fn reviewed(&self, answer: AnswerId) -> Result<Review, BrowseError> {
-        self.with(|store, _| self.review_of(store, answer))
+        Ok(review)
     }
 
     /// Returns what was said of an answer.
