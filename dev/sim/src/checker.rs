@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dset_core::answer::{Failure, FailureClass, ParsedReply, Refusal};
-use dset_core::item::question::{Question, QuestionIndex};
+use dset_core::item::question::{Question, QuestionId, QuestionIndex};
 use dset_core::plan::ledger::Ledger;
 use dset_core::rate::retry::RETRY_AFTER_MAX;
 use dset_core::run::ask::AskId;
@@ -17,8 +17,8 @@ use crate::world::World;
 
 /// Consecutive questions refused in the same words from which the settings are at fault, unless
 /// what is in flight is answered: before the first answer, and after it.
-const ALIKE_AT_FIRST: u32 = 5;
-const ALIKE_LATER: u32 = 10;
+const ALIKE_AT_FIRST: usize = 5;
+const ALIKE_LATER: usize = 10;
 /// Questions that are held at most where one of several models does not answer.
 const HELD_FOR_OTHERS: usize = 4_096;
 /// Questions that are held at most in an outage and after it, whatever the width.
@@ -50,7 +50,8 @@ pub(crate) enum Expected {
 pub(crate) struct SystemicFailure {
     words: Option<String>,
     pub(crate) questions: Vec<QuestionIndex>,
-    alike: u32,
+    /// Rows that did not fail before.
+    alike: BTreeSet<QuestionId>,
     are_forbidden: bool,
 }
 
@@ -190,7 +191,7 @@ impl Checker {
         };
         let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
         let is_last = self.answers > 0 && self.read_ended && self.held.is_empty();
-        self.suspects.alike >= enough && is_idle && !is_last
+        self.suspects.alike.len() >= enough && is_idle && !is_last
     }
 
     /// Writes down a conviction.
@@ -393,8 +394,11 @@ impl Checker {
             self.suspects_are_refused();
             self.suspects.words = Some(failure.message.clone());
         }
-        self.suspects.alike += 1;
+        let question = &self.begin.questions[index as usize];
         self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
+        if self.suspects.are_forbidden || !question.has_failed {
+            self.suspects.alike.insert(question.id);
+        }
         if self.answers > 0 {
             self.refuse(index);
         } else {

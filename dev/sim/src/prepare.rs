@@ -139,12 +139,13 @@ impl World {
         let others = self.store.settings.iter().enumerate();
         let mut others = others.filter(|(_, (_, of))| *of == edition);
         let has_others = others.any(|(at, _)| !held.contains(&Some(at as i64 + 1)));
-        let cut = self.store.ended.iter().filter(|((_, of), _)| *of == edition);
-        let cut = cut.filter_map(|((question, _), cut)| Some((question, (*cut)?)));
+        let ended = || self.store.ended.iter().filter(|((_, of), _)| *of == edition);
+        let cut = ended().filter_map(|((question, _), cut)| Some((question, (*cut)?)));
         let cut = cut.filter(|(_, (limit, reached))| {
             !is_raised(settings[0].max_tokens, *limit, Some(*reached))
         });
         let known = StoreFacts {
+            ended: ended().map(|((question, _), _)| *question).collect(),
             truncated: cut.map(|(question, _)| *question).collect(),
             unwritten_marks: self.store.marks.iter().copied().collect(),
             has_other_provenance: has_others,
@@ -227,6 +228,7 @@ impl World {
                     id,
                     failure_key: self.wanted().failure_key(id, at),
                     marked,
+                    has_failed: plan.has_failed(id, index),
                     model,
                     sample,
                     earlier: None,

@@ -155,6 +155,7 @@ impl World {
             id,
             failure_key: id.hash(),
             marked: false,
+            has_failed: false,
             model: 0,
             sample: 0,
             earlier: None,

@@ -443,6 +443,24 @@ fn out_of_money_and_wrong_settings_have_exits_of_their_own() {
 }
 
 #[test]
+fn rows_that_fail_again_in_a_later_run_are_not_taken_for_its_settings() {
+    let lines = |name: &str, count: u32| -> String {
+        (0..count).map(|at| format!("{{\"question\": \"{name} {at}\"}}\n")).collect()
+    };
+    let fault = ["bad=400", "nothing=empty"];
+    for (name, fault) in ["bad", "nothing"].into_iter().zip(fault) {
+        let folder = Folder::with("");
+        let service = Service::with(&[fault]);
+        let rows = lines("good", 12) + &lines(name, 11);
+        folder.write("q.jsonl", &rows);
+        let run = || service.run(&folder, &["q.jsonl", "-c", "8"]);
+        run().says("12 of 23 answered");
+        folder.write("q.jsonl", rows + &lines("later", 9));
+        run().exits(3).says("21 of 32 answered");
+    }
+}
+
+#[test]
 fn to_pause_on_an_error_stops_there_and_continues_later() {
     let folder = Folder::with("question,status\none,\nbad,\nthree,\n");
     let service = Service::with(&["bad=400*1"]);

@@ -89,6 +89,8 @@ pub struct Question {
     pub failure_key: [u8; 16],
     /// Its row says ERROR.
     pub marked: bool,
+    /// An earlier run ended it without an answer.
+    pub has_failed: bool,
     /// Which model is asked: its place among those of the settings.
     pub model: u16,
     /// Which sample of the model's, from 0.

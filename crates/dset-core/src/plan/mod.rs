@@ -94,6 +94,8 @@ pub struct StoreFacts {
     pub presumed: HashSet<[u8; 16]>,
     /// Cut by a token limit: not to be asked under the limit of this run. By [`Fanout::failure_key`].
     pub truncated: HashSet<[u8; 16]>,
+    /// Ended without an answer by an earlier run. By [`Fanout::failure_key`].
+    pub ended: HashSet<[u8; 16]>,
     /// To be marked ERROR, which could not be written so far.
     pub unwritten_marks: HashSet<[u8; 16]>,
     /// There may be answers in this generation that were bought otherwise or by the script.
@@ -137,6 +139,7 @@ pub struct Plan {
     /// Questions that have an answer under these very settings and are not found under its key.
     /// Where the prompt is the question that cannot be: the store is damaged.
     pub inconsistent_keys: u64,
+    ended: HashSet<[u8; 16]>,
     generation: u32,
     wanted: Fanout,
     prints: Vec<u64>,
@@ -177,6 +180,13 @@ impl Plan {
     pub fn id(&self, row: u32, text_hash: u64) -> QuestionId {
         let ordinals = self.text_ordinals.as_ref().unwrap_or(&self.ordinals);
         QuestionId { text_hash, ordinal: ordinals[row as usize] }
+    }
+
+    /// Tells whether an earlier run ended this entry of a question without an answer.
+    #[must_use]
+    pub fn has_failed(&self, id: QuestionId, at: QuestionIndex) -> bool {
+        !self.ended.is_empty()
+            && self.wanted.find_failure(id, at, |key| self.ended.get(key)).is_some()
     }
 
     /// Returns what the machine is told of this plan.

@@ -233,6 +233,7 @@ impl Planner {
             marked_and_pending: totals.marked_and_pending,
             duplicates: ordinals.iter().filter(|&&ordinal| ordinal > 0).count() as u64,
             inconsistent_keys: totals.inconsistent_keys,
+            ended: facts.ended.clone(),
             generation,
             prints: self
                 .prints

@@ -132,6 +132,7 @@ pub async fn question(
         id: QuestionId { text_hash: 0, ordinal: 0 },
         failure_key: [0; 16],
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,

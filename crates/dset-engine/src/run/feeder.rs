@@ -170,6 +170,7 @@ impl PlannedQuestions<'_> {
                 system: rendered.system.clone(),
                 params: item.params.cloned(),
                 marked: item.status == Status::Error,
+                has_failed: plan.has_failed(id, index),
                 model,
                 sample,
                 earlier: None,

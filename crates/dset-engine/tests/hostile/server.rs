@@ -234,6 +234,7 @@ pub fn ask(prompt: &str) -> Ask {
         id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
         failure_key: [0; 16],
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,

@@ -4,25 +4,27 @@
 //! quota is used up; neither must mark a whole file ERROR. So questions that are refused one after the
 //! other in the same words, with no answer between them, become suspicious: nothing more is asked until
 //! what is on its way is back. An answer among that clears them; without one it is the settings. While
-//! nothing has succeeded at all, the questions themselves wait for that verdict.
+//! nothing has succeeded at all, the questions themselves wait for that verdict. A question that
+//! failed in an earlier run, too, says nothing of the settings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::answer::{Failure, FailureClass};
-use crate::item::question::Question;
+use crate::item::question::{Question, QuestionId};
 use crate::planted::{Mutant, planted};
 
 /// So many different questions refused in the same words are suspicious before the first answer, …
-const ALIKE_AT_FIRST: u32 = 5;
+const ALIKE_AT_FIRST: usize = 5;
 /// … and so many after it.
-const ALIKE_LATER: u32 = 10;
+const ALIKE_LATER: usize = 10;
 
 /// Refusals that may be the settings' fault.
 #[derive(Debug, Default)]
 pub(crate) struct SystemicFailureDetector {
     words: Option<String>,
-    /// Questions refused in these words one after the other.
-    alike: u32,
+    /// The different questions refused in these words one after the other.
+    alike: BTreeSet<QuestionId>,
     last: Option<Failure>,
     waiting: Vec<(Arc<Question>, Failure)>,
 }
@@ -42,7 +44,9 @@ impl SystemicFailureDetector {
             false => self.clear(),
         };
         self.words = Some(words);
-        self.alike += 1;
+        if !question.has_failed || failure.class == FailureClass::Forbidden {
+            self.alike.insert(question.id);
+        }
         self.last = Some(failure.clone());
         let list = if has_succeeded { &mut refused } else { &mut self.waiting };
         list.push((question, failure));
@@ -58,7 +62,7 @@ impl SystemicFailureDetector {
             false if last.class == FailureClass::Forbidden => 1,
             false => ALIKE_AT_FIRST,
         };
-        (self.alike >= most && !planted(Mutant::SettingsTakenForQuestions)).then_some(last)
+        (self.alike.len() >= most && !planted(Mutant::SettingsTakenForQuestions)).then_some(last)
     }
 
     /// Ends the suspicion; returns the questions that waited for a verdict.

@@ -3,7 +3,8 @@
 //!
 //! A question may be such by itself, and is asked again a few times. Where several different ones are
 //! so, one after the other and with no answer between them, it is not they: nothing more is asked until
-//! what is on its way is back, and without an answer among it the run ends, and says why.
+//! what is on its way is back, and without an answer among it the run ends, and says why. A question that
+//! is asked again says nothing new: those that are so by themselves are what is left in the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::answer::{Failure, FailureClass};
-use crate::item::question::QuestionIndex;
+use crate::item::question::{QuestionId, QuestionIndex};
 use crate::rate::retry::TRANSIENT_RETRIES_MAX;
 use crate::run::EndReason;
 use crate::run::context::Context;
@@ -31,6 +32,8 @@ const OTHER_API_AT_FIRST: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct UselessReplies {
     questions: BTreeSet<QuestionIndex>,
+    /// Several of them may be samples of one row.
+    rows: BTreeSet<QuestionId>,
     last: Option<Failure>,
     /// Before the first answer: those that are not asked again while there are others to ask, which
     /// tell more of the service than they do.
@@ -42,7 +45,7 @@ pub(crate) struct UselessReplies {
 impl UselessReplies {
     /// So many questions are held at the least while it is open whether any gets an answer.
     pub(crate) fn active_min(&self) -> usize {
-        if self.parked.is_empty() { 0 } else { 2 * ALIKE_AT_FIRST }
+        if self.parked.is_empty() { 0 } else { self.parked.len() + 2 * ALIKE_AT_FIRST }
     }
 }
 
@@ -58,7 +61,14 @@ impl Dispatch {
             self.make_ready(cx.now, back.index);
             return;
         }
-        self.useless.questions.insert(back.index);
+        let held = self.active.get_mut(&back.index).expect("a failed question is held");
+        let is_new = held.useless == 0 && !back.question.has_failed;
+        held.useless += 1;
+        let counts = is_new || failure.class == FailureClass::OtherApi;
+        if counts {
+            self.useless.questions.insert(back.index);
+            self.useless.rows.insert(back.question.id);
+        }
         self.useless.last = Some(failure.clone());
         self.on_service_responded(cx, back.endpoint);
         if failure.class == FailureClass::Empty {
@@ -66,8 +76,7 @@ impl Dispatch {
         }
         let has_succeeded = self.has_succeeded(cx);
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
-        held.useless += 1;
-        if !has_succeeded && !self.useless.has_no_others && !cx.rules.pause_on_error {
+        if counts && !has_succeeded && !self.useless.has_no_others && !cx.rules.pause_on_error {
             held.failures += 1;
             self.useless.parked.insert(back.index);
             self.show_retry(cx, back, failure, Duration::ZERO);
@@ -120,7 +129,7 @@ impl Dispatch {
         };
         let is_alone = || self.active.keys().all(|index| self.useless.questions.contains(index));
         let is_all = is_other && !has_succeeded && self.read.ended && is_alone();
-        if self.useless.questions.len() < most && !is_all {
+        if self.useless.rows.len() < most && !is_all {
             self.retry_parked_if_idle(cx.now);
             return false;
         }

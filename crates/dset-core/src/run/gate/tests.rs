@@ -57,6 +57,7 @@ fn question(bytes: usize) -> Question {
         id,
         failure_key: id.hash(),
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,

@@ -48,6 +48,8 @@ struct Bench {
     read: u32,
     /// The beginnings of their prompts.
     prefixes: fn(QuestionIndex) -> Option<Arc<[u64]>>,
+    /// So many of the first questions failed in an earlier run.
+    failed_before: QuestionIndex,
     /// How many asks were sent.
     sent: u32,
     alarm: Option<Time>,
@@ -69,6 +71,7 @@ fn question(index: u32) -> Question {
         id,
         failure_key: id.hash(),
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,
@@ -155,6 +158,7 @@ impl Bench {
             models: 1,
             read: 0,
             prefixes: |_| None,
+            failed_before: 0,
             sent: 0,
             alarm: None,
         }
@@ -190,6 +194,7 @@ impl Bench {
                     id: question(index / self.per_row).id,
                     model: (index % self.models) as u16,
                     prefixes: (self.prefixes)(index),
+                    has_failed: index < self.failed_before,
                     ..question(index)
                 };
                 let questions = (self.read..to).map(of_row).collect();

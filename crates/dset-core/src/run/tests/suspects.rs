@@ -57,6 +57,61 @@ fn ten_alike_after_a_success_are_the_settings_too_and_the_rest_of_the_file_is_no
 }
 
 #[test]
+fn questions_that_failed_before_say_nothing_of_the_settings_when_they_fail_again() {
+    for class in [REFUSED, FailureClass::Empty] {
+        let mut bench = Bench::idle(rules(4), 60);
+        bench.failed_before = 20;
+        bench.start(1, InputMarks::default());
+        while bench.ending.is_none() {
+            let Some(&question) = bench.on_their_way().first() else {
+                bench.sleep();
+                continue;
+            };
+            let reading = if question < 20 { failure(class) } else { answer() };
+            bench.reply(question, reading);
+        }
+        assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
+        assert_eq!(bench.machine.ledger().answered, 40);
+        assert_eq!(bench.marked_rows().len(), 20);
+    }
+}
+
+#[test]
+fn rows_that_the_model_answers_nothing_to_are_marked_however_many_they_are_among_others() {
+    let mut bench = Bench::new(rules(8), 200);
+    while bench.ending.is_none() {
+        let Some(&question) = bench.on_their_way().first() else {
+            bench.sleep();
+            continue;
+        };
+        let is_empty = question % 8 == 3;
+        bench.reply(question, if is_empty { failure(FailureClass::Empty) } else { answer() });
+    }
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+    assert_eq!((bench.machine.ledger().answered, bench.marked_rows().len()), (175, 25));
+    assert_eq!(bench.sent, 175 + 3 * 25);
+}
+
+#[test]
+fn samples_of_one_row_are_one_question() {
+    for class in [REFUSED, FailureClass::Empty] {
+        let mut bench = Bench::idle(rules(4), 60);
+        bench.start(6, InputMarks::default());
+        while bench.ending.is_none() {
+            let Some(&question) = bench.on_their_way().first() else {
+                bench.sleep();
+                continue;
+            };
+            // The first three rows of ten.
+            let reading = if question < 18 { failure(class) } else { answer() };
+            bench.reply(question, reading);
+        }
+        assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
+        assert_eq!(bench.machine.ledger().answered, 42);
+    }
+}
+
+#[test]
 fn an_answer_among_what_is_on_its_way_clears_the_settings() {
     for width in [8, 16] {
         let mut bench = Bench::new(rules(width), 400);

@@ -171,6 +171,7 @@ impl Store {
             primary_model,
             enough: terms.and_then(|terms| terms.enough),
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
+            ended: self.hashes("SELECT question FROM ended WHERE edition = ?1", edition)?,
             truncated: self.cut(edition, max_tokens)?,
             unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
             has_other_provenance: purchases.values().any(|(bought, _)| {

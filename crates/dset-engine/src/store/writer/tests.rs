@@ -95,6 +95,7 @@ fn answered(number: u32) -> ToStore {
         id,
         failure_key: id.hash(),
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,

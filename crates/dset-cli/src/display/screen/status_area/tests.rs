@@ -37,6 +37,7 @@ pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
         id: QuestionId { text_hash: 0, ordinal: 0 },
         failure_key: [0; 16],
         marked: false,
+        has_failed: false,
         model: 0,
         sample: 0,
         earlier: None,
