@@ -23,7 +23,7 @@
 //! 12. [`recover`]: what crashes and earlier programs left in outputs.
 //! 13. [`money`]: what tokens cost, where and when, and what was spent.
 //!
-//! Beside them [`time`], [`histogram`], and [`planted`]: bugs that the simulator must find.
+//! Beside them [`time`], [`text`], [`histogram`], and [`planted`]: bugs that the simulator must find.
 
 pub mod acceptance;
 pub mod answer;
@@ -44,4 +44,5 @@ pub mod schema;
 pub mod settings;
 pub mod structured;
 pub mod template;
+pub mod text;
 pub mod time;

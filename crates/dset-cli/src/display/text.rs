@@ -7,6 +7,7 @@ use dset_core::answer::Failure;
 use dset_core::item::question::Question;
 use dset_core::run::{StopSignal, TERM_GRACE};
 use dset_core::settings::{JobSpec, Model, endpoint};
+use dset_core::text::is_invisible;
 use unicode_width::UnicodeWidthChar as _;
 
 /// Makes a text safe for a terminal and one line long, see [`clean`].
@@ -64,16 +65,6 @@ fn sequence(text: &str) -> usize {
         None
     };
     end.map_or(0, |rest| text.len() - rest.len())
-}
-
-/// Characters that show nothing, or change how others are shown.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Makes a text of several lines safe for a terminal, each as [`one_line`] does; empty ones at its

@@ -58,12 +58,14 @@ impl<'a> FailedCall<'a> {
     /// never arrived.
     #[must_use]
     pub fn billed_as(&self) -> Option<BilledAs<'a>> {
+        let is = |cause: &Cause| cause.code() == self.cause;
         // Sent, and no end of a reply came: the service may have written one all the same.
-        let never_arrived = [Cause::ConnectionFailed, Cause::WrongProtocol];
         let is_waited_for = match self.status {
-            None => never_arrived.iter().all(|cause| cause.code() != self.cause),
-            // A gateway has given up waiting for whoever does the work.
-            Some(status) => matches!(status, 504 | 524),
+            None => ![Cause::ConnectionFailed, Cause::WrongProtocol].iter().any(is),
+            // A good beginning, or a gateway says that whoever does the work broke off, or that it waits
+            // no longer.
+            Some(200..=299 | 408 | 499 | 502 | 504 | 520 | 524) => true,
+            Some(_) => [Cause::ConnectionLost, Cause::TimedOut].iter().any(is),
         };
         match (self.is_counted, self.has_reply || is_waited_for, self.is_answered) {
             (true, _, true) => Some(BilledAs::Retried(self.cause)),

@@ -273,7 +273,18 @@ fn a_failed_ask_is_billed_where_a_service_may_have_written_something() {
         ),
         (failed("timed out", Some(504), false, false, false), Some(BilledAs::Lost("timed out"))),
         (failed("no answer", None, false, false, true), Some(BilledAs::Lost("no answer"))),
-        (failed("timed out", Some(408), false, false, false), None),
+        (failed("timed out", Some(408), false, false, false), Some(BilledAs::Lost("timed out"))),
+        (
+            failed("server error", Some(502), false, false, false),
+            Some(BilledAs::Lost("server error")),
+        ),
+        (
+            failed("connection lost", Some(500), false, false, false),
+            Some(BilledAs::Lost("connection lost")),
+        ),
+        (failed("blank", Some(200), false, false, false), Some(BilledAs::Lost("blank"))),
+        (failed("server error", Some(500), false, false, false), None),
+        (failed("overloaded", Some(503), false, false, false), None),
         (failed("rate limited", Some(429), false, false, true), None),
         (failed("connection failed", None, false, false, false), None),
     ] {

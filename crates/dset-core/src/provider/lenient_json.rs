@@ -158,10 +158,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// Half a character of UTF-16 stands for itself by one of the last 2,048 characters for private use
+/// until all of a text is there.
+const HALVES: u32 = 0x10_f800;
+
+/// Makes characters of the halves that [`mended`] leaves: where the other half of one follows, maybe in
+/// the next piece of a stream, that character, else U+FFFD.
+pub(crate) fn join_halves(text: &mut String) {
+    let unit = |c: char| u32::from(c).checked_sub(HALVES).map(|half| half as u16 + 0xd800);
+    if text.chars().any(|c| unit(c).is_some()) {
+        let mut units = Vec::with_capacity(text.len());
+        for c in text.chars() {
+            match unit(c) {
+                Some(half) => units.push(half),
+                None => units.extend_from_slice(c.encode_utf16(&mut [0; 2])),
+            }
+        }
+        *text = String::from_utf16_lossy(&units);
+    }
+}
+
 /// Mends what readers of JSON refuse and some services write; `None` where there is nothing of it.
 ///
-/// `\ud800` to `\udfff` that do not stand in pairs, which models cut in the middle of an emoji
-/// leave behind, become U+FFFD; control characters in texts what they are escaped as, or a space;
+/// `\ud800` to `\udfff` that do not stand in pairs, which models and gateways leave behind that cut in
+/// the middle of an emoji, become halves for [`join_halves`]; control characters in texts what they are escaped as, or a space;
 /// `NaN` and `Infinity`, which Python writes, become `null`.
 pub(crate) fn mended(text: &str) -> Option<String> {
     let unit = |at: usize| {
@@ -171,6 +191,7 @@ pub(crate) fn mended(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let says = |at: usize, word: &str| bytes[at..].starts_with(word.as_bytes());
     let mut mended = String::new();
+    let mut half = [0; 4];
     let (mut at, mut copied, mut is_in_text) = (0, 0, false);
     while at < bytes.len() {
         let (length, instead) = match (is_in_text, bytes[at]) {
@@ -182,7 +203,10 @@ pub(crate) fn mended(text: &str) -> Option<String> {
                 Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => {
                     (12, None)
                 }
-                Some(0xd800..=0xdfff) => (6, Some("\\ufffd")),
+                Some(unit @ 0xd800..=0xdfff) => {
+                    let private = char::from_u32(HALVES + u32::from(unit) - 0xd800);
+                    (6, private.map(|half_of| &*half_of.encode_utf8(&mut half)))
+                }
                 Some(_) => (6, None),
                 // Some other escape: its second byte is no quote, and no backslash of another.
                 None => (2, None),

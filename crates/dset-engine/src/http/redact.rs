@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn characters_that_show_nothing_do_not_hide_a_key_from_what_looks_for_it() {
+        let key = SecretString::from("sk-0123456789abcdef");
+        for hidden in ["sk-\u{200b}0123456789abcdef", "sk-0123\u{ad}456789ab\u{2060}cdef"] {
+            let body = serde_json::json!({ "error": { "message": format!("key {hidden}") } });
+            let mut reply = StreamParser::new(500, Vec::new());
+            reply.push(body.to_string().as_bytes());
+            let redactor = KeyRedactor::new(Some(&key));
+            redactor.redact_reply(&mut reply);
+            let mut reading = reply.finish();
+            redactor.redact_failure(&mut reading);
+            let ParsedReply::Failure(failure) = reading else { panic!("it is an error") };
+            assert_eq!(failure.message, "key ***");
+        }
+    }
+
+    #[test]
     fn a_key_that_is_a_word_is_taken_out_of_what_a_failure_says_alone() {
         assert_eq!(left("test", "a test"), "a test");
         let says = |message: &str| {

@@ -8,6 +8,7 @@ use crate::provider::failure::credit;
 use crate::provider::failure::page::plain;
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
+use crate::text::is_invisible;
 
 const REQUEST_ID_HEADERS: [&str; 8] = [
     "x-request-id",
@@ -346,10 +347,17 @@ pub(crate) fn request_id(reply: &HttpReply) -> Option<String> {
     REQUEST_ID_HEADERS.iter().find_map(|name| reply.header(name)).map(printable)
 }
 
-/// Makes a stranger's text safe and short: control characters become spaces.
+/// Makes a stranger's text safe and short: control characters become spaces, and what shows nothing is
+/// left out, so that a key that is looked for later is not broken by it.
 pub(crate) fn printable(text: &str) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(clean).take(MESSAGE_CHARS_MAX).collect::<String>().trim().to_owned()
+    text.chars()
+        .filter(|c| !is_invisible(*c))
+        .map(clean)
+        .take(MESSAGE_CHARS_MAX)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 /// Returns what stays of a refusal when digits and ids are left out, to tell the same refusal of

@@ -11,7 +11,7 @@ use super::content::{Content, Part};
 use super::usage::Counts;
 use crate::answer::{Answer, Failure, ParsedReply};
 use crate::provider::failure::{error, other_apis};
-use crate::provider::lenient_json::{Object, Text, read_fields};
+use crate::provider::lenient_json::{Object, Text, join_halves, read_fields};
 use crate::provider::reply::HttpReply;
 use crate::provider::response::finish_reason;
 use crate::provider::stream::event_shape_cache::{EventShape, TextSlot};
@@ -155,6 +155,8 @@ impl Document<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct AnswerBuilder {
     pub(crate) texts: Texts,
+    /// Some documents had to be mended.
+    has_halves: bool,
     id: String,
     model: String,
     system_fingerprint: String,
@@ -382,6 +384,19 @@ impl AnswerBuilder {
     /// answer.
     pub(crate) fn side_texts(&self) -> [&str; 3] {
         [&self.texts.calls, &self.odd, &self.unread]
+    }
+
+    /// Reads a document that was mended, whose texts may hold halves of characters.
+    pub(crate) fn read_mended(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        self.has_halves = true;
+        self.read(text)
+    }
+
+    /// Makes characters of the halves, all of the reply being there.
+    pub(crate) fn join_halves(&mut self) {
+        if std::mem::take(&mut self.has_halves) {
+            self.texts_mut().for_each(join_halves);
+        }
     }
 
     /// Returns every text of the service, so that keys can be redacted in them.

@@ -246,7 +246,8 @@ impl StreamParser {
     /// in half where a long message is.
     pub fn texts_mut(&mut self) -> (impl Iterator<Item = &mut String>, &mut Vec<u8>) {
         self.flush();
-        (self.draft.texts_mut().chain(self.stray.as_mut()), &mut self.head.body)
+        let strays = self.stray.iter_mut().chain(&mut self.sse.stray);
+        (self.draft.texts_mut().chain(strays), &mut self.head.body)
     }
 
     /// Returns true if it is a stream, and not one piece that was sent in its place.
@@ -286,6 +287,11 @@ impl StreamParser {
         match &self.stray {
             Some(stray) => {
                 let message = format!("not the JSON of an answer: {stray}");
+                transient(&self.head, "unreadable reply", message, partial)
+            }
+            None if !self.has_payload && self.sse.stray.is_some() => {
+                let stray = self.sse.stray.as_deref().unwrap_or_default();
+                let message = format!("not the events of a stream: {stray}");
                 transient(&self.head, "unreadable reply", message, partial)
             }
             None if !self.has_payload => {
@@ -348,11 +354,12 @@ impl StreamParser {
     /// an answer with an end there is nothing in it.
     fn flush(&mut self) {
         let StreamParser { sse, draft, has_payload, .. } = self;
-        let flushed = std::mem::take(sse).finish(&mut |data, is_error| {
+        let flushed = sse.finish(&mut |data, is_error| {
             *has_payload = true;
             let _ = take_event(draft, data, is_error);
         });
         self.is_too_large |= flushed.is_err();
+        self.draft.join_halves();
     }
 
     /// Returns what came where it has an end: an error, or an answer of which nothing is missing.

@@ -27,6 +27,8 @@ pub(crate) struct Sse {
     is_error: bool,
     /// A CR was the last byte: an LF after it is part of the same end of a line.
     after_cr: bool,
+    /// The first line that is no field.
+    pub(crate) stray: Option<String>,
     /// The first line is behind; it may begin with a byte order mark.
     has_begun: bool,
 }
@@ -71,7 +73,7 @@ impl Sse {
 
     /// Hands over what came after the last blank line. The standard throws it away; some services
     /// leave out the last blank line, and the reader of the data sees whether it is whole.
-    pub(crate) fn finish(mut self, each: &mut impl FnMut(&[u8], bool)) -> Result<(), TooLong> {
+    pub(crate) fn finish(&mut self, each: &mut impl FnMut(&[u8], bool)) -> Result<(), TooLong> {
         let line = std::mem::take(&mut self.line);
         self.take(&line, each)?;
         self.take(b"", each)
@@ -107,7 +109,15 @@ impl Sse {
             Some(b"") => b"",
             Some([b':', b' ', data @ ..] | [b':', data @ ..]) => data,
             // A comment, or a field that is not used.
-            _ => return Ok(()),
+            _ => {
+                let is_used_elsewhere = [&b":"[..], b"id", b"retry", b"event"]
+                    .iter()
+                    .any(|field| line.starts_with(field));
+                if !is_used_elsewhere && self.stray.is_none() {
+                    self.stray = Some(String::from_utf8_lossy(line).into_owned());
+                }
+                return Ok(());
+            }
         };
         if self.has_data && is_of_another_event(&self.data, data) {
             each(&self.data, false);

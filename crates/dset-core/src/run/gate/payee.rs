@@ -58,7 +58,7 @@ impl Bill {
             cause: failure.cause,
             status: failure.status,
             is_counted: usage.input.is_some() || usage.output.is_some(),
-            has_reply: partial.is_some() || matches!(failure.status, Some(200..=299)),
+            has_reply: partial.is_some(),
             is_answered: false,
         };
         match failed.billed_as() {

@@ -114,6 +114,19 @@ const RATE: [&str; 14] = [
     "触发限流",
 ];
 
+/// Words of a gateway whose upstream was asked and did not answer to the end, under a status that
+/// says nothing of it: LiteLLM's, OpenRouter's, Envoy's.
+const UPSTREAM_TIMED_OUT: [&str; 3] = ["timed out", "timeouterror", "upstream request timeout"];
+const UPSTREAM_LOST: [&str; 7] = [
+    "connection error",
+    "connection reset",
+    "connection aborted",
+    "connection lost",
+    "disconnected",
+    "remote end closed",
+    "peer closed connection",
+];
+
 /// Reads a refusal: its class, and its cause in a few words.
 pub(crate) fn classify(
     reply: &HttpReply,
@@ -189,6 +202,8 @@ pub(crate) fn classify(
         404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), "wrong address"),
         400..=499 => (Refused(Refusal::Request), "refused"),
         504 | 524 => (Transient, Cause::TimedOut.code()),
+        500..=599 if says(&UPSTREAM_TIMED_OUT) => (Transient, Cause::TimedOut.code()),
+        500..=599 if says(&UPSTREAM_LOST) => (Transient, Cause::ConnectionLost.code()),
         _ => (Transient, "server error"),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
+
 use super::document::AnswerBuilder;
 use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::{error, other_apis, page};
-use crate::provider::lenient_json::mended;
+use crate::provider::lenient_json::{join_halves, mended};
 use crate::provider::reply::{HttpReply, TransportError};
 use crate::provider::response::finish_reason::transient;
 use crate::provider::stream::{StreamParser, is_events};
@@ -34,6 +36,7 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     }
     let mut draft = AnswerBuilder::default();
     let Err(first) = read_document(&mut draft, text) else {
+        draft.join_halves();
         if let Some(failure) = draft.failure(reply) {
             return ParsedReply::Failure(failure);
         }
@@ -47,7 +50,12 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         }
         return draft.build(reply, limit);
     };
-    match error::parse(&mended(text).unwrap_or_else(|| text.to_owned())) {
+    if let Some(reading) = read_beginning(reply, text, limit) {
+        return reading;
+    }
+    let mut tidy = mended(text).unwrap_or_else(|| text.to_owned());
+    join_halves(&mut tidy);
+    match error::parse(&tidy) {
         Some(value) if error::find(&value).is_some() => {
             ParsedReply::Failure(error::read(reply, Some(&value)))
         }
@@ -70,12 +78,28 @@ fn first_document(text: &str) -> bool {
     line.starts_with(['{', '[']) && error::parse(line).is_some()
 }
 
+/// Reads an answer behind which a proxy has put words of its own.
+fn read_beginning(reply: &HttpReply, text: &str, limit: Option<u64>) -> Option<ParsedReply> {
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    documents.next()?.ok()?;
+    let (first, rest) = text.split_at(documents.byte_offset());
+    let mut draft = AnswerBuilder::default();
+    draft.read(first).ok()?;
+    // Another document would be another API's.
+    let is_answer = !rest.trim_start().starts_with(['{', '['])
+        && draft.has_reason()
+        && draft.has_answer()
+        && draft.failure(reply).is_none();
+    is_answer.then(|| draft.build(reply, limit))
+}
+
 /// Reads a reply that is no stream and did not end as it should: an answer all the same where the
 /// document came to its end, and the model as well.
 pub(crate) fn read_untidy(reply: &HttpReply, limit: Option<u64>) -> Option<ParsedReply> {
     let text = text_of(&reply.body);
     let mut draft = AnswerBuilder::default();
     read_document(&mut draft, trimmed(&text)).ok()?;
+    draft.join_halves();
     let is_whole = draft.has_reason() && draft.failure(reply).is_none();
     is_whole.then(|| draft.build(reply, limit))
 }
@@ -95,7 +119,7 @@ pub(crate) fn read_document(
     text: &str,
 ) -> Result<(), serde_json::Error> {
     draft.read(text).or_else(|first| match mended(text) {
-        Some(mended) => draft.read(&mended).map_err(|_| first),
+        Some(mended) => draft.read_mended(&mended).map_err(|_| first),
         None => Err(first),
     })
 }

@@ -192,6 +192,19 @@ fn a_reason_that_a_proxy_translated_is_outranked_by_the_native_one() {
 }
 
 #[test]
+fn words_of_a_proxy_behind_an_answer_do_not_lose_it() {
+    let body = choice(r#""stop""#, "an answer");
+    let read = |rest: &str| parse_reply(&reply(200, &format!("{body}{rest}")));
+    for rest in ["\n<!-- proxied -->", " ok", "\0"] {
+        let ParsedReply::Answer(answer) = read(rest) else { panic!("{rest}: {:?}", read(rest)) };
+        assert_eq!(answer.content, "an answer");
+    }
+    for rest in ["{}", "\n[1]"] {
+        assert!(matches!(read(rest), ParsedReply::Failure(_)), "{rest}");
+    }
+}
+
+#[test]
 fn half_an_emoji_does_not_lose_an_answer() {
     let ParsedReply::Answer(answer) =
         parse_reply(&reply(200, &choice(r#""stop""#, r"a\ud83d b \ud83d\ude00 \\ud83d")))

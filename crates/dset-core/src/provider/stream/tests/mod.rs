@@ -309,6 +309,32 @@ fn an_event_that_cannot_be_read_spoils_what_it_stands_in_and_nothing_after_the_e
 }
 
 #[test]
+fn a_stream_without_events_is_quoted_and_one_of_comments_alone_is_blank() {
+    for (body, cause, quoted) in [
+        ("The answer is 42.\n\n", "unreadable reply", "The answer is 42."),
+        ("\u{1f}\u{b}zip\n", "unreadable reply", "zip"),
+        (": ping\n\nid: 1\nretry: 5\n\n", "blank reply", ""),
+    ] {
+        let failed = failure(finished(body));
+        assert_eq!((failed.cause, failed.status), (cause, Some(200)), "{body}");
+        assert!(failed.message.contains(quoted), "{}", failed.message);
+    }
+}
+
+#[test]
+fn halves_of_a_character_in_two_pieces_are_that_character() {
+    let pieces = [r"party \ud83c", r"\udf89 end \udf89"]
+        .map(|text| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
+    let events = events(&[&pieces[0], &pieces[1], &stopped("stop"), "[DONE]"]);
+    assert_eq!(answer(finished(&events)).content, "party 🎉 end \u{fffd}");
+    // A character for private use is one.
+    let private = "\u{10f83c}\u{10ff89}";
+    let whole = format!(r#"{{"choices":[{{"delta":{{"content":"{private}"}}}}]}}"#);
+    let whole = format!("data: {whole}\n\ndata: {}\n\n", stopped("stop"));
+    assert_eq!(answer(finished(&whole)).content, private);
+}
+
+#[test]
 fn only_the_first_choice_is_read_and_a_message_that_is_said_twice_once() {
     let other = json!({"choices":[{"index":1,"delta":{"content":"other"}}]}).to_string();
     let again =
