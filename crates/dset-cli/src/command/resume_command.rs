@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
+use clap::ValueEnum;
 use dset_core::item::params::Params;
 use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::{
-    JobSpec, Layer, Model, NO_KEY, SchemaSource, Switch, endpoint, is_loopback,
+    JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint, is_loopback,
     resolve_with_providers,
 };
 use dset_engine::store::Invocation;
@@ -93,6 +94,10 @@ fn command_again(
         return ResumeCommand { command, more: FLAGS_BEFORE };
     }
     // Said already, as it was given here.
+    if name == "redo" {
+        // There these name the rows that are asked again.
+        (flags.r#where, flags.offset, flags.sample) = (None, None, None);
+    }
     flags.column = flags.column.filter(|_| which.flags.column.is_none());
     flags.header = flags.header.filter(|_| which.flags.header.is_none());
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
@@ -137,6 +142,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
     if let Some(call) = before.invocation {
         flags.column = call.column.clone().filter(|_| call.column != now.column);
         flags.header = (call.header != now.header).then_some(call.header);
+        read_again(&mut flags, &call.reading, &now.reading);
         let is_now = now.models.iter().map(|model| model.key_variable.as_deref().unwrap_or(NO_KEY));
         let was = call.places.iter().map(|place| &*place.key);
         flags.key = was.zip(is_now).find(|(was, is)| was != is).map(|(was, _)| was.to_owned());
@@ -148,6 +154,19 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
         }
     }
     Ok((flags, has_checks))
+}
+
+/// Has flags say how rows were read and which were asked, as far as it is not said already.
+fn read_again(flags: &mut Layer, was: &Reading, is: &Reading) {
+    let (chosen, chooses) = (&was.choice, &is.choice);
+    flags.r#where = chosen.condition.clone().filter(|_| chosen.condition != chooses.condition);
+    flags.offset = (chosen.offset != chooses.offset).then_some(chosen.offset);
+    flags.sample = chosen.sample.filter(|_| chosen.sample != chooses.sample);
+    flags.on_bad_row = (was.on_bad_row != is.on_bad_row).then_some(was.on_bad_row);
+    flags.last = (was.last != is.last).then_some(was.last);
+    flags.split_on = was.split_on.clone().filter(|_| was.split_on != is.split_on);
+    flags.config = was.config.clone().filter(|_| was.config != is.config);
+    flags.split = was.split.clone().filter(|_| was.split != is.split);
 }
 
 /// Returns the schema that must be said again.
@@ -226,6 +245,11 @@ fn retired_name(home: &Preset, request: &RequestSettings) -> String {
     name.map_or_else(|| request.model.clone(), |(name, _)| name.clone())
 }
 
+/// Returns a value as its flag takes it.
+fn word(value: impl ValueEnum) -> Option<String> {
+    value.to_possible_value().map(|value| value.get_name().to_owned())
+}
+
 /// Writes flags as a shell takes them.
 fn say(command: &mut String, flags: &Layer) {
     let mut say = |flag: &str, value: Option<&str>| {
@@ -240,6 +264,14 @@ fn say(command: &mut String, flags: &Layer) {
     flags.model.iter().flatten().for_each(|name| say("-m", Some(name)));
     say("--column", flags.column.as_deref());
     say("--header", flags.header.map(crate::run_selector::header_word));
+    say("--split-on", flags.split_on.as_deref());
+    say("--config", flags.config.as_deref());
+    say("--split", flags.split.as_deref());
+    say("--on-bad-row", flags.on_bad_row.and_then(word).as_deref());
+    say("--last", flags.last.and_then(word).as_deref());
+    say("--where", flags.r#where.as_deref());
+    say("--offset", number(flags.offset).as_deref());
+    say("--sample", flags.sample.map(|sample| sample.to_string()).as_deref());
     say("--system", flags.system.as_deref());
     say("--template", flags.template.as_deref());
     say("--max-tokens", number(flags.max_tokens).as_deref());

@@ -241,6 +241,56 @@ fn the_command_that_goes_on_names_the_column_the_key_and_every_place() {
 }
 
 #[test]
+fn the_command_that_goes_on_reads_and_chooses_the_rows_as_the_run_did() {
+    let lines = |questions: &[&str]| -> String {
+        questions
+            .iter()
+            .map(|question| json!({ "question": question }).to_string() + "\n")
+            .collect()
+    };
+    let csv = "question,level\none,1\ntwo bad,9\nthree,9\nfour bad,1\n";
+    let chats = r#"{"messages":[{"role":"user","content":"bad"},{"role":"assistant","content":"x"}]}
+{"messages":[]}
+"#;
+    let files = [
+        ("q.csv", csv.to_owned()),
+        ("q.txt", "one\n---\nbad\nof two lines\n".to_owned()),
+        ("chats.jsonl", chats.to_owned()),
+        ("hub/train.jsonl", lines(&["one", "two bad"])),
+        ("hub/test.jsonl", lines(&["three", "four bad"])),
+    ];
+    for (more, said) in [
+        (&["q.csv", "--where", "level == 9"][..], " --where 'level == 9'"),
+        (&["q.csv", "--offset", "3"], " --offset 3"),
+        (&["q.csv", "--sample", "100%"], " --sample 100%"),
+        (&["q.txt", "--split-on", "---"], " --split-on=---"),
+        (
+            &["chats.jsonl", "--last", "drop", "--on-bad-row", "skip"],
+            " --on-bad-row skip --last drop",
+        ),
+        (&["hub", "--split", "test"], " --split test"),
+    ] {
+        let folder = Folder::with("question\n");
+        std::fs::create_dir(folder.path("hub")).unwrap();
+        files.iter().for_each(|(name, text)| folder.write(name, text));
+        let service = Service::with(&["bad=risk*1"]);
+        service.run(&folder, &[more, &["-c", "1"]].concat()).exits(3);
+        let before = service.asked();
+        for told in [&["status", more[0]][..], &["show", "--questions", more[0], "--failed"]] {
+            let told = folder.dset(told).exits(0).out;
+            let command = hinted(&told, "dset run ");
+            assert!(command.ends_with(said), "{command}");
+        }
+        let told = folder.dset(&["status", more[0]]).exits(0).out;
+        folder.shell(hinted(&told, "dset run ")).exits(0);
+        let mut new = service.asked();
+        new.retain(|question, times| before.get(question) != Some(times));
+        assert!(new.keys().all(|question| question.contains("bad")), "{said}: {new:?}");
+        assert!(!new.is_empty(), "{said}");
+    }
+}
+
+#[test]
 fn a_long_system_prompt_is_told_in_words() {
     let folder = Folder::with(&questions(2));
     let service = Service::with(&["Question 2,=risk*1"]);
