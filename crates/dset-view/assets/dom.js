@@ -75,7 +75,7 @@ export function keep(blob, name) {
   setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 
-const STATES = { answered: 'answered', rejected: 'rejected', gave_up: 'gave up', pending: 'pending', presumed: 'taken as answered', marked: 'marked ERROR' };
+const STATES = { answered: 'answered', rejected: 'rejected', gave_up: 'gave up', pending: 'pending', left_out: 'left out', presumed: 'taken as answered', marked: 'marked ERROR' };
 export const stateWord = state => STATES[state] ?? state;
 
 let silence;

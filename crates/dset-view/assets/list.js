@@ -34,7 +34,7 @@ const number = words => h('div', { class: 'td number' }, words);
 function texts(r) {
   const below = r.answer
     ? (r.reasoning_text && !r.answer_text.hits.length ? ['reasoning: ', snippet(r.reasoning_text)] : snippet(plain(r.answer_text)))
-    : h('span', { class: r.state === 'pending' || r.state === 'presumed' ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '', r.check ? ' (' + r.check + ')' : '');
+    : h('span', { class: ['pending', 'presumed', 'left_out'].includes(r.state) ? '' : 'bad-words' }, stateWord(r.state), r.cause ? ': ' + r.cause : '', r.check ? ' (' + r.check + ')' : '');
   return h('div', { class: 'td texts' }, h('div', { class: 'state ' + r.state }, snippet(r.question_text)), h('div', {}, below));
 }
 

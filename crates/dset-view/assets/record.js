@@ -119,6 +119,7 @@ export function record(main) {
 
   function nothingYet(answer) {
     const last = answer.last_ask;
+    if (answer.state === 'left_out') return 'It is not among the rows that the last run chose.';
     if (answer.state === 'presumed') return 'The original script is taken to have answered it; there is no text.';
     if (!last) return answer.state === 'pending' ? 'Not answered yet. dset run asks it.' : 'There is no answer.';
     return plural(last.asks, 'ask') + ' failed; the last said: ' + (last.message || last.cause);

@@ -367,6 +367,20 @@ fn ids_name_rows_and_are_never_a_part_of_what_is_asked() {
 }
 
 #[test]
+fn a_column_of_ids_that_was_found_and_is_gone_names_no_rows_any_more() {
+    let folder = Folder::with("id,question\n1,one\n2,two\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    folder.write("q.csv", "question\none\ntwo\nthree\n");
+    folder.dset(&["status"]).exits(0);
+    folder.dset(&["export", "--to", "x.jsonl"]).exits(0);
+    folder.dset(&["run"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    folder.dset(&["run", "--id", "id"]).exits(2).says("`--id` names it");
+}
+
+#[test]
 fn rows_are_chosen_and_the_keys_of_the_chosen_are_those_of_the_whole() {
     let folder = Folder::new();
     let text: String =
@@ -379,6 +393,9 @@ fn rows_are_chosen_and_the_keys_of_the_chosen_are_those_of_the_whole() {
         .says("30 rows left out: 30 by --where");
     assert_eq!(service.stats().asked, 10);
     folder.dset(&["status"]).exits(0).tells("30 rows left out").tells("10/10  100%");
+    folder.dset(&["verify"]).exits(0).tells("10 questions = 10 answered");
+    folder.dset(&["export", "--to", "all.jsonl", "--strict"]).exits(0).tells("10 rows");
+    folder.dset(&["export", "--failed", "--to", "failed.jsonl"]).exits(0).tells("0 rows");
     service.run(&folder, &["q.jsonl", "--sample", "50%"]).exits(0);
     service.run(&folder, &["q.jsonl", "--offset", "35"]).exits(0);
     service.run(&folder, &["q.jsonl"]).exits(0);

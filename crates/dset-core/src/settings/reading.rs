@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Reading {
     /// The field that names every row, where the user names it.
     pub id: Option<String>,
+    /// The field that named them in an earlier run: it goes on to, where there still is one.
+    #[serde(skip)]
+    pub id_before: Option<String>,
     /// What a row does that cannot be asked.
     pub on_bad_row: OnBadRow,
     /// What becomes of an answer that a chat ends with.

@@ -48,7 +48,7 @@ pub(super) fn prepare(
     request: &ExportRequest<'_>,
     moment: Moment,
 ) -> Result<Prepared, ExportError> {
-    let mut index = RunIndex::load(store, spec)?;
+    let mut index = RunIndex::load_chosen(store, spec)?;
     let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
     let missing = count_missing(&index.answers, &index.plan.states);
     if request.strict && missing > 0 && moment == Moment::Now {

@@ -5,10 +5,15 @@ use std::hash::Hasher as _;
 use dset_core::item::Item;
 use dset_core::item::fields::Field;
 use dset_core::item::shape::Shape;
+use dset_core::settings::Reading;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::JobError;
 use crate::source::{ID_FIELDS, Source};
+
+fn has(shape: &Shape, name: &str) -> bool {
+    shape.has_names && shape.fields.iter().any(|field| field == name)
+}
 
 /// Looks for a field whose value differs in every row.
 pub(crate) struct IdFinder {
@@ -19,9 +24,15 @@ pub(crate) struct IdFinder {
 }
 
 impl IdFinder {
-    /// Starts; `named` is the field that the user names. Fails where there is none of this name.
-    pub(crate) fn new(named: Option<&str>, shape: &Shape) -> Result<IdFinder, JobError> {
-        let has = |name: &str| shape.has_names && shape.fields.iter().any(|field| field == name);
+    /// Starts, with the field that the user names, or that named rows before where it is still there.
+    /// Fails where there is none of the name that the user says.
+    pub(crate) fn new(reading: &Reading, shape: &Shape) -> Result<IdFinder, JobError> {
+        let before = reading.id_before.as_deref().filter(|name| has(shape, name));
+        IdFinder::named(reading.id.as_deref().or(before), shape)
+    }
+
+    fn named(named: Option<&str>, shape: &Shape) -> Result<IdFinder, JobError> {
+        let has = |name: &str| has(shape, name);
         let candidates: Vec<&str> = match named {
             Some(name) if !has(name) => {
                 let (field, known) = (name.to_owned(), shape.fields.clone());
@@ -41,7 +52,7 @@ impl IdFinder {
     /// Starts where it is known which field it is, or that none is.
     pub(crate) fn known(named: Option<&str>, shape: &Shape) -> Result<IdFinder, JobError> {
         match named {
-            Some(name) => IdFinder::new(Some(name), shape),
+            Some(name) => IdFinder::named(Some(name), shape),
             None => Ok(IdFinder { is_named: false, candidates: Vec::new() }),
         }
     }

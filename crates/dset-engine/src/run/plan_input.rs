@@ -48,7 +48,7 @@ pub(crate) fn plan_input(
     let mut chooser = Chooser::new(&reading.choice, &shape)?;
     let mut ids = match source.shard_rows() {
         Some(_) => IdFinder::known(reading.id.as_deref(), &shape)?,
-        None => IdFinder::new(reading.id.as_deref(), &shape)?,
+        None => IdFinder::new(reading, &shape)?,
     };
     let models = requests.iter().map(RequestSettings::model_hash).collect();
     let wanted = Fanout::new(models, samples);

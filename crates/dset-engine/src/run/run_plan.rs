@@ -78,7 +78,7 @@ fn recall(settings: &mut JobSpec) -> Result<(), JobError> {
         return Err(JobError::ShardFolder { folder: settings.output.clone(), shard });
     }
     if settings.reading.id.is_none() && settings.reading.shard.is_none() {
-        settings.reading.id = last.reading.id;
+        settings.reading.id_before = last.reading.id;
     }
     Ok(())
 }

@@ -61,6 +61,9 @@ fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError
     let is_of_shard = settings.reading.shard.is_none() && last.reading.shard.is_some();
     if settings.reading == Reading::default() || is_of_shard {
         settings.reading = last.reading;
+        if settings.reading.shard.is_none() {
+            settings.reading.id_before = settings.reading.id.take();
+        }
     }
     Ok(settings)
 }

@@ -208,7 +208,7 @@ impl StreamParser {
         let StreamParser { sse, draft, is_garbled, stray, .. } = self;
         let mut has_events = false;
         let pushed = sse.push(bytes, &mut |data, is_error| {
-            has_events = true;
+            has_events |= !is_keep_alive(data);
             if let Err(text) = take_event(draft, data, is_error) {
                 // After the end there are only counts to lose, and a word such as `ping` holds
                 // nothing of an answer.
@@ -378,6 +378,15 @@ impl StreamParser {
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).build(&self.head, self.limit))
     }
+}
+
+/// Tells whether an event says nothing but that the connection is open: an empty one, or Anthropic's.
+fn is_keep_alive(data: &[u8]) -> bool {
+    let data = data.trim_ascii();
+    data.is_empty()
+        || [&br#"{"type":"ping""#[..], br#"{"type": "ping""#]
+            .iter()
+            .any(|ping| data.starts_with(ping))
 }
 
 /// Reads one event, which the service may call an error; gives back the text of one that cannot be

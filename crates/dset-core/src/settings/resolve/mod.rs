@@ -221,6 +221,7 @@ pub fn resolve_with_providers(
             enough: layer.enough,
         },
         reading: Reading {
+            id_before: None,
             id: layer.id,
             on_bad_row: layer.on_bad_row.unwrap_or_default(),
             last: shared.last,

@@ -19,12 +19,20 @@ pub enum State {
     Presumed,
     /// It was not answered yet.
     Pending,
+    /// It was not answered, and is not among the rows that the last run chose.
+    LeftOut,
 }
 
 impl State {
     /// All of them, in the order in which a viewer shows them.
-    pub const ALL: [State; 5] =
-        [State::Answered, State::Rejected, State::GaveUp, State::Presumed, State::Pending];
+    pub const ALL: [State; 6] = [
+        State::Answered,
+        State::Rejected,
+        State::GaveUp,
+        State::Presumed,
+        State::Pending,
+        State::LeftOut,
+    ];
 
     /// Returns its name, as JSON has it.
     #[must_use]
@@ -35,6 +43,7 @@ impl State {
             State::GaveUp => "gave_up",
             State::Presumed => "presumed",
             State::Pending => "pending",
+            State::LeftOut => "left_out",
         }
     }
 }

@@ -101,7 +101,7 @@ impl Browser {
                 State::GaveUp => {
                     SlotOutcome::Failed { end: Some((Fault::GaveUp, cause)), tried: tried() }
                 }
-                State::Pending => SlotOutcome::Pending { tried: tried() },
+                State::Pending | State::LeftOut => SlotOutcome::Pending { tried: tried() },
             };
             let model = columns.models.name(record.model).map(str::to_owned);
             let sample = record.sample.into();
@@ -114,6 +114,9 @@ impl Browser {
         let mut object = object::question(&question);
         let answers = object["answers"].as_array_mut().into_iter().flatten();
         for (record, answer) in columns.records[columns.of_row(row)].iter().zip(answers) {
+            if record.state == State::LeftOut {
+                answer["state"] = json!(record.state);
+            }
             if record.answer > 0 {
                 let review = match record.rating > 0 || record.has_note {
                     true => self.review_of(store, record.answer.into())?,

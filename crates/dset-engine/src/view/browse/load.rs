@@ -42,7 +42,7 @@ impl Loaded {
         pricing: Pricing<'_>,
     ) -> Result<Loaded, JobError> {
         let pulse = store.pulse()?;
-        let mut view = RunIndex::load(store, settings)?;
+        let mut view = RunIndex::load_chosen(store, settings)?;
         let beside = view.other_answers()?;
         let mut columns = Columns::default();
         let open = OpenQuestions::new()?;
@@ -214,6 +214,7 @@ fn state_of(planned: Planned, end: Option<Fault>, is_marked: bool) -> State {
         (_, Some(Fault::Rejected)) => State::Rejected,
         (_, Some(Fault::GaveUp)) => State::GaveUp,
         (Planned::Failed, None) => State::Rejected,
+        (Planned::LeftOut, None) => State::LeftOut,
         _ if is_marked => State::GaveUp,
         _ => State::Pending,
     }

@@ -22,7 +22,7 @@ pub(super) fn check(
         return Ok(Err(Box::new(damaged(unsound))));
     }
     let dangling = store.integrity_errors(generation)?;
-    match RunIndex::load(store, settings) {
+    match RunIndex::load_chosen(store, settings) {
         Ok(index) => Ok(Ok((index, dangling))),
         Err(JobError::Store(error)) => match unreadable(&error) {
             Some(detail) => {

@@ -309,6 +309,20 @@ fn an_event_that_cannot_be_read_spoils_what_it_stands_in_and_nothing_after_the_e
 }
 
 #[test]
+fn what_only_keeps_a_connection_open_is_nothing_that_came() {
+    for (event, kind) in [
+        ("event: ping\ndata: {\"type\": \"ping\"}\n\n", ChunkKind::Blank),
+        ("data: {\"type\":\"ping\"}\n\n", ChunkKind::Blank),
+        ("data:\n\n", ChunkKind::Blank),
+        ("data: {\"choices\":[]}\n\n", ChunkKind::Payload),
+    ] {
+        let mut stream = stream(EVENTS);
+        stream.push(b": begin\n\n");
+        assert_eq!(stream.push(event.as_bytes()).kind, kind, "{event}");
+    }
+}
+
+#[test]
 fn a_stream_without_events_is_quoted_and_one_of_comments_alone_is_blank() {
     for (body, cause, quoted) in [
         ("The answer is 42.\n\n", "unreadable reply", "The answer is 42."),
