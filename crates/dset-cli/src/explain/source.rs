@@ -138,12 +138,20 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
         SourceError::MixedKinds { .. } => user
             .cause("the files of one input are all of one kind")
             .hint("Name those that are meant by a pattern in quotes: `'data/*.jsonl'`"),
+        SourceError::NoFiles { path } if path.join("dataset_dict.json").is_file()
+            || path.join("dataset_info.json").is_file() =>
+        {
+            user.cause("a data set that `save_to_disk` wrote is in Arrow files, which are not read").hint(
+                "Write it as Parquet: `datasets.load_from_disk(…).to_parquet(\"q.parquet\")`",
+            )
+        }
         SourceError::NoFiles { .. } => user
             .cause("files with questions end in .csv, .tsv, .jsonl, .json, .parquet or .txt, also with .gz or .zst")
             .hint("Check the name and the working folder"),
         SourceError::WhichPart { what, given, found, .. } => {
             let flag = if what == "splits" { "--split" } else { "--config" };
             let cause = match given {
+                Some(_) if found.is_empty() => format!("no name of a file or a folder tells of {what}"),
                 Some(given) => format!("there is no `{}` among them", one_line(&given)),
                 None => "which of them is meant is not said".to_owned(),
             };

@@ -147,6 +147,30 @@ fn several_files_are_one_input_in_the_order_of_their_names() {
 }
 
 #[test]
+fn rows_that_lie_deeper_are_found_and_what_tells_of_a_data_set_is_not_asked() {
+    let folder = Folder::new();
+    let row = |question: &str| json!({ "question": question }).to_string() + "\n";
+    for path in
+        ["hub/en/train/0.jsonl", "hub/en/test/0.jsonl", "hub/.cache/train/1.jsonl", "arrow/train/x"]
+    {
+        std::fs::create_dir_all(folder.path(path).parent().unwrap()).unwrap();
+        folder.write(path, row(path));
+    }
+    folder.write("hub/dataset_info.json", "{\"splits\": [\"train\"]}");
+    folder.write("arrow/dataset_dict.json", "{\"splits\": [\"train\"]}");
+    folder.write("about.json", "{\"title\": \"x\", \"authors\": [\"Ann\", \"Bob\"]}");
+    let service = Service::friendly();
+    service.run(&folder, &["hub", "-o", "train"]).exits(0);
+    service.run(&folder, &["hub", "-o", "test", "--split", "test"]).exits(0);
+    let asked = ["hub/en/test/0.jsonl", "hub/en/train/0.jsonl"];
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked);
+    service.run(&folder, &["arrow"]).exits(2).says("to_parquet");
+    service.run(&folder, &["about.json"]).exits(2).says("authors");
+    service.run(&folder, &["arrow/dataset_dict.json"]).exits(2);
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
 fn the_card_of_a_data_set_names_its_files() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("set/math")).unwrap();

@@ -14,6 +14,7 @@ use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card;
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
 use crate::os::files::{folder_of, real_place};
+use crate::store::STORE;
 
 /// Several files, one behind the other.
 #[derive(Debug)]
@@ -180,7 +181,12 @@ pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> boo
     let folder = real(folder_of(path));
     if input.is_dir() {
         let folders = [real(input), real(&input.join("data"))];
-        return is_of_rows(kinds, path) && folder.is_some() && folders.contains(&folder);
+        let is_near = folder.is_some() && folders.contains(&folder);
+        let has_near =
+            || in_folder(kinds, input).iter().any(|file| folders.contains(&real(folder_of(file))));
+        let is_within =
+            || folder.as_ref().zip(folders[0].as_ref()).is_some_and(|(a, b)| a.starts_with(b));
+        return is_of_rows(kinds, path) && (is_near || is_within() && !has_near());
     }
     if input.exists() || !is_pattern(input) {
         return false;
@@ -203,24 +209,48 @@ pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the files of a folder that may hold rows; of the folder itself and of its `data`.
+/// Returns the files of a folder that may hold rows: of the folder itself and of its `data`; where these
+/// have none, of all folders within it, but for hidden ones and those of runs.
 fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in [folder.to_owned(), folder.join("data")] {
-        let Ok(entries) = fs_err::read_dir(&folder) else { continue };
-        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
-        found.extend(files.filter(|path| is_of_rows(kinds, path)));
-    }
+    let near = glob_in(folder, "*").into_iter().chain(glob_in(folder, "data/*"));
+    let near: Vec<PathBuf> = near.filter(|path| is_of_rows(kinds, path)).collect();
+    let mut found = match near.is_empty() {
+        false => near,
+        true => {
+            let mut deeper = glob_in(folder, "**/*");
+            deeper.retain(|path| is_of_rows(kinds, path) && !is_of_run(folder, path));
+            deeper
+        }
+    };
     found.sort();
     found
 }
+
+/// Returns the files that a pattern matches within a folder.
+fn glob_in(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let folder = glob::Pattern::escape(&folder.to_string_lossy());
+    matching(&Path::new(&folder).join(pattern))
+}
+
+/// Tells whether a file lies in a hidden folder, or in one that a run writes.
+fn is_of_run(within: &Path, path: &Path) -> bool {
+    let folders = path.ancestors().skip(1).take_while(|folder| *folder != within);
+    let is_hidden = |folder: &Path| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    };
+    folders.into_iter().any(|folder| is_hidden(folder) || folder.join(STORE).exists())
+}
+
+/// Files that stand beside the rows of a data set and tell of it.
+const ABOUT: [&str; 4] =
+    ["requirements.txt", "dataset_info.json", "dataset_infos.json", "dataset_dict.json"];
 
 /// Tells whether a file's name says that it holds rows, and is not hidden.
 fn is_of_rows(kinds: &[SourceKind], path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let is_named = super::ending_of(path)
         .is_some_and(|ending| kinds.iter().any(|kind| kind.endings.contains(&ending.as_str())));
-    is_named && !name.starts_with('.') && name != "requirements.txt"
+    is_named && !name.starts_with('.') && !ABOUT.contains(&&*name)
 }
 
 /// The splits that names of files begin with, as the Hub's loader knows them.
@@ -233,11 +263,17 @@ fn of_split(
     paths: Vec<PathBuf>,
     reading: &Reading,
 ) -> Result<Vec<PathBuf>, SourceError> {
+    // The name of the file, or that of a folder that it lies in.
     let split = |path: &Path| -> Option<String> {
-        let name = path.file_name()?.to_string_lossy().to_lowercase();
-        let first = name.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
-        SPLITS.contains(&first).then(|| first.to_owned())
+        path.ancestors().take_while(|part| *part != folder).find_map(|part| {
+            let name = part.file_name()?.to_string_lossy().to_lowercase();
+            let first = name.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+            SPLITS.contains(&first).then(|| first.to_owned())
+        })
     };
+    if paths.is_empty() {
+        return Ok(paths);
+    }
     let splits: BTreeSet<String> = paths.iter().filter_map(|path| split(path)).collect();
     if splits.is_empty() && reading.split.is_none() {
         return Ok(paths);

@@ -284,7 +284,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A data set has several configurations, or none of this name.
-    #[error("`{}` has the {what} {}", path.display(), found.join(", "))]
+    #[error("`{}` has {}", path.display(), parts(what, found))]
     WhichPart {
         /// The folder.
         path: PathBuf,
@@ -376,6 +376,14 @@ fn ending_of(path: &Path) -> Option<String> {
     match packing::ENDINGS.contains(&last.as_str()) {
         true => ending(&path.with_extension("")),
         false => Some(last),
+    }
+}
+
+/// Says which splits or configurations there are.
+fn parts(what: &str, found: &[String]) -> String {
+    match found {
+        [] => format!("no {what}"),
+        found => format!("the {what} {}", found.join(", ")),
     }
 }
 

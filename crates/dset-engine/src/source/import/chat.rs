@@ -126,11 +126,17 @@ pub(super) fn extract_question(
     Ok(asked)
 }
 
-/// Returns the items of the only list in an object that is there to hold them.
+/// Names of a list of rows, whatever they are.
+const ROWS: [&str; 6] = ["rows", "data", "items", "examples", "samples", "records"];
+
+/// Returns the items of the only list in an object that is there to hold them: objects, or texts under a name
+/// of questions or rows.
 pub(in crate::source) fn list_in(object: &Object) -> Option<Vec<Value>> {
     let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
     let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
-    let is_item = |item: &Value| item.is_object() || item.is_string();
+    let is_named = ROWS.contains(&&*name.to_lowercase())
+        || question_among([&**name, name.trim_end_matches('s')]).is_some();
+    let is_item = |item: &Value| item.is_object() || is_named && item.is_string();
     if lists.next().is_some() || !items.iter().all(is_item) {
         return None;
     }
