@@ -91,6 +91,7 @@ impl Loaded {
                 failed = open.insert(row, seen.item.text.trim()).err();
             }
         })?;
+        drop(answers);
         if let Some(error) = failed {
             return Err(error.into());
         }
