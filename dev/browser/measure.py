@@ -21,6 +21,11 @@ def memory(name):
     return int(line.split()[1]) / 1024
 
 
+def started():
+    """When the server was, in ticks since the machine was."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+
+
 def busy():
     """Milliseconds of processor time of the threads that answer."""
     ticks = 0
@@ -34,12 +39,20 @@ def busy():
 def measure(what, path, times=200):
     before = busy()
     took = sorted(ask(path())[0] for _ in range(times))
-    print(f"{what:34} processor {(busy() - before) / times:6.1f} ms   median {took[len(took) // 2]:7.1f} ms   99 of 100 below {took[int(len(took) * .99) - 1]:7.1f} ms", flush=True)
+    print(f"{what:34} processor {(busy() - before) / times:6.1f} ms   median {took[len(took) // 2]:7.1f} ms   99 of 100 below {took[int(len(took) * .99) - 1]:7.1f} ms   memory {memory('RssAnon'):4.0f} MB", flush=True)
 
 
 first, page = ask("records?limit=100")
 rows = page["of"]
 print(f"{rows:,} records; the first page, with what was read before it: {first:.1f} ms; memory {memory('VmRSS'):.0f} MB ({memory('RssAnon'):.0f} of its own)")
+while True:
+    indexed, all_answers = ask("overview")[1]["indexed"]
+    if indexed >= all_answers:
+        break
+    time.sleep(0.5)
+took = float(Path("/proc/uptime").read_text().split()[0]) - started() / os.sysconf("SC_CLK_TCK")
+size = sum(path.stat().st_size for path in Path("dset_generator").glob("dset.search.db*"))
+print(f"index: {size / 1e6:.0f} MB, whole {took:.0f} s after the viewer was started; memory {memory('RssAnon'):.0f} MB of its own")
 measure("a page at a random place", lambda: f"records?limit=100&offset={rng.randrange(rows)}")
 orders = ["seconds", "output_tokens", "answer_bytes", "cost"]
 bound = lambda: f"min_output_tokens={rng.randrange(40, 200)}"
@@ -47,16 +60,7 @@ measure("filtered and sorted, each new", lambda: f"records?limit=100&{bound()}&m
 measure("counts of all facets", lambda: f"facets?max_seconds={rng.random() * 9 + 1:.3f}")
 measure("a record at a random place", lambda: f"questions/{rng.randrange(rows) + 1}")
 measure("distributions", lambda: "distributions", 10)
-began = time.time()
-while True:
-    indexed, all_answers = ask("overview")[1]["indexed"]
-    if indexed >= all_answers:
-        break
-    time.sleep(1)
-folder = Path(sys.argv[1]).parent
-size = sum(path.stat().st_size for path in folder.glob("dset_generator/dset.search.db*"))
-print(f"index: {size / 1e6:.0f} MB, {time.time() - began:.0f} s more until it was whole")
-words = [word for line in open(folder / "q.csv").readlines()[1:2000] for word in line.split()[:3] if word.isascii()]
+words = [word for line in open("q.csv").readlines()[1:2000] for word in line.split()[:3] if word.isascii()]
 measure("a word", lambda: f"records?limit=100&q={quote(rng.choice(words))}")
 measure("two words", lambda: f"records?limit=100&q={quote(rng.choice(words))}+{quote(rng.choice(words))}")
 measure("one Chinese character", lambda: f"records?limit=100&q={quote(chr(0x4E00 + rng.randrange(3000)))}")

@@ -20,7 +20,7 @@ if (opened.searchParams.has('token')) {
   history.replaceState(null, '', opened);
 }
 
-const NAMED = ['n', 'view', 'at', 'raw', 'a', 'b', 'diff'];
+const NAMED = ['n', 'view', 'at', 'raw', 'a', 'b', 'diff', 'columns'];
 
 /** What the address says. `filter` is that part of it which decides what is listed. */
 export function address() {
@@ -31,12 +31,17 @@ export function address() {
 
 /** Goes to an address: by a step that `back` undoes, or in place of this one. */
 export function go(said, { instead = false, show = true } = {}) {
-  const query = said.toString();
-  history[instead ? 'replaceState' : 'pushState'](null, '', query ? '?' + query : './');
+  history[instead ? 'replaceState' : 'pushState'](null, '', linkTo(said));
   if (show) route();
 }
 
-export const linkTo = said => { const query = said.toString(); return query ? '?' + query : './'; };
+/** An address within the page, wherever it leads with the columns that were chosen. */
+export function linkTo(said) {
+  const kept = new URLSearchParams(said), columns = address().said.get('columns');
+  if (columns !== null && !kept.has('columns')) kept.set('columns', columns);
+  const query = kept.toString();
+  return query ? '?' + query : './';
+}
 
 const main = document.getElementById('main');
 const head = document.getElementById('head');

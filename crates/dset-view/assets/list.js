@@ -38,10 +38,8 @@ function texts(r) {
   return h('div', { class: 'td texts' }, h('div', { class: 'state ' + r.state }, snippet(r.question_text)), h('div', {}, below));
 }
 
-/** Columns that somebody chose, or null where the width decides. */
-function chosen() {
-  try { return JSON.parse(localStorage.getItem('dset-columns')); } catch { return null; }
-}
+/** Columns that somebody chose, or undefined where the width decides. */
+const chosen = () => address().said.get('columns')?.split(',');
 
 export function list(main) {
   const facets = h('aside', { class: 'facets', 'aria-label': 'Filters', tabindex: '0' });
@@ -58,7 +56,7 @@ export function list(main) {
     h('section', { class: 'records', 'aria-label': 'Records' }, h('div', { class: 'bar-row' }, countOf, chips, columnBox), grid, empty)));
 
   let filter = '', total = 0, revision = 0, selected = 0, top = 0, lastTop = 0;
-  let chunks = new Map(), asked = new Map(), columns = [], facetsAsked = null, settle = 0, drawn = 0;
+  let chunks = new Map(), asked = new Map(), columns = [], columnsSaid, facetsAsked = null, settle = 0, drawn = 0;
 
   const height = () => scroll.clientHeight || 600;
   const whole = () => total * ROW;
@@ -92,9 +90,11 @@ export function list(main) {
   function drawColumns() {
     const box = h('div', { hidden: true }, COLUMNS.filter(column => !column.always).map(column => h('label', {},
       h('input', { type: 'checkbox', checked: columns.includes(column), onchange: event => {
-        const now = new Set(columns.map(one => one.name));
-        if (event.target.checked) now.add(column.name); else now.delete(column.name);
-        localStorage.setItem('dset-columns', JSON.stringify([...now]));
+        const now = columns.filter(one => !one.always && one !== column).map(one => one.name);
+        const { said } = address();
+        columnsSaid = [...now, ...(event.target.checked ? [column.name] : [])].join();
+        said.set('columns', columnsSaid);
+        go(said, { instead: true, show: false });
         layOut(); draw();
       } }), ' ', column.title)));
     const button = h('button', { type: 'button', 'aria-expanded': 'false', onclick: () => {
@@ -277,13 +277,17 @@ export function list(main) {
   return {
     show({ said, filter: wanted }) {
       const query = wanted.toString();
+      if (columnsSaid !== said.get('columns')) {
+        columnsSaid = said.get('columns');
+        layOut(); drawColumns();
+      }
       selected = Math.max(0, parseInt(said.get('at') ?? '0', 10) || 0);
       if (query !== filter || !chunks.size) {
         filter = query;
         for (const control of asked.values()) control.abort();
         asked = new Map(); chunks = new Map();
         top = Math.max(0, selected * ROW - height() / 2);
-        layOut(); drawColumns(); drawChips(); drawFacets();
+        layOut(); drawChips(); drawFacets();
         fetchChunk(Math.floor(selected / CHUNK));
       } else { top = Math.max(0, Math.min(top, selected * ROW)); place(); }
       document.querySelector('.scroll')?.focus({ preventScroll: true });

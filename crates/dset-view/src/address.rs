@@ -12,7 +12,7 @@ pub(crate) struct Query {
 }
 
 /// What an address says of the page that is shown, and not of records.
-const OF_PAGES: [&str; 8] = ["n", "view", "at", "raw", "a", "b", "diff", "token"];
+const OF_PAGES: [&str; 9] = ["n", "view", "at", "raw", "a", "b", "diff", "columns", "token"];
 
 /// Records of a page where a query does not say.
 const LIMIT: usize = 100;
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_filter_is_read_as_it_stands_in_an_address() {
         let read = Query::read(
-            "state=rejected&state=gave_up&min_seconds=3&q=%22black+holes%22+wait&sort=-cost&offset=7&view=x",
+            "state=rejected&state=gave_up&min_seconds=3&q=%22black+holes%22+wait&sort=-cost&offset=7&view=x&columns=cost,model",
         )
         .unwrap();
         let values = &read.filter.values;

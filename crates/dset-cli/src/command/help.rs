@@ -83,8 +83,8 @@ What answers can be held against
   language     language, as in de, or script
   no-refusal   not one of the ways to say that it cannot be answered
   no-repeat    no loop
-  whole        not cut by the token limit; asked of every answer of which
-               anything is, and asked again only where on-fail says it of this
+  whole        not cut by the token limit; held against every answer, in a run
+               without checks too; asked again only where on-fail says it here
   schema       the JSON Schema of --schema; named for its on-fail alone, which
                is retry
   command      command = [\"./judge.py\"], seconds = 10: a program that reads a

@@ -79,6 +79,7 @@ mod viewer {
     use std::process::{Command, Stdio};
 
     use dset_core::settings::JobSpec;
+    use dset_engine::os::memory::give_back_large_blocks;
     use dset_engine::view::browse::{BrowseError, Browser, OwnedPricing, SideFiles};
     use dset_view::{Folder, FolderError, Listening, Reports, read_filter};
     use serde_json::{Value, json};
@@ -95,6 +96,7 @@ mod viewer {
     pub(in crate::command) fn run(args: &ViewArgs) -> Result<Exit, UserError> {
         let (settings, terminal) = shared::settings_of(&args.which)?;
         let money = Money::read()?;
+        give_back_large_blocks();
         let Some(browser) = browser(&settings, &money)? else {
             return Err(shared::nothing_asked(&args.which, &settings));
         };

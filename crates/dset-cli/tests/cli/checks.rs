@@ -328,43 +328,6 @@ fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
 }
 
 #[test]
-fn a_cut_answer_is_kept_shown_and_decided_on_like_any_that_fails_a_check() {
-    let folder = Folder::with("question\nOne?\nTwo?\nThree?\n");
-    let on = vec!["Two=length*1".parse().unwrap()];
-    let service = Service::start(MockSettings { latency_ms: 1, on, ..MockSettings::default() });
-    let check = ["--check", "length=1.."];
-    service.run(&folder, &check).exits(3).says("length limit");
-    assert_eq!((service.stats().asked, folder.agreed().len()), (3, 2));
-    assert_eq!((folder.count(STORED), folder.count("SELECT count(*) FROM attempts")), (3, 0));
-    let shown = folder.dset(&["show", "2", "--json"]).exits(0).json();
-    let tried = &shown["questions"][0]["answers"][0]["tries"][0];
-    assert_eq!(tried["verdicts"].as_array().unwrap().last().unwrap()["check"], "whole");
-    let half = folder.dset(&["show", "2", "--raw"]).exits(1);
-    assert!(!half.out.trim().is_empty(), "what was paid for can be read");
-    let status = folder.dset(&["status", "--json"]).exits(0).json();
-    assert_eq!((&status["failed_checks"]["whole"], &status["balances"]), (&1.into(), &true.into()));
-    // Not bought again under the same limit, with the checks or without them.
-    service.run(&folder, &check).exits(3);
-    service.run(&folder, &[]).exits(3);
-    assert_eq!((service.stats().asked, folder.agreed().len()), (3, 2));
-    // Kept: it is placed for nothing.
-    let kept = folder.copy();
-    service.run(&kept, &["--check", "whole", "--on-fail", "keep"]).exits(0);
-    assert_eq!((service.stats().asked, kept.agreed().len()), (3, 3));
-    kept.dset(&["verify"]).exits(0);
-    // Asked again: the model is shown where it was cut.
-    let again = folder.copy();
-    service.run(&again, &["--check", "whole", "--on-fail", "retry"]).exits(0);
-    assert_eq!((service.stats().asked, again.agreed().len()), (4, 3));
-    again.dset(&["verify"]).exits(0);
-    // Under a higher limit it is asked anew.
-    service.run(&folder, &["--max-tokens", "9000", "--continue"]).exits(0);
-    assert_eq!((service.stats().asked, folder.agreed().len()), (5, 3));
-    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
-    folder.dset(&["verify"]).exits(0);
-}
-
-#[test]
 fn an_earlier_answer_that_cannot_be_read_is_the_stores_fault_and_not_the_questions() {
     let (folder, answers) = arithmetic(4);
     let service = service(answers, 1.0);

@@ -10,6 +10,7 @@ mod caches;
 mod chats;
 mod checks;
 mod config;
+mod cut;
 mod damage;
 mod datasets;
 mod demo;

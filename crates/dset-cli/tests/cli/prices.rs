@@ -97,7 +97,7 @@ fn spent(folder: &Folder, command: &str) -> Value {
 fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     let folder = Folder::with(&questions(4));
     let service = Service::start(MockSettings {
-        on: ["Question 3,=length"].map(|rule| rule.parse().unwrap()).to_vec(),
+        on: ["Question 3,=filter"].map(|rule| rule.parse().unwrap()).to_vec(),
         ..MockSettings::default()
     });
     // An address of nobody's: the name alone tells no price.
@@ -117,11 +117,11 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     folder.dset(&set.split(' ').collect::<Vec<_>>()).exits(0);
     for command in ["status", "stats"] {
         let spent = spent(&folder, command);
-        // 3 answers of 1,000 and 100 tokens, and one of 50 that was cut.
+        // 3 answers of 1,000 and 100 tokens, and one of 50 that a filter ended.
         assert_eq!(spent["total"]["at_most"], "0.0075", "{command}");
         assert_eq!(spent["total"]["at_least"], "0.0039", "{command}");
         assert_eq!(spent["rejected"]["at_most"], "0.0015", "{command}");
-        assert_eq!(spent["causes"]["length limit"]["calls"], 1, "{command}");
+        assert_eq!(spent["causes"]["content filter"]["calls"], 1, "{command}");
         assert_eq!(spent["thousand_answers"], "2.5", "{command}");
         assert!(spent["price_table"].as_str().unwrap().starts_with("20"));
     }
@@ -134,7 +134,7 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     folder
         .dset(&["stats"])
         .exits(0)
-        .tells("spent in vain     length limit, 1 call: at most $0.0015");
+        .tells("spent in vain     content filter, 1 call: at most $0.0015");
     // What the service itself says of a call counts.
     folder
         .sql("UPDATE answer_facts SET cost = 0.002; UPDATE answer_facts SET cached_tokens = 1000");

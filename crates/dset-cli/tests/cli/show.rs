@@ -91,7 +91,7 @@ fn what_failed_is_shown_with_the_last_ask_and_what_to_do() {
     folder
         .shell("dset show --failed")
         .exits(0)
-        .tells("3/12  Question 3, what then?  q.csv row 4\nrejected: length limit, asked once, at ")
+        .tells("3/12  Question 3, what then?  q.csv row 4\nrejected: length limit\ntry 1  not accepted\n  whole  ")
         .tells(
             "7/12  Question 7, what then?  q.csv row 8\nrejected: content filter, asked once, at ",
         )

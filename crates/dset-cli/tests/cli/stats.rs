@@ -33,27 +33,28 @@ fn everything_is_counted_by_its_cause_and_its_size() {
     assert_eq!(all["failed_asks"]["server error"], 1);
     assert_eq!((&all["cut"], &all["duplicates"]), (&json!(1), &json!(1)));
     let one = &all["all"];
-    assert_eq!((&one["answers"], &one["retried"]), (&json!(11), &json!(1)));
-    let tokens = json!({ "input": 77, "cached": 55, "output": 1100, "reasoning": 660 });
+    assert_eq!((&one["answers"], &one["retried"]), (&json!(12), &json!(1)));
+    let tokens = json!({ "input": 84, "cached": 60, "output": 1200, "reasoning": 720 });
     assert_eq!(one["tokens"], tokens);
-    // Row 14 is question 13. Of 2.5, 3.5, 5.5, 6.5, 7.5, 9.5 … 14.5 seconds the middle is 9.5.
+    // Row 14 is question 13. Of 2.5 … 7.5, 9.5 … 14.5 seconds the middle is 7.5.
     assert_eq!((&one["slowest_question"], &one["seconds"]["max"]), (&json!(13), &json!(14.5)));
     let median = one["seconds"]["median"].as_f64().unwrap();
-    assert!((median - 9.5).abs() < 9.5 * 0.008, "{median}");
+    assert!((median - 7.5).abs() < 7.5 * 0.008, "{median}");
     assert_eq!(one["answer_characters"]["median"], 60);
     assert_eq!(one["reasoning_characters"]["max"], 3, "characters, not bytes");
     folder
         .dset(&["stats"])
         .exits(0)
-        .tells("q.csv -> dset_generator/: 11 answers\n")
+        .tells("q.csv -> dset_generator/: 12 answers\n")
         .tells("answered          11 of 13\n")
         .tells("failed            2: 1 content filter, 1 length limit\n")
         .tells("cut               1 answer at the token limit\n")
+        .tells("check whole       11 pass, 1 fail")
         .tells("duplicates        1 question the same as an earlier one\n")
-        .tells("tokens            1.1k out (60 % reasoning), 77 in (55 cached)\n")
+        .tells("tokens            1.2k out (60 % reasoning), 84 in (60 cached)\n")
         .tells(", slowest 14s (question 13)\n")
         .tells("retried           1 answer took more than one ask\n")
-        .tells("seconds of an answer\n      under 5s  2  ####")
+        .tells("seconds of an answer\n      under 5s  3  ####")
         .tells("\n     5s to 10s  4  ####");
     assert_eq!(folder.everything(), before);
 }

@@ -47,9 +47,12 @@ fn after_a_run_everything_is_counted_where_it_stands_and_no_byte_changes() {
         .tells("answered                 10")
         .tells("= the sum: it balances")
         .tells("1 content filter, 1 length limit")
+        .tells("failed checks     whole 1")
         .tells("10 rows in output.csv, output.json, output.txt")
         .tells("2 rows say ERROR")
-        .tells("3: 1 content filter, 1 length limit, 1 server error; 1 brought a reply that may have been paid for")
+        .tells(
+            "2: 1 content filter, 1 server error; none brought a reply that may have been paid for",
+        )
         .tells(&format!("deepseek-flash at {}", service.url()))
         .tells(": complete")
         .tells("hint: Ask the failed questions again with `dset run --max-tokens 50`");

@@ -38,8 +38,8 @@ pub struct Received<'a> {
     pub restore: Restore,
 }
 
-/// What an answer has to be. That it is whole is asked of every answer of which anything is; one that is
-/// not marks its row where no declaration of `whole` says otherwise.
+/// What an answer has to be. That it is whole is asked of every answer; one that is not marks its row where no
+/// declaration of `whole` says otherwise.
 #[derive(Debug, Default)]
 pub struct Acceptance {
     schema: Option<(Schema, OnFail)>,

@@ -46,6 +46,13 @@ impl Terms {
         }
     }
 
+    /// Tells whether answers are held against nothing but that they are whole. Nothing is recorded of one
+    /// that is.
+    #[must_use]
+    pub fn are_of_whole_alone(&self) -> bool {
+        self.fingerprint == Acceptance::default().fingerprint()
+    }
+
     /// Says what follows from the verdicts on an answer; from none where it was not judged, or
     /// passed every check.
     #[must_use]

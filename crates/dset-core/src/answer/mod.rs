@@ -105,8 +105,8 @@ impl ParsedReply {
         self
     }
 
-    /// Takes what the token limit cut as an answer, where there is a text: for whoever holds answers
-    /// against something, that it is whole among it.
+    /// Takes what the token limit cut as an answer, where there is a text: that it is not whole is a
+    /// verdict on it.
     #[must_use]
     pub fn with_cut_answer(self) -> ParsedReply {
         match self {

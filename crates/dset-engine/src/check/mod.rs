@@ -14,7 +14,7 @@ use serde_json::json;
 use self::program::Program;
 pub use self::program::ProgramError;
 
-/// Judges answers, where something is asked of them.
+/// Judges answers.
 #[derive(Debug)]
 pub(crate) struct Judge {
     acceptance: Acceptance,
@@ -43,6 +43,11 @@ impl Judge {
     /// Tells whether judging waits for programs.
     pub(crate) fn has_programs(&self) -> bool {
         !self.programs.is_empty()
+    }
+
+    /// Tells whether there is anything to judge in an answer: of a whole one nothing but that may be asked.
+    pub(crate) fn asks_something_of(&self, answer: &Answer) -> bool {
+        answer.is_cut() || !self.acceptance.is_empty()
     }
 
     /// Judges an answer to an item. Waits for programs.

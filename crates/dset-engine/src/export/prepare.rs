@@ -64,7 +64,8 @@ pub(super) fn prepare(
     }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
     let terms = store.terms()?;
-    let by_checks = layout.compares_answers() && request.rank.is_none() && terms.is_some();
+    let has_checks = terms.as_ref().is_some_and(|terms| !terms.are_of_whole_alone());
+    let by_checks = layout.compares_answers() && request.rank.is_none() && has_checks;
     if wants_rank && request.rank.is_none() && !by_checks {
         return Err(ExportError::NoRank);
     }

@@ -39,9 +39,11 @@ impl Accepting {
         Accepting::start(spec, acceptance).map(Some)
     }
 
-    /// Makes it of nothing but that answers are whole, for a store with some that are not.
+    /// Makes it of nothing but that answers are whole.
     pub(crate) fn of_whole_answers(spec: &JobSpec) -> Result<Accepting, JobError> {
-        Accepting::start(spec, Acceptance::new(None, Vec::new(), &[])?)
+        let Accepting { judge, terms } =
+            Accepting::start(spec, Acceptance::new(None, Vec::new(), &[])?)?;
+        Ok(Accepting { judge, terms: Terms { enough: None, ..terms } })
     }
 
     fn start(spec: &JobSpec, acceptance: Acceptance) -> Result<Accepting, JobError> {
@@ -60,7 +62,10 @@ impl Accepting {
         generation: u32,
     ) -> Result<(), JobError> {
         let acceptance = self.terms.fingerprint;
-        let unjudged = store.unjudged(generation, Some(&acceptance))?;
+        let unjudged = match self.terms.are_of_whole_alone() {
+            true => store.unjudged_cut(generation, &acceptance)?,
+            false => store.unjudged(generation, Some(&acceptance))?,
+        };
         if unjudged.answers.count == 0 {
             return Ok(());
         }

@@ -28,8 +28,8 @@ pub(crate) struct Preliminaries {
     pub(crate) starts_at_row: Option<u64>,
     /// Asking again was begun by an earlier run and is continued.
     pub(crate) again_continued: bool,
-    /// What answers are held against, where they are.
-    pub(crate) accepting: Option<Accepting>,
+    /// What answers are held against.
+    pub(crate) accepting: Accepting,
 }
 
 /// Records what is decided, opens the outputs, and returns the run. Fails, with nothing recorded,
@@ -45,7 +45,7 @@ pub(crate) fn begin(
     let keep = decisions.keep_answers;
     let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
     folder.store.save_requests(&settings_ids, input.samples)?;
-    folder.store.save_terms(before.accepting.as_ref().map(|accepting| &accepting.terms))?;
+    folder.store.save_terms(&before.accepting.terms)?;
     let mut invocation = Invocation::from_settings(&settings);
     invocation.reading.id = input.scanned.id_field.clone();
     folder.store.save_invocation(&invocation)?;

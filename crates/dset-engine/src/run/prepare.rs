@@ -80,8 +80,8 @@ pub struct Job {
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
-    /// What answers are held against, where they are.
-    pub(crate) accepting: Option<Accepting>,
+    /// What answers are held against.
+    pub(crate) accepting: Accepting,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
@@ -161,6 +161,10 @@ impl Job {
         if plan.pending() > 0 && !can_ask && !decisions.applies_only {
             return Err(JobError::NoKey);
         }
+        let accepting = match accepting {
+            Some(accepting) => accepting,
+            None => Accepting::of_whole_answers(&settings)?,
+        };
         let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
         begin(settings, decisions, input, plan, folder, before)
     }

@@ -50,7 +50,7 @@ pub(crate) fn redo(
         _ => None,
     };
     let mut is_chosen = Vec::new();
-    let mut aside = Vec::new();
+    let mut writes = Vec::new();
     let ScannedInput { source, prompts, requests, .. } = &mut *input;
     try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
         let number = is_chosen.len() as u64 + 1;
@@ -76,17 +76,22 @@ pub(crate) fn redo(
                 *which == RedoSelector::Failed
                     && matches!(plan.plan.states[*at as usize], Planned::Placed | Planned::Unplaced)
             };
-            let of_row = seen.entries.filter(|at| !keeps(at));
-            let firsts = of_row.filter_map(|at| answers.get(&at).copied());
-            aside.extend(firsts.flat_map(|first| all.tries_of(first).collect::<Vec<_>>()));
+            for at in seen.entries.filter(|at| !keeps(at)) {
+                let first = answers.get(&at).copied();
+                writes.extend(
+                    first.into_iter().flat_map(|first| all.tries_of(first)).map(Write::SetAside),
+                );
+                // What was cut before there was a text is asked again, too.
+                let question = plan.plan.wanted().failure_key(seen.id, at);
+                writes.push(Write::NotEnded { question, edition: generation });
+            }
         }
         Ok::<_, JobError>(())
     })?;
     if !is_chosen.contains(&true) {
         return Err(JobError::NothingToRedo);
     }
-    let aside: Vec<Write> = aside.into_iter().map(Write::SetAside).collect();
-    store.commit(&aside)?;
+    store.commit(&writes)?;
     input.scanned.planner.choose(&is_chosen);
     RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))
 }

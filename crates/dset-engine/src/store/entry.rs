@@ -105,9 +105,8 @@ impl NewAnswer {
         metadata.id = question.name.as_deref().map(str::to_owned);
         let try_number = question.try_number();
         metadata.tries = Some(try_number).filter(|number| *number > 1);
-        let verdicts = verdicts.as_ref().zip(run.acceptance);
-        let verdicts = verdicts.map(|(verdicts, acceptance)| NewVerdicts {
-            acceptance,
+        let verdicts = verdicts.as_ref().map(|verdicts| NewVerdicts {
+            acceptance: run.acceptance,
             list: (!verdicts.are_passed()).then(|| verdicts.list.clone()),
         });
         metadata.sample = (run.samples > 1).then_some(question.sample);

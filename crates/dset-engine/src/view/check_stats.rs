@@ -36,7 +36,7 @@ fn of_store(store: &Store, pricing: Pricing<'_>) -> Result<Vec<CheckStats>, Stor
     let Some(terms) = store.terms()? else { return Ok(Vec::new()) };
     let asked = AskedBy::load(store, pricing.providers)?;
     let (mut checks, mut passed_all) = (Vec::<CheckStats>::new(), 0);
-    store.for_each_judged(store.edition()?, &terms.fingerprint, |judged| {
+    store.for_each_judged(store.edition()?, &terms, |judged| {
         let Some(list) = &judged.list else {
             passed_all += 1;
             return;

@@ -85,7 +85,7 @@ impl Run {
         self.cancel_txs.insert(ask.id, drop_it);
         let at = |asked: &&Arc<Target>| (asked.model, asked.number) == (ask.model, ask.endpoint);
         let asked = self.targets.iter().find(at).expect("the machine asks where it was told to");
-        let (asked, tell, judge) = (Arc::clone(asked), self.tell.clone(), self.judge.clone());
+        let (asked, tell, judge) = (Arc::clone(asked), self.tell.clone(), Arc::clone(&self.judge));
         self.asks.spawn(async move {
             let mut dropped = dropped;
             let told = |tokens| {
@@ -98,11 +98,9 @@ impl Run {
                 _ = &mut dropped => return (ask.id, None),
             };
             let mut came = came;
-            if judge.is_some() {
-                came.reading = came.reading.with_cut_answer();
-            }
-            let verdicts = match (&came.reading, judge) {
-                (ParsedReply::Answer(answer), Some(judge)) => {
+            came.reading = came.reading.with_cut_answer();
+            let verdicts = match &came.reading {
+                ParsedReply::Answer(answer) if judge.asks_something_of(answer) => {
                     Some(judged(judge, &ask.question, answer, dropped).await)
                 }
                 _ => None,

@@ -170,7 +170,7 @@ struct Run {
     /// Writes marks into the input, where that can be marked.
     marker: Option<Arc<dyn Marker>>,
     /// Judges answers, where something is asked of them.
-    judge: Option<Arc<Judge>>,
+    judge: Arc<Judge>,
     shared: Option<Box<dyn SharedWork>>,
     _lock: crate::os::lock::Lock,
 }

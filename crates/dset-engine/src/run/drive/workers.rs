@@ -87,10 +87,11 @@ impl Run {
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation).unwrap_or_default();
-        let terms = job.accepting.as_ref().map(|accepting| &accepting.terms);
+        let terms = &job.accepting.terms;
         // Most runs hold answers against nothing, and read none of before.
-        let earlier_answers = match terms.is_some() || !plan.not_accepted.is_empty() {
-            true => Some(EarlierAnswers { archive: store.reader()?, terms: terms.cloned() }),
+        let held_against = Some(terms).filter(|terms| !terms.are_of_whole_alone());
+        let earlier_answers = match held_against.is_some() || !plan.not_accepted.is_empty() {
+            true => Some(EarlierAnswers { archive: store.reader()?, terms: held_against.cloned() }),
             false => None,
         };
         let mut journal: Box<dyn Journal> = Box::new(store.into_journal(&job.folder)?);
@@ -108,7 +109,7 @@ impl Run {
                 asked_for: spec.models.iter().map(Model::asked_for).collect(),
                 samples: spec.samples,
                 generation: job.generation,
-                acceptance: terms.map(|terms| terms.fingerprint),
+                acceptance: terms.fingerprint,
                 max_tokens: spec.model().request.max_tokens,
                 failed,
                 marks_known: job.marks_known.clone(),
@@ -135,8 +136,7 @@ impl Run {
             write_outputs(outputs, orders, tell.clone())?,
         ];
         let (tries, retry) = (spec.checks.tries, spec.checks.retry);
-        let enough = spec.checks.enough.filter(|_| job.accepting.is_some());
-        let enough = enough.map(|accepted| Enough { accepted, samples: spec.samples });
+        let enough = terms.enough.map(|accepted| Enough { accepted, samples: spec.samples });
         let rules = Rules {
             budget,
             tries,
@@ -166,7 +166,7 @@ impl Run {
             marking: JoinSet::new(),
             marks_known: job.marks_known,
             marker,
-            judge: job.accepting.map(|accepting| accepting.judge),
+            judge: job.accepting.judge,
             spec,
             shared,
             _lock: job.lock,

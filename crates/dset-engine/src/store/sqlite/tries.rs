@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dset_core::acceptance::{Standing, Terms, Verdict};
-use dset_core::answer::{CUT, Usage};
+use dset_core::answer::Usage;
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -16,6 +16,10 @@ use crate::store::error::StoreError;
 
 /// The name of the terms among the values of the whole store.
 const ACCEPTANCE: &str = "acceptance";
+
+/// The answers that were cut by the token limit, those of the original script apart.
+const CUT_ANSWERS: &str =
+    "SELECT answer FROM answer_facts WHERE finish = 'length' AND request <> 0";
 
 /// What is thought of a new answer, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,35 +98,42 @@ pub(super) fn count(
 }
 
 impl Store {
-    /// Returns the terms on which the last run accepted answers; `None` where it accepted all.
+    /// Returns the terms on which the last run accepted answers; `None` where it accepted all: of a run
+    /// that holds answers against nothing, where none was cut.
     pub(crate) fn terms(&self) -> Result<Option<Terms>, StoreError> {
+        let Some(terms) = self.saved_terms()? else { return Ok(None) };
+        if !terms.are_of_whole_alone() {
+            return Ok(Some(terms));
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM verdicts WHERE acceptance = ?1)";
+        let acceptance = &terms.fingerprint[..];
+        let was_cut = self.reader.connection.query_row(sql, [acceptance], |row| row.get(0))?;
+        Ok(Some(terms).filter(|_| was_cut))
+    }
+
+    fn saved_terms(&self) -> Result<Option<Terms>, StoreError> {
         let text = self.meta::<String>(ACCEPTANCE)?;
         let damaged = |_| StoreError::Damaged("what was accepted last cannot be read".to_owned());
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
     }
 
-    /// Tells whether there are answers that were cut by the token limit. A run that holds answers against
-    /// nothing stores none.
+    /// Tells whether there are answers that were cut by the token limit. Earlier versions stored none
+    /// where answers were held against nothing.
     pub(crate) fn has_cut_answers(&self) -> Result<bool, StoreError> {
-        if self.terms()?.is_none() {
+        if self.saved_terms()?.is_none() {
             return Ok(false);
         }
-        let sql = "SELECT EXISTS (SELECT 1 FROM answer_facts WHERE finish = ?1 AND request <> 0)";
-        Ok(self.reader.connection.query_row(sql, [CUT], |row| row.get(0))?)
+        let sql = format!("SELECT EXISTS ({CUT_ANSWERS})");
+        Ok(self.reader.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
     /// Remembers the terms of this run.
-    pub(crate) fn save_terms(&self, terms: Option<&Terms>) -> Result<(), StoreError> {
-        if self.terms()?.as_ref() == terms {
+    pub(crate) fn save_terms(&self, terms: &Terms) -> Result<(), StoreError> {
+        if self.saved_terms()?.as_ref() == Some(terms) {
             return Ok(());
         }
-        match terms {
-            Some(terms) => {
-                let terms = serde_json::to_string(terms).expect("terms are plain values");
-                self.set_meta(ACCEPTANCE, terms)
-            }
-            None => self.unset_meta(ACCEPTANCE),
-        }
+        let terms = serde_json::to_string(terms).expect("terms are plain values");
+        self.set_meta(ACCEPTANCE, terms)
     }
 
     /// Returns the answers that are to be kept, whatever these terms say.
@@ -187,16 +198,36 @@ impl Store {
         generation: u32,
         acceptance: Option<&[u8; 16]>,
     ) -> Result<Unjudged, StoreError> {
+        self.unjudged_among(generation, acceptance, "1")
+    }
+
+    /// Returns those among them that were cut by the token limit.
+    pub(crate) fn unjudged_cut(
+        &self,
+        generation: u32,
+        acceptance: &[u8; 16],
+    ) -> Result<Unjudged, StoreError> {
+        self.unjudged_among(generation, Some(acceptance), &format!("own.id IN ({CUT_ANSWERS})"))
+    }
+
+    fn unjudged_among(
+        &self,
+        generation: u32,
+        acceptance: Option<&[u8; 16]>,
+        of_these: &str,
+    ) -> Result<Unjudged, StoreError> {
         let sql = "SELECT own.id FROM (
                      SELECT answer AS id FROM answer_keys WHERE edition = ?1
                      UNION ALL SELECT t.answer FROM later_tries t
                      JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
                    WHERE NOT EXISTS (SELECT 1 FROM verdicts v
                      WHERE v.answer = own.id AND v.acceptance = ?2
-                     AND ifnull(instr(v.list, '\"unknown\"'), 0) = 0)";
+                     AND ifnull(instr(v.list, '\"unknown\"'), 0) = 0)
+                   AND ";
+        let sql = format!("{sql}{of_these}");
         let mut unjudged = Unjudged::default();
         let connection = &self.reader.connection;
-        let mut statement = connection.prepare(sql)?;
+        let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query(params![generation, acceptance.map(|hash| &hash[..])])?;
         while let Some(row) = rows.next()? {
             unjudged.answers.insert(row.get(0)?);
@@ -224,14 +255,16 @@ pub(crate) struct JudgedAnswer<'a> {
 }
 
 impl Store {
-    /// Shows every answer of a generation that was judged under an acceptance.
+    /// Shows every answer of a generation that was judged on these terms.
     pub(crate) fn for_each_judged(
         &self,
         generation: u32,
-        acceptance: &[u8; 16],
+        terms: &Terms,
         mut each: impl FnMut(&JudgedAnswer<'_>),
     ) -> Result<(), StoreError> {
-        let sql =
+        // Of whole ones nothing is recorded where nothing else is asked of them.
+        let join = if terms.are_of_whole_alone() { "LEFT JOIN" } else { "JOIN" };
+        let sql = format!(
             "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, f.input_tokens,
                      f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
                    FROM (
@@ -240,10 +273,11 @@ impl Store {
                      UNION ALL SELECT t.answer, EXISTS (SELECT 1 FROM later_tries l
                        WHERE l.key = t.key AND l.try > t.try) FROM later_tries t
                      JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
-                   JOIN verdicts v ON v.answer = own.id AND v.acceptance = ?2
-                   JOIN answers a ON a.id = own.id LEFT JOIN answer_facts f ON f.answer = own.id";
-        let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query(params![generation, &acceptance[..]])?;
+                   {join} verdicts v ON v.answer = own.id AND v.acceptance = ?2
+                   JOIN answers a ON a.id = own.id LEFT JOIN answer_facts f ON f.answer = own.id"
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let mut rows = statement.query(params![generation, &terms.fingerprint[..]])?;
         while let Some(row) = rows.next()? {
             let list: Option<String> = row.get(0)?;
             let session: Option<i64> = row.get(3)?;

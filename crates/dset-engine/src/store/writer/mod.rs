@@ -69,8 +69,8 @@ pub struct WriterSettings {
     pub samples: u32,
     /// The edition that is asked.
     pub generation: u32,
-    /// What verdicts are known by, where answers are judged.
-    pub acceptance: Option<[u8; 16]>,
+    /// What verdicts are known by.
+    pub acceptance: [u8; 16],
     /// The token limit of this run.
     pub max_tokens: Option<u64>,
     /// The column of the input that the store knows to have marks, or nothing.

@@ -137,7 +137,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         asked_for: vec![None],
         samples: 1,
         generation: 0,
-        acceptance: None,
+        acceptance: [0; 16],
         max_tokens: None,
         marks_known: None,
         marks_name: "status".into(),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::columns::Record;
 use super::filter::{NUMBERS, Ready, number};
 use super::{BrowseError, Browser, Filter};
 
@@ -59,24 +60,23 @@ impl Browser {
         self.with(|store, loaded| {
             let ready = Ready::new(filter, &loaded.columns)?;
             let found = self.found(store, loaded, &filter.terms)?;
-            let records = loaded.columns.records.iter().enumerate();
-            let wanted = records.filter(|(at, record)| {
-                record.answer > 0
-                    && ready.holds(record)
-                    && found.as_ref().is_none_or(|found| found.has(*at as u32))
-            });
-            let wanted: Vec<_> = wanted.map(|(_, record)| record).collect();
+            // Gone through once for each number: a list of them would be as large as all that is kept.
+            let wanted = || {
+                let records = loaded.columns.records.iter().enumerate();
+                let is_wanted = |(at, record): &(usize, &Record)| {
+                    record.answer > 0
+                        && ready.holds(record)
+                        && found.as_ref().is_none_or(|found| found.has(*at as u32))
+                };
+                records.filter(is_wanted).map(|(_, record)| record)
+            };
             let mut numbers = Vec::new();
             for at in SPREAD {
-                let all: Vec<f64> = wanted
-                    .iter()
-                    .map(|record| number(at, record))
-                    .filter(|number| !number.is_nan())
-                    .collect();
-                numbers.extend(spread(NUMBERS[at], all));
+                let all = wanted().map(|record| number(at, record));
+                numbers.extend(spread(NUMBERS[at], all.filter(|one| !one.is_nan()).collect()));
             }
-            let times: Vec<u32> = wanted.iter().map(|record| record.numbers.answered_at).collect();
-            let (step_seconds, steps) = over_time(&times);
+            let times = || wanted().map(|record| record.numbers.answered_at).filter(|at| *at > 0);
+            let (step_seconds, steps) = over_time(times);
             Ok(Distributions { numbers, step_seconds, steps })
         })
     }
@@ -101,13 +101,12 @@ fn spread(name: &'static str, mut all: Vec<f64>) -> Option<Distribution> {
     Some(Distribution { name, count, least, median: at(0.5), p95: at(0.95), most, ends, counts })
 }
 
-fn over_time(times: &[u32]) -> (u32, Vec<Step>) {
-    let known = || times.iter().copied().filter(|at| *at > 0);
-    let (Some(first), Some(last)) = (known().min(), known().max()) else { return (0, Vec::new()) };
+fn over_time<I: Iterator<Item = u32>>(times: impl Fn() -> I) -> (u32, Vec<Step>) {
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return (0, Vec::new()) };
     let step = ((last - first) / STEPS as u32 + 1).max(1);
     let mut steps: Vec<Step> =
         (0..=(last - first) / step).map(|at| Step { at: first + at * step, answers: 0 }).collect();
-    known().for_each(|at| steps[((at - first) / step) as usize].answers += 1);
+    times().for_each(|at| steps[((at - first) / step) as usize].answers += 1);
     (step, steps)
 }
 
@@ -123,7 +122,7 @@ mod tests {
         let same = super::spread("seconds", vec![2.0; 7]).unwrap();
         assert_eq!(same.counts.iter().sum::<u64>(), 7);
         assert!(super::spread("cost", vec![0.0]).is_none());
-        let (step, steps) = over_time(&[100, 100, 160, 400]);
+        let (step, steps) = over_time(|| [100, 100, 160, 400].into_iter());
         assert_eq!((step, steps.iter().map(|step| step.answers).sum::<u64>()), (6, 4));
     }
 }

@@ -202,7 +202,10 @@ impl Ready {
             })
             .collect();
         keyed.sort_unstable();
-        keyed.into_iter().map(|keyed| keyed as u32).collect()
+        let mut order: Vec<u32> = keyed.into_iter().map(|keyed| keyed as u32).collect();
+        // It stands where the keys stood, which are twice as large.
+        order.shrink_to_fit();
+        order
     }
 
     /// Counts the values of each facet among the records that all other filters let through.

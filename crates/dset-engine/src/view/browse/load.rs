@@ -91,6 +91,7 @@ impl Loaded {
                 failed = open.insert(row, seen.item.text.trim()).err();
             }
         })?;
+        drop(answers);
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -158,12 +159,16 @@ impl Loaded {
         let mut costs = Costs::new(store, pricing)?;
         let (columns, mut fits) = (&mut self.columns, true);
         let mut last = self.last;
-        let acceptance = store.terms()?.map(|terms| terms.fingerprint).filter(|_| self.has_checks);
-        let passes = |answer| match &acceptance {
+        let terms = store.terms()?;
+        if terms.is_some() != self.has_checks {
+            return Ok(false);
+        }
+        let passes = |answer| match &terms {
             None => true,
-            Some(acceptance) => match store.as_reader().verdicts(answer, acceptance) {
+            Some(terms) => match store.as_reader().verdicts(answer, &terms.fingerprint) {
                 Ok(Some(failed)) => failed.is_empty(),
-                Ok(None) | Err(_) => false,
+                Ok(None) => terms.are_of_whole_alone(),
+                Err(_) => false,
             },
         };
         store.for_each_fact(self.last, |facts| {
