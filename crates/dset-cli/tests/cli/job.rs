@@ -243,6 +243,78 @@ fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
 }
 
 #[test]
+fn nothing_that_a_merged_folder_does_marks_the_jobs_input() {
+    // One row says ERROR from before, as every shard read it.
+    let before = "question,status\na,\nb,ERROR\nc,\nd,\n";
+    let (folder, service) = (Folder::with(before), Service::with(&["c=risk"]));
+    split(&folder, &service, &["-m", "m"]);
+    run_shards(&folder, &["0", "1"]);
+    folder.dset(&["run", "--job", "job", "--shard", "2"]).exits(3);
+    let url = service.url();
+    let as_before = ["q.csv", "-m", "m", "--base-url", &url, "--key", "none"];
+    let merged = |name: &str| {
+        let run = [&["run", "-o", name][..], &as_before].concat();
+        let told = folder.dset(&run).exits(3);
+        assert!(!told.err.contains("marked ERROR"), "{}", told.err);
+        let redo = [&["redo", "-o", name, "--failed", "--questions"][..], &as_before].concat();
+        folder.dset(&redo).exits(3);
+        let checked = [&["check", "-o", name][..], &as_before].concat();
+        let checked = [&checked[..], &["--check", "length=9999999..", "--apply"]].concat();
+        folder.dset(&checked).exits(3);
+        assert_eq!(folder.read("q.csv"), before, "{name}");
+        folder.dset(&["status", "-o", name]).exits(0).tells("none: this input is never written");
+    };
+    folder.dset(&["job", "merge", "job"]).exits(0);
+    merged("job/merged");
+    // Nor where shards are put together by their names, and again from there.
+    folder.dset(&["merge", "job/shard-00001", "job/shard-00000", "-o", "both"]).exits(0);
+    folder.dset(&["merge", "both", "job/shard-00002", "-o", "all"]).exits(0);
+    merged("all");
+    folder.dset(&["job", "status", "job"]).exits(0).tells("3 of 3 shards done");
+    // Nor before any shard was asked.
+    let new = ["job", "split", "q.csv", "--shards", "2", "-o", "new", "-m", "m", "--key", "none"];
+    folder.dset(&[&new[..], &["--base-url", &url]].concat()).exits(0);
+    folder.dset(&["job", "merge", "new", "--partial"]).exits(0);
+    merged("new/merged");
+}
+
+#[test]
+fn what_failed_in_a_shard_is_asked_again_by_its_hints() {
+    let service = Service::with(&["x=risk", "y=length*3"]);
+    let folder = Folder::with("question\nb1\nb2\nx\ny\nb3\nb4\n");
+    split(
+        &folder,
+        &service,
+        &["-m", "m", "--check", "whole", "--on-fail", "retry", "--tries", "2"],
+    );
+    let again = "dset run --job job --shard 1";
+    let redo = "dset redo --failed --job job --shard 1";
+    let told = folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    assert!(told.err.contains(&format!("again with `{again}`")), "{}", told.err);
+    let as_redo = "dset redo --job job --shard 1 --failed";
+    assert!(told.err.contains(&format!("anew with `{as_redo}`")), "{}", told.err);
+    assert!(!told.err.contains("--max-tokens"), "{}", told.err);
+    let status = folder.dset(&["status", "-o", "job/shard-00001"]).exits(0);
+    assert!(status.out.contains(&format!("again with `{again}`")), "{}", status.out);
+    assert!(status.out.contains(&format!("`{as_redo}`")), "{}", status.out);
+    let job = folder.dset(&["job", "status", "job"]).exits(0);
+    assert!(job.out.contains(again) && job.out.contains(redo), "{}", job.out);
+    let asked = service.stats().asked;
+    folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    assert_eq!(
+        service.stats().asked,
+        asked + 1,
+        "what was refused, and not what has used up its tries"
+    );
+    folder.dset(&["redo", "--failed", "--job", "job", "--shard", "1"]).exits(3);
+    assert_eq!(service.stats().asked, asked + 4, "both, and one twice");
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    assert_eq!(seen["shards"][1]["ledger"]["answered"], 1, "{seen}");
+    assert_eq!(seen["shards"][1]["ledger"]["rejected"], 1, "{seen}");
+    folder.dset(&["run", "--job", "job", "--shard", "1", "--again"]).exits(2);
+}
+
+#[test]
 fn a_shard_is_not_asked_otherwise_than_the_whole() {
     let (folder, service) = (Folder::with("question\na\nb\n"), Service::friendly());
     let url = service.url();
