@@ -30,6 +30,8 @@ use crate::explain;
 use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 use crate::same_command::same_command_as;
 
+/// How often a worker looks that finds no free shard: one may become free, or the job be done.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a shard belongs to a worker that says nothing more.
 const LEASE_SECONDS: u32 = 30;
 
@@ -208,7 +210,7 @@ impl Worker<'_> {
                             "{left} left, and other workers have them: waiting, in case one dies"
                         ));
                     }
-                    if !patience.wait(self.lasts / 10) {
+                    if !patience.wait(LOOK_EVERY.min(self.lasts / 10)) {
                         return Ok(patience.stopped());
                     }
                 }
