@@ -75,6 +75,62 @@ fn a_scheduler_says_which_shard_a_process_is() {
     auto("OTHER", "1").exits(2).says("no scheduler says which shard this is");
 }
 
+/// The first block of a page in which this stands.
+#[cfg(unix)]
+fn block_with(page: &str, words: &str) -> String {
+    let blocks = page.split("```").skip(1).step_by(2);
+    let found = blocks.map(|block| block.split_once('\n').unwrap().1).find(|b| b.contains(words));
+    found.unwrap().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_for_slurm_stops_in_time_and_puts_its_task_into_the_queue_again() {
+    use std::process::{Command, Stdio};
+    let page = include_str!("../../../../docs/scale.md");
+    let settings = MockSettings { latency_ms: 300, ..MockSettings::default() };
+    let (folder, service) = (Folder::with(QUESTIONS), Service::start(settings));
+    split(&folder, &service, &["-c", "1"]);
+    folder.write("dset.sh", block_with(page, "#SBATCH"));
+    folder.write("bin/scontrol", "#!/bin/sh\necho $1 $2 > requeued\n");
+    let binary = std::path::PathBuf::from(env!("CARGO_BIN_EXE_dset"));
+    let here = folder.path("bin");
+    let path = format!(
+        "{}:{}:{}",
+        here.display(),
+        binary.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(here.join("scontrol"), executable).unwrap();
+    let task = |shard: &str| {
+        let mut command = Command::new("bash");
+        for (name, _) in folder.command(&[]).get_envs().filter(|(_, value)| value.is_none()) {
+            command.env_remove(name);
+        }
+        command.arg("dset.sh").current_dir(folder.path(".")).env("PATH", &path);
+        command.env("SLURM_ARRAY_TASK_ID", shard).env("SLURM_JOB_ID", "4711");
+        command.env("DSET_SHARE_PACE", "off").env("XDG_CONFIG_HOME", folder.path(".config"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        crate::common::Going { child: command.spawn().unwrap() }
+    };
+    let going = task("0");
+    until("it asks", || service.stats().asked > 0);
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&going.child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    going.end().exits(143);
+    assert_eq!(folder.read("requeued"), "requeue 4711\n");
+    let stats = service.stats();
+    assert_eq!((stats.asked, stats.answered), (1, 1), "what was on its way came home");
+    std::fs::remove_file(folder.path("requeued")).unwrap();
+    task("0").end().exits(0);
+    assert_eq!(service.stats().asked, 2);
+    assert!(!folder.path("requeued").exists());
+}
+
 #[test]
 fn two_runs_of_one_shard_at_once_are_one_too_many() {
     let settings = MockSettings { latency_ms: 600_000, ..MockSettings::default() };
