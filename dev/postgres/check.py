@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What must hold of a job in PostgreSQL. Each check is a function; its line says what was counted."""
 
+import json
 import os
 import random
 import signal
@@ -241,6 +242,94 @@ def one_limit_of_cost_for_all(server):
     return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked; raised to 0.6: ${more:.4f}"
 
 
+def failed_asked_again(server):
+    """What failed is asked again when somebody says so, once, by whoever works: refused, or out of tries."""
+    service = Service(DSET, "--latency-ms", "5", "--on", "What is 5?=risk*2", "--on", "What is 34?=length*4")
+    job = Job(DSET, server, "again", service, 60, 6, "--check", "whole", "--on-fail", "retry", "--tries", "2")
+    assert job.split.returncode == 0, job.split.stderr
+    job.wait(job.work(), 3)
+    asked = service.stats()["asked"]
+    # 5 once, 34 twice.
+    assert asked == 61, f"{asked} asked"
+    job.wait(job.work(), 3)
+    assert service.stats()["asked"] == asked, "asked again unasked"
+    told = job.run("job", "status", "--store", job.address).stdout
+    assert "done, with failures" in told and "--again-failed` asks them again" in told, told
+    # Refused once more, and cut twice more: both workers together ask each of them once.
+    pair = [job.work("--again-failed") for _ in range(2)]
+    for worker in pair:
+        job.wait(worker, (0, 3))
+    second = service.stats()["asked"] - asked
+    assert second in (3, 4), f"{second} asked in the second round"
+    if job.number("SELECT count(*) FROM shard WHERE (ledger::jsonb->>'answered')::int < 10"):
+        # Killed in the middle of it, another goes on with it, and needs no word.
+        job.wait(job.work("--again-failed"))
+    status = job.run("job", "status", "--store", job.address)
+    assert "with failures" not in status.stdout and "6 of 6 shards done" in status.stdout, status.stdout
+    assert job.number("SELECT count(*) FROM shard WHERE is_again OR NOT is_done") == 0
+    before = service.stats()["asked"]
+    job.wait(job.work("--again-failed"))
+    assert service.stats()["asked"] == before
+    rows = job.merged().splitlines()
+    assert len(rows) == 60, f"{len(rows)} rows"
+    return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered"
+
+
+def what_died_is_forgiven(_):
+    """A killed worker's money stays booked until somebody forgives it; one that ended is booked to the cent."""
+    server = Server()
+    service = Service(DSET, "--latency-ms", "300", "--price", "1/1/10")
+    job = Job(DSET, server, "forgiven", service, 4000, 2, "--max-cost", "0.5", "--max-output-bound", "200", "-c", "8")
+    assert job.split.returncode == 0, job.split.stderr
+    limits = ("job", "limits", "--store", job.address)
+
+    def books():
+        done = job.run(*limits, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
+    assert priced.returncode == 0, priced.stderr
+    victim = job.work("--max-cost-run", "0.2", lease=1)
+    job.until(lambda: job.answers() >= 30)
+    assert job.run(*limits, "--forgive-lost").returncode == 0
+    assert books()["lost_runs"] == 0, "one that lives is not lost"
+    victim.kill()
+    victim.wait()
+    job.until(lambda: books()["lost_runs"] == 1)
+    before = books()
+    told = job.run(*limits).stdout
+    assert "granted to 1 run that did not end" in told and "--forgive-lost" in told, told
+    # Without the price nothing can be worked out, and nothing is.
+    settings, aside = (os.path.join(job.folder, name) for name in ("dset.toml", "aside.toml"))
+    os.rename(settings, aside)
+    stranger = job.run(*limits, "--forgive-lost")
+    os.rename(aside, settings)
+    assert stranger.returncode == 2 and "no price" in stranger.stderr and books() == before, stranger.stderr
+    forgiven = job.run(*limits, "--forgive-lost")
+    assert forgiven.returncode == 0, forgiven.stderr
+    after = books()
+    recorded = job.number("SELECT count(*) FROM answer")
+    assert after["lost_runs"] == 0 and 0 < float(after["booked"]) < float(before["booked"]), f"{before} {after}"
+    # One that cannot say goodbye says so the next time it is here.
+    worker = job.work(lease=1)
+    job.until(lambda: job.answers() >= recorded + 20)
+    server.stop("immediate")
+    worker.send_signal(signal.SIGINT)
+    job.wait(worker, 130, 20)
+    server.start()
+    life = job.number("SELECT max(id) FROM life")
+    unknown = job.number(f"SELECT count(*) FROM life WHERE id = {life} AND billed IS NULL")
+    job.wait(job.work(lease=1, folder=worker.name), 5)
+    exact = job.number(f"SELECT count(*) FROM life WHERE id = {life} AND billed < granted")
+    assert (unknown, exact) == (1, 1), f"unknown {unknown}, exact {exact}"
+    end, cost = books(), float(str(service.stats()["cost"]).strip("$"))
+    # What was on its way at the kill was billed here all the same, and the user has said that it was not.
+    on_its_way = 8 * 0.0035
+    assert end["lost_runs"] == 0 and 0.4 <= cost <= 0.5 + on_its_way, f"${cost} billed, {end}"
+    return f"${before['booked']} booked of which ${before['lost']} for what was killed, forgiven ${after['booked']}; at the end ${cost:.4f} billed"
+
+
 def folder_to_server_and_back(server):
     """What was asked without the server is brought there; what is there is asked nowhere again."""
     service = Service(DSET, "--latency-ms", "5")
@@ -254,7 +343,15 @@ def folder_to_server_and_back(server):
     job.check_whole()
     done = job.run("run", "q.csv", "-o", "there/merged", "--base-url", service.url, "--key", "none", "-m", "m", "--quiet")
     assert done.returncode == 0 and service.stats()["asked"] == 90, done.stderr
-    return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again"
+    # What a shard's folder is asked later, without the server, is brought there too, though the shard is done.
+    job.server.sql("SET search_path TO dset; DELETE FROM answer WHERE shard = 1", job.name)
+    job.wait(job.work(folder="job"))
+    assert job.answers() == 60
+    done = job.run("redo", "1", "--job", "job", "--shard", "1", "--quiet")
+    assert done.returncode == 0, done.stderr
+    job.wait(job.work(folder="job"))
+    assert job.answers() == 91 and service.stats()["asked"] == 91, f"{job.answers()} answers, {service.stats()['asked']} asked"
+    return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again; one more redone there is brought too"
 
 
 def refusals(server):
@@ -289,9 +386,10 @@ def refusals(server):
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "unfinished", "job", "merge", "there", "--store", address)
-    server.sql("UPDATE dset.job SET version = 2, made_by = 'dset 9.9'", "refused")
+    server.sql("UPDATE dset.job SET version = 3, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
-    server.sql("UPDATE dset.job SET version = 1", "refused")
+    # One of before is brought to the present form by whoever may.
+    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again", "refused")
     server.sql('CREATE DATABASE "foreign"')
     server.sql("CREATE SCHEMA dset; CREATE TABLE dset.theirs ()", "foreign")
     refused(2, "not of dset", "work", "--store", server.address("foreign"))
@@ -337,7 +435,7 @@ def journals_agree(server):
     return "2 tests, one of them over the server"
 
 
-CHECKS = [one_rate_for_all, connection_hangs, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
+CHECKS = [one_rate_for_all, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
           stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, tls, whole_job, folder_to_server_and_back, refusals]
 
 

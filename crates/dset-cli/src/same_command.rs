@@ -33,6 +33,8 @@ pub(crate) fn given_arguments() -> Vec<String> {
 /// Returns the command that was given as another one, with the flags that both have, and without
 /// those named: a hint must not lead to another run than the one that was meant.
 pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
+    // A worker asks as a run does, and goes on as a worker.
+    let name = if name == "run" && is_worker() { WORK } else { name };
     match GRAMMAR.get() {
         Some(grammar) => given_as(grammar, &arguments(), name, without),
         None => format!("dset {name}"),
@@ -49,6 +51,24 @@ pub(crate) fn same_command_with(argument: &str) -> String {
         true => same_command_as(name, &[argument]),
         false => "dset run".to_owned(),
     }
+}
+
+/// The command of a worker.
+const WORK: &str = "work";
+
+/// Tells whether this process is a worker of a job on a server.
+pub(crate) fn is_worker() -> bool {
+    arguments().first().is_some_and(|word| word == WORK)
+}
+
+/// Returns the flag that names the server, as it was given to a worker.
+pub(crate) fn given_server() -> String {
+    let words = arguments();
+    let at = words.iter().position(|word| word == "--store" || word.starts_with("--store="));
+    let Some(at) = at else { return "--store".to_owned() };
+    let address = words.get(at + 1).filter(|next| words[at] == "--store" && !next.starts_with('-'));
+    let given = [Some(&words[at]), address];
+    given.into_iter().flatten().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> String {

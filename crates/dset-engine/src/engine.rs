@@ -23,7 +23,7 @@ use crate::observer::{LocalFailure, Observer};
 use crate::run::budget::{LimitError, payees};
 use crate::run::drive::{RunControl, Target, drive};
 use crate::run::peer_limits::PeerLimits;
-use crate::run::prepare::{Decisions, Job};
+use crate::run::prepare::{Decisions, Job, marks_known};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::shard::JobFile;
@@ -245,7 +245,8 @@ impl Engine {
     /// Those of a run that cannot begin, as far as they show without a lock.
     pub fn plan(&self) -> Result<EnginePlan, JobError> {
         let mut spec = self.spec.clone();
-        let input = ScannedInput::to_ask(&mut spec, None)?;
+        let marks = marks_known(&spec.output);
+        let input = ScannedInput::to_ask(&mut spec, marks)?;
         let of_store = open_readonly(&spec.output, |store| {
             let next = u32::from(self.decisions.ask_again && !store.is_blank()?);
             RunPlan::new(&input, store, store.edition()? + next, store.terms()?.as_ref())

@@ -45,7 +45,7 @@ pub(crate) struct MergeArgs {
 }
 
 pub(super) fn run(args: &MergeArgs) -> Result<Exit, UserError> {
-    let merged = merge(&args.folders, &args.output).map_err(explain::merge)?;
+    let merged = merge(&args.folders, &args.output, false).map_err(explain::merge)?;
     match args.json {
         true => page::json(as_json(&merged)),
         false => write_out(in_words(&merged, &args.output).as_bytes()),

@@ -31,7 +31,8 @@ Examples:
   dset redo 42
   dset redo 100-200
   dset redo --where \"level > 4\"
-  dset redo --failed                 those that used up their tries, too"
+  dset redo --failed                 those that used up their tries, too
+  dset redo --failed --job job --shard 12"
 )]
 pub(crate) struct RedoArgs {
     /// Number of the question in the file, or the first and the last of several
@@ -53,6 +54,9 @@ pub(crate) struct RedoArgs {
 
     #[command(flatten)]
     layer: SettingsLayer,
+
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 fn numbers(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -83,7 +87,7 @@ pub(super) fn run(args: RedoArgs) -> Result<Exit, UserError> {
         layer,
         decisions: DecisionArgs { yes: args.yes, keep: args.keep, ..DecisionArgs::default() },
         dataset: EndArgs::default(),
-        shard: ShardArgs::default(),
+        shard: args.shard,
         #[cfg(unix)]
         ack_fd: None,
     };

@@ -15,6 +15,7 @@ use dset_core::settings::{
 use dset_engine::store::Invocation;
 use url::Url;
 
+use crate::command::shared::from_here;
 use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
@@ -87,6 +88,12 @@ fn command_again(
     };
     // Files that cannot be read were complained of when this run was looked for.
     let Some(before) = before else { return ResumeCommand { command, more: "" } };
+    if let Some(shard) = before.invocation.and_then(|call| call.reading.shard.as_ref()) {
+        // The job says what it is asked with.
+        let job = quoted(&from_here(&shard.job).display().to_string());
+        let command = format!("dset {name} --job {job} --shard {}", shard.number);
+        return ResumeCommand { command, more: "" };
+    }
     let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
         return ResumeCommand { command, more: "" };
     };
@@ -185,6 +192,11 @@ fn params_again(was: &Params, is: &Params) -> Option<Vec<Params>> {
 }
 
 impl LastRun<'_> {
+    /// Tells whether it asked a shard of a job.
+    pub(super) fn is_shard(&self) -> bool {
+        self.invocation.is_some_and(|call| call.reading.shard.is_some())
+    }
+
     /// Tells whether settings ask the same models at the same place.
     fn is_where(&self, now: &JobSpec) -> bool {
         let asked = now.models.iter().map(|model| &model.request.model);

@@ -88,7 +88,7 @@ pub(crate) struct DecisionArgs {
     pub(crate) again_failed: bool,
 
     /// Ask everything again; earlier outputs are moved, not deleted
-    #[arg(long)]
+    #[arg(long, conflicts_with = "job")]
     pub(crate) again: bool,
 
     /// Where rows say ERROR and nothing tells who wrote that: ask all rows

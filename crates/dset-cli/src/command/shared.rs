@@ -46,7 +46,7 @@ pub(crate) fn settings_under(
 }
 
 /// Returns a path as seen from the working folder, where it lies in there.
-fn from_here(path: &Path) -> PathBuf {
+pub(super) fn from_here(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).to_owned()
 }

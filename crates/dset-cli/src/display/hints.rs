@@ -6,7 +6,7 @@ use dset_core::answer::Cause;
 
 /// Returns what helps, from the causes. `again` writes the command that asks them again, between
 /// ticks: without the settings that are named, and with more words; `redo` is the one that asks those
-/// again that used up their tries.
+/// again that used up their tries. `is_shard` says that settings stay as they are.
 ///
 /// An answer that was cut, or that repeated itself, is asked again under a higher token limit alone:
 /// without one the same would be bought once more.
@@ -14,6 +14,7 @@ pub(crate) fn advice<'a>(
     causes: impl IntoIterator<Item = &'a str>,
     again: impl Fn(&[&str], &str) -> String,
     redo: &str,
+    is_shard: bool,
 ) -> Vec<String> {
     let (mut cut, mut repeats, mut checks, mut other) = (false, false, false, false);
     let mut without = BTreeSet::new();
@@ -30,6 +31,13 @@ pub(crate) fn advice<'a>(
     }
     let mut hints = Vec::new();
     hints.extend(without.into_iter().filter_map(nothing));
+    if is_shard && (cut || repeats || checks) {
+        hints.push(format!(
+            "Answers that were cut, or fail a check and have no tries left, are asked anew with {redo}: \
+             what a job asks stays as it was split"
+        ));
+        (cut, repeats, checks) = (false, false, false);
+    }
     if cut {
         let command = again(&["max_tokens"], " --max-tokens N --continue");
         hints.push(format!(

@@ -75,6 +75,62 @@ fn a_scheduler_says_which_shard_a_process_is() {
     auto("OTHER", "1").exits(2).says("no scheduler says which shard this is");
 }
 
+/// The first block of a page in which this stands.
+#[cfg(unix)]
+fn block_with(page: &str, words: &str) -> String {
+    let blocks = page.split("```").skip(1).step_by(2);
+    let found = blocks.map(|block| block.split_once('\n').unwrap().1).find(|b| b.contains(words));
+    found.unwrap().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_for_slurm_stops_in_time_and_puts_its_task_into_the_queue_again() {
+    use std::process::{Command, Stdio};
+    let page = include_str!("../../../../docs/scale.md");
+    let settings = MockSettings { latency_ms: 300, ..MockSettings::default() };
+    let (folder, service) = (Folder::with(QUESTIONS), Service::start(settings));
+    split(&folder, &service, &["-c", "1"]);
+    folder.write("dset.sh", block_with(page, "#SBATCH"));
+    folder.write("bin/scontrol", "#!/bin/sh\necho $1 $2 > requeued\n");
+    let binary = std::path::PathBuf::from(env!("CARGO_BIN_EXE_dset"));
+    let here = folder.path("bin");
+    let path = format!(
+        "{}:{}:{}",
+        here.display(),
+        binary.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(here.join("scontrol"), executable).unwrap();
+    let task = |shard: &str| {
+        let mut command = Command::new("bash");
+        for (name, _) in folder.command(&[]).get_envs().filter(|(_, value)| value.is_none()) {
+            command.env_remove(name);
+        }
+        command.arg("dset.sh").current_dir(folder.path(".")).env("PATH", &path);
+        command.env("SLURM_ARRAY_TASK_ID", shard).env("SLURM_JOB_ID", "4711");
+        command.env("DSET_SHARE_PACE", "off").env("XDG_CONFIG_HOME", folder.path(".config"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        crate::common::Going { child: command.spawn().unwrap() }
+    };
+    let going = task("0");
+    until("it asks", || service.stats().asked > 0);
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&going.child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    going.end().exits(143);
+    assert_eq!(folder.read("requeued"), "requeue 4711\n");
+    let stats = service.stats();
+    assert_eq!((stats.asked, stats.answered), (1, 1), "what was on its way came home");
+    std::fs::remove_file(folder.path("requeued")).unwrap();
+    task("0").end().exits(0);
+    assert_eq!(service.stats().asked, 2);
+    assert!(!folder.path("requeued").exists());
+}
+
 #[test]
 fn two_runs_of_one_shard_at_once_are_one_too_many() {
     let settings = MockSettings { latency_ms: 600_000, ..MockSettings::default() };
@@ -240,6 +296,78 @@ fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
     folder.dset(&["job", "merge", "job"]).exits(0).tells("6 answers, 1 without one");
     let seen = folder.dset(&["status", "-o", "job/merged", "--json"]).exits(0).json();
     assert_eq!((&seen["ledger"]["answered"], &seen["ledger"]["rejected"]), (&6.into(), &1.into()));
+}
+
+#[test]
+fn nothing_that_a_merged_folder_does_marks_the_jobs_input() {
+    // One row says ERROR from before, as every shard read it.
+    let before = "question,status\na,\nb,ERROR\nc,\nd,\n";
+    let (folder, service) = (Folder::with(before), Service::with(&["c=risk"]));
+    split(&folder, &service, &["-m", "m"]);
+    run_shards(&folder, &["0", "1"]);
+    folder.dset(&["run", "--job", "job", "--shard", "2"]).exits(3);
+    let url = service.url();
+    let as_before = ["q.csv", "-m", "m", "--base-url", &url, "--key", "none"];
+    let merged = |name: &str| {
+        let run = [&["run", "-o", name][..], &as_before].concat();
+        let told = folder.dset(&run).exits(3);
+        assert!(!told.err.contains("marked ERROR"), "{}", told.err);
+        let redo = [&["redo", "-o", name, "--failed", "--questions"][..], &as_before].concat();
+        folder.dset(&redo).exits(3);
+        let checked = [&["check", "-o", name][..], &as_before].concat();
+        let checked = [&checked[..], &["--check", "length=9999999..", "--apply"]].concat();
+        folder.dset(&checked).exits(3);
+        assert_eq!(folder.read("q.csv"), before, "{name}");
+        folder.dset(&["status", "-o", name]).exits(0).tells("none: this input is never written");
+    };
+    folder.dset(&["job", "merge", "job"]).exits(0);
+    merged("job/merged");
+    // Nor where shards are put together by their names, and again from there.
+    folder.dset(&["merge", "job/shard-00001", "job/shard-00000", "-o", "both"]).exits(0);
+    folder.dset(&["merge", "both", "job/shard-00002", "-o", "all"]).exits(0);
+    merged("all");
+    folder.dset(&["job", "status", "job"]).exits(0).tells("3 of 3 shards done");
+    // Nor before any shard was asked.
+    let new = ["job", "split", "q.csv", "--shards", "2", "-o", "new", "-m", "m", "--key", "none"];
+    folder.dset(&[&new[..], &["--base-url", &url]].concat()).exits(0);
+    folder.dset(&["job", "merge", "new", "--partial"]).exits(0);
+    merged("new/merged");
+}
+
+#[test]
+fn what_failed_in_a_shard_is_asked_again_by_its_hints() {
+    let service = Service::with(&["x=risk", "y=length*3"]);
+    let folder = Folder::with("question\nb1\nb2\nx\ny\nb3\nb4\n");
+    split(
+        &folder,
+        &service,
+        &["-m", "m", "--check", "whole", "--on-fail", "retry", "--tries", "2"],
+    );
+    let again = "dset run --job job --shard 1";
+    let redo = "dset redo --failed --job job --shard 1";
+    let told = folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    assert!(told.err.contains(&format!("again with `{again}`")), "{}", told.err);
+    let as_redo = "dset redo --job job --shard 1 --failed";
+    assert!(told.err.contains(&format!("anew with `{as_redo}`")), "{}", told.err);
+    assert!(!told.err.contains("--max-tokens"), "{}", told.err);
+    let status = folder.dset(&["status", "-o", "job/shard-00001"]).exits(0);
+    assert!(status.out.contains(&format!("again with `{again}`")), "{}", status.out);
+    assert!(status.out.contains(&format!("`{as_redo}`")), "{}", status.out);
+    let job = folder.dset(&["job", "status", "job"]).exits(0);
+    assert!(job.out.contains(again) && job.out.contains(redo), "{}", job.out);
+    let asked = service.stats().asked;
+    folder.dset(&["run", "--job", "job", "--shard", "1"]).exits(3);
+    assert_eq!(
+        service.stats().asked,
+        asked + 1,
+        "what was refused, and not what has used up its tries"
+    );
+    folder.dset(&["redo", "--failed", "--job", "job", "--shard", "1"]).exits(3);
+    assert_eq!(service.stats().asked, asked + 4, "both, and one twice");
+    let seen = folder.dset(&["job", "status", "job", "--json"]).exits(0).json();
+    assert_eq!(seen["shards"][1]["ledger"]["answered"], 1, "{seen}");
+    assert_eq!(seen["shards"][1]["ledger"]["rejected"], 1, "{seen}");
+    folder.dset(&["run", "--job", "job", "--shard", "1", "--again"]).exits(2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The beginning of a run: what was decided is recorded, and the outputs are opened.
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan};
@@ -23,7 +24,7 @@ use crate::store::{CsvWish, Invocation, Store};
 /// What was said and found on the way to the plan, beside what it says itself.
 pub(crate) struct Preliminaries {
     /// The column that the store knew to have marks.
-    pub(crate) marks_known: Option<String>,
+    pub(crate) marks_known: MarksColumn,
     /// The row of the bookmark at which the run begins, where there is no other record.
     pub(crate) starts_at_row: Option<u64>,
     /// Asking again was begun by an earlier run and is continued.

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::{AnswerId, Plan};
 use dset_core::run::{BudgetRules, OffPeakRules};
@@ -72,7 +73,7 @@ pub struct Job {
     pub(crate) prompt_caches: Vec<bool>,
     pub(crate) source: Box<dyn Source>,
     /// The column that the store knows to have marks.
-    pub(crate) marks_known: Option<String>,
+    pub(crate) marks_known: MarksColumn,
     pub(crate) prompts: Prompts,
     pub(crate) plan: Plan,
     /// Answers that wait for their place, with their rows.
@@ -92,8 +93,8 @@ pub struct Job {
 
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is
 /// told by whoever opens it.
-pub(crate) fn marks_known(folder: &Path) -> Option<String> {
-    open_readonly(folder, |store| store.marks_column()).ok().flatten().flatten()
+pub(crate) fn marks_known(folder: &Path) -> MarksColumn {
+    open_readonly(folder, |store| store.marks_column()).ok().flatten().unwrap_or_default()
 }
 
 impl Job {

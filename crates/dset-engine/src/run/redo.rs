@@ -25,6 +25,8 @@ pub enum RedoSelector {
     Where(String),
     /// Those that have no accepted answer and were asked, or say ERROR.
     Failed,
+    /// All that have no accepted answer.
+    Unanswered,
 }
 
 /// Sets the answers of the chosen rows aside, and plans anew: of what is left only these rows are
@@ -49,6 +51,7 @@ pub(crate) fn redo(
         ),
         _ => None,
     };
+    let ended = store.ended(generation)?;
     let mut is_chosen = Vec::new();
     let mut writes = Vec::new();
     let ScannedInput { source, prompts, requests, .. } = &mut *input;
@@ -58,8 +61,10 @@ pub(crate) fn redo(
             seen.item.status == Status::Error
                 || seen.entries.clone().any(|at| {
                     let state = plan.plan.states[at as usize];
-                    let was_tried = plan.plan.not_accepted(at).is_some();
-                    state == Planned::Failed || state == Planned::Pending && was_tried
+                    let wanted = plan.plan.wanted();
+                    let was_asked = plan.plan.not_accepted(at).is_some()
+                        || wanted.find_failure(seen.id, at, |hash| ended.get(hash)).is_some();
+                    state == Planned::Failed || state == Planned::Pending && was_asked
                 })
         };
         let is_it = match (which, &condition) {
@@ -67,13 +72,14 @@ pub(crate) fn redo(
             (_, Some(condition)) => condition
                 .holds(seen.item)
                 .map_err(|error| JobError::from(condition_error(&error)))?,
+            (RedoSelector::Unanswered, _) => true,
             _ => has_failed(),
         };
         is_chosen.push(is_it);
         if is_it {
             let keeps = |at: &QuestionIndex| {
                 // Of a row that failed, what was accepted stays.
-                *which == RedoSelector::Failed
+                matches!(which, RedoSelector::Failed | RedoSelector::Unanswered)
                     && matches!(plan.plan.states[*at as usize], Planned::Placed | Planned::Unplaced)
             };
             for at in seen.entries.filter(|at| !keeps(at)) {

@@ -2,6 +2,7 @@
 //! nothing.
 
 use dset_core::acceptance::Terms;
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Plan, StoreFacts};
@@ -32,7 +33,7 @@ impl ScannedInput {
     /// that the store knows to have marks.
     pub(crate) fn to_ask(
         settings: &mut JobSpec,
-        marks: Option<String>,
+        marks: MarksColumn,
     ) -> Result<ScannedInput, JobError> {
         recall(settings)?;
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
@@ -46,7 +47,7 @@ impl ScannedInput {
     /// settings would ask it.
     pub(crate) fn to_look_at(
         settings: &JobSpec,
-        marks: Option<String>,
+        marks: MarksColumn,
         asked: Option<(Vec<RequestSettings>, u32)>,
     ) -> Result<ScannedInput, JobError> {
         let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));

@@ -45,8 +45,8 @@ pub enum MergeError {
 
 /// Takes what these folders have into the store of `target`, which is made where there is none: answers by
 /// their keys, each once. Folders may be in use; the target may not. Cut short at any moment, it is finished
-/// by the next merge.
-pub fn merge(folders: &[PathBuf], target: &Path) -> Result<Merged, MergeError> {
+/// by the next merge. `is_job` says that the folders are shards of one: its input is never marked.
+pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged, MergeError> {
     let mut generations: Option<u32> = None;
     for folder in folders {
         let found = open_readonly(folder, |store| store.edition())?;
@@ -69,6 +69,9 @@ pub fn merge(folders: &[PathBuf], target: &Path) -> Result<Merged, MergeError> {
         return Err(MergeError::Generations { folder: target.to_owned(), found, expected });
     }
     let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if is_job {
+        store.keep_input_unmarked()?;
+    }
     let mut merged = Merged::default();
     for folder in folders.iter().filter(|folder| real(folder) != real(target)) {
         if let Some(one) = open_readonly(folder, |other| store.take_in(other))? {

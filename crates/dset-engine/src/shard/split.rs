@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::settings::JobSpec;
 use serde_json::{Map, Value};
 
@@ -25,7 +26,7 @@ pub fn split(
 ) -> Result<JobFile, JobError> {
     let paths = files_of(&spec.input, &spec.reading)?;
     let files = read_all(&paths)?;
-    let mut input = ScannedInput::to_ask(&mut spec, None)?;
+    let mut input = ScannedInput::to_ask(&mut spec, MarksColumn::Unknown)?;
     let questions = input.scanned.planner.len() as u64;
     if questions == 0 {
         return Err(JobError::NoQuestions { path: spec.input });

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::run::Planned;
 use dset_core::settings::{JobSpec, Layer, OnBadRow, Sample, resolve};
@@ -27,7 +28,7 @@ struct Seen {
 
 fn seen(spec: &JobSpec) -> (Vec<Seen>, BadRows) {
     let mut spec = spec.clone();
-    let mut input = ScannedInput::to_ask(&mut spec, None).unwrap();
+    let mut input = ScannedInput::to_ask(&mut spec, MarksColumn::Unknown).unwrap();
     let plan = RunPlan::without_store(&input).plan;
     input.source.rewind().unwrap();
     let mut items = Items::new(&mut *input.source, &input.prompts, &input.requests);
@@ -191,7 +192,7 @@ fn parquet(rows: &[Row], folder: &Path) -> PathBuf {
 
 /// Whether an input of this form has anything to ask, and can be read under these settings.
 fn is_usable(spec: &JobSpec) -> bool {
-    match ScannedInput::to_ask(&mut spec.clone(), None) {
+    match ScannedInput::to_ask(&mut spec.clone(), MarksColumn::Unknown) {
         Ok(input) => !input.scanned.planner.is_empty(),
         Err(error) => {
             let words = error.to_string();
@@ -255,7 +256,9 @@ fn an_input_that_changed_is_refused_with_the_first_difference() {
     let text = fs_err::read_to_string(path).unwrap();
     let opened = |number: u32| {
         let mut part = job.part(&job_folder, number, spec.clone()).unwrap();
-        ScannedInput::to_ask(&mut part, None).map(|_| ()).map_err(|error| error.to_string())
+        ScannedInput::to_ask(&mut part, MarksColumn::Unknown)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     };
     assert_eq!(opened(1), Ok(()));
     fs_err::write(path, text.replace("question 4", "Question 4")).unwrap();

@@ -7,6 +7,7 @@ use dset_core::csv::{
     Chosen, Layout, Record, Records, RecordsError, SNIFFED_ROWS_MAX, Suspicion,
     UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
 };
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::fields::Fields;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
@@ -96,7 +97,7 @@ fn open_with(
     let mut layout = Layout::of_first(&record, options.header, column)
         .map_err(|error| layout_error(path, error))?;
     if layout.needs_survey() {
-        let known = options.marks.as_deref();
+        let known = options.marks.known();
         layout = survey_records(records()?, options.header, column, known)
             .map_err(|error| layout_error(path, error))?;
     }
@@ -111,7 +112,7 @@ fn open_with(
     let cuts = may_cut.then(|| UnquotedCommaDetector::new(&record, &layout));
     let mut shape = Shape::from_layout(&layout);
     // A mark is found again by the question's own text.
-    if is_packed || sign != b',' || has_chats {
+    if is_packed || sign != b',' || has_chats || options.marks == MarksColumn::Never {
         shape.marks = None;
         layout.status = None;
     }

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dset_core::csv::{HeaderMode, RecordsError, SuspectedFile, Suspicion};
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::params::SERVICE_TIER;
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
@@ -148,7 +149,7 @@ pub struct SourceOptions {
     /// The field with the questions, where the user names it.
     pub column: Option<String>,
     /// The column that marks are known to have been written to.
-    pub marks: Option<String>,
+    pub marks: MarksColumn,
     /// The user says in a template which fields are sent.
     pub has_template: bool,
     /// The user gives a system prompt, which may name a field.
@@ -163,7 +164,7 @@ impl SourceOptions {
     /// Returns how these settings read the input; `marks` is the column that the store knows to
     /// have marks.
     #[must_use]
-    pub fn new(settings: &JobSpec, marks: Option<String>) -> SourceOptions {
+    pub fn new(settings: &JobSpec, marks: MarksColumn) -> SourceOptions {
         let has_template = settings.model().request.template != DEFAULT_TEMPLATE;
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
         let (header, has_system) = (settings.header, settings.model().request.system.is_some());

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::shape::Shape;
-use dset_core::item::{Item, Place, Status};
+use dset_core::item::{Item, Place};
 use dset_core::settings::Shard;
 
 use super::bad_row::{BadRows, RowProblem};
@@ -14,7 +15,6 @@ use crate::shard::{JobFile, ShardRows};
 #[derive(Debug)]
 struct Slice {
     source: Box<dyn Source>,
-    shape: Shape,
     from: Option<Cursor>,
     /// Items to pass over from there.
     skip: u64,
@@ -34,11 +34,10 @@ pub(super) fn open(
     let job = JobFile::read(&shard.job)?;
     let part = job.shard(shard.number)?;
     job.check_input(path, Some(shard.number))?;
-    let source = open_whole(path, options)?;
-    let shape = Shape { marks: None, ..source.shape().clone() };
+    let options = SourceOptions { marks: MarksColumn::Never, ..options.clone() };
+    let source = open_whole(path, &options)?;
     let mut slice = Slice {
         source,
-        shape,
         from: part.from.clone(),
         skip: part.skip,
         items: part.items,
@@ -52,7 +51,7 @@ pub(super) fn open(
 
 impl Source for Slice {
     fn shape(&self) -> &Shape {
-        &self.shape
+        self.source.shape()
     }
 
     fn rewind(&mut self) -> Result<(), SourceError> {
@@ -77,7 +76,7 @@ impl Source for Slice {
     }
 
     fn current(&self) -> Item<'_> {
-        Item { status: Status::Empty, ..self.source.current() }
+        self.source.current()
     }
 
     fn position(&self) -> Place {

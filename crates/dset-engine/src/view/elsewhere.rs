@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionId;
 use dset_core::recover::legacy::{LegacyFile, ids, read_csv, read_json};
 use dset_core::settings::JobSpec;
@@ -74,7 +75,8 @@ fn has_record(folder: &Path) -> bool {
 
 /// Returns what every question of the file is known by.
 fn questions(settings: &JobSpec) -> Result<HashSet<[u8; 16]>, SourceError> {
-    let mut source = source::open(&settings.input, &SourceOptions::new(settings, None))?;
+    let mut source =
+        source::open(&settings.input, &SourceOptions::new(settings, MarksColumn::Unknown))?;
     let (mut seen, mut questions) = (HashMap::new(), HashSet::new());
     while let Some(item) = source.next()? {
         let text = item.text.trim();

@@ -1,6 +1,7 @@
 //! Whether prompts of an input would begin alike for longer with the fields of their template in another
 //! order. Asks nothing and writes nothing.
 
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::key::RequestSettings;
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
@@ -16,7 +17,7 @@ pub fn prompt_order(
     settings: &JobSpec,
     request: &RequestSettings,
 ) -> Result<Option<OrderAdvice>, JobError> {
-    let options = SourceOptions::new(settings, None).asked_with(request);
+    let options = SourceOptions::new(settings, MarksColumn::Unknown).asked_with(request);
     let mut source = source::open(&settings.input, &options)?;
     let prompts = Prompts::new(request, source.shape())?;
     if prompts.are_the_question_alone() {

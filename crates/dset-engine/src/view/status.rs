@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use dset_core::acceptance::Outcome;
 use dset_core::item::Status;
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
@@ -188,7 +189,7 @@ fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<(&'static str, u64, 
 
 /// Without a store every question is pending.
 fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobError> {
-    let mut input = ScannedInput::to_look_at(settings, None, None)?;
+    let mut input = ScannedInput::to_look_at(settings, MarksColumn::Unknown, None)?;
     let plan = RunPlan::without_store(&input).plan;
     let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);
     let mut marks = RowMarks::default();

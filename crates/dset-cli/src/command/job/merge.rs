@@ -144,7 +144,7 @@ fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserEr
     refuse_unfinished(args, unfinished, |first| format!("dset run --job {name} --shard {first}"))?;
     let begun = shards.iter().filter(|shard| shard.has_store);
     let folders: Vec<PathBuf> = begun.map(|shard| shard_folder(&args.job, shard.number)).collect();
-    let merged = merge(&folders, &output).map_err(explain::merge)?;
+    let merged = merge(&folders, &output, true).map_err(explain::merge)?;
     let failed = shards.iter().map(|shard| shard.ledger.failed()).sum::<u64>();
     let missing = failed + shards.iter().map(|shard| shard.ledger.pending).sum::<u64>();
     let answered = shards.iter().map(|shard| shard.ledger.answered).sum::<u64>();

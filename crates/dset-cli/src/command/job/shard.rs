@@ -19,7 +19,7 @@ use crate::layers::{Environment, SCHEDULER_VARIABLES, TerminalOptions};
 #[command(next_help_heading = "A shard of a job")]
 pub(crate) struct ShardArgs {
     /// Folder of a job that `dset job split` made; the shard's outputs go into a folder in there
-    #[arg(long, value_name = "DIR", requires = "shard", conflicts_with_all = ["output", "again"])]
+    #[arg(long, value_name = "DIR", requires = "shard", conflicts_with = "output")]
     pub(crate) job: Option<PathBuf>,
 
     /// Which of its shards, from 0; auto takes SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX or RANK

@@ -1,8 +1,6 @@
 //! `dset job status`: where every shard of a job stands.
 
-#[cfg(feature = "postgres")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::plan::ledger::Ledger;
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 use super::shard::whole;
 use crate::command::shared::write_out;
 use crate::display::page;
-use crate::display::text::{count, of};
+use crate::display::text::{count, of, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -24,7 +22,7 @@ use crate::layers::Environment;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is asked or changed; shards may be running. A shard is done when every question of it has \
-an answer or failed; `dset run --job DIR --shard N` asks what failed again.
+an answer or failed; `dset run --job DIR --shard N` asks what failed again, `dset redo --failed` with the same flags also what used up its tries.
 
 Examples:
   dset job status job
@@ -52,7 +50,7 @@ pub(crate) struct StatusArgs {
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     #[cfg(feature = "postgres")]
     if let Some(address) = args.server.address(&Environment::read(Path::new("."))?)? {
-        return crate::command::work::status::show(address, args.json);
+        return crate::command::work::status::show(&args.server, address, args.json);
     }
     let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
     let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
@@ -61,10 +59,22 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
         false => {
             let (input, questions) = (spec.input.display(), of(job.input.questions, "question"));
             let head = format!("{input}: {questions} in {}\n", of(job.count().into(), "shard"));
-            write_out((head + &table(&shards)).as_bytes());
+            let hint = failed_hint(&args.job, &shards).unwrap_or_default();
+            write_out((head + &table(&shards) + &hint).as_bytes());
         }
     }
     Ok(Exit::Done)
+}
+
+/// What to do about questions that failed in shards that are done.
+fn failed_hint(job: &Path, shards: &[ShardStatus]) -> Option<String> {
+    let has_failed = |shard: &&ShardStatus| shard.is_finished() && shard.ledger.failed() > 0;
+    let first = shards.iter().find(has_failed)?.number;
+    let shard = format!("--job {} --shard {first}", quoted(&job.display().to_string()));
+    Some(format!(
+        "\nhint: `dset run {shard}` asks what failed again, `dset redo --failed {shard}` also what used up its \
+         tries\n"
+    ))
 }
 
 /// Says in a word where a shard stands.

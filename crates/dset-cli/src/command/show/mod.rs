@@ -343,7 +343,8 @@ impl Words<'_> {
             _ => None,
         });
         let redo = redo_command(self.which, before.as_ref()).ticked_with(" --failed");
-        for hint in advice(causes, again, &redo) {
+        let is_shard = before.as_ref().is_some_and(LastRun::is_shard);
+        for hint in advice(causes, again, &redo, is_shard) {
             page.hint(&hint);
         }
     }

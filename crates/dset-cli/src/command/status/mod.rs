@@ -361,7 +361,8 @@ fn hints(
     let is_kept = |cause: Cause| cause.is_cut() || cause == Cause::FailedCheck;
     let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(is_kept));
     let redo = redo_command(which, before.as_ref()).ticked_with(" --failed");
-    hints.extend(advice(kept, again, &redo));
+    let is_shard = before.as_ref().is_some_and(LastRun::is_shard);
+    hints.extend(advice(kept, again, &redo, is_shard));
     hints
 }
 

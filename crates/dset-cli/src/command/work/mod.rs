@@ -15,6 +15,7 @@ use dset_engine::error::JobError;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Lock;
 use dset_engine::run::prepare::Decisions;
+use dset_engine::run::redo::RedoSelector;
 use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimits};
 
 use self::patience::Patience;
@@ -22,12 +23,15 @@ use self::server::ServerArgs;
 use super::job::settings::of_shard;
 use super::run::{Extras, Keys, RunSettings, ask, keys_of, resolved};
 use crate::display;
-use crate::display::text::{count, of};
+use crate::display::text::{by, count, of};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 use crate::layers::{Environment, SettingsLayer, TerminalOptions};
+use crate::same_command::same_command_as;
 
+/// How often a worker looks that finds no free shard: one may become free, or the job be done.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a shard belongs to a worker that says nothing more.
 const LEASE_SECONDS: u32 = 30;
 
@@ -37,6 +41,9 @@ const LEASE_SECONDS: u32 = 30;
 ends when none is left. Any number of workers may do so at once, on any machine; one that is killed has its shard taken \
 over by another after half a minute, with every answer that was there. What the job says of --rpm, --tpm and --max-cost holds \
 for all workers together; what is said here holds for this one beside that.
+
+Questions that failed are not asked again by themselves: --again-failed opens the shards again in which there are any, for all
+workers, and asks them once more, whatever was tried before. Where that is going on already, the worker takes part in it.
 
 Every answer is durable on the server and in this worker's own folder before it counts. Where the server is away, nothing is \
 asked, and the worker waits for it. Each worker has a folder of its own.
@@ -52,6 +59,7 @@ failed, 4 key missing or refused, 5 out of money, 6 service or server unreachabl
 Examples:
   dset job split q.csv --shards 64 --store postgres://me@db/jobs
   dset work --store postgres://me@db/jobs
+  dset work --store postgres://me@db/jobs --again-failed
   DSET_STORE=postgres://me:word@db/jobs dset work --store -o worker-2
   dset job merge --store postgres://me@db/jobs --to data.parquet"
 )]
@@ -63,6 +71,10 @@ pub(crate) struct WorkArgs {
 
     #[command(flatten)]
     server: ServerArgs,
+
+    /// Ask once more what failed in shards that are done, also what used up its tries
+    #[arg(long)]
+    again_failed: bool,
 
     /// How long a shard belongs to a worker that says nothing more (for tests)
     #[arg(long, value_name = "SECONDS", hide = true, default_value_t = LEASE_SECONDS)]
@@ -97,6 +109,9 @@ pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
         folder,
         input,
     };
+    if args.again_failed && !worker.open_failed(&mut job, &patience)? {
+        return Ok(patience.stopped());
+    }
     worker.work(&mut job, &patience)
 }
 
@@ -163,6 +178,16 @@ struct Worker<'e> {
 }
 
 impl Worker<'_> {
+    /// Opens the shards again in which questions failed; returns false if the worker is to stop.
+    fn open_failed(&self, job: &mut SharedJob, patience: &Patience) -> Result<bool, UserError> {
+        let Some(open) = patience.for_server(|| job.ask_failed_again())? else { return Ok(false) };
+        self.say(&match open {
+            0 => "nothing has failed in shards that are done".to_owned(),
+            _ => format!("what failed is asked again in {}", of(open, "shard")),
+        });
+        Ok(true)
+    }
+
     fn work(&self, job: &mut SharedJob, patience: &Patience) -> Result<Exit, UserError> {
         let brought = patience.for_server(|| job.bring_left_over(&self.folder, &self.holder))?;
         if brought.is_some_and(|brought| brought > 0) {
@@ -185,7 +210,7 @@ impl Worker<'_> {
                             "{left} left, and other workers have them: waiting, in case one dies"
                         ));
                     }
-                    if !patience.wait(self.lasts / 10) {
+                    if !patience.wait(LOOK_EVERY.min(self.lasts / 10)) {
                         return Ok(patience.stopped());
                     }
                 }
@@ -200,7 +225,16 @@ impl Worker<'_> {
         let shards = patience.for_server(|| job.status())?.unwrap_or_default();
         let failed: u64 =
             shards.iter().filter_map(|shard| shard.ledger).map(|ledger| ledger.failed()).sum();
-        self.say(&format!("all {} done", of(shards.len() as u64, "shard")));
+        let done = of(shards.len() as u64, "shard");
+        self.say(&match failed {
+            0 => format!("all {done} done"),
+            _ => format!(
+                "all {done} done, {} failed: `{} --again-failed` asks {} again",
+                of(failed, "question"),
+                same_command_as("run", &["again_failed"]),
+                by(failed, "it", "them")
+            ),
+        });
         Ok(if failed > 0 { Exit::Marked } else { Exit::Done })
     }
 
@@ -272,7 +306,9 @@ impl Worker<'_> {
         let cost = CostLimits { total, ..options.cost };
         let options = RunOptions { cost, ..options.clone() };
         let settings = RunSettings { spec, options, terminal: *terminal };
-        ask(settings, Decisions::default(), &keys, state.as_deref(), extras)
+        let redo = lease.is_again.then_some(RedoSelector::Unanswered);
+        let decisions = Decisions { redo, ..Decisions::default() };
+        ask(settings, decisions, &keys, state.as_deref(), extras)
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use dset_engine::store::postgres::Address;
 use secrecy::SecretString;
 
+use crate::display::text::quoted;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -21,6 +22,14 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// Returns the flag as it was given.
+    pub(crate) fn words(&self) -> String {
+        match self.store.as_deref() {
+            None | Some("") => "--store".to_owned(),
+            Some(address) => format!("--store {}", quoted(address)),
+        }
+    }
+
     /// Returns where the job is; nothing where no server is meant.
     pub(crate) fn address(&self, environment: &Environment) -> Result<Option<Address>, UserError> {
         let Some(said) = &self.store else { return Ok(None) };

@@ -5,28 +5,46 @@ use dset_engine::shard::JobFile;
 use dset_engine::store::postgres::{Address, SharedJob, SharedShard};
 use serde_json::{Value, json};
 
+use super::server::ServerArgs;
 use crate::command::shared::write_out;
 use crate::display::page;
-use crate::display::text::{count, of, one_line};
+use crate::display::text::{by, count, of, one_line};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 
 /// Shows it; nothing is changed.
-pub(crate) fn show(address: Address, is_json: bool) -> Result<Exit, UserError> {
-    let server = address.to_string();
+pub(crate) fn show(
+    server: &ServerArgs,
+    address: Address,
+    is_json: bool,
+) -> Result<Exit, UserError> {
+    let name = address.to_string();
     let mut job = SharedJob::open(address).map_err(explain::server)?;
     let shards = job.status().map_err(explain::server)?;
     match is_json {
         true => page::json(as_json(&job.file, &shards)),
         false => {
             let questions = of(job.file.input.questions, "question");
-            let head =
-                format!("{server}: {questions} in {}\n", of(job.file.count().into(), "shard"));
-            write_out((head + &table(&job.file, &shards)).as_bytes());
+            let head = format!("{name}: {questions} in {}\n", of(job.file.count().into(), "shard"));
+            let hint = failed_hint(server, &shards).unwrap_or_default();
+            write_out((head + &table(&job.file, &shards) + &hint).as_bytes());
         }
     }
     Ok(Exit::Done)
+}
+
+/// What to do about questions that failed in shards that are done.
+fn failed_hint(server: &ServerArgs, shards: &[SharedShard]) -> Option<String> {
+    let done = shards.iter().filter(|shard| shard.is_done);
+    let failed: u64 = done.map(|shard| ledger(shard).failed()).sum();
+    (failed > 0).then(|| {
+        let (questions, server) = (of(failed, "question"), server.words());
+        format!(
+            "\nhint: {questions} failed: `dset work {server} --again-failed` asks {} again\n",
+            by(failed, "it", "them")
+        )
+    })
 }
 
 fn word(shard: &SharedShard) -> &'static str {
@@ -34,6 +52,7 @@ fn word(shard: &SharedShard) -> &'static str {
         _ if shard.is_done && ledger(shard).failed() > 0 => "done, with failures",
         _ if shard.is_done => "done",
         _ if shard.is_leased => "running",
+        _ if shard.is_again => "what failed is asked again",
         _ if shard.leases == 0 => "not begun",
         _ => "free again",
     }

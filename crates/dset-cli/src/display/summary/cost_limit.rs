@@ -6,6 +6,7 @@ use dset_core::run::BudgetStatus;
 use super::error::ErrorWords;
 use super::{Summary, same_run_without};
 use crate::display::money::dollars_up;
+use crate::same_command::{given_server, is_worker};
 
 impl Summary<'_> {
     /// What is left of the limit pays for no question; the cheapest may cost `least`.
@@ -43,6 +44,14 @@ impl Summary<'_> {
             least.shown()
         );
         let mut hints = Vec::new();
+        if is_worker() {
+            hints.push(format!(
+                "See what is booked, and raise the limit of the job: `dset job limits {0}`, `dset job \
+                 limits {0} --max-cost DOLLARS`; then run the same again",
+                given_server()
+            ));
+            return (format!("the limit of {} is reached", limit.shown()), Some(cause), hints);
+        }
         let rest = self.expected_rest();
         if let Some(rest) = rest {
             let pending = super::of(self.ending.ledger.pending, "answer");

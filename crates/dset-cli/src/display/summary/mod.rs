@@ -23,7 +23,7 @@ use crate::display::live_stats::LiveStats;
 use crate::error::{HINT, UserError, labelled};
 use crate::exit::Exit;
 use crate::run_selector::{RunSelectorArgs, RunSelectorFlags};
-use crate::same_command::same_command_as;
+use crate::same_command::{is_worker, same_command_as};
 
 /// So much of the slowest question is shown.
 const TEXT_MAX: usize = 40;
@@ -228,12 +228,20 @@ impl Summary<'_> {
                 let kept = if are_checked { Cause::FailedCheck } else { Cause::LengthLimit };
                 let kept = (ledger.failed() > here).then_some(kept.code());
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
+                if is_worker() {
+                    let work = same_run_without(&["again_failed"]);
+                    hints.push(format!(
+                        "Once all shards are done, `{work} --again-failed` asks what failed again"
+                    ));
+                    return hints;
+                }
                 let again = |without: &[&str], words: &str| {
                     let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
                     format!("`{}{words}`", same_run_without(&[without, decided].concat()))
                 };
                 let redo = format!("`{} --failed`", same_command_as("redo", DECISIONS));
-                hints.extend(advice(causes.chain(kept), again, &redo));
+                let is_shard = settings.reading.shard.is_some();
+                hints.extend(advice(causes.chain(kept), again, &redo, is_shard));
             }
             EndReason::Complete if ledger.pending > 0 => {
                 hints.push(format!(

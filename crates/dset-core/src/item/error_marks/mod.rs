@@ -28,6 +28,29 @@ impl InputMarks {
     }
 }
 
+/// Which column of an input has marks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum MarksColumn {
+    /// None that is known.
+    #[default]
+    Unknown,
+    /// The one of this name.
+    Known(String),
+    /// None ever: others read the input too, and it stays as it is.
+    Never,
+}
+
+impl MarksColumn {
+    /// Returns its name, where one is known.
+    #[must_use]
+    pub fn known(&self) -> Option<&str> {
+        match self {
+            MarksColumn::Known(name) => Some(name),
+            MarksColumn::Unknown | MarksColumn::Never => None,
+        }
+    }
+}
+
 /// What a rewriting did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RewriteCounts {

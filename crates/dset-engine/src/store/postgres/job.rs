@@ -14,7 +14,10 @@ use crate::source::files_of;
 use crate::store::server_fault::ServerFault;
 
 /// The version of the tables that is written, and the latest that can be read.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+/// What brings the tables from each version to the next.
+const STEPS: [&str; VERSION as usize - 1] =
+    ["ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false"];
 /// Bytes of an input that are one row.
 const PART_BYTES: usize = 1 << 20;
 /// What a worker does with each table.
@@ -87,8 +90,16 @@ pub(super) fn open(server: &mut Server) -> Result<JobFile, ServerFault> {
     let rows =
         server.part(async |to| to.query("SELECT version, made_by, file FROM job", &[]).await)?;
     let Some(row) = rows.first() else { return Err(ServerFault::NoJob { server: name }) };
-    if row.get::<_, i32>(0) > VERSION {
+    let version: i32 = row.get(0);
+    if version > VERSION {
         return Err(ServerFault::Newer { made_by: row.get(1) });
+    }
+    for step in STEPS.iter().skip(version.max(1) as usize - 1) {
+        server.part(async |to| to.run(step).await)?;
+    }
+    if version < VERSION {
+        let sql = "UPDATE job SET version = $1 WHERE version < $1";
+        server.part(async |to| to.query(sql, &[&VERSION]).await)?;
     }
     let schema = server.address.schema.clone();
     for (table, rights) in RIGHTS {

@@ -17,6 +17,7 @@ use super::records::{self, Records, Session};
 use crate::store::error::StoreError;
 use crate::store::roles::{Journal, Value, Write};
 use crate::store::server_fault::ServerFault;
+use crate::store::sqlite::{SENT, UNSENT};
 
 /// Waits between two tries to reach the server: from, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -70,7 +71,7 @@ impl SharedJournal {
             while waited < wait {
                 if self.link.is_stopping.load(Relaxed) {
                     self.is_alone = true;
-                    return self.say_unsent();
+                    return self.say(UNSENT, 1);
                 }
                 std::thread::sleep(LOOK_EVERY);
                 waited += LOOK_EVERY;
@@ -79,9 +80,9 @@ impl SharedJournal {
         }
     }
 
-    fn say_unsent(&mut self) -> Result<(), StoreError> {
-        let value = Some(Value::Number(1));
-        self.local.commit(&[Write::Meta { name: crate::store::sqlite::UNSENT, value }]).map(drop)
+    fn say(&mut self, name: &'static str, number: i64) -> Result<(), StoreError> {
+        let value = Some(Value::Number(number));
+        self.local.commit(&[Write::Meta { name, value }]).map(drop)
     }
 }
 
@@ -93,6 +94,9 @@ impl Journal for SharedJournal {
             Ok(ids) => {
                 if !records.is_empty() && !self.is_alone {
                     self.send_or_wait(&records)?;
+                    if records.end.is_some() && !self.is_alone {
+                        self.say(SENT, self.session.life.id)?;
+                    }
                 }
                 Ok(ids)
             }
@@ -126,9 +130,7 @@ mod tests {
     impl Journal for Local {
         fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
             let mut counts = self.0.lock().unwrap();
-            let is_unsent = |write: &Write| {
-                matches!(write, Write::Meta { name: crate::store::sqlite::UNSENT, .. })
-            };
+            let is_unsent = |write: &Write| matches!(write, Write::Meta { name: UNSENT, .. });
             match writes.iter().any(is_unsent) {
                 true => counts.1 += 1,
                 false => counts.0 += 1,

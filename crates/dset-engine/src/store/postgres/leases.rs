@@ -13,6 +13,8 @@ use crate::store::server_fault::ServerFault;
 pub struct Lease {
     /// Which, from 0.
     pub number: u32,
+    /// What failed in it is asked once more, whatever was tried before.
+    pub is_again: bool,
     pub(super) token: i64,
     pub(super) holder: String,
     pub(super) lasts: Duration,
@@ -43,6 +45,8 @@ pub struct SharedShard {
     pub is_leased: bool,
     /// Everything in it was asked.
     pub is_done: bool,
+    /// What failed in it is asked once more.
+    pub is_again: bool,
     /// How often it was given to a worker.
     pub leases: u64,
     /// Answers on the server.
@@ -71,7 +75,7 @@ pub(super) fn claim(
                    AND (leased_until IS NULL OR leased_until < clock_timestamp())
                    ORDER BY number = ANY($3::integer[]) DESC, number
                    LIMIT 1 FOR UPDATE SKIP LOCKED)
-                 RETURNING number, token",
+                 RETURNING number, token, is_again",
                 &[&holder, &seconds, &preferred],
             )
             .await?;
@@ -79,6 +83,7 @@ pub(super) fn claim(
             return Ok(Claim::Leased(Lease {
                 number: row.get::<_, i32>(0) as u32,
                 token: row.get(1),
+                is_again: row.get(2),
                 holder: holder.to_owned(),
                 lasts,
             }));
@@ -119,8 +124,8 @@ pub(super) fn release(
     let number = lease.number as i32;
     server.transact(async |to| {
         to.query(
-            "UPDATE shard SET leased_until = NULL, is_done = is_done OR $3, ledger = coalesce($4, ledger)
-             WHERE number = $1 AND token = $2",
+            "UPDATE shard SET leased_until = NULL, is_done = is_done OR $3, ledger = coalesce($4, ledger),
+             is_again = is_again AND NOT $3 WHERE number = $1 AND token = $2",
             &[&number, &lease.token, &is_done, &ledger],
         )
         .await?;
@@ -130,13 +135,31 @@ pub(super) fn release(
     })
 }
 
+/// Opens the shards again in which questions failed, unless that was done and is not over yet; returns how
+/// many are open for that now.
+pub(super) fn ask_failed_again(server: &mut Server) -> Result<u64, ServerFault> {
+    server.transact(async |to| {
+        to.query(
+            "UPDATE shard SET is_done = false, is_again = true
+             WHERE is_done AND coalesce((ledger::jsonb ->> 'rejected')::bigint, 0)
+               + coalesce((ledger::jsonb ->> 'gave_up')::bigint, 0) > 0
+               AND NOT EXISTS (SELECT 1 FROM shard WHERE is_again AND NOT is_done)",
+            &[],
+        )
+        .await?;
+        let sql = "SELECT count(*) FROM shard WHERE is_again AND NOT is_done";
+        let rows = to.query(sql, &[]).await?;
+        Ok(rows[0].get::<_, i64>(0) as u64)
+    })
+}
+
 /// Tells where every shard stands.
 pub(super) fn status(server: &mut Server) -> Result<Vec<SharedShard>, ServerFault> {
     server.part(async |to| {
         let rows = to
             .query(
                 "SELECT s.number, s.holder, coalesce(s.leased_until > clock_timestamp(), false), s.is_done,
-                 s.token, coalesce(a.count, 0), coalesce(p.count, 0), s.ledger
+                 s.token, coalesce(a.count, 0), coalesce(p.count, 0), s.ledger, s.is_again
                  FROM shard s
                  LEFT JOIN (SELECT shard, count(*) FROM answer GROUP BY shard) a ON a.shard = s.number
                  LEFT JOIN (SELECT shard, count(*) FROM paid_twice GROUP BY shard) p ON p.shard = s.number
@@ -157,6 +180,7 @@ pub(super) fn status(server: &mut Server) -> Result<Vec<SharedShard>, ServerFaul
                 ledger: row
                     .get::<_, Option<String>>(7)
                     .and_then(|text| serde_json::from_str(&text).ok()),
+                is_again: row.get(8),
             })
             .collect())
     })

@@ -48,6 +48,34 @@ pub(super) fn change(server: &mut Server, to: SharedLimits) -> Result<(), Server
     })
 }
 
+/// Of what alias `l` of `life` says: nobody knows what it was billed, and no worker has it any more.
+pub(super) const IS_LOST: &str = "l.billed IS NULL AND l.granted > 0 AND NOT EXISTS (
+    SELECT 1 FROM shard s WHERE s.number = l.shard AND s.token = l.token
+    AND s.leased_until > clock_timestamp())";
+
+/// What is booked of the limit of money: what was billed at most, and what workers may still be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SharedSpending {
+    /// All of it.
+    pub booked: Amount,
+    /// Of it what was granted to runs that were killed, and may have been billed,
+    pub lost: Amount,
+    /// and how many those are.
+    pub lost_runs: u64,
+}
+
+pub(super) fn spending(server: &mut Server) -> Result<SharedSpending, ServerFault> {
+    let sql = format!(
+        "SELECT coalesce(sum(coalesce(l.billed, l.granted)), 0)::bigint,
+         coalesce(sum(l.granted) FILTER (WHERE {IS_LOST}), 0)::bigint,
+         count(*) FILTER (WHERE {IS_LOST}) FROM life l"
+    );
+    let rows = server.part(async |to| to.query(&sql, &[]).await)?;
+    let amount = |at: usize| Amount::from_picodollars(rows[0].get(at));
+    let lost_runs = rows[0].get::<_, i64>(2) as u64;
+    Ok(SharedSpending { booked: amount(0), lost: amount(1), lost_runs })
+}
+
 /// What became of earlier permits of a run and is not on the server yet.
 #[derive(Debug, Default)]
 pub(super) struct Carried {

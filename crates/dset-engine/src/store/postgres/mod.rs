@@ -13,6 +13,7 @@ mod keeper;
 mod leases;
 mod limits;
 mod link;
+mod lost;
 mod records;
 mod sync;
 
@@ -31,7 +32,7 @@ use self::connection::Server;
 use self::journal::SharedJournal;
 use self::keeper::Keeper;
 pub use self::leases::{Claim, Lease, SharedShard};
-pub use self::limits::SharedLimits;
+pub use self::limits::{SharedLimits, SharedSpending};
 use self::link::Link;
 use self::records::Session;
 pub use self::sync::Brought;
@@ -41,6 +42,7 @@ use crate::shard::{JobFile, shard_folder};
 use crate::store::roles::{Journal, SharedReport, SharedSession, SharedWork, TellShared};
 use crate::store::server_fault::ServerFault;
 use crate::store::{Store, StoreError};
+use crate::view::expenses::Pricing;
 
 /// A job on a server. Used from one thread, which is none of a runtime.
 #[derive(Debug)]
@@ -91,6 +93,23 @@ impl SharedJob {
     /// Changes those limits that are said. Rates hold within seconds, money for runs that begin from now on.
     pub fn change_limits(&mut self, to: SharedLimits) -> Result<(), ServerFault> {
         limits::change(&mut self.server, to)
+    }
+
+    /// Returns what is booked of the limit of money.
+    pub fn spending(&mut self) -> Result<SharedSpending, ServerFault> {
+        limits::spending(&mut self.server)
+    }
+
+    /// Books of runs that were killed only what they recorded, by these prices: what they had on their way
+    /// was not billed. Returns how many stay as they were, because something that they recorded has no price.
+    pub fn forgive_lost(&mut self, pricing: Pricing<'_>) -> Result<u64, ServerFault> {
+        lost::forgive(&mut self.server, pricing)
+    }
+
+    /// Opens the shards again in which questions failed, unless that was done and is not over yet; returns
+    /// how many are open for that now.
+    pub fn ask_failed_again(&mut self) -> Result<u64, ServerFault> {
+        leases::ask_failed_again(&mut self.server)
     }
 
     /// Takes a shard that nobody has; one that was begun in this folder before any other.
@@ -167,6 +186,7 @@ impl SharedJob {
     /// Brings everything that is on the server into the store of a folder, which is made where there is none.
     pub fn bring_all(&mut self, folder: &Path) -> Result<Brought, ServerFault> {
         let (mut store, _lock) = open_store(folder)?;
+        store.keep_input_unmarked()?;
         sync::pull(&mut self.server, &mut store, None)
     }
 }
@@ -195,7 +215,7 @@ impl SharedWork for Work {
         let link = Link::new(tell);
         let SharedSession { life, settings } = session;
         let settings: HashMap<_, _> = settings.into_iter().map(|row| (row.id, row)).collect();
-        let Lease { number, token, holder, lasts } = self.lease.clone();
+        let Lease { number, token, holder, lasts, .. } = self.lease.clone();
         let session = Session { shard: number, token, holder, life, settings };
         let new = || Server::new(Arc::clone(&self.address));
         let failed = |fault: ServerFault| StoreError::Failed(fault.to_string());

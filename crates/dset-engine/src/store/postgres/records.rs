@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dset_core::money::Amount;
 use tokio_postgres::Error;
 
 use super::connection::Connected;
@@ -42,6 +43,8 @@ pub(super) struct Records {
     pub(super) ended: Vec<NewEnded>,
     pub(super) not_ended: Vec<([u8; 16], u32)>,
     pub(super) end: Option<(i64, String, bool)>,
+    /// What the run was billed at most, once nothing is on its way any more.
+    pub(super) billed: Option<Amount>,
 }
 
 impl Records {
@@ -60,6 +63,7 @@ impl Records {
                         .retain(|one| (&one.question, one.edition) != (question, *edition));
                     records.not_ended.push((*question, *edition));
                 }
+                Write::BoundDeclared { bound, is_last: true, .. } => records.billed = Some(*bound),
                 Write::SessionEnded { at, ending, dropped, .. } => {
                     records.end = Some((*at, ending.clone(), *dropped));
                 }
@@ -83,12 +87,13 @@ impl Records {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Records { answers, attempts, ended, not_ended, end } = self;
+        let Records { answers, attempts, ended, not_ended, end, billed } = self;
         answers.is_empty()
             && attempts.is_empty()
             && ended.is_empty()
             && not_ended.is_empty()
             && end.is_none()
+            && billed.is_none()
     }
 }
 
@@ -177,6 +182,10 @@ pub(super) async fn insert(
     if let Some((at, ending, dropped)) = &records.end {
         let sql = "UPDATE life SET ended_at = $2, ending = $3, dropped = $4 WHERE id = $1";
         to.query(sql, &[&life, at, ending, dropped]).await?;
+    }
+    if let Some(billed) = records.billed {
+        let billed = i64::try_from(billed.picodollars()).unwrap_or(i64::MAX);
+        to.query("UPDATE life SET billed = $2 WHERE id = $1", &[&life, &billed]).await?;
     }
     Ok(twice)
 }

@@ -1,4 +1,4 @@
--- A job and what workers on several machines have done of it. Version 1, which stands in `job`. Hashes
+-- A job and what workers on several machines have done of it. Version 2, which stands in `job`. Hashes
 -- named `key`, `question` and `settings` are xxh3-128, as a folder's store has them; times of runs are Unix
 -- milliseconds, leases go by this server's clock.
 
@@ -32,14 +32,16 @@ CREATE TABLE limits (
 );
 
 -- Who has each shard. The token grows with every lease: what comes with an earlier one is of a worker that
--- was taken for dead. `ledger` is JSON, as the worker last said it.
+-- was taken for dead. `ledger` is JSON, as the worker last said it. With `is_again` what failed in it is asked
+-- once more, whatever was tried before.
 CREATE TABLE shard (
   number integer PRIMARY KEY,
   token bigint NOT NULL DEFAULT 0,
   holder text,
   leased_until timestamptz,
   is_done boolean NOT NULL DEFAULT false,
-  ledger text
+  ledger text,
+  is_again boolean NOT NULL DEFAULT false
 );
 
 -- What answers were bought with.

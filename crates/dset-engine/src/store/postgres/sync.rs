@@ -275,6 +275,11 @@ pub(super) fn push(
     if let Some((_, records)) = lives.get_mut(&last) {
         records.ended = store.all_ended()?;
     }
+    for (life, cost) in store.bounds()? {
+        if let Some((_, records)) = lives.get_mut(&Some(life)).filter(|_| cost.has_ended) {
+            records.billed = Some(cost.bound);
+        }
+    }
     for (session, mut records) in lives.into_values() {
         loop {
             let answers = records.answers.split_off(records.answers.len().min(PART));

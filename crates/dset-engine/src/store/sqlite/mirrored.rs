@@ -41,16 +41,16 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 pub(crate) const UNSENT: &str = "unsent";
 
 /// And of the last run of which everything is elsewhere too.
-const SENT: &str = "sent";
+pub(crate) const SENT: &str = "sent";
 
 impl Store {
     /// Tells whether records may be in this store alone, though they are to be elsewhere too: the last run
-    /// did not get rid of them, or was killed.
+    /// did not get rid of them, was killed, or had nothing to do with elsewhere.
     pub(crate) fn has_unsent(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE ended_at IS NULL AND id > ?1)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE id > ?1)";
         let sent = self.meta::<i64>(SENT)?.unwrap_or(0);
-        let was_killed = self.reader.connection.query_row(sql, [sent], |row| row.get(0))?;
-        Ok(was_killed || self.meta::<i64>(UNSENT)?.is_some())
+        let is_later = self.reader.connection.query_row(sql, [sent], |row| row.get(0))?;
+        Ok(is_later || self.meta::<i64>(UNSENT)?.is_some())
     }
 
     /// Everything is elsewhere too.

@@ -43,9 +43,9 @@ pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
 #[cfg(feature = "postgres")]
 pub(crate) use merge::PAID_TWICE;
-#[cfg(feature = "postgres")]
-pub(crate) use mirrored::UNSENT;
 pub(crate) use mirrored::{LifeRow, SettingsRow};
+#[cfg(feature = "postgres")]
+pub(crate) use mirrored::{SENT, UNSENT};
 pub(crate) use open_questions::OpenQuestions;
 pub use recent::Recent;
 pub use reviews::{Review, ReviewChange};

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::Terms;
 use dset_core::csv::STATUS;
+use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::{ModelHash, RequestSettings};
 use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
 use super::id_set::IdSet;
-use super::limits::MARKS_COLUMN;
+use super::limits::{INPUT_IS_SHARED, MARKS_COLUMN};
 use super::store::Store;
 use super::{facts, tries};
 use crate::store::error::StoreError;
@@ -386,13 +387,25 @@ impl Store {
 
     /// Returns the column of the input that has marks of ours. A store that was made before that
     /// was recorded wrote them to `status`, if it wrote any.
-    pub fn marks_column(&self) -> Result<Option<String>, StoreError> {
+    pub fn marks_column(&self) -> Result<MarksColumn, StoreError> {
+        if self.meta::<i64>(INPUT_IS_SHARED)?.is_some() {
+            return Ok(MarksColumn::Never);
+        }
+        let known = |column: String| match column.is_empty() {
+            true => MarksColumn::Unknown,
+            false => MarksColumn::Known(column),
+        };
         if let Some(column) = self.meta::<String>(MARKS_COLUMN)? {
-            return Ok(Some(column).filter(|column| !column.is_empty()));
+            return Ok(known(column));
         }
         let sql = "SELECT EXISTS (SELECT 1 FROM ended) OR EXISTS (SELECT 1 FROM marks)";
         let has_marks: bool = self.reader.connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(has_marks.then(|| STATUS.to_owned()))
+        Ok(if has_marks { known(STATUS.to_owned()) } else { MarksColumn::Unknown })
+    }
+
+    /// Others read the input too: it is never marked.
+    pub(crate) fn keep_input_unmarked(&self) -> Result<(), StoreError> {
+        self.set_meta(INPUT_IS_SHARED, 1)
     }
 
     /// Returns true if anything was ever recorded: an answer, an ask, a presumption.

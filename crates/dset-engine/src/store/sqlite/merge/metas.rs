@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::super::limits::INPUT_IS_SHARED;
 use super::Numbers;
 use crate::store::error::StoreError;
 
@@ -25,18 +26,23 @@ pub(super) fn metas(
     to: &Transaction<'_>,
     numbers: &Numbers,
 ) -> Result<(), StoreError> {
-    let is_known = |name: &str| {
-        let sql = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = ?1)";
-        to.query_row(sql, [name], |row| row.get::<_, bool>(0))
+    let put = |name: &str, value: Value| {
+        let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+        to.execute(sql, params![name, value])
     };
-    if is_known("call")? {
+    let get = |of: &Connection, name: &str| {
+        let sql = "SELECT value FROM meta WHERE name = ?1";
+        of.query_row(sql, [name], |row| row.get::<_, Value>(0)).optional()
+    };
+    let is_of_shard = matches!(get(from, "call")?, Some(Value::Text(call)) if has_shard(&call));
+    if is_of_shard || get(from, INPUT_IS_SHARED)?.is_some() {
+        put(INPUT_IS_SHARED, Value::Integer(1))?;
+    }
+    if get(to, "call")?.is_some() {
         return Ok(());
     }
     for name in METAS {
-        let sql = "SELECT value FROM meta WHERE name = ?1";
-        let Some(value) = from.query_row(sql, [name], |row| row.get(0)).optional()? else {
-            continue;
-        };
+        let Some(value) = get(from, name)? else { continue };
         let value = match (name, value) {
             ("call", Value::Text(call)) => Value::Text(of_the_whole(&call)),
             ("asked", Value::Text(asked)) => match renumbered(&asked, numbers) {
@@ -45,12 +51,14 @@ pub(super) fn metas(
             },
             (_, value) => value,
         };
-        to.execute(
-            "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
-            params![name, value],
-        )?;
+        put(name, value)?;
     }
     Ok(())
+}
+
+fn has_shard(call: &str) -> bool {
+    let call = serde_json::from_str::<serde_json::Value>(call).unwrap_or_default();
+    call.pointer("/reading/shard").is_some_and(|shard| !shard.is_null())
 }
 
 fn of_the_whole(call: &str) -> String {
