@@ -14,6 +14,8 @@ pub enum Cause {
     OnlyReasoning,
     /// The answer is whole, and not accepted.
     FailedCheck,
+    /// The service says that what the model wrote does not fit the schema, and shows it.
+    Unfit,
     /// The reasoning did not end, and there is no answer.
     EndlessReasoning,
     /// The model called a tool in place of an answer.
@@ -38,11 +40,12 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 14] = [
+    pub const ALL: [Cause; 15] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
         Cause::FailedCheck,
+        Cause::Unfit,
         Cause::EndlessReasoning,
         Cause::ToolCall,
         Cause::NoText,
@@ -64,6 +67,7 @@ impl Cause {
             Cause::RepeatsItself => "repeats itself",
             Cause::OnlyReasoning => "only reasoning",
             Cause::FailedCheck => "failed check",
+            Cause::Unfit => "does not fit",
             Cause::EndlessReasoning => "endless reasoning",
             Cause::ToolCall => "tool call",
             Cause::NoText => "no text",

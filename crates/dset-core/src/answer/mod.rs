@@ -105,6 +105,20 @@ impl ParsedReply {
         self
     }
 
+    /// Takes what a service says does not fit the schema as an answer, so that it is held against that
+    /// here; `is_judged` tells whether it will be.
+    #[must_use]
+    pub fn with_unfit_answer(self, is_judged: impl FnOnce(&Answer) -> bool) -> ParsedReply {
+        match self {
+            ParsedReply::Failure(Failure { cause, partial: Some(answer), .. })
+                if cause == Cause::Unfit.code() && is_judged(&answer) =>
+            {
+                ParsedReply::Answer(*answer)
+            }
+            other => other,
+        }
+    }
+
     /// Takes what the token limit cut as an answer, where there is a text: that it is not whole is a
     /// verdict on it.
     #[must_use]

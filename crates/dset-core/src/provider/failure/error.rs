@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::refusal;
-use crate::answer::{Cause, Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
+use crate::answer::{Answer, Cause, Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
 use crate::provider::failure::credit;
 use crate::provider::failure::page::plain;
 use crate::provider::failure::retry_after::wait;
@@ -200,6 +200,23 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
             _ => classify(502),
         },
     };
+    if let Some(written) = error.and_then(unfit) {
+        let answer = Answer {
+            content: written.to_owned(),
+            finish_reason: UNFIT.to_owned(),
+            request_id: request_id(reply),
+            ..Answer::default()
+        };
+        return Failure {
+            class: FailureClass::Empty,
+            cause: Cause::Unfit.code(),
+            status: Some(status),
+            wait: None,
+            message: printable(&message),
+            request_id: request_id(reply),
+            partial: Some(Box::new(answer)),
+        };
+    }
     let message = match reply.header("location").filter(|_| cause == Cause::Redirect.code()) {
         Some(place) if message.is_empty() || text.trim_start().starts_with('<') => {
             format!("{SENDS_TO}{}", without_query(place))
@@ -217,6 +234,16 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         request_id: request_id(reply).or_else(|| Some(parsed?.get("request_id")?.as_str()?.into())),
         partial: None,
     }
+}
+
+/// Groq's code for what the model wrote and the schema does not allow.
+const UNFIT: &str = "json_validate_failed";
+
+/// Returns what the model wrote, where the service refuses it and shows it.
+fn unfit(error: &Value) -> Option<&str> {
+    let is_unfit = error.get("code").and_then(Value::as_str) == Some(UNFIT);
+    let written = error.get("failed_generation").and_then(Value::as_str);
+    written.filter(|written| is_unfit && !written.trim().is_empty())
 }
 
 /// What stands before the place that a redirect points to.

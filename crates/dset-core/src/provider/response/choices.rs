@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::content::Message;
-use super::usage::Count;
+use super::usage::{Count, Counts};
 use crate::provider::lenient_json::{Object, Text, read_fields};
 use crate::provider::response::finish_reason;
 use crate::provider::stream::event_shape_cache::TextSlot;
@@ -25,6 +25,8 @@ pub(crate) struct Choice<'a> {
     /// OpenRouter's place for a provider's own word.
     native_finish_reason: Text<'a>,
     provider_specific_fields: Object<Native<'a>>,
+    /// Moonshot's place for the counts of a stream.
+    pub(crate) usage: Object<Counts>,
     /// What OpenRouter says where a provider behind it failed.
     pub(crate) error: Option<&'a RawValue>,
 }
@@ -37,6 +39,7 @@ read_fields!(Choice<'a>, "a choice with a message", {
     "finish_reason" => finish_reason,
     "native_finish_reason" => native_finish_reason,
     "provider_specific_fields" => provider_specific_fields,
+    "usage" => usage,
     "error" => error,
 });
 
@@ -68,6 +71,7 @@ impl Choice<'_> {
             && self.native_reason().is_empty()
             && self.text.is_empty()
             && self.error.is_none()
+            && self.usage.0.is_none()
             && self.message.0.is_none();
         self.delta.0.as_ref().filter(|_| goes_on)?.only_text()
     }

@@ -274,6 +274,7 @@ impl AnswerBuilder {
         }
         self.index = Some(index);
         let reason = choice.reason().to_owned();
+        self.count(choice.usage.0);
         let ends = !is_no_reason(&reason);
         if !choice.text.is_empty() {
             self.write(|texts| texts.add_text(&choice.text, TextSlot::Content));

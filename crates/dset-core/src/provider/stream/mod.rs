@@ -395,6 +395,8 @@ fn take_event(draft: &mut AnswerBuilder, data: &[u8], is_error: bool) -> Result<
     let text = text_of(data);
     match text.trim() {
         "" => Ok(()),
+        // What comes behind the end is of something else.
+        _ if draft.is_done => Ok(()),
         "[DONE]" => {
             draft.is_done = true;
             Ok(())

@@ -99,6 +99,7 @@ impl Run {
             };
             let mut came = came;
             came.reading = came.reading.with_cut_answer();
+            came.reading = came.reading.with_unfit_answer(|answer| judge.asks_something_of(answer));
             let verdicts = match &came.reading {
                 ParsedReply::Answer(answer) if judge.asks_something_of(answer) => {
                     Some(judged(judge, &ask.question, answer, dropped).await)

@@ -21,6 +21,22 @@ fn class(status: u16, body: &str) -> FailureClass {
 }
 
 #[test]
+fn what_a_service_says_does_not_fit_the_schema_is_kept_and_is_an_answer_where_it_is_judged() {
+    let body = r#"{"error":{"message":"Failed to validate JSON.","type":"invalid_request_error",
+        "code":"json_validate_failed","failed_generation":"{\"n\": \"no\"}"}}"#;
+    let failed = failure(400, &[], body);
+    assert_eq!((failed.class, failed.cause), (FailureClass::Empty, "does not fit"));
+    assert_eq!(failed.partial.as_ref().unwrap().content, r#"{"n": "no"}"#);
+    let kept = ParsedReply::Failure(failed.clone()).with_unfit_answer(|_| false);
+    assert_eq!(kept, ParsedReply::Failure(failed.clone()));
+    let judged = ParsedReply::Failure(failed).with_unfit_answer(|_| true);
+    assert!(matches!(judged, ParsedReply::Answer(answer) if answer.content == r#"{"n": "no"}"#));
+    // Without what it wrote there is nothing to keep.
+    let body = r#"{"error":{"message":"Failed to validate JSON.","code":"json_validate_failed"}}"#;
+    assert!(failure(400, &[], body).partial.is_none());
+}
+
+#[test]
 fn an_empty_account_is_told_in_every_services_words_whatever_the_status() {
     for (status, body) in [
         // Gateways and aggregators.

@@ -336,6 +336,17 @@ fn a_stream_without_events_is_quoted_and_one_of_comments_alone_is_blank() {
 }
 
 #[test]
+fn counts_within_a_choice_count_and_nothing_behind_the_end_is_of_the_answer() {
+    let last = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop",
+        "usage":{"prompt_tokens":19,"completion_tokens":13}}]}"#
+        .replace('\n', "");
+    let body = events(&[&content("a"), &last, "[DONE]", &content("second stream")]);
+    let answer = answer(finished(&body));
+    assert_eq!(answer.content, "a");
+    assert_eq!((answer.usage.input, answer.usage.output), (Some(19), Some(13)));
+}
+
+#[test]
 fn halves_of_a_character_in_two_pieces_are_that_character() {
     let pieces = [r"party \ud83c", r"\udf89 end \udf89"]
         .map(|text| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
