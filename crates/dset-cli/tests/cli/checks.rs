@@ -271,6 +271,19 @@ fn redo_asks_the_named_rows_again_and_no_others_and_keeps_what_was_there() {
 }
 
 #[test]
+fn redo_that_is_refused_withdraws_nothing() {
+    let (folder, answers) = arithmetic(6);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let url = service.url();
+    let other = ["redo", "1-4", "--base-url", &url, "--key", "none", "-s", "other"];
+    folder.dset(&other).exits(2).says("6 answers");
+    assert_eq!(folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"], 6);
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked, 6);
+}
+
+#[test]
 fn redo_of_failed_rows_begins_their_tries_anew() {
     let (folder, answers) = arithmetic(20);
     let service = service(answers, 0.5);

@@ -225,6 +225,15 @@ fn a_store_that_another_program_locks_in_the_middle_of_a_run_costs_no_answer() {
     drop(other);
     let asked = service.stats().asked;
     let service = Service::friendly();
+    // Without the store, too, both what is in the outputs and what was rescued counts.
+    let moved = folder.copy();
+    for name in ["dset.db", "dset.db-wal", "dset.db-shm"] {
+        let _ = std::fs::remove_file(moved.path("dset_generator").join(name));
+    }
+    service.run(&moved, &[]).exits(0).says("took over the outputs");
+    assert_eq!(service.stats().asked + asked, 3);
+    assert_eq!(moved.agreed().len(), 8);
+    let service = Service::friendly();
     service.run(&folder, &[]).exits(0).says("that the last run could only rescue");
     assert_eq!(service.stats().asked + asked, 3);
     assert_eq!(folder.agreed().len(), 8);

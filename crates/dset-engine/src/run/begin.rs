@@ -174,6 +174,30 @@ fn decide(
     keep: bool,
     now: i64,
 ) -> Result<Vec<i64>, JobError> {
+    check_settings(store, requests, run_plan, keep)?;
+    let RunPlan { generation, plan, settings_ids: held } = run_plan;
+    let (generation, bought_otherwise) = (*generation, &plan.with_other_settings);
+    let is_new = store.last_settings(generation)?.is_none();
+    let has_beside = store.has_parallel_models(generation)?;
+    let mut ids = Vec::new();
+    for (at, request) in requests.iter().enumerate() {
+        let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
+        let decision = if bought_otherwise[at] > 0 { "continue" } else { "first" };
+        ids.push(match held[at] {
+            Some(id) => id,
+            None => store.decide(request, generation, decision, is_beside, now)?,
+        });
+    }
+    Ok(ids)
+}
+
+/// Fails where answers were bought with other settings and the user has not said that they are kept.
+pub(crate) fn check_settings(
+    store: &Store,
+    requests: &[RequestSettings],
+    run_plan: &RunPlan,
+    keep: bool,
+) -> Result<(), JobError> {
     let RunPlan { generation, plan, settings_ids: held } = run_plan;
     let (generation, bought_otherwise) = (*generation, &plan.with_other_settings);
     let undecided = || (0..requests.len()).filter(|&at| held[at].is_none());
@@ -187,18 +211,7 @@ fn decide(
         let answers = undecided().map(|at| bought_otherwise[at]).sum();
         return Err(JobError::SettingsChanged { changes, answers });
     }
-    let is_new = store.last_settings(generation)?.is_none();
-    let has_beside = store.has_parallel_models(generation)?;
-    let mut ids = Vec::new();
-    for (at, request) in requests.iter().enumerate() {
-        let is_beside = has_beside || requests.len() > 1 && !(is_new && at == 0);
-        let decision = if bought_otherwise[at] > 0 { "continue" } else { "first" };
-        ids.push(match held[at] {
-            Some(id) => id,
-            None => store.decide(request, generation, decision, is_beside, now)?,
-        });
-    }
-    Ok(ids)
+    Ok(())
 }
 
 /// What differs between two texts of settings.

@@ -26,7 +26,7 @@ use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::accepting::{Accepting, decide};
-use crate::run::begin::{Preliminaries, begin};
+use crate::run::begin::{Preliminaries, begin, check_settings};
 use crate::run::bookmark::bare_bookmark;
 use crate::run::redo::{RedoSelector, redo};
 use crate::run::report::PreparationReport;
@@ -157,6 +157,11 @@ impl Job {
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
         let mut plan = decide(&input, &mut folder.store, plan, judged, wishes)?;
         if let Some(which) = &decisions.redo {
+            // What is withdrawn for a run that is refused afterwards would be bought again by the next.
+            check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
+            if !can_ask {
+                return Err(JobError::NoKey);
+            }
             plan = redo(which, &mut input, &mut folder.store, &plan, judged)?;
         }
         if plan.pending() > 0 && !can_ask && !decisions.applies_only {
@@ -241,7 +246,10 @@ impl RunFolder {
         for recovery in pending(&traces) {
             self.recovered.extend(recovery.apply(&mut site)?);
         }
-        Ok(traces.is_blank)
+        let rescued = self.store.take_in_rescued(&self.path)?;
+        let is_blank = traces.is_blank && rescued.is_none();
+        self.recovered.extend(rescued.map(Recovered::TakenIn));
+        Ok(is_blank)
     }
 
     /// Plans for a generation, once what is stored of it is judged.

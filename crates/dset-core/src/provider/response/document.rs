@@ -7,7 +7,7 @@
 use serde_json::value::RawValue;
 
 use super::choices::{Choice, Choices};
-use super::content::{Content, Part};
+use super::content::{Content, Message, Part};
 use super::usage::Counts;
 use crate::answer::{Answer, Failure, ParsedReply};
 use crate::provider::failure::{error, other_apis};
@@ -276,7 +276,11 @@ impl AnswerBuilder {
         let reason = choice.reason().to_owned();
         self.count(choice.usage.0);
         let ends = !is_no_reason(&reason);
-        if !choice.text.is_empty() {
+        // Together says the text of a piece in both.
+        let says_text = |message: &Object<Message<'_>>| {
+            message.0.as_ref().is_some_and(|message| message.has_content())
+        };
+        if !choice.text.is_empty() && !says_text(&choice.delta) && !says_text(&choice.message) {
             self.write(|texts| texts.add_text(&choice.text, TextSlot::Content));
         }
         for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {

@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Opens the store of a folder, making it where there is none, and takes in what an earlier
-    /// run could only rescue.
+    /// run could only rescue. One without any record is left so: outputs that lie beside it come first.
     pub fn open(folder: &Path) -> Result<(Store, Option<Rescued>), StoreError> {
         let path = folder.join(STORE);
         let is_new = !path.exists();
@@ -108,8 +108,13 @@ impl Store {
         if is_new {
             files::sync_folder(folder)?;
         }
-        let rescued = rescue::take_in(folder, |writes| store.commit(writes))?;
+        let rescued = if store.is_blank()? { None } else { store.take_in_rescued(folder)? };
         Ok((store, rescued))
+    }
+
+    /// Takes in what an earlier run of this folder could only rescue.
+    pub(crate) fn take_in_rescued(&mut self, folder: &Path) -> Result<Option<Rescued>, StoreError> {
+        rescue::take_in(folder, |writes| self.commit(writes))
     }
 
     /// Returns the connection, for tests that put something into the store.

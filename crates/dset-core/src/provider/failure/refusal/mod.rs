@@ -66,7 +66,8 @@ const NOT_SERVED: [&str; 7] =
     ["not found", "not_found", "notfound", "not exist", "no endpoints", "no longer", "end of life"];
 
 /// Words of a wrong key under another status than 401.
-const KEY: [&str; 6] = [
+const KEY: [&str; 7] = [
+    "api key expired",
     "no_db_connection",
     "api_key_invalid",
     "api key not valid",
@@ -97,7 +98,8 @@ const PLAIN_HTTP: [&str; 5] = [
 ];
 
 /// Words of a limit for a time under another status than 429.
-const RATE: [&str; 14] = [
+const RATE: [&str; 15] = [
+    "out of call volume quota",
     "rate limit exceeded",
     "rate limit reached",
     "rate limit hit",

@@ -317,6 +317,11 @@ impl<'a> Message<'a> {
         ]
     }
 
+    /// Tells whether it says something of the answer.
+    pub(crate) fn has_content(&self) -> bool {
+        self.content.as_ref().is_some_and(|content| !content.text.is_empty())
+    }
+
     /// Returns the text of a message that has one text and nothing else.
     pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let has_more = !self.refusal.is_empty()

@@ -347,6 +347,16 @@ fn counts_within_a_choice_count_and_nothing_behind_the_end_is_of_the_answer() {
 }
 
 #[test]
+fn a_piece_that_says_its_text_twice_is_written_once() {
+    let piece = |text: &str| {
+        let delta = json!({ "role": "assistant", "content": text, "tool_calls": null });
+        json!({ "choices": [{ "index": 0, "text": text, "delta": delta }] }).to_string()
+    };
+    let body = events(&[&piece("The"), &piece(" capital"), &stopped("stop"), "[DONE]"]);
+    assert_eq!(answer(finished(&body)).content, "The capital");
+}
+
+#[test]
 fn halves_of_a_character_in_two_pieces_are_that_character() {
     let pieces = [r"party \ud83c", r"\udf89 end \udf89"]
         .map(|text| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
