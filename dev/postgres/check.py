@@ -390,7 +390,7 @@ def refusals(server):
             "none", "--store", address)
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
-    refused(2, "unfinished", "job", "merge", "there", "--store", address)
+    refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
     server.sql("UPDATE dset.job SET version = 3, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
     # One of before is brought to the present form by whoever may.
