@@ -351,6 +351,11 @@ def folder_to_server_and_back(server):
     assert done.returncode == 0, done.stderr
     job.wait(job.work(folder="job"))
     assert job.answers() == 91 and service.stats()["asked"] == 91, f"{job.answers()} answers, {service.stats()['asked']} asked"
+    done = job.run("job", "merge", "here", "--store", job.address, "--to", "redone.jsonl")
+    assert done.returncode == 0, done.stderr
+    with open(os.path.join(job.folder, "redone.jsonl")) as file:
+        times = [json.loads(line)["time"] for line in file]
+    assert len(times) == 90 and times.index(max(times)) == 30, times
     return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again; one more redone there is brought too"
 
 
@@ -385,11 +390,11 @@ def refusals(server):
             "none", "--store", address)
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
-    refused(2, "unfinished", "job", "merge", "there", "--store", address)
+    refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
     server.sql("UPDATE dset.job SET version = 3, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
     # One of before is brought to the present form by whoever may.
-    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again", "refused")
+    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again; DROP TABLE dset.aside", "refused")
     server.sql('CREATE DATABASE "foreign"')
     server.sql("CREATE SCHEMA dset; CREATE TABLE dset.theirs ()", "foreign")
     refused(2, "not of dset", "work", "--store", server.address("foreign"))

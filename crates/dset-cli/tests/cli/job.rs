@@ -335,6 +335,25 @@ fn nothing_that_a_merged_folder_does_marks_the_jobs_input() {
 }
 
 #[test]
+fn a_row_that_is_asked_again_in_a_shard_is_so_in_the_merged_folder_too() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &["-m", "m", "--temperature", "1"]);
+    run_shards(&folder, &["0", "1", "2"]);
+    let merged = || {
+        folder.dset(&["job", "merge", "job", "--to", "all.jsonl", "--force"]).exits(0);
+        folder.dset(&["verify", "-o", "job/merged"]).exits(0);
+        rows_of(&folder, "all.jsonl")
+    };
+    let before = merged();
+    folder.dset(&["redo", "1", "--job", "job", "--shard", "1"]).exits(0);
+    let after = merged();
+    assert_eq!(after.len(), 7);
+    // The first of its shard is the third of the file.
+    let is_new = |at: &usize| before[*at]["time"] != after[*at]["time"];
+    assert_eq!((0..7).filter(is_new).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn what_failed_in_a_shard_is_asked_again_by_its_hints() {
     let service = Service::with(&["x=risk", "y=length*3"]);
     let folder = Folder::with("question\nb1\nb2\nx\ny\nb3\nb4\n");

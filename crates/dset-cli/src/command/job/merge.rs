@@ -159,7 +159,12 @@ fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, U
     let server = address.to_string();
     let mut job = SharedJob::open(address).map_err(explain::server)?;
     let shards = job.status().map_err(explain::server)?;
-    let left = |shard: &SharedShard| shard.ledger.map_or(0, |ledger| ledger.pending);
+    let all = |shard: &SharedShard| {
+        let part = job.file.shards.get(shard.number as usize);
+        part.map_or(0, |part| part.questions()).saturating_sub(shard.answers)
+    };
+    let left =
+        |shard: &SharedShard| shard.ledger.map_or_else(|| all(shard), |ledger| ledger.pending);
     let unfinished = shards.iter().filter(|shard| !shard.is_done);
     let unfinished = unfinished.map(|shard| (shard.number, left(shard))).collect();
     refuse_unfinished(args, unfinished, |_| format!("dset work --store {}", quoted(&server)))?;

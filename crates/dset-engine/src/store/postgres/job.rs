@@ -17,11 +17,13 @@ use crate::store::server_fault::ServerFault;
 const VERSION: i32 = 2;
 /// What brings the tables from each version to the next.
 const STEPS: [&str; VERSION as usize - 1] =
-    ["ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false"];
+    ["ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false;
+      CREATE TABLE IF NOT EXISTS aside (key bytea NOT NULL, try integer NOT NULL, shard integer NOT NULL,
+      PRIMARY KEY (key, try))"];
 /// Bytes of an input that are one row.
 const PART_BYTES: usize = 1 << 20;
 /// What a worker does with each table.
-const RIGHTS: [(&str, &str); 11] = [
+const RIGHTS: [(&str, &str); 12] = [
     ("job", "SELECT"),
     ("input_file", "SELECT"),
     ("input_part", "SELECT"),
@@ -30,6 +32,7 @@ const RIGHTS: [(&str, &str); 11] = [
     ("settings", "SELECT, INSERT"),
     ("life", "SELECT, INSERT, UPDATE"),
     ("answer", "SELECT, INSERT"),
+    ("aside", "SELECT, INSERT"),
     ("paid_twice", "SELECT, INSERT"),
     ("attempt", "SELECT, INSERT"),
     ("ended", "SELECT, INSERT, UPDATE, DELETE"),

@@ -90,6 +90,14 @@ CREATE TABLE answer (
 );
 CREATE INDEX answer_of_shard ON answer (shard, try, at);
 
+-- Answers that count no more, because their rows were asked again on purpose.
+CREATE TABLE aside (
+  key bytea NOT NULL,
+  try integer NOT NULL,
+  shard integer NOT NULL,
+  PRIMARY KEY (key, try)
+);
+
 -- Answers that came although there was one.
 CREATE TABLE paid_twice (
   identity bytea NOT NULL,

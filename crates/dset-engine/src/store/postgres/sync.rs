@@ -52,8 +52,14 @@ pub(super) fn pull(
 ) -> Result<Brought, ServerFault> {
     let numbers = pull_numbers(server, store, shard)?;
     let mut brought = pull_answers(server, store, shard, &numbers)?;
-    let mut marks = store.attempt_marks()?;
     let of = of_shard(shard);
+    pull_rows(server, &format!("SELECT key, try FROM aside {of}"), |rows| {
+        for row in rows {
+            store.take_aside(row.get(0), row.get::<_, i32>(1) as u32)?;
+        }
+        Ok(())
+    })?;
+    let mut marks = store.attempt_marks()?;
     let sql = format!("SELECT life, entry FROM attempt {of} ORDER BY at, attempt");
     pull_rows(server, &sql, |rows| {
         let mut writes = Vec::new();
@@ -293,6 +299,13 @@ pub(super) fn push(
             })?;
             records = Records { answers, attempts, ..Records::default() };
         }
+    }
+    let (keys, tries): (Vec<Vec<u8>>, Vec<i32>) =
+        store.all_aside()?.into_iter().map(|(key, number)| (key.to_vec(), number as i32)).unzip();
+    if !keys.is_empty() {
+        let sql = "INSERT INTO aside (key, try, shard) SELECT key, try, $1::integer
+                   FROM unnest($2::bytea[], $3::integer[]) AS new (key, try) ON CONFLICT DO NOTHING";
+        server.transact(async |to| to.query(sql, &[&(shard as i32), &keys, &tries]).await)?;
     }
     Ok(pushed)
 }

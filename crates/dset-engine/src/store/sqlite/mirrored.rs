@@ -40,6 +40,10 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 /// The name, in `meta`, of the word that some records are in this store alone.
 pub(crate) const UNSENT: &str = "unsent";
 
+/// Every answer with its key and try.
+const TRIES: &str = "SELECT key, 1 AS try, answer FROM answer_keys
+                     UNION ALL SELECT key, try, answer FROM later_tries";
+
 /// And of the last run of which everything is elsewhere too.
 pub(crate) const SENT: &str = "sent";
 
@@ -170,6 +174,25 @@ impl Store {
                 each(NewAnswer { try_number, ..read_answer(row, key)? })?;
             }
         }
+        Ok(())
+    }
+
+    /// Returns which answers count no more, by their keys and tries.
+    pub(crate) fn all_aside(&self) -> Result<Vec<([u8; 16], u32)>, StoreError> {
+        let sql =
+            format!("SELECT k.key, k.try FROM ({TRIES}) k JOIN set_aside s ON s.answer = k.answer");
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// An answer counts no more, if it is there.
+    pub(crate) fn take_aside(&self, key: &[u8], try_number: u32) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT OR IGNORE INTO set_aside (answer)
+             SELECT answer FROM ({TRIES}) WHERE key = ?1 AND try = ?2"
+        );
+        self.reader.connection.prepare_cached(&sql)?.execute(params![key, try_number])?;
         Ok(())
     }
 

@@ -215,7 +215,7 @@ fn answers(
     Ok(merged)
 }
 
-/// Takes over what was thought of an answer, and what was said of it.
+/// Takes over what was thought of an answer, and what was said of it, also since it was taken in.
 fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rusqlite::Result<()> {
     for table in ["verdicts", "kept", "set_aside"] {
         let sql = format!("SELECT * FROM {table} WHERE answer = ?1");
@@ -230,7 +230,8 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
     Ok(())
 }
 
-/// Takes in one answer and returns its number, or notes that another one has its key and try.
+/// Takes in one answer, where it is not there, and returns its number; or notes that another one has its key
+/// and try.
 fn answer(
     to: &Transaction<'_>,
     mut key: Copied,
@@ -241,11 +242,11 @@ fn answer(
     let is_first = key.number("try") == Some(1);
     let sql = match is_first {
         true => {
-            "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
+            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
              JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND ?2 = 1"
         }
         false => {
-            "SELECT a.answered_at, a.reasoning, a.answer, a.row FROM later_tries k
+            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row FROM later_tries k
              JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND k.try = ?2"
         }
     };
@@ -279,7 +280,7 @@ fn answer(
     let says_the_same = is_equal("answer") && is_equal("reasoning");
     if says_the_same && is_equal("answered_at") {
         merged.known += 1;
-        return Ok(None);
+        return Ok(own.number("id"));
     }
     merged.bought_twice += 1;
     if !says_the_same {
