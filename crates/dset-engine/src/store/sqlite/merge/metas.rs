@@ -3,12 +3,13 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::super::tries::ACCEPTANCE;
 use super::Numbers;
 use crate::store::error::StoreError;
 
 /// What of `meta` says how a run was called, and how its folder is to be.
 const METAS: [&str; 10] = [
-    "acceptance",
+    ACCEPTANCE,
     "call",
     "asked",
     "edition",
@@ -29,10 +30,10 @@ pub(super) fn metas(
         let sql = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = ?1)";
         to.query_row(sql, [name], |row| row.get::<_, bool>(0))
     };
-    if is_known("call")? {
-        return Ok(());
-    }
-    for name in METAS {
+    let of_call = !is_known("call")?;
+    // Earlier versions held no answers against anything where nothing was asked of them.
+    let lacks_terms = !is_known(ACCEPTANCE)?;
+    for name in METAS.into_iter().filter(|name| of_call || lacks_terms && *name == ACCEPTANCE) {
         let sql = "SELECT value FROM meta WHERE name = ?1";
         let Some(value) = from.query_row(sql, [name], |row| row.get(0)).optional()? else {
             continue;
