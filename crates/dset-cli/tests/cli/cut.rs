@@ -136,3 +136,46 @@ fn what_was_cut_before_it_had_a_text_is_asked_again_on_purpose() {
     folder.dset(&["redo", "--failed", "--base-url", &url, "--key", "none"]).exits(0);
     assert_eq!((service.stats().asked, folder.agreed().len()), (4, 3));
 }
+
+#[test]
+fn folders_put_together_keep_the_whole_answer_behind_the_cut_one() {
+    let (folder, service) = three("1");
+    let url = service.url();
+    let run = |to: &str, more: &[&str]| {
+        let said = ["run", "-o", to, "--base-url", &url, "--key", "none"];
+        folder.dset(&[&said[..], more].concat())
+    };
+    run("cut", &[]).exits(3);
+    run("whole", &[]).exits(0);
+    for (names, to) in [(["cut", "whole"], "one"), (["whole", "cut"], "other")] {
+        for _ in 0..2 {
+            folder.dset(&["merge", names[0], names[1], "-o", to]).exits(0);
+        }
+        let status = folder.dset(&["status", "-o", to, "--json"]).exits(0).json();
+        assert_eq!(status["ledger"]["answered"], 3, "{to}");
+        folder.dset(&["export", "-o", to, "--to", "all.jsonl", "--force"]).exits(0);
+        assert_eq!(folder.read("all.jsonl").lines().count(), 3, "{to}");
+    }
+    assert_eq!(service.stats().asked, 6);
+}
+
+#[test]
+fn in_a_folder_of_an_earlier_version_what_another_had_cut_is_no_answer() {
+    let (folder, service) = three("9");
+    let url = service.url();
+    let run = |to: &str, more: &[&str], code| {
+        let said = ["run", "-o", to, "--base-url", &url, "--key", "none"];
+        folder.dset(&[&said[..], more].concat()).exits(code);
+    };
+    run("earlier", &["-n", "1"], 0);
+    let store = rusqlite::Connection::open(folder.path("earlier/dset.db")).unwrap();
+    store.execute("DELETE FROM meta WHERE name = 'acceptance'", []).unwrap();
+    drop(store);
+    run("cut", &[], 3);
+    folder.dset(&["merge", "cut", "-o", "earlier"]).exits(0);
+    let status = folder.dset(&["status", "-o", "earlier", "--json"]).exits(0).json();
+    assert_eq!(
+        (&status["ledger"]["answered"], &status["failed_checks"]["whole"]),
+        (&json!(2), &json!(1))
+    );
+}

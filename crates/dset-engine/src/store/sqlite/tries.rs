@@ -15,7 +15,7 @@ use super::store::Store;
 use crate::store::error::StoreError;
 
 /// The name of the terms among the values of the whole store.
-const ACCEPTANCE: &str = "acceptance";
+pub(super) const ACCEPTANCE: &str = "acceptance";
 
 /// The answers that were cut by the token limit, those of the original script apart.
 const CUT_ANSWERS: &str =
@@ -117,12 +117,8 @@ impl Store {
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
     }
 
-    /// Tells whether there are answers that were cut by the token limit. Earlier versions stored none
-    /// where answers were held against nothing.
+    /// Tells whether there are answers that were cut by the token limit.
     pub(crate) fn has_cut_answers(&self) -> Result<bool, StoreError> {
-        if self.saved_terms()?.is_none() {
-            return Ok(false);
-        }
         let sql = format!("SELECT EXISTS ({CUT_ANSWERS})");
         Ok(self.reader.connection.query_row(&sql, [], |row| row.get(0))?)
     }

@@ -4,12 +4,13 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::super::limits::INPUT_IS_SHARED;
+use super::super::tries::ACCEPTANCE;
 use super::Numbers;
 use crate::store::error::StoreError;
 
 /// What of `meta` says how a run was called, and how its folder is to be.
 const METAS: [&str; 10] = [
-    "acceptance",
+    ACCEPTANCE,
     "call",
     "asked",
     "edition",
@@ -38,10 +39,10 @@ pub(super) fn metas(
     if is_of_shard || get(from, INPUT_IS_SHARED)?.is_some() {
         put(INPUT_IS_SHARED, Value::Integer(1))?;
     }
-    if get(to, "call")?.is_some() {
-        return Ok(());
-    }
-    for name in METAS {
+    let of_call = get(to, "call")?.is_none();
+    // Earlier versions held no answers against anything where nothing was asked of them.
+    let lacks_terms = get(to, ACCEPTANCE)?.is_none();
+    for name in METAS.into_iter().filter(|name| of_call || lacks_terms && *name == ACCEPTANCE) {
         let Some(value) = get(from, name)? else { continue };
         let value = match (name, value) {
             ("call", Value::Text(call)) => Value::Text(of_the_whole(&call)),

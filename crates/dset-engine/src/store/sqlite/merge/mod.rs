@@ -6,6 +6,7 @@ mod metas;
 
 use std::collections::HashMap;
 
+use dset_core::answer::CUT;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -29,7 +30,7 @@ pub struct Merged {
     /// Answers that were there already.
     pub known: u64,
     /// Requests that were bought in both stores: the answer of the first one stays, the other is kept
-    /// among the failed asks, whole.
+    /// among the failed asks, whole. Behind one that was cut a whole one is taken in.
     pub bought_twice: u64,
     /// Those of them whose answers differ.
     pub contradictions: u64,
@@ -242,39 +243,39 @@ fn answer(
     let is_first = key.number("try") == Some(1);
     let sql = match is_first {
         true => {
-            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row FROM answer_keys k
-             JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND ?2 = 1"
+            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row, f.finish FROM answer_keys k
+             JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
+             WHERE k.key = ?1 AND ?2 = 1"
         }
         false => {
-            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row FROM later_tries k
-             JOIN answers a ON a.id = k.answer WHERE k.key = ?1 AND k.try = ?2"
+            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row, f.finish FROM later_tries k
+             JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
+             WHERE k.key = ?1 AND k.try = ?2"
         }
     };
     let own = to
         .prepare_cached(sql)?
         .query_row([key.get("key"), key.get("try")], Copied::read)
         .optional()?;
+    // A whole answer is the next try behind one that was cut.
+    let is_cut = |facts: Option<&Copied>| facts.is_some_and(|facts| facts.text("finish") == CUT);
+    if is_cut(own.as_ref()) && !is_cut(facts.as_ref()) {
+        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND a.answer = ?3, a.id, NULL))
+                   FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
+        let (last, known): (Option<i64>, Option<i64>) = to
+            .prepare_cached(sql)?
+            .query_row([key.get("key"), text.get("answered_at"), text.get("answer")], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        if known.is_some() {
+            merged.known += 1;
+            return Ok(known);
+        }
+        key.set("try", last.unwrap_or(1) + 1);
+        return insert(to, key, text, facts, merged).map(Some);
+    }
     let Some(own) = own else {
-        text.insert(to, "answers", "id")?;
-        let number = to.last_insert_rowid();
-        if let Some(mut facts) = facts {
-            facts.set("answer", number);
-            facts.insert(to, "answer_facts", "")?;
-        }
-        key.set("answer", number);
-        match is_first {
-            true => key.insert(to, "answer_keys", "try")?,
-            false => {
-                to.prepare_cached(
-                    "INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(params![key.get("key"), key.get("try"), number])?;
-            }
-        }
-        to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-            .execute(params![key.get("question"), key.get("edition")])?;
-        merged.taken += 1;
-        return Ok(Some(number));
+        return insert(to, key, text, facts, merged).map(Some);
     };
     let is_equal = |name: &str| own.get(name) == text.get(name);
     let says_the_same = is_equal("answer") && is_equal("reasoning");
@@ -295,6 +296,34 @@ fn answer(
     }
     keep(to, &key, text, facts.as_ref())?;
     Ok(None)
+}
+
+/// Takes in an answer whose key and try are free, and returns its number.
+fn insert(
+    to: &Transaction<'_>,
+    mut key: Copied,
+    text: &Copied,
+    facts: Option<Copied>,
+    merged: &mut Merged,
+) -> rusqlite::Result<i64> {
+    text.insert(to, "answers", "id")?;
+    let number = to.last_insert_rowid();
+    if let Some(mut facts) = facts {
+        facts.set("answer", number);
+        facts.insert(to, "answer_facts", "")?;
+    }
+    key.set("answer", number);
+    match key.number("try") == Some(1) {
+        true => key.insert(to, "answer_keys", "try")?,
+        false => {
+            to.prepare_cached("INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)")?
+                .execute(params![key.get("key"), key.get("try"), number])?;
+        }
+    }
+    to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
+        .execute(params![key.get("question"), key.get("edition")])?;
+    merged.taken += 1;
+    Ok(number)
 }
 
 /// Keeps an answer that was bought although there is one, among the asks that brought none.
