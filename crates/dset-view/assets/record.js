@@ -37,7 +37,7 @@ export function record(main) {
 
   function draw() {
     const { question, attempts, previous, next, place, count: all } = seen;
-    const { said, filter } = address();
+    const { said, filter } = address(), several = question.answers.length > 1;
     if (said.has('at')) filter.set('at', said.get('at'));
     fill(page,
       h('nav', { class: 'ways', 'aria-label': 'Questions' },
@@ -52,9 +52,9 @@ export function record(main) {
       attempts.length > 0 && h('section', { class: 'stack' }, h('div', { class: 'card' },
         h('h2', {}, 'Asks that failed'),
         h('div', { class: 'table-wrap' }, h('table', { class: 'plain' },
-          h('thead', {}, h('tr', {}, ['When', 'Cause', 'Status', 'Seconds', 'What the service said', ''].map(title => h('th', { scope: 'col' }, title)))),
+          h('thead', {}, h('tr', {}, ['When', ...(several ? ['Answer'] : []), 'Cause', 'Status', 'Seconds', 'What the service said', ''].map(title => h('th', { scope: 'col' }, title)))),
           h('tbody', {}, attempts.map(attempt => h('tr', {},
-            h('td', {}, time(attempt.at)), h('td', {}, attempt.cause), h('td', {}, attempt.status ?? 'no reply'),
+            h('td', {}, time(attempt.at)), several && h('td', {}, [attempt.model, attempt.sample ? 'sample ' + attempt.sample : null].filter(Boolean).join(' · ')), h('td', {}, attempt.cause), h('td', {}, attempt.status ?? 'no reply'),
             h('td', { class: 'number' }, seconds(attempt.seconds)), h('td', {}, visible(attempt.message)),
             h('td', {}, attempt.has_reply && h('a', { href: api.replyUrl(attempt.id), download: 'reply-' + attempt.id + '.txt' }, 'Reply'))))))))));
     number = question.question;

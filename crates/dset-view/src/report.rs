@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use dset_engine::view::browse::{BrowseError, Browser, Distribution, Filter, ListedRecord};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Records that are chosen.
 const CHOSEN: u64 = 20;
@@ -245,7 +245,11 @@ impl Report<'_> {
                 let question = shown(&record.question_text.text);
                 let _ = write!(page, "<li>row {}: {question}", record.row);
                 let detail = self.browser.detail(record.question, &Filter::default())?;
-                let last = detail.attempts.last().and_then(|last| last["message"].as_str());
+                let is_of = |ask: &&Value| {
+                    ask["model"] == json!(record.model) && ask["sample"] == json!(record.sample)
+                };
+                let last = detail.attempts.iter().rev().find(is_of);
+                let last = last.and_then(|last| last["message"].as_str());
                 if let Some(last) = last.filter(|last| !last.is_empty()) {
                     let _ = write!(page, "<br><i>the service said: {}</i>", shown(last));
                 }

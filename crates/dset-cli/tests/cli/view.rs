@@ -108,6 +108,30 @@ fn asked() -> Folder {
 }
 
 #[test]
+fn a_failed_ask_is_told_of_the_answer_that_was_asked_for() {
+    let folder = Folder::with("question\none\ntwo bad\n");
+    let service = Service::with(&["bad=filter*1", "bad=400"]);
+    service.run(&folder, &["-c", "1", "-m", "one-model", "-m", "other-model"]).exits(3);
+    let viewer = Viewer::of(&folder);
+    let seen = viewer.get("questions/2");
+    let answers = seen["question"]["answers"].as_array().unwrap();
+    let shown = folder.dset(&["show", "2", "--json"]).exits(0).json();
+    for (answer, shown) in answers.iter().zip(shown["questions"][0]["answers"].as_array().unwrap())
+    {
+        assert_eq!(answer["last_ask"]["asks"], 1);
+        assert_eq!(answer["last_ask"]["cause"], shown["last_ask"]["cause"]);
+    }
+    assert_ne!(answers[0]["last_ask"]["cause"], answers[1]["last_ask"]["cause"]);
+    let of = |attempt: &Value| (attempt["model"].clone(), attempt["cause"].clone());
+    let attempts: Vec<_> = seen["attempts"].as_array().unwrap().iter().map(of).collect();
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|one| (one["model"].clone(), one["last_ask"]["cause"].clone()))
+        .collect();
+    assert_eq!(attempts, answers);
+}
+
+#[test]
 fn a_rating_and_a_note_that_come_at_once_are_both_kept() {
     let folder = asked();
     let viewer = Viewer::of(&folder);

@@ -30,7 +30,7 @@ pub(crate) use roles::{
 pub use server_fault::ServerFault;
 pub use sqlite::merge::{Contradiction, Merged};
 pub(crate) use sqlite::{
-    AnswerFacts, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
+    AnswerFacts, AttemptOfRow, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
 };
 pub use sqlite::{
     Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, ReviewChange, STORE,

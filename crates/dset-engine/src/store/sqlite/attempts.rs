@@ -35,11 +35,26 @@ pub struct AttemptSummary {
     pub reply: Option<Vec<u8>>,
 }
 
+/// A failed ask of a row.
+#[derive(Debug)]
+pub(crate) struct AttemptOfRow {
+    /// Its number.
+    pub(crate) id: i64,
+    /// The key of the answer that was asked for.
+    pub(crate) key: [u8; 16],
+    /// Its reply was kept.
+    pub(crate) has_reply: bool,
+    pub(crate) attempt: Attempt,
+}
+
 impl AttemptSummary {
-    /// Sums up the asks of a question, oldest first.
-    pub(crate) fn of(asks: &[(i64, bool, Attempt)]) -> Option<AttemptSummary> {
-        let (_, _, last) = asks.last()?;
-        Some(AttemptSummary { count: asks.len() as u64, last: last.clone(), reply: None })
+    /// Sums up asks, oldest first.
+    pub(crate) fn of<'a>(
+        asks: impl DoubleEndedIterator<Item = &'a AttemptOfRow>,
+    ) -> Option<AttemptSummary> {
+        let mut asks = asks.rev();
+        let last = asks.next()?.attempt.clone();
+        Some(AttemptSummary { count: 1 + asks.count() as u64, last, reply: None })
     }
 }
 
@@ -84,13 +99,10 @@ impl Store {
         Ok(tried)
     }
 
-    /// Returns the failed asks of a row of the input, oldest first: the number of each, and whether its
-    /// reply was kept. In one pass over those of all.
-    pub(crate) fn attempts_at_row(
-        &self,
-        row: u64,
-    ) -> Result<Vec<(i64, bool, Attempt)>, StoreError> {
-        let sql = "SELECT id, body IS NOT NULL, at, seconds, cause, status, message, request_id
+    /// Returns the failed asks of a row of the input, oldest first. In one pass over those of all.
+    pub(crate) fn attempts_at_row(&self, row: u64) -> Result<Vec<AttemptOfRow>, StoreError> {
+        let sql =
+            "SELECT id, body IS NOT NULL, at, seconds, cause, status, message, request_id, key
                    FROM attempts WHERE row = ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
         let rows = statement.query_map([row as i64], |row| {
@@ -102,7 +114,8 @@ impl Store {
                 message: row.get(6)?,
                 request_id: row.get(7)?,
             };
-            Ok((row.get(0)?, row.get(1)?, attempt))
+            let (id, has_reply, key) = (row.get(0)?, row.get(1)?, row.get(8)?);
+            Ok(AttemptOfRow { id, key, has_reply, attempt })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -102,6 +102,9 @@ pub(super) struct Record {
     pub(super) answer: u32,
     /// Those of its answer, or of the last one that was not accepted.
     pub(super) numbers: Numbers,
+    /// The beginning of the key of its answer, which tells asks of one row apart; 0 where nothing else is
+    /// wanted of the row.
+    pub(super) key: u32,
     pub(super) sample: u16,
     pub(super) state: State,
     pub(super) cause: u8,
@@ -127,6 +130,7 @@ impl Record {
             row,
             answer: answer as u32,
             numbers: Numbers { cost: f32::NAN, ..Numbers::default() },
+            key: 0,
             sample: 0,
             state: State::Answered,
             cause: 0,

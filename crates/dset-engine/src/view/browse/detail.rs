@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::columns::{Record, State};
 use super::{BrowseError, Browser, Filter};
-use crate::store::{Attempt, Store};
-use crate::view::browse::load::Loaded;
+use crate::store::{AttemptOfRow, Store};
+use crate::view::browse::load::{Loaded, beginning};
 use crate::view::show::{ShownQuestion, ShownSlot, ShownTry, SlotOutcome, object, tries};
 use dset_core::plan::ledger::Fault;
 
@@ -32,6 +32,11 @@ pub struct Detail {
     pub revision: u64,
 }
 
+/// Tells whether an ask was for a record among those of its row.
+fn is_for(record: &Record, of_row: &[Record], ask: &AttemptOfRow) -> bool {
+    of_row.len() == 1 || record.key == beginning(&ask.key)
+}
+
 impl Browser {
     /// Returns the question of this number, from 1.
     pub fn detail(&self, number: u64, filter: &Filter) -> Result<Detail, BrowseError> {
@@ -49,10 +54,15 @@ impl Browser {
             let attempts =
                 store.attempts_at_row(loaded.columns.row_numbers[row as usize].into())?;
             let question = self.question(store, loaded, row, &attempts)?;
-            let attempts = attempts.iter().map(|(id, has_reply, attempt)| {
-                let mut object = object::attempt(attempt);
-                object["id"] = json!(id);
-                object["has_reply"] = json!(has_reply);
+            let columns = &loaded.columns;
+            let of_row = &records[columns.of_row(row)];
+            let attempts = attempts.iter().map(|one| {
+                let mut object = object::attempt(&one.attempt);
+                object["id"] = json!(one.id);
+                object["has_reply"] = json!(one.has_reply);
+                let of = of_row.iter().find(|record| is_for(record, of_row, one));
+                object["model"] = json!(of.and_then(|of| columns.models.name(of.model)));
+                object["sample"] = json!(of.map(|of| of.sample));
                 object
             });
             Ok(Detail {
@@ -72,7 +82,7 @@ impl Browser {
         store: &Store,
         loaded: &Loaded,
         row: u32,
-        attempts: &[(i64, bool, Attempt)],
+        attempts: &[AttemptOfRow],
     ) -> Result<Value, BrowseError> {
         let columns = &loaded.columns;
         let number: u64 = columns.row_numbers[row as usize].into();
@@ -84,7 +94,9 @@ impl Browser {
         for place in columns.of_row(row) {
             let record = &columns.records[place];
             let cause = columns.causes.name(record.cause).unwrap_or_default().to_owned();
-            let tried = || crate::store::AttemptSummary::of(attempts);
+            let of_row = &columns.records[columns.of_row(row)];
+            let own = || attempts.iter().filter(|one| is_for(record, of_row, one));
+            let tried = || crate::store::AttemptSummary::of(own());
             let outcome = match record.state {
                 State::Answered => {
                     let answer = store.as_reader().row_at(record.answer.into(), Some(number))?;

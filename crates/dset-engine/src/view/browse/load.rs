@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dset_core::item::Status;
-use dset_core::key::RequestSettings;
+use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::money::{BilledAs, Expenses};
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
@@ -55,6 +55,8 @@ impl Loaded {
         let mut not_accepted = HashMap::new();
         let answers = std::mem::take(&mut view.answers);
         let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
+        let mut hashers: Vec<RequestHasher> =
+            view.requests.iter().map(RequestSettings::request_hasher).collect();
         view.for_each_row(|plan, seen| {
             let row = columns.row_numbers.len() as u32;
             columns.row_numbers.push(seen.row_number() as u32);
@@ -62,7 +64,12 @@ impl Loaded {
             for at in seen.entries.clone() {
                 let answer = answers[at as usize].unwrap_or(0);
                 let sample = wanted.sample(at).min(u32::from(u16::MAX)) as u16;
+                let mut key = || {
+                    let hasher = &mut hashers[usize::from(wanted.model(at))];
+                    plan.key(at, hasher.fingerprint_of_item(seen.item, seen.rendered))
+                };
                 let mut record = Record {
+                    key: if seen.entries.len() > 1 { beginning(&key().0) } else { 0 },
                     sample,
                     model: models[usize::from(wanted.model(at))],
                     ..Record::of(row, answer)
@@ -210,6 +217,11 @@ impl Loaded {
         self.revision += 1;
         Ok(true)
     }
+}
+
+/// Returns the beginning of a key.
+pub(super) fn beginning(key: &[u8; 16]) -> u32 {
+    u32::from_be_bytes([key[0], key[1], key[2], key[3]])
 }
 
 /// Returns where a wanted answer stands that is not there.
