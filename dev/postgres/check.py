@@ -272,7 +272,19 @@ def failed_asked_again(server):
     assert service.stats()["asked"] == before
     rows = job.merged().splitlines()
     assert len(rows) == 60, f"{len(rows)} rows"
-    return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered"
+    # One that is killed in the middle of it: who takes the shard over goes on, without a word.
+    slow = Service(DSET, "--latency-ms", "300", "--on", "What=risk*1")
+    late = Job(DSET, server, "late", slow, 24, 1, "-c", "2")
+    late.wait(late.work(), 3)
+    # Of two that are alike only the first is refused.
+    assert (slow.stats()["asked"], late.answers()) == (24, 2), slow.stats()
+    victim = late.work("--again-failed", lease=1)
+    late.until(lambda: late.answers() >= 6)
+    victim.kill()
+    victim.wait()
+    late.wait(late.work(lease=1))
+    assert late.answers() == 24 and slow.stats()["answered"] <= 24 + 2, slow.stats()
+    return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered; killed in the middle of it, another goes on"
 
 
 def what_died_is_forgiven(_):
