@@ -155,9 +155,14 @@ impl Loaded {
         if pulse.ended != self.pulse.ended && !is_one_each {
             return Ok(false);
         }
-        let settings = store.settings_texts()?;
         let mut costs = Costs::new(store, pricing)?;
         let (columns, mut fits) = (&mut self.columns, true);
+        let model = |(id, text): (i64, String)| {
+            let model = RequestSettings::from_canonical_json(&text)?.model;
+            Some((id, columns.models.find(&model)?))
+        };
+        let models: HashMap<i64, u8> =
+            store.settings_texts()?.into_iter().filter_map(model).collect();
         let mut last = self.last;
         let terms = store.terms()?;
         if terms.is_some() != self.has_checks {
@@ -177,7 +182,7 @@ impl Loaded {
                 fits = false;
                 return;
             }
-            match free_record(columns, &facts, &settings) {
+            match free_record(columns, &facts, &models) {
                 Some(at) => {
                     let record = &mut columns.records[at];
                     (record.answer, record.state) = (facts.id as u32, State::Answered);
@@ -239,16 +244,10 @@ fn failed_checks(
     Ok(failed)
 }
 
-/// Finds the record that waits for an answer.
-fn free_record(
-    columns: &Columns,
-    facts: &AnswerFacts,
-    settings: &[(i64, String)],
-) -> Option<usize> {
+/// Finds the record that waits for an answer; `models` are those of the settings, by their numbers.
+fn free_record(columns: &Columns, facts: &AnswerFacts, models: &HashMap<i64, u8>) -> Option<usize> {
     let row = columns.row_numbered(facts.row?)?;
-    let request = settings.iter().find(|(id, _)| Some(*id) == facts.request);
-    let model = RequestSettings::from_canonical_json(&request?.1)?.model;
-    let model = columns.models.find(&model)?;
+    let model = *models.get(&facts.request?)?;
     let sample = facts.sample.unwrap_or(0) as u16;
     columns.of_row(row).find(|&at| {
         let record = &columns.records[at];
