@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use dset_core::acceptance::Terms;
+use dset_core::check::WHOLE;
 use dset_core::item::Status;
 use dset_core::key::RequestSettings;
 use dset_core::money::{BilledAs, Expenses};
@@ -27,7 +29,7 @@ pub(super) struct Loaded {
     pub(super) samples: u32,
     /// By the place of its record, the last answer of those that has none which is accepted.
     pub(super) not_accepted: HashMap<u32, AnswerId>,
-    /// Answers are held against checks.
+    /// Answers are held against more than that they are whole.
     pub(super) has_checks: bool,
     /// Counted up whenever something in the columns has changed.
     pub(super) revision: u64,
@@ -50,7 +52,7 @@ impl Loaded {
             view.requests.iter().map(|request| request.model.clone()).collect();
         let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
         let ended = store.ended(view.generation)?;
-        let has_checks = store.terms()?.is_some();
+        let has_checks = has_checks(store.terms()?.as_ref());
         let failed_checks = failed_checks(store, &mut columns)?;
         let mut not_accepted = HashMap::new();
         let answers = std::mem::take(&mut view.answers);
@@ -156,41 +158,44 @@ impl Loaded {
             return Ok(false);
         }
         let mut costs = Costs::new(store, pricing)?;
-        let (columns, mut fits) = (&mut self.columns, true);
+        let (columns, not_accepted) = (&mut self.columns, &mut self.not_accepted);
         let model = |(id, text): (i64, String)| {
             let model = RequestSettings::from_canonical_json(&text)?.model;
             Some((id, columns.models.find(&model)?))
         };
         let models: HashMap<i64, u8> =
             store.settings_texts()?.into_iter().filter_map(model).collect();
-        let mut last = self.last;
+        let (mut last, mut fits) = (self.last, true);
         let terms = store.terms()?;
-        if terms.is_some() != self.has_checks {
-            return Ok(false);
-        }
+        let of_whole_alone = terms.as_ref().is_some_and(Terms::are_of_whole_alone);
+        // Of what is thought of it is known whether it passed, and was cut if not; nothing else.
         let passes = |answer| match &terms {
-            None => true,
+            None => Some(true),
             Some(terms) => match store.as_reader().verdicts(answer, &terms.fingerprint) {
-                Ok(Some(failed)) => failed.is_empty(),
-                Ok(None) => terms.are_of_whole_alone(),
-                Err(_) => false,
+                Ok(Some(failed)) if failed.is_empty() => Some(true),
+                Ok(Some(_)) => of_whole_alone.then_some(false),
+                Ok(None) => of_whole_alone.then_some(true),
+                Err(_) => None,
             },
         };
         store.for_each_fact(self.last, |facts| {
             last = facts.id;
-            if !passes(facts.id) {
+            let found = free_record(columns, &facts, &models);
+            let (Some(at), Some(passes)) = (found, passes(facts.id)) else {
                 fits = false;
                 return;
+            };
+            let check = if passes { 0 } else { columns.checks.number(WHOLE) };
+            let record = &mut columns.records[at];
+            record.check = check;
+            if passes {
+                (record.answer, record.state) = (facts.id as u32, State::Answered);
+                record.cause = 0;
+                not_accepted.remove(&(at as u32));
+            } else {
+                not_accepted.insert(at as u32, facts.id);
             }
-            match free_record(columns, &facts, &models) {
-                Some(at) => {
-                    let record = &mut columns.records[at];
-                    (record.answer, record.state) = (facts.id as u32, State::Answered);
-                    record.cause = 0;
-                    fill(columns, at, &facts, &mut costs);
-                }
-                None => fits = false,
-            }
+            fill(columns, at, &facts, &mut costs);
         })?;
         // Some answer has no place among what is loaded, which stays as old as it was until all is read.
         if !fits {
@@ -215,6 +220,10 @@ impl Loaded {
         self.revision += 1;
         Ok(true)
     }
+}
+
+fn has_checks(terms: Option<&Terms>) -> bool {
+    terms.is_some_and(|terms| !terms.are_of_whole_alone())
 }
 
 /// Returns where a wanted answer stands that is not there.
