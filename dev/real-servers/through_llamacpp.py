@@ -68,11 +68,12 @@ def check_schema(name, stream, url):
     folder = fresh_folder(FOLDER / name)
     (folder / "answer.json").write_text(json.dumps(SCHEMA))
     said = ["--base-url", f"{url}/v1", "-m", "tiny", "--stream", stream, "--max-tokens", "400", "--schema", "answer.json"]
-    events, answers = Run(DSET, folder, PROBLEMS, *said, key=KEY).complete()
+    run = Run(DSET, folder, PROBLEMS, *said, key=KEY)
+    events, answers = run.complete()
     asks = count(events, "ask")
     check(asks == len(PROBLEMS), f"{name}: {asks} asks for {len(PROBLEMS)} questions")
     check(all(fits(answer) for _, answer in answers.values()), f"{name}: an answer does not fit")
-    print(f"{name}: {len(answers)} of {len(PROBLEMS)} answers fit, {asks} asks; such as {json.loads(next(iter(answers.values()))[1])}")
+    print(f"{name}: {len(answers)} of {len(PROBLEMS)} answers fit, {asks} asks, {run.seconds:.1f} s; such as {json.loads(next(iter(answers.values()))[1])}")
 
 
 def check_way(name, path, stream, url):
