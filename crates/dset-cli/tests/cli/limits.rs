@@ -60,7 +60,7 @@ fn a_run_that_is_killed_again_and_again_is_billed_no_more_than_its_limit() {
     let asked = service.stats().asked;
     run(&service, &folder, &["--max-cost", "0.25"]).exits(5);
     assert_eq!(service.stats().asked, asked);
-    folder.dset(&["status"]).exits(0).tells("--max-cost 0.25 --max-output-bound");
+    folder.dset(&["status"]).exits(0).tells("--max-output-bound");
     let ran = run(&service, &folder, &["--max-cost", "0.25", "--forgive-lost"]).exits(5);
     assert!(!ran.err.contains("--forgive-lost"), "decided for one run: {}", ran.err);
     assert!(service.stats().asked > asked);
@@ -75,8 +75,13 @@ fn a_run_ends_at_its_limit_and_the_command_that_it_names_goes_on() {
     let command = format!("dset run -m m -c 4 {} {}", BOUND[0], BOUND[1]);
     let ran = folder.shell(&format!("{command} --max-cost 0.02")).exits(5);
     assert!(billed(&service) <= 0.02 && billed(&service) >= 0.8 * 0.02, "{}", billed(&service));
-    let hint = ran.err.split('`').find(|part| part.starts_with("dset run")).unwrap().to_owned();
-    folder.shell(&hint).exits(0);
+    let hinted =
+        |told: &str| told.split('`').find(|part| part.starts_with("dset run")).unwrap().to_owned();
+    let later = folder.copy();
+    let status = later.dset(&["status"]).exits(0).tells("The limit is reached").out;
+    later.shell(&format!("{} -c 4", hinted(&status))).exits(0);
+    assert_eq!(later.agreed().len(), 100);
+    folder.shell(&hinted(&ran.err)).exits(0);
     assert_eq!(folder.agreed().len(), 100);
     // The limit of a run counts that run alone.
     let other = priced(100);

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
-use crate::common::{Folder, Service, questions};
+use crate::common::{Folder, Service, questions, until};
 use dset_mock::MockSettings;
 use serde_json::{Value, json};
 
@@ -285,6 +285,27 @@ fn answers_that_checks_do_not_accept_are_shown_with_those_checks() {
     let verdict = &answer["tries"][0]["verdicts"][0];
     assert_eq!((&verdict["check"], &verdict["outcome"]), (&json!("matches"), &json!("failed")));
     assert!(answer["tries"][0]["answer"].as_str().unwrap().starts_with("The answer"), "{answer}");
+}
+
+#[test]
+fn what_is_cut_while_somebody_looks_is_shown_as_such() {
+    let folder = Folder::with("question\nOne?\nTwo?\nThree?\nFour?\nFive?\n");
+    let on = ["Two=length", "Four=length", "Five=hang"].map(|rule| rule.parse().unwrap());
+    let service = Service::start(MockSettings {
+        latency_ms: 300,
+        on: on.to_vec(),
+        ..MockSettings::default()
+    });
+    let going = service.begin(&folder, &["-c", "1"]);
+    until("one is answered", || service.stats().answered > 0);
+    let viewer = Viewer::of(&folder);
+    until("both are cut", || viewer.get("records?state=rejected")["count"] == 2);
+    let records = viewer.get("records?check=whole&cause=length+limit&finish_reason=length");
+    assert_eq!(records["count"], 2, "{records}");
+    assert_eq!(viewer.get("overview")["answered"], 2);
+    let tried = &viewer.get("questions/4")["question"]["answers"][0]["tries"][0];
+    assert_eq!(tried["verdicts"][0]["check"], "whole", "{tried}");
+    going.kill();
 }
 
 #[test]

@@ -309,6 +309,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// The words that stand for [`EndReason::CostLimit`] in a store.
+    pub const COST_LIMIT: &str = "cost limit";
+
     /// Orders the reasons: the lowest wins.
     #[must_use]
     pub fn rank(&self) -> u8 {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use dset_core::answer::Cause;
+use dset_core::money::Amount;
 use dset_core::plan::ledger::Fault;
+use dset_core::run::EndReason;
 use dset_core::settings::{CostLimits, JobSpec};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
@@ -298,9 +300,13 @@ fn recent_words(recent: &Recent) -> String {
 }
 
 /// The flags of the last run's limit of money, where no variable and no file of settings limits it:
-/// a hint must not lead to a run without it.
-fn limit_flags(limits: CostLimits, money: &Money) -> String {
-    let Some(total) = limits.total.filter(|_| money.limit.is_none()) else { return String::new() };
+/// a hint must not lead to a run without it. `more` is what a limit that was reached lacks.
+fn limit_flags(limits: CostLimits, money: &Money, more: Amount) -> String {
+    let total = limits.total.filter(|_| money.limit.is_none() || more > Amount::ZERO);
+    let Some(total) = total.or(money.limit.filter(|_| more > Amount::ZERO)) else {
+        return String::new();
+    };
+    let total = total + more;
     let bound = limits.output_bound.map(|bound| format!(" --max-output-bound {bound}"));
     format!(" --max-cost {}{}", display::money::dollars_up(total), bound.unwrap_or_default())
 }
@@ -326,7 +332,16 @@ fn hints(
         return Vec::new();
     }
     let before = last_run(standing);
-    let limit = limit_flags(standing.cost_limit, money);
+    // Whatever the rest costs, if it is like what is there; and a tenth, as answers differ.
+    let is_reached = standing.session.as_ref().and_then(|life| life.ending.as_deref())
+        == Some(EndReason::COST_LIMIT)
+        && standing.cost_limit.total.or(money.limit).is_some();
+    let lacks = || {
+        let rest = money.expenses(&settings.output)?.more_answers(ledger.pending)?;
+        Some(rest.times(11).share(10))
+    };
+    let more = if is_reached { lacks().unwrap_or_default() } else { Amount::ZERO };
+    let limit = limit_flags(standing.cost_limit, money, more);
     let again = |without: &[&str], words: &str| {
         resume_command(which, before.as_ref(), without).ticked_with(&format!("{limit}{words}"))
     };
@@ -354,6 +369,9 @@ fn hints(
     match (ledger.pending, ledger.failed().saturating_sub(standing.kept)) {
         (0, 0) => {}
         (0, _) => hints.push(format!("Ask the failed questions again with {run}")),
+        _ if is_reached => {
+            hints.push(format!("The limit is reached: {run} goes on with a higher one"));
+        }
         _ => hints.push(format!("Run {run} to continue")),
     }
     // Those the same command does not ask again.

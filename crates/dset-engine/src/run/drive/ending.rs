@@ -47,7 +47,7 @@ fn reason_code(why: &EndReason) -> &'static str {
         EndReason::InputChanged { .. } => "input changed",
         EndReason::KeyRefused(_) => "key refused",
         EndReason::OutOfMoney(_) => "out of money",
-        EndReason::CostLimit { .. } => "cost limit",
+        EndReason::CostLimit { .. } => EndReason::COST_LIMIT,
         EndReason::Unreachable(_) => "unreachable",
         EndReason::RetryAfterTooLong(..) => "told to wait",
         EndReason::Stopped(_) => "stopped",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dset_core::acceptance::{Standing, Terms, Verdict};
-use dset_core::answer::Usage;
+use dset_core::answer::{Cause, Usage};
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -119,7 +119,14 @@ impl Store {
 
     /// Tells whether there are answers that were cut by the token limit.
     pub(crate) fn has_cut_answers(&self) -> Result<bool, StoreError> {
-        let sql = format!("SELECT EXISTS ({CUT_ANSWERS})");
+        // Each has left a verdict, or the end of its question: where there is none of either, not all answers
+        // are gone through.
+        let sql = format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM verdicts)
+               OR EXISTS (SELECT 1 FROM ended WHERE cause = '{}')
+             THEN EXISTS ({CUT_ANSWERS}) ELSE 0 END",
+            Cause::LengthLimit.code()
+        );
         Ok(self.reader.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use dset_core::acceptance::Terms;
+use dset_core::check::WHOLE;
 use dset_core::item::Status;
 use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::money::{BilledAs, Expenses};
@@ -27,7 +29,7 @@ pub(super) struct Loaded {
     pub(super) samples: u32,
     /// By the place of its record, the last answer of those that has none which is accepted.
     pub(super) not_accepted: HashMap<u32, AnswerId>,
-    /// Answers are held against checks.
+    /// Answers are held against more than that they are whole.
     pub(super) has_checks: bool,
     /// Counted up whenever something in the columns has changed.
     pub(super) revision: u64,
@@ -50,7 +52,7 @@ impl Loaded {
             view.requests.iter().map(|request| request.model.clone()).collect();
         let models: Vec<u8> = names.iter().map(|name| columns.models.number(name)).collect();
         let ended = store.ended(view.generation)?;
-        let has_checks = store.terms()?.is_some();
+        let has_checks = has_checks(store.terms()?.as_ref());
         let failed_checks = failed_checks(store, &mut columns)?;
         let mut not_accepted = HashMap::new();
         let answers = std::mem::take(&mut view.answers);
@@ -162,37 +164,45 @@ impl Loaded {
         if pulse.ended != self.pulse.ended && !is_one_each {
             return Ok(false);
         }
-        let settings = store.settings_texts()?;
         let mut costs = Costs::new(store, pricing)?;
-        let (columns, mut fits) = (&mut self.columns, true);
-        let mut last = self.last;
+        let (columns, not_accepted) = (&mut self.columns, &mut self.not_accepted);
+        let model = |(id, text): (i64, String)| {
+            let model = RequestSettings::from_canonical_json(&text)?.model;
+            Some((id, columns.models.find(&model)?))
+        };
+        let models: HashMap<i64, u8> =
+            store.settings_texts()?.into_iter().filter_map(model).collect();
+        let (mut last, mut fits) = (self.last, true);
         let terms = store.terms()?;
-        if terms.is_some() != self.has_checks {
-            return Ok(false);
-        }
+        let of_whole_alone = terms.as_ref().is_some_and(Terms::are_of_whole_alone);
+        // Of what is thought of it is known whether it passed, and was cut if not; nothing else.
         let passes = |answer| match &terms {
-            None => true,
+            None => Some(true),
             Some(terms) => match store.as_reader().verdicts(answer, &terms.fingerprint) {
-                Ok(Some(failed)) => failed.is_empty(),
-                Ok(None) => terms.are_of_whole_alone(),
-                Err(_) => false,
+                Ok(Some(failed)) if failed.is_empty() => Some(true),
+                Ok(Some(_)) => of_whole_alone.then_some(false),
+                Ok(None) => of_whole_alone.then_some(true),
+                Err(_) => None,
             },
         };
         store.for_each_fact(self.last, |facts| {
             last = facts.id;
-            if !passes(facts.id) {
+            let found = free_record(columns, &facts, &models);
+            let (Some(at), Some(passes)) = (found, passes(facts.id)) else {
                 fits = false;
                 return;
+            };
+            let check = if passes { 0 } else { columns.checks.number(WHOLE) };
+            let record = &mut columns.records[at];
+            record.check = check;
+            if passes {
+                (record.answer, record.state) = (facts.id as u32, State::Answered);
+                record.cause = 0;
+                not_accepted.remove(&(at as u32));
+            } else {
+                not_accepted.insert(at as u32, facts.id);
             }
-            match free_record(columns, &facts, &settings) {
-                Some(at) => {
-                    let record = &mut columns.records[at];
-                    (record.answer, record.state) = (facts.id as u32, State::Answered);
-                    record.cause = 0;
-                    fill(columns, at, &facts, &mut costs);
-                }
-                None => fits = false,
-            }
+            fill(columns, at, &facts, &mut costs);
         })?;
         // Some answer has no place among what is loaded, which stays as old as it was until all is read.
         if !fits {
@@ -224,6 +234,10 @@ pub(super) fn beginning(key: &[u8; 16]) -> u32 {
     u32::from_be_bytes([key[0], key[1], key[2], key[3]])
 }
 
+fn has_checks(terms: Option<&Terms>) -> bool {
+    terms.is_some_and(|terms| !terms.are_of_whole_alone())
+}
+
 /// Returns where a wanted answer stands that is not there.
 fn state_of(planned: Planned, end: Option<Fault>, is_marked: bool) -> State {
     match (planned, end) {
@@ -251,16 +265,10 @@ fn failed_checks(
     Ok(failed)
 }
 
-/// Finds the record that waits for an answer.
-fn free_record(
-    columns: &Columns,
-    facts: &AnswerFacts,
-    settings: &[(i64, String)],
-) -> Option<usize> {
+/// Finds the record that waits for an answer; `models` are those of the settings, by their numbers.
+fn free_record(columns: &Columns, facts: &AnswerFacts, models: &HashMap<i64, u8>) -> Option<usize> {
     let row = columns.row_numbered(facts.row?)?;
-    let request = settings.iter().find(|(id, _)| Some(*id) == facts.request);
-    let model = RequestSettings::from_canonical_json(&request?.1)?.model;
-    let model = columns.models.find(&model)?;
+    let model = *models.get(&facts.request?)?;
     let sample = facts.sample.unwrap_or(0) as u16;
     columns.of_row(row).find(|&at| {
         let record = &columns.records[at];
