@@ -19,6 +19,8 @@ use crate::world::World;
 /// what is in flight is answered: before the first answer, and after it.
 const ALIKE_AT_FIRST: usize = 5;
 const ALIKE_LATER: usize = 10;
+/// The same where the service says that it is the question, before the first answer.
+const ALIKE_IF_CERTAIN: usize = 25;
 /// Questions that are held at most where one of several models does not answer.
 const HELD_FOR_OTHERS: usize = 4_096;
 /// Questions that are held at most in an outage and after it, whatever the width.
@@ -53,6 +55,7 @@ pub(crate) struct SystemicFailure {
     /// Rows that did not fail before.
     alike: BTreeSet<QuestionId>,
     are_forbidden: bool,
+    are_certain: bool,
 }
 
 pub(crate) struct Checker {
@@ -186,6 +189,7 @@ impl Checker {
     fn is_systemic(&self) -> bool {
         let enough = match self.answers {
             0 if self.suspects.are_forbidden => 1,
+            0 if self.suspects.are_certain => ALIKE_IF_CERTAIN,
             0 => ALIKE_AT_FIRST,
             _ => ALIKE_LATER,
         };
@@ -396,6 +400,7 @@ impl Checker {
         }
         let question = &self.begin.questions[index as usize];
         self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
+        self.suspects.are_certain = is_certain;
         if self.suspects.are_forbidden || !question.has_failed {
             self.suspects.alike.insert(question.id);
         }

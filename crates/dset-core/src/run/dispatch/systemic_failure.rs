@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::answer::{Failure, FailureClass};
+use crate::answer::{Failure, FailureClass, Refusal};
 use crate::item::question::{Question, QuestionId};
 use crate::planted::{Mutant, planted};
 
@@ -18,6 +18,8 @@ use crate::planted::{Mutant, planted};
 const ALIKE_AT_FIRST: usize = 5;
 /// … and so many after it.
 const ALIKE_LATER: usize = 10;
+/// So many where the service says that it is the question: a file may begin with its longest ones.
+const ALIKE_IF_CERTAIN: usize = 25;
 
 /// Refusals that may be the settings' fault.
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ impl SystemicFailureDetector {
             true => ALIKE_LATER,
             // A key without rights is refused everything.
             false if last.class == FailureClass::Forbidden => 1,
+            false if last.class == FailureClass::Refused(Refusal::Question) => ALIKE_IF_CERTAIN,
             false => ALIKE_AT_FIRST,
         };
         (self.alike.len() >= most && !planted(Mutant::SettingsTakenForQuestions)).then_some(last)

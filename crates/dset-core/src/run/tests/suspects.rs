@@ -93,6 +93,21 @@ fn rows_that_the_model_answers_nothing_to_are_marked_however_many_they_are_among
 }
 
 #[test]
+fn a_file_that_begins_with_questions_that_are_too_long_goes_on_behind_them() {
+    for (too_long, is_settings) in [(20, false), (30, true)] {
+        let mut bench = Bench::new(rules(1), 60);
+        while bench.ending.is_none() {
+            let question = bench.on_their_way()[0];
+            let class = FailureClass::Refused(Refusal::Question);
+            let reading = if question < too_long { failure(class) } else { answer() };
+            bench.reply(question, reading);
+        }
+        assert_eq!(matches!(bench.why(), EndReason::WrongSettings(_)), is_settings);
+        assert_eq!(bench.marked_rows().len(), if is_settings { 0 } else { 20 });
+    }
+}
+
+#[test]
 fn samples_of_one_row_are_one_question() {
     for class in [REFUSED, FailureClass::Empty] {
         let mut bench = Bench::idle(rules(4), 60);
