@@ -44,6 +44,7 @@ export function compare(main) {
       h('section', { class: 'card wide' }, h('div', { class: 'fields' }, pick('a', a), pick('b', b),
         h('button', { type: 'button', 'aria-pressed': String(!all), onclick: () => { if (all) said.delete('diff'); else said.set('diff', 'all'); go(said); } }, 'Only where they differ'))),
       h('section', { class: 'card wide' }, h('h2', {}, plural(seen.both, 'question') + ' answered by both'),
+        (overview?.samples ?? 1) > 1 && h('p', { class: 'quiet' }, 'Of several samples the first, number 0, is compared.'),
         h('div', { class: 'table-wrap' }, h('table', { class: 'plain' }, h('thead', {}, h('tr', {}, h('td', {}), h('th', { scope: 'col', class: 'number' }, one.model), h('th', { scope: 'col', class: 'number' }, other.model))),
           h('tbody', {}, rows.map(([words, x, y]) => h('tr', {}, h('th', { scope: 'row' }, words), h('td', { class: 'number' }, x), h('td', { class: 'number' }, y)))))),
         h('p', { class: 'quiet' }, seen.rated ? plural(seen.rated, 'question') + ' rated on both sides, ' + plural(seen.ties, 'tie') + '.' : 'Nothing is rated on both sides yet: rate answers with 1 to 5 on their pages.')),

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 const CHOSEN: u64 = 20;
 /// Examples of each cause, and answers at each end.
 const EXAMPLES: usize = 3;
+/// Records among which they are looked for: a row may have many.
+const LOOKED_AT: usize = 100;
 /// Characters of a text that are shown.
 const SHOWN_CHARS: usize = 1500;
 
@@ -70,6 +72,11 @@ fn shown(text: &str) -> String {
 }
 
 fn thousands(number: f64) -> String {
+    // An answer may cost thousandths of a cent.
+    if number > 0.0 && number < 0.1 {
+        let places = (-number.log10()).ceil() as usize + 1;
+        return format!("{number:.places$}");
+    }
     if number < 100.0 && number.fract() != 0.0 {
         return format!("{number:.2}");
     }
@@ -228,6 +235,14 @@ impl Report<'_> {
         Ok(self.browser.list(filter, offset, most)?.records)
     }
 
+    /// A few records of different rows, where there are such.
+    fn examples(&self, filter: &Filter) -> Result<Vec<ListedRecord>, BrowseError> {
+        let mut found = self.list(filter, 0, LOOKED_AT)?;
+        found.dedup_by_key(|record| record.row);
+        found.truncate(EXAMPLES);
+        Ok(found)
+    }
+
     fn causes(&self, page: &mut String) -> Result<(), BrowseError> {
         let facets = self.browser.facets(&Filter::default())?;
         let causes = facets.into_iter().find(|facet| facet.name == "cause");
@@ -241,9 +256,10 @@ impl Report<'_> {
             let _ = write!(page, "<h3>{}: {count}</h3><ul>", escape(&value));
             let mut filter = Filter::default();
             filter.values.insert("cause".to_owned(), vec![value]);
-            for record in self.list(&filter, 0, EXAMPLES)? {
+            for record in self.examples(&filter)? {
                 let question = shown(&record.question_text.text);
-                let _ = write!(page, "<li>row {}: {question}", record.row);
+                let model = record.model.as_deref().map(escape).unwrap_or_default();
+                let _ = write!(page, "<li>row {}, {model}: {question}", record.row);
                 let detail = self.browser.detail(record.question, &Filter::default())?;
                 let is_of = |ask: &&Value| {
                     ask["model"] == json!(record.model) && ask["sample"] == json!(record.sample)

@@ -189,7 +189,11 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
         RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
             .hint(format!(
                 "If it is the same in all rows: `{} {setter}{}{value}`",
-                same_command(),
+                // A parameter stands beside others.
+                match setter.ends_with('=') {
+                    true => same_command(),
+                    false => same_command_with(&setter.trim_start_matches('-').replace('-', "_")),
+                },
                 if setter.ends_with('=') { "" } else { " " }
             ))
             .hint("Take it out of the lines where it is not wanted"),
