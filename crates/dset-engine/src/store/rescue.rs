@@ -179,10 +179,18 @@ mod tests {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Makes the store of a run that has begun.
+    fn begun(folder: &Path) {
+        let (mut store, _) = Store::open(folder).unwrap();
+        let sql =
+            "INSERT INTO lives (started_at, version, settings, endpoint) VALUES (1, '', 1, '')";
+        store.connection().execute(sql, []).unwrap();
+    }
+
     #[test]
     fn what_was_rescued_is_in_the_store_of_the_next_run_once() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Store::open(folder.path()).unwrap());
+        begun(folder.path());
         let (mut store, _) = Store::open(folder.path()).unwrap();
         let connection = store.connection();
         let failed = "INSERT INTO ended (question, edition, row, fault, cause, at)
@@ -204,7 +212,7 @@ mod tests {
     #[test]
     fn what_an_earlier_version_rescued_is_taken_in_under_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Store::open(folder.path()).unwrap());
+        begun(folder.path());
         write(folder.path(), &[answer(1)]).unwrap();
         let old = folder.path().join("rescue.jsonl");
         let mut lines = fs::read(folder.path().join(RESCUE)).unwrap();
@@ -219,7 +227,7 @@ mod tests {
     #[test]
     fn an_answer_that_was_cut_is_not_forgotten_and_its_reply_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Store::open(folder.path()).unwrap());
+        begun(folder.path());
         let entries = [
             r#"{"ended":{"question":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"edition":0,"row":2,
             "fault":"rejected","cause":"length limit","at":7,"max_tokens":50,"cut_at_tokens":50}}"#,
@@ -242,7 +250,7 @@ mod tests {
     #[test]
     fn where_the_folder_is_full_the_next_run_looks_in_the_temporary_folder() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Store::open(folder.path()).unwrap());
+        begun(folder.path());
         // A folder of that name cannot be appended to, as on a full disk.
         fs::create_dir(folder.path().join(RESCUE)).unwrap();
         let path = write(folder.path(), &[answer(1)]).unwrap();
