@@ -147,6 +147,24 @@ fn several_files_are_one_input_in_the_order_of_their_names() {
 }
 
 #[test]
+fn whole_numbers_keep_their_digits_and_parts_without_a_byte_are_no_rows() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("out")).unwrap();
+    let rows = r#"{"question": "a", "n": 123456789012345678901234567890, "m": 18446744073709551615}
+{"question": "b", "n": -12345678901234567890, "m": 1.5}
+"#;
+    folder.write("out/part-0.json", rows);
+    folder.write("out/part-1.json", "");
+    let service = Service::friendly();
+    service.run(&folder, &["out", "-t", "{{ question }} {{ n }} {{ m }}"]).exits(0);
+    let asked =
+        ["a 123456789012345678901234567890 18446744073709551615", "b -12345678901234567890 1.5"];
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked);
+    folder.write("out/other.json", "");
+    service.run(&folder, &["out"]).exits(2).says("is empty");
+}
+
+#[test]
 fn rows_that_lie_deeper_are_found_and_what_tells_of_a_data_set_is_not_asked() {
     let folder = Folder::new();
     let row = |question: &str| json!({ "question": question }).to_string() + "\n";

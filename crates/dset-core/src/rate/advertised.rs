@@ -30,6 +30,9 @@ const SPANS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0];
 /// before the span is taken to be longer; fewer where resets so near leave only a token bucket.
 const TOO_MANY: f64 = 1.25;
 const TOO_MANY_FOR_A_BUCKET: f64 = 0.5;
+/// So many resets must be heard, and for so many times the span that they speak for.
+const HEARD_LEAST: u32 = 4;
+const LISTENED: f64 = 4.0;
 /// Refusals that speak against a span that is less than a minute, and how much of one a reply makes
 /// good.
 const AGAINST_MAX: f64 = 3.0;
@@ -77,6 +80,8 @@ struct Span {
     refused_at: Option<Ms>,
     /// How often it was found too short.
     doubts: f64,
+    /// Since when resets are heard, how many, and the longest span that one of them speaks for.
+    heard: Option<(Ms, u32, f64)>,
 }
 
 impl Span {
@@ -101,9 +106,29 @@ impl Span {
         self.is_short() && self.ms() <= self.least()
     }
 
+    /// Takes what the reset of a reply speaks for: all of a limit comes back in the span, what was used
+    /// of it in a share of that. A window's reset says less near its end; but who listens for several
+    /// times what is found has heard its beginning, too.
+    fn hear_reset(&mut self, now: Ms, limit: f64, remaining: f64, reset: Ms) {
+        let speaks_for = reset * limit / (limit - remaining).max(1.0);
+        let (since, heard, longest) = self.heard.unwrap_or((now, 0, 0.0));
+        let (heard, longest) = (heard + 1, longest.max(speaks_for));
+        self.heard = Some((since, heard, longest));
+        let span = SPANS.into_iter().map(|span| span * 1000.0).find(|s| s * RESET_EXACT >= longest);
+        let Some(span) = span else { return };
+        let is_sure = heard >= HEARD_LEAST && now - since >= LISTENED * span * (1.0 + self.doubts);
+        if is_sure && span < self.ms() {
+            while self.ms() > span {
+                self.halved += 1;
+            }
+            self.plenty = None;
+        }
+    }
+
     /// Takes what remained of a limit when a reply was made for which `each` was taken.
     fn observe_window(&mut self, now: Ms, limit: f64, remaining: f64, reset: Ms, each: f64) {
         self.reset_max = self.reset_max.max(reset);
+        self.hear_reset(now, limit, remaining, reset);
         self.against = (self.against - MADE_GOOD).max(0.0);
         if remaining < limit / 2.0 {
             self.plenty = None;
@@ -138,6 +163,7 @@ impl Span {
             self.against = 0.0;
             self.halved -= 1;
             self.doubts += 1.0;
+            self.heard = None;
         }
     }
 }

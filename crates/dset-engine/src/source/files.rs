@@ -159,7 +159,7 @@ pub(super) fn of(
     path: &Path,
     reading: &Reading,
 ) -> Result<Option<Vec<PathBuf>>, SourceError> {
-    let paths = if path.is_dir() {
+    let mut paths = if path.is_dir() {
         match dataset_card::files(path, reading)? {
             Some(paths) => paths,
             None => of_split(path, in_folder(kinds, path), reading)?,
@@ -169,10 +169,20 @@ pub(super) fn of(
     } else {
         return Ok(None);
     };
+    // Spark writes parts without a byte where there is nothing to write.
+    let is_blank =
+        |path: &PathBuf| is_part(path) && fs_err::metadata(path).is_ok_and(|file| file.len() == 0);
+    if !paths.iter().all(is_blank) {
+        paths.retain(|path| !is_blank(path));
+    }
     match paths.is_empty() {
         true => Err(SourceError::NoFiles { path: path.to_owned() }),
         false => Ok(Some(paths)),
     }
+}
+
+fn is_part(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-"))
 }
 
 /// Tells whether a file would be read with an input of several files, were it there.

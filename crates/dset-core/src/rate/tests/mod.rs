@@ -470,12 +470,12 @@ fn in_windows(stated: &mut AdvertisedLimits, let_in: u64, limit: u64, seconds: u
 
 #[test]
 fn a_stated_limit_of_less_than_a_minute_is_found_by_what_comes_back() {
-    for (limit, seconds, least) in [(10, 1, 550), (20, 10, 110)] {
+    for (limit, seconds, least) in [(1, 1, 55), (5, 1, 270), (10, 1, 550), (20, 10, 110)] {
         let (let_in, refused) = in_windows(&mut AdvertisedLimits::default(), limit, limit, seconds);
         assert!(let_in >= least, "{limit} in {seconds} s: {let_in}");
         assert!(refused <= let_in / 50, "{limit} in {seconds} s: {refused} refused");
     }
-    for limit in [10, 60, 600, 6000] {
+    for limit in [1, 3, 10, 60, 600, 6000] {
         let mut stated = AdvertisedLimits::default();
         in_windows(&mut stated, limit, limit, 60);
         // With nothing left it goes on as fast as a minute's limit allows.
