@@ -60,6 +60,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
         found.id_field.iter().map(|field| format!("rows are named by `{}`", one_line(field))),
     );
     lines.extend(bad_rows(&found.bad_rows));
+    lines.extend(surplus(&found.bad_rows));
     let by_sample =
         if found.pilot.is_some() { "of the rest, which the pilot does not ask" } else { BY_SAMPLE };
     lines.extend(left_out(&found.left_out, by_sample));
@@ -95,6 +96,19 @@ pub(crate) fn bad_rows(bad: &BadRows) -> Option<String> {
     let more = if more > 0 { format!("; and {} more", count(more)) } else { String::new() };
     let named = named.collect::<Vec<_>>().join("; ");
     Some(format!("{} skipped that cannot be asked: {named}{more}", of(bad.count, "row")))
+}
+
+/// Which rows have cells that no column names.
+fn surplus(rows: &BadRows) -> Option<String> {
+    let first = rows.first_surplus?;
+    Some(format!(
+        "{} more cells than the header names, from {}: they are not kept with the answers",
+        match rows.surplus {
+            1 => "1 row has".to_owned(),
+            number => format!("{} have", of(number, "row")),
+        },
+        place_words(first)
+    ))
 }
 
 /// What leaves out the rows that are not in a sample.

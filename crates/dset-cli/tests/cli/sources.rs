@@ -165,6 +165,16 @@ fn whole_numbers_keep_their_digits_and_parts_without_a_byte_are_no_rows() {
 }
 
 #[test]
+fn cells_that_no_column_names_are_told() {
+    let folder = Folder::with(
+        "question,x\none,1\n\"two\",\"2\",\"extra\"\n\"three\",3,,\n\"four\",\"4\",\"more\",\n",
+    );
+    let service = Service::friendly();
+    let said = "2 rows have more cells than the header names, from row 3";
+    service.run(&folder, &[]).exits(0).says(said);
+}
+
+#[test]
 fn rows_that_lie_deeper_are_found_and_what_tells_of_a_data_set_is_not_asked() {
     let folder = Folder::new();
     let row = |question: &str| json!({ "question": question }).to_string() + "\n";

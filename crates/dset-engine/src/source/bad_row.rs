@@ -135,6 +135,10 @@ pub struct BadRows {
     pub count: u64,
     /// The first of them, each with what is wrong with it.
     pub first: Vec<BadRow>,
+    /// Rows that are asked, and have cells that no column names.
+    pub surplus: u64,
+    /// The first of these.
+    pub first_surplus: Option<Place>,
 }
 
 /// A row that was skipped.
@@ -155,6 +159,14 @@ impl BadRows {
         let named = other.first.into_iter();
         self.first.extend(named.map(|row| BadRow { file: Some(file.to_owned()), ..row }));
         self.first.truncate(NAMED_MAX);
+        self.surplus += other.surplus;
+        self.first_surplus = self.first_surplus.or(other.first_surplus);
+    }
+
+    /// Counts a row that is asked, and has cells that no column names.
+    pub(crate) fn note_surplus(&mut self, place: Place) {
+        self.surplus += 1;
+        self.first_surplus.get_or_insert(place);
     }
 
     /// Leaves a row out and counts it, or fails with what is wrong with it, as the user says.

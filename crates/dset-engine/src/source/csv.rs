@@ -110,6 +110,7 @@ fn open_with(
     };
     let may_cut = column.is_none() && sign == b',' && !has_chats;
     let cuts = may_cut.then(|| UnquotedCommaDetector::new(&record, &layout));
+    tell_apart(&mut layout.columns);
     let mut shape = Shape::from_layout(&layout);
     // A mark is found again by the question's own text.
     if is_packed || sign != b',' || has_chats || options.marks == MarksColumn::Never {
@@ -138,6 +139,21 @@ fn open_with(
     source.judge_columns(options.has_template)?;
     source.cuts = cuts;
     Ok(Box::new(source))
+}
+
+/// Numbers columns of one name from the second on: `x`, `x_2`, `x_3`.
+fn tell_apart(columns: &mut [String]) {
+    for at in 1..columns.len() {
+        let name = columns[at].clone();
+        let is_taken = |name: &String, columns: &[String]| columns[..at].contains(name);
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        if is_taken(&name, columns) {
+            columns[at] = numbered
+                .into_iter()
+                .find(|name| !columns.contains(name))
+                .expect("some number is free");
+        }
+    }
 }
 
 impl CsvSource {
@@ -214,6 +230,11 @@ impl CsvSource {
         let more = more.map_err(|error| records_error(&self.path, error))?;
         if let Some(cuts) = self.cuts {
             self.fail_if(Suspicion::of_row(cuts, &self.layout, &self.record))?;
+        }
+        let named = self.layout.columns.len();
+        let has_surplus = || self.record.cells().skip(named).any(|cell| !cell.trim().is_empty());
+        if more && self.layout.has_header && self.record.len() > named && has_surplus() {
+            self.bad_rows.note_surplus(self.position());
         }
         Ok(more)
     }
@@ -338,6 +359,13 @@ mod tests {
             SourceError::Suspicious { suspicion, .. } => suspicion,
             other => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn columns_of_one_name_are_numbered() {
+        let mut columns = ["x", "question", "x", "x_2", "x", ""].map(str::to_owned);
+        tell_apart(&mut columns);
+        assert_eq!(columns, ["x", "question", "x_3", "x_2", "x_4", ""]);
     }
 
     #[test]

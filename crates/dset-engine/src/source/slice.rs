@@ -94,7 +94,8 @@ impl Source for Slice {
     fn bad_rows(&self) -> BadRows {
         let all = self.source.bad_rows();
         let named = self.bad_before.first.len().min(all.first.len());
-        BadRows { count: all.count - self.bad_before.count, first: all.first[named..].to_vec() }
+        let (count, first) = (all.count - self.bad_before.count, all.first[named..].to_vec());
+        BadRows { count, first, ..BadRows::default() }
     }
 
     fn shard_rows(&self) -> Option<&ShardRows> {
