@@ -142,7 +142,8 @@ impl Thread {
                 self.carried.forget_in_doubt();
                 self.link.is_down(Part::Lease, &fault);
                 self.not_before = Instant::now() + self.wait;
-                self.wait = (self.wait * 2).min(WAIT.1);
+                // Soon enough for the lease, once the server is back.
+                self.wait = (self.wait * 2).min(WAIT.1).min(self.lease / 6);
                 return false;
             }
         };

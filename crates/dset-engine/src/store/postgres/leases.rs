@@ -57,7 +57,8 @@ pub struct SharedShard {
     pub ledger: Option<Ledger>,
 }
 
-/// Takes a shard that nobody has, of these first.
+/// Takes a shard that nobody has, of these first. Nobody could renew a lease while the server was away: each has
+/// its time once more from when that is back.
 pub(super) fn claim(
     server: &mut Server,
     holder: &str,
@@ -72,7 +73,8 @@ pub(super) fn claim(
                 "UPDATE shard SET token = token + 1, holder = $1,
                  leased_until = clock_timestamp() + $2::float8 * interval '1 second'
                  WHERE number = (SELECT number FROM shard WHERE NOT is_done
-                   AND (leased_until IS NULL OR leased_until < clock_timestamp())
+                   AND (leased_until IS NULL OR clock_timestamp() > greatest(leased_until,
+                     pg_postmaster_start_time() + $2::float8 * interval '1 second'))
                    ORDER BY number = ANY($3::integer[]) DESC, number
                    LIMIT 1 FOR UPDATE SKIP LOCKED)
                  RETURNING number, token, is_again",
