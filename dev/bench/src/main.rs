@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
 mod bare;
+mod climb;
 mod compare;
 mod grow;
 mod instructions;
@@ -52,6 +53,8 @@ enum What {
     Grow(grow::Grow),
     /// Time from the start of the process to its first ask
     Start(start::Start),
+    /// Short runs, which are mostly climb
+    Climb(climb::Climb),
     /// Instructions for a row, by callgrind; fails where they are not what is recorded
     Instructions(instructions::Instructions),
     /// Run a command and print what it used
@@ -84,6 +87,7 @@ fn run() -> io::Result<ExitCode> {
         What::Compare(compare) => compare::run(&World::new(place)?, &compare).map(done),
         What::Grow(grow) => grow::run(&World::new(place)?, &grow).map(done),
         What::Start(start) => start::run(&World::new(place)?, &start).map(done),
+        What::Climb(climb) => climb::run(&World::new(place)?, &climb).map(done),
         What::Instructions(guard) => instructions::run(&World::new(place)?, &guard),
     }
 }

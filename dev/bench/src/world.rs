@@ -49,12 +49,12 @@ impl World {
         Ok(path)
     }
 
-    /// Runs dset over these questions into a folder of this name.
+    /// Runs dset over these questions into a folder of this name, `width` at once where that is given.
     pub(crate) fn run(
         &self,
         questions: &Path,
         base_url: &str,
-        width: u32,
+        width: impl Into<Option<u32>>,
         output: &str,
     ) -> io::Result<Used> {
         let words = self.words(questions, base_url, width, output);
@@ -67,15 +67,15 @@ impl World {
         &self,
         questions: &Path,
         base_url: &str,
-        width: u32,
+        width: impl Into<Option<u32>>,
         output: &str,
     ) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let output = path(&self.path(output));
-        let width = width.to_string();
-        let flags = ["--base-url", base_url, "--key", "none", "-c", &width, "-o", &output];
+        let flags = ["--base-url", base_url, "--key", "none", "-o", &output];
         let mut words = vec![path(&self.dset), "run".to_owned(), path(questions)];
         words.extend(flags.map(str::to_owned));
+        words.extend(width.into().map(|width| format!("-c{width}")));
         words
     }
 

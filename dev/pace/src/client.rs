@@ -29,7 +29,10 @@ pub(crate) enum Sender {
 
 impl Sender {
     pub(crate) fn pace() -> Sender {
-        Sender::Pace(Box::new(RateController::new(Bounds { slots_max: SLOTS_MAX })))
+        Sender::Pace(Box::new(RateController::new(Bounds {
+            slots_max: SLOTS_MAX,
+            is_trusted: false,
+        })))
     }
 }
 

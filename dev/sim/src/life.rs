@@ -76,7 +76,7 @@ pub(crate) struct Life<'a> {
 impl<'a> Life<'a> {
     pub(crate) fn new(world: &'a mut World, begin: Prepared, teller: Script<'a>) -> Life<'a> {
         let rules = Rules {
-            bounds: Bounds { slots_max: world.start.width },
+            bounds: Bounds { slots_max: world.start.width, is_trusted: false },
             minute: MinuteLimits { asks: world.start.rpm, tokens: world.start.tpm },
             earlier: world.store.earlier.clone(),
             killed: world.sends.is_unknown(world.unix_ms),

@@ -201,7 +201,7 @@ impl<'w> Life<'w> {
         to_read.reverse();
         let waits = [60, 120, 240].map(Duration::from_secs).into();
         let rules = Rules {
-            bounds: Bounds { slots_max: world.width },
+            bounds: Bounds { slots_max: world.width, is_trusted: false },
             minute: MinuteLimits::default(),
             earlier: Vec::new(),
             killed: false,

@@ -18,6 +18,11 @@ const CLIMB_MS: f64 = 50.0;
 const CLIMB_UNKNOWN: f64 = 1.035;
 /// The factor of a step towards a limit that is known.
 const CLIMB_KNOWN: f64 = 1.15;
+/// How long W must have been filled before such a step towards a number that the user gave: doubles every
+/// 50 ms, as what a refusal needs to come back is less than that.
+const TRUSTED_MS: f64 = 10.0;
+/// Up to this width the user's number is taken for what the service takes.
+const TRUSTED_MAX: f64 = 256.0;
 /// How far the climb may go beyond what blocks of answers have shown to be worth it. A block's mean
 /// is about 0.6 W, so that a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
 const BEYOND_JUDGED: f64 = 8.0;
@@ -76,6 +81,8 @@ pub(crate) struct ConcurrencyLimit {
     mode: Mode,
     /// Where the climb goes when no limit is known but such a width once worked.
     known: f64,
+    /// How far it goes for the user's word, until something speaks against it.
+    trusted: f64,
     /// What blocks of answers have shown to be worth it.
     judged: f64,
     step: f64,
@@ -91,7 +98,8 @@ pub(crate) struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    pub(crate) fn new(bound: u32) -> ConcurrencyLimit {
+    /// At most `bound`; where it `is_trusted`, the user gave it as a number that the service takes.
+    pub(crate) fn new(bound: u32, is_trusted: bool) -> ConcurrencyLimit {
         let bound = f64::from(bound.max(1));
         ConcurrencyLimit {
             bound,
@@ -99,6 +107,7 @@ impl ConcurrencyLimit {
             ceil: f64::INFINITY,
             mode: Mode::Start,
             known: 0.0,
+            trusted: if is_trusted { bound.min(TRUSTED_MAX) } else { 0.0 },
             judged: FIRST / BEYOND_JUDGED,
             step: 1.0,
             credit: 1.0,
@@ -157,20 +166,28 @@ impl ConcurrencyLimit {
         self.earn(now, ms);
         match self.mode {
             Mode::Start => {
-                while self.filled_ms >= CLIMB_MS && in_flight == self.slots() && self.climb() {
-                    self.filled_ms -= CLIMB_MS;
+                let climb_ms = self.climb_ms();
+                while self.filled_ms >= climb_ms && in_flight == self.slots() && self.climb() {
+                    self.filled_ms -= climb_ms;
                 }
-                self.filled_ms = self.filled_ms.min(CLIMB_MS);
+                self.filled_ms = self.filled_ms.min(climb_ms);
             }
             Mode::Hold if self.filled_ms >= quiet => self.probe_above(now),
             Mode::Hold | Mode::Queue => {}
         }
     }
 
+    /// How long W must have been filled before the next step of the climb.
+    fn climb_ms(&self) -> f64 {
+        if self.width < self.trusted { TRUSTED_MS } else { CLIMB_MS }
+    }
+
     /// One step up; false where W may not rise by itself.
     fn climb(&mut self) -> bool {
         let known = if self.ceil.is_finite() { self.ceil } else { self.known }.min(self.bound);
-        if self.width < known {
+        if self.width < self.trusted {
+            self.width = (self.width * CLIMB_KNOWN).min(self.trusted);
+        } else if self.width < known {
             self.width = (self.width * CLIMB_KNOWN).min(known);
         } else {
             let limit = (BEYOND_JUDGED * self.judged).min(self.bound);
@@ -239,8 +256,8 @@ impl ConcurrencyLimit {
         match self.mode {
             Mode::Start => {
                 let may = self.ceil.is_finite()
-                    || self.width < (BEYOND_JUDGED * self.judged).max(self.known);
-                may.then_some(now + CLIMB_MS - self.filled_ms)
+                    || self.width < (BEYOND_JUDGED * self.judged).max(self.known).max(self.trusted);
+                may.then_some(now + self.climb_ms() - self.filled_ms)
             }
             Mode::Hold => {
                 let filled = now + quiet - self.filled_ms;
@@ -314,6 +331,7 @@ impl ConcurrencyLimit {
         // A dear refusal may be owed for longer.
         self.credit = (self.credit - cost).max(*PROBE_BUDGET.start() + 1.0 - cost);
         self.filled_ms = 0.0;
+        self.trusted = 0.0;
     }
 
     /// Takes what the service says it allows.
@@ -371,6 +389,7 @@ impl ConcurrencyLimit {
         if !self.ceil.is_finite() {
             self.known = self.known.max(self.width);
         }
+        self.trusted = 0.0;
         self.set(width.min(self.ceil));
         self.mode = if self.width >= self.ceil { Mode::Hold } else { Mode::Start };
         self.filled_ms = 0.0;

@@ -67,6 +67,8 @@ const NO_BLOCK: u32 = u32::MAX;
 pub struct Bounds {
     /// How many at once, at most; at least 1.
     pub slots_max: u32,
+    /// The user gave that number as one that the service takes: the climb to it is quick.
+    pub is_trusted: bool,
 }
 
 /// Whether another ask may be sent.
@@ -162,11 +164,11 @@ impl RateController {
     /// Starts without any knowledge of the service.
     #[must_use]
     pub fn new(bounds: Bounds) -> RateController {
-        let bounds = Bounds { slots_max: bounds.slots_max.max(1) };
+        let bounds = Bounds { slots_max: bounds.slots_max.max(1), ..bounds };
         RateController {
             bounds,
             in_flight: 0,
-            concurrency: ConcurrencyLimit::new(bounds.slots_max),
+            concurrency: ConcurrencyLimit::new(bounds.slots_max, bounds.is_trusted),
             queueing: QueueingDetector::default(),
             experiments: None,
             rate: RequestRate::new(),

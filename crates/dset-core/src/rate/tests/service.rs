@@ -306,6 +306,6 @@ impl Sim {
 
 pub(super) fn run(service: Service, seed: u64, seconds: usize) -> Outcome {
     let mut sim = Sim::new(service, seed);
-    sim.join(0, RateController::new(Bounds { slots_max: 10_000 }));
+    sim.join(0, RateController::new(Bounds { slots_max: 10_000, is_trusted: false }));
     sim.run(seconds)
 }

@@ -84,7 +84,7 @@ fn rules(width: u32) -> Rules {
     let waits = [60, 120, 240].map(Duration::from_secs).to_vec();
     let backoff = OutageBackoff { retries: 3, waits };
     Rules {
-        bounds: Bounds { slots_max: width },
+        bounds: Bounds { slots_max: width, is_trusted: false },
         minute: MinuteLimits::default(),
         earlier: Vec::new(),
         killed: false,

@@ -205,7 +205,7 @@ fn rules(
     asked: &[Target],
 ) -> Rules {
     Rules {
-        bounds: Bounds { slots_max },
+        bounds: Bounds { slots_max, is_trusted: options.concurrency != Concurrency::Auto },
         minute: options.minute,
         earlier: earlier.asks,
         killed: earlier.unknown,
