@@ -366,7 +366,8 @@ impl<R: Read> Records<R> {
             raw.end = raw.end.saturating_sub(marks).max(raw.start);
             text.end -= marks;
         }
-        let is_empty = matches!(&record.fields[..], [(_, text)] if text.is_empty());
+        // A quote that is open is the beginning of a field.
+        let is_empty = record.raw.iter().all(is_left);
         if is_empty {
             record.fields.clear();
             record.raw.extend_from_slice(&self.buffer[self.at..self.filled]);

@@ -353,10 +353,11 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
     found
 }
 
-/// Returns true if a record has its line end, or the CR of it: a line end in quotes is none.
+/// Returns true if a record has its line end, or the CR of it: a line end in quotes is none, nor is the
+/// mark of the end of a file.
 fn is_ended(record: &Record) -> bool {
     let last = record.len().checked_sub(1).and_then(|last| record.raw_field(last));
-    last.is_some_and(|field| field.end < record.raw().len())
+    last.is_some_and(|field| matches!(record.raw().get(field.end), Some(b'\r' | b'\n')))
 }
 
 /// Returns true if a record is one that a writer of CSV makes: as wide as the others, a quote only

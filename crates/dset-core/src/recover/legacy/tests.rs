@@ -469,3 +469,13 @@ proptest! {
         files.adopt();
     }
 }
+
+#[test]
+fn a_row_that_is_torn_before_the_mark_of_the_end_of_a_file_is_torn() {
+    let row = b"2026-11-22 11:49:24,one,,\"1\"\r\n";
+    for torn in [&b"\"\x1a"[..], b"2026-11-22 11:50:00,two,,\"2\x1a"] {
+        let found = read_csv(&[&row[..], torn].concat());
+        assert!(found.torn, "{torn:?}");
+        assert_eq!((found.whole_bytes, found.rows.len()), (row.len() as u64, 1), "{torn:?}");
+    }
+}
