@@ -67,7 +67,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
         apply(layer, &spec, &environment)?;
     }
     let spent = Money::of(&environment).expenses(&spec.output).unwrap_or_default();
-    let cost = spent.more_answers(report.to_ask).filter(|_| report.to_ask > 0);
+    let cost = spent.more_answers(&[("", report.to_ask)]).filter(|_| report.to_ask > 0);
     if terminal.json {
         page::json(object(&spec, &report, args.apply, cost));
     } else {

@@ -11,7 +11,7 @@ use dset_core::settings::JobSpec;
 use dset_core::template::order::OrderAdvice;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
-use dset_engine::view::estimate::{Costs, Estimate, estimate};
+use dset_engine::view::estimate::{Costs, Estimate, ModelEstimate, estimate};
 use serde_json::{Value, json};
 
 use crate::command::check_key::{balance, money as amounts};
@@ -89,12 +89,14 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     let money = Money::of(&environment);
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
-    let answers = found.output.count().max(found.now.upper.count());
-    if found.left > 0 && answers < SAMPLE_LEAST {
-        return Err(too_few(answers, found.left));
+    let asked = found.models.iter().filter(|model| model.left > 0);
+    if let Some(model) = asked.min_by_key(|model| model.counted())
+        && model.counted() < SAMPLE_LEAST
+    {
+        return Err(too_few(model, found.models.len() > 1));
     }
     let balance =
-        if found.left > 0 { balance_of(&environment, &settings, args.layer)? } else { None };
+        if found.left() > 0 { balance_of(&environment, &settings, args.layer)? } else { None };
     match terminal.json {
         true => page::json(object(&settings, &found, &money, balance.as_ref())),
         false => show(&Page::open(), &settings, &found, balance.as_ref()),
@@ -130,13 +132,13 @@ fn balance_of(
 fn answers_paid(found: &Estimate, balance: &Balance) -> Option<u64> {
     let dollars = balance.amounts.iter().find(|(currency, _)| currency == "USD")?;
     let dollars: f64 = dollars.1.parse().ok()?;
-    let cost = cost(&found.now, found.left).filter(|cost| cost.expected > 0.0)?;
-    let answers = dollars.max(0.0) / cost.expected * found.left as f64;
-    Some((answers as u64).min(found.left))
+    let cost = cost(found, |model| &model.now).filter(|cost| cost.expected > 0.0)?;
+    let answers = dollars.max(0.0) / cost.expected * found.left() as f64;
+    Some((answers as u64).min(found.left()))
 }
 
 fn balance_words(found: &Estimate, balance: &Balance) -> String {
-    let left = found.left;
+    let left = found.left();
     match answers_paid(found, balance) {
         None => amounts(balance),
         Some(paid) if paid == left => format!("{}, enough for all", amounts(balance)),
@@ -165,10 +167,13 @@ fn pilot_of(layer: &SettingsLayer, yes: bool) -> RunArgs {
     }
 }
 
-fn too_few(answers: u64, left: u64) -> UserError {
+fn too_few(model: &ModelEstimate, is_of_several: bool) -> UserError {
+    let (answers, left) = (model.counted(), model.left);
+    let whose =
+        if is_of_several { format!(" of {}", one_line(&model.model)) } else { String::new() };
     UserError::new(Exit::Usage, "there are too few answers to reckon from")
         .cause(format!(
-            "{} {} counted tokens here, and {SAMPLE_LEAST} are the least; {} left",
+            "{}{whose} {} counted tokens here, and {SAMPLE_LEAST} are the least; {} left",
             of(answers, "answer"),
             by(answers, "has", "have"),
             by(left, "1 is", &format!("{} are", count(left)))
@@ -183,20 +188,22 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate, balance: Option<&Bala
     let (input, output) = (settings.input.display(), settings.output.display());
     page.plain(&format!("{input} {} {output}/", page.arrow));
     page.blank();
-    page.pair("left", &of(found.left, "answer"));
-    if found.left == 0 {
+    page.pair("left", &of(found.left(), "answer"));
+    if found.left() == 0 {
         return;
     }
-    for (name, sample) in [("tokens in", &found.input), ("tokens out", &found.output)] {
-        if let Some(sum) = sample.forecast(found.left) {
+    let (input, output) = tokens_of(found);
+    for (name, sum) in [("tokens in", input), ("tokens out", output)] {
+        if let Some(sum) = sum {
             let shown = |number: f64| tokens(number.round() as u64);
             let (low, high) = (shown(sum.low), shown(sum.high));
             page.pair(name, &format!("{} ({low} to {high})", shown(sum.expected)));
         }
     }
-    let of_now = cost_words(&found.now, found.left);
+    let of_now = cost_words(found, |model| &model.now);
     page.pair("cost", &of_now.unwrap_or_else(|| "unknown".to_owned()));
-    if let (Some(at), Some(words)) = (found.next_tariff_at, cost_words(&found.then, found.left)) {
+    if let (Some(at), Some(words)) = (found.next_tariff_at, cost_words(found, |model| &model.then))
+    {
         page.pair("", &format!("from {} UTC {words}", &stamp(at)[..16]));
     }
     if let Some(balance) = balance {
@@ -205,25 +212,35 @@ fn show(page: &Page, settings: &JobSpec, found: &Estimate, balance: Option<&Bala
     if let Some(took) = time_words(found) {
         page.pair("time", &format!("{took}, at the pace of the last run"));
     }
-    page.pair("reckoned from", &of(found.output.count(), "answer"));
+    page.pair("reckoned from", &of(found.answers(), "answer"));
     if let Some(order) = &found.order {
         page.blank();
         page.hint(&order_words(order, found.order_saves));
     }
 }
 
-/// Returns what so many answers will cost: from the least where the counts that are missing are cheap
-/// to the most where they are dear.
-pub(super) fn cost(costs: &Costs, left: u64) -> Option<Forecast> {
-    let (lower, upper) = (costs.lower.forecast(left)?, costs.upper.forecast(left)?);
-    Some(Forecast { low: lower.low, expected: upper.expected, high: upper.high })
+fn tokens_of(found: &Estimate) -> (Option<Forecast>, Option<Forecast>) {
+    (
+        found.total(|model| model.input.forecast(model.left)),
+        found.total(|model| model.output.forecast(model.left)),
+    )
 }
 
-pub(super) fn cost_words(costs: &Costs, left: u64) -> Option<String> {
-    let cost = cost(costs, left)?;
+/// Returns what the answers that are left will cost: from the least where the counts that are missing are
+/// cheap to the most where they are dear.
+pub(super) fn cost(found: &Estimate, costs: fn(&ModelEstimate) -> &Costs) -> Option<Forecast> {
+    found.total(|model| {
+        let (lower, upper) =
+            (costs(model).lower.forecast(model.left)?, costs(model).upper.forecast(model.left)?);
+        Some(Forecast { low: lower.low, expected: upper.expected, high: upper.high })
+    })
+}
+
+pub(super) fn cost_words(found: &Estimate, costs: fn(&ModelEstimate) -> &Costs) -> Option<String> {
+    let cost = cost(found, costs)?;
     let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);
     let (low, expected, high) = (shown(cost.low)?, shown(cost.expected)?, shown(cost.high)?);
-    let unknown = match costs.unknown {
+    let unknown = match found.models.iter().map(|model| costs(model).unknown).sum() {
         0 => String::new(),
         number => format!(", by the answers whose cost is known: {} not", count(number)),
     };
@@ -235,7 +252,7 @@ pub(super) fn time_words(found: &Estimate) -> Option<String> {
 }
 
 fn seconds(found: &Estimate) -> Option<f64> {
-    let seconds = found.left as f64 / found.pace?;
+    let seconds = found.left() as f64 / found.pace?;
     // A pace of next to nothing tells nothing.
     (seconds < 1e9).then_some(seconds)
 }
@@ -264,17 +281,19 @@ fn object(settings: &JobSpec, found: &Estimate, money: &Money, balance: Option<&
     };
     let then = found
         .next_tariff_at
-        .map(|at| json!({ "at": rfc3339(at), "cost": sum(cost(&found.then, found.left), 6) }));
+        .map(|at| json!({ "at": rfc3339(at), "cost": sum(cost(found, |model| &model.then), 6) }));
+    let (input, output) = tokens_of(found);
+    let unknown: u64 = found.models.iter().map(|model| model.now.unknown).sum();
     json!({
         "input": settings.input,
         "output": settings.output,
-        "left": found.left,
-        "answers": found.output.count(),
+        "left": found.left(),
+        "answers": found.answers(),
         "confidence": 0.9,
-        "input_tokens": sum(found.input.forecast(found.left), 0),
-        "output_tokens": sum(found.output.forecast(found.left), 0),
-        "cost": sum(cost(&found.now, found.left), 6),
-        "unknown": found.now.unknown,
+        "input_tokens": sum(input, 0),
+        "output_tokens": sum(output, 0),
+        "cost": sum(cost(found, |model| &model.now), 6),
+        "unknown": unknown,
         "order": found.order.as_ref().map(|order| json!({
             "field": order.field,
             "share_now": order.share_now,

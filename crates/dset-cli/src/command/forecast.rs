@@ -28,24 +28,26 @@ pub(super) fn before_run(
     spec: &JobSpec,
     limits: CostLimits,
     money: &Money,
-    left: u64,
+    left: &[u64],
     yes: bool,
     terminal: TerminalOptions,
 ) -> Result<(), UserError> {
-    if left < ANSWERS_LEAST {
+    if left.iter().sum::<u64>() < ANSWERS_LEAST {
         return Ok(());
     }
-    let models: Vec<&str> = spec.models.iter().map(|model| &*model.request.model).collect();
+    let models = spec.models.iter().map(|model| &*model.request.model);
+    let models: Vec<(&str, u64)> = models.zip(left.iter().copied()).collect();
     // What cannot be read is said by the run, which opens the store to write.
-    let Ok(found) = estimate_of(&spec.output, &models, left, money.pricing(), unix_ms()) else {
+    let Ok(found) = estimate_of(&spec.output, &models, money.pricing(), unix_ms()) else {
         return Ok(());
     };
-    let Some(words) = cost_words(&found.now, left) else { return Ok(()) };
+    let Some(words) = cost_words(&found, |model| &model.now) else { return Ok(()) };
     let time = time_words(&found).map(|time| format!(", {time}")).unwrap_or_default();
     if !terminal.quiet {
-        display::remark(&format!("{} will cost about {words}{time}", of(left, "answer")));
+        display::remark(&format!("{} will cost about {words}{time}", of(found.left(), "answer")));
     }
-    let is_much = cost(&found.now, left).is_some_and(|cost| cost.expected > DOLLARS_ASKED);
+    let is_much =
+        cost(&found, |model| &model.now).is_some_and(|cost| cost.expected > DOLLARS_ASKED);
     if !is_much || yes || limits.are_set() || !prompt::is_possible() {
         return Ok(());
     }
@@ -60,13 +62,13 @@ pub(super) fn before_run(
 
 /// Says when it will be cheaper to ask for what is left, and what it will cost then, where it will.
 pub(super) fn cheaper(spec: &JobSpec, standing: &RunStatus, money: &Money) -> Option<String> {
-    let models: Vec<&str> = standing.requests.iter().map(|request| &*request.model).collect();
-    let left = standing.left();
-    if left == 0 {
+    let models = standing.requests.iter().map(|request| &*request.model);
+    let models: Vec<(&str, u64)> = models.zip(standing.left_by_model.iter().copied()).collect();
+    if standing.left() == 0 {
         return None;
     }
-    let found = estimate_of(&spec.output, &models, left, money.pricing(), unix_ms()).ok()?;
-    let (now, then) = (cost(&found.now, left)?, cost(&found.then, left)?);
+    let found = estimate_of(&spec.output, &models, money.pricing(), unix_ms()).ok()?;
+    let (now, then) = (cost(&found, |model| &model.now)?, cost(&found, |model| &model.then)?);
     let at = stamp(found.next_tariff_at?);
     let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);
     let (dear, cheap) = (shown(now.expected)?, shown(then.expected)?);

@@ -322,6 +322,11 @@ pub(super) fn ask(
     }
     job.fill_prompt_caches(money.pricing());
     datasets.map_or(Ok(()), |datasets| datasets.check(&spec))?;
+    if decisions.forgive_lost && !options.cost.are_set() {
+        return Err(UserError::new(Exit::Usage, "`--forgive-lost` is about a limit of money")
+            .cause("this run has none: it would buy whatever is left")
+            .hint("Say one with it, `--max-cost 20`; `dset status` names the whole command"));
+    }
     let before = job
         .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)
         .map_err(|error| explain::job(error.into()))?;
@@ -336,8 +341,8 @@ pub(super) fn ask(
         money.say_if_stale(&spec);
     }
     if demo.is_none() {
-        let left = decisions.limit.unwrap_or(u64::MAX).min(job.report.pending);
-        forecast::before_run(&spec, options.cost, &money, left, yes, terminal)?;
+        let left = job.left_by_model(decisions.limit);
+        forecast::before_run(&spec, options.cost, &money, &left, yes, terminal)?;
     }
     let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);

@@ -145,7 +145,7 @@ fn useless(expenses: &Expenses) -> Option<String> {
 /// Says what runs under a limit may have been billed, and what to do about it.
 fn unsure(expenses: &Expenses) -> String {
     format!(
-        "{} more, for replies that did not come; `dset run --forgive-lost` once the service's bill shows \
+        "{} more, for replies that did not come; --forgive-lost takes it out, once the service's bill shows \
          that they are not on it",
         expenses.unsure.shown()
     )

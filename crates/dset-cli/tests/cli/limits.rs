@@ -92,6 +92,36 @@ fn a_run_ends_at_its_limit_and_the_command_that_it_names_goes_on() {
 }
 
 #[test]
+fn status_keeps_the_limit_of_a_run_and_what_may_have_been_billed_is_forgiven_under_a_limit_alone() {
+    let (service, folder) = (service(), priced(60));
+    run(&service, &folder, &["--max-cost-run", "0.02"]).exits(5);
+    let hinted = folder.dset(&["status"]).exits(0).tells("--max-cost-run 0.02").out;
+    assert!(hinted.contains("--max-output-bound 300"), "{hinted}");
+    let asked = service.stats().asked;
+    let bare = ["run", "--base-url", &service.url(), "--key", "none", "-m", "m", "--forgive-lost"];
+    folder.dset(&bare).exits(2).says("is about a limit of money");
+    assert_eq!(service.stats().asked, asked);
+}
+
+#[test]
+fn what_is_left_of_each_model_is_reckoned_by_its_own_answers() {
+    let (service, folder) = (service(), priced(40));
+    folder.dset(&["prices", "set", "dear", "--input", "100", "--output", "1000"]).exits(0);
+    service.run(&folder, &["-m", "m"]).exits(0);
+    let url = service.url();
+    let pilot = ["estimate", "--pilot", "8", "-m", "m", "-m", "dear", "--base-url", &url];
+    let found = folder.dset(&[&pilot[..], &["--key", "none", "--json"]].concat()).exits(0).json();
+    assert_eq!(found["left"], 32);
+    let spent = folder.dset(&["stats", "--json"]).exits(0).json();
+    let of_dear = spent["spent"]["models"].as_array().unwrap().iter();
+    let of_dear = of_dear.clone().find(|model| model["model"] == "dear").unwrap();
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let each = number(&of_dear["answers"]["at_most"]) / 8.0;
+    let expected = number(&found["cost"]["expected"]);
+    assert!((expected / (32.0 * each) - 1.0).abs() < 0.01, "{expected} {each}");
+}
+
+#[test]
 fn a_limit_that_pays_for_nothing_is_refused_with_the_least_that_does() {
     let (service, folder) = (service(), priced(10));
     folder.asks(&service);

@@ -30,6 +30,24 @@ pub struct Forecast {
     pub high: f64,
 }
 
+impl Forecast {
+    /// Returns what several sums come to together, each by itself. `None` where one of them is unknown.
+    pub fn total(sums: impl IntoIterator<Item = Option<Forecast>>) -> Option<Forecast> {
+        let mut total = Forecast { low: 0.0, expected: 0.0, high: 0.0 };
+        let (mut below, mut above) = (0.0, 0.0);
+        for sum in sums {
+            let Forecast { low, expected, high } = sum?;
+            total.expected += expected;
+            // Independent of each other: squares of what they may be off add up.
+            below += (expected - low).powi(2);
+            above += (high - expected).powi(2);
+        }
+        total.low = (total.expected - below.sqrt()).max(0.0);
+        total.high = total.expected + above.sqrt();
+        Some(total)
+    }
+}
+
 impl Sample {
     /// Adds the number of an answer.
     pub fn add(&mut self, number: f64) {
@@ -76,6 +94,17 @@ mod tests {
     enum Lengths {
         LogNormal(f64),
         Mixed,
+    }
+
+    #[test]
+    fn sums_of_several_kinds_come_to_their_total_and_one_alone_is_itself() {
+        let one = Forecast { low: 8.0, expected: 10.0, high: 13.0 };
+        assert_eq!(Forecast::total([Some(one)]), Some(one));
+        let other = Forecast { low: 85.0, expected: 100.0, high: 104.0 };
+        let both = Forecast::total([Some(one), Some(other)]).unwrap();
+        assert_eq!((both.expected, both.high), (110.0, 115.0));
+        assert!(both.low < 95.0 && both.low > 94.0);
+        assert_eq!(Forecast::total([Some(one), None]), None);
     }
 
     #[test]

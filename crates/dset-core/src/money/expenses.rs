@@ -233,12 +233,19 @@ impl Expenses {
         (known > 0).then(|| self.spent.upper.times(1_000).share(known))
     }
 
-    /// Returns what so many more answers cost at most, where they are like those that are there; `None`
-    /// where no answer has a known cost.
+    /// Returns what so many more answers of these models cost at most, where each model's are like those that
+    /// are there; of one without any as of the dearest. `None` where no answer has a known cost.
     #[must_use]
-    pub fn more_answers(&self, number: u64) -> Option<Amount> {
-        let known = self.answers.known();
-        (known > 0).then(|| self.answers.upper.times(number).share(known))
+    pub fn more_answers(&self, left: &[(&str, u64)]) -> Option<Amount> {
+        let each = |answers: &Total, number: u64| {
+            (answers.known() > 0).then(|| answers.upper.times(number).share(answers.known()))
+        };
+        let more = |&(name, number): &(&str, u64)| {
+            let own = self.models.iter().find(|model| model.model == name);
+            let own = own.and_then(|model| each(&model.answers, number));
+            own.or_else(|| self.models.iter().filter_map(|one| each(&one.answers, number)).max())
+        };
+        left.iter().filter(|(_, number)| *number > 0).map(more).sum()
     }
 
     /// Returns the names of the models that have no price, each once.

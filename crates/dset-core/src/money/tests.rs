@@ -211,6 +211,10 @@ fn expenses_add_up_by_what_came_of_each_call() {
     assert_eq!((all.spent.no_price, all.spent.no_counts), (1, 1));
     assert_eq!(all.saved.to_string(), "0.294");
     assert_eq!(all.without_price(), ["mine"]);
+    // Of a model without answers as of the dearest that has some.
+    let more = |left: &[(&str, u64)]| all.more_answers(left);
+    assert_eq!(more(&[]), Some(Amount::ZERO));
+    assert_eq!(more(&[("nobody", 10)]), more(&[("", 10)]));
     assert_eq!(all.thousand_answers().unwrap().to_string(), "1759.833333333334");
     assert_eq!(all.models.len(), 2);
     let causes: Vec<&str> = all.causes.keys().map(|cause| &**cause).collect();

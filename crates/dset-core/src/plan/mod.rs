@@ -219,6 +219,18 @@ impl Plan {
         self.not_accepted.iter().filter(failed).count() as u64
     }
 
+    /// Counts what is to be asked of each model.
+    #[must_use]
+    pub fn pending_by_model(&self) -> Vec<u64> {
+        let mut pending = vec![0; self.wanted.models()];
+        for (at, state) in self.states.iter().enumerate() {
+            if *state == Planned::Pending {
+                pending[usize::from(self.wanted.model(at as QuestionIndex))] += 1;
+            }
+        }
+        pending
+    }
+
     /// Counts the questions in this state.
     #[must_use]
     pub fn count(&self, planned: Planned) -> u64 {

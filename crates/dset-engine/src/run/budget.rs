@@ -41,6 +41,20 @@ impl Job {
         self.prompt_caches = self.spec.models.iter().map(is_cached).collect();
     }
 
+    /// Returns how many answers each model is asked for; where no more than `most` are, each a share of them.
+    #[must_use]
+    pub fn left_by_model(&self, most: Option<u64>) -> Vec<u64> {
+        let pending = self.plan.pending_by_model();
+        let all: u64 = pending.iter().sum();
+        match most.filter(|most| *most < all) {
+            Some(most) => pending
+                .iter()
+                .map(|left| (u128::from(*left) * u128::from(most) / u128::from(all)) as u64)
+                .collect(),
+            None => pending,
+        }
+    }
+
     /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are
     /// who is paid at each place that will be asked, in their order. `forgives` records first that what
     /// earlier runs may have been billed beside what they recorded was not.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use dset_core::money::{Asked, Cost, Price, Sample};
+use dset_core::money::{Asked, Cost, Forecast, Price, Sample};
 use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
 use dset_core::template::order::OrderAdvice;
@@ -21,18 +21,10 @@ const DOLLAR: f64 = 1e12;
 /// What is left, and what the answers so far were like.
 #[derive(Debug, Clone, Default)]
 pub struct Estimate {
-    /// Answers that the next run asks for.
-    pub left: u64,
-    /// Tokens sent for each answer that there is.
-    pub input: Sample,
-    /// Tokens received for each.
-    pub output: Sample,
-    /// What each would cost at the tariff of now.
-    pub now: Costs,
+    /// Of each model that is asked.
+    pub models: Vec<ModelEstimate>,
     /// When another tariff begins, Unix milliseconds.
     pub next_tariff_at: Option<i64>,
-    /// What each would cost then.
-    pub then: Costs,
     /// A field that would better stand first in the template, where the provider of a model caches
     /// prompts.
     pub order: Option<OrderAdvice>,
@@ -40,6 +32,50 @@ pub struct Estimate {
     pub order_saves: Option<f64>,
     /// Answers a second in the last run, from its first to its last.
     pub pace: Option<f64>,
+}
+
+/// The same of one model: they differ in their prices and in what they write.
+#[derive(Debug, Clone, Default)]
+pub struct ModelEstimate {
+    /// Its name on the wire.
+    pub model: String,
+    /// Answers that the next run asks it for.
+    pub left: u64,
+    /// Tokens sent for each answer that there is.
+    pub input: Sample,
+    /// Tokens received for each.
+    pub output: Sample,
+    /// What each would cost at the tariff of now.
+    pub now: Costs,
+    /// What each would cost when the next tariff has begun.
+    pub then: Costs,
+}
+
+impl Estimate {
+    /// Returns how many answers the next run asks for.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.models.iter().map(|model| model.left).sum()
+    }
+
+    /// Returns how many answers it is reckoned from.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.models.iter().map(|model| model.output.count()).sum()
+    }
+
+    /// Forecasts a sum over what is left, each model by its own answers.
+    pub fn total(&self, of: impl Fn(&ModelEstimate) -> Option<Forecast>) -> Option<Forecast> {
+        Forecast::total(self.models.iter().filter(|model| model.left > 0).map(of))
+    }
+}
+
+impl ModelEstimate {
+    /// Returns how many answers tell what it costs, or how long its answers are.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.output.count().max(self.now.upper.count())
+    }
 }
 
 /// Costs of answers in dollars.
@@ -96,15 +132,17 @@ pub fn tokens_of_nearly_all(
 pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
     let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
-    let left = status.left();
-    let found = estimate_of(&settings.output, &models, left, pricing, now)?;
-    let Some(request) = status.requests.first().filter(|_| left > 0) else { return Ok(found) };
+    let left: Vec<(&str, u64)> = models.into_iter().zip(status.left_by_model.clone()).collect();
+    let found = estimate_of(&settings.output, &left, pricing, now)?;
+    let Some(request) = status.requests.first().filter(|_| found.left() > 0) else {
+        return Ok(found);
+    };
     let Some(rates) = cached_rates(settings, &request.model, pricing, now) else {
         return Ok(found);
     };
     // Whatever is wrong with the input is said by who asks it.
     let order = prompt_order(settings, request).ok().flatten();
-    let input = found.input.forecast(left).map(|sum| sum.expected);
+    let input = found.total(|model| model.input.forecast(model.left)).map(|sum| sum.expected);
     let order_saves = order.as_ref().zip(input).map(|(order, tokens)| {
         let cheaper = rates.0.of(1_000_000) - rates.1.of(1_000_000);
         let each = cheaper.picodollars() as f64 / DOLLAR / 1e6;
@@ -127,31 +165,35 @@ pub fn cached_rates(
     rates.cached_input.filter(|_| found.caches_prompts()).map(|cached| (rates.input, cached))
 }
 
-/// Collects the same for so many answers that are left, from those of these models in a folder.
+/// Collects the same for so many answers that are left to each of these models, from theirs in a folder.
 pub fn estimate_of(
     folder: &Path,
-    models: &[&str],
-    left: u64,
+    models: &[(&str, u64)],
     pricing: Pricing<'_>,
     now: i64,
 ) -> Result<Estimate, JobError> {
-    let is_asked = |asked: Asked<'_>| models.contains(&asked.model);
+    let of_model = |(model, left): &(&str, u64)| ModelEstimate {
+        model: (*model).to_owned(),
+        left: *left,
+        ..ModelEstimate::default()
+    };
+    let empty =
+        || Estimate { models: models.iter().map(of_model).collect(), ..Estimate::default() };
     let seen = open_readonly(folder, |store| -> Result<Estimate, JobError> {
         let asked_by = AskedBy::load(store, pricing.providers)?;
-        let mut all = Estimate { left, ..Estimate::default() };
+        let mut all = empty();
         // To look for the next tariff is a search through a week.
         let mut nexts: HashMap<String, Option<i64>> = HashMap::new();
         // Of the last run: its number, its answers, the first and the last.
         let mut last = (0, 0_u64, 0, 0);
         store.for_each_call(|call| {
             let asked = asked_by.of(call);
-            if call.failed.is_some() || !is_asked(asked) {
-                return;
-            }
+            let of_it = all.models.iter_mut().find(|model| model.model == asked.model);
+            let Some(of_it) = of_it.filter(|_| call.failed.is_none()) else { return };
             let tokens = &call.tokens;
-            tokens.input.iter().for_each(|number| all.input.add(*number as f64));
-            tokens.output.iter().for_each(|number| all.output.add(*number as f64));
-            all.now.add(pricing.prices.cost(asked, tokens, now));
+            tokens.input.iter().for_each(|number| of_it.input.add(*number as f64));
+            tokens.output.iter().for_each(|number| of_it.output.add(*number as f64));
+            of_it.now.add(pricing.prices.cost(asked, tokens, now));
             let next = nexts.get(asked.model).copied().unwrap_or_else(|| {
                 let price = pricing.prices.find(asked, now);
                 let next = price.and_then(|price| price.next_tariff(now));
@@ -159,7 +201,7 @@ pub fn estimate_of(
                 next
             });
             all.next_tariff_at = [all.next_tariff_at, next].into_iter().flatten().min();
-            all.then.add(pricing.prices.cost(asked, tokens, next.unwrap_or(now)));
+            of_it.then.add(pricing.prices.cost(asked, tokens, next.unwrap_or(now)));
             if call.session > last.0 {
                 last = (call.session, 0, call.at, call.at);
             }
@@ -172,5 +214,5 @@ pub fn estimate_of(
         all.pace = is_enough.then(|| (answers - 1) as f64 * 1_000.0 / (end - first) as f64);
         Ok(all)
     })?;
-    Ok(seen.unwrap_or(Estimate { left, ..Estimate::default() }))
+    Ok(seen.unwrap_or_else(empty))
 }

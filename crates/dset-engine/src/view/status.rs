@@ -61,6 +61,8 @@ pub struct RunStatus {
     pub failed_asks: FailedAsks,
     /// What each model is asked with.
     pub requests: Vec<RequestSettings>,
+    /// How many answers a run would ask each for.
+    pub left_by_model: Vec<u64>,
     /// How many answers each is to give to a question.
     pub samples: u32,
     /// What the last run let the folder cost in all its runs, and how long it took a reply to be.
@@ -147,6 +149,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
                 _ => None,
             },
             failed_asks: store.failed_asks()?,
+            left_by_model: view.plan.pending_by_model(),
             requests: view.requests.clone(),
             samples: view.plan.wanted().samples(),
             edition: view.generation,
@@ -213,6 +216,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         invocation: None,
         recent: None,
         failed_asks: FailedAsks::default(),
+        left_by_model: plan.pending_by_model(),
         requests: input.requests,
         samples: settings.samples,
         cost_limit: CostLimits::default(),

@@ -303,12 +303,18 @@ fn recent_words(recent: &Recent) -> String {
 /// a hint must not lead to a run without it. `more` is what a limit that was reached lacks.
 fn limit_flags(limits: CostLimits, money: &Money, more: Amount) -> String {
     let total = limits.total.filter(|_| money.limit.is_none() || more > Amount::ZERO);
-    let Some(total) = total.or(money.limit.filter(|_| more > Amount::ZERO)) else {
-        return String::new();
-    };
-    let total = total + more;
-    let bound = limits.output_bound.map(|bound| format!(" --max-output-bound {bound}"));
-    format!(" --max-cost {}{}", display::money::dollars_up(total), bound.unwrap_or_default())
+    let total = total.or(money.limit.filter(|_| more > Amount::ZERO));
+    let mut flags = String::new();
+    for (flag, most) in
+        [("--max-cost", total.map(|total| total + more)), ("--max-cost-run", limits.run)]
+    {
+        let most = most.map(|most| format!(" {flag} {}", display::money::dollars_up(most)));
+        flags += &most.unwrap_or_default();
+    }
+    match limits.output_bound.filter(|_| !flags.is_empty()) {
+        Some(bound) => format!("{flags} --max-output-bound {bound}"),
+        None => flags,
+    }
 }
 
 /// What was asked last, and where.
@@ -336,9 +342,15 @@ fn hints(
     let is_reached = standing.session.as_ref().and_then(|life| life.ending.as_deref())
         == Some(EndReason::COST_LIMIT)
         && standing.cost_limit.total.or(money.limit).is_some();
+    let expenses = money.expenses(&settings.output).unwrap_or_default();
     let lacks = || {
-        let rest = money.expenses(&settings.output)?.more_answers(ledger.pending)?;
-        Some(rest.times(11).share(10))
+        let models = standing.requests.iter().map(|request| &*request.model);
+        let left: Vec<(&str, u64)> = models.zip(standing.left_by_model.iter().copied()).collect();
+        let limit = standing.cost_limit.total.or(money.limit)?;
+        // Where nothing was answered, so much again.
+        let rest = expenses.more_answers(&left).map_or(limit, |rest| rest.times(11).share(10));
+        // What may have been billed counts for the limit, too.
+        Some((expenses.spent.upper + expenses.unsure + rest).max(limit + rest) - limit)
     };
     let more = if is_reached { lacks().unwrap_or_default() } else { Amount::ZERO };
     let limit = limit_flags(standing.cost_limit, money, more);
@@ -373,6 +385,12 @@ fn hints(
             hints.push(format!("The limit is reached: {run} goes on with a higher one"));
         }
         _ => hints.push(format!("Run {run} to continue")),
+    }
+    if expenses.unsure > Amount::ZERO && (standing.cost_limit.are_set() || money.limit.is_some()) {
+        hints.push(format!(
+            "Once the service's bill shows that replies that did not come are not on it: {}",
+            again(&[], " --forgive-lost")
+        ));
     }
     // Those the same command does not ask again.
     let causes = standing.failed.iter().map(|(_, cause, _)| &**cause).filter(|_| standing.kept > 0);

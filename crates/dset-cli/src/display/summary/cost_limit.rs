@@ -73,8 +73,19 @@ impl Summary<'_> {
 
     /// What is left to ask will cost about so much, by what the answers of the folder have cost.
     fn expected_rest(&self) -> Option<Amount> {
-        let thousand = self.spent?.thousand_answers()?;
-        Some(thousand.times(self.ending.ledger.pending).share(1_000))
+        let (spent, models) = (self.spent?, &self.settings.models);
+        if let [model] = &models[..] {
+            return spent.more_answers(&[(&model.request.model, self.ending.ledger.pending)]);
+        }
+        // Each model is to answer as many as any other.
+        let each = self.ending.ledger.questions / models.len() as u64;
+        let names = models.iter().map(|model| &*model.request.model);
+        let answered = |name: &str| {
+            spent.models.iter().find(|one| one.model == name).map_or(0, |one| one.answers.calls)
+        };
+        let left: Vec<(&str, u64)> =
+            names.map(|name| (name, each.saturating_sub(answered(name)))).collect();
+        spent.more_answers(&left)
     }
 }
 

@@ -195,8 +195,9 @@ impl Store {
     /// Remembers what the folder may cost in all its runs, and how long a reply can be, for whoever
     /// goes on with the run.
     pub(crate) fn keep_cost_limit(&self, limits: CostLimits) -> Result<(), StoreError> {
-        let total = limits.total.map(|total| total.picodollars().to_string());
-        let value = serde_json::json!([total, limits.output_bound]).to_string();
+        let text = |most: Option<Amount>| most.map(|most| most.picodollars().to_string());
+        let (total, run) = (text(limits.total), text(limits.run));
+        let value = serde_json::json!([total, limits.output_bound, run]).to_string();
         match self.meta::<String>("cost_limit")? {
             Some(kept) if kept == value => Ok(()),
             None if limits == CostLimits::default() => Ok(()),
@@ -207,10 +208,9 @@ impl Store {
     /// Returns what was remembered of the last run.
     pub(crate) fn cost_limit(&self) -> Result<CostLimits, StoreError> {
         let kept = self.meta::<String>("cost_limit")?.unwrap_or_default();
-        let (total, output_bound): (Option<String>, Option<u64>) =
-            serde_json::from_str(&kept).unwrap_or_default();
-        let total = total.and_then(|total| total.parse().ok()).map(Amount::from_picodollars);
-        Ok(CostLimits { total, run: None, output_bound })
+        let kept: serde_json::Value = serde_json::from_str(&kept).unwrap_or_default();
+        let most = |at: usize| kept[at].as_str()?.parse().ok().map(Amount::from_picodollars);
+        Ok(CostLimits { total: most(0), run: most(2), output_bound: kept[1].as_u64() })
     }
 
     /// Forgets how far an output is whole.
