@@ -284,6 +284,30 @@ fn redo_that_is_refused_withdraws_nothing() {
 }
 
 #[test]
+fn an_answer_in_whose_place_nothing_came_counts_again() {
+    let (folder, answers) = arithmetic(6);
+    let friendly = service(answers, 0.0);
+    friendly.run(&folder, &[]).exits(0);
+    let refusing = Service::with(&["Box 2 =401"]);
+    let at = |url: &str| ["--base-url", url, "--key", "none"].map(str::to_owned);
+    let redo = |rows: &str, service: &Service, exit| {
+        let url = service.url();
+        let words = [vec!["redo".to_owned(), rows.to_owned()], at(&url).to_vec()].concat();
+        folder.dset(&words.iter().map(String::as_str).collect::<Vec<_>>()).exits(exit);
+    };
+    redo("2", &refusing, 4);
+    let answered =
+        || folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"].clone();
+    assert_eq!(answered(), 6);
+    redo("2", &friendly, 0);
+    assert_eq!((answered(), folder.count(STORED)), (6.into(), 7));
+    let asked = friendly.stats().asked;
+    friendly.run(&folder, &[]).exits(0);
+    assert_eq!(friendly.stats().asked, asked);
+    assert_eq!(folder.agreed().len(), 6);
+}
+
+#[test]
 fn redo_of_failed_rows_begins_their_tries_anew() {
     let (folder, answers) = arithmetic(20);
     let service = service(answers, 0.5);

@@ -88,6 +88,7 @@ pub(crate) fn begin(
         folder: folder.path,
         lock: folder.lock,
         shared: None,
+        withdrawn: None,
     })
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
+use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
 use dset_core::template::condition::Condition;
@@ -14,7 +16,7 @@ use crate::run::accepting::Accepting;
 use crate::run::choice::condition_error;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Store, Write};
+use crate::store::{Store, StoreError, Write};
 
 /// Which rows are asked again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +31,50 @@ pub enum RedoSelector {
     Unanswered,
 }
 
+/// Answers that were set aside for new ones. Those in whose place nothing came count again when this is
+/// dropped, at the end of the run, however it ends.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    folder: PathBuf,
+    /// Answers with higher numbers are newer.
+    newest: AnswerId,
+    /// The key of what is asked for, with what was there.
+    entries: Vec<([u8; 16], Vec<AnswerId>)>,
+}
+
+impl Withdrawn {
+    fn take_back(&self) -> Result<(), StoreError> {
+        let (mut store, _) = Store::open(&self.folder)?;
+        let mut writes = Vec::new();
+        for (key, answers) in &self.entries {
+            if store.tries(key)?.iter().all(|answer| *answer <= self.newest) {
+                writes.extend(answers.iter().copied().map(Write::TakenBack));
+            }
+        }
+        if !writes.is_empty() {
+            store.commit(&writes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Withdrawn {
+    fn drop(&mut self) {
+        // A store that cannot be written was complained of by the run; then the rows are asked again.
+        let _ = self.take_back();
+    }
+}
+
 /// Sets the answers of the chosen rows aside, and plans anew: of what is left only these rows are
 /// asked. Fails where no row is chosen.
 pub(crate) fn redo(
     which: &RedoSelector,
     input: &mut ScannedInput,
+    folder: &Path,
     store: &mut Store,
     plan: &RunPlan,
     accepting: Option<&Accepting>,
-) -> Result<RunPlan, JobError> {
+) -> Result<(RunPlan, Withdrawn), JobError> {
     let generation = plan.generation;
     let all = store.unjudged(generation, None)?;
     let mut answers: HashMap<QuestionIndex, AnswerId> = HashMap::new();
@@ -54,6 +91,9 @@ pub(crate) fn redo(
     let ended = store.ended(generation)?;
     let mut is_chosen = Vec::new();
     let mut writes = Vec::new();
+    let mut entries = Vec::new();
+    let mut hashers: Vec<RequestHasher> =
+        input.requests.iter().map(RequestSettings::request_hasher).collect();
     let ScannedInput { source, prompts, requests, .. } = &mut *input;
     try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
         let number = is_chosen.len() as u64 + 1;
@@ -84,9 +124,14 @@ pub(crate) fn redo(
             };
             for at in seen.entries.filter(|at| !keeps(at)) {
                 let first = answers.get(&at).copied();
-                writes.extend(
-                    first.into_iter().flat_map(|first| all.tries_of(first)).map(Write::SetAside),
-                );
+                let tries: Vec<AnswerId> =
+                    first.into_iter().flat_map(|first| all.tries_of(first)).collect();
+                writes.extend(tries.iter().copied().map(Write::SetAside));
+                if !tries.is_empty() {
+                    let hasher = &mut hashers[usize::from(plan.plan.wanted().model(at))];
+                    let fingerprint = hasher.fingerprint_of_item(seen.item, seen.rendered);
+                    entries.push((plan.plan.key(at, fingerprint).0, tries));
+                }
                 // What was cut before there was a text is asked again, too.
                 let question = plan.plan.wanted().failure_key(seen.id, at);
                 writes.push(Write::NotEnded { question, edition: generation });
@@ -97,7 +142,10 @@ pub(crate) fn redo(
     if !is_chosen.contains(&true) {
         return Err(JobError::NothingToRedo);
     }
+    let withdrawn =
+        Withdrawn { folder: folder.to_owned(), newest: store.newest_answer()?, entries };
     store.commit(&writes)?;
     input.scanned.planner.choose(&is_chosen);
-    RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))
+    let plan = RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))?;
+    Ok((plan, withdrawn))
 }

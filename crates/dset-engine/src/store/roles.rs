@@ -152,6 +152,8 @@ pub(crate) enum Write {
     Judged { answer: AnswerId, verdicts: NewVerdicts },
     /// An answer counts no more: its row is asked again on purpose.
     SetAside(AnswerId),
+    /// It counts again: nothing came in its place.
+    TakenBack(AnswerId),
     /// An answer is to be kept, whatever this acceptance thinks of it.
     Kept { answer: AnswerId, acceptance: [u8; 16] },
     /// A question that ended without an answer.

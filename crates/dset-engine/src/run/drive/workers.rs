@@ -169,6 +169,7 @@ impl Run {
             judge: job.accepting.judge,
             spec,
             shared,
+            withdrawn: job.withdrawn,
             _lock: job.lock,
         })
     }

@@ -170,6 +170,12 @@ impl Store {
         Ok(aside)
     }
 
+    /// Returns the number of the newest answer; 0 where there is none.
+    pub(crate) fn newest_answer(&self) -> Result<AnswerId, StoreError> {
+        let sql = "SELECT ifnull(max(id), 0) FROM answers";
+        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Returns all answers under a key, in the order of their tries.
     pub(crate) fn tries(&self, key: &[u8; 16]) -> Result<Vec<AnswerId>, StoreError> {
         let sql = "SELECT answer, 1 AS number FROM answer_keys WHERE key = ?1
