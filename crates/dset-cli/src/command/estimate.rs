@@ -75,6 +75,14 @@ const OF_THE_REQUEST: [&str; 12] = [
 pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     let mut exit = Exit::Done;
     if let Some(rows) = args.pilot {
+        if rows < SAMPLE_LEAST {
+            return Err(UserError::new(Exit::Usage, "a pilot of so few rows tells nothing")
+                .cause(format!("{SAMPLE_LEAST} answers are the least to reckon from"))
+                .hint(format!(
+                    "Buy more: `{} --pilot 50`",
+                    same_command_as("estimate", &["pilot"])
+                )));
+        }
         exit = run_rows(pilot_of(&args.layer, args.yes), Some(rows), None)?;
         if !matches!(exit, Exit::Done | Exit::Marked) {
             return Ok(exit);

@@ -9,13 +9,15 @@ use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::{
-    JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint, is_loopback,
-    resolve_with_providers,
+    CostLimits, JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint,
+    is_loopback, resolve_with_providers,
 };
 use dset_engine::store::Invocation;
 use url::Url;
 
+use crate::command::money::Money;
 use crate::command::shared::from_here;
+use crate::display::money::dollars_up;
 use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
@@ -29,6 +31,8 @@ pub(super) struct LastRun<'a> {
     pub(super) invocation: Option<&'a Invocation>,
     pub(super) requests: &'a [RequestSettings],
     pub(super) samples: u32,
+    /// What it let the folder cost: a hint must not lead to a run without a limit.
+    pub(super) cost_limit: CostLimits,
 }
 
 /// The command that goes on with a run.
@@ -97,8 +101,9 @@ fn command_again(
     let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
         return ResumeCommand { command, more: "" };
     };
+    let limit = limit_flags(before.cost_limit);
     if !before.can_express(&flags) {
-        return ResumeCommand { command, more: FLAGS_BEFORE };
+        return ResumeCommand { command: command + &limit, more: FLAGS_BEFORE };
     }
     // Said already, as it was given here.
     if name == "redo" {
@@ -110,7 +115,23 @@ fn command_again(
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);
+    command += &limit;
     ResumeCommand { command, more: if has_checks { "" } else { CHECKS_BEFORE } }
+}
+
+/// Returns the flags of a limit of money, where no variable and no file of settings says the same.
+fn limit_flags(limits: CostLimits) -> String {
+    let said = Money::read().ok().and_then(|money| money.limit);
+    let total = limits.total.filter(|total| said != Some(*total));
+    let mut flags = String::new();
+    for (flag, most) in [("--max-cost", total), ("--max-cost-run", limits.run)] {
+        let most = most.map(|most| format!(" {flag} {}", dollars_up(most)));
+        flags += &most.unwrap_or_default();
+    }
+    match limits.output_bound.filter(|_| !flags.is_empty()) {
+        Some(bound) => format!("{flags} --max-output-bound {bound}"),
+        None => flags,
+    }
 }
 
 /// Returns what must be said for the settings of before to hold again, and whether answers are held

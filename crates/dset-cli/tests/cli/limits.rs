@@ -97,6 +97,12 @@ fn status_keeps_the_limit_of_a_run_and_what_may_have_been_billed_is_forgiven_und
     run(&service, &folder, &["--max-cost-run", "0.02"]).exits(5);
     let hinted = folder.dset(&["status"]).exits(0).tells("--max-cost-run 0.02").out;
     assert!(hinted.contains("--max-output-bound 300"), "{hinted}");
+    let refusing = Service::with(&["Question 1,=400"]);
+    let failed = priced(30);
+    run(&refusing, &failed, &["--max-cost", "5"]).exits(3);
+    let limit = "--max-cost 5.00 --max-output-bound 300";
+    failed.dset(&["show", "--failed"]).exits(0).tells(limit);
+    failed.dset(&["status"]).exits(0).tells(limit);
     let asked = service.stats().asked;
     let bare = ["run", "--base-url", &service.url(), "--key", "none", "-m", "m", "--forgive-lost"];
     folder.dset(&bare).exits(2).says("is about a limit of money");
@@ -112,6 +118,10 @@ fn what_is_left_of_each_model_is_reckoned_by_its_own_answers() {
     let pilot = ["estimate", "--pilot", "8", "-m", "m", "-m", "dear", "--base-url", &url];
     let found = folder.dset(&[&pilot[..], &["--key", "none", "--json"]].concat()).exits(0).json();
     assert_eq!(found["left"], 32);
+    let asked = service.stats().asked;
+    let few = ["estimate", "--pilot", "4", "-m", "m", "-m", "dear", "--base-url", &url];
+    folder.dset(&[&few[..], &["--key", "none"]].concat()).exits(2).says("5 answers are the least");
+    assert_eq!(service.stats().asked, asked);
     let spent = folder.dset(&["stats", "--json"]).exits(0).json();
     let of_dear = spent["spent"]["models"].as_array().unwrap().iter();
     let of_dear = of_dear.clone().find(|model| model["model"] == "dear").unwrap();

@@ -331,8 +331,14 @@ impl Words<'_> {
         let endpoint = shown.endpoint.as_deref();
         let call = shown.invocation.as_ref();
         let (requests, samples) = (&shown.requests[..], shown.samples);
-        let before =
-            endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
+        let cost_limit = shown.cost_limit;
+        let before = endpoint.map(|endpoint| LastRun {
+            endpoint,
+            invocation: call,
+            requests,
+            samples,
+            cost_limit,
+        });
         let again = |without: &[&str], words: &str| {
             resume_command(self.which, before.as_ref(), without).ticked_with(words)
         };

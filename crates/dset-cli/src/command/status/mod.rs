@@ -10,7 +10,7 @@ use dset_core::answer::Cause;
 use dset_core::money::Amount;
 use dset_core::plan::ledger::Fault;
 use dset_core::run::EndReason;
-use dset_core::settings::{CostLimits, JobSpec};
+use dset_core::settings::JobSpec;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
 use dset_engine::store::{FailedAsks, Recent, Session, Store};
@@ -299,24 +299,6 @@ fn recent_words(recent: &Recent) -> String {
     words
 }
 
-/// The flags of the last run's limit of money, where no variable and no file of settings limits it:
-/// a hint must not lead to a run without it. `more` is what a limit that was reached lacks.
-fn limit_flags(limits: CostLimits, money: &Money, more: Amount) -> String {
-    let total = limits.total.filter(|_| money.limit.is_none() || more > Amount::ZERO);
-    let total = total.or(money.limit.filter(|_| more > Amount::ZERO));
-    let mut flags = String::new();
-    for (flag, most) in
-        [("--max-cost", total.map(|total| total + more)), ("--max-cost-run", limits.run)]
-    {
-        let most = most.map(|most| format!(" {flag} {}", display::money::dollars_up(most)));
-        flags += &most.unwrap_or_default();
-    }
-    match limits.output_bound.filter(|_| !flags.is_empty()) {
-        Some(bound) => format!("{flags} --max-output-bound {bound}"),
-        None => flags,
-    }
-}
-
 /// What was asked last, and where.
 pub(super) fn last_run(standing: &RunStatus) -> Option<LastRun<'_>> {
     standing.session.as_ref().map(|life| LastRun {
@@ -324,6 +306,7 @@ pub(super) fn last_run(standing: &RunStatus) -> Option<LastRun<'_>> {
         invocation: standing.invocation.as_ref(),
         requests: &standing.requests,
         samples: standing.samples,
+        cost_limit: standing.cost_limit,
     })
 }
 
@@ -337,25 +320,26 @@ fn hints(
     if matches!(standing.running, Running::Yes(_)) {
         return Vec::new();
     }
-    let before = last_run(standing);
+    let mut before = last_run(standing);
     // Whatever the rest costs, if it is like what is there; and a tenth, as answers differ.
     let is_reached = standing.session.as_ref().and_then(|life| life.ending.as_deref())
         == Some(EndReason::COST_LIMIT)
         && standing.cost_limit.total.or(money.limit).is_some();
     let expenses = money.expenses(&settings.output).unwrap_or_default();
-    let lacks = || {
+    let enough = || {
         let models = standing.requests.iter().map(|request| &*request.model);
         let left: Vec<(&str, u64)> = models.zip(standing.left_by_model.iter().copied()).collect();
         let limit = standing.cost_limit.total.or(money.limit)?;
         // Where nothing was answered, so much again.
         let rest = expenses.more_answers(&left).map_or(limit, |rest| rest.times(11).share(10));
         // What may have been billed counts for the limit, too.
-        Some((expenses.spent.upper + expenses.unsure + rest).max(limit + rest) - limit)
+        Some((expenses.spent.upper + expenses.unsure).max(limit) + rest)
     };
-    let more = if is_reached { lacks().unwrap_or_default() } else { Amount::ZERO };
-    let limit = limit_flags(standing.cost_limit, money, more);
+    if let Some(before) = before.as_mut().filter(|_| is_reached) {
+        before.cost_limit.total = enough();
+    }
     let again = |without: &[&str], words: &str| {
-        resume_command(which, before.as_ref(), without).ticked_with(&format!("{limit}{words}"))
+        resume_command(which, before.as_ref(), without).ticked_with(words)
     };
     let run = again(&[], "");
     if standing.has_legacy_outputs {

@@ -55,7 +55,14 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
     let endpoint = verified.endpoint.as_deref();
     let call = verified.invocation.as_ref();
     let (requests, samples) = (&verified.requests[..], verified.samples);
-    let before = endpoint.map(|endpoint| LastRun { endpoint, invocation: call, requests, samples });
+    let cost_limit = verified.cost_limit;
+    let before = endpoint.map(|endpoint| LastRun {
+        endpoint,
+        invocation: call,
+        requests,
+        samples,
+        cost_limit,
+    });
     let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || terminal.json {

@@ -13,7 +13,7 @@ use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
@@ -46,6 +46,8 @@ pub struct ShowReport {
     pub endpoint: Option<String>,
     /// How the last run was called, where that is known.
     pub invocation: Option<Invocation>,
+    /// What the last run let the folder cost.
+    pub cost_limit: CostLimits,
 }
 
 /// A question and what came of it.
@@ -124,6 +126,7 @@ pub fn show(settings: &JobSpec, which: QuestionSelector) -> Result<Option<ShowRe
             samples: view.plan.wanted().samples(),
             endpoint: store.last_session()?.map(|life| life.endpoint),
             invocation: store.last_invocation()?,
+            cost_limit: store.cost_limit()?,
             requests: view.requests,
         })
     })

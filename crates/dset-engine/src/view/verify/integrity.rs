@@ -1,6 +1,6 @@
 //! Whether the store can be read at all, and whether what it refers to is there.
 
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 
 use crate::error::JobError;
 use crate::os::lock::Running;
@@ -59,6 +59,7 @@ pub(super) fn damaged(found: Vec<String>) -> VerifyReport {
         notes: Vec::new(),
         endpoint: None,
         invocation: None,
+        cost_limit: CostLimits::default(),
         requests: Vec::new(),
         samples: 1,
     }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::Ledger;
 use dset_core::recover::output_diff::OutputDifference;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 
 use crate::error::JobError;
 use crate::os::lock::{Running, holder, running};
@@ -43,6 +43,8 @@ pub struct VerifyReport {
     pub endpoint: Option<String>,
     /// How the last run was called, where that is known.
     pub invocation: Option<Invocation>,
+    /// What the last run let the folder cost.
+    pub cost_limit: CostLimits,
     /// What it asked each model with; none where the store is too damaged to tell.
     pub requests: Vec<RequestSettings>,
     /// How many answers each was to give to a question.
@@ -211,6 +213,7 @@ fn check(store: &Store, settings: &JobSpec, in_flux: bool) -> Result<VerifyRepor
         notes: found.notes,
         endpoint: store.last_life()?.map(|(endpoint, _)| endpoint),
         invocation: store.last_invocation()?,
+        cost_limit: store.cost_limit()?,
         samples: index.plan.wanted().samples(),
         requests: index.requests,
     })
