@@ -385,12 +385,16 @@ impl Checker {
 
     fn suspect(&mut self, index: QuestionIndex, failure: &Failure) {
         self.pace.works();
+        let is_certain = failure.class == FailureClass::Refused(Refusal::Question);
+        // Whatever the settings are, it would be refused.
+        if self.answers > 0 && is_certain {
+            self.refuse(index);
+            return;
+        }
         if self.reasons.first() == Some(&Reason::Settings) {
             return;
         }
-        let is_certain = failure.class == FailureClass::Refused(Refusal::Question);
-        let is_own = self.answers > 0 && is_certain;
-        if is_own || self.pause_on_error || self.was_stopping() {
+        if self.pause_on_error || self.was_stopping() {
             self.refuse(index);
             return;
         }
