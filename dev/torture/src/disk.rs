@@ -24,6 +24,8 @@ const TEMPORARY: &str = "*/.dset-";
 
 /// Writes to the log before this one make the store and begin the run.
 const COMMITS: u64 = 80;
+/// The sync of the store's log that is the first of a commit of answers: those before it are of the preparation.
+const SYNCS: u64 = 9;
 
 /// What happens, and what must come of it.
 struct Scenario {
@@ -92,19 +94,22 @@ fn scenarios() -> Vec<Scenario> {
         scenario("commit: the disk is full", Rules(store_full(vec![])), &[1], KEPT),
         scenario(
             "commit: the sync fails once",
-            Rules(vec![Rule::once("s", LOG, 8, Broken)]),
+            Rules(vec![Rule::once("s", LOG, SYNCS, Broken)]),
             &[1],
             KEPT,
         ),
         scenario(
             "commit: the sync fails once, then lies",
-            Rules(vec![Rule::once("s", LOG, 8, Broken), Rule::always("s", LOG, 9, Lie)]),
+            Rules(vec![
+                Rule::once("s", LOG, SYNCS, Broken),
+                Rule::always("s", LOG, SYNCS + 1, Lie),
+            ]),
             &[1],
             KEPT,
         ),
         scenario(
             "commit: every sync fails",
-            Rules(vec![Rule::always("s", LOG, 8, Broken)]),
+            Rules(vec![Rule::always("s", LOG, SYNCS, Broken)]),
             &[1],
             KEPT,
         ),
