@@ -117,7 +117,7 @@ fn routes(viewer: Shared) -> Router {
 /// How often the index looks for new answers.
 const INDEX_EVERY: Duration = Duration::from_secs(2);
 /// While a run goes on, the index works so much of the time at most: one part of this many.
-const INDEX_SHARE: u32 = 5;
+const INDEX_SHARE: u32 = 12;
 
 /// Keeps the index of words up to date, as long as somebody looks.
 fn index(viewer: &std::sync::Weak<Viewer>) {
