@@ -62,12 +62,11 @@ pub(super) fn before_run(
 
 /// Says when it will be cheaper to ask for what is left, and what it will cost then, where it will.
 pub(super) fn cheaper(spec: &JobSpec, standing: &RunStatus, money: &Money) -> Option<String> {
-    let models = standing.requests.iter().map(|request| &*request.model);
-    let models: Vec<(&str, u64)> = models.zip(standing.left_by_model.iter().copied()).collect();
     if standing.left() == 0 {
         return None;
     }
-    let found = estimate_of(&spec.output, &models, money.pricing(), unix_ms()).ok()?;
+    let left = standing.left_of_models();
+    let found = estimate_of(&spec.output, &left, money.pricing(), unix_ms()).ok()?;
     let (now, then) = (cost(&found, |model| &model.now)?, cost(&found, |model| &model.then)?);
     let at = stamp(found.next_tariff_at?);
     let shown = |sum: f64| Amount::from_dollars(sum).map(Amount::shown);

@@ -9,13 +9,12 @@ use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::{
-    CostLimits, JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint,
+    CostLimits, Dollars, JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint,
     is_loopback, resolve_with_providers,
 };
 use dset_engine::store::Invocation;
 use url::Url;
 
-use crate::command::money::Money;
 use crate::command::shared::from_here;
 use crate::display::money::dollars_up;
 use crate::display::text::{quoted, written};
@@ -101,9 +100,11 @@ fn command_again(
     let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
         return ResumeCommand { command, more: "" };
     };
-    let limit = limit_flags(before.cost_limit);
     if !before.can_express(&flags) {
-        return ResumeCommand { command: command + &limit, more: FLAGS_BEFORE };
+        let Layer { max_cost, max_cost_run, max_output_bound, .. } = flags;
+        let limits = Layer { max_cost, max_cost_run, max_output_bound, ..Layer::default() };
+        say(&mut command, &limits);
+        return ResumeCommand { command, more: FLAGS_BEFORE };
     }
     // Said already, as it was given here.
     if name == "redo" {
@@ -115,23 +116,7 @@ fn command_again(
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);
-    command += &limit;
     ResumeCommand { command, more: if has_checks { "" } else { CHECKS_BEFORE } }
-}
-
-/// Returns the flags of a limit of money, where no variable and no file of settings says the same.
-fn limit_flags(limits: CostLimits) -> String {
-    let said = Money::read().ok().and_then(|money| money.limit);
-    let total = limits.total.filter(|total| said != Some(*total));
-    let mut flags = String::new();
-    for (flag, most) in [("--max-cost", total), ("--max-cost-run", limits.run)] {
-        let most = most.map(|most| format!(" {flag} {}", dollars_up(most)));
-        flags += &most.unwrap_or_default();
-    }
-    match limits.output_bound.filter(|_| !flags.is_empty()) {
-        Some(bound) => format!("{flags} --max-output-bound {bound}"),
-        None => flags,
-    }
 }
 
 /// Returns what must be said for the settings of before to hold again, and whether answers are held
@@ -152,6 +137,11 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
     let last = places.pop().unwrap_or_default();
     let mut flags = places.into_iter().find(is_meant).unwrap_or(last);
     let now = resolved(&flags)?;
+    let CostLimits { total, run, output_bound } = before.cost_limit;
+    flags.max_cost = total.map(Dollars).filter(|total| said.layer.max_cost != Some(*total));
+    flags.max_cost_run = run.map(Dollars);
+    let is_limited = flags.max_cost.is_some() || flags.max_cost_run.is_some();
+    flags.max_output_bound = output_bound.filter(|_| is_limited);
     let checks = before.invocation.and_then(|call| call.checks.as_ref());
     let has_checks = checks.is_none_or(|checks| *checks == now.checks);
     let Some(was) = before.requests.first() else { return Ok((flags, has_checks)) };
@@ -210,6 +200,18 @@ fn params_again(was: &Params, is: &Params) -> Option<Vec<Params>> {
         .filter(|(name, value)| is.iter().all(|(own, other)| (own, other) != (*name, *value)));
     let changed = changed.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     Params::new(changed).ok().filter(|params| !params.is_empty()).map(|params| vec![params])
+}
+
+impl<'a> LastRun<'a> {
+    /// What a report says of the last run, where there was one.
+    pub(super) fn of(
+        endpoint: Option<&'a str>,
+        invocation: Option<&'a Invocation>,
+        (requests, samples): (&'a [RequestSettings], u32),
+        cost_limit: CostLimits,
+    ) -> Option<LastRun<'a>> {
+        endpoint.map(|endpoint| LastRun { endpoint, invocation, requests, samples, cost_limit })
+    }
 }
 
 impl LastRun<'_> {
@@ -316,4 +318,8 @@ fn say(command: &mut String, flags: &Layer) {
         say("--param", Some(&format!("{name}={value}")));
     }
     say("--samples", number(flags.samples.map(u64::from)).as_deref());
+    for (flag, most) in [("--max-cost", flags.max_cost), ("--max-cost-run", flags.max_cost_run)] {
+        say(flag, most.map(|Dollars(most)| dollars_up(most)).as_deref());
+    }
+    say("--max-output-bound", number(flags.max_output_bound).as_deref());
 }

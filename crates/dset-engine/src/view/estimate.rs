@@ -131,9 +131,7 @@ pub fn tokens_of_nearly_all(
 /// answers in it.
 pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Estimate, JobError> {
     let status = run_status(settings)?;
-    let models: Vec<&str> = status.requests.iter().map(|request| &*request.model).collect();
-    let left: Vec<(&str, u64)> = models.into_iter().zip(status.left_by_model.clone()).collect();
-    let found = estimate_of(&settings.output, &left, pricing, now)?;
+    let found = estimate_of(&settings.output, &status.left_of_models(), pricing, now)?;
     let Some(request) = status.requests.first().filter(|_| found.left() > 0) else {
         return Ok(found);
     };

@@ -78,6 +78,13 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
+    /// Returns how many answers a run would ask each model for, by its name on the wire.
+    #[must_use]
+    pub fn left_of_models(&self) -> Vec<(&str, u64)> {
+        let models = self.requests.iter().map(|request| &*request.model);
+        models.zip(self.left_by_model.iter().copied()).collect()
+    }
+
     /// Returns how many answers a run would ask for.
     #[must_use]
     pub fn left(&self) -> u64 {

@@ -8,7 +8,6 @@ use clap::Args;
 use dset_engine::export::ExportRequest;
 
 pub(crate) use self::at_end::DatasetsAtEnd;
-
 pub(crate) use self::dataset::object;
 pub(super) use self::dataset::{write_dataset, written};
 use crate::datasets::DatasetArgs;

@@ -328,17 +328,12 @@ impl Words<'_> {
         let ended = of(shown.questions.len() as u64, "question");
         page.plain(&format!("{ended} of {} ended without an answer", count(shown.questions_count)));
         page.blank();
-        let endpoint = shown.endpoint.as_deref();
-        let call = shown.invocation.as_ref();
-        let (requests, samples) = (&shown.requests[..], shown.samples);
-        let cost_limit = shown.cost_limit;
-        let before = endpoint.map(|endpoint| LastRun {
-            endpoint,
-            invocation: call,
-            requests,
-            samples,
-            cost_limit,
-        });
+        let before = LastRun::of(
+            shown.endpoint.as_deref(),
+            shown.invocation.as_ref(),
+            (&shown.requests, shown.samples),
+            shown.cost_limit,
+        );
         let again = |without: &[&str], words: &str| {
             resume_command(self.which, before.as_ref(), without).ticked_with(words)
         };

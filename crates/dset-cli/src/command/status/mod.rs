@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dset_core::answer::Cause;
-use dset_core::money::Amount;
+use dset_core::money::{Amount, Expenses};
 use dset_core::plan::ledger::Fault;
 use dset_core::run::EndReason;
 use dset_core::settings::JobSpec;
@@ -198,7 +198,7 @@ fn show(
             &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
         );
     }
-    let mut hints = hints(which, settings, standing, money);
+    let mut hints = hints(which, settings, standing, money, &expenses);
     hints.extend(display::money::price_hint(&expenses));
     if !hints.is_empty() {
         page.blank();
@@ -301,13 +301,12 @@ fn recent_words(recent: &Recent) -> String {
 
 /// What was asked last, and where.
 pub(super) fn last_run(standing: &RunStatus) -> Option<LastRun<'_>> {
-    standing.session.as_ref().map(|life| LastRun {
-        endpoint: &life.endpoint,
-        invocation: standing.invocation.as_ref(),
-        requests: &standing.requests,
-        samples: standing.samples,
-        cost_limit: standing.cost_limit,
-    })
+    LastRun::of(
+        standing.session.as_ref().map(|life| &*life.endpoint),
+        standing.invocation.as_ref(),
+        (&standing.requests, standing.samples),
+        standing.cost_limit,
+    )
 }
 
 fn hints(
@@ -315,6 +314,7 @@ fn hints(
     settings: &JobSpec,
     standing: &RunStatus,
     money: &Money,
+    expenses: &Expenses,
 ) -> Vec<String> {
     let ledger = &standing.ledger;
     if matches!(standing.running, Running::Yes(_)) {
@@ -325,10 +325,8 @@ fn hints(
     let is_reached = standing.session.as_ref().and_then(|life| life.ending.as_deref())
         == Some(EndReason::COST_LIMIT)
         && standing.cost_limit.total.or(money.limit).is_some();
-    let expenses = money.expenses(&settings.output).unwrap_or_default();
     let enough = || {
-        let models = standing.requests.iter().map(|request| &*request.model);
-        let left: Vec<(&str, u64)> = models.zip(standing.left_by_model.iter().copied()).collect();
+        let left = standing.left_of_models();
         let limit = standing.cost_limit.total.or(money.limit)?;
         // Where nothing was answered, so much again.
         let rest = expenses.more_answers(&left).map_or(limit, |rest| rest.times(11).share(10));

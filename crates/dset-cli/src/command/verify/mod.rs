@@ -52,17 +52,12 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
         return Err(crate::command::shared::nothing_asked(&args.which, &settings));
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
-    let endpoint = verified.endpoint.as_deref();
-    let call = verified.invocation.as_ref();
-    let (requests, samples) = (&verified.requests[..], verified.samples);
-    let cost_limit = verified.cost_limit;
-    let before = endpoint.map(|endpoint| LastRun {
-        endpoint,
-        invocation: call,
-        requests,
-        samples,
-        cost_limit,
-    });
+    let before = LastRun::of(
+        verified.endpoint.as_deref(),
+        verified.invocation.as_ref(),
+        (&verified.requests, verified.samples),
+        verified.cost_limit,
+    );
     let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
     let speak = Words { which: &args.which, settings: &settings, run };
     if args.json || terminal.json {

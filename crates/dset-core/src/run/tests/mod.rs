@@ -248,6 +248,16 @@ impl Bench {
         self.asks.iter().map(|(_, index)| *index).collect()
     }
 
+    /// Answers the oldest ask, or sleeps where there is none, until the run ends.
+    fn run_out(&mut self, mut reading: impl FnMut(QuestionIndex) -> ParsedReply) {
+        while self.ending.is_none() {
+            match self.on_their_way().first() {
+                Some(&question) => self.reply(question, reading(question)),
+                None => drop(self.sleep()),
+            }
+        }
+    }
+
     /// Sleeps until the alarm; returns how long that was, in seconds.
     fn sleep(&mut self) -> f64 {
         let at = self.alarm.take().expect("there is an alarm").monotonic_ms;

@@ -62,14 +62,7 @@ fn questions_that_failed_before_say_nothing_of_the_settings_when_they_fail_again
         let mut bench = Bench::idle(rules(4), 60);
         bench.failed_before = 20;
         bench.start(1, InputMarks::default());
-        while bench.ending.is_none() {
-            let Some(&question) = bench.on_their_way().first() else {
-                bench.sleep();
-                continue;
-            };
-            let reading = if question < 20 { failure(class) } else { answer() };
-            bench.reply(question, reading);
-        }
+        bench.run_out(|question| if question < 20 { failure(class) } else { answer() });
         assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
         assert_eq!(bench.machine.ledger().answered, 40);
         assert_eq!(bench.marked_rows().len(), 20);
@@ -79,14 +72,10 @@ fn questions_that_failed_before_say_nothing_of_the_settings_when_they_fail_again
 #[test]
 fn rows_that_the_model_answers_nothing_to_are_marked_however_many_they_are_among_others() {
     let mut bench = Bench::new(rules(8), 200);
-    while bench.ending.is_none() {
-        let Some(&question) = bench.on_their_way().first() else {
-            bench.sleep();
-            continue;
-        };
+    bench.run_out(|question| {
         let is_empty = question % 8 == 3;
-        bench.reply(question, if is_empty { failure(FailureClass::Empty) } else { answer() });
-    }
+        if is_empty { failure(FailureClass::Empty) } else { answer() }
+    });
     assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!((bench.machine.ledger().answered, bench.marked_rows().len()), (175, 25));
     assert_eq!(bench.sent, 175 + 3 * 25);
@@ -112,15 +101,10 @@ fn samples_of_one_row_are_one_question() {
     for class in [REFUSED, FailureClass::Empty] {
         let mut bench = Bench::idle(rules(4), 60);
         bench.start(6, InputMarks::default());
-        while bench.ending.is_none() {
-            let Some(&question) = bench.on_their_way().first() else {
-                bench.sleep();
-                continue;
-            };
+        bench.run_out(|question| {
             // The first three rows of ten.
-            let reading = if question < 18 { failure(class) } else { answer() };
-            bench.reply(question, reading);
-        }
+            if question < 18 { failure(class) } else { answer() }
+        });
         assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
         assert_eq!(bench.machine.ledger().answered, 42);
     }
@@ -177,16 +161,11 @@ fn a_question_that_is_answered_with_nothing_uses_up_its_own_retries_and_is_no_ou
         for at in [2, 19] {
             let mut bench = Bench::new(rules(width), 20);
             let mut asked = 0;
-            while bench.ending.is_none() {
-                let Some(&question) = bench.on_their_way().first() else {
-                    bench.sleep();
-                    continue;
-                };
+            bench.run_out(|question| {
                 asked += u32::from(question == at);
                 let empty = question == at;
-                let reading = if empty { failure(FailureClass::Empty) } else { answer() };
-                bench.reply(question, reading);
-            }
+                if empty { failure(FailureClass::Empty) } else { answer() }
+            });
             assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
             assert_eq!((asked, bench.machine.ledger().gave_up), (3, 1));
         }
@@ -200,15 +179,10 @@ fn a_service_that_answers_nothing_ends_the_run_after_a_few_different_questions_a
             for (answered, alike) in [(0, at_first), (4, 10)] {
                 let mut bench = Bench::new(rules(width), 200);
                 let mut asked = 0;
-                while bench.ending.is_none() {
-                    let Some(&question) = bench.on_their_way().first() else {
-                        bench.sleep();
-                        continue;
-                    };
+                bench.run_out(|_| {
                     asked += 1;
-                    let reading = if asked <= answered { answer() } else { failure(class) };
-                    bench.reply(question, reading);
-                }
+                    if asked <= answered { answer() } else { failure(class) }
+                });
                 assert!(matches!(bench.why(), EndReason::WrongSettings(_)), "{:?}", bench.why());
                 assert!(answered > 0 || bench.marked.is_empty(), "{class:?} {width}");
                 assert!(bench.marked_rows().len() < 10, "{:?}", bench.marked_rows());
@@ -227,14 +201,10 @@ fn a_few_questions_without_an_answer_are_marked_and_another_api_is_the_settings_
     for (class, asks, marked) in [(FailureClass::Empty, 9, 3), (FailureClass::OtherApi, 3, 0)] {
         let mut bench = Bench::new(rules(4), 3);
         let mut asked = 0;
-        while bench.ending.is_none() {
-            let Some(&question) = bench.on_their_way().first() else {
-                bench.sleep();
-                continue;
-            };
+        bench.run_out(|_| {
             asked += 1;
-            bench.reply(question, failure(class));
-        }
+            failure(class)
+        });
         assert_eq!((asked, bench.marked_rows().len()), (asks, marked), "{class:?}");
         assert_eq!(matches!(bench.why(), EndReason::WrongSettings(_)), marked == 0);
     }
@@ -246,17 +216,10 @@ fn failures_of_other_kinds_leave_a_question_its_retries_after_empty_answers() {
     let (transient, empty) = (FailureClass::Transient, FailureClass::Empty);
     let mut failures = [transient, transient, empty, transient, empty, empty].into_iter();
     bench.reply(0, answer());
-    while bench.ending.is_none() {
-        let Some(&question) = bench.on_their_way().first() else {
-            bench.sleep();
-            continue;
-        };
-        let reading = match question {
-            1 => failure(failures.next().expect("the third empty answer is the last ask")),
-            _ => answer(),
-        };
-        bench.reply(question, reading);
-    }
+    bench.run_out(|question| match question {
+        1 => failure(failures.next().expect("the third empty answer is the last ask")),
+        _ => answer(),
+    });
     assert_eq!((failures.len(), bench.machine.ledger().gave_up), (0, 1));
 }
 
