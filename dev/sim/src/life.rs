@@ -361,7 +361,7 @@ impl<'a> Life<'a> {
             return Event::MarkFailed;
         }
         self.world.mark(&marks);
-        self.enqueue(Message::Marked(marks.set.iter().map(|id| id.hash()).collect()));
+        self.enqueue(Message::Marked(marks.question_hashes()));
         Event::Marked { took: Duration::from_millis(disk.ms) }
     }
 

@@ -285,11 +285,12 @@ impl World {
                 any_kept |= answers.is_none() && kept;
                 at += 1;
             }
-            if is_answered && row.status == ERROR {
+            let is_wanted = self.store.marks.contains(&id.hash());
+            if is_answered && (is_wanted || row.status == ERROR) {
                 marks.clear.insert(id);
             }
             let unmarked = any_kept && row.status != ERROR;
-            if !is_answered && (unmarked || self.store.marks.contains(&id.hash())) {
+            if !is_answered && (unmarked || is_wanted) {
                 marks.set.insert(id);
             }
         }

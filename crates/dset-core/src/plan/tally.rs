@@ -120,8 +120,9 @@ impl<'a> Tally<'a> {
         let (is_pending, is_failed) = (has(Planned::Pending), has(Planned::Failed));
         let is_answered = has(Planned::Placed) || has(Planned::Unplaced);
         if is_answered && !is_pending && !is_failed {
-            if marked {
-                self.totals.marked_though_answered += 1;
+            self.totals.marked_though_answered += u64::from(marked);
+            // A mark that the store still wants is wanted no more, and the store is to learn of it.
+            if marked || is_mark_unwritten() {
                 self.totals.marks.clear.insert(id);
             }
             return;

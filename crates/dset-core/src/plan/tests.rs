@@ -198,7 +198,7 @@ fn a_mark_that_the_store_still_wants_is_wanted_although_the_row_has_it() {
 }
 
 #[test]
-fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
+fn a_mark_is_not_wanted_any_more_in_a_row_that_other_settings_have_answered() {
     let before = stored("b", Provenance::OtherSettings, &["one"]);
     let id = QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 };
     let known = StoreFacts {
@@ -207,7 +207,12 @@ fn no_mark_is_wanted_in_a_row_that_other_settings_have_answered() {
         ..StoreFacts::default()
     };
     let plan = planner(&["one"]).plan(0, before, &known);
-    assert_eq!((plan.states, plan.marks), (vec![Placed], InputMarks::default()));
+    let forgotten = InputMarks { clear: [id].into(), ..InputMarks::default() };
+    assert_eq!(
+        (plan.states, plan.marks),
+        (vec![Placed], forgotten),
+        "so that the store hears of it"
+    );
 }
 
 const MODELS: [&str; 2] = ["a", "b"];

@@ -26,6 +26,13 @@ impl InputMarks {
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.clear.is_empty()
     }
+
+    /// Returns the hashes of the questions of these rows, whose marks the store need not remember once the
+    /// input says so.
+    #[must_use]
+    pub fn question_hashes(&self) -> Vec<[u8; 16]> {
+        self.set.iter().chain(&self.clear).map(|id| id.hash()).collect()
+    }
 }
 
 /// Which column of an input has marks.

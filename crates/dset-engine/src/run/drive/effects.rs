@@ -113,7 +113,7 @@ impl Run {
     fn mark(&mut self, marks: InputMarks) {
         let Some(marker) = self.marker.clone() else {
             // The input is never written: what failed is in the store.
-            let questions = marks.set.iter().map(|id| id.hash()).collect();
+            let questions = marks.question_hashes();
             let took = Duration::ZERO;
             drop(self.tell.send(WorkerMessage::Marked { questions, column: None, took }));
             return;
@@ -124,7 +124,7 @@ impl Run {
             let marked = catch_panic(|| marker.write(&marks, known.as_deref()));
             let told = match marked.unwrap_or_else(|died| Err(died.into())) {
                 Ok((rewritten, column)) => {
-                    let questions = marks.set.iter().map(|id| id.hash()).collect();
+                    let questions = marks.question_hashes();
                     let column = Some(column).filter(|_| rewritten.set > 0);
                     WorkerMessage::Marked { questions, column, took: began.elapsed() }
                 }
