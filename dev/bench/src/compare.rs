@@ -1,6 +1,7 @@
 //! dset, a bare client, wrk and oha, one after the other, several times, against the same service.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
@@ -24,11 +25,14 @@ pub(crate) struct Compare {
     /// Only the situations of this width
     #[arg(long)]
     width: Option<u32>,
+    /// Another dset, an earlier one's binary, that takes its turn too
+    #[arg(long, value_name = "PATH")]
+    before: Option<PathBuf>,
 }
 
 impl Default for Compare {
     fn default() -> Compare {
-        Compare { rows: 20_000, rounds: 5, latency_ms: None, width: None }
+        Compare { rows: 20_000, rounds: 5, latency_ms: None, width: None, before: None }
     }
 }
 
@@ -37,7 +41,7 @@ const SITUATIONS: [(u64, u32); 4] = [(0, 256), (0, 1024), (200, 256), (200, 1024
 /// How long a round at a latency is.
 const SECONDS: f64 = 30.0;
 
-const CLIENTS: [&str; 4] = ["dset", "bare client", "wrk", "oha"];
+const CLIENTS: [&str; 5] = ["dset", "bare client", "dset before", "wrk", "oha"];
 
 pub(crate) fn run(world: &World, compare: &Compare) -> io::Result<()> {
     println!("{} bytes an answer, medians of {} rounds", world.answer_bytes, compare.rounds);
@@ -62,18 +66,20 @@ fn situation(world: &World, compare: &Compare, latency_ms: u64, width: u32) -> i
     };
     let service = Service::start(world, latency_ms)?;
     let questions = world.questions(rows)?;
-    let mut all: [Vec<Used>; 4] = Default::default();
-    let mut done: [Vec<f64>; 4] = Default::default();
+    let mut all: [Vec<Used>; CLIENTS.len()] = Default::default();
+    let mut done: [Vec<f64>; CLIENTS.len()] = Default::default();
     for _ in 0..compare.rounds {
         for (at, client) in CLIENTS.iter().enumerate() {
-            let round = match *client {
-                "dset" => {
-                    let used = world.run(&questions, &service.base_url, width, "compared")?;
-                    world.forget("compared")?;
-                    Some((used, rows))
-                }
-                "bare client" => Some((bare(&service.base_url, rows, width)?, rows)),
-                other => tool(world, other, &service.base_url, rows, width)?,
+            let dset = match *client {
+                "dset" => Some(world.dset.as_path()),
+                "dset before" => compare.before.as_deref(),
+                _ => None,
+            };
+            let round = match (*client, dset) {
+                (_, Some(dset)) => Some((keeping(world, dset, &questions, &service, width)?, rows)),
+                ("dset before", None) => None,
+                ("bare client", _) => Some((bare(&service.base_url, rows, width)?, rows)),
+                (other, _) => tool(world, other, &service.base_url, rows, width)?,
             };
             if let Some((used, rows)) = round {
                 all[at].push(used);
@@ -99,6 +105,22 @@ fn situation(world: &World, compare: &Compare, latency_ms: u64, width: u32) -> i
         );
     }
     Ok(())
+}
+
+/// Runs a dset into a folder that is forgotten.
+fn keeping(
+    world: &World,
+    dset: &Path,
+    questions: &Path,
+    service: &Service,
+    width: u32,
+) -> io::Result<Used> {
+    let mut words = world.words(questions, &service.base_url, width, "compared");
+    words[0] = dset.display().to_string();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (used, _) = measure(&words)?;
+    world.forget("compared")?;
+    Ok(used)
 }
 
 fn bare(url: &str, rows: u64, width: u32) -> io::Result<Used> {

@@ -24,9 +24,9 @@ pub(crate) struct Grow {
 
 pub(crate) fn run(world: &World, grow: &Grow) -> io::Result<()> {
     println!(
-        "| rows | seconds | rows/s | CPU us a row | peak MB | bytes of peak a row more | files | again: seconds, peak MB |"
+        "| rows | seconds | rows/s | CPU us a row | bytes written a row | peak MB | bytes of peak a row more | files | again: seconds, peak MB |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut first: Option<(u64, u64)> = None;
     for &rows in &grow.rows {
         let questions = world.questions(rows)?;
@@ -44,10 +44,11 @@ pub(crate) fn run(world: &World, grow: &Grow) -> io::Result<()> {
             rows => format!("{:.1}", more / rows as f64),
         };
         println!(
-            "| {rows} | {:.1} | {:.0} | {:.1} | {:.1} | {more} | {sizes} | {:.2}, {:.1} |",
+            "| {rows} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {more} | {sizes} | {:.2}, {:.1} |",
             used.seconds,
             rows as f64 / used.seconds,
             used.cpu_us() / rows as f64,
+            used.written_bytes as f64 / rows as f64,
             used.peak_mb(),
             again.seconds,
             again.peak_mb(),

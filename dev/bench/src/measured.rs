@@ -17,6 +17,8 @@ pub(crate) struct Used {
     pub(crate) user_seconds: f64,
     pub(crate) system_seconds: f64,
     pub(crate) peak_bytes: u64,
+    /// What went to disks; nothing where files lie in memory.
+    pub(crate) written_bytes: u64,
     pub(crate) exit: i32,
 }
 
@@ -60,6 +62,8 @@ pub(crate) fn wrap(command: &[String]) -> io::Result<()> {
         user_seconds: time(usage.user_time()),
         system_seconds: time(usage.system_time()),
         peak_bytes: usage.max_rss() as u64 * unit,
+        // In blocks of 512 bytes, whatever the disk's are.
+        written_bytes: usage.block_writes() as u64 * 512,
         exit: status.code().unwrap_or(-1),
     };
     println!("\n{}", serde_json::to_string(&used)?);
