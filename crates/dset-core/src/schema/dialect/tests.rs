@@ -350,9 +350,15 @@ fn with_nulls(sent: &Value, root: &Value, value: &Value) -> Vec<Value> {
             all.into_iter().map(Value::Object).collect()
         }
         (Value::Array(items), _) if sent.get("items").is_some() => {
-            let items =
-                items.iter().map(|item| with_nulls(&sent["items"], root, item).into_iter().next());
-            items.collect::<Option<Vec<_>>>().map(Value::from).into_iter().collect()
+            let mut all = vec![Vec::new()];
+            for item in items {
+                let options = with_nulls(&sent["items"], root, item);
+                let grown = all.iter().flat_map(|items| {
+                    options.iter().map(move |option| [&items[..], &[option.clone()]].concat())
+                });
+                all = grown.take(1024).collect();
+            }
+            all.into_iter().map(Value::from).collect()
         }
         _ => vec![value.clone()],
     }

@@ -13,6 +13,8 @@ pub(super) struct Spoken {
     names: BTreeSet<String>,
     /// How many there have to be, at least.
     least: u64,
+    /// Those that it may rule out.
+    ruled_out: BTreeSet<String>,
     /// It speaks of properties without naming them.
     others: bool,
 }
@@ -29,8 +31,9 @@ impl Spoken {
 
     /// Returns true if an object of these properties alone may lack one that is spoken of.
     pub(super) fn is_beyond(&self, properties: &Members) -> bool {
+        let allowed = properties.keys().filter(|name| !self.ruled_out.contains(*name)).count();
         self.others
-            || self.least > properties.len() as u64
+            || self.least > allowed as u64
             || self.names.iter().any(|name| !properties.contains_key(name))
     }
 
@@ -42,6 +45,11 @@ impl Spoken {
         let is_some = |schema: &Value| *schema != Value::Bool(false);
         for (keyword, value) in members {
             let is_negated = is_negated || keyword == "not" || keyword == "if";
+            if let ("required", Value::Array(names)) = (keyword.as_str(), value)
+                && is_negated
+            {
+                self.ruled_out.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
             let mut below = |schema: &Value| match schema {
                 Value::Object(schema) => self.add(root, schema, is_negated, depth + 1),
                 Value::Array(names) => {
@@ -55,7 +63,12 @@ impl Spoken {
                 }
                 // These are not wanted.
                 ("not", Value::Object(part))
-                    if depth == 0 && part.keys().all(|own| own == "required") => {}
+                    if depth == 0 && part.keys().all(|own| own == "required") =>
+                {
+                    let names = part.get("required").and_then(Value::as_array);
+                    let names = names.into_iter().flatten().filter_map(Value::as_str);
+                    self.ruled_out.extend(names.map(str::to_owned));
+                }
                 ("if" | "then" | "else" | "not", part) => below(part),
                 ("$ref", Value::String(target)) => match resolve(root, target) {
                     Some(target) => below(target),
