@@ -110,7 +110,7 @@ pub(crate) fn store(world: &World<'_>) -> Vec<String> {
         if acked.is_empty() {
             return Ok(wrong);
         }
-        let sql = "SELECT count(*) FROM answer_keys WHERE hex(key) = upper(?1)";
+        let sql = "SELECT count(*) FROM keys WHERE hex(key) = upper(?1)";
         let mut statement = store.prepare(sql)?;
         let mut lost = 0;
         for key in acked {

@@ -33,8 +33,7 @@ fn service(answers: std::path::PathBuf, wrong: f64) -> Service {
     Service::start(MockSettings { latency_ms: 1, answers, wrong, ..MockSettings::default() })
 }
 
-const STORED: &str =
-    "SELECT (SELECT count(*) FROM answer_keys) + (SELECT count(*) FROM later_tries)";
+const STORED: &str = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM later_tries)";
 
 #[test]
 fn a_fifth_wrong_of_1319_is_shown_what_is_wrong_and_mends_in_the_second_try() {

@@ -5,8 +5,7 @@ use crate::common::{Folder, Service};
 use dset_mock::MockSettings;
 use serde_json::json;
 
-const STORED: &str =
-    "SELECT (SELECT count(*) FROM answer_keys) + (SELECT count(*) FROM later_tries)";
+const STORED: &str = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM later_tries)";
 
 /// Three questions, of which the answer to the second is cut so many times.
 fn three(times: &str) -> (Folder, Service) {
@@ -127,7 +126,7 @@ fn what_was_cut_before_it_had_a_text_is_asked_again_on_purpose() {
     folder.sql(
         "DELETE FROM later_tries; DELETE FROM verdicts WHERE list IS NOT NULL;
          DELETE FROM answers WHERE id IN (SELECT answer FROM answer_facts WHERE finish = 'length');
-         DELETE FROM answer_keys WHERE answer IN (SELECT answer FROM answer_facts WHERE finish = 'length');
+         DELETE FROM keys_by_row WHERE answer IN (SELECT answer FROM answer_facts WHERE finish = 'length');
          DELETE FROM answer_facts WHERE finish = 'length'; DELETE FROM meta WHERE name = 'acceptance'",
     );
     service.run(&folder, &[]).exits(3);

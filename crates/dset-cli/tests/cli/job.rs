@@ -13,7 +13,7 @@ const QUESTIONS: &str = "question\na\nb\na\n\" \"\nc\nd\na\ne\n";
 fn keys(folder: &Folder, name: &str) -> BTreeMap<Vec<u8>, (i64, String)> {
     let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
     let sql =
-        "SELECT k.key, a.row, a.question FROM answer_keys k JOIN answers a ON a.id = k.answer";
+        "SELECT k.key, a.row, a.question FROM keys_by_row k JOIN answers a ON a.id = k.answer";
     let mut answers = store.prepare(sql).unwrap();
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
     answers.query_map([], row).unwrap().map(Result::unwrap).collect()

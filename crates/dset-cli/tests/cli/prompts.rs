@@ -172,7 +172,7 @@ fn a_system_prompt_that_was_sent_as_it_stands_is_sent_so_until_it_is_changed() {
         let settings = sent_as_it_stands(system);
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let key = key(settings.request_hasher().fingerprint("Why?"), 0, 0, 0);
-        folder.sql(&format!("UPDATE answer_keys SET key = x'{}'", hex(&key.0)));
+        folder.sql(&format!("UPDATE keys_by_row SET key = x'{}'", hex(&key.0)));
         let (text, hash) = (settings.canonical_json().replace('\'', "''"), hex(&settings.hash()));
         folder.sql(&format!("UPDATE settings SET text = '{text}', hash = x'{hash}' WHERE id <> 0"));
 

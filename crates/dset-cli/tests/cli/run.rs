@@ -79,7 +79,7 @@ fn every_acknowledged_answer_is_in_the_store_at_that_moment() {
         // Opened anew each time: what another process sees, not what a cache remembers.
         let store = rusqlite::Connection::open(folder.path("dset_generator/dset.db")).unwrap();
         let sql =
-            "SELECT answers.row FROM answer_keys JOIN answers ON answers.id = answer_keys.answer
+            "SELECT answers.row FROM keys_by_row JOIN answers ON answers.id = keys_by_row.answer
                    WHERE hex(key) = upper(?1)";
         let stored: i64 = store.query_row(sql, [key], |row| row.get(0)).unwrap();
         assert_eq!(stored.to_string(), row);

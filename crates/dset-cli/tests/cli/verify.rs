@@ -178,12 +178,17 @@ fn references_within_the_store_that_lead_nowhere_are_told_and_mended() {
     for (sql, expected) in [
         ("DELETE FROM answers WHERE id = 2", &["key-without-answer"][..]),
         (
-            "DELETE FROM answer_keys WHERE answer = 2",
+            "DELETE FROM keys_by_row WHERE answer = 2",
             &["answer-without-key", "place-without-answer"],
         ),
         (
-            "UPDATE answer_keys SET answer = 1 WHERE answer = 2",
+            "UPDATE keys_by_row SET answer = 1 WHERE answer = 2",
             &["answer-of-two-keys", "answer-without-key", "place-without-answer"],
+        ),
+        (
+            "UPDATE keys_by_row SET key = (SELECT key FROM keys_by_row WHERE answer = 1)
+             WHERE answer = 2",
+            &["key-of-two-answers", "store-damaged"],
         ),
         ("DELETE FROM settings", &["without-settings"]),
         (
@@ -227,7 +232,7 @@ fn a_damaged_store_is_set_aside_and_the_outputs_are_taken_over() {
 #[test]
 fn a_value_that_is_not_what_is_written_there_is_damage_too() {
     for sql in [
-        "UPDATE answer_keys SET question = 'text' WHERE answer = 2",
+        "UPDATE keys_by_row SET question = 'text' WHERE answer = 2",
         "UPDATE answers SET answer = x'ff' WHERE id = 2",
         "UPDATE settings SET text = 'no JSON'",
     ] {
@@ -267,7 +272,7 @@ fn a_bit_that_flips_in_the_store_is_told_or_harms_nothing() {
 #[test]
 fn a_newer_store_is_not_judged() {
     let (folder, _service) = done(1);
-    folder.sql("PRAGMA user_version = 5");
+    folder.sql("PRAGMA user_version = 6");
     folder.dset(&["verify"]).exits(2).says("was written by a newer dset");
 }
 

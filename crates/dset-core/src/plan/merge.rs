@@ -1,4 +1,4 @@
-//! Stored answers and wanted ones, both in the order of their keys, brought together.
+//! Stored answers and wanted ones, brought together by their keys.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,17 +29,16 @@ pub(super) struct Beside {
     placed: u64,
 }
 
-/// Goes through `stored` and `keys` once, tallies every wanted answer that is under its key, and
+/// Goes through `stored` once, tallies every wanted answer that `find` finds under its key, and
 /// returns what is known of the rest.
 pub(super) fn merge(
-    keys: &[(Key, QuestionIndex)],
+    find: impl Fn(Key) -> Option<QuestionIndex>,
     stored: impl Iterator<Item = Stored>,
     prompts_are_questions: bool,
     facts: &StoreFacts,
     tally: &mut Tally<'_>,
 ) -> Beside {
     let mut beside = Beside::default();
-    let mut keys = keys.iter().peekable();
     for answer in stored {
         beside.placed += u64::from(answer.placed);
         if answer.provenance == Provenance::OtherModel || answer.sample >= tally.wanted().samples()
@@ -55,8 +54,7 @@ pub(super) fn merge(
             true => drop(beside.current.insert(slot)),
             false => drop(beside.others.insert(slot, answer)),
         }
-        while keys.next_if(|(key, _)| *key < answer.key).is_some() {}
-        if let Some(&(_, at)) = keys.next_if(|(key, _)| *key == answer.key) {
+        if let Some(at) = find(answer.key) {
             tally.entry(at, &Evidence { own: Some(answer), ..Evidence::default() });
         } else if is_current && prompts_are_questions {
             beside.unasked.insert(slot);

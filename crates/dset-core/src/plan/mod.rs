@@ -1,13 +1,14 @@
 //! What is left to do: the input held against the store, before the first ask.
 //!
 //! Every row is as many entries of the plan as it is to get answers, see [`Fanout`].
-//! One pass over the whole input ([`Planner`]), one ordered scan of the stored keys (`merge`), and
+//! One pass over the whole input ([`Planner`]), one scan of the stored keys (`merge`), and
 //! a verdict on every entry (`classify`), whose sums are the plan (`tally`). Of each entry a
 //! state and of each row a short fingerprint stay in memory, never its text; the texts are read
 //! again, in order, when they are asked.
 
 mod classify;
 pub mod fanout;
+mod key_index;
 pub mod ledger;
 mod merge;
 mod planner;
@@ -26,10 +27,10 @@ use crate::run::{PlanSummary, Planned};
 /// The row id of an answer in the store.
 pub type AnswerId = i64;
 
-/// An answer in the store, as one ordered scan of its keys gives it.
+/// An answer in the store, as one scan of its keys gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Its key; the scan is ordered by it.
+    /// Its key, which no other has.
     pub key: Key,
     /// [`QuestionId::hash`] of its question.
     pub question: [u8; 16],

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, key};
 use crate::plan::fanout::Fanout;
+use crate::plan::key_index::KeyIndex;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
 use crate::plan::{AnswerId, Plan, StoreFacts, Stored};
@@ -164,8 +165,8 @@ impl Planner {
         QuestionId { text_hash: self.texts[at], ordinal: text_ordinals[at] }
     }
 
-    /// Plans these questions for a generation, against the answers that the store has of it, in the
-    /// order of their keys. Linear in questions and answers, with one sort of the keys.
+    /// Plans these questions for a generation, against the answers that the store has of it, in any
+    /// order, each key once. Linear in questions and answers.
     #[must_use]
     pub fn plan(
         &self,
@@ -192,12 +193,12 @@ impl Planner {
 
         let mut stored = stored.into_iter().peekable();
         // A first run has nothing to be held against.
-        let keys = match stored.peek() {
-            Some(_) => self.keys(generation, &wanted, &ordinals),
-            None => Vec::new(),
-        };
+        let count = if stored.peek().is_some() { index(self.answers() as usize) } else { 0 };
+        let key_at = |at: QuestionIndex| self.key(at, generation, &wanted, &ordinals);
+        let keys = KeyIndex::new(count, key_at);
         let mut tally = Tally::new(&wanted, self.len(), &mut answered);
-        let beside = merge(&keys, stored, self.prompts_are_questions, facts, &mut tally);
+        let find = |key| keys.find(key, key_at);
+        let beside = merge(find, stored, self.prompts_are_questions, facts, &mut tally);
         drop(keys);
 
         let needs_ids = beside.may_settle() || facts.may_settle();
@@ -260,21 +261,10 @@ impl Planner {
     }
 
     /// Returns the key of every entry, in the order of the keys.
-    fn keys(
-        &self,
-        generation: u32,
-        wanted: &Fanout,
-        ordinals: &[u32],
-    ) -> Vec<(Key, QuestionIndex)> {
-        let key_at = |at: QuestionIndex| {
-            let row = wanted.row(at) as usize;
-            let print = self.prints[row * wanted.models() + usize::from(wanted.model(at))];
-            key(print, wanted.sample(at), ordinals[row], generation)
-        };
-        let mut keys: Vec<_> =
-            (0..index(self.answers() as usize)).map(|at| (key_at(at), at)).collect();
-        keys.sort_unstable();
-        keys
+    fn key(&self, at: QuestionIndex, generation: u32, wanted: &Fanout, ordinals: &[u32]) -> Key {
+        let row = wanted.row(at) as usize;
+        let print = self.prints[row * wanted.models() + usize::from(wanted.model(at))];
+        key(print, wanted.sample(at), ordinals[row], generation)
     }
 }
 

@@ -60,6 +60,8 @@ impl<'a> Tally<'a> {
 
     /// Counts an entry by what is known of it.
     pub(super) fn entry(&mut self, at: QuestionIndex, evidence: &Evidence) {
+        // One key stands for one answer.
+        self.totals.inconsistent_keys += u64::from(!self.is_open(at));
         let state = classify(evidence);
         self.totals.states[at as usize] = state;
         self.totals.inconsistent_keys += u64::from(evidence.is_under_other_key);

@@ -47,7 +47,7 @@ impl Withdrawn {
         let (mut store, _) = Store::open(&self.folder)?;
         let mut writes = Vec::new();
         for (key, answers) in &self.entries {
-            if store.tries(key)?.iter().all(|answer| *answer <= self.newest) {
+            if store.tries(key, None)?.iter().all(|answer| *answer <= self.newest) {
                 writes.extend(answers.iter().copied().map(Write::TakenBack));
             }
         }

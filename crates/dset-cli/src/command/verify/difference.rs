@@ -86,6 +86,9 @@ impl Words<'_> {
             IntegrityError::AnswerOfTwoKeys => {
                 ("answer-of-two-keys", "answer", "that two keys lead to", false)
             }
+            IntegrityError::KeyOfTwoAnswers => {
+                ("key-of-two-answers", "key", "that stands for two answers", false)
+            }
             IntegrityError::WithoutSettings => {
                 ("without-settings", "reference", "to settings that are not there", false)
             }

@@ -149,7 +149,7 @@ impl Store {
         edition: u32,
         most: u32,
     ) -> Result<Vec<(dset_core::plan::AnswerId, [u8; 16])>, StoreError> {
-        let sql = "SELECT answer, question FROM answer_keys WHERE edition = ?1
+        let sql = "SELECT answer, question FROM keys WHERE edition = ?1
                    ORDER BY answer DESC LIMIT ?2";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition, most], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -138,12 +138,23 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the key of an answer; in one pass over all keys.
-    pub(crate) fn key_of(&self, answer: AnswerId) -> Result<Option<[u8; 16]>, StoreError> {
-        let sql = "SELECT key FROM answer_keys WHERE answer = ?1
-                   UNION ALL SELECT key FROM later_tries WHERE answer = ?1";
+    /// Returns the key of an answer, and the row that it was given to; of what an earlier version put
+    /// in, in one pass over all of that.
+    pub(crate) fn key_of(
+        &self,
+        answer: AnswerId,
+    ) -> Result<Option<([u8; 16], Option<u64>)>, StoreError> {
+        let sql = "SELECT k.key, a.row FROM answers a
+                   JOIN keys_by_row k ON k.row = ifnull(a.row, 0) AND k.answer = a.id WHERE a.id = ?1
+                   UNION ALL SELECT key, NULL FROM answer_keys WHERE answer = ?1
+                   UNION ALL SELECT t.key, a.row FROM answers a JOIN later_tries t ON t.answer = a.id
+                   WHERE a.id = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([answer], |row| row.get(0)).optional()?)
+        let found = statement.query_row([answer], |row| {
+            let place: Option<i64> = row.get(1)?;
+            Ok((row.get(0)?, place.and_then(|place| u64::try_from(place).ok())))
+        });
+        Ok(found.optional()?)
     }
 }
 

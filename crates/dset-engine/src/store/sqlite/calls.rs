@@ -1,5 +1,7 @@
 //! Every call that was billed or may have been, in every run: answers, and asks that failed.
 
+use std::collections::{HashMap, HashSet};
+
 use dset_core::answer::Usage;
 use dset_core::answer::row::Metadata;
 use dset_core::money::FailedCall;
@@ -98,12 +100,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         // With which settings a failed ask went out is known by its answer, or where its run had one
         // model.
-        let sql = "SELECT t.at, t.life, ifnull(k.settings, iif(s.together, NULL, l.settings)),
-                     t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens,
-                     k.key IS NOT NULL
+        let answered = self.answered_with()?;
+        let sql = "SELECT t.at, t.life, iif(s.together, NULL, l.settings),
+                     t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key
                    FROM attempts t JOIN lives l ON l.id = t.life
-                   LEFT JOIN settings s ON s.id = l.settings
-                   LEFT JOIN answer_keys k ON k.key = t.key";
+                   LEFT JOIN settings s ON s.id = l.settings";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -114,18 +115,40 @@ impl Store {
                 status: row.get(4)?,
                 has_reply: row.get(5)?,
                 is_counted: tokens.input.is_some() || tokens.output.is_some(),
-                is_answered: row.get(8)?,
+                is_answered: answered.contains_key(&row.get::<_, [u8; 16]>(8)?),
             };
+            let settings = answered.get(&row.get::<_, [u8; 16]>(8)?).copied();
             each(&StoredCall {
                 at: row.get(0)?,
                 session: row.get(1)?,
-                request: row.get(2)?,
+                request: settings.or(row.get(2)?),
                 tokens,
                 said: None,
                 failed: Some(failed),
             });
         }
         Ok(())
+    }
+
+    /// Returns the settings that answers were bought with for which asks had failed, by their keys.
+    fn answered_with(&self) -> Result<HashMap<[u8; 16], i64>, StoreError> {
+        let connection = &self.reader.connection;
+        let mut failed = connection.prepare("SELECT DISTINCT key FROM attempts")?;
+        let failed = failed.query_map([], |row| row.get(0))?;
+        let failed: HashSet<[u8; 16]> = failed.collect::<Result<_, _>>()?;
+        let mut answered = HashMap::new();
+        if failed.is_empty() {
+            return Ok(answered);
+        }
+        let mut statement = connection.prepare("SELECT key, settings FROM keys")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get(0)?;
+            if failed.contains(&key) {
+                answered.insert(key, row.get(1)?);
+            }
+        }
+        Ok(answered)
     }
 
     /// Returns every run.

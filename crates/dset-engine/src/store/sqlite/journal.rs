@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use dset_core::plan::AnswerId;
 use fs_err as fs;
-use rusqlite::{Connection, ToSql, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::bounds;
+use super::keys::NewKey;
 use super::limits::STORE;
 use super::store::Store;
-use super::{facts, tries};
+use super::{facts, keys, tries};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -36,6 +37,7 @@ pub(crate) struct SqliteJournal {
 impl Store {
     /// Gives the store to the thread that writes during a run.
     pub(crate) fn into_journal(self, folder: &Path) -> io::Result<SqliteJournal> {
+        keys::drop_index(&self.reader.connection).map_err(io::Error::other)?;
         Ok(SqliteJournal {
             identity: Identity::from_path(&folder.join(STORE))?,
             connection: Some(self.reader.connection),
@@ -44,8 +46,12 @@ impl Store {
         })
     }
 
-    /// Records all of this or nothing, before a run or beside one.
+    /// Records all of this or nothing, before a run or beside one. Answers may come in any order, and
+    /// may be there.
     pub(crate) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
+        if writes.iter().any(|write| matches!(write, Write::Answered(_))) {
+            keys::index(&self.reader.connection)?;
+        }
         commit(&mut self.reader.connection, writes, &mut Positions::new())
     }
 }
@@ -231,15 +237,17 @@ fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite
 impl NewAnswer {
     /// Inserts it, and returns its id; `None` where an answer with its key and try is there already.
     fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
-        let is_known = |sql, params: &[&dyn ToSql]| -> rusqlite::Result<bool> {
-            to.prepare_cached(sql)?.exists(params)
-        };
-        let has_first = is_known("SELECT 1 FROM answer_keys WHERE key = ?1", &[&&self.key[..]])?;
+        let mut has_first = keys::is_there(to, &self.key, self.row)?;
+        if self.try_number > 1 && !has_first {
+            // The row may have moved since its first answer.
+            keys::index(to)?;
+            has_first = keys::is_there(to, &self.key, self.row)?;
+        }
         // Where the tries before it are lost, it is the first.
         let is_later = self.try_number > 1 && has_first;
         let sql = "SELECT 1 FROM later_tries WHERE key = ?1 AND try = ?2";
         let is_there = match is_later {
-            true => is_known(sql, &[&&self.key[..], &self.try_number])?,
+            true => to.prepare_cached(sql)?.exists(params![&self.key[..], self.try_number])?,
             false => has_first,
         };
         if is_there {
@@ -268,18 +276,16 @@ impl NewAnswer {
                 .execute(params![&self.key[..], self.try_number, id])?;
             return Ok(Some(id));
         }
-        to.prepare_cached(
-            "INSERT INTO answer_keys (key, question, settings, edition, sample, answer)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            &self.key[..],
-            &self.question_hash[..],
-            self.settings,
-            self.edition,
-            self.sample,
-            id
-        ])?;
+        let key = NewKey {
+            row: self.row,
+            key: &self.key,
+            question: &self.question_hash,
+            settings: self.settings,
+            edition: self.edition,
+            sample: self.sample,
+            answer: id,
+        };
+        keys::insert(to, &key)?;
         Ok(Some(id))
     }
 }

@@ -50,7 +50,7 @@ impl Store {
     }
 
     fn ids(&self, edition: u32) -> Result<IdSet, StoreError> {
-        let sql = "SELECT answer FROM answer_keys WHERE edition = ?1";
+        let sql = "SELECT answer FROM keys WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([edition])?;
         let mut ids = IdSet::default();

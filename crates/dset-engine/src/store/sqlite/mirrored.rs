@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::facts;
 use super::store::Store;
+use super::{facts, keys};
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::error::StoreError;
 
@@ -41,7 +41,7 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 pub(crate) const UNSENT: &str = "unsent";
 
 /// Every answer with its key and try.
-const TRIES: &str = "SELECT key, 1 AS try, answer FROM answer_keys
+const TRIES: &str = "SELECT key, 1 AS try, answer FROM keys
                      UNION ALL SELECT key, try, answer FROM later_tries";
 
 /// And of the last run of which everything is elsewhere too.
@@ -158,10 +158,10 @@ impl Store {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
                     a.question, a.reasoning, a.answer, {}
-             FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM answer_keys
+             FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
                    SELECT k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
-                   FROM later_tries t JOIN answer_keys k ON k.key = t.key) k
+                   FROM later_tries t JOIN keys k ON k.key = t.key) k
              JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
              ORDER BY k.try, a.id",
             facts::COLUMNS
@@ -188,11 +188,12 @@ impl Store {
 
     /// An answer counts no more, if it is there.
     pub(crate) fn take_aside(&self, key: &[u8], try_number: u32) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT OR IGNORE INTO set_aside (answer)
-             SELECT answer FROM ({TRIES}) WHERE key = ?1 AND try = ?2"
-        );
-        self.reader.connection.prepare_cached(&sql)?.execute(params![key, try_number])?;
+        let connection = &self.reader.connection;
+        keys::index(connection)?;
+        let sql = "INSERT OR IGNORE INTO set_aside (answer)
+                   SELECT answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
+                   UNION ALL SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
+        connection.prepare_cached(sql)?.execute(params![key, try_number])?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod facts;
 mod id_set;
 mod iterate;
 mod journal;
+mod keys;
 mod lengths;
 pub(crate) mod limits;
 pub(crate) mod merge;

@@ -213,7 +213,7 @@ impl Store {
 
     /// Returns how many answers an edition has.
     pub fn answers(&self, edition: u32) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM answer_keys WHERE edition = ?1", edition)
+        self.count("SELECT count(*) FROM keys WHERE edition = ?1", edition)
     }
 
     /// Returns how many rows at the beginning of the outputs are as the original script wrote
@@ -287,6 +287,8 @@ pub enum IntegrityError {
     AnswerWithoutKey,
     /// An answer that two keys lead to.
     AnswerOfTwoKeys,
+    /// A key that stands for two answers.
+    KeyOfTwoAnswers,
     /// An answer, or a run, with settings that are not there.
     WithoutSettings,
     /// A place in the outputs for an answer that is not there, or is of another edition.
@@ -298,35 +300,39 @@ pub enum IntegrityError {
 }
 
 /// How each is counted; every one takes the edition, some do not use it.
-const DANGLING: [(IntegrityError, &str); 7] = [
+const DANGLING: [(IntegrityError, &str); 8] = [
     (
         IntegrityError::KeyWithoutAnswer,
-        "SELECT count(*) FROM (SELECT answer FROM answer_keys UNION ALL SELECT answer FROM later_tries)
+        "SELECT count(*) FROM (SELECT answer FROM keys UNION ALL SELECT answer FROM later_tries)
          WHERE ?1 >= 0 AND answer NOT IN (SELECT id FROM answers)",
     ),
     (
         IntegrityError::AnswerWithoutKey,
         "SELECT (SELECT count(*) FROM answers)
-              - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM answer_keys
-                 UNION ALL SELECT t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key))
+              - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM keys
+                 UNION ALL SELECT t.answer FROM later_tries t JOIN keys k ON k.key = t.key))
               WHERE ?1 >= 0",
     ),
     (
         IntegrityError::AnswerOfTwoKeys,
         "SELECT count(*) - count(DISTINCT answer) FROM
-         (SELECT answer FROM answer_keys UNION ALL SELECT answer FROM later_tries) WHERE ?1 >= 0",
+         (SELECT answer FROM keys UNION ALL SELECT answer FROM later_tries) WHERE ?1 >= 0",
+    ),
+    (
+        IntegrityError::KeyOfTwoAnswers,
+        "SELECT count(*) - count(DISTINCT key) FROM keys WHERE ?1 >= 0",
     ),
     (
         IntegrityError::WithoutSettings,
-        "SELECT count(*) FROM (SELECT settings FROM answer_keys UNION ALL SELECT settings FROM lives
+        "SELECT count(*) FROM (SELECT settings FROM keys UNION ALL SELECT settings FROM lives
          UNION ALL SELECT request FROM answer_facts)
          WHERE ?1 >= 0 AND settings NOT IN (SELECT id FROM settings)",
     ),
     (
         IntegrityError::PlaceWithoutAnswer,
         "SELECT count(*) FROM output_order WHERE edition = ?1
-         AND answer NOT IN (SELECT answer FROM answer_keys WHERE edition = ?1)
-         AND answer NOT IN (SELECT t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key
+         AND answer NOT IN (SELECT answer FROM keys WHERE edition = ?1)
+         AND answer NOT IN (SELECT t.answer FROM later_tries t JOIN keys k ON k.key = t.key
            WHERE k.edition = ?1)",
     ),
     (

@@ -40,7 +40,7 @@ impl Store {
     /// Returns the settings that bought an answer of an edition, as they were decided last.
     pub fn bought_with(&self, edition: u32) -> Result<Option<String>, StoreError> {
         let sql = "SELECT text FROM settings WHERE id <> 0 AND id IN
-                   (SELECT settings FROM answer_keys WHERE edition = ?1) ORDER BY id DESC LIMIT 1";
+                   (SELECT settings FROM keys WHERE edition = ?1) ORDER BY id DESC LIMIT 1";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
     }
 
@@ -55,7 +55,7 @@ impl Store {
             let is_it = RequestSettings::from_canonical_json(&text).is_some_and(|settings| {
                 settings.system.as_deref() == Some(system) && !settings.system_is_template
             });
-            let sql = "SELECT EXISTS (SELECT 1 FROM answer_keys WHERE settings = ?1)";
+            let sql = "SELECT EXISTS (SELECT 1 FROM keys WHERE settings = ?1)";
             let connection = &self.reader.connection;
             if is_it && connection.query_row(sql, [id], |row| row.get(0))? {
                 return Ok(true);
@@ -185,13 +185,12 @@ impl Store {
         let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
         let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
         let sql = format!(
-            "SELECT k.key, k.question, k.settings, k.answer, k.sample, {list} FROM answer_keys k {judged}
-             WHERE k.edition = ?1 AND ?2 IS NOT NULL ORDER BY k.key"
+            "SELECT k.key, k.question, k.settings, k.answer, k.sample, {list} FROM keys k {judged}
+             WHERE k.edition = ?1 AND ?2 IS NOT NULL"
         );
         let acceptance = terms.map(|terms| terms.fingerprint).unwrap_or_default();
         let mut statement = self.reader.connection.prepare(&sql)?;
         let mut failed = None;
-        let mut last: Option<Key> = None;
         let placed_seen = Cell::new(0);
         let stored = statement.query_map(params![edition, &acceptance[..]], |row| {
             let id: AnswerId = row.get(3)?;
@@ -220,17 +219,8 @@ impl Store {
                 tries: counted.tries,
             })
         })?;
-        // A row that cannot be read ends the scan, and the plan with it; so does a key out of
-        // order, which would hide answers and buy them again.
-        let stored = stored.map_while(|row| {
-            let row: Stored = row.map_err(|error| failed = Some(error.into())).ok()?;
-            if last.replace(row.key).is_some_and(|last| last >= row.key) {
-                failed =
-                    Some(StoreError::Damaged("the keys of the answers are out of order".into()));
-                return None;
-            }
-            Some(row)
-        });
+        // A row that cannot be read ends the scan, and the plan with it.
+        let stored = stored.map_while(|row| row.map_err(|error| failed = Some(error.into())).ok());
         let plan = planner.plan_and_note(edition, stored, &known, answered);
         let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
         match failed {
@@ -305,7 +295,7 @@ impl Store {
         let placed = self.placed(edition)?;
         let sql =
             "SELECT k.question, k.sample, k.answer, iif(?2, f.model, NULL), iif(?2, a.metadata, NULL)
-             FROM answer_keys k LEFT JOIN answers a ON a.id = k.answer
+             FROM keys k LEFT JOIN answers a ON a.id = k.answer
              LEFT JOIN answer_facts f ON f.answer = k.answer WHERE k.edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let answers = statement.query_map(params![edition, by_model], |row| {
@@ -363,7 +353,7 @@ impl Store {
 
     /// Returns true if anything is recorded of one of these questions.
     pub(crate) fn has_record_of(&self, questions: &HashSet<[u8; 16]>) -> Result<bool, StoreError> {
-        let sql = "SELECT question FROM answer_keys UNION ALL SELECT question FROM attempts
+        let sql = "SELECT question FROM keys UNION ALL SELECT question FROM attempts
                    UNION ALL SELECT question FROM ended UNION ALL SELECT question FROM presumed";
         self.is_any_in(sql, questions)
     }

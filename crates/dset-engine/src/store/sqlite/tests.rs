@@ -1,5 +1,6 @@
 use rusqlite::Connection;
 
+use super::limits::VERSION;
 use super::store::{Reader, row_sql};
 use super::*;
 use crate::store::error::StoreError;
@@ -16,8 +17,8 @@ fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE);
     Store::open(folder.path()).unwrap();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 5).unwrap();
-    assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 5, .. })));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+    assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 6, .. })));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE);

@@ -1,6 +1,6 @@
 //! Answers that were not accepted, and what was thought of all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::{Standing, Terms, Verdict};
 use dset_core::answer::{Cause, Usage};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::{self, StoredCall};
 use super::id_set::IdSet;
+use super::keys;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -176,13 +177,50 @@ impl Store {
         Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Returns all answers under a key, in the order of their tries.
-    pub(crate) fn tries(&self, key: &[u8; 16]) -> Result<Vec<AnswerId>, StoreError> {
-        let sql = "SELECT answer, 1 AS number FROM answer_keys WHERE key = ?1
-                   UNION ALL SELECT answer, try FROM later_tries WHERE key = ?1 ORDER BY number";
-        let mut statement = self.reader.connection.prepare_cached(sql)?;
-        let answers = statement.query_map([&key[..]], |row| row.get(0))?;
-        Ok(answers.collect::<Result<_, _>>()?)
+    /// Returns all answers under a key, in the order of their tries. It is found at once where it was
+    /// answered as this row, and else in an index of all keys, which is made once.
+    pub(crate) fn tries(
+        &self,
+        key: &[u8; 16],
+        row: Option<u64>,
+    ) -> Result<Vec<AnswerId>, StoreError> {
+        let connection = &self.reader.connection;
+        let first = match keys::find_at(connection, key, row)? {
+            None => {
+                keys::index(connection)?;
+                keys::find(connection, key)?
+            }
+            found => found,
+        };
+        let sql = "SELECT answer FROM later_tries WHERE key = ?1 ORDER BY try";
+        let mut later = connection.prepare_cached(sql)?;
+        let later = later.query_map([&key[..]], |row| row.get(0))?;
+        Ok(first.map(Ok).into_iter().chain(later).collect::<Result<_, _>>()?)
+    }
+
+    /// Returns all answers under these keys, in the order of their tries; in one pass over all keys.
+    pub(crate) fn tries_of(
+        &self,
+        wanted: &HashSet<[u8; 16]>,
+    ) -> Result<HashMap<[u8; 16], Vec<AnswerId>>, StoreError> {
+        let mut tries: HashMap<_, Vec<_>> = HashMap::new();
+        if wanted.is_empty() {
+            return Ok(tries);
+        }
+        for sql in [
+            "SELECT key, answer FROM keys",
+            "SELECT key, answer FROM later_tries ORDER BY key, try",
+        ] {
+            let mut statement = self.reader.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let key = row.get(0)?;
+                if wanted.contains(&key) {
+                    tries.entry(key).or_default().push(row.get(1)?);
+                }
+            }
+        }
+        Ok(tries)
     }
 
     /// Returns the answers behind the first of each key, with what was thought of them.
@@ -226,9 +264,9 @@ impl Store {
         of_these: &str,
     ) -> Result<Unjudged, StoreError> {
         let sql = "SELECT own.id FROM (
-                     SELECT answer AS id FROM answer_keys WHERE edition = ?1
+                     SELECT answer AS id FROM keys WHERE edition = ?1
                      UNION ALL SELECT t.answer FROM later_tries t
-                     JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
+                     JOIN keys k ON k.key = t.key WHERE k.edition = ?1) own
                    WHERE NOT EXISTS (SELECT 1 FROM verdicts v
                      WHERE v.answer = own.id AND v.acceptance = ?2
                      AND ifnull(instr(v.list, '\"unknown\"'), 0) = 0)
@@ -241,7 +279,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             unjudged.answers.insert(row.get(0)?);
         }
-        let sql = "SELECT k.answer, t.answer FROM later_tries t JOIN answer_keys k ON k.key = t.key
+        let sql = "SELECT k.answer, t.answer FROM later_tries t JOIN keys k ON k.key = t.key
                    WHERE k.edition = ?1 ORDER BY t.key, t.try";
         let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query([generation])?;
@@ -278,10 +316,10 @@ impl Store {
                      f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
                    FROM (
                      SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
-                       AS is_followed FROM answer_keys k WHERE k.edition = ?1
+                       AS is_followed FROM keys k WHERE k.edition = ?1
                      UNION ALL SELECT t.answer, EXISTS (SELECT 1 FROM later_tries l
                        WHERE l.key = t.key AND l.try > t.try) FROM later_tries t
-                     JOIN answer_keys k ON k.key = t.key WHERE k.edition = ?1) own
+                     JOIN keys k ON k.key = t.key WHERE k.edition = ?1) own
                    {join} verdicts v ON v.answer = own.id AND v.acceptance = ?2
                    JOIN answers a ON a.id = own.id LEFT JOIN answer_facts f ON f.answer = own.id"
         );

@@ -177,10 +177,10 @@ fn of_record(
         (Some(_), _) if !loaded.has_checks => return Ok(Vec::new()),
         (accepted, last) => accepted.or(last),
     };
-    let Some(key) = of.map(|of| store.key_of(of)).transpose()?.flatten() else {
+    let Some((key, row)) = of.map(|of| store.key_of(of)).transpose()?.flatten() else {
         return Ok(Vec::new());
     };
-    Ok(tries(store, &key, accepted)?)
+    Ok(tries(store, &key, row, accepted)?)
 }
 
 /// Cuts a text that no page shows whole, and says how long it was.

@@ -14,21 +14,21 @@ pub(crate) fn reviews_of(
     folder: &std::path::Path,
 ) -> Result<HashMap<AnswerId, Review>, StoreError> {
     let Some(reviews) = Reviews::open_readonly(folder)? else { return Ok(HashMap::new()) };
-    let mut of_answers = HashMap::new();
-    for (of, review) in reviews.all(store.edition()?)? {
-        if let Some(answer) = store.tries(&of.key)?.get(of.try_number as usize) {
-            of_answers.insert(*answer, review);
-        }
-    }
-    Ok(of_answers)
+    let reviews = reviews.all(store.edition()?)?;
+    let tries = store.tries_of(&reviews.iter().map(|(of, _)| of.key).collect())?;
+    let of_answers = reviews.into_iter().filter_map(|(of, review)| {
+        Some((*tries.get(&of.key)?.get(of.try_number as usize)?, review))
+    });
+    Ok(of_answers.collect())
 }
 
 impl Browser {
     /// Changes what was said of an answer, and returns the whole of it.
     pub fn review(&self, answer: AnswerId, change: ReviewChange) -> Result<Review, BrowseError> {
         let of = self.with(|store, _| {
-            let key = store.key_of(answer)?.ok_or(BrowseError::NoSuch)?;
-            let place = store.tries(&key)?.iter().position(|one| *one == answer).unwrap_or(0);
+            let (key, row) = store.key_of(answer)?.ok_or(BrowseError::NoSuch)?;
+            let tries = store.tries(&key, row)?;
+            let place = tries.iter().position(|one| *one == answer).unwrap_or(0);
             Ok(ReviewKey { key, try_number: place as u32, generation: store.edition()? })
         })?;
         let review = Reviews::open(&self.side.folder)?.change(&of, change, unix_ms())?;

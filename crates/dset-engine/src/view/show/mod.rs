@@ -261,7 +261,7 @@ fn with_outcomes(
         for &(at, key) in &picked.entries {
             if let Some(id) = view.answers[at as usize] {
                 let entry = answered(store, id, Some(picked.row_number))?;
-                let tries = tries(store, &key, Some(id))?;
+                let tries = tries(store, &key, Some(picked.row_number), Some(id))?;
                 entries.push(ShownSlot { sample: wanted.sample(at), tries, ..entry });
                 continue;
             }
@@ -286,7 +286,7 @@ fn with_outcomes(
                 _ => SlotOutcome::Pending { tried },
             };
             let model = view.requests[usize::from(wanted.model(at))].model.clone();
-            let tries = tries(store, &key, None)?;
+            let tries = tries(store, &key, Some(picked.row_number), None)?;
             entries.push(ShownSlot {
                 model: Some(model),
                 sample: wanted.sample(at),
@@ -306,11 +306,12 @@ fn with_outcomes(
 pub(crate) fn tries(
     store: &Store,
     key: &[u8; 16],
+    row: Option<u64>,
     accepted: Option<AnswerId>,
 ) -> Result<Vec<ShownTry>, StoreError> {
     let terms = store.terms()?;
     let mut tries = Vec::new();
-    for (number, answer) in (1..).zip(store.tries(key)?) {
+    for (number, answer) in (1..).zip(store.tries(key, row)?) {
         let verdicts =
             terms.as_ref().map(|terms| store.as_reader().verdicts(answer, &terms.fingerprint));
         tries.push(ShownTry {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use self::copied::Copied;
 use self::metas::metas;
+use super::keys;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -182,11 +183,12 @@ fn answers(
     numbers: &Numbers,
 ) -> Result<Merged, StoreError> {
     let mut merged = Merged::default();
+    keys::index(to)?;
     // In the order in which they came.
     let mut keys = from.prepare(
-        "SELECT *, 1 AS try FROM answer_keys UNION ALL
-         SELECT k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
-         FROM later_tries t JOIN answer_keys k ON k.key = t.key ORDER BY answer",
+        "SELECT *, 1 AS try FROM keys UNION ALL
+         SELECT k.row, k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
+         FROM later_tries t JOIN keys k ON k.key = t.key ORDER BY answer",
     )?;
     let mut keys = keys.query([])?;
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
@@ -243,7 +245,7 @@ fn answer(
     let is_first = key.number("try") == Some(1);
     let sql = match is_first {
         true => {
-            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row, f.finish FROM answer_keys k
+            "SELECT a.id, a.answered_at, a.reasoning, a.answer, a.row, f.finish FROM temp.key_index k
              JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
              WHERE k.key = ?1 AND ?2 = 1"
         }
@@ -314,7 +316,13 @@ fn insert(
     }
     key.set("answer", number);
     match key.number("try") == Some(1) {
-        true => key.insert(to, "answer_keys", "try")?,
+        true => {
+            key.set("row", text.number("row").unwrap_or(0));
+            key.insert(to, "keys_by_row", "try")?;
+            if let Some(Value::Blob(key)) = key.get("key") {
+                keys::note(to, key, number)?;
+            }
+        }
         false => {
             to.prepare_cached("INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)")?
                 .execute(params![key.get("key"), key.get("try"), number])?;
@@ -409,7 +417,7 @@ fn failures(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreError> {
         ended.insert((row.get("question")?, row.get("edition")?), Copied::read(row)?);
     }
     if !ended.is_empty() {
-        let mut statement = to.prepare("SELECT question, edition FROM answer_keys")?;
+        let mut statement = to.prepare("SELECT question, edition FROM keys")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             ended.remove(&(row.get("question")?, row.get("edition")?));

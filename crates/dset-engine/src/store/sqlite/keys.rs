@@ -1,0 +1,102 @@
+//! The keys of first answers: how one is found, and where one is put.
+//!
+//! They lie in the order of the rows. Whoever looks for a key whose row is not sure finds it in an
+//! index that this connection alone has, in a temporary table.
+
+use dset_core::plan::AnswerId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A key as it is put in, and its parts.
+pub(super) struct NewKey<'a> {
+    pub(super) row: Option<u64>,
+    pub(super) key: &'a [u8; 16],
+    pub(super) question: &'a [u8; 16],
+    pub(super) settings: i64,
+    pub(super) edition: u32,
+    pub(super) sample: u32,
+    pub(super) answer: AnswerId,
+}
+
+/// Makes the keys of the store findable without their rows, by this connection; they are so from then on.
+pub(super) fn index(connection: &Connection) -> rusqlite::Result<()> {
+    if is_indexed(connection)? {
+        return Ok(());
+    }
+    connection.execute_batch(
+        "CREATE TEMP TABLE key_index (key BLOB PRIMARY KEY, answer INTEGER NOT NULL) WITHOUT ROWID;
+         INSERT OR IGNORE INTO key_index (key, answer) SELECT key, answer FROM keys ORDER BY key;",
+    )
+}
+
+/// Gives the index back.
+pub(super) fn drop_index(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TABLE IF EXISTS temp.key_index")
+}
+
+fn is_indexed(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM temp.sqlite_schema WHERE name = 'key_index'")?
+        .exists([])
+}
+
+/// Finds the first answer under a key; needs the index.
+pub(super) fn find(connection: &Connection, key: &[u8]) -> rusqlite::Result<Option<AnswerId>> {
+    let mut statement =
+        connection.prepare_cached("SELECT answer FROM temp.key_index WHERE key = ?1")?;
+    statement.query_row([key], |row| row.get(0)).optional()
+}
+
+/// Finds the first answer under a key that was given to this row, or that an earlier version put in.
+pub(super) fn find_at(
+    connection: &Connection,
+    key: &[u8],
+    row: Option<u64>,
+) -> rusqlite::Result<Option<AnswerId>> {
+    let sql = "SELECT answer FROM keys_by_row WHERE row = ?1 AND key = ?2
+               UNION ALL SELECT answer FROM answer_keys WHERE key = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row(params![row_of(row), key], |row| row.get(0)).optional()
+}
+
+/// Tells whether there is an answer under a key: in the index, or else as [`find_at`] finds it.
+pub(super) fn is_there(
+    connection: &Connection,
+    key: &[u8],
+    row: Option<u64>,
+) -> rusqlite::Result<bool> {
+    let found = match is_indexed(connection)? {
+        true => find(connection, key)?,
+        false => find_at(connection, key, row)?,
+    };
+    Ok(found.is_some())
+}
+
+/// Puts a key in.
+pub(super) fn insert(connection: &Connection, new: &NewKey<'_>) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO keys_by_row (row, key, question, settings, edition, sample, answer)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    connection.prepare_cached(sql)?.execute(params![
+        row_of(new.row),
+        &new.key[..],
+        &new.question[..],
+        new.settings,
+        new.edition,
+        new.sample,
+        new.answer
+    ])?;
+    note(connection, new.key, new.answer)
+}
+
+/// Tells the index, where there is one, of a key that was put in.
+pub(super) fn note(connection: &Connection, key: &[u8], answer: AnswerId) -> rusqlite::Result<()> {
+    if is_indexed(connection)? {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO temp.key_index (key, answer) VALUES (?1, ?2)")?
+            .execute(params![key, answer])?;
+    }
+    Ok(())
+}
+
+fn row_of(row: Option<u64>) -> i64 {
+    row.map_or(0, |row| row as i64)
+}

@@ -1,0 +1,19 @@
+-- Version 5: the keys of first answers in the order of the rows, which is about the order in which a run
+-- brings them: the pages that it fills are few and the last ones, where an order by hashes dirties one page
+-- for each answer. `row` is that of `answers`, or 0. Keys of earlier versions stay in `answer_keys`; no key
+-- is in both.
+CREATE TABLE keys_by_row (
+  row INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  question BLOB NOT NULL,
+  settings INTEGER NOT NULL,
+  edition INTEGER NOT NULL,
+  sample INTEGER NOT NULL,
+  answer INTEGER NOT NULL,
+  PRIMARY KEY (row, key)
+) WITHOUT ROWID;
+
+-- The key of every first answer and its parts: all that a resume reads.
+CREATE VIEW keys AS
+  SELECT NULL AS row, key, question, settings, edition, sample, answer FROM answer_keys
+  UNION ALL SELECT row, key, question, settings, edition, sample, answer FROM keys_by_row;
