@@ -310,7 +310,15 @@ impl<'a> Life<'a> {
 
     fn message(&mut self, seq: Seq, record: JournalRecord) -> Message {
         match record {
-            JournalRecord::Answered { question, sent_at, at, answer, completes_row, .. } => {
+            JournalRecord::Answered {
+                question,
+                sent_at,
+                at,
+                answer,
+                completes_row,
+                cost_most,
+                ..
+            } => {
                 self.world.answers_count += 1;
                 let stored = Stored {
                     id: self.world.answers_count,
@@ -320,16 +328,13 @@ impl<'a> Life<'a> {
                     completes_row,
                     settings: self.checker.begin.settings[usize::from(question.model)],
                     earlier: earlier(sent_at, at, Some(answer.usage)),
-                    cost: self.cost(&question, Some(answer.usage), at),
+                    cost: self.cost(&question, Some(answer.usage), cost_most, at),
                 };
                 Message::Answer(seq, question.key, stored)
             }
-            JournalRecord::Failed { question, sent_at, at, failure, .. } => {
+            JournalRecord::Failed { question, sent_at, at, failure, cost_most, .. } => {
                 let usage = failure.partial.map(|partial| partial.usage);
-                let stored = usage.map(|usage| Usage { cached: None, reasoning: None, ..usage });
-                // With several models nobody knows which one a failed ask went to.
-                let stored = stored.filter(|_| self.world.start.models <= 1);
-                let cost = self.cost(&question, stored, at);
+                let cost = self.cost(&question, usage, cost_most, at);
                 Message::Attempt(seq, earlier(sent_at, at, usage), cost)
             }
             JournalRecord::BoundDeclared { bound, unsure, is_last } => {

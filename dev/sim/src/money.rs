@@ -174,7 +174,7 @@ impl Books {
 
     /// What the service bills: what it writes into its cache is billed as such, and told nobody.
     fn cost(&self, billed: &Billed, at: i64) -> Amount {
-        most(self.prices.cost(billed.asked, &billed.usage, at))
+        most(self.prices.cost(billed.asked, &billed.usage, at)).unwrap_or_default()
     }
 
     /// What the service says of the tokens of a reply: not always everything.
@@ -189,8 +189,8 @@ impl Books {
         }
     }
 
-    /// What whoever reads the store will say that a call cost, at most.
-    pub(crate) fn stored(&self, model: u16, usage: &Usage, at: i64) -> Amount {
+    /// What whoever reads the store will say that a call cost, at most, by its tokens.
+    fn stored(&self, model: u16, usage: &Usage, at: i64) -> Option<Amount> {
         most(self.prices.cost(ASKED[usize::from(model)], usage, at))
     }
 
@@ -252,10 +252,17 @@ impl World {
 
 impl Life<'_> {
     /// What the call of an answer or a failure cost, as it is worked out from the store.
-    pub(crate) fn cost(&self, question: &Question, usage: Option<Usage>, at: Time) -> StoredCost {
+    pub(crate) fn cost(
+        &self,
+        question: &Question,
+        usage: Option<Usage>,
+        most: Option<Amount>,
+        at: Time,
+    ) -> StoredCost {
         let usage = usage.filter(|_| self.world.start.limit.is_some());
-        let stored = |usage| self.world.books.stored(question.model, &usage, at.unix_ms);
-        (self.world.store.lives, usage.map(stored).unwrap_or_default())
+        let stored =
+            usage.and_then(|usage| self.world.books.stored(question.model, &usage, at.unix_ms));
+        (self.world.store.lives, stored.or(most).unwrap_or_default())
     }
 }
 
@@ -276,9 +283,9 @@ pub(crate) fn count(reading: &mut ParsedReply, what: ReplyKind, usage: Usage) {
     }
 }
 
-fn most(cost: Cost) -> Amount {
+fn most(cost: Cost) -> Option<Amount> {
     match cost {
-        Cost::Between(_, upper) => upper,
-        Cost::Unknown(_) => Amount::ZERO,
+        Cost::Between(_, upper) => Some(upper),
+        Cost::Unknown(_) => None,
     }
 }

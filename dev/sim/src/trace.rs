@@ -173,6 +173,7 @@ impl Trace {
                 completes_row,
                 is_accepted: _,
                 verdicts,
+                cost_most: _,
             } => {
                 self.numbers([1, ask.0, (*attempts).into(), (*completes_row).into()]);
                 self.verdicts(verdicts.as_deref());
@@ -181,7 +182,15 @@ impl Trace {
                 self.time(*at);
                 self.answer(answer);
             }
-            JournalRecord::Failed { question, ask, attempt, sent_at, at, failure } => {
+            JournalRecord::Failed {
+                question,
+                ask,
+                attempt,
+                sent_at,
+                at,
+                failure,
+                cost_most: _,
+            } => {
                 self.numbers([2, ask.0, (*attempt).into()]);
                 self.question(question);
                 self.time(*sent_at);

@@ -153,8 +153,9 @@ fn unsure(expenses: &Expenses) -> String {
 
 /// Shows what was spent, on lines of their own.
 pub(crate) fn pairs(page: &Page, expenses: &Expenses) {
-    let Some(spent) = spent(expenses) else { return };
-    page.pair("spent", &spent);
+    if let Some(spent) = spent(expenses) {
+        page.pair("spent", &spent);
+    }
     if let Some(useless) = useless(expenses) {
         page.pair("of it", &useless);
     }

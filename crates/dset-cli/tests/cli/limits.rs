@@ -1,6 +1,7 @@
 //! Limits of money, against a service that bills.
 
 use crate::common::{Folder, Ran, Service, questions, until};
+use crate::prompts::Recorder;
 use dset_mock::MockSettings;
 
 const BOUND: [&str; 2] = ["--max-output-bound", "300"];
@@ -107,6 +108,20 @@ fn status_keeps_the_limit_of_a_run_and_what_may_have_been_billed_is_forgiven_und
     let bare = ["run", "--base-url", &service.url(), "--key", "none", "-m", "m", "--forgive-lost"];
     folder.dset(&bare).exits(2).says("is about a limit of money");
     assert_eq!(service.stats().asked, asked);
+}
+
+#[test]
+fn answers_that_were_not_counted_are_spent_at_their_worst_and_nothing_forgives_them() {
+    let (service, folder) = (Recorder::counting(serde_json::Value::Null), priced(40));
+    let limit = [BOUND[0], BOUND[1], "--max-cost", "0.05"];
+    let ran = service.run(&folder, &limit).exits(5);
+    assert!(!ran.err.contains("may have been billed"), "{}", ran.err);
+    let asked = service.asked();
+    assert!((10..40).contains(&asked), "{asked}");
+    let status = folder.dset(&["status"]).exits(0).out;
+    assert!(!status.contains("--forgive-lost") && !status.contains("perhaps billed"), "{status}");
+    service.run(&folder, &[&limit[..], &["--forgive-lost"]].concat()).exits(5);
+    assert_eq!(service.asked(), asked, "all of it is spent");
 }
 
 #[test]

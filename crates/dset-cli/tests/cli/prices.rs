@@ -107,7 +107,7 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     folder.sql(
         "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = NULL, output_tokens = 100,
            reasoning_tokens = 0, cost = NULL;
-         UPDATE attempts SET input_tokens = 1000, output_tokens = 50;",
+         UPDATE attempts SET input_tokens = 1000, cached_tokens = NULL, output_tokens = 50;",
     );
     let unknown = spent(&folder, "status");
     assert_eq!(unknown["total"]["no_price"], 4);
@@ -156,6 +156,46 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     let by_hour = spent(&folder, "status");
     assert_eq!(by_hour["total"]["at_most"], "0.00105");
     assert_eq!(by_hour["models"][0]["provider"], "deepseek");
+}
+
+#[test]
+fn a_reply_of_no_use_costs_what_the_service_says_or_what_the_model_costs_that_it_asked() {
+    let folder = Folder::with(&questions(4));
+    for (model, input, output) in [("m", "1", "10"), ("dear", "100", "1000")] {
+        folder.dset(&["prices", "set", model, "--input", input, "--output", output]).exits(0);
+    }
+    let service = Service::with(&["Question 3,=filter"]);
+    service.run(&folder, &["-m", "m", "-m", "dear"]).exits(3);
+    let found = spent(&folder, "status");
+    let of = |name: &str| {
+        let mut models = found["models"].as_array().unwrap().iter();
+        models.find(|model| model["model"] == name).unwrap().clone()
+    };
+    let number = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    for model in ["m", "dear"] {
+        assert_eq!(of(model)["total"]["calls"], 4, "{found:#}");
+    }
+    let useless =
+        |model: &Value| number(&model["total"]["at_most"]) - number(&model["answers"]["at_most"]);
+    let [cheap, dear] = ["m", "dear"].map(|model| useless(&of(model)));
+    assert!((dear / cheap - 100.0).abs() < 0.01, "{cheap} {dear}");
+    assert!((number(&found["rejected"]["at_most"]) - cheap - dear).abs() < 1e-9);
+    // A later run of that model alone knows it too.
+    service.run(&folder, &["-m", "dear", "--again-failed"]).exits(3);
+    assert_eq!(spent(&folder, "status")["total"]["no_price"], 0);
+
+    let folder = Folder::with(&questions(12));
+    let service = Service::start(MockSettings {
+        dialect: "openrouter".parse().unwrap(),
+        price: Some("3/12".parse().unwrap()),
+        on: ["Question 1=filter"].map(|rule| rule.parse().unwrap()).to_vec(),
+        ..MockSettings::default()
+    });
+    service.run(&folder, &["-m", "m"]).exits(3);
+    let found = spent(&folder, "status");
+    assert_eq!(found["said_by_service"], found["total"]["calls"]);
+    let billed = service.stats().cost.0 as f64 / 1e12;
+    assert!((number(&found["total"]["at_most"]) - billed).abs() < 1e-9, "{billed} {found:#}");
 }
 
 #[test]

@@ -11,29 +11,41 @@ use serde_json::{Value, json};
 const TOPICS: &str = "question,topic,Final grade\nWhy?,geo,A\nHow?,bio,B\nWhen?,,C\n";
 
 /// A service that keeps every body that it is asked with.
-struct Recorder {
+pub struct Recorder {
     url: String,
     bodies: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Recorder {
     fn start() -> Recorder {
+        Recorder::counting(json!({ "prompt_tokens": 1, "completion_tokens": 2 }))
+    }
+
+    /// One that says this of the tokens of each reply.
+    pub fn counting(usage: Value) -> Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&bodies);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let kept = Arc::clone(&kept);
-                std::thread::spawn(move || while answer(stream.as_ref().unwrap(), &kept) {});
+                let (kept, usage) = (Arc::clone(&kept), usage.clone());
+                std::thread::spawn(
+                    move || while answer(stream.as_ref().unwrap(), &kept, &usage) {},
+                );
             }
         });
         Recorder { url, bodies }
     }
 
-    fn run(&self, folder: &Folder, arguments: &[&str]) -> crate::common::Ran {
+    pub fn run(&self, folder: &Folder, arguments: &[&str]) -> crate::common::Ran {
         let all = ["run", "--base-url", &self.url, "--key", "none", "-m", "m", "-c", "1"];
         folder.dset(&[&all, arguments].concat())
+    }
+
+    /// How often it was asked.
+    pub fn asked(&self) -> usize {
+        self.bodies.lock().unwrap().len()
     }
 
     /// The messages of every ask since the last time: their roles and texts.
@@ -56,7 +68,7 @@ impl Recorder {
 }
 
 /// Answers one call of a connection; false at its end.
-fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<Value>>) -> bool {
+fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<Value>>, usage: &Value) -> bool {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
     loop {
@@ -76,7 +88,7 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<Value>>) -> bool {
     reader.read_exact(&mut body).unwrap();
     kept.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
     let reply = json!({ "choices": [{ "message": { "role": "assistant", "content": "An answer." },
-        "finish_reason": "stop" }], "usage": { "prompt_tokens": 1, "completion_tokens": 2 } });
+        "finish_reason": "stop" }], "usage": usage });
     let reply = reply.to_string();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
     write!(stream, "{head}{}\r\n\r\n{reply}", reply.len()).is_ok()

@@ -50,9 +50,7 @@ fn after_a_run_everything_is_counted_where_it_stands_and_no_byte_changes() {
         .tells("failed checks     whole 1")
         .tells("10 rows in output.csv, output.json, output.txt")
         .tells("2 rows say ERROR")
-        .tells(
-            "2: 1 content filter, 1 server error; none brought a reply that may have been paid for",
-        )
+        .tells("2: 1 content filter, 1 server error; none of them may have been paid for")
         .tells(&format!("deepseek-flash at {}", service.url()))
         .tells(": complete")
         .tells("hint: Ask the failed questions again with `dset run --max-tokens 50`");

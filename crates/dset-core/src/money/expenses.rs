@@ -21,6 +21,8 @@ pub struct Billed<'a> {
     pub tokens: Usage,
     /// What the service says that it cost, in US dollars.
     pub said: Option<f64>,
+    /// What a reply that was not counted cost at most, as its run reckoned under a limit.
+    pub most: Option<Amount>,
     /// What came of it.
     pub outcome: BilledAs<'a>,
 }
@@ -45,7 +47,7 @@ pub struct FailedCall<'a> {
     pub cause: &'a str,
     /// The HTTP status, where a reply came.
     pub status: Option<u16>,
-    /// The service counted its tokens.
+    /// The service counted its tokens, or said what it cost.
     pub is_counted: bool,
     /// A reply, or some of it, came with a good status.
     pub has_reply: bool,
@@ -173,7 +175,10 @@ impl Expenses {
         let said = billed.said.and_then(Amount::from_dollars);
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
         let said = said.filter(|said| is_said(*said, &priced));
-        let cost = said.map_or(priced, Cost::exactly);
+        let cost = match (said.map_or(priced, Cost::exactly), billed.most) {
+            (Cost::Unknown(WhyUnknown::NoCounts), Some(most)) => Cost::Between(Amount::ZERO, most),
+            (cost, _) => cost,
+        };
         self.said += u64::from(said.is_some());
         self.spent.add(cost);
         self.saved += saved;

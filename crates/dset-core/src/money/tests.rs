@@ -185,6 +185,7 @@ fn expenses_add_up_by_what_came_of_each_call() {
     let mut all = Expenses::default();
     let million = tokens(1_000_000, 500_000, 1_000_000);
     let billed = |asked, tokens, said, outcome| Billed {
+        most: None,
         asked,
         at: at("2026-11-29T12:00:00Z"),
         tokens,

@@ -60,13 +60,15 @@ impl Context<'_> {
         }
     }
 
-    /// An ask is back, or will not come back: books what it was billed.
-    pub(crate) fn settle(&mut self, paid: &PaidAsk, bill: &Bill) {
-        let Some(budget) = &mut self.gates.budget else { return };
-        let over = budget.settle(self.now, paid.sent_at, paid.endpoint, paid.reservation, bill);
-        if let Some((billed, reserved)) = over {
+    /// An ask is back, or will not come back: books what it was billed. Returns what it cost at most where
+    /// its reply came and was not counted.
+    pub(crate) fn settle(&mut self, paid: &PaidAsk, bill: &Bill) -> Option<Amount> {
+        let budget = self.gates.budget.as_mut()?;
+        let settled = budget.settle(self.now, paid.sent_at, paid.endpoint, paid.reservation, bill);
+        if let Some((billed, reserved)) = settled.over {
             self.effects.push(Effect::Show(Notice::BillAboveReservation { billed, reserved }));
         }
+        settled.cost_most
     }
 }
 

@@ -72,6 +72,8 @@ pub enum JournalRecord {
         is_accepted: bool,
         /// What is thought of it; absent where nothing is asked of it.
         verdicts: Option<Box<Verdicts>>,
+        /// What it cost at most where the service did not count it, under a limit of money.
+        cost_most: Option<Amount>,
     },
     /// An ask failed.
     Failed {
@@ -87,6 +89,8 @@ pub enum JournalRecord {
         at: Time,
         /// How.
         failure: Box<Failure>,
+        /// What it cost at most where a reply came that the service did not count, under a limit of money.
+        cost_most: Option<Amount>,
     },
     /// A question ended without an answer.
     Ended {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dset_core::answer::row::{Metadata, Row};
 use dset_core::answer::{Cause, ValueReading};
+use dset_core::money::Amount;
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,9 @@ pub(crate) struct NewAnswer {
     /// What is thought of it; absent where nothing is asked of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verdicts: Option<NewVerdicts>,
+    /// What it cost at most where it was not counted, in millionths of a millionth of a dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cost_most: Option<i64>,
 }
 
 impl NewAnswer {
@@ -88,6 +92,7 @@ impl NewAnswer {
             answer,
             completes_row,
             verdicts,
+            cost_most,
             ..
         } = record
         else {
@@ -132,6 +137,7 @@ impl NewAnswer {
                 .map(|(schema, asked)| ValueReading::new(Arc::clone(schema), asked.restore)),
             try_number,
             verdicts,
+            cost_most: cost_most.map(picodollars),
         })
     }
 
@@ -174,6 +180,7 @@ impl NewAnswer {
             reading: None,
             try_number: 1,
             verdicts: None,
+            cost_most: None,
         }
     }
 
@@ -205,6 +212,17 @@ pub(crate) struct NewAttempt {
     pub(super) request_id: Option<String>,
     pub(super) input_tokens: Option<i64>,
     pub(super) output_tokens: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cached_tokens: Option<i64>,
+    /// What the service says that it cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cost: Option<f64>,
+    /// What it cost at most where a reply came that was not counted, in millionths of a millionth of a dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cost_most: Option<i64>,
+    /// The model that was asked, by its name on the wire; absent in asks of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
     /// The reply, where it may have been paid for.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -216,7 +234,9 @@ impl NewAttempt {
         body: Option<&[u8]>,
         run: &WriterSettings,
     ) -> Option<NewAttempt> {
-        let JournalRecord::Failed { question, attempt, sent_at, at, failure, .. } = record else {
+        let JournalRecord::Failed { question, attempt, sent_at, at, failure, cost_most, .. } =
+            record
+        else {
             return None;
         };
         let usage = failure.partial.as_ref().map(|partial| partial.usage).unwrap_or_default();
@@ -234,6 +254,10 @@ impl NewAttempt {
             request_id: failure.request_id.clone(),
             input_tokens: number(usage.input),
             output_tokens: number(usage.output),
+            cached_tokens: number(usage.cached),
+            cost: failure.partial.as_ref().and_then(|partial| partial.cost),
+            cost_most: cost_most.map(picodollars),
+            model: run.models.get(usize::from(question.model)).cloned(),
             body: body.map(<[u8]>::to_vec),
         })
     }
@@ -281,6 +305,11 @@ fn is_first_try(number: &u32) -> bool {
 
 fn is_first(sample: &u32) -> bool {
     *sample == 0
+}
+
+/// A limit is at most a million dollars, of which 64 bits hold nine.
+fn picodollars(amount: Amount) -> i64 {
+    i64::try_from(amount.picodollars()).unwrap_or(i64::MAX)
 }
 
 fn number(count: Option<u64>) -> Option<i64> {

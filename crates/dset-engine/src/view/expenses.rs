@@ -87,11 +87,17 @@ impl AskedBy {
     /// Returns whom a call asked.
     pub(crate) fn of(&self, call: &StoredCall<'_>) -> Asked<'_> {
         let session = self.sessions.get(&call.session);
-        let Some(model) = call.request.and_then(|request| self.models.get(&request)) else {
+        let of_request = call.request.and_then(|request| self.models.get_key_value(&request));
+        let first = session.and_then(|(_, first)| self.models.get_key_value(first));
+        let by_name = call.model.and_then(|name| {
+            let own = first.filter(|(_, model)| *model == name);
+            own.or_else(|| self.models.iter().find(|(_, model)| *model == name))
+        });
+        let Some((request, model)) = by_name.or(of_request) else {
             return Asked { provider: None, model: "" };
         };
         let provider = match session {
-            Some((provider, first)) if call.request == Some(*first) => provider.as_deref(),
+            Some((provider, first)) if request == first => provider.as_deref(),
             _ => self.last.get(model).and_then(Option::as_deref),
         };
         Asked { provider, model }
@@ -99,7 +105,7 @@ impl AskedBy {
 
     /// Returns what is billed for a call that came to this.
     pub(crate) fn billed<'a>(&'a self, call: &StoredCall<'_>, outcome: BilledAs<'a>) -> Billed<'a> {
-        let StoredCall { at, tokens, said, .. } = *call;
-        Billed { asked: self.of(call), at, tokens, said, outcome }
+        let StoredCall { at, tokens, said, most, .. } = *call;
+        Billed { asked: self.of(call), at, tokens, said, most, outcome }
     }
 }

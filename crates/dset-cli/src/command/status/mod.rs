@@ -250,8 +250,8 @@ fn failed_asks(asks: &FailedAsks) -> String {
     let causes: Vec<String> =
         asks.causes.iter().map(|(cause, n)| format!("{} {}", count(*n), one_line(cause))).collect();
     let paid = match asks.maybe_paid {
-        0 => "none brought a reply that may have been paid for".to_owned(),
-        number => format!("{} brought a reply that may have been paid for", count(number)),
+        0 => "none of them may have been paid for".to_owned(),
+        number => format!("{} may have been paid for", count(number)),
     };
     format!("{}: {}; {paid}", count(asks.count), causes.join(", "))
 }
@@ -333,6 +333,8 @@ fn hints(
         // What may have been billed counts for the limit, too.
         Some((expenses.spent.upper + expenses.unsure).max(limit) + rest)
     };
+    // With the same limit.
+    let forgiving = resume_command(which, before.as_ref(), &[]).ticked_with(" --forgive-lost");
     if let Some(before) = before.as_mut().filter(|_| is_reached) {
         before.cost_limit.total = enough();
     }
@@ -370,8 +372,7 @@ fn hints(
     }
     if expenses.unsure > Amount::ZERO && (standing.cost_limit.are_set() || money.limit.is_some()) {
         hints.push(format!(
-            "Once the service's bill shows that replies that did not come are not on it: {}",
-            again(&[], " --forgive-lost")
+            "Once the service's bill shows that replies that did not come are not on it: {forgiving}"
         ));
     }
     // Those the same command does not ask again.

@@ -55,6 +55,7 @@ impl Dispatch {
             completes_row: false,
             is_accepted: false,
             verdicts: Some(Box::new(verdicts.clone())),
+            cost_most: back.cost_most,
         });
         cx.custody.hold_failed(seq);
         let Some(next) = next else {

@@ -27,6 +27,7 @@ impl Dispatch {
             sent_at: back.sent_at,
             at: cx.now,
             failure: Box::new(failure.clone()),
+            cost_most: back.cost_most,
         });
         if let Some(held) = self.active.get_mut(&back.index) {
             held.failed_with = Some(failure.cause);

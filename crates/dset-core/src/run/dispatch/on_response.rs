@@ -8,6 +8,7 @@ use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::content::Content;
 use crate::item::question::{Question, QuestionIndex};
+use crate::money::Amount;
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
@@ -24,6 +25,8 @@ pub(crate) struct ReturnedAsk {
     pub(crate) sent_at: Time,
     pub(crate) attempts: u32,
     pub(crate) question: Arc<Question>,
+    /// What it cost at most, where its reply came and was not counted, under a limit.
+    pub(crate) cost_most: Option<Amount>,
 }
 
 /// What a reply says about the pace.
@@ -114,7 +117,7 @@ impl Dispatch {
         };
         let (sent_at, endpoint, reservation) =
             (flight.sent.at, flight.endpoint, flight.reservation);
-        cx.settle(&PaidAsk { sent_at, endpoint, reservation }, &bill);
+        let cost_most = cx.settle(&PaidAsk { sent_at, endpoint, reservation }, &bill);
         ReturnedAsk {
             ask,
             index: flight.index,
@@ -122,6 +125,7 @@ impl Dispatch {
             sent_at: flight.sent.at,
             attempts: held.attempts,
             question: Arc::clone(&held.question),
+            cost_most,
         }
     }
 
@@ -194,6 +198,7 @@ fn record(
         completes_row,
         is_accepted: true,
         verdicts,
+        cost_most: back.cost_most,
     })
 }
 

@@ -95,6 +95,15 @@ pub struct FundsUse {
     pub is_idle: bool,
 }
 
+/// What an ask came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// What it was billed where that is more than was reserved, the first time, with what was reserved.
+    pub(crate) over: Option<(Amount, Amount)>,
+    /// What a reply that came and was not counted cost at most: only this tells whoever reads the store.
+    pub(crate) cost_most: Option<Amount>,
+}
+
 /// The state of the gate.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -102,7 +111,6 @@ pub(crate) struct Budget {
     payees: Vec<PayeePrices>,
     /// The first place of each place's model: what is stored of an ask is worked out by its price.
     first_places: Vec<usize>,
-    are_several_models: bool,
     slots_max: u64,
     spent: Amount,
     unsure: Amount,
@@ -131,7 +139,6 @@ impl Budget {
         let first_places: Vec<usize> = models().map(first).collect();
         Budget {
             payees: rules.payees.iter().map(|payee| PayeePrices::new(payee.clone())).collect(),
-            are_several_models: first_places.iter().any(|first| *first > 0),
             first_places,
             wanted: None,
             grows: rules.granted.is_some(),
@@ -242,8 +249,7 @@ impl Budget {
         worst.times(STEP_ASKS.min(self.slots_max)).min(whole.share(STEP_PARTS))
     }
 
-    /// An ask is back, or will not come back; returns what it was billed where that is more than was
-    /// reserved, the first time, with what was reserved.
+    /// An ask is back, or will not come back.
     pub(crate) fn settle(
         &mut self,
         now: Time,
@@ -251,27 +257,25 @@ impl Budget {
         place: usize,
         reservation: Reservation,
         bill: &Bill,
-    ) -> Option<(Amount, Amount)> {
+    ) -> Settled {
         if !planted(Mutant::NothingReserved) {
             self.reserved = self.reserved - reservation.amount;
         }
         if *bill == Bill::Lost && planted(Mutant::LostNotBooked) {
-            return None;
+            return Settled::default();
         }
         let prices = &self.rules.prices;
-        let stored = match bill {
-            // With several models it is not stored which one a failed ask went to.
-            Bill::Failed(..) if self.are_several_models => None,
-            _ => self.payees[self.first_places[place]].stored(prices, now.unix_ms, bill),
-        };
+        let stored = self.payees[self.first_places[place]].stored(prices, now.unix_ms, bill);
         let (foreseen, billed) = self.payees[place].billed(prices, now, sent_at, reservation, bill);
-        let sure = stored.unwrap_or_default().min(billed);
+        let has_come = matches!(bill, Bill::Answered(..) | Bill::Failed(..));
+        let cost_most = (has_come && stored.is_none()).then_some(billed);
+        let sure = stored.or(cost_most).unwrap_or_default().min(billed);
         self.spent += sure;
         self.unsure += billed - sure;
         let is_over = foreseen > reservation.amount;
         self.payees[place].learn(reservation, bill, foreseen);
         let warns = is_over && !std::mem::replace(&mut self.has_warned, true);
-        warns.then_some((foreseen, reservation.amount))
+        Settled { over: warns.then_some((foreseen, reservation.amount)), cost_most }
     }
 
     /// Returns the bound that the store is to be told, and how much of what was booked is unsure.

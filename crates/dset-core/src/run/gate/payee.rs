@@ -54,16 +54,17 @@ impl Bill {
     pub(crate) fn of_failure(failure: &Failure) -> Bill {
         let partial = failure.partial.as_deref();
         let usage = partial.map(|partial| partial.usage).unwrap_or_default();
+        let said = partial.and_then(|partial| partial.cost);
         let failed = FailedCall {
             cause: failure.cause,
             status: failure.status,
-            is_counted: usage.input.is_some() || usage.output.is_some(),
+            is_counted: usage.input.is_some() || usage.output.is_some() || said.is_some(),
             has_reply: partial.is_some(),
             is_answered: false,
         };
         match failed.billed_as() {
             None => Bill::None,
-            Some(_) if failed.is_counted => Bill::Failed(usage, partial.and_then(|of| of.cost)),
+            Some(_) if failed.is_counted => Bill::Failed(usage, said),
             Some(_) => Bill::Lost,
         }
     }
@@ -169,12 +170,8 @@ impl PayeePrices {
     /// Returns what whoever works costs out from the store will say of it, at most.
     pub(crate) fn stored(&self, prices: &Prices, at: i64, bill: &Bill) -> Option<Amount> {
         match bill {
-            Bill::Answered(tokens, said) => {
+            Bill::Answered(tokens, said) | Bill::Failed(tokens, said) => {
                 said.and_then(bill_said).or_else(|| self.cost(prices, at, tokens))
-            }
-            Bill::Failed(tokens, _) => {
-                let stored = Usage { cached: None, reasoning: None, ..*tokens };
-                self.cost(prices, at, &stored)
             }
             Bill::Lost | Bill::None => None,
         }

@@ -122,7 +122,7 @@ fn a_clock_that_is_set_while_an_ask_is_on_its_way_books_the_dearer_side() {
         Usage { input: Some(100), cached: Some(0), output: Some(1_000), reasoning: Some(0) };
     // 30 s later, and an hour on by the clock.
     let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, unix_ms: sent.unix_ms + 3_630_000 };
-    assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None)), None);
+    assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None)).over, None);
     let status = budget.status();
     assert_eq!((status.spent + status.unsure).to_string(), "0.00123");
     // What is worked out from the store later is the cheaper side.
@@ -145,6 +145,37 @@ fn what_was_foreseen_at_a_dearer_hour_makes_no_later_ask_dearer() {
     assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
     budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None));
     assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
+}
+
+#[test]
+fn a_reply_that_came_is_spent_at_its_worst_where_it_was_not_counted_and_one_that_did_not_come_is_unsure()
+ {
+    let mut budget =
+        budget("1", vec![payee("deepseek", "deepseek-flash"), payee("openai", "gpt-6-luna")]);
+    budget.declared(Seq(1), Amount::from_dollars(1.0).unwrap());
+    budget.on_synced(Seq(1));
+    let now = moment(at("2026-11-23T05:00:00Z"));
+    let mut came = |place, bill: Bill| {
+        let reserved = budget.reserve(now, place, &question(100)).unwrap();
+        let before = budget.status();
+        let most = budget.settle(now, now, place, reserved, &bill).cost_most;
+        let after = budget.status();
+        (reserved.amount, most, after.spent - before.spent, after.unsure - before.unsure)
+    };
+    for bill in [Bill::Answered(Usage::default(), None), Bill::Failed(Usage::default(), None)] {
+        let (worst, most, spent, unsure) = came(1, bill);
+        assert_eq!((most, spent, unsure), (Some(worst), worst, Amount::ZERO), "{bill:?}");
+    }
+    let (worst, most, spent, unsure) = came(1, Bill::Lost);
+    assert_eq!((most, spent, unsure), (None, Amount::ZERO, worst));
+    // What a service says of a reply of no use counts, also of the second model's.
+    let said = Amount::from_dollars(0.0001).unwrap();
+    let (_, most, spent, unsure) = came(1, Bill::Failed(Usage::default(), Some(0.0001)));
+    assert_eq!((most, spent, unsure), (None, said, Amount::ZERO));
+    let usage = Usage { input: Some(10), output: Some(10), ..Usage::default() };
+    let (_, most, spent, unsure) = came(1, Bill::Failed(usage, None));
+    assert_eq!((most, unsure), (None, Amount::ZERO));
+    assert!(spent > Amount::ZERO);
 }
 
 /// One step of a run.
@@ -221,7 +252,7 @@ fn run(steps: &[Step], total: &str) -> Result<(), TestCaseError> {
                 if bill != Bill::None {
                     billed += cost;
                 }
-                prop_assert_eq!(budget.settle(now, sent, place, reserved, &bill), None);
+                prop_assert_eq!(budget.settle(now, sent, place, reserved, &bill).over, None);
             }
             Step::Return { .. } => {}
             Step::Wait { ms } if !late => now = now.after(Duration::from_millis(*ms as u64 / 4)),

@@ -114,18 +114,18 @@ fn a_reply_that_is_lost_may_have_been_billed_and_a_refusal_was_not() {
 }
 
 #[test]
-fn a_reply_that_is_not_counted_may_have_cost_its_worst_case() {
+fn a_reply_that_is_not_counted_counts_with_the_worst_case_of_what_is_missing() {
     let mut bench = Bench::new(limited(1, 10 * WORST), 20);
     bench.reply(0, answer());
     let budget = bench.budget();
-    assert_eq!((budget.spent, budget.unsure), (Amount::ZERO, pico(WORST)));
+    assert_eq!((budget.spent, budget.unsure), (pico(WORST), Amount::ZERO));
     let usage = Usage { output: Some(10), ..Usage::default() };
     let half = Answer { content: "a".into(), usage, ..Answer::default() };
     bench.reply(1, ParsedReply::Answer(half));
-    assert_eq!(bench.budget().unsure, pico(WORST + 166_000_000));
+    assert_eq!(bench.budget().spent, pico(WORST + 166_000_000));
     let said = Answer { content: "a".into(), cost: Some(0.000_5), ..Answer::default() };
     bench.reply(2, ParsedReply::Answer(said));
-    assert_eq!(bench.budget().spent, pico(500_000_000));
+    assert_eq!(bench.budget().spent, pico(WORST + 166_000_000 + 500_000_000));
 }
 
 #[test]

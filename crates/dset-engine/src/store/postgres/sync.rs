@@ -223,6 +223,10 @@ fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
         request_id: known.request_id.clone(),
         input_tokens: number(known.input_tokens),
         output_tokens: number(known.output_tokens),
+        cached_tokens: number(known.cached_tokens),
+        cost: known.cost,
+        cost_most: answer.cost_most,
+        model: None,
         body: Some(entry.as_bytes().to_vec()),
     }
 }

@@ -38,6 +38,10 @@ fn attempt(key: u8, life: i64) -> Write {
         request_id: None,
         input_tokens: Some(1),
         output_tokens: None,
+        cached_tokens: None,
+        cost: None,
+        cost_most: None,
+        model: None,
         body: Some(b"{\0}".to_vec()),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use dset_core::answer::Usage;
 use dset_core::answer::row::Metadata;
-use dset_core::money::FailedCall;
+use dset_core::money::{Amount, FailedCall};
 
 use super::iterate::text;
 use super::store::Store;
@@ -22,6 +22,10 @@ pub(crate) struct StoredCall<'a> {
     pub(crate) tokens: Usage,
     /// What the service says that it cost.
     pub(crate) said: Option<f64>,
+    /// What it cost at most, where it was not counted, under a limit.
+    pub(crate) most: Option<Amount>,
+    /// The model by its name, where that is stored; then it counts before `request`.
+    pub(crate) model: Option<&'a str>,
     /// How it failed; an answer came where it did not.
     pub(crate) failed: Option<FailedCall<'a>>,
 }
@@ -38,6 +42,12 @@ pub(crate) struct StoredSession {
 pub(super) fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = row.get(at)?;
     Ok(number.and_then(|number| u64::try_from(number).ok()))
+}
+
+/// Reads an amount; `None` where there is none.
+pub(super) fn amount(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<Amount>> {
+    let picodollars: Option<i64> = row.get(at)?;
+    Ok(picodollars.map(Amount::from_picodollars))
 }
 
 impl Store {
@@ -59,7 +69,7 @@ impl Store {
         // as in version 1.
         let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
                      iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
-                     f.output_tokens, f.reasoning_tokens, f.cost
+                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most
                    FROM answers a JOIN lives l ON l.id = a.life
                    LEFT JOIN answer_facts f ON f.answer = a.id";
         let mut statement = self.reader.connection.prepare(sql)?;
@@ -88,13 +98,16 @@ impl Store {
                 request: row.get(2)?,
                 tokens,
                 said,
+                most: amount(row, 9)?,
+                model: None,
                 failed: None,
             });
         }
         Ok(())
     }
 
-    fn for_each_failed_call(
+    /// Shows every ask of a run of dset that failed.
+    pub(super) fn for_each_failed_call(
         &self,
         each: &mut impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
@@ -102,19 +115,22 @@ impl Store {
         // model.
         let answered = self.answered_with()?;
         let sql = "SELECT t.at, t.life, iif(s.together, NULL, l.settings),
-                     t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key
+                     t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key,
+                     t.cached_tokens, t.cost, t.cost_most, t.model
                    FROM attempts t JOIN lives l ON l.id = t.life
                    LEFT JOIN settings s ON s.id = l.settings";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (input, output) = (count(row, 6)?, count(row, 7)?);
-            let tokens = Usage { input, output, cached: None, reasoning: None };
+            let (input, output, cached) = (count(row, 6)?, count(row, 7)?, count(row, 9)?);
+            let tokens = Usage { input, output, cached, reasoning: None };
+            let said: Option<f64> = row.get(10)?;
+            let model = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
             let failed = FailedCall {
                 cause: text(row, 3)?,
                 status: row.get(4)?,
                 has_reply: row.get(5)?,
-                is_counted: tokens.input.is_some() || tokens.output.is_some(),
+                is_counted: tokens.input.is_some() || tokens.output.is_some() || said.is_some(),
                 is_answered: answered.contains_key(&row.get::<_, [u8; 16]>(8)?),
             };
             let settings = answered.get(&row.get::<_, [u8; 16]>(8)?).copied();
@@ -123,7 +139,9 @@ impl Store {
                 session: row.get(1)?,
                 request: settings.or(row.get(2)?),
                 tokens,
-                said: None,
+                said,
+                most: amount(row, 11)?,
+                model,
                 failed: Some(failed),
             });
         }

@@ -86,12 +86,14 @@ pub(super) fn insert(
     answer: AnswerId,
     request: i64,
     known: &Metadata,
+    cost_most: Option<i64>,
 ) -> rusqlite::Result<()> {
     let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
     to.prepare_cached(
         "INSERT INTO answer_facts (answer, request, sample, attempts, seconds, finish, model,
-         request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost,
+         cost_most)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         answer,
@@ -106,7 +108,8 @@ pub(super) fn insert(
         number(known.cached_tokens),
         number(known.output_tokens),
         number(known.reasoning_tokens),
-        known.cost
+        known.cost,
+        cost_most
     ])?;
     Ok(())
 }

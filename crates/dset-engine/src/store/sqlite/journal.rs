@@ -267,7 +267,7 @@ impl NewAnswer {
             facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
-        facts::insert(to, id, self.settings, &self.metadata)?;
+        facts::insert(to, id, self.settings, &self.metadata, self.cost_most)?;
         if let Some(verdicts) = &self.verdicts {
             tries::record(to, id, verdicts)?;
         }
@@ -295,8 +295,9 @@ impl NewAttempt {
         let body = self.body.as_deref().and_then(|body| zstd::encode_all(body, 3).ok());
         to.prepare_cached(
             "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
-             message, request_id, input_tokens, output_tokens, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most,
+             model)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             self.life,
@@ -312,7 +313,11 @@ impl NewAttempt {
             self.request_id,
             self.input_tokens,
             self.output_tokens,
-            body
+            body,
+            self.cached_tokens,
+            self.cost,
+            self.cost_most,
+            self.model
         ])?;
         Ok(())
     }

@@ -200,7 +200,8 @@ impl Store {
     /// Returns every ask that failed.
     pub(crate) fn all_attempts(&self) -> Result<Vec<NewAttempt>, StoreError> {
         let sql = "SELECT life, at, row, question, key, attempt, seconds, cause, status, message,
-                   request_id, input_tokens, output_tokens, body FROM attempts ORDER BY id";
+                   request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most, model
+                   FROM attempts ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let body: Option<Vec<u8>> = row.get(13)?;
@@ -218,6 +219,10 @@ impl Store {
                 request_id: row.get(10)?,
                 input_tokens: row.get(11)?,
                 output_tokens: row.get(12)?,
+                cached_tokens: row.get(14)?,
+                cost: row.get(15)?,
+                cost_most: row.get(16)?,
+                model: row.get(17)?,
                 body: body.and_then(|body| zstd::decode_all(&body[..]).ok()),
             })
         })?;
@@ -298,6 +303,10 @@ mod tests {
             request_id: None,
             input_tokens: Some(1),
             output_tokens: None,
+            cached_tokens: None,
+            cost: None,
+            cost_most: None,
+            model: None,
             body: Some(b"{}".to_vec()),
         }
     }

@@ -35,7 +35,7 @@ pub struct Session {
 pub struct FailedAsks {
     /// The number of failed asks.
     pub count: u64,
-    /// How many of them came with a reply that may have been paid for.
+    /// How many of them may have been paid for: a reply came, or the service may have written one.
     pub maybe_paid: u64,
     /// Why they failed, the most frequent first.
     pub causes: Vec<(String, u64)>,
@@ -168,17 +168,19 @@ impl Store {
 
     /// Returns what is known of the asks that failed, in every run.
     pub fn failed_asks(&self) -> Result<FailedAsks, StoreError> {
-        let sql =
-            "SELECT cause, count(*), count(body) FROM attempts GROUP BY cause ORDER BY 2 DESC, 1";
-        let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
         let mut asks = FailedAsks::default();
-        while let Some(row) = rows.next()? {
-            let (count, paid): (i64, i64) = (row.get(1)?, row.get(2)?);
-            asks.count += count as u64;
-            asks.maybe_paid += paid as u64;
-            asks.causes.push((row.get(0)?, count as u64));
-        }
+        let mut causes: HashMap<String, u64> = HashMap::new();
+        self.for_each_failed_call(&mut |call| {
+            let Some(failed) = &call.failed else { return };
+            asks.count += 1;
+            asks.maybe_paid += u64::from(failed.billed_as().is_some());
+            match causes.get_mut(failed.cause) {
+                Some(number) => *number += 1,
+                None => drop(causes.insert(failed.cause.to_owned(), 1)),
+            }
+        })?;
+        asks.causes = causes.into_iter().collect();
+        asks.causes.sort_by(|(a, more), (b, most)| most.cmp(more).then_with(|| a.cmp(b)));
         Ok(asks)
     }
 

@@ -313,7 +313,7 @@ impl Store {
         let join = if terms.are_of_whole_alone() { "LEFT JOIN" } else { "JOIN" };
         let sql = format!(
             "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, f.input_tokens,
-                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
+                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most
                    FROM (
                      SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
                        AS is_followed FROM keys k WHERE k.edition = ?1
@@ -332,12 +332,15 @@ impl Store {
             let tokens =
                 Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? };
             let (at, request, said) = (row.get(2)?, row.get(4)?, row.get(9)?);
+            let most = calls::amount(row, 10)?;
             let call = session.map(|session| StoredCall {
                 at,
                 session,
                 request,
                 tokens,
                 said,
+                most,
+                model: None,
                 failed: None,
             });
             each(&JudgedAnswer {

@@ -123,6 +123,7 @@ fn answered(number: u32) -> ToStore {
         completes_row: true,
         is_accepted: true,
         verdicts: None,
+        cost_most: None,
     };
     ToStore::Record { seq: Seq(number.into()), record: Box::new(record), body: None }
 }

@@ -298,6 +298,8 @@ impl<'a> Costs<'a> {
             request: facts.request,
             tokens: facts.tokens,
             said: facts.cost,
+            most: None,
+            model: None,
             failed: None,
         };
         let billed = self.asked.billed(&call, BilledAs::Answer);

@@ -356,8 +356,8 @@ fn keep(
     }
     to.prepare_cached(
         "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
-         message, request_id, input_tokens, output_tokens, body)
-         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13)",
+         message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most)
+         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         text.get("life"),
@@ -372,7 +372,10 @@ fn keep(
         fact("request_id"),
         fact("input_tokens"),
         fact("output_tokens"),
-        body
+        body,
+        fact("cached_tokens"),
+        fact("cost"),
+        fact("cost_most")
     ])?;
     Ok(())
 }

@@ -17,3 +17,13 @@ CREATE TABLE keys_by_row (
 CREATE VIEW keys AS
   SELECT NULL AS row, key, question, settings, edition, sample, answer FROM answer_keys
   UNION ALL SELECT row, key, question, settings, edition, sample, answer FROM keys_by_row;
+
+-- What a reply cost at most that came and was not counted, in millionths of a millionth of a dollar, as its
+-- run reckoned under a limit.
+ALTER TABLE answer_facts ADD COLUMN cost_most INTEGER;
+ALTER TABLE attempts ADD COLUMN cost_most INTEGER;
+
+-- What else a service says of an ask that failed, and the model that was asked.
+ALTER TABLE attempts ADD COLUMN cached_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN cost REAL;
+ALTER TABLE attempts ADD COLUMN model TEXT;
