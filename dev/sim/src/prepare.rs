@@ -165,6 +165,7 @@ impl World {
                 },
                 model: stored.request.model,
                 sample: stored.request.sample,
+                by_former_key: false,
                 placed: self.store.is_placed(stored.id),
                 standing: Standing::Accepted,
                 is_cut: false,

@@ -491,9 +491,7 @@ fn the_commands_in_the_hints_of_a_decision_do_what_they_say() {
 }
 
 #[test]
-fn a_column_mended_under_settings_that_did_not_buy_its_row_is_not_noticed() {
-    // Wrong: a mended row is to be asked. Its question is known under the first settings alone,
-    // whose prompts are not rendered any more, so that it looks like every row that was kept.
+fn a_column_mended_under_settings_that_did_not_buy_its_row_is_asked() {
     let folder = Folder::with(&file(&rows()));
     let template = ["-t", "{{ question }} {{ topic }}"];
     let service = Service::friendly();
@@ -502,5 +500,36 @@ fn a_column_mended_under_settings_that_did_not_buy_its_row_is_not_noticed() {
     service.run(&folder, &[&other[..], &["--continue"]].concat()).exits(0);
     edit(&folder, "mend another column");
     service.run(&folder, &other).exits(0);
-    assert_eq!(asked(&service), "123456");
+    assert_eq!(asked(&service), "1233456");
+}
+
+#[test]
+fn answers_that_other_settings_bought_stay_with_the_rows_that_asked_for_them() {
+    let service = crate::prompts::Recorder::counting(serde_json::Value::Null);
+    let rows = |rows: &[&str]| {
+        let rows = rows.iter().map(|row| format!("Translate,{row}\n"));
+        format!("question,v\n{}", rows.collect::<String>())
+    };
+    let folder = Folder::with(&rows(&["eins", "zwei", "drei"]));
+    let template = ["-t", "{{ question }}: {{ v }}"];
+    service.run(&folder, &template).exits(0);
+    let later = [&template[..], &["--temperature", "0.5"]].concat();
+    service.run(&folder, &[&later[..], &["--continue"]].concat()).exits(0);
+    assert_eq!(service.prompts(), ["Translate: eins", "Translate: zwei", "Translate: drei"]);
+    for (edited, asked) in [
+        (&["null", "eins", "zwei", "drei"][..], &["Translate: null"][..]),
+        (&["drei", "null", "eins"], &[]),
+        (&["eins", "fünf", "drei"], &["Translate: fünf"]),
+    ] {
+        folder.write("q.csv", rows(edited));
+        service.run(&folder, &later).exits(0);
+        assert_eq!(service.prompts(), asked, "{edited:?}");
+    }
+    // Another template asks nothing else of the rows that are as they were.
+    let other = ["-t", "Please: {{ question }}: {{ v }}", "--temperature", "0.5"];
+    service.run(&folder, &[&other[..], &["--continue"]].concat()).exits(0);
+    assert_eq!(service.prompts(), [""; 0]);
+    folder.write("q.csv", rows(&["eins", "sechs", "drei"]));
+    service.run(&folder, &other).exits(0);
+    assert_eq!(service.prompts(), ["Please: Translate: sechs"]);
 }

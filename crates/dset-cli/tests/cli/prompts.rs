@@ -58,6 +58,14 @@ impl Recorder {
         bodies.iter().map(messages).collect()
     }
 
+    /// The last message of every ask since the last time.
+    pub fn prompts(&self) -> Vec<String> {
+        self.messages()
+            .into_iter()
+            .filter_map(|messages| Some(messages.last()?.1.clone()))
+            .collect()
+    }
+
     /// The system prompts of those asks.
     fn systems(&self) -> Vec<Option<String>> {
         let system = |messages: Vec<(String, String)>| {

@@ -65,6 +65,7 @@ mod tests {
                 provenance: Provenance::Current,
                 model: 0,
                 sample: 0,
+                by_former_key: false,
                 placed,
                 standing: Standing::Accepted,
                 is_cut: false,

@@ -14,6 +14,8 @@ type EntryKey = ([u8; 16], u16, u32);
 /// The stored answers, as far as they are not simply under the key of a wanted one.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
+    /// Answers of other settings to wanted ones whose requests are the same but for these.
+    former: HashMap<QuestionIndex, Stored>,
     /// Answers of other settings or of the script.
     others: HashMap<EntryKey, Stored>,
     /// What is answered under the settings of this run, where there are others: a question of both
@@ -51,6 +53,10 @@ pub(super) fn merge(
         let is_current = answer.provenance == Provenance::Current;
         match is_current {
             _ if !facts.has_other_provenance => {}
+            _ if answer.by_former_key => {
+                let at = facts.former_keys.get(&answer.key);
+                beside.former.extend(at.map(|at| (*at, answer)));
+            }
             true => drop(beside.current.insert(slot)),
             false => drop(beside.others.insert(slot, answer)),
         }
@@ -66,7 +72,7 @@ pub(super) fn merge(
 impl Beside {
     /// Tells whether any of it may concern an entry that is not under its key.
     pub(super) fn may_settle(&self) -> bool {
-        !self.others.is_empty() || !self.unasked.is_empty()
+        !self.former.is_empty() || !self.others.is_empty() || !self.unasked.is_empty()
     }
 
     /// Collects what is known of an entry of this question that is not under its key.
@@ -84,7 +90,11 @@ impl Beside {
         let is_first = at.is_multiple_of(wanted.per_row());
         Evidence {
             own: None,
-            other: self.others.get(&slot).filter(|_| !self.current.contains(&slot)).copied(),
+            other: self
+                .former
+                .get(&at)
+                .or_else(|| self.others.get(&slot).filter(|_| !self.current.contains(&slot)))
+                .copied(),
             is_presumed: is_first && facts.presumed.contains(&hash),
             is_truncated: !facts.truncated.is_empty() && is_truncated().is_some(),
             is_under_other_key: self.unasked.contains(&slot),

@@ -14,12 +14,12 @@ mod merge;
 mod planner;
 mod tally;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::acceptance::Standing;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
-use crate::key::{Fingerprint, ModelHash, key};
+use crate::key::{Fingerprint, ModelHash, SettingsHash, key};
 use crate::plan::fanout::Fanout;
 pub use crate::plan::planner::{Ordinals, Planner};
 use crate::run::{PlanSummary, Planned};
@@ -42,6 +42,9 @@ pub struct Stored {
     pub model: u16,
     /// Which sample it is.
     pub sample: u32,
+    /// Other settings bought it, and what they asked is known: it is one of [`StoreFacts::former_keys`], or
+    /// its row is not in the input any more. Else it is found by its question.
+    pub by_former_key: bool,
     /// The place of it in the outputs is decided, or of an earlier try.
     pub placed: bool,
     /// Whether it is accepted.
@@ -88,6 +91,17 @@ pub enum Provenance {
     Imported,
 }
 
+/// The rows of an input as settings of before would ask them.
+#[derive(Debug, Clone)]
+pub struct FormerRequests {
+    /// What the settings are known by in the store.
+    pub hash: SettingsHash,
+    /// Of each row that is asked now; absent where it could not be asked so.
+    pub prints: Vec<Option<Fingerprint>>,
+    /// Equal rows were equal then, too: the prompts are those of now.
+    pub prompts_are_those_of_now: bool,
+}
+
 /// What else the store knows of questions without an answer.
 #[derive(Debug, Clone, Default)]
 pub struct StoreFacts {
@@ -103,6 +117,8 @@ pub struct StoreFacts {
     pub has_other_provenance: bool,
     /// How many accepted samples of a model are enough, where not all that are wanted must be.
     pub enough: Option<u32>,
+    /// The wanted answers by the keys that other settings gave them.
+    pub former_keys: HashMap<Key, QuestionIndex>,
     /// The model that this generation was first asked with, where several are asked.
     pub primary_model: Option<ModelHash>,
 }

@@ -1,6 +1,6 @@
 //! The questions of the input, collected in one pass and held against a store.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, key};
@@ -8,7 +8,7 @@ use crate::plan::fanout::Fanout;
 use crate::plan::key_index::KeyIndex;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
-use crate::plan::{AnswerId, Plan, StoreFacts, Stored};
+use crate::plan::{AnswerId, FormerRequests, Plan, StoreFacts, Stored};
 
 /// Collects the questions of the input.
 #[derive(Debug, Default)]
@@ -261,6 +261,37 @@ impl Planner {
     }
 
     /// Returns the key of every entry, in the order of the keys.
+    /// Returns the wanted answers of a model by the keys that requests of before gave them.
+    #[must_use]
+    pub fn former_keys(
+        &self,
+        generation: u32,
+        model: u16,
+        former: &FormerRequests,
+    ) -> HashMap<Key, QuestionIndex> {
+        let prints = &former.prints;
+        // A row that could not be asked so is equal to none; and part of an input has its own numbers.
+        let ordinals = match former.prompts_are_those_of_now || self.numbered.is_some() {
+            true => self.request_ordinals(),
+            false => ordinals(prints),
+        };
+        let wanted = &self.wanted;
+        let asked = prints.iter().enumerate().filter_map(|(row, print)| Some((row, (*print)?)));
+        let keys = asked.flat_map(|(row, print)| {
+            let entries = wanted.entries_of_row(index(row));
+            let of_model = entries.filter(|at| wanted.model(*at) == model);
+            let ordinal = ordinals[row];
+            of_model.map(move |at| (key(print, wanted.sample(at), ordinal, generation), at))
+        });
+        keys.collect()
+    }
+
+    /// Tells whether equal prompts are equal questions.
+    #[must_use]
+    pub fn prompts_are_questions(&self) -> bool {
+        self.prompts_are_questions
+    }
+
     fn key(&self, at: QuestionIndex, generation: u32, wanted: &Fanout, ordinals: &[u32]) -> Key {
         let row = wanted.row(at) as usize;
         let print = self.prints[row * wanted.models() + usize::from(wanted.model(at))];

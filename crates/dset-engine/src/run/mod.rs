@@ -7,6 +7,7 @@ pub mod budget;
 pub mod choice;
 pub mod drive;
 pub(crate) mod feeder;
+mod former;
 pub(crate) mod ids;
 pub mod peer_limits;
 pub(crate) mod plan_input;

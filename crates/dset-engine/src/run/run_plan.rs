@@ -5,12 +5,13 @@ use dset_core::acceptance::Terms;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
-use dset_core::plan::{AnswerId, Plan, StoreFacts};
+use dset_core::plan::{AnswerId, FormerRequests, Plan, StoreFacts};
 use dset_core::run::Planned;
-use dset_core::settings::{JobSpec, Reading};
+use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
+use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
@@ -24,6 +25,9 @@ pub(crate) struct ScannedInput {
     pub(crate) requests: Vec<RequestSettings>,
     pub(crate) samples: u32,
     pub(crate) scanned: PlannedInput,
+    /// The same as other settings asked it that have answers in the store, where these are not found by
+    /// their questions alone.
+    former: Vec<FormerRequests>,
     /// The system prompt is sent as it stands, as for the answers that are there.
     pub(crate) system_as_before: bool,
 }
@@ -39,7 +43,7 @@ impl ScannedInput {
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;
         let (requests, samples) = (settings.requests(), settings.samples);
-        let input = ScannedInput::read(source, prompts, requests, samples, &settings.reading)?;
+        let input = ScannedInput::read(source, prompts, requests, samples, settings)?;
         Ok(ScannedInput { system_as_before, ..input })
     }
 
@@ -54,7 +58,7 @@ impl ScannedInput {
         let options = SourceOptions::new(settings, marks).asked_with(&requests[0]);
         let source = source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], source.shape())?;
-        ScannedInput::read(source, prompts, requests, samples, &settings.reading)
+        ScannedInput::read(source, prompts, requests, samples, settings)
     }
 
     fn read(
@@ -62,10 +66,24 @@ impl ScannedInput {
         prompts: Prompts,
         requests: Vec<RequestSettings>,
         samples: u32,
-        reading: &Reading,
+        settings: &JobSpec,
     ) -> Result<ScannedInput, JobError> {
-        let scanned = plan_input(&mut *source, &prompts, &requests, samples, reading)?;
-        Ok(ScannedInput { source, prompts, requests, samples, scanned, system_as_before: false })
+        let scanned = plan_input(&mut *source, &prompts, &requests, samples, &settings.reading)?;
+        // A store that cannot be read is an error of whoever opens it.
+        let former = open_readonly(&settings.output, |store| store.former_settings(&requests));
+        let former = former.ok().flatten().unwrap_or_default();
+        let are_questions_alone = |prompts: &Prompts| prompts.are_the_question_alone();
+        let shape = source.shape();
+        let is_by_question = scanned.planner.prompts_are_questions()
+            && former.iter().all(|settings| {
+                Prompts::new(settings, shape).is_ok_and(|prompts| are_questions_alone(&prompts))
+            });
+        let former = match is_by_question {
+            true => Vec::new(),
+            false => former_requests(&mut *source, &prompts, &requests[0], former)?,
+        };
+        let system_as_before = false;
+        Ok(ScannedInput { source, prompts, requests, samples, scanned, former, system_as_before })
     }
 }
 
@@ -116,7 +134,7 @@ impl RunPlan {
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let plan = store.plan(planner, generation, requests, terms, answered)?;
+        let plan = store.plan(planner, &input.former, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
 

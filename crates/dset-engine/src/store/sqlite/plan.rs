@@ -8,7 +8,7 @@ use dset_core::csv::STATUS;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::{ModelHash, RequestSettings};
-use dset_core::plan::{AnswerId, Plan, Planner, Provenance, StoreFacts, Stored};
+use dset_core::plan::{AnswerId, FormerRequests, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
 use super::id_set::IdSet;
@@ -152,11 +152,13 @@ impl Store {
     }
 
     /// Holds the questions against what is stored of this edition, as each model is asked and as these
-    /// terms accept it, and calls
+    /// terms accept it; `former` is how other settings asked them, as far as their answers are found by that
+    /// and not by their questions. Calls
     /// `answered` for each answered entry with the answer that counts.
     pub fn plan(
         &self,
         planner: &Planner,
+        former: &[FormerRequests],
         edition: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
@@ -168,15 +170,23 @@ impl Store {
             0 | 1 => None,
             _ => self.first_model(edition)?,
         };
+        let mut former_keys = HashMap::new();
+        for purchase in purchases.values().filter(|one| one.provenance == Provenance::OtherSettings)
+        {
+            if let Some(former) = former.iter().find(|one| one.hash[..] == purchase.hash) {
+                former_keys.extend(planner.former_keys(edition, purchase.model, former));
+            }
+        }
         let known = StoreFacts {
+            former_keys,
             primary_model,
             enough: terms.and_then(|terms| terms.enough),
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
             ended: self.hashes("SELECT question FROM ended WHERE edition = ?1", edition)?,
             truncated: self.cut(edition, max_tokens)?,
             unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
-            has_other_provenance: purchases.values().any(|(bought, _)| {
-                matches!(bought, Provenance::OtherSettings | Provenance::Imported)
+            has_other_provenance: purchases.values().any(|one| {
+                matches!(one.provenance, Provenance::OtherSettings | Provenance::Imported)
             }),
         };
         let mut later = self.later_tries(terms)?;
@@ -194,10 +204,14 @@ impl Store {
         let placed_seen = Cell::new(0);
         let stored = statement.query_map(params![edition, &acceptance[..]], |row| {
             let id: AnswerId = row.get(3)?;
-            let (bought, mut model) = match purchases.get(&row.get::<_, i64>(2)?) {
-                Some(known) => *known,
+            let purchase = purchases.get(&row.get::<_, i64>(2)?);
+            let (bought, mut model) = match purchase {
+                Some(known) => (known.provenance, known.model),
                 None => (Provenance::OtherSettings, 0),
             };
+            let by_former_key = bought == Provenance::OtherSettings
+                && purchase
+                    .is_some_and(|known| former.iter().any(|one| one.hash[..] == known.hash));
             if bought == Provenance::Imported && requests.len() > 1 {
                 model = self.model_of(id, requests)?;
             }
@@ -213,6 +227,7 @@ impl Store {
                 provenance: bought,
                 model,
                 sample: row.get(4)?,
+                by_former_key,
                 placed: counted.placed > 0,
                 standing: counted.standing,
                 is_cut: counted.is_cut,
@@ -239,7 +254,7 @@ impl Store {
         &self,
         edition: u32,
         requests: &[RequestSettings],
-    ) -> Result<HashMap<i64, (Provenance, u16)>, StoreError> {
+    ) -> Result<HashMap<i64, Purchase>, StoreError> {
         let sql = "SELECT id, hash, text, together FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([edition], |row| {
@@ -271,7 +286,30 @@ impl Store {
                 None => (Provenance::OtherSettings, 0),
             }
         };
-        Ok(rows.iter().map(|row| (row.0, purchase(row))).collect())
+        let of_row = |row: &(i64, Vec<u8>, String, bool)| {
+            let (provenance, model) = purchase(row);
+            (row.0, Purchase { provenance, model, hash: row.1.clone() })
+        };
+        Ok(rows.iter().map(of_row).collect())
+    }
+
+    /// Returns the settings, other than these, that answers of this generation were bought with.
+    pub(crate) fn former_settings(
+        &self,
+        requests: &[RequestSettings],
+    ) -> Result<Vec<RequestSettings>, StoreError> {
+        let edition = self.edition()?;
+        let purchases = self.purchases(edition, requests)?;
+        let others =
+            purchases.iter().filter(|(_, one)| one.provenance == Provenance::OtherSettings);
+        let mut statement =
+            self.reader.connection.prepare("SELECT text FROM settings WHERE id = ?1")?;
+        let mut former = Vec::new();
+        for (id, _) in others {
+            let text: String = statement.query_row([id], |row| row.get(0))?;
+            former.extend(RequestSettings::from_canonical_json(&text));
+        }
+        Ok(former)
     }
 
     /// Tells which of several models gave an answer of which nothing but its row is known: the
@@ -404,6 +442,16 @@ impl Store {
                    AND NOT EXISTS (SELECT 1 FROM presumed)";
         Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
+}
+
+/// What answers bought with some settings are to a run.
+#[derive(Debug)]
+struct Purchase {
+    provenance: Provenance,
+    /// For which of its models they count, or may.
+    model: u16,
+    /// What the settings are known by.
+    hash: Vec<u8>,
 }
 
 /// A question, the sample, and the model that says it answered.
